@@ -1,0 +1,147 @@
+"""The floor of fan-out: a bare `send()` loop to the same watchers, and nothing else.
+
+A process of its own: a server that speaks just enough websocket for a watcher to come in (upgrade, hello, subscribe),
+then writes one prebuilt frame to every socket, ten times a second. The loop is C, compiled with gcc; without gcc it is
+Python's `socket.send`. CPU is this process's own, user and system, around the loops only.
+
+    python bench/floor.py SOCKETS SECONDS FRAME_BYTES     prints the port, then, once done, one JSON object
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ctypes
+import hashlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import measure  # noqa: F401  # makes this checkout importable
+import orjson
+
+from server.client.crowd import raise_file_limit, run_loop
+from server.protocol.frames import text_frame
+
+ROUNDS_PER_S = 10
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_SHOW = 1
+_SOURCE = """
+#include <sys/types.h>
+#include <sys/socket.h>
+long broadcast(const int *sockets, int count, const char *frame, size_t length) {
+    long whole = 0;
+    for (int i = 0; i < count; i++)
+        if (send(sockets[i], frame, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) length) whole++;
+    return whole;
+}
+"""
+
+Broadcast = Callable[[list[socket.socket], bytes], int]
+
+
+def main() -> None:
+    """Waits for everybody, broadcasts, prints."""
+    socket_count, seconds, frame_bytes = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    raise_file_limit()
+    language, broadcast = loop()
+    sys.stdout.write(
+        orjson.dumps(
+            {"language": language, **run_loop(_measure(broadcast, socket_count, seconds, frame_bytes))}
+        ).decode()
+    )
+
+
+def loop() -> tuple[str, Broadcast]:
+    """The loop and the language it is in."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        return "python", _broadcast_in_python
+    with tempfile.TemporaryDirectory(prefix="mysetlist-floor-") as folder:
+        source, library = Path(folder, "floor.c"), Path(folder, "floor.so")
+        source.write_text(_SOURCE)
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+        function = ctypes.CDLL(str(library)).broadcast
+    function.restype = ctypes.c_long
+
+    def broadcast_in_c(sockets: list[socket.socket], frame: bytes) -> int:
+        numbers = (ctypes.c_int * len(sockets))(*(one.fileno() for one in sockets))
+        return int(function(numbers, len(sockets), frame, ctypes.c_size_t(len(frame))))
+
+    return "c", broadcast_in_c
+
+
+def _broadcast_in_python(sockets: list[socket.socket], frame: bytes) -> int:
+    return sum(one.send(frame) == len(frame) for one in sockets)
+
+
+async def _measure(broadcast: Broadcast, socket_count: int, seconds: float, frame_bytes: int) -> dict[str, float]:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    listener.setblocking(False)
+    event_loop = asyncio.get_running_loop()
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    sockets: list[socket.socket] = []
+    welcomes: set[asyncio.Task[None]] = set()
+    while len(sockets) < socket_count:
+        arrived, _ = await event_loop.sock_accept(listener)
+        arrived.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sockets.append(arrived)
+        welcomes.add(asyncio.create_task(_welcome(arrived)))
+    await asyncio.gather(*welcomes)
+    cpu_s, sends, whole = 0.0, 0, 0
+    began_s = time.monotonic()
+    for number in range(int(seconds * ROUNDS_PER_S)):
+        await asyncio.sleep(max(0.0, began_s + number / ROUNDS_PER_S - time.monotonic()))
+        frame = _frame(number + 1, frame_bytes)
+        before_s = time.process_time()
+        whole += broadcast(sockets, frame)
+        cpu_s += time.process_time() - before_s
+        sends += len(sockets)
+    return {
+        "sockets": socket_count,
+        "sends": sends,
+        "sends_whole": whole,
+        "frame_bytes": frame_bytes,
+        "cpu_us_per_send": round(cpu_s / max(1, sends) * 1e6, 3),
+    }
+
+
+async def _welcome(arrived: socket.socket) -> None:
+    """Answers the upgrade, the hello and the subscribe; the requests' content is what a watcher always sends."""
+    event_loop = asyncio.get_running_loop()
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += await event_loop.sock_recv(arrived, 4096)
+    key = next(
+        line.partition(b":")[2].strip()
+        for line in request.split(b"\r\n")
+        if line.lower().startswith(b"sec-websocket-key:")
+    )
+    accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
+    await event_loop.sock_sendall(
+        arrived,
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\nSec-WebSocket-Protocol: mysetlist.v1\r\n\r\n",
+    )
+    await event_loop.sock_recv(arrived, 4096)
+    await event_loop.sock_sendall(arrived, text_frame(b'{"re":1,"ok":{"user":null,"role":"reader"}}'))
+    await event_loop.sock_recv(arrived, 4096)
+    state = {f"votes:{_SHOW}": {"at": 0, "state": {"tally": [], "total": 0}}}
+    await event_loop.sock_sendall(arrived, text_frame(orjson.dumps({"re": 2, "ok": {"channels": state}})))
+
+
+def _frame(position: int, frame_bytes: int) -> bytes:
+    """A push of `frame_bytes` on the wire, header included."""
+    head = b'{"ch":"votes:%d","at":%d,"tally":[],"total":1,"filler":"' % (_SHOW, position)
+    header_bytes = 2 if frame_bytes < 128 else 4
+    return text_frame(head + b"x" * max(0, frame_bytes - header_bytes - len(head) - 2) + b'"}')
+
+
+if __name__ == "__main__":
+    main()

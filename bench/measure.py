@@ -1,0 +1,183 @@
+"""What the benchmarks share: a node of their own, CPU seconds by engine, and who ran what where."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+# The benchmarks measure this checkout, also when another version is installed.
+sys.path.insert(0, str(ROOT))
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+READY_LINE = "listening on "
+# No voter of a benchmark may run out of votes: the rule is on, its number is high.
+VOTES_PER_DAY = 999_999_999
+
+
+class Node:
+    """One server with engines of its own in `data_dir`.
+
+    Takes:  arguments, further ones for `serve`
+    Gives:  `url` and `ready_s`, from starting the process to its ready line
+    """
+
+    def __init__(self, data_dir: Path, *arguments: str) -> None:
+        environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+        environment["MYSETLIST_VOTES_PER_DAY"] = str(VOTES_PER_DAY)
+        began_s = time.monotonic()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data_dir), *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        killer = threading.Timer(START_TIMEOUT_S, self._process.kill)
+        killer.start()
+        try:
+            self.url = self._wait_ready()
+        finally:
+            killer.cancel()
+        self.ready_s = time.monotonic() - began_s
+        # Its later words must not fill the pipe.
+        threading.Thread(target=self._drain, daemon=True).start()
+        self.process = psutil.Process(self._process.pid)
+
+    def _wait_ready(self) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if READY_LINE in line:
+                return line.partition(READY_LINE)[2].split()[0].rstrip("/")
+        raise SystemExit(f"the node ended with {self._process.wait()} before it was ready")
+
+    def _drain(self) -> None:
+        assert self._process.stdout is not None
+        for _ in self._process.stdout:
+            pass
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far, user and system, of `server`, `postgres` and `valkey`."""
+        spent = {"server": 0.0, "postgres": 0.0, "valkey": 0.0}
+        for process in (self.process, *self.process.children(recursive=True)):
+            try:
+                name, times = process.name(), process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            kind = "postgres" if "postgres" in name else "valkey" if "valkey" in name or "redis" in name else "server"
+            spent[kind] += times.user + times.system
+        return spent
+
+    def server_rss_bytes(self) -> int:
+        """Memory of the server process itself, without its engines."""
+        return int(self.process.memory_info().rss)
+
+    def stop(self) -> None:
+        """Ends the node and with it its engines."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """An empty folder for engines: its path short enough for their sockets, open to the user they run as."""
+    folder = Path(tempfile.mkdtemp(prefix="mysetlist-bench-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def node(*arguments: str) -> Iterator[Node]:
+    """A node with sample data in a folder of its own."""
+    with data_folder() as folder:
+        say("starting a node")
+        started = Node(folder, "--demo", *arguments)
+        try:
+            yield started
+        finally:
+            started.stop()
+
+
+def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """CPU seconds between two readings."""
+    return {name: after[name] - before[name] for name in after}
+
+
+def own_cpu_s() -> float:
+    """CPU seconds of this process, all threads."""
+    return time.process_time()
+
+
+def summary_ms(seconds: Sequence[float]) -> dict[str, float | int | None]:
+    """`count`, `median` and `max` [ms]."""
+    if not seconds:
+        return {"count": 0, "median": None, "max": None}
+    return {
+        "count": len(seconds),
+        "median": round(statistics.median(seconds) * 1000, 1),
+        "max": round(max(seconds) * 1000, 1),
+    }
+
+
+def origin() -> dict[str, Any]:
+    """When, which commit, on what machine."""
+    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit(), "machine": _machine()}
+
+
+def say(text: str) -> None:
+    """Progress, for whoever looks."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def tell(result: dict[str, Any]) -> None:
+    """The one JSON object."""
+    sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def _commit() -> dict[str, Any]:
+    def git(*arguments: str) -> str | None:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    return {"revision": git("rev-parse", "HEAD"), "is_changed": bool(git("status", "--porcelain"))}
+
+
+def _machine() -> dict[str, Any]:
+    model = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        names = [
+            line.partition(":")[2].strip() for line in information.read_text().splitlines() if "model name" in line
+        ]
+        model = names[0] if names else model
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }

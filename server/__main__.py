@@ -1,0 +1,355 @@
+"""The `mysetlist` command: parses flags, builds Settings, and hands over to a room.
+
+Everything heavy is imported inside the command that needs it, so that `mysetlist --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Coroutine
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from server.errors import MysetlistError, SetupError
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+
+app = typer.Typer(
+    help="MySetlist: real-time voting for concert setlists.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with every local variable would print secrets.
+    pretty_exceptions_enable=False,
+)
+migrate_app = typer.Typer(help="The database's schema: plain SQL, forward and back.", no_args_is_help=True)
+app.add_typer(migrate_app, name="migrate")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where a node keeps its data [MYSETLIST_DATA_DIR].")]
+Url = Annotated[str, typer.Option("--url", help="A running node.")]
+Result = TypeVar("Result")
+URL_DEFAULT = "http://127.0.0.1:8080"
+
+
+class Profile(StrEnum):
+    """How much sample data."""
+
+    demo = "demo"
+    large = "large"
+
+
+class Role(StrEnum):
+    """What a token's user may do."""
+
+    user = "user"
+    moderator = "moderator"
+    admin = "admin"
+
+
+class ExportFormat(StrEnum):
+    """What an export is written as."""
+
+    csv = "csv"
+    json = "json"
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """MySetlist: real-time voting for concert setlists."""
+    if version:
+        from server import __version__
+
+        typer.echo(f"mysetlist {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
+    workers: Annotated[int, typer.Option(help="Processes sharing the port.")] = 1,
+    data_dir: DataDir = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Seed sample data first.")] = False,
+    crowd: Annotated[int, typer.Option(help="Simulated voters on the sample shows.")] = 0,
+    reuse_port: Annotated[bool, typer.Option("--reuse-port", hidden=True)] = False,
+) -> None:
+    """Run one node. Without DATABASE_URL and REDIS_URL it runs its own PostgreSQL and Valkey too."""
+    settings = _settings(
+        host=host, port=port, workers=workers, data_dir=data_dir, demo=demo, crowd=crowd, reuse_port=reuse_port
+    )
+    if reuse_port:
+        from server.workers import end_with_parent
+
+        end_with_parent()
+    if settings.workers > 1:
+        from server.workers import serve_with_workers
+
+        _run(serve_with_workers(settings))
+    else:
+        from server.app import serve as serve_node
+
+        _run(serve_node(settings))
+
+
+@migrate_app.command("up")
+def migrate_up(data_dir: DataDir = None) -> None:
+    """Apply what is missing."""
+    from server.commands import engines_for
+    from server.settings import data_folder
+    from server.store import migrations
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> None:
+        async with engines_for(settings, valkey=False, tables=False) as engines:
+            for migration in await migrations.migrate_up(engines.database_url, data_folder("migrations")):
+                typer.echo(f"applied {migration.name}")
+            typer.echo("the database is up to date")
+
+    _run(command())
+
+
+@migrate_app.command("status")
+def migrate_status(data_dir: DataDir = None) -> None:
+    """List the migrations; exit 1 when one is not applied."""
+    from server.commands import engines_for
+    from server.settings import data_folder
+    from server.store import migrations
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> int:
+        async with engines_for(settings, valkey=False, tables=False) as engines:
+            found = await migrations.migrate_status(engines.database_url, data_folder("migrations"))
+        for migration in found:
+            typer.echo(f"{'applied' if migration.is_applied else 'pending'}  {migration.name}")
+        return sum(not migration.is_applied for migration in found)
+
+    if _run(command()):
+        raise typer.Exit(1)
+
+
+@migrate_app.command("down")
+def migrate_down(
+    data_dir: DataDir = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take the newest migration back, with the data only it knew."""
+    from server.commands import engines_for
+    from server.settings import data_folder
+    from server.store import migrations
+
+    settings = _settings(data_dir=data_dir)
+    if not yes and sys.stdin.isatty():
+        typer.confirm("This removes the newest migration's tables and their data. Go on?", abort=True)
+
+    async def command() -> None:
+        async with engines_for(settings, valkey=False, tables=False) as engines:
+            migration = await migrations.migrate_down(engines.database_url, data_folder("migrations"))
+        typer.echo(f"took back {migration.name}" if migration else "nothing to take back")
+
+    _run(command())
+
+
+@app.command()
+def seed(
+    profile: Annotated[Profile, typer.Option(help="How much.")] = Profile.demo,
+    random_seed: Annotated[int, typer.Option("--seed", help="The same number gives the same data.")] = 1,
+    data_dir: DataDir = None,
+) -> None:
+    """Add sample data; a second time changes nothing."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from server.catalog import seeding
+    from server.commands import engines_for
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> seeding.SeedResult:
+        with Progress(console=Console(stderr=True), transient=True) as bars:
+            stages: dict[str, Any] = {}
+
+            def show(stage: str, done: int, total: int) -> None:
+                if stage not in stages:
+                    stages[stage] = bars.add_task(stage)
+                bars.update(stages[stage], completed=done, total=total)
+
+            async with engines_for(settings, valkey=False, tables=True) as engines:
+                return await seeding.seed(engines.database_url, profile=profile.value, seed=random_seed, progress=show)
+
+    added = _run(command())
+    counts = {name: getattr(added, name) for name in added.__struct_fields__}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    typer.echo(f"added {told}" if told else "everything was there already")
+
+
+@app.command()
+def crowd(
+    url: Url = URL_DEFAULT,
+    show: Annotated[int | None, typer.Option(help="Its id; without it, every show whose voting is open.")] = None,
+    voters: Annotated[int, typer.Option(help="Connections that vote.")] = 50,
+    watchers: Annotated[int, typer.Option(help="Connections that only watch.")] = 0,
+    rate: Annotated[float, typer.Option(help="Casts a second in all; 0 for as fast as they are answered.")] = 20.0,
+    duration: Annotated[float, typer.Option(help="Seconds; 0 to go on until stopped.")] = 10.0,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare every count at the end; exit 1 if one is off.")
+    ] = False,
+    random_seed: Annotated[int, typer.Option("--seed", help="The same number casts the same votes.")] = 1,
+) -> None:
+    """Vote and watch like a crowd; print what came of it as one JSON object."""
+    import orjson
+
+    from server.client.crowd import CrowdOptions, run
+
+    options = CrowdOptions(
+        url=url,
+        show=show,
+        voters=voters,
+        watchers=watchers,
+        rate_per_s=rate,
+        duration_s=duration,
+        verify=verify,
+        seed=random_seed,
+    )
+    report = _run(run(options))
+    typer.echo(orjson.dumps(report).decode())
+    if not report["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(show: Annotated[str, typer.Argument(help="Its id or slug.")], url: Url = URL_DEFAULT) -> None:
+    """Follow a show's counts in the terminal."""
+    from server.client import watch as board
+
+    _run(board.run(url, show))
+
+
+@app.command()
+def reconcile(
+    repair: Annotated[bool, typer.Option("--repair", help="Make tallies and Valkey equal to the rows.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare rows, tallies and Valkey; exit 1 on any difference."""
+    from server.commands import engines_for
+    from server.voting import reconcile as comparison
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> list[Any]:
+        async with engines_for(settings, valkey=True, tables=True) as engines:
+            return list(await comparison.run(engines.database_url, engines.redis_url, repair=repair))
+
+    differences = _run(command())
+    for difference in differences:
+        typer.echo(str(difference))
+    if not differences:
+        typer.echo("rows, tallies and Valkey agree")
+    elif repair:
+        typer.echo(f"repaired {len(differences)}")
+    else:
+        raise typer.Exit(1)
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Option(help="What its user may do.")] = Role.user,
+    ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 15m, 1h, 7d.")] = "1h",
+    data_dir: DataDir = None,
+) -> None:
+    """Print a signed token of a new user."""
+    from server.commands import new_token
+
+    ttl_s = _duration_s("--ttl", ttl)
+    typer.echo(_run(new_token(_settings(data_dir=data_dir), role.value, ttl_s)))
+
+
+@app.command()
+def export(
+    show: Annotated[str, typer.Argument(help="Its id or slug.")],
+    export_format: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = ExportFormat.csv,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a show's result."""
+    from server.catalog.export import export as write
+    from server.commands import engines_for
+    from server.store.database import Database
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> None:
+        async with engines_for(settings, valkey=False, tables=True) as engines:
+            database = await Database.open(engines.database_url, pool_size=1)
+            try:
+                await write(database, show, export_format.value, sys.stdout)
+            finally:
+                await database.close()
+
+    _run(command())
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Check settings, engines, versions and clocks; exit 1 with the reason."""
+    from rich.console import Console
+
+    from server import doctor as examination
+
+    checks = _run(examination.examine(os.environ, data_dir))
+    # Narrow pipes must not cut the reasons off.
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(examination.as_table(checks))
+    failed = [check for check in checks if check.verdict == "fail"]
+    if failed:
+        raise SetupError(failed[0].found)
+
+
+# ────────────────────────────────────────────────────────────────── machinery
+
+
+def _settings(**flags: Any) -> Settings:
+    """Settings of this process, with logs set up the way they say."""
+    from server.settings import Settings
+    from server.telemetry import configure_logging
+
+    settings = Settings.from_environ(os.environ, **flags)
+    configure_logging(settings.log_format)
+    return settings
+
+
+def _run(command: Coroutine[Any, Any, Result]) -> Result:
+    """Runs a command's coroutine to its end."""
+    import uvloop
+
+    return uvloop.run(command)
+
+
+def _duration_s(flag: str, text: str) -> int:
+    """Seconds in `90s`, `15m`, `1h` or `7d`."""
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if not match or int(match[1]) == 0:
+        raise SetupError(f"{flag}: {text!r} is no duration; write 90s, 15m, 1h or 7d")
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def main() -> None:
+    """The console script. What cannot go on is one line on stderr and exit 1; a traceback is a bug."""
+    try:
+        app()
+    except MysetlistError as error:
+        print(f"mysetlist: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

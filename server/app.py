@@ -1,0 +1,300 @@
+"""The composition root: builds, starts and stops one node."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import secrets
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from server.cache.engine import check_valkey
+from server.catalog.routes import CatalogRoutes
+from server.clock import SystemClock
+from server.embedded import open_engines
+from server.errors import SetupError
+from server.feeds import Feeds
+from server.live.connection import Identity, Services
+from server.live.listener import Listener, Sources
+from server.live.routes import LiveRoutes
+from server.live.sockets import Sockets
+from server.people.routes import PeopleRoutes
+from server.people.sessions import first_admin_link
+from server.settings import Settings, data_folder
+from server.store.database import Database
+from server.store.engine import check_postgres
+from server.store.migrations import migrate_up
+from server.telemetry import configure_logging
+from server.voting import log as voting_log
+from server.voting.intake import Intake
+from server.voting.routes import VotingRoutes
+from server.voting.rules import ballot_json
+from server.voting.tallies import Tallies
+from server.voting.writer import Writer
+from server.web import BODY_BYTES_MAX, Pages, add_headers, answer_errors, check_origins
+
+log = structlog.get_logger()
+
+STOP_TIMEOUT_S = 25.0
+BACKLOG_SOCKETS = 4096
+CROWD_CASTS_PER_VOTER_S = 0.1
+
+
+class Node:
+    """One node: all rooms, connected. Build it with `start`.
+
+    Takes: settings with both addresses given; `ready_line` is what `serve` prints
+    """
+
+    def __init__(self, settings: Settings, database: Database, shard_count: int) -> None:
+        assert settings.redis_url is not None
+        clock = SystemClock()
+        self._settings = settings
+        self._database = database
+        self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
+        self._feeds = Feeds(database, self._tallies, clock)
+        self._intake = Intake(
+            settings.redis_url,
+            database,
+            clock,
+            shard_count=shard_count,
+            votes_per_day_max=settings.votes_per_day_max,
+        )
+        self._writer = Writer(settings.redis_url, database, clock, shard_count=shard_count)
+        self._listener = Listener(
+            database.url,
+            self._feeds.hub,
+            Sources(
+                committed=self._intake.receipts.committed,
+                fetch_positions=voting_log.queries.fetch_show_positions,
+                reload_tallies=self._feeds.reload_tallies,
+                reload_show=self._feeds.reload_show,
+                reload_all=self._feeds.reload_all,
+                poll_hot=self._feeds.poll_hot,
+                shard_count=shard_count,
+            ),
+        )
+        self._sockets = Sockets(clock)
+        self._runner = self._build_web(clock)
+        self._loops: dict[str, asyncio.Task[None]] = {}
+        self._is_stopping = False
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.port = 0
+
+    @classmethod
+    async def start(cls, settings: Settings) -> Node:
+        """Connects, starts the loops, then listens.
+
+        Raises: SetupError: the port is taken; StoreUnavailable: PostgreSQL does not answer
+        """
+        assert settings.database_url is not None
+        database = await Database.open(settings.database_url)
+        async with database.connection() as connection:
+            rows = [row async for row in voting_log.queries.fetch_positions(connection)]
+        node = cls(settings, database, shard_count=len(rows))
+        for name, loop in node._all_loops().items():
+            node._run_loop(name, loop)
+        await node._runner.setup()
+        site = web.TCPSite(
+            node._runner,
+            settings.host,
+            settings.port,
+            backlog=BACKLOG_SOCKETS,
+            reuse_port=settings.reuse_port or None,
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            await node.stop()
+            raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+        node.port = node._runner.addresses[0][1]
+        return node
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the page."""
+        host = self._settings.host
+        shown = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host  # noqa: S104  no bind
+        return f"http://{shown}:{self.port}"
+
+    async def stop(self) -> None:
+        """Drains: no new sockets, casts in flight answered, sockets sent away, loops ended, connections closed."""
+        self._is_stopping = True
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                for site in list(self._runner.sites):
+                    await site.stop()
+                self._intake.refuse_new()
+                await self._wait_for_casts()
+                await self._sockets.drain()
+                await self._runner.cleanup()
+        except TimeoutError:
+            log.warning("node.drain_cut_short", sockets=len(self._sockets), casts=self._intake.receipts.cast_count)
+        for task in reversed(self._loops.values()):
+            task.cancel()
+        await asyncio.gather(*self._loops.values(), return_exceptions=True)
+        await self._tallies.close()
+        await self._database.close()
+
+    async def _wait_for_casts(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S / 5):
+                await self._intake.drained()
+        except TimeoutError:
+            log.warning("node.casts_not_committed", casts=self._intake.receipts.cast_count)
+
+    # ── loops
+
+    def _all_loops(self) -> dict[str, Coroutine[Any, Any, None]]:
+        return {
+            "listener": self._listener.run(),
+            "writer": self._writer.run(),
+            "intake": self._intake.run(),
+            "pusher": self._feeds.hub.run(),
+            "feeds": self._feeds.run(),
+            "sockets": self._sockets.run(),
+        }
+
+    def _run_loop(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
+        """A loop that ends by itself is a bug, and stops the node."""
+        task = asyncio.create_task(loop, name=name)
+        self._loops[name] = task
+
+        def on_done(done: asyncio.Task[None]) -> None:
+            if self._is_stopping or done.cancelled():
+                return
+            error = done.exception() or RuntimeError(f"the loop {name} ended")
+            log.error("loop.died", loop=name, exc_info=error)
+            if not self.failed.done():
+                self.failed.set_result(name)
+
+        task.add_done_callback(on_done)
+
+    # ── web
+
+    def _build_web(self, clock: SystemClock) -> web.AppRunner:
+        people = PeopleRoutes(self._database, self._settings.secret)
+
+        def identify(request: web.Request) -> Identity | None:
+            found = people.identify(request)
+            return None if found is None else Identity(found.user_id, found.role)
+
+        def authenticate(token: str) -> Identity:
+            found = people.authenticate(token)
+            return Identity(found.user_id, found.role)
+
+        services = Services(
+            hub=self._feeds.hub,
+            clock=clock,
+            node=secrets.token_hex(4),
+            submit=self._intake.submit,
+            authenticate=authenticate,
+            ballot_json=ballot_json,
+        )
+        app = web.Application(
+            middlewares=[answer_errors, check_origins(self._settings.origins)], client_max_size=BODY_BYTES_MAX
+        )
+        app.on_response_prepare.append(add_headers)
+        app.add_routes(CatalogRoutes(self._database, clock).routes())
+        app.add_routes(VotingRoutes(self._intake, people.user_of).routes())
+        app.add_routes(people.routes())
+        app.add_routes(LiveRoutes(services, self._sockets, identify).routes())
+        app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
+        return web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
+
+    def _why_not_ready(self) -> list[str]:
+        reasons = {
+            "the node is stopping": self._is_stopping,
+            "PostgreSQL does not answer": not self._listener.is_listening,
+            "Valkey does not answer": not self._intake.is_ready,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+    async def wait_until_ready(self) -> None:
+        """Returns once the node may be sent traffic, or a loop has died."""
+        while self._why_not_ready() and not self.failed.done():
+            await asyncio.sleep(0.01)
+
+
+async def serve(settings: Settings) -> None:
+    """Runs one node until SIGTERM or SIGINT, with engines of its own where no address is given.
+
+    Raises: SetupError: one clear line why it cannot start, or which loop died
+    """
+    configure_logging(settings.log_format)
+    _raise_file_limit()
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    engines = open_engines(
+        settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url, may_join=False
+    )
+    async with engines as addresses:
+        settings = replace(settings, database_url=addresses.database_url, redis_url=addresses.redis_url)
+        await _prepare(settings)
+        node = await Node.start(settings)
+        crowd: asyncio.subprocess.Process | None = None
+        try:
+            await node.wait_until_ready()
+            # To whoever started this, a person or a program.
+            print(f"listening on {node.url}", flush=True)  # noqa: T201
+            await _greet_first_admin(settings, node.url)
+            if settings.crowd:
+                crowd = await _start_crowd(node.url, settings.crowd)
+            stopped = asyncio.create_task(stopping.wait(), name="signals")
+            await asyncio.wait([stopped, node.failed], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+        finally:
+            if crowd is not None and crowd.returncode is None:
+                crowd.terminate()
+                await crowd.wait()
+            await node.stop()
+        if node.failed.done():
+            raise SetupError(f"the loop {node.failed.result()!r} died; the log says why")
+
+
+async def _prepare(settings: Settings) -> None:
+    """Engines checked, schema up to date, sample data there if wanted."""
+    assert settings.database_url is not None and settings.redis_url is not None
+    await check_postgres(settings.database_url)
+    for warning in (await check_valkey(settings.redis_url)).warnings:
+        log.warning("valkey.warning", reason=warning)
+    await migrate_up(settings.database_url, data_folder("migrations"))
+    if settings.demo:
+        from server.catalog.seeding import seed
+
+        await seed(settings.database_url)
+
+
+async def _greet_first_admin(settings: Settings, url: str) -> None:
+    """On the first start there is nobody who may administrate: makes an administrator, prints a link to sign in."""
+    assert settings.database_url is not None
+    database = await Database.open(settings.database_url, pool_size=1)
+    try:
+        link = await first_admin_link(database, settings.secret, url)
+    finally:
+        await database.close()
+    if link is not None:
+        print(f"administrator sign-in, good for an hour: {link}", flush=True)  # noqa: T201
+
+
+async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:
+    """A simulated crowd in a process of its own, so that it cannot slow the node down."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--voters", str(voters),
+        "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural",
+        stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def _raise_file_limit() -> None:
+    """A socket is a file: take as many as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,92 @@
+"""One connection of one's own to Valkey.
+
+No pool: each of a node's few loops has its own connection and asks in turn, so a broken one is noticed by its
+owner and by nobody else. Commands sent together travel together: one write, one read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import BusyLoadingError, NoScriptError, RedisError, ResponseError
+
+from server.errors import CacheError, CacheUnavailable
+
+CONNECT_TIMEOUT_S = 2.0
+REPLY_TIMEOUT_S = 3.0
+
+Command = tuple[str | bytes | int, ...]
+
+
+class Connection:
+    """Commands in, answers out.
+
+    Threads: event loop; callers queue behind one another
+    Cancel:  the connection is dropped, because answers still to come would meet the wrong question
+    """
+
+    def __init__(self, url: str, *, on_connect: Callable[[Connection], Awaitable[None]] | None = None) -> None:
+        """Takes: url; on_connect, run on every fresh connection before anything else is asked on it."""
+        pool = redis.asyncio.ConnectionPool.from_url(
+            url,
+            protocol=2,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=None,
+            client_name="mysetlist",
+        )
+        self._line: Any = pool.make_connection()
+        self._on_connect = on_connect
+        self._turn = asyncio.Lock()
+        self._is_ready = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the last question was answered, so that the next probably is."""
+        return self._is_ready
+
+    async def ask(self, commands: Sequence[Command], *, timeout_s: float = REPLY_TIMEOUT_S) -> list[Any]:
+        """The answers to some commands, in order, bytes undecoded.
+
+        Raises: CacheUnavailable: no connection, loading, or no answer in time; what was sent may have been done
+                CacheError: one of the commands was refused; the others were done
+        """
+        async with self._turn:
+            try:
+                async with asyncio.timeout(timeout_s + (0 if self._is_ready else CONNECT_TIMEOUT_S)):
+                    if not self._is_ready:
+                        await self._connect()
+                    return await self._exchange(commands)
+            except (RedisError, OSError, TimeoutError) as error:
+                await self._drop()
+                if isinstance(error, ResponseError) and not isinstance(error, NoScriptError | BusyLoadingError):
+                    raise CacheError(str(error)) from error
+                raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
+            except BaseException:
+                await self._drop()
+                raise
+
+    async def ask_first(self, commands: Sequence[Command]) -> list[Any]:
+        """`ask` for use inside `on_connect`, where the turn is already taken."""
+        return await self._exchange(commands)
+
+    async def close(self) -> None:
+        """Hangs up; the next question would connect again."""
+        await self._drop()
+
+    async def _connect(self) -> None:
+        await self._line.connect()
+        if self._on_connect is not None:
+            await self._on_connect(self)
+        self._is_ready = True
+
+    async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        await self._line.send_packed_command(self._line.pack_commands(commands), check_health=False)
+        answers = [await self._line.read_response(disable_decoding=True, timeout=float("inf")) for _ in commands]
+        return answers
+
+    async def _drop(self) -> None:
+        self._is_ready = False
+        await self._line.disconnect(nowait=True)

@@ -1,0 +1,113 @@
+"""Is this a Valkey, or a Redis, we can keep votes in? Asked once, before anything is changed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis.asyncio
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError
+
+from server.errors import SetupError
+
+# Redis 7.0 and Valkey 8; Valkey goes on calling itself Redis 7.2 to old clients.
+REDIS_VERSION_MIN = (7, 0)
+CONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeyState:
+    """What a look at a Valkey or Redis found."""
+
+    name: str  # "Valkey" or "Redis"
+    version: str
+    eviction: str  # always "noeviction" once checked
+    persistence: str  # "append-only file" or "none or snapshots"
+    clock_ahead_ms: float  # the server's clock minus ours; half the round trip is taken off
+    warnings: tuple[str, ...]  # one line each: it works, but the operator should know
+
+
+def place(url: str) -> str:
+    """Where an address points, without its password: for messages."""
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "unix" else parts.netloc.rpartition("@")[2]
+
+
+async def check_valkey(url: str) -> ValkeyState:
+    """Looks at the server; changes nothing.
+
+    Raises: SetupError: unreachable, a cluster, a replica, too old, or free to evict votes
+    Cost:   one connection, two commands
+    """
+    if url.startswith("redis+cluster://"):
+        raise SetupError("REDIS_URL: clusters are not supported yet; give the address of a single Valkey or Redis")
+    where = place(url)
+    client = redis.asyncio.Redis.from_url(
+        url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
+    )
+    try:
+        info: dict[str, Any] = await client.info("all")
+        started, before = time.monotonic(), time.time()
+        second, microsecond = await client.time()
+        took_s = time.monotonic() - started
+    except (AuthenticationError, NoPermissionError) as error:
+        raise SetupError(f"REDIS_URL: the server at {where} refuses this user: {_reason(error)}") from error
+    except BusyLoadingError as error:
+        raise SetupError(f"REDIS_URL: the server at {where} is still loading its data; try again") from error
+    except (RedisError, OSError, ValueError) as error:
+        raise SetupError(f"REDIS_URL: cannot reach Valkey or Redis at {where}: {_reason(error)}") from error
+    finally:
+        await client.aclose()
+    return judge(info, where, clock_ahead_ms=(second + microsecond / 1e6 - before - took_s / 2) * 1000)
+
+
+def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> ValkeyState:
+    """What INFO says, held against what votes need.
+
+    Raises: SetupError: as check_valkey
+    Cost:   no I/O
+    """
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = str(info.get("valkey_version") or info.get("redis_version") or "0")
+    if _numbers(str(info.get("redis_version") or "0")) < REDIS_VERSION_MIN:
+        raise SetupError(
+            f"REDIS_URL: {name} at {where} is version {version}; mysetlist needs Redis 7.0 or Valkey 8 or newer"
+        )
+    if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
+        raise SetupError(f"REDIS_URL: {name} at {where} is part of a cluster; clusters are not supported yet")
+    if info.get("redis_mode") == "sentinel":
+        raise SetupError(f"REDIS_URL: {where} is a sentinel; give the address of the {name} it watches")
+    if info.get("role") == "slave":
+        raise SetupError(f"REDIS_URL: {name} at {where} is a replica; mysetlist needs the primary")
+    # INFO and not CONFIG GET: hosted servers often forbid the latter.
+    eviction = str(info.get("maxmemory_policy", "unknown"))
+    if eviction != "noeviction":
+        raise SetupError(
+            f"REDIS_URL: {name} at {where} has maxmemory-policy {eviction} and could throw votes away;"
+            " set it to noeviction"
+        )
+    has_log = str(info.get("aof_enabled")) == "1"
+    warnings = []
+    if not has_log:
+        warnings.append(
+            f"{name} at {where} has appendonly no: votes accepted while PostgreSQL is down are lost if it crashes"
+        )
+    return ValkeyState(
+        name=name,
+        version=version,
+        eviction=eviction,
+        persistence="append-only file" if has_log else "none or snapshots",
+        clock_ahead_ms=clock_ahead_ms,
+        warnings=tuple(warnings),
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:300]

@@ -1,0 +1,37 @@
+"""Every key in Valkey. All keys of a show carry its shard's hash tag."""
+
+from __future__ import annotations
+
+
+def shard_prefix(shard: int) -> str:
+    """What the keys of a shard begin with; cast.lua and its sisters build the rest."""
+    return f"{{{shard}}}:"
+
+
+def log_key(shard: int) -> str:
+    """The shard's stream of accepted batches."""
+    return f"{{{shard}}}:log"
+
+
+def meta_key(shard: int) -> str:
+    """Hash: `last`, the log's last position; `barrier`, the oldest database position a seed may come from."""
+    return f"{{{shard}}}:meta"
+
+
+def show_key(shard: int, show_id: int) -> str:
+    """Hash: the show's rules (`o` opens, `c` closes [ms], `l` locked, `b` budget, `r` revision) and `a`, its position."""
+    return f"{{{shard}}}:show:{show_id}"
+
+
+def tally_key(shard: int, show_id: int) -> str:
+    """Hash: song -> "up down"."""
+    return f"{{{shard}}}:tally:{show_id}"
+
+
+def ballots_key(shard: int, show_id: int) -> str:
+    """Hash: user -> ballot, "101u102d"; empty: known to hold no vote; absent: not known."""
+    return f"{{{shard}}}:ballots:{show_id}"
+
+
+# Hash: user -> "day spent" (days since 1970, UTC); not sharded, see docs/adr/0004.
+SPENT_KEY = "spent"

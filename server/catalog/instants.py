@@ -1,0 +1,36 @@
+"""Instants on the wire, ISO 8601 in UTC, and in milliseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso(instant: datetime | None) -> str | None:
+    """An instant as `2026-11-24T03:00:00Z`; with milliseconds only when it has some."""
+    if instant is None:
+        return None
+    instant = instant.astimezone(UTC)
+    precision = "milliseconds" if instant.microsecond >= 1000 else "seconds"
+    return instant.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def ms_of(instant: datetime) -> int:
+    """Whole milliseconds since 1970 that have passed at `instant`."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
+def us_of(instant: datetime) -> int:
+    """Microseconds since 1970, exact: what PostgreSQL holds."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_ms(ms: int) -> datetime:
+    """The instant `ms` milliseconds after 1970, exact."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def from_us(us: int) -> datetime:
+    """The instant `us` microseconds after 1970, exact."""
+    return _EPOCH + timedelta(microseconds=us)

@@ -1,0 +1,128 @@
+"""A show as a terminal shows it: the state behind the board, and the board drawn from it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from server.client.web import Setlist, Show, Tally
+
+_BAR_CELLS = 32
+_PARTS = " ▏▎▍▌▋▊▉█"
+_VOTING_STYLE = {"open": "bold green", "locked": "bold yellow", "closed": "bold red", "final": "bold cyan"}
+
+
+class Update(msgspec.Struct):
+    """A state or a push of the channels votes, status and setlist; what it is about shows in what is set."""
+
+    at: int = 0
+    ch: str = ""
+    tally: list[tuple[int, int, int]] | None = None
+    total: int | None = None
+    status: str | None = None
+    voting: str | None = None
+    setlists: list[Setlist] | None = None
+
+
+class Scoreboard:
+    """What is known of a show.
+
+    Takes:  show, as fetched before the connection; its counts may be older than those of the channels
+    """
+
+    def __init__(self, show: Show) -> None:
+        self.show_id = show.id
+        self.name = show.name or f"Show {show.id}"
+        self.titles: dict[int, str] = show.titles()
+        self.tally: Tally = show.tally()
+        self.total = sum(up + down for up, down in self.tally.values())
+        self.status = show.status
+        self.voting = show.voting
+        self.connection = "connecting"
+        self._at: dict[str, int] = {}
+
+    def since(self) -> dict[str, int]:
+        """The positions held, by channel."""
+        return dict(self._at)
+
+    def apply(self, channel: str, update: Update) -> list[str]:
+        """Takes a state or a push; older than what is held, it changes nothing.
+
+        Gives:  one line for everything that changed
+        """
+        if update.at < self._at.get(channel, 0):
+            return []
+        self._at[channel] = update.at
+        lines: list[str] = []
+        if update.setlists is not None:
+            self.titles = {song.id: song.title for setlist in update.setlists for song in setlist.songs}
+        for song, up, down in update.tally or ():
+            if self.tally.get(song) != (up, down):
+                self.tally[song] = (up, down)
+                lines.append(f"{self.title(song)}: {up} up, {down} down")
+        if update.total is not None:
+            self.total = update.total
+        said = (update.status or self.status, update.voting or self.voting)
+        if said != (self.status, self.voting):
+            self.status, self.voting = said
+            lines.append(f"{self.name}: {self.status}, voting {self.voting}")
+        return lines
+
+    def connected(self, state: str) -> list[str]:
+        """Takes the connection's state; one line when it is another one."""
+        if state == self.connection:
+            return []
+        self.connection = state
+        return [f"connection: {state}"]
+
+    def title(self, song: int) -> str:
+        """A song's title, or its number while no setlist has named it."""
+        return self.titles.get(song) or f"song {song}"
+
+    def draw(self, row_count_max: int) -> Group:
+        """The board: songs by their ups, the setlist's order among equals.
+
+        Takes:  row_count_max, at least 1; the songs below are only counted
+        """
+        songs = sorted({**self.tally, **dict.fromkeys(self.titles, (0, 0))}, key=lambda song: -self._ups(song))
+        most = max((up + down for up, down in self.tally.values()), default=0)
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(max_width=40, no_wrap=True)
+        table.add_column(width=_BAR_CELLS, no_wrap=True)
+        table.add_column(justify="right", style="green")
+        table.add_column(justify="right", style="red")
+        for song in songs[:row_count_max]:
+            up, down = self.tally.get(song, (0, 0))
+            table.add_row(self.title(song), bar(up, down, most), f"▲ {up:,}", f"▼ {down:,}")
+        head = Text.assemble(
+            (self.name, "bold"),
+            f"   {self.status}   ",
+            (f"voting {self.voting}", _VOTING_STYLE.get(self.voting, "")),
+            f"   {self.total:,} votes   ",
+            (f"● {self.connection}", "green" if self.connection == "live" else "yellow"),
+        )
+        hidden = len(songs) - row_count_max
+        foot = Text(f"… and {hidden} more" if hidden > 0 else "Ctrl-C ends", style="dim")
+        return Group(head, Text(), table, Text(), foot)
+
+    def _ups(self, song: int) -> int:
+        return self.tally.get(song, (0, 0))[0]
+
+
+def bar(up: int, down: int, most: int) -> Text:
+    """Ups in green, then downs in red; `most` votes fill the bar, to an eighth of a cell."""
+    if not most:
+        return Text()
+    return Text.assemble(*_cells([(up, "green"), (down, "red")], most))
+
+
+def _cells(parts: Iterable[tuple[int, str]], most: int) -> list[tuple[str, str]]:
+    drawn: list[tuple[str, str]] = []
+    for count, style in parts:
+        eighths = round(count / most * _BAR_CELLS * 8)
+        drawn.append((_PARTS[8] * (eighths // 8) + (_PARTS[eighths % 8] if eighths % 8 else ""), style))
+    return drawn

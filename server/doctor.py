@@ -1,0 +1,157 @@
+"""doctor: what a node would find if it started now. Nothing is changed, except that engines of our own are started."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.table import Table
+
+from server.cache.engine import check_valkey
+from server.embedded import Addresses, open_engines
+from server.errors import SetupError
+from server.settings import Settings, data_folder
+from server.store.engine import check_postgres
+from server.store.migrations import dbmate_path, migrate_status
+
+# Windows and budgets are decided on Valkey's clock, days and history on PostgreSQL's.
+CLOCK_DIFFERENCE_MAX_MS = 1_000.0
+DISK_FREE_BYTES_MIN = 1_000_000_000
+CONNECTIONS_MIN = 30
+
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at, and what was found."""
+
+    name: str
+    verdict: Verdict
+    found: str
+
+
+async def examine(environ: Mapping[str, str], data_dir: Path | None) -> list[Check]:
+    """Looks at everything a start depends on; one failure does not hide the next.
+
+    Gives: the checks in the order a start would make them
+    """
+    checks = [_python(), _program()]
+    try:
+        settings = Settings.from_environ(environ, data_dir=data_dir)
+    except SetupError as error:
+        return [*checks, Check("settings", "fail", str(error))]
+    checks += [Check("settings", "ok", "all parse"), _data_dir(settings), _providers(settings)]
+    try:
+        engines = open_engines(settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url)
+        async with engines as addresses:
+            return checks + await _engines(settings, addresses)
+    except SetupError as error:
+        return [*checks, Check("engines", "fail", str(error))]
+
+
+def as_table(checks: list[Check]) -> Table:
+    """The checks for a person to read."""
+    colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    table = Table("check", "", "found", box=None, pad_edge=False)
+    for check in checks:
+        table.add_row(check.name, f"[{colours[check.verdict]}]{check.verdict}[/]", check.found.replace("[", r"\["))
+    return table
+
+
+def _python() -> Check:
+    return Check(
+        "Python", "ok", f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
+    )
+
+
+def _program() -> Check:
+    try:
+        return Check("dbmate", "ok", dbmate_path())
+    except SetupError as error:
+        return Check("dbmate", "fail", str(error))
+
+
+def _data_dir(settings: Settings) -> Check:
+    folder = settings.data_dir
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return Check("data dir", "fail", f"MYSETLIST_DATA_DIR: cannot write to {parent}")
+    free_bytes = shutil.disk_usage(parent).free
+    found = f"{folder}, {free_bytes / 1e9:.1f} GB free"
+    return Check("data dir", "ok" if free_bytes >= DISK_FREE_BYTES_MIN else "warn", found)
+
+
+def _providers(settings: Settings) -> Check:
+    keys = {
+        "Spotify": settings.spotify_client_id,
+        "Ticketmaster": settings.ticketmaster_api_key,
+        "setlist.fm": settings.setlistfm_api_key,
+    }
+    with_key = [name for name, key in keys.items() if key]
+    return Check(
+        "providers", "ok", f"keys for {', '.join(with_key)}" if with_key else "no keys (none are needed to vote)"
+    )
+
+
+async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
+    assert addresses.database_url is not None
+    assert addresses.redis_url is not None
+    clocks: dict[str, float] = {}
+    checks = [
+        *await _postgres(addresses.database_url, settings.database_url is None, clocks),
+        *await _valkey(addresses.redis_url, settings.redis_url is None, clocks),
+    ]
+    if clocks:
+        checks.append(_clock(clocks))
+    return checks
+
+
+async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Check]:
+    try:
+        state = await check_postgres(url)
+    except SetupError as error:
+        return [Check("PostgreSQL", "fail", str(error))]
+    clocks["PostgreSQL"] = state.clock_ahead_ms
+    found = f"{state.version}, {'our own' if is_ours else 'by address'}, database {state.database}, user {state.user}"
+    checks = [Check("PostgreSQL", "ok", found)]
+    if state.synchronous_commit not in ("on", "remote_write", "remote_apply", "local"):
+        told = "synchronous_commit is off: a vote acknowledged as committed can be lost if PostgreSQL's machine crashes"
+        checks.append(Check("durability", "warn", told))
+    if state.connections_max < CONNECTIONS_MIN:
+        checks.append(Check("connections", "warn", f"max_connections is {state.connections_max}; a node uses about 12"))
+    try:
+        migrations = await migrate_status(url, data_folder("migrations"))
+    except SetupError as error:
+        return [*checks, Check("migrations", "fail", str(error))]
+    pending = [migration.name for migration in migrations if not migration.is_applied]
+    if pending:
+        told = f"{len(pending)} not applied yet, next {pending[0]}; the next start applies them"
+        return [*checks, Check("migrations", "warn", told)]
+    return [*checks, Check("migrations", "ok", f"all {len(migrations)} applied")]
+
+
+async def _valkey(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Check]:
+    try:
+        state = await check_valkey(url)
+    except SetupError as error:
+        return [Check("Valkey", "fail", str(error))]
+    clocks[state.name] = state.clock_ahead_ms
+    found = (
+        f"{state.version}, {'our own' if is_ours else 'by address'}, eviction {state.eviction},"
+        f" persistence: {state.persistence}"
+    )
+    return [Check(state.name, "ok", found), *(Check("durability", "warn", warning) for warning in state.warnings)]
+
+
+def _clock(clocks: dict[str, float]) -> Check:
+    told = ", ".join(f"{name} {ahead_ms:+.0f} ms" for name, ahead_ms in clocks.items())
+    readings = [0.0, *clocks.values()]
+    if max(readings) - min(readings) > CLOCK_DIFFERENCE_MAX_MS:
+        return Check("clocks", "fail", f"clocks differ too much from this machine's: {told}; set them with NTP")
+    return Check("clocks", "ok", f"against this machine's: {told}")

@@ -1,0 +1,272 @@
+"""Both engines of a data dir: started together, supervised, stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from server.embedded.folders import DataDirLock, let_through, make_private, owner_of, socket_dir
+from server.embedded.postgres import Postgres
+from server.embedded.process import Engine
+from server.embedded.valkey import Valkey
+from server.errors import SetupError
+
+log = structlog.get_logger(__name__)
+
+EngineName = Literal["postgres", "valkey"]
+
+SUPERVISE_EVERY_S = 0.1
+RESTART_DELAY_S = (0.1, 5.0)  # first, and longest; doubled in between
+# How long a command waits for a node that has the lock but is still starting.
+STARTING_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where PostgreSQL and Valkey are; None for one that was not asked for."""
+
+    database_url: str | None
+    redis_url: str | None
+
+
+class EmbeddedEngines:
+    """A node's own PostgreSQL and Valkey.
+
+    Build it with `start`. An engine that dies meanwhile is started again; whoever uses it reconnects.
+    """
+
+    def __init__(self, data_dir: Path, lock: DataDirLock, postgres: Postgres | None, valkey: Valkey | None) -> None:
+        self._data_dir = data_dir
+        self._lock = lock
+        self._postgres = postgres
+        self._valkey = valkey
+        self._supervisors: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(
+        cls,
+        data_dir: Path,
+        *,
+        postgres: bool = True,
+        valkey: bool = True,
+        postgres_settings: Mapping[str, str] | None = None,
+    ) -> EmbeddedEngines:
+        """Starts the engines that are wanted, both at once, and waits until they take commands.
+
+        Takes:  data_dir, made when absent; postgres_settings, on top of ours (tests turn fsync off)
+        Raises: SetupError: another process runs engines there, or one does not start; nothing is left running
+        Cancel: what was started is stopped
+        Cost:   about 0.3 s; about 2 s the first time
+        """
+        data_dir = data_dir.expanduser().resolve()
+        lock = _locked(data_dir)
+        try:
+            owner = owner_of(data_dir)
+            let_through(data_dir / "postgres", owner)
+            sockets = socket_dir(data_dir)
+            make_private(sockets, owner)
+            engines = cls(
+                data_dir,
+                lock,
+                Postgres(data_dir, sockets, owner, postgres_settings or {}) if postgres else None,
+                Valkey(data_dir, sockets, owner) if valkey else None,
+            )
+        except BaseException:
+            lock.release()
+            raise
+        try:
+            await engines._start_all()
+        except BaseException:
+            await engines.stop()
+            raise
+        return engines
+
+    @property
+    def database_url(self) -> str:
+        """The address of PostgreSQL, as asyncpg takes it."""
+        return self._get_postgres().url
+
+    @property
+    def redis_url(self) -> str:
+        """The address of Valkey, as its client takes it."""
+        return self._get_valkey().url
+
+    @property
+    def postgres_pid(self) -> int | None:
+        """PostgreSQL's process id while it runs."""
+        return self._get_postgres().pid
+
+    @property
+    def valkey_pid(self) -> int | None:
+        """Valkey's process id while it runs."""
+        return self._get_valkey().pid
+
+    @property
+    def valkey_log_path(self) -> Path:
+        """The append-only file Valkey is writing: what a fault test cuts while the server is down."""
+        return self._get_valkey().log_tail_path
+
+    async def kill(self, name: EngineName) -> None:
+        """Ends an engine as a power cut would and keeps it down until `revive`: for fault tests."""
+        engine = self._get(name)
+        engine.is_held = True
+        await engine.kill()
+
+    async def revive(self, name: EngineName) -> None:
+        """Starts an engine that `kill` keeps down."""
+        engine = self._get(name)
+        await engine.start()
+        engine.is_held = False
+
+    async def stop(self) -> None:
+        """Stops the engines cleanly and gives the data dir up. A second call does nothing."""
+        for task in self._supervisors:
+            task.cancel()
+        await asyncio.gather(*self._supervisors, return_exceptions=True)
+        self._supervisors = []
+        (self._data_dir / "engines.json").unlink(missing_ok=True)
+        await asyncio.gather(*(engine.stop() for engine in self._all()))
+        self._lock.release()
+
+    async def _start_all(self) -> None:
+        # gather, not a task group: both must have come to their end before one is stopped because of the other.
+        results = await asyncio.gather(*(engine.start() for engine in self._all()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        self._write_addresses()
+        self._supervisors = [
+            asyncio.create_task(self._supervise(engine), name=f"supervise {engine.name}") for engine in self._all()
+        ]
+
+    async def _supervise(self, engine: Engine) -> None:
+        delay_s = RESTART_DELAY_S[0]
+        while True:
+            await asyncio.sleep(SUPERVISE_EVERY_S)
+            if engine.is_held or engine.is_running():
+                continue
+            log.error("engine.died", engine=engine.name)
+            try:
+                await engine.start()
+            except (SetupError, OSError) as error:
+                # The one clear line is enough, once per attempt; a traceback would bury it.
+                log.error("engine.restart_failed", engine=engine.name, reason=str(error), retry_in_s=delay_s)  # noqa: TRY400
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RESTART_DELAY_S[1])
+            else:
+                log.info("engine.restarted", engine=engine.name, pid=engine.pid)
+                delay_s = RESTART_DELAY_S[0]
+
+    def _write_addresses(self) -> None:
+        """Lets other commands find the engines of a running node."""
+        addresses = {
+            "database_url": self._postgres.url if self._postgres else None,
+            "redis_url": self._valkey.url if self._valkey else None,
+        }
+        draft = self._data_dir / "engines.json.draft"
+        draft.write_text(json.dumps(addresses))
+        draft.replace(self._data_dir / "engines.json")
+
+    def _all(self) -> list[Engine]:
+        return [engine for engine in (self._postgres, self._valkey) if engine is not None]
+
+    def _get(self, name: EngineName) -> Engine:
+        return self._get_postgres() if name == "postgres" else self._get_valkey()
+
+    def _get_postgres(self) -> Postgres:
+        if self._postgres is None:
+            raise LookupError("this node was given the address of a PostgreSQL and runs none of its own")
+        return self._postgres
+
+    def _get_valkey(self) -> Valkey:
+        if self._valkey is None:
+            raise LookupError("this node was given the address of a Valkey and runs none of its own")
+        return self._valkey
+
+
+@asynccontextmanager
+async def open_engines(
+    data_dir: Path,
+    *,
+    database_url: str | None,
+    redis_url: str | None,
+    postgres: bool = True,
+    valkey: bool = True,
+    may_join: bool = True,
+) -> AsyncIterator[Addresses]:
+    """The engines for one command: by address, else those of the node running on the data dir, else our own.
+
+    Takes:  the addresses given, if any; which engines are needed; may_join, False for a node, which is told off
+            instead when another one is running
+    Raises: SetupError
+    """
+    need_postgres = postgres and database_url is None
+    need_valkey = valkey and redis_url is None
+    if not need_postgres and not need_valkey:
+        yield Addresses(database_url, redis_url)
+        return
+    running = await _running(data_dir) if may_join else None
+    if running is not None:
+        for name, needed, found in (
+            ("DATABASE_URL", need_postgres, running.database_url),
+            ("REDIS_URL", need_valkey, running.redis_url),
+        ):
+            if needed and found is None:
+                raise SetupError(f"{name}: is missing; the node running on {data_dir} was given one")
+        yield Addresses(database_url or running.database_url, redis_url or running.redis_url)
+        return
+    engines = await EmbeddedEngines.start(data_dir, postgres=need_postgres, valkey=need_valkey)
+    try:
+        yield Addresses(
+            engines.database_url if need_postgres else database_url, engines.redis_url if need_valkey else redis_url
+        )
+    finally:
+        await engines.stop()
+
+
+async def _running(data_dir: Path) -> Addresses | None:
+    """The engines of the process that has the data dir's lock, once they are up; None when nobody has it."""
+    if not data_dir.is_dir():
+        return None
+    deadline = time.monotonic() + STARTING_TIMEOUT_S
+    lock = DataDirLock(data_dir)
+    while True:
+        if lock.acquire():
+            # engines.json of a node that was killed may still be there; it says nothing.
+            lock.release()
+            return None
+        try:
+            return Addresses(**json.loads((data_dir / "engines.json").read_text()))
+        except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise SetupError(f"the node on {data_dir} (process {lock.holder()}) is not ready; try again") from None
+            await asyncio.sleep(SUPERVISE_EVERY_S)
+
+
+def _locked(data_dir: Path) -> DataDirLock:
+    """The data dir, made when absent, and ours alone.
+
+    Raises: SetupError
+    """
+    try:
+        # Others may pass through, for the sockets, but not look around (server.settings makes it alike).
+        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        lock = DataDirLock(data_dir)
+        if not lock.acquire():
+            raise SetupError(
+                f"another mysetlist (process {lock.holder()}) is running on {data_dir};"
+                " stop it, or give this one another --data-dir"
+            )
+        # What a killed node left says nothing about the engines we are about to start.
+        (data_dir / "engines.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise SetupError(f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {error.strerror}") from error
+    return lock

@@ -1,0 +1,236 @@
+"""One engine: a server process on a folder, started or adopted, watched, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TypedDict
+
+import psutil
+import structlog
+
+from server.embedded.folders import Owner
+from server.errors import SetupError
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.02
+# After a crash PostgreSQL replays its log and Valkey reads its file: minutes, for a large one. A server that
+# exits is noticed at once, so this only bounds one that hangs.
+START_TIMEOUT_S = 600.0
+STOP_TIMEOUT_S = 15.0
+LOG_BYTES_MAX = 10_000_000
+
+# Nothing from our own environment: PGPORT, PGDATA and the like would change what the servers do.
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+class Engine(ABC):
+    """A server process and the folder that is its own.
+
+    Threads: event loop only
+    Cancel:  a cancelled `start` may leave the process running; `stop` ends it
+    """
+
+    name: str
+    stop_signal: signal.Signals  # asks for a clean end
+    force_signal: signal.Signals  # when that took too long
+
+    def __init__(self, data_dir: Path, sockets: Path, owner: Owner | None) -> None:
+        self.folder = data_dir / self.name
+        self.sockets = sockets
+        self.log_path = data_dir / f"{self.name}.log"
+        self.is_held = False  # down on purpose; the supervisor leaves it alone
+        self._owner = owner
+        self._child: subprocess.Popen[bytes] | None = None
+        self._process: psutil.Process | None = None
+
+    # ── what each engine knows ──
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """The server's command line; what tells our own process from any other."""
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Makes the folder on first use; writes configuration."""
+
+    @abstractmethod
+    def leftover_pid(self) -> int | None:
+        """The process id the last server on this folder wrote down."""
+
+    @abstractmethod
+    async def clear_leftovers(self) -> None:
+        """Removes what a dead server left and a new one would stumble over."""
+
+    @abstractmethod
+    async def is_ready(self) -> bool:
+        """Whether it takes commands."""
+
+    # ── what they share ──
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process and self.is_running() else None
+
+    def is_running(self) -> bool:
+        """Whether the process is there; a zombie is not."""
+        if self._child is not None:
+            return self._child.poll() is None
+        return self._process is not None and _is_alive(self._process)
+
+    async def start(self) -> None:
+        """Adopts the server a killed node left on the folder, or starts one, and waits until it takes commands.
+
+        Raises: SetupError: it exits instead; the line quotes its log
+        """
+        await self.prepare()
+        if not await self._adopt():
+            await self.clear_leftovers()
+            self._spawn()
+        await self._wait_ready()
+
+    async def stop(self) -> None:
+        """Ends the server cleanly, or by force when that takes longer than STOP_TIMEOUT_S. Again: nothing."""
+        if self._process is None:
+            return
+        for number in (self.stop_signal, self.force_signal, signal.SIGKILL):
+            self.send(number)
+            if await self._wait_gone(STOP_TIMEOUT_S):
+                break
+            log.warning("engine.stop_slow", engine=self.name, signal=number.name)
+        self._process = self._child = None
+
+    async def kill(self) -> None:
+        """Ends the server as a power cut would, and waits until it is gone."""
+        self.send(signal.SIGKILL)
+        await self._wait_gone(STOP_TIMEOUT_S)
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends a signal to the server, if it is still there."""
+        if self._process is not None and self.is_running():
+            # psutil makes sure that the id was not given to another process meanwhile.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._process.send_signal(number)
+
+    def _spawn(self) -> None:
+        self._rotate_log()
+        # A session of its own: Ctrl-C reaches the node alone, which then stops its engines in order.
+        with self.log_path.open("ab") as output:
+            self._child = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **_identity(self._owner),
+            )
+        self._process = psutil.Process(self._child.pid)
+
+    async def _adopt(self) -> bool:
+        """True when a server of exactly our making is on the folder already; one of another making is stopped."""
+        pid = self.leftover_pid()
+        if pid is None or not psutil.pid_exists(pid):
+            return False
+        try:
+            process = psutil.Process(pid)
+            command = process.cmdline()
+        except psutil.Error:
+            return False
+        if not _is_alive(process) or not self._is_ours(command):
+            return False
+        self._process, self._child = process, None
+        if command == self.command():
+            log.info("engine.adopted", engine=self.name, pid=pid)
+            return True
+        log.info("engine.replaced", engine=self.name, pid=pid)
+        await self.stop()
+        return False
+
+    def _is_ours(self, command: list[str]) -> bool:
+        """Whether a command line is that of this kind of server on this folder."""
+        same_program = bool(command) and Path(command[0]).name == Path(self.command()[0]).name
+        return same_program and any(Path(part).is_relative_to(self.folder) for part in command[1:])
+
+    async def _wait_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not await self.is_ready():
+            if not self.is_running():
+                raise SetupError(f"{self.name} did not start: {self._last_words()} (log: {self.log_path})")
+            if time.monotonic() > deadline:
+                raise SetupError(f"{self.name} was not ready after {START_TIMEOUT_S:.0f} s (log: {self.log_path})")
+            await asyncio.sleep(POLL_S)
+
+    async def _wait_gone(self, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while self.is_running():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(POLL_S)
+        return True
+
+    def _rotate_log(self) -> None:
+        """Keeps one older log; both stay under LOG_BYTES_MAX plus what one run writes."""
+        if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
+            self.log_path.replace(self.log_path.with_suffix(".log.1"))
+
+    def _last_words(self) -> str:
+        """The line of the log that says why it ended."""
+        lines = [line for line in self.log_path.read_text(errors="replace")[-8000:].splitlines() if line.strip()]
+        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line or "Fatal" in line]
+        return (fatal or lines or ["it said nothing"])[-1].strip()[:300]
+
+
+async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin: bytes = b"") -> None:
+    """Runs a program to its end.
+
+    Raises: SetupError: it failed; the line quotes it
+    """
+
+    def run() -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=ENVIRONMENT,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=START_TIMEOUT_S,
+            **_identity(owner),
+        )
+
+    done = await asyncio.to_thread(run)
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise SetupError(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
+
+
+class _Identity(TypedDict, total=False):
+    """Popen's arguments for running as somebody else."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+    umask: int
+
+
+def _identity(owner: Owner | None) -> _Identity:
+    if owner is None:
+        return {"umask": 0o077}
+    return {"user": owner.uid, "group": owner.gid, "extra_groups": [], "umask": 0o077}
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,262 @@
+"""One websocket, from its upgrade to its close.
+
+Reading is one loop a socket. Writing never waits: replies and pushes are whole frames handed to the transport, whose
+buffer is watched instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import WSMsgType, web
+
+from server.clock import Clock
+from server.errors import Disconnect, Refused
+from server.live.hub import Hub, Subscriber
+from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_SLOW, Code
+from server.protocol.frames import close_frame, pong_frame, text_frame
+from server.protocol.messages import (
+    BadRequest,
+    Ballot,
+    Cast,
+    Hello,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    decode_request,
+)
+from server.telemetry import CAST_SECONDS, CASTS
+
+log = structlog.get_logger()
+
+_OUTCOMES = {durability: CASTS.labels(durability) for durability in ("committed", "accepted")}
+
+SUBPROTOCOL = "mysetlist.v1"
+PING_INTERVAL_S = 25.0
+PENDING_PER_CONNECTION_MAX = 256
+CHANNELS_PER_CONNECTION_MAX = 100
+# Replies are small and few; a client that lets so many bytes pile up does not read at all.
+REPLY_BUFFER_BYTES_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks, as far as a connection needs to know."""
+
+    user_id: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a connection needs from the other rooms; app hands it over.
+
+    submit:       (show, user, votes, waiter), voting.Intake.submit
+    authenticate: token -> Identity; raises Refused(unauthenticated)
+    ballot_json:  packed ballot -> JSON
+    """
+
+    hub: Hub
+    clock: Clock
+    node: str
+    submit: Callable[[int, int, list[tuple[int, str]], Any], None]
+    authenticate: Callable[[str], Identity]
+    ballot_json: Callable[[str], bytes]
+
+
+class Connection(Subscriber):
+    """One client."""
+
+    __slots__ = ("_services", "_socket", "_was_malformed", "heard_s", "identity", "pending_count", "pinged_s")
+
+    def __init__(
+        self, socket: web.WebSocketResponse, transport: Any, services: Services, identity: Identity | None
+    ) -> None:
+        super().__init__(transport)
+        self._socket = socket
+        self._services = services
+        self.identity = identity
+        self.pending_count = 0
+        self._was_malformed = False
+        self.heard_s = services.clock.monotonic_s()
+        self.pinged_s = self.heard_s
+
+    async def run(self) -> None:
+        """Reads until either side closes."""
+        try:
+            async for message in self._socket:
+                self.heard_s = self._services.clock.monotonic_s()
+                match message.type:
+                    case WSMsgType.TEXT:
+                        await self._take(message.data)
+                    case WSMsgType.PING:
+                        self.write(pong_frame(message.data))
+                    case WSMsgType.BINARY:
+                        self._malformed(BadRequest("Only text frames are understood.", None))
+        except Disconnect as end:
+            await self.close(end.close_code, end.reason)
+        finally:
+            self._services.hub.leave_all(self)
+
+    async def close(self, close_code: int, reason: str) -> None:
+        """Says goodbye, waits for the answer, hangs up."""
+        await self._socket.close(code=close_code, message=reason.encode(), drain=False)
+
+    def hang_up(self, close_code: int, reason: str) -> None:
+        """Says goodbye and hangs up once it is sent, without waiting for an answer."""
+        self.write(close_frame(close_code, reason))
+        self.transport.close()
+
+    def hang_up_slow(self) -> None:
+        """Hangs up on a client that does not read: a goodbye would wait behind what it has not taken."""
+        log.info("socket.slow", close_code=CLOSE_SLOW)
+        self.transport.abort()
+
+    # ── writing
+
+    def write(self, frame: bytes) -> None:
+        """Hands a frame to the transport, if there still is one."""
+        if self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() > REPLY_BUFFER_BYTES_MAX:
+            self.hang_up_slow()
+            return
+        self.transport.write(frame)
+
+    def reply(self, request_id: int, payload: bytes) -> None:
+        """Answers a request; payload is a JSON object."""
+        self.write(text_frame(b'{"re":%d,"ok":%b}' % (request_id, payload)))
+
+    def reply_error(self, request_id: int | None, error: Refused) -> None:
+        """Refuses a request."""
+        self.write(text_frame(orjson.dumps({"re": request_id, "error": error_object(error)})))
+
+    # ── requests
+
+    async def _take(self, data: str) -> None:
+        try:
+            request = decode_request(data)
+        except BadRequest as error:
+            self._malformed(error)
+            return
+        try:
+            match request:
+                case Cast():
+                    self._submit(request.id, request.show, request.votes)
+                case Ballot():
+                    self._submit(request.id, request.show, [])
+                case Ping():
+                    self.reply(request.id, b'{"time_ms":%d}' % self._services.clock.now_ms())
+                case Subscribe():
+                    await self._subscribe(request)
+                case Unsubscribe():
+                    for name in request.channels:
+                        self._services.hub.leave(self, name)
+                    self.reply(request.id, b"{}")
+                case Hello():
+                    self._hello(request)
+        except Refused as error:
+            self.reply_error(request.id, error)
+            if isinstance(request, Hello):
+                raise Disconnect(CLOSE_BAD_TOKEN, "bad token") from error
+
+    def _malformed(self, error: BadRequest) -> None:
+        self.reply_error(error.request_id, error)
+        if not self._was_malformed:
+            # One line a connection: a client that is wrong once is wrong a thousand times.
+            self._was_malformed = True
+            log.info("request.malformed", reason=error.message)
+
+    def _hello(self, request: Hello) -> None:
+        if request.token is not None:
+            self.identity = self._services.authenticate(request.token)
+        who = self.identity
+        self.reply(
+            request.id,
+            orjson.dumps(
+                {
+                    "user": {"id": who.user_id, "role": who.role} if who else None,
+                    "role": who.role if who else "reader",
+                    "node": self._services.node,
+                    "time_ms": self._services.clock.now_ms(),
+                    "ping_ms": int(PING_INTERVAL_S * 1000),
+                }
+            ),
+        )
+
+    async def _subscribe(self, request: Subscribe) -> None:
+        names = list(dict.fromkeys(request.channels))
+        if len(self.channels.union(names)) > CHANNELS_PER_CONNECTION_MAX:
+            raise Refused(Code.TOO_LARGE, f"One connection may watch {CHANNELS_PER_CONNECTION_MAX} channels.")
+        hub = self._services.hub
+        refused = await hub.prepare(names)
+        # From here to the reply nothing is awaited, so no push can come before the state it follows.
+        parts = []
+        for name in names:
+            quoted = orjson.dumps(name)
+            state = None if name in refused else hub.join(self, name)
+            if state is None:
+                error = refused.get(name) or Refused(Code.UNAVAILABLE, "Try again.", retry_after_ms=100)
+                parts.append(b'%b:{"error":%b}' % (quoted, orjson.dumps(error_object(error))))
+            elif request.since.get(name) == state.at:
+                parts.append(b'%b:{"at":%d}' % (quoted, state.at))
+            else:
+                parts.append(b'%b:{"at":%d,"state":%b}' % (quoted, state.at, state.whole()))
+        self.reply(request.id, b'{"channels":{%b}}' % b",".join(parts))
+
+    def _submit(self, request_id: int, show_id: int, votes: list[tuple[int, str]]) -> None:
+        if self.identity is None:
+            raise Refused(Code.UNAUTHENTICATED, "Sign in to vote.")
+        if self.pending_count >= PENDING_PER_CONNECTION_MAX:
+            raise Refused(
+                Code.OVERLOADED, "Wait for the answers to your earlier votes first.", retry_after_ms=1_000
+            )
+        waiter = _Reply(self, request_id, is_cast=bool(votes))
+        self._services.submit(show_id, self.identity.user_id, votes, waiter)
+        self.pending_count += 1
+
+
+class _Reply:
+    """Waits for the outcome of one cast, or for one ballot (voting.receipts.Waiter)."""
+
+    __slots__ = ("_connection", "_is_cast", "_request_id", "_started_s")
+
+    def __init__(self, connection: Connection, request_id: int, *, is_cast: bool) -> None:
+        self._connection = connection
+        self._request_id = request_id
+        self._is_cast = is_cast
+        self._started_s = connection._services.clock.monotonic_s()
+
+    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+        connection = self._connection
+        connection.pending_count -= 1
+        left = b"null" if remaining is None else b"%d" % remaining
+        ballot_json = connection._services.ballot_json(ballot)
+        if not self._is_cast:
+            connection.reply(self._request_id, b'{"ballot":%b,"remaining":%b}' % (ballot_json, left))
+            return
+        _OUTCOMES[durability].inc()
+        CAST_SECONDS.observe(connection._services.clock.monotonic_s() - self._started_s)
+        connection.reply(
+            self._request_id,
+            b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}'
+            % (at, durability.encode(), ballot_json, left),
+        )
+
+    def refused(self, error: Refused) -> None:
+        self._connection.pending_count -= 1
+        if self._is_cast:
+            CASTS.labels(error.code).inc()
+        self._connection.reply_error(self._request_id, error)
+
+    def committed(self, show_id: int, at: int) -> None:
+        self._connection.write(text_frame(b'{"committed":{"show":%d,"at":%d}}' % (show_id, at)))
+
+
+def error_object(error: Refused) -> dict[str, Any]:
+    """An error as clients get it."""
+    return {"code": error.code, "message": error.message, "retry_after_ms": error.retry_after_ms}

@@ -1,0 +1,321 @@
+"""hub: which of this node's sockets watch which channel, and what the channel shows.
+
+Owns:      channel -> subscribers and current state
+Threads:   event loop only; every method but `prepare` and `run` is synchronous, so each is atomic
+Limits:    PUSH_INTERVAL_S, SLICE_SOCKETS, BUFFER_BYTES_MAX, BACKLOG_MAX (docs/limits.md)
+Never:     awaits a socket, builds a frame twice
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from server.clock import Clock
+from server.errors import Refused, StoreError
+from server.live.states import Counts, DocumentState, State, TallyState
+from server.protocol.channels import parse_channel
+from server.protocol.codes import Code
+from server.protocol.frames import text_frame
+from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSHES, SUBSCRIPTIONS
+
+PUSH_INTERVAL_S = 0.1
+# So many sockets are written in a row before casts and other work get their turn: about 4 ms.
+SLICE_SOCKETS = 500
+# A socket with more than this waiting in its buffer is behind: it skips states until it has caught up.
+BUFFER_BYTES_MAX = 64 * 1024
+BACKLOG_MAX = 1_000
+# Time for those who waited for a channel's state to join it.
+UNWATCHED_S = 5.0
+
+# Reads a channel's state by kind and id; None: there is no such thing.
+Load = Callable[[str, int], Awaitable[State | None]]
+
+
+class Transport(Protocol):
+    """The part of asyncio.Transport that a push needs."""
+
+    def write(self, data: bytes) -> None:
+        """Never blocks."""
+
+    def is_closing(self) -> bool:
+        """Writing to a closing transport is an error in uvloop."""
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the peer has not taken yet."""
+
+    def close(self) -> None:
+        """Hangs up once everything is sent."""
+
+    def abort(self) -> None:
+        """Hangs up at once."""
+
+
+class Subscriber:
+    """A socket that watches channels. `blocked_since_s`: since when it has been skipping states, or None."""
+
+    __slots__ = ("blocked_since_s", "channels", "transport")
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.channels: set[str] = set()
+        self.blocked_since_s: float | None = None
+
+
+class Channel:
+    """One channel with at least one subscriber, or one that is being joined."""
+
+    __slots__ = (
+        "backlog",
+        "behind",
+        "due_s",
+        "fresh",
+        "is_changed",
+        "is_waiting",
+        "kind",
+        "loading",
+        "name",
+        "state",
+        "subject",
+        "subscribers",
+    )
+
+    def __init__(self, name: str, kind: str, subject: int) -> None:
+        self.name = name
+        self.kind = kind
+        self.subject = subject  # the show's id
+        self.state: State | None = None  # None: still being read
+        self.loading: asyncio.Future[State | None] | None = None
+        self.backlog: list[Callable[[State], object]] = []  # changes that came while the state was being read
+        self.subscribers: set[Subscriber] = set()
+        self.behind: set[Subscriber] = set()  # have skipped a push: get the whole state next
+        self.fresh: set[Subscriber] = set()  # joined during the present push: have a newer state than its frame
+        self.is_changed = False  # since the last push
+        self.is_waiting = False  # for its next push
+        self.due_s = 0.0  # not to be pushed before
+
+
+class Hub:
+    """All channels of a node. Takes: load, which reads a state that is not known yet."""
+
+    def __init__(self, load: Load, clock: Clock) -> None:
+        self._load = load
+        self._clock = clock
+        self._channels: dict[str, Channel] = {}
+        self._due: list[Channel] = []
+        self._has_due = asyncio.Event()
+        self._loads: set[asyncio.Task[None]] = set()
+
+    # ── subscribers
+
+    async def prepare(self, names: Iterable[str]) -> dict[str, Refused]:
+        """Reads the states of channels that are not known yet, each once for all who ask meanwhile.
+
+        Gives:  what refuses each of the others: not_found, or unavailable when a state cannot be read now
+        Cancel: the reading goes on for whoever else asked
+        """
+        refused: dict[str, Refused] = {}
+        waits: dict[str, asyncio.Future[State | None]] = {}
+        for name in names:
+            try:
+                channel = self._channels.get(name) or self._open(name)
+            except Refused as error:
+                refused[name] = error
+                continue
+            if channel.loading is not None:
+                waits[name] = channel.loading
+        for name, loading in waits.items():
+            try:
+                if await asyncio.shield(loading) is None:
+                    refused[name] = Refused(Code.NOT_FOUND, "No such show.")
+            except Refused as error:
+                refused[name] = error
+        return refused
+
+    def join(self, subscriber: Subscriber, name: str) -> State | None:
+        """Subscribes to a prepared channel: its state now, and every push after it.
+
+        Gives: None: everybody left it while other channels were prepared; prepare it again
+        """
+        channel = self._channels.get(name)
+        if channel is None or channel.state is None:
+            return None
+        if subscriber not in channel.subscribers:
+            channel.subscribers.add(subscriber)
+            channel.fresh.add(subscriber)
+            subscriber.channels.add(name)
+            SUBSCRIPTIONS.inc()
+        return channel.state
+
+    def leave(self, subscriber: Subscriber, name: str) -> None:
+        """No more pushes of this channel."""
+        channel = self._channels.get(name)
+        if channel is None or subscriber not in channel.subscribers:
+            return
+        channel.subscribers.discard(subscriber)
+        channel.behind.discard(subscriber)
+        subscriber.channels.discard(name)
+        SUBSCRIPTIONS.dec()
+        if not channel.subscribers and channel.state is not None:
+            del self._channels[name]
+
+    def leave_all(self, subscriber: Subscriber) -> None:
+        """The socket is gone."""
+        for name in list(subscriber.channels):
+            self.leave(subscriber, name)
+
+    def watched(self, kind: str) -> dict[int, int]:
+        """Subjects of all channels of a kind whose state is known -> its position."""
+        return {c.subject: c.state.at for c in self._channels.values() if c.kind == kind and c.state is not None}
+
+    # ── changes
+
+    def publish_tally(self, show_id: int, at: int, total: int, counts: Counts) -> None:
+        """New absolute counts of some songs of a show."""
+        self._change(f"votes:{show_id}", lambda state: _tally(state).apply(at, total, counts))
+
+    def replace_tally(self, show_id: int, at: int, total: int, counts: Counts) -> None:
+        """All counts of a show, read anew."""
+        self._change(f"votes:{show_id}", lambda state: _tally(state).replace(at, total, counts))
+
+    def replace_document(self, name: str, at: int, document: bytes) -> None:
+        """A document channel's content, read anew."""
+        self._change(name, lambda state: _document(state).replace(at, document))
+
+    def _change(self, name: str, change: Callable[[State], object]) -> None:
+        channel = self._channels.get(name)
+        if channel is None:
+            return
+        if channel.state is None:
+            # Older ones are contained in the newer ones only if none is missing, so past the limit the newest stay:
+            # the state being read is newer than what is dropped, or the once-a-second comparison finds the gap.
+            channel.backlog = [*channel.backlog[-BACKLOG_MAX + 1 :], change]
+        elif change(channel.state):
+            channel.is_changed = True
+            self._schedule(channel)
+
+    def _schedule(self, channel: Channel) -> None:
+        """Has the channel pushed: at once if it has been quiet, else PUSH_INTERVAL_S after its last push."""
+        if channel.is_waiting:
+            return
+        channel.is_waiting = True
+        wait_s = channel.due_s - self._clock.monotonic_s()
+        if wait_s <= 0:
+            self._make_due(channel)
+        else:
+            asyncio.get_running_loop().call_later(wait_s, self._make_due, channel)
+
+    def _make_due(self, channel: Channel) -> None:
+        self._due.append(channel)
+        self._has_due.set()
+
+    def _open(self, name: str) -> Channel:
+        # Registered before its state is read, so that no change can fall in between.
+        channel = Channel(name, *parse_channel(name))
+        self._channels[name] = channel
+        channel.loading = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._read_state(channel, channel.loading), name=f"load-{name}")
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+        return channel
+
+    async def _read_state(self, channel: Channel, loading: asyncio.Future[State | None]) -> None:
+        try:
+            state = await self._load(channel.kind, channel.subject)
+        except StoreError:
+            del self._channels[channel.name]
+            loading.set_exception(
+                Refused(Code.UNAVAILABLE, "Counts cannot be read right now. Try again.", retry_after_ms=1_000)
+            )
+            # Everybody who waited may have hung up by now; then nobody is left to tell, which is no error.
+            loading.exception()
+            return
+        except BaseException:
+            del self._channels[channel.name]
+            loading.cancel()
+            raise
+        channel.loading = None
+        if state is None:
+            del self._channels[channel.name]
+        else:
+            channel.state = state
+            for change in channel.backlog:
+                change(state)
+            channel.backlog = []
+            asyncio.get_running_loop().call_later(UNWATCHED_S, self._forget_unwatched, channel)
+        loading.set_result(state)
+
+    def _forget_unwatched(self, channel: Channel) -> None:
+        if not channel.subscribers and self._channels.get(channel.name) is channel:
+            del self._channels[channel.name]
+
+    # ── pushing
+
+    async def run(self) -> None:
+        """Pushes what is due until cancelled."""
+        while True:
+            await self._has_due.wait()
+            self._has_due.clear()
+            due, self._due = self._due, []
+            for channel in due:
+                channel.is_waiting = False
+                channel.due_s = self._clock.monotonic_s() + PUSH_INTERVAL_S
+                if self._channels.get(channel.name) is channel:
+                    await self._push(channel)
+
+    async def _push(self, channel: Channel) -> None:
+        state = channel.state
+        assert state is not None
+        behind = channel.behind
+        channel.fresh.clear()
+        frame = whole_frame = b""
+        if behind:
+            whole_frame = _push_frame(channel.name, state.at, state.whole_fields())
+        if channel.is_changed:
+            channel.is_changed = False
+            frame = _push_frame(channel.name, state.at, state.change())
+            subscribers = list(channel.subscribers)
+        else:
+            subscribers = list(behind)
+        PUSHES.inc()
+        skipped_count = written_count = 0
+        for start in range(0, len(subscribers), SLICE_SOCKETS):
+            if start:
+                await asyncio.sleep(0)
+            for subscriber in subscribers[start : start + SLICE_SOCKETS]:
+                transport = subscriber.transport
+                if transport.is_closing() or subscriber not in channel.subscribers or subscriber in channel.fresh:
+                    continue
+                if transport.get_write_buffer_size() > BUFFER_BYTES_MAX:
+                    behind.add(subscriber)
+                    if subscriber.blocked_since_s is None:
+                        subscriber.blocked_since_s = self._clock.monotonic_s()
+                    skipped_count += 1
+                    continue
+                if subscriber in behind:
+                    behind.discard(subscriber)
+                    subscriber.blocked_since_s = None
+                    transport.write(whole_frame)
+                else:
+                    transport.write(frame)
+                written_count += 1
+        FRAMES.inc(written_count)
+        FRAMES_SKIPPED.inc(skipped_count)
+        if behind:
+            # They get the whole state as soon as they can take it, even if nothing changes any more.
+            self._schedule(channel)
+
+
+def _push_frame(name: str, at: int, fields: bytes) -> bytes:
+    return text_frame(b'{"ch":"%b","at":%d,%b}' % (name.encode(), at, fields))
+
+
+def _tally(state: State) -> TallyState:
+    assert isinstance(state, TallyState)
+    return state
+
+
+def _document(state: State) -> DocumentState:
+    assert isinstance(state, DocumentState)
+    return state

@@ -1,0 +1,50 @@
+"""The upgrade to `/ws`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from server.errors import Refused
+from server.live.connection import SUBPROTOCOL, Connection, Identity, Services
+from server.live.sockets import Sockets
+from server.protocol.codes import Code
+from server.protocol.messages import INBOUND_BYTES_MAX
+
+
+class LiveRoutes:
+    """Takes: identify, request -> who its cookie or header names, None when nobody."""
+
+    def __init__(
+        self, services: Services, sockets: Sockets, identify: Callable[[web.Request], Identity | None]
+    ) -> None:
+        self._services = services
+        self._sockets = sockets
+        self._identify = identify
+
+    def routes(self) -> list[web.RouteDef]:
+        """What app adds to its router."""
+        return [web.get("/ws", self.get_websocket)]
+
+    async def get_websocket(self, request: web.Request) -> web.StreamResponse:
+        """`GET /ws`; ends with the socket."""
+        if self._sockets.is_draining:
+            raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=1_000)
+        socket = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            autoping=False,  # the sweep needs to see the pongs
+            compress=False,  # each socket would need its own copy of a push
+            max_msg_size=INBOUND_BYTES_MAX + 1,  # aiohttp refuses from this size on
+        )
+        if not socket.can_prepare(request).ok:
+            raise Refused(Code.BAD_REQUEST, f"This is a websocket; connect with the subprotocol {SUBPROTOCOL}.")
+        await socket.prepare(request)
+        assert request.transport is not None
+        connection = Connection(socket, request.transport, self._services, self._identify(request))
+        self._sockets.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._sockets.remove(connection)
+        return socket

@@ -1,0 +1,79 @@
+"""All open websockets of a node: pings, the slow and the dead, and sending everybody away."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import orjson
+import structlog
+
+from server.clock import Clock
+from server.live.connection import PING_INTERVAL_S, Connection
+from server.protocol.codes import CLOSE_DRAIN, CLOSE_STALE
+from server.protocol.frames import ping_frame, text_frame
+from server.telemetry import SOCKETS
+
+log = structlog.get_logger()
+
+SWEEP_INTERVAL_S = 1.0
+PONG_TIMEOUT_S = 10.0
+BLOCKED_S_MAX = 30.0
+DRAIN_SLICE_SOCKETS = 200
+DRAIN_MIN_MS = 500
+DRAIN_MAX_MS = 5_000
+
+
+class Sockets:
+    """Connections come and go through `add` and `remove`; `run` sweeps over them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._connections: set[Connection] = set()
+        self.is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        """A socket was opened."""
+        self._connections.add(connection)
+        SOCKETS.set(len(self._connections))
+
+    def remove(self, connection: Connection) -> None:
+        """A socket is gone."""
+        self._connections.discard(connection)
+        SOCKETS.set(len(self._connections))
+
+    async def run(self) -> None:
+        """Pings quiet sockets, ends dead and stuck ones; until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """One round over all sockets."""
+        now_s = self._clock.monotonic_s()
+        ping = ping_frame()
+        for connection in list(self._connections):
+            quiet_s = now_s - connection.heard_s
+            if quiet_s > PING_INTERVAL_S + PONG_TIMEOUT_S:
+                log.info("socket.stale", close_code=CLOSE_STALE)
+                connection.hang_up(CLOSE_STALE, "no pong")
+            elif connection.blocked_since_s is not None and now_s - connection.blocked_since_s > BLOCKED_S_MAX:
+                connection.hang_up_slow()
+            elif quiet_s >= PING_INTERVAL_S and now_s - connection.pinged_s >= PING_INTERVAL_S:
+                connection.pinged_s = now_s
+                connection.write(ping)
+
+    async def drain(self, slice_pause_s: float = 0.02) -> None:
+        """Tells every client when to come back, and hangs up, in slices and random order."""
+        self.is_draining = True
+        notice = text_frame(orjson.dumps({"drain": {"min_ms": DRAIN_MIN_MS, "max_ms": DRAIN_MAX_MS}}))
+        connections = list(self._connections)
+        random.shuffle(connections)
+        for start in range(0, len(connections), DRAIN_SLICE_SOCKETS):
+            for connection in connections[start : start + DRAIN_SLICE_SOCKETS]:
+                connection.write(notice)
+                connection.hang_up(CLOSE_DRAIN, "drain")
+            await asyncio.sleep(slice_pause_s)

@@ -1,0 +1,80 @@
+"""Sessions: a user row, and a signed token (JWT, RFC 7519, HS256) that proves who speaks without a look-up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+
+from server.errors import Refused
+from server.protocol.codes import Code
+from server.store.database import Database
+from server.store.queries import load_queries
+
+TOKEN_TTL_S = 90 * 24 * 3600
+SIGN_IN_TTL_S = 3600
+COOKIE = "mysetlist_session"
+ROLES = ("user", "moderator", "admin")
+_AUDIENCE = "mysetlist"
+
+queries = load_queries(Path(__file__).parent / "queries.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks."""
+
+    user_id: int
+    role: str
+
+
+async def create_user(database: Database, role: str = "user") -> int:
+    """A new user's id.
+
+    Raises: StoreUnavailable
+    """
+    async with database.connection() as connection:
+        user_id: int = await queries.insert_user(connection, role=role)
+    return user_id
+
+
+async def first_admin_link(database: Database, secret: str, url: str) -> str | None:
+    """Where the first administrator signs in, made on the way; None when there is one already.
+
+    Raises: StoreUnavailable
+    """
+    async with database.transaction() as connection:
+        async for _ in queries.lock_first_admin(connection):
+            pass
+        user_id = await queries.insert_first_admin(connection)
+    if user_id is None:
+        return None
+    return f"{url}/signin?token={mint_token(secret, user_id, 'admin', SIGN_IN_TTL_S)}"
+
+
+def mint_token(secret: str, user_id: int, role: str, ttl_s: int = TOKEN_TTL_S) -> str:
+    """A signed token that is good for `ttl_s` seconds."""
+    now = int(time.time())
+    claims = {"sub": str(user_id), "role": role, "aud": _AUDIENCE, "iat": now, "exp": now + ttl_s}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def verify_token(secret: str, token: str) -> Identity:
+    """Whose token this is.
+
+    Raises: Refused: unauthenticated, it is expired, forged or no token at all
+    """
+    try:
+        claims = jwt.decode(
+            token, secret, algorithms=["HS256"], audience=_AUDIENCE, options={"require": ["sub", "exp", "role"]}
+        )
+        user_id = int(claims["sub"])
+    except jwt.ExpiredSignatureError:
+        raise Refused(Code.UNAUTHENTICATED, "The token has expired. Sign in again.") from None
+    except (jwt.InvalidTokenError, ValueError):
+        raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.") from None
+    if claims["role"] not in ROLES:
+        raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.")
+    return Identity(user_id, claims["role"])

@@ -1,0 +1,52 @@
+"""Error and close codes. docs/errors.md explains each; a test compares the two."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why a request was refused."""
+
+    BAD_REQUEST = "bad_request"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    CLOSED = "closed"
+    LOCKED = "locked"
+    BUDGET = "budget"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    UNAVAILABLE = "unavailable"
+    TOO_LARGE = "too_large"
+    CONFLICT = "conflict"
+    INTERNAL = "internal"
+
+
+HTTP_STATUS = {
+    Code.BAD_REQUEST: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.CLOSED: 409,
+    Code.LOCKED: 409,
+    Code.BUDGET: 409,
+    Code.CONFLICT: 409,
+    Code.TOO_LARGE: 413,
+    Code.RATE_LIMITED: 429,
+    Code.INTERNAL: 500,
+    Code.OVERLOADED: 503,
+    Code.UNAVAILABLE: 503,
+}
+
+# Close codes. 4000–4399: come back with jitter; 4400 and up: do not.
+CLOSE_NORMAL = 1000
+CLOSE_GOING_AWAY = 1001
+CLOSE_TOO_LARGE = 1009
+CLOSE_DRAIN = 4000
+CLOSE_SLOW = 4001
+CLOSE_STALE = 4002
+CLOSE_TOO_MANY = 4003
+CLOSE_PROTOCOL = 4400
+CLOSE_BAD_TOKEN = 4401
+CLOSE_BANNED = 4403

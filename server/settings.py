@@ -1,0 +1,285 @@
+"""What one node is told: the environment and the command line, parsed once, frozen, checked before anything starts."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import SplitResult, urlsplit
+
+from server.errors import SetupError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LogFormat = Literal["auto", "json", "console"]
+
+# HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, section 3.2).
+SECRET_BYTES_MIN = 32
+VOTES_PER_DAY_DEFAULT = 1000
+WORKERS_MAX = 64
+CROWD_MAX = 10_000
+
+_REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One node's settings. Build it with `from_environ`, which checks every value and names the one that is wrong."""
+
+    data_dir: Path
+    secret: str  # signs tokens and cookies
+    database_url: str | None = None  # None: the node runs its own PostgreSQL
+    redis_url: str | None = None  # None: the node runs its own Valkey
+    host: str = "127.0.0.1"
+    port: int = 8080  # 0: any free one
+    workers: int = 1
+    demo: bool = False  # seeds sample data at the start
+    crowd: int = 0  # simulated voters
+    reuse_port: bool = False  # one of several workers on the same port
+    origins: tuple[str, ...] = ()  # pages of other sites that may connect; a node's own pages always may
+    trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-For is believed
+    votes_per_day_max: int = VOTES_PER_DAY_DEFAULT  # per user and UTC day
+    log_format: LogFormat = "auto"
+    jwks_url: str | None = None  # an identity provider's keys, whose tokens are accepted too
+    jwt_audience: str | None = None
+    spotify_client_id: str | None = None
+    spotify_client_secret: str | None = None
+    spotify_api_url: str = "https://api.spotify.com"
+    spotify_accounts_url: str = "https://accounts.spotify.com"
+    ticketmaster_api_key: str | None = None
+    ticketmaster_api_url: str = "https://app.ticketmaster.com"
+    setlistfm_api_key: str | None = None
+    setlistfm_api_url: str = "https://api.setlist.fm"
+    musicbrainz_api_url: str = "https://musicbrainz.org"
+    smtp_url: str | None = None
+
+    def __repr__(self) -> str:
+        """Names and plain values; whatever may hold a password or a key is only said to be there."""
+        shown = (f"{field.name}={_shown(field.name, getattr(self, field.name))}" for field in fields(self))
+        return f"Settings({', '.join(shown)})"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
+        """Settings from environment variables, with the command line's flags on top.
+
+        An empty variable counts as absent. Without MYSETLIST_SECRET the key is read from the data dir, where
+        it is made on first use.
+
+        Takes:  environ, as os.environ; overrides, field name -> value, None means "not given"
+        Raises: SetupError: one line naming the setting that does not parse, or the secret that cannot be kept
+        """
+        given: dict[str, Any] = {}
+        for name, (field, parse) in _PARSERS.items():
+            text = environ.get(name, "").strip()
+            if text:
+                try:
+                    given[field] = parse(text)
+                except ValueError as error:
+                    raise SetupError(f"{name}: {error}") from error
+        given.update({field: value for field, value in overrides.items() if value is not None})
+        given["data_dir"] = Path(given.get("data_dir") or default_data_dir(environ)).expanduser().absolute()
+        _check(given)
+        if "secret" not in given:
+            given["secret"] = _kept_secret(given["data_dir"])
+        return cls(**given)
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """Where a node keeps its data when it is not told (XDG Base Directory Specification)."""
+    base = environ.get("XDG_DATA_HOME", "")
+    # The specification says to ignore a relative path.
+    return (Path(base) if Path(base).is_absolute() else Path("~/.local/share")) / "mysetlist"
+
+
+def data_folder(name: Literal["migrations", "static"]) -> Path:
+    """A folder that travels with the code: at the top of a checkout, inside the package when installed.
+
+    Raises: SetupError: it is in neither place, so this installation is incomplete
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_data" / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise SetupError(f"this installation is incomplete: the folder {name!r} is missing; install mysetlist again")
+
+
+# ──────────────────────────────────────────────────────────────────── parsing
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
+    """An address in its parts. Its text never appears in an error: it may hold a password."""
+    parts = urlsplit(text)
+    if parts.scheme not in schemes:
+        raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("has a port that is no number between 0 and 65535") from error
+    return parts
+
+
+def _database_url(text: str) -> str:
+    parts = _split(text, ("postgresql", "postgres"))
+    if not parts.path.strip("/"):
+        raise ValueError("names no database; it must end like …/mysetlist")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if text.startswith("redis+cluster://"):
+        for node in text.removeprefix("redis+cluster://").rstrip("/").split(","):
+            _split(f"redis://{node}", ("redis",))
+            if not re.fullmatch(r"(.*@)?[^@:\s/]+:\d+", node):
+                raise ValueError("must list its nodes as redis+cluster://host:port,host:port")
+        return text
+    parts = _split(text, _REDIS_SCHEMES)
+    if parts.scheme == "unix" and not parts.path.startswith("/"):
+        raise ValueError("must give an absolute path, as in unix:///run/valkey.sock")
+    if parts.scheme != "unix" and not parts.hostname:
+        raise ValueError("names no host")
+    return text
+
+
+def _http_url(text: str) -> str:
+    if not _split(text, ("https", "http")).hostname:
+        raise ValueError("names no host")
+    return text.rstrip("/")
+
+
+def _smtp_url(text: str) -> str:
+    if not _split(text, ("smtps", "smtp")).hostname:
+        raise ValueError("names no host")
+    return text
+
+
+def _secret(text: str) -> str:
+    if len(text.encode()) < SECRET_BYTES_MIN:
+        raise ValueError(f"must be at least {SECRET_BYTES_MIN} bytes long; `openssl rand -hex 32` makes one")
+    return text
+
+
+def _items(text: str) -> list[str]:
+    return [item for item in re.split(r"[,\s]+", text) if item]
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    found = []
+    for item in _items(text):
+        parts = _split(item, ("https", "http"))
+        if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+            raise ValueError(f"{item!r} is no origin; one looks like https://example.org or http://localhost:3000")
+        found.append(f"{parts.scheme}://{parts.netloc}".lower())
+    return tuple(dict.fromkeys(found))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    found: list[Network] = []
+    for item in _items(text):
+        try:
+            found.append(ipaddress.ip_network(item))
+        except ValueError as error:
+            raise ValueError(f"{item!r} is no address or network, as in 10.0.0.1 or 10.0.0.0/8 ({error})") from error
+    return tuple(found)
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise ValueError(f"{text!r} is no whole number between 1 and 999999999")
+    return int(text)
+
+
+def _log_format(text: str) -> str:
+    if text not in get_args(LogFormat):
+        raise ValueError(f"{text!r} is none of {', '.join(get_args(LogFormat))}")
+    return text
+
+
+_PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "DATABASE_URL": ("database_url", _database_url),
+    "REDIS_URL": ("redis_url", _redis_url),
+    "MYSETLIST_DATA_DIR": ("data_dir", Path),
+    "MYSETLIST_SECRET": ("secret", _secret),
+    "MYSETLIST_JWKS_URL": ("jwks_url", _http_url),
+    "MYSETLIST_JWT_AUDIENCE": ("jwt_audience", _text),
+    "MYSETLIST_ORIGINS": ("origins", _origins),
+    "MYSETLIST_TRUSTED_PROXIES": ("trusted_proxies", _networks),
+    "MYSETLIST_VOTES_PER_DAY": ("votes_per_day_max", _count),
+    "MYSETLIST_LOG_FORMAT": ("log_format", _log_format),
+    "SPOTIFY_CLIENT_ID": ("spotify_client_id", _text),
+    "SPOTIFY_CLIENT_SECRET": ("spotify_client_secret", _text),
+    "SPOTIFY_API_URL": ("spotify_api_url", _http_url),
+    "SPOTIFY_ACCOUNTS_URL": ("spotify_accounts_url", _http_url),
+    "TICKETMASTER_API_KEY": ("ticketmaster_api_key", _text),
+    "TICKETMASTER_API_URL": ("ticketmaster_api_url", _http_url),
+    "SETLISTFM_API_KEY": ("setlistfm_api_key", _text),
+    "SETLISTFM_API_URL": ("setlistfm_api_url", _http_url),
+    "MUSICBRAINZ_API_URL": ("musicbrainz_api_url", _http_url),
+    "SMTP_URL": ("smtp_url", _smtp_url),
+}
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    """What flags and combinations can get wrong."""
+    if not 0 <= given.get("port", 0) <= 65535:
+        raise SetupError(f"--port: {given['port']} is no port between 0 and 65535")
+    if not 1 <= given.get("workers", 1) <= WORKERS_MAX:
+        raise SetupError(f"--workers: {given['workers']} is not between 1 and {WORKERS_MAX}")
+    if not 0 <= given.get("crowd", 0) <= CROWD_MAX:
+        raise SetupError(f"--crowd: {given['crowd']} is not between 0 and {CROWD_MAX}")
+    if ("spotify_client_id" in given) != ("spotify_client_secret" in given):
+        missing = "SPOTIFY_CLIENT_SECRET" if "spotify_client_id" in given else "SPOTIFY_CLIENT_ID"
+        raise SetupError(f"{missing}: is missing; the Spotify id and secret only work together")
+    if "jwt_audience" in given and "jwks_url" not in given:
+        raise SetupError("MYSETLIST_JWKS_URL: is missing; MYSETLIST_JWT_AUDIENCE means nothing without it")
+    if "jwks_url" in given and "jwt_audience" not in given:
+        # Without an audience, a token the provider made for any other program would be accepted here.
+        raise SetupError("MYSETLIST_JWT_AUDIENCE: is missing; an identity provider's tokens need it")
+
+
+def _kept_secret(data_dir: Path) -> str:
+    """The signing key in the data dir, made on first use; two nodes starting at once agree on one.
+
+    Raises: SetupError: the folder cannot be written, or the file holds no key
+    """
+    path = data_dir / "secret"
+    try:
+        # Other users may pass through, for the engines' sockets (server.embedded), but not look around.
+        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if not path.exists():
+            # Linked into place whole, so that nobody ever reads half a key. mkstemp makes it private.
+            descriptor, draft = tempfile.mkstemp(prefix=".secret-", dir=data_dir)
+            try:
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(secrets.token_hex(SECRET_BYTES_MIN) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                with contextlib.suppress(FileExistsError):
+                    os.link(draft, path)
+            finally:
+                Path(draft).unlink()
+        secret = path.read_text().strip()
+    except OSError as error:
+        raise SetupError(f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {error.strerror}") from error
+    try:
+        return _secret(secret)
+    except ValueError as error:
+        raise SetupError(f"the signing key in {path} {error}; remove the file to have one made") from error
+
+
+_HIDDEN = ("secret", "url", "key")
+
+
+def _shown(name: str, value: object) -> str:
+    if value is not None and name.endswith(_HIDDEN):
+        return "…"
+    return repr(value)

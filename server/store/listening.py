@@ -1,0 +1,62 @@
+"""LISTEN on a connection of one's own, never from a pool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from server.errors import StoreUnavailable
+from server.store.database import connect, translated
+
+# Called with a notification's payload.
+Handle = Callable[[str], None]
+
+
+class Listening:
+    """One connection that listens.
+
+    A dead peer goes unnoticed unless it is asked something: whoever owns this asks about once a second through
+    `connection`, and treats StoreUnavailable as the end.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.is_over = asyncio.Event()
+        connection.add_termination_listener(lambda _: self.is_over.set())
+
+    @classmethod
+    async def open(cls, url: str, handlers: dict[str, Handle]) -> Listening:
+        """Connects and listens on all channels of `handlers`.
+
+        Raises: StoreUnavailable
+        """
+        listening = cls(await connect(url))
+        try:
+            with translated():
+                for channel, handle in handlers.items():
+                    await listening.connection.add_listener(channel, _unwrapped(handle))
+        except StoreUnavailable:
+            listening.close()
+            raise
+        return listening
+
+    async def rows(self, query: Any, *, timeout_s: float, **parameters: Sequence[int]) -> list[Any]:
+        """The rows of a named query, asked on this very connection.
+
+        Raises: StoreUnavailable: also when the answer takes longer than `timeout_s`
+        """
+        with translated():
+            async with asyncio.timeout(timeout_s):
+                return [row async for row in query(self.connection, **parameters)]
+
+    def close(self) -> None:
+        """Hangs up at once."""
+        self.connection.terminate()
+
+
+def _unwrapped(handle: Handle) -> Callable[[Any, int, str, Any], None]:
+    def on_notification(_connection: Any, _pid: int, _channel: str, payload: Any) -> None:
+        handle(payload)
+
+    return on_notification

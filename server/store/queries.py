@@ -1,0 +1,16 @@
+"""Named queries from .sql files, one file a room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiosql
+
+
+def load_queries(path: Path) -> Any:
+    """The queries of a file, each a coroutine function: `await queries.name(connection, key=value)`.
+
+    Gives: aiosql's Queries; untyped, because its methods come from the file
+    """
+    return aiosql.from_path(path, "asyncpg", mandatory_parameters=False)

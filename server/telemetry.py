@@ -1,0 +1,54 @@
+"""Logs and metrics: every log record has an `action` spelled `noun.verb` and its ids as fields."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+LogFormat = Literal["auto", "json", "console"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+CASTS = Counter("mysetlist_casts_total", "Casts answered, by outcome", ["outcome"])
+CAST_SECONDS = Histogram("mysetlist_cast_seconds", "From a cast's arrival to its acknowledgement", buckets=_SECONDS)
+SCRIPT_SECONDS = Histogram("mysetlist_script_seconds", "One round of the vote script", buckets=_SECONDS)
+SCRIPT_CASTS = Histogram(
+    "mysetlist_script_casts", "Casts in one round of the vote script", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+)
+PENDING_CASTS = Gauge("mysetlist_pending_casts", "Casts waiting for the script or for their commit")
+VOTES_COMMITTED = Counter("mysetlist_votes_committed_total", "Votes moved into PostgreSQL by this node's writer")
+COMMIT_SECONDS = Histogram("mysetlist_commit_seconds", "One transaction of the writer", buckets=_SECONDS)
+WRITER_LAG_MS = Gauge("mysetlist_writer_lag_ms", "Age of the oldest entry in the writer's last batch")
+SHARDS_HELD = Gauge("mysetlist_shards_held", "Shards this node's writer holds")
+LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was thrown away and begun anew", ["reason"])
+VOTES_LOST = Counter("mysetlist_votes_lost_total", "Accepted casts of this node that Valkey lost before their commit")
+SOCKETS = Gauge("mysetlist_sockets", "Open websockets")
+SUBSCRIPTIONS = Gauge("mysetlist_subscriptions", "Subscriptions of open websockets")
+FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
+FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")
+PUSHES = Counter("mysetlist_pushes_total", "Pushes of a channel's state, whatever the number of its subscribers")
+LISTENER_RECONNECTS = Counter("mysetlist_listener_reconnects_total", "Times the listener had to connect again")
+
+
+def configure_logging(log_format: LogFormat) -> None:
+    """Sends all logs to stderr: one JSON object a line, or coloured lines for a person at a terminal."""
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("action"),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")

@@ -1,0 +1,188 @@
+-- Decides a batch of casts of one shard, atomically and on this server's clock.
+--
+-- KEYS[1]  the shard's prefix, "{7}:"; all other keys are made from it, so they lie in the same slot
+-- ARGV[1]  msgpack: {votes_per_day_max, show seeds, ballot seeds, casts}
+--            show seed    {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
+--                          {song, up, down, song, up, down, …}}
+--            ballot seed  {show, user, position, ballot, day, spent}
+--            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
+--                         without a song it only asks for the ballot
+-- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
+--            {0, ballot, votes left in this show or -1}    accepted
+--            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
+--            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's are spent
+--
+-- A ballot is written "101u102d". Cold means: not known here, seed it from the database and ask again. A seed
+-- read at a position before the barrier is refused, because votes in the log since then would be missing in it.
+
+local prefix = KEYS[1]
+local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
+local request = cmsgpack.unpack(ARGV[1])
+local day_max = request[1]
+
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local today = math.floor(now_ms / 86400000)
+
+local meta = redis.call('HMGET', meta_key, 'last', 'barrier')
+if not meta[1] then
+    return cmsgpack.pack({-1, now_ms, {}})
+end
+local last, barrier = tonumber(meta[1]), tonumber(meta[2])
+
+for _, seed in ipairs(request[2]) do
+    local show_key = prefix .. 'show:' .. string.format('%.0f', seed[1])
+    if seed[2] >= barrier and redis.call('EXISTS', show_key) == 0 then
+        redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7],
+                   'a', string.format('%.0f', seed[2]))
+        local fields, tally = {}, seed[8]
+        for i = 1, #tally, 3 do
+            fields[#fields + 1] = string.format('%.0f', tally[i])
+            fields[#fields + 1] = string.format('%.0f %.0f', tally[i + 1], tally[i + 2])
+        end
+        if #fields > 0 then
+            redis.call('HSET', prefix .. 'tally:' .. string.format('%.0f', seed[1]), unpack(fields))
+        end
+        redis.call('SADD', prefix .. 'shows', string.format('%.0f', seed[1]))
+    end
+end
+
+for _, seed in ipairs(request[3]) do
+    local show, user = string.format('%.0f', seed[1]), string.format('%.0f', seed[2])
+    if seed[3] >= barrier and redis.call('EXISTS', prefix .. 'show:' .. show) == 1 then
+        redis.call('HSETNX', prefix .. 'ballots:' .. show, user, seed[4])
+        redis.call('HSETNX', spent_key, user, string.format('%d %d', seed[5], seed[6]))
+    end
+end
+
+local LETTER = {'u', 'd'}
+local shows = {}      -- show -> its rules and tally, read once a batch
+local entry = {}      -- what goes into the log
+local answers = {}
+
+local function read_show(show)
+    local rules = redis.call('HMGET', prefix .. 'show:' .. show, 'o', 'c', 'l', 'b')
+    local found = {is_known = rules[1] and true or false}
+    if rules[1] then
+        found.opens, found.closes, found.is_locked = tonumber(rules[1]), tonumber(rules[2]), rules[3] == '1'
+        found.budget = tonumber(rules[4])
+        found.tally, found.changed = {}, {}
+        local pairs_read = redis.call('HGETALL', prefix .. 'tally:' .. show)
+        for i = 1, #pairs_read, 2 do
+            local up, down = string.match(pairs_read[i + 1], '(%d+) (%d+)')
+            found.tally[pairs_read[i]] = {tonumber(up), tonumber(down)}
+        end
+    end
+    shows[show] = found
+    return found
+end
+
+local function decide(cast)
+    local show_id = string.format('%.0f', cast[1])
+    local show = shows[show_id] or read_show(show_id)
+    if not show.is_known then return {1} end
+    local user = string.format('%.0f', cast[2])
+    local ballots_key = prefix .. 'ballots:' .. show_id
+    local packed = redis.call('HGET', ballots_key, user)
+    local spent_packed = redis.call('HGET', spent_key, user)
+    if not packed or not spent_packed then return {2} end
+    if #cast > 2 then
+        if now_ms < show.opens or now_ms >= show.closes then return {3} end
+        if show.is_locked then return {4} end
+    end
+
+    local ballot, order = {}, {}
+    for song, letter in string.gmatch(packed, '(%d+)(%a)') do
+        ballot[song] = letter
+        order[#order + 1] = song
+    end
+    local size_before = #order
+    if #cast == 2 then
+        return {0, packed, show.budget > 0 and math.max(show.budget - size_before, 0) or -1}
+    end
+    local size, cost, moves = size_before, 0, {}
+    for i = 3, #cast, 2 do
+        local song, wanted = string.format('%.0f', cast[i]), LETTER[cast[i + 1]]
+        if not show.tally[song] then return {5, cast[i]} end
+        local held = ballot[song]
+        if held ~= wanted then
+            moves[#moves + 1] = {song, held, wanted}
+            if wanted then
+                -- Withdrawing is free, so that an undo is never refused.
+                cost = cost + 1
+                if held == nil then
+                    size = size + 1
+                    order[#order + 1] = song
+                end
+            else
+                size = size - 1
+            end
+            ballot[song] = wanted
+        end
+    end
+    -- A ballot over its budget (the budget was lowered since) may shrink or change, but not grow.
+    if show.budget > 0 and size > show.budget and size > size_before then return {6, show.budget} end
+    local day, spent = string.match(spent_packed, '(%d+) (%d+)')
+    spent = tonumber(day) == today and tonumber(spent) or 0
+    if cost > 0 and spent + cost > day_max then return {7} end
+
+    if #moves > 0 then
+        for _, move in ipairs(moves) do
+            local counts = show.tally[move[1]]
+            if move[2] then counts[move[2] == 'u' and 1 or 2] = counts[move[2] == 'u' and 1 or 2] - 1 end
+            if move[3] then counts[move[3] == 'u' and 1 or 2] = counts[move[3] == 'u' and 1 or 2] + 1 end
+            show.changed[move[1]] = true
+        end
+        local parts, is_written = {}, {}
+        for _, song in ipairs(order) do
+            if ballot[song] and not is_written[song] then
+                is_written[song] = true
+                parts[#parts + 1] = song .. ballot[song]
+            end
+        end
+        packed = table.concat(parts)
+        redis.call('HSET', ballots_key, user, packed)
+        if cost > 0 then
+            redis.call('HSET', spent_key, user, string.format('%d %d', today, spent + cost))
+        end
+    end
+    show.is_cast_on = true
+    -- Every accepted cast is logged, even one that changed nothing: its first copy may have been lost.
+    cast[#cast + 1] = today
+    cast[#cast + 1] = spent + cost
+    entry[#entry + 1] = cast
+    return {0, packed, show.budget > 0 and math.max(show.budget - size, 0) or -1}
+end
+
+for i, cast in ipairs(request[4]) do
+    answers[i] = decide(cast)
+end
+
+local position = last
+if #entry > 0 then
+    local last_ms, seq = math.floor(last / 1024), last % 1024
+    local ms = math.max(now_ms, last_ms)
+    seq = ms == last_ms and seq + 1 or 0
+    if seq > 1023 then
+        ms, seq = ms + 1, 0
+    end
+    position = ms * 1024 + seq
+    local packed_position = string.format('%.0f', position)
+    redis.call('XADD', log_key, string.format('%.0f-%d', ms, seq),
+               'p', string.format('%.0f', last), 'e', cmsgpack.pack(entry))
+    redis.call('HSET', meta_key, 'last', packed_position)
+    for show_id, show in pairs(shows) do
+        if show.is_cast_on then
+            local fields = {}
+            for song in pairs(show.changed) do
+                fields[#fields + 1] = song
+                fields[#fields + 1] = string.format('%.0f %.0f', show.tally[song][1], show.tally[song][2])
+            end
+            if #fields > 0 then
+                redis.call('HSET', prefix .. 'tally:' .. show_id, unpack(fields))
+                redis.call('HSET', prefix .. 'show:' .. show_id, 'a', packed_position)
+            end
+        end
+    end
+end
+return cmsgpack.pack({position, now_ms, answers})

@@ -1,0 +1,293 @@
+"""Intake: gathers the casts of a node, has the script decide them, and answers.
+
+One task sends, one round at a time: while a round is with Valkey the next one gathers by itself, so the batches grow
+with the load. No task and no future per cast; the waiter is called back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from server.cache.connection import Command, Connection
+from server.cache.keys import shard_prefix
+from server.clock import Clock
+from server.errors import CacheError, Refused, StoreError
+from server.protocol.codes import Code
+from server.store.database import Database
+from server.telemetry import PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
+from server.voting.log import CAST_SCRIPT, open_shard, queries
+from server.voting.receipts import Batch, Receipt, Receipts, Waiter
+from server.voting.rules import pack_cast, shard_of
+from server.voting.seeds import ColdCast, Seeds
+
+log = structlog.get_logger()
+
+GATHER_S = 0.002
+ACCEPT_AFTER_S = 1.0
+PROBE_S = 1.0
+PENDING_CASTS_MAX = 20_000
+SCRIPT_VOTES_MAX = 1_000
+RETRY_AFTER_MS = 1_000
+
+_COLD_SHARD = -1
+_OK, _COLD_SHOW, _COLD_BALLOT, _CLOSED, _LOCKED, _SONG, _SHOW_BUDGET, _DAY_BUDGET = range(8)
+
+# {position, now_ms, answers}, see cast.lua
+_reply_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[list[int | str]]])
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Cast:
+    """One cast on its way to the script. `packed` is as cast.lua takes it; no songs: the ballot is asked for."""
+
+    __slots__ = ("packed", "tries", "waiter")
+
+    def __init__(self, packed: list[int], waiter: Waiter) -> None:
+        self.packed = packed
+        self.waiter = waiter
+        self.tries = 0
+
+
+class Intake:
+    """Casts in; answers through the waiters.
+
+    Takes:   url of Valkey; database, for what is cold; shard_count as the database has it;
+             votes_per_day_max, a user's budget a UTC day [votes]
+    """
+
+    def __init__(
+        self, url: str, database: Database, clock: Clock, *, shard_count: int, votes_per_day_max: int
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._shard_count = shard_count
+        self._votes_per_day_max = votes_per_day_max
+        self._connection = Connection(url, on_connect=self._open_shards)
+        self._script = ""
+        self._queue: list[Cast] = []
+        self._queued = asyncio.Event()
+        self._seeds = Seeds(database, shard_count, self._resume)
+        self._is_draining = False
+        self.receipts = Receipts()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether casts can be decided right now."""
+        return self._connection.is_ready
+
+    def submit(self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter) -> None:
+        """Takes a cast; the waiter hears of it later. Without votes it only reads the ballot.
+
+        Raises: Refused: bad_request; overloaded, PENDING_CASTS_MAX casts are waiting already; unavailable
+        """
+        if self._is_draining:
+            raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=RETRY_AFTER_MS)
+        if len(self._queue) + self._seeds.waiting_count >= PENDING_CASTS_MAX:
+            raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
+        self._queue.append(Cast(pack_cast(show_id, user_id, votes), waiter))
+        self._queued.set()
+
+    async def run(self) -> None:
+        """Sends rounds until cancelled. Cancel: queued casts are refused as unavailable."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send_rounds(), name="intake-rounds")
+                tasks.create_task(self._accept_and_settle(), name="intake-receipts")
+                tasks.create_task(self._seeds.run(), name="intake-seeds")
+        finally:
+            self._refuse_all(self._queue, "The server is going away. Try again.")
+            self._queue = []
+            await self._connection.close()
+
+    def refuse_new(self) -> None:
+        """From now on every cast is refused as unavailable; those under way are still answered."""
+        self._is_draining = True
+
+    async def drained(self) -> None:
+        """Returns once no cast waits for the script or for its commit."""
+        while self._queue or self._seeds.waiting_count or self.receipts.cast_count:
+            await asyncio.sleep(0.01)
+
+    # ── rounds
+
+    async def _send_rounds(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(PROBE_S):
+                    await self._queued.wait()
+            except TimeoutError:
+                await self._probe()
+                continue
+            await asyncio.sleep(GATHER_S)
+            await self._send_round()
+
+    async def _probe(self) -> None:
+        """Notices a restarted Valkey even while nobody votes."""
+        try:
+            await self._connection.ask([("PING",)])
+        except (CacheError, StoreError) as error:
+            log.warning("valkey.unreachable", error=str(error))
+
+    async def _send_round(self) -> None:
+        by_shard = self._take_round()
+        commands: list[Command] = [
+            ("EVALSHA", self._script, 1, shard_prefix(shard), self._pack_round(shard, casts))
+            for shard, casts in by_shard.items()
+        ]
+        cast_count = sum(map(len, by_shard.values()))
+        started_s = self._clock.monotonic_s()
+        try:
+            replies = await self._ask(commands, by_shard)
+        except (CacheError, StoreError) as error:
+            log.warning("round.failed", error=str(error), casts=cast_count)
+            for casts in by_shard.values():
+                self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
+            return
+        SCRIPT_SECONDS.observe(self._clock.monotonic_s() - started_s)
+        SCRIPT_CASTS.observe(cast_count)
+        for (shard, casts), reply in zip(by_shard.items(), replies, strict=True):
+            position, _, answers = _reply_decoder.decode(reply)
+            if position == _COLD_SHARD:
+                await self._open_cold_shard(shard, casts)
+            else:
+                self._answer(shard, position, casts, answers)
+        PENDING_CASTS.set(len(self._queue) + self._seeds.waiting_count + self.receipts.cast_count)
+
+    async def _ask(self, commands: list[Command], by_shard: dict[int, list[Cast]]) -> list[bytes]:
+        was_ready = self._connection.is_ready
+        if not was_ready:
+            # The script's hash is known only after a first connection.
+            await self._connection.ask([("PING",)])
+            commands = [(name, self._script, *rest) for name, _, *rest in commands]
+        try:
+            return await self._connection.ask(commands)
+        except CacheError:
+            if self._connection.is_ready or not was_ready:
+                raise
+            # The connection was stale. Asking again is safe: a vote is a state.
+            return await self._connection.ask(commands)
+
+    def _take_round(self) -> dict[int, list[Cast]]:
+        """Up to SCRIPT_VOTES_MAX votes a shard, by shard; the rest stays queued, in order."""
+        by_shard: dict[int, list[Cast]] = {}
+        votes_by_shard: dict[int, int] = {}
+        rest: list[Cast] = []
+        for cast in self._queue:
+            shard = shard_of(cast.packed[0], self._shard_count)
+            vote_count = votes_by_shard.get(shard, 0)
+            if vote_count >= SCRIPT_VOTES_MAX:
+                rest.append(cast)
+                continue
+            votes_by_shard[shard] = vote_count + len(cast.packed) // 2
+            by_shard.setdefault(shard, []).append(cast)
+        self._queue = rest
+        if not rest:
+            self._queued.clear()
+        return by_shard
+
+    def _pack_round(self, shard: int, casts: list[Cast]) -> bytes:
+        shows, ballots = self._seeds.take(shard)
+        return _encode((self._votes_per_day_max, shows, ballots, [cast.packed for cast in casts]))
+
+    def _answer(self, shard: int, position: int, casts: list[Cast], answers: list[list[int | str]]) -> None:
+        receipts: list[Receipt] = []
+        for cast, answer in zip(casts, answers, strict=True):
+            code = answer[0]
+            if code == _OK:
+                ballot, remaining = str(answer[1]), int(answer[2])
+                left = None if remaining < 0 else remaining
+                if len(cast.packed) == 2:
+                    cast.waiter.answered(position, "committed", ballot, left)
+                else:
+                    receipts.append(Receipt(cast.packed[0], cast.waiter, ballot, left))
+            elif code in (_COLD_SHOW, _COLD_BALLOT):
+                self._seeds.want(ColdCast(cast.packed[0], cast.packed[1], code == _COLD_SHOW, cast.tries, cast))
+            else:
+                cast.waiter.refused(_refusal(answer))
+        if receipts:
+            self.receipts.add(Batch(shard, position, self._clock.monotonic_s(), receipts))
+
+    def _resume(self, cast: object, error: Refused | None) -> None:
+        """What was cold has been read, or could not be."""
+        assert isinstance(cast, Cast)
+        if error is not None:
+            cast.waiter.refused(error)
+            return
+        cast.tries += 1
+        self._queue.append(cast)
+        self._queued.set()
+
+    # ── opening
+
+    async def _open_shards(self, connection: Connection) -> None:
+        (script,) = await connection.ask_first([("SCRIPT", "LOAD", CAST_SCRIPT)])
+        self._script = script.decode()
+        for shard in range(self._shard_count):
+            await open_shard(self._database, connection.ask_first, shard)
+
+    async def _open_cold_shard(self, shard: int, casts: list[Cast]) -> None:
+        try:
+            await open_shard(self._database, self._connection.ask, shard)
+        except (CacheError, StoreError) as error:
+            log.warning("shard.not_opened", shard=shard, error=str(error))
+            self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
+            return
+        self._queue = casts + self._queue
+        self._queued.set()
+
+    def _refuse_all(self, casts: list[Cast], message: str) -> None:
+        for cast in casts:
+            cast.waiter.refused(Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS))
+
+    # ── receipts
+
+    async def _accept_and_settle(self) -> None:
+        settled_s = self._clock.monotonic_s()
+        while True:
+            await asyncio.sleep(0.1)
+            now_s = self._clock.monotonic_s()
+            self.receipts.accept_older(now_s - ACCEPT_AFTER_S)
+            if now_s - settled_s >= 1.0:
+                settled_s = now_s
+                await self._settle(now_s - ACCEPT_AFTER_S)
+
+    async def _settle(self, than_s: float) -> None:
+        """Asks PostgreSQL about batches whose notification is overdue."""
+        oldest = self.receipts.oldest_by_shard(than_s)
+        if not oldest:
+            return
+        try:
+            async with self._database.snapshot() as connection:
+                rows = [
+                    row
+                    async for row in queries.fetch_commits(
+                        connection, shards=list(oldest), positions=list(oldest.values())
+                    )
+                ]
+        except StoreError as error:
+            log.warning("receipts.not_settled", error=str(error), casts=self.receipts.cast_count)
+            return
+        for row in rows:
+            lost_count = self.receipts.settle(row["shard"], row["position"], set(row["entries"]))
+            if lost_count:
+                VOTES_LOST.inc(lost_count)
+                log.error("votes.lost", shard=row["shard"], casts=lost_count, committed=row["position"])
+
+
+def _refusal(answer: list[int | str]) -> Refused:
+    match answer[0]:
+        case 3:
+            return Refused(Code.CLOSED, "Voting for this show is closed.")
+        case 4:
+            return Refused(Code.LOCKED, "Voting for this show is locked.")
+        case 5:
+            return Refused(Code.NOT_FOUND, f"Song {answer[1]} is not in a setlist of this show.")
+        case 6:
+            return Refused(Code.BUDGET, f"This show gives each fan {answer[1]} votes. Withdraw one first.")
+        case 7:
+            return Refused(Code.BUDGET, "You have used up your votes for today. They come back at midnight UTC.")
+    raise ValueError(f"cast.lua answered {answer!r}")

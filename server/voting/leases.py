@@ -1,0 +1,81 @@
+"""Which shards this node's writer works for.
+
+Session-level advisory locks on a connection of their own: a node that dies loses them with its connection. Every
+live node announces itself with a shared lock under its number, and each shard is preferred by the node with the
+highest hash of (node, shard) (rendezvous hashing, Thaler and Ravishankar 1998), so a new node takes its part and a
+dead one's part is spread over the rest.
+
+Leases avoid waste. That no vote doubles rests on the fencing in the writer's transaction alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import blake2b
+from typing import Any
+
+import structlog
+
+from server.store.database import connect, translated
+from server.telemetry import SHARDS_HELD
+from server.voting.log import queries
+
+log = structlog.get_logger()
+
+# The first halves of two-part advisory lock keys; any numbers nobody else uses in this database.
+LEASE_CLASS = 0x6D73_6C31
+NODE_CLASS = 0x6D73_6C32
+
+
+def preferred_node(nodes: list[int], shard: int) -> int:
+    """The live node that should hold a shard."""
+    return max(nodes, key=lambda node: blake2b(f"{node}:{shard}".encode(), digest_size=8).digest())
+
+
+class Leases:
+    """The shards held through one connection. Lost with it: make a new one after StoreUnavailable."""
+
+    def __init__(self, url: str, shard_count: int) -> None:
+        self._url = url
+        self._shard_count = shard_count
+        self._node = secrets.randbelow(2**31)
+        self._connection: Any = None
+        self.held: set[int] = set()
+
+    async def refresh(self) -> set[int]:
+        """Announces the node, takes what it prefers, gives back what another live node prefers.
+
+        Call it only between transactions of the writer: what it gives back may be taken at once.
+        Gives:  the shards held from now on
+        Raises: StoreUnavailable: the connection is gone and all leases with it
+        """
+        if self._connection is None:
+            self._connection = await connect(self._url)
+            await self._value(queries.announce_node, node_class=NODE_CLASS, node=self._node)
+        with translated():
+            rows = [row async for row in queries.fetch_nodes(self._connection, node_class=NODE_CLASS)]
+        nodes = [row["node"] for row in rows]
+        wanted = {s for s in range(self._shard_count) if preferred_node(nodes, s) == self._node}
+        before = set(self.held)
+        for shard in sorted(self.held - wanted):
+            await self._value(queries.release_lease, lease_class=LEASE_CLASS, shard=shard)
+            self.held.discard(shard)
+        for shard in sorted(wanted - self.held):
+            if await self._value(queries.try_lease, lease_class=LEASE_CLASS, shard=shard):
+                self.held.add(shard)
+        if self.held != before:
+            SHARDS_HELD.set(len(self.held))
+            log.info("leases.changed", held=sorted(self.held), nodes=len(nodes))
+        return self.held
+
+    async def close(self) -> None:
+        """Gives everything back by hanging up."""
+        self.held = set()
+        SHARDS_HELD.set(0)
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.terminate()
+
+    async def _value(self, query: Any, **parameters: int) -> Any:
+        with translated():
+            return await query(self._connection, **parameters)

@@ -1,0 +1,208 @@
+-- The queries of the vote path. Lock order: see the first migration.
+
+-- name: fetch_positions
+-- gives: every shard and the position its log is committed to
+select shard, position from log_positions order by shard;
+
+-- name: lock_position$
+-- takes: shard
+-- gives: the committed position; held until the transaction ends
+-- locks: that row of log_positions
+select position from log_positions where shard = :shard for update;
+
+-- name: raise_position$
+-- takes: shard, locked by lock_position; at_least, or 0 for "past everything ever handed out"
+-- gives: the new position
+update log_positions
+   set position = case when :at_least::bigint > 0 then greatest(position, :at_least)
+                       else greatest(position + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10) end
+ where shard = :shard
+returning position;
+
+-- name: notify_reset
+-- takes: shard whose hot copy was thrown away
+select pg_notify('resets', (:shard::int)::text);
+
+-- name: move_positions
+-- takes: shards, old and new positions
+-- gives: the shards that moved; fewer than asked = another writer was there first, give up the transaction
+-- locks: those rows of log_positions, by shard
+with held as (
+    select shard from log_positions where shard = any(:shards::smallint[]) order by shard for update
+)
+update log_positions p
+   set position = m.new_position
+  from unnest(:shards::smallint[], :old::bigint[], :new::bigint[]) as m (shard, old_position, new_position),
+       held
+ where held.shard = m.shard and p.shard = m.shard and p.position = m.old_position
+returning p.shard;
+
+-- name: apply_votes$
+-- takes: votes, one a song and user: setlist_song_ids, user_ids, show_ids, choices ('up', 'down' or null), cast_ms
+-- gives: how many changed something
+-- Votes on songs or by users that are gone by now are left out. The triggers on votes move the tallies.
+with cast_votes as materialized (
+    select c.setlist_song_id, c.user_id, c.show_id, c.choice,
+           to_timestamp(c.cast_ms / 1000.0) as cast_at, v.choice as previous
+      from unnest(:setlist_song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[],
+                  :choices::vote_choice[], :cast_ms::bigint[])
+           as c (setlist_song_id, user_id, show_id, choice, cast_ms)
+      join setlist_songs s on s.id = c.setlist_song_id and s.show_id = c.show_id
+      join users u on u.id = c.user_id
+      left join votes v on v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
+), changed as materialized (
+    select * from cast_votes where choice is distinct from previous
+), withdrawn as (
+    delete from votes v using changed c
+     where c.choice is null and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
+), put as (
+    insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
+    select setlist_song_id, user_id, show_id, choice, cast_at from changed where choice is not null
+    on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
+), history as (
+    insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
+    select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed
+), rollup as (
+    insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)
+    select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'),
+           count(*) filter (where choice = 'down'), count(*) filter (where choice is null)
+      from changed group by 1, 2 order by 1, 2
+    on conflict (show_id, hour) do update
+       set up_count = vote_rollups.up_count + excluded.up_count,
+           down_count = vote_rollups.down_count + excluded.down_count,
+           withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
+)
+select count(*) from changed;
+
+-- name: put_spent
+-- takes: users, days (since 1970) and how much of the day's budget is spent; a smaller number never replaces a larger
+insert into user_vote_limits (user_id, day, spent)
+select s.user_id, date '1970-01-01' + s.day, s.spent
+  from unnest(:user_ids::bigint[], :days::int[], :spent::int[]) as s (user_id, day, spent)
+  join users u on u.id = s.user_id
+ order by s.user_id, s.day
+on conflict (user_id, day) do update set spent = greatest(user_vote_limits.spent, excluded.spent);
+
+-- name: mark_shows
+-- takes: shows and the position their tallies are now as of
+-- gives: their totals
+update shows w
+   set position = m.position
+  from unnest(:show_ids::bigint[], :positions::bigint[]) as m (show_id, position)
+ where w.id = m.show_id
+returning w.id, w.vote_count;
+
+-- name: fetch_tallies
+-- takes: songs
+-- gives: their counts, by show
+select show_id, id, up_count, down_count from setlist_songs where id = any(:song_ids::bigint[]) order by show_id, id;
+
+-- name: record_commits
+-- takes: shards, their new positions, and the entries committed with them as text, "1,2,3"
+insert into log_commits (shard, position, entries)
+select shard, position, string_to_array(entries, ',')::bigint[]
+  from unnest(:shards::smallint[], :positions::bigint[], :entries::text[]) as c (shard, position, entries);
+
+-- name: notify_all
+-- takes: channel, payloads under 8000 bytes
+select pg_notify(:channel, payload) from unnest(:payloads::text[]) as p (payload);
+
+-- name: fetch_commits
+-- takes: shards and the oldest position of interest in each
+-- gives: the committed position, and the entries committed from there on
+select p.shard, p.position, coalesce(array_agg(e.entry) filter (where e.entry is not null), '{}') as entries
+  from unnest(:shards::smallint[], :positions::bigint[]) as w (shard, oldest)
+  join log_positions p on p.shard = w.shard
+  left join log_commits c on c.shard = w.shard and c.position >= w.oldest
+  left join lateral unnest(c.entries) as e (entry) on true
+ group by p.shard, p.position;
+
+-- name: delete_old_commits!
+-- Ten minutes are far more than a node that missed a notification needs to ask.
+delete from log_commits where committed_at < now() - interval '10 minutes';
+
+-- name: fetch_seed_shows
+-- takes: shows
+-- gives: what cast.lua needs to know of each; a cancelled or final show is closed for good
+select w.id, w.revision,
+       (extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
+       case when w.status = 'cancelled' or w.finalised_at is not null then 0
+            else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
+       w.is_locked, coalesce(w.votes_per_user_max, 0) as budget,
+       coalesce(array_agg(s.id order by s.id) filter (where s.id is not null), '{}') as song_ids,
+       coalesce(array_agg(s.up_count order by s.id) filter (where s.id is not null), '{}') as ups,
+       coalesce(array_agg(s.down_count order by s.id) filter (where s.id is not null), '{}') as downs
+  from shows w
+  left join setlist_songs s on s.show_id = w.id
+ where w.id = any(:show_ids::bigint[])
+ group by w.id;
+
+-- name: fetch_seed_ballots
+-- takes: pairs of show and user
+-- gives: each pair's ballot, "101u102d", and how much of which day's budget the user has spent
+select p.show_id, p.user_id, u.id is not null as is_known, coalesce(b.ballot, '') as ballot,
+       coalesce(l.day - date '1970-01-01', 0) as day, coalesce(l.spent, 0) as spent
+  from unnest(:show_ids::bigint[], :user_ids::bigint[]) as p (show_id, user_id)
+  left join users u on u.id = p.user_id
+  left join lateral (
+       select string_agg(v.setlist_song_id::text || left(v.choice::text, 1), '' order by v.cast_at, v.setlist_song_id) as ballot
+         from votes v where v.user_id = p.user_id and v.show_id = p.show_id) b on true
+  left join lateral (
+       select day, spent from user_vote_limits where user_id = p.user_id order by day desc limit 1) l on true;
+
+-- name: finalise_shows!
+-- takes: shards whose log was found empty, shards held by this writer, shard_count
+-- A closed show is final once nothing cast before its closing can still be in the log.
+update shows w
+   set finalised_at = now()
+  from log_positions p
+ where w.finalised_at is null and w.closes_at < now() - interval '2 seconds'
+   and p.shard = (w.id % :shard_count::int) and p.shard = any(:held::smallint[])
+   and (p.shard = any(:empty::smallint[])
+        or p.position >= (extract(epoch from w.closes_at + interval '2 seconds') * 1000)::bigint << 10);
+
+-- name: try_lease$
+-- takes: shard
+-- gives: whether this session now holds it
+select pg_try_advisory_lock(:lease_class::int, :shard::int);
+
+-- name: release_lease$
+select pg_advisory_unlock(:lease_class::int, :shard::int);
+
+-- name: announce_node$
+-- takes: a number of this node's own; shared, so that it can never block anyone
+select pg_try_advisory_lock_shared(:node_class::int, :node::int);
+
+-- name: fetch_nodes
+-- gives: the numbers of all nodes whose lease connection stands
+select objid::bigint as node
+  from pg_locks
+ where locktype = 'advisory' and classid = :node_class::int and objsubid = 2 and granted
+   and database = (select oid from pg_database where datname = current_database());
+
+-- name: fetch_revised_shows
+-- takes: shows
+-- gives: what revise.lua needs to know of each
+select w.id, w.revision,
+       (extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
+       case when w.status = 'cancelled' or w.finalised_at is not null then 0
+            else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
+       w.is_locked, coalesce(w.votes_per_user_max, 0) as budget,
+       array(select s.id from setlist_songs s where s.show_id = w.id order by s.id) as song_ids
+  from shows w
+ where w.id = any(:show_ids::bigint[]);
+
+-- name: fetch_tally
+-- takes: show
+-- gives: every song's counts, with the show's total and the position of its shard in the same snapshot; none = no such show
+select p.position, w.vote_count as total, s.id, s.up_count, s.down_count
+  from shows w
+  join log_positions p on p.shard = w.id % :shard_count::int
+  left join setlist_songs s on s.show_id = w.id
+ where w.id = :show_id
+ order by s.id;
+
+-- name: fetch_show_positions
+-- takes: shows
+-- gives: the position of the last commit that moved each one's tally, and its revision
+select id, position, revision from shows where id = any(:show_ids::bigint[]);

@@ -1,0 +1,133 @@
+"""Who still waits for which log entry to be committed.
+
+A cast is acknowledged by the exact entry it was logged in, never by "the log is past it": when Valkey rewinds, later
+entries can be committed without an earlier one that was lost (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from server.errors import Refused
+from server.protocol.codes import Code
+
+AWAITING_CASTS_MAX = 100_000
+
+
+class Waiter(Protocol):
+    """Whoever cast. Each method is called at most once, in this order: answered or refused, then committed."""
+
+    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+        """The cast was taken; durability is "committed" or "accepted"."""
+
+    def refused(self, error: Refused) -> None:
+        """The cast was not taken."""
+
+    def committed(self, show_id: int, at: int) -> None:
+        """What was answered as accepted is durable now."""
+
+
+class Receipt:
+    """One accepted cast on its way to PostgreSQL."""
+
+    __slots__ = ("ballot", "remaining", "show_id", "waiter")
+
+    def __init__(self, show_id: int, waiter: Waiter, ballot: str, remaining: int | None) -> None:
+        self.show_id = show_id
+        self.waiter = waiter
+        self.ballot = ballot
+        self.remaining = remaining
+
+
+class Batch:
+    """The receipts of one log entry."""
+
+    __slots__ = ("is_accepted", "position", "receipts", "sent_s", "shard")
+
+    def __init__(self, shard: int, position: int, sent_s: float, receipts: list[Receipt]) -> None:
+        self.shard = shard
+        self.position = position
+        self.sent_s = sent_s
+        self.receipts = receipts
+        self.is_accepted = False
+
+
+class Receipts:
+    """All batches of this node that are in Valkey's log and not yet known to be in PostgreSQL, oldest first."""
+
+    def __init__(self) -> None:
+        self._batches: dict[tuple[int, int], Batch] = {}
+        self.cast_count = 0
+
+    def add(self, batch: Batch) -> None:
+        """Remembers a batch. Past AWAITING_CASTS_MAX the oldest accepted ones are forgotten: their voters have their
+        answer and only miss the later word that it is durable."""
+        self._batches[batch.shard, batch.position] = batch
+        self.cast_count += len(batch.receipts)
+        while self.cast_count > AWAITING_CASTS_MAX:
+            oldest = next(iter(self._batches.values()))
+            if not oldest.is_accepted:
+                break
+            self._take(oldest)
+
+    def committed(self, shard: int, positions: Iterable[int]) -> None:
+        """These entries are in PostgreSQL."""
+        for position in positions:
+            batch = self._batches.get((shard, position))
+            if batch is None:
+                continue
+            self._take(batch)
+            for receipt in batch.receipts:
+                if batch.is_accepted:
+                    receipt.waiter.committed(receipt.show_id, position)
+                else:
+                    receipt.waiter.answered(position, "committed", receipt.ballot, receipt.remaining)
+
+    def accept_older(self, than_s: float) -> None:
+        """Answers "accepted" to whatever was logged before `than_s` and is not committed yet."""
+        for batch in self._batches.values():
+            if batch.sent_s >= than_s:
+                break
+            if not batch.is_accepted:
+                batch.is_accepted = True
+                for receipt in batch.receipts:
+                    receipt.waiter.answered(batch.position, "accepted", receipt.ballot, receipt.remaining)
+
+    def oldest_by_shard(self, than_s: float) -> dict[int, int]:
+        """shard -> the oldest position still awaited among batches logged before `than_s`."""
+        oldest: dict[int, int] = {}
+        for batch in self._batches.values():
+            if batch.sent_s >= than_s:
+                break
+            oldest.setdefault(batch.shard, batch.position)
+        return oldest
+
+    def settle(self, shard: int, committed_position: int, entries: set[int]) -> int:
+        """Holds what is awaited against what PostgreSQL says about a shard.
+
+        Takes: committed_position; entries, all those committed from the oldest awaited position on
+        Gives: how many casts that had been acknowledged as accepted turned out lost
+        """
+        lost_count = 0
+        behind = [b for b in self._batches.values() if b.shard == shard and b.position <= committed_position]
+        self.committed(shard, [b.position for b in behind if b.position in entries])
+        for batch in behind:
+            if batch.position in entries:
+                continue
+            self._take(batch)
+            if batch.is_accepted:
+                lost_count += len(batch.receipts)
+                continue
+            for receipt in batch.receipts:
+                receipt.waiter.refused(
+                    Refused(Code.UNAVAILABLE, "The vote was lost in a restart. Send it again.", retry_after_ms=100)
+                )
+        return lost_count
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._batches.values())
+
+    def _take(self, batch: Batch) -> None:
+        del self._batches[batch.shard, batch.position]
+        self.cast_count -= len(batch.receipts)

@@ -1,0 +1,28 @@
+-- Throws a shard's hot copy away, so that all of it is read from the database again.
+--
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  the position to go on from, as the database has it
+-- ARGV[2]  `last` as it was when this was decided, or ''; if it is another by now, nothing is done
+-- returns  the new `last` as a string, or false
+--
+-- The log itself stays. The barrier becomes its end: what is seeded from now on must hold all of it.
+
+local prefix = KEYS[1]
+local meta_key, log_key = prefix .. 'meta', prefix .. 'log'
+local last = redis.call('HGET', meta_key, 'last') or ''
+if last ~= ARGV[2] then return false end
+
+local newest = math.max(tonumber(ARGV[1]), tonumber(last) or 0)
+local tail = redis.call('XREVRANGE', log_key, '+', '-', 'COUNT', 1)
+if tail[1] then
+    local ms, seq = string.match(tail[1][1], '(%d+)-(%d+)')
+    newest = math.max(newest, tonumber(ms) * 1024 + tonumber(seq))
+end
+
+for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
+    redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show)
+end
+redis.call('UNLINK', prefix .. 'shows', 'spent')
+local packed = string.format('%.0f', newest)
+redis.call('HSET', meta_key, 'last', packed, 'barrier', packed)
+return packed

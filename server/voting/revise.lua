@@ -1,0 +1,38 @@
+-- Brings a warm show's rules and songs up to date after a change in the database; a cold show is left cold.
+--
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  msgpack: {show, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision, {song, …}}
+-- returns  1 when something was written
+--
+-- Counts are never touched: those of songs that stay are the log's business, new songs begin at 0, and removed ones
+-- can no longer be voted on (their votes are gone from the database too).
+
+local prefix = KEYS[1]
+local change = cmsgpack.unpack(ARGV[1])
+local show = string.format('%.0f', change[1])
+local show_key, tally_key = prefix .. 'show:' .. show, prefix .. 'tally:' .. show
+local revision = tonumber(redis.call('HGET', show_key, 'r') or -1)
+if revision < 0 or revision >= change[6] then return 0 end
+
+redis.call('HSET', show_key, 'o', change[2], 'c', change[3], 'l', change[4], 'b', change[5],
+           'r', string.format('%.0f', change[6]))
+local stays = {}
+for _, song in ipairs(change[7]) do
+    local field = string.format('%.0f', song)
+    stays[field] = true
+    redis.call('HSETNX', tally_key, field, '0 0')
+end
+local is_song_gone = false
+for _, field in ipairs(redis.call('HKEYS', tally_key)) do
+    if not stays[field] then
+        redis.call('HDEL', tally_key, field)
+        is_song_gone = true
+    end
+end
+if is_song_gone then
+    -- Ballots still name the removed songs and would count them against the budget: read them again, from a
+    -- database that has caught up with the log.
+    redis.call('UNLINK', prefix .. 'ballots:' .. show)
+    redis.call('HSET', prefix .. 'meta', 'barrier', redis.call('HGET', prefix .. 'meta', 'last'))
+end
+return 1

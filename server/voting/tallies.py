@@ -1,0 +1,111 @@
+"""Reading a show's counts, and keeping its hot rules up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from server.cache.connection import Connection
+from server.cache.keys import shard_prefix, show_key, tally_key
+from server.errors import CacheError
+from server.store.database import Database
+from server.voting.log import REVISE_SCRIPT, queries
+from server.voting.rules import shard_of
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A show's counts as of a position. counts: [(song, up, down)]; total: votes held."""
+
+    at: int
+    total: int
+    counts: list[tuple[int, int, int]]
+
+
+class Tallies:
+    """Valkey's tally when the show is warm, else PostgreSQL's."""
+
+    def __init__(self, url: str, database: Database, *, shard_count: int) -> None:
+        self._database = database
+        self._shard_count = shard_count
+        self._connection = Connection(url)
+
+    async def read(self, show_id: int) -> Tally | None:
+        """The newest tally there is; None: no such show.
+
+        Raises: StoreUnavailable: the show is cold, or Valkey away, and PostgreSQL away too
+        """
+        try:
+            hot = (await self.read_hot([show_id]))[show_id]
+        except CacheError:
+            hot = None
+        return hot or await self.read_committed(show_id)
+
+    async def read_hot(self, show_ids: list[int]) -> dict[int, Tally | None]:
+        """What Valkey holds; None for a cold show.
+
+        Raises: CacheError
+        """
+        commands = []
+        for show_id in show_ids:
+            shard = shard_of(show_id, self._shard_count)
+            commands.append(("HGET", show_key(shard, show_id), "a"))
+            commands.append(("HGETALL", tally_key(shard, show_id)))
+        answers = await self._connection.ask(commands)
+        tallies: dict[int, Tally | None] = {}
+        for show_id, at, fields in zip(show_ids, answers[::2], answers[1::2], strict=True):
+            if at is None:
+                tallies[show_id] = None
+                continue
+            counts = []
+            for song, packed in zip(fields[::2], fields[1::2], strict=True):
+                up, _, down = packed.partition(b" ")
+                counts.append((int(song), int(up), int(down)))
+            counts.sort()
+            tallies[show_id] = Tally(int(at), sum(up + down for _, up, down in counts), counts)
+        return tallies
+
+    async def read_committed(self, show_id: int) -> Tally | None:
+        """What PostgreSQL holds, as of its shard's committed position; None: no such show.
+
+        Raises: StoreUnavailable
+        """
+        async with self._database.connection() as connection:
+            fetched = queries.fetch_tally(connection, show_id=show_id, shard_count=self._shard_count)
+            rows = [row async for row in fetched]
+        if not rows:
+            return None
+        counts = [(row["id"], row["up_count"], row["down_count"]) for row in rows if row["id"] is not None]
+        return Tally(rows[0]["position"], rows[0]["total"], counts)
+
+    async def revise(self, show_ids: list[int]) -> None:
+        """Brings the hot rules of shows up to date with PostgreSQL; cold ones stay cold.
+
+        Raises: StoreUnavailable, CacheError
+        """
+        async with self._database.connection() as connection:
+            rows = [row async for row in queries.fetch_revised_shows(connection, show_ids=show_ids)]
+        commands = []
+        for row in rows:
+            change = (
+                row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
+                row["song_ids"],
+            )  # fmt: skip
+            prefix = shard_prefix(shard_of(row["id"], self._shard_count))
+            commands.append(("EVAL", REVISE_SCRIPT, 1, prefix, msgspec.msgpack.encode(change)))
+        if commands:
+            await self._connection.ask(commands)
+
+    async def revise_all(self) -> None:
+        """`revise` for every warm show, after notifications may have been missed.
+
+        Raises: StoreUnavailable, CacheError
+        """
+        shards = range(self._shard_count)
+        answers = await self._connection.ask([("SMEMBERS", f"{shard_prefix(shard)}shows") for shard in shards])
+        await self.revise(sorted(int(show) for shows in answers for show in shows))
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._connection.close()

@@ -1,0 +1,248 @@
+"""The writer: moves the log into PostgreSQL, exactly once.
+
+One transaction drains all shards this node holds: it moves each shard's position from what it was to what it will
+be, writes the folded votes, and tells everybody. If the position is not what it was, somebody else has written, and
+nothing happens (the fencing). The position stands beside the data, so a crash at any moment leaves both or neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from server.cache.connection import Command, Connection
+from server.cache.keys import log_key, meta_key
+from server.clock import Clock
+from server.errors import CacheError, StoreConflict, StoreError
+from server.protocol.positions import SEQ_BITS, stream_id
+from server.store.database import Database
+from server.telemetry import COMMIT_SECONDS, VOTES_COMMITTED, WRITER_LAG_MS
+from server.voting.folding import Folded, ShardBatch, commit_payloads, fold, take_entries, tally_payloads
+from server.voting.leases import Leases
+from server.voting.log import decode_entry, open_shard, queries, read_commands
+
+log = structlog.get_logger()
+
+LEASE_REFRESH_S = 0.5
+# Small transactions cost nearly as much as large ones: leave at least this long between two beginnings.
+COMMIT_INTERVAL_S = 0.02
+BATCH_VOTES_MAX = 5_000
+READ_ENTRIES_MAX = 100
+IDLE_BLOCK_MS = 200
+BACKOFF_S_MAX = 1.0
+
+
+class _Overtaken(Exception):
+    """Another writer moved a position first."""
+
+
+class Writer:
+    """Runs on every node, works for the shards it holds.
+
+    Cancel: between or inside transactions; a transaction is committed as a whole or not at all
+    """
+
+    def __init__(self, url: str, database: Database, clock: Clock, *, shard_count: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._shard_count = shard_count
+        self._connection = Connection(url)
+        self._leases = Leases(database.url, shard_count)
+        self._positions: dict[int, int] = {}  # of held shards, as last committed
+        self._trims: list[Command] = []
+        self._suspects: dict[int, int] = {}  # shard -> Valkey's `last` that is not in its log
+        self._upkept_s = -1e9
+
+    async def run(self) -> None:
+        """Works until cancelled; engines that are away are waited for."""
+        backoff_s = 0.05
+        try:
+            while True:
+                try:
+                    await self._work()
+                except _Overtaken:
+                    log.warning("writer.overtaken", shards=sorted(self._positions))
+                    self._positions = {}
+                except (StoreError, CacheError) as error:
+                    log.warning("writer.waiting", error=str(error), retry_s=backoff_s)
+                    if isinstance(error, StoreError):
+                        await self._leases.close()
+                    self._positions = {}
+                    await asyncio.sleep(backoff_s)
+                    backoff_s = min(backoff_s * 2, BACKOFF_S_MAX)
+                else:
+                    backoff_s = 0.05
+        finally:
+            await self._leases.close()
+            await self._connection.close()
+
+    async def _work(self) -> None:
+        """One lease period: LEASE_REFRESH_S of rounds."""
+        held = await self._leases.refresh()
+        if held != self._positions.keys():
+            await self._read_positions(held)
+        until_s = self._clock.monotonic_s() + LEASE_REFRESH_S
+        if not held:
+            await asyncio.sleep(LEASE_REFRESH_S)
+            return
+        while (started_s := self._clock.monotonic_s()) < until_s:
+            batches = await self._read_log()
+            if batches:
+                batches = take_entries(batches, BATCH_VOTES_MAX)
+                await self._commit(batches)
+                await self._reset_forked(batches)
+                await asyncio.sleep(max(0.0, started_s + COMMIT_INTERVAL_S - self._clock.monotonic_s()))
+            if started_s - self._upkept_s >= 1.0:
+                self._upkept_s = started_s
+                await self._upkeep({batch.shard for batch in batches})
+
+    async def _read_positions(self, held: set[int]) -> None:
+        async with self._database.connection() as connection:
+            rows = [row async for row in queries.fetch_positions(connection)]
+        self._positions = {row["shard"]: row["position"] for row in rows if row["shard"] in held}
+
+    async def _read_log(self) -> list[ShardBatch]:
+        trims, self._trims = self._trims, []
+        read = read_commands(self._positions, block_ms=IDLE_BLOCK_MS, count=READ_ENTRIES_MAX)
+        *_, streams = await self._connection.ask([*trims, read])
+        by_key = {log_key(shard).encode(): shard for shard in self._positions}
+        batches = []
+        for key, raw_entries in streams or []:
+            shard = by_key[key]
+            entries = [decode_entry(entry_id, fields) for entry_id, fields in raw_entries]
+            batches.append(ShardBatch(shard, self._positions[shard], entries))
+        return batches
+
+    # ── the transaction
+
+    async def _commit(self, batches: list[ShardBatch]) -> None:
+        started_s = self._clock.monotonic_s()
+        folded = fold(batches)
+        for is_last_try in (False, False, True):
+            try:
+                changed_count = await self._write(batches, folded)
+                break
+            except StoreConflict:
+                # A song or a user went away between the join and the foreign key's check; the join sees it next time.
+                if is_last_try:
+                    raise
+        for batch in batches:
+            self._positions[batch.shard] = batch.new_position
+            self._trims.append(("XTRIM", log_key(batch.shard), "MINID", stream_id(batch.new_position + 1)))
+        VOTES_COMMITTED.inc(changed_count)
+        COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
+        oldest_ms = min(batch.entries[0].position >> SEQ_BITS for batch in batches)
+        WRITER_LAG_MS.set(max(0, self._clock.now_ms() - oldest_ms))
+
+    async def _write(self, batches: list[ShardBatch], folded: Folded) -> int:
+        shards = [batch.shard for batch in batches]
+        new_positions = [batch.new_position for batch in batches]
+        async with self._database.transaction() as connection:
+            moved = queries.move_positions(
+                connection, shards=shards, old=[batch.old_position for batch in batches], new=new_positions
+            )
+            if len([row async for row in moved]) != len(batches):
+                raise _Overtaken
+            changed_count: int = await self._write_votes(connection, folded)
+            await self._write_spent(connection, folded)
+            entries = [[entry.position for entry in batch.entries] for batch in batches]
+            await _all(
+                queries.record_commits(
+                    connection,
+                    shards=shards,
+                    positions=new_positions,
+                    entries=[",".join(map(str, positions)) for positions in entries],
+                )
+            )
+            tallies = await self._tally_payloads(connection, folded)
+            await _all(queries.notify_all(connection, channel="votes", payloads=tallies))
+            commits = [
+                payload
+                for batch, positions in zip(batches, entries, strict=True)
+                for payload in commit_payloads(batch.shard, batch.new_position, positions)
+            ]
+            await _all(queries.notify_all(connection, channel="commits", payloads=commits))
+        return changed_count
+
+    async def _write_votes(self, connection: Any, folded: Folded) -> int:
+        # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
+        votes = sorted(folded.votes.items())
+        changed: int = await queries.apply_votes(
+            connection,
+            setlist_song_ids=[song for (song, _), _ in votes],
+            user_ids=[user for (_, user), _ in votes],
+            show_ids=[show for _, (show, _, _) in votes],
+            choices=[choice for _, (_, choice, _) in votes],
+            cast_ms=[cast_ms for _, (_, _, cast_ms) in votes],
+        )
+        return changed
+
+    async def _write_spent(self, connection: Any, folded: Folded) -> None:
+        spent = folded.spent
+        await _all(
+            queries.put_spent(
+                connection,
+                user_ids=[user for user, _ in spent],
+                days=[day for _, day in spent],
+                spent=list(spent.values()),
+            )
+        )
+
+    async def _tally_payloads(self, connection: Any, folded: Folded) -> list[str]:
+        show_ids = sorted(folded.shows)
+        marked = queries.mark_shows(
+            connection, show_ids=show_ids, positions=[folded.shows[show] for show in show_ids]
+        )
+        totals = {row["id"]: row["vote_count"] async for row in marked}
+        counts: dict[int, list[tuple[int, int, int]]] = {}
+        async for row in queries.fetch_tallies(connection, song_ids=sorted({song for song, _ in folded.votes})):
+            counts.setdefault(row["show_id"], []).append((row["id"], row["up_count"], row["down_count"]))
+        return [
+            payload
+            for show_id, rows in counts.items()
+            if show_id in totals
+            for payload in tally_payloads(show_id, folded.shows[show_id], totals[show_id], rows)
+        ]
+
+    # ── what goes wrong in Valkey, and the clock's work
+
+    async def _reset_forked(self, batches: list[ShardBatch]) -> None:
+        for batch in batches:
+            if batch.is_forked:
+                await open_shard(self._database, self._connection.ask, batch.shard, is_forked=True)
+
+    async def _upkeep(self, busy: set[int]) -> None:
+        """Once a second: finds shards whose log lost its end, finalises shows, forgets old commits."""
+        quiet = [shard for shard in self._positions if shard not in busy]
+        if quiet:
+            ends = await self._connection.ask([("HGET", meta_key(shard), "last") for shard in quiet])
+            for shard, end in zip(quiet, ends, strict=True):
+                await self._check_end(shard, None if end is None else int(end))
+        async with self._database.connection() as connection:
+            await queries.finalise_shows(
+                connection, held=list(self._positions), empty=quiet, shard_count=self._shard_count
+            )
+            if 0 in self._positions:
+                await queries.delete_old_commits(connection)
+
+    async def _check_end(self, shard: int, end: int | None) -> None:
+        position = self._positions[shard]
+        if end is not None and end > position:
+            # Usually an entry that came a moment ago. Seen twice with an empty log, the entries themselves are lost.
+            if self._suspects.get(shard) == end:
+                del self._suspects[shard]
+                await open_shard(self._database, self._connection.ask, shard, is_log_lost=True)
+                await self._read_positions(set(self._positions))
+            else:
+                self._suspects[shard] = end
+            return
+        self._suspects.pop(shard, None)
+        if (end is None or end < position) and await open_shard(self._database, self._connection.ask, shard):
+            await self._read_positions(set(self._positions))
+
+
+async def _all(rows: Any) -> None:
+    async for _ in rows:
+        pass

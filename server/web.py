@@ -1,0 +1,148 @@
+"""HTTP around the rooms: problems, origins, headers, the page, probes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from server.errors import CacheError, Refused, StoreError
+from server.protocol.codes import HTTP_STATUS, Code
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+BODY_BYTES_MAX = 64 * 1024
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_CODES = {status: code for code, status in HTTP_STATUS.items() if status in (400, 401, 403, 404, 413)}
+
+
+def problem(error: Refused, status: int | None = None) -> web.Response:
+    """An error as `application/problem+json` (RFC 9457) with our `code`."""
+    status = status or HTTP_STATUS[Code(error.code)]
+    body = {
+        "type": "about:blank",
+        "title": str(error.code).replace("_", " ").capitalize(),
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after_ms is not None:
+        body["retry_after_ms"] = error.retry_after_ms
+        headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+    return web.Response(
+        status=status, body=orjson.dumps(body), content_type="application/problem+json", headers=headers
+    )
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error a client can cause becomes a problem with a code; anything else is a bug: logged, and `internal`."""
+    try:
+        return await handler(request)
+    except Refused as error:
+        return problem(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        refused = Refused(_CODES.get(error.status, Code.BAD_REQUEST), f"{error.reason}.")
+        answer = problem(refused, error.status)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except (StoreError, CacheError) as error:
+        log.warning("request.unavailable", path=request.path, error=str(error))
+        return problem(Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000))
+    except Exception:
+        # Not swallowed: the traceback is in the log, and the client must not see it.
+        log.exception("request.failed", method=request.method, path=request.path)
+        return problem(Refused(Code.INTERNAL, "Something went wrong here."))
+
+
+def check_origins(allowed: tuple[str, ...]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """A middleware against other sites' pages using a visitor's cookie.
+
+    Browsers name the page's origin on websockets and on everything that changes something; programs name none.
+    """
+
+    @web.middleware
+    async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        is_guarded = request.method not in _SAFE_METHODS or request.path == "/ws"
+        if is_guarded and origin is not None and origin not in allowed and not _is_own(origin, request.host):
+            log.info("origin.refused", path=request.path)
+            return problem(Refused(Code.FORBIDDEN, "Pages of other sites may not do this."))
+        return await handler(request)
+
+    return check_origin
+
+
+def _is_own(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers of every response (signal on_response_prepare)."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    if request.path.startswith("/static/") or isinstance(response, web.FileResponse):
+        # Asked again each time, answered 304: a new version of the page is never mixed with an old one.
+        headers.setdefault("Cache-Control", "no-cache")
+
+
+class Pages:
+    """The page, and what load balancers and Prometheus ask.
+
+    Takes: folder of the static files; why_not_ready, gives the reasons why casts cannot be served, empty: ready
+    """
+
+    def __init__(self, folder: Path, why_not_ready: Callable[[], list[str]]) -> None:
+        self._folder = folder
+        self._why_not_ready = why_not_ready
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """What app adds to its router."""
+        return [
+            web.get("/", self.get_page),
+            web.get("/shows/{show}", self.get_page),
+            web.get("/healthz", self.get_healthz),
+            web.get("/readyz", self.get_readyz),
+            web.get("/metrics", self.get_metrics),
+            web.static("/static", self._folder),
+        ]
+
+    async def get_page(self, _request: web.Request) -> web.FileResponse:
+        """The page; which view it shows is its own affair."""
+        return web.FileResponse(self._folder / "index.html")
+
+    async def get_healthz(self, _request: web.Request) -> web.Response:
+        """`GET /healthz`: the process is alive."""
+        return web.json_response({"status": "ok"})
+
+    async def get_readyz(self, _request: web.Request) -> web.Response:
+        """`GET /readyz`: whether this node may be sent traffic."""
+        reasons = self._why_not_ready()
+        if reasons:
+            return web.json_response({"status": "not ready", "reasons": reasons}, status=503)
+        return web.json_response({"status": "ready"})
+
+    async def get_metrics(self, _request: web.Request) -> web.Response:
+        """`GET /metrics`."""
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

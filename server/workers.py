@@ -1,0 +1,182 @@
+"""`serve --workers N`: one parent that owns the engines, N nodes that share a port (SO_REUSEPORT).
+
+Owns:      the embedded engines, the port's reservation, the worker processes
+Lifecycle: engines → first worker ready (it migrates and seeds) → the others → SIGTERM → workers → engines
+Limits:    STOP_TIMEOUT_S for the workers to drain; RESTART_DELAY_S between restarts of one
+Never:     serves a request itself
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+import structlog
+
+from server.embedded import Addresses, open_engines
+from server.errors import SetupError
+from server.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S = 30.0
+RESTART_DELAY_S = 1.0
+PARENT_POLL_S = 0.5
+_READY_LINE = "listening on "
+
+
+class Worker:
+    """One child process: `mysetlist serve` on the shared port, started again when it dies."""
+
+    def __init__(self, number: int, command: list[str], environment: dict[str, str]) -> None:
+        self.number = number
+        self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._command = command
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+        self._stop_asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Runs until `stop`.
+
+        Raises: SetupError: it ended before it was ever ready; it has said why on stderr itself
+        """
+        while not self._stop_asked.is_set():
+            # A session of its own: Ctrl-C reaches the parent alone.
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, env=self._environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
+            )
+            if self._stop_asked.is_set():
+                self.stop()
+            await self._forward_output(self._process)
+            code = await self._process.wait()
+            if self._stop_asked.is_set():
+                return
+            if not self.ready.done():
+                raise SetupError(f"worker {self.number} ended with code {code} before it was ready")
+            log.error("worker.died", worker=self.number, code=code)
+            await asyncio.sleep(RESTART_DELAY_S)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Asks it to end, and not to be started again."""
+        self._stop_asked.set()
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def _forward_output(self, process: asyncio.subprocess.Process) -> None:
+        """Passes its lines on, except the one that every worker prints: the parent prints it once."""
+        assert process.stdout is not None
+        async for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip("\n")
+            if not line.startswith(_READY_LINE):
+                print(line, flush=True)  # noqa: T201  a worker's own words, passed on
+            elif not self.ready.done():
+                self.ready.set_result(line)
+
+
+async def serve_with_workers(settings: Settings) -> None:
+    """Runs engines and workers until SIGTERM or SIGINT.
+
+    Raises: SetupError: the port is taken, an engine does not start, or a worker fails before it was ready
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        with _reserve(settings) as reservation:
+            port = reservation.getsockname()[1]
+            # A second node on the data dir must not live on the first one's engines, which end with it.
+            async with open_engines(
+                settings.data_dir,
+                database_url=settings.database_url,
+                redis_url=settings.redis_url,
+                may_join=False,
+            ) as addresses:
+                await _run_workers(settings, addresses, port, stopping)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def end_with_parent() -> None:
+    """Called in a worker: if the parent is killed, its engines are gone with it or soon, and so should we be."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_POLL_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="watch the parent", daemon=True).start()
+
+
+async def _run_workers(settings: Settings, addresses: Addresses, port: int, stopping: asyncio.Event) -> None:
+    environment = {**os.environ, "DATABASE_URL": addresses.database_url or "", "REDIS_URL": addresses.redis_url or ""}
+    workers = [Worker(number, _command(settings, number, port), environment) for number in range(settings.workers)]
+    running: list[asyncio.Task[None]] = []
+    stopped = asyncio.create_task(stopping.wait(), name="wait for a signal")
+    try:
+        # The first one migrates, seeds and makes the first administrator; the others find all that done.
+        for batch in (workers[:1], workers[1:]):
+            running += [asyncio.create_task(worker.run(), name=f"worker {worker.number}") for worker in batch]
+            for worker in batch:
+                while not worker.ready.done():
+                    await _first_of([worker.ready, stopped, *running])
+                    await _raise_failures(running)
+                    if stopped.done():
+                        return
+        print(workers[0].ready.result(), flush=True)  # noqa: T201  what `serve` promises to print
+        await _first_of([stopped, *running])
+        await _raise_failures(running)
+    finally:
+        stopped.cancel()
+        for worker in workers:
+            worker.stop()
+        if running:
+            _, slow = await asyncio.wait(running, timeout=STOP_TIMEOUT_S)
+            if slow:
+                log.warning("worker.stop_slow", count=len(slow))
+                for worker in workers:
+                    worker.stop(signal.SIGKILL)
+            await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _first_of(futures: list[asyncio.Future[Any]]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _raise_failures(running: list[asyncio.Task[None]]) -> None:
+    for task in running:
+        if task.done():
+            await task
+
+
+def _reserve(settings: Settings) -> socket.socket:
+    """Holds the port without listening on it, so that nobody else takes it while workers come and go.
+
+    Raises: SetupError: somebody else has it
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    reservation = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reservation.bind((settings.host, settings.port))
+    except OSError as error:
+        reservation.close()
+        raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    return reservation
+
+
+def _command(settings: Settings, number: int, port: int) -> list[str]:
+    """-P: a folder called `server` where the node happens to be started must not be taken for ours."""
+    flags = ["--host", settings.host, "--port", str(port), "--data-dir", str(settings.data_dir), "--reuse-port"]
+    if number == 0:
+        flags += [*(["--demo"] if settings.demo else []), "--crowd", str(settings.crowd)]
+    return [sys.executable, "-P", "-m", "server", "serve", *flags]

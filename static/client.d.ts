@@ -1,0 +1,116 @@
+/** Types of client.js: the websocket client of the voting server, usable by any page or by node. */
+
+export type Choice = "up" | "down" | "none";
+export type Vote = [song: number, choice: Choice];
+export type Durability = "accepted" | "committed";
+
+export interface User {
+  id: number;
+  role: "user" | "moderator" | "admin";
+}
+
+export interface WireError {
+  code: string;
+  message?: string;
+  retry_after_ms?: number | null;
+}
+
+export interface CastReply {
+  /** Log position of the cast; on the same scale as the `at` of `votes:<show>`. */
+  at: number;
+  durability: Durability;
+  ballot: Record<string, "up" | "down">;
+  /** Votes left in the show's budget; null when it has none. */
+  remaining: number | null;
+}
+
+/** What `on` is called with. Each one is also an action of `reduce` in state.js. */
+export type ClientEvent =
+  | { type: "connection"; status: "live" | "reconnecting" | "offline"; refusal: number | null }
+  | { type: "hello"; user: User | null; skew_ms: number }
+  | { type: "snapshot"; channel: string; at: number; state: unknown; isRewound: boolean }
+  | { type: "push"; channel: string; at: number; payload: Record<string, unknown> }
+  | { type: "channel_error"; channel: string; error: WireError }
+  | {
+      type: "ballot";
+      show: number;
+      ballot: Record<string, "up" | "down">;
+      /** undefined: a reader, whose budget is the show's whole one. */
+      remaining: number | null | undefined;
+      unsent: Vote[];
+    }
+  | { type: "casting"; show: number; votes: Vote[]; phase: "waiting" | "pending" }
+  | { type: "cast_ok"; show: number; votes: Vote[]; reply: CastReply }
+  /** Kept and sent again later. */
+  | { type: "cast_delayed"; show: number; votes: Vote[]; error: RequestError }
+  /** Given up: the server's answer would be the same again. */
+  | { type: "cast_refused"; show: number; votes: Vote[]; error: RequestError }
+  | { type: "committed"; show: number; at: number };
+
+export interface Clock {
+  now(): number;
+  setTimeout(work: () => void, delay_ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+/** The part of WebSocket the client uses. */
+export interface Socket {
+  readyState: number;
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: string }) => void) | null;
+  onclose: ((event: { code: number }) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+export interface ClientOptions {
+  on(event: ClientEvent): void;
+  /** Default: `/ws` on the page's own host. */
+  url?: string | (() => string);
+  openSocket?(address: string, protocol: string): Socket;
+  /** Where unsent votes are kept, usually `localStorage`; without it they live as long as the page. */
+  storage?: Storage | null;
+  clock?: Clock;
+  /** Default: Math.random. */
+  random?(): number;
+  isOnline?(): boolean;
+  /** Called once, at the first vote of a visitor without an account. Default: POST /api/session. */
+  signIn?(): Promise<{ token: string }>;
+}
+
+export declare class RequestError extends Error {
+  constructor(error: WireError);
+  code: string;
+  retry_after_ms: number | null;
+  readonly isTransient: boolean;
+}
+
+export declare class Outbox {
+  constructor(storage: Storage | null);
+  put(show: number, song: number, choice: Choice): void;
+  unsent(show: number): Vote[];
+  acknowledge(show: number, votes: Vote[], at: number | null): void;
+  commit(show: number, at: number): void;
+  drop(show: number, votes: Vote[]): void;
+  forgetAcceptances(show: number): void;
+  shows(): number[];
+}
+
+/** Delay before attempt number `attempt` [ms]: full jitter, 0 .. min(30 s, 0.5 s doubled each time). */
+export declare function backoffMs(attempt: number, random?: () => number): number;
+
+export declare class Client {
+  constructor(options: ClientOptions);
+  readonly outbox: Outbox;
+  connect(): void;
+  close(): void;
+  wake(): void;
+  sleep(): void;
+  /** Resolves to the reply's `ok`; rejects with RequestError. */
+  request(op: string, fields?: Record<string, unknown>): Promise<Record<string, unknown>>;
+  subscribe(channels: string[]): Promise<void>;
+  unsubscribe(channels: string[]): void;
+  watch(show: number): void;
+  unwatch(show: number): void;
+  cast(show: number, song: number, choice: Choice): void;
+}

@@ -1,0 +1,400 @@
+/**
+ * The websocket client: one connection that comes back by itself, and votes that are never forgotten on the way.
+ *
+ * Owns:    the socket, request ids, subscriptions with their positions, heartbeats, the outbox
+ * Tells:   everything through `on(event)`; the events are listed in client.d.ts and are actions of state.js
+ * Needs:   clock, storage, socket and random numbers can all be handed in, so that tests need none of them
+ * Never:   touches the DOM; sends a toggle (a vote is state, so sending it again is always safe)
+ */
+import { RequestError, signIn as signInHere } from "./api.js";
+import { Outbox } from "./outbox.js";
+
+export { Outbox, RequestError };
+
+const PROTOCOL = "mysetlist.v1";
+const BACKOFF_BASE_MS = 500;
+const BACKOFF_MAX_MS = 30_000;
+const WAKE_MAX_MS = 800;
+const OPEN_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const PONG_TIMEOUT_MS = 6_000;
+const PING_DEFAULT_MS = 25_000;
+const CAST_VOTES_MAX = 20;
+const REFUSAL_MIN = 4400;
+const WATCHED = ["votes", "setlist", "status"];
+
+/** Full jitter: anywhere between nothing and the doubled step, so that a full hall does not return at once. */
+export function backoffMs(attempt, random = Math.random) {
+  return random() * Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(attempt, 16));
+}
+
+function socketAddress() {
+  const { protocol, host } = globalThis.location;
+  return `${protocol === "https:" ? "wss" : "ws"}://${host}/ws`;
+}
+
+export class Client {
+  #on; #url; #openSocket; #clock; #random; #isOnline; #signIn;
+  #socket = null;
+  #isReady = false;
+  #isWanted = false;
+  #user = null;
+  #attempt = 0;
+  #drain = null;
+  #nextId = 1;
+  #requests = new Map();
+  #channels = new Map(); // channel -> position, null before the first state
+  #watched = new Set();
+  #lanes = new Map(); // show -> {isBusy, isCareful, attempt, timer}
+  #identifying = null;
+  #reconnectTimer = null;
+  #resubscribeTimer = null;
+  #openTimer = null;
+  #pingTimer = null;
+  #ping_ms = PING_DEFAULT_MS;
+  #heard_ms = 0;
+
+  /** @param {import("./client").ClientOptions} options */
+  constructor({ on, url, openSocket, storage, clock, random, isOnline, signIn }) {
+    this.#on = on;
+    this.#url = url ?? socketAddress;
+    this.#openSocket = openSocket ?? ((address, protocol) => new WebSocket(address, protocol));
+    this.#clock = clock ?? {
+      now: () => Date.now(),
+      setTimeout: (work, delay_ms) => setTimeout(work, delay_ms),
+      clearTimeout: (timer) => clearTimeout(timer),
+    };
+    this.#random = random ?? Math.random;
+    this.#isOnline = isOnline ?? (() => globalThis.navigator?.onLine ?? true);
+    this.#signIn = signIn ?? signInHere;
+    this.outbox = new Outbox(storage ?? null);
+  }
+
+  connect() {
+    this.#isWanted = true;
+    if (this.#socket) return;
+    this.#clock.clearTimeout(this.#reconnectTimer);
+    this.#reconnectTimer = null;
+    const address = typeof this.#url === "function" ? this.#url() : this.#url;
+    const socket = this.#openSocket(address, PROTOCOL);
+    this.#socket = socket;
+    this.#openTimer = this.#clock.setTimeout(() => this.#lose(socket), OPEN_TIMEOUT_MS);
+    socket.onopen = () => this.#greet(socket);
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(JSON.parse(data));
+    socket.onclose = ({ code }) => socket === this.#socket && this.#closed(code);
+  }
+
+  close() {
+    this.#isWanted = false;
+    this.#clock.clearTimeout(this.#reconnectTimer);
+    this.#reconnectTimer = null;
+    const socket = this.#socket;
+    if (socket) {
+      this.#forgetSocket();
+      socket.close(1000);
+    }
+  }
+
+  /** The network is back or the page is looked at again: find out now whether the connection still lives. */
+  wake() {
+    if (this.#isReady) this.#probe();
+    else if (this.#isWanted && !this.#socket) {
+      this.#attempt = 0;
+      this.#reconnectIn(this.#random() * WAKE_MAX_MS);
+    }
+  }
+
+  /** The network is gone: a socket left over from it would only look alive. */
+  sleep() {
+    if (this.#socket) this.#lose(this.#socket);
+    else if (this.#isWanted) this.#announce();
+  }
+
+  /** @returns {Promise<object>} the reply's `ok`; rejects with RequestError */
+  request(op, fields = {}) {
+    if (!this.#socket || this.#socket.readyState !== 1) {
+      return Promise.reject(new RequestError({ code: "disconnected" }));
+    }
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.setTimeout(() => this.#answer(id, { error: { code: "timeout" } }), REQUEST_TIMEOUT_MS);
+      this.#requests.set(id, { resolve, reject, timer });
+      this.#socket.send(JSON.stringify({ id, op, ...fields }));
+    });
+  }
+
+  subscribe(channels) {
+    for (const channel of channels) if (!this.#channels.has(channel)) this.#channels.set(channel, null);
+    return this.#isReady ? this.#subscribe(channels) : Promise.resolve();
+  }
+
+  unsubscribe(channels) {
+    for (const channel of channels) this.#channels.delete(channel);
+    if (this.#isReady) this.request("unsubscribe", { channels }).catch(() => {});
+  }
+
+  /** Counts, setlists, status and the own ballot of one show, kept up across reconnects. */
+  watch(show) {
+    this.#watched.add(show);
+    const unsent = this.outbox.unsent(show);
+    if (unsent.length) this.#on({ type: "casting", show, votes: unsent, phase: "waiting" });
+    for (const kind of WATCHED) this.#channels.set(`${kind}:${show}`, null);
+    if (this.#isReady) {
+      this.#subscribe(WATCHED.map((kind) => `${kind}:${show}`));
+      this.#resume(show);
+    }
+  }
+
+  unwatch(show) {
+    this.#watched.delete(show);
+    this.unsubscribe(WATCHED.map((kind) => `${kind}:${show}`));
+  }
+
+  /** Keeps the choice and sends it as soon as there is a way; the outcome arrives as events. */
+  cast(show, song, choice) {
+    this.outbox.put(show, song, choice);
+    const phase = this.#isReady ? "pending" : "waiting";
+    this.#on({ type: "casting", show, votes: [[song, choice]], phase });
+    this.#flush(show);
+  }
+
+  async #greet(socket) {
+    try {
+      const { user, ping_ms, time_ms } = await this.request("hello");
+      if (socket !== this.#socket) return;
+      this.#clock.clearTimeout(this.#openTimer);
+      this.#isReady = true;
+      this.#attempt = 0;
+      this.#user = user;
+      this.#ping_ms = ping_ms ?? PING_DEFAULT_MS;
+      this.#schedulePing();
+      this.#on({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
+      this.#announce();
+    } catch (error) {
+      if (socket === this.#socket) this.#lose(socket, error.retry_after_ms);
+      return;
+    }
+    if (this.#channels.size) this.#subscribe([...this.#channels.keys()]);
+    for (const show of new Set([...this.outbox.shows(), ...this.#watched])) {
+      this.outbox.forgetAcceptances(show);
+      this.#clearLane(show);
+      this.#resume(show);
+    }
+  }
+
+  /** The ballot comes before the outbox, so that the page knows what the tally already holds. */
+  async #resume(show) {
+    if (this.#watched.has(show)) {
+      try {
+        const held = this.#user ? await this.request("ballot", { show }) : { ballot: {}, remaining: undefined };
+        this.#on({ type: "ballot", show, ...held, unsent: this.outbox.unsent(show) });
+      } catch (error) {
+        if (error.code === "disconnected") return;
+      }
+    }
+    this.#flush(show);
+  }
+
+  async #subscribe(channels) {
+    const since = {};
+    for (const channel of channels) {
+      const at = this.#channels.get(channel);
+      if (at !== null && at !== undefined) since[channel] = at;
+    }
+    const failed = [];
+    let retry_ms = null;
+    try {
+      const reply = await this.request("subscribe", { channels, since });
+      for (const [channel, { at, state, error }] of Object.entries(reply.channels)) {
+        if (!this.#channels.has(channel)) continue;
+        if (error) {
+          this.#on({ type: "channel_error", channel, error });
+          if (!new RequestError(error).isTransient) continue;
+          failed.push(channel);
+          retry_ms = Math.max(retry_ms ?? 0, error.retry_after_ms ?? 0);
+          continue;
+        }
+        // Below what was asked for: the server was restored from a backup, and its word is the newer one.
+        const isRewound = at < (since[channel] ?? 0);
+        if (isRewound) this.#channels.set(channel, at);
+        else this.#advance(channel, at);
+        if (state !== undefined) this.#on({ type: "snapshot", channel, at, state, isRewound });
+      }
+    } catch (error) {
+      if (!error.isTransient || error.code === "disconnected") return;
+      failed.push(...channels);
+      retry_ms = error.retry_after_ms;
+    }
+    if (!failed.length) return;
+    this.#clock.clearTimeout(this.#resubscribeTimer);
+    this.#resubscribeTimer = this.#clock.setTimeout(() => {
+      const wanted = failed.filter((channel) => this.#channels.has(channel));
+      if (this.#isReady && wanted.length) this.#subscribe(wanted);
+    }, this.#delay_ms(retry_ms, 2));
+  }
+
+  #receive(frame) {
+    this.#heard_ms = this.#clock.now();
+    if (frame.re !== undefined) this.#answer(frame.re, frame);
+    else if (frame.ch !== undefined) {
+      // A push that crossed its unsubscription is nobody's.
+      if (!this.#channels.has(frame.ch)) return;
+      this.#advance(frame.ch, frame.at);
+      this.#on({ type: "push", channel: frame.ch, at: frame.at, payload: frame });
+    } else if (frame.committed) {
+      this.outbox.commit(frame.committed.show, frame.committed.at);
+      this.#on({ type: "committed", ...frame.committed });
+    } else if (frame.drain) this.#drain = frame.drain;
+  }
+
+  #advance(channel, at) {
+    this.#channels.set(channel, Math.max(this.#channels.get(channel) ?? 0, at));
+  }
+
+  #answer(id, { ok, error }) {
+    const request = this.#requests.get(id);
+    if (!request) return;
+    this.#requests.delete(id);
+    this.#clock.clearTimeout(request.timer);
+    if (error) request.reject(new RequestError(error));
+    else request.resolve(ok);
+  }
+
+  async #flush(show) {
+    const lane = this.#lane(show);
+    if (!this.#isReady || lane.isBusy || lane.timer !== null || !this.outbox.unsent(show).length) return;
+    lane.isBusy = true;
+    let votes = [];
+    try {
+      if (!this.#user) await this.#identify();
+      votes = this.outbox.unsent(show).slice(0, lane.isCareful ? 1 : CAST_VOTES_MAX);
+      if (votes.length) await this.#send(show, votes);
+      lane.attempt = 0;
+      lane.isBusy = false;
+      this.#flush(show);
+    } catch (error) {
+      lane.isBusy = false;
+      if (!(error instanceof RequestError)) throw error;
+      this.#recover(show, lane, votes, error);
+    }
+  }
+
+  async #send(show, votes) {
+    this.#on({ type: "casting", show, votes, phase: "pending" });
+    const reply = await this.request("cast", { show, votes });
+    this.outbox.acknowledge(show, votes, reply.durability === "accepted" ? reply.at : null);
+    this.#on({ type: "cast_ok", show, votes, reply });
+  }
+
+  #recover(show, lane, votes, error) {
+    if (error.code === "unauthenticated") this.#user = null;
+    if (error.isTransient) {
+      this.#on({ type: "cast_delayed", show, votes, error });
+      // A lost connection has its own way back, and the outbox is sent at the end of it.
+      if (!this.#isReady) return;
+      lane.timer = this.#clock.setTimeout(() => {
+        lane.timer = null;
+        this.#flush(show);
+      }, this.#delay_ms(error.retry_after_ms, ++lane.attempt));
+      return;
+    }
+    if (votes.length > 1) {
+      // All or none is taken: one bad vote must not take the good ones with it.
+      lane.isCareful = true;
+    } else {
+      const lost = votes.length ? votes : this.outbox.unsent(show);
+      this.outbox.drop(show, lost);
+      this.#on({ type: "cast_refused", show, votes: lost, error });
+    }
+    if (!this.outbox.unsent(show).length) lane.isCareful = false;
+    this.#flush(show);
+  }
+
+  /** A visitor becomes somebody at the first vote, once, even when two shows are sent at the same time. */
+  #identify() {
+    this.#identifying ??= (async () => {
+      const { token } = await this.#signIn();
+      const { user, time_ms } = await this.request("hello", { token });
+      this.#user = user;
+      this.#on({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
+    })().finally(() => {
+      this.#identifying = null;
+    });
+    return this.#identifying;
+  }
+
+  #lane(show) {
+    if (!this.#lanes.has(show)) this.#lanes.set(show, { isBusy: false, isCareful: false, attempt: 0, timer: null });
+    return this.#lanes.get(show);
+  }
+
+  #clearLane(show) {
+    this.#clock.clearTimeout(this.#lane(show).timer);
+    this.#lanes.delete(show);
+  }
+
+  #delay_ms(retry_after_ms, attempt) {
+    return retry_after_ms ? retry_after_ms * (1 + this.#random()) : backoffMs(attempt, this.#random);
+  }
+
+  #schedulePing() {
+    this.#clock.clearTimeout(this.#pingTimer);
+    // Early by up to a fifth, so that the pings of one hall spread out.
+    const delay_ms = this.#ping_ms * (1 - 0.2 * this.#random());
+    this.#pingTimer = this.#clock.setTimeout(() => {
+      if (this.#clock.now() - this.#heard_ms >= this.#ping_ms / 2) this.#probe();
+      this.#schedulePing();
+    }, delay_ms);
+  }
+
+  #probe() {
+    const socket = this.#socket;
+    const asked_ms = this.#clock.now();
+    this.request("ping").catch(() => {});
+    this.#clock.setTimeout(() => {
+      if (socket === this.#socket && this.#heard_ms < asked_ms) this.#lose(socket);
+    }, PONG_TIMEOUT_MS);
+  }
+
+  /** Gives a socket up without waiting for the other side, which may be long gone. */
+  #lose(socket, retry_after_ms = null) {
+    if (socket !== this.#socket) return;
+    socket.close();
+    this.#closed(1006, retry_after_ms);
+  }
+
+  #closed(code, retry_after_ms = null) {
+    this.#forgetSocket();
+    if (code >= REFUSAL_MIN) {
+      this.#isWanted = false;
+      this.#announce(code);
+      return;
+    }
+    const { min_ms, max_ms } = this.#drain ?? {};
+    const delay_ms = this.#drain
+      ? min_ms + this.#random() * (max_ms - min_ms)
+      : this.#delay_ms(retry_after_ms, this.#attempt);
+    this.#drain = null;
+    this.#attempt += 1;
+    this.#reconnectIn(delay_ms);
+    this.#announce();
+  }
+
+  #forgetSocket() {
+    this.#socket = null;
+    this.#isReady = false;
+    this.#clock.clearTimeout(this.#openTimer);
+    this.#clock.clearTimeout(this.#pingTimer);
+    for (const id of [...this.#requests.keys()]) this.#answer(id, { error: { code: "disconnected" } });
+  }
+
+  #reconnectIn(delay_ms) {
+    this.#clock.clearTimeout(this.#reconnectTimer);
+    this.#reconnectTimer = this.#clock.setTimeout(() => this.connect(), delay_ms);
+  }
+
+  #announce(refusal = null) {
+    const away = this.#isOnline() && !refusal ? "reconnecting" : "offline";
+    this.#on({ type: "connection", status: this.#isReady ? "live" : away, refusal });
+  }
+}

@@ -1,0 +1,109 @@
+/** The list of shows: search, status filter, cards, load more, and what to show instead of them. */
+import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
+import * as words from "./words.js";
+
+const SEARCH_QUIET_MS = 250;
+const SKELETON_COUNT = 6;
+const FILTERS = [["", "All"], ["live", "Live"], ["upcoming", "Upcoming"], ["finished", "Finished"]];
+
+/**
+ * @param {{onSearch(query: string): void, onStatus(status: string): void, onMore(): void, onRetry(): void}} actions
+ */
+export function createList({ onSearch, onStatus, onMore, onRetry }) {
+  let quiet = null;
+  const input = h("input", {
+    id: "search", type: "search", placeholder: "Artist, venue or city", autocomplete: "off", enterkeyhint: "search",
+    on: {
+      input: () => {
+        clearTimeout(quiet);
+        quiet = setTimeout(() => onSearch(input.value.trim()), SEARCH_QUIET_MS);
+      },
+    },
+  });
+  const form = h("form", {
+    class: "search", role: "search",
+    on: {
+      submit: (event) => {
+        event.preventDefault();
+        clearTimeout(quiet);
+        onSearch(input.value.trim());
+      },
+    },
+  }, h("label", { class: "sr", for: "search" }, "Search shows"), icon("search", true), input);
+  const chips = FILTERS.map(([status, label]) =>
+    h("button", { class: "chip", type: "button", on: { click: () => onStatus(status) } }, label));
+
+  const cards = h("ul", { class: "cards" });
+  const skeleton = h("div", { class: "cards", "aria-hidden": "true" },
+    ...Array.from({ length: SKELETON_COUNT }, () => h("div", { class: "card skeleton" })));
+  const summary = h("p", { class: "sr", role: "status" });
+  const emptyText = h("p");
+  const clear = h("button", { class: "button", type: "button", on: { click: () => {
+    input.value = "";
+    onSearch("", "");
+    input.focus();
+  } } }, "Show all shows");
+  const empty = h("div", { class: "empty" }, emptyText, clear);
+  const errorText = h("p");
+  const error = h("div", { class: "empty", role: "alert" }, errorText,
+    h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again"));
+  const more = h("button", { class: "button more", type: "button", on: { click: onMore } }, "Load more");
+
+  const heading = h("h1", { tabindex: "-1" }, "Which songs tonight?");
+  const element = h("div", { class: "page list" },
+    h("div", { class: "hero" }, heading,
+      h("p", { class: "lead" }, "Vote the setlist of a show and watch the hall make up its mind.")),
+    h("div", { class: "filters" }, form, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips)),
+    summary, skeleton, cards, empty, error, more);
+
+  let drawn = null;
+  return {
+    element,
+    heading,
+    update({ list }, now_ms) {
+      if (document.activeElement !== input && input.value.trim() !== list.query) input.value = list.query;
+      FILTERS.forEach(([status], index) => setAttribute(chips[index], "aria-pressed", String(status === list.status)));
+      const isFailed = list.phase === "error";
+      const wasOnMore = document.activeElement === more; // asked before it may be hidden and lose the focus
+      setHidden(skeleton, list.phase !== "loading");
+      setHidden(error, !isFailed);
+      if (isFailed) setText(errorText, words.failure(list.error.code));
+      setHidden(empty, list.phase !== "ready" || list.items.length > 0);
+      setText(emptyText, list.query || list.status ? "No show matches." : "No shows yet.");
+      setHidden(clear, !list.query && !list.status);
+      setHidden(more, !list.next || isFailed);
+      setAttribute(more, "aria-disabled", list.phase === "more" ? "true" : null);
+      setText(more, list.phase === "more" ? "Loading" : "Load more");
+      setAttribute(cards, "aria-busy", String(list.phase === "loading" || list.phase === "more"));
+      if (list.phase === "ready") setText(summary, `${words.plural(list.items.length, "show", "shows")} listed`);
+      if (list.items === drawn) return;
+      const isLonger = drawn && list.items.length > drawn.length && list.items[0] === drawn[0] && drawn.length > 0;
+      const first = isLonger ? drawn.length : 0;
+      const added = list.items.slice(first).map((show) => card(show, now_ms));
+      if (isLonger) {
+        cards.append(...added);
+        // The button stays where it was; the reader wants to go on with the first new show.
+        if (wasOnMore) added[0].querySelector("a").focus();
+      } else cards.replaceChildren(...added);
+      drawn = list.items;
+    },
+  };
+}
+
+function card(show, now_ms) {
+  const isEarly = show.voting === "closed" && show.opens_at && Date.parse(show.opens_at) > now_ms;
+  const voting = isEarly ? `Voting opens ${words.inTime(Date.parse(show.opens_at), now_ms)}` : words.VOTING[show.voting];
+  const isDull = show.status === "cancelled";
+  return h("li", { class: "card", data: { show: show.id, status: show.status } },
+    h("time", { class: "stub", datetime: show.local_date },
+      h("span", { class: "stub-month" }, words.month(show.local_date)),
+      h("span", { class: "stub-day" }, words.dayOfMonth(show.local_date)),
+      h("span", { class: "stub-year" }, words.year(show.local_date))),
+    h("div", { class: "card-text" },
+      h("h2", {}, h("a", { href: `/shows/${show.slug}`, "data-link": true }, show.artist.name)),
+      h("p", { class: "card-place" }, `${show.venue.name}, ${words.place(show.venue)}`),
+      h("p", { class: "badges" },
+        h("span", { class: `badge badge-${show.status}` }, words.STATUS[show.status]),
+        isDull ? null : h("span", { class: `badge badge-${isEarly ? "early" : show.voting}` }, voting),
+        h("span", { class: "card-votes" }, words.plural(show.vote_count, "vote", "votes")))));
+}

@@ -1,0 +1,115 @@
+/** One show: heading, voting window, budget, order switch, and the board under them. */
+import { createBoard } from "./board.js";
+import { remainingOf, totalOf, votingOf, waitingCountOf } from "./derive.js";
+import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
+import * as words from "./words.js";
+
+const ORDERS = [["votes", "By votes"], ["setlist", "Setlist order"]];
+const BUDGET_DOTS_MAX = 20;
+
+/**
+ * @param {{onVote(song: number, choice: string): void, onSort(by: string): void, onRetry(): void}} actions
+ */
+export function createShow({ onVote, onSort, onRetry }) {
+  const heading = h("h1", { tabindex: "-1" }, "Loading the show");
+  const name = h("p", { class: "show-name" });
+  const where = h("p", { class: "show-where" });
+  const when = h("p", { class: "show-when" });
+  const status = h("span", { class: "badge" });
+  const windowText = h("p", { class: "window-text", tabindex: "-1" });
+  const reason = h("p", { id: "reason", class: "reason" });
+  const windowBox = h("div", { class: "window" }, status, windowText, reason);
+  const budgetText = h("span", { class: "budget-text" });
+  const budgetDots = h("span", { class: "budget-dots", "aria-hidden": "true" });
+  const budget = h("div", { class: "budget" }, budgetDots, budgetText);
+  const waiting = h("p", { class: "waiting" });
+  const total = h("span", { class: "total-number", data: { total: "" } });
+  const totalUnit = h("span", { class: "total-unit" });
+  const orders = ORDERS.map(([by, label]) =>
+    h("button", { class: "switch", type: "button", on: { click: () => onSort(by) } }, label));
+  const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orders);
+  const board = createBoard({ onVote, tools: orderGroup });
+
+  const skeleton = h("div", { class: "rows", "aria-hidden": "true" },
+    ...Array.from({ length: 8 }, () => h("div", { class: "row skeleton" })));
+  const problemText = h("p");
+  const retry = h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again");
+  const problem = h("div", { class: "empty", role: "alert" }, problemText, retry,
+    h("a", { class: "button quiet", href: "/", "data-link": true }, "All shows"));
+  const toolbar = h("div", { class: "toolbar" },
+    h("p", { class: "total" }, total, totalUnit), budget);
+  const panel = h("div", { class: "panel" },
+    h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
+    heading, name, where, when, windowBox);
+  const content = h("div", { class: "content" }, toolbar, waiting, skeleton, problem, board.element);
+  const element = h("div", { class: "page show" }, panel, content);
+  let wasOpen = false;
+
+  return {
+    element,
+    heading,
+    held: board.held,
+    idle_ms: board.idle_ms,
+    update({ show, sort, skew_ms }, local_ms) {
+      const isReady = show.phase === "ready";
+      const isBroken = show.phase === "error" || show.phase === "missing";
+      setHidden(skeleton, show.phase !== "loading");
+      setHidden(problem, !isBroken);
+      for (const part of [toolbar, windowBox, board.element]) setHidden(part, !isReady);
+      setHidden(waiting, true);
+      if (isBroken) {
+        const isMissing = show.phase === "missing";
+        setText(heading, isMissing ? "No such show" : "This show did not load");
+        setText(problemText, isMissing
+          ? "Perhaps the address has a typo, or the show was removed." : words.failure(show.error.code));
+        setHidden(retry, isMissing);
+      }
+      if (!isReady) return;
+
+      const now_ms = local_ms + skew_ms;
+      const { info } = show;
+      const voting = votingOf(show, now_ms);
+      setText(heading, info.artist.name);
+      setText(name, info.name && info.name !== info.artist.name ? info.name : "");
+      setText(where, `${info.venue.name}, ${words.place(info.venue)}`);
+      setText(when, `${words.longDate(info.local_date)}${
+        info.starts_at ? `, ${words.clockTime(info.starts_at, info.time_zone)}` : ""}`);
+      setText(status, words.STATUS[show.status.status]);
+      setAttribute(status, "class", `badge badge-${show.status.status}`);
+      setText(windowText, words.windowLine(voting, show.status, info.time_zone, now_ms));
+      setAttribute(windowBox, "data-voting", voting);
+      setText(reason, words.REASON[voting] ?? "Tap an arrow to vote, tap it again to take the vote back.");
+
+      setText(total, words.count(totalOf(show)));
+      setText(totalUnit, totalOf(show) === 1 ? "vote" : "votes");
+      drawBudget(show, voting);
+      const waitingCount = waitingCountOf(show);
+      setHidden(waiting, waitingCount === 0);
+      setText(waiting, `${words.plural(waitingCount, "vote is", "votes are")} waiting to be sent. `
+        + "Kept on this device until the signal is back.");
+      ORDERS.forEach(([by], index) => setAttribute(orders[index], "aria-pressed", String(by === sort)));
+
+      // Buttons going off would drop the keyboard focus to the top of the page; it goes to the reason instead.
+      const focused = document.activeElement;
+      const isClosing = wasOpen && voting !== "open" && board.element.contains(focused);
+      wasOpen = voting === "open";
+      board.update(show, voting);
+      if (isClosing) windowText.focus({ preventScroll: true });
+    },
+  };
+
+  function drawBudget(show, voting) {
+    const remaining = remainingOf(show);
+    const max = show.info.votes_per_user_max;
+    setHidden(budget, remaining === null || voting !== "open");
+    if (remaining === null) return;
+    setText(budgetText, max ? `${words.count(remaining)} of ${plainVotes(max)} left` : `${plainVotes(remaining)} left`);
+    setAttribute(budget, "data-empty", remaining === 0);
+    const dots = max && max <= BUDGET_DOTS_MAX ? max : 0;
+    while (budgetDots.childElementCount > dots) budgetDots.lastChild.remove();
+    while (budgetDots.childElementCount < dots) budgetDots.append(h("i"));
+    [...budgetDots.children].forEach((dot, index) => setAttribute(dot, "data-spent", index >= remaining));
+  }
+}
+
+const plainVotes = (value) => words.plural(value, "vote", "votes");

@@ -1,0 +1,121 @@
+/** Every sentence, number and date the page shows. Codes decide; the server's own wording is never matched. */
+
+// The sentences are English; a date in another language inside them would read badly aloud.
+const locale = globalThis.navigator?.languages?.find((language) => language.startsWith("en")) ?? "en";
+const number = new Intl.NumberFormat(locale);
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+
+export const count = (value) => number.format(value);
+export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
+
+const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
+
+export function inTime(then_ms, now_ms) {
+  const distance_ms = then_ms - now_ms;
+  // Below a minute seconds would run; two of the next lower unit say more than one of the upper.
+  const [unit, unit_ms] = UNITS.find(([, size]) => Math.abs(distance_ms) >= size * 1.5) ?? UNITS[3];
+  return relative.format(Math.round(distance_ms / unit_ms), unit);
+}
+
+/** A moment in the show's zone; the zone is named when the visitor is elsewhere. */
+export function moment(iso, time_zone) {
+  const isElsewhere = Intl.DateTimeFormat().resolvedOptions().timeZone !== time_zone;
+  return new Intl.DateTimeFormat(locale, {
+    timeZone: time_zone, weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit",
+    ...(isElsewhere && { timeZoneName: "short" }),
+  }).format(new Date(iso));
+}
+
+export function clockTime(iso, time_zone) {
+  return new Intl.DateTimeFormat(locale, { timeZone: time_zone, hour: "numeric", minute: "2-digit" })
+    .format(new Date(iso));
+}
+
+/** `local_date` is a calendar day at the venue; it must not pass through the visitor's zone. */
+const calendar = (options) => {
+  const format = new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" });
+  return (local_date) => format.format(new Date(`${local_date}T00:00:00Z`));
+};
+export const longDate = calendar({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+export const month = calendar({ month: "short" });
+export const dayOfMonth = calendar({ day: "numeric" });
+export const year = calendar({ year: "numeric" });
+
+export const place = ({ city, region, country }) => [city, region || country].filter(Boolean).join(", ");
+
+export const STATUS = { upcoming: "Upcoming", live: "Live now", finished: "Finished", cancelled: "Cancelled" };
+export const VOTING = { open: "Voting open", locked: "Voting paused", closed: "Voting closed", final: "Final result" };
+export const CONNECTION = { live: "Live", reconnecting: "Connecting", offline: "Offline" };
+export const DURABILITY = {
+  waiting: "Waiting to be sent", pending: "Sending", accepted: "Saved, being written", committed: "Your vote, counted",
+};
+
+/** The line under the heading. @param {string} voting  from `votingOf` */
+export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
+  const when = (iso) => `${moment(iso, time_zone)} (${inTime(Date.parse(iso), now_ms)})`;
+  switch (voting) {
+    case "open":
+      if (!closes_at) return "Voting is open";
+      return Date.parse(closes_at) > now_ms ? `Voting open until ${when(closes_at)}` : "Voting is closing";
+    case "early": return `Voting opens ${when(opens_at)}`;
+    case "locked": return "Voting is paused by the organisers";
+    case "final": return "The result is final";
+    case "cancelled": return "This show was cancelled";
+    default: return closes_at && Date.parse(closes_at) <= now_ms
+      ? `Voting closed ${when(closes_at)}` : "Voting is closed";
+  }
+}
+
+/** Why the buttons are off; null while they are on. */
+export const REASON = {
+  open: null,
+  early: "You can vote as soon as voting opens. This page opens by itself.",
+  locked: "Votes stay as they are until the organisers go on.",
+  closed: "No more votes are taken. These are the counts so far; the final check follows.",
+  final: "Voting is over and the counts have been checked.",
+  cancelled: "There is nothing to vote on.",
+};
+
+/** @param {string|null} title  song the notice is about */
+export function notice(code, title, isElsewhere) {
+  const song = title ? `“${title}”` : "your vote";
+  const lost = isElsewhere ? " It was kept from an earlier visit to another show." : "";
+  switch (code) {
+    case "closed": return `Voting is closed, so the change to ${song} was not taken.${lost}`;
+    case "locked": return `Voting is paused, so the change to ${song} was not taken.${lost}`;
+    case "budget": return title
+      ? `No votes left for ${song}. Take one back first.` : `No votes left. Take one back first.${lost}`;
+    case "not_found": return title ? `${song} is no longer on this setlist.` : `That song is gone.${lost}`;
+    case "forbidden": return "You may not vote here with this account.";
+    case "rate_limited": return "That was quick. Your vote is kept and goes out in a moment.";
+    case "overloaded": return "The hall is busy. Your vote is kept and goes out in a moment.";
+    case "unavailable": return "Voting is catching its breath. Your vote is kept and goes out in a moment.";
+    case "timeout": return "The signal is weak. Your vote is kept and sent again.";
+    case "internal": return "Something went wrong on our side. Your vote is kept and sent again.";
+    case "unauthenticated": return "Signing you in again. Your vote is kept.";
+    default: return `The change to ${song} was not taken (${code}).${lost}`;
+  }
+}
+
+export function failure(code) {
+  switch (code) {
+    case "disconnected": return "No connection to the server. Check your signal and try again.";
+    case "rate_limited":
+    case "overloaded": return "Many people are here right now. Try again in a moment.";
+    default: return "The server could not answer just now. Try again in a moment.";
+  }
+}
+
+/** Close codes from 4400 on: coming back by itself would not help. */
+export function refusal(code) {
+  switch (code) {
+    case 4401: return "Your sign-in is no longer valid.";
+    case 4403: return "This account has been blocked.";
+    default: return "This page is out of date. Reload it to go on.";
+  }
+}
+
+export function confirmation(choice, title, connection) {
+  const done = { up: `Voted up: ${title}.`, down: `Voted down: ${title}.`, none: `Vote for ${title} taken back.` }[choice];
+  return connection === "live" ? done : `${done} It will be sent when you are connected again.`;
+}

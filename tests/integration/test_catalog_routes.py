@@ -1,0 +1,217 @@
+"""The catalogue over HTTP: shapes, caching, and bad input that must never become a fault of ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
+
+from server.catalog.instants import ms_of
+from server.catalog.routes import routes
+from server.catalog.seeding import seed
+from server.errors import Refused
+from server.protocol.codes import HTTP_STATUS, Code
+from server.store.database import Database
+
+NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
+
+Client = TestClient[web.Request, web.Application]
+
+
+class _StandingClock:
+    def monotonic_s(self) -> float:
+        return 0.0
+
+    def now_ms(self) -> int:
+        return ms_of(NOW)
+
+
+@web.middleware
+async def _problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as refused:
+        body = {"code": refused.code, "detail": refused.message}
+        return web.json_response(body, status=HTTP_STATUS[Code(refused.code)])
+
+
+async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
+    app = web.Application(middlewares=[_problems])
+    app.add_routes(routes(db, _StandingClock()))
+    client: Client = await aiohttp_client(app)
+    return client
+
+
+@pytest.fixture
+async def client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
+    """The catalogue's routes on an empty catalogue."""
+    db = await Database.open(database_url, pool_size=2)
+    yield await _client(aiohttp_client, db)
+    await db.close()
+
+
+@pytest.fixture
+async def seeded_client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
+    """The catalogue's routes on sample data."""
+    await seed(database_url, profile="demo", now=NOW)
+    db = await Database.open(database_url, pool_size=2)
+    yield await _client(aiohttp_client, db)
+    await db.close()
+
+
+async def _get(client: Client, path: str) -> tuple[int, dict[str, Any]]:
+    async with client.get(URL(path, encoded=True)) as response:
+        assert response.content_type == "application/json"
+        body: dict[str, Any] = await response.json()
+        return response.status, body
+
+
+async def test_the_sample_catalogue_can_be_walked(seeded_client: Client) -> None:
+    """From the list through every page to each kind of detail, by id and by slug."""
+    slugs: list[str] = []
+    path = "/api/shows?limit=30"
+    while path:
+        status, page = await _get(seeded_client, path)
+        assert status == 200
+        slugs += [item["slug"] for item in page["items"]]
+        path = f"/api/shows?limit=30&cursor={page['next']}" if page["next"] else ""
+    assert len(slugs) == len(set(slugs)) == 100
+
+    status, page = await _get(seeded_client, "/api/shows?status=live")
+    assert [item["voting"] for item in page["items"]] == ["open"] * 6
+    item = page["items"][0]
+    status, show = await _get(seeded_client, f"/api/shows/{item['id']}")
+    assert status == 200
+    assert (status, show) == await _get(seeded_client, f"/api/shows/{item['slug']}")
+    assert show["total"] == sum(s["up"] + s["down"] for listed in show["setlists"] for s in listed["songs"]) > 0
+    assert show["now_playing"] in [song["id"] for song in show["setlists"][0]["songs"]]
+
+    for kind in ("artist", "venue"):
+        status, detail = await _get(seeded_client, f"/api/{kind}s/{item[kind]['slug']}")
+        assert status == 200
+        assert item["slug"] in [each["slug"] for each in detail["shows"]]
+        assert (await _get(seeded_client, f"/api/{kind}s/{item[kind]['id']}"))[1] == detail
+        _, found = await _get(seeded_client, f"/api/shows?{kind}={item[kind]['id']}&limit=100")
+        assert item["slug"] in [each["slug"] for each in found["items"]]
+    assert len((await _get(seeded_client, "/api/artists?limit=100"))[1]["items"]) == 50
+    assert len((await _get(seeded_client, "/api/venues?limit=100"))[1]["items"]) == 20
+    final = (await _get(seeded_client, "/api/shows?status=finished&to=2026-11-21"))[1]["items"]
+    assert {item["voting"] for item in final} == {"final"}
+
+
+async def test_an_unchanged_answer_is_not_sent_twice(seeded_client: Client) -> None:
+    """The weak ETag of an answer turns a repeated request into 304 without a body, and another one's does not."""
+    async with seeded_client.get("/api/shows?limit=2") as first:
+        assert first.headers["Cache-Control"] == "no-cache"
+        etag = first.headers["ETag"]
+        assert etag.startswith('W/"')
+    async with seeded_client.get("/api/shows?limit=2", headers={"If-None-Match": f'"x", {etag}'}) as again:
+        assert again.status == 304
+        assert await again.read() == b""
+        assert again.headers["ETag"] == etag
+        assert again.headers["Cache-Control"] == "no-cache"
+    async with seeded_client.get("/api/shows?limit=3", headers={"If-None-Match": etag}) as other:
+        assert other.status == 200
+    async with seeded_client.get("/api/shows?limit=2", headers={"If-None-Match": '"unclosed, W/'}) as broken:
+        assert broken.status == 200
+
+
+BAD_QUERIES = [
+    "limit=0",
+    "limit=-1",
+    "limit=1000000000",
+    "limit=x",
+    "limit=1&limit=2",
+    "cursor=x",
+    "cursor=%00",
+    "cursor=" + "A" * 400,
+    "q=%00",
+    "q=a%0Ab",
+    "q=" + "x" * 101,
+    "q=" + "+".join("abcdefghi"),
+]
+BAD_SHOW_QUERIES = [
+    "status=open",
+    "from=2026-02-30",
+    "from=2026-11-02&to=2026-11-01",
+    "to=soon",
+    "near=91,0",
+    "near=0,181",
+    "near=nan,nan",
+    "near=1",
+    "near=1,2&radius_km=0",
+    "near=1,2&radius_km=-1",
+    "near=1,2&radius_km=1e9",
+    "near=1,2&radius_km=nan",
+    "radius_km=5",
+    "artist=%00",
+    "venue=" + "v" * 301,
+]
+
+
+@pytest.mark.parametrize("query", BAD_QUERIES)
+async def test_bad_parameters_of_any_list_are_bad_requests(client: Client, query: str) -> None:
+    """Each list answers 400 with a sentence."""
+    for path in ("shows", "artists", "venues"):
+        status, problem = await _get(client, f"/api/{path}?{query}")
+        assert (status, problem["code"]) == (400, "bad_request"), path
+        assert problem["detail"]
+
+
+@pytest.mark.parametrize("query", BAD_SHOW_QUERIES)
+async def test_bad_filters_are_bad_requests(client: Client, query: str) -> None:
+    """The list of shows answers 400 with a sentence."""
+    status, problem = await _get(client, f"/api/shows?{query}")
+    assert (status, problem["code"]) == (400, "bad_request")
+    assert problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=%FF%FE",
+        "q=%ED%A0%80",
+        "q=%F0%9F%A4%98",
+        "q=%E2%80%AE",
+        "q=%25_%5C",
+        "artist=99999999999999999999999999",
+        "artist=-1",
+        "from=0001-01-01&to=9999-12-31",
+        "near=90,180&radius_km=20038",
+        "near=-90,-180&radius_km=0.0000001",
+        "limit=100",
+        "unknown=%00",
+    ],
+)
+async def test_odd_but_valid_filters_give_a_page(client: Client, query: str) -> None:
+    """What is strange but makes sense is answered, not refused."""
+    status, page = await _get(client, f"/api/shows?{query}")
+    assert (status, page) == (200, {"items": [], "next": None})
+
+
+@pytest.mark.parametrize("reference", ["0", "9" * 30, "nobody", "%00", "%FF", "a%0Ab", "-1", "1e3", "x" * 2000])
+async def test_what_does_not_exist_is_not_found(client: Client, reference: str) -> None:
+    """Shows, artists and venues that nobody has are 404."""
+    for path in ("shows", "artists", "venues"):
+        status, problem = await _get(client, f"/api/{path}/{reference}")
+        assert (status, problem["code"]) == (404, "not_found"), path
+
+
+async def test_the_end_of_time_is_no_cursor(seeded_client: Client) -> None:
+    """Well-formed cursors at the edges of time lead to an end of the list and not to an error."""
+    from server.catalog.cursor import ID_MAX, ShowPlace, encode_cursor
+
+    for group in range(4):
+        for starts_us in (-62_135_510_400_000_000, 0, 253_402_214_400_000_000):
+            cursor = encode_cursor(ShowPlace(group, starts_us, ID_MAX))
+            status, page = await _get(seeded_client, f"/api/shows?limit=100&cursor={cursor}")
+            assert status == 200
+            assert len(page["items"]) <= 100

@@ -1,0 +1,108 @@
+"""doctor, as an operator runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from server.doctor import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, examine
+from server.embedded import EmbeddedEngines
+from server.settings import data_folder
+from server.store.migrations import migrate_up
+from tests.support.engines import unused_port
+
+SECRET = "0123456789abcdef" * 4
+
+
+def run_doctor(data_dir: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "server", "doctor", "--data-dir", str(data_dir)]
+    plain = {"PATH": os.environ["PATH"], "HOME": str(data_dir)}
+    return subprocess.run(command, check=False, capture_output=True, text=True, env={**plain, **environ}, timeout=50)
+
+
+def verdicts(checks: list[Check]) -> dict[str, str]:
+    return {check.name: check.verdict for check in checks}
+
+
+def test_a_fresh_machine_is_fit(engine_dir: Path) -> None:
+    """With nothing set, doctor starts our own engines, finds all well, exits 0 and leaves nothing running."""
+    done = run_doctor(engine_dir)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "our own" in done.stdout
+    assert "noeviction" in done.stdout
+    assert "not applied yet" in done.stdout
+    assert not (engine_dir / "run" / "valkey.sock").exists()
+
+
+def test_the_reason_is_the_last_line(engine_dir: Path) -> None:
+    """An address where nobody answers: exit 1, the reason on stderr, no traceback, the other checks still made."""
+    done = run_doctor(engine_dir, DATABASE_URL=f"postgresql://127.0.0.1:{unused_port()}/fans")
+    assert done.returncode == 1
+    assert done.stderr.startswith("mysetlist: DATABASE_URL: cannot reach PostgreSQL at ")
+    assert done.stderr.count("\n") == 1
+    assert "noeviction" in done.stdout
+
+
+def test_a_setting_that_does_not_parse_is_the_reason(engine_dir: Path) -> None:
+    """One line naming the setting."""
+    done = run_doctor(engine_dir, MYSETLIST_TRUSTED_PROXIES="everyone")
+    assert done.returncode == 1
+    assert done.stderr.startswith("mysetlist: MYSETLIST_TRUSTED_PROXIES: 'everyone' is no address")
+    assert done.stderr.count("\n") == 1
+
+
+async def test_engines_by_address_are_named(engine_dir: Path, database_url: str, redis_url: str) -> None:
+    """Doctor says which versions it found where; with a migrated database everything is ok."""
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
+    checks = await examine(environ, engine_dir)
+    assert set(verdicts(checks).values()) == {"ok"}
+    found = {check.name: check.found for check in checks}
+    assert found["PostgreSQL"].startswith("18.")
+    assert "by address" in found["PostgreSQL"]
+    assert found["Valkey"].startswith("9.")
+    assert found["migrations"].startswith("all ")
+
+
+async def test_an_evicting_valkey_and_an_unmigrated_database_are_both_seen(
+    engine_dir: Path, empty_database_url: str
+) -> None:
+    """One failure does not hide the next finding."""
+    engines = await EmbeddedEngines.start(engine_dir, postgres=False)
+    try:
+        async with redis.asyncio.Redis.from_url(engines.redis_url) as client:
+            await client.config_set("maxmemory-policy", "volatile-lru")
+        environ = {"DATABASE_URL": empty_database_url, "REDIS_URL": engines.redis_url, "MYSETLIST_SECRET": SECRET}
+        found = verdicts(await examine(environ, engine_dir))
+    finally:
+        await engines.stop()
+    assert (found["Valkey"], found["migrations"], found["PostgreSQL"]) == ("fail", "warn", "ok")
+
+
+async def test_a_database_of_a_newer_release_fails(
+    engine_dir: Path, empty_database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """Doctor says so before a start does."""
+    (tmp_path / "29990101000000_later.sql").write_text("-- migrate:up\nselect 1;\n-- migrate:down\nselect 1;\n")
+    await migrate_up(empty_database_url, tmp_path)
+    environ = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
+    found = verdicts(await examine(environ, engine_dir))
+    assert found["migrations"] == "fail"
+    assert data_folder("migrations").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("clocks", "verdict"),
+    [
+        ({"PostgreSQL": 3.0, "Valkey": -3.0}, "ok"),
+        ({"PostgreSQL": CLOCK_DIFFERENCE_MAX_MS + 1, "Valkey": 0.0}, "fail"),
+        ({"PostgreSQL": CLOCK_DIFFERENCE_MAX_MS * 0.6, "Valkey": -CLOCK_DIFFERENCE_MAX_MS * 0.6}, "fail"),
+    ],
+)
+def test_clocks_that_differ_fail(clocks: dict[str, float], verdict: str) -> None:
+    """Between any two of the three machines."""
+    assert _clock(clocks).verdict == verdict

@@ -1,0 +1,207 @@
+"""Engines by address: what is taken, what is refused, and that a refusal changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+import redis.asyncio
+
+from server.cache.engine import check_valkey, judge
+from server.embedded import EmbeddedEngines
+from server.errors import SetupError
+from server.settings import data_folder
+from server.store.engine import check_postgres, refuse_old_postgres
+from server.store.migrations import migrate_down, migrate_status, migrate_up
+from tests.support.engines import DEBIAN_POSTGRES, DEBIAN_REDIS, debian_postgres, debian_redis, execute, unused_port
+
+FOLDER = data_folder("migrations")
+needs_debian_postgres = pytest.mark.skipif(
+    not (DEBIAN_POSTGRES / "postgres").exists(), reason=f"no PostgreSQL 15 in {DEBIAN_POSTGRES} (.ci/run installs it)"
+)
+needs_debian_redis = pytest.mark.skipif(not DEBIAN_REDIS.exists(), reason=f"no {DEBIAN_REDIS} (.ci/run installs it)")
+
+GOOD_INFO = {
+    "redis_version": "7.2.4",
+    "redis_mode": "standalone",
+    "role": "master",
+    "maxmemory_policy": "noeviction",
+    "aof_enabled": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def postgres_15() -> Iterator[str]:
+    with debian_postgres() as url:
+        yield url
+
+
+async def test_our_own_engines_pass(database_url: str, redis_url: str) -> None:
+    """PostgreSQL 18 and Valkey 9, their versions and clocks."""
+    postgres = await check_postgres(database_url)
+    assert postgres.version.startswith("18.")
+    assert postgres.synchronous_commit == "on"
+    assert abs(postgres.clock_ahead_ms) < 1000
+    valkey = await check_valkey(redis_url)
+    assert (valkey.name, valkey.eviction, valkey.persistence) == ("Valkey", "noeviction", "append-only file")
+    assert valkey.version.startswith("9.")
+    assert valkey.warnings == ()
+    assert abs(valkey.clock_ahead_ms) < 1000
+
+
+@needs_debian_postgres
+async def test_postgres_15_by_address_is_migrated(postgres_15: str) -> None:
+    """Debian's PostgreSQL, over TCP, without TLS, with a password full of signs: forward and back."""
+    await execute(postgres_15, "create database fans")
+    url = urlsplit(postgres_15)._replace(path="/fans").geturl()
+    assert (await check_postgres(url)).version.startswith("15.")
+    assert await migrate_up(url, FOLDER)
+    assert all(migration.is_applied for migration in await migrate_status(url, FOLDER))
+    while await migrate_down(url, FOLDER):
+        pass
+
+
+@needs_debian_postgres
+async def test_a_user_without_rights_gets_one_line_and_changes_nothing(postgres_15: str) -> None:
+    """Since PostgreSQL 15 a mere user may not make tables in `public`."""
+    await execute(postgres_15, "create database closed")
+    await execute(postgres_15, "create user mere password 'pw'")
+    parts = urlsplit(postgres_15)
+    url = f"postgresql://mere:pw@127.0.0.1:{parts.port}/closed"
+    await check_postgres(url)
+    with pytest.raises(
+        SetupError, match="cannot migrate the database: .*permission denied for schema public"
+    ) as caught:
+        await migrate_up(url, FOLDER)
+    assert "\n" not in str(caught.value)
+    assert "pw@" not in str(caught.value)
+    connection = await asyncpg.connect(parts._replace(path="/closed").geturl())
+    try:
+        assert await connection.fetchval("select count(*) from pg_tables where schemaname = 'public'") == 0
+    finally:
+        await connection.close()
+
+
+@needs_debian_postgres
+async def test_a_wrong_password_is_refused_by_name(postgres_15: str) -> None:
+    """The line names the setting and the server, and holds no password."""
+    url = f"postgresql://owner:guess@127.0.0.1:{urlsplit(postgres_15).port}/postgres"
+    with pytest.raises(SetupError, match=r"^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:\d+ refuses this user") as caught:
+        await check_postgres(url)
+    assert "guess" not in str(caught.value)
+
+
+@needs_debian_redis
+async def test_redis_7_by_address_passes() -> None:
+    """Debian's Redis, with its append-only file on: nothing to complain about."""
+    with debian_redis("--appendonly", "yes") as url:
+        state = await check_valkey(url)
+    assert (state.name, state.warnings) == ("Redis", ())
+    assert state.version.startswith("7.0.")
+
+
+@needs_debian_redis
+async def test_a_redis_without_its_file_is_warned_about() -> None:
+    """It works, but the operator learns what a crash would cost."""
+    with debian_redis() as url:
+        state = await check_valkey(url)
+    assert len(state.warnings) == 1
+    assert "appendonly no" in state.warnings[0]
+
+
+@needs_debian_redis
+async def test_a_redis_with_a_password_is_asked_for_it() -> None:
+    """The line names the setting."""
+    with debian_redis("--requirepass", "hush") as url:
+        with pytest.raises(SetupError, match="^REDIS_URL: the server at .* refuses this user"):
+            await check_valkey(url)
+        assert (await check_valkey(url.replace("//", "//:hush@"))).name == "Redis"
+
+
+async def test_a_valkey_that_may_evict_is_refused_and_left_alone(engine_dir: Path) -> None:
+    """It could throw votes away; its policy is the operator's to change, not ours."""
+    engines = await EmbeddedEngines.start(engine_dir, postgres=False)
+    try:
+        async with redis.asyncio.Redis.from_url(engines.redis_url, decode_responses=True) as client:
+            await client.config_set("maxmemory-policy", "allkeys-lru")
+            with pytest.raises(SetupError, match="maxmemory-policy allkeys-lru .* set it to noeviction") as caught:
+                await check_valkey(engines.redis_url)
+            assert "\n" not in str(caught.value)
+            assert (await client.config_get("maxmemory-policy"))["maxmemory-policy"] == "allkeys-lru"
+            assert await client.dbsize() == 0
+    finally:
+        await engines.stop()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"redis_version": "6.2.14"}, "is version 6.2.14; mysetlist needs"),
+        ({"redis_version": "nonsense"}, "is version nonsense; mysetlist needs"),
+        ({"redis_mode": "cluster"}, "is part of a cluster; clusters are not supported yet"),
+        ({"cluster_enabled": 1}, "is part of a cluster; clusters are not supported yet"),
+        ({"redis_mode": "sentinel"}, "is a sentinel"),
+        ({"role": "slave"}, "is a replica"),
+        ({"maxmemory_policy": "volatile-ttl"}, "maxmemory-policy volatile-ttl"),
+    ],
+)
+def test_servers_that_cannot_keep_votes_are_refused(change: dict[str, object], line: str) -> None:
+    """What INFO says decides; each reason is one line with the server's place."""
+    assert judge(GOOD_INFO, "cache:6379").eviction == "noeviction"
+    with pytest.raises(SetupError, match=line) as caught:
+        judge({**GOOD_INFO, **change}, "cache:6379")
+    assert str(caught.value).startswith("REDIS_URL: ")
+    assert "cache:6379" in str(caught.value)
+
+
+def test_versions_are_read_from_either_family() -> None:
+    """Valkey calls itself Redis 7.2 to old clients; we name it as it is."""
+    assert judge({**GOOD_INFO, "valkey_version": "8.1.3"}, "x").version == "8.1.3"
+    assert judge({**GOOD_INFO, "redis_version": "8.0.0"}, "x").name == "Redis"
+
+
+def test_an_old_postgres_is_refused() -> None:
+    """Fourteen is too old, fifteen is not."""
+    with pytest.raises(SetupError, match="PostgreSQL at db is version 14; mysetlist needs 15 or newer"):
+        refuse_old_postgres(140_011, "db")
+    refuse_old_postgres(150_000, "db")
+
+
+async def test_a_cluster_address_is_refused_for_now() -> None:
+    """It parses as a setting; the start says that it is not supported yet."""
+    with pytest.raises(SetupError, match="^REDIS_URL: clusters are not supported yet"):
+        await check_valkey("redis+cluster://h1:7000,h2:7001")
+
+
+async def test_a_missing_database_is_named(engines: EmbeddedEngines) -> None:
+    """The line says how to make it; we do not make databases on other people's servers."""
+    with pytest.raises(SetupError, match="has no database 'nowhere'; make it with: createdb nowhere"):
+        await check_postgres(engines.database_url.replace("/mysetlist?", "/nowhere?"))
+
+
+async def test_a_read_only_database_is_refused(empty_database_url: str) -> None:
+    """A standby takes no votes."""
+    name = urlsplit(empty_database_url).path.strip("/")
+    await execute(empty_database_url, f"alter database {name} set default_transaction_read_only = on")
+    with pytest.raises(SetupError, match="is read-only"):
+        await check_postgres(empty_database_url)
+
+
+@pytest.mark.parametrize("secret", ["hush"])
+async def test_nobody_there_is_one_line_without_the_password(secret: str) -> None:
+    """Both addresses, each named, neither with its password."""
+    port = unused_port()
+    with pytest.raises(
+        SetupError, match=rf"^DATABASE_URL: cannot reach PostgreSQL at 127\.0\.0\.1:{port}: "
+    ) as postgres:
+        await check_postgres(f"postgresql://me:{secret}@127.0.0.1:{port}/fans")
+    with pytest.raises(
+        SetupError, match=rf"^REDIS_URL: cannot reach Valkey or Redis at 127\.0\.0\.1:{port}: "
+    ) as valkey:
+        await check_valkey(f"redis://:{secret}@127.0.0.1:{port}")
+    for caught in (postgres, valkey):
+        assert secret not in str(caught.value)
+        assert "\n" not in str(caught.value)

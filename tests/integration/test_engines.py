@@ -1,0 +1,328 @@
+"""Engines of one's own: started, adopted, watched, stopped; never two servers on one folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+import redis.asyncio
+
+from server.embedded import EmbeddedEngines, open_engines
+from server.embedded.engines import SUPERVISE_EVERY_S
+from server.errors import SetupError
+from tests.support.engines import FAST_SETTINGS, execute
+
+
+@asynccontextmanager
+async def started(data_dir: Path, **options: object) -> AsyncIterator[EmbeddedEngines]:
+    settings = {"postgres_settings": FAST_SETTINGS, **options}
+    engines = await EmbeddedEngines.start(data_dir, **settings)  # type: ignore[arg-type]
+    try:
+        yield engines
+    finally:
+        await engines.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for something another process does; the test's timeout ends it."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+async def fetch(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def valkey(url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
+        yield client
+
+
+async def test_data_outlives_a_stop(engine_dir: Path) -> None:
+    """What was written before a clean stop is there after the next start."""
+    async with started(engine_dir) as engines:
+        await execute(engines.database_url, "create table t as select 42 as n")
+        async with valkey(engines.redis_url) as client:
+            await client.set("k", "v")
+        pids = [engines.postgres_pid, engines.valkey_pid]
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid)
+    async with started(engine_dir) as engines:
+        assert await fetch(engines.database_url, "select n from t") == 42
+        async with valkey(engines.redis_url) as client:
+            assert await client.get("k") == "v"
+
+
+async def test_engines_are_set_up_for_votes(engine_dir: Path) -> None:
+    """Commits are durable, nothing is evicted, every write is logged, nothing listens on TCP."""
+    async with started(engine_dir, postgres_settings={}) as engines:
+        for name, value in (("synchronous_commit", "on"), ("fsync", "on"), ("listen_addresses", ""), ("jit", "off")):
+            assert await fetch(engines.database_url, f"show {name}") == value
+        assert str(await fetch(engines.database_url, "show server_version")).startswith("18")
+        async with valkey(engines.redis_url) as client:
+            found = await client.config_get("port", "appendonly", "appendfsync", "maxmemory-policy", "save")
+        assert found == {
+            "port": "0",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+            "save": "",
+        }
+
+
+async def test_a_second_stop_does_nothing(engine_dir: Path) -> None:
+    """Stopping is safe to repeat, and gives the data dir up."""
+    engines = await EmbeddedEngines.start(engine_dir, postgres=False)
+    await engines.stop()
+    await engines.stop()
+    assert not (engine_dir / "engines.json").exists()
+
+
+async def test_the_second_node_on_a_data_dir_is_told(engine_dir: Path) -> None:
+    """Two nodes must not run engines in one place; the second learns why, in one line."""
+    async with started(engine_dir, postgres=False) as engines:
+        with pytest.raises(SetupError, match=rf"another mysetlist \(process {os.getpid()}\) is running on") as caught:
+            await EmbeddedEngines.start(engine_dir)
+        assert "\n" not in str(caught.value)
+        async with valkey(engines.redis_url) as client:
+            assert await client.ping()
+
+
+KILLED_NODE = """
+import asyncio, os, pathlib, signal, sys
+from server.embedded import EmbeddedEngines
+
+async def main():
+    engines = await EmbeddedEngines.start(pathlib.Path(sys.argv[1]), postgres_settings=dict([sys.argv[2].split("=")]))
+    print(engines.postgres_pid, engines.valkey_pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+def leave_engines_behind(data_dir: Path) -> tuple[int, int]:
+    """The process ids of engines whose node was killed."""
+    node = subprocess.run(
+        [sys.executable, "-c", KILLED_NODE, str(data_dir), "fsync=off"], check=False, stdout=subprocess.PIPE, text=True
+    )
+    assert node.returncode == -signal.SIGKILL
+    postgres_pid, valkey_pid = map(int, node.stdout.split())
+    assert psutil.pid_exists(postgres_pid)
+    assert psutil.pid_exists(valkey_pid)
+    return postgres_pid, valkey_pid
+
+
+async def test_a_killed_nodes_engines_are_adopted_and_stopped(engine_dir: Path) -> None:
+    """The next node goes on with the running servers, and they end with it."""
+    left = leave_engines_behind(engine_dir)
+    async with started(engine_dir, postgres_settings={"fsync": "off"}) as engines:
+        assert (engines.postgres_pid, engines.valkey_pid) == left
+        assert await fetch(engines.database_url, "select 1") == 1
+    await until(lambda: not any(is_alive(pid) for pid in left))
+
+
+async def test_a_killed_nodes_engine_with_other_settings_is_replaced(engine_dir: Path) -> None:
+    """A leftover that was started differently (an older release, say) is stopped first; never two on one folder."""
+    left, _ = leave_engines_behind(engine_dir)
+    async with started(engine_dir, postgres_settings={"fsync": "off", "work_mem": "5MB"}) as engines:
+        assert engines.postgres_pid != left
+        assert not is_alive(left)
+        assert await fetch(engines.database_url, "show work_mem") == "5MB"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; in a container, nobody may collect the dead."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("kind", ["stranger", "namesake", "reader"])
+async def test_a_process_that_only_has_an_old_engines_number_is_left_alone(engine_dir: Path, kind: str) -> None:
+    """After a restart of the machine a lock file's number may be anybody's.
+
+    Even that of another node's engine, or of a program that looks into our folder.
+    """
+    postgres, valkey = engine_dir / "postgres", engine_dir / "valkey"
+    async with started(engine_dir):
+        lock_lines = (postgres / "postmaster.pid").read_text().splitlines()
+    # As the engines' own user: PostgreSQL ignores the numbers of others anyway.
+    identity = {"user": postgres.stat().st_uid, "extra_groups": []} if os.geteuid() == 0 else {}
+    commands = {
+        "stranger": (["sleep", "60"], ["sleep", "60"]),
+        "namesake": (["postgres", "60"], ["valkey-server", "60"]),
+        "reader": (["tail", "-f", str(postgres / "PG_VERSION")], ["tail", "-f", str(valkey / "valkey.conf")]),
+    }[kind]
+    program = shutil.which("tail" if kind == "reader" else "sleep")
+    with (
+        subprocess.Popen(commands[0], executable=program, **identity) as one,
+        subprocess.Popen(commands[1], executable=program, **identity) as other,
+    ):
+        try:
+            lock_lines[0] = str(one.pid)
+            for path in (postgres / "postmaster.pid", engine_dir / "run" / ".s.PGSQL.5432.lock"):
+                path.write_text("\n".join(lock_lines) + "\n")
+                shutil.chown(path, path.parent.stat().st_uid)
+            (valkey / "valkey.pid").write_text(f"{other.pid}\n")
+            async with started(engine_dir) as engines:
+                assert await fetch(engines.database_url, "select 1") == 1
+            assert (one.poll(), other.poll()) == (None, None)
+        finally:
+            one.kill()
+            other.kill()
+
+
+async def test_an_engine_that_dies_is_started_again(engine_dir: Path) -> None:
+    """A crash of either engine costs its connections, not the node."""
+    async with started(engine_dir) as engines:
+        await execute(engines.database_url, "create table t as select 1 as n")
+        before = (engines.postgres_pid, engines.valkey_pid)
+        for pid in before:
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+        await until(
+            lambda: engines.postgres_pid not in (None, before[0]) and engines.valkey_pid not in (None, before[1])
+        )
+        async with valkey(engines.redis_url) as client:
+            await until_answer(client.ping)
+        await until_answer(lambda: fetch(engines.database_url, "select n from t"))
+
+
+async def until_answer(ask: Callable[[], object]) -> None:
+    """Asks until a starting server answers."""
+    while True:
+        try:
+            assert await ask()  # type: ignore[misc]  # a coroutine function of either client
+        except (OSError, asyncpg.PostgresError, redis.exceptions.RedisError):
+            await asyncio.sleep(0.01)
+        else:
+            return
+
+
+async def test_an_engine_killed_by_a_test_stays_down_until_revived(engine_dir: Path) -> None:
+    """Fault tests decide how long an engine is away, and what happens to its files meanwhile."""
+    async with started(engine_dir) as engines:
+        async with valkey(engines.redis_url) as client:
+            await client.set("kept", "1")
+            # Everything up to here is on disk once this answers.
+            assert await client.waitaof(1, 0, 0) == [1, 0]
+            await client.set("torn", "1" * 100)
+        await engines.kill("valkey")
+        await engines.kill("postgres")
+        # Several rounds of the supervisors, who would start it again.
+        await asyncio.wait(engines._supervisors, timeout=4 * SUPERVISE_EVERY_S)
+        assert (engines.postgres_pid, engines.valkey_pid) == (None, None)
+        log = engines.valkey_log_path
+        os.truncate(log, log.stat().st_size - 10)
+        await engines.revive("valkey")
+        await engines.revive("postgres")
+        assert await fetch(engines.database_url, "select 1") == 1
+        async with valkey(engines.redis_url) as client:
+            assert await client.get("kept") == "1"
+            assert await client.get("torn") is None
+
+
+async def test_only_the_missing_engine_is_started(engine_dir: Path) -> None:
+    """With one address given, the other engine alone runs."""
+    async with started(engine_dir, postgres=False) as engines:
+        assert engines.valkey_pid is not None
+        assert not (engine_dir / "postgres").exists()
+        with pytest.raises(LookupError):
+            _ = engines.database_url
+
+
+async def test_a_deep_data_dir_gets_short_sockets(engine_dir: Path) -> None:
+    """Socket addresses end at about 100 bytes; data dirs do not. Blanks and non-ASCII letters are fine too."""
+    deep = engine_dir / "so deep – ü" / ("x" * 90)
+    async with started(deep) as engines:
+        assert await fetch(engines.database_url, "select 1") == 1
+        async with valkey(engines.redis_url) as client:
+            assert await client.ping()
+            path = Path(client.connection_pool.connection_kwargs["path"])
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert not path.is_relative_to(deep)
+        async with open_engines(deep, database_url=None, redis_url=None) as found:
+            assert found.database_url == engines.database_url
+    shutil.rmtree(path.parent)
+
+
+async def test_others_cannot_look_into_the_data(engine_dir: Path) -> None:
+    """Folders of engines are closed to every other user; the data dir can be passed but not listed."""
+    data_dir = engine_dir / "data"
+    async with started(data_dir):
+        assert stat.S_IMODE(data_dir.stat().st_mode) & 0o066 == 0
+        for name in ("postgres", "valkey", "run"):
+            assert stat.S_IMODE((data_dir / name).stat().st_mode) == 0o700
+
+
+async def test_an_engine_that_cannot_start_says_why(engine_dir: Path) -> None:
+    """One line quoting the server's log; the other engine does not stay behind, nor does the lock."""
+    async with started(engine_dir):
+        pass
+    version = engine_dir / "postgres" / "PG_VERSION"
+    version.write_text("14\n")
+    with pytest.raises(SetupError, match=r"postgres did not start: .*incompatible with server.*\(log: ") as caught:
+        await EmbeddedEngines.start(engine_dir)
+    assert "\n" not in str(caught.value)
+    assert not (engine_dir / "run" / "valkey.sock").exists()
+    version.write_text("18\n")
+    async with started(engine_dir):
+        pass
+
+
+async def test_an_interrupted_first_start_is_done_again(engine_dir: Path) -> None:
+    """A node killed while making its cluster leaves a draft, which the next start throws away."""
+    (engine_dir / "postgres.draft" / "base").mkdir(parents=True)
+    async with started(engine_dir, valkey=False) as engines:
+        assert await fetch(engines.database_url, "select current_database()") == "mysetlist"
+    assert not (engine_dir / "postgres.draft").exists()
+
+
+async def test_commands_use_the_engines_of_the_running_node(engine_dir: Path) -> None:
+    """A command beside a node works on the same data, and stops nothing when it ends."""
+    async with started(engine_dir) as engines:
+        async with open_engines(engine_dir, database_url=None, redis_url=None) as found:
+            assert (found.database_url, found.redis_url) == (engines.database_url, engines.redis_url)
+        assert await fetch(engines.database_url, "select 1") == 1
+
+
+async def test_commands_without_a_node_run_the_engines_they_need(engine_dir: Path) -> None:
+    """A command alone starts what it needs and stops it again."""
+    async with open_engines(engine_dir, database_url=None, redis_url=None, valkey=False) as found:
+        assert found.database_url is not None
+        assert found.redis_url is None
+        assert await fetch(found.database_url, "select 1") == 1
+    assert not (engine_dir / "run" / ".s.PGSQL.5432").exists()
+    assert not (engine_dir / "valkey").exists()
+
+
+async def test_commands_beside_a_node_with_addresses_ask_for_them(engine_dir: Path) -> None:
+    """A node that was given a PostgreSQL runs none; a command beside it needs the same address."""
+    async with started(engine_dir, postgres=False):
+        with pytest.raises(SetupError, match="^DATABASE_URL: is missing"):
+            async with open_engines(engine_dir, database_url=None, redis_url=None):
+                pass
+
+
+async def test_addresses_given_start_nothing(engine_dir: Path) -> None:
+    """With both addresses, the data dir is not even looked at."""
+    async with open_engines(engine_dir / "none", database_url="postgresql://a/b", redis_url="redis://c") as found:
+        assert (found.database_url, found.redis_url) == ("postgresql://a/b", "redis://c")
+    assert not (engine_dir / "none").exists()

@@ -1,0 +1,228 @@
+"""Sample data in a real database: counted by the triggers, once, and never touching what stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from server.catalog.calendar import advance
+from server.catalog.sample.crowd import VOTERS_PER_SHOW
+from server.catalog.seeding import LIVE_MIN, UPCOMING_MIN, SeedResult, seed
+from server.errors import SetupError
+from server.store.database import Database
+
+NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
+NOTHING = SeedResult()
+
+FINGERPRINT = """
+    select jsonb_build_object(
+        'artists', (select count(*) from artists), 'users', (select count(*) from users),
+        'shows', (select jsonb_agg(to_jsonb(s) order by id) from shows s),
+        'setlists', (select jsonb_agg(to_jsonb(l) order by id) from setlists l),
+        'songs', (select md5(string_agg(e::text, '' order by id)) from setlist_songs e),
+        'votes', (select md5(string_agg(v::text, '' order by setlist_song_id, user_id)) from votes v),
+        'history', (select count(*) from vote_analytics),
+        'rollups', (select md5(string_agg(r::text, '' order by show_id, hour)) from vote_rollups r))::text
+"""
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Any]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def _disagreements(connection: Any) -> dict[str, int]:
+    """How many songs, setlists, shows, history rows and hours disagree with the votes themselves."""
+    return dict(
+        await connection.fetchrow(
+            """
+            select (select count(*) from setlist_songs e
+                     where (up_count, down_count) is distinct from (
+                           select (count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down'))
+                             from votes v where v.setlist_song_id = e.id)) as songs,
+                   (select count(*) from setlists l
+                     where vote_count <> (select count(*) from votes v join setlist_songs e on e.id = v.setlist_song_id
+                                           where e.setlist_id = l.id)) as setlists,
+                   (select count(*) from shows s
+                     where vote_count <> (select count(*) from votes v where v.show_id = s.id)) as shows,
+                   (select count(*) from (
+                        (select show_id, setlist_song_id, user_id, choice, cast_at from votes
+                         except all
+                         select show_id, setlist_song_id, user_id, choice, cast_at from vote_analytics)
+                        union all
+                        (select show_id, setlist_song_id, user_id, choice, cast_at from vote_analytics
+                         except all
+                         select show_id, setlist_song_id, user_id, choice, cast_at from votes)) d) as history,
+                   (select count(*) from (
+                        select show_id, date_trunc('hour', cast_at, 'UTC') as hour,
+                               count(*) filter (where choice = 'up') as up, count(*) filter (where choice = 'down') as down
+                          from votes group by 1, 2) v
+                      full join vote_rollups r using (show_id, hour)
+                     where (v.up, v.down) is distinct from (r.up_count, r.down_count)
+                        or r.withdrawn_count <> 0) as hours
+            """
+        )
+    )
+
+
+async def _open_counts(connection: Any, now: datetime) -> tuple[int, int]:
+    """Shows that are on, and that are to come, with open voting, by their status."""
+    row = await connection.fetchrow(
+        """
+        select count(*) filter (where status = 'live') as live, count(*) filter (where status = 'upcoming') as upcoming
+          from shows where opens_at <= $1 and $1 < closes_at and not is_locked and finalised_at is null
+        """,
+        now,
+    )
+    return row["live"], row["upcoming"]
+
+
+async def test_votes_and_every_count_of_them_agree(database_url: str, connection: Any) -> None:
+    """After a seed tallies, history and hourly counts say what the votes say, and no rule is broken by any vote."""
+    stages: list[tuple[str, int, int]] = []
+    result = await seed(database_url, profile="demo", now=NOW, progress=lambda *step: stages.append(step))
+
+    assert (result.artists, result.venues, result.shows, result.users) == (50, 20, 100, 2000)
+    assert 40_000 <= result.votes <= 80_000
+    assert result.votes == await connection.fetchval("select count(*) from votes")
+    assert result.songs == await connection.fetchval("select count(*) from songs") >= 200
+    assert set((await _disagreements(connection)).values()) == {0}
+    assert await connection.fetchval("select count(*) from vote_analytics_default") == 0
+    over = """select count(*) from (select 1 from votes v join shows s on s.id = v.show_id
+              group by s.id, v.user_id having count(*) > s.votes_per_user_max) x"""
+    assert await connection.fetchval(over) == 0
+    outside = """select count(*) from votes v join shows s on s.id = v.show_id
+                 where v.cast_at < s.opens_at or v.cast_at >= least(s.closes_at, $1)"""
+    assert await connection.fetchval(outside, NOW) == 0
+    assert [stage for stage, done, total in stages if done == total] == ["artists", "venues", "songs", "shows", "votes"]
+
+    live, upcoming = await _open_counts(connection, NOW)
+    assert live >= LIVE_MIN
+    assert upcoming >= UPCOMING_MIN
+
+
+async def test_every_planned_song_became_a_row(database_url: str, connection: Any) -> None:
+    """Each show has a predicted setlist of 8 to 15 songs without gaps; each past one an actual one, played in order."""
+    await seed(database_url, profile="demo", now=NOW)
+    rows = await connection.fetch(
+        """
+        select s.status, l.type, count(e.id) as songs, max(e.position) as last, count(e.played_at) as played,
+               bool_and(g.artist_id = s.artist_id) as own
+          from shows s join setlists l on l.show_id = s.id
+          left join setlist_songs e on e.setlist_id = l.id left join songs g on g.id = e.song_id
+         group by s.id, l.id
+        """
+    )
+    predicted = [row for row in rows if row["type"] == "predicted"]
+    actual = [row for row in rows if row["type"] == "actual"]
+    assert len(predicted) == 100
+    assert len(actual) == sum(row["status"] == "finished" for row in predicted) == 35
+    assert all(8 <= row["songs"] <= 15 for row in predicted)
+    assert all(row["played"] == row["songs"] <= 20 for row in actual)
+    assert all(row["own"] and row["last"] == row["songs"] for row in rows)
+    assert all(row["played"] > 0 for row in predicted if row["status"] == "live")
+
+
+async def test_twice_is_once(database_url: str, connection: Any) -> None:
+    """Seeding again, also an hour later, adds nothing and changes nothing."""
+    await seed(database_url, profile="demo", now=NOW)
+    before = await connection.fetchval(FINGERPRINT)
+    assert await seed(database_url, profile="demo", now=NOW) == NOTHING
+    assert await seed(database_url, profile="demo", now=NOW + timedelta(hours=1), seed=2) == NOTHING
+    assert await connection.fetchval(FINGERPRINT) == before
+
+
+async def test_two_at_once_seed_once(database_url: str, connection: Any) -> None:
+    """Two nodes that start together on an empty database give one set of sample data."""
+    results = await asyncio.gather(*(seed(database_url, profile="demo", now=NOW) for _ in range(2)))
+    assert sorted(result.shows for result in results) == [0, 100]
+    assert await connection.fetchval("select count(*) from shows") == 100
+    assert set((await _disagreements(connection)).values()) == {0}
+
+
+@pytest.mark.parametrize(("later", "new_count"), [(timedelta(days=1), 20), (timedelta(days=40), 65)])
+async def test_a_demo_started_later_is_alive_again(
+    database_url: str, connection: Any, later: timedelta, new_count: int
+) -> None:
+    """Once its shows are over a demo gets new ones around the new now; the rows that stood, and their tallies, stay."""
+    await seed(database_url, profile="demo", now=NOW)
+    last_id = await connection.fetchval("select max(id) from shows")
+    last_user = await connection.fetchval("select max(id) from users")
+    stood = "select jsonb_agg(to_jsonb(s) order by id)::text from shows s where id <= $1"
+    before = await connection.fetchval(stood, last_id)
+
+    result = await seed(database_url, profile="demo", now=NOW + later)
+    assert (result.artists, result.venues, result.songs) == (0, 0, 0)
+    assert (result.shows, result.users) == (new_count, VOTERS_PER_SHOW * new_count)
+    assert result.votes > 0
+    live, upcoming = await _open_counts(connection, NOW + later)
+    assert live >= LIVE_MIN
+    assert upcoming >= UPCOMING_MIN
+    assert await connection.fetchval(stood, last_id) == before
+    # Neither old shows nor old users have a new vote: nothing that a node may hold hot was touched.
+    mixed = "select count(*) from votes where (show_id > $1) <> (user_id > $2)"
+    assert await connection.fetchval(mixed, last_id, last_user) == 0
+    assert set((await _disagreements(connection)).values()) == {0}
+    assert await seed(database_url, profile="demo", now=NOW + later) == NOTHING
+
+
+async def test_a_demo_left_alone_stays_alive(database_url: str, connection: Any) -> None:
+    """With nothing but the calendar moving, three shows are live and open at any time of the next ten hours."""
+    await seed(database_url, profile="demo", now=NOW)
+    db = await Database.open(database_url, pool_size=1)
+    try:
+        for hour in range(11):
+            then = NOW + timedelta(hours=hour)
+            await advance(db, then)
+            live, _ = await _open_counts(connection, then)
+            assert live >= LIVE_MIN, then
+    finally:
+        await db.close()
+
+
+async def test_the_same_seed_gives_the_same_votes(database_url: str, connection: Any) -> None:
+    """What a seed makes depends on its number and its now alone."""
+    await seed(database_url, profile="demo", now=NOW, seed=7)
+    tallies = """select md5(string_agg(s.slug || g.title || e.up_count || '/' || e.down_count, ',' order by s.slug, l.type, e.position))
+                   from setlist_songs e join songs g on g.id = e.song_id join setlists l on l.id = e.setlist_id
+                   join shows s on s.id = e.show_id"""
+    first = await connection.fetchval(tallies)
+    await connection.execute("truncate users, artists, venues, votes, vote_analytics cascade")
+    await seed(database_url, profile="demo", now=NOW, seed=7)
+    assert await connection.fetchval(tallies) == first
+
+
+async def test_a_seed_that_fails_leaves_nothing(database_url: str, connection: Any) -> None:
+    """When the votes cannot be written, there are no shows without votes either."""
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage == "votes":
+            raise RuntimeError("interrupted")
+
+    with pytest.raises(RuntimeError, match="interrupted"):
+        await seed(database_url, profile="demo", now=NOW, progress=interrupt)
+    for table in ("artists", "users", "shows", "votes", "vote_analytics", "vote_rollups"):
+        assert await connection.fetchval(f"select count(*) from {table}") == 0
+
+
+async def test_an_artist_who_stands_already_is_kept(database_url: str, connection: Any) -> None:
+    """A real artist under a sample's slug keeps name and id, and gets the sample's shows."""
+    own = await connection.fetchval("insert into artists (slug, name) values ('radiohead', 'Radiohead!') returning id")
+    result = await seed(database_url, profile="demo", now=NOW)
+    assert result.artists == 49
+    assert await connection.fetchval("select name from artists where id = $1", own) == "Radiohead!"
+    assert await connection.fetchval("select count(*) from shows where artist_id = $1", own) > 0
+
+
+async def test_the_large_profile_is_refused(database_url: str) -> None:
+    """What does not exist yet is one clear line."""
+    with pytest.raises(SetupError, match="large"):
+        await seed(database_url, profile="large")

@@ -1,0 +1,124 @@
+"""Migrations: up, down, up again; and only on databases that are ours to change."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from server.errors import SetupError
+from server.settings import data_folder
+from server.store import migrations
+from server.store.migrations import migrate_down, migrate_status, migrate_up
+
+FOLDER = data_folder("migrations")
+
+
+async def schema(url: str) -> list[tuple[str, ...]]:
+    """Everything a migration may make in the public schema, dbmate's own table aside."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            """
+            select 'column' as kind, table_name || '.' || column_name as name,
+                   data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') as what
+              from information_schema.columns where table_schema = 'public'
+            union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
+            union all select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+              from pg_constraint where connamespace = 'public'::regnamespace
+            union all select 'function', p.oid::regprocedure::text, md5(prosrc)
+              from pg_proc p where pronamespace = 'public'::regnamespace
+            union all select 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
+              from pg_trigger where not tgisinternal
+            union all select 'enum', t.typname || '.' || e.enumlabel, e.enumsortorder::text
+              from pg_enum e join pg_type t on t.oid = e.enumtypid
+            order by 1, 2, 3
+            """
+        )
+    finally:
+        await connection.close()
+    return [tuple(row) for row in rows if not row["name"].startswith("schema_migrations")]
+
+
+async def test_up_down_and_up_again_end_where_they_began(empty_database_url: str) -> None:
+    """Every migration has a way back that leaves nothing, and can be applied again."""
+    url = empty_database_url
+    before = await schema(url)
+    applied = await migrate_up(url, FOLDER)
+    assert [migration.version for migration in applied] == [path.name[:14] for path in sorted(FOLDER.glob("*.sql"))]
+    full = await schema(url)
+    assert full != before
+    for migration in reversed(applied):
+        taken_back = await migrate_down(url, FOLDER)
+        assert taken_back is not None
+        assert taken_back.version == migration.version
+    assert await schema(url) == before
+    assert await migrate_down(url, FOLDER) is None
+    await migrate_up(url, FOLDER)
+    assert await schema(url) == full
+
+
+async def test_nothing_to_apply_starts_no_program(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual start finds everything applied and loses no time on dbmate."""
+
+    def refuse() -> str:
+        raise AssertionError("dbmate was started")
+
+    monkeypatch.setattr(migrations, "dbmate_path", refuse)
+    assert await migrate_up(database_url, FOLDER) == []
+    assert all(migration.is_applied for migration in await migrate_status(database_url, FOLDER))
+
+
+async def test_only_what_is_missing_is_applied(database_url: str, tmp_path: Path) -> None:
+    """A newer release brings a file; the old ones stay as they are."""
+    shutil.copytree(FOLDER, tmp_path / "newer")
+    (tmp_path / "newer" / "29990101000000_more.sql").write_text(
+        "-- migrate:up\ncreate table more ();\n-- migrate:down\ndrop table more;\n"
+    )
+    status = await migrate_status(database_url, tmp_path / "newer")
+    assert [migration.name for migration in status if not migration.is_applied] == ["29990101000000_more"]
+    assert [migration.name for migration in await migrate_up(database_url, tmp_path / "newer")] == [
+        "29990101000000_more"
+    ]
+
+
+async def test_a_database_of_a_newer_release_is_left_alone(database_url: str, tmp_path: Path) -> None:
+    """An old node must not work on a schema it does not know."""
+    shutil.copytree(FOLDER, tmp_path / "newer")
+    (tmp_path / "newer" / "29990101000000_more.sql").write_text(
+        "-- migrate:up\ncreate table more ();\n-- migrate:down\ndrop table more;\n"
+    )
+    await migrate_up(database_url, tmp_path / "newer")
+    for attempt in (migrate_up, migrate_down, migrate_status):
+        with pytest.raises(SetupError, match="has migration 29990101000000, which this version .* upgrade$"):
+            await attempt(database_url, FOLDER)
+
+
+async def test_a_migration_that_fails_changes_nothing_and_says_why(empty_database_url: str, tmp_path: Path) -> None:
+    """One line with PostgreSQL's reason and the file; the file's first half is rolled back."""
+    (tmp_path / "20000101000000_broken.sql").write_text(
+        "-- migrate:up\ncreate table half ();\nselect 1 / 0;\n-- migrate:down\ndrop table half;\n"
+    )
+    before = await schema(empty_database_url)
+    with pytest.raises(
+        SetupError, match=r"cannot migrate the database: .*division by zero.*20000101000000_broken"
+    ) as caught:
+        await migrate_up(empty_database_url, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert await schema(empty_database_url) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "tls_mode"),
+    [
+        ("postgresql://postgres@/fans?host=/run/x", "postgres://postgres@/fans?host=/run/x", "disable"),
+        ("postgresql:///fans", "postgres:///fans", "disable"),
+        ("postgres://me:p%40w@db:5433/fans", "postgres://me:p%40w@db:5433/fans", "prefer"),
+        ("postgresql://db/fans?sslmode=verify-full", "postgres://db/fans?sslmode=verify-full", "prefer"),
+    ],
+)
+def test_addresses_are_turned_for_dbmate(url: str, address: str, tls_mode: str) -> None:
+    """The same address works for asyncpg and for dbmate; a mode in the address is never overruled."""
+    assert migrations.dbmate_address(url) == (address, tls_mode)

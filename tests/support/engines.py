@@ -1,0 +1,126 @@
+"""Real engines for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+
+Result = TypeVar("Result")
+
+# What a crash of the machine would lose is of no interest here; what a crash of the server loses stays the same.
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+
+DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+DEBIAN_REDIS = Path("/usr/bin/redis-server")
+
+
+class LoopThread:
+    """An event loop in a thread of its own: for what outlives a single test's loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="test engines", daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Runs a coroutine over there and waits for it here."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def close(self) -> None:
+        """Ends loop and thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder for engines: short enough for sockets, and not under pytest's own, which closes it to other users."""
+    folder = Path(tempfile.mkdtemp(prefix="mysetlist-test-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def execute(server_url: str, statement: str) -> None:
+    """Runs one administrative statement on a connection of its own."""
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def unused_port() -> int:
+    """A TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def debian_postgres() -> Iterator[str]:
+    """Debian's PostgreSQL 15 in a folder of its own, over TCP with a password; gives a superuser's address."""
+    with short_folder() as folder:
+        identity: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            identity = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            shutil.chown(folder, "nobody", "nogroup")
+        password_file = folder / "password"
+        password_file.write_text("s3cret+/&x\n")
+        password_file.chmod(0o644)
+        data = folder / "data"
+        initdb = [
+            DEBIAN_POSTGRES / "initdb",
+            "-D",
+            data,
+            "-U",
+            "owner",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            password_file,
+        ]
+        subprocess.run(
+            [*initdb, "-N", "--locale=C", "-E", "UTF8"], check=True, capture_output=True, cwd=folder, **identity
+        )
+        port = unused_port()
+        flags = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-k", str(folder), "-p", str(port)]
+        ctl = [DEBIAN_POSTGRES / "pg_ctl", "-D", data, "-w", "-s", "-l", folder / "log"]
+        subprocess.run([*ctl, "-o", " ".join(flags), "start"], check=True, cwd=folder, **identity)
+        try:
+            yield f"postgresql://owner:s3cret%2B%2F%26x@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*ctl, "-m", "immediate", "stop"], check=True, cwd=folder, **identity)
+
+
+@contextmanager
+def debian_redis(*flags: str) -> Iterator[str]:
+    """Debian's Redis 7 over TCP; `flags` as for redis-server."""
+    with short_folder() as folder:
+        port = unused_port()
+        command = [DEBIAN_REDIS, "--port", str(port), "--dir", folder, "--save", "", *flags]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        try:
+            for line in server.stdout:
+                if "Ready to accept connections" in line:
+                    break
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
+            server.wait()
+            server.stdout.close()

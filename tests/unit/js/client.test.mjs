@@ -1,0 +1,332 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { backoffMs, Client, RequestError } from "../../../static/client.js";
+import { FakeClock, FakeSocket, FakeStorage, seeded, settled } from "./fakes.mjs";
+
+const USER = { id: 5, role: "user" };
+
+function setUp({ user = USER, storage = new FakeStorage(), random = () => 0.5, ...rest } = {}) {
+  const clock = new FakeClock();
+  const sockets = [];
+  const events = [];
+  const network = { isOnline: true };
+  const client = new Client({
+    url: "ws://test/ws", storage, clock, random,
+    on: (event) => events.push(event),
+    isOnline: () => network.isOnline,
+    openSocket: (address, protocol) => {
+      sockets.push(new FakeSocket(address, protocol));
+      return sockets.at(-1);
+    },
+    signIn: async () => ({ token: "t" }),
+    ...rest,
+  });
+  const greet = async () => {
+    sockets.at(-1).open();
+    await sockets.at(-1).reply("hello", { user, role: "user", node: "n", time_ms: clock.now() + 40, ping_ms: 20_000 });
+    return sockets.at(-1);
+  };
+  const connect = () => {
+    client.connect();
+    return greet();
+  };
+  const told = (type) => events.filter((event) => event.type === type);
+  return { client, clock, sockets, events, network, storage, connect, greet, told };
+}
+
+const castReply = (at, ballot, durability = "committed") => ({ at, durability, ballot, remaining: null });
+
+test("the backoff is fully jittered, doubles, and never passes half a minute", () => {
+  const random = seeded(3);
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const ceiling = Math.min(30_000, 500 * 2 ** attempt);
+    assert.equal(backoffMs(attempt, () => 1), ceiling);
+    assert.equal(backoffMs(attempt, () => 0), 0);
+    assert.ok(backoffMs(attempt, random) <= ceiling);
+  }
+});
+
+test("it opens with the subprotocol, says hello, and tells that it is live", async () => {
+  const { connect, sockets, told } = setUp();
+  await connect();
+  assert.deepEqual([sockets[0].address, sockets[0].protocol], ["ws://test/ws", "mysetlist.v1"]);
+  assert.deepEqual(sockets[0].sent[0], { id: 1, op: "hello" });
+  assert.deepEqual(told("hello")[0], { type: "hello", user: USER, skew_ms: 40 });
+  assert.equal(told("connection").at(-1).status, "live");
+});
+
+test("replies find their requests by number, in any order, and errors reject", async () => {
+  const { client, connect } = setUp();
+  const socket = await connect();
+  const first = client.request("a");
+  const second = client.request("b");
+  const refused = assert.rejects(first, (error) => error instanceof RequestError && error.code === "not_found");
+  await socket.reply("b", { b: 1 });
+  await socket.refuse("a", { code: "not_found", message: "no" });
+  assert.deepEqual(await second, { b: 1 });
+  await refused;
+});
+
+test("a request without an answer times out", async () => {
+  const { client, clock, connect } = setUp();
+  await connect();
+  const refused = assert.rejects(client.request("a"), { code: "timeout" });
+  await clock.advance(15_000);
+  await refused;
+});
+
+test("after a reconnect subscriptions resume with the last position of each channel", async () => {
+  const { client, clock, connect, greet, told } = setUp();
+  client.subscribe(["votes:7", "status:7"]);
+  const socket = await connect();
+  await socket.reply("subscribe", { channels: {
+    "votes:7": { at: 130, state: { tally: [], total: 0 } }, "status:7": { error: { code: "not_found" } },
+  } });
+  socket.receive({ ch: "votes:7", at: 140, tally: [], total: 0 });
+  socket.drop();
+  await clock.advance(1_000);
+  const next = await greet();
+  assert.deepEqual(next.last("subscribe").since, { "votes:7": 140 });
+  await next.reply("subscribe", { channels: { "votes:7": { at: 140 }, "status:7": { at: 3, state: {} } } });
+  assert.equal(told("snapshot").filter((event) => event.channel === "votes:7").length, 1);
+});
+
+test("a position below the one asked for is passed on as a rewind", async () => {
+  const { client, clock, connect, greet, told } = setUp();
+  client.subscribe(["votes:7"]);
+  const socket = await connect();
+  await socket.reply("subscribe", { channels: { "votes:7": { at: 130, state: {} } } });
+  socket.drop();
+  await clock.advance(1_000);
+  const next = await greet();
+  await next.reply("subscribe", { channels: { "votes:7": { at: 20, state: {} } } });
+  assert.equal(told("snapshot").at(-1).isRewound, true);
+});
+
+test("a channel that fails for the moment is asked for again", async () => {
+  const { client, clock, connect } = setUp();
+  client.subscribe(["votes:7"]);
+  const socket = await connect();
+  await socket.reply("subscribe", { channels: { "votes:7": { error: { code: "overloaded", retry_after_ms: 1_000 } } } });
+  await clock.advance(1_600);
+  assert.equal(socket.count("subscribe"), 2);
+});
+
+test("drain waits for the time the server asked for, between its bounds", async () => {
+  const { clock, connect, sockets } = setUp({ random: () => 0.5 });
+  const socket = await connect();
+  socket.receive({ drain: { min_ms: 500, max_ms: 5_000 } });
+  socket.drop(4000);
+  await clock.advance(2_749);
+  assert.equal(sockets.length, 1);
+  await clock.advance(1);
+  assert.equal(sockets.length, 2);
+});
+
+test("codes below 4400 come back, codes from 4400 on do not", async () => {
+  for (const [code, returns] of [[1001, true], [1006, true], [4001, true], [4399, true], [4400, false], [4403, false]]) {
+    const { clock, connect, sockets, told } = setUp();
+    const socket = await connect();
+    socket.drop(code);
+    await clock.advance(60_000);
+    assert.equal(sockets.length > 1, returns, `close code ${code}`);
+    if (!returns) assert.deepEqual(told("connection").at(-1), { type: "connection", status: "offline", refusal: code });
+  }
+});
+
+test("a silent connection is probed and given up when nothing comes back", async () => {
+  const { clock, connect, sockets } = setUp({ random: () => 0 });
+  const socket = await connect();
+  await clock.advance(20_000);
+  assert.equal(socket.count("ping"), 1);
+  await clock.advance(6_000);
+  assert.equal(sockets.length, 2);
+});
+
+test("an answered ping keeps the connection", async () => {
+  const { clock, connect, sockets } = setUp({ random: () => 0 });
+  const socket = await connect();
+  for (let turn = 0; turn < 5; turn++) {
+    await clock.advance(20_000);
+    await socket.reply("ping", { time_ms: 0 });
+  }
+  assert.equal(sockets.length, 1);
+});
+
+test("a socket that never opens is given up and tried again", async () => {
+  const { client, clock, sockets } = setUp();
+  client.connect();
+  await clock.advance(12_000);
+  assert.equal(sockets.length, 2);
+});
+
+test("offline is told apart from reconnecting, and waking up tries at once", async () => {
+  const { client, clock, connect, network, sockets, told } = setUp();
+  await connect();
+  network.isOnline = false;
+  client.sleep();
+  assert.equal(told("connection").at(-1).status, "offline");
+  network.isOnline = true;
+  const before = sockets.length;
+  client.wake();
+  await clock.advance(800);
+  assert.equal(sockets.length, before + 1);
+});
+
+test("a vote of a known visitor goes out at once and is forgotten when it is durable", async () => {
+  const { client, connect, told } = setUp();
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await settled();
+  assert.deepEqual(socket.last("cast"), { id: socket.last("cast").id, op: "cast", show: 7, votes: [[101, "up"]] });
+  assert.deepEqual(client.outbox.unsent(7), [[101, "up"]]);
+  await socket.reply("cast", castReply(131, { 101: "up" }));
+  assert.deepEqual(client.outbox.shows(), []);
+  assert.equal(told("cast_ok")[0].reply.at, 131);
+});
+
+test("the first vote of a reader signs in once, says hello with the token, then casts", async () => {
+  let signIns = 0;
+  const { client, connect } = setUp({ user: null, signIn: async () => ({ token: `t${++signIns}` }) });
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  client.cast(8, 801, "up");
+  await settled();
+  assert.equal(socket.last("hello").token, "t1");
+  await socket.reply("hello", { user: USER, role: "user", time_ms: 0, ping_ms: 20_000 });
+  assert.equal(signIns, 1);
+  assert.equal(socket.count("cast"), 2);
+});
+
+test("votes made without a connection are told as waiting and sent after the ballot, last choice only", async () => {
+  const { client, connect, told } = setUp();
+  client.watch(7);
+  client.cast(7, 101, "up");
+  client.cast(7, 101, "down");
+  client.cast(7, 102, "up");
+  assert.ok(told("casting").every((event) => event.phase === "waiting"));
+  const socket = await connect();
+  assert.equal(socket.count("cast"), 0);
+  await socket.reply("ballot", { ballot: {}, remaining: null });
+  assert.deepEqual(socket.last("cast").votes, [[101, "down"], [102, "up"]]);
+  assert.deepEqual(told("ballot")[0].unsent, [[101, "down"], [102, "up"]]);
+});
+
+test("a reload finds the votes again, also those of a show that is not open", async () => {
+  const storage = new FakeStorage();
+  setUp({ storage }).client.cast(7, 101, "up");
+  const { connect } = setUp({ storage });
+  const socket = await connect();
+  assert.deepEqual(socket.last("cast").votes, [[101, "up"]]);
+});
+
+test("a vote in flight when the connection breaks is sent again on the next one", async () => {
+  const { client, clock, connect, greet, told } = setUp();
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await settled();
+  socket.drop();
+  await clock.advance(1_000);
+  const next = await greet();
+  assert.deepEqual(next.last("cast").votes, [[101, "up"]]);
+  assert.equal(told("cast_refused").length, 0);
+});
+
+test("an accepted vote is kept until it is committed, and sent again after a reconnect", async () => {
+  const { client, clock, connect, greet } = setUp();
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await settled();
+  await socket.reply("cast", castReply(131, { 101: "up" }, "accepted"));
+  assert.deepEqual(client.outbox.unsent(7), []);
+  assert.deepEqual(client.outbox.shows(), [7]);
+  socket.drop();
+  await clock.advance(1_000);
+  const next = await greet();
+  assert.deepEqual(next.last("cast").votes, [[101, "up"]]);
+  await next.reply("cast", castReply(140, { 101: "up" }, "accepted"));
+  next.receive({ committed: { show: 7, at: 140 } });
+  assert.deepEqual(client.outbox.shows(), []);
+});
+
+test("overloaded, unavailable and rate_limited wait at least what the server asks, then send again", async () => {
+  for (const code of ["overloaded", "unavailable", "rate_limited"]) {
+    const { client, clock, connect, told } = setUp({ random: () => 0.25 });
+    const socket = await connect();
+    client.cast(7, 101, "up");
+    await settled();
+    await socket.refuse("cast", { code, message: "", retry_after_ms: 2_000 });
+    assert.equal(told("cast_delayed")[0].error.code, code);
+    await clock.advance(2_499);
+    assert.equal(socket.count("cast"), 1);
+    await clock.advance(1);
+    assert.equal(socket.count("cast"), 2);
+  }
+});
+
+test("closed, locked, budget and not_found drop the vote and say so", async () => {
+  for (const code of ["closed", "locked", "budget", "not_found", "forbidden"]) {
+    const { client, connect, told } = setUp();
+    const socket = await connect();
+    client.cast(7, 101, "up");
+    await settled();
+    await socket.refuse("cast", { code, message: "" });
+    assert.deepEqual(told("cast_refused").map((event) => [event.votes, event.error.code]), [[[[101, "up"]], code]]);
+    assert.deepEqual(client.outbox.shows(), []);
+    assert.equal(socket.count("cast"), 1);
+  }
+});
+
+test("when a whole list is refused its votes are sent one by one, so that good ones are not lost", async () => {
+  const { client, connect, told } = setUp();
+  for (const song of [101, 102, 103]) client.cast(7, song, "up");
+  const socket = await connect();
+  await socket.refuse("cast", { code: "not_found", message: "" });
+  assert.deepEqual(socket.last("cast").votes, [[101, "up"]]);
+  await socket.reply("cast", castReply(131, { 101: "up" }));
+  await socket.refuse("cast", { code: "not_found", message: "" });
+  await socket.reply("cast", castReply(132, { 103: "up" }));
+  assert.deepEqual(told("cast_refused").flatMap((event) => event.votes), [[102, "up"]]);
+  assert.deepEqual(client.outbox.shows(), []);
+});
+
+test("taps while a cast is in flight travel together in the next one", async () => {
+  const { client, connect } = setUp();
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await settled();
+  client.cast(7, 101, "none");
+  client.cast(7, 102, "up");
+  await socket.reply("cast", castReply(131, { 101: "up" }));
+  assert.equal(socket.count("cast"), 2);
+  assert.deepEqual(socket.last("cast").votes, [[101, "none"], [102, "up"]]);
+});
+
+test("a session the server no longer knows is renewed and the vote sent again", async () => {
+  const { client, clock, connect } = setUp();
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await settled();
+  await socket.refuse("cast", { code: "unauthenticated", message: "" });
+  await clock.advance(1_000);
+  assert.equal(socket.last("hello").token, "t");
+  await socket.reply("hello", { user: USER, time_ms: 0 });
+  assert.equal(socket.count("cast"), 2);
+});
+
+test("a sign-in that fails keeps the vote and tries again", async () => {
+  let signIns = 0;
+  const { client, clock, connect } = setUp({
+    user: null,
+    signIn: async () => {
+      if (++signIns === 1) throw new RequestError({ code: "unavailable" });
+      return { token: "t" };
+    },
+  });
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await clock.advance(5_000);
+  assert.equal(signIns, 2);
+  assert.equal(socket.last("hello").token, "t");
+  assert.deepEqual(client.outbox.unsent(7), [[101, "up"]]);
+});

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { holdOrder, leaderOf, wantedOrder } from "../../../static/derive.js";
+import { initial, reduce } from "../../../static/state.js";
+import { seeded, showBody, SONGS } from "./fakes.mjs";
+
+const run = (state, ...actions) => actions.reduce(reduce, state);
+const loaded = (changes) => run(initial,
+  { type: "navigate", route: { name: "show", ref: "a" } },
+  { type: "show_loaded", ref: "a", show: showBody(changes) });
+const push = (at, tally) => ({ type: "push", channel: "votes:7", at, payload: { tally, total: 0 } });
+const orderOf = (state) => state.show.order[70];
+const setlists = (...songs) => ({
+  setlists: [{ id: 70, type: "predicted", name: "", songs: songs.map((id, index) => ({ id, title: `Song ${id}`, position: index + 1, played_at: null })) }],
+});
+
+test("a tally push never changes the order by itself", () => {
+  const state = loaded();
+  const later = run(state, push(100, [[104, 99, 0]]));
+  assert.equal(orderOf(later), orderOf(state));
+});
+
+test("an arrangement sorts by up minus down, then by up, then by the setlist", () => {
+  const state = run(loaded(), push(100, [[101, 5, 0], [102, 9, 4], [103, 5, 0], [104, 7, 0]]), { type: "arrange", held: [] });
+  assert.deepEqual(orderOf(state), [104, 102, 101, 103]);
+});
+
+test("an arrangement that changes nothing returns the very same state", () => {
+  const state = loaded();
+  assert.equal(reduce(state, { type: "arrange", held: [] }), state);
+});
+
+test("a held row keeps its place while the others move around it", () => {
+  const state = run(loaded(), push(100, [[104, 99, 0]]), { type: "arrange", held: [102] });
+  assert.deepEqual(orderOf(state), [104, 102, 101, 103]);
+  const released = run(state, push(101, [[101, 0, 9]]), { type: "arrange", held: [] });
+  assert.deepEqual(orderOf(released), [104, 102, 103, 101]);
+});
+
+test("setlist order ignores the votes and applies at once", () => {
+  const state = run(loaded(), push(100, [[104, 99, 0]]), { type: "arrange", held: [] });
+  assert.equal(orderOf(state)[0], 104);
+  assert.deepEqual(orderOf(run(state, { type: "sort", by: "setlist" })), SONGS);
+});
+
+test("an actual setlist stays in the order it was played", () => {
+  const { show } = loaded();
+  const actual = { ...show.setlists[0], type: "actual" };
+  assert.deepEqual(wantedOrder({ ...show, tally: { 104: { up: 99, down: 0 } } }, actual, "votes"), SONGS);
+});
+
+test("a new song joins at the end and a removed one leaves the rest in place", () => {
+  const state = run(loaded(), { type: "push", channel: "setlist:7", at: 60, payload: setlists(105, 104, 103, 101) });
+  assert.deepEqual(orderOf(state), [101, 103, 104, 105]);
+});
+
+test("an older setlist does not come back", () => {
+  const state = run(loaded(), { type: "push", channel: "setlist:7", at: 60, payload: setlists(101, 102) });
+  assert.equal(reduce(state, { type: "push", channel: "setlist:7", at: 59, payload: setlists(101) }), state);
+});
+
+test("the leader is the predicted song with the best balance, and nobody while there are no votes", () => {
+  const state = run(loaded(), push(100, [[103, 30, 1]]));
+  assert.deepEqual(leaderOf(state.show), { title: "Song 103", up: 30, score: 29 });
+  const none = run(loaded(), push(100, SONGS.map((song) => [song, 0, 0])));
+  assert.equal(leaderOf(none.show), null);
+});
+
+test("for any orders and any held rows the result is a permutation with the held ones unmoved", () => {
+  const random = seeded(7);
+  const shuffled = (items) => items.map((item) => [random(), item]).sort((a, b) => a[0] - b[0]).map(([, item]) => item);
+  for (let round = 0; round < 500; round++) {
+    const songs = Array.from({ length: 1 + Math.floor(random() * 12) }, (_, index) => index + 1);
+    const current = shuffled(songs);
+    const wanted = shuffled(songs);
+    const held = songs.filter(() => random() < 0.25);
+    const result = holdOrder(current, wanted, held);
+    assert.deepEqual([...result].sort((a, b) => a - b), songs);
+    for (const song of held) assert.equal(result.indexOf(song), current.indexOf(song));
+    const free = (order) => order.filter((song) => !held.includes(song));
+    assert.deepEqual(free(result), free(wanted));
+  }
+});

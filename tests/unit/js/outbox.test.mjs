@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Outbox } from "../../../static/outbox.js";
+import { FakeStorage, seeded } from "./fakes.mjs";
+
+test("the last choice of a song wins", () => {
+  const outbox = new Outbox(new FakeStorage());
+  for (const choice of ["up", "down", "none"]) outbox.put(7, 101, choice);
+  assert.deepEqual(outbox.unsent(7), [[101, "none"]]);
+});
+
+test("withdrawals go first, because they make room in the budget", () => {
+  const outbox = new Outbox(new FakeStorage());
+  outbox.put(7, 101, "up");
+  outbox.put(7, 102, "none");
+  assert.deepEqual(outbox.unsent(7), [[102, "none"], [101, "up"]]);
+});
+
+test("an answer to an older choice leaves the newer one", () => {
+  const outbox = new Outbox(new FakeStorage());
+  outbox.put(7, 101, "up");
+  outbox.put(7, 101, "down");
+  outbox.acknowledge(7, [[101, "up"]], null);
+  assert.deepEqual(outbox.unsent(7), [[101, "down"]]);
+});
+
+test("a commit forgets the acceptances up to its position and no others", () => {
+  const outbox = new Outbox(new FakeStorage());
+  outbox.put(7, 101, "up");
+  outbox.put(7, 102, "up");
+  outbox.acknowledge(7, [[101, "up"]], 130);
+  outbox.acknowledge(7, [[102, "up"]], 140);
+  outbox.commit(7, 135);
+  outbox.forgetAcceptances(7);
+  assert.deepEqual(outbox.unsent(7), [[102, "up"]]);
+});
+
+test("shows are kept apart and listed, other keys are not", () => {
+  const storage = new FakeStorage();
+  storage.setItem("something.else", "1");
+  const outbox = new Outbox(storage);
+  outbox.put(7, 101, "up");
+  outbox.put(8, 801, "down");
+  assert.deepEqual(outbox.shows().sort(), [7, 8]);
+  outbox.drop(7, [[101, "up"]]);
+  assert.deepEqual(outbox.shows(), [8]);
+  assert.equal(storage.length, 2);
+});
+
+test("two tabs share one outbox", () => {
+  const storage = new FakeStorage();
+  const [one, other] = [new Outbox(storage), new Outbox(storage)];
+  one.put(7, 101, "up");
+  other.put(7, 102, "up");
+  assert.equal(one.unsent(7).length, 2);
+});
+
+test("without storage, or with one that refuses, votes live as long as the page", () => {
+  const full = new FakeStorage();
+  full.setItem = () => {
+    throw new Error("full");
+  };
+  for (const storage of [null, full]) {
+    const outbox = new Outbox(storage);
+    outbox.put(7, 101, "up");
+    assert.deepEqual(outbox.unsent(7), [[101, "up"]]);
+    assert.deepEqual(outbox.shows(), [7]);
+    outbox.drop(7, [[101, "up"]]);
+    assert.deepEqual(outbox.shows(), []);
+  }
+});
+
+test("a spoilt entry in storage counts as empty", () => {
+  const storage = new FakeStorage();
+  storage.setItem("mysetlist.outbox.7", "{not json");
+  const outbox = new Outbox(storage);
+  assert.deepEqual(outbox.unsent(7), []);
+  outbox.put(7, 101, "up");
+  assert.deepEqual(outbox.unsent(7), [[101, "up"]]);
+});
+
+test("folding random taps keeps exactly the last choice of each song, across reloads", () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const random = seeded(seed);
+    const storage = new FakeStorage();
+    const last = new Map();
+    for (let tap = 0; tap < 40; tap++) {
+      const song = 100 + Math.floor(random() * 8);
+      const choice = ["up", "down", "none"][Math.floor(random() * 3)];
+      new Outbox(storage).put(7, song, choice);
+      last.set(song, choice);
+    }
+    assert.deepEqual(new Map(new Outbox(storage).unsent(7)), last);
+  }
+});

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { choiceOf, countsOf, durabilityOf, isAffordable, remainingOf, totalOf, votingOf, waitingCountOf } from "../../../static/derive.js";
+import { initial, reduce } from "../../../static/state.js";
+import { showBody } from "./fakes.mjs";
+
+const run = (state, ...actions) => actions.reduce(reduce, state);
+const loaded = (changes) => run(initial,
+  { type: "navigate", route: { name: "show", ref: "aurora-7" } },
+  { type: "show_loaded", ref: "aurora-7", show: showBody(changes) });
+/** A visitor whose ballot the page knows. */
+const visiting = (ballot = {}, remaining = null, changes = {}) =>
+  run(loaded(changes), { type: "ballot", show: 7, ballot, remaining, unsent: [] });
+const snapshot = (at, tally, total) => ({ type: "snapshot", channel: "votes:7", at, state: { tally, total }, isRewound: false });
+const push = (at, tally, total) => ({ type: "push", channel: "votes:7", at, payload: { tally, total } });
+const casting = (song, choice, phase = "pending") => ({ type: "casting", show: 7, votes: [[song, choice]], phase });
+const castOk = (song, choice, at, durability = "committed", remaining = null) => ({
+  type: "cast_ok", show: 7, votes: [[song, choice]],
+  reply: { at, durability, ballot: choice === "none" ? {} : { [song]: choice }, remaining },
+});
+const refused = (song, choice, code) => ({ type: "cast_refused", show: 7, votes: [[song, choice]], error: { code } });
+
+test("a push sets the songs it names and leaves the others", () => {
+  const { show } = run(loaded(), snapshot(100, [[101, 8, 0], [102, 6, 0]], 14), push(101, [[102, 7, 1]], 16));
+  assert.deepEqual(countsOf(show, 101), { up: 8, down: 0 });
+  assert.deepEqual(countsOf(show, 102), { up: 7, down: 1 });
+  assert.equal(show.total, 16);
+  assert.equal(show.at.votes, 101);
+});
+
+test("a stale push returns the very same state", () => {
+  const state = run(loaded(), push(101, [[102, 7, 1]], 16));
+  assert.equal(reduce(state, push(100, [[102, 1, 0]], 1)), state);
+});
+
+test("a push at the same position is applied, because a large change travels in several frames", () => {
+  const { show } = run(loaded(), push(101, [[101, 9, 0]], 30), push(101, [[102, 9, 0]], 30));
+  assert.equal(countsOf(show, 101).up, 9);
+  assert.equal(countsOf(show, 102).up, 9);
+});
+
+test("a push that overtook its snapshot keeps its counts and its total", () => {
+  const { show } = run(loaded(), push(105, [[101, 20, 0]], 40), snapshot(103, [[101, 15, 0], [102, 6, 1]], 35));
+  assert.deepEqual(countsOf(show, 101), { up: 20, down: 0 });
+  assert.deepEqual(countsOf(show, 102), { up: 6, down: 1 });
+  assert.equal(show.total, 40);
+  assert.equal(show.at.votes, 105);
+});
+
+test("a rewound snapshot replaces everything, because the server was restored", () => {
+  const { show } = run(loaded(), push(105, [[101, 20, 0]], 40), { ...snapshot(10, [[102, 1, 0]], 1), isRewound: true });
+  assert.deepEqual(countsOf(show, 101), { up: 0, down: 0 });
+  assert.equal(show.total, 1);
+  assert.equal(show.at.votes, 10);
+});
+
+test("events of a show that is not on screen change nothing", () => {
+  const state = loaded();
+  assert.equal(reduce(state, { ...push(101, [[1, 1, 1]], 1), channel: "votes:8" }), state);
+  assert.equal(reduce(state, { type: "committed", show: 8, at: 5 }), state);
+  assert.equal(reduce(state, { type: "no such action" }), state);
+});
+
+test("the own vote shows at once in the mark, the count and the total", () => {
+  const { show } = run(visiting(), casting(101, "up"));
+  assert.equal(choiceOf(show, 101), "up");
+  assert.equal(durabilityOf(show, 101), "pending");
+  assert.equal(countsOf(show, 101).up, 9);
+  assert.equal(totalOf(show), 21);
+});
+
+test("a change of mind moves one vote from up to down", () => {
+  const { show } = run(visiting({ 101: "up" }), casting(101, "down"));
+  assert.deepEqual(countsOf(show, 101), { up: 7, down: 1 });
+  assert.equal(totalOf(show), 20);
+});
+
+test("the own vote is not counted twice when the tally arrives after the reply", () => {
+  const answered = run(visiting(), casting(101, "up"), castOk(101, "up", 110));
+  assert.equal(countsOf(answered.show, 101).up, 9);
+  const counted = run(answered, push(110, [[101, 9, 0]], 21));
+  assert.equal(countsOf(counted.show, 101).up, 9);
+  assert.equal(totalOf(counted.show), 21);
+});
+
+test("the own vote is not counted twice when the tally arrived before the reply", () => {
+  const { show } = run(visiting(), casting(101, "up"), push(110, [[101, 9, 0]], 21), castOk(101, "up", 110));
+  assert.equal(countsOf(show, 101).up, 9);
+  assert.equal(totalOf(show), 21);
+});
+
+test("a vote no push will follow stops being added when it is settled by time", () => {
+  const sent = run(visiting(), casting(101, "up"), castOk(101, "up", 110));
+  const { show } = run(sent, { type: "settle", show: 7, at: 110 });
+  assert.equal(countsOf(show, 101).up, 8);
+});
+
+test("voting and taking back between two pushes leaves the count alone", () => {
+  const { show } = run(visiting(), casting(101, "up"), castOk(101, "up", 110), casting(101, "none"), castOk(101, "none", 111));
+  assert.equal(countsOf(show, 101).up, 8);
+  assert.equal(choiceOf(show, 101), "none");
+  assert.deepEqual(show.settling, {});
+});
+
+test("before the ballot is known the tally stands as the server sent it", () => {
+  const { show } = run(loaded(), casting(101, "up", "waiting"));
+  assert.equal(choiceOf(show, 101), "up");
+  assert.equal(countsOf(show, 101).up, 8);
+  assert.equal(totalOf(show), 20);
+});
+
+test("a refused vote rolls back to what the server holds and says why", () => {
+  const { show, notice } = run(visiting({ 101: "up" }), casting(101, "down"), refused(101, "down", "closed"));
+  assert.equal(choiceOf(show, 101), "up");
+  assert.deepEqual(countsOf(show, 101), { up: 8, down: 0 });
+  assert.deepEqual({ code: notice.code, song: notice.song }, { code: "closed", song: 101 });
+});
+
+test("a refusal of an older choice leaves the newer one on its way", () => {
+  const { show } = run(visiting(), casting(101, "up"), casting(101, "down"), refused(101, "up", "conflict"));
+  assert.equal(choiceOf(show, 101), "down");
+});
+
+test("a vote that was already taken is refused again without a word", () => {
+  const taken = run(visiting(), casting(101, "up"), castOk(101, "up", 110, "accepted"));
+  const { show, notice } = run(taken, refused(101, "up", "closed"));
+  assert.equal(notice, null);
+  assert.equal(choiceOf(show, 101), "up");
+});
+
+test("a vote refused for a show that is not on screen is still told", () => {
+  const { notice } = run(visiting(), { type: "cast_refused", show: 9, votes: [[901, "up"]], error: { code: "closed" } });
+  assert.equal(notice.isElsewhere, true);
+});
+
+test("accepted becomes committed when the server says that position is durable", () => {
+  const accepted = run(visiting(), casting(101, "up"), castOk(101, "up", 110, "accepted"));
+  assert.equal(durabilityOf(accepted.show, 101), "accepted");
+  const early = run(accepted, { type: "committed", show: 7, at: 109 });
+  assert.equal(durabilityOf(early.show, 101), "accepted");
+  const later = run(early, { type: "committed", show: 7, at: 110 });
+  assert.equal(durabilityOf(later.show, 101), "committed");
+});
+
+test("sending an accepted vote again after a reconnect keeps showing it as accepted", () => {
+  const accepted = run(visiting(), casting(101, "up"), castOk(101, "up", 110, "accepted"));
+  const { show } = run(accepted,
+    { type: "ballot", show: 7, ballot: { 101: "up" }, remaining: null, unsent: [[101, "up"]] }, casting(101, "up"));
+  assert.equal(durabilityOf(show, 101), "accepted");
+});
+
+test("losing the connection turns what was on its way into waiting", () => {
+  const { show, connection } = run(visiting(), casting(101, "up"),
+    { type: "connection", status: "offline", refusal: null });
+  assert.equal(connection, "offline");
+  assert.equal(durabilityOf(show, 101), "waiting");
+  assert.equal(waitingCountOf(show), 1);
+});
+
+test("a delayed vote waits and the visitor is told, except for a mere disconnect", () => {
+  const sent = run(visiting(), casting(101, "up"));
+  const delayed = { type: "cast_delayed", show: 7, votes: [[101, "up"]] };
+  const busy = run(sent, { ...delayed, error: { code: "overloaded" } });
+  assert.equal(durabilityOf(busy.show, 101), "waiting");
+  assert.equal(busy.notice.code, "overloaded");
+  assert.equal(run(sent, { ...delayed, error: { code: "disconnected" } }).notice, null);
+});
+
+test("the ballot after a reconnect replaces own votes, and the outbox alone decides what still waits", () => {
+  const { show } = run(visiting({ 101: "up" }), casting(102, "up", "waiting"), casting(103, "up", "waiting"),
+    { type: "ballot", show: 7, ballot: { 102: "up" }, remaining: null, unsent: [[103, "up"]] });
+  assert.equal(choiceOf(show, 101), "none");
+  assert.equal(durabilityOf(show, 102), "committed");
+  assert.equal(durabilityOf(show, 103), "waiting");
+});
+
+test("the budget counts votes on their way and gives back those taken back", () => {
+  const state = visiting({ 101: "up" }, 2, { votes_per_user_max: 3 });
+  assert.equal(remainingOf(run(state, casting(102, "up")).show), 1);
+  assert.equal(remainingOf(run(state, casting(101, "none")).show), 3);
+  assert.equal(remainingOf(run(state, casting(101, "down")).show), 2);
+  assert.equal(remainingOf(run(state, casting(102, "up"), castOk(102, "up", 110, "committed", 1)).show), 1);
+});
+
+test("with an empty budget only changes of given votes are affordable", () => {
+  const { show } = visiting({ 101: "up" }, 0);
+  assert.equal(isAffordable(show, 101), true);
+  assert.equal(isAffordable(show, 102), false);
+  assert.equal(isAffordable(visiting().show, 102), true);
+});
+
+test("a reader has the whole budget of the show", () => {
+  const { show } = run(loaded({ votes_per_user_max: 10 }),
+    { type: "ballot", show: 7, ballot: {}, remaining: undefined, unsent: [] });
+  assert.equal(remainingOf(show), 10);
+});
+
+test("a reply that names only the songs of the cast leaves the other own votes", () => {
+  const { show } = run(visiting({ 101: "up" }), casting(102, "down"), castOk(102, "down", 110));
+  assert.equal(choiceOf(show, 101), "up");
+  assert.equal(choiceOf(show, 102), "down");
+});
+
+test("closed, locked and final come from the status channel, newest position first", () => {
+  const status = (at, voting) => ({ type: "push", channel: "status:7", at, payload: { ...showBody(), voting } });
+  const state = run(loaded(), status(60, "locked"), status(59, "open"));
+  assert.equal(votingOf(state.show, 0), "locked");
+  assert.equal(votingOf(run(state, status(61, "final")).show, 0), "final");
+});
+
+test("closed before the opening time reads as early, afterwards as closed", () => {
+  const opens_at = "2026-11-20T00:00:00Z";
+  const { show } = loaded({ voting: "closed", opens_at });
+  assert.equal(votingOf(show, Date.parse(opens_at) - 1), "early");
+  assert.equal(votingOf(show, Date.parse(opens_at)), "closed");
+});
+
+test("a cancelled show takes no votes, whatever its window says", () => {
+  assert.equal(votingOf(loaded({ status: "cancelled" }).show, 0), "cancelled");
+});
+
+test("an answer for a show left meanwhile is dropped", () => {
+  const state = run(loaded(), { type: "navigate", route: { name: "show", ref: "other" } });
+  assert.equal(reduce(state, { type: "show_loaded", ref: "aurora-7", show: showBody() }), state);
+});
+
+test("a missing show and a failed load are told apart", () => {
+  const loading = run(initial, { type: "navigate", route: { name: "show", ref: "x" } });
+  assert.equal(run(loading, { type: "show_failed", ref: "x", error: { code: "not_found" } }).show.phase, "missing");
+  assert.equal(run(loading, { type: "show_failed", ref: "x", error: { code: "disconnected" } }).show.phase, "error");
+});
+
+test("an older list answer is dropped and a second page repeats no show", () => {
+  const loading = (request, isMore) => ({ type: "list_loading", request, query: "a", status: "", isMore });
+  const first = run(initial, loading(1, false), loading(2, false),
+    { type: "list_loaded", request: 1, items: [{ id: 9 }], next: null });
+  assert.deepEqual(first.list.items, []);
+  const { list } = run(first, { type: "list_loaded", request: 2, items: [{ id: 1 }, { id: 2 }], next: "c" },
+    loading(3, true), { type: "list_loaded", request: 3, items: [{ id: 2 }, { id: 3 }], next: null });
+  assert.deepEqual(list.items.map((item) => item.id), [1, 2, 3]);
+});
+
+test("a failed second page keeps the first", () => {
+  const { list } = run(initial, { type: "list_loading", request: 1, query: "", status: "", isMore: false },
+    { type: "list_loaded", request: 1, items: [{ id: 1 }], next: "c" },
+    { type: "list_loading", request: 2, query: "", status: "", isMore: true },
+    { type: "list_failed", request: 2, error: { code: "disconnected" } });
+  assert.deepEqual([list.phase, list.items.length, list.next], ["error", 1, "c"]);
+});
+
+test("a notice is dismissed by its own number only", () => {
+  const state = run(initial, { type: "notice", code: "budget" }, { type: "notice", code: "closed" });
+  assert.equal(reduce(state, { type: "notice_gone", id: 1 }), state);
+  assert.equal(reduce(state, { type: "notice_gone", id: 2 }).notice, null);
+});

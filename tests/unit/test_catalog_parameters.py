@@ -1,0 +1,185 @@
+"""Query strings, references and cursors, as strangers send them."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.catalog.cursor import ID_MAX, ShowPlace, SlugPlace, decode_cursor, encode_cursor
+from server.catalog.instants import from_us
+from server.catalog.parameters import (
+    PAGE_DEFAULT,
+    ListQuery,
+    Reference,
+    ShowQuery,
+    parse_near,
+    parse_query,
+    parse_reference,
+    search_patterns,
+)
+from server.errors import Refused
+
+NAMES = ["status", "artist", "venue", "near", "radius_km", "from", "to", "q", "limit", "cursor", "first", "other"]
+SLUGS = st.from_regex(r"[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}", fullmatch=True)
+PLACES = st.builds(
+    ShowPlace,
+    st.integers(0, 3),
+    st.integers(-62_135_510_400_000_000, 253_402_214_400_000_000),
+    st.integers(1, ID_MAX),
+)
+
+
+@given(PLACES)
+def test_a_show_cursor_leads_back_to_its_place(place: ShowPlace) -> None:
+    """Every place survives its cursor, its instant exists, and the cursor needs no escaping in a URL."""
+    cursor = encode_cursor(place)
+    assert decode_cursor(cursor, ShowPlace) == place
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+    from_us(place.starts_us)
+
+
+@given(SLUGS)
+def test_a_slug_cursor_leads_back_to_its_place(slug: str) -> None:
+    """Every slug survives its cursor."""
+    assert decode_cursor(encode_cursor(SlugPlace(slug)), SlugPlace) == SlugPlace(slug)
+
+
+@given(st.one_of(st.text(), st.binary().map(lambda packed: base64.urlsafe_b64encode(packed).decode())))
+def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
+    """Any text as a cursor gives a place within its bounds or bad_request, never anything else."""
+    for kind in (ShowPlace, SlugPlace):
+        refusal = None
+        try:
+            place = decode_cursor(cursor, kind)
+        except Refused as refused:
+            refusal = refused.code
+        assert refusal == "bad_request" or decode_cursor(encode_cursor(place), kind) == place
+
+
+def test_a_cursor_of_another_list_is_refused() -> None:
+    """Lists do not take each other's cursors."""
+    with pytest.raises(Refused, match="cursor"):
+        decode_cursor(encode_cursor(SlugPlace("a")), ShowPlace)
+    with pytest.raises(Refused, match="cursor"):
+        decode_cursor(encode_cursor(ShowPlace(0, 0, 1)), SlugPlace)
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=120))))
+def test_any_query_string_is_parsed_or_refused(pairs: list[tuple[str, str]]) -> None:
+    """Whatever a query string holds, the answer is a query within its bounds or bad_request."""
+    try:
+        query = parse_query(pairs, ShowQuery)
+        patterns = search_patterns(query.q)
+        near = parse_near(query.near) if query.near else (0.0, 0.0)
+    except Refused as refused:
+        refusal: Refused | None = refused
+    else:
+        refusal = None
+        assert 1 <= query.limit <= 100
+        assert all("\0" not in pattern for pattern in patterns)
+        assert -90 <= near[0] <= 90
+        assert -180 <= near[1] <= 180
+    assert refusal is None or (refusal.code == "bad_request" and refusal.message)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("limit", "0", "limit"),
+        ("limit", "-1", "limit"),
+        ("limit", "1000000000", "limit"),
+        ("limit", "9" * 400, "limit"),
+        ("limit", "ten", "limit"),
+        ("limit", "1.5", "limit"),
+        ("status", "done", "status"),
+        ("from", "2026-02-30", "from"),
+        ("from", "tomorrow", "from"),
+        ("to", "2026-13-01", "to"),
+        ("q", "a\0b", "control character"),
+        ("q", "a\nb", "control character"),
+        ("q", "\ud800", "control character"),
+        ("q", "x" * 101, "q"),
+        ("artist", "\x7f", "control character"),
+        ("venue", "v" * 301, "venue"),
+        ("cursor", "c" * 401, "cursor"),
+        ("radius_km", "10", "near"),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_name(name: str, value: str, says: str) -> None:
+    """Each bad value is a bad_request whose message names the parameter or the fault."""
+    with pytest.raises(Refused, match=says) as caught:
+        parse_query([(name, value)], ShowQuery)
+    assert caught.value.code == "bad_request"
+    assert len(caught.value.message) < 250
+
+
+@pytest.mark.parametrize("radius", ["0", "-5", "20039", "nan", "inf", "1e400"])
+def test_a_radius_is_on_the_globe(radius: str) -> None:
+    """A radius is above zero and at most half way round."""
+    with pytest.raises(Refused, match="radius_km"):
+        parse_query([("near", "40,-74"), ("radius_km", radius)], ShowQuery)
+
+
+def test_a_reversed_range_is_refused() -> None:
+    """A range that ends before it begins is a mistake, not an empty list; a single day is a range."""
+    with pytest.raises(Refused, match="after"):
+        parse_query([("from", "2026-11-02"), ("to", "2026-11-01")], ShowQuery)
+    query = parse_query([("from", "2026-11-02"), ("to", "2026-11-02")], ShowQuery)
+    assert query.first == query.last
+
+
+def test_a_parameter_given_twice_is_refused() -> None:
+    """Two values for one parameter are ambiguous."""
+    with pytest.raises(Refused, match="twice"):
+        parse_query([("limit", "1"), ("limit", "2")], ListQuery)
+
+
+def test_empty_and_unknown_parameters_are_left_out() -> None:
+    """A form's empty fields and strangers' fields change nothing."""
+    assert parse_query([("q", ""), ("limit", ""), ("utm", "x"), ("utm", "y")], ListQuery) == ListQuery()
+    assert ListQuery().limit == PAGE_DEFAULT
+
+
+@pytest.mark.parametrize(
+    "near", ["", "40", "40,", ",", "a,b", "91,0", "-91,0", "0,181", "0,-181", "nan,0", "0,inf", "1,2,3", "1e999,0"]
+)
+def test_a_place_off_the_globe_is_refused(near: str) -> None:
+    """`near` is two finite numbers on the globe."""
+    with pytest.raises(Refused, match="near"):
+        parse_near(near)
+
+
+def test_a_place_may_be_at_the_edge() -> None:
+    """Poles and the date line are on the globe."""
+    assert parse_near("90,-180") == (90.0, -180.0)
+    assert parse_near(" 40.75 , -73.99 ") == (40.75, -73.99)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("7", Reference(7, None)),
+        (str(ID_MAX), Reference(ID_MAX, None)),
+        (str(ID_MAX + 1), Reference(0, None)),
+        ("9" * 5000, Reference(0, None)),
+        ("radiohead", Reference(None, "radiohead")),
+        ("-1", Reference(None, "-1")),
+        ("a\0b", Reference(None, "")),
+        ("٣", Reference(None, "")),
+        ("x" * 301, Reference(None, "")),
+    ],
+)
+def test_a_reference_is_an_id_or_a_slug(text: str, reference: Reference) -> None:
+    """Digits are an id, the rest a slug; what PostgreSQL could not take becomes one that nothing matches."""
+    assert parse_reference(text) == reference
+
+
+def test_wildcards_are_taken_literally() -> None:
+    """Each word is looked for as it is, wildcards and backslashes included."""
+    assert search_patterns(r"50% a_b c\d") == [r"%50\%%", r"%a\_b%", r"%c\\d%"]
+    assert search_patterns(None) == search_patterns("   ") == []
+    with pytest.raises(Refused, match="words"):
+        search_patterns("a " * 9)

@@ -1,0 +1,190 @@
+"""The sample facts, the calendar made from them, and its crowd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.catalog.sample.crowd import DrawnVote, draw_votes
+from server.catalog.sample.facts import load_facts
+from server.catalog.sample.programme import Booking, PlannedShow, Programme
+
+FACTS = load_facts()
+NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
+SONGS = {artist.slug: artist.songs for artist in FACTS.artists}
+# Every hour of a day, the ends of months and years, leap day, both changes of the clocks.
+INSTANTS = st.one_of(
+    st.integers(0, 16 * 366 * 86400).map(lambda seconds: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)),
+    st.sampled_from(
+        [
+            datetime(2028, 2, 29, 23, 59, 59, tzinfo=UTC),
+            datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
+            datetime(2027, 3, 14, 7, 0, tzinfo=UTC),
+            datetime(2027, 11, 7, 6, 30, tzinfo=UTC),
+        ]
+    ),
+)
+
+
+def _plan(now: datetime = NOW, seed: int = 1) -> list[PlannedShow]:
+    programme = Programme(FACTS, seed=seed, now=now)
+    return programme.past() + programme.tonight() + programme.upcoming(with_exceptions=True)
+
+
+def _votes(show: PlannedShow, seed: int = 1, now: datetime = NOW) -> list[DrawnVote]:
+    return draw_votes(show, songs_by_popularity=SONGS[show.artist], voter_count=2000, seed=seed, now=now)
+
+
+def test_there_are_fifty_artists_twenty_venues_and_two_hundred_songs() -> None:
+    """The numbers of the sample are kept, and no artist has too few songs for a setlist."""
+    assert len(FACTS.artists) == len({artist.slug for artist in FACTS.artists}) == 50
+    assert len(FACTS.venues) == len({venue.slug for venue in FACTS.venues}) == 20
+    assert sum(len(songs) for songs in SONGS.values()) >= 200
+    assert min(len(songs) for songs in SONGS.values()) >= 11
+    assert all(len(set(songs)) == len(songs) for songs in SONGS.values())
+
+
+def test_the_artists_are_from_everywhere() -> None:
+    """Many countries and genres, and no country has more than half of the artists."""
+    countries = Counter(artist.country for artist in FACTS.artists)
+    assert len(countries) >= 15
+    assert countries.most_common(1)[0][1] <= 25
+    assert len({artist.genre for artist in FACTS.artists}) >= 20
+    assert all(len(country) == 2 and country.isupper() for country in countries)
+
+
+def test_the_venues_are_in_the_united_states() -> None:
+    """Coordinates lie in the contiguous states or Hawaii, near their time zone's meridian; zones and halls exist."""
+    for venue in FACTS.venues:
+        mainland = 24.5 < venue.latitude < 49.4 and -124.8 < venue.longitude < -66.9
+        hawaii = 18.9 < venue.latitude < 22.3 and -160.3 < venue.longitude < -154.8
+        assert mainland or hawaii, venue.slug
+        offset = datetime(2026, 1, 15, tzinfo=ZoneInfo(venue.time_zone)).utcoffset()
+        assert offset is not None
+        assert abs(offset.total_seconds() / 3600 - venue.longitude / 15) < 1.5, venue.slug
+        assert 1000 <= venue.capacity <= 30_000
+    assert len({(venue.latitude, venue.longitude) for venue in FACTS.venues}) == 20
+
+
+def test_there_are_a_hundred_shows_past_present_and_to_come() -> None:
+    """A hundred shows under different slugs, some in every status, one of them locked and one cancelled."""
+    shows = _plan()
+    assert len(shows) == len({show.slug for show in shows}) == 100
+    statuses = Counter(show.status for show in shows)
+    assert statuses == {"finished": 35, "live": 6, "upcoming": 58, "cancelled": 1}
+    assert sum(show.is_locked for show in shows) == 1
+    assert {show.votes_per_user_max for show in shows} >= {None, 5, 10}
+
+
+@settings(deadline=None, max_examples=25)
+@given(INSTANTS, st.integers(0, 5))
+def test_at_any_hour_of_any_day_there_is_something_to_vote_on(now: datetime, seed: int) -> None:
+    """Three live and twenty upcoming shows are open at the start, and three are on at any time of the next ten hours."""
+    shows = _plan(now, seed)
+    open_ones = [s for s in shows if s.status in ("live", "upcoming") and not s.is_locked]
+    assert all(s.opens_at <= now < s.closes_at for s in open_ones)
+    assert sum(s.status == "live" for s in open_ones) >= 3
+    assert sum(s.status == "upcoming" for s in open_ones) >= 20
+    for minutes in range(0, 600, 5):
+        then = now + timedelta(minutes=minutes)
+        assert sum(s.starts_at <= then < s.closes_at for s in open_ones) >= 3, then
+
+
+@settings(deadline=None, max_examples=25)
+@given(INSTANTS)
+def test_the_calendar_makes_sense(now: datetime) -> None:
+    """Statuses agree with the clock, local dates with the zones, and nobody plays or is played in twice a night."""
+    shows = _plan(now)
+    for show in shows:
+        assert show.opens_at < show.closes_at
+        assert show.local_date == show.starts_at.astimezone(ZoneInfo(show.time_zone)).date()
+        assert show.slug == f"{show.artist}-{show.venue}-{show.local_date}"
+        is_over = show.starts_at + timedelta(hours=4) < now
+        assert (show.status == "finished") == is_over
+        assert (show.finalised_at is not None) == is_over
+        assert (show.status == "live") == (show.starts_at <= now and not is_over)
+    assert len({(show.artist, show.local_date) for show in shows}) == 100
+    assert len({(show.venue, show.local_date) for show in shows}) == 100
+
+
+@settings(deadline=None, max_examples=15)
+@given(INSTANTS)
+def test_setlists_are_songs_of_the_artist(now: datetime) -> None:
+    """8 to 15 predicted songs; past shows played a similar but different set, live ones so far, others nothing."""
+    for show in _plan(now):
+        predicted = [song.title for song in show.predicted]
+        actual = [song.title for song in show.actual]
+        assert 8 <= len(predicted) <= 15
+        for titles in (predicted, actual):
+            assert len(set(titles)) == len(titles)
+            assert set(titles) <= set(SONGS[show.artist])
+        assert bool(actual) == (show.status == "finished")
+        if actual:
+            assert set(actual) != set(predicted)
+            assert len(set(actual) & set(predicted)) >= len(predicted) // 2
+            assert len(actual) <= 20
+        played = [song.played_at for song in (show.predicted + show.actual) if song.played_at]
+        assert bool(played) == (show.status in ("live", "finished"))
+        assert played == sorted(played)
+        assert all(show.starts_at < at <= now for at in played)
+
+
+def test_a_plan_and_its_votes_are_reproducible() -> None:
+    """The same seed and instant give the same data, another seed other data."""
+    assert _plan() == _plan()
+    assert _plan(seed=2) != _plan(seed=1)
+    show = _plan()[0]
+    assert _votes(show) == _votes(show)
+    assert _votes(show, seed=2) != _votes(show, seed=1)
+
+
+def test_a_second_plan_keeps_clear_of_the_first() -> None:
+    """Shows planned beside booked ones have other slugs, and take no artist and no hall of the same night."""
+    first = _plan()
+    booked = [Booking(show.artist, show.venue, show.local_date) for show in first]
+    second = Programme(FACTS, seed=1, now=NOW, booked=booked).upcoming(with_exceptions=False)
+    assert not {show.slug for show in first} & {show.slug for show in second}
+    assert not {(s.artist, s.local_date) for s in first} & {(s.artist, s.local_date) for s in second}
+
+
+@pytest.mark.parametrize("hours", [0, 7, 14, 21])
+def test_votes_are_ones_that_could_have_been_cast(hours: int) -> None:
+    """Every vote is within the window and not in the future, one a song and user, and within the budget."""
+    now = NOW + timedelta(hours=hours)
+    total = 0
+    for show in _plan(now):
+        votes = _votes(show, now=now)
+        total += len(votes)
+        assert votes
+        assert all(show.opens_at <= vote.cast_at < min(show.closes_at, now) for vote in votes)
+        assert len({(vote.song, vote.voter) for vote in votes}) == len(votes)
+        assert all(0 <= vote.song < len(show.predicted) and 0 <= vote.voter < 2000 for vote in votes)
+        spent = Counter(vote.voter for vote in votes)
+        assert max(spent.values()) <= (show.votes_per_user_max or 10)
+    assert 40_000 <= total <= 80_000
+
+
+def test_popular_songs_get_more_votes_and_more_of_them_up() -> None:
+    """Over all shows, an artist's three best known songs beat the others in votes and in approval."""
+    counts: Counter[tuple[bool, bool]] = Counter()
+    places: Counter[bool] = Counter()
+    for show in _plan():
+        popular = set(SONGS[show.artist][:3])
+        places.update(song.title in popular for song in show.predicted)
+        for vote in _votes(show):
+            counts[show.predicted[vote.song].title in popular, vote.is_up] += 1
+    per_song = {
+        is_popular: (counts[is_popular, True] + counts[is_popular, False]) / places[is_popular] for is_popular in places
+    }
+    approval = {
+        is_popular: counts[is_popular, True] / (counts[is_popular, True] + counts[is_popular, False])
+        for is_popular in places
+    }
+    assert per_song[True] > 1.3 * per_song[False]
+    assert approval[True] > approval[False] + 0.1
+    assert counts[True, False] > 0

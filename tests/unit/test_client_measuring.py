@@ -1,0 +1,212 @@
+"""Histogram, counts, views and the report made of them."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.client.counts import SAMPLES_PER_S_MAX, Counts, merged
+from server.client.histogram import Histogram
+from server.client.report import last_watcher, report
+from server.client.view import KNOWN_PUSHES_MAX, Timeline, Views
+from server.client.wire import Joined, VotesState
+
+
+@given(st.lists(st.floats(min_value=0, max_value=2000), min_size=1), st.sampled_from([50, 90, 99]))
+def test_percentiles_are_within_a_bucket_of_the_exact_ones(durations: list[float], percent: int) -> None:
+    """A percentile is never below the exact one and at most 3.3 % (or 2 µs) above it."""
+    histogram = Histogram()
+    for duration in durations:
+        histogram.record(duration)
+    rank = max(1, -(-len(durations) * percent // 100))
+    exact_ms = int(sorted(durations)[rank - 1] * 1e6) / 1000
+    found_ms = histogram.percentile_ms(percent)
+    assert found_ms is not None
+    assert exact_ms <= found_ms <= exact_ms * 1.033 + 0.002
+
+
+@given(st.lists(st.floats(min_value=0, max_value=5000)), st.lists(st.floats(min_value=0, max_value=5000)))
+def test_merged_histograms_equal_one_that_saw_everything(first: list[float], second: list[float]) -> None:
+    """Two processes' histograms added, over JSON, are the histogram of both."""
+    parts = [Histogram(), Histogram()]
+    whole, total = Histogram(), Histogram()
+    for part, durations in zip(parts, (first, second), strict=True):
+        for duration in durations:
+            part.record(duration)
+            whole.record(duration)
+        total.add(orjson.loads(orjson.dumps(part.packed())))
+    assert total.summary() == whole.summary()
+
+
+def test_an_empty_histogram_has_no_percentiles() -> None:
+    """Nothing counted gives None, not a made-up zero."""
+    assert Histogram().summary() == {"count": 0, "p50": None, "p90": None, "p99": None, "max": None}
+
+
+def test_durations_beyond_the_range_are_kept_at_its_ends() -> None:
+    """A negative duration counts as zero and an endless one as 35 minutes."""
+    histogram = Histogram()
+    histogram.record(-1.0)
+    histogram.record(1e9)
+    assert histogram.percentile_ms(1) == 0
+    assert histogram.percentile_ms(100) == pytest.approx((1 << 31) / 1000, rel=1e-6)
+
+
+def test_samples_are_bounded_a_second() -> None:
+    """However many casts a second are acknowledged, only so many are sampled."""
+    counts = Counts()
+    for _ in range(SAMPLES_PER_S_MAX * 2):
+        counts.sample(7, 1, 10.5)
+    counts.sample(7, 1, 11.0)
+    assert len(counts.samples) == SAMPLES_PER_S_MAX + 1
+
+
+def test_the_last_of_all_views_makes_a_milestone_reached() -> None:
+    """A position is reached when every view has it, also by a view that skipped it."""
+    timeline = Timeline()
+    timeline.view_count = 2
+    first = timeline.milestone(10)
+    timeline.advance(-1, first, 1.0)
+    second = timeline.milestone(20)
+    timeline.advance(first, second, 2.0)
+    assert timeline.reached_s == [None, None]
+    timeline.advance(-1, second, 3.0)
+    assert timeline.reached_s == [3.0, 3.0]
+
+
+def test_a_position_that_comes_late_is_not_timed() -> None:
+    """A view that had not skipped a position gets no milestone for it once a later one is known."""
+    timeline = Timeline()
+    timeline.view_count = 2
+    timeline.milestone(20)
+    assert timeline.milestone(10) == -1
+    assert timeline.milestone(20) == 0
+    assert timeline.at_or_before(25) == 0
+    assert timeline.at_or_before(19) == -1
+
+
+def _push(at: int, tally: list[list[int]], show: int = 7) -> bytes:
+    return orjson.dumps({"ch": f"votes:{show}", "at": at, "tally": tally, "total": 0})
+
+
+def test_views_share_a_decoded_push() -> None:
+    """The same payload is decoded once, and changes only the songs it names."""
+    views = Views()
+    one, two = views.open(7, "one"), views.open(7, "two")
+    for view in (one, two):
+        view.join(Joined(at=1, state=VotesState(tally=[(101, 0, 0), (102, 5, 1)])), 0.0)
+    push = views.push(_push(2, [[101, 1, 0]]))
+    assert push is not None
+    assert push is views.push(_push(2, [[101, 1, 0]]))
+    assert one.take(push, 1.0)
+    assert two.take(push, 1.5)
+    assert one.tally == two.tally == {101: (1, 0), 102: (5, 1)}
+    assert views.timelines[7].reached_s == [1.5]
+
+
+def test_a_push_from_the_past_is_told_and_not_taken() -> None:
+    """A position that goes back changes nothing and is reported."""
+    views = Views()
+    view = views.open(7, "one")
+    view.join(Joined(at=5, state=VotesState(tally=[(101, 3, 0)])), 0.0)
+    old = views.push(_push(4, [[101, 1, 0]]))
+    assert old is not None
+    assert not view.take(old, 1.0)
+    assert view.tally == {101: (3, 0)}
+
+
+def test_pushes_before_the_state_are_kept_for_it() -> None:
+    """What arrives before the reply to the subscribe is applied after it, unless the state includes it."""
+    views = Views()
+    view = views.open(7, "one")
+    for at, up in ((4, 1), (6, 9)):
+        push = views.push(_push(at, [[101, up, 0]]))
+        assert push is not None
+        assert view.take(push, 0.0)
+    view.join(Joined(at=5, state=VotesState(tally=[(101, 3, 0), (102, 1, 0)])), 1.0)
+    assert (view.at, view.tally) == (6, {101: (9, 0), 102: (1, 0)})
+
+
+def test_a_view_that_joins_late_does_not_hold_up_what_was_before() -> None:
+    """Milestones from before a view was opened do not wait for it."""
+    views = Views()
+    early = views.open(7, "early")
+    early.join(Joined(at=1, state=VotesState()), 0.0)
+    push = views.push(_push(2, []))
+    assert push is not None
+    late = views.open(7, "late")
+    late.join(Joined(at=2, state=VotesState()), 0.5)
+    early.take(push, 1.0)
+    assert views.timelines[7].reached_s == [1.0]
+
+
+def test_known_pushes_are_bounded() -> None:
+    """Endless different payloads do not fill the memory."""
+    views = Views()
+    views.open(7, "one")
+    for at in range(KNOWN_PUSHES_MAX * 2):
+        views.push(_push(at, []))
+    assert len(views._known) <= KNOWN_PUSHES_MAX
+
+
+def test_pushes_a_second_are_counted_for_each_view() -> None:
+    """The largest number within one second of the clock is remembered."""
+    views = Views()
+    view = views.open(7, "one")
+    view.join(Joined(at=0, state=VotesState()), 0.0)
+    for at, now_s in enumerate((1.0, 1.5, 1.9, 2.0, 2.1)):
+        push = views.push(_push(at, []))
+        assert push is not None
+        view.take(push, now_s)
+    assert (view.frames, view.per_s_max) == (5, 3)
+
+
+def _result(counts: Counts, timelines: dict[str, object], views: int) -> dict[str, object]:
+    return {
+        "counts": counts.packed(),
+        "per_s_max": 4,
+        "view_frames": 8,
+        "views": views,
+        "timelines": timelines,
+        "connected": views,
+    }
+
+
+def test_the_last_watcher_is_the_last_of_all_processes() -> None:
+    """A cast waits for the slowest process that watches its show; processes that do not watch are left out."""
+    counts = Counts()
+    counts.sample(7, 15, 100.0)
+    counts.sample(7, 25, 100.0)
+    results = [
+        _result(counts, {}, 0),
+        _result(Counts(), {"7": {"positions": [10, 20], "reached_s": [100.0, 100.05]}}, 1),
+        _result(Counts(), {"7": {"positions": [16], "reached_s": [100.125]}}, 1),
+    ]
+    summary = last_watcher(merged([result["counts"] for result in results]), results)
+    assert summary is not None
+    assert (summary["count"], summary["unreached"]) == (1, 1)
+    assert summary["max"] == pytest.approx(125.0)
+
+
+def test_a_report_is_one_json_object_and_adds_up() -> None:
+    """Counts of all processes are added, rates are over the counted seconds."""
+    one, two = Counts(), Counts()
+    one.sent = one.committed = one.votes = 30
+    two.sent, two.accepted, two.votes = 10, 10, 10
+    two.fault("budget")
+    told = report(
+        {"seed": 1},
+        [_result(one, {}, 2), _result(two, {}, 2)],
+        shows=1,
+        began_s=5.0,
+        ended_s=7.0,
+        interrupted=False,
+        convergence_ms=None,
+        verified=None,
+    )
+    assert orjson.loads(orjson.dumps(told)) == told
+    assert (told["casts"]["sent"], told["votes_per_s"], told["errors"]) == (40, 20.0, {"budget": 1})
+    assert told["pushes"]["per_s_mean"] == 2.0
+    assert told["ok"] is True

@@ -1,0 +1,204 @@
+"""Settings: what parses, what does not, and what is said about it."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from server.errors import SetupError
+from server.settings import VOTES_PER_DAY_DEFAULT, Settings, data_folder
+
+SECRET = "0123456789abcdef" * 4
+
+
+def settings(tmp_path: Path, **environ: str) -> Settings:
+    return Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path), "MYSETLIST_SECRET": SECRET, **environ})
+
+
+def test_an_empty_environment_is_enough(tmp_path: Path) -> None:
+    """A node that is told nothing keeps its data under the home folder and runs its own engines."""
+    found = Settings.from_environ({"XDG_DATA_HOME": str(tmp_path)})
+    assert found.data_dir == tmp_path / "mysetlist"
+    assert (found.database_url, found.redis_url) == (None, None)
+    assert (found.host, found.port, found.workers, found.crowd, found.demo) == ("127.0.0.1", 8080, 1, 0, False)
+    assert found.votes_per_day_max == VOTES_PER_DAY_DEFAULT
+    assert found.origins == ()
+    assert found.trusted_proxies == ()
+
+
+def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
+    """Each variable of the contract ends in its field, trimmed and in its own type."""
+    found = settings(
+        tmp_path,
+        DATABASE_URL=" postgresql://me:pw@db:5433/fans ",
+        REDIS_URL="rediss://:pw@cache:6380/2",
+        MYSETLIST_JWKS_URL="https://id.example.org/keys",
+        MYSETLIST_JWT_AUDIENCE="fans",
+        MYSETLIST_ORIGINS="https://Example.org, http://localhost:3000 https://example.org/",
+        MYSETLIST_TRUSTED_PROXIES="10.0.0.0/8,127.0.0.1,fd00::/8",
+        MYSETLIST_VOTES_PER_DAY="5",
+        MYSETLIST_LOG_FORMAT="json",
+        SPOTIFY_CLIENT_ID="id",
+        SPOTIFY_CLIENT_SECRET="hush",
+        SPOTIFY_API_URL="http://127.0.0.1:1/api/",
+        SPOTIFY_ACCOUNTS_URL="http://127.0.0.1:2",
+        TICKETMASTER_API_KEY="tm",
+        TICKETMASTER_API_URL="http://127.0.0.1:3",
+        SETLISTFM_API_KEY="fm",
+        SETLISTFM_API_URL="http://127.0.0.1:4",
+        MUSICBRAINZ_API_URL="http://127.0.0.1:5",
+        SMTP_URL="smtps://me:pw@mail:465",
+    )
+    assert found.database_url == "postgresql://me:pw@db:5433/fans"
+    assert found.redis_url == "rediss://:pw@cache:6380/2"
+    assert found.secret == SECRET
+    assert (found.jwks_url, found.jwt_audience) == ("https://id.example.org/keys", "fans")
+    assert found.origins == ("https://example.org", "http://localhost:3000")
+    assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
+    assert (found.votes_per_day_max, found.log_format) == (5, "json")
+    assert (found.spotify_client_id, found.spotify_client_secret) == ("id", "hush")
+    assert (found.spotify_api_url, found.spotify_accounts_url) == ("http://127.0.0.1:1/api", "http://127.0.0.1:2")
+    assert (found.ticketmaster_api_key, found.ticketmaster_api_url) == ("tm", "http://127.0.0.1:3")
+    assert (found.setlistfm_api_key, found.setlistfm_api_url) == ("fm", "http://127.0.0.1:4")
+    assert (found.musicbrainz_api_url, found.smtp_url) == ("http://127.0.0.1:5", "smtps://me:pw@mail:465")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://cache", "unix:///run/valkey.sock?db=3", "redis+cluster://h1:7000,h2:7001", "redis://[::1]:6379/1"]
+)
+def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
+    """All four schemes of the contract are taken as they stand."""
+    assert settings(tmp_path, REDIS_URL=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://db/fans"),
+        ("DATABASE_URL", "postgresql://db"),
+        ("DATABASE_URL", "postgresql://db:99999/fans"),
+        ("REDIS_URL", "valkey.sock"),
+        ("REDIS_URL", "unix://relative.sock"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://cache:port"),
+        ("REDIS_URL", "redis+cluster://h1,h2:7001"),
+        ("REDIS_URL", "redis+cluster://"),
+        ("MYSETLIST_SECRET", "short"),
+        ("MYSETLIST_JWKS_URL", "ftp://id.example.org"),
+        ("MYSETLIST_JWKS_URL", "https://"),
+        ("MYSETLIST_ORIGINS", "example.org"),
+        ("MYSETLIST_ORIGINS", "https://example.org/page"),
+        ("MYSETLIST_ORIGINS", "https://user@example.org"),
+        ("MYSETLIST_ORIGINS", "*"),
+        ("MYSETLIST_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("MYSETLIST_TRUSTED_PROXIES", "proxy.example.org"),
+        ("MYSETLIST_VOTES_PER_DAY", "0"),
+        ("MYSETLIST_VOTES_PER_DAY", "many"),
+        ("MYSETLIST_VOTES_PER_DAY", "٣"),
+        ("MYSETLIST_VOTES_PER_DAY", "1" * 30),
+        ("MYSETLIST_LOG_FORMAT", "xml"),
+        ("SPOTIFY_API_URL", "api.spotify.com"),
+        ("SMTP_URL", "mail.example.org"),
+    ],
+)
+def test_a_value_that_does_not_parse_is_named_on_one_line(tmp_path: Path, name: str, value: str) -> None:
+    """The operator learns which setting is wrong, and how, without reading a traceback."""
+    with pytest.raises(SetupError) as caught:
+        settings(tmp_path, **{name: value})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({"SPOTIFY_CLIENT_ID": "id"}, "SPOTIFY_CLIENT_SECRET"),
+        ({"SPOTIFY_CLIENT_SECRET": "hush"}, "SPOTIFY_CLIENT_ID"),
+        ({"MYSETLIST_JWKS_URL": "https://id.example.org"}, "MYSETLIST_JWT_AUDIENCE"),
+        ({"MYSETLIST_JWT_AUDIENCE": "fans"}, "MYSETLIST_JWKS_URL"),
+    ],
+)
+def test_settings_that_only_work_together_are_asked_for(tmp_path: Path, environ: dict[str, str], missing: str) -> None:
+    """One half of a pair names the other."""
+    with pytest.raises(SetupError, match=rf"^{missing}: is missing"):
+        settings(tmp_path, **environ)
+
+
+@pytest.mark.parametrize("flags", [{"port": 65536}, {"port": -1}, {"workers": 0}, {"workers": 65}, {"crowd": -1}])
+def test_flags_out_of_range_are_named(tmp_path: Path, flags: dict[str, int]) -> None:
+    """A flag is checked like a variable, and named as it is typed."""
+    with pytest.raises(SetupError, match=f"^--{next(iter(flags))}: "):
+        Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path), "MYSETLIST_SECRET": SECRET}, **flags)
+
+
+def test_flags_override_the_environment(tmp_path: Path) -> None:
+    """A flag that was given wins; one that was not (None) does not."""
+    environ = {"MYSETLIST_DATA_DIR": str(tmp_path / "a"), "MYSETLIST_SECRET": SECRET}
+    assert Settings.from_environ(environ, data_dir=tmp_path / "b", port=0).data_dir == tmp_path / "b"
+    assert Settings.from_environ(environ, data_dir=None).data_dir == tmp_path / "a"
+
+
+def test_the_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    """A second start signs with the first one's key, which nobody else can read."""
+    environ = {"MYSETLIST_DATA_DIR": str(tmp_path / "new" / "dir")}
+    first = Settings.from_environ(environ)
+    assert len(first.secret) >= 64
+    assert Settings.from_environ(environ).secret == first.secret
+    kept = tmp_path / "new" / "dir" / "secret"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert [path.name for path in kept.parent.iterdir()] == ["secret"]
+
+
+def test_two_nodes_starting_at_once_agree_on_the_secret(tmp_path: Path) -> None:
+    """Whoever comes second takes the key that is there, and never half of one."""
+    with ThreadPoolExecutor(8) as pool:
+        starts = [pool.submit(Settings.from_environ, {"MYSETLIST_DATA_DIR": str(tmp_path / "d")}) for _ in range(32)]
+    assert len({start.result().secret for start in starts}) == 1
+
+
+def test_a_kept_secret_that_is_no_key_is_refused(tmp_path: Path) -> None:
+    """An emptied file must not become an empty signing key."""
+    (tmp_path / "secret").write_text("\n")
+    with pytest.raises(SetupError, match="signing key in .*/secret"):
+        Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path)})
+
+
+def test_a_data_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file where the folder should be is one clear line."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SetupError, match=r"^MYSETLIST_DATA_DIR: cannot keep data in .*file/deeper"):
+        Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path / "file" / "deeper")})
+
+
+def test_printing_settings_prints_no_secret(tmp_path: Path) -> None:
+    """Settings end up in logs; keys and passwords must not."""
+    found = settings(
+        tmp_path,
+        DATABASE_URL="postgresql://me:hush@db/fans",
+        REDIS_URL="redis://:hush@cache",
+        SMTP_URL="smtp://me:hush@mail",
+        SPOTIFY_CLIENT_ID="id",
+        SPOTIFY_CLIENT_SECRET="hush",
+        TICKETMASTER_API_KEY="hush",
+        SETLISTFM_API_KEY="hush",
+    )
+    assert "hush" not in repr(found)
+    assert SECRET not in repr(found)
+    assert "port=8080" in repr(found)
+
+
+def test_a_wrong_address_is_not_repeated_with_its_password(tmp_path: Path) -> None:
+    """The line about an address that does not parse ends up in logs too."""
+    with pytest.raises(SetupError) as caught:
+        settings(tmp_path, DATABASE_URL="postgres+tls://me:hush@db/fans")
+    assert "hush" not in str(caught.value)
+
+
+def test_the_folders_that_travel_with_the_code_are_found() -> None:
+    """In a checkout they stand at the top."""
+    assert any(data_folder("migrations").glob("*.sql"))
+    assert data_folder("static").is_dir()
