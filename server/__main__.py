@@ -203,12 +203,18 @@ def crowd(
         bool, typer.Option("--verify", help="Compare every count at the end; exit 1 if one is off.")
     ] = False,
     random_seed: Annotated[int, typer.Option("--seed", help="The same number casts the same votes.")] = 1,
+    natural: Annotated[bool, typer.Option("--natural", help="In bursts and lulls, as people do.")] = False,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Vote and watch like a crowd; print what came of it as one JSON object."""
     import orjson
 
     from server.client.crowd import CrowdOptions, run
 
+    if with_parent:
+        from server.workers import end_with_parent
+
+        end_with_parent()
     options = CrowdOptions(
         url=url,
         show=show,
@@ -218,6 +224,7 @@ def crowd(
         duration_s=duration,
         verify=verify,
         seed=random_seed,
+        natural=natural,
     )
     report = _run(run(options))
     typer.echo(orjson.dumps(report).decode())

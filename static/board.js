@@ -10,7 +10,7 @@ import * as words from "./words.js";
 
 const MOVE_MS = 420;
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
-const TYPES = { predicted: "Predicted setlist", actual: "As played" };
+const TYPES = { predicted: "Predicted setlist", actual: "Played" };
 
 /**
  * @param {{onVote(song: number, choice: "up"|"down"|"none"): void, tools: HTMLElement}} parts
@@ -92,7 +92,7 @@ function createSection(id, onVote, isCalm) {
     update(show, setlist, voting, held) {
       element.dataset.type = setlist.type;
       setText(type, TYPES[setlist.type]);
-      setText(name, setlist.name ?? "");
+      setText(name, setlist.name === TYPES[setlist.type] ? "" : (setlist.name ?? ""));
       setHidden(empty, setlist.songs.length > 0);
       const songs = new Map(setlist.songs.map((song) => [song.id, song]));
       for (const [song, row] of rows) {

@@ -4,7 +4,8 @@
 -- takes: filters (null or empty: no filter), patterns text[] (ILIKE, all must match), the place after which to go
 --        on (after_group null: from the top), count bigint
 -- gives: 0..count rows: live, then upcoming, soonest first; then finished, then cancelled, latest first; by id at last
--- cost:  each of the four is one walk along shows_starts_at_idx that ends with the page
+-- cost:  each of the four walks its shows in order of start and ends with the page; words that occur nowhere read
+--        every show (0.5 s at 200,000 shows on 2 cores)
 with matching as not materialized (
     select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
            s.is_locked, s.finalised_at is not null as is_final, s.vote_count,

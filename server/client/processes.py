@@ -78,6 +78,7 @@ class RemotePart:
         """Starts the process and connects everybody in it."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "server.client.processes",
             stdin=asyncio.subprocess.PIPE,
@@ -134,8 +135,8 @@ class RemotePart:
 
     async def _call(self, name: str, *arguments: Any) -> Any:
         process = self._process
-        if process is None or process.stdin is None:
-            raise PartFailed("a process of the crowd is not running")
+        if process is None or process.stdin is None or process.stdin.is_closing():
+            raise PartFailed("a process of the crowd has ended")
         process.stdin.write(orjson.dumps({"call": name, "arguments": arguments}) + b"\n")
         try:
             await process.stdin.drain()

@@ -183,7 +183,7 @@ class Web:
                     break
                 wait_s = _retry_after_s(response, wait_s)
             await asyncio.sleep(wait_s)
-        raise Unreachable(f"{method} {self._http.base_url}{path.lstrip('/')}: {problem}")
+        raise Unreachable(f"{method} {str(self._http.base_url).rstrip('/')}{path}: {problem}")
 
 
 async def in_turns(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], at_once: int) -> list[Result]:

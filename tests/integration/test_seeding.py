@@ -141,10 +141,11 @@ async def test_twice_is_once(database_url: str, connection: Any) -> None:
 
 
 async def test_two_at_once_seed_once(database_url: str, connection: Any) -> None:
-    """Two nodes that start together on an empty database give one set of sample data."""
-    results = await asyncio.gather(*(seed(database_url, profile="demo", now=NOW) for _ in range(2)))
-    assert sorted(result.shows for result in results) == [0, 100]
-    assert await connection.fetchval("select count(*) from shows") == 100
+    """Two nodes that start together give one set of sample data, on an empty database and on a stale one."""
+    for now, new_count in ((NOW, 100), (NOW + timedelta(days=1), 20)):
+        results = await asyncio.gather(*(seed(database_url, profile="demo", now=now) for _ in range(2)))
+        assert sorted(result.shows for result in results) == [0, new_count]
+    assert await connection.fetchval("select count(*) from shows") == 120
     assert set((await _disagreements(connection)).values()) == {0}
 
 

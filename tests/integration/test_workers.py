@@ -121,7 +121,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def test_workers_end_when_their_parent_is_killed() -> None:
-    """kill -9 of the parent leaves no worker behind on the port."""
+    """A parent killed with -9 leaves no worker behind on the port."""
     done = await asyncio.create_subprocess_exec(sys.executable, "-c", ORPHAN, stdout=asyncio.subprocess.PIPE)
     assert done.stdout is not None
     worker = int(await done.stdout.readline())

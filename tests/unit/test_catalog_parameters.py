@@ -59,6 +59,26 @@ def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
         assert refusal == "bad_request" or decode_cursor(encode_cursor(place), kind) == place
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        ShowPlace(-1, 0, 1),
+        ShowPlace(4, 0, 1),
+        ShowPlace(0, -62_135_510_400_000_001, 1),
+        ShowPlace(0, 253_402_214_400_000_001, 1),
+        ShowPlace(0, 0, 0),
+        ShowPlace(0, 0, ID_MAX + 1),
+        SlugPlace("A"),
+        SlugPlace("a\0"),
+        SlugPlace(""),
+    ],
+)
+def test_a_cursor_out_of_bounds_is_refused(place: ShowPlace | SlugPlace) -> None:
+    """What neither PostgreSQL nor the calendar could hold is bad_request before anybody asks them."""
+    with pytest.raises(Refused, match="cursor"):
+        decode_cursor(encode_cursor(place), type(place))
+
+
 def test_a_cursor_of_another_list_is_refused() -> None:
     """Lists do not take each other's cursors."""
     with pytest.raises(Refused, match="cursor"):

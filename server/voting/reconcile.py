@@ -1,0 +1,156 @@
+"""`mysetlist reconcile`: rows against tallies against Valkey.
+
+Rows and tallies are compared in one snapshot. Valkey runs ahead of PostgreSQL by what is in the log, so a shard is
+compared only at a moment when its log is drained; under load that takes a few tries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.cache.connection import Command, Connection
+from server.cache.keys import ballots_key, meta_key, shard_prefix, tally_key
+from server.store.database import Database
+from server.store.queries import load_queries
+from server.voting.log import open_shard, queries as log_queries
+from server.voting.rules import ballot_of, shard_of
+
+queries = load_queries(Path(__file__).with_name("reconcile.sql"))
+
+DRAIN_TRIES = 50
+DRAIN_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two places that should say the same."""
+
+    shard: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+async def run(database_url: str, redis_url: str, *, repair: bool = False) -> list[Difference]:
+    """Every difference found; with `repair` the rows are right: tallies are recounted, Valkey's copy is thrown away.
+
+    Raises: StoreUnavailable, CacheError
+    """
+    database = await Database.open(database_url, pool_size=2)
+    connection = Connection(redis_url)
+    try:
+        async with database.connection() as c:
+            shards = [row["shard"] async for row in log_queries.fetch_positions(c)]
+        differences = await _compare_tallies(database, len(shards))
+        for shard in shards:
+            differences += await _compare_hot(database, connection, shard)
+        if repair and differences:
+            await _repair(database, connection, sorted({difference.shard for difference in differences}))
+        return differences
+    finally:
+        await connection.close()
+        await database.close()
+
+
+async def _compare_tallies(database: Database, shard_count: int) -> list[Difference]:
+    async with database.snapshot() as c:
+        rows = [row async for row in queries.fetch_miscounts(c)]
+    return [
+        Difference(
+            shard_of(row["show_id"], shard_count),
+            f"{row['subject']} {row['id']} of show {row['show_id']}: "
+            f"{row['count_of']} is {row['stored']}, the rows say {row['counted']}",
+        )
+        for row in rows
+    ]
+
+
+async def _compare_hot(database: Database, connection: Connection, shard: int) -> list[Difference]:
+    for _ in range(DRAIN_TRIES):
+        found = await _compare_drained(database, connection, shard)
+        if found is not None:
+            return found
+        await asyncio.sleep(DRAIN_PAUSE_S)
+    return [Difference(shard, f"shard {shard}: its log is not written to the database; is a node running?")]
+
+
+async def _compare_drained(database: Database, connection: Connection, shard: int) -> list[Difference] | None:
+    """The differences of a shard, or None when its log was not drained all the while."""
+    end_command: Command = ("HGET", meta_key(shard), "last")
+    end, shows = await connection.ask([end_command, ("SMEMBERS", f"{shard_prefix(shard)}shows")])
+    if end is None:
+        return []
+    show_ids = sorted(int(show) for show in shows)
+    async with database.snapshot() as c:
+        rows = [row async for row in queries.fetch_shard_tallies(c, shard=shard, show_ids=show_ids)]
+        if rows[0]["position"] != int(end):
+            return None
+        ballots = {show_id: await _stored_ballots(c, show_id) for show_id in show_ids}
+    commands: list[Command] = []
+    for show_id in show_ids:
+        commands += [("HGETALL", tally_key(shard, show_id)), ("HGETALL", ballots_key(shard, show_id))]
+    *answers, end_after = await connection.ask([*commands, end_command])
+    if end_after != end:
+        return None
+    stored: dict[int, dict[int, str]] = {show_id: {} for show_id in show_ids}
+    for row in rows:
+        if row["show_id"] is not None:
+            stored[row["show_id"]][row["id"]] = f"{row['up_count']} {row['down_count']}"
+    differences = []
+    for show_id, tally, hot_ballots in zip(show_ids, answers[::2], answers[1::2], strict=True):
+        differences += _tally_differences(shard, show_id, _pairs(tally), stored[show_id])
+        differences += _ballot_differences(shard, show_id, _pairs(hot_ballots), ballots[show_id])
+    return differences
+
+
+async def _stored_ballots(connection: Any, show_id: int) -> dict[int, dict[int, str]]:
+    ballots: dict[int, dict[int, str]] = {}
+    async for row in queries.fetch_ballots(connection, show_id=show_id):
+        ballots.setdefault(row["user_id"], {})[row["setlist_song_id"]] = row["choice"]
+    return ballots
+
+
+def _tally_differences(shard: int, show_id: int, hot: dict[int, str], stored: dict[int, str]) -> list[Difference]:
+    return [
+        Difference(
+            shard,
+            f"song {song} of show {show_id}: Valkey has {hot.get(song, 'nothing')} (up down), "
+            f"the tally is {stored.get(song, 'nothing')}",
+        )
+        for song in sorted(hot.keys() | stored.keys())
+        if hot.get(song) != stored.get(song)
+    ]
+
+
+def _ballot_differences(
+    shard: int, show_id: int, hot: dict[int, str], stored: dict[int, dict[int, str]]
+) -> list[Difference]:
+    """A voter whom Valkey does not know is only cold."""
+    return [
+        Difference(
+            shard,
+            f"ballot of user {user} in show {show_id}: Valkey has {ballot_of(packed)}, the rows say "
+            f"{stored.get(user, {})}",
+        )
+        for user, packed in sorted(hot.items())
+        if ballot_of(packed) != stored.get(user, {})
+    ]
+
+
+def _pairs(flat: list[bytes]) -> dict[int, str]:
+    return {int(field): value.decode() for field, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+async def _repair(database: Database, connection: Connection, shards: list[int]) -> None:
+    async with database.transaction() as c:
+        async for _ in queries.lock_positions(c):
+            pass
+        await queries.recount_songs(c)
+        await queries.recount_setlists(c)
+        await queries.recount_shows(c)
+    for shard in shards:
+        await open_shard(database, connection.ask, shard, is_forked=True)
