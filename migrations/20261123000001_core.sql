@@ -88,7 +88,7 @@ create table shows (
 
 create index shows_artist_id_idx on shows (artist_id);
 create index shows_venue_id_idx  on shows (venue_id);
-create index shows_starts_at_idx on shows (starts_at, id);
+create index shows_status_idx    on shows (status, starts_at, id);
 create index shows_unfinished_idx on shows (closes_at) where finalised_at is null;
 
 create table setlists (

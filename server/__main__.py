@@ -247,13 +247,13 @@ def reconcile(
 ) -> None:
     """Compare rows, tallies and Valkey; exit 1 on any difference."""
     from server.commands import engines_for
-    from server.voting import reconcile as comparison
+    from server.voting.reconcile import run as compare
 
     settings = _settings(data_dir=data_dir)
 
     async def command() -> list[Any]:
         async with engines_for(settings, valkey=True, tables=True) as engines:
-            return list(await comparison.run(engines.database_url, engines.redis_url, repair=repair))
+            return list(await compare(engines.database_url, engines.redis_url, repair=repair))
 
     differences = _run(command())
     for difference in differences:

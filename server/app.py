@@ -218,7 +218,8 @@ class Node:
 
     async def wait_until_ready(self) -> None:
         """Returns once the node may be sent traffic, or a loop has died."""
-        while self._why_not_ready() and not self.failed.done():
+        # Looked at, not signalled: three parts have to agree, once in a node's life.
+        while self._why_not_ready() and not self.failed.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -249,7 +250,8 @@ async def serve(settings: Settings) -> None:
             if settings.crowd:
                 crowd = await _start_crowd(node.url, settings.crowd)
             stopped = asyncio.create_task(stopping.wait(), name="signals")
-            await asyncio.wait([stopped, node.failed], return_when=asyncio.FIRST_COMPLETED)
+            endings: list[asyncio.Future[Any]] = [stopped, node.failed]
+            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
         finally:
             if crowd is not None and crowd.returncode is None:
@@ -262,7 +264,8 @@ async def serve(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     """Engines checked, schema up to date, sample data there if wanted."""
-    assert settings.database_url is not None and settings.redis_url is not None
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
     await check_postgres(settings.database_url)
     for warning in (await check_valkey(settings.redis_url)).warnings:
         log.warning("valkey.warning", reason=warning)

@@ -17,14 +17,18 @@ CASTS = Counter("mysetlist_casts_total", "Casts answered, by outcome", ["outcome
 CAST_SECONDS = Histogram("mysetlist_cast_seconds", "From a cast's arrival to its acknowledgement", buckets=_SECONDS)
 SCRIPT_SECONDS = Histogram("mysetlist_script_seconds", "One round of the vote script", buckets=_SECONDS)
 SCRIPT_CASTS = Histogram(
-    "mysetlist_script_casts", "Casts in one round of the vote script", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+    "mysetlist_script_casts",
+    "Casts in one round of the vote script",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
 )
 PENDING_CASTS = Gauge("mysetlist_pending_casts", "Casts waiting for the script or for their commit")
 VOTES_COMMITTED = Counter("mysetlist_votes_committed_total", "Votes moved into PostgreSQL by this node's writer")
 COMMIT_SECONDS = Histogram("mysetlist_commit_seconds", "One transaction of the writer", buckets=_SECONDS)
 WRITER_LAG_MS = Gauge("mysetlist_writer_lag_ms", "Age of the oldest entry in the writer's last batch")
 SHARDS_HELD = Gauge("mysetlist_shards_held", "Shards this node's writer holds")
-LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was thrown away and begun anew", ["reason"])
+LOG_RESETS = Counter(
+    "mysetlist_log_resets_total", "Times a shard's hot copy was thrown away and begun anew", ["reason"]
+)
 VOTES_LOST = Counter("mysetlist_votes_lost_total", "Accepted casts of this node that Valkey lost before their commit")
 SOCKETS = Gauge("mysetlist_sockets", "Open websockets")
 SUBSCRIPTIONS = Gauge("mysetlist_subscriptions", "Subscriptions of open websockets")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from server.errors import CacheError, Refused, StoreError
@@ -70,7 +71,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return problem(Refused(Code.INTERNAL, "Something went wrong here."))
 
 
-def check_origins(allowed: tuple[str, ...]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def check_origins(allowed: tuple[str, ...]) -> Middleware:
     """A middleware against other sites' pages using a visitor's cookie.
 
     Browsers name the page's origin on websockets and on everything that changes something; programs name none.

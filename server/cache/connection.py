@@ -30,7 +30,7 @@ class Connection:
 
     def __init__(self, url: str, *, on_connect: Callable[[Connection], Awaitable[None]] | None = None) -> None:
         """Takes: url; on_connect, run on every fresh connection before anything else is asked on it."""
-        pool = redis.asyncio.ConnectionPool.from_url(
+        pool: Any = redis.asyncio.ConnectionPool.from_url(
             url,
             protocol=2,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -84,8 +84,7 @@ class Connection:
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         await self._line.send_packed_command(self._line.pack_commands(commands), check_health=False)
-        answers = [await self._line.read_response(disable_decoding=True, timeout=float("inf")) for _ in commands]
-        return answers
+        return [await self._line.read_response(disable_decoding=True, timeout=float("inf")) for _ in commands]
 
     async def _drop(self) -> None:
         self._is_ready = False

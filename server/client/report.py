@@ -17,32 +17,28 @@ def last_watcher(counts: Counts, results: Sequence[Result]) -> dict[str, Any] | 
     """From sending a cast to the last watcher's frame that includes it, over the sampled casts [ms].
 
     Takes:  results, one a process; a process without views of the show has nobody to wait for
-    Gives:  a histogram's summary, and `unreached`: samples nobody's or not everybody's frame included;
-            None when nobody watches
+    Gives:  a histogram's summary, and `unreached`: samples that not everybody's frames included; casts on shows
+            nobody watches are left out; None when nobody watches at all
     """
     if not any(result["views"] for result in results):
         return None
     histogram = Histogram()
     unreached = 0
     for show_id, position, sent_s in counts.samples:
-        reached_s = 0.0
-        seen = False
-        for result in results:
-            timeline = result["timelines"].get(str(show_id))
-            if timeline is None:
-                continue
-            index = bisect_left(timeline["positions"], position)
-            at = timeline["reached_s"][index] if index < len(timeline["positions"]) else None
-            if at is None:
-                break
-            seen = True
-            reached_s = max(reached_s, at)
+        timelines = [result["timelines"].get(str(show_id)) for result in results]
+        reached = [_reached_s(timeline, position) for timeline in timelines if timeline is not None]
+        seen = [at for at in reached if at is not None]
+        if reached and len(seen) == len(reached):
+            histogram.record(max(seen) - sent_s)
         else:
-            if seen:
-                histogram.record(reached_s - sent_s)
-                continue
-        unreached += 1
+            unreached += bool(reached)
     return {**histogram.summary(), "unreached": unreached}
+
+
+def _reached_s(timeline: Result, position: int) -> float | None:
+    """When the last view of one process had this position; None: not all have."""
+    index = bisect_left(timeline["positions"], position)
+    return timeline["reached_s"][index] if index < len(timeline["positions"]) else None
 
 
 def verdict(found: Sequence[Difference], *, ballots: int, views: int, unanswered: int) -> dict[str, Any]:

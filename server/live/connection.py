@@ -6,7 +6,7 @@ buffer is watched instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class Services:
     hub: Hub
     clock: Clock
     node: str
-    submit: Callable[[int, int, list[tuple[int, str]], Any], None]
+    submit: Callable[[int, int, Sequence[tuple[int, str]], Any], None]
     authenticate: Callable[[str], Identity]
     ballot_json: Callable[[str], bytes]
 
@@ -71,14 +71,14 @@ class Services:
 class Connection(Subscriber):
     """One client."""
 
-    __slots__ = ("_services", "_socket", "_was_malformed", "heard_s", "identity", "pending_count", "pinged_s")
+    __slots__ = ("_socket", "_was_malformed", "heard_s", "identity", "pending_count", "pinged_s", "services")
 
     def __init__(
         self, socket: web.WebSocketResponse, transport: Any, services: Services, identity: Identity | None
     ) -> None:
         super().__init__(transport)
         self._socket = socket
-        self._services = services
+        self.services = services
         self.identity = identity
         self.pending_count = 0
         self._was_malformed = False
@@ -89,7 +89,7 @@ class Connection(Subscriber):
         """Reads until either side closes."""
         try:
             async for message in self._socket:
-                self.heard_s = self._services.clock.monotonic_s()
+                self.heard_s = self.services.clock.monotonic_s()
                 match message.type:
                     case WSMsgType.TEXT:
                         await self._take(message.data)
@@ -100,7 +100,7 @@ class Connection(Subscriber):
         except Disconnect as end:
             await self.close(end.close_code, end.reason)
         finally:
-            self._services.hub.leave_all(self)
+            self.services.hub.leave_all(self)
 
     async def close(self, close_code: int, reason: str) -> None:
         """Says goodbye, waits for the answer, hangs up."""
@@ -150,12 +150,12 @@ class Connection(Subscriber):
                 case Ballot():
                     self._submit(request.id, request.show, [])
                 case Ping():
-                    self.reply(request.id, b'{"time_ms":%d}' % self._services.clock.now_ms())
+                    self.reply(request.id, b'{"time_ms":%d}' % self.services.clock.now_ms())
                 case Subscribe():
                     await self._subscribe(request)
                 case Unsubscribe():
                     for name in request.channels:
-                        self._services.hub.leave(self, name)
+                        self.services.hub.leave(self, name)
                     self.reply(request.id, b"{}")
                 case Hello():
                     self._hello(request)
@@ -173,7 +173,7 @@ class Connection(Subscriber):
 
     def _hello(self, request: Hello) -> None:
         if request.token is not None:
-            self.identity = self._services.authenticate(request.token)
+            self.identity = self.services.authenticate(request.token)
         who = self.identity
         self.reply(
             request.id,
@@ -181,8 +181,8 @@ class Connection(Subscriber):
                 {
                     "user": {"id": who.user_id, "role": who.role} if who else None,
                     "role": who.role if who else "reader",
-                    "node": self._services.node,
-                    "time_ms": self._services.clock.now_ms(),
+                    "node": self.services.node,
+                    "time_ms": self.services.clock.now_ms(),
                     "ping_ms": int(PING_INTERVAL_S * 1000),
                 }
             ),
@@ -192,7 +192,7 @@ class Connection(Subscriber):
         names = list(dict.fromkeys(request.channels))
         if len(self.channels.union(names)) > CHANNELS_PER_CONNECTION_MAX:
             raise Refused(Code.TOO_LARGE, f"One connection may watch {CHANNELS_PER_CONNECTION_MAX} channels.")
-        hub = self._services.hub
+        hub = self.services.hub
         refused = await hub.prepare(names)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.
         parts = []
@@ -208,15 +208,13 @@ class Connection(Subscriber):
                 parts.append(b'%b:{"at":%d,"state":%b}' % (quoted, state.at, state.whole()))
         self.reply(request.id, b'{"channels":{%b}}' % b",".join(parts))
 
-    def _submit(self, request_id: int, show_id: int, votes: list[tuple[int, str]]) -> None:
+    def _submit(self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]]) -> None:
         if self.identity is None:
             raise Refused(Code.UNAUTHENTICATED, "Sign in to vote.")
         if self.pending_count >= PENDING_PER_CONNECTION_MAX:
-            raise Refused(
-                Code.OVERLOADED, "Wait for the answers to your earlier votes first.", retry_after_ms=1_000
-            )
+            raise Refused(Code.OVERLOADED, "Wait for the answers to your earlier votes first.", retry_after_ms=1_000)
         waiter = _Reply(self, request_id, is_cast=bool(votes))
-        self._services.submit(show_id, self.identity.user_id, votes, waiter)
+        self.services.submit(show_id, self.identity.user_id, votes, waiter)
         self.pending_count += 1
 
 
@@ -229,22 +227,21 @@ class _Reply:
         self._connection = connection
         self._request_id = request_id
         self._is_cast = is_cast
-        self._started_s = connection._services.clock.monotonic_s()
+        self._started_s = connection.services.clock.monotonic_s()
 
     def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
         connection = self._connection
         connection.pending_count -= 1
         left = b"null" if remaining is None else b"%d" % remaining
-        ballot_json = connection._services.ballot_json(ballot)
+        ballot_json = connection.services.ballot_json(ballot)
         if not self._is_cast:
             connection.reply(self._request_id, b'{"ballot":%b,"remaining":%b}' % (ballot_json, left))
             return
         _OUTCOMES[durability].inc()
-        CAST_SECONDS.observe(connection._services.clock.monotonic_s() - self._started_s)
+        CAST_SECONDS.observe(connection.services.clock.monotonic_s() - self._started_s)
         connection.reply(
             self._request_id,
-            b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}'
-            % (at, durability.encode(), ballot_json, left),
+            b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}' % (at, durability.encode(), ballot_json, left),
         )
 
     def refused(self, error: Refused) -> None:

@@ -114,9 +114,7 @@ class Listener:
 
     async def _compare(self, listening: Listening) -> None:
         watched = self._hub.watched("votes")
-        rows = await listening.rows(
-            self._sources.fetch_positions, timeout_s=COMPARE_TIMEOUT_S, show_ids=list(watched)
-        )
+        rows = await listening.rows(self._sources.fetch_positions, timeout_s=COMPARE_TIMEOUT_S, show_ids=list(watched))
         self._to_read.update(row["id"] for row in rows if row["position"] > watched[row["id"]])
         revisions = self._hub.watched("setlist")
         self._to_reload.update(row["id"] for row in rows if row["revision"] > revisions.get(row["id"], row["revision"]))
@@ -155,7 +153,5 @@ class Listener:
 
     def _on_reset(self, payload: str) -> None:
         shard = int(payload)
-        self._to_read.update(
-            show for show in self._hub.watched("votes") if show % self._sources.shard_count == shard
-        )
+        self._to_read.update(show for show in self._hub.watched("votes") if show % self._sources.shard_count == shard)
         self._has_work.set()

@@ -69,13 +69,13 @@ class TallyState:
         return self.apply(at, total, rows) or bool(gone)
 
     def whole_fields(self) -> bytes:
-        """`"tally":[[song,up,down],…],"total":n`"""
+        """The fields `"tally":[[song,up,down],…],"total":n`."""
         if self._whole is None:
             self._whole = b'"tally":[%b],"total":%d' % (b",".join(self._counts.values()), self.total)
         return self._whole
 
     def whole(self) -> bytes:
-        """`{"tally":[[song,up,down],…],"total":n}`"""
+        """The object `{"tally":[[song,up,down],…],"total":n}`."""
         return b"{%b}" % self.whole_fields()
 
     def change(self) -> bytes:

@@ -59,9 +59,7 @@ class Intake:
              votes_per_day_max, a user's budget a UTC day [votes]
     """
 
-    def __init__(
-        self, url: str, database: Database, clock: Clock, *, shard_count: int, votes_per_day_max: int
-    ) -> None:
+    def __init__(self, url: str, database: Database, clock: Clock, *, shard_count: int, votes_per_day_max: int) -> None:
         self._database = database
         self._clock = clock
         self._shard_count = shard_count
@@ -109,7 +107,8 @@ class Intake:
 
     async def drained(self) -> None:
         """Returns once no cast waits for the script or for its commit."""
-        while self._queue or self._seeds.waiting_count or self.receipts.cast_count:
+        # Looked at, not signalled: this happens once in a node's life, and the counts change with every cast.
+        while self._queue or self._seeds.waiting_count or self.receipts.cast_count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     # ── rounds
@@ -141,7 +140,7 @@ class Intake:
         cast_count = sum(map(len, by_shard.values()))
         started_s = self._clock.monotonic_s()
         try:
-            replies = await self._ask(commands, by_shard)
+            replies = await self._ask(commands)
         except (CacheError, StoreError) as error:
             log.warning("round.failed", error=str(error), casts=cast_count)
             for casts in by_shard.values():
@@ -157,7 +156,7 @@ class Intake:
                 self._answer(shard, position, casts, answers)
         PENDING_CASTS.set(len(self._queue) + self._seeds.waiting_count + self.receipts.cast_count)
 
-    async def _ask(self, commands: list[Command], by_shard: dict[int, list[Cast]]) -> list[bytes]:
+    async def _ask(self, commands: list[Command]) -> list[bytes]:
         was_ready = self._connection.is_ready
         if not was_ready:
             # The script's hash is known only after a first connection.

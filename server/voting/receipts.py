@@ -62,7 +62,8 @@ class Receipts:
 
     def add(self, batch: Batch) -> None:
         """Remembers a batch. Past AWAITING_CASTS_MAX the oldest accepted ones are forgotten: their voters have their
-        answer and only miss the later word that it is durable."""
+        answer and only miss the later word that it is durable.
+        """
         self._batches[batch.shard, batch.position] = batch
         self.cast_count += len(batch.receipts)
         while self.cast_count > AWAITING_CASTS_MAX:
@@ -95,7 +96,7 @@ class Receipts:
                     receipt.waiter.answered(batch.position, "accepted", receipt.ballot, receipt.remaining)
 
     def oldest_by_shard(self, than_s: float) -> dict[int, int]:
-        """shard -> the oldest position still awaited among batches logged before `than_s`."""
+        """Shard -> the oldest position still awaited among batches logged before `than_s`."""
         oldest: dict[int, int] = {}
         for batch in self._batches.values():
             if batch.sent_s >= than_s:

@@ -15,7 +15,8 @@ from server.cache.connection import Command, Connection
 from server.cache.keys import ballots_key, meta_key, shard_prefix, tally_key
 from server.store.database import Database
 from server.store.queries import load_queries
-from server.voting.log import open_shard, queries as log_queries
+from server.voting.log import open_shard
+from server.voting.log import queries as log_queries
 from server.voting.rules import ballot_of, shard_of
 
 queries = load_queries(Path(__file__).with_name("reconcile.sql"))

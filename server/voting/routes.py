@@ -47,9 +47,7 @@ class VotingRoutes:
         _, _, ballot, left = await self._submit(_show_id(request), self._user_of(request), [])
         return _json(b'{"ballot":%b,"remaining":%b}' % (ballot, left))
 
-    async def _submit(
-        self, show_id: int, user_id: int, votes: list[tuple[int, Any]]
-    ) -> tuple[int, str, bytes, bytes]:
+    async def _submit(self, show_id: int, user_id: int, votes: list[tuple[int, Any]]) -> tuple[int, str, bytes, bytes]:
         waiter = _Waiter()
         self._intake.submit(show_id, user_id, votes, waiter)
         at, durability, ballot, remaining = await waiter.outcome

@@ -24,7 +24,7 @@ def shard_of(show_id: int, shard_count: int) -> int:
 
 
 def pack_cast(show_id: int, user_id: int, votes: Sequence[tuple[int, str]]) -> list[int]:
-    """A cast as the script takes it: show, user, song, choice, song, choice, …
+    """A cast as the script takes it: show, user, and song and choice of each vote.
 
     Raises: Refused: bad_request, the same song twice in one cast
     """

@@ -43,9 +43,7 @@ class Seeds:
     Takes: resume(cast, error): called once a cast can be sent again, or with what makes it pointless
     """
 
-    def __init__(
-        self, database: Database, shard_count: int, resume: Callable[[object, Refused | None], None]
-    ) -> None:
+    def __init__(self, database: Database, shard_count: int, resume: Callable[[object, Refused | None], None]) -> None:
         self._database = database
         self._shard_count = shard_count
         self._resume = resume

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from server.cache.connection import Connection
+from server.cache.connection import Command, Connection
 from server.cache.keys import shard_prefix, show_key, tally_key
 from server.errors import CacheError
 from server.store.database import Database
@@ -47,7 +47,7 @@ class Tallies:
 
         Raises: CacheError
         """
-        commands = []
+        commands: list[Command] = []
         for show_id in show_ids:
             shard = shard_of(show_id, self._shard_count)
             commands.append(("HGET", show_key(shard, show_id), "a"))
@@ -86,7 +86,7 @@ class Tallies:
         """
         async with self._database.connection() as connection:
             rows = [row async for row in queries.fetch_revised_shows(connection, show_ids=show_ids)]
-        commands = []
+        commands: list[Command] = []
         for row in rows:
             change = (
                 row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],

@@ -34,7 +34,7 @@ IDLE_BLOCK_MS = 200
 BACKOFF_S_MAX = 1.0
 
 
-class _Overtaken(Exception):
+class _OvertakenError(Exception):
     """Another writer moved a position first."""
 
 
@@ -62,7 +62,7 @@ class Writer:
             while True:
                 try:
                     await self._work()
-                except _Overtaken:
+                except _OvertakenError:
                     log.warning("writer.overtaken", shards=sorted(self._positions))
                     self._positions = {}
                 except (StoreError, CacheError) as error:
@@ -144,7 +144,7 @@ class Writer:
                 connection, shards=shards, old=[batch.old_position for batch in batches], new=new_positions
             )
             if len([row async for row in moved]) != len(batches):
-                raise _Overtaken
+                raise _OvertakenError
             changed_count: int = await self._write_votes(connection, folded)
             await self._write_spent(connection, folded)
             entries = [[entry.position for entry in batch.entries] for batch in batches]
@@ -192,9 +192,7 @@ class Writer:
 
     async def _tally_payloads(self, connection: Any, folded: Folded) -> list[str]:
         show_ids = sorted(folded.shows)
-        marked = queries.mark_shows(
-            connection, show_ids=show_ids, positions=[folded.shows[show] for show in show_ids]
-        )
+        marked = queries.mark_shows(connection, show_ids=show_ids, positions=[folded.shows[show] for show in show_ids])
         totals = {row["id"]: row["vote_count"] async for row in marked}
         counts: dict[int, list[tuple[int, int, int]]] = {}
         async for row in queries.fetch_tallies(connection, song_ids=sorted({song for song, _ in folded.votes})):

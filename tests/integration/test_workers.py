@@ -124,7 +124,7 @@ async def test_workers_end_when_their_parent_is_killed() -> None:
     """A parent killed with -9 leaves no worker behind on the port."""
     done = await asyncio.create_subprocess_exec(sys.executable, "-c", ORPHAN, stdout=asyncio.subprocess.PIPE)
     assert done.stdout is not None
-    worker = int(await done.stdout.readline())
+    worker = int(await done.stdout.read())
     await done.wait()
     while psutil.pid_exists(worker) and psutil.Process(worker).status() != psutil.STATUS_ZOMBIE:
         await asyncio.sleep(0.01)
