@@ -14,7 +14,11 @@ LogFormat = Literal["auto", "json", "console"]
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 CASTS = Counter("mysetlist_casts_total", "Casts answered, by outcome", ["outcome"])
-CAST_SECONDS = Histogram("mysetlist_cast_seconds", "From a cast's arrival to its acknowledgement", buckets=_SECONDS)
+ACKNOWLEDGEMENT_SECONDS = Histogram(
+    "mysetlist_acknowledgement_seconds",
+    "From the log to the acknowledgement, one observation a log entry",
+    buckets=_SECONDS,
+)
 SCRIPT_SECONDS = Histogram("mysetlist_script_seconds", "One round of the vote script", buckets=_SECONDS)
 SCRIPT_CASTS = Histogram(
     "mysetlist_script_casts",

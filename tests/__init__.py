@@ -1,1 +1,1 @@
-"""The test suite; docs/testing.md says how it is laid out."""
+"""The test suite, laid out by what a test needs: nothing, engines, processes, a browser."""

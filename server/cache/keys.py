@@ -33,5 +33,5 @@ def ballots_key(shard: int, show_id: int) -> str:
     return f"{{{shard}}}:ballots:{show_id}"
 
 
-# Hash: user -> "day spent" (days since 1970, UTC); not sharded, see docs/adr/0004.
+# Hash: user -> day << 20 | spent (days since 1970, UTC); not sharded, see docs/adr/0004.
 SPENT_KEY = "spent"

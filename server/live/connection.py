@@ -29,11 +29,8 @@ from server.protocol.messages import (
     Unsubscribe,
     decode_request,
 )
-from server.telemetry import CAST_SECONDS, CASTS
 
 log = structlog.get_logger()
-
-_OUTCOMES = {durability: CASTS.labels(durability) for durability in ("committed", "accepted")}
 
 SUBPROTOCOL = "mysetlist.v1"
 PING_INTERVAL_S = 25.0
@@ -221,13 +218,12 @@ class Connection(Subscriber):
 class _Reply:
     """Waits for the outcome of one cast, or for one ballot (voting.receipts.Waiter)."""
 
-    __slots__ = ("_connection", "_is_cast", "_request_id", "_started_s")
+    __slots__ = ("_connection", "_is_cast", "_request_id")
 
     def __init__(self, connection: Connection, request_id: int, *, is_cast: bool) -> None:
         self._connection = connection
         self._request_id = request_id
         self._is_cast = is_cast
-        self._started_s = connection.services.clock.monotonic_s()
 
     def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
         connection = self._connection
@@ -237,8 +233,6 @@ class _Reply:
         if not self._is_cast:
             connection.reply(self._request_id, b'{"ballot":%b,"remaining":%b}' % (ballot_json, left))
             return
-        _OUTCOMES[durability].inc()
-        CAST_SECONDS.observe(connection.services.clock.monotonic_s() - self._started_s)
         connection.reply(
             self._request_id,
             b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}' % (at, durability.encode(), ballot_json, left),
@@ -246,8 +240,6 @@ class _Reply:
 
     def refused(self, error: Refused) -> None:
         self._connection.pending_count -= 1
-        if self._is_cast:
-            CASTS.labels(error.code).inc()
         self._connection.reply_error(self._request_id, error)
 
     def committed(self, show_id: int, at: int) -> None:

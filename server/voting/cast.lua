@@ -17,6 +17,7 @@
 
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
+local SPENT_UNITS = 1048576     -- a user's day budget is kept as day * SPENT_UNITS + spent
 local request = cmsgpack.unpack(ARGV[1])
 local day_max = request[1]
 
@@ -31,32 +32,32 @@ end
 local last, barrier = tonumber(meta[1]), tonumber(meta[2])
 
 for _, seed in ipairs(request[2]) do
-    local show_key = prefix .. 'show:' .. string.format('%.0f', seed[1])
+    local show_key = prefix .. 'show:' .. string.format('%d', seed[1])
     if seed[2] >= barrier and redis.call('EXISTS', show_key) == 0 then
         redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7],
-                   'a', string.format('%.0f', seed[2]))
+                   'a', string.format('%d', seed[2]))
         local fields, tally = {}, seed[8]
         for i = 1, #tally, 3 do
-            fields[#fields + 1] = string.format('%.0f', tally[i])
-            fields[#fields + 1] = string.format('%.0f %.0f', tally[i + 1], tally[i + 2])
+            fields[#fields + 1] = string.format('%d', tally[i])
+            fields[#fields + 1] = string.format('%d %d', tally[i + 1], tally[i + 2])
         end
         if #fields > 0 then
-            redis.call('HSET', prefix .. 'tally:' .. string.format('%.0f', seed[1]), unpack(fields))
+            redis.call('HSET', prefix .. 'tally:' .. string.format('%d', seed[1]), unpack(fields))
         end
-        redis.call('SADD', prefix .. 'shows', string.format('%.0f', seed[1]))
+        redis.call('SADD', prefix .. 'shows', string.format('%d', seed[1]))
     end
 end
 
 for _, seed in ipairs(request[3]) do
-    local show, user = string.format('%.0f', seed[1]), string.format('%.0f', seed[2])
+    local show, user = string.format('%d', seed[1]), string.format('%d', seed[2])
     if seed[3] >= barrier and redis.call('EXISTS', prefix .. 'show:' .. show) == 1 then
         redis.call('HSETNX', prefix .. 'ballots:' .. show, user, seed[4])
-        redis.call('HSETNX', spent_key, user, string.format('%d %d', seed[5], seed[6]))
+        redis.call('HSETNX', spent_key, user, string.format('%d', seed[5] * SPENT_UNITS + seed[6]))
     end
 end
 
 local LETTER = {'u', 'd'}
-local shows = {}      -- show -> its rules and tally, read once a batch
+local shows = {}      -- show -> its rules and the counts of the songs cast on, read once a batch
 local entry = {}      -- what goes into the log
 local answers = {}
 
@@ -67,83 +68,85 @@ local function read_show(show)
         found.opens, found.closes, found.is_locked = tonumber(rules[1]), tonumber(rules[2]), rules[3] == '1'
         found.budget = tonumber(rules[4])
         found.tally, found.changed = {}, {}
-        local pairs_read = redis.call('HGETALL', prefix .. 'tally:' .. show)
-        for i = 1, #pairs_read, 2 do
-            local up, down = string.match(pairs_read[i + 1], '(%d+) (%d+)')
-            found.tally[pairs_read[i]] = {tonumber(up), tonumber(down)}
-        end
     end
     shows[show] = found
     return found
 end
 
+local function counts_of(show, show_id, song)
+    local counts = show.tally[song]
+    if counts == nil then
+        local packed = redis.call('HGET', prefix .. 'tally:' .. show_id, song)
+        counts = false
+        if packed then
+            local up, down = string.match(packed, '(%d+) (%d+)')
+            counts = {u = tonumber(up), d = tonumber(down)}
+        end
+        show.tally[song] = counts
+    end
+    return counts
+end
+
 local function decide(cast)
-    local show_id = string.format('%.0f', cast[1])
+    local show_id = string.format('%d', cast[1])
     local show = shows[show_id] or read_show(show_id)
     if not show.is_known then return {1} end
-    local user = string.format('%.0f', cast[2])
+    local user = string.format('%d', cast[2])
     local ballots_key = prefix .. 'ballots:' .. show_id
     local packed = redis.call('HGET', ballots_key, user)
-    local spent_packed = redis.call('HGET', spent_key, user)
+    local spent_packed = tonumber(redis.call('HGET', spent_key, user))
     if not packed or not spent_packed then return {2} end
     if #cast > 2 then
         if now_ms < show.opens or now_ms >= show.closes then return {3} end
         if show.is_locked then return {4} end
     end
 
-    local ballot, order = {}, {}
-    for song, letter in string.gmatch(packed, '(%d+)(%a)') do
-        ballot[song] = letter
-        order[#order + 1] = song
+    local size_before = 0
+    if show.budget > 0 then
+        size_before = select(2, string.gsub(packed, '%a', '%0'))
     end
-    local size_before = #order
     if #cast == 2 then
         return {0, packed, show.budget > 0 and math.max(show.budget - size_before, 0) or -1}
     end
-    local size, cost, moves = size_before, 0, {}
+
+    -- The ballot is edited as the string it is: parsing it into tables would cost more than all the rest.
+    local ballot, size, cost, moves = packed, size_before, 0, {}
     for i = 3, #cast, 2 do
-        local song, wanted = string.format('%.0f', cast[i]), LETTER[cast[i + 1]]
-        if not show.tally[song] then return {5, cast[i]} end
-        local held = ballot[song]
+        local song, wanted = string.format('%d', cast[i]), LETTER[cast[i + 1]]
+        local counts = counts_of(show, show_id, song)
+        if not counts then return {5, cast[i]} end
+        local first, last_char, held = string.find(ballot, '%f[%d]' .. song .. '(%a)')
         if held ~= wanted then
             moves[#moves + 1] = {song, held, wanted}
-            if wanted then
-                -- Withdrawing is free, so that an undo is never refused.
-                cost = cost + 1
-                if held == nil then
-                    size = size + 1
-                    order[#order + 1] = song
-                end
+            if held then
+                -- The choice stays in its place in the ballot, a withdrawn one leaves it.
+                ballot = string.sub(ballot, 1, first - 1) .. (wanted and song .. wanted or '')
+                         .. string.sub(ballot, last_char + 1)
             else
-                size = size - 1
+                ballot = ballot .. song .. wanted
             end
-            ballot[song] = wanted
+            -- Withdrawing is free, so that an undo is never refused.
+            if wanted then cost = cost + 1 end
+            size = size + (wanted and 1 or 0) - (held and 1 or 0)
         end
     end
     -- A ballot over its budget (the budget was lowered since) may shrink or change, but not grow.
     if show.budget > 0 and size > show.budget and size > size_before then return {6, show.budget} end
-    local day, spent = string.match(spent_packed, '(%d+) (%d+)')
-    spent = tonumber(day) == today and tonumber(spent) or 0
+    local spent_day = math.floor(spent_packed / SPENT_UNITS)
+    local spent = spent_day == today and spent_packed % SPENT_UNITS or 0
     if cost > 0 and spent + cost > day_max then return {7} end
 
     if #moves > 0 then
         for _, move in ipairs(moves) do
             local counts = show.tally[move[1]]
-            if move[2] then counts[move[2] == 'u' and 1 or 2] = counts[move[2] == 'u' and 1 or 2] - 1 end
-            if move[3] then counts[move[3] == 'u' and 1 or 2] = counts[move[3] == 'u' and 1 or 2] + 1 end
+            if move[2] then counts[move[2]] = counts[move[2]] - 1 end
+            if move[3] then counts[move[3]] = counts[move[3]] + 1 end
             show.changed[move[1]] = true
         end
-        local parts, is_written = {}, {}
-        for _, song in ipairs(order) do
-            if ballot[song] and not is_written[song] then
-                is_written[song] = true
-                parts[#parts + 1] = song .. ballot[song]
-            end
-        end
-        packed = table.concat(parts)
+        packed = ballot
         redis.call('HSET', ballots_key, user, packed)
         if cost > 0 then
-            redis.call('HSET', spent_key, user, string.format('%d %d', today, spent + cost))
+            redis.call('HSET', spent_key, user, string.format('%d', today * SPENT_UNITS + spent + cost))
         end
     end
     show.is_cast_on = true
@@ -167,16 +170,16 @@ if #entry > 0 then
         ms, seq = ms + 1, 0
     end
     position = ms * 1024 + seq
-    local packed_position = string.format('%.0f', position)
-    redis.call('XADD', log_key, string.format('%.0f-%d', ms, seq),
-               'p', string.format('%.0f', last), 'e', cmsgpack.pack(entry))
+    local packed_position = string.format('%d', position)
+    redis.call('XADD', log_key, string.format('%d-%d', ms, seq),
+               'p', string.format('%d', last), 'e', cmsgpack.pack(entry))
     redis.call('HSET', meta_key, 'last', packed_position)
     for show_id, show in pairs(shows) do
         if show.is_cast_on then
             local fields = {}
             for song in pairs(show.changed) do
                 fields[#fields + 1] = song
-                fields[#fields + 1] = string.format('%.0f %.0f', show.tally[song][1], show.tally[song][2])
+                fields[#fields + 1] = string.format('%d %d', show.tally[song].u, show.tally[song].d)
             end
             if #fields > 0 then
                 redis.call('HSET', prefix .. 'tally:' .. show_id, unpack(fields))

@@ -7,7 +7,7 @@ with the load. No task and no future per cast; the waiter is called back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import structlog
@@ -15,10 +15,10 @@ import structlog
 from server.cache.connection import Command, Connection
 from server.cache.keys import shard_prefix
 from server.clock import Clock
-from server.errors import CacheError, Refused, StoreError
+from server.errors import CacheError, CacheUnavailable, Refused, StoreError
 from server.protocol.codes import Code
 from server.store.database import Database
-from server.telemetry import PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
+from server.telemetry import CASTS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
 from server.voting.log import CAST_SCRIPT, open_shard, queries
 from server.voting.receipts import Batch, Receipt, Receipts, Waiter
 from server.voting.rules import pack_cast, shard_of
@@ -26,7 +26,11 @@ from server.voting.seeds import ColdCast, Seeds
 
 log = structlog.get_logger()
 
+# How long casts gather before a round. A round costs the same whether a shard has one cast in it or fifty, so a busy
+# node gathers longer; votes wait for the next commit anyway.
 GATHER_S = 0.002
+GATHER_BUSY_S = 0.01
+BUSY_ROUND_CASTS = 32
 ACCEPT_AFTER_S = 1.0
 PROBE_S = 1.0
 PENDING_CASTS_MAX = 20_000
@@ -69,8 +73,9 @@ class Intake:
         self._queue: list[Cast] = []
         self._queued = asyncio.Event()
         self._seeds = Seeds(database, shard_count, self._resume)
+        self._is_busy = False
         self._is_draining = False
-        self.receipts = Receipts()
+        self.receipts = Receipts(clock)
 
     @property
     def is_ready(self) -> bool:
@@ -121,7 +126,7 @@ class Intake:
             except TimeoutError:
                 await self._probe()
                 continue
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(GATHER_BUSY_S if self._is_busy else GATHER_S)
             await self._send_round()
 
     async def _probe(self) -> None:
@@ -138,6 +143,7 @@ class Intake:
             for shard, casts in by_shard.items()
         ]
         cast_count = sum(map(len, by_shard.values()))
+        self._is_busy = cast_count >= BUSY_ROUND_CASTS
         started_s = self._clock.monotonic_s()
         try:
             replies = await self._ask(commands)
@@ -145,6 +151,9 @@ class Intake:
             log.warning("round.failed", error=str(error), casts=cast_count)
             for casts in by_shard.values():
                 self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
+            if not isinstance(error, CacheUnavailable | StoreError):
+                # A script that stopped half-way may have changed ballots without logging it.
+                await self._reset_shards(by_shard)
             return
         SCRIPT_SECONDS.observe(self._clock.monotonic_s() - started_s)
         SCRIPT_CASTS.observe(cast_count)
@@ -206,7 +215,7 @@ class Intake:
             elif code in (_COLD_SHOW, _COLD_BALLOT):
                 self._seeds.want(ColdCast(cast.packed[0], cast.packed[1], code == _COLD_SHOW, cast.tries, cast))
             else:
-                cast.waiter.refused(_refusal(answer))
+                _refuse(cast, _refusal(answer))
         if receipts:
             self.receipts.add(Batch(shard, position, self._clock.monotonic_s(), receipts))
 
@@ -214,7 +223,7 @@ class Intake:
         """What was cold has been read, or could not be."""
         assert isinstance(cast, Cast)
         if error is not None:
-            cast.waiter.refused(error)
+            _refuse(cast, error)
             return
         cast.tries += 1
         self._queue.append(cast)
@@ -238,9 +247,16 @@ class Intake:
         self._queue = casts + self._queue
         self._queued.set()
 
+    async def _reset_shards(self, shards: Iterable[int]) -> None:
+        for shard in shards:
+            try:
+                await open_shard(self._database, self._connection.ask, shard, is_forked=True)
+            except (CacheError, StoreError) as error:
+                log.warning("shard.not_opened", shard=shard, error=str(error))
+
     def _refuse_all(self, casts: list[Cast], message: str) -> None:
         for cast in casts:
-            cast.waiter.refused(Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS))
+            _refuse(cast, Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS))
 
     # ── receipts
 
@@ -275,6 +291,11 @@ class Intake:
             if lost_count:
                 VOTES_LOST.inc(lost_count)
                 log.error("votes.lost", shard=row["shard"], casts=lost_count, committed=row["position"])
+
+
+def _refuse(cast: Cast, error: Refused) -> None:
+    CASTS.labels(error.code).inc()
+    cast.waiter.refused(error)
 
 
 def _refusal(answer: list[int | str]) -> Refused:

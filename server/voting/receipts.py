@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.telemetry import ACKNOWLEDGEMENT_SECONDS, CASTS
 
 AWAITING_CASTS_MAX = 100_000
 
@@ -56,7 +58,8 @@ class Batch:
 class Receipts:
     """All batches of this node that are in Valkey's log and not yet known to be in PostgreSQL, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._batches: dict[tuple[int, int], Batch] = {}
         self.cast_count = 0
 
@@ -79,11 +82,11 @@ class Receipts:
             if batch is None:
                 continue
             self._take(batch)
-            for receipt in batch.receipts:
-                if batch.is_accepted:
+            if batch.is_accepted:
+                for receipt in batch.receipts:
                     receipt.waiter.committed(receipt.show_id, position)
-                else:
-                    receipt.waiter.answered(position, "committed", receipt.ballot, receipt.remaining)
+            else:
+                self._answer(batch, "committed")
 
     def accept_older(self, than_s: float) -> None:
         """Answers "accepted" to whatever was logged before `than_s` and is not committed yet."""
@@ -92,8 +95,7 @@ class Receipts:
                 break
             if not batch.is_accepted:
                 batch.is_accepted = True
-                for receipt in batch.receipts:
-                    receipt.waiter.answered(batch.position, "accepted", receipt.ballot, receipt.remaining)
+                self._answer(batch, "accepted")
 
     def oldest_by_shard(self, than_s: float) -> dict[int, int]:
         """Shard -> the oldest position still awaited among batches logged before `than_s`."""
@@ -128,6 +130,13 @@ class Receipts:
 
     def __iter__(self) -> Iterator[Batch]:
         return iter(self._batches.values())
+
+    def _answer(self, batch: Batch, durability: str) -> None:
+        # Counted by the batch: metrics for each cast would cost as much as the answer itself.
+        CASTS.labels(durability).inc(len(batch.receipts))
+        ACKNOWLEDGEMENT_SECONDS.observe(self._clock.monotonic_s() - batch.sent_s)
+        for receipt in batch.receipts:
+            receipt.waiter.answered(batch.position, durability, receipt.ballot, receipt.remaining)
 
     def _take(self, batch: Batch) -> None:
         del self._batches[batch.shard, batch.position]

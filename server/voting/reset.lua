@@ -23,6 +23,6 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
     redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show)
 end
 redis.call('UNLINK', prefix .. 'shows', 'spent')
-local packed = string.format('%.0f', newest)
+local packed = string.format('%d', newest)
 redis.call('HSET', meta_key, 'last', packed, 'barrier', packed)
 return packed

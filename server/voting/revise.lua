@@ -9,16 +9,16 @@
 
 local prefix = KEYS[1]
 local change = cmsgpack.unpack(ARGV[1])
-local show = string.format('%.0f', change[1])
+local show = string.format('%d', change[1])
 local show_key, tally_key = prefix .. 'show:' .. show, prefix .. 'tally:' .. show
 local revision = tonumber(redis.call('HGET', show_key, 'r') or -1)
 if revision < 0 or revision >= change[6] then return 0 end
 
 redis.call('HSET', show_key, 'o', change[2], 'c', change[3], 'l', change[4], 'b', change[5],
-           'r', string.format('%.0f', change[6]))
+           'r', string.format('%d', change[6]))
 local stays = {}
 for _, song in ipairs(change[7]) do
-    local field = string.format('%.0f', song)
+    local field = string.format('%d', song)
     stays[field] = true
     redis.call('HSETNX', tally_key, field, '0 0')
 end

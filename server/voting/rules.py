@@ -39,8 +39,11 @@ def pack_cast(show_id: int, user_id: int, votes: Sequence[tuple[int, str]]) -> l
 
 def ballot_json(packed: str) -> bytes:
     """A ballot "101u102d" as the JSON clients get: `{"101":"up","102":"down"}`."""
-    entries = [f'"{song}":"{_LETTER_CHOICES[letter]}"' for song, letter in _BALLOT_ENTRY.findall(packed)]
-    return f"{{{','.join(entries)}}}".encode()
+    if not packed:
+        return b"{}"
+    # Two replacements instead of a loop: this runs for every acknowledged cast.
+    entries = packed.replace("u", '":"up","').replace("d", '":"down","')
+    return f'{{"{entries[:-2]}}}'.encode()
 
 
 def ballot_of(packed: str) -> dict[int, str]:

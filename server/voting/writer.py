@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 LEASE_REFRESH_S = 0.5
 # Small transactions cost nearly as much as large ones: leave at least this long between two beginnings.
-COMMIT_INTERVAL_S = 0.02
+COMMIT_INTERVAL_S = 0.04
 BATCH_VOTES_MAX = 5_000
 READ_ENTRIES_MAX = 100
 IDLE_BLOCK_MS = 200

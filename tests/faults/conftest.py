@@ -1,0 +1,123 @@
+"""Engines that may be killed: apart from those that all other tests share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import redis
+
+from server.embedded import EmbeddedEngines
+from server.embedded.engines import EngineName
+from server.settings import data_folder
+from server.store.migrations import migrate_up
+from tests.support.engines import FAST_SETTINGS, LoopThread, execute, short_folder
+from tests.support.node import NodeProcess
+from tests.support.stage import Show, User, make_shows, make_users
+
+_NUMBERS = itertools.count(1)
+
+
+class Engines:
+    """Both engines of the fault tests; they run in a loop of their own, which outlives a test's."""
+
+    def __init__(self, thread: LoopThread, engines: EmbeddedEngines) -> None:
+        self._thread = thread
+        self._engines = engines
+
+    @property
+    def server_url(self) -> str:
+        """PostgreSQL's own database."""
+        return self._engines.database_url
+
+    @property
+    def redis_url(self) -> str:
+        """Valkey."""
+        return self._engines.redis_url
+
+    def kill(self, name: EngineName) -> None:
+        """`kill -9`, and down until `revive`."""
+        self._thread.run(self._engines.kill(name))
+
+    def revive(self, name: EngineName) -> None:
+        """Starts a killed engine; one that runs is left alone."""
+        pid = self._engines.postgres_pid if name == "postgres" else self._engines.valkey_pid
+        if pid is None:
+            self._thread.run(self._engines.revive(name))
+
+    def log_bytes(self) -> int:
+        """The size of Valkey's append-only file."""
+        return self._engines.valkey_log_path.stat().st_size
+
+    def cut_log(self, size: int) -> None:
+        """Cuts Valkey's append-only file to `size` bytes, as a crash of the machine would; Valkey is down."""
+        with self._engines.valkey_log_path.open("r+b") as file:
+            assert file.seek(0, 2) > size, "nothing would be cut"
+            file.truncate(size)
+
+
+@pytest.fixture(scope="session")
+def mortal_engines() -> Iterator[Engines]:
+    """One PostgreSQL and one Valkey for all fault tests."""
+    thread = LoopThread()
+    with short_folder() as folder:
+        try:
+            started = thread.run(EmbeddedEngines.start(folder, postgres_settings=FAST_SETTINGS))
+            thread.run(execute(started.database_url, "create database migrated"))
+            thread.run(
+                migrate_up(started.database_url.replace("/mysetlist?", "/migrated?"), data_folder("migrations"))
+            )
+            yield Engines(thread, started)
+            thread.run(started.stop())
+        finally:
+            thread.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a fault test takes place: engines of its own, as good as."""
+
+    engines: Engines
+    database_url: str
+    redis_url: str
+    start_node: Callable[..., Awaitable[NodeProcess]]
+    shows: Sequence[Show] = field(default=())
+    users: Sequence[User] = field(default=())
+
+
+@pytest.fixture
+async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]:
+    """A fresh database, an empty Valkey, two shows, twelve fans; both engines run again afterwards."""
+    engines = mortal_engines
+    name = f"faults_{next(_NUMBERS)}"
+    await execute(engines.server_url, f"create database {name} template migrated strategy file_copy")
+    with redis.Redis.from_url(engines.redis_url) as valkey:
+        valkey.flushall()
+    database_url = engines.server_url.replace("/mysetlist?", f"/{name}?")
+    nodes: list[NodeProcess] = []
+    async with AsyncExitStack() as stack:
+
+        async def start_node(*flags: str, **environ: str) -> NodeProcess:
+            folder = tmp_path / f"node{len(nodes)}"
+            node = NodeProcess.running(
+                folder, *flags, DATABASE_URL=database_url, REDIS_URL=engines.redis_url, **environ
+            )
+            nodes.append(await stack.enter_async_context(node))
+            return nodes[-1]
+
+        try:
+            yield Place(
+                engines, database_url, engines.redis_url, start_node,
+                await make_shows(database_url, count=2), await make_users(database_url, 12),
+            )  # fmt: skip
+        finally:
+            # A node cannot answer its last casts without them, and would take its time to give up.
+            for engine in ("postgres", "valkey"):
+                engines.revive(engine)
+    for node in nodes:
+        assert not node.complaints()
+    await execute(engines.server_url, f"drop database {name} with (force)")

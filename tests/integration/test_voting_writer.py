@@ -1,0 +1,40 @@
+"""The writer on real engines: what it must do with a log, whatever state it finds it in."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.voting import writer as writing
+from tests.support.booth import Booth
+from tests.support.theatre import Theatre, until
+
+
+class HurriedClock:
+    """A clock by which every look takes most of a second, so that upkeep comes with every round."""
+
+    def __init__(self) -> None:
+        self._elapsed_s = 0.0
+
+    def monotonic_s(self) -> float:
+        self._elapsed_s += 0.6
+        return self._elapsed_s
+
+    def now_ms(self) -> int:
+        return 0
+
+
+async def test_a_backlog_of_one_shard_loses_nothing_of_another(
+    booth: Booth, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard that has to wait its turn behind another's long backlog is not taken for one that lost its log."""
+    monkeypatch.setattr(writing, "BATCH_VOTES_MAX", 1)
+    busy, quiet = await theatre.show(16), await theatre.show(5)
+    users = await theatre.users(12)
+    for user in users:
+        assert (await booth.cast(busy.id, user, (busy.first, "up"))).code == "ok"
+    assert (await booth.cast(quiet.id, users[0], (quiet.first, "down"))).code == "ok"
+    async with booth.writer(HurriedClock()):
+        await until(booth.is_drained)
+    assert (await theatre.tally(quiet.id))[0] == [quiet.first, 0, 1]
+    assert (await theatre.tally(busy.id))[0] == [busy.first, len(users), 0]
+    assert await theatre.counted(busy.id) == await theatre.tally(busy.id)

@@ -1,0 +1,144 @@
+"""The vote path without sockets: intake and writer on real engines, one step at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from server.clock import Clock, SystemClock
+from server.errors import Refused
+from server.store.database import Database
+from server.voting.intake import Intake
+from server.voting.rules import ballot_of
+from server.voting.writer import Writer
+from tests.support.theatre import PATIENCE_S
+
+SHARD_COUNT = 16
+
+Vote = tuple[int, str]
+
+
+class Outcome:
+    """A waiter that keeps what it is told.
+
+    taken: (at, durability, ballot, remaining) or None; refusal: the error or None; durable_at: told later, or None
+    """
+
+    def __init__(self) -> None:
+        self.taken: tuple[int, str, dict[int, str], int | None] | None = None
+        self.refusal: Refused | None = None
+        self.durable_at: int | None = None
+        self._heard = asyncio.Event()
+
+    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+        """The cast was taken."""
+        assert self.taken is None, "answered twice"
+        assert self.refusal is None, "answered after a refusal"
+        self.taken = (at, durability, ballot_of(ballot), remaining)
+        self._heard.set()
+
+    def refused(self, error: Refused) -> None:
+        """The cast was not taken."""
+        assert self.taken is None, "refused after an answer"
+        assert self.refusal is None, "refused twice"
+        self.refusal = error
+        self._heard.set()
+
+    def committed(self, show_id: int, at: int) -> None:
+        """What was accepted is durable."""
+        assert self.taken is not None, "durable before it was answered"
+        assert self.durable_at is None, "durable twice"
+        self.durable_at = at
+
+    async def known(self) -> Outcome:
+        """Returns once there is an answer."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self._heard.wait()
+        return self
+
+    @property
+    def code(self) -> str:
+        """"ok", or why not."""
+        return "ok" if self.refusal is None else str(self.refusal.code)
+
+
+class Booth:
+    """An intake whose accepted casts are answered as soon as they are in the log, and a writer to drain the log with."""
+
+    def __init__(self, redis_url: str, database: Database, intake: Intake) -> None:
+        self.redis_url = redis_url
+        self.database = database
+        self.intake = intake
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, database_url: str, redis_url: str, *, votes_per_day_max: int = 1_000, clock: Clock | None = None
+    ) -> AsyncIterator[Booth]:
+        """An intake that runs; no writer yet."""
+        database = await Database.open(database_url, pool_size=4)
+        intake = Intake(
+            redis_url, database, clock or SystemClock(), shard_count=SHARD_COUNT, votes_per_day_max=votes_per_day_max
+        )
+        running = asyncio.create_task(intake.run())
+        try:
+            yield cls(redis_url, database, intake)
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            await database.close()
+
+    def submit(self, show: int, user: int, *votes: Vote) -> Outcome:
+        """Hands a cast in; the outcome comes later."""
+        outcome = Outcome()
+        self.intake.submit(show, user, votes, outcome)
+        return outcome
+
+    async def decided(self, casts: Sequence[tuple[int, int, Sequence[Vote]]]) -> list[Outcome]:
+        """Hands casts in, in this order, and returns once the script has decided every one of them."""
+        outcomes = []
+        for show, user, votes in casts:
+            try:
+                outcomes.append(self.submit(show, user, *votes))
+            except Refused as error:
+                refused = Outcome()
+                refused.refused(error)
+                outcomes.append(refused)
+        async with asyncio.timeout(PATIENCE_S):
+            while any(outcome.taken is None and outcome.refusal is None for outcome in outcomes):
+                await asyncio.sleep(0.001)
+                self.intake.receipts.accept_older(float("inf"))
+        return outcomes
+
+    async def cast(self, show: int, user: int, *votes: Vote) -> Outcome:
+        """One cast, decided."""
+        (outcome,) = await self.decided([(show, user, votes)])
+        return outcome
+
+    @asynccontextmanager
+    async def writer(self, clock: Clock | None = None) -> AsyncIterator[Writer]:
+        """A writer that runs."""
+        writer = Writer(self.redis_url, self.database, clock or SystemClock(), shard_count=SHARD_COUNT)
+        running = asyncio.create_task(writer.run())
+        try:
+            yield writer
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+    async def ends(self) -> dict[int, int]:
+        """shard -> the last position of its log, of shards that have one."""
+        ask: Any = self.intake._connection.ask
+        answers = await ask([("HGET", f"{{{shard}}}:meta", "last") for shard in range(SHARD_COUNT)])
+        return {shard: int(last) for shard, last in enumerate(answers) if last is not None}
+
+    async def is_drained(self) -> bool:
+        """Whether everything in the log is in PostgreSQL."""
+        ends = await self.ends()
+        async with self.database.connection() as connection:
+            rows = await connection.fetch("select shard, position from log_positions")
+        return all(row["position"] >= ends.get(row["shard"], 0) for row in rows)

@@ -1,0 +1,147 @@
+"""A node in a process of its own, to be killed, stopped, started again and questioned."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+SECRET = "0123456789abcdef0123456789abcdef"
+# Nothing of ours but what the test says: a developer's own DATABASE_URL must not be voted on.
+_FOREIGN = re.compile(r"^(DATABASE_URL|REDIS_URL|MYSETLIST_|PG|SPOTIFY_|TICKETMASTER_|SETLISTFM_|SMTP_)")
+
+
+async def until(condition: Callable[[], bool], why: str, *, timeout_s: float = 20.0) -> None:
+    """Waits for what another process or task does; fails with `why` when it takes longer than `timeout_s`."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"{why}: not within {timeout_s:.0f} s") from None
+
+
+async def until_async(condition: Callable[[], Awaitable[bool]], why: str, *, timeout_s: float = 20.0) -> None:
+    """`until` for a condition that has to be asked for."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not await condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"{why}: not within {timeout_s:.0f} s") from None
+
+
+class NodeProcess:
+    """`mysetlist serve` on engines that others may share; its port stays the same over restarts."""
+
+    def __init__(self, folder: Path, *flags: str, **environ: str) -> None:
+        """Takes: folder, for its data dir and its log; flags of `serve`; environ, settings on top of ours."""
+        self.folder = folder
+        self.log_path = folder / "node.log"
+        self.url = ""
+        self._flags = flags
+        self._port = 0
+        self._environ = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+        self._environ |= {"MYSETLIST_SECRET": SECRET, "MYSETLIST_LOG_FORMAT": "json", **environ}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, folder: Path, *flags: str, **environ: str) -> AsyncIterator[NodeProcess]:
+        """A node that is ready; whatever the test does to it, it is gone afterwards."""
+        folder.mkdir(exist_ok=True)
+        # The engines of a node that runs as root belong to somebody else, who has to get through.
+        folder.chmod(0o711)
+        node = cls(folder, *flags, **environ)
+        await node.start()
+        try:
+            yield node
+        finally:
+            await node.end()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def launch(self, *, port: int | None = None) -> asyncio.subprocess.Process:
+        """Starts the process and waits for nothing."""
+        port = self._port if port is None else port
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "server", "serve", "--port", str(port), "--data-dir", str(self.folder / "d"),
+                *self._flags, env=self._environ, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        return self._process
+
+    async def start(self) -> None:
+        """Starts the process and waits until it listens."""
+        process = await self.launch()
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            async for line in process.stdout:
+                found = re.match(r"listening on (http://\S+:(\d+))", line.decode())
+                if found:
+                    self.url, self._port = found[1], int(found[2])
+                    return
+        raise AssertionError(f"the node did not start: {self.log_path.read_text()[-2000:]}")
+
+    async def kill(self) -> None:
+        """`kill -9`, and waits until it is gone."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def terminate(self) -> int:
+        """SIGTERM; gives the exit code once it is gone."""
+        assert self._process is not None
+        self._process.terminate()
+        async with asyncio.timeout(30):
+            return await self._process.wait()
+
+    async def end(self) -> None:
+        """Gone, whatever it takes; again: nothing."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(10):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+
+    # ── what it says
+
+    def records(self, action: str) -> list[dict[str, Any]]:
+        """The log records of one action so far."""
+        found = []
+        for line in self.log_path.read_text().splitlines():
+            # The last line may be half written.
+            if line.startswith("{") and line.endswith("}") and f'"{action}"' in line:
+                record = json.loads(line)
+                if record["action"] == action:
+                    found.append(record)
+        return found
+
+    def complaints(self) -> str:
+        """Tracebacks in the log: none of the faults we know is a reason for one."""
+        text = self.log_path.read_text()
+        place = text.find("Traceback")
+        return "" if place < 0 else text[max(0, place - 500) : place + 3000]
+
+    async def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as response:
+            text = await response.text()
+        lines = [line for line in text.splitlines() if re.match(rf"{name}(\{{| )", line)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)

@@ -1,0 +1,157 @@
+"""Shows to vote on, users to vote with, and one whole node in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from server.app import Node
+from server.people.sessions import mint_token
+from server.settings import Settings
+
+SECRET = "a secret of tests, and long enough"
+HOUR_S = 3600.0
+# Longer than anything here takes on a busy machine; only a test that hangs meets it.
+PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Show:
+    """A show and what can be voted on in it, in order."""
+
+    id: int
+    songs: list[int]
+
+    @property
+    def first(self) -> int:
+        """Its first song."""
+        return self.songs[0]
+
+
+class Theatre:
+    """Inserts what a test needs, and looks at what the server made of it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.sql = connection
+        self._title_count = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database_url: str) -> AsyncIterator[Theatre]:
+        """A theatre with one artist and one venue."""
+        connection = await asyncpg.connect(database_url)
+        try:
+            await connection.execute(
+                "insert into artists (slug, name) values ('band', 'Band');"
+                "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+                " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
+            )
+            yield cls(connection)
+        finally:
+            await connection.close()
+
+    async def show(
+        self,
+        show_id: int,
+        *,
+        song_count: int = 3,
+        budget: int | None = None,
+        opens_in_s: float = -HOUR_S,
+        closes_in_s: float = HOUR_S,
+        is_locked: bool = False,
+    ) -> Show:
+        """A show under a chosen id, so that its shard is known: id mod 16."""
+        await self.sql.execute(
+            "insert into shows (id, slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at,"
+            " closes_at, is_locked, votes_per_user_max) overriding system value"
+            " values ($1, 'show-' || $1::bigint, 1, 1, 'Show', current_date, 'America/New_York',"
+            " now() + interval '1 day', now() + make_interval(secs => $2), now() + make_interval(secs => $3), $4, $5)",
+            show_id, opens_in_s, closes_in_s, is_locked, budget,
+        )  # fmt: skip
+        await self.sql.execute(
+            "insert into setlists (show_id, type, name) values ($1, 'predicted', 'What we expect')", show_id
+        )
+        return Show(show_id, await self.add_songs(show_id, song_count))
+
+    async def add_songs(self, show_id: int, count: int) -> list[int]:
+        """More songs at the end of a show's setlist; gives what to vote on."""
+        self._title_count += count
+        titles = [f"Song {number}" for number in range(self._title_count - count, self._title_count)]
+        rows = await self.sql.fetch(
+            "with song as (insert into songs (artist_id, title) select 1, unnest($2::text[]) returning id)"
+            " insert into setlist_songs (setlist_id, show_id, song_id, position)"
+            " select l.id, l.show_id, song.id, coalesce((select max(position) from setlist_songs"
+            " where setlist_id = l.id), 0) + row_number() over (order by song.id)"
+            " from song, setlists l where l.show_id = $1 returning id",
+            show_id, titles,
+        )  # fmt: skip
+        return sorted(row["id"] for row in rows)
+
+    async def users(self, count: int) -> list[int]:
+        """New users."""
+        rows = await self.sql.fetch(
+            "insert into users (role) select 'user' from generate_series(1, $1::int) returning id", count
+        )
+        return [row["id"] for row in rows]
+
+    async def token(self) -> str:
+        """A new user's token."""
+        (user_id,) = await self.users(1)
+        return mint_token(SECRET, user_id, "user")
+
+    async def tally(self, show_id: int) -> list[list[int]]:
+        """Counts as PostgreSQL has them on the songs: [[song, up, down], …]."""
+        rows = await self.sql.fetch(
+            "select id, up_count, down_count from setlist_songs where show_id = $1 order by id", show_id
+        )
+        return [list(row) for row in rows]
+
+    async def counted(self, show_id: int) -> list[list[int]]:
+        """The same, counted from the votes themselves."""
+        rows = await self.sql.fetch(
+            "select s.id, count(*) filter (where v.choice = 'up'), count(*) filter (where v.choice = 'down')"
+            " from setlist_songs s left join votes v on v.setlist_song_id = s.id where s.show_id = $1"
+            " group by s.id order by s.id",
+            show_id,
+        )
+        return [list(row) for row in rows]
+
+
+def settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
+    """What a node in a test is told."""
+    given: dict[str, Any] = {
+        "data_dir": Path("/nowhere"),
+        "secret": SECRET,
+        "database_url": database_url,
+        "redis_url": redis_url,
+        "port": 0,
+    }
+    return Settings(**(given | changes))
+
+
+@asynccontextmanager
+async def running_node(database_url: str, redis_url: str, **changes: Any) -> AsyncIterator[Node]:
+    """A whole node, ready, on a port of its own; stopped at the end, and none of its loops may have died."""
+    node = await Node.start(settings(database_url, redis_url, **changes))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await node.wait_until_ready()
+        yield node
+    finally:
+        has_failed = node.failed.done()
+        await node.stop()
+    assert not has_failed, f"the loop {node.failed.result()} died"
+
+
+async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
+    """Asks until the answer is true, and gives it: for what no message tells."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (answer := await holds()):
+            await asyncio.sleep(0.01)
+    return answer

@@ -1,0 +1,44 @@
+"""Codes: their statuses, their ranges, and their page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from server.protocol import codes
+from server.protocol.codes import HTTP_STATUS, Code
+
+PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+CLOSE_CODES = {value for name, value in vars(codes).items() if name.startswith("CLOSE_")}
+
+
+def rows_of(page: str) -> set[str]:
+    """The codes that begin a row of any table: "| `code` | …"."""
+    return set(re.findall(r"^\|\s*`([a-z_]+|\d{4})`\s*\|", page, re.MULTILINE))
+
+
+def test_every_code_is_explained_and_nothing_else_is() -> None:
+    """docs/errors.md has a row for each error code and each close code of ours, and for none that is gone."""
+    rows = rows_of(PAGE.read_text())
+    assert {row for row in rows if not row.isdigit()} == {str(code) for code in Code}
+    assert {int(row) for row in rows if row.isdigit()} >= CLOSE_CODES
+    assert {int(row) for row in rows if row.isdigit() and int(row) >= 4000} == {c for c in CLOSE_CODES if c >= 4000}
+
+
+def test_every_code_has_a_status() -> None:
+    """Over HTTP each error is a client's or a server's."""
+    assert HTTP_STATUS.keys() == set(Code)
+    assert all(400 <= status <= 599 for status in HTTP_STATUS.values())
+
+
+def test_close_codes_tell_by_their_range_whether_to_come_back() -> None:
+    """4000 to 4399 invite the client back; 4400 and up do not."""
+    back = {codes.CLOSE_DRAIN, codes.CLOSE_SLOW, codes.CLOSE_STALE, codes.CLOSE_TOO_MANY}
+    away = {codes.CLOSE_PROTOCOL, codes.CLOSE_BAD_TOKEN, codes.CLOSE_BANNED}
+    assert all(4000 <= code <= 4399 for code in back)
+    assert all(4400 <= code <= 4999 for code in away)
+
+
+def test_rows_are_found_in_tables_only() -> None:
+    """Codes in running text do not count as explained."""
+    assert rows_of("| `budget` | too many |\n|`4001`| slow |\nText with `locked`.\n| when | `closed` |") == {"budget", "4001"}
