@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import secrets
 import signal
@@ -114,6 +115,9 @@ class Node:
             await node.stop()
             raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
         node.port = node._runner.addresses[0][1]
+        # What stands now stays for good: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         return node
 
     @property
@@ -292,7 +296,7 @@ async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:
     """A simulated crowd in a process of its own, so that it cannot slow the node down."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--voters", str(voters),
-        "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural",
+        "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural", "--with-parent",
         stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
 

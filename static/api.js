@@ -47,6 +47,6 @@ export function fetchShows({ query, status, cursor }) {
 export const fetchShow = (ref) => call(`/api/shows/${encodeURIComponent(ref)}`);
 
 /** Anonymous sign-in; the answer's cookie names the visitor from then on. */
-export const signIn = () => call("/api/session", { method: "POST" });
+export const signIn = () => call("/api/session", { method: "POST", body: JSON.stringify({ keep: true }) });
 
 export const signOut = () => call("/api/session", { method: "DELETE" });

@@ -9,6 +9,7 @@ import { Client } from "./client.js";
 import { isAffordable, songTitle } from "./derive.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createList } from "./list.js";
+import { sentElsewhere } from "./outbox.js";
 import { createShow } from "./show.js";
 import { initial, reduce } from "./state.js";
 import * as words from "./words.js";
@@ -71,7 +72,9 @@ function render() {
     list.update(state, now_ms);
     document.title = "MySetlist: vote on tonight's songs";
   } else {
-    if (view === list || drawnShow !== state.route.ref) mount(createShow({ onVote: vote, onSort: sort, onRetry: loadShow }));
+    if (view === list || drawnShow !== state.route.ref) {
+      mount(createShow({ onVote: vote, onSort: sort, onRetry: loadShow }));
+    }
     drawnShow = state.route.ref;
     view.update(state, now_ms);
     const { info } = state.show;
@@ -220,6 +223,12 @@ history.scrollRestoration = "manual";
 addEventListener("online", () => client.wake());
 addEventListener("offline", () => client.sleep());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && client.wake());
+
+/** Told to all tabs of a visitor but the one that changed something. */
+addEventListener("storage", (event) => {
+  const show = sentElsewhere(event);
+  if (show !== null) client.refresh(show);
+});
 
 setInterval(() => {
   if (state.show && view?.held && view.idle_ms() >= ARRANGE_IDLE_MS) dispatch({ type: "arrange", held: view.held() });

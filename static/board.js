@@ -110,6 +110,9 @@ function createSection(id, onVote, isCalm) {
       const scale = Math.max(SCALE_MIN, ...[...counts.values()].flatMap(({ up, down }) => [up, down]));
       next.forEach((song, index) => {
         rows.get(song).update(show, songs.get(song), index + 1, counts.get(song), scale, voting);
+        // A record of what was played is not a row of noughts.
+        const { up, down } = counts.get(song);
+        rows.get(song).showVotes(setlist.type !== "actual" || voting === "open" || up + down > 0);
       });
     },
   };
@@ -132,7 +135,10 @@ function createRow(id, onVote) {
     counts[way] = h("span", { class: "count", data: { count: way } });
     buttons[way] = h("button", {
       class: `vote vote-${way}`, type: "button", data: { vote: way }, "aria-describedby": "reason",
-      on: { click: ({ currentTarget }) => onVote(id, currentTarget.getAttribute("aria-pressed") === "true" ? "none" : way) },
+      on: {
+        click: ({ currentTarget }) =>
+          onVote(id, currentTarget.getAttribute("aria-pressed") === "true" ? "none" : way),
+      },
     }, icon(way), counts[way]);
   }
   const group = h("div", { class: "votes", role: "group" }, buttons.up, buttons.down);
@@ -141,6 +147,10 @@ function createRow(id, onVote) {
 
   return {
     element,
+    showVotes(isShown) {
+      setHidden(group, !isShown);
+      setHidden(spoken, !isShown);
+    },
     update(show, song, place, { up, down }, scale, voting) {
       const choice = choiceOf(show, id);
       const durability = durabilityOf(show, id);

@@ -112,5 +112,7 @@ export declare class Client {
   unsubscribe(channels: string[]): void;
   watch(show: number): void;
   unwatch(show: number): void;
+  /** To be called when another page of the same visitor has voted; asks for the ballot anew. */
+  refresh(show: number): Promise<void>;
   cast(show: number, song: number, choice: Choice): void;
 }

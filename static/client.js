@@ -158,6 +158,18 @@ export class Client {
     this.#flush(show);
   }
 
+  /** Another tab of this visitor has voted: what this one holds of the ballot is out of date. */
+  async refresh(show) {
+    if (!this.#isReady || !this.#watched.has(show)) return;
+    try {
+      if (!this.#user) await this.#identify();
+      await this.#resume(show);
+    } catch (error) {
+      // Shown a little later then: with the next vote, or after the next reconnect.
+      if (!(error instanceof RequestError)) throw error;
+    }
+  }
+
   async #greet(socket) {
     try {
       const { user, ping_ms, time_ms } = await this.request("hello");

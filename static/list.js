@@ -92,7 +92,8 @@ export function createList({ onSearch, onStatus, onMore, onRetry }) {
 
 function card(show, now_ms) {
   const isEarly = show.voting === "closed" && show.opens_at && Date.parse(show.opens_at) > now_ms;
-  const voting = isEarly ? `Voting opens ${words.inTime(Date.parse(show.opens_at), now_ms)}` : words.VOTING[show.voting];
+  const voting = isEarly
+    ? `Voting opens ${words.inTime(Date.parse(show.opens_at), now_ms)}` : words.VOTING[show.voting];
   const isDull = show.status === "cancelled";
   return h("li", { class: "card", data: { show: show.id, status: show.status } },
     h("time", { class: "stub", datetime: show.local_date },

@@ -8,6 +8,11 @@
 
 const KEY_PREFIX = "mysetlist.outbox.";
 
+/** The show whose waiting votes another tab has just sent, all of them; null for any other change of the storage. */
+export function sentElsewhere({ key, newValue }) {
+  return key?.startsWith(KEY_PREFIX) && newValue === null ? Number(key.slice(KEY_PREFIX.length)) : null;
+}
+
 export class Outbox {
   #storage;
   #memory = new Map();

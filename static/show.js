@@ -70,7 +70,9 @@ export function createShow({ onVote, onSort, onRetry }) {
       const { info } = show;
       const voting = votingOf(show, now_ms);
       setText(heading, info.artist.name);
-      setText(name, info.name && info.name !== info.artist.name ? info.name : "");
+      // Most shows are called by what the heading and the next line say anyway.
+      const plainNames = [info.artist.name, `${info.artist.name} at ${info.venue.name}`];
+      setText(name, info.name && !plainNames.includes(info.name) ? info.name : "");
       setText(where, `${info.venue.name}, ${words.place(info.venue)}`);
       setText(when, `${words.longDate(info.local_date)}${
         info.starts_at ? `, ${words.clockTime(info.starts_at, info.time_zone)}` : ""}`);

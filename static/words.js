@@ -13,6 +13,7 @@ const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["s
 export function inTime(then_ms, now_ms) {
   const distance_ms = then_ms - now_ms;
   // Below a minute seconds would run; two of the next lower unit say more than one of the upper.
+  if (Math.abs(distance_ms) < 1_500) return "just now";
   const [unit, unit_ms] = UNITS.find(([, size]) => Math.abs(distance_ms) >= size * 1.5) ?? UNITS[3];
   return relative.format(Math.round(distance_ms / unit_ms), unit);
 }
@@ -116,6 +117,8 @@ export function refusal(code) {
 }
 
 export function confirmation(choice, title, connection) {
-  const done = { up: `Voted up: ${title}.`, down: `Voted down: ${title}.`, none: `Vote for ${title} taken back.` }[choice];
+  const done = {
+    up: `Voted up: ${title}.`, down: `Voted down: ${title}.`, none: `Vote for ${title} taken back.`,
+  }[choice];
   return connection === "live" ? done : `${done} It will be sent when you are connected again.`;
 }

@@ -19,7 +19,7 @@ def meta_key(shard: int) -> str:
 
 
 def show_key(shard: int, show_id: int) -> str:
-    """Hash: the show's rules (`o` opens, `c` closes [ms], `l` locked, `b` budget, `r` revision) and `a`, its position."""
+    """Hash: the show's rules (`o` opens, `c` closes [ms], `l` locked, `b` budget, `r` revision)."""
     return f"{{{shard}}}:show:{show_id}"
 
 
@@ -33,5 +33,5 @@ def ballots_key(shard: int, show_id: int) -> str:
     return f"{{{shard}}}:ballots:{show_id}"
 
 
-# Hash: user -> day << 20 | spent (days since 1970, UTC); not sharded, see docs/adr/0004.
+# Hash: user -> day << 30 | spent (days since 1970, UTC); not sharded, see docs/adr/0004.
 SPENT_KEY = "spent"

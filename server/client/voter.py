@@ -134,8 +134,10 @@ class Voter(Line):
             return
         self._request_id = request_id = self._request_id + 1
         self._pending[request_id] = cast
+        # A cast is timed from its first attempt: an outage is part of how long its voter waited.
+        if not cast.attempts:
+            cast.sent_s = now_s()
         cast.attempts += 1
-        cast.sent_s = now_s()
         transport.send(TEXT, wire.cast_frame(request_id, cast.show_id, cast.votes))
 
     def _send_again(self) -> None:
@@ -293,6 +295,7 @@ class Voter(Line):
                 if not cast.votes:
                     continue  # newer casts have replaced all of it
                 # Sending a state again makes the server tell us once more whether it is durable.
+                cast.sent_s = now_s()
                 cast.before = [None if choice == "none" else choice for _, choice in cast.votes]
                 self._busy.update(song for song, _ in cast.votes)
                 cut_off.append(cast)

@@ -81,16 +81,23 @@ class Listener:
 
     async def run(self) -> None:
         """Listens until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_listening(), name="listener-connection")
+            tasks.create_task(self._poll_while_deaf(), name="listener-poll")
+
+    async def _keep_listening(self) -> None:
         backoff_s = 0.05
         while True:
             try:
                 await self._listen()
             except (StoreError, CacheError) as error:
                 log.warning("listener.reconnecting", error=str(error))
-            self.is_listening = False
+            if self.is_listening:
+                self.is_listening = False
+                backoff_s = 0.05
             LISTENER_RECONNECTS.inc()
-            await self._poll_for(backoff_s)
-            backoff_s = BACKOFF_S_MAX if backoff_s > BACKOFF_S_MAX / 2 else backoff_s * 2
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, BACKOFF_S_MAX)
 
     async def _listen(self) -> None:
         listening = await Listening.open(
@@ -128,14 +135,16 @@ class Listener:
         if read:
             await self._sources.reload_tallies(sorted(read))
 
-    async def _poll_for(self, duration_s: float) -> None:
-        watched = list(self._hub.watched("votes"))
-        if watched:
+    async def _poll_while_deaf(self) -> None:
+        while True:
+            await asyncio.sleep(DEGRADED_POLL_S)
+            watched = list(self._hub.watched("votes"))
+            if self.is_listening or not watched:
+                continue
             try:
                 await self._sources.poll_hot(watched)
             except CacheError as error:
                 log.warning("valkey.unreachable", error=str(error))
-        await asyncio.sleep(duration_s)
 
     # ── notifications
 

@@ -39,9 +39,11 @@ class LiveRoutes:
         )
         if not socket.can_prepare(request).ok:
             raise Refused(Code.BAD_REQUEST, f"This is a websocket; connect with the subprotocol {SUBPROTOCOL}.")
+        # A bad token in the header is refused while an HTTP answer is still possible.
+        identity = self._identify(request)
         await socket.prepare(request)
         assert request.transport is not None
-        connection = Connection(socket, request.transport, self._services, self._identify(request))
+        connection = Connection(socket, request.transport, self._services, identity)
         self._sockets.add(connection)
         try:
             await connection.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -63,10 +64,15 @@ class PeopleRoutes:
         return identity.user_id
 
     async def post_session(self, request: web.Request) -> web.Response:
-        """`POST /api/session`: a new anonymous user."""
-        user_id = await create_user(self._database)
-        token = mint_token(self._secret, user_id, "user")
-        body = {"token": token, "user": {"id": user_id, "role": "user"}}
+        """`POST /api/session`: a new anonymous user, or with `{"keep": true}` the one whose cookie came along.
+
+        A page asks to keep: two tabs that were opened before the first vote must not become two users.
+        """
+        identity = self.identify(request) if await _wants_to_keep(request) else None
+        if identity is None:
+            identity = Identity(await create_user(self._database), "user")
+        token = mint_token(self._secret, identity.user_id, identity.role)
+        body = {"token": token, "user": {"id": identity.user_id, "role": identity.role}}
         response = web.Response(status=201, body=orjson.dumps(body), content_type="application/json")
         response.headers["Cache-Control"] = "no-store"
         _keep(request, response, token)
@@ -84,6 +90,20 @@ class PeopleRoutes:
         response = web.Response(status=204)
         response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=request.secure)
         return response
+
+
+class _SessionBody(msgspec.Struct, frozen=True):
+    keep: bool = False
+
+
+async def _wants_to_keep(request: web.Request) -> bool:
+    body = await request.read()
+    if not body:
+        return False
+    try:
+        return msgspec.json.decode(body, type=_SessionBody).keep
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise Refused(Code.BAD_REQUEST, "The body, if any, is a JSON object with a boolean `keep`.") from None
 
 
 def _keep(request: web.Request, response: web.Response, token: str) -> None:

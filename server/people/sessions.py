@@ -10,6 +10,7 @@ import jwt
 
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.queries import load_queries
 
@@ -70,7 +71,7 @@ def verify_token(secret: str, token: str) -> Identity:
         claims = jwt.decode(
             token, secret, algorithms=["HS256"], audience=_AUDIENCE, options={"require": ["sub", "exp", "role"]}
         )
-        user_id = int(claims["sub"])
+        user_id = _user_id(claims["sub"])
     except jwt.ExpiredSignatureError:
         raise Refused(Code.UNAUTHENTICATED, "The token has expired. Sign in again.") from None
     except (jwt.InvalidTokenError, ValueError):
@@ -78,3 +79,13 @@ def verify_token(secret: str, token: str) -> Identity:
     if claims["role"] not in ROLES:
         raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.")
     return Identity(user_id, claims["role"])
+
+
+def _user_id(subject: str) -> int:
+    # Only what mint_token writes: int() would also take signs, spaces and numbers too large for the database.
+    if not (subject.isascii() and subject.isdigit() and len(subject) <= len(str(EXACT_MAX))):
+        raise ValueError("no user id")
+    user_id = int(subject)
+    if not 0 < user_id <= EXACT_MAX:
+        raise ValueError("no user id")
+    return user_id

@@ -6,7 +6,7 @@ one could be read, so that the error reply finds its request.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -84,7 +84,7 @@ OPS = ("hello", "subscribe", "unsubscribe", "cast", "ballot", "ping")
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
     id: RequestId | None = None
-    op: str | None = None
+    op: Any = None  # of any type, so that the id is found beside an op that is no text
 
 
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)

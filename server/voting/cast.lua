@@ -17,7 +17,7 @@
 
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
-local SPENT_UNITS = 1048576     -- a user's day budget is kept as day * SPENT_UNITS + spent
+local SPENT_UNITS = 1073741824     -- a user's day budget is kept as day * SPENT_UNITS + spent
 local request = cmsgpack.unpack(ARGV[1])
 local day_max = request[1]
 
@@ -33,9 +33,10 @@ local last, barrier = tonumber(meta[1]), tonumber(meta[2])
 
 for _, seed in ipairs(request[2]) do
     local show_key = prefix .. 'show:' .. string.format('%d', seed[1])
-    if seed[2] >= barrier and redis.call('EXISTS', show_key) == 0 then
-        redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7],
-                   'a', string.format('%d', seed[2]))
+    -- revise.lua may have come between the reading of the seed and now.
+    local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', seed[1])) or 0)
+    if seed[2] >= barrier and seed[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
+        redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7])
         local fields, tally = {}, seed[8]
         for i = 1, #tally, 3 do
             fields[#fields + 1] = string.format('%d', tally[i])
@@ -183,7 +184,6 @@ if #entry > 0 then
             end
             if #fields > 0 then
                 redis.call('HSET', prefix .. 'tally:' .. show_id, unpack(fields))
-                redis.call('HSET', prefix .. 'show:' .. show_id, 'a', packed_position)
             end
         end
     end

@@ -12,9 +12,6 @@ from server.protocol.positions import SEQ_BITS
 from server.voting.log import Entry
 from server.voting.rules import CHOICES
 
-# PostgreSQL takes less than 8000 bytes a notification.
-PAYLOAD_BYTES_MAX = 7_500
-
 
 @dataclass(slots=True)
 class ShardBatch:
@@ -71,13 +68,14 @@ def fold(batches: Iterable[ShardBatch]) -> Folded:
 
 
 def take_entries(batches: list[ShardBatch], votes_max: int) -> list[ShardBatch]:
-    """The first entries of the batches, until they hold `votes_max` votes; at least one entry of the first batch.
+    """The first entries of the batches, until they hold `votes_max` votes; at least one entry of one batch.
 
-    What is left stays in the log for the next round.
+    What is left stays in the log for the next round. The batch that begins earliest goes first, so that a shard with
+    a long backlog keeps nobody waiting for ever.
     """
     taken = []
     left = votes_max
-    for batch in batches:
+    for batch in sorted(batches, key=lambda batch: batch.entries[0].position):
         count = 0
         for entry in batch.entries:
             if left <= 0:
@@ -87,30 +85,3 @@ def take_entries(batches: list[ShardBatch], votes_max: int) -> list[ShardBatch]:
         if count:
             taken.append(ShardBatch(batch.shard, batch.old_position, batch.entries[:count]))
     return taken
-
-
-def tally_payloads(show_id: int, at: int, total: int, counts: list[tuple[int, int, int]]) -> list[str]:
-    """Notifications of a show's changed songs: `{"show":7,"at":1,"total":9,"tally":[[song,up,down],…]}`.
-
-    Takes: counts, [(song, up, down)]
-    Gives: one or more payloads under PAYLOAD_BYTES_MAX, each complete in itself: counts are absolute
-    """
-    head = f'{{"show":{show_id},"at":{at},"total":{total},"tally":['
-    return _split(head, [f"[{song},{up},{down}]" for song, up, down in counts], "]}")
-
-
-def commit_payloads(shard: int, at: int, entries: list[int]) -> list[str]:
-    """Notifications of the log entries a transaction held: `{"shard":7,"at":1,"entries":[…]}`."""
-    return _split(f'{{"shard":{shard},"at":{at},"entries":[', [str(entry) for entry in entries], "]}")
-
-
-def _split(head: str, items: list[str], tail: str) -> list[str]:
-    payloads: list[str] = []
-    start, size = 0, len(head) + len(tail)
-    for index, item in enumerate(items):
-        if size + len(item) + 1 > PAYLOAD_BYTES_MAX:
-            payloads.append(f"{head}{','.join(items[start:index])}{tail}")
-            start, size = index, len(head) + len(tail)
-        size += len(item) + 1
-    payloads.append(f"{head}{','.join(items[start:])}{tail}")
-    return payloads

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from server.cache.connection import Command, Connection
-from server.cache.keys import shard_prefix
+from server.cache.keys import meta_key, shard_prefix
 from server.clock import Clock
 from server.errors import CacheError, CacheUnavailable, Refused, StoreError
 from server.protocol.codes import Code
@@ -23,6 +23,7 @@ from server.voting.log import CAST_SCRIPT, open_shard, queries
 from server.voting.receipts import Batch, Receipt, Receipts, Waiter
 from server.voting.rules import pack_cast, shard_of
 from server.voting.seeds import ColdCast, Seeds
+from server.voting.tallies import revise_warm
 
 log = structlog.get_logger()
 
@@ -71,6 +72,7 @@ class Intake:
         self._connection = Connection(url, on_connect=self._open_shards)
         self._script = ""
         self._queue: list[Cast] = []
+        self._resumed: list[Cast] = []  # waited for what was cold; go before the queue, being older
         self._queued = asyncio.Event()
         self._seeds = Seeds(database, shard_count, self._resume)
         self._is_busy = False
@@ -89,7 +91,7 @@ class Intake:
         """
         if self._is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=RETRY_AFTER_MS)
-        if len(self._queue) + self._seeds.waiting_count >= PENDING_CASTS_MAX:
+        if len(self._queue) + len(self._resumed) + self._seeds.waiting_count >= PENDING_CASTS_MAX:
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
         self._queue.append(Cast(pack_cast(show_id, user_id, votes), waiter))
         self._queued.set()
@@ -102,8 +104,8 @@ class Intake:
                 tasks.create_task(self._accept_and_settle(), name="intake-receipts")
                 tasks.create_task(self._seeds.run(), name="intake-seeds")
         finally:
-            self._refuse_all(self._queue, "The server is going away. Try again.")
-            self._queue = []
+            self._refuse_all(self._resumed + self._queue, "The server is going away. Try again.")
+            self._resumed, self._queue = [], []
             await self._connection.close()
 
     def refuse_new(self) -> None:
@@ -113,12 +115,13 @@ class Intake:
     async def drained(self) -> None:
         """Returns once no cast waits for the script or for its commit."""
         # Looked at, not signalled: this happens once in a node's life, and the counts change with every cast.
-        while self._queue or self._seeds.waiting_count or self.receipts.cast_count:  # noqa: ASYNC110
+        while self._queue or self._resumed or self._seeds.waiting_count or not self.receipts.is_empty:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     # ── rounds
 
     async def _send_rounds(self) -> None:
+        await self._probe()
         while True:
             try:
                 async with asyncio.timeout(PROBE_S):
@@ -184,7 +187,7 @@ class Intake:
         by_shard: dict[int, list[Cast]] = {}
         votes_by_shard: dict[int, int] = {}
         rest: list[Cast] = []
-        for cast in self._queue:
+        for cast in self._resumed + self._queue:
             shard = shard_of(cast.packed[0], self._shard_count)
             vote_count = votes_by_shard.get(shard, 0)
             if vote_count >= SCRIPT_VOTES_MAX:
@@ -192,7 +195,7 @@ class Intake:
                 continue
             votes_by_shard[shard] = vote_count + len(cast.packed) // 2
             by_shard.setdefault(shard, []).append(cast)
-        self._queue = rest
+        self._resumed, self._queue = [], rest
         if not rest:
             self._queued.clear()
         return by_shard
@@ -226,7 +229,7 @@ class Intake:
             _refuse(cast, error)
             return
         cast.tries += 1
-        self._queue.append(cast)
+        self._resumed.append(cast)
         self._queued.set()
 
     # ── opening
@@ -236,6 +239,8 @@ class Intake:
         self._script = script.decode()
         for shard in range(self._shard_count):
             await open_shard(self._database, connection.ask_first, shard)
+        # Votes are not all that Valkey can have missed or lost: a lock set meanwhile must hold from the first cast on.
+        await revise_warm(self._database, connection.ask_first, self._shard_count)
 
     async def _open_cold_shard(self, shard: int, casts: list[Cast]) -> None:
         try:
@@ -291,6 +296,19 @@ class Intake:
             if lost_count:
                 VOTES_LOST.inc(lost_count)
                 log.error("votes.lost", shard=row["shard"], casts=lost_count, committed=row["position"])
+        await self._find_cut({row["shard"] for row in rows if row["position"] < oldest[row["shard"]]}, oldest)
+
+    async def _find_cut(self, shards: set[int], oldest: dict[int, int]) -> None:
+        """Finds logs that end before what is awaited; once they are past it, the next settling reports it as lost."""
+        if not shards:
+            return
+        try:
+            ends = await self._connection.ask([("HGET", meta_key(shard), "last") for shard in shards])
+            for shard, end in zip(shards, ends, strict=True):
+                if end is not None and int(end) < oldest[shard]:
+                    await open_shard(self._database, self._connection.ask, shard, awaited=oldest[shard])
+        except (CacheError, StoreError) as error:
+            log.warning("receipts.not_settled", error=str(error), casts=self.receipts.cast_count)
 
 
 def _refuse(cast: Cast, error: Refused) -> None:

@@ -55,12 +55,13 @@ def decode_entry(entry_id: bytes, fields: list[bytes]) -> Entry:
 
 
 async def open_shard(
-    database: Database, ask: Ask, shard: int, *, is_forked: bool = False, is_log_lost: bool = False
+    database: Database, ask: Ask, shard: int, *, is_forked: bool = False, is_log_lost: bool = False, awaited: int = 0
 ) -> bool:
     """Makes sure the hot copy of a shard is not older than the database, else throws it away.
 
     Takes:  ask, of a Connection; is_forked: an entry did not follow its predecessor, so throw the copy away;
-            is_log_lost: `last` names an entry that is not in the log, so throw the copy away and go on past it
+            is_log_lost: `last` names an entry that is not in the log, so throw the copy away and go on past it;
+            awaited: an entry somebody waits for; if the log, all committed, ends before it, go on past it
     Gives:  whether the hot copy was thrown away
     Raises: StoreUnavailable, CacheUnavailable
     Locks:  the shard's row of log_positions, so that only one node opens it at a time and no writer commits meanwhile
@@ -69,10 +70,12 @@ async def open_shard(
         committed: int = await queries.lock_position(connection, shard=shard)
         (last,) = await ask([("HGET", meta_key(shard), "last")])
         is_behind = last is None or int(last) < committed
-        if not (is_behind or is_forked or is_log_lost):
+        # A log that lost nothing but uncommitted entries looks whole: only whoever waits for one of them knows.
+        is_cut = not is_behind and int(last) == committed < awaited
+        if not (is_behind or is_forked or is_log_lost or is_cut):
             return False
         base = committed
-        if is_behind:
+        if is_behind or is_cut:
             # Moving the position fences off any writer that still holds entries which Valkey has lost: they must not
             # be committed behind the back of the copy that is read from the database now.
             base = await queries.raise_position(connection, shard=shard, at_least=0)
@@ -85,7 +88,8 @@ async def open_shard(
     if committed == 0 and last is None:
         # A new shard, no loss.
         return True
-    reason = "gone" if last is None else "behind" if is_behind else "forked" if is_forked else "log_lost"
+    reasons = {"gone": last is None, "behind": is_behind, "cut": is_cut, "forked": is_forked, "log_lost": is_log_lost}
+    reason = next(reason for reason, holds in reasons.items() if holds)
     LOG_RESETS.labels(reason).inc()
     log.warning("shard.reset", shard=shard, reason=reason, committed=committed, last=int(last or 0), newest=int(newest))
     return True

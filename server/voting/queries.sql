@@ -23,89 +23,12 @@ returning position;
 -- takes: shard whose hot copy was thrown away
 select pg_notify('resets', (:shard::int)::text);
 
--- name: move_positions
--- takes: shards, old and new positions
--- gives: the shards that moved; fewer than asked = another writer was there first, give up the transaction
--- locks: those rows of log_positions, by shard
-with held as (
-    select shard from log_positions where shard = any(:shards::smallint[]) order by shard for update
-)
-update log_positions p
-   set position = m.new_position
-  from unnest(:shards::smallint[], :old::bigint[], :new::bigint[]) as m (shard, old_position, new_position),
-       held
- where held.shard = m.shard and p.shard = m.shard and p.position = m.old_position
-returning p.shard;
-
--- name: apply_votes$
--- takes: votes, one a song and user: setlist_song_ids, user_ids, show_ids, choices ('up', 'down' or null), cast_ms
--- gives: how many changed something
--- Votes on songs or by users that are gone by now are left out. The triggers on votes move the tallies.
-with cast_votes as materialized (
-    select c.setlist_song_id, c.user_id, c.show_id, c.choice,
-           to_timestamp(c.cast_ms / 1000.0) as cast_at, v.choice as previous
-      from unnest(:setlist_song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[],
-                  :choices::vote_choice[], :cast_ms::bigint[])
-           as c (setlist_song_id, user_id, show_id, choice, cast_ms)
-      join setlist_songs s on s.id = c.setlist_song_id and s.show_id = c.show_id
-      join users u on u.id = c.user_id
-      left join votes v on v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
-), changed as materialized (
-    select * from cast_votes where choice is distinct from previous
-), withdrawn as (
-    delete from votes v using changed c
-     where c.choice is null and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
-), put as (
-    insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
-    select setlist_song_id, user_id, show_id, choice, cast_at from changed where choice is not null
-    on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
-), history as (
-    insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
-    select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed
-), rollup as (
-    insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)
-    select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'),
-           count(*) filter (where choice = 'down'), count(*) filter (where choice is null)
-      from changed group by 1, 2 order by 1, 2
-    on conflict (show_id, hour) do update
-       set up_count = vote_rollups.up_count + excluded.up_count,
-           down_count = vote_rollups.down_count + excluded.down_count,
-           withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
-)
-select count(*) from changed;
-
--- name: put_spent
--- takes: users, days (since 1970) and how much of the day's budget is spent; a smaller number never replaces a larger
-insert into user_vote_limits (user_id, day, spent)
-select s.user_id, date '1970-01-01' + s.day, s.spent
-  from unnest(:user_ids::bigint[], :days::int[], :spent::int[]) as s (user_id, day, spent)
-  join users u on u.id = s.user_id
- order by s.user_id, s.day
-on conflict (user_id, day) do update set spent = greatest(user_vote_limits.spent, excluded.spent);
-
--- name: mark_shows
--- takes: shows and the position their tallies are now as of
--- gives: their totals
-update shows w
-   set position = m.position
-  from unnest(:show_ids::bigint[], :positions::bigint[]) as m (show_id, position)
- where w.id = m.show_id
-returning w.id, w.vote_count;
-
--- name: fetch_tallies
--- takes: songs
--- gives: their counts, by show
-select show_id, id, up_count, down_count from setlist_songs where id = any(:song_ids::bigint[]) order by show_id, id;
-
--- name: record_commits
--- takes: shards, their new positions, and the entries committed with them as text, "1,2,3"
-insert into log_commits (shard, position, entries)
-select shard, position, string_to_array(entries, ',')::bigint[]
-  from unnest(:shards::smallint[], :positions::bigint[], :entries::text[]) as c (shard, position, entries);
-
--- name: notify_all
--- takes: channel, payloads under 8000 bytes
-select pg_notify(:channel, payload) from unnest(:payloads::text[]) as p (payload);
+-- name: commit_votes$
+-- takes and gives: see the function of that name in migrations
+select commit_votes(
+    :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :entries::text[],
+    :song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :choices::vote_choice[], :cast_ms::bigint[],
+    :spent_user_ids::bigint[], :spent_days::int[], :spent::int[]);
 
 -- name: fetch_commits
 -- takes: shards and the oldest position of interest in each

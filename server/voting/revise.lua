@@ -12,7 +12,17 @@ local change = cmsgpack.unpack(ARGV[1])
 local show = string.format('%d', change[1])
 local show_key, tally_key = prefix .. 'show:' .. show, prefix .. 'tally:' .. show
 local revision = tonumber(redis.call('HGET', show_key, 'r') or -1)
-if revision < 0 or revision >= change[6] then return 0 end
+if revision < 0 then
+    -- A seed that was read before this change may be on its way; it must not bring the old rules. A minute is far
+    -- more than it takes.
+    local revisions_key = prefix .. 'revisions'
+    if tonumber(redis.call('HGET', revisions_key, show) or 0) < change[6] then
+        redis.call('HSET', revisions_key, show, string.format('%d', change[6]))
+        redis.call('EXPIRE', revisions_key, 60)
+    end
+    return 0
+end
+if revision >= change[6] then return 0 end
 
 redis.call('HSET', show_key, 'o', change[2], 'c', change[3], 'l', change[4], 'b', change[5],
            'r', string.format('%d', change[6]))

@@ -34,9 +34,10 @@ class VotingRoutes:
         """`POST /api/shows/{show}/votes`."""
         user_id = self._user_of(request)
         show_id = _show_id(request)
-        if (request.content_length or 0) > INBOUND_BYTES_MAX:
+        # The length that is announced is refused before it is read; a chunked body announces none.
+        if (request.content_length or 0) > INBOUND_BYTES_MAX or len(data := await request.read()) > INBOUND_BYTES_MAX:
             raise Refused(Code.TOO_LARGE, f"A body has at most {INBOUND_BYTES_MAX} bytes.")
-        body = decode_votes_body(await request.read())
+        body = decode_votes_body(data)
         at, durability, ballot, left = await self._submit(show_id, user_id, body.votes)
         return _json(
             b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}' % (at, durability.encode(), ballot, left)
@@ -74,7 +75,9 @@ class _Waiter:
 
 def _show_id(request: web.Request) -> int:
     text = request.match_info["show"]
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:17]) <= EXACT_MAX:
+    # Counted before it is converted: leading zeros could hide a number that nothing behind here can take.
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(EXACT_MAX))
+    if not is_number or not 0 < int(text) <= EXACT_MAX:
         raise Refused(Code.NOT_FOUND, "No such show.")
     return int(text)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 from server.cache.connection import Command, Connection
-from server.cache.keys import shard_prefix, show_key, tally_key
+from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
 from server.errors import CacheError
 from server.store.database import Database
-from server.voting.log import REVISE_SCRIPT, queries
+from server.voting.log import REVISE_SCRIPT, Ask, queries
 from server.voting.rules import shard_of
 
 
@@ -50,12 +50,15 @@ class Tallies:
         commands: list[Command] = []
         for show_id in show_ids:
             shard = shard_of(show_id, self._shard_count)
-            commands.append(("HGET", show_key(shard, show_id), "a"))
+            # The position first, so that the counts can only be newer than it says. It is that of the whole log: a
+            # show's commits are announced at the end of their batch, and what is read later must not stand before it.
+            commands.append(("HGET", meta_key(shard), "last"))
+            commands.append(("HEXISTS", show_key(shard, show_id), "r"))
             commands.append(("HGETALL", tally_key(shard, show_id)))
         answers = await self._connection.ask(commands)
         tallies: dict[int, Tally | None] = {}
-        for show_id, at, fields in zip(show_ids, answers[::2], answers[1::2], strict=True):
-            if at is None:
+        for show_id, at, is_warm, fields in zip(show_ids, answers[::3], answers[1::3], answers[2::3], strict=True):
+            if at is None or not is_warm:
                 tallies[show_id] = None
                 continue
             counts = []
@@ -84,28 +87,41 @@ class Tallies:
 
         Raises: StoreUnavailable, CacheError
         """
-        async with self._database.connection() as connection:
-            rows = [row async for row in queries.fetch_revised_shows(connection, show_ids=show_ids)]
-        commands: list[Command] = []
-        for row in rows:
-            change = (
-                row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
-                row["song_ids"],
-            )  # fmt: skip
-            prefix = shard_prefix(shard_of(row["id"], self._shard_count))
-            commands.append(("EVAL", REVISE_SCRIPT, 1, prefix, msgspec.msgpack.encode(change)))
-        if commands:
-            await self._connection.ask(commands)
+        await _revise(self._database, self._connection.ask, self._shard_count, show_ids)
 
     async def revise_all(self) -> None:
         """`revise` for every warm show, after notifications may have been missed.
 
         Raises: StoreUnavailable, CacheError
         """
-        shards = range(self._shard_count)
-        answers = await self._connection.ask([("SMEMBERS", f"{shard_prefix(shard)}shows") for shard in shards])
-        await self.revise(sorted(int(show) for shows in answers for show in shows))
+        await revise_warm(self._database, self._connection.ask, self._shard_count)
 
     async def close(self) -> None:
         """Hangs up."""
         await self._connection.close()
+
+
+async def revise_warm(database: Database, ask: Ask, shard_count: int) -> None:
+    """Brings the hot rules of every warm show up to date with PostgreSQL.
+
+    Raises: StoreUnavailable, CacheError
+    """
+    answers = await ask([("SMEMBERS", f"{shard_prefix(shard)}shows") for shard in range(shard_count)])
+    await _revise(database, ask, shard_count, sorted(int(show) for shows in answers for show in shows))
+
+
+async def _revise(database: Database, ask: Ask, shard_count: int, show_ids: list[int]) -> None:
+    if not show_ids:
+        return
+    async with database.connection() as connection:
+        rows = [row async for row in queries.fetch_revised_shows(connection, show_ids=show_ids)]
+    commands: list[Command] = []
+    for row in rows:
+        change = (
+            row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
+            row["song_ids"],
+        )  # fmt: skip
+        prefix = shard_prefix(shard_of(row["id"], shard_count))
+        commands.append(("EVAL", REVISE_SCRIPT, 1, prefix, msgspec.msgpack.encode(change)))
+    if commands:
+        await ask(commands)

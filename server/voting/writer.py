@@ -8,18 +8,18 @@ nothing happens (the fencing). The position stands beside the data, so a crash a
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import deque
 
 import structlog
 
 from server.cache.connection import Command, Connection
 from server.cache.keys import log_key, meta_key
 from server.clock import Clock
-from server.errors import CacheError, StoreConflict, StoreError
+from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS, stream_id
 from server.store.database import Database
 from server.telemetry import COMMIT_SECONDS, VOTES_COMMITTED, WRITER_LAG_MS
-from server.voting.folding import Folded, ShardBatch, commit_payloads, fold, take_entries, tally_payloads
+from server.voting.folding import Folded, ShardBatch, fold, take_entries
 from server.voting.leases import Leases
 from server.voting.log import decode_entry, open_shard, queries, read_commands
 
@@ -28,9 +28,12 @@ log = structlog.get_logger()
 LEASE_REFRESH_S = 0.5
 # Small transactions cost nearly as much as large ones: leave at least this long between two beginnings.
 COMMIT_INTERVAL_S = 0.04
-BATCH_VOTES_MAX = 5_000
-READ_ENTRIES_MAX = 100
+BATCH_VOTES_MAX = 600
+READ_ENTRIES_MAX = 10
 IDLE_BLOCK_MS = 200
+# A second transaction is handed over while the first one runs, so that PostgreSQL need not wait for this node's busy
+# event loop. It waits for the first one's row of log_positions, and does nothing if that one did nothing.
+COMMITS_IN_FLIGHT_MAX = 2
 BACKOFF_S_MAX = 1.0
 
 
@@ -50,7 +53,8 @@ class Writer:
         self._shard_count = shard_count
         self._connection = Connection(url)
         self._leases = Leases(database.url, shard_count)
-        self._positions: dict[int, int] = {}  # of held shards, as last committed
+        self._positions: dict[int, int] = {}  # of held shards, as last committed, or given to a commit under way
+        self._commits: deque[asyncio.Task[None]] = deque()  # oldest first
         self._trims: list[Command] = []
         self._suspects: dict[int, int] = {}  # shard -> Valkey's `last` that is not in its log
         self._upkept_s = -1e9
@@ -66,6 +70,8 @@ class Writer:
                     log.warning("writer.overtaken", shards=sorted(self._positions))
                     self._positions = {}
                 except (StoreError, CacheError) as error:
+                    # StoreConflict too: a song or a user went away between the join and the foreign key's check, and
+                    # the join sees it next time.
                     log.warning("writer.waiting", error=str(error), retry_s=backoff_s)
                     if isinstance(error, StoreError):
                         await self._leases.close()
@@ -87,16 +93,42 @@ class Writer:
         if not held:
             await asyncio.sleep(LEASE_REFRESH_S)
             return
-        while (started_s := self._clock.monotonic_s()) < until_s:
-            batches = await self._read_log()
-            if batches:
-                batches = take_entries(batches, BATCH_VOTES_MAX)
-                await self._commit(batches)
-                await self._reset_forked(batches)
+        try:
+            while (started_s := self._clock.monotonic_s()) < until_s:
+                await self._round(started_s)
+            await self._finish_commits(0)
+        finally:
+            # Whatever went wrong, nothing of this period is under way when the next one reads the positions.
+            await asyncio.gather(*self._commits, return_exceptions=True)
+            self._commits.clear()
+
+    async def _round(self, started_s: float) -> None:
+        read = await self._read_log()
+        if read:
+            batches = take_entries(read, BATCH_VOTES_MAX)
+            for batch in batches:
+                self._positions[batch.shard] = batch.new_position
+            self._commits.append(asyncio.create_task(self._commit(batches), name="writer-commit"))
+            await self._finish_commits(COMMITS_IN_FLIGHT_MAX - 1)
+            if sum(len(batch.entries) for batch in batches) == sum(len(batch.entries) for batch in read):
+                # All of the log is taken, so more can gather; a backlog does not wait.
                 await asyncio.sleep(max(0.0, started_s + COMMIT_INTERVAL_S - self._clock.monotonic_s()))
-            if started_s - self._upkept_s >= 1.0:
-                self._upkept_s = started_s
-                await self._upkeep({batch.shard for batch in batches})
+        else:
+            await self._finish_commits(0)
+        if started_s - self._upkept_s >= 1.0:
+            self._upkept_s = started_s
+            await self._finish_commits(0)
+            # Read, not taken: a shard that waits its turn behind another's backlog has its log.
+            await self._upkeep({batch.shard for batch in read})
+
+    async def _finish_commits(self, left: int) -> None:
+        """Waits until no more than `left` are under way.
+
+        Raises: whatever the oldest of them raised
+        """
+        while len(self._commits) > left:
+            await self._commits[0]
+            self._commits.popleft()
 
     async def _read_positions(self, held: set[int]) -> None:
         async with self._database.connection() as connection:
@@ -119,90 +151,37 @@ class Writer:
 
     async def _commit(self, batches: list[ShardBatch]) -> None:
         started_s = self._clock.monotonic_s()
-        folded = fold(batches)
-        for is_last_try in (False, False, True):
-            try:
-                changed_count = await self._write(batches, folded)
-                break
-            except StoreConflict:
-                # A song or a user went away between the join and the foreign key's check; the join sees it next time.
-                if is_last_try:
-                    raise
+        changed_count = await self._write(batches, fold(batches))
         for batch in batches:
-            self._positions[batch.shard] = batch.new_position
             self._trims.append(("XTRIM", log_key(batch.shard), "MINID", stream_id(batch.new_position + 1)))
         VOTES_COMMITTED.inc(changed_count)
         COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
         oldest_ms = min(batch.entries[0].position >> SEQ_BITS for batch in batches)
         WRITER_LAG_MS.set(max(0, self._clock.now_ms() - oldest_ms))
+        await self._reset_forked(batches)
 
     async def _write(self, batches: list[ShardBatch], folded: Folded) -> int:
-        shards = [batch.shard for batch in batches]
-        new_positions = [batch.new_position for batch in batches]
-        async with self._database.transaction() as connection:
-            moved = queries.move_positions(
-                connection, shards=shards, old=[batch.old_position for batch in batches], new=new_positions
-            )
-            if len([row async for row in moved]) != len(batches):
-                raise _OvertakenError
-            changed_count: int = await self._write_votes(connection, folded)
-            await self._write_spent(connection, folded)
-            entries = [[entry.position for entry in batch.entries] for batch in batches]
-            await _all(
-                queries.record_commits(
-                    connection,
-                    shards=shards,
-                    positions=new_positions,
-                    entries=[",".join(map(str, positions)) for positions in entries],
-                )
-            )
-            tallies = await self._tally_payloads(connection, folded)
-            await _all(queries.notify_all(connection, channel="votes", payloads=tallies))
-            commits = [
-                payload
-                for batch, positions in zip(batches, entries, strict=True)
-                for payload in commit_payloads(batch.shard, batch.new_position, positions)
-            ]
-            await _all(queries.notify_all(connection, channel="commits", payloads=commits))
-        return changed_count
-
-    async def _write_votes(self, connection: Any, folded: Folded) -> int:
         # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
         votes = sorted(folded.votes.items())
-        changed: int = await queries.apply_votes(
-            connection,
-            setlist_song_ids=[song for (song, _), _ in votes],
-            user_ids=[user for (_, user), _ in votes],
-            show_ids=[show for _, (show, _, _) in votes],
-            choices=[choice for _, (_, choice, _) in votes],
-            cast_ms=[cast_ms for _, (_, _, cast_ms) in votes],
-        )
-        return changed
-
-    async def _write_spent(self, connection: Any, folded: Folded) -> None:
-        spent = folded.spent
-        await _all(
-            queries.put_spent(
+        async with self._database.connection() as connection:
+            changed_count: int = await queries.commit_votes(
                 connection,
-                user_ids=[user for user, _ in spent],
-                days=[day for _, day in spent],
-                spent=list(spent.values()),
+                shards=[batch.shard for batch in batches],
+                old_positions=[batch.old_position for batch in batches],
+                new_positions=[batch.new_position for batch in batches],
+                entries=[",".join([str(entry.position) for entry in batch.entries]) for batch in batches],
+                song_ids=[song for (song, _), _ in votes],
+                user_ids=[user for (_, user), _ in votes],
+                show_ids=[show for _, (show, _, _) in votes],
+                choices=[choice for _, (_, choice, _) in votes],
+                cast_ms=[cast_ms for _, (_, _, cast_ms) in votes],
+                spent_user_ids=[user for user, _ in folded.spent],
+                spent_days=[day for _, day in folded.spent],
+                spent=list(folded.spent.values()),
             )
-        )
-
-    async def _tally_payloads(self, connection: Any, folded: Folded) -> list[str]:
-        show_ids = sorted(folded.shows)
-        marked = queries.mark_shows(connection, show_ids=show_ids, positions=[folded.shows[show] for show in show_ids])
-        totals = {row["id"]: row["vote_count"] async for row in marked}
-        counts: dict[int, list[tuple[int, int, int]]] = {}
-        async for row in queries.fetch_tallies(connection, song_ids=sorted({song for song, _ in folded.votes})):
-            counts.setdefault(row["show_id"], []).append((row["id"], row["up_count"], row["down_count"]))
-        return [
-            payload
-            for show_id, rows in counts.items()
-            if show_id in totals
-            for payload in tally_payloads(show_id, folded.shows[show_id], totals[show_id], rows)
-        ]
+        if changed_count < 0:
+            raise _OvertakenError
+        return changed_count
 
     # ── what goes wrong in Valkey, and the clock's work
 
@@ -213,6 +192,8 @@ class Writer:
 
     async def _upkeep(self, busy: set[int]) -> None:
         """Once a second: finds shards whose log lost its end, finalises shows, forgets old commits."""
+        # Another node may have opened a shard, which moves its position.
+        await self._read_positions(set(self._positions))
         quiet = [shard for shard in self._positions if shard not in busy]
         if quiet:
             ends = await self._connection.ask([("HGET", meta_key(shard), "last") for shard in quiet])
@@ -239,8 +220,3 @@ class Writer:
         self._suspects.pop(shard, None)
         if (end is None or end < position) and await open_shard(self._database, self._connection.ask, shard):
             await self._read_positions(set(self._positions))
-
-
-async def _all(rows: Any) -> None:
-    async for _ in rows:
-        pass

@@ -68,9 +68,7 @@ def mortal_engines() -> Iterator[Engines]:
         try:
             started = thread.run(EmbeddedEngines.start(folder, postgres_settings=FAST_SETTINGS))
             thread.run(execute(started.database_url, "create database migrated"))
-            thread.run(
-                migrate_up(started.database_url.replace("/mysetlist?", "/migrated?"), data_folder("migrations"))
-            )
+            thread.run(migrate_up(started.database_url.replace("/mysetlist?", "/migrated?"), data_folder("migrations")))
             yield Engines(thread, started)
             thread.run(started.stop())
         finally:
@@ -82,6 +80,7 @@ class Place:
     """Where a fault test takes place: engines of its own, as good as."""
 
     engines: Engines
+    database: str
     database_url: str
     redis_url: str
     start_node: Callable[..., Awaitable[NodeProcess]]
@@ -111,7 +110,7 @@ async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]
 
         try:
             yield Place(
-                engines, database_url, engines.redis_url, start_node,
+                engines, name, database_url, engines.redis_url, start_node,
                 await make_shows(database_url, count=2), await make_users(database_url, 12),
             )  # fmt: skip
         finally:

@@ -5,17 +5,173 @@ from __future__ import annotations
 import pytest
 import redis.asyncio
 
+from server.cache.keys import log_key, meta_key
+from server.voting.rules import shard_of
 from tests.faults.conftest import Place
-from tests.support.audit import settled
+from tests.support.audit import SHARD_COUNT, settled
+from tests.support.node import until, until_async
 from tests.support.recorder import Crowd
 
 pytestmark = pytest.mark.timeout(90)
 
 
 async def test_a_calm_night(place: Place) -> None:
-    """Without any fault everything is acknowledged as committed, in the order it was cast."""
+    """Without any fault everything is acknowledged as committed, and holds in the order it was cast."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         await crowd.more(400)
         assert await settled(crowd, place.database_url, place.redis_url) == []
         assert crowd.ledger.count("committed") == len(crowd.ledger.casts)
+
+
+async def test_the_node_is_killed(place: Place) -> None:
+    """Killed twice under load, it finds everything it had acknowledged, accepted votes included."""
+    node = await place.start_node()
+    async with Crowd.voting([node], place.shows, place.users) as crowd:
+        for _ in range(2):
+            await crowd.more()
+            await node.kill()
+            await node.start()
+        await crowd.more()
+        assert await settled(crowd, place.database_url, place.redis_url) == []
+        assert crowd.ledger.count("unknown") > 0, "no cast was under way when the node was killed"
+
+
+async def test_postgres_is_killed(place: Place) -> None:
+    """Killed twice under load, it loses nothing: what was accepted meanwhile is committed afterwards."""
+    node = await place.start_node()
+    async with Crowd.voting([node], place.shows, place.users) as crowd:
+        for _ in range(2):
+            await crowd.more()
+            place.engines.kill("postgres")
+            await crowd.more(12, "accepted")
+            place.engines.revive("postgres")
+        await crowd.more()
+        assert await settled(crowd, place.database_url, place.redis_url) == []
+        assert await node.metric("mysetlist_votes_lost_total") == 0
+
+
+async def test_valkey_is_killed(place: Place) -> None:
+    """Killed twice under load, it comes back with its log; nothing committed depends on it anyway."""
+    node = await place.start_node()
+    async with Crowd.voting([node], place.shows, place.users) as crowd:
+        for _ in range(2):
+            await crowd.more()
+            place.engines.kill("valkey")
+            await crowd.more(1, "unknown")
+            place.engines.revive("valkey")
+        await crowd.more()
+        assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+
+
+async def test_valkey_comes_back_without_its_newest_entries(place: Place) -> None:
+    """Its log cut far behind the committed position, every shard is read anew from PostgreSQL."""
+    node = await place.start_node()
+    async with Crowd.voting([node], place.shows, place.users) as crowd:
+        await crowd.more()
+        size = place.engines.log_bytes()
+        await crowd.more()
+        place.engines.kill("valkey")
+        place.engines.cut_log(size)
+        place.engines.revive("valkey")
+        await crowd.more()
+        assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+        reasons = {record["reason"] for record in node.records("shard.reset")}
+        assert "behind" in reasons
+
+
+async def test_valkey_is_killed_together_with_the_node(place: Place) -> None:
+    """Both gone and the log cut: the new node has nobody to ask but PostgreSQL."""
+    node = await place.start_node()
+    async with Crowd.voting([node], place.shows, place.users) as crowd:
+        await crowd.more()
+        size = place.engines.log_bytes()
+        await crowd.more()
+        place.engines.kill("valkey")
+        await node.kill()
+        place.engines.cut_log(size)
+        place.engines.revive("valkey")
+        await node.start()
+        await crowd.more()
+        assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+
+
+async def test_everything_is_killed_at_once(place: Place) -> None:
+    """A power cut: node, PostgreSQL and Valkey; then all of them come back."""
+    node = await place.start_node()
+    async with Crowd.voting([node], place.shows, place.users) as crowd:
+        await crowd.more()
+        await node.kill()
+        place.engines.kill("valkey")
+        place.engines.kill("postgres")
+        place.engines.revive("postgres")
+        place.engines.revive("valkey")
+        await node.start()
+        await crowd.more()
+        assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+
+
+async def test_valkey_is_emptied(place: Place) -> None:
+    """FLUSHALL twice under load: the hot copy is rebuilt and goes on."""
+    node = await place.start_node()
+    async with (
+        Crowd.voting([node], place.shows, place.users) as crowd,
+        redis.asyncio.Redis.from_url(place.redis_url) as valkey,
+    ):
+        for _ in range(2):
+            await crowd.more()
+            await valkey.flushall()
+        await crowd.more()
+        assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+        assert {record["reason"] for record in node.records("shard.reset")} >= {"gone"}
+
+
+@pytest.mark.parametrize("loss", ["meta", "log", "trimmed"])
+async def test_one_shard_loses_a_key(place: Place, loss: str) -> None:
+    """Its log's end is forgotten, or its entries are gone while their end is remembered; under load, then at rest."""
+    node = await place.start_node()
+    shard = shard_of(place.shows[0].id, SHARD_COUNT)
+    async with (
+        Crowd.voting([node], place.shows, place.users) as crowd,
+        redis.asyncio.Redis.from_url(place.redis_url) as valkey,
+    ):
+
+        async def lose() -> None:
+            if loss == "meta":
+                await valkey.delete(meta_key(shard))
+            elif loss == "log":
+                await valkey.delete(log_key(shard))
+            else:
+                await valkey.xtrim(log_key(shard), maxlen=0, approximate=False)
+
+        for _ in range(3):
+            await crowd.more(100)
+            await lose()
+        await crowd.more(100)
+        assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+
+
+async def test_a_shard_whose_last_entries_are_lost_goes_on_without_them(place: Place) -> None:
+    """Nobody votes any more, so no later entry shows the gap: the writer finds it by itself, and it is reported."""
+    node = await place.start_node()
+    async with (
+        Crowd.voting([node], place.shows, place.users) as crowd,
+        redis.asyncio.Redis.from_url(place.redis_url) as valkey,
+    ):
+        await crowd.more()
+        place.engines.kill("postgres")
+        await crowd.more(12, "accepted")
+        for fan in crowd.fans:
+            fan.is_casting = False
+        await until(lambda: all(fan.is_quiet for fan in crowd.fans), "every cast is answered")
+        for show in place.shows:
+            await valkey.delete(log_key(shard_of(show.id, SHARD_COUNT)))
+        place.engines.revive("postgres")
+
+        async def is_reported() -> bool:
+            return await node.metric("mysetlist_votes_lost_total") >= 12
+
+        await until_async(is_reported, "the loss is reported")
+        assert node.records("votes.lost")
+        assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+        assert {record["reason"] for record in node.records("shard.reset")} >= {"log_lost"}

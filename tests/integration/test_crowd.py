@@ -189,7 +189,7 @@ async def _command(url: str, show: int) -> tuple[int, dict[str, Any]]:
     """Runs the command until its votes are seen, then ends it with SIGTERM."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--show", str(show), "--voters", "10",
-        "--watchers", "3", "--rate", "100", "--duration", "0", "--verify", *SHORT_PATIENCE,
+        "--watchers", "3", "--rate", "100", "--duration", "0", "--verify",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     await _until_a_push(url, show)

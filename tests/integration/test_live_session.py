@@ -1,13 +1,281 @@
-"""Smoke."""
-from server.app import Node
-from tests.support.theatre import Theatre
-from tests.support.talker import Talker
+"""The contract of `/ws`, request by request, on a whole node."""
 
-async def test_smoke(node: Node, theatre: Theatre) -> None:
-    """A vote comes back."""
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from server.app import Node
+from server.people.sessions import COOKIE, mint_token
+from tests.support.talker import Talker
+from tests.support.theatre import SECRET, Theatre, until
+
+
+async def test_hello_says_who_is_who(node: Node, theatre: Theatre) -> None:
+    """By token, by cookie and header at the upgrade, or as a reader who is nobody."""
+    (user_id,) = await theatre.users(1)
+    token = mint_token(SECRET, user_id, "moderator")
+    who = {"id": user_id, "role": "moderator"}
+    async with Talker.connect(node.url) as fan:
+        assert fan.socket.protocol == "mysetlist.v1"
+        reader = await fan.ok("hello")
+        assert (reader["user"], reader["role"]) == (None, "reader")
+        assert reader["ping_ms"] > 0
+        assert reader["node"]
+        welcome = await fan.hello(token)
+        assert (welcome["user"], welcome["role"]) == (who, "moderator")
+        assert welcome["time_ms"] >= reader["time_ms"]
+        assert (await fan.ok("hello"))["user"] == who
+    for headers in ({"Cookie": f"{COOKIE}={token}"}, {"Authorization": f"Bearer {token}"}):
+        async with Talker.connect(node.url, headers=headers) as fan:
+            assert (await fan.ok("hello"))["user"] == who
+    async with Talker.connect(node.url, headers={"Cookie": f"{COOKIE}=stale"}) as fan:
+        assert (await fan.ok("hello"))["user"] is None
+
+
+async def test_a_vote_goes_all_the_way_round(node: Node, theatre: Theatre) -> None:
+    """Cast, committed, pushed to another watcher, in the ballot, in PostgreSQL, and withdrawn again."""
+    show = await theatre.show(7, budget=2)
+    async with Talker.connect(node.url) as fan, Talker.connect(node.url) as watcher:
+        await fan.hello(await theatre.token())
+        states = await watcher.watch("votes:7")
+        assert states["votes:7"]["state"] == {"tally": [[song, 0, 0] for song in show.songs], "total": 0}
+        answer = await fan.cast(7, (show.songs[0], "up"), (show.songs[1], "down"))
+        assert answer["durability"] == "committed"
+        assert answer["ballot"] == {str(show.songs[0]): "up", str(show.songs[1]): "down"}
+        assert answer["remaining"] == 0
+        assert await theatre.tally(7) == [[show.songs[0], 1, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
+        push = await watcher.push("votes:7")
+        assert push["at"] >= answer["at"] > states["votes:7"]["at"]
+        assert sorted(push["tally"]) == [[show.songs[0], 1, 0], [show.songs[1], 0, 1]]
+        assert push["total"] == 2
+        assert await fan.ok("ballot", show=7) == {"ballot": answer["ballot"], "remaining": 0}
+        undone = await fan.cast(7, (show.songs[0], "none"))
+        assert (undone["ballot"], undone["remaining"]) == ({str(show.songs[1]): "down"}, 1)
+        push = await watcher.push("votes:7")
+        assert (push["tally"], push["total"]) == ([[show.songs[0], 0, 0]], 1)
+        assert await theatre.counted(7) == await theatre.tally(7)
+
+
+async def test_since_leaves_out_what_is_held(node: Node, theatre: Theatre) -> None:
+    """The state comes only to who does not hold it; a channel that is none fails by itself."""
+    await theatre.show(7)
+    async with Talker.connect(node.url) as watcher, Talker.connect(node.url) as other:
+        at = (await watcher.watch("votes:7"))["votes:7"]["at"]
+        states = await other.watch("votes:7", "status:7", "votes:99", "dreams:7", since={"votes:7": at, "status:7": 1})
+        assert states["votes:7"] == {"at": at}
+        assert states["status:7"]["state"]["voting"] == "open"
+        assert [states[name]["error"]["code"] for name in ("votes:99", "dreams:7")] == ["not_found", "not_found"]
+        assert states["votes:99"]["error"]["message"]
+
+
+async def test_who_unsubscribes_hears_no_more(node: Node, theatre: Theatre) -> None:
+    """Pushes go on for the others; leaving what one never watched is no error."""
+    show = await theatre.show(7)
+    async with Talker.connect(node.url) as left, Talker.connect(node.url) as stays:
+        await stays.hello(await theatre.token())
+        for watcher in (left, stays):
+            await watcher.watch("votes:7")
+        assert await left.ok("unsubscribe", channels=["votes:7", "votes:8", "nonsense"]) == {}
+        await stays.cast(7, (show.first, "up"))
+        await stays.push("votes:7")
+        assert await left.is_alive()
+        assert left.pushes("votes:7") == []
+
+
+async def test_too_many_channels_are_too_large(node: Node) -> None:
+    """A connection may watch a hundred channels; the list that would exceed it is refused as a whole."""
+    async with Talker.connect(node.url) as watcher:
+        for start in (0, 50):
+            await watcher.watch(*[f"votes:{number}" for number in range(1000 + start, 1050 + start)])
+        # None of them exists, so none counts.
+        states = await watcher.watch("votes:7")
+        assert states["votes:7"]["error"]["code"] == "not_found"
+
+
+async def test_a_ping_tells_the_time(node: Node) -> None:
+    """A reader may ask too."""
+    async with Talker.connect(node.url) as fan:
+        first = (await fan.ok("ping"))["time_ms"]
+        assert (await fan.ok("ping"))["time_ms"] >= first
+
+
+async def test_requests_may_overlap(node: Node, theatre: Theatre) -> None:
+    """Replies name their request, and casts of one connection count in the order they were sent."""
     show = await theatre.show(7)
     async with Talker.connect(node.url) as fan:
         await fan.hello(await theatre.token())
-        print(await fan.watch("votes:7"))
-        print(await fan.cast(7, (show.first, "up")))
-        print(await fan.push("votes:7"))
+        requests = [
+            await fan.send("cast", show=7, votes=[[show.first, choice]])
+            for choice in ("up", "down", "none", "up", "none", "down")
+        ]
+        await fan.send("ping")
+        seen = set()
+        while set(requests) - seen:
+            seen.add((await fan.receive()).get("re"))
+        assert (await fan.ok("ballot", show=7))["ballot"] == {str(show.first): "down"}
+        assert (await theatre.tally(7))[0] == [show.first, 0, 1]
+
+
+async def test_all_of_a_list_or_none(node: Node, theatre: Theatre) -> None:
+    """One vote that cannot be taken refuses the list, and nothing of it is counted."""
+    show, other = await theatre.show(7, budget=2), await theatre.show(23)
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        good = [[show.songs[0], "up"], [show.songs[1], "up"]]
+        assert await fan.refusal("cast", show=7, votes=[*good, [other.first, "up"]]) == "not_found"
+        assert await fan.refusal("cast", show=7, votes=[*good, [show.songs[2], "up"]]) == "budget"
+        assert await fan.refusal("cast", show=7, votes=[*good, [show.songs[0], "down"]]) == "bad_request"
+        assert await fan.ok("ballot", show=7) == {"ballot": {}, "remaining": 2}
+        assert await theatre.counted(7) == [[song, 0, 0] for song in show.songs]
+
+
+async def test_budgets_per_show(node: Node, theatre: Theatre) -> None:
+    """A show's budget is of its own; changing and withdrawing stay possible when it is used up."""
+    show, other = await theatre.show(7, budget=1), await theatre.show(23)
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        assert (await fan.cast(7, (show.songs[0], "up")))["remaining"] == 0
+        assert await fan.refusal("cast", show=7, votes=[[show.songs[1], "up"]]) == "budget"
+        assert (await fan.cast(7, (show.songs[0], "down")))["remaining"] == 0
+        assert (await fan.cast(23, *((song, "up") for song in other.songs)))["remaining"] is None
+        swapped = await fan.cast(7, (show.songs[0], "none"), (show.songs[1], "up"))
+        assert swapped["ballot"] == {str(show.songs[1]): "up"}
+        assert (await fan.cast(7, (show.songs[1], "none")))["remaining"] == 1
+
+
+async def test_the_window_and_the_lock(node: Node, theatre: Theatre) -> None:
+    """Not yet open, closed and locked refuse with their codes; a reader's states say the same."""
+    early = await theatre.show(1, opens_in_s=60)
+    late = await theatre.show(2, opens_in_s=-120, closes_in_s=-60)
+    locked = await theatre.show(3, is_locked=True)
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        codes = [await fan.refusal("cast", show=s.id, votes=[[s.first, "up"]]) for s in (early, late, locked)]
+        assert codes == ["closed", "closed", "locked"]
+        states = await fan.watch("status:1", "status:2", "status:3")
+        assert [states[f"status:{n}"]["state"]["voting"] for n in (1, 3)] == ["closed", "locked"]
+        assert states["status:2"]["state"]["voting"] in ("closed", "final")
+        assert await fan.ok("ballot", show=3) == {"ballot": {}, "remaining": None}
+
+
+async def test_locking_is_pushed_and_holds(node: Node, theatre: Theatre) -> None:
+    """An administrator locks and unlocks: watchers hear of it, and casts meet it from then on."""
+    show = await theatre.show(7)
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        await fan.watch("status:7")
+        await fan.cast(7, (show.first, "up"))
+        for is_locked, voting in ((True, "locked"), (False, "open")):
+            await theatre.sql.execute("update shows set is_locked = $1 where id = 7", is_locked)
+            await fan.push("status:7", lambda push, voting=voting: push["voting"] == voting)
+            reply = await fan.ask("cast", show=7, votes=[[show.first, "down"]])
+            assert ("error" in reply) == is_locked
+            if is_locked:
+                assert reply["error"]["code"] == "locked"
+        positions = [push["at"] for push in fan.pushes("status:7")]
+        assert positions == sorted(positions)
+
+
+async def test_a_new_song_is_pushed_and_can_be_voted_on(node: Node, theatre: Theatre) -> None:
+    """The setlist grows while people vote; the song that leaves it can be voted on no more."""
+    show = await theatre.show(7)
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        await fan.watch("setlist:7", "votes:7")
+        await fan.cast(7, (show.first, "up"))
+        (added,) = await theatre.add_songs(7, 1)
+        push = await fan.push("setlist:7")
+        assert [song["id"] for song in push["setlists"][0]["songs"]] == [*show.songs, added]
+        assert (await fan.cast(7, (added, "up")))["ballot"] == {str(show.first): "up", str(added): "up"}
+        await theatre.sql.execute("delete from setlist_songs where id = $1", show.first)
+        push = await fan.push("setlist:7")
+        assert [song["id"] for song in push["setlists"][0]["songs"]] == [*show.songs[1:], added]
+        assert await fan.refusal("cast", show=7, votes=[[show.first, "down"]]) == "not_found"
+        assert (await fan.ok("ballot", show=7))["ballot"] == {str(added): "up"}
+        assert await theatre.counted(7) == await theatre.tally(7)
+
+
+async def test_a_show_ends_by_itself(node: Node, theatre: Theatre) -> None:
+    """At the instant of closing casts are refused and the status is pushed; later the tally is final."""
+    show = await theatre.show(7, closes_in_s=2)
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        await fan.watch("status:7")
+        await fan.cast(7, (show.first, "up"))
+        closed = await fan.push("status:7", lambda push: push["voting"] == "closed")
+        assert await fan.refusal("cast", show=7, votes=[[show.first, "down"]]) == "closed"
+        final = await fan.push("status:7", lambda push: push["voting"] == "final")
+        assert final["at"] > closed["at"]
+        assert await theatre.tally(7) == [[show.first, 1, 0], *([song, 0, 0] for song in show.songs[1:])]
+        closes_ms = await theatre.sql.fetchval("select extract(epoch from closes_at) * 1000 from shows where id = 7")
+        newest = await theatre.sql.fetchval("select max(extract(epoch from cast_at)) * 1000 from votes")
+        assert newest < closes_ms
+
+
+async def test_the_page_and_the_socket_say_the_same(node: Node, theatre: Theatre) -> None:
+    """`GET /api/shows/…` has the counts that a new subscription has, at a position that is no newer."""
+    show, other = await theatre.show(7), await theatre.show(23)
+    async with Talker.connect(node.url) as fan, aiohttp.ClientSession() as http:
+        await fan.hello(await theatre.token())
+        await fan.cast(7, (show.first, "up"), (show.songs[1], "down"))
+        await fan.cast(23, (other.first, "down"))
+        for shown in (show, other):
+            async with http.get(f"{node.url}/api/shows/{shown.id}") as response:
+                page = await response.json()
+            state = (await fan.watch(f"votes:{shown.id}"))[f"votes:{shown.id}"]
+            songs = [[song["id"], song["up"], song["down"]] for song in page["setlists"][0]["songs"]]
+            assert songs == sorted(state["state"]["tally"])
+            assert page["total"] == state["state"]["total"]
+            assert page["at"] <= state["at"]
+
+
+@pytest.mark.parametrize("show_ids", [(7, 23), (7, 8)], ids=["one shard", "two shards"])
+async def test_two_shows_do_not_mix(node: Node, theatre: Theatre, show_ids: tuple[int, int]) -> None:
+    """A vote on one is pushed to its watchers only, whether or not the two lie in one shard."""
+    one, two = [await theatre.show(show_id) for show_id in show_ids]
+    async with Talker.connect(node.url) as fan, Talker.connect(node.url) as watcher:
+        await fan.hello(await theatre.token())
+        await watcher.watch(f"votes:{one.id}", f"votes:{two.id}")
+        await fan.cast(two.id, (two.first, "up"))
+        assert (await watcher.push(f"votes:{two.id}"))["tally"] == [[two.first, 1, 0]]
+        assert await fan.refusal("cast", show=one.id, votes=[[two.first, "up"]]) == "not_found"
+        await fan.cast(one.id, (one.first, "down"))
+        assert (await watcher.push(f"votes:{one.id}"))["tally"] == [[one.first, 0, 1]]
+        assert [push["total"] for push in watcher.pushes(f"votes:{two.id}")] == [1]
+
+
+async def test_rejoining_never_leads_back(node: Node, theatre: Theatre) -> None:
+    """Leaving and joining again gives a position that is no older, although other shows of the shard moved on."""
+    show, neighbour = await theatre.show(7), await theatre.show(23)
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        newest = (await fan.watch("votes:7"))["votes:7"]["at"]
+        for choice in ("up", "down", "none", "up"):
+            requests = [
+                await fan.send("cast", show=7, votes=[[show.first, choice]]),
+                await fan.send("cast", show=23, votes=[[neighbour.first, choice]]),
+                await fan.send("cast", show=7, votes=[[show.first, choice]]),
+                await fan.send("cast", show=23, votes=[[neighbour.first, choice]]),
+            ]
+            while requests:
+                message = await fan.receive()
+                if message.get("re") in requests:
+                    requests.remove(message["re"])
+            # A change of the show has its counts read anew, at the position of its whole shard.
+            await theatre.sql.execute("update shows set name = name || '!' where id = 7")
+            await fan.watch("setlist:7")
+            revision = await theatre.sql.fetchval("select revision from shows where id = 7")
+
+            async def is_heard(revision: int = revision) -> bool:
+                return bool((await fan.watch("setlist:7"))["setlist:7"]["at"] >= revision)
+
+            await until(is_heard)
+            newest = max([newest, *(push["at"] for push in fan.pushes("votes:7"))])
+            held = (await fan.watch("votes:7"))["votes:7"]["at"]
+            assert held >= newest
+            newest = held
+            await fan.ok("unsubscribe", channels=["votes:7"])
+            again = (await fan.watch("votes:7"))["votes:7"]["at"]
+            assert again >= newest
+            newest = again

@@ -10,13 +10,13 @@ from tests.support.theatre import Theatre, until
 
 
 class HurriedClock:
-    """A clock by which every look takes most of a second, so that upkeep comes with every round."""
+    """A clock by which every look takes a fifth of a second, so that upkeep comes with nearly every round."""
 
     def __init__(self) -> None:
         self._elapsed_s = 0.0
 
     def monotonic_s(self) -> float:
-        self._elapsed_s += 0.6
+        self._elapsed_s += 0.2
         return self._elapsed_s
 
     def now_ms(self) -> int:

@@ -18,6 +18,7 @@ from tests.support.node import until_async
 from tests.support.recorder import Crowd, Ledger, Watcher
 
 SHARD_COUNT = 16
+SPENT_UNITS = 1 << 30  # as in cast.lua
 
 _COUNTS = """
 select s.id, s.setlist_id, s.show_id, s.up_count, s.down_count,
@@ -187,9 +188,9 @@ async def _hot(connection: Any, redis_url: str) -> list[str]:
         for row in spent:
             packed = await valkey.hget(SPENT_KEY, row["user_id"])
             if packed is not None:
-                day, hot_spent = divmod(int(packed), 1 << 20)
-                if day == row["day"] and hot_spent != row["spent"]:
-                    found.append(f"hot limit: user {row['user_id']} says {hot_spent}, rows say {row['spent']}")
+                day, hot_spent = divmod(int(packed), SPENT_UNITS)
+                if (day, hot_spent) != (row["day"], row["spent"]):
+                    found.append(f"hot limit: user {row['user_id']} says {(day, hot_spent)}, rows say {row['spent']}")
     return found
 
 
@@ -200,9 +201,7 @@ def watcher_differences(watcher: Watcher, counts: dict[int, tuple[int, int]]) ->
     return found + [f"watcher: {line}" for line in watcher.went_back]
 
 
-async def settled(
-    crowd: Crowd, database_url: str, redis_url: str, *, may_lose_accepted: bool = False
-) -> list[str]:
+async def settled(crowd: Crowd, database_url: str, redis_url: str, *, may_lose_accepted: bool = False) -> list[str]:
     """Everything that is wrong after a crowd has been stopped: at once, and after it has settled its doubts.
 
     Raises: AssertionError: a cast stays unanswered, the log is not drained, a watcher does not get the final counts

@@ -50,8 +50,8 @@ class NodeProcess:
         self.url = ""
         self._flags = flags
         self._port = 0
-        self._environ = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
-        self._environ |= {"MYSETLIST_SECRET": SECRET, "MYSETLIST_LOG_FORMAT": "json", **environ}
+        self.environ = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+        self.environ |= {"MYSETLIST_SECRET": SECRET, "MYSETLIST_LOG_FORMAT": "json", **environ}
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
@@ -80,7 +80,7 @@ class NodeProcess:
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "server", "serve", "--port", str(port), "--data-dir", str(self.folder / "d"),
-                *self._flags, env=self._environ, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
+                *self._flags, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
             )  # fmt: skip
         return self._process
 
@@ -135,7 +135,8 @@ class NodeProcess:
 
     def complaints(self) -> str:
         """Tracebacks in the log: none of the faults we know is a reason for one."""
-        text = self.log_path.read_text()
+        # asyncpg's pool logs its own attempts to come back, traceback and all.
+        text = re.sub(r"(?m)^asyncpg\.pool: (.*\n)+?(?=\{|\Z)", "", self.log_path.read_text())
         place = text.find("Traceback")
         return "" if place < 0 else text[max(0, place - 500) : place + 3000]
 

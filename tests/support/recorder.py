@@ -25,6 +25,9 @@ CHOICES = ("up", "down", "none")
 # After these the vote may or may not have arrived; after any other error it has not.
 IN_DOUBT = ("unavailable", "internal")
 
+# Enough for changes of mind that overtake each other, if anything lets them.
+IN_FLIGHT_MAX = 3
+
 # sent: no answer yet; committed, accepted: so acknowledged; refused: certainly without effect;
 # unknown: the connection broke first, or the server said it does not know
 Outcome = Literal["sent", "committed", "accepted", "refused", "unknown"]
@@ -52,7 +55,6 @@ class Ledger:
         self.casts: list[Cast] = []
         self.by_pair: dict[Pair, list[Cast]] = {}
         self.shows: dict[int, int] = {}  # song -> show
-        # users who did something the notes do not tell, e.g. through another socket, cannot be judged: none here
 
     def sent(self, user: int, show: int, votes: dict[int, str]) -> Cast:
         """Notes a cast the moment it is sent."""
@@ -93,15 +95,12 @@ class Ledger:
 class Fan:
     """One user on one websocket at a time."""
 
-    def __init__(
-        self, user: User, node: NodeProcess, shows: Sequence[Show], ledger: Ledger, rng: Random, in_flight_max: int
-    ) -> None:
+    def __init__(self, user: User, node: NodeProcess, shows: Sequence[Show], ledger: Ledger, rng: Random) -> None:
         self._user = user
         self._node = node
         self._shows = shows
         self._ledger = ledger
         self._rng = rng
-        self._in_flight_max = in_flight_max
         self._ids = itertools.count(1)
         self._pending: dict[int, Cast] = {}
         self._accepted: list[Cast] = []
@@ -158,7 +157,7 @@ class Fan:
     async def _speak(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         if not self.is_connected or asyncio.get_running_loop().time() < self._paused_until_s:
             return
-        while len(self._pending) < self._in_flight_max:
+        while len(self._pending) < IN_FLIGHT_MAX:
             doubts = self._ledger.doubtful(self._user.id) if not self.is_casting or self._rng.random() < 0.2 else []
             if doubts and (self.is_casting or self.is_confirming):
                 show, song, choice = self._rng.choice(doubts)
@@ -264,7 +263,7 @@ class Crowd:
         self.shows = shows
         self.users = users
         self.fans = [
-            Fan(user, nodes[index % len(nodes)], shows, self.ledger, Random(seed * 1000 + index), in_flight_max=3)
+            Fan(user, nodes[index % len(nodes)], shows, self.ledger, Random(seed * 1000 + index))
             for index, user in enumerate(users)
         ]
         self.watchers = [Watcher(node, shows) for node in nodes]
@@ -294,9 +293,7 @@ class Crowd:
         """Returns once so many further casts were acknowledged as committed (or ended in one of `outcomes`)."""
         outcomes = outcomes or ("committed",)
         goal = self.ledger.count(*outcomes) + count
-        await until(
-            lambda: self.ledger.count(*outcomes) >= goal, f"{count} more casts {outcomes}", timeout_s=30
-        )
+        await until(lambda: self.ledger.count(*outcomes) >= goal, f"{count} more casts {outcomes}", timeout_s=30)
 
     async def stop(self) -> None:
         """No new casts; returns once every cast under way is answered."""

@@ -17,7 +17,8 @@ SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000]
 async def read(data: bytes) -> list[tuple[WSMsgType, object, object]]:
     loop = asyncio.get_running_loop()
     queue = WebSocketDataQueue(BaseProtocol(loop), 2**20, loop=loop)
-    reader = WebSocketReader(queue, 2**20, compress=False)
+    # Positional, because the compiled reader takes nothing else: no compression, text decoded.
+    reader = WebSocketReader(queue, 2**20, False, True)
     reader.feed_data(data)
     messages = []
     while queue._buffer:

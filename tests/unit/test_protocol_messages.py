@@ -217,7 +217,7 @@ JSON_VALUES = st.recursive(
 @given(
     st.fixed_dictionaries(
         {},
-        optional={name: JSON_VALUES for name in ("id", "op", "show", "votes", "channels", "since", "token")}
+        optional=dict.fromkeys(("id", "op", "show", "votes", "channels", "since", "token"), JSON_VALUES)
         | {"op": st.sampled_from(OPS)},
     )
 )

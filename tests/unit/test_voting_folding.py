@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.protocol.positions import position_of, stream_id
-from server.voting.folding import ShardBatch, commit_payloads, fold, take_entries, tally_payloads
+from server.voting.folding import ShardBatch, fold, take_entries
 from server.voting.log import Entry, decode_entry, read_commands
 
 # PostgreSQL refuses a payload of this many bytes.
@@ -121,27 +118,6 @@ def test_taking_is_a_prefix_of_every_log(shape: list[tuple[int, int]], votes_max
         assert batch.entries
         assert batch.entries == by_shard[batch.shard][: len(batch.entries)]
     assert bool(taken) == bool(batches)
-
-
-@pytest.mark.parametrize("song_count", [0, 1, 300, 700, 1000])
-def test_tallies_of_any_size_are_split_into_payloads_that_postgres_takes(song_count: int) -> None:
-    """Hundreds of songs with large counts: every payload is small enough, and together they say everything once."""
-    counts = [(2**53 - 1 - n, 10**12 + n, 10**11 + n) for n in range(song_count)]
-    payloads = tally_payloads(2**53 - 1, position_of(2**42, 1023), 10**13, counts)
-    assert all(len(payload.encode()) < NOTIFY_BYTES_LIMIT for payload in payloads)
-    decoded: list[dict[str, Any]] = [json.loads(payload) for payload in payloads]
-    assert [tuple(row) for part in decoded for row in part["tally"]] == counts
-    assert {(part["show"], part["at"], part["total"]) for part in decoded} == {
-        (2**53 - 1, position_of(2**42, 1023), 10**13)
-    }
-
-
-@given(st.lists(st.integers(1, 2**53), max_size=2_000))
-def test_commits_are_split_without_losing_one(entries: list[int]) -> None:
-    """Whoever waits for an entry hears of it, in whichever payload."""
-    payloads = commit_payloads(15, 2**53, entries)
-    assert all(len(payload) < NOTIFY_BYTES_LIMIT for payload in payloads)
-    assert [position for payload in payloads for position in json.loads(payload)["entries"]] == entries
 
 
 def test_a_stream_entry_is_decoded() -> None:

@@ -107,7 +107,8 @@ test("a channel that fails for the moment is asked for again", async () => {
   const { client, clock, connect } = setUp();
   client.subscribe(["votes:7"]);
   const socket = await connect();
-  await socket.reply("subscribe", { channels: { "votes:7": { error: { code: "overloaded", retry_after_ms: 1_000 } } } });
+  const error = { code: "overloaded", retry_after_ms: 1_000 };
+  await socket.reply("subscribe", { channels: { "votes:7": { error } } });
   await clock.advance(1_600);
   assert.equal(socket.count("subscribe"), 2);
 });
@@ -124,7 +125,8 @@ test("drain waits for the time the server asked for, between its bounds", async 
 });
 
 test("codes below 4400 come back, codes from 4400 on do not", async () => {
-  for (const [code, returns] of [[1001, true], [1006, true], [4001, true], [4399, true], [4400, false], [4403, false]]) {
+  const codes = [[1001, true], [1006, true], [4001, true], [4399, true], [4400, false], [4403, false]];
+  for (const [code, returns] of codes) {
     const { clock, connect, sockets, told } = setUp();
     const socket = await connect();
     socket.drop(code);

@@ -79,7 +79,8 @@ test("a snapshot plus the pushes after it equals a fresh snapshot, with repeats,
         past.push(next);
         state = (random() < 0.5 ? [snapshot, next] : [next, snapshot]).reduce(reduce, state);
       } else state = reduce(state, push);
-      if (random() < 0.3) state = reduce(state, pick(random, past.filter((old) => old.at < state.show.at.votes)) ?? push);
+      const outdated = past.filter((old) => old.at < state.show.at.votes);
+      if (random() < 0.3) state = reduce(state, pick(random, outdated) ?? push);
     }
     assert.deepEqual(votesOf(state), votesOf(reduce(loaded(), server.snapshot())), `seed ${seed}`);
   }
@@ -90,7 +91,8 @@ test("with own votes in between, the page ends on the server's counts once all i
     const random = seeded(seed);
     const server = new Server();
     const ballot = {};
-    let state = [server.snapshot(), { type: "ballot", show: 7, ballot: {}, remaining: null, unsent: [] }].reduce(reduce, loaded());
+    const empty = { type: "ballot", show: 7, ballot: {}, remaining: null, unsent: [] };
+    let state = [server.snapshot(), empty].reduce(reduce, loaded());
     const late = [];
     for (let step = 0; step < 30; step++) {
       crowdVotes(random, server);
@@ -104,7 +106,8 @@ test("with own votes in between, the page ends on the server's counts once all i
           server.vote("me", song, choice);
           if (choice === "none") delete ballot[song];
           else ballot[song] = choice;
-          const reply = { at: server.at, durability: pick(random, ["accepted", "committed"]), ballot: { ...ballot }, remaining: null };
+          const durability = pick(random, ["accepted", "committed"]);
+          const reply = { at: server.at, durability, ballot: { ...ballot }, remaining: null };
           const answer = { type: "cast_ok", show: 7, votes, reply };
           if (random() < 0.5) state = reduce(state, answer);
           else late.push(answer);
@@ -132,6 +135,7 @@ test("apply_stream.mjs prints the tally the reducer ends on", () => {
     { ch: "votes:7", at: 140, tally: [[103, 1, 0]], total: 7 },
   ];
   const script = fileURLToPath(new URL("apply_stream.mjs", import.meta.url));
-  const output = execFileSync(process.execPath, [script], { input: lines.map((line) => JSON.stringify(line)).join("\n") });
+  const input = lines.map((line) => JSON.stringify(line)).join("\n");
+  const output = execFileSync(process.execPath, [script], { input });
   assert.deepEqual(JSON.parse(output), { at: 140, tally: [[101, 4, 0], [102, 1, 1], [103, 1, 0]], total: 7 });
 });

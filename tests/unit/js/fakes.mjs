@@ -23,7 +23,8 @@ export class FakeClock {
     const end_ms = this.#now_ms + delay_ms;
     await settled();
     for (;;) {
-      const due = [...this.#timers].filter(([, timer]) => timer.at_ms <= end_ms).sort((a, b) => a[1].at_ms - b[1].at_ms);
+      const due = [...this.#timers].filter(([, timer]) => timer.at_ms <= end_ms);
+      due.sort((a, b) => a[1].at_ms - b[1].at_ms);
       if (!due.length) break;
       const [id, { at_ms, work }] = due[0];
       this.#timers.delete(id);

@@ -11,7 +11,10 @@ const loaded = (changes) => run(initial,
 const push = (at, tally) => ({ type: "push", channel: "votes:7", at, payload: { tally, total: 0 } });
 const orderOf = (state) => state.show.order[70];
 const setlists = (...songs) => ({
-  setlists: [{ id: 70, type: "predicted", name: "", songs: songs.map((id, index) => ({ id, title: `Song ${id}`, position: index + 1, played_at: null })) }],
+  setlists: [{
+    id: 70, type: "predicted", name: "",
+    songs: songs.map((id, index) => ({ id, title: `Song ${id}`, position: index + 1, played_at: null })),
+  }],
 });
 
 test("a tally push never changes the order by itself", () => {
@@ -21,7 +24,8 @@ test("a tally push never changes the order by itself", () => {
 });
 
 test("an arrangement sorts by up minus down, then by up, then by the setlist", () => {
-  const state = run(loaded(), push(100, [[101, 5, 0], [102, 9, 4], [103, 5, 0], [104, 7, 0]]), { type: "arrange", held: [] });
+  const counts = push(100, [[101, 5, 0], [102, 9, 4], [103, 5, 0], [104, 7, 0]]);
+  const state = run(loaded(), counts, { type: "arrange", held: [] });
   assert.deepEqual(orderOf(state), [104, 102, 101, 103]);
 });
 

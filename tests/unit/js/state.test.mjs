@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { choiceOf, countsOf, durabilityOf, isAffordable, remainingOf, totalOf, votingOf, waitingCountOf } from "../../../static/derive.js";
+import {
+  choiceOf, countsOf, durabilityOf, isAffordable, remainingOf, totalOf, votingOf, waitingCountOf,
+} from "../../../static/derive.js";
 import { initial, reduce } from "../../../static/state.js";
 import { showBody } from "./fakes.mjs";
 
@@ -11,7 +13,8 @@ const loaded = (changes) => run(initial,
 /** A visitor whose ballot the page knows. */
 const visiting = (ballot = {}, remaining = null, changes = {}) =>
   run(loaded(changes), { type: "ballot", show: 7, ballot, remaining, unsent: [] });
-const snapshot = (at, tally, total) => ({ type: "snapshot", channel: "votes:7", at, state: { tally, total }, isRewound: false });
+const snapshot = (at, tally, total) =>
+  ({ type: "snapshot", channel: "votes:7", at, state: { tally, total }, isRewound: false });
 const push = (at, tally, total) => ({ type: "push", channel: "votes:7", at, payload: { tally, total } });
 const casting = (song, choice, phase = "pending") => ({ type: "casting", show: 7, votes: [[song, choice]], phase });
 const castOk = (song, choice, at, durability = "committed", remaining = null) => ({
@@ -96,7 +99,8 @@ test("a vote no push will follow stops being added when it is settled by time", 
 });
 
 test("voting and taking back between two pushes leaves the count alone", () => {
-  const { show } = run(visiting(), casting(101, "up"), castOk(101, "up", 110), casting(101, "none"), castOk(101, "none", 111));
+  const voted = run(visiting(), casting(101, "up"), castOk(101, "up", 110));
+  const { show } = run(voted, casting(101, "none"), castOk(101, "none", 111));
   assert.equal(countsOf(show, 101).up, 8);
   assert.equal(choiceOf(show, 101), "none");
   assert.deepEqual(show.settling, {});
@@ -129,7 +133,8 @@ test("a vote that was already taken is refused again without a word", () => {
 });
 
 test("a vote refused for a show that is not on screen is still told", () => {
-  const { notice } = run(visiting(), { type: "cast_refused", show: 9, votes: [[901, "up"]], error: { code: "closed" } });
+  const refused = { type: "cast_refused", show: 9, votes: [[901, "up"]], error: { code: "closed" } };
+  const { notice } = run(visiting(), refused);
   assert.equal(notice.isElsewhere, true);
 });
 

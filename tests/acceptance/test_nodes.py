@@ -1,0 +1,195 @@
+"""Nodes as processes: two on the same engines, one that stops, one that cannot start, one with engines of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
+from tests.support.node import NodeProcess, until, until_async
+from tests.support.recorder import Crowd, Ledger
+from tests.support.stage import make_shows, make_users
+from tests.support.voice import Voice
+
+pytestmark = pytest.mark.timeout(60)
+
+StartNode = Callable[..., Awaitable[NodeProcess]]
+TAKE_OVER_S_MAX = 5.0
+
+
+@pytest.fixture
+async def start_node(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[StartNode]:
+    """Starts nodes that share one database and one Valkey; they are gone after the test, and none has crashed."""
+    nodes: list[NodeProcess] = []
+    async with AsyncExitStack() as stack:
+
+        async def start(*flags: str) -> NodeProcess:
+            folder = tmp_path / f"node{len(nodes)}"
+            node = NodeProcess.running(folder, *flags, DATABASE_URL=database_url, REDIS_URL=redis_url)
+            nodes.append(await stack.enter_async_context(node))
+            return nodes[-1]
+
+        yield start
+    for node in nodes:
+        assert not node.complaints()
+
+
+def held_shards(node: NodeProcess) -> set[int]:
+    """The shards a node says it holds."""
+    records = node.records("leases.changed")
+    return set(records[-1]["held"]) if records else set()
+
+
+async def until_shared(*nodes: NodeProcess) -> None:
+    """Returns once every shard is held by exactly one of the nodes, and each of them holds some."""
+
+    def is_shared() -> bool:
+        held = [held_shards(node) for node in nodes]
+        return all(held) and sorted(shard for shards in held for shard in shards) == list(range(SHARD_COUNT))
+
+    await until(is_shared, "the nodes share the shards")
+
+
+async def test_two_nodes_are_one_server(start_node: StartNode, database_url: str, redis_url: str) -> None:
+    """A vote through one is committed and seen through the other, whoever of them holds the show's shard."""
+    shows = await make_shows(database_url, count=4)
+    users = await make_users(database_url, 2)
+    one, other = await start_node(), await start_node()
+    await until_shared(one, other)
+    assert await one.metric("mysetlist_shards_held") + await other.metric("mysetlist_shards_held") == SHARD_COUNT
+    async with (
+        Voice.connected(one.url, users[0]) as voice,
+        Voice.connected(other.url, users[1]) as other_voice,
+        Voice.connected(other.url) as watcher,
+    ):
+        for show in shows:
+            await watcher.watch(f"votes:{show.id}")
+            song = show.songs[0]
+            assert (await voice.cast(show.id, {song: "up"}))["durability"] == "committed"
+            await until(
+                lambda seen=[song, 1, 0]: any(seen in push["tally"] for push in watcher.pushes),
+                "the other node's watcher sees the vote",
+                timeout_s=2,
+            )
+            assert (await other_voice.cast(show.id, {song: "down"}))["durability"] == "committed"
+    await until_drained(database_url, redis_url)
+    assert await differences(database_url, redis_url) == []
+
+
+async def test_the_node_that_writes_is_killed(start_node: StartNode, database_url: str, redis_url: str) -> None:
+    """The other takes its shards and acknowledges votes as committed within five seconds; nothing is lost."""
+    shows = await make_shows(database_url, count=2)
+    users = await make_users(database_url, 9)
+    nodes = [await start_node(), await start_node()]
+    await until_shared(*nodes)
+    shard = shows[0].id % SHARD_COUNT
+    nodes.sort(key=lambda node: shard not in held_shards(node))
+    holder, heir = nodes
+    async with Crowd.voting(nodes, shows, users[:8]) as crowd, Voice.connected(heir.url, users[8]) as voice:
+        await crowd.more()
+        cast = crowd.ledger.sent(users[8].id, shows[0].id, {shows[0].songs[0]: "up"})
+        killed_s = time.monotonic()
+        await holder.kill()
+        ok = await voice.cast(cast.show, cast.votes)
+        if ok["durability"] == "accepted":
+            await voice.until_durable(cast.show, ok["at"])
+        assert time.monotonic() - killed_s < TAKE_OVER_S_MAX
+        cast.outcome, cast.at = "committed", ok["at"]
+        await until(lambda: held_shards(heir) == set(range(SHARD_COUNT)), "the other node holds all shards")
+        await holder.start()
+        await until_shared(*nodes)
+        await crowd.more()
+        assert await settled(crowd, database_url, redis_url) == []
+
+
+async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_url: str) -> None:
+    """Casts under way are answered, every socket is told when to come back and closed with 4000, the exit code is 0."""
+    (show,) = await make_shows(database_url)
+    users = await make_users(database_url, 8)
+    node = await start_node()
+    ledger = Ledger()
+    async with AsyncExitStack() as stack:
+        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in users]
+        watcher = await stack.enter_async_context(Voice.connected(node.url))
+        await watcher.watch(f"votes:{show.id}")
+        under_way = []
+        for song in show.songs:
+            for voice, user in zip(voices, users, strict=True):
+                cast = ledger.sent(user.id, show.id, {song: "up"})
+                under_way.append((cast, voice.send_cast(show.id, cast.votes)))
+        # The first answer shows that all have arrived: they were sent long before it.
+        await under_way[0][1]
+        stopping = asyncio.create_task(node.terminate())
+        for cast, reply in under_way:
+            answer = await reply
+            if "ok" in answer:
+                cast.outcome, cast.at = answer["ok"]["durability"], answer["ok"]["at"]
+            else:
+                assert answer["error"]["code"] == "unavailable"
+                cast.outcome = "unknown"
+        assert await stopping == 0
+        await until(lambda: all(voice.is_closed for voice in [*voices, watcher]), "every socket is closed")
+        for voice in [*voices, watcher]:
+            assert voice.close_code == 4000
+            (drain,) = voice.drains
+            assert 0 < drain["min_ms"] < drain["max_ms"]
+    assert ledger.count("committed") > 0
+    # The log is empty without the node's help: it left nothing behind.
+    await until_drained(database_url, redis_url)
+    assert await differences(database_url, redis_url, ledger) == []
+
+
+async def test_a_taken_port_is_one_clear_line(start_node: StartNode, tmp_path: Path) -> None:
+    """A second node on the same port says so in one line, without a traceback, and ends with 1."""
+    node = await start_node()
+    port = int(node.url.rpartition(":")[2])
+    environ = {name: node.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    second = NodeProcess(tmp_path, **environ)
+    process = await second.launch(port=port)
+    assert process.stdout is not None
+    printed = await process.stdout.read()
+    assert await process.wait() == 1
+    assert printed == b""
+    said = [line for line in second.log_path.read_text().splitlines() if not line.startswith("{")]
+    assert said == [f"mysetlist: cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}"]
+    assert not second.complaints()
+
+
+async def test_engines_that_die_under_a_node_come_back(engine_dir: Path) -> None:
+    """PostgreSQL, then Valkey, of a node that runs its own: both are started again, and the votes go on."""
+    async with NodeProcess.running(engine_dir) as node:
+        data = engine_dir / "d"
+        database_url = json.loads((data / "engines.json").read_text())["database_url"]
+        redis_url = json.loads((data / "engines.json").read_text())["redis_url"]
+        ((show,), (user,)) = await make_shows(database_url), await make_users(database_url, 1)
+        async with Voice.connected(node.url, user) as voice:
+            assert (await voice.cast(show.id, {show.songs[0]: "up"}))["durability"] == "committed"
+            for pidfile, choice in (("postgres/postmaster.pid", "down"), ("valkey/valkey.pid", "up")):
+                pid = int((data / pidfile).read_text().split()[0])
+                os.kill(pid, signal.SIGKILL)
+
+                async def is_committed(choice: str = choice) -> bool:
+                    return (await voice.cast(show.id, {show.songs[0]: choice})).get("durability") == "committed"
+
+                await until_async(is_committed, f"a vote is committed after {pidfile} is gone")
+        await until(
+            lambda: {record["engine"] for record in node.records("engine.restarted")} == {"postgres", "valkey"},
+            "both restarts are logged",
+        )
+        await until_drained(database_url, redis_url)
+        assert await differences(database_url, redis_url) == []
+        servers = [psutil.Process(int((data / name).read_text().split()[0]))
+                   for name in ("postgres/postmaster.pid", "valkey/valkey.pid")]  # fmt: skip
+        assert await node.terminate() == 0
+        assert not any(server.is_running() for server in servers)
+        assert not node.complaints()

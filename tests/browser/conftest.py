@@ -1,0 +1,77 @@
+"""One Chromium for all browser tests; for each test a node with an empty catalogue and fans who come when called."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from server.app import Node
+from tests.browser.audience import Fan, Relay
+from tests.support.node import SECRET
+from tests.support.theatre import running_node
+
+NAMES = ("chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+OpenFan = Callable[..., Awaitable[Fan]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The system's Chromium; without one the test is skipped."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"no Chromium on this machine: none of {', '.join(NAMES)} is in PATH")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """One whole node, ready, in the loop of the tests."""
+    async with running_node(database_url, redis_url, secret=SECRET) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """What PostgreSQL itself holds, past the node."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def relay(node: Node) -> AsyncIterator[Relay]:
+    """A wire to the node that can be cut."""
+    async with Relay.before(node.port) as mended:
+        yield mended
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def fan(browser: Browser, node: Node) -> AsyncIterator[OpenFan]:
+    """`await fan()`: one more visitor. At the end no page of theirs may have complained on its console."""
+    async with AsyncExitStack() as stack:
+
+        async def come(url: str = node.url, **how: object) -> Fan:
+            return await stack.enter_async_context(Fan.visiting(browser, url, **how))  # type: ignore[arg-type]
+
+        yield come

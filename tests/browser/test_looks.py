@@ -1,0 +1,166 @@
+"""Seen by everybody: narrow and wide, light and dark, with poor eyes and with a screen reader."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any, Literal
+
+import asyncpg
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from server.app import Node
+from server.catalog.seeding import seed
+from tests.browser.audience import DESKTOP, NO_WAY, PHONE
+from tests.browser.conftest import OpenFan
+from tests.support.stage import make_shows
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+EYES = Path(__file__).with_name("eyes.js").read_text()
+NOTHING_HIDDEN = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+# What reaches past the right edge, to know where to look when something does.
+OVERHANGING = """() => [...document.querySelectorAll("main *, header *")]
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".row"))
+    .map((element) => element.outerHTML.slice(0, 120))"""
+# Some animations never end: the dot of a page that reconnects, the beat beside a song that plays.
+AT_REST = """() => Promise.all(document.getAnimations()
+    .filter((running) => running.effect.getComputedTiming().endTime < Infinity)
+    .map((running) => running.finished.catch(() => {})))"""
+
+SHOW = "select id from shows where status = $1 and not is_locked and closes_at {} now() order by id limit 1"
+
+
+async def too_faint(page: Page, browser: Browser, height: int = 2400) -> list[str]:
+    """Texts in the first `height` pixels that stand out less than 4.5 to 1 (3 to 1 when large); hides all texts."""
+    assert page.viewport_size is not None
+    await page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    await page.evaluate(AT_REST)
+    texts: list[dict[str, Any]] = await page.evaluate(f"() => ({EYES}).texts()")
+    assert len(texts) > 10
+    picture = base64.b64encode(await page.screenshot(animations="disabled", scale="css")).decode()
+    bench = await browser.new_page()
+    try:
+        judged = await bench.evaluate(f"(given) => ({EYES}).worst(given)", {"texts": texts, "picture": picture})
+    finally:
+        await bench.close()
+    return [f"{text['words']}: {text['contrast']:.2f}, {text['color']}" for text in judged if not text["isEnough"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everything_can_be_read(
+    browser: Browser,
+    node: Node,
+    fan: OpenFan,
+    database_url: str,
+    sql: asyncpg.Connection[asyncpg.Record],
+    scheme: Literal["light", "dark"],
+) -> None:
+    """On the sample data no text is too faint and nothing lies beyond the edge of a phone, in any state of a show."""
+    await seed(database_url)
+    visitor = await fan(scheme=scheme, viewport=PHONE)
+    await visitor.context.add_init_script(
+        "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
+    )
+
+    async def is_fine(seat: Any) -> None:
+        await expect(seat.page.locator(".skeleton").first).to_be_hidden()
+        assert await seat.page.evaluate(NOTHING_HIDDEN), await seat.page.evaluate(OVERHANGING)
+        assert not await seat.page.evaluate(OVERHANGING)
+        assert not await too_faint(seat.page, browser)
+        await seat.page.close()
+
+    seat = await visitor.open("/")
+    await expect(seat.page.get_by_role("listitem")).to_have_count(24)
+    await is_fine(seat)
+
+    open_show = await sql.fetchval(SHOW.format(">"), "live")
+    seat = await visitor.open_show(open_show)
+    first, second, third, *_ = await seat.order()
+    await seat.button(first, "up").tap()
+    await seat.button(second, "down").tap()
+    await seat.is_marked(first, "committed")
+    await seat.is_marked(second, "committed")
+    await visitor.context.set_offline(True)
+    await seat.button(third, "up").tap()
+    await seat.is_marked(third, "waiting")
+    visitor.may_complain = NO_WAY
+    await is_fine(seat)
+    await visitor.context.set_offline(False)
+
+    played = await sql.fetchval(SHOW.format("<"), "finished")
+    seat = await visitor.open_show(played)
+    await is_fine(seat)
+
+    await sql.execute("update shows set is_locked = true where id = $1", open_show)
+    seat = await visitor.open_show(open_show)
+    await expect(seat.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
+    await is_fine(seat)
+
+    wide = await (await fan(scheme=scheme, viewport=DESKTOP)).open_show(played)
+    await is_fine(wide)
+
+
+async def test_faint_text_would_be_noticed(browser: Browser, node: Node, fan: OpenFan, database_url: str) -> None:
+    """The measure itself can fail: a title as pale as its row, and a row as broad as two windows."""
+    (show,) = await make_shows(database_url)
+    seat = await (await fan(scheme="light")).open_show(show.id)
+    await seat.row(show.songs[0]).locator(".title").evaluate("title => { title.style.color = 'rgb(200, 200, 190)' }")
+    (faint,) = await too_faint(seat.page, browser)
+    assert faint.startswith("Song 1: 1.")
+    assert await seat.page.evaluate(NOTHING_HIDDEN)
+    await seat.page.locator("h1").evaluate("heading => { heading.style.width = '200vw' }")
+    assert not await seat.page.evaluate(NOTHING_HIDDEN)
+
+
+async def test_a_screen_reader_is_told_what_is_where(node: Node, fan: OpenFan, database_url: str) -> None:
+    """Landmarks, headings, and for every song its name, its counts and two buttons that say what they do."""
+    (show,) = await make_shows(database_url, songs=2)
+    visitor = await fan(viewport=DESKTOP)
+    seat = await visitor.open("/")
+    await expect(seat.page.get_by_role("listitem")).to_have_count(1)
+    await expect(seat.page.locator("body")).to_match_aria_snapshot("""
+        - link "Skip to content"
+        - banner:
+          - link "MySetlist"
+        - main:
+          - heading "Which songs tonight?" [level=1]
+          - search:
+            - searchbox "Search shows"
+          - group "Status":
+            - button "All" [pressed]
+            - button "Live"
+            - button "Upcoming"
+            - button "Finished"
+          - status: 1 show listed
+          - list:
+            - listitem:
+              - heading [level=2]:
+                - link
+    """)
+    seat = await visitor.open_show(show.id)
+    await seat.button(show.songs[0], "up").click()
+    await seat.is_marked(show.songs[0], "committed")
+    await expect(seat.page.locator("#say-vote")).to_have_text("Voted up: Song 1.")
+    await expect(seat.page.locator("main")).to_match_aria_snapshot("""
+        - main:
+          - link "All shows"
+          - heading [level=1]
+          - paragraph: /Voting open until .+/
+          - paragraph: Tap an arrow to vote, tap it again to take the vote back.
+          - heading "Predicted setlist Main set" [level=2]
+          - group "Order of songs":
+            - button "By votes" [pressed]
+            - button "Setlist order"
+          - list "Predicted setlist Main set":
+            - listitem:
+              - text: /Song 1.* 1 up, 0 down\\. .*Your vote, counted/
+              - group "Your vote on Song 1":
+                - 'button "Vote up: Song 1" [pressed]'
+                - 'button "Vote down: Song 1"'
+            - listitem:
+              - group "Your vote on Song 2":
+                - 'button "Vote up: Song 2"'
+                - 'button "Vote down: Song 2"'
+    """)

@@ -1,0 +1,100 @@
+"""The audit of the fault tests finds what it is there to find."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import redis.asyncio
+
+from server.cache.keys import SPENT_KEY, ballots_key, meta_key, tally_key
+from tests.faults.conftest import Place
+from tests.support.audit import SHARD_COUNT, differences, until_drained
+from tests.support.engines import execute
+from tests.support.recorder import Ledger
+from tests.support.voice import Voice
+
+pytestmark = pytest.mark.timeout(60)
+
+
+# What is broken, and the kinds of lines that must come of it. Counting triggers are off where rows alone change.
+CORRUPTIONS = {
+    "a tally": ("update setlist_songs set up_count = up_count + 1 where id = {first}", {"tally"}),
+    "a vote lost": ("delete from votes where setlist_song_id = {first}", {"promise", "history", "hot ballot"}),
+    "a vote changed": ("update votes set choice = 'up' where setlist_song_id = {first}", {"promise", "history"}),
+    "a vote nobody cast": (
+        "insert into votes select {third}, user_id, show_id, 'up', now() from votes limit 1",
+        {"promise", "history"},
+    ),
+    "a vote doubled in the totals": ("update shows set vote_count = vote_count + 1 where id = {show}", {"total"}),
+    "a setlist's total": ("update setlists set vote_count = vote_count - 1 where show_id = {show}", {"total"}),
+    "a change told twice": (
+        (
+            "insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)"
+            " select show_id, setlist_song_id, user_id, previous, choice, cast_at from vote_analytics limit 1"
+        ),
+        {"history", "rollup"},
+    ),
+    "an hour": ("update vote_rollups set up_count = up_count + 1", {"rollup"}),
+    "a day's budget": ("update user_vote_limits set spent = 1", {"limit", "hot limit"}),
+    "an entry": ("delete from log_commits", {"promise"}),
+    "an entry committed twice": (
+        "insert into log_commits (shard, position, entries) select shard, position, entries from log_commits",
+        {"promise"},
+    ),
+    "a position": ("update log_positions set position = position + 1 where shard = {shard}", {"log"}),
+}
+
+
+async def test_what_the_audit_finds(place: Place) -> None:
+    """A fan votes up, then down: all is well, until a row, or what Valkey holds, is not what it should be."""
+    node = await place.start_node()
+    show, user, ledger = place.shows[0], place.users[0], Ledger()
+    async with Voice.connected(node.url, user) as voice:
+        for votes in ({show.songs[0]: "up", show.songs[1]: "up"}, {show.songs[0]: "down"}):
+            cast = ledger.sent(user.id, show.id, votes)
+            ok = await voice.cast(show.id, votes)
+            cast.outcome, cast.at = ok["durability"], ok["at"]
+    await until_drained(place.database_url, place.redis_url)
+    await node.end()
+    assert await differences(place.database_url, place.redis_url, ledger) == []
+    for what, (statement, kinds) in CORRUPTIONS.items():
+        async with copy_of(place) as copy_url:
+            values = {"first": show.songs[0], "third": show.songs[2], "show": show.id, "shard": show.id % SHARD_COUNT}
+            await execute(copy_url, statement.format(**values))
+            found = await differences(copy_url, place.redis_url, ledger)
+            assert {line.partition(":")[0] for line in found} >= kinds, f"{what}: {found}"
+    shard = show.id % SHARD_COUNT
+    async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
+        await valkey.hset(tally_key(shard, show.id), str(show.songs[0]), "7 0")
+        await valkey.hset(ballots_key(shard, show.id), str(user.id), f"{show.songs[0]}u")
+        await valkey.hincrby(SPENT_KEY, str(user.id), 1)
+        await valkey.hincrby(meta_key(shard), "last", 1)
+    found = await differences(place.database_url, place.redis_url, ledger)
+    assert sorted({line.partition(":")[0] for line in found}) == ["hot ballot", "hot limit", "hot tally", "log"]
+
+
+@asynccontextmanager
+async def copy_of(place: Place) -> AsyncIterator[str]:
+    """A copy of the place's database, to be spoilt."""
+    await execute(place.engines.server_url, f"create database copy template {place.database} strategy file_copy")
+    yield place.database_url.replace(f"/{place.database}?", "/copy?")
+    await execute(place.engines.server_url, "drop database copy with (force)")
+
+
+def test_promises() -> None:
+    """The newest promise binds, and only what is newer and not refused may have replaced it."""
+    ledger = Ledger()
+    outcomes = [("up", "committed"), ("none", "refused"), ("down", "accepted"), ("none", "refused")]
+    for choice, outcome in outcomes:
+        ledger.sent(1, 7, {101: choice}).outcome = outcome  # type: ignore[assignment]
+    assert ledger.allowed((1, 101), may_lose_accepted=False) == {"down"}
+    assert ledger.allowed((1, 101), may_lose_accepted=True) == {"down", "up"}
+    ledger.sent(1, 7, {101: "none"}).outcome = "unknown"
+    assert ledger.allowed((1, 101), may_lose_accepted=False) == {"down", "none"}
+    assert ledger.doubtful(1) == [(7, 101, "none")]
+    ledger.sent(1, 7, {101: "up"}).outcome = "committed"
+    assert ledger.allowed((1, 101), may_lose_accepted=True) == {"up"}
+    ledger.sent(2, 7, {101: "up"}).outcome = "unknown"
+    assert ledger.allowed((2, 101), may_lose_accepted=False) == {"up", "none"}

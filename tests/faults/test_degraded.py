@@ -1,0 +1,235 @@
+"""With one engine down the rest goes on, says so, and catches up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+import aiohttp
+import asyncpg
+import pytest
+import redis.asyncio
+
+from tests.faults.conftest import Place
+from tests.support.audit import differences, until_drained
+from tests.support.node import NodeProcess, until, until_async
+from tests.support.voice import Voice
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def until_rows(place: Place, song: int, held: tuple[int, int]) -> None:
+    """Waits for a song's committed counts."""
+    connection = await asyncpg.connect(place.database_url)
+
+    async def is_so() -> bool:
+        row = await connection.fetchrow("select up_count, down_count from setlist_songs where id = $1", song)
+        return tuple(row) == held
+
+    try:
+        await until_async(is_so, f"song {song} has {held}")
+    finally:
+        await connection.close()
+
+
+async def test_postgres_is_down_for_seconds(place: Place) -> None:
+    """Warm fans get `accepted` after about a second, watchers see the counts move, and `committed` follows."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with AsyncExitStack() as stack:
+        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in place.users[:6]]
+        watcher = await stack.enter_async_context(Voice.connected(node.url))
+        for voice in voices:
+            assert (await voice.cast(show, {song: "down"}))["durability"] == "committed"
+        await watcher.watch(f"votes:{show}")
+        place.engines.kill("postgres")
+        accepted = []
+        for number, voice in enumerate(voices, 1):
+            began_s = time.monotonic()
+            ok = await voice.cast(show, {song: "up"})
+            assert ok["durability"] == "accepted"
+            assert ok["ballot"] == {str(song): "up"}
+            # Answered in rounds of a tenth of a second; the rest is a busy machine's.
+            assert 0.9 < time.monotonic() - began_s < 2.0
+            accepted.append(ok["at"])
+            counts = [song, number, 6 - number]
+            await until(
+                lambda counts=counts: any(counts in push.get("tally", ()) for push in watcher.pushes),
+                f"the watcher sees {counts} while PostgreSQL is down",
+                timeout_s=4,
+            )
+        assert not any(voice.durable for voice in voices)
+        place.engines.revive("postgres")
+        for voice, at in zip(voices, accepted, strict=True):
+            await voice.until_durable(show, at)
+        positions = [push["at"] for push in watcher.pushes]
+        assert positions == sorted(positions)
+    await until_drained(place.database_url, place.redis_url)
+    assert await differences(place.database_url, place.redis_url) == []
+
+
+async def test_fans_unknown_to_valkey_have_to_wait_for_postgres(place: Place) -> None:
+    """Who has not voted yet is refused as unavailable while PostgreSQL is down: nobody knows the ballot."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with Voice.connected(node.url, place.users[0]) as voice, Voice.connected(node.url, place.users[1]) as other:
+        assert (await other.cast(show, {song: "up"}))["durability"] == "committed"
+        place.engines.kill("postgres")
+        error = await voice.cast(show, {song: "up"})
+        assert error["code"] == "unavailable"
+        assert error["retry_after_ms"] > 0
+        place.engines.revive("postgres")
+
+        async def is_taken() -> bool:
+            return (await voice.cast(show, {song: "up"})).get("durability") == "committed"
+
+        await until_async(is_taken, "the vote is taken")
+
+
+async def test_valkey_is_down(place: Place) -> None:
+    """Casts are refused with a hint when to return, pages and new watchers are served from PostgreSQL."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with Voice.connected(node.url, place.users[0]) as voice, aiohttp.ClientSession() as http:
+        assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+        place.engines.kill("valkey")
+        error = await voice.cast(show, {song: "down"})
+        assert error["code"] == "unavailable"
+        assert error["retry_after_ms"] > 0
+        async with http.get(f"{node.url}/api/shows/{show}") as response:
+            assert response.status == 200
+            assert f'"id":{song}' in (await response.text()).replace(" ", "")
+        async with http.post(
+            f"{node.url}/api/shows/{show}/votes",
+            json={"votes": [[song, "down"]]},
+            headers={"Authorization": f"Bearer {place.users[0].token}"},
+        ) as response:
+            assert response.status == 503
+            assert (await response.json())["code"] == "unavailable"
+            assert int(response.headers["Retry-After"]) > 0
+        state = await voice.watch(f"votes:{show}")
+        assert [song, 1, 0] in state["state"]["tally"]
+        async with http.get(f"{node.url}/readyz") as response:
+            assert response.status == 503
+        place.engines.revive("valkey")
+
+        async def is_ready() -> bool:
+            async with http.get(f"{node.url}/readyz") as response:
+                return response.status == 200
+
+        # Nobody votes: the node finds out by itself.
+        await until_async(is_ready, "the node is ready again", timeout_s=5)
+        assert (await voice.cast(show, {song: "down"}))["durability"] == "committed"
+    await until_drained(place.database_url, place.redis_url)
+    assert await differences(place.database_url, place.redis_url) == []
+
+
+# ─────────────────────────────────────────────────────────────── accepted, and lost
+
+
+async def lost_casts(node: NodeProcess) -> float:
+    return await node.metric("mysetlist_votes_lost_total")
+
+
+@pytest.mark.parametrize("loss", ["emptied", "cut"])
+async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
+    """Accepted while PostgreSQL is down, then lost by Valkey: counted, logged, and gone from everybody's screen."""
+    node = await place.start_node()
+    show, (song, other, *_) = place.shows[0].id, place.shows[0].songs
+    async with (
+        Voice.connected(node.url, place.users[0]) as voice,
+        Voice.connected(node.url) as watcher,
+        redis.asyncio.Redis.from_url(place.redis_url) as valkey,
+    ):
+        assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+        await until_drained(place.database_url, place.redis_url)
+        await watcher.watch(f"votes:{show}")
+        size = place.engines.log_bytes()
+        place.engines.kill("postgres")
+        assert (await voice.cast(show, {song: "down", other: "up"}))["durability"] == "accepted"
+        await until(
+            lambda: any([song, 0, 1] in push["tally"] for push in watcher.pushes), "the watcher sees what was accepted"
+        )
+        if loss == "emptied":
+            await valkey.flushall()
+        else:
+            place.engines.kill("valkey")
+            place.engines.cut_log(size)
+            place.engines.revive("valkey")
+        place.engines.revive("postgres")
+
+        async def is_reported() -> bool:
+            return await lost_casts(node) == 1
+
+        await until_async(is_reported, "the loss is counted", timeout_s=10)
+        (record,) = node.records("votes.lost")
+        assert record["casts"] == 1
+        assert record["level"] == "error"
+        shown = {}
+
+        def is_back() -> bool:
+            for push in watcher.pushes:
+                shown.update({counted: counts for counted, *counts in push["tally"]})
+            return shown[song] == [1, 0] and shown.get(other, [0, 0]) == [0, 0]
+
+        await until(is_back, "the watcher sees what is left", timeout_s=5)
+        # The fan is not stuck: the same vote again is taken.
+        assert (await voice.cast(show, {song: "down", other: "up"}))["durability"] == "committed"
+    await until_drained(place.database_url, place.redis_url)
+    assert await differences(place.database_url, place.redis_url) == []
+    assert await lost_casts(node) == 1
+
+
+async def test_a_vote_that_only_seemed_lost_is_not_reported(place: Place) -> None:
+    """Both engines restart, Valkey keeps its log: what was accepted is committed, and nothing is called lost."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with Voice.connected(node.url, place.users[0]) as voice:
+        assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+        place.engines.kill("postgres")
+        ok = await voice.cast(show, {song: "down"})
+        assert ok["durability"] == "accepted"
+        place.engines.kill("valkey")
+        place.engines.revive("valkey")
+        place.engines.revive("postgres")
+        await voice.until_durable(show, ok["at"])
+    assert await lost_casts(node) == 0
+    await until_rows(place, song, (0, 1))
+
+
+async def test_postgres_that_hangs_is_as_good_as_down(place: Place) -> None:
+    """Rows locked by somebody for seconds: casts are accepted meanwhile, and committed once the lock is gone."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    connection = await asyncpg.connect(place.database_url)
+    try:
+        async with Voice.connected(node.url, place.users[0]) as voice:
+            assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+            async with connection.transaction():
+                await connection.execute("lock table votes in share row exclusive mode")
+                ok = await voice.cast(show, {song: "down"})
+                assert ok["durability"] == "accepted"
+                assert not voice.durable
+            await voice.until_durable(show, ok["at"])
+            assert (await voice.cast(show, {song: "none"}))["durability"] == "committed"
+    finally:
+        await connection.close()
+    await until_drained(place.database_url, place.redis_url)
+    assert await differences(place.database_url, place.redis_url) == []
+
+
+async def test_casts_of_one_fan_keep_their_order(place: Place) -> None:
+    """Quick changes of mind on a cold show end at the last one, however the reading of ballots falls between them."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with AsyncExitStack() as stack:
+        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in place.users]
+        replies = []
+        for choice in ("up", "down", "up", "none", "down", "up"):
+            for voice in voices:
+                replies.append(voice.send_cast(show, {song: choice}))
+                await asyncio.sleep(0.0005)
+        for reply in await asyncio.gather(*replies):
+            assert reply["ok"]["durability"] == "committed"
+    await until_rows(place, song, (len(place.users), 0))

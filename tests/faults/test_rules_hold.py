@@ -1,0 +1,137 @@
+"""Budgets and locks outlive whatever Valkey forgets: PostgreSQL has them, and is asked again before the next cast."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+import redis.asyncio
+
+from tests.faults.conftest import Place
+from tests.support.audit import differences, until_drained
+from tests.support.engines import execute
+from tests.support.node import until_async
+from tests.support.stage import make_shows
+from tests.support.voice import Voice
+
+pytestmark = pytest.mark.timeout(60)
+
+LOSSES = ["emptied", "cut", "restarted"]
+Lose = Callable[[int], Awaitable[None]]
+
+
+@pytest.fixture(params=LOSSES)
+def lose(request: pytest.FixtureRequest, place: Place) -> Lose:
+    """Has Valkey forget: everything, or what came after `size` bytes of its log, or nothing at all."""
+
+    async def lose(size: int) -> None:
+        if request.param == "emptied":
+            async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
+                await valkey.flushall()
+            return
+        place.engines.kill("valkey")
+        if request.param == "cut":
+            place.engines.cut_log(size)
+        place.engines.revive("valkey")
+
+    return lose
+
+
+async def outcome(voice: Voice, show: int, votes: dict[int, str]) -> str:
+    """How a cast ends once the server is not `unavailable` any more."""
+    answer: dict[str, object] = {}
+
+    async def is_decided() -> bool:
+        answer.clear()
+        answer.update(await voice.cast(show, votes))
+        return answer.get("code") != "unavailable"
+
+    await until_async(is_decided, "the cast is decided")
+    return str(answer.get("durability") or answer["code"])
+
+
+async def test_a_full_ballot_stays_full(place: Place, lose: Lose) -> None:
+    """Three votes of three committed: a fourth is refused before and after, a withdrawal makes room."""
+    ((show,), node) = await make_shows(place.database_url, votes_per_user_max=3), await place.start_node()
+    first, second, third, fourth, *_ = show.songs
+    async with Voice.connected(node.url, place.users[0]) as voice:
+        size = place.engines.log_bytes()
+        for song in (first, second, third):
+            assert await outcome(voice, show.id, {song: "up"}) == "committed"
+        assert await outcome(voice, show.id, {fourth: "up"}) == "budget"
+        await lose(size)
+        assert await outcome(voice, show.id, {fourth: "up"}) == "budget"
+        assert await outcome(voice, show.id, {first: "down"}) == "committed"
+        assert await outcome(voice, show.id, {second: "none", fourth: "up"}) == "committed"
+        assert await outcome(voice, show.id, {second: "up"}) == "budget"
+    await until_drained(place.database_url, place.redis_url)
+    assert await differences(place.database_url, place.redis_url) == []
+
+
+async def test_what_the_day_has_cost_stays_spent(place: Place, lose: Lose) -> None:
+    """Four votes a day, cast in two shows: the fifth is refused before and after, in both; an undo is free."""
+    node = await place.start_node(MYSETLIST_VOTES_PER_DAY="4")
+    one, other = place.shows
+    async with Voice.connected(node.url, place.users[0]) as voice:
+        size = place.engines.log_bytes()
+        for song in one.songs[:3]:
+            assert await outcome(voice, one.id, {song: "up"}) == "committed"
+        assert await outcome(voice, other.id, {other.songs[0]: "up"}) == "committed"
+        assert await outcome(voice, one.id, {one.songs[3]: "up"}) == "budget"
+        await lose(size)
+        assert await outcome(voice, other.id, {other.songs[1]: "up"}) == "budget"
+        assert await outcome(voice, one.id, {one.songs[3]: "up"}) == "budget"
+        assert await outcome(voice, one.id, {one.songs[0]: "none"}) == "committed"
+        assert await outcome(voice, one.id, {one.songs[0]: "up"}) == "budget"
+
+
+async def test_a_lock_holds(place: Place, lose: Lose) -> None:
+    """Locked in PostgreSQL after the last vote: nobody votes before, nor after, nor is the lock's lifting lost."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with Voice.connected(node.url, place.users[0]) as voice:
+        assert await outcome(voice, show, {song: "up"}) == "committed"
+        await until_drained(place.database_url, place.redis_url)
+        size = place.engines.log_bytes()
+        await execute(place.database_url, f"update shows set is_locked = true where id = {show}")
+
+        async def is_locked() -> bool:
+            # The choice it already has: taken or not, it changes nothing.
+            return await outcome(voice, show, {song: "up"}) == "locked"
+
+        await until_async(is_locked, "the lock has arrived")
+        await lose(size)
+        assert await outcome(voice, show, {song: "down"}) == "locked"
+    assert await held(place, song) == "up"
+
+
+async def test_a_lock_set_while_valkey_is_down_holds(place: Place) -> None:
+    """Valkey comes back with everything it had, which is older than the lock: the first cast is refused."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with Voice.connected(node.url, place.users[0]) as voice:
+        assert await outcome(voice, show, {song: "up"}) == "committed"
+        await until_drained(place.database_url, place.redis_url)
+        place.engines.kill("valkey")
+        await execute(place.database_url, f"update shows set is_locked = true where id = {show}")
+
+        async def is_told() -> bool:
+            return bool(node.records("show.not_revised"))
+
+        await until_async(is_told, "the node has tried to tell Valkey")
+        place.engines.revive("valkey")
+        assert await outcome(voice, show, {song: "down"}) == "locked"
+    assert await held(place, song) == "up"
+
+
+async def held(place: Place, song: int) -> str | None:
+    """The only vote on a song."""
+    connection = await asyncpg.connect(place.database_url)
+    try:
+        choice: str | None = await connection.fetchval(
+            "select choice::text from votes where setlist_song_id = $1", song
+        )
+        return choice
+    finally:
+        await connection.close()

@@ -1,0 +1,119 @@
+"""What holds without leases, and with a backlog: the position in the writer's transaction is all the safety there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from server.clock import SystemClock
+from server.store.database import Database
+from server.telemetry import VOTES_COMMITTED
+from server.voting import writer as writer_module
+from server.voting.leases import LEASE_CLASS
+from server.voting.writer import Writer
+from tests.faults.conftest import Place
+from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
+from tests.support.recorder import Crowd
+from tests.support.voice import Voice
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class EveryShard:
+    """Leases of a node that believes it is alone."""
+
+    async def refresh(self) -> set[int]:
+        """All of them."""
+        return set(range(SHARD_COUNT))
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class SlowWriter(Writer):
+    """A writer on a slow disk."""
+
+    async def _write(self, *batch: Any) -> int:
+        await asyncio.sleep(0.06)
+        return await super()._write(*batch)
+
+
+class Records:
+    """A log that is kept."""
+
+    def __init__(self) -> None:
+        self.actions: list[str] = []
+
+    def warning(self, action: str, **_: Any) -> None:
+        """Keeps the action."""
+        self.actions.append(action)
+
+
+@asynccontextmanager
+async def greedy_writers(place: Place, *kinds: type[Writer]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Writers in this process that work for every shard, whatever others do."""
+    database = await Database.open(place.database_url)
+    writers = []
+    for kind in kinds:
+        writer = kind(place.redis_url, database, SystemClock(), shard_count=SHARD_COUNT)
+        writer._leases = EveryShard()  # type: ignore[assignment]
+        writers.append(asyncio.create_task(writer.run()))
+    try:
+        yield writers
+        assert not any(writer.done() for writer in writers)
+    finally:
+        for writer in writers:
+            writer.cancel()
+        await asyncio.gather(*writers, return_exceptions=True)
+        await database.close()
+
+
+async def test_three_writers_on_every_shard(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One commits each entry, the others notice and give way; nothing doubles, nothing is left out."""
+    records = Records()
+    monkeypatch.setattr(writer_module, "log", records)
+    node = await place.start_node()
+    before = VOTES_COMMITTED._value.get()
+    async with greedy_writers(place, Writer, Writer), Crowd.voting([node], place.shows, place.users) as crowd:
+        await crowd.more(400)
+        assert await settled(crowd, place.database_url, place.redis_url) == []
+        assert records.actions.count("writer.overtaken") + len(node.records("writer.overtaken")) >= 10
+        assert set(records.actions) == {"writer.overtaken"}
+        # Each side was first now and then.
+        assert VOTES_COMMITTED._value.get() > before
+        assert await node.metric("mysetlist_votes_committed_total") > 0
+
+
+async def test_a_small_shard_behind_a_backlog(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One vote waits seconds behind another shard's backlog: it is neither given up nor called lost."""
+    monkeypatch.setattr(writer_module, "BATCH_VOTES_MAX", 1)
+    busy, quiet = sorted(place.shows, key=lambda show: show.id % SHARD_COUNT)
+    leases = await asyncpg.connect(place.database_url)
+    try:
+        # The node's own writer gets no shard, so that the backlog lasts.
+        for shard in range(SHARD_COUNT):
+            await leases.execute("select pg_advisory_lock($1::int, $2::int)", LEASE_CLASS, shard)
+        node = await place.start_node()
+        async with (
+            Voice.connected(node.url, place.users[0]) as voice,
+            Voice.connected(node.url, place.users[1]) as other,
+        ):
+            for entry in range(60):
+                # Spaced wider than a round gathers: an entry each.
+                voice.send_cast(busy.id, {busy.songs[entry % 2]: "up" if entry % 4 < 2 else "down"})
+                await asyncio.sleep(0.012)
+            ok = await other.cast(quiet.id, {quiet.songs[0]: "down"})
+            assert ok["durability"] == "accepted"
+            async with greedy_writers(place, SlowWriter):
+                await other.until_durable(quiet.id, ok["at"])
+                await until_drained(place.database_url, place.redis_url)
+        assert await node.metric("mysetlist_votes_lost_total") == 0
+        assert not node.records("shard.reset")
+    finally:
+        await leases.close()
+    assert await differences(place.database_url, place.redis_url) == []

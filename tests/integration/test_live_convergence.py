@@ -1,0 +1,223 @@
+"""The central promise of the live side: a state and the pushes after it are a fresh state.
+
+Random votes, watchers that come, go and come back with and without `since`, and a listener whose connection is cut:
+every watcher ends with the same tally as somebody who only comes now, in Python and through the page's own reducer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import subprocess
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.app import Node
+from tests.support.talker import Message, Talker
+from tests.support.theatre import SECRET, Show, Theatre, mint_token, until
+from tests.unit.test_page_state import node_binary
+
+REDUCER = Path(__file__).parents[1] / "unit" / "js" / "apply_stream.mjs"
+CHANNEL = "votes:7"
+
+
+class Screen:
+    """What a watcher holds of show 7, over one connection after another.
+
+    streams: of each stretch in which the state was sent, {"at", "state"} and the pushes after it
+    """
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.total = 0
+        self.tally: dict[int, list[int]] = {}
+        self.streams: list[list[Message]] = []
+
+    def take_state(self, answer: Message) -> None:
+        """The reply to a subscription."""
+        assert answer["at"] >= self.at
+        self.at = answer["at"]
+        if "state" in answer:
+            self.total = answer["state"]["total"]
+            self.tally = {song: [up, down] for song, up, down in answer["state"]["tally"]}
+            self.streams.append([answer])
+
+    def take_pushes(self, pushes: Iterable[Message]) -> None:
+        """What came after it."""
+        for push in pushes:
+            assert push["at"] >= self.at
+            self.at = push["at"]
+            self.total = push["total"]
+            self.tally.update({song: [up, down] for song, up, down in push["tally"]})
+            self.streams[-1].append(push)
+
+    def rows(self) -> list[list[int]]:
+        """[[song, up, down], …]."""
+        return [[song, *counts] for song, counts in sorted(self.tally.items())]
+
+
+class Watching:
+    """A screen and the connection it has now."""
+
+    def __init__(self, talker: Talker) -> None:
+        self.talker = talker
+        self.screen = Screen()
+
+    async def join(self, *, with_since: bool) -> None:
+        """Subscribes; says what it holds if it wants to."""
+        since = {CHANNEL: self.screen.at} if with_since and self.screen.streams else {}
+        request_id = await self.talker.send("subscribe", channels=[CHANNEL], since=since)
+        reply = await self.talker.reply_to(request_id)
+        # What came before the reply still belongs to the subscription before it.
+        self.read()
+        self.screen.take_state(reply["ok"]["channels"][CHANNEL])
+
+    def read(self) -> None:
+        """Takes over what has been heard."""
+        self.screen.take_pushes(self.talker.pushes(CHANNEL))
+        self.talker.heard.clear()
+
+    async def catch_up(self, tally: list[list[int]]) -> None:
+        """Listens until the screen shows this tally."""
+        async with asyncio.timeout(20):
+            while self.screen.rows() != tally:
+                await self.talker.receive()
+                self.read()
+
+
+async def cast_randomly(rng: random.Random, fans: list[Talker], show: Show, count: int) -> None:
+    """Casts from random fans, all under way at once, and every one answered."""
+    asked = [
+        (fan, await fan.send("cast", show=show.id, votes=[[rng.choice(show.songs), rng.choice(["up", "down", "none"])]]))
+        for fan in (rng.choice(fans) for _ in range(count))
+    ]
+    for fan, request_id in asked:
+        if not any(message.get("re") == request_id for message in fan.heard):
+            await fan.reply_to(request_id)
+    assert all("error" not in message for fan in fans for message in fan.heard)
+
+
+async def cut_listener(theatre: Theatre) -> None:
+    """Terminates the backend that listens."""
+    # What a backend ran last gives it away: it listened, or compared positions since.
+    cut = await theatre.sql.fetchval(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+        " and (query ilike 'listen %' or query ilike '%select id, position, revision from shows%')"
+    )
+    assert cut == 1
+
+
+def through_the_page(stream: list[Message]) -> list[list[int]]:
+    """The tally that the page's reducer makes of a stream."""
+    lines = "\n".join(json.dumps(message) for message in stream)
+    command = [str(node_binary()), "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", str(REDUCER)]
+    result = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 0, result.stderr
+    tally: list[list[int]] = json.loads(result.stdout)["tally"]
+    return tally
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_state_and_pushes_are_a_fresh_state(node: Node, theatre: Theatre, seed: int) -> None:
+    """Whatever a watcher went through, in the end it holds what somebody who comes now is given."""
+    rng = random.Random(seed)
+    show, neighbour = await theatre.show(7, song_count=8), await theatre.show(23)
+    async with AsyncExitStack() as stack:
+        fans = [await stack.enter_async_context(Talker.connect(node.url)) for _ in range(6)]
+        for fan in fans:
+            await fan.hello(await theatre.token())
+        watching = [Watching(await stack.enter_async_context(Talker.connect(node.url))) for _ in range(5)]
+        for one in watching:
+            await one.join(with_since=False)
+        for step in range(12):
+            await cast_randomly(rng, fans, show, 12)
+            await cast_randomly(rng, fans, neighbour, 3)
+            if step == 6:
+                await cut_listener(theatre)
+            one = rng.choice(watching)
+            match rng.choice(["subscribe again", "leave and join", "reconnect", "reconnect", "listen"]):
+                case "subscribe again":
+                    await one.join(with_since=rng.random() < 0.5)
+                case "leave and join":
+                    await one.talker.ok("unsubscribe", channels=[CHANNEL])
+                    one.read()
+                    await one.join(with_since=rng.random() < 0.5)
+                case "reconnect":
+                    await one.talker.socket.close()
+                    one.read()
+                    one.talker = await stack.enter_async_context(Talker.connect(node.url))
+                    await one.join(with_since=rng.random() < 0.5)
+                case "listen":
+                    await one.talker.ok("ping")
+                    one.read()
+        final = await theatre.counted(7)
+        assert final == await theatre.tally(7)
+        for one in watching:
+            await one.catch_up(final)
+        fresh = await stack.enter_async_context(Talker.connect(node.url))
+        answer = (await fresh.watch(CHANNEL))[CHANNEL]
+        assert sorted(answer["state"]["tally"]) == final
+        for one in watching:
+            assert one.screen.total == answer["state"]["total"]
+    streams = [one.screen.streams[-1] for one in watching]
+    assert [sorted(through_the_page(stream)) for stream in streams[:2]] == [final, final]
+
+
+async def test_a_cut_listener_is_made_up_for(node: Node, theatre: Theatre) -> None:
+    """A vote that is committed while nobody listens is seen all the same, and acknowledged."""
+    show = await theatre.show(7)
+    async with Talker.connect(node.url) as fan, Talker.connect(node.url) as watcher:
+        await fan.hello(await theatre.token())
+        await watcher.watch(CHANNEL)
+        await cut_listener(theatre)
+        answer = await fan.cast(7, (show.first, "up"))
+        assert answer["durability"] in ("committed", "accepted")
+        await watcher.push(CHANNEL, lambda push: [show.first, 1, 0] in push["tally"])
+        if answer["durability"] == "accepted":
+            await fan.next(lambda message: message.get("committed") == {"show": 7, "at": answer["at"]})
+
+        async def listens_again() -> bool:
+            return node._listener.is_listening
+
+        await until(listens_again)
+        assert (await fan.cast(7, (show.first, "down")))["ballot"] == {str(show.first): "down"}
+        await watcher.push(CHANNEL, lambda push: [show.first, 0, 1] in push["tally"])
+
+
+async def test_at_most_ten_pushes_a_second(node: Node, theatre: Theatre) -> None:
+    """Under a load of hundreds of commits a second a watcher still gets at most ten pushes in any second."""
+    show = await theatre.show(7)
+    tokens = [mint_token(SECRET, user, "user") for user in await theatre.users(4)]
+    loop = asyncio.get_running_loop()
+    arrivals: list[float] = []
+
+    async def listen(watcher: Talker) -> None:
+        async for _ in watcher.socket:
+            arrivals.append(loop.time())
+
+    async def vote(token: str) -> None:
+        async with Talker.connect(node.url) as fan:
+            await fan.hello(token)
+            for n in range(25):
+                await fan.cast(7, (show.first, ("up", "down")[n % 2]))
+
+    async with Talker.connect(node.url) as watcher:
+        await watcher.watch(CHANNEL)
+        listening = asyncio.create_task(listen(watcher))
+        await asyncio.gather(*map(vote, tokens))
+        await until(lambda: _is_settled(theatre, arrivals))
+        listening.cancel()
+    assert arrivals
+    # A frame may be late, and then the next one follows closely: over all of the time it cannot be more.
+    lasted_s = arrivals[-1] - arrivals[0]
+    assert len(arrivals) <= lasted_s * 10 + 2
+
+
+async def _is_settled(theatre: Theatre, arrivals: list[Any]) -> bool:
+    return bool(arrivals) and await theatre.counted(7) == await theatre.tally(7)

@@ -1,0 +1,93 @@
+"""The rules of voting in plain Python, for holding the script, the writer and the tables against."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Vote = tuple[int, str]
+
+
+@dataclass
+class ModelShow:
+    """What decides about a cast on one show."""
+
+    songs: set[int]
+    budget: int | None = None
+    is_open: bool = True
+    is_locked: bool = False
+
+
+@dataclass
+class Model:
+    """Votes as they must be after every cast so far.
+
+    history: (song, user, previous, choice) of every change the writer may have seen one by one
+    """
+
+    day_max: int
+    shows: dict[int, ModelShow] = field(default_factory=dict)
+    users: set[int] = field(default_factory=set)
+    ballots: dict[tuple[int, int], dict[int, str]] = field(default_factory=dict)  # (show, user) -> song -> choice
+    spent: Counter[int] = field(default_factory=Counter)
+    has_cast: set[int] = field(default_factory=set)  # users with an accepted cast
+
+    def ballot(self, show_id: int, user_id: int) -> dict[int, str]:
+        """A user's choices in a show."""
+        return self.ballots.get((show_id, user_id), {})
+
+    def remaining(self, show_id: int, user_id: int) -> int | None:
+        """Votes left in a show; None: no budget."""
+        budget = self.shows[show_id].budget
+        return None if budget is None else max(0, budget - len(self.ballot(show_id, user_id)))
+
+    def cast(self, show_id: int, user_id: int, votes: Sequence[Vote]) -> str:
+        """Takes a cast as a whole or not at all; gives "ok" or the code of the refusal."""
+        if len({song for song, _ in votes}) != len(votes):
+            return "bad_request"
+        show = self.shows.get(show_id)
+        if show is None:
+            return "not_found"
+        if user_id not in self.users:
+            return "unauthenticated"
+        if not show.is_open:
+            return "closed"
+        if show.is_locked:
+            return "locked"
+        if any(song not in show.songs for song, _ in votes):
+            return "not_found"
+        before = self.ballot(show_id, user_id)
+        after = dict(before)
+        cost = 0
+        for song, choice in votes:
+            if choice == "none":
+                after.pop(song, None)
+            elif after.get(song) != choice:
+                after[song] = choice
+                cost += 1
+        if show.budget is not None and len(after) > max(show.budget, len(before)):
+            return "budget"
+        if cost and self.spent[user_id] + cost > self.day_max:
+            return "budget"
+        self.ballots[show_id, user_id] = after
+        self.spent[user_id] += cost
+        self.has_cast.add(user_id)
+        return "ok"
+
+    def tally(self, show_id: int) -> list[list[int]]:
+        """[[song, up, down], …] of all songs of a show."""
+        counts = {song: [0, 0] for song in self.shows[show_id].songs}
+        for (show, _), ballot in self.ballots.items():
+            if show == show_id:
+                for song, choice in ballot.items():
+                    counts[song][choice == "down"] += 1
+        return [[song, *counts[song]] for song in sorted(counts)]
+
+    def rows(self) -> set[tuple[int, int, int, str]]:
+        """(show, user, song, choice) of every vote that stands."""
+        return {
+            (show, user, song, choice)
+            for (show, user), ballot in self.ballots.items()
+            for song, choice in ballot.items()
+        }

@@ -1,0 +1,238 @@
+"""Random casts through the real script, the real writer and the real tables, held against the rules in Python.
+
+Each example works on users of its own in the same few shows, so nothing has to be emptied in between: the model
+simply goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from server.voting.tallies import Tallies
+from tests.property.ballot_model import Model, ModelShow, Vote
+from tests.support.booth import SHARD_COUNT, Booth
+from tests.support.theatre import Show, Theatre, until
+
+DAY_MAX = 9
+USERS_PER_EXAMPLE = 4
+# Two shows share shard 1; the last one is cast on without being there.
+BUDGETS = {1: None, 17: 3, 2: 1, 3: None}
+UNKNOWN_SHOW = 999
+
+CHOICES = st.sampled_from(["up", "up", "down", "none"])
+# A song by its place in a show; -1 is a song of another show, -2 one that does not exist.
+PLACES = st.sampled_from([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, -1, -2])
+
+
+@dataclass(frozen=True)
+class Casts:
+    """Casts handed in together, in this order. Each: (show, user by number, [(place, choice)]); repeats: sent again."""
+
+    casts: list[tuple[int, int, list[tuple[int, str]]]]
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A change of a show's rules."""
+
+    show: int
+    is_locked: bool = False
+    is_open: bool = True
+    budget: int | None = None
+
+
+class Drain:
+    """Everything so far is moved into PostgreSQL."""
+
+
+class Forget:
+    """Valkey loses everything once PostgreSQL has it."""
+
+
+CAST = st.tuples(
+    st.sampled_from([1, 17, 2, 3, 1, 17, 2, 3, UNKNOWN_SHOW]),
+    st.integers(0, USERS_PER_EXAMPLE),  # the last one is a user that does not exist
+    st.lists(st.tuples(PLACES, CHOICES), min_size=1, max_size=4),
+)
+STEPS = st.lists(
+    st.builds(Casts, st.lists(CAST, min_size=1, max_size=8), st.integers(0, 2))
+    | st.builds(
+        Rule,
+        st.sampled_from(sorted(BUDGETS)),
+        is_locked=st.sampled_from([False, False, True]),
+        is_open=st.sampled_from([True, True, False]),
+        budget=st.sampled_from([None, 1, 2, 5]),
+    )
+    | st.builds(Drain)
+    | st.builds(Forget),
+    min_size=1,
+    max_size=10,
+)
+
+
+@dataclass
+class World:
+    """Engines, the shows on them, and what the model says about both."""
+
+    booth: Booth
+    theatre: Theatre
+    tallies: Tallies
+    valkey: Any
+    shows: dict[int, Show]
+    model: Model
+    accepted: list[tuple[int, int, list[Vote]]] = field(default_factory=list)
+
+    def song_at(self, show_id: int, place: int) -> int:
+        """A place as the id of something to vote on, perhaps somewhere else or nowhere."""
+        show = self.shows.get(show_id)
+        if place == -2 or show is None:
+            return 10**9
+        if place == -1:
+            return next(other.first for other in self.shows.values() if other.id != show_id)
+        return show.songs[place]
+
+    async def play(self, steps: list[Any]) -> None:
+        """One example: new users, then the steps, then a look at everything."""
+        users = [*await self.theatre.users(USERS_PER_EXAMPLE), 10**9]
+        self.model.users.update(users[:-1])
+        for step in steps:
+            match step:
+                case Casts():
+                    await self._cast(step, users)
+                case Rule():
+                    await self._change(step)
+                case Drain():
+                    await self.drain()
+                case Forget():
+                    await self.drain()
+                    await self.valkey.flushdb()
+        for show_id in self.shows:
+            await self._change(Rule(show_id, budget=self.model.shows[show_id].budget))
+        for user in users[:-1]:
+            for show_id in self.shows:
+                await self._ask(show_id, user)
+        await self._compare_valkey()
+        await self.drain()
+        await self._compare_postgres()
+
+    async def _cast(self, step: Casts, users: list[int]) -> None:
+        casts = [
+            (show, users[number], [(self.song_at(show, place), choice) for place, choice in places])
+            for show, number, places in step.casts
+        ]
+        casts += casts[: step.repeats]
+        outcomes = await self.booth.decided(casts)
+        # Casts of one user are decided in the order they were handed in, those of different users in any order:
+        # between users nothing is shared but the counts. The model goes by user.
+        for user in dict.fromkeys(user for _, user, _ in casts):
+            for (show, by, votes), outcome in zip(casts, outcomes, strict=True):
+                if by != user:
+                    continue
+                expected = self.model.cast(show, user, votes)
+                assert outcome.code == expected, (show, user, votes)
+                if expected == "ok":
+                    assert outcome.taken is not None
+                    assert outcome.taken[2] == self.model.ballot(show, user)
+                    assert outcome.taken[3] == self.model.remaining(show, user)
+                    self.accepted.append((show, user, votes))
+
+    async def _ask(self, show_id: int, user_id: int) -> None:
+        outcome = await self.booth.cast(show_id, user_id)
+        assert outcome.taken is not None, outcome.code
+        assert outcome.taken[2:] == (self.model.ballot(show_id, user_id), self.model.remaining(show_id, user_id))
+
+    async def _change(self, rule: Rule) -> None:
+        await self.theatre.sql.execute(
+            "update shows set is_locked = $2, votes_per_user_max = $3,"
+            # Not yet open rather than closed: a closed show becomes final, for good.
+            " opens_at = now() + case when $4 then -1 else 1 end * interval '30 minutes' where id = $1",
+            rule.show, rule.is_locked, rule.budget, rule.is_open,
+        )  # fmt: skip
+        await self.tallies.revise([rule.show])
+        show = self.model.shows[rule.show]
+        show.is_locked, show.is_open, show.budget = rule.is_locked, rule.is_open, rule.budget
+
+    async def drain(self) -> None:
+        """Everything that is in the log goes into PostgreSQL."""
+        await until(self.booth.is_drained)
+
+    async def _compare_valkey(self) -> None:
+        for show_id in self.shows:
+            hot = (await self.tallies.read_hot([show_id]))[show_id]
+            assert hot is not None
+            assert [list(row) for row in hot.counts] == self.model.tally(show_id)
+            assert hot.total == sum(up + down for _, up, down in self.model.tally(show_id))
+
+    async def _compare_postgres(self) -> None:
+        sql = self.theatre.sql
+        rows = await sql.fetch("select show_id, user_id, setlist_song_id, choice::text from votes")
+        assert {tuple(row) for row in rows} == self.model.rows()
+        for show_id in self.shows:
+            assert await self.theatre.tally(show_id) == self.model.tally(show_id)
+        totals = {show: sum(up + down for _, up, down in self.model.tally(show)) for show in self.shows}
+        assert dict(await sql.fetch("select id, vote_count from shows")) == totals
+        assert dict(await sql.fetch("select show_id, sum(vote_count)::int from setlists group by 1")) == totals
+        spent = dict(await sql.fetch("select user_id, sum(spent)::int from user_vote_limits group by 1"))
+        assert {user: count for user, count in spent.items() if count} == +self.model.spent
+        assert spent.keys() == self.model.has_cast
+        await self._compare_history()
+
+    async def _compare_history(self) -> None:
+        """Each vote's history is a chain that begins with nothing and ends with what stands."""
+        changes = await self.theatre.sql.fetch(
+            "select show_id, user_id, setlist_song_id, previous::text, choice::text from vote_analytics order by id"
+        )
+        stands: dict[tuple[int, int, int], str | None] = {}
+        for show, user, song, previous, choice in changes:
+            assert stands.get((show, user, song)) == previous
+            stands[show, user, song] = choice
+        assert {(*key, choice) for key, choice in stands.items() if choice} == self.model.rows()
+        rolled = await self.theatre.sql.fetchrow(
+            "select sum(up_count)::int, sum(down_count)::int, sum(withdrawn_count)::int from vote_rollups"
+        )
+        counted = [sum(1 for change in changes if change["choice"] == choice) for choice in ("up", "down", None)]
+        assert [count or 0 for count in rolled] == counted
+
+
+@pytest.fixture
+async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    """Four shows on three shards, with an intake and a writer."""
+    async with (
+        Theatre.open(database_url) as theatre,
+        Booth.open(database_url, redis_url, votes_per_day_max=DAY_MAX) as booth,
+        booth.writer(),
+        Redis.from_url(redis_url) as valkey,
+    ):
+        shows = {show: await theatre.show(show, song_count=6, budget=budget) for show, budget in BUDGETS.items()}
+        model = Model(DAY_MAX, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
+        tallies = Tallies(redis_url, booth.database, shard_count=SHARD_COUNT)
+        yield World(booth, theatre, tallies, valkey, shows, model)
+        await tallies.close()
+
+
+async def test_script_and_tables_agree_with_the_model(world: World) -> None:
+    """Whatever users send, in whatever order and however often, all three say the same about it."""
+    loop = asyncio.get_running_loop()
+
+    @settings(
+        max_examples=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps=STEPS)
+    def examples(steps: list[Any]) -> None:
+        asyncio.run_coroutine_threadsafe(world.play(steps), loop).result()
+
+    await loop.run_in_executor(None, examples)

@@ -1,0 +1,413 @@
+"""The hub with transports that only remember, and a clock and timers that only move when told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from server.errors import StoreUnavailable
+from server.live import hub as hub_module
+from server.live.hub import BUFFER_BYTES_MAX, PUSH_INTERVAL_S, UNWATCHED_S, Hub, Subscriber
+from server.live.states import DocumentState, State, TallyState
+from tests.support.clock import FakeClock
+
+
+class Transport:
+    """Keeps every frame; `backed_up` is what its peer has not taken yet."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.backed_up = 0
+        self.is_gone = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.is_gone, "written to after closing"
+        self.frames.append(data)
+
+    def is_closing(self) -> bool:
+        return self.is_gone
+
+    def get_write_buffer_size(self) -> int:
+        return self.backed_up
+
+    def close(self) -> None:
+        self.is_gone = True
+
+    def abort(self) -> None:
+        self.is_gone = True
+
+
+class Watcher(Subscriber):
+    """A subscriber whose transport can be looked into."""
+
+    __slots__ = ("wire",)
+
+    def __init__(self) -> None:
+        self.wire = Transport()
+        super().__init__(self.wire)
+
+    def pushes(self) -> list[dict[str, Any]]:
+        return [decoded(frame) for frame in self.wire.frames]
+
+    def positions(self) -> list[int]:
+        return [push["at"] for push in self.pushes()]
+
+
+def decoded(frame: bytes) -> dict[str, Any]:
+    """What a text frame of any length says."""
+    header = 2 if frame[1] < 126 else 4 if frame[1] == 126 else 10
+    message: dict[str, Any] = json.loads(frame[header:])
+    return message
+
+
+class Rig:
+    """A running hub, its clock and its timers. `states`: what loading gives; `loads`: what was loaded so far."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.timers: list[tuple[float, Callable[..., object], tuple[Any, ...]]] = []
+        self.states: dict[tuple[str, int], State | Exception] = {}
+        self.loads: list[tuple[str, int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.hub = Hub(self._load, self.clock)
+
+    async def _load(self, kind: str, subject: int) -> State | None:
+        self.loads.append((kind, subject))
+        await self.gate.wait()
+        state = self.states.get((kind, subject))
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    def call_later(self, delay_s: float, call: Callable[..., object], *arguments: Any) -> None:
+        self.timers.append((self.clock.monotonic_s() + delay_s, call, arguments))
+
+    async def settle(self) -> None:
+        """Lets everything run that can run without time passing."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Moves the clock on, from timer to timer."""
+        await self.settle()
+        end = self.clock.monotonic_s() + seconds
+        while due := [timer for timer in self.timers if timer[0] <= end]:
+            timer = min(due, key=lambda one: one[0])
+            self.timers.remove(timer)
+            self.clock.advance(max(0.0, timer[0] - self.clock.monotonic_s()))
+            timer[1](*timer[2])
+            await self.settle()
+        self.clock.advance(end - self.clock.monotonic_s())
+
+    async def watch(self, watcher: Watcher, name: str = "votes:7") -> State:
+        """Subscribes."""
+        assert await self.hub.prepare([name]) == {}
+        state = self.hub.join(watcher, name)
+        assert state is not None
+        return state
+
+    def vote(self, at: int, *counts: tuple[int, int, int]) -> None:
+        """New counts of show 7."""
+        self.hub.publish_tally(7, at, sum(up + down for _, up, down in counts), counts)
+
+
+@pytest.fixture
+async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """A hub with two songs in show 7."""
+    rig = Rig()
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", rig.call_later)
+    rig.states["votes", 7] = TallyState(100, 0, [(1, 0, 0), (2, 0, 0)])
+    rig.states["status", 7] = DocumentState(50, b'{"voting":"open"}')
+    running = asyncio.create_task(rig.hub.run())
+    yield rig
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+# ── joining
+
+
+async def test_a_state_is_read_once_for_all_who_ask(rig: Rig) -> None:
+    """A thousand people who open a page together cost one reading."""
+    rig.gate.clear()
+    asking = [asyncio.create_task(rig.hub.prepare(["votes:7"])) for _ in range(1000)]
+    await rig.settle()
+    rig.gate.set()
+    assert await asyncio.gather(*asking) == [{}] * 1000
+    assert rig.loads == [("votes", 7)]
+
+
+async def test_what_comes_while_joining_is_not_missed(rig: Rig) -> None:
+    """A change that arrives while the state is read is in the state or pushed after it; an older one is dropped."""
+    rig.gate.clear()
+    asking = asyncio.create_task(rig.hub.prepare(["votes:7"]))
+    await rig.settle()
+    rig.vote(99, (1, 9, 9))
+    rig.vote(101, (1, 5, 0))
+    rig.gate.set()
+    await asking
+    watcher = Watcher()
+    state = rig.hub.join(watcher, "votes:7")
+    assert state is not None
+    assert (state.at, json.loads(state.whole())["tally"]) == (101, [[1, 5, 0], [2, 0, 0]])
+
+
+async def test_an_older_change_is_dropped_after_joining(rig: Rig) -> None:
+    """A notification that was overtaken does no harm and is not pushed."""
+    watcher = Watcher()
+    await rig.watch(watcher)
+    rig.vote(99, (1, 9, 9))
+    await rig.settle()
+    assert watcher.wire.frames == []
+
+
+async def test_what_does_not_exist_is_refused_and_the_others_stand(rig: Rig) -> None:
+    """Each channel of a list succeeds or fails by itself."""
+    rig.states["votes", 8] = StoreUnavailable("away")
+    refused = await rig.hub.prepare(["votes:7", "votes:9", "dreams:7", "votes:8", "status:7"])
+    assert {name: error.code for name, error in refused.items()} == {
+        "votes:9": "not_found", "dreams:7": "not_found", "votes:8": "unavailable",
+    }  # fmt: skip
+    assert refused["votes:8"].retry_after_ms is not None
+    assert rig.hub.join(Watcher(), "votes:9") is None
+    rig.states["votes", 8] = TallyState(1, 0, [])
+    assert await rig.hub.prepare(["votes:8"]) == {}
+
+
+async def test_a_reading_outlives_whoever_asked_first(rig: Rig) -> None:
+    """The first visitor hangs up while the state is read; the second still gets it."""
+    rig.gate.clear()
+    first = asyncio.create_task(rig.hub.prepare(["votes:7"]))
+    await rig.settle()
+    second = asyncio.create_task(rig.hub.prepare(["votes:7"]))
+    await rig.settle()
+    first.cancel()
+    rig.gate.set()
+    assert await second == {}
+    assert rig.loads == [("votes", 7)]
+
+
+async def test_a_channel_without_watchers_is_forgotten(rig: Rig) -> None:
+    """At once when the last one leaves; after a while when nobody joined it."""
+    watcher = Watcher()
+    await rig.watch(watcher)
+    rig.hub.leave(watcher, "votes:7")
+    assert rig.hub.watched("votes") == {}
+    await rig.hub.prepare(["status:7"])
+    assert rig.hub.watched("status") == {7: 50}
+    await rig.pass_time(UNWATCHED_S + 1)
+    assert rig.hub.watched("status") == {}
+
+
+async def test_leaving_everything(rig: Rig) -> None:
+    """A socket that is gone is in no channel any more, and nothing is written to it."""
+    watcher, other = Watcher(), Watcher()
+    for name in ("votes:7", "status:7"):
+        await rig.watch(watcher, name)
+    await rig.watch(other)
+    rig.hub.leave_all(watcher)
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    assert (watcher.channels, watcher.wire.frames) == (set(), [])
+    assert other.positions() == [101]
+    assert rig.hub.watched("status") == {}
+
+
+# ── pushing
+
+
+async def test_a_quiet_channel_is_pushed_at_once(rig: Rig) -> None:
+    """The first vote after a pause is seen without waiting."""
+    watcher = Watcher()
+    await rig.watch(watcher)
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    assert watcher.pushes() == [{"ch": "votes:7", "at": 101, "tally": [[1, 1, 0]], "total": 1}]
+
+
+async def test_a_busy_channel_is_pushed_once_an_interval(rig: Rig) -> None:
+    """Thousands of changes in two seconds are at most ten pushes a second, and the last one is the newest."""
+    watcher = Watcher()
+    await rig.watch(watcher)
+    for n in range(2_000):
+        rig.vote(101 + n, (1, n + 1, 0))
+        await rig.settle()
+        await rig.pass_time(0.001)
+    await rig.pass_time(1)
+    assert 10 <= len(watcher.wire.frames) <= 21
+    assert watcher.pushes()[-1] == {"ch": "votes:7", "at": 2_100, "tally": [[1, 2_000, 0]], "total": 2_000}
+
+
+async def test_pushes_keep_their_distance(rig: Rig) -> None:
+    """Between two pushes of a channel lies an interval; another channel does not wait for it."""
+    watcher = Watcher()
+    await rig.watch(watcher)
+    await rig.watch(watcher, "status:7")
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    rig.vote(102, (1, 2, 0))
+    await rig.settle()
+    rig.hub.replace_document("status:7", 51, b'{"voting":"locked"}')
+    await rig.settle()
+    assert [push["ch"] for push in watcher.pushes()] == ["votes:7", "status:7"]
+    await rig.pass_time(PUSH_INTERVAL_S * 0.9)
+    assert len(watcher.wire.frames) == 2
+    await rig.pass_time(PUSH_INTERVAL_S * 0.2)
+    assert [push["at"] for push in watcher.pushes()] == [101, 51, 102]
+
+
+async def test_one_frame_for_all(rig: Rig) -> None:
+    """The very same bytes are written to every socket."""
+    watchers = [Watcher() for _ in range(1_200)]
+    for watcher in watchers:
+        await rig.watch(watcher)
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    assert [len(watcher.wire.frames) for watcher in watchers] == [1] * len(watchers)
+    assert len({id(watcher.wire.frames[0]) for watcher in watchers}) == 1
+
+
+async def test_nothing_is_written_to_a_closing_socket(rig: Rig) -> None:
+    """It is skipped; the others are not."""
+    gone, there = Watcher(), Watcher()
+    await rig.watch(gone)
+    await rig.watch(there)
+    gone.wire.close()
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    assert (gone.wire.frames, there.positions()) == ([], [101])
+
+
+async def test_a_socket_that_is_behind_skips_and_then_gets_the_whole(rig: Rig) -> None:
+    """It loses nothing: what it gets once it can take something is complete, even when nothing changes any more."""
+    slow, quick = Watcher(), Watcher()
+    await rig.watch(slow)
+    await rig.watch(quick)
+    slow.wire.backed_up = BUFFER_BYTES_MAX + 1
+    rig.vote(101, (1, 1, 0))
+    await rig.pass_time(PUSH_INTERVAL_S)
+    rig.vote(102, (2, 0, 3))
+    await rig.pass_time(PUSH_INTERVAL_S * 2)
+    assert slow.wire.frames == []
+    assert slow.blocked_since_s is not None
+    slow.wire.backed_up = 0
+    await rig.pass_time(PUSH_INTERVAL_S * 2)
+    assert slow.pushes() == [{"ch": "votes:7", "at": 102, "tally": [[1, 1, 0], [2, 0, 3]], "total": 3}]
+    assert slow.blocked_since_s is None
+    assert [push["tally"] for push in quick.pushes()] == [[[1, 1, 0]], [[2, 0, 3]]]
+    rig.vote(103, (1, 2, 0))
+    await rig.pass_time(PUSH_INTERVAL_S * 2)
+    assert slow.pushes()[-1]["tally"] == [[1, 2, 0]]
+
+
+async def test_a_socket_that_leaves_while_behind_is_no_longer_blocked(rig: Rig) -> None:
+    """Else the sweep would hang up on it later, long after it has caught up."""
+    slow = Watcher()
+    await rig.watch(slow)
+    slow.wire.backed_up = BUFFER_BYTES_MAX + 1
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    assert slow.blocked_since_s is not None
+    rig.hub.leave(slow, "votes:7")
+    assert slow.blocked_since_s is None
+
+
+# ── positions
+
+
+async def sliced_push(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Watcher], Callable[[], Watcher]]:
+    """Six watchers in slices of one, stopped after the first write of a push at 101; gives one not written to yet."""
+    monkeypatch.setattr(hub_module, "SLICE_SOCKETS", 1)
+    watchers = [Watcher() for _ in range(6)]
+    for watcher in watchers:
+        await rig.watch(watcher)
+    rig.vote(101, (1, 1, 0))
+    while not any(watcher.wire.frames for watcher in watchers):
+        await asyncio.sleep(0)
+    return watchers, lambda: next(watcher for watcher in watchers if not watcher.wire.frames)
+
+
+@pytest.mark.parametrize("how", ["join", "leave and join", "subscribe again"])
+async def test_a_push_under_way_never_follows_a_newer_state(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Whoever gets the state at 105 while a push at 101 is being written does not get that push."""
+    _, waiting = await sliced_push(rig, monkeypatch)
+    rig.vote(105, (1, 5, 0))
+    watcher = Watcher() if how == "join" else waiting()
+    if how == "leave and join":
+        rig.hub.leave(watcher, "votes:7")
+    state = await rig.watch(watcher)
+    assert state.at == 105
+    await rig.pass_time(PUSH_INTERVAL_S * 3)
+    assert all(position >= 105 for position in watcher.positions())
+    rig.vote(106, (1, 6, 0))
+    await rig.pass_time(PUSH_INTERVAL_S * 2)
+    assert watcher.positions()[-1] == 106
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_positions_never_go_back_and_everybody_ends_up_right(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Random votes, joins, leaves, repeated subscriptions and stuck sockets, at every point of a sliced push."""
+    monkeypatch.setattr(hub_module, "SLICE_SOCKETS", 2)
+    rng = random.Random(seed)
+    watchers = [Watcher() for _ in range(9)]
+    held: dict[Watcher, dict[int, list[int]]] = {}
+    seen: dict[Watcher, int] = dict.fromkeys(watchers, 0)
+    counts = {1: [0, 0], 2: [0, 0]}
+    at = 100
+
+    def read(watcher: Watcher) -> None:
+        for push in watcher.pushes():
+            assert push["at"] >= seen[watcher]
+            seen[watcher] = push["at"]
+            if watcher in held:
+                held[watcher].update({song: [up, down] for song, up, down in push["tally"]})
+        watcher.wire.frames.clear()
+
+    for _ in range(300):
+        watcher = rng.choice(watchers)
+        match rng.choice(["vote", "vote", "old vote", "join", "join", "leave", "stuck", "yield", "yield", "time"]):
+            case "vote":
+                song, side = rng.choice([1, 2]), rng.choice([0, 1])
+                counts[song][side] += 1
+                at += rng.randint(0, 3)
+                total = sum(map(sum, counts.values()))
+                rig.hub.publish_tally(7, at, total, [(song, *counts[song])])
+            case "old vote":
+                rig.hub.publish_tally(7, 99, 999, [(1, 999, 999)])
+            case "join":
+                rig.states["votes", 7] = TallyState(
+                    at, sum(map(sum, counts.values())), [(song, *pair) for song, pair in counts.items()]
+                )
+                state = await rig.watch(watcher)
+                read(watcher)
+                assert state.at >= seen[watcher]
+                seen[watcher] = state.at
+                held[watcher] = {song: [up, down] for song, up, down in json.loads(state.whole())["tally"]}
+            case "leave":
+                rig.hub.leave(watcher, "votes:7")
+                read(watcher)
+                held.pop(watcher, None)
+            case "stuck":
+                watcher.wire.backed_up = rng.choice([0, BUFFER_BYTES_MAX + 1])
+            case "yield":
+                await asyncio.sleep(0)
+            case "time":
+                await rig.pass_time(rng.random() * 0.2)
+    for watcher in watchers:
+        watcher.wire.backed_up = 0
+    await rig.pass_time(PUSH_INTERVAL_S * 4)
+    for watcher in watchers:
+        read(watcher)
+        assert held.get(watcher, counts) == counts

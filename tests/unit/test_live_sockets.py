@@ -1,0 +1,244 @@
+"""The sweep over all sockets, and one connection's way of writing, with a clock that only moves when told."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import pytest
+
+from server.errors import Refused
+from server.live.connection import (
+    PENDING_PER_CONNECTION_MAX,
+    PING_INTERVAL_S,
+    REPLY_BUFFER_BYTES_MAX,
+    Connection,
+    Identity,
+    Services,
+)
+from server.live.hub import Hub
+from server.live.sockets import BLOCKED_S_MAX, DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
+from server.live.states import State
+from server.protocol.frames import ping_frame
+from server.voting.rules import ballot_json
+from tests.support.clock import FakeClock
+
+
+class Transport:
+    """Keeps frames, and whether and how it was closed."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.backed_up = 0
+        self.end = ""
+
+    def write(self, data: bytes) -> None:
+        assert not self.end, "written to after closing"
+        self.frames.append(data)
+
+    def is_closing(self) -> bool:
+        return bool(self.end)
+
+    def get_write_buffer_size(self) -> int:
+        return self.backed_up
+
+    def close(self) -> None:
+        self.end = self.end or "closed"
+
+    def abort(self) -> None:
+        self.end = "aborted"
+
+    def close_code(self) -> int:
+        """The code in the last frame, which must be a goodbye."""
+        assert self.frames[-1][0] == 0x88
+        code: int = struct.unpack("!H", self.frames[-1][2:4])[0]
+        return code
+
+    def last(self) -> Any:
+        """The last text frame."""
+        return json.loads(self.frames[-1][2 if self.frames[-1][1] < 126 else 4 :])
+
+
+class Room:
+    """Sockets on a standing clock. casts: what was submitted, with its waiter."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.sockets = Sockets(self.clock)
+        self.casts: list[tuple[int, int, list[tuple[int, str]], Any]] = []
+        self.hub = Hub(self._load, self.clock)
+        self.services = Services(
+            hub=self.hub,
+            clock=self.clock,
+            node="node",
+            submit=lambda *cast: self.casts.append(cast),
+            authenticate=lambda _: Identity(1, "user"),
+            ballot_json=ballot_json,
+        )
+
+    async def _load(self, _kind: str, _subject: int) -> State | None:
+        return None
+
+    def enter(self) -> tuple[Connection, Transport]:
+        """One more connection, signed in."""
+        transport = Transport()
+        socket: Any = None
+        connection = Connection(socket, transport, self.services, Identity(42, "user"))
+        self.sockets.add(connection)
+        return connection, transport
+
+    def sweep_for(self, seconds: float) -> None:
+        """Sweeps as often as the loop would."""
+        for _ in range(int(seconds / SWEEP_INTERVAL_S)):
+            self.clock.advance(SWEEP_INTERVAL_S)
+            self.sockets.sweep()
+
+
+@pytest.fixture
+async def room() -> Room:
+    """An empty room."""
+    return Room()
+
+
+async def test_a_quiet_socket_is_pinged_once_an_interval(room: Room) -> None:
+    """Home routers forget connections that are silent for longer."""
+    connection, transport = room.enter()
+    room.sweep_for(PING_INTERVAL_S - SWEEP_INTERVAL_S)
+    assert transport.frames == []
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert transport.frames == [ping_frame()]
+    connection.heard_s = room.clock.monotonic_s()
+    room.sweep_for(PING_INTERVAL_S)
+    assert transport.frames == [ping_frame()] * 2
+    assert not transport.end
+
+
+async def test_who_talks_is_not_pinged(room: Room) -> None:
+    """Whatever is heard proves that somebody is there."""
+    connection, transport = room.enter()
+    for _ in range(10):
+        room.sweep_for(PING_INTERVAL_S - 2 * SWEEP_INTERVAL_S)
+        connection.heard_s = room.clock.monotonic_s()
+    assert transport.frames == []
+
+
+async def test_who_does_not_answer_is_stale(room: Room) -> None:
+    """After a ping without a pong the socket is closed with 4002; the others stay."""
+    _, silent = room.enter()
+    alive, there = room.enter()
+    room.sweep_for(PING_INTERVAL_S + PONG_TIMEOUT_S)
+    assert not silent.end
+    alive.heard_s = room.clock.monotonic_s()
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert (silent.close_code(), silent.end) == (4002, "closed")
+    assert not there.end
+
+
+async def test_who_stays_blocked_is_cut_off(room: Room) -> None:
+    """Only after long, and at once: a goodbye would wait behind what is not taken."""
+    connection, transport = room.enter()
+    connection.blocked_since_s = room.clock.monotonic_s()
+    for _ in range(int(BLOCKED_S_MAX)):
+        connection.heard_s = room.clock.monotonic_s()
+        room.sweep_for(1.0)
+    assert not transport.end
+    connection.heard_s = room.clock.monotonic_s()
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert transport.end == "aborted"
+    assert transport.frames == []
+
+
+async def test_who_is_gone_is_swept_no_more(room: Room) -> None:
+    """Connections are counted in and out, and out twice does no harm."""
+    connection, transport = room.enter()
+    assert len(room.sockets) == 1
+    room.sockets.remove(connection)
+    room.sockets.remove(connection)
+    room.sweep_for(PING_INTERVAL_S * 3)
+    assert (len(room.sockets), transport.frames) == (0, [])
+
+
+async def test_draining_sends_everybody_away(room: Room) -> None:
+    """Each is told when to come back, then closed with 4000; one that is closing already is left alone."""
+    people = [room.enter() for _ in range(DRAIN_SLICE_SOCKETS + 5)]
+    people[0][1].close()
+    await room.sockets.drain(slice_pause_s=0)
+    assert room.sockets.is_draining
+    assert people[0][1].frames == []
+    for _, transport in people[1:]:
+        assert len(transport.frames) == 2
+        notice = json.loads(transport.frames[0][2:])["drain"]
+        assert 0 < notice["min_ms"] < notice["max_ms"]
+        assert (transport.close_code(), transport.end) == (4000, "closed")
+
+
+async def test_nothing_is_written_past_the_end(room: Room) -> None:
+    """An answer that comes after the socket is gone is dropped."""
+    connection, transport = room.enter()
+    transport.close()
+    connection.reply(1, b"{}")
+    connection.reply_error(1, Refused("closed", "Closed."))
+    assert transport.frames == []
+
+
+async def test_who_does_not_read_replies_is_cut_off(room: Room) -> None:
+    """Replies cannot be skipped as states can, so past a limit the socket goes."""
+    connection, transport = room.enter()
+    transport.backed_up = REPLY_BUFFER_BYTES_MAX
+    connection.reply(1, b"{}")
+    assert not transport.end
+    transport.backed_up += 1
+    connection.reply(2, b"{}")
+    assert transport.end == "aborted"
+    assert len(transport.frames) == 1
+
+
+async def test_outcomes_of_a_cast_as_they_are_told(room: Room) -> None:
+    """Committed; accepted and later durable; refused with or without a hint when to come back."""
+    connection, transport = room.enter()
+    request = '{"id":%d,"op":"cast","show":7,"votes":[[101,"up"]]}'
+    for number in (1, 2, 3):
+        await connection._take(request % number)
+    assert [cast[:3] for cast in room.casts] == [(7, 42, [(101, "up")])] * 3
+    assert connection.pending_count == 3
+    first, second, third = [cast[3] for cast in room.casts]
+    first.answered(131, "committed", "101u102d", 3)
+    ballot = {"101": "up", "102": "down"}
+    assert transport.last() == {"re": 1, "ok": {"at": 131, "durability": "committed", "ballot": ballot, "remaining": 3}}
+    second.answered(132, "accepted", "", None)
+    assert transport.last() == {"re": 2, "ok": {"at": 132, "durability": "accepted", "ballot": {}, "remaining": None}}
+    second.committed(7, 132)
+    assert transport.last() == {"committed": {"show": 7, "at": 132}}
+    third.refused(Refused("unavailable", "Away.", retry_after_ms=1000))
+    assert transport.last() == {
+        "re": 3, "error": {"code": "unavailable", "message": "Away.", "retry_after_ms": 1000},
+    }  # fmt: skip
+    assert connection.pending_count == 0
+
+
+async def test_too_many_unanswered_casts(room: Room) -> None:
+    """Past the limit a connection is told to wait, and goes on as soon as one is answered."""
+    connection, transport = room.enter()
+    request = '{"id":1,"op":"cast","show":7,"votes":[[101,"up"]]}'
+    for _ in range(PENDING_PER_CONNECTION_MAX + 1):
+        await connection._take(request)
+    assert len(room.casts) == PENDING_PER_CONNECTION_MAX
+    assert transport.last()["error"]["code"] == "overloaded"
+    assert transport.last()["error"]["retry_after_ms"] > 0
+    room.casts[0][3].answered(1, "committed", "", None)
+    await connection._take(request)
+    assert len(room.casts) == PENDING_PER_CONNECTION_MAX + 1
+
+
+async def test_a_cast_that_is_refused_at_once_is_not_pending(room: Room) -> None:
+    """The place it would have taken is free."""
+    connection, transport = room.enter()
+
+    def refuse(*_: Any) -> None:
+        raise Refused("overloaded", "Full.", retry_after_ms=1000)
+
+    object.__setattr__(room.services, "submit", refuse)
+    await connection._take('{"id":9,"op":"ballot","show":7}')
+    assert transport.last() == {"re": 9, "error": {"code": "overloaded", "message": "Full.", "retry_after_ms": 1000}}
+    assert connection.pending_count == 0

@@ -1,0 +1,80 @@
+"""What a channel shows, and what has changed since the last push."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.live.states import DocumentState, TallyState
+
+
+def fields(data: bytes) -> Any:
+    return json.loads(b"{%b}" % data)
+
+
+def test_the_whole_state_and_its_change() -> None:
+    """Whole: every song, in order. Change: only what is new, once, always with the total."""
+    state = TallyState(10, 3, [(101, 1, 0), (102, 2, 0)])
+    assert json.loads(state.whole()) == {"tally": [[101, 1, 0], [102, 2, 0]], "total": 3}
+    assert state.apply(11, 4, [(102, 2, 1), (101, 1, 0)])
+    assert fields(state.change()) == {"tally": [[102, 2, 1]], "total": 4}
+    assert fields(state.change()) == {"tally": [], "total": 4}
+    assert json.loads(state.whole()) == {"tally": [[101, 1, 0], [102, 2, 1]], "total": 4}
+    assert fields(state.whole_fields()) == json.loads(state.whole())
+
+
+def test_the_older_is_dropped_and_the_equal_taken() -> None:
+    """One position comes in several parts when a notification is split; an older one is a late-comer."""
+    state = TallyState(10, 1, [(101, 1, 0), (102, 0, 0)])
+    assert not state.apply(9, 9, [(101, 9, 9)])
+    assert state.apply(12, 3, [(101, 2, 0)])
+    assert state.apply(12, 3, [(102, 0, 1)])
+    assert (state.at, json.loads(state.whole())) == (12, {"tally": [[101, 2, 0], [102, 0, 1]], "total": 3})
+
+
+def test_nothing_new_moves_only_the_position() -> None:
+    """A vote that was cast again changes no count, so nobody has to hear of it."""
+    state = TallyState(10, 1, [(101, 1, 0)])
+    assert not state.apply(11, 1, [(101, 1, 0)])
+    assert state.at == 11
+
+
+def test_replacing_takes_songs_away() -> None:
+    """A song that left the setlist leaves the tally, and its pending change with it."""
+    state = TallyState(10, 3, [(101, 1, 0), (102, 2, 0)])
+    state.apply(11, 4, [(102, 3, 0)])
+    assert state.replace(11, 1, [(101, 1, 0)])
+    assert json.loads(state.whole()) == {"tally": [[101, 1, 0]], "total": 1}
+    assert fields(state.change()) == {"tally": [], "total": 1}
+    assert not state.replace(10, 5, [])
+    assert not state.replace(12, 1, [(101, 1, 0)])
+
+
+def test_a_document_is_always_whole() -> None:
+    """Change and whole are the same, and an older document is dropped."""
+    state = DocumentState(10, b'{"a":1}')
+    assert not state.replace(9, b'{"a":0}')
+    assert not state.replace(11, b'{"a":1}')
+    assert state.replace(11, b'{"a":2,"b":3}')
+    assert (state.at, state.whole(), state.change(), state.whole_fields()) == (
+        11, b'{"a":2,"b":3}', b'"a":2,"b":3', b'"a":2,"b":3',
+    )  # fmt: skip
+
+
+COUNTS = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 9), st.integers(0, 9)), max_size=4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), COUNTS, st.booleans()), max_size=20))
+def test_changes_add_up_to_the_whole(steps: list[tuple[int, list[tuple[int, int, int]], bool]]) -> None:
+    """Whoever takes every change onto the first whole state holds the last whole state."""
+    state = TallyState(0, 0, [(song, 0, 0) for song in range(1, 7)])
+    held = {song: (up, down) for song, up, down in json.loads(state.whole())["tally"]}
+    for at, counts, is_pushed in steps:
+        state.apply(at, sum(up + down for _, up, down in counts), counts)
+        if is_pushed:
+            held.update({song: (up, down) for song, up, down in fields(state.change())["tally"]})
+    held.update({song: (up, down) for song, up, down in fields(state.change())["tally"]})
+    assert held == {song: (up, down) for song, up, down in json.loads(state.whole())["tally"]}
