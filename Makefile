@@ -31,8 +31,9 @@ $(VENV): $(VENV)/.installed
 run: $(VENV)/.installed
 	$(BIN)/mysetlist serve --data-dir .data --demo --crowd 200
 
+# Each process has engines of its own; `python -m pytest` runs the same tests one after the other.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -204,6 +204,12 @@ def crowd(
     ] = False,
     random_seed: Annotated[int, typer.Option("--seed", help="The same number casts the same votes.")] = 1,
     natural: Annotated[bool, typer.Option("--natural", help="In bursts and lulls, as people do.")] = False,
+    subscribe: Annotated[bool, typer.Option("--subscribe", help="Voters watch their shows too.")] = False,
+    shared: Annotated[bool, typer.Option("--shared", help="Others vote on these shows meanwhile.")] = False,
+    votes_per_cast: Annotated[int, typer.Option(min=1, max=100, help="Songs in one cast.")] = 1,
+    in_flight: Annotated[int, typer.Option(min=1, max=100, help="Unanswered casts a voter may have.")] = 1,
+    processes: Annotated[int, typer.Option(min=0, max=16, help="0: as many as the load needs.")] = 0,
+    settle: Annotated[float, typer.Option(min=0, help="Seconds of patience with the last answers.")] = 10.0,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Vote and watch like a crowd; print what came of it as one JSON object."""
@@ -225,6 +231,12 @@ def crowd(
         verify=verify,
         seed=random_seed,
         natural=natural,
+        subscribe=subscribe,
+        shared=shared,
+        votes_per_cast=votes_per_cast,
+        in_flight=in_flight,
+        processes=processes,
+        settle_s=settle,
     )
     report = _run(run(options))
     typer.echo(orjson.dumps(report).decode())

@@ -143,7 +143,7 @@ class Listener:
                 continue
             try:
                 await self._sources.poll_hot(watched)
-            except CacheError as error:
+            except (CacheError, StoreError) as error:
                 log.warning("valkey.unreachable", error=str(error))
 
     # ── notifications

@@ -76,6 +76,7 @@ class Intake:
         self._queued = asyncio.Event()
         self._seeds = Seeds(database, shard_count, self._resume)
         self._is_busy = False
+        self._is_in_round = False
         self._is_draining = False
         self.receipts = Receipts(clock)
 
@@ -115,8 +116,13 @@ class Intake:
     async def drained(self) -> None:
         """Returns once no cast waits for the script or for its commit."""
         # Looked at, not signalled: this happens once in a node's life, and the counts change with every cast.
-        while self._queue or self._resumed or self._seeds.waiting_count or not self.receipts.is_empty:  # noqa: ASYNC110
+        while not self._is_idle:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+    @property
+    def _is_idle(self) -> bool:
+        waiting_count = len(self._queue) + len(self._resumed) + self._seeds.waiting_count
+        return waiting_count == 0 and not self._is_in_round and self.receipts.is_empty
 
     # ── rounds
 
@@ -130,7 +136,9 @@ class Intake:
                 await self._probe()
                 continue
             await asyncio.sleep(GATHER_BUSY_S if self._is_busy else GATHER_S)
+            self._is_in_round = True
             await self._send_round()
+            self._is_in_round = False
 
     async def _probe(self) -> None:
         """Notices a restarted Valkey even while nobody votes."""

@@ -8,9 +8,9 @@ import msgspec
 
 from server.cache.connection import Command, Connection
 from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
-from server.errors import CacheError
+from server.errors import CacheError, StoreError
 from server.store.database import Database
-from server.voting.log import REVISE_SCRIPT, Ask, queries
+from server.voting.log import REVISE_SCRIPT, Ask, open_shard, queries
 from server.voting.rules import shard_of
 
 
@@ -29,7 +29,7 @@ class Tallies:
     def __init__(self, url: str, database: Database, *, shard_count: int) -> None:
         self._database = database
         self._shard_count = shard_count
-        self._connection = Connection(url)
+        self._connection = Connection(url, on_connect=self._open_shards)
 
     async def read(self, show_id: int) -> Tally | None:
         """The newest tally there is; None: no such show.
@@ -38,14 +38,14 @@ class Tallies:
         """
         try:
             hot = (await self.read_hot([show_id]))[show_id]
-        except CacheError:
+        except (CacheError, StoreError):
             hot = None
         return hot or await self.read_committed(show_id)
 
     async def read_hot(self, show_ids: list[int]) -> dict[int, Tally | None]:
         """What Valkey holds; None for a cold show.
 
-        Raises: CacheError
+        Raises: CacheError; StoreUnavailable: Valkey was away, and PostgreSQL cannot say whether it came back with all
         """
         commands: list[Command] = []
         for show_id in show_ids:
@@ -95,6 +95,11 @@ class Tallies:
         Raises: StoreUnavailable, CacheError
         """
         await revise_warm(self._database, self._connection.ask, self._shard_count)
+
+    async def _open_shards(self, connection: Connection) -> None:
+        # Counts of a Valkey that came back without its newest data must not be shown either: they would go backwards.
+        for shard in range(self._shard_count):
+            await open_shard(self._database, connection.ask_first, shard)
 
     async def close(self) -> None:
         """Hangs up."""

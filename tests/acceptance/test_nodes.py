@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import signal
@@ -161,7 +160,9 @@ async def test_a_taken_port_is_one_clear_line(start_node: StartNode, tmp_path: P
     assert await process.wait() == 1
     assert printed == b""
     said = [line for line in second.log_path.read_text().splitlines() if not line.startswith("{")]
-    assert said == [f"mysetlist: cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}"]
+    (line,) = said
+    assert line.startswith(f"mysetlist: cannot listen on 127.0.0.1:{port}: ")
+    assert "already in use" in line
     assert not second.complaints()
 
 

@@ -13,7 +13,9 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error,
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 # What Chromium itself writes to the console when there is no way to the server; a page cannot keep it from that.
-NO_WAY = re.compile(r"ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection")
+NO_WAY = re.compile(
+    r"ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection"
+)
 
 expect.set_options(timeout=15_000)
 
@@ -82,12 +84,15 @@ class Seat:
         self.connection = page.locator("#connection")
 
     def row(self, song: int) -> Locator:
+        """The song's row."""
         return self.page.locator(f'[data-song="{song}"]')
 
     def button(self, song: int, way: Literal["up", "down"]) -> Locator:
+        """The song's button for one way of voting."""
         return self.row(song).locator(f'[data-vote="{way}"]')
 
     async def is_live(self) -> None:
+        """The page hears the node."""
         await expect(self.connection).to_have_text("Live")
 
     async def holds(self, song: int, choice: Literal["up", "down", "none"]) -> None:
@@ -96,13 +101,16 @@ class Seat:
             await expect(self.button(song, way)).to_have_attribute("aria-pressed", str(choice == way).lower())
 
     async def counts(self, song: int, up: int, down: int) -> None:
+        """The song's counts are these."""
         await expect(self.button(song, "up").locator(".count")).to_have_text(str(up))
         await expect(self.button(song, "down").locator(".count")).to_have_text(str(down))
 
     async def is_marked(self, song: int, durability: str) -> None:
+        """The page says how safe the own vote on the song is."""
         await expect(self.row(song).locator(f'.marker[data-durability="{durability}"]')).to_be_visible()
 
     async def has_total(self, total: int) -> None:
+        """All votes of the show together."""
         await expect(self.page.locator("[data-total]")).to_have_text(str(total))
 
     async def order(self) -> list[int]:
@@ -134,6 +142,7 @@ class Relay:
 
     @property
     def url(self) -> str:
+        """Where browsers find the node through this wire."""
         return f"http://127.0.0.1:{self._port}"
 
     async def mend(self) -> None:

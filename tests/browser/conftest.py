@@ -68,7 +68,7 @@ async def relay(node: Node) -> AsyncIterator[Relay]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def fan(browser: Browser, node: Node) -> AsyncIterator[OpenFan]:
-    """`await fan()`: one more visitor. At the end no page of theirs may have complained on its console."""
+    """Called, one more visitor comes. At the end no page of theirs may have complained on its console."""
     async with AsyncExitStack() as stack:
 
         async def come(url: str = node.url, **how: object) -> Fan:

@@ -8,6 +8,7 @@
 ({
   /** Every text in the window: its words, colour, size and where its letters are; afterwards no letter is drawn. */
   texts() {
+    document.adoptedStyleSheets = []; // of an earlier look; the page itself has none
     const found = [];
     const add = (element, words, style, rects) => {
       for (const { left, top, right, bottom } of rects) {
@@ -41,7 +42,7 @@
     }
     const sheet = new CSSStyleSheet();
     sheet.replaceSync("*, ::placeholder { color: transparent !important; caret-color: transparent !important }");
-    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+    document.adoptedStyleSheets = [sheet];
     return found;
   },
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
@@ -14,7 +15,9 @@ from tests.support.stage import make_shows
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_search_filter_a_show_and_back(node: Node, fan: OpenFan, database_url: str, sql) -> None:  # type: ignore[no-untyped-def]
+async def test_search_filter_a_show_and_back(
+    node: Node, fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
     """Search and status narrow the list and stand in the address; a show opens and Back returns to the same list."""
     shows = await make_shows(database_url, count=30)
     live, finished = shows[3], shows[4]

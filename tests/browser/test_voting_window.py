@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from server.app import Node
+from tests.browser.audience import NO_WAY
 from tests.browser.conftest import OpenFan
 from tests.support.stage import make_shows
 
@@ -56,6 +57,7 @@ async def test_a_vote_that_comes_too_late_is_taken_back_in_words(
     (show,) = await make_shows(database_url)
     song = show.songs[0]
     visitor = await fan()
+    visitor.may_complain = NO_WAY
     seat = await visitor.open_show(show.id)
     await visitor.context.set_offline(True)
     await seat.button(song, "up").tap()

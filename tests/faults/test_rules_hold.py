@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import asyncpg
 import pytest
 import redis.asyncio
@@ -17,25 +15,19 @@ from tests.support.voice import Voice
 
 pytestmark = pytest.mark.timeout(60)
 
-LOSSES = ["emptied", "cut", "restarted"]
-Lose = Callable[[int], Awaitable[None]]
+LOSSES = ("cut", "emptied", "restarted")
 
 
-@pytest.fixture(params=LOSSES)
-def lose(request: pytest.FixtureRequest, place: Place) -> Lose:
-    """Has Valkey forget: everything, or what came after `size` bytes of its log, or nothing at all."""
-
-    async def lose(size: int) -> None:
-        if request.param == "emptied":
-            async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
-                await valkey.flushall()
-            return
-        place.engines.kill("valkey")
-        if request.param == "cut":
-            place.engines.cut_log(size)
-        place.engines.revive("valkey")
-
-    return lose
+async def lose(place: Place, loss: str, size: int) -> None:
+    """Has Valkey forget: what came after `size` bytes of its log, or everything, or nothing at all."""
+    if loss == "emptied":
+        async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
+            await valkey.flushall()
+        return
+    place.engines.kill("valkey")
+    if loss == "cut":
+        place.engines.cut_log(size)
+    place.engines.revive("valkey")
 
 
 async def outcome(voice: Voice, show: int, votes: dict[int, str]) -> str:
@@ -51,7 +43,7 @@ async def outcome(voice: Voice, show: int, votes: dict[int, str]) -> str:
     return str(answer.get("durability") or answer["code"])
 
 
-async def test_a_full_ballot_stays_full(place: Place, lose: Lose) -> None:
+async def test_a_full_ballot_stays_full(place: Place) -> None:
     """Three votes of three committed: a fourth is refused before and after, a withdrawal makes room."""
     ((show,), node) = await make_shows(place.database_url, votes_per_user_max=3), await place.start_node()
     first, second, third, fourth, *_ = show.songs
@@ -60,8 +52,9 @@ async def test_a_full_ballot_stays_full(place: Place, lose: Lose) -> None:
         for song in (first, second, third):
             assert await outcome(voice, show.id, {song: "up"}) == "committed"
         assert await outcome(voice, show.id, {fourth: "up"}) == "budget"
-        await lose(size)
-        assert await outcome(voice, show.id, {fourth: "up"}) == "budget"
+        for loss in LOSSES:
+            await lose(place, loss, size)
+            assert await outcome(voice, show.id, {fourth: "up"}) == "budget", loss
         assert await outcome(voice, show.id, {first: "down"}) == "committed"
         assert await outcome(voice, show.id, {second: "none", fourth: "up"}) == "committed"
         assert await outcome(voice, show.id, {second: "up"}) == "budget"
@@ -69,7 +62,7 @@ async def test_a_full_ballot_stays_full(place: Place, lose: Lose) -> None:
     assert await differences(place.database_url, place.redis_url) == []
 
 
-async def test_what_the_day_has_cost_stays_spent(place: Place, lose: Lose) -> None:
+async def test_what_the_day_has_cost_stays_spent(place: Place) -> None:
     """Four votes a day, cast in two shows: the fifth is refused before and after, in both; an undo is free."""
     node = await place.start_node(MYSETLIST_VOTES_PER_DAY="4")
     one, other = place.shows
@@ -79,15 +72,16 @@ async def test_what_the_day_has_cost_stays_spent(place: Place, lose: Lose) -> No
             assert await outcome(voice, one.id, {song: "up"}) == "committed"
         assert await outcome(voice, other.id, {other.songs[0]: "up"}) == "committed"
         assert await outcome(voice, one.id, {one.songs[3]: "up"}) == "budget"
-        await lose(size)
-        assert await outcome(voice, other.id, {other.songs[1]: "up"}) == "budget"
-        assert await outcome(voice, one.id, {one.songs[3]: "up"}) == "budget"
+        for loss in LOSSES:
+            await lose(place, loss, size)
+            assert await outcome(voice, other.id, {other.songs[1]: "up"}) == "budget", loss
+            assert await outcome(voice, one.id, {one.songs[3]: "up"}) == "budget", loss
         assert await outcome(voice, one.id, {one.songs[0]: "none"}) == "committed"
         assert await outcome(voice, one.id, {one.songs[0]: "up"}) == "budget"
 
 
-async def test_a_lock_holds(place: Place, lose: Lose) -> None:
-    """Locked in PostgreSQL after the last vote: nobody votes before, nor after, nor is the lock's lifting lost."""
+async def test_a_lock_holds(place: Place) -> None:
+    """Locked in PostgreSQL after the last vote: nobody votes any more, whatever Valkey forgets."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with Voice.connected(node.url, place.users[0]) as voice:
@@ -101,8 +95,9 @@ async def test_a_lock_holds(place: Place, lose: Lose) -> None:
             return await outcome(voice, show, {song: "up"}) == "locked"
 
         await until_async(is_locked, "the lock has arrived")
-        await lose(size)
-        assert await outcome(voice, show, {song: "down"}) == "locked"
+        for loss in LOSSES:
+            await lose(place, loss, size)
+            assert await outcome(voice, show, {song: "down"}) == "locked", loss
     assert await held(place, song) == "up"
 
 

@@ -131,7 +131,10 @@ async def test_bad_bodies(http: aiohttp.ClientSession, show: Show, bearer: dict[
     for body in BODIES:
         for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             headers = bearer | {"Content-Type": kind}
-            assert await problem(await http.post("/api/shows/7/votes", data=body, headers=headers)) == (400, "bad_request")
+            assert await problem(await http.post("/api/shows/7/votes", data=body, headers=headers)) == (
+                400,
+                "bad_request",
+            )
 
 
 @pytest.mark.parametrize("size", [16 * 1024 + 1, 1024 * 1024])
@@ -152,7 +155,7 @@ async def test_bodies_that_are_too_large(
 
 
 SHOWS = [
-    "0", "-7", "7.0", "7a", "x", "07", "0x7", "%00", "7%00", "%FF", "٧", "9007199254740992", "9" * 30, "9" * 5000,
+    "0", "-7", "7.0", "7a", "x", "0x7", "%00", "7%00", "%FF", "٧", "9007199254740992", "9" * 30, "9" * 5000,
     "00000000000000001" + "9" * 40, "00000000000000001" + "9" * 5000, "1e3", "%2e%2e", "7%2F8",
 ]  # fmt: skip
 
@@ -162,8 +165,6 @@ async def test_shows_that_are_none(
 ) -> None:
     """Whatever stands where the show should: not_found or bad_request, and the node lives on."""
     for text in SHOWS:
-        if text in ("07",):
-            continue
         for response in (
             await http.get(f"/api/shows/{text}/ballot", headers=bearer),
             await post(http, text, [[show.first, "up"]], bearer),
@@ -208,7 +209,12 @@ async def test_routes_and_methods_that_are_none(http: aiohttp.ClientSession, sho
     """Unknown routes are not_found; a wrong method keeps its status and says which are right."""
     for path in ("/api/nothing", "/nothing", "/api/shows/7/votes/", "/static/../server/app.py"):
         assert await problem(await http.get(path)) == (404, "not_found")
-    for method, path in (("GET", "/api/shows/7/votes"), ("PUT", "/api/session"), ("POST", "/healthz"), ("BREW", "/api/shows")):
+    for method, path in (
+        ("GET", "/api/shows/7/votes"),
+        ("PUT", "/api/session"),
+        ("POST", "/healthz"),
+        ("PATCH", "/api/shows"),
+    ):
         response = await http.request(method, path)
         assert await problem(response) == (405, "bad_request")
         assert response.headers["Allow"]
@@ -250,7 +256,10 @@ async def test_the_budget_of_a_day(database_url: str, redis_url: str, theatre: T
         assert (await fan.cast(1, (shows[0].songs[1], "up")))["ballot"] == {str(shows[0].songs[1]): "up"}
         other = {"Authorization": f"Bearer {await theatre.token()}"}
         assert (await post(http, 1, [[shows[0].first, "up"]], other)).status == 200
-    assert await theatre.sql.fetch("select sum(spent)::int from user_vote_limits group by user_id order by 1") == [(1,), (4,)]
+    assert await theatre.sql.fetch("select sum(spent)::int from user_vote_limits group by user_id order by 1") == [
+        (1,),
+        (4,),
+    ]
 
 
 async def test_many_at_once(http: aiohttp.ClientSession, theatre: Theatre, show: Show) -> None:

@@ -106,7 +106,18 @@ async def test_what_is_not_there(fan: Talker, theatre: Theatre, show: Show) -> N
     for show_id, song in ((999, show.first), (BIG - 1, 1), (7, BIG - 1), (7, other.first), (23, show.first)):
         assert await fan.refusal("cast", show=show_id, votes=[[song, "up"]]) == "not_found"
     assert await fan.refusal("ballot", show=999) == "not_found"
-    names = ["votes:999", f"votes:{BIG - 1}", "votes:9" + "9" * 50, "votes:0", "votes:-7", "votes:7\x00", "votes:\x007", "x", ":", "song:1"]
+    names = [
+        "votes:999",
+        f"votes:{BIG - 1}",
+        "votes:9" + "9" * 50,
+        "votes:0",
+        "votes:-7",
+        "votes:7\x00",
+        "votes:\x007",
+        "x",
+        ":",
+        "song:1",
+    ]
     states = await fan.watch(*names, "votes:7")
     assert {states[name]["error"]["code"] for name in names} == {"not_found"}
     assert "state" in states["votes:7"]
@@ -206,7 +217,9 @@ async def test_what_breaks_the_framing(node: Node, logged: list[Any]) -> None:
         assert await other.is_alive()
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null", "http://[", "file://", "evil"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://127.0.0.1:1", "null", "http://[", "file://", "evil"]
+)
 async def test_a_foreign_origin(node: Node, origin: str, logged: list[Any]) -> None:
     """A page of another site may not use a visitor's cookie: the upgrade is refused as forbidden."""
     async with aiohttp.ClientSession() as session:
@@ -277,6 +290,7 @@ async def test_memory_does_not_grow(node: Node, theatre: Theatre, show: Show, lo
 
 async def test_sockets_that_come_and_go_leave_nothing(node: Node, show: Show, logged: list[Any]) -> None:
     """Fifty visitors who vanish, politely or not, leave no subscription and no socket."""
+
     async def visit(number: int) -> None:
         async with Talker.connect(node.url) as visitor:
             await visitor.watch("votes:7", "status:7")

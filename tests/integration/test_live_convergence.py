@@ -93,7 +93,10 @@ class Watching:
 async def cast_randomly(rng: random.Random, fans: list[Talker], show: Show, count: int) -> None:
     """Casts from random fans, all under way at once, and every one answered."""
     asked = [
-        (fan, await fan.send("cast", show=show.id, votes=[[rng.choice(show.songs), rng.choice(["up", "down", "none"])]]))
+        (
+            fan,
+            await fan.send("cast", show=show.id, votes=[[rng.choice(show.songs), rng.choice(["up", "down", "none"])]]),
+        )
         for fan in (rng.choice(fans) for _ in range(count))
     ]
     for fan, request_id in asked:
@@ -198,8 +201,9 @@ async def test_at_most_ten_pushes_a_second(node: Node, theatre: Theatre) -> None
     arrivals: list[float] = []
 
     async def listen(watcher: Talker) -> None:
+        # One by one, because the test looks on while it grows.
         async for _ in watcher.socket:
-            arrivals.append(loop.time())
+            arrivals.append(loop.time())  # noqa: PERF401
 
     async def vote(token: str) -> None:
         async with Talker.connect(node.url) as fan:

@@ -40,9 +40,7 @@ async def test_what_is_read_is_never_older_than_what_was_pushed(
     assert (hot.total, hot.counts) == (cold.total, cold.counts)
 
 
-async def test_a_cast_that_changes_nothing_leads_nowhere_back(
-    booth: Booth, theatre: Theatre, tallies: Tallies
-) -> None:
+async def test_a_cast_that_changes_nothing_leads_nowhere_back(booth: Booth, theatre: Theatre, tallies: Tallies) -> None:
     """It is logged and moves the show's position, so the hot counts stand there too."""
     show = await theatre.show(7)
     (user,) = await theatre.users(1)

@@ -16,10 +16,12 @@ class HurriedClock:
         self._elapsed_s = 0.0
 
     def monotonic_s(self) -> float:
+        """Later every time."""
         self._elapsed_s += 0.2
         return self._elapsed_s
 
     def now_ms(self) -> int:
+        """Of no interest here."""
         return 0
 
 

@@ -21,10 +21,7 @@ class ModelShow:
 
 @dataclass
 class Model:
-    """Votes as they must be after every cast so far.
-
-    history: (song, user, previous, choice) of every change the writer may have seen one by one
-    """
+    """Votes as they must be after every cast so far."""
 
     day_max: int
     shows: dict[int, ModelShow] = field(default_factory=dict)
@@ -51,12 +48,13 @@ class Model:
             return "not_found"
         if user_id not in self.users:
             return "unauthenticated"
-        if not show.is_open:
-            return "closed"
-        if show.is_locked:
-            return "locked"
+        if not show.is_open or show.is_locked:
+            return "locked" if show.is_open else "closed"
         if any(song not in show.songs for song, _ in votes):
             return "not_found"
+        return self._spend(show, show_id, user_id, votes)
+
+    def _spend(self, show: ModelShow, show_id: int, user_id: int, votes: Sequence[Vote]) -> str:
         before = self.ballot(show_id, user_id)
         after = dict(before)
         cost = 0

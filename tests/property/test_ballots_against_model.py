@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from server.voting.log import open_shard
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow, Vote
 from tests.support.booth import SHARD_COUNT, Booth
@@ -63,19 +64,18 @@ CAST = st.tuples(
     st.integers(0, USERS_PER_EXAMPLE),  # the last one is a user that does not exist
     st.lists(st.tuples(PLACES, CHOICES), min_size=1, max_size=4),
 )
+CASTS = st.builds(Casts, st.lists(CAST, min_size=1, max_size=8), st.integers(0, 2))
+RULE = st.builds(
+    Rule,
+    st.sampled_from(sorted(BUDGETS)),
+    is_locked=st.sampled_from([False, False, True]),
+    is_open=st.sampled_from([True, True, False]),
+    budget=st.sampled_from([None, 1, 2, 5]),
+)
 STEPS = st.lists(
-    st.builds(Casts, st.lists(CAST, min_size=1, max_size=8), st.integers(0, 2))
-    | st.builds(
-        Rule,
-        st.sampled_from(sorted(BUDGETS)),
-        is_locked=st.sampled_from([False, False, True]),
-        is_open=st.sampled_from([True, True, False]),
-        budget=st.sampled_from([None, 1, 2, 5]),
-    )
-    | st.builds(Drain)
-    | st.builds(Forget),
+    st.one_of(CASTS, CASTS, CASTS, CASTS, RULE, RULE, RULE, st.builds(Drain), st.builds(Forget)),
     min_size=1,
-    max_size=10,
+    max_size=12,
 )
 
 
@@ -114,7 +114,7 @@ class World:
                     await self.drain()
                 case Forget():
                     await self.drain()
-                    await self.valkey.flushdb()
+                    await self._forget()
         for show_id in self.shows:
             await self._change(Rule(show_id, budget=self.model.shows[show_id].budget))
         for user in users[:-1]:
@@ -144,6 +144,13 @@ class World:
                     assert outcome.taken[2] == self.model.ballot(show, user)
                     assert outcome.taken[3] == self.model.remaining(show, user)
                     self.accepted.append((show, user, votes))
+
+    async def _forget(self) -> None:
+        await self.valkey.flushdb()
+        # All shards at once: opening one of them throws away what every user has spent today, and what is still in
+        # the logs of the others would then be missing from it (docs/adr/0004).
+        for shard in range(SHARD_COUNT):
+            await open_shard(self.booth.database, self.booth.intake._connection.ask, shard)
 
     async def _ask(self, show_id: int, user_id: int) -> None:
         outcome = await self.booth.cast(show_id, user_id)
@@ -224,7 +231,7 @@ async def test_script_and_tables_agree_with_the_model(world: World) -> None:
     loop = asyncio.get_running_loop()
 
     @settings(
-        max_examples=40,
+        max_examples=30,
         deadline=None,
         derandomize=True,
         database=None,

@@ -46,7 +46,7 @@ class Outcome:
         self.refusal = error
         self._heard.set()
 
-    def committed(self, show_id: int, at: int) -> None:
+    def committed(self, show_id: int, at: int) -> None:  # noqa: ARG002  the port has it
         """What was accepted is durable."""
         assert self.taken is not None, "durable before it was answered"
         assert self.durable_at is None, "durable twice"
@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def code(self) -> str:
-        """"ok", or why not."""
+        """The refusal's code, or "ok"."""
         return "ok" if self.refusal is None else str(self.refusal.code)
 
 
@@ -131,7 +131,7 @@ class Booth:
                 await running
 
     async def ends(self) -> dict[int, int]:
-        """shard -> the last position of its log, of shards that have one."""
+        """By shard, the last position of its log, of shards that have one."""
         ask: Any = self.intake._connection.ask
         answers = await ask([("HGET", f"{{{shard}}}:meta", "last") for shard in range(SHARD_COUNT)])
         return {shard: int(last) for shard, last in enumerate(answers) if last is not None}

@@ -16,31 +16,7 @@ from server.live import hub as hub_module
 from server.live.hub import BUFFER_BYTES_MAX, PUSH_INTERVAL_S, UNWATCHED_S, Hub, Subscriber
 from server.live.states import DocumentState, State, TallyState
 from tests.support.clock import FakeClock
-
-
-class Transport:
-    """Keeps every frame; `backed_up` is what its peer has not taken yet."""
-
-    def __init__(self) -> None:
-        self.frames: list[bytes] = []
-        self.backed_up = 0
-        self.is_gone = False
-
-    def write(self, data: bytes) -> None:
-        assert not self.is_gone, "written to after closing"
-        self.frames.append(data)
-
-    def is_closing(self) -> bool:
-        return self.is_gone
-
-    def get_write_buffer_size(self) -> int:
-        return self.backed_up
-
-    def close(self) -> None:
-        self.is_gone = True
-
-    def abort(self) -> None:
-        self.is_gone = True
+from tests.support.transport import RecordingTransport
 
 
 class Watcher(Subscriber):
@@ -49,21 +25,16 @@ class Watcher(Subscriber):
     __slots__ = ("wire",)
 
     def __init__(self) -> None:
-        self.wire = Transport()
+        self.wire = RecordingTransport()
         super().__init__(self.wire)
 
     def pushes(self) -> list[dict[str, Any]]:
-        return [decoded(frame) for frame in self.wire.frames]
+        """Every push written to it."""
+        return self.wire.messages()
 
     def positions(self) -> list[int]:
+        """Their positions."""
         return [push["at"] for push in self.pushes()]
-
-
-def decoded(frame: bytes) -> dict[str, Any]:
-    """What a text frame of any length says."""
-    header = 2 if frame[1] < 126 else 4 if frame[1] == 126 else 10
-    message: dict[str, Any] = json.loads(frame[header:])
-    return message
 
 
 class Rig:
@@ -87,6 +58,7 @@ class Rig:
         return state
 
     def call_later(self, delay_s: float, call: Callable[..., object], *arguments: Any) -> None:
+        """In place of the loop's."""
         self.timers.append((self.clock.monotonic_s() + delay_s, call, arguments))
 
     async def settle(self) -> None:
@@ -354,6 +326,78 @@ async def test_a_push_under_way_never_follows_a_newer_state(
     assert watcher.positions()[-1] == 106
 
 
+class Crowd:
+    """Watchers of show 7 who come, go and get stuck, and what each must hold."""
+
+    def __init__(self, rig: Rig, rng: random.Random) -> None:
+        self.rig = rig
+        self.rng = rng
+        self.watchers = [Watcher() for _ in range(9)]
+        self.counts = {1: [0, 0], 2: [0, 0]}
+        self.at = 100
+        self._held: dict[Watcher, dict[int, list[int]]] = {}
+        self._seen = dict.fromkeys(self.watchers, 0)
+
+    @property
+    def total(self) -> int:
+        """Votes that stand."""
+        return sum(map(sum, self.counts.values()))
+
+    def read(self, watcher: Watcher) -> None:
+        """Takes over what was pushed; no position may be older than the one before."""
+        for push in watcher.pushes():
+            assert push["at"] >= self._seen[watcher]
+            self._seen[watcher] = push["at"]
+            if watcher in self._held:
+                self._held[watcher].update({song: [up, down] for song, up, down in push["tally"]})
+        watcher.wire.frames.clear()
+
+    def vote(self, _: Watcher) -> None:
+        """One vote, sometimes at the position of the one before."""
+        song = self.rng.choice([1, 2])
+        self.counts[song][self.rng.choice([0, 1])] += 1
+        self.at += self.rng.randint(0, 3)
+        self.rig.hub.publish_tally(7, self.at, self.total, [(song, self.counts[song][0], self.counts[song][1])])
+
+    def late_vote(self, _: Watcher) -> None:
+        """A notification that was overtaken long ago."""
+        self.rig.hub.publish_tally(7, 99, 999, [(1, 999, 999)])
+
+    async def join(self, watcher: Watcher) -> None:
+        """Subscribes, perhaps once more."""
+        rows = [(song, up, down) for song, (up, down) in self.counts.items()]
+        self.rig.states["votes", 7] = TallyState(self.at, self.total, rows)
+        state = await self.rig.watch(watcher)
+        self.read(watcher)
+        assert state.at >= self._seen[watcher]
+        self._seen[watcher] = state.at
+        self._held[watcher] = {song: [up, down] for song, up, down in json.loads(state.whole())["tally"]}
+
+    def leave(self, watcher: Watcher) -> None:
+        """Unsubscribes."""
+        self.rig.hub.leave(watcher, "votes:7")
+        self.read(watcher)
+        self._held.pop(watcher, None)
+
+    def get_stuck(self, watcher: Watcher) -> None:
+        """Stops or goes on taking what it is sent."""
+        watcher.wire.backed_up = self.rng.choice([0, BUFFER_BYTES_MAX + 1])
+
+    async def yield_once(self, _: Watcher) -> None:
+        """Lets a push get one slice further."""
+        await asyncio.sleep(0)
+
+    async def wait(self, _: Watcher) -> None:
+        """Lets time pass."""
+        await self.rig.pass_time(self.rng.random() * 0.2)
+
+    def check(self) -> None:
+        """Whoever watches holds the counts as they are."""
+        for watcher in self.watchers:
+            self.read(watcher)
+            assert self._held.get(watcher, self.counts) == self.counts
+
+
 @pytest.mark.parametrize("seed", range(20))
 async def test_positions_never_go_back_and_everybody_ends_up_right(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -361,53 +405,14 @@ async def test_positions_never_go_back_and_everybody_ends_up_right(
     """Random votes, joins, leaves, repeated subscriptions and stuck sockets, at every point of a sliced push."""
     monkeypatch.setattr(hub_module, "SLICE_SOCKETS", 2)
     rng = random.Random(seed)
-    watchers = [Watcher() for _ in range(9)]
-    held: dict[Watcher, dict[int, list[int]]] = {}
-    seen: dict[Watcher, int] = dict.fromkeys(watchers, 0)
-    counts = {1: [0, 0], 2: [0, 0]}
-    at = 100
-
-    def read(watcher: Watcher) -> None:
-        for push in watcher.pushes():
-            assert push["at"] >= seen[watcher]
-            seen[watcher] = push["at"]
-            if watcher in held:
-                held[watcher].update({song: [up, down] for song, up, down in push["tally"]})
-        watcher.wire.frames.clear()
-
+    crowd = Crowd(rig, rng)
+    moves = [crowd.vote, crowd.vote, crowd.late_vote, crowd.join, crowd.join, crowd.leave, crowd.get_stuck,
+             crowd.yield_once, crowd.yield_once, crowd.wait]  # fmt: skip
     for _ in range(300):
-        watcher = rng.choice(watchers)
-        match rng.choice(["vote", "vote", "old vote", "join", "join", "leave", "stuck", "yield", "yield", "time"]):
-            case "vote":
-                song, side = rng.choice([1, 2]), rng.choice([0, 1])
-                counts[song][side] += 1
-                at += rng.randint(0, 3)
-                total = sum(map(sum, counts.values()))
-                rig.hub.publish_tally(7, at, total, [(song, *counts[song])])
-            case "old vote":
-                rig.hub.publish_tally(7, 99, 999, [(1, 999, 999)])
-            case "join":
-                rig.states["votes", 7] = TallyState(
-                    at, sum(map(sum, counts.values())), [(song, *pair) for song, pair in counts.items()]
-                )
-                state = await rig.watch(watcher)
-                read(watcher)
-                assert state.at >= seen[watcher]
-                seen[watcher] = state.at
-                held[watcher] = {song: [up, down] for song, up, down in json.loads(state.whole())["tally"]}
-            case "leave":
-                rig.hub.leave(watcher, "votes:7")
-                read(watcher)
-                held.pop(watcher, None)
-            case "stuck":
-                watcher.wire.backed_up = rng.choice([0, BUFFER_BYTES_MAX + 1])
-            case "yield":
-                await asyncio.sleep(0)
-            case "time":
-                await rig.pass_time(rng.random() * 0.2)
-    for watcher in watchers:
+        done = rng.choice(moves)(rng.choice(crowd.watchers))
+        if done is not None:
+            await done
+    for watcher in crowd.watchers:
         watcher.wire.backed_up = 0
     await rig.pass_time(PUSH_INTERVAL_S * 4)
-    for watcher in watchers:
-        read(watcher)
-        assert held.get(watcher, counts) == counts
+    crowd.check()

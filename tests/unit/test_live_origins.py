@@ -90,8 +90,7 @@ async def test_a_conflict_nobody_expected_is_not_the_clients_fault() -> None:
     assert body_of(response)["code"] in ("unavailable", "conflict")
 
 
-async def test_redirects_pass(
-) -> None:
+async def test_redirects_pass() -> None:
     """What is no error is no problem."""
     with pytest.raises(web.HTTPFound):
         await answered(web.HTTPFound("/"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from typing import Any
 
 import pytest
@@ -23,41 +22,7 @@ from server.live.states import State
 from server.protocol.frames import ping_frame
 from server.voting.rules import ballot_json
 from tests.support.clock import FakeClock
-
-
-class Transport:
-    """Keeps frames, and whether and how it was closed."""
-
-    def __init__(self) -> None:
-        self.frames: list[bytes] = []
-        self.backed_up = 0
-        self.end = ""
-
-    def write(self, data: bytes) -> None:
-        assert not self.end, "written to after closing"
-        self.frames.append(data)
-
-    def is_closing(self) -> bool:
-        return bool(self.end)
-
-    def get_write_buffer_size(self) -> int:
-        return self.backed_up
-
-    def close(self) -> None:
-        self.end = self.end or "closed"
-
-    def abort(self) -> None:
-        self.end = "aborted"
-
-    def close_code(self) -> int:
-        """The code in the last frame, which must be a goodbye."""
-        assert self.frames[-1][0] == 0x88
-        code: int = struct.unpack("!H", self.frames[-1][2:4])[0]
-        return code
-
-    def last(self) -> Any:
-        """The last text frame."""
-        return json.loads(self.frames[-1][2 if self.frames[-1][1] < 126 else 4 :])
+from tests.support.transport import RecordingTransport
 
 
 class Room:
@@ -80,9 +45,9 @@ class Room:
     async def _load(self, _kind: str, _subject: int) -> State | None:
         return None
 
-    def enter(self) -> tuple[Connection, Transport]:
+    def enter(self) -> tuple[Connection, RecordingTransport]:
         """One more connection, signed in."""
-        transport = Transport()
+        transport = RecordingTransport()
         socket: Any = None
         connection = Connection(socket, transport, self.services, Identity(42, "user"))
         self.sockets.add(connection)
@@ -205,13 +170,19 @@ async def test_outcomes_of_a_cast_as_they_are_told(room: Room) -> None:
     first, second, third = [cast[3] for cast in room.casts]
     first.answered(131, "committed", "101u102d", 3)
     ballot = {"101": "up", "102": "down"}
-    assert transport.last() == {"re": 1, "ok": {"at": 131, "durability": "committed", "ballot": ballot, "remaining": 3}}
+    assert transport.messages()[-1] == {
+        "re": 1,
+        "ok": {"at": 131, "durability": "committed", "ballot": ballot, "remaining": 3},
+    }
     second.answered(132, "accepted", "", None)
-    assert transport.last() == {"re": 2, "ok": {"at": 132, "durability": "accepted", "ballot": {}, "remaining": None}}
+    assert transport.messages()[-1] == {
+        "re": 2,
+        "ok": {"at": 132, "durability": "accepted", "ballot": {}, "remaining": None},
+    }
     second.committed(7, 132)
-    assert transport.last() == {"committed": {"show": 7, "at": 132}}
+    assert transport.messages()[-1] == {"committed": {"show": 7, "at": 132}}
     third.refused(Refused("unavailable", "Away.", retry_after_ms=1000))
-    assert transport.last() == {
+    assert transport.messages()[-1] == {
         "re": 3, "error": {"code": "unavailable", "message": "Away.", "retry_after_ms": 1000},
     }  # fmt: skip
     assert connection.pending_count == 0
@@ -224,8 +195,8 @@ async def test_too_many_unanswered_casts(room: Room) -> None:
     for _ in range(PENDING_PER_CONNECTION_MAX + 1):
         await connection._take(request)
     assert len(room.casts) == PENDING_PER_CONNECTION_MAX
-    assert transport.last()["error"]["code"] == "overloaded"
-    assert transport.last()["error"]["retry_after_ms"] > 0
+    assert transport.messages()[-1]["error"]["code"] == "overloaded"
+    assert transport.messages()[-1]["error"]["retry_after_ms"] > 0
     room.casts[0][3].answered(1, "committed", "", None)
     await connection._take(request)
     assert len(room.casts) == PENDING_PER_CONNECTION_MAX + 1
@@ -240,5 +211,8 @@ async def test_a_cast_that_is_refused_at_once_is_not_pending(room: Room) -> None
 
     object.__setattr__(room.services, "submit", refuse)
     await connection._take('{"id":9,"op":"ballot","show":7}')
-    assert transport.last() == {"re": 9, "error": {"code": "overloaded", "message": "Full.", "retry_after_ms": 1000}}
+    assert transport.messages()[-1] == {
+        "re": 9,
+        "error": {"code": "overloaded", "message": "Full.", "retry_after_ms": 1000},
+    }
     assert connection.pending_count == 0

@@ -41,4 +41,7 @@ def test_close_codes_tell_by_their_range_whether_to_come_back() -> None:
 
 def test_rows_are_found_in_tables_only() -> None:
     """Codes in running text do not count as explained."""
-    assert rows_of("| `budget` | too many |\n|`4001`| slow |\nText with `locked`.\n| when | `closed` |") == {"budget", "4001"}
+    assert rows_of("| `budget` | too many |\n|`4001`| slow |\nText with `locked`.\n| when | `closed` |") == {
+        "budget",
+        "4001",
+    }

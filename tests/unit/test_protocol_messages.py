@@ -187,7 +187,9 @@ def test_bytes_that_are_no_text_are_refused(data: bytes) -> None:
         decode_votes_body(data)
 
 
-@pytest.mark.parametrize("text", ['{"id":4,"op":"hello","token":"s3cret-token"', '{"id":4,"op":"hello","token":["s3cret-token"]}'])
+@pytest.mark.parametrize(
+    "text", ['{"id":4,"op":"hello","token":"s3cret-token"', '{"id":4,"op":"hello","token":["s3cret-token"]}']
+)
 def test_a_refusal_never_repeats_what_was_sent(text: str) -> None:
     """Messages are logged and shown; tokens must not be."""
     with pytest.raises(BadRequest) as refusal:

@@ -129,5 +129,16 @@ def test_a_stream_entry_is_decoded() -> None:
 def test_the_log_is_read_after_the_committed_positions() -> None:
     """Keys and positions stand in the same order, as XREAD wants them."""
     command = read_commands({3: position_of(5, 6), 11: 0}, block_ms=200, count=100)
-    assert command == ("XREAD", "COUNT", 100, "BLOCK", 200, "STREAMS", "{3}:log", "{11}:log", stream_id(5 << 10 | 6), "0-0")
+    assert command == (
+        "XREAD",
+        "COUNT",
+        100,
+        "BLOCK",
+        200,
+        "STREAMS",
+        "{3}:log",
+        "{11}:log",
+        stream_id(5 << 10 | 6),
+        "0-0",
+    )
     assert "BLOCK" not in read_commands({3: 0}, block_ms=None, count=1)

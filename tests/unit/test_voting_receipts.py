@@ -21,12 +21,15 @@ class Listener:
         self.told: Told = []
 
     def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+        """The cast was taken."""
         self.told.append((durability, at, ballot, remaining))
 
     def refused(self, error: Refused) -> None:
+        """It was not."""
         self.told.append(("refused", error.code, error.retry_after_ms is not None))
 
     def committed(self, show_id: int, at: int) -> None:
+        """It is durable."""
         self.told.append(("durable", show_id, at))
 
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
-import { backoffMs, Client, RequestError } from "../../../static/client.js";
+import { backoffMs, Client, Outbox, RequestError } from "../../../static/client.js";
 import { FakeClock, FakeSocket, FakeStorage, seeded, settled } from "./fakes.mjs";
 
 const USER = { id: 5, role: "user" };
@@ -331,4 +332,44 @@ test("a sign-in that fails keeps the vote and tries again", async () => {
   assert.equal(signIns, 2);
   assert.equal(socket.last("hello").token, "t");
   assert.deepEqual(client.outbox.unsent(7), [[101, "up"]]);
+});
+
+test("a vote in another tab makes this one ask for the ballot, as the same visitor", async () => {
+  let signIns = 0;
+  const { client, connect, told } = setUp({ user: null, signIn: async () => ({ token: `t${++signIns}` }) });
+  client.watch(7);
+  const socket = await connect();
+  client.refresh(8);
+  client.refresh(7);
+  await settled();
+  assert.equal(socket.last("hello").token, "t1");
+  await socket.reply("hello", { user: USER, time_ms: 0 });
+  await socket.reply("ballot", { ballot: { 101: "up" }, remaining: 4 });
+  const { show, ballot, remaining } = told("ballot").at(-1);
+  assert.deepEqual([show, ballot, remaining], [7, { 101: "up" }, 4]);
+  client.refresh(7);
+  assert.equal(socket.count("ballot"), 2);
+  assert.equal(signIns, 1);
+});
+
+test("a ballot that cannot be fetched leaves the page as it is", async () => {
+  const { client, connect, told } = setUp({
+    user: null,
+    signIn: async () => {
+      throw new RequestError({ code: "unavailable" });
+    },
+  });
+  client.watch(7);
+  await connect();
+  await client.refresh(7);
+  assert.equal(told("ballot").length, 1);
+});
+
+test("the declared types name the methods that are there", () => {
+  const types = readFileSync(new URL("../../../static/client.d.ts", import.meta.url), "utf8");
+  for (const [name, { prototype }] of Object.entries({ Client, Outbox })) {
+    const [, body] = types.match(new RegExp(`declare class ${name} \\{\n([^]*?)\n\\}`));
+    const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, method]) => method);
+    assert.deepEqual(declared.sort(), Object.getOwnPropertyNames(prototype).sort());
+  }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Outbox } from "../../../static/outbox.js";
+import { Outbox, sentElsewhere } from "../../../static/outbox.js";
 import { FakeStorage, seeded } from "./fakes.mjs";
 
 test("the last choice of a song wins", () => {
@@ -92,4 +92,11 @@ test("folding random taps keeps exactly the last choice of each song, across rel
     }
     assert.deepEqual(new Map(new Outbox(storage).unsent(7)), last);
   }
+});
+
+test("only an emptied outbox means that another tab has sent its votes", () => {
+  assert.equal(sentElsewhere({ key: "mysetlist.outbox.7", newValue: null }), 7);
+  assert.equal(sentElsewhere({ key: "mysetlist.outbox.7", newValue: "{}" }), null);
+  assert.equal(sentElsewhere({ key: "something.else", newValue: null }), null);
+  assert.equal(sentElsewhere({ key: null, newValue: null }), null); // the whole storage was cleared
 });

@@ -8,8 +8,9 @@ const after = (minutes) => new Date(NOW_MS + minutes * 60_000).toISOString();
 
 test("relative times read like a person would say them", () => {
   const told = (seconds) => inTime(NOW_MS + seconds * 1_000, NOW_MS);
-  assert.deepEqual([10, 600, 5_000, 7_200, 200_000, -600].map(told),
-    ["in 10 seconds", "in 10 minutes", "in 83 minutes", "in 2 hours", "in 2 days", "10 minutes ago"]);
+  assert.deepEqual([0, -1, 10, 600, 5_000, 7_200, 200_000, -600].map(told),
+    ["just now", "just now",
+      "in 10 seconds", "in 10 minutes", "in 83 minutes", "in 2 hours", "in 2 days", "10 minutes ago"]);
 });
 
 test("the calendar day at the venue does not pass through the visitor's zone", () => {

@@ -1,0 +1,57 @@
+"""A transport that only remembers."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+
+class RecordingTransport:
+    """Keeps every frame, and whether and how it was closed.
+
+    backed_up: bytes that the peer has not taken yet; end: "", "closed" or "aborted"
+    """
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.backed_up = 0
+        self.end = ""
+
+    def write(self, data: bytes) -> None:
+        """Takes a frame; uvloop would complain after closing, so this does."""
+        assert not self.end, "written to after closing"
+        self.frames.append(data)
+
+    def is_closing(self) -> bool:
+        """Whether it was closed or aborted."""
+        return bool(self.end)
+
+    def get_write_buffer_size(self) -> int:
+        """What the test says."""
+        return self.backed_up
+
+    def close(self) -> None:
+        """Hangs up once everything is sent."""
+        self.end = self.end or "closed"
+
+    def abort(self) -> None:
+        """Hangs up at once."""
+        self.end = "aborted"
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What its text frames say."""
+        return [decoded(frame) for frame in self.frames if frame[0] == 0x81]
+
+    def close_code(self) -> int:
+        """The code in the last frame, which must be a goodbye."""
+        assert self.frames[-1][0] == 0x88
+        code: int = struct.unpack("!H", self.frames[-1][2:4])[0]
+        return code
+
+
+def decoded(frame: bytes) -> dict[str, Any]:
+    """What a text frame of any length says."""
+    header = 2 if frame[1] < 126 else 4 if frame[1] == 126 else 10
+    message: dict[str, Any] = json.loads(frame[header:])
+    return message
