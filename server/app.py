@@ -19,7 +19,7 @@ from server.cache.engine import check_valkey
 from server.catalog.routes import CatalogRoutes
 from server.clock import SystemClock
 from server.embedded import open_engines
-from server.errors import SetupError
+from server.errors import SetupError, StoreError
 from server.feeds import Feeds
 from server.live.connection import Identity, Services
 from server.live.listener import Listener, Sources
@@ -126,6 +126,16 @@ class Node:
         host = self._settings.host
         shown = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host  # noqa: S104  no bind
         return f"http://{shown}:{self.port}"
+
+    async def greet_first_admin(self) -> None:
+        """On the first start nobody may administrate: makes an administrator, prints a link to sign in."""
+        try:
+            link = await first_admin_link(self._database, self._settings.secret, self.url)
+        except StoreError as error:
+            log.warning("admin.not_made", error=str(error))
+            return
+        if link is not None:
+            print(f"administrator sign-in, good for an hour: {link}", flush=True)  # noqa: T201
 
     async def stop(self) -> None:
         """Drains: no new sockets, casts in flight answered, sockets sent away, loops ended, connections closed."""
@@ -250,7 +260,7 @@ async def serve(settings: Settings) -> None:
             await node.wait_until_ready()
             # To whoever started this, a person or a program.
             print(f"listening on {node.url}", flush=True)  # noqa: T201
-            await _greet_first_admin(settings, node.url)
+            await node.greet_first_admin()
             if settings.crowd:
                 crowd = await _start_crowd(node.url, settings.crowd)
             stopped = asyncio.create_task(stopping.wait(), name="signals")
@@ -278,18 +288,6 @@ async def _prepare(settings: Settings) -> None:
         from server.catalog.seeding import seed
 
         await seed(settings.database_url)
-
-
-async def _greet_first_admin(settings: Settings, url: str) -> None:
-    """On the first start there is nobody who may administrate: makes an administrator, prints a link to sign in."""
-    assert settings.database_url is not None
-    database = await Database.open(settings.database_url, pool_size=1)
-    try:
-        link = await first_admin_link(database, settings.secret, url)
-    finally:
-        await database.close()
-    if link is not None:
-        print(f"administrator sign-in, good for an hour: {link}", flush=True)  # noqa: T201
 
 
 async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:

@@ -67,7 +67,10 @@ class Feeds:
             log.warning("show.not_revised", show=show_id, error=str(error))
         await self._reload_documents(show_id)
         if show_id in self.hub.watched("votes"):
-            await self.reload_tallies([show_id])
+            # From Valkey if it can be: PostgreSQL may be behind what is shown, and what is older would be dropped.
+            tally = await self._tallies.read(show_id)
+            if tally is not None:
+                self.hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
 
     async def reload_all(self) -> None:
         """After notifications may have been missed."""

@@ -59,4 +59,6 @@ def configure_logging(log_format: LogFormat) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # The pool tells of every failed attempt to reconnect, with a traceback; whoever needed the connection says it in a line.
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
 import msgspec
 import structlog
@@ -39,7 +40,20 @@ SCRIPT_VOTES_MAX = 1_000
 RETRY_AFTER_MS = 1_000
 
 _COLD_SHARD = -1
-_OK, _COLD_SHOW, _COLD_BALLOT, _CLOSED, _LOCKED, _SONG, _SHOW_BUDGET, _DAY_BUDGET = range(8)
+
+
+class _Answer(IntEnum):
+    """How cast.lua answers a cast."""
+
+    OK = 0
+    COLD_SHOW = 1
+    COLD_BALLOT = 2
+    CLOSED = 3
+    LOCKED = 4
+    SONG = 5
+    SHOW_BUDGET = 6
+    DAY_BUDGET = 7
+
 
 # {position, now_ms, answers}, see cast.lua
 _reply_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[list[int | str]]])
@@ -49,9 +63,10 @@ _encode = msgspec.msgpack.Encoder().encode
 class Cast:
     """One cast on its way to the script. `packed` is as cast.lua takes it; no songs: the ballot is asked for."""
 
-    __slots__ = ("packed", "tries", "waiter")
+    __slots__ = ("number", "packed", "tries", "waiter")
 
-    def __init__(self, packed: list[int], waiter: Waiter) -> None:
+    def __init__(self, number: int, packed: list[int], waiter: Waiter) -> None:
+        self.number = number  # in the order of their arrival
         self.packed = packed
         self.waiter = waiter
         self.tries = 0
@@ -75,6 +90,7 @@ class Intake:
         self._resumed: list[Cast] = []  # waited for what was cold; go before the queue, being older
         self._queued = asyncio.Event()
         self._seeds = Seeds(database, shard_count, self._resume)
+        self._cast_number = 0
         self._is_busy = False
         self._is_in_round = False
         self._is_draining = False
@@ -94,7 +110,9 @@ class Intake:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=RETRY_AFTER_MS)
         if len(self._queue) + len(self._resumed) + self._seeds.waiting_count >= PENDING_CASTS_MAX:
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
-        self._queue.append(Cast(pack_cast(show_id, user_id, votes), waiter))
+        packed = pack_cast(show_id, user_id, votes)
+        self._cast_number += 1
+        self._queue.append(Cast(self._cast_number, packed, waiter))
         self._queued.set()
 
     async def run(self) -> None:
@@ -195,7 +213,12 @@ class Intake:
         by_shard: dict[int, list[Cast]] = {}
         votes_by_shard: dict[int, int] = {}
         rest: list[Cast] = []
+        waiting = self._seeds.earliest()
         for cast in self._resumed + self._queue:
+            if waiting.get((cast.packed[0], cast.packed[1]), cast.number) < cast.number:
+                # The same fan's earlier cast waits for a seed; what they chose last must be decided last.
+                self._want(cast)
+                continue
             shard = shard_of(cast.packed[0], self._shard_count)
             vote_count = votes_by_shard.get(shard, 0)
             if vote_count >= SCRIPT_VOTES_MAX:
@@ -216,19 +239,22 @@ class Intake:
         receipts: list[Receipt] = []
         for cast, answer in zip(casts, answers, strict=True):
             code = answer[0]
-            if code == _OK:
+            if code == _Answer.OK:
                 ballot, remaining = str(answer[1]), int(answer[2])
                 left = None if remaining < 0 else remaining
                 if len(cast.packed) == 2:
                     cast.waiter.answered(position, "committed", ballot, left)
                 else:
                     receipts.append(Receipt(cast.packed[0], cast.waiter, ballot, left))
-            elif code in (_COLD_SHOW, _COLD_BALLOT):
-                self._seeds.want(ColdCast(cast.packed[0], cast.packed[1], code == _COLD_SHOW, cast.tries, cast))
+            elif code in (_Answer.COLD_SHOW, _Answer.COLD_BALLOT):
+                self._want(cast)
             else:
                 _refuse(cast, _refusal(answer))
         if receipts:
             self.receipts.add(Batch(shard, position, self._clock.monotonic_s(), receipts))
+
+    def _want(self, cast: Cast) -> None:
+        self._seeds.want(ColdCast(cast.packed[0], cast.packed[1], cast.number, cast.tries, cast))
 
     def _resume(self, cast: object, error: Refused | None) -> None:
         """What was cold has been read, or could not be."""
@@ -326,14 +352,14 @@ def _refuse(cast: Cast, error: Refused) -> None:
 
 def _refusal(answer: list[int | str]) -> Refused:
     match answer[0]:
-        case 3:
+        case _Answer.CLOSED:
             return Refused(Code.CLOSED, "Voting for this show is closed.")
-        case 4:
+        case _Answer.LOCKED:
             return Refused(Code.LOCKED, "Voting for this show is locked.")
-        case 5:
+        case _Answer.SONG:
             return Refused(Code.NOT_FOUND, f"Song {answer[1]} is not in a setlist of this show.")
-        case 6:
+        case _Answer.SHOW_BUDGET:
             return Refused(Code.BUDGET, f"This show gives each fan {answer[1]} votes. Withdraw one first.")
-        case 7:
+        case _Answer.DAY_BUDGET:
             return Refused(Code.BUDGET, "You have used up your votes for today. They come back at midnight UTC.")
     raise ValueError(f"cast.lua answered {answer!r}")

@@ -28,7 +28,7 @@ class ColdCast:
 
     show_id: int
     user_id: int
-    is_show_cold: bool
+    number: int
     tries: int
     cast: object
 
@@ -67,6 +67,14 @@ class Seeds:
             return
         self._wanted.append(cold)
         self._is_wanted.set()
+
+    def earliest(self) -> dict[tuple[int, int], int]:
+        """(show, user) -> the number of the earliest of their casts that waits."""
+        earliest: dict[tuple[int, int], int] = {}
+        for cold in (*self._reading, *self._wanted):
+            key = (cold.show_id, cold.user_id)
+            earliest[key] = min(cold.number, earliest.get(key, cold.number))
+        return earliest
 
     def take(self, shard: int) -> tuple[list[ShowSeed], list[BallotSeed]]:
         """The seeds read for a shard since the last call."""

@@ -233,3 +233,26 @@ async def test_casts_of_one_fan_keep_their_order(place: Place) -> None:
         for reply in await asyncio.gather(*replies):
             assert reply["ok"]["durability"] == "committed"
     await until_rows(place, song, (len(place.users), 0))
+
+
+async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
+    """Whoever joins while Valkey comes back without its newest data sees what is committed, from the first look on."""
+    node = await place.start_node()
+    show, (song, *_) = place.shows[0].id, place.shows[0].songs
+    async with AsyncExitStack() as stack:
+        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in place.users[:4]]
+        assert (await voices[0].cast(show, {song: "up"}))["durability"] == "committed"
+        size = place.engines.log_bytes()
+        for voice in voices[1:]:
+            last = await voice.cast(show, {song: "up"})
+            assert last["durability"] == "committed"
+        place.engines.kill("valkey")
+        place.engines.cut_log(size)
+        place.engines.revive("valkey")
+        # Joined and left, so that the counts are read anew each time; until the node has found out by itself.
+        until_s = time.monotonic() + 1.5
+        while time.monotonic() < until_s:
+            channel = await voices[0].watch(f"votes:{show}")
+            assert channel["at"] >= last["at"]
+            assert [song, 4, 0] in channel["state"]["tally"]
+            await voices[0].ask(op="unsubscribe", channels=[f"votes:{show}"])

@@ -32,6 +32,7 @@ class Talker:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self.heard: list[Message] = []
+        self._unread: dict[str, list[Message]] = {}  # channel -> pushes that `push` has not given yet
         self._request_id = 0
 
     @classmethod
@@ -98,11 +99,17 @@ class Talker:
                     return message
 
     async def push(self, channel: str, is_wanted: Callable[[Message], bool] = lambda _: True) -> Message:
-        """The next push of a channel of which this holds.
+        """The next push of a channel of which this holds; also one that came before the reply just read.
 
         Raises: Closed
         """
-        return await self.next(lambda message: message.get("ch") == channel and is_wanted(message))
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                unread = self._unread.setdefault(channel, [])
+                while unread:
+                    if is_wanted(message := unread.pop(0)):
+                        return message
+                await self.receive()
 
     async def receive(self) -> Message:
         """The next message from the wire.
@@ -114,6 +121,8 @@ class Talker:
             raise Closed(self.socket.close_code)
         message: Message = json.loads(frame.data)
         self.heard.append(message)
+        if "ch" in message:
+            self._unread.setdefault(message["ch"], []).append(message)
         return message
 
     async def close_code(self) -> int | None:

@@ -1,0 +1,40 @@
+"""What the hub is fed when a show changes while its newest votes are not committed yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.clock import SystemClock
+from server.feeds import Feeds
+from server.live.hub import Subscriber
+from server.voting.tallies import Tallies
+from tests.support.booth import SHARD_COUNT, Booth
+from tests.support.theatre import Theatre
+from tests.support.transport import RecordingTransport
+
+
+@pytest.fixture
+async def feeds(booth: Booth) -> AsyncIterator[Feeds]:
+    """The feeds of a node that has no writer."""
+    tallies = Tallies(booth.redis_url, booth.database, shard_count=SHARD_COUNT)
+    yield Feeds(booth.database, tallies, SystemClock())
+    await tallies.close()
+
+
+async def test_songs_come_and_go_while_votes_are_under_way(booth: Booth, theatre: Theatre, feeds: Feeds) -> None:
+    """The counts gain a new song and lose a removed one at once, although PostgreSQL is behind Valkey."""
+    show = await theatre.show(7)
+    (user,) = await theatre.users(1)
+    await booth.cast(7, user, (show.songs[1], "up"))
+    assert await feeds.hub.prepare(["votes:7"]) == {}
+    state = feeds.hub.join(Subscriber(RecordingTransport()), "votes:7")
+    assert state is not None
+    before = state.at
+    (added,) = await theatre.add_songs(7, 1)
+    await theatre.sql.execute("delete from setlist_songs where id = $1", show.first)
+    await feeds.reload_show(7)
+    assert sorted(json.loads(state.whole())["tally"]) == [[show.songs[1], 1, 0], [show.songs[2], 0, 0], [added, 0, 0]]
+    assert state.at >= before
