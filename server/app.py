@@ -38,7 +38,7 @@ from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
-from server.web import BODY_BYTES_MAX, Pages, add_headers, answer_errors, check_origins
+from server.web import BODY_BYTES_MAX, Pages, add_headers, answer_errors, check_origins, http_logger
 
 log = structlog.get_logger()
 
@@ -115,9 +115,6 @@ class Node:
             await node.stop()
             raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
         node.port = node._runner.addresses[0][1]
-        # What stands now stays for good: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
         return node
 
     @property
@@ -220,7 +217,9 @@ class Node:
         app.add_routes(people.routes())
         app.add_routes(LiveRoutes(services, self._sockets, identify).routes())
         app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
-        return web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
+        return web.AppRunner(
+            app, access_log=None, logger=http_logger(), handler_cancellation=True, shutdown_timeout=2.0
+        )
 
     def _why_not_ready(self) -> list[str]:
         reasons = {
@@ -258,6 +257,8 @@ async def serve(settings: Settings) -> None:
         crowd: asyncio.subprocess.Process | None = None
         try:
             await node.wait_until_ready()
+            # What stands now stays for good: the collector need not look at it again and again.
+            gc.freeze()
             # To whoever started this, a person or a program.
             print(f"listening on {node.url}", flush=True)  # noqa: T201
             await node.greet_first_admin()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -95,6 +97,22 @@ def _is_own(origin: str, host: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+
+def http_logger() -> logging.Logger:
+    """Aiohttp's logger of what no handler saw, without tracebacks of bytes that are no HTTP: any client can send those."""
+    logger = logging.getLogger("mysetlist.http")
+    if not logger.filters:
+        logger.addFilter(_is_our_fault)
+    return logger
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        log.info("http.malformed", reason=str(error)[:200])
+        return False
+    return True
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -46,7 +46,7 @@ class Outcome:
         self.refusal = error
         self._heard.set()
 
-    def committed(self, show_id: int, at: int) -> None:  # noqa: ARG002  the port has it
+    def committed(self, show_id: int, at: int) -> None:
         """What was accepted is durable."""
         assert self.taken is not None, "durable before it was answered"
         assert self.durable_at is None, "durable twice"

@@ -44,7 +44,7 @@ class Transport:
         """The close frame leaves."""
         self.is_open = False
 
-    def disconnect(self, graceful: bool = True) -> None:  # noqa: ARG002  # picows' own signature
+    def disconnect(self, graceful: bool = True) -> None:  # picows' own signature
         """The socket closes."""
         self.is_open = False
 
