@@ -1,6 +1,6 @@
 """Committed votes a second over many websockets, everything on this machine, all rules on.
 
-    .venv/bin/python bench/votes.py [--voters 1500] [--seconds 20] [--warm-up 5] [--in-flight 1] [--seed 1]
+    .venv/bin/python bench/votes.py [--voters 1500] [--seconds 20] [--warm-up 5] [--in-flight 2] [--seed 1]
 
 Starts a node with its own PostgreSQL and Valkey, has a crowd in this process vote as fast as it is acknowledged, and
 checks at the end that every acknowledged vote is counted once. Prints one JSON object; asserts nothing.
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--watchers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--warm-up", type=float, default=5.0)
-    parser.add_argument("--in-flight", type=int, default=1)
+    parser.add_argument("--in-flight", type=int, default=2, help="unanswered casts a voter may have")
     parser.add_argument("--votes-per-cast", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0.0, help="casts a second; 0: as fast as they are acknowledged")
     parser.add_argument("--show", type=int, default=None, help="one show only; without it, all that are open")

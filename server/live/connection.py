@@ -73,7 +73,7 @@ class Connection(Subscriber):
     def __init__(
         self, socket: web.WebSocketResponse, transport: Any, services: Services, identity: Identity | None
     ) -> None:
-        super().__init__(transport)
+        super().__init__(transport, _descriptor(transport))
         self._socket = socket
         self.services = services
         self.identity = identity
@@ -244,6 +244,11 @@ class _Reply:
 
     def committed(self, show_id: int, at: int) -> None:
         self._connection.write(text_frame(b'{"committed":{"show":%d,"at":%d}}' % (show_id, at)))
+
+
+def _descriptor(transport: Any) -> int:
+    socket = transport.get_extra_info("socket")
+    return -1 if socket is None or transport.get_extra_info("sslcontext") else int(socket.fileno())
 
 
 def error_object(error: Refused) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Never:     awaits a socket, builds a frame twice
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -54,14 +55,18 @@ class Transport(Protocol):
 
 
 class Subscriber:
-    """A socket that watches channels. `blocked_since_s`: since when it has been skipping states, or None."""
+    """A socket that watches channels.
 
-    __slots__ = ("blocked_since_s", "channels", "transport")
+    Takes: transport; descriptor of its plain socket, or -1 when bytes may only go through the transport (TLS)
+    """
 
-    def __init__(self, transport: Transport) -> None:
+    __slots__ = ("blocked_since_s", "channels", "descriptor", "transport")
+
+    def __init__(self, transport: Transport, descriptor: int = -1) -> None:
         self.transport = transport
+        self.descriptor = descriptor
         self.channels: set[str] = set()
-        self.blocked_since_s: float | None = None
+        self.blocked_since_s: float | None = None  # since when it has been skipping states
 
 
 class Channel:
@@ -71,11 +76,11 @@ class Channel:
         "backlog",
         "behind",
         "due_s",
-        "fresh",
         "is_changed",
         "is_waiting",
         "kind",
         "loading",
+        "moved",
         "name",
         "state",
         "subject",
@@ -91,7 +96,8 @@ class Channel:
         self.backlog: list[Callable[[State], object]] = []  # changes that came while the state was being read
         self.subscribers: set[Subscriber] = set()
         self.behind: set[Subscriber] = set()  # have skipped a push: get the whole state next
-        self.fresh: set[Subscriber] = set()  # joined during the present push: have a newer state than its frame
+        # Joined or left during the present push: have a newer state than its frame, or want none.
+        self.moved: set[Subscriber] | None = None  # None: nothing is being pushed
         self.is_changed = False  # since the last push
         self.is_waiting = False  # for its next push
         self.due_s = 0.0  # not to be pushed before
@@ -143,7 +149,8 @@ class Hub:
         if channel is None or channel.state is None:
             return None
         # Also when it subscribes again: it is given the newest state, and a push under way may be older.
-        channel.fresh.add(subscriber)
+        if channel.moved is not None:
+            channel.moved.add(subscriber)
         if subscriber not in channel.subscribers:
             channel.subscribers.add(subscriber)
             subscriber.channels.add(name)
@@ -156,7 +163,8 @@ class Hub:
         if channel is None or subscriber not in channel.subscribers:
             return
         channel.subscribers.discard(subscriber)
-        channel.fresh.discard(subscriber)
+        if channel.moved is not None:
+            channel.moved.add(subscriber)
         if subscriber in channel.behind:
             # Whether it is still stuck, its next push of another channel finds out.
             channel.behind.discard(subscriber)
@@ -273,44 +281,68 @@ class Hub:
     async def _push(self, channel: Channel) -> None:
         state = channel.state
         assert state is not None
-        behind = channel.behind
-        channel.fresh.clear()
         frame = whole_frame = b""
-        if behind:
+        if channel.behind:
             whole_frame = _push_frame(channel.name, state.at, state.whole_fields())
         if channel.is_changed:
             channel.is_changed = False
             frame = _push_frame(channel.name, state.at, state.change())
             subscribers = list(channel.subscribers)
         else:
-            subscribers = list(behind)
+            subscribers = list(channel.behind)
         PUSHES.inc()
-        skipped_count = written_count = 0
+        channel.moved = set()
         for start in range(0, len(subscribers), SLICE_SOCKETS):
             if start:
                 await asyncio.sleep(0)
-            for subscriber in subscribers[start : start + SLICE_SOCKETS]:
-                transport = subscriber.transport
-                if transport.is_closing() or subscriber not in channel.subscribers or subscriber in channel.fresh:
-                    continue
-                if transport.get_write_buffer_size() > BUFFER_BYTES_MAX:
-                    behind.add(subscriber)
-                    if subscriber.blocked_since_s is None:
-                        subscriber.blocked_since_s = self._clock.monotonic_s()
-                    skipped_count += 1
-                    continue
-                if subscriber in behind:
-                    behind.discard(subscriber)
-                    subscriber.blocked_since_s = None
-                    transport.write(whole_frame)
-                else:
-                    transport.write(frame)
-                written_count += 1
-        FRAMES.inc(written_count)
-        FRAMES_SKIPPED.inc(skipped_count)
-        if behind:
+            self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frame, whole_frame)
+        channel.moved = None
+        if channel.behind:
             # They get the whole state as soon as they can take it, even if nothing changes any more.
             self._schedule(channel)
+
+    def _write_slice(self, channel: Channel, subscribers: list[Subscriber], frame: bytes, whole_frame: bytes) -> None:
+        behind, moved = channel.behind, channel.moved
+        skipped_count = written_count = 0
+        for subscriber in subscribers:
+            transport = subscriber.transport
+            if transport.is_closing() or (moved and subscriber in moved):
+                continue
+            waiting_bytes = transport.get_write_buffer_size()
+            if waiting_bytes > BUFFER_BYTES_MAX:
+                behind.add(subscriber)
+                if subscriber.blocked_since_s is None:
+                    subscriber.blocked_since_s = self._clock.monotonic_s()
+                skipped_count += 1
+                continue
+            if behind and subscriber in behind:
+                behind.discard(subscriber)
+                subscriber.blocked_since_s = None
+                transport.write(whole_frame)
+            elif waiting_bytes or subscriber.descriptor < 0:
+                transport.write(frame)
+            else:
+                _write_through(subscriber, frame)
+            written_count += 1
+        FRAMES.inc(written_count)
+        FRAMES_SKIPPED.inc(skipped_count)
+
+
+def _write_through(subscriber: Subscriber, frame: bytes) -> None:
+    """Writes to a socket that has nothing waiting, past the transport: its queue costs a fifth of a push.
+
+    The transport gets what the socket does not take, and goes on from there. An open transport owns the descriptor,
+    so the number cannot mean another file.
+    """
+    try:
+        written = os.write(subscriber.descriptor, frame)
+    except BlockingIOError:
+        written = 0
+    except OSError:
+        # The peer is gone, which the reading side finds out and ends.
+        return
+    if written < len(frame):
+        subscriber.transport.write(frame[written:])
 
 
 def _push_frame(name: str, at: int, fields: bytes) -> bytes:

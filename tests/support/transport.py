@@ -27,6 +27,9 @@ class RecordingTransport:
         """Whether it was closed or aborted."""
         return bool(self.end)
 
+    def get_extra_info(self, name: str) -> None:
+        """No plain socket behind it, so everything comes through `write`."""
+
     def get_write_buffer_size(self) -> int:
         """What the test says."""
         return self.backed_up
