@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -51,9 +52,9 @@ def test_what_a_full_socket_does_not_take_goes_on_in_the_transport(pair: tuple[s
 def test_a_socket_that_takes_nothing_leaves_all_to_the_transport(pair: tuple[socket.socket, socket.socket]) -> None:
     """A full socket is no error."""
     ours, _ = pair
-    with pytest.raises(BlockingIOError):
-        while True:
-            ours.send(b"x" * 65536)
+    with suppress(BlockingIOError):
+        while ours.send(b"x" * 65536):
+            pass
     transport = RecordingTransport()
     _write_through(Subscriber(transport, ours.fileno()), b"frame")
     assert b"".join(transport.frames) == b"frame"
