@@ -45,6 +45,7 @@ log = structlog.get_logger()
 STOP_TIMEOUT_S = 25.0
 BACKLOG_SOCKETS = 4096
 CROWD_CASTS_PER_VOTER_S = 0.1
+GC_THRESHOLD = (20_000, 20, 50)
 
 
 class Node:
@@ -257,8 +258,9 @@ async def serve(settings: Settings) -> None:
         crowd: asyncio.subprocess.Process | None = None
         try:
             await node.wait_until_ready()
-            # What stands now stays for good: the collector need not look at it again and again.
+            # What stands now stays for good, and a vote makes no cycles: the collector need not look so often.
             gc.freeze()
+            gc.set_threshold(*GC_THRESHOLD)
             # To whoever started this, a person or a program.
             print(f"listening on {node.url}", flush=True)  # noqa: T201
             await node.greet_first_admin()
