@@ -11,7 +11,9 @@
     document.adoptedStyleSheets = []; // of an earlier look; the page itself has none
     const found = [];
     const add = (element, words, style, rects) => {
-      for (const { left, top, right, bottom } of rects) {
+      for (const { left, top, right, bottom: end } of rects) {
+        // The picture ends with the window; what is below would be taken for black.
+        const bottom = Math.min(end, innerHeight);
         const x = (left + right) / 2;
         const y = (top + bottom) / 2;
         if (right - left < 2 || bottom - top < 2) continue;
