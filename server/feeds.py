@@ -15,7 +15,7 @@ from server.errors import CacheError, StoreError
 from server.live.hub import Hub
 from server.live.states import DocumentState, State, TallyState
 from server.store.database import Database
-from server.voting.tallies import Tallies
+from server.voting.tallies import Tallies, Tally
 
 log = structlog.get_logger()
 
@@ -54,9 +54,7 @@ class Feeds:
     async def reload_tallies(self, show_ids: list[int]) -> None:
         """Reads counts anew from PostgreSQL and shows them."""
         for show_id in show_ids:
-            tally = await self._tallies.read_committed(show_id)
-            if tally is not None:
-                self.hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
+            self._show_tally(show_id, await self._tallies.read_committed(show_id))
 
     async def reload_show(self, show_id: int) -> None:
         """After a change to a show: its hot rules, its songs, setlists and status."""
@@ -68,9 +66,7 @@ class Feeds:
         await self._reload_documents(show_id)
         if show_id in self.hub.watched("votes"):
             # From Valkey if it can be: PostgreSQL may be behind what is shown, and what is older would be dropped.
-            tally = await self._tallies.read(show_id)
-            if tally is not None:
-                self.hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
+            self._show_tally(show_id, await self._tallies.read(show_id))
 
     async def reload_all(self) -> None:
         """After notifications may have been missed."""
@@ -85,8 +81,7 @@ class Feeds:
     async def poll_hot(self, show_ids: list[int]) -> None:
         """Counts from Valkey, while PostgreSQL is away."""
         for show_id, tally in (await self._tallies.read_hot(show_ids)).items():
-            if tally is not None:
-                self.hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
+            self._show_tally(show_id, tally)
 
     async def run(self) -> None:
         """What happens by time alone: windows open and close, shows begin and end. Until cancelled."""
@@ -108,6 +103,11 @@ class Feeds:
             at, state = row.state(self._now())
             if at > watched[show_id]:
                 self.hub.replace_document(f"status:{show_id}", at, orjson.dumps(state))
+
+    def _show_tally(self, show_id: int, tally: Tally | None) -> None:
+        """None: the show is cold, or gone; what is shown of it stays."""
+        if tally is not None:
+            self.hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
 
     async def _reload_documents(self, show_id: int) -> None:
         if show_id in self.hub.watched("setlist"):

@@ -10,7 +10,7 @@ import jwt
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.positions import EXACT_MAX
+from server.protocol.ids import parse_id
 from server.store.database import Database
 from server.store.queries import load_queries
 
@@ -71,21 +71,12 @@ def verify_token(secret: str, token: str) -> Identity:
         claims = jwt.decode(
             token, secret, algorithms=["HS256"], audience=_AUDIENCE, options={"require": ["sub", "exp", "role"]}
         )
-        user_id = _user_id(claims["sub"])
+        user_id = parse_id(claims["sub"])
     except jwt.ExpiredSignatureError:
         raise Refused(Code.UNAUTHENTICATED, "The token has expired. Sign in again.") from None
     except (jwt.InvalidTokenError, ValueError):
+        # ValueError: a lone surrogate, which JSON may hold and UTF-8 may not.
         raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.") from None
-    if claims["role"] not in ROLES:
+    if user_id is None or claims["role"] not in ROLES:
         raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.")
     return Identity(user_id, claims["role"])
-
-
-def _user_id(subject: str) -> int:
-    # Only what mint_token writes: int() would also take signs, spaces and numbers too large for the database.
-    if not (subject.isascii() and subject.isdigit() and len(subject) <= len(str(EXACT_MAX))):
-        raise ValueError("no user id")
-    user_id = int(subject)
-    if not 0 < user_id <= EXACT_MAX:
-        raise ValueError("no user id")
-    return user_id

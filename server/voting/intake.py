@@ -108,7 +108,7 @@ class Intake:
         """
         if self._is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=RETRY_AFTER_MS)
-        if len(self._queue) + len(self._resumed) + self._seeds.waiting_count >= PENDING_CASTS_MAX:
+        if self._waiting_count >= PENDING_CASTS_MAX:
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
         packed = pack_cast(show_id, user_id, votes)
         self._cast_number += 1
@@ -138,9 +138,13 @@ class Intake:
             await asyncio.sleep(0.01)
 
     @property
+    def _waiting_count(self) -> int:
+        """Casts that wait for a round or for a seed."""
+        return len(self._queue) + len(self._resumed) + self._seeds.waiting_count
+
+    @property
     def _is_idle(self) -> bool:
-        waiting_count = len(self._queue) + len(self._resumed) + self._seeds.waiting_count
-        return waiting_count == 0 and not self._is_in_round and self.receipts.is_empty
+        return self._waiting_count == 0 and not self._is_in_round and self.receipts.is_empty
 
     # ── rounds
 
@@ -167,6 +171,9 @@ class Intake:
 
     async def _send_round(self) -> None:
         by_shard = self._take_round()
+        if not by_shard:
+            # All of it waits behind casts that wait for a seed.
+            return
         commands: list[Command] = [
             ("EVALSHA", self._script, 1, shard_prefix(shard), self._pack_round(shard, casts))
             for shard, casts in by_shard.items()
@@ -192,7 +199,7 @@ class Intake:
                 await self._open_cold_shard(shard, casts)
             else:
                 self._answer(shard, position, casts, answers)
-        PENDING_CASTS.set(len(self._queue) + self._seeds.waiting_count + self.receipts.cast_count)
+        PENDING_CASTS.set(self._waiting_count + self.receipts.cast_count)
 
     async def _ask(self, commands: list[Command]) -> list[bytes]:
         was_ready = self._connection.is_ready

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.ids import parse_id
 from server.protocol.messages import INBOUND_BYTES_MAX, decode_votes_body
-from server.protocol.positions import EXACT_MAX
 from server.voting.intake import Intake
 from server.voting.rules import ballot_json
 
@@ -74,12 +74,10 @@ class _Waiter:
 
 
 def _show_id(request: web.Request) -> int:
-    text = request.match_info["show"]
-    # Counted before it is converted: leading zeros could hide a number that nothing behind here can take.
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(EXACT_MAX))
-    if not is_number or not 0 < int(text) <= EXACT_MAX:
+    show_id = parse_id(request.match_info["show"])
+    if show_id is None:
         raise Refused(Code.NOT_FOUND, "No such show.")
-    return int(text)
+    return show_id
 
 
 def _json(body: bytes) -> web.Response:
