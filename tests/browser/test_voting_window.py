@@ -41,8 +41,15 @@ async def test_a_pause_and_the_end_of_voting_show_at_once(
     await seat.button(other, "down").tap()
     await seat.is_marked(other, "committed")
 
+    # The result is final about two seconds after closing, so what stands there until then is written down as it comes.
+    await seat.page.evaluate("""() => {
+        window.told = [];
+        new MutationObserver(() => window.told.push(document.querySelector(".window-text")?.textContent ?? ""))
+            .observe(document.body, { childList: true, characterData: true, subtree: true });
+    }""")
     await sql.execute("update shows set closes_at = now()")
-    await expect(seat.page.locator(".window-text")).to_have_text(re.compile("^Voting closed "))
+    await expect(seat.page.locator(".window-text")).to_have_text(re.compile("^The result is final"))
+    assert any(text.startswith("Voting closed ") for text in await seat.page.evaluate("() => window.told"))
     await expect(seat.button(other, "up")).to_be_disabled()
     await seat.holds(voted, "up")
     await seat.counts(voted, 1, 0)
