@@ -67,8 +67,8 @@ returning id;
 -- name: insert_voters
 -- takes: count bigint, joined_at timestamptz
 -- gives: that many new users who have never voted
-insert into users (display_name, created_at, updated_at)
-select 'Sample fan ' || n, :joined_at::timestamptz, :joined_at
+insert into users (created_at, updated_at)
+select :joined_at::timestamptz, :joined_at
   from generate_series(1, :count::bigint) n
 returning id;
 
