@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -21,14 +21,16 @@ from server.clock import SystemClock
 from server.embedded import open_engines
 from server.errors import SetupError, StoreError
 from server.feeds import Feeds
-from server.live.connection import Identity, Services
+from server.live.connection import Services
 from server.live.listener import Listener, Sources
 from server.live.routes import LiveRoutes
 from server.live.sockets import Sockets
-from server.people.routes import PeopleRoutes
-from server.people.sessions import first_admin_link
+from server.people.routes import SessionRoutes
+from server.people.sessions import TOKEN_TTL_S, first_admin_link, verify_token
+from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
+from server.protocol.identity import Identity
 from server.settings import Settings, data_folder
-from server.store.database import Database
+from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.engine import check_postgres
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
@@ -38,7 +40,7 @@ from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
-from server.web import BODY_BYTES_MAX, Pages, add_headers, answer_errors, check_origins, http_logger
+from server.web import Pages, add_headers, answer_errors, check_origins, http_logger, identifier, routes_of
 
 log = structlog.get_logger()
 
@@ -46,6 +48,38 @@ STOP_TIMEOUT_S = 25.0
 BACKLOG_SOCKETS = 4096
 CROWD_CASTS_PER_VOTER_S = 0.1
 GC_THRESHOLD = (20_000, 20, 50)
+OWNER_POOL_SIZE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The same database in three capacities, each with a pool of its own (migrations, row security)."""
+
+    requests: Database  # what clients ask: public rows, and their own
+    writer: Database  # the vote path, and what happens by time alone
+    owner: Database  # administration
+
+    @classmethod
+    async def open(cls, url: str) -> Databases:
+        """Connects.
+
+        Raises: StoreUnavailable
+        """
+        opened: list[Database] = []
+        try:
+            opened.append(await Database.open(url, role=REQUEST_ROLE))
+            opened.append(await Database.open(url, role=WRITER_ROLE))
+            opened.append(await Database.open(url, pool_size=OWNER_POOL_SIZE))
+        except StoreError:
+            for database in opened:
+                await database.close()
+            raise
+        return cls(*opened)
+
+    async def close(self) -> None:
+        """Gives every connection up."""
+        for database in (self.requests, self.writer, self.owner):
+            await database.close()
 
 
 class Node:
@@ -54,11 +88,12 @@ class Node:
     Takes: settings with both addresses given; `ready_line` is what `serve` prints
     """
 
-    def __init__(self, settings: Settings, database: Database, shard_count: int) -> None:
+    def __init__(self, settings: Settings, databases: Databases, shard_count: int) -> None:
         assert settings.redis_url is not None
         clock = SystemClock()
         self._settings = settings
-        self._database = database
+        self._databases = databases
+        database = databases.writer
         self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
         self._feeds = Feeds(database, self._tallies, clock)
         self._intake = Intake(
@@ -96,10 +131,10 @@ class Node:
         Raises: SetupError: the port is taken; StoreUnavailable: PostgreSQL does not answer
         """
         assert settings.database_url is not None
-        database = await Database.open(settings.database_url)
-        async with database.connection() as connection:
+        databases = await Databases.open(settings.database_url)
+        async with databases.writer.connection() as connection:
             rows = [row async for row in voting_log.queries.fetch_positions(connection)]
-        node = cls(settings, database, shard_count=len(rows))
+        node = cls(settings, databases, shard_count=len(rows))
         for name, loop in node._all_loops().items():
             node._run_loop(name, loop)
         await node._runner.setup()
@@ -128,7 +163,7 @@ class Node:
     async def greet_first_admin(self) -> None:
         """On the first start nobody may administrate: makes an administrator, prints a link to sign in."""
         try:
-            link = await first_admin_link(self._database, self._settings.secret, self.url)
+            link = await first_admin_link(self._databases.owner, self._settings.secret, self.url)
         except StoreError as error:
             log.warning("admin.not_made", error=str(error))
             return
@@ -152,7 +187,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         await self._tallies.close()
-        await self._database.close()
+        await self._databases.close()
 
     async def _wait_for_casts(self) -> None:
         try:
@@ -190,17 +225,19 @@ class Node:
 
     # ── web
 
+    def _endpoints(self, clock: SystemClock) -> list[Endpoint]:
+        requests = self._databases.requests
+        return [
+            *CatalogRoutes(requests, clock).endpoints(),
+            *VotingRoutes(self._intake).endpoints(),
+            *SessionRoutes(requests, self._settings.secret).endpoints(),
+        ]
+
     def _build_web(self, clock: SystemClock) -> web.AppRunner:
-        people = PeopleRoutes(self._database, self._settings.secret)
-
-        def identify(request: web.Request) -> Identity | None:
-            found = people.identify(request)
-            return None if found is None else Identity(found.user_id, found.role)
-
         def authenticate(token: str) -> Identity:
-            found = people.authenticate(token)
-            return Identity(found.user_id, found.role)
+            return verify_token(self._settings.secret, token)
 
+        identify = identifier(authenticate)
         services = Services(
             hub=self._feeds.hub,
             clock=clock,
@@ -213,9 +250,7 @@ class Node:
             middlewares=[answer_errors, check_origins(self._settings.origins)], client_max_size=BODY_BYTES_MAX
         )
         app.on_response_prepare.append(add_headers)
-        app.add_routes(CatalogRoutes(self._database, clock).routes())
-        app.add_routes(VotingRoutes(self._intake, people.user_of).routes())
-        app.add_routes(people.routes())
+        app.add_routes(routes_of(self._endpoints(clock), identify, TOKEN_TTL_S))
         app.add_routes(LiveRoutes(services, self._sockets, identify).routes())
         app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
         return web.AppRunner(

@@ -1,27 +1,31 @@
-"""HTTP around the rooms: problems, origins, headers, the page, probes."""
+"""HTTP around the rooms: endpoints, problems, origins, headers, the page, probes."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
+import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import ETag, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import HTTP_STATUS, Code
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.identity import COOKIE, Identity
+from server.protocol.parameters import parse_body, parse_query
 
 log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-BODY_BYTES_MAX = 64 * 1024
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -45,7 +49,7 @@ def problem(error: Refused, status: int | None = None) -> web.Response:
         body["retry_after_ms"] = error.retry_after_ms
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
     return web.Response(
-        status=status, body=orjson.dumps(body), content_type="application/problem+json", headers=headers
+        status=status, body=msgspec.json.encode(body), content_type="application/problem+json", headers=headers
     )
 
 
@@ -113,6 +117,99 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
         log.info("http.malformed", reason=str(error)[:200])
         return False
     return True
+
+
+Identify = Callable[[web.Request], Identity | None]
+
+
+def identifier(authenticate: Callable[[str], Identity]) -> Identify:
+    """Who a request speaks for: the header's token, else the cookie's; None: nobody.
+
+    A stale cookie is nobody's fault and names nobody; a header's token was meant, so it must be good.
+
+    Takes: authenticate, token -> Identity; raises Refused(unauthenticated)
+    Gives: a function that raises Refused: unauthenticated, the header's token is not good
+    """
+
+    def identify(request: web.Request) -> Identity | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme:
+            if scheme.lower() != "bearer":
+                raise Refused(Code.UNAUTHENTICATED, "Only Bearer tokens are understood.")
+            return authenticate(token.strip())
+        cookie = request.cookies.get(COOKIE)
+        if not cookie:
+            return None
+        try:
+            return authenticate(cookie)
+        except Refused:
+            return None
+
+    return identify
+
+
+def routes_of(endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int) -> list[web.RouteDef]:
+    """Endpoints as aiohttp serves them: who may come in is decided, and what comes in is decoded, here alone."""
+
+    def route_of(endpoint: Endpoint) -> web.RouteDef:
+        async def handle(request: web.Request) -> web.Response:
+            identity = identify(request)
+            if endpoint.access != "anyone":
+                if identity is None:
+                    raise Refused(Code.UNAUTHENTICATED, "Sign in first.")
+                if not identity.may(endpoint.access):
+                    raise Refused(Code.FORBIDDEN, f"Only for a {endpoint.access}.")
+            call = Call(
+                path=request.match_info,
+                query=None if endpoint.query is None else parse_query(request.query.items(), endpoint.query),
+                body=None if endpoint.body is None else await _read_body(request, endpoint),
+                identity=identity,
+            )
+            return _respond(request, endpoint, await endpoint.handler(call), session_ttl_s)
+
+        return web.route(endpoint.method, endpoint.path, handle)
+
+    return [route_of(endpoint) for endpoint in endpoints]
+
+
+async def _read_body(request: web.Request, endpoint: Endpoint) -> Any:
+    bytes_max = endpoint.body_bytes_max
+    # The length that is announced is refused before it is read; a chunked body announces none.
+    if (request.content_length or 0) > bytes_max or len(data := await request.read()) > bytes_max:
+        raise Refused(Code.TOO_LARGE, f"A body has at most {bytes_max} bytes.")
+    if not data and endpoint.body_is_optional:
+        return None
+    return parse_body(data, endpoint.body)
+
+
+def _respond(request: web.Request, endpoint: Endpoint, answer: Answer, session_ttl_s: int) -> web.Response:
+    document = answer.document
+    body = document if isinstance(document, bytes) else None if document is None else msgspec.json.encode(document)
+    response = web.Response(status=answer.status or endpoint.status, body=body, headers=answer.headers)
+    if body is not None:
+        response.content_type = endpoint.media_type
+    if answer.is_revalidated:
+        assert body is not None
+        etag = ETag(hashlib.blake2b(body, digest_size=12).hexdigest(), is_weak=True)
+        if any(tag.value in (etag.value, "*") for tag in request.if_none_match or ()):
+            response = web.Response(status=304, headers=answer.headers)
+        response.etag = etag
+        response.headers.setdefault("Cache-Control", "no-cache")
+    else:
+        response.headers.setdefault("Cache-Control", "no-store")
+    if answer.session:
+        response.set_cookie(
+            COOKIE,
+            answer.session,
+            max_age=session_ttl_s,
+            httponly=True,
+            samesite="Lax",
+            secure=request.secure,
+            path="/",
+        )
+    elif answer.session is not None:
+        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=request.secure)
+    return response
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

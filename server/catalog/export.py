@@ -8,6 +8,7 @@ from typing import Literal, TextIO
 import orjson
 
 from server.catalog.shows import find_show, queries
+from server.protocol.parameters import parse_reference
 from server.store.database import Database
 
 COLUMNS = ("title", "setlist", "position", "up", "down", "score", "rank")
@@ -20,7 +21,7 @@ async def export(db: Database, show: str, format: Literal["csv", "json"], out: T
     Raises: Refused: not_found
     """
     async with db.snapshot() as connection:
-        row = await find_show(connection, show)
+        row = await find_show(connection, parse_reference(show))
         songs = [
             {
                 "title": song["title"],

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from server.catalog.cursor import SlugPlace, decode_cursor, encode_cursor
-from server.catalog.parameters import ListQuery, Reference, parse_reference, search_patterns
+from server.catalog.parameters import ListQuery, search_patterns
+from server.catalog.places import SlugPlace
 from server.catalog.shows import Json, list_next_shows, queries
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.parameters import Reference
 from server.store.database import Database
 
 
@@ -29,12 +31,11 @@ async def list_venues(db: Database, query: ListQuery) -> Json:
     return await _list(db, queries.list_venues, query)
 
 
-async def fetch_artist(db: Database, reference: str, *, now: datetime) -> Json:
+async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Json:
     """An artist with the next shows.
 
     Raises: Refused: not_found
     """
-    wanted = parse_reference(reference)
     async with db.snapshot() as connection:
         row = await queries.artist_by_reference(connection, id=wanted.id, slug=wanted.slug)
         if row is None:
@@ -43,12 +44,11 @@ async def fetch_artist(db: Database, reference: str, *, now: datetime) -> Json:
     return dict(row) | {"shows": shows}
 
 
-async def fetch_venue(db: Database, reference: str, *, now: datetime) -> Json:
+async def fetch_venue(db: Database, wanted: Reference, *, now: datetime) -> Json:
     """A venue with its next shows.
 
     Raises: Refused: not_found
     """
-    wanted = parse_reference(reference)
     async with db.snapshot() as connection:
         row = await queries.venue_by_reference(connection, id=wanted.id, slug=wanted.slug)
         if row is None:

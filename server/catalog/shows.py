@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.catalog.cursor import ShowPlace, decode_cursor, encode_cursor
-from server.catalog.instants import from_us, iso, ms_of, us_of
 from server.catalog.parameters import (
     RADIUS_KM_DEFAULT,
-    Reference,
     ShowQuery,
     parse_near,
-    parse_reference,
     search_patterns,
 )
+from server.catalog.places import ShowPlace
 from server.catalog.window import next_change_ms, voting_state
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.instants import from_us, iso, ms_of, us_of
+from server.protocol.parameters import Reference, parse_reference
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
 from server.store.queries import load_queries
@@ -147,7 +147,7 @@ async def _list_shows(
     return {"items": [_show_item(row, now) for row in page], "next": following}
 
 
-async def fetch_show(db: Database, reference: str, *, now: datetime) -> Json:
+async def fetch_show(db: Database, reference: Reference, *, now: datetime) -> Json:
     """A show with its setlists, tallies and the position they stand at, all of one instant.
 
     Raises: Refused: not_found
@@ -175,12 +175,11 @@ async def fetch_show(db: Database, reference: str, *, now: datetime) -> Json:
     }
 
 
-async def find_show(connection: Connection, reference: str) -> Any:
+async def find_show(connection: Connection, wanted: Reference) -> Any:
     """The row of a show named by id or slug.
 
     Raises: Refused: not_found
     """
-    wanted = parse_reference(reference)
     row = await queries.show_by_reference(connection, id=wanted.id, slug=wanted.slug)
     if row is None:
         raise Refused(Code.NOT_FOUND, "No such show.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from server.catalog.instants import ms_of
+from server.protocol.instants import ms_of
 
 VotingState = Literal["open", "locked", "closed", "final"]
 

@@ -19,6 +19,7 @@ from server.errors import Disconnect, Refused
 from server.live.hub import Hub, Subscriber
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_SLOW, Code
 from server.protocol.frames import close_frame, pong_frame, text_frame
+from server.protocol.identity import Identity
 from server.protocol.messages import (
     BadRequest,
     Ballot,
@@ -38,14 +39,6 @@ PENDING_PER_CONNECTION_MAX = 256
 CHANNELS_PER_CONNECTION_MAX = 100
 # Replies are small and few; a client that lets so many bytes pile up does not read at all.
 REPLY_BUFFER_BYTES_MAX = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who speaks, as far as a connection needs to know."""
-
-    user_id: int
-    role: str
 
 
 @dataclass(frozen=True, slots=True)

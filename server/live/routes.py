@@ -7,9 +7,10 @@ from collections.abc import Callable
 from aiohttp import web
 
 from server.errors import Refused
-from server.live.connection import SUBPROTOCOL, Connection, Identity, Services
+from server.live.connection import SUBPROTOCOL, Connection, Services
 from server.live.sockets import Sockets
 from server.protocol.codes import Code
+from server.protocol.identity import Identity
 from server.protocol.messages import INBOUND_BYTES_MAX
 
 

@@ -1,3 +1,7 @@
+-- name: sign_up$
+-- gives: the id of a new user
+select sign_up();
+
 -- name: insert_user$
 -- takes: role
 -- gives: the new user's id

@@ -3,110 +3,77 @@
 from __future__ import annotations
 
 import msgspec
-import orjson
-from aiohttp import web
 
-from server.errors import Refused
-from server.people.sessions import COOKIE, TOKEN_TTL_S, Identity, create_user, mint_token, verify_token
-from server.protocol.codes import Code
+from server.people.sessions import mint_token, sign_up, verify_token
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.identity import Identity, Role
 from server.store.database import Database
 
 
-class PeopleRoutes:
-    """Sessions over HTTP, and who a request speaks for."""
+class SessionBody(msgspec.Struct, frozen=True):
+    """`keep`: stay who the cookie names. Two tabs opened before the first vote must not become two users."""
+
+    keep: bool = False
+
+
+class SessionUser(msgspec.Struct, frozen=True):
+    """Who signed in."""
+
+    id: int
+    role: Role
+
+
+class SessionAnswer(msgspec.Struct, frozen=True):
+    """A token for `Authorization: Bearer` and for `hello`; the same is kept as a cookie."""
+
+    token: str
+    user: SessionUser
+
+
+class SignInQuery(msgspec.Struct, frozen=True):
+    """The link that `serve` prints on its first start."""
+
+    token: str = ""
+
+
+class SessionRoutes:
+    """Sessions over HTTP."""
 
     def __init__(self, database: Database, secret: str) -> None:
         self._database = database
         self._secret = secret
 
-    def routes(self) -> list[web.RouteDef]:
-        """What app adds to its router."""
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
         return [
-            web.post("/api/session", self.post_session),
-            web.delete("/api/session", self.delete_session),
-            web.get("/signin", self.get_signin),
-        ]
+            Endpoint(
+                method="POST", path="/api/session", handler=self.post_session, status=201,
+                body=SessionBody, body_is_optional=True, answer=SessionAnswer,
+                summary="Sign in as a new anonymous user, or stay who the cookie names.",
+            ),
+            Endpoint(
+                method="DELETE", path="/api/session", handler=self.delete_session, status=204,
+                summary="Sign out: the cookie is forgotten.",
+            ),
+            Endpoint(
+                method="GET", path="/signin", handler=self.get_signin, query=SignInQuery, status=303,
+                summary="Turn a token into a cookie and go to the page.",
+            ),
+        ]  # fmt: skip
 
-    def authenticate(self, token: str) -> Identity:
-        """Whose token this is.
-
-        Raises: Refused: unauthenticated
-        """
-        return verify_token(self._secret, token)
-
-    def identify(self, request: web.Request) -> Identity | None:
-        """Who a request speaks for: the header's token, else the cookie's; None: nobody.
-
-        A stale cookie is nobody's fault and names nobody; a header's token was meant, so it must be good.
-        Raises: Refused: unauthenticated, the header's token is not good
-        """
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme:
-            if scheme.lower() != "bearer":
-                raise Refused(Code.UNAUTHENTICATED, "Only Bearer tokens are understood.")
-            return self.authenticate(token.strip())
-        cookie = request.cookies.get(COOKIE)
-        if not cookie:
-            return None
-        try:
-            return self.authenticate(cookie)
-        except Refused:
-            return None
-
-    def user_of(self, request: web.Request) -> int:
-        """The id of who a request speaks for.
-
-        Raises: Refused: unauthenticated, nobody or a bad token
-        """
-        identity = self.identify(request)
+    async def post_session(self, call: Call) -> Answer:
+        """`POST /api/session`."""
+        identity = call.identity if call.body is not None and call.body.keep else None
         if identity is None:
-            raise Refused(Code.UNAUTHENTICATED, "Sign in to vote.")
-        return identity.user_id
-
-    async def post_session(self, request: web.Request) -> web.Response:
-        """`POST /api/session`: a new anonymous user, or with `{"keep": true}` the one whose cookie came along.
-
-        A page asks to keep: two tabs that were opened before the first vote must not become two users.
-        """
-        identity = self.identify(request) if await _wants_to_keep(request) else None
-        if identity is None:
-            identity = Identity(await create_user(self._database), "user")
+            identity = Identity(await sign_up(self._database), "user")
         token = mint_token(self._secret, identity.user_id, identity.role)
-        body = {"token": token, "user": {"id": identity.user_id, "role": identity.role}}
-        response = web.Response(status=201, body=orjson.dumps(body), content_type="application/json")
-        response.headers["Cache-Control"] = "no-store"
-        _keep(request, response, token)
-        return response
+        return Answer(document={"token": token, "user": {"id": identity.user_id, "role": identity.role}}, session=token)
 
-    async def get_signin(self, request: web.Request) -> web.Response:
-        """`GET /signin?token=`: the link that `serve` prints on its first start; turns the token into a cookie."""
-        identity = self.authenticate(request.query.get("token", ""))
-        response = web.Response(status=303, headers={"Location": "/", "Cache-Control": "no-store"})
-        _keep(request, response, mint_token(self._secret, identity.user_id, identity.role))
-        return response
+    async def get_signin(self, call: Call) -> Answer:
+        """`GET /signin?token=`."""
+        identity = verify_token(self._secret, call.query.token)
+        return Answer(headers={"Location": "/"}, session=mint_token(self._secret, identity.user_id, identity.role))
 
-    async def delete_session(self, request: web.Request) -> web.Response:
-        """`DELETE /api/session`: forgets the cookie."""
-        response = web.Response(status=204)
-        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=request.secure)
-        return response
-
-
-class _SessionBody(msgspec.Struct, frozen=True):
-    keep: bool = False
-
-
-async def _wants_to_keep(request: web.Request) -> bool:
-    body = await request.read()
-    if not body:
-        return False
-    try:
-        return msgspec.json.decode(body, type=_SessionBody).keep
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise Refused(Code.BAD_REQUEST, "The body, if any, is a JSON object with a boolean `keep`.") from None
-
-
-def _keep(request: web.Request, response: web.Response, token: str) -> None:
-    response.set_cookie(
-        COOKIE, token, max_age=TOKEN_TTL_S, httponly=True, samesite="Lax", secure=request.secure, path="/"
-    )
+    async def delete_session(self, _call: Call) -> Answer:
+        """`DELETE /api/session`."""
+        return Answer(session="")

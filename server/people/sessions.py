@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import jwt
 
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.identity import ROLES, Identity
 from server.protocol.ids import parse_id
 from server.store.database import Database
 from server.store.queries import load_queries
 
 TOKEN_TTL_S = 90 * 24 * 3600
 SIGN_IN_TTL_S = 3600
-COOKIE = "mysetlist_session"
-ROLES = ("user", "moderator", "admin")
 _AUDIENCE = "mysetlist"
 
 queries = load_queries(Path(__file__).parent / "queries.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who speaks."""
+async def sign_up(database: Database) -> int:
+    """The id of a new user without any data.
 
-    user_id: int
-    role: str
+    Raises: StoreUnavailable
+    """
+    async with database.connection() as connection:
+        user_id: int = await queries.sign_up(connection)
+    return user_id
 
 
-async def create_user(database: Database, role: str = "user") -> int:
-    """A new user's id.
+async def create_user(database: Database, role: str) -> int:
+    """A new user's id; `database` is the owner's, because a request may not hand out roles.
 
     Raises: StoreUnavailable
     """

@@ -89,7 +89,6 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
 
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
-_votes_body_decoder = msgspec.json.Decoder(VotesBody)
 
 
 class BadRequest(Refused):
@@ -109,17 +108,6 @@ def decode_request(data: str | bytes) -> Request:
         return _request_decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _explain(data, error) from None
-
-
-def decode_votes_body(data: bytes) -> VotesBody:
-    """The body of a POST of votes.
-
-    Raises: BadRequest: not JSON, not an object, or fields out of their bounds
-    """
-    try:
-        return _votes_body_decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequest(_sentence(error), None) from None
 
 
 def _explain(data: str | bytes, error: Exception) -> BadRequest:

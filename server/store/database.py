@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from server.errors import StoreConflict, StoreUnavailable
+from server.protocol.identity import Identity
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+# Who a connection is (migrations, row security). Whoever logs in owns the tables; both roles are narrower.
+REQUEST_ROLE = "mysetlist_request"
+WRITER_ROLE = "mysetlist_writer"
 
 POOL_SIZE = 8
 COMMAND_TIMEOUT_S = 10.0
@@ -74,9 +79,10 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, *, pool_size: int = POOL_SIZE) -> Database:
+    async def open(cls, url: str, *, role: str | None = None, pool_size: int = POOL_SIZE) -> Database:
         """Connects.
 
+        Takes:  role, REQUEST_ROLE or WRITER_ROLE; None: the owner's full rights
         Raises: StoreUnavailable: nobody answers at `url`
         """
         with translated():
@@ -86,7 +92,7 @@ class Database:
                 max_size=pool_size,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
-                server_settings=_SERVER_SETTINGS,
+                server_settings=_SERVER_SETTINGS | ({} if role is None else {"role": role}),
             )
         return cls(url, pool)
 
@@ -107,6 +113,18 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
         async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def acting(self, identity: Identity | None) -> AsyncIterator[Connection]:
+        """One transaction on behalf of somebody: row security shows and lets change what is theirs; None: nobody's."""
+        async with self.transaction() as connection:
+            if identity is not None:
+                await connection.execute(
+                    "select set_config('app.user_id', $1, true), set_config('app.role', $2, true)",
+                    str(identity.user_id),
+                    identity.role,
+                )
             yield connection
 
     async def close(self) -> None:

@@ -3,54 +3,70 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
-from aiohttp import web
+import msgspec
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.ids import parse_id
-from server.protocol.messages import INBOUND_BYTES_MAX, decode_votes_body
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.messages import INBOUND_BYTES_MAX, VotesBody
 from server.voting.intake import Intake
 from server.voting.rules import ballot_json
 
 
+class BallotAnswer(msgspec.Struct, frozen=True):
+    """A fan's choices in a show, song -> choice, and how many more votes it allows (null: no limit)."""
+
+    ballot: dict[str, Literal["up", "down"]]
+    remaining: int | None
+
+
+class CastAnswer(BallotAnswer, frozen=True):
+    """The same after a cast, with its position in the log and how safe it is."""
+
+    at: int
+    durability: Literal["committed", "accepted"]
+
+
 class VotingRoutes:
-    """Takes: user_of, request -> the id of who speaks; raises Refused(unauthenticated)."""
+    """Casts and ballots over HTTP."""
 
-    def __init__(self, intake: Intake, user_of: Callable[[web.Request], int]) -> None:
+    def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._user_of = user_of
 
-    def routes(self) -> list[web.RouteDef]:
-        """What app adds to its router."""
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        refusals = (Code.NOT_FOUND, Code.OVERLOADED, Code.UNAVAILABLE)
         return [
-            web.post("/api/shows/{show}/votes", self.post_votes),
-            web.get("/api/shows/{show}/ballot", self.get_ballot),
-        ]
+            Endpoint(
+                method="POST", path="/api/shows/{show}/votes", handler=self.post_votes, access="user",
+                body=VotesBody, body_bytes_max=INBOUND_BYTES_MAX, answer=CastAnswer,
+                codes=(*refusals, Code.CLOSED, Code.LOCKED, Code.BUDGET),
+                summary="Set choices in a show: all or none of the list is taken; twice is once.",
+            ),
+            Endpoint(
+                method="GET", path="/api/shows/{show}/ballot", handler=self.get_ballot, access="user",
+                answer=BallotAnswer, codes=refusals,
+                summary="One's own choices in a show.",
+            ),
+        ]  # fmt: skip
 
-    async def post_votes(self, request: web.Request) -> web.Response:
+    async def post_votes(self, call: Call) -> Answer:
         """`POST /api/shows/{show}/votes`."""
-        user_id = self._user_of(request)
-        show_id = _show_id(request)
-        # The length that is announced is refused before it is read; a chunked body announces none.
-        if (request.content_length or 0) > INBOUND_BYTES_MAX or len(data := await request.read()) > INBOUND_BYTES_MAX:
-            raise Refused(Code.TOO_LARGE, f"A body has at most {INBOUND_BYTES_MAX} bytes.")
-        body = decode_votes_body(data)
-        at, durability, ballot, left = await self._submit(show_id, user_id, body.votes)
-        return _json(
-            b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}' % (at, durability.encode(), ballot, left)
+        at, durability, ballot, left = await self._submit(call, call.body.votes)
+        return Answer(
+            document=b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}' % (at, durability.encode(), ballot, left)
         )
 
-    async def get_ballot(self, request: web.Request) -> web.Response:
+    async def get_ballot(self, call: Call) -> Answer:
         """`GET /api/shows/{show}/ballot`."""
-        _, _, ballot, left = await self._submit(_show_id(request), self._user_of(request), [])
-        return _json(b'{"ballot":%b,"remaining":%b}' % (ballot, left))
+        _, _, ballot, left = await self._submit(call, [])
+        return Answer(document=b'{"ballot":%b,"remaining":%b}' % (ballot, left))
 
-    async def _submit(self, show_id: int, user_id: int, votes: list[tuple[int, Any]]) -> tuple[int, str, bytes, bytes]:
+    async def _submit(self, call: Call, votes: list[tuple[int, Any]]) -> tuple[int, str, bytes, bytes]:
         waiter = _Waiter()
-        self._intake.submit(show_id, user_id, votes, waiter)
+        self._intake.submit(call.id("show"), call.user.user_id, votes, waiter)
         at, durability, ballot, remaining = await waiter.outcome
         return at, durability, ballot_json(ballot), b"null" if remaining is None else b"%d" % remaining
 
@@ -71,14 +87,3 @@ class _Waiter:
 
     def committed(self, show_id: int, at: int) -> None:
         """An HTTP client has its answer and hears no more."""
-
-
-def _show_id(request: web.Request) -> int:
-    show_id = parse_id(request.match_info["show"])
-    if show_id is None:
-        raise Refused(Code.NOT_FOUND, "No such show.")
-    return show_id
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type="application/json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +12,11 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 from yarl import URL
 
-from server.catalog.instants import ms_of
-from server.catalog.routes import routes
+from server.catalog.routes import CatalogRoutes
 from server.catalog.seeding import seed
-from server.errors import Refused
-from server.protocol.codes import HTTP_STATUS, Code
+from server.protocol.instants import ms_of
 from server.store.database import Database
+from server.web import answer_errors, routes_of
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 
@@ -32,20 +31,9 @@ class _StandingClock:
         return ms_of(NOW)
 
 
-@web.middleware
-async def _problems(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Refused as refused:
-        body = {"code": refused.code, "detail": refused.message}
-        return web.json_response(body, status=HTTP_STATUS[Code(refused.code)])
-
-
 async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
-    app = web.Application(middlewares=[_problems])
-    app.add_routes(routes(db, _StandingClock()))
+    app = web.Application(middlewares=[answer_errors])
+    app.add_routes(routes_of(CatalogRoutes(db, _StandingClock()).endpoints(), lambda _: None, 60))
     client: Client = await aiohttp_client(app)
     return client
 
@@ -69,7 +57,7 @@ async def seeded_client(database_url: str, aiohttp_client: AiohttpClient) -> Asy
 
 async def _get(client: Client, path: str) -> tuple[int, dict[str, Any]]:
     async with client.get(URL(path, encoded=True)) as response:
-        assert response.content_type == "application/json"
+        assert response.content_type == ("application/json" if response.status == 200 else "application/problem+json")
         body: dict[str, Any] = await response.json()
         return response.status, body
 
@@ -207,7 +195,8 @@ async def test_what_does_not_exist_is_not_found(client: Client, reference: str) 
 
 async def test_the_end_of_time_is_no_cursor(seeded_client: Client) -> None:
     """Well-formed cursors at the edges of time lead to an end of the list and not to an error."""
-    from server.catalog.cursor import ID_MAX, ShowPlace, encode_cursor
+    from server.catalog.places import ShowPlace
+    from server.protocol.cursors import ID_MAX, encode_cursor
 
     for group in range(4):
         for starts_us in (-62_135_510_400_000_000, 0, 253_402_214_400_000_000):

@@ -18,6 +18,7 @@ from server.catalog.listings import fetch_artist, fetch_venue, list_artists, lis
 from server.catalog.parameters import ListQuery, ShowQuery
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
+from server.protocol.parameters import parse_reference
 from server.store.database import Database
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -285,8 +286,8 @@ async def test_one_show_comes_with_everything(db: Database, world: World) -> Non
     await world.connection.execute("update shows set position = 77 where id = $1", show_id)
     played_at = NOW - timedelta(minutes=9)
     await world.connection.execute("update setlist_songs set played_at = $2 where id = $1", predicted[0], played_at)
-    show = await fetch_show(db, "a", now=NOW)
-    assert show == await fetch_show(db, str(show_id), now=NOW)
+    show = await fetch_show(db, parse_reference("a"), now=NOW)
+    assert show == await fetch_show(db, parse_reference(str(show_id)), now=NOW)
     assert show["voting"] == "open"
     assert (show["votes_per_user_max"], show["at"], show["total"], show["vote_count"]) == (9, 77, 5, 5)
     assert show["now_playing"] == predicted[0]
@@ -316,7 +317,7 @@ async def test_what_names_nothing_is_not_found(db: Database, reference: str) -> 
     """Ids beyond bigint, unknown slugs and rubbish name no show, artist or venue."""
     for fetch in (fetch_show, fetch_artist, fetch_venue):
         with pytest.raises(Refused) as caught:
-            await fetch(db, reference, now=NOW)
+            await fetch(db, parse_reference(reference), now=NOW)
         assert caught.value.code == "not_found"
 
 
@@ -356,7 +357,7 @@ async def test_the_status_row_follows_the_show(db: Database, world: World) -> No
     assert row is not None
     assert row.now_playing == songs[1]
     assert row.state(NOW)[1]["voting"] == "open"
-    assert (await fetch_show(db, "a", now=NOW))["now_playing"] == songs[1]
+    assert (await fetch_show(db, parse_reference("a"), now=NOW))["now_playing"] == songs[1]
 
     await world.connection.execute("update shows set is_locked = true where id = $1", show_id)
     locked = await fetch_status_row(db, show_id)
@@ -374,7 +375,7 @@ async def test_the_status_row_follows_the_show(db: Database, world: World) -> No
         "closes_at": 0,
         "now_playing": None,
     }
-    assert (await fetch_show(db, "a", now=NOW))["now_playing"] is None
+    assert (await fetch_show(db, parse_reference("a"), now=NOW))["now_playing"] is None
     assert await fetch_status_row(db, show_id + 1) is None
 
 
@@ -436,8 +437,8 @@ async def test_artists_and_venues_come_with_their_next_shows(db: Database, world
     await world.show("past", -timedelta(days=1), "finished")
     await world.show("off", timedelta(days=1), "cancelled")
     await world.show("other", timedelta(days=1), artist="bjork", venue="blaisdell-arena")
-    artist = await fetch_artist(db, "radiohead", now=NOW)
-    venue = await fetch_venue(db, str(world.venues["madison-square-garden"]), now=NOW)
+    artist = await fetch_artist(db, parse_reference("radiohead"), now=NOW)
+    venue = await fetch_venue(db, parse_reference(str(world.venues["madison-square-garden"])), now=NOW)
     assert [show["slug"] for show in artist["shows"]] == ["now", "near", "far"]
     assert [show["slug"] for show in venue["shows"]] == ["now", "near", "far"]
     assert artist["name"] == "Radiohead"

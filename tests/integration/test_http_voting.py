@@ -13,7 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.app import Node
-from server.people.sessions import COOKIE, mint_token
+from server.people.sessions import mint_token
+from server.protocol.identity import COOKIE
 from tests.support.talker import Talker
 from tests.support.theatre import SECRET, Show, Theatre, running_node
 

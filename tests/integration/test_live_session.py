@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 
 from server.app import Node
-from server.people.sessions import COOKIE, mint_token
+from server.people.sessions import mint_token
+from server.protocol.identity import COOKIE
 from tests.support.talker import Talker
 from tests.support.theatre import SECRET, Theatre, until
 

@@ -8,19 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.catalog.cursor import ID_MAX, ShowPlace, SlugPlace, decode_cursor, encode_cursor
-from server.catalog.instants import from_us
-from server.catalog.parameters import (
-    PAGE_DEFAULT,
-    ListQuery,
-    Reference,
-    ShowQuery,
-    parse_near,
-    parse_query,
-    parse_reference,
-    search_patterns,
-)
+from server.catalog.parameters import ListQuery, ShowQuery, parse_near, search_patterns
+from server.catalog.places import ShowPlace, SlugPlace
 from server.errors import Refused
+from server.protocol.cursors import ID_MAX, decode_cursor, encode_cursor
+from server.protocol.instants import from_us
+from server.protocol.parameters import PAGE_DEFAULT, Reference, parse_query, parse_reference
 
 NAMES = ["status", "artist", "venue", "near", "radius_km", "from", "to", "q", "limit", "cursor", "first", "other"]
 SLUGS = st.from_regex(r"[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}", fullmatch=True)

@@ -13,13 +13,13 @@ from server.live.connection import (
     PING_INTERVAL_S,
     REPLY_BUFFER_BYTES_MAX,
     Connection,
-    Identity,
     Services,
 )
 from server.live.hub import Hub
 from server.live.sockets import BLOCKED_S_MAX, DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
 from server.live.states import State
 from server.protocol.frames import ping_frame
+from server.protocol.identity import Identity
 from server.voting.rules import ballot_json
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport

@@ -9,7 +9,8 @@ import jwt
 import pytest
 
 from server.errors import Refused
-from server.people.sessions import Identity, mint_token, verify_token
+from server.people.sessions import mint_token, verify_token
+from server.protocol.identity import Identity
 
 SECRET = "a secret of tests, and long enough"
 

@@ -25,9 +25,10 @@ from server.protocol.messages import (
     Request,
     Subscribe,
     Unsubscribe,
+    VotesBody,
     decode_request,
-    decode_votes_body,
 )
+from server.protocol.parameters import parse_body
 
 BIG = 2**53
 
@@ -183,8 +184,8 @@ def test_bytes_that_are_no_text_are_refused(data: bytes) -> None:
     """Invalid UTF-8 reaches the decoder in bodies."""
     with pytest.raises(BadRequest):
         decode_request(data)
-    with pytest.raises(BadRequest):
-        decode_votes_body(data)
+    with pytest.raises(Refused):
+        parse_body(data, VotesBody)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_wrong_types_never_get_past_the_decoder(fields: dict[str, Any]) -> None:
 
 def test_a_body_of_votes_is_decoded() -> None:
     """The same list as in a cast."""
-    assert decode_votes_body(b'{"votes":[[101,"up"]],"more":1}').votes == [(101, "up")]
+    assert parse_body(b'{"votes":[[101,"up"]],"more":1}', VotesBody).votes == [(101, "up")]
 
 
 @pytest.mark.parametrize(
@@ -246,8 +247,8 @@ def test_a_body_of_votes_is_decoded() -> None:
 )
 def test_a_bad_body_is_refused(body: bytes) -> None:
     """The same bounds as in a cast."""
-    with pytest.raises(BadRequest) as refusal:
-        decode_votes_body(body)
+    with pytest.raises(Refused) as refusal:
+        parse_body(body, VotesBody)
     assert refusal.value.code == "bad_request"
 
 

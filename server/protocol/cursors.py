@@ -18,34 +18,26 @@ from server.protocol.codes import Code
 CURSOR_CHARS_MAX = 400
 ID_MAX = (1 << 63) - 1
 
-# Every instant a PostgreSQL timestamptz and a Python datetime can both hold, with a day to spare.
-_US_MIN = -62_135_510_400_000_000
-_US_MAX = 253_402_214_400_000_000
+
+class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A place in a list: the sort key of an item."""
 
 
-class ShowPlace(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A show's place in the list: its group (0 live, 1 upcoming, 2 finished, 3 cancelled), start and id."""
+class IdPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A place in a list in the order of ids."""
 
-    group: Annotated[int, msgspec.Meta(ge=0, le=3)]
-    starts_us: Annotated[int, msgspec.Meta(ge=_US_MIN, le=_US_MAX)]
     id: Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
 
 
-class SlugPlace(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place in a list in the order of slugs."""
-
-    slug: Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
+AnyPlace = TypeVar("AnyPlace", bound=Place)
 
 
-Place = TypeVar("Place", ShowPlace, SlugPlace)
-
-
-def encode_cursor(place: ShowPlace | SlugPlace) -> str:
+def encode_cursor(place: Place) -> str:
     """A place as a cursor, safe in a URL."""
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str, kind: type[Place]) -> Place:
+def decode_cursor(cursor: str, kind: type[AnyPlace]) -> AnyPlace:
     """The place behind a cursor.
 
     Raises: Refused: bad_request, it is none of this list's

@@ -1,0 +1,27 @@
+"""Places in the catalogue's lists: what their cursors hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from server.protocol.cursors import ID_MAX, Place
+
+# Every instant a PostgreSQL timestamptz and a Python datetime can both hold, with a day to spare.
+_US_MIN = -62_135_510_400_000_000
+_US_MAX = 253_402_214_400_000_000
+
+
+class ShowPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A show's place in the list: its group (0 live, 1 upcoming, 2 finished, 3 cancelled), start and id."""
+
+    group: Annotated[int, msgspec.Meta(ge=0, le=3)]
+    starts_us: Annotated[int, msgspec.Meta(ge=_US_MIN, le=_US_MAX)]
+    id: Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
+
+
+class SlugPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A place in a list in the order of slugs."""
+
+    slug: Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
