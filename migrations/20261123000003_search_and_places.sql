@@ -267,9 +267,16 @@ create trigger setlist_songs_count_inserted after insert on setlist_songs
 create trigger setlist_songs_count_deleted after delete on setlist_songs
     referencing old table as changed for each statement execute function count_deleted_setlist_songs();
 
-create function count_changed_setlist_song() returns trigger language plpgsql as $$
+-- A song that moves to another set takes its votes along.
+create function count_changed_setlist_song() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     perform recount_artist_songs(array[old.song_id, new.song_id]);
+    if old.setlist_id <> new.setlist_id and new.up_count + new.down_count > 0 then
+        update setlists
+           set vote_count = vote_count + case id when new.setlist_id then 1 else -1 end * (new.up_count + new.down_count)
+         where id in (old.setlist_id, new.setlist_id);
+    end if;
     return null;
 end $$;
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -29,6 +30,8 @@ app = typer.Typer(
 )
 migrate_app = typer.Typer(help="The database's schema: plain SQL, forward and back.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
+sync_app = typer.Typer(help="The catalogue from elsewhere.", no_args_is_help=True)
+app.add_typer(sync_app, name="sync")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where a node keeps its data [MYSETLIST_DATA_DIR].")]
 Url = Annotated[str, typer.Option("--url", help="A running node.")]
@@ -165,23 +168,13 @@ def seed(
     data_dir: DataDir = None,
 ) -> None:
     """Add sample data; a second time changes nothing."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from server.catalog import seeding
     from server.commands import engines_for
 
     settings = _settings(data_dir=data_dir)
 
     async def command() -> seeding.SeedResult:
-        with Progress(console=Console(stderr=True), transient=True) as bars:
-            stages: dict[str, Any] = {}
-
-            def show(stage: str, done: int, total: int) -> None:
-                if stage not in stages:
-                    stages[stage] = bars.add_task(stage)
-                bars.update(stages[stage], completed=done, total=total)
-
+        with _progress_bars() as show:
             async with engines_for(settings, valkey=False, tables=True) as engines:
                 return await seeding.seed(engines.database_url, profile=profile.value, seed=random_seed, progress=show)
 
@@ -189,6 +182,61 @@ def seed(
     counts = {name: getattr(added, name) for name in added.__struct_fields__}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     typer.echo(f"added {told}" if told else "everything was there already")
+
+
+@sync_app.command("import")
+def sync_import(
+    file: Annotated[Path, typer.Argument(help="A .csv or .json file; its columns: docs/import.md.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try everything, keep nothing.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Bring artists, venues, songs, shows and setlists in from a file; exit 1 when a record was refused."""
+    from rich.console import Console
+
+    from server.commands import engines_for
+    from server.store.database import Database
+    from server.sync.importing import ImportResult, import_file
+    from server.sync.report import as_lines, as_table
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> ImportResult:
+        with _progress_bars() as show:
+            async with engines_for(settings, valkey=False, tables=True) as engines:
+                database = await Database.open(engines.database_url, pool_size=1)
+                try:
+                    return await import_file(database, file, dry_run=dry_run, progress=show)
+                finally:
+                    await database.close()
+
+    result = _run(command())
+    for line in as_lines(result, file.name, everything=dry_run):
+        typer.echo(line)
+    Console(width=None if sys.stdout.isatty() else 100).print(as_table(result, dry_run=dry_run))
+    if any("refused" in counts for counts in result.counts.values()):
+        raise typer.Exit(1)
+
+
+@sync_app.command("status")
+def sync_status(data_dir: DataDir = None) -> None:
+    """List the latest runs."""
+    from rich.console import Console
+
+    from server.commands import engines_for
+    from server.store.database import Database
+    from server.sync.report import fetch_jobs, jobs_as_table
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> Any:
+        async with engines_for(settings, valkey=False, tables=True) as engines:
+            database = await Database.open(engines.database_url, pool_size=1)
+            try:
+                return jobs_as_table(await fetch_jobs(database))
+            finally:
+                await database.close()
+
+    Console(width=None if sys.stdout.isatty() else 120).print(_run(command()))
 
 
 @app.command()
@@ -342,6 +390,23 @@ def _settings(**flags: Any) -> Settings:
     settings = Settings.from_environ(os.environ, **flags)
     configure_logging(settings.log_format)
     return settings
+
+
+@contextmanager
+def _progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars on stderr, one a stage; gives what to call with stage, done, total."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        stages: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage)
+            bars.update(stages[stage], completed=done, total=total)
+
+        yield show
 
 
 def _run(command: Coroutine[Any, Any, Result]) -> Result:

@@ -21,6 +21,8 @@ WRITER_ROLE = "mysetlist_writer"
 
 POOL_SIZE = 8
 COMMAND_TIMEOUT_S = 10.0
+# How much longer the server itself waits before it cuts a statement off that nobody waits for any more.
+SERVER_PATIENCE_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 2.0
 
@@ -28,7 +30,7 @@ ACQUIRE_TIMEOUT_S = 2.0
 _SERVER_SETTINGS = {
     "application_name": "mysetlist",
     "timezone": "UTC",
-    "statement_timeout": "15s",
+    "statement_timeout": f"{COMMAND_TIMEOUT_S + SERVER_PATIENCE_S:.0f}s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
     # A vanished peer frees its locks in about ten seconds; a no-op over unix sockets.
@@ -79,10 +81,13 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, *, role: str | None = None, pool_size: int = POOL_SIZE) -> Database:
+    async def open(
+        cls, url: str, *, role: str | None = None, pool_size: int = POOL_SIZE, timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> Database:
         """Connects.
 
-        Takes:  role, REQUEST_ROLE or WRITER_ROLE; None: the owner's full rights
+        Takes:  role, REQUEST_ROLE or WRITER_ROLE; None: the owner's full rights;
+                timeout_s, of a statement: longer than usual for a command that reads every vote
         Raises: StoreUnavailable: nobody answers at `url`
         """
         with translated():
@@ -91,8 +96,10 @@ class Database:
                 min_size=1,
                 max_size=pool_size,
                 timeout=CONNECT_TIMEOUT_S,
-                command_timeout=COMMAND_TIMEOUT_S,
-                server_settings=_SERVER_SETTINGS | ({} if role is None else {"role": role}),
+                command_timeout=timeout_s,
+                server_settings=_SERVER_SETTINGS
+                | {"statement_timeout": f"{timeout_s + SERVER_PATIENCE_S:.0f}s"}
+                | ({} if role is None else {"role": role}),
             )
         return cls(url, pool)
 
@@ -133,6 +140,17 @@ class Database:
             await asyncio.wait_for(self._pool.close(), 1.0)
         except TimeoutError:
             self._pool.terminate()
+
+
+@asynccontextmanager
+async def savepoint(connection: Connection) -> AsyncIterator[None]:
+    """Part of a transaction: undone alone when it raises, so that the rest can go on.
+
+    Raises: StoreConflict, StoreUnavailable
+    """
+    with translated():
+        async with connection.transaction():
+            yield
 
 
 async def connect(url: str) -> Any:

@@ -1,0 +1,267 @@
+-- How the catalogue is written from elsewhere. Rows come as one JSON document, a statement a batch; each row carries
+-- its number, and comes back with what became of it: added, changed or unchanged.
+
+-- name: insert_job$
+-- takes: kind, subject
+-- gives: the new run's id
+insert into sync_jobs (service, kind, subject, status, started_at)
+values ('file', :kind, :subject, 'running', now())
+returning id;
+
+-- name: finish_job!
+-- takes: id, status, error
+update sync_jobs
+   set status = :status::sync_status, error = left(:error, 1000), finished_at = now()
+ where id = :id;
+
+-- name: put_progress!
+-- takes: job_id, stage, done, total
+insert into sync_progress (job_id, stage, done, total)
+values (:job_id, :stage::import_stage, :done, :total)
+    on conflict (job_id, stage) do update set done = excluded.done, total = excluded.total, updated_at = now();
+
+-- name: insert_outcomes!
+-- takes: job_id, stage, rows jsonb, [{line, outcome, message}]
+insert into import_log (job_id, stage, line, outcome, message)
+select :job_id, :stage::import_stage, r.line, r.outcome, left(r.message, 500)
+  from jsonb_to_recordset(:rows::jsonb) as r (line integer, outcome text, message text)
+ order by r.line;
+
+-- name: fetch_jobs
+-- takes: count
+-- gives: the latest runs, newest first, with how far each stage is and how many records were refused
+select j.id, j.service, j.kind, j.subject, j.status, j.error, j.created_at, j.finished_at,
+       coalesce((select jsonb_object_agg(p.stage, jsonb_build_array(p.done, p.total))
+                   from sync_progress p where p.job_id = j.id), '{}')::text as progress,
+       (select count(*) from import_log l where l.job_id = j.id and l.outcome = 'refused') as refused_count
+  from sync_jobs j
+ order by j.id desc
+ limit :count;
+
+-- name: fetch_outcomes
+-- takes: job_id, count
+-- gives: what became of the records of a run that were not simply there, in the order of writing
+select stage, line, outcome, message from import_log where job_id = :job_id order by id limit :count;
+
+-- name: find_artists
+-- takes: references text[], slugs or names
+-- gives: which artist each means: by slug, else by its name if only one has it; none: nobody or several
+select r.reference, coalesce(s.id, n.id) as id
+  from unnest(:references::text[]) as r (reference)
+  left join artists s on s.slug = r.reference
+  left join lateral (
+       select min(a.id) as id from artists a
+        where a.search @@ query_of(r.reference) and fold(a.name) = fold(r.reference) having count(*) = 1) n on s.id is null
+ where coalesce(s.id, n.id) is not null;
+
+-- name: find_venues
+-- takes: references text[], slugs or names
+-- gives: which venue each means, with its zone; as find_artists
+select r.reference, v.id, v.slug, v.name, v.time_zone
+  from unnest(:references::text[]) as r (reference)
+  left join venues s on s.slug = r.reference
+  left join lateral (
+       select min(n.id) as id from venues n
+        where n.search @@ query_of(r.reference) and fold(n.name) = fold(r.reference) having count(*) = 1) m on s.id is null
+  join venues v on v.id = coalesce(s.id, m.id);
+
+-- name: find_shows
+-- takes: slugs text[]
+select slug, id, artist_id from shows where slug = any(:slugs::text[]);
+
+-- name: name_artists
+-- takes: ids bigint[]
+select id, slug, name from artists where id = any(:ids::bigint[]);
+
+-- name: put_artists
+-- takes: rows jsonb, [{number, slug, name, genre, country}]; null: as it is
+with given as (
+    select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
+        as r (number integer, slug text, name text, genre text, country text) order by slug, number desc
+), changed as (
+    update artists a
+       set name = g.name, genre = coalesce(g.genre, a.genre), country = coalesce(g.country, a.country)
+      from given g
+     where a.slug = g.slug and (a.name, a.genre, a.country)
+           is distinct from (g.name, coalesce(g.genre, a.genre), coalesce(g.country, a.country))
+ returning a.slug
+), added as (
+    insert into artists (slug, name, genre, country)
+    select slug, name, coalesce(genre, ''), coalesce(country, '') from given order by slug
+        on conflict (slug) do nothing
+    returning slug
+)
+select g.number, case when a.slug is not null then 'added' when c.slug is not null then 'changed' else 'unchanged' end as outcome
+  from given g left join added a using (slug) left join changed c using (slug);
+
+-- name: put_venues
+-- takes: rows jsonb, [{number, slug, name, city, region, country, latitude, longitude, time_zone, capacity}]; null: as it is
+with given as (
+    select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
+        as r (number integer, slug text, name text, city text, region text, country text, latitude float8,
+              longitude float8, time_zone text, capacity integer) order by slug, number desc
+), changed as (
+    update venues v
+       set name = g.name, city = g.city, region = coalesce(g.region, v.region), country = g.country,
+           latitude = g.latitude, longitude = g.longitude, time_zone = g.time_zone,
+           capacity = coalesce(g.capacity, v.capacity)
+      from given g
+     where v.slug = g.slug
+       and (v.name, v.city, v.region, v.country, v.latitude, v.longitude, v.time_zone, v.capacity)
+           is distinct from (g.name, g.city, coalesce(g.region, v.region), g.country, g.latitude, g.longitude,
+                             g.time_zone, coalesce(g.capacity, v.capacity))
+ returning v.slug
+), added as (
+    insert into venues (slug, name, city, region, country, latitude, longitude, time_zone, capacity)
+    select slug, name, city, coalesce(region, ''), country, latitude, longitude, time_zone, capacity
+      from given order by slug
+        on conflict (slug) do nothing
+    returning slug
+)
+select g.number, case when a.slug is not null then 'added' when c.slug is not null then 'changed' else 'unchanged' end as outcome
+  from given g left join added a using (slug) left join changed c using (slug);
+
+-- name: put_songs
+-- takes: rows jsonb, [{number, artist_id, title}]
+with given as (
+    select distinct on (artist_id, title) * from jsonb_to_recordset(:rows::jsonb)
+        as r (number integer, artist_id bigint, title text) order by artist_id, title, number
+), added as (
+    insert into songs (artist_id, title)
+    select artist_id, title from given order by number
+        on conflict (artist_id, title) do nothing
+    returning artist_id, title
+)
+select g.number, case when a.title is not null then 'added' else 'unchanged' end as outcome
+  from given g left join added a using (artist_id, title);
+
+-- name: put_shows
+-- takes: rows jsonb, [{number, slug, artist_id, venue_id, name, default_name, local_date, time_zone, starts_at, opens_at, closes_at,
+--        votes_per_user_max, status}]; name, votes_per_user_max, status null: as it is
+-- locks: the rows of those shows
+with given as (
+    select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
+        as r (number integer, slug text, artist_id bigint, venue_id bigint, name text, default_name text, local_date date,
+              time_zone text, starts_at timestamptz, opens_at timestamptz, closes_at timestamptz,
+              votes_per_user_max integer, status text) order by slug, number desc
+), changed as (
+    update shows s
+       set artist_id = g.artist_id, venue_id = g.venue_id, name = coalesce(g.name, s.name), local_date = g.local_date,
+           time_zone = g.time_zone, starts_at = g.starts_at, opens_at = g.opens_at, closes_at = g.closes_at,
+           votes_per_user_max = coalesce(g.votes_per_user_max, s.votes_per_user_max),
+           status = coalesce(g.status::show_status, s.status)
+      from given g
+     where s.slug = g.slug
+       and (s.artist_id, s.venue_id, s.name, s.local_date, s.time_zone, s.starts_at, s.opens_at, s.closes_at,
+            s.votes_per_user_max, s.status)
+           is distinct from (g.artist_id, g.venue_id, coalesce(g.name, s.name), g.local_date, g.time_zone, g.starts_at,
+                             g.opens_at, g.closes_at, coalesce(g.votes_per_user_max, s.votes_per_user_max),
+                             coalesce(g.status::show_status, s.status))
+ returning s.slug
+), added as (
+    insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, status, opens_at, closes_at,
+                       votes_per_user_max)
+    select slug, artist_id, venue_id, coalesce(name, default_name), local_date, time_zone, starts_at,
+           coalesce(status, 'upcoming')::show_status, opens_at, closes_at, votes_per_user_max
+      from given order by slug
+        on conflict (slug) do nothing
+    returning slug
+)
+select g.number, g.slug, case when a.slug is not null then 'added' when c.slug is not null then 'changed' else 'unchanged' end as outcome
+  from given g left join added a using (slug) left join changed c using (slug);
+
+-- name: put_supports!
+-- takes: show slugs and artists of their support acts, in the order of the bill; both arrays of one length
+-- Acts that are on the bill already stay where they are.
+insert into show_artists (show_id, artist_id, billing, position)
+select s.id, g.artist_id, 'support',
+       (select max(b.position) from show_artists b where b.show_id = s.id)
+       + row_number() over (partition by s.id order by g.number)
+  from unnest(:slugs::text[], :artist_ids::bigint[]) with ordinality as g (slug, artist_id, number)
+  join shows s on s.slug = g.slug
+ where not exists (select from show_artists b where b.show_id = s.id and b.artist_id = g.artist_id);
+
+-- name: defer_places!
+-- Songs may change places with each other; that each has one of its own is checked at the end of the transaction.
+set constraints setlist_songs_place_key, show_artists_place_key deferred;
+
+-- name: check_places!
+set constraints setlist_songs_place_key, show_artists_place_key, setlists_artist_fkey immediate;
+
+-- name: put_sets
+-- takes: show_id, type, rows jsonb, [{position, name, kind, artist_id}]
+-- gives: the sets that were added or changed
+insert into setlists (show_id, type, name, position, kind, artist_id)
+select :show_id, :type::setlist_type, r.name, r.position, r.kind::set_kind, r.artist_id
+  from jsonb_to_recordset(:rows::jsonb) as r (position integer, name text, kind text, artist_id bigint)
+ order by r.position
+    on conflict on constraint setlists_place_key do update
+   set name = excluded.name, kind = excluded.kind, artist_id = excluded.artist_id
+ where (setlists.name, setlists.kind, setlists.artist_id) is distinct from (excluded.name, excluded.kind, excluded.artist_id)
+returning id;
+
+-- name: put_set_songs$
+-- takes: show_id, type, rows jsonb, [{set, position, song_id, is_tape, medley, note}], all sets of that type
+-- gives: how many songs were added, moved, changed or removed
+-- locks: setlist_songs, setlists and the show, through the triggers
+-- A song keeps its row, and with it its votes, wherever it moves; one that has votes and is not named any more stays
+-- behind the others of its set, the rest goes. The n-th time a song is played is the n-th time it was there.
+with given as (
+    select l.id as setlist_id, r.position, r.song_id, r.is_tape, r.medley, r.note,
+           row_number() over (partition by r.song_id order by r.set, r.position) as occurrence
+      from jsonb_to_recordset(:rows::jsonb)
+           as r (set integer, position integer, song_id bigint, is_tape boolean, medley smallint, note text)
+      join setlists l on l.show_id = :show_id and l.type = :type::setlist_type and l.position = r.set
+), standing as (
+    select e.id, e.setlist_id, e.song_id, e.up_count + e.down_count as votes,
+           row_number() over (partition by e.song_id order by l.position, e.position) as occurrence
+      from setlist_songs e
+      join setlists l on l.id = e.setlist_id
+     where l.show_id = :show_id and l.type = :type::setlist_type
+), kept as (
+    update setlist_songs e
+       set setlist_id = g.setlist_id, position = g.position, is_tape = g.is_tape, medley = g.medley, note = g.note
+      from given g
+      join standing s using (song_id, occurrence)
+     where e.id = s.id
+       and (e.setlist_id, e.position, e.is_tape, e.medley, e.note)
+           is distinct from (g.setlist_id, g.position, g.is_tape, g.medley, g.note)
+ returning 1
+), pushed_back as (
+    update setlist_songs e
+       set position = o.position
+      from (select s.id, coalesce((select max(g.position) from given g where g.setlist_id = s.setlist_id), 0)
+                         + row_number() over (partition by s.setlist_id order by s.id) as position
+              from standing s
+             where s.votes > 0 and not exists (select from given g
+                                                where g.song_id = s.song_id and g.occurrence = s.occurrence)) o
+     where e.id = o.id and e.position <> o.position
+ returning 1
+), removed as (
+    delete from setlist_songs e
+     using standing s
+     where e.id = s.id and s.votes = 0
+       and not exists (select from given g where g.song_id = s.song_id and g.occurrence = s.occurrence)
+ returning 1
+), added as (
+    insert into setlist_songs (setlist_id, show_id, song_id, position, is_tape, medley, note)
+    select g.setlist_id, :show_id, g.song_id, g.position, g.is_tape, g.medley, g.note
+      from given g
+     where not exists (select from standing s where s.song_id = g.song_id and s.occurrence = g.occurrence)
+     order by g.setlist_id, g.position
+ returning 1
+)
+select (select count(*) from kept) + (select count(*) from pushed_back) + (select count(*) from removed)
+       + (select count(*) from added);
+
+-- name: delete_empty_sets!
+-- takes: show_id, type, count, how many sets there are now
+delete from setlists l
+ where l.show_id = :show_id and l.type = :type::setlist_type and l.position > :count
+   and not exists (select from setlist_songs e where e.setlist_id = l.id);
+
+-- name: find_songs
+-- takes: artist_ids bigint[], titles text[], of one length
+select s.artist_id, s.title, s.id
+  from unnest(:artist_ids::bigint[], :titles::text[]) as w (artist_id, title)
+  join songs s on s.artist_id = w.artist_id and s.title = w.title;

@@ -1,0 +1,195 @@
+"""Files of the catalogue: CSV, one kind of thing a file, and JSON with all of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from server.errors import SetupError
+from server.sync.records import STAGES, Record, SetlistRecord, SetlistRow, SetRecord, SetSong
+
+FILE_BYTES_MAX = 256 * 1024 * 1024
+
+# A CSV file holds what its columns say: the first of these whose columns are all there.
+_CSV_KINDS: tuple[tuple[set[str], str, type[Record]], ...] = (
+    ({"show", "title"}, "setlists", SetlistRow),
+    ({"artist", "venue", "date"}, "shows", STAGES["shows"]),
+    ({"artist", "title"}, "songs", STAGES["songs"]),
+    ({"name", "latitude", "longitude"}, "venues", STAGES["venues"]),
+    ({"name"}, "artists", STAGES["artists"]),
+)
+# What several of are written in one cell, with this between them.
+_LIST_COLUMNS = {"supports", "songs"}
+LIST_SEPARATOR = ";"
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One record of a file, and the line where it begins."""
+
+    line: int
+    record: Record
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A record that cannot be taken, and why."""
+
+    stage: str
+    line: int
+    message: str
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What a file holds, by stage, and what of it cannot be taken."""
+
+    stages: dict[str, list[Found]]
+    refusals: list[Refusal]
+
+
+def read_file(path: Path) -> Contents:
+    """The records of a `.csv` or `.json` file.
+
+    Raises: SetupError: no such file, too large, not UTF-8, neither kind, or nothing in it can be understood
+    """
+    if path.suffix.lower() not in (".csv", ".json"):
+        raise SetupError(f"{path.name}: its name ends in neither .csv nor .json")
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise SetupError(f"{path.name}: larger than {FILE_BYTES_MAX // 2**20} MiB; split it")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{path.name}: byte {error.start} is not UTF-8") from error
+    return _read_csv(path.name, text) if path.suffix.lower() == ".csv" else _read_json(path.name, text.encode())
+
+
+def _read_json(name: str, data: bytes) -> Contents:
+    try:
+        sections = msgspec.json.decode(data, type=dict[str, list[msgspec.Raw]])
+    except RecursionError as error:
+        raise SetupError(f"{name}: nested too deeply") from error
+    except msgspec.DecodeError as error:
+        raise SetupError(f"{name}: {error}; expected an object of lists: {', '.join(STAGES)}") from error
+    unknown = sections.keys() - STAGES.keys()
+    if unknown:
+        raise SetupError(f"{name}: `{min(unknown)}` is none of {', '.join(STAGES)}")
+    contents = Contents({}, [])
+    end, line = 0, 1
+    for stage, items in sections.items():
+        for item in items:
+            raw = bytes(item)
+            # Records stand in the file in this very order, byte for byte.
+            begin = data.index(raw, end)
+            line += data.count(b"\n", end, begin)
+            _take(contents, stage, line, STAGES[stage], lambda kind, raw=raw: msgspec.json.decode(raw, type=kind))
+            end = begin + len(raw)
+            line += raw.count(b"\n")
+    return contents
+
+
+def _read_csv(name: str, text: str) -> Contents:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = [column.strip() for column in next(reader, [])]
+    except csv.Error as error:
+        raise SetupError(f"{name}: line 1: {error}") from error
+    for needed, stage, kind in _CSV_KINDS:  # noqa: B007  the found one is used below
+        if needed <= set(columns):
+            break
+    else:
+        wanted = "; ".join(f"{stage}: {', '.join(sorted(needed))}" for needed, stage, _ in _CSV_KINDS)
+        raise SetupError(f"{name}: its first line has the columns of nothing known ({wanted})")
+    unknown = set(columns) - {field.name for field in msgspec.structs.fields(kind)}
+    if unknown or len(set(columns)) < len(columns):
+        raise SetupError(f"{name}: column `{min(unknown or columns)}` is unknown for {stage}, or there twice")
+    contents = Contents({}, [])
+    rows: list[Found] = []
+    for line, cells in _lines(name, reader):
+        if len(cells) != len(columns):
+            contents.refusals.append(Refusal(stage, line, f"{len(cells)} cells for {len(columns)} columns"))
+            continue
+        given = {
+            column: _cell(column, cell.strip()) for column, cell in zip(columns, cells, strict=True) if cell.strip()
+        }
+        _take(contents, stage, line, kind, lambda kind, given=given: msgspec.convert(given, kind, strict=False))
+    if kind is SetlistRow:
+        rows = contents.stages.pop(stage, [])
+        contents.stages[stage] = list(_gather_sets(rows))
+    return contents
+
+
+def _lines(name: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise SetupError(f"{name}: line {line}: {error}") from error
+        if cells is None:
+            return
+        if cells:
+            yield line, cells
+
+
+def _cell(column: str, text: str) -> Any:
+    if column in _LIST_COLUMNS:
+        return [part.strip() for part in text.split(LIST_SEPARATOR) if part.strip()]
+    if column == "is_tape":
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
+    return text
+
+
+def _take(contents: Contents, stage: str, line: int, kind: type[AnyRecord], decode: Any) -> None:
+    try:
+        record: AnyRecord = decode(kind)
+        _refuse_unprintable(record)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        contents.refusals.append(Refusal(stage, line, str(error).replace("$.", "").replace(" - at `$`", "")[:300]))
+        return
+    contents.stages.setdefault(stage, []).append(Found(line, record))
+
+
+def _refuse_unprintable(record: Record) -> None:
+    if any(unicodedata.category(char) in ("Cc", "Cs") for text in _texts(record) for char in text):
+        raise ValueError("it holds a control character")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            yield from _texts(getattr(value, field.name))
+
+
+def _gather_sets(rows: Iterable[Found]) -> Iterator[Found]:
+    setlists: dict[tuple[str, str], tuple[int, dict[int, tuple[SetlistRow, list[SetSong]]]]] = {}
+    for found in rows:
+        row = found.record
+        assert isinstance(row, SetlistRow)
+        _, sets = setlists.setdefault((row.show, row.type), (found.line, {}))
+        _, songs = sets.setdefault(row.set, (row, []))
+        songs.append(SetSong(title=row.title, by=row.by, is_tape=row.is_tape, medley=row.medley, note=row.note))
+    for (show, type_), (line, sets) in setlists.items():
+        in_order = [sets[number] for number in sorted(sets)]
+        yield Found(
+            line,
+            SetlistRecord(
+                show=show,
+                type="actual" if type_ == "actual" else "predicted",
+                sets=[
+                    SetRecord(songs=songs, name=row.name, kind=row.kind, artist=row.artist) for row, songs in in_order
+                ],
+            ),
+        )

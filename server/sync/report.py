@@ -1,0 +1,55 @@
+"""Runs as people read them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+from server.store.database import Database
+from server.store.queries import load_queries
+from server.sync.importing import ImportResult
+from server.sync.records import STAGES
+
+JOBS_SHOWN = 20
+OUTCOMES = ("added", "changed", "unchanged", "refused")
+
+queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+
+def as_lines(result: ImportResult, file: str, *, everything: bool) -> Iterator[str]:
+    """A line a record: what was refused; with `everything` what was or would be added and changed too."""
+    for told in sorted(result.told, key=lambda told: told.line):
+        if told.outcome == "refused" or everything:
+            yield f"{file}:{told.line}: {told.stage}: {told.outcome}: {told.message}"
+
+
+def as_table(result: ImportResult, *, dry_run: bool) -> Table:
+    """How many of each became what."""
+    title = "would be" if dry_run else f"run {result.job_id}"
+    table = Table(title, *OUTCOMES)
+    for stage in STAGES:
+        if stage in result.counts:
+            table.add_row(stage, *(str(result.counts[stage].get(outcome, 0)) for outcome in OUTCOMES))
+    return table
+
+
+async def fetch_jobs(database: Database) -> list[Any]:
+    """The latest runs, newest first."""
+    async with database.connection() as connection:
+        return [row async for row in queries.fetch_jobs(connection, count=JOBS_SHOWN)]
+
+
+def jobs_as_table(jobs: list[Any]) -> Table:
+    """One row a run."""
+    table = Table("run", "what", "status", "done", "refused", "began", "error")
+    for job in jobs:
+        progress = msgspec.json.decode(job["progress"], type=dict[str, tuple[int, int]])
+        done = ", ".join(f"{stage} {progress[stage][0]}/{progress[stage][1]}" for stage in STAGES if stage in progress)
+        began = job["created_at"].strftime("%Y-%m-%d %H:%M")
+        what = f"{job['kind']} {job['subject']}"
+        table.add_row(str(job["id"]), what, job["status"], done, str(job["refused_count"]), began, job["error"])
+    return table

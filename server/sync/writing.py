@@ -1,0 +1,242 @@
+"""Records as rows: names become ids, what is left out is worked out, and each batch is one statement."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from server.store.queries import load_queries
+from server.sync.records import (
+    ArtistRecord,
+    SetlistRecord,
+    SetSong,
+    ShowRecord,
+    SongRecord,
+    VenueRecord,
+    slug_of,
+)
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+VOTING = dt.timedelta(days=30)
+STARTS_AT = "20:00"
+
+queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+Line = tuple[int, Any]
+Outcomes = list[tuple[int, str, str]]  # line, outcome, message
+
+
+class NotTaken(Exception):
+    """A record that names something that is not there; the message is for a person."""
+
+
+async def write(connection: Connection, stage: str, lines: Sequence[Line]) -> Outcomes:
+    """Writes records of one stage.
+
+    Gives:  what became of each line: added, changed or unchanged
+    Raises: NotTaken, StoreConflict: nothing of it may be kept
+    """
+    return await _WRITERS[stage](connection, lines)
+
+
+async def _write_artists(connection: Connection, lines: Sequence[tuple[int, ArtistRecord]]) -> Outcomes:
+    rows = [
+        {
+            "slug": artist.slug or _slug(artist.name),
+            "name": artist.name,
+            "genre": artist.genre,
+            "country": artist.country,
+        }
+        for _, artist in lines
+    ]
+    return await _put(connection, queries.put_artists, lines, rows, "slug")
+
+
+async def _write_venues(connection: Connection, lines: Sequence[tuple[int, VenueRecord]]) -> Outcomes:
+    rows = [
+        {**msgspec.structs.asdict(venue), "slug": venue.slug or _slug(venue.name, venue.city)} for _, venue in lines
+    ]
+    return await _put(connection, queries.put_venues, lines, rows, "slug")
+
+
+async def _write_songs(connection: Connection, lines: Sequence[tuple[int, SongRecord]]) -> Outcomes:
+    artists = await _find_artists(connection, {song.artist for _, song in lines})
+    rows = [{"artist_id": artists[song.artist], "title": song.title} for _, song in lines]
+    return await _put(connection, queries.put_songs, lines, rows, "title")
+
+
+async def _write_shows(connection: Connection, lines: Sequence[tuple[int, ShowRecord]]) -> Outcomes:
+    named = {show.artist for _, show in lines} | {name for _, show in lines for name in show.supports}
+    artists = await _find_artists(connection, named)
+    names = {row["id"]: row async for row in queries.name_artists(connection, ids=list(artists.values()))}
+    references = sorted({show.venue for _, show in lines})
+    venues = {row["reference"]: row async for row in queries.find_venues(connection, references=references)}
+    rows, supports = [], []
+    for _, show in lines:
+        if show.venue not in venues:
+            raise NotTaken(f"no venue, or several, called `{show.venue}`")
+        row = _show_row(show, names[artists[show.artist]], venues[show.venue])
+        rows.append(row)
+        supports += [(row["slug"], artists[name]) for name in show.supports]
+    outcomes = await _put(connection, queries.put_shows, lines, rows, "slug")
+    await queries.put_supports(
+        connection, slugs=[slug for slug, _ in supports], artist_ids=[artist for _, artist in supports]
+    )
+    return outcomes
+
+
+def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
+    local = dt.datetime.combine(show.date, dt.time.fromisoformat(show.time or STARTS_AT), ZoneInfo(venue["time_zone"]))
+    try:
+        starts_at = local.astimezone(dt.UTC)
+        opens_at = show.opens_at or starts_at - VOTING
+    except OverflowError:
+        raise NotTaken(f"`date` {show.date} is out of any calendar") from None
+    closes_at = show.closes_at or starts_at
+    if opens_at >= closes_at:
+        raise NotTaken("voting would close before it opens")
+    return {
+        "slug": show.slug or f"{artist['slug']}-{venue['slug']}-{show.date}"[:300],
+        "artist_id": artist["id"],
+        "venue_id": venue["id"],
+        "name": show.name,
+        "default_name": f"{artist['name']} at {venue['name']}"[:300],
+        "local_date": show.date,
+        "time_zone": venue["time_zone"],
+        "starts_at": starts_at,
+        "opens_at": opens_at,
+        "closes_at": closes_at,
+        "votes_per_user_max": show.votes_per_user_max,
+        "status": show.status,
+    }
+
+
+async def _write_setlists(connection: Connection, lines: Sequence[tuple[int, SetlistRecord]]) -> Outcomes:
+    slugs = sorted({setlist.show for _, setlist in lines})
+    shows = {row["slug"]: row async for row in queries.find_shows(connection, slugs=slugs)}
+    outcomes: Outcomes = []
+    for line, setlist in lines:
+        if setlist.show not in shows:
+            raise NotTaken(f"no show `{setlist.show}`")
+        outcomes.append((line, await _write_setlist(connection, setlist, shows[setlist.show]), setlist.show))
+    return outcomes
+
+
+async def _write_setlist(connection: Connection, setlist: SetlistRecord, show: Any) -> str:
+    acts = await _find_artists(
+        connection,
+        {one.artist for one in setlist.sets if one.artist} | {song.by for song in _songs(setlist) if song.by},
+    )
+    sets, places = [], []
+    for number, one in enumerate(setlist.sets, start=1):
+        act = acts[one.artist] if one.artist else None
+        sets.append(
+            {"position": number, "name": one.name or _set_name(setlist, number), "kind": one.kind, "artist_id": act}
+        )
+        places += [
+            (number, position, acts[song.by] if song.by else act or show["artist_id"], song)
+            for position, song in enumerate(one.songs, start=1)
+        ]
+    song_ids = await _ensure_songs(connection, [(artist_id, song.title) for _, _, artist_id, song in places])
+    rows = [
+        {
+            "set": number,
+            "position": position,
+            "song_id": song_ids[artist_id, song.title],
+            "is_tape": song.is_tape,
+            "medley": song.medley,
+            "note": song.note,
+        }
+        for number, position, artist_id, song in places
+    ]
+    if len({(row["set"], row["song_id"]) for row in rows}) < len(rows):
+        raise NotTaken("a song is twice in one set")
+    added = [
+        (row["slug"], row["artist_id"])
+        for row in ({"slug": setlist.show, "artist_id": one["artist_id"]} for one in sets)
+        if row["artist_id"] is not None and row["artist_id"] != show["artist_id"]
+    ]
+    await queries.put_supports(connection, slugs=[slug for slug, _ in added], artist_ids=[act for _, act in added])
+    await queries.defer_places(connection)
+    of_show = {"show_id": show["id"], "type": setlist.type}
+    changed = len([row async for row in queries.put_sets(connection, **of_show, rows=_json(sets))])
+    moved: int = await queries.put_set_songs(connection, **of_show, rows=_json(rows))
+    await queries.delete_empty_sets(connection, **of_show, count=len(sets))
+    await queries.check_places(connection)
+    return "changed" if changed or moved else "unchanged"
+
+
+def _set_name(setlist: SetlistRecord, number: int) -> str:
+    one = setlist.sets[number - 1]
+    if one.kind != "main":
+        return one.kind.capitalize()
+    if len(setlist.sets) == 1:
+        return "Predicted setlist" if setlist.type == "predicted" else "Played"
+    return f"Set {number}"
+
+
+def _songs(setlist: SetlistRecord) -> Iterable[SetSong]:
+    return (song for one in setlist.sets for song in one.songs)
+
+
+async def _ensure_songs(connection: Connection, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    rows = [
+        {"number": number, "artist_id": artist_id, "title": title} for number, (artist_id, title) in enumerate(wanted)
+    ]
+    async for _ in queries.put_songs(connection, rows=_json(rows)):
+        pass
+    return {
+        (row["artist_id"], row["title"]): row["id"]
+        async for row in queries.find_songs(
+            connection, artist_ids=[artist_id for artist_id, _ in wanted], titles=[title for _, title in wanted]
+        )
+    }
+
+
+async def _find_artists(connection: Connection, references: set[str]) -> dict[str, int]:
+    """Ids by slug or name.
+
+    Raises: NotTaken: one of them means nobody, or several
+    """
+    found = {
+        row["reference"]: row["id"] async for row in queries.find_artists(connection, references=sorted(references))
+    }
+    for reference in sorted(references - found.keys()):
+        raise NotTaken(f"no artist, or several, called `{reference}`")
+    return found
+
+
+async def _put(
+    connection: Connection, put: Any, lines: Sequence[Line], rows: list[dict[str, Any]], key: str
+) -> Outcomes:
+    numbered = [{**row, "number": number} for number, row in enumerate(rows)]
+    outcomes = {row["number"]: row["outcome"] async for row in put(connection, rows=_json(numbered))}
+    # Of two records of one thing in a batch the last one counts.
+    return [(line, outcomes.get(number, "unchanged"), str(rows[number][key])) for number, (line, _) in enumerate(lines)]
+
+
+def _slug(*names: str) -> str:
+    slug = slug_of(*names)
+    if not slug:
+        raise NotTaken(f"no slug can be made of `{names[0]}`: give one")
+    return slug
+
+
+def _json(rows: Any) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+_WRITERS: dict[str, Callable[[Connection, Sequence[Any]], Awaitable[Outcomes]]] = {
+    "artists": _write_artists,
+    "venues": _write_venues,
+    "songs": _write_songs,
+    "shows": _write_shows,
+    "setlists": _write_setlists,
+}

@@ -1,0 +1,272 @@
+"""Bringing a catalogue in from files: twice is once, votes stay, and one bad record spoils nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from server.errors import SetupError
+from server.store.database import Database
+from server.sync.importing import ImportResult, import_file
+
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "import.md"
+
+TOUR = {
+    "artists": [
+        {"name": "Sigur Rós", "country": "IS", "genre": "Post-rock", "songs": ["Hoppípolla", "Sæglópur", "Glósóli"]},
+        {"name": "múm", "slug": "mum"},
+    ],
+    "venues": [
+        {
+            "name": "Harpa",
+            "city": "Reykjavík",
+            "country": "IS",
+            "latitude": 64.1504,
+            "longitude": -21.9323,
+            "time_zone": "Atlantic/Reykjavik",
+        }
+    ],
+    "songs": [{"artist": "mum", "title": "Green Grass of Tunnel"}],
+    "shows": [{"artist": "Sigur Rós", "venue": "Harpa", "date": "2027-01-17", "slug": "night", "supports": ["múm"]}],
+    "setlists": [
+        {
+            "show": "night",
+            "sets": [
+                {"artist": "múm", "songs": [{"title": "Green Grass of Tunnel"}]},
+                {"songs": [{"title": "Sæglópur"}, {"title": "Glósóli", "medley": 1}]},
+                {"kind": "encore", "songs": [{"title": "Green Grass of Tunnel", "by": "mum", "note": "with múm"}]},
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty catalogue."""
+    opened = await Database.open(database_url, pool_size=2)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Any]:
+    """A connection to look with."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def bring(database: Database, folder: Path, name: str, content: Any, **options: Any) -> ImportResult:
+    """Imports a file with this content."""
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=1))
+    return await import_file(database, path, **options)
+
+
+async def sets_of(sql: Any, show: str) -> list[Any]:
+    """Set, kind, act, title and note of every predicted song, in order."""
+    rows = await sql.fetch(
+        "select l.position, l.kind, a.name as act, g.title, e.note from shows w join setlists l on l.show_id = w.id"
+        " left join artists a on a.id = l.artist_id join setlist_songs e on e.setlist_id = l.id"
+        " join songs g on g.id = e.song_id where w.slug = $1 order by l.type, l.position, e.position",
+        show,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_whole_tour_comes_in_and_the_second_time_changes_nothing(
+    database: Database, sql: Any, tmp_path: Path
+) -> None:
+    """Artists, venue, songs, show with its support, and three sets with a cover; the job and its log are kept."""
+    first = await bring(database, tmp_path, "tour.json", TOUR)
+    assert first.counts == {
+        "artists": {"added": 2},
+        "venues": {"added": 1},
+        "songs": {"added": 4},
+        "shows": {"added": 1},
+        "setlists": {"changed": 1},
+    }
+    assert await sets_of(sql, "night") == [
+        (1, "main", "múm", "Green Grass of Tunnel", ""),
+        (2, "main", None, "Sæglópur", ""),
+        (2, "main", None, "Glósóli", ""),
+        (3, "encore", None, "Green Grass of Tunnel", "with múm"),
+    ]
+    assert await sql.fetch("select status, (select count(*) from import_log) as logged from sync_jobs") == [
+        ("succeeded", 9)
+    ]
+    bill = "select a.slug, b.billing from show_artists b join artists a on a.id = b.artist_id order by b.position"
+    assert [tuple(row) for row in await sql.fetch(bill)] == [("sigur-ros", "headliner"), ("mum", "support")]
+
+    second = await bring(database, tmp_path, "tour.json", TOUR)
+    assert {outcome for counts in second.counts.values() for outcome in counts} == {"unchanged"}
+    assert second.told == []
+    assert await sql.fetch("select * from integrity_check()") == []
+
+
+async def test_songs_keep_their_votes_wherever_they_move(database: Database, sql: Any, tmp_path: Path) -> None:
+    """A song goes from the main set to the encore with its votes; one with votes that is not named stays at the end."""
+    await bring(database, tmp_path, "tour.json", TOUR)
+    user = await sql.fetchval("select sign_up()")
+    for title in ("Sæglópur", "Glósóli"):
+        await sql.execute(
+            "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)"
+            " select e.id, $1, e.show_id, 'up', now() from setlist_songs e join songs g on g.id = e.song_id"
+            " where g.title = $2",
+            user,
+            title,
+        )
+    sets = [
+        {"songs": [{"title": "Hoppípolla"}]},
+        {"kind": "encore", "songs": [{"title": "Sæglópur"}]},
+    ]
+    result = await bring(database, tmp_path, "new.json", {"setlists": [{"show": "night", "sets": sets}]})
+    assert result.counts == {"setlists": {"changed": 1}}
+    assert await sets_of(sql, "night") == [
+        (1, "main", None, "Hoppípolla", ""),
+        (2, "encore", None, "Sæglópur", ""),
+        (2, "encore", None, "Glósóli", ""),
+    ]
+    assert await sql.fetchval("select sum(up_count) from setlist_songs") == 2
+    assert await sql.fetch("select * from miscounts()") == []
+
+
+async def test_one_bad_record_is_told_with_its_line_and_the_rest_goes_in(
+    database: Database, sql: Any, tmp_path: Path
+) -> None:
+    """Unknown names, reversed windows, dates that are none, control characters, extra fields and unwritable slugs."""
+    await bring(database, tmp_path, "tour.json", TOUR)
+    rows = [
+        "artist,venue,date,opens_at,closes_at,slug",
+        "Sigur Rós,Harpa,2027-02-01,,,good",
+        "Nobody,Harpa,2027-02-01,,,",
+        "mum,Nowhere,2027-02-01,,,",
+        "mum,Harpa,2027-13-01,,,",
+        "mum,Harpa,2027-02-03,2027-02-03T00:00:00Z,2027-02-02T00:00:00Z,",
+        "mum,Harpa,2027-02-03,,2000-01-01T00:00:00Z,",
+        "mum,Harpa,0001-01-01,,,",
+        "mum,Harpa,2027-02-04,2027-01-01T00:00:00,,",
+        "mum,Harpa",
+        "mum,Harpa,2027-02-05,,,Not A Slug",
+        "'; drop table shows; --,Harpa,2027-02-05,,,",
+        "mum,Harpa,2027-02-06,,,last",
+    ]
+    result = await bring(database, tmp_path, "shows.csv", "\n".join(rows) + "\n")
+    assert result.counts == {"shows": {"added": 2, "refused": 10}}
+    assert sorted(told.line for told in result.told if told.outcome == "refused") == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert {row["slug"] for row in await sql.fetch("select slug from shows")} == {"night", "good", "last"}
+    logged = await sql.fetchval("select count(*) from import_log where outcome = 'refused'")
+    assert logged == 10
+
+    text = '{"artists": [\n {"name": "東京事変"},\n {"name": "a\\u0000b"},\n {"name": "x", "colour": 1},\n {"name": "Ok"}]}'
+    result = await bring(database, tmp_path, "more.json", text)
+    assert {told.line: told.outcome for told in result.told} == {2: "refused", 3: "refused", 4: "refused", 5: "added"}
+    assert "give one" in next(told.message for told in result.told if told.line == 2)
+
+
+async def test_a_dry_run_tells_everything_and_keeps_nothing(database: Database, sql: Any, tmp_path: Path) -> None:
+    """The same counts as the run itself; no row, no job, no log."""
+    rehearsed = await bring(database, tmp_path, "tour.json", TOUR, dry_run=True)
+    assert rehearsed.job_id is None
+    assert await sql.fetchval("select (select count(*) from artists) + (select count(*) from sync_jobs)") == 0
+    done = await bring(database, tmp_path, "tour.json", TOUR)
+    assert done.counts == rehearsed.counts
+    assert done.told == rehearsed.told
+
+
+async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: Path) -> None:
+    """The first line says what a file holds; lists stand in one cell, rows of a setlist belong together."""
+    files = {
+        "artists.csv": "name,country,songs\nBand,US,One; Two;Three\nOther,,\n",
+        "venues.csv": "name,city,country,latitude,longitude,time_zone,capacity\n"
+        '"Hall, the",Boston,US,42.3,-71,America/New_York,900\n',
+        "songs.csv": "artist,title\nOther,Four\n",
+        "shows.csv": 'artist,venue,date,time,slug,supports\nBand,"Hall, the",2027-03-01,19:30,gig,Other\n',
+        "setlists.csv": "show,title,set,kind,by,is_tape\ngig,One,1,,,\ngig,Two,1,,,yes\ngig,Four,2,encore,Other,\n",
+    }
+    for name, text in files.items():
+        result = await bring(database, tmp_path, name, "﻿" + text)
+        assert all("refused" not in counts for counts in result.counts.values()), result.told
+    assert await sets_of(sql, "gig") == [
+        (1, "main", None, "One", ""),
+        (1, "main", None, "Two", ""),
+        (2, "encore", None, "Four", ""),
+    ]
+    assert await sql.fetchval("select starts_at::text from shows") == "2027-03-02 00:30:00+00"
+    assert await sql.fetchval("select count(*) from setlist_songs where is_tape") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("a.txt", "", "neither .csv nor .json"),
+        ("a.csv", "", "columns of nothing known"),
+        ("a.csv", "name,colour\nx,red\n", "`colour` is unknown"),
+        ("a.csv", 'name\n"open\n', "line 2"),
+        ("a.json", "{", "truncated"),
+        ("a.json", "[]", "expected an object of lists"),
+        ("a.json", '{"bands": []}', "`bands` is none of"),
+        ("a.json", '{"artists": ' + "[" * 5000, "."),
+    ],
+)
+async def test_a_file_that_is_none_is_one_line(
+    database: Database, tmp_path: Path, name: str, content: str, complaint: str
+) -> None:
+    """Nothing is written, and no job is begun."""
+    with pytest.raises(SetupError, match=re.escape(complaint)) as caught:
+        await bring(database, tmp_path, name, content)
+    assert "\n" not in str(caught.value)
+
+
+async def test_what_is_no_utf8_and_what_is_not_there_are_one_line(database: Database, tmp_path: Path) -> None:
+    """The byte that is wrong is named."""
+    (tmp_path / "a.csv").write_bytes(b"name\nB\xf6hse\n")
+    with pytest.raises(SetupError, match="byte 6 is not UTF-8"):
+        await import_file(database, tmp_path / "a.csv")
+    with pytest.raises(SetupError, match="No such file"):
+        await import_file(database, tmp_path / "b.csv")
+
+
+async def test_the_documented_example_comes_in(database: Database, tmp_path: Path) -> None:
+    """docs/import.md shows a file that works."""
+    example = re.search(r"```json\n(.*?)```", DOCUMENTED.read_text(), re.DOTALL)
+    assert example is not None
+    result = await bring(database, tmp_path, "example.json", example[1])
+    assert all("refused" not in counts for counts in result.counts.values()), result.told
+    assert set(result.counts) == {"artists", "venues", "songs", "shows", "setlists"}
+
+
+async def test_a_song_twice_in_one_set_and_a_name_that_two_have(database: Database, sql: Any, tmp_path: Path) -> None:
+    """What is ambiguous is refused, and the setlist stays as it was."""
+    await bring(database, tmp_path, "tour.json", TOUR)
+    before = await sets_of(sql, "night")
+    twice = [{"songs": [{"title": "Sæglópur"}, {"title": "Sæglópur"}]}]
+    result = await bring(database, tmp_path, "a.json", {"setlists": [{"show": "night", "sets": twice}]})
+    assert result.counts == {"setlists": {"refused": 1}}
+    await bring(database, tmp_path, "b.json", {"artists": [{"name": "Múm", "slug": "other-mum"}]})
+    result = await bring(database, tmp_path, "c.json", {"songs": [{"artist": "MUM", "title": "New"}]})
+    assert result.counts == {"songs": {"refused": 1}}
+    assert await sets_of(sql, "night") == before
+
+
+async def test_a_song_played_twice_in_a_night_is_two_rows(database: Database, sql: Any, tmp_path: Path) -> None:
+    """The reprise in the encore is its own thing to vote on, and stays so when the file comes again."""
+    await bring(database, tmp_path, "tour.json", TOUR)
+    sets = [
+        {"songs": [{"title": "Sæglópur"}, {"title": "Glósóli"}]},
+        {"kind": "encore", "songs": [{"title": "Sæglópur", "note": "reprise"}]},
+    ]
+    setlists = {"setlists": [{"show": "night", "sets": sets}]}
+    await bring(database, tmp_path, "a.json", setlists)
+    ids = [row["id"] for row in await sql.fetch("select id from setlist_songs order by id")]
+    again = await bring(database, tmp_path, "a.json", setlists)
+    assert again.counts == {"setlists": {"unchanged": 1}}
+    assert [row["id"] for row in await sql.fetch("select id from setlist_songs order by id")] == ids
+    assert len(ids) == 3
