@@ -12,11 +12,11 @@ create extension if not exists pg_trgm;
 create extension if not exists cube;
 
 -- takes: a name as people write it; gives: how it is compared: lower case, no accents, no apostrophes ("Don't" is
---        found as "dont"), other punctuation as spaces ("AC/DC" is found as "ac dc")
+--        found as "dont"), $ as s ("A$AP" is found as "asap"), other punctuation as spaces ("AC/DC" as "ac dc")
 -- Schemas are named, because pg_restore evaluates this with an empty search_path.
 create function fold(words text) returns text language sql immutable strict parallel safe
 return translate(lower(public.unaccent('public.unaccent'::regdictionary, words)),
-                 '/\|-_.,:;!?¡¿()[]{}<>&+*#@"“”„«»–—…`´''’‘', repeat(' ', 35));
+                 '$/\|-_.,:;!?¡¿()[]{}<>&+*#@%=^~"“”„«»–—…·•`´''’‘', 's' || repeat(' ', 41));
 
 create function words_of(words text) returns tsvector language sql immutable strict parallel safe
 return to_tsvector('pg_catalog.simple'::regconfig, public.fold(words));
@@ -39,11 +39,30 @@ create index venues_search_idx   on venues  using gin (search);
 create index venues_similar_idx  on venues  using gin (fold(name || ' ' || city) gin_trgm_ops);
 
 -- A show is found by its name, all who play, and where: words of other tables, kept here by the triggers below.
-alter table shows add column search_text text not null default '';
-alter table shows add column search tsvector generated always as (words_of(search_text)) stored;
+-- Not generated: a generated column would be made anew with every vote that is counted.
+alter table shows
+    add column search_text text not null default '',  -- folded
+    add column search tsvector not null default '';
 
 create index shows_search_idx  on shows using gin (search);
-create index shows_similar_idx on shows using gin (fold(search_text) gin_trgm_ops);
+create index shows_similar_idx on shows using gin (search_text gin_trgm_ops);
+
+-- takes: a folded text, and folded words; gives: how much the least similar word is like something in the text, 0 to 1
+create function closeness(folded text, words text[]) returns float8 language sql immutable strict parallel safe
+return (select min(public.word_similarity(word, folded)) from unnest(words) as w (word));
+
+-- ─────────────────────────────────────────────────────────── the order of shows
+
+-- Live, upcoming, finished, cancelled; within the first two the soonest first, within the others the latest.
+create function list_group(status show_status) returns smallint language sql immutable strict parallel safe
+return case status when 'live' then 0 when 'upcoming' then 1 when 'finished' then 2 else 3 end::smallint;
+
+create function list_place(status show_status, starts_at timestamptz) returns interval
+language sql immutable strict parallel safe
+return case when status in ('live', 'upcoming') then starts_at - timestamptz '1970-01-01 00:00:00+00'
+            else timestamptz '1970-01-01 00:00:00+00' - starts_at end;
+
+create index shows_list_idx on shows (list_group(status), list_place(status, starts_at), id);
 
 -- ─────────────────────────────────────────────────────────────────── the globe
 
@@ -115,6 +134,10 @@ alter table setlists
 
 create index setlists_artist_id_idx on setlists (artist_id) where artist_id is not null;
 
+-- Not the counts: those change with every batch of votes.
+create trigger setlists_touch before update of type, name, position, kind, artist_id on setlists
+    for each row execute function touch_updated_at();
+
 -- A cover is a song of another artist than the one who plays it. Songs of one medley are neighbours with one number.
 alter table setlist_songs
     add column is_tape boolean not null default false,       -- played from tape, not by the band
@@ -140,9 +163,9 @@ create trigger show_artists_revise_deleted after delete on show_artists
 create function refresh_show_words(show_ids bigint[]) returns void
 language sql security definer set search_path = public, pg_temp as $$
     update shows s
-       set search_text = w.words
-      from (select s.id, concat_ws(' ', s.name, v.name, v.city, v.region,
-                                   string_agg(a.name, ' ' order by b.position)) as words
+       set search_text = w.words, search = words_of(w.words)
+      from (select s.id, fold(concat_ws(' ', s.name, v.name, v.city, v.region,
+                                        string_agg(a.name, ' ' order by b.position))) as words
               from shows s
               join venues v on v.id = s.venue_id
               left join show_artists b on b.show_id = s.id
@@ -305,6 +328,7 @@ drop trigger venues_words on venues;
 drop trigger shows_words on shows;
 drop trigger shows_rebill on shows;
 drop trigger shows_bill on shows;
+drop trigger setlists_touch on setlists;
 drop trigger setlists_count_updated on setlists;
 drop trigger setlist_songs_count_updated on setlist_songs;
 drop trigger setlist_songs_count_deleted on setlist_songs;
@@ -325,9 +349,10 @@ drop function count_changed_setlist, count_changed_setlist_song, count_deleted_s
               refresh_show_words, rebill_headliner, bill_headliners;
 drop type set_kind, billing;
 alter table venues drop column point, drop column search;
+drop index shows_list_idx;
 alter table shows drop column search, drop column search_text;
 alter table songs drop column search;
 alter table artists drop column search;
 drop index artists_similar_idx, songs_similar_idx, venues_similar_idx;
-drop function earth_box, earth_km, earth_point, query_of, words_of, fold;
+drop function list_place, list_group, closeness, earth_box, earth_km, earth_point, query_of, words_of, fold;
 drop extension cube, pg_trgm, unaccent;

@@ -1,0 +1,66 @@
+"""Every `updated_at` moves when its row is changed, and stands still when only a count is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from server.catalog.seeding import seed
+
+# How a row of each table is changed, and how only its counts are.
+CHANGES = {
+    "users": ("role = 'moderator'", None),
+    "artists": ("name = name || '!'", None),
+    "venues": ("name = name || '!'", "review_count = review_count + 1"),
+    "songs": ("title = title || '!'", None),
+    "shows": ("name = name || '!'", "vote_count = vote_count + 1, attendance_count = attendance_count + 1"),
+    "setlists": ("name = name || '!'", "vote_count = vote_count + 1"),
+    "user_profiles": ("bio = bio || '!'", None),
+    "venue_reviews": ("body = body || '!'", None),
+    "email_preferences": ("frequency = 'weekly'", None),
+}
+KEPT_BY_HAND = {"sync_progress"}  # written by one query, which sets it
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Any]:
+    """A connection to a seeded database with one row at least in every table of CHANGES."""
+    await seed(database_url)
+    connection = await asyncpg.connect(database_url)
+    user = await connection.fetchval("select min(id) from users")
+    await connection.execute(f"insert into user_profiles (user_id) values ({user}) on conflict do nothing")
+    await connection.execute(f"insert into email_preferences (user_id, address) values ({user}, 'a@example.org')")
+    await connection.execute(
+        f"insert into venue_reviews (venue_id, user_id, rating) select min(id), {user}, 4 from venues on conflict do nothing"
+    )
+    yield connection
+    await connection.close()
+
+
+async def test_every_table_with_one_is_known(sql: Any) -> None:
+    """A new table's `updated_at` has to be kept by a trigger, and to be listed here."""
+    rows = await sql.fetch(
+        "select table_name from information_schema.columns where table_schema = 'public' and column_name = 'updated_at'"
+    )
+    assert {row["table_name"] for row in rows} == CHANGES.keys() | KEPT_BY_HAND
+
+
+@pytest.mark.parametrize("table", CHANGES)
+async def test_it_moves_with_a_change_and_not_with_a_count(sql: Any, table: str) -> None:
+    """A change by hand is dated now; a count that moves leaves the date alone."""
+    key = "user_id" if table in ("user_profiles", "email_preferences") else "id"
+    where = f"where {key} = (select min({key}) from {table})"
+    old = "2020-01-01 00:00:00+00"
+    # The triggers themselves would not let it be set back.
+    await sql.execute(
+        f"begin; set local session_replication_role = replica; update {table} set updated_at = '{old}' {where}; commit"
+    )
+    change, count = CHANGES[table]
+    if count is not None:
+        await sql.execute(f"update {table} set {count} {where}")
+        assert await sql.fetchval(f"select updated_at::text from {table} {where}") == old
+    await sql.execute(f"update {table} set {change} {where}")
+    assert await sql.fetchval(f"select updated_at::text from {table} {where}") != old
