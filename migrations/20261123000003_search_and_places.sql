@@ -5,7 +5,7 @@
 -- Extensions: all three are `trusted`, so the owner of a database may create them. earthdistance is not, and its
 -- functions break pg_restore on PostgreSQL before 18; the great circle is three lines on top of cube (docs/adr/0007).
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';  -- votes wait behind us; the start tries again
 
 create extension if not exists unaccent;
 create extension if not exists pg_trgm;
@@ -25,6 +25,9 @@ return to_tsvector('pg_catalog.simple'::regconfig, public.fold(words));
 create function query_of(words text) returns tsquery language sql immutable strict parallel safe
 return (select string_agg(quote_literal(word) || ':*', ' & ')::tsquery
           from unnest(tsvector_to_array(public.words_of(words))) as w (word));
+
+-- Nobody commits votes from here on. Whoever does takes log_positions first, so they hold none of these tables now.
+lock table log_positions in exclusive mode;
 
 alter table artists add column search tsvector generated always as (words_of(name)) stored;
 alter table songs   add column search tsvector generated always as (words_of(title)) stored;
@@ -47,18 +50,21 @@ alter table shows
 create index shows_search_idx  on shows using gin (search);
 create index shows_similar_idx on shows using gin (search_text gin_trgm_ops);
 
--- takes: a folded text, and folded words; gives: how much the least similar word is like something in the text, 0 to 1
+-- takes: a folded text, and folded words; gives: how much the words are like something in the text, 0.3 to 1 on the
+--        average; null: one of them is like nothing there
 create function closeness(folded text, words text[]) returns float8 language sql immutable strict parallel safe
-return (select min(public.word_similarity(word, folded)) from unnest(words) as w (word));
+return (select case when min(w.similarity) >= 0.3 then avg(w.similarity) end
+          from (select public.word_similarity(word, folded) as similarity from unnest(words) as u (word)) w);
 
 -- ─────────────────────────────────────────────────────────── the order of shows
 
 -- Live, upcoming, finished, cancelled; within the first two the soonest first, within the others the latest.
-create function list_group(status show_status) returns smallint language sql immutable strict parallel safe
+-- Not strict, like earth_km: PostgreSQL puts the body in the place of the call only where null takes no part in it.
+create function list_group(status show_status) returns smallint language sql immutable parallel safe
 return case status when 'live' then 0 when 'upcoming' then 1 when 'finished' then 2 else 3 end::smallint;
 
 create function list_place(status show_status, starts_at timestamptz) returns interval
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case when status in ('live', 'upcoming') then starts_at - timestamptz '1970-01-01 00:00:00+00'
             else timestamptz '1970-01-01 00:00:00+00' - starts_at end;
 
@@ -70,7 +76,7 @@ create index shows_list_idx on shows (list_group(status), list_place(status, sta
 create function earth_point(latitude float8, longitude float8) returns cube language sql immutable strict parallel safe
 return public.cube(array[cosd(latitude) * cosd(longitude), cosd(latitude) * sind(longitude), sind(latitude)]);
 
-create function earth_km(a cube, b cube) returns float8 language sql immutable strict parallel safe
+create function earth_km(a cube, b cube) returns float8 language sql immutable parallel safe
 return 2 * 6371.0088 * asin(least(1.0, public.cube_distance(a, b) / 2));
 
 -- gives: a box that holds every point within radius_km, and some more
@@ -131,8 +137,6 @@ alter table setlists
     add column artist_id bigint,
     add constraint setlists_artist_fkey foreign key (show_id, artist_id)
         references show_artists (show_id, artist_id) deferrable initially deferred;
-
-create index setlists_artist_id_idx on setlists (artist_id) where artist_id is not null;
 
 -- Not the counts: those change with every batch of votes.
 create trigger setlists_touch before update of type, name, position, kind, artist_id on setlists
@@ -279,8 +283,17 @@ begin
     return null;
 end $$;
 
+-- Votes go with their song, and then find no song any more to be taken off: what they counted for is taken off here.
 create function count_deleted_setlist_songs() returns trigger language plpgsql as $$
 begin
+    update setlists l
+       set vote_count = l.vote_count - m.votes
+      from (select setlist_id, sum(up_count + down_count) as votes from changed group by setlist_id order by setlist_id) m
+     where l.id = m.setlist_id and m.votes <> 0;
+    update shows w
+       set vote_count = w.vote_count - m.votes
+      from (select show_id, sum(up_count + down_count) as votes from changed group by show_id order by show_id) m
+     where w.id = m.show_id and m.votes <> 0;
     perform recount_artist_songs((select array_agg(distinct song_id) from changed));
     return null;
 end $$;
@@ -317,15 +330,39 @@ create trigger setlists_count_updated after update on setlists for each row
     when (row(old.type, old.artist_id) is distinct from row(new.type, new.artist_id))
     execute function count_changed_setlist();
 
+create function count_changed_show() returns trigger language plpgsql as $$
+begin
+    perform recount_artist_songs((select array_agg(distinct song_id) from setlist_songs where show_id = new.id));
+    return null;
+end $$;
+
+create trigger shows_count_songs after update of artist_id, local_date on shows for each row
+    when (row(old.artist_id, old.local_date) is distinct from row(new.artist_id, new.local_date))
+    execute function count_changed_show();
+
 select recount_artist_songs((select array_agg(distinct song_id) from setlist_songs));
+
+-- Until now a deleted song left its votes in the counts of its set and show.
+update setlists l
+   set vote_count = c.votes
+  from (select l.id, coalesce(sum(s.up_count + s.down_count), 0) as votes
+          from setlists l left join setlist_songs s on s.setlist_id = l.id group by l.id) c
+ where l.id = c.id and l.vote_count <> c.votes;
+update shows w
+   set vote_count = c.votes
+  from (select w.id, coalesce(sum(l.vote_count), 0) as votes
+          from shows w left join setlists l on l.show_id = w.id group by w.id) c
+ where w.id = c.id and w.vote_count <> c.votes;
 
 -- migrate:down
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';
+lock table log_positions in exclusive mode;
 
 drop trigger artists_words on artists;
 drop trigger venues_words on venues;
 drop trigger shows_words on shows;
+drop trigger shows_count_songs on shows;
 drop trigger shows_rebill on shows;
 drop trigger shows_bill on shows;
 drop trigger setlists_touch on setlists;
@@ -343,7 +380,7 @@ create or replace trigger setlist_songs_revise_updated after update on setlist_s
 alter table setlist_songs drop column is_tape, drop column medley, drop column note;
 alter table setlists drop column kind, drop column artist_id;
 drop table artist_songs, show_artists;
-drop function count_changed_setlist, count_changed_setlist_song, count_deleted_setlist_songs,
+drop function count_changed_show, count_changed_setlist, count_changed_setlist_song, count_deleted_setlist_songs,
               count_inserted_setlist_songs, recount_artist_songs,
               refresh_words_of_venue, refresh_words_of_artist, refresh_words_of_show, refresh_words_of_bill,
               refresh_show_words, rebill_headliner, bill_headliners;

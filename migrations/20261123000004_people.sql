@@ -4,7 +4,7 @@
 --
 -- Lock order continues that of the first migration: … shows → artist_stats → venues → users' own rows.
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';  -- votes wait behind us; the start tries again
 
 create type moderation_status as enum ('pending', 'approved', 'rejected');
 create type report_status     as enum ('open', 'upheld', 'dismissed');
@@ -29,13 +29,21 @@ create table user_profiles (
     updated_at   timestamptz not null default now()
 );
 
+create index user_profiles_similar_idx on user_profiles using gin (fold(display_name) gin_trgm_ops);
+
 create trigger user_profiles_touch before update on user_profiles
     for each row execute function touch_updated_at();
 
 insert into user_profiles (user_id, display_name, created_at, updated_at)
 select id, display_name, created_at, updated_at from users where display_name is not null;
 
+-- Nobody commits votes from here on. Whoever does takes log_positions first, so they hold none of these tables now.
+lock table log_positions in exclusive mode;
+
 alter table users drop column display_name;
+
+-- Until when a token may be good. Who has one may vote at any moment, so an account without any data goes only later.
+alter table users add column token_until timestamptz not null default now() + interval '90 days';
 
 -- Votes of erased accounts are kept by nobodies, numbered users without any data of their own: erase_user().
 alter table users add column nobody integer check (nobody > 0);
@@ -89,36 +97,45 @@ end $$;
 create trigger artists_stats after insert on artists
     referencing new table as inserted for each statement execute function begin_artist_stats();
 
+-- takes: 1 for rows that have come, -1 for rows that are gone; an update is both
 -- Whoever follows may not write artist_stats, so the functions run with their owner's rights.
 create function count_follows() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     update artist_stats a
-       set follower_count = a.follower_count + case tg_op when 'INSERT' then m.moved else -m.moved end
-      from (select artist_id, count(*) as moved from changed group by artist_id order by artist_id) m
+       set follower_count = a.follower_count + m.moved
+      from (select artist_id, count(*) * tg_argv[0]::integer as moved from changed group by artist_id order by artist_id) m
      where a.artist_id = m.artist_id;
     return null;
 end $$;
 
 create trigger user_follows_artists_count_inserted after insert on user_follows_artists
-    referencing new table as changed for each statement execute function count_follows();
+    referencing new table as changed for each statement execute function count_follows('1');
 create trigger user_follows_artists_count_deleted after delete on user_follows_artists
-    referencing old table as changed for each statement execute function count_follows();
+    referencing old table as changed for each statement execute function count_follows('-1');
+create trigger user_follows_artists_count_moved_in after update on user_follows_artists
+    referencing new table as changed for each statement execute function count_follows('1');
+create trigger user_follows_artists_count_moved_out after update on user_follows_artists
+    referencing old table as changed for each statement execute function count_follows('-1');
 
 create function count_attendance() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     update shows w
-       set attendance_count = w.attendance_count + case tg_op when 'INSERT' then m.moved else -m.moved end
-      from (select show_id, count(*) as moved from changed group by show_id order by show_id) m
+       set attendance_count = w.attendance_count + m.moved
+      from (select show_id, count(*) * tg_argv[0]::integer as moved from changed group by show_id order by show_id) m
      where w.id = m.show_id;
     return null;
 end $$;
 
 create trigger user_show_attendance_count_inserted after insert on user_show_attendance
-    referencing new table as changed for each statement execute function count_attendance();
+    referencing new table as changed for each statement execute function count_attendance('1');
 create trigger user_show_attendance_count_deleted after delete on user_show_attendance
-    referencing old table as changed for each statement execute function count_attendance();
+    referencing old table as changed for each statement execute function count_attendance('-1');
+create trigger user_show_attendance_count_moved_in after update on user_show_attendance
+    referencing new table as changed for each statement execute function count_attendance('1');
+create trigger user_show_attendance_count_moved_out after update on user_show_attendance
+    referencing old table as changed for each statement execute function count_attendance('-1');
 
 create function count_shows() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -187,21 +204,24 @@ language sql security definer set search_path = public, pg_temp as $$
      where v.id = m.venue_id and (m.count <> 0 or m.rating <> 0);
 $$;
 
-create function count_inserted_reviews() returns trigger language plpgsql as $$
+create function count_inserted_reviews() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     perform move_review_counts(array_agg(venue_id), array_agg(1), array_agg(rating))
        from inserted where status = 'approved';
     return null;
 end $$;
 
-create function count_deleted_reviews() returns trigger language plpgsql as $$
+create function count_deleted_reviews() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     perform move_review_counts(array_agg(venue_id), array_agg(-1), array_agg(-rating))
        from deleted where status = 'approved';
     return null;
 end $$;
 
-create function count_updated_reviews() returns trigger language plpgsql as $$
+create function count_updated_reviews() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     perform move_review_counts(array_agg(venue_id), array_agg(count), array_agg(rating))
        from (select venue_id, 1 as count, rating from updated where status = 'approved'
@@ -219,7 +239,8 @@ create trigger venue_reviews_count_deleted after delete on venue_reviews
 
 -- ──────────────────────────────────────────────────────────────────── moderation
 
--- What waits for a moderator, and what was decided: one row a text that was held back or reported.
+-- What waits for a moderator, and what was decided: one row a text that was held back. An edit takes the row of the
+-- text before it away, so a decision is always about the text that its moderator read.
 create table content_moderation (
     id         bigint generated always as identity primary key,
     review_id  bigint references venue_reviews (id) on delete cascade,
@@ -237,7 +258,7 @@ create table content_moderation (
 
 create unique index content_moderation_review_idx  on content_moderation (review_id)  where status = 'pending';
 create unique index content_moderation_profile_idx on content_moderation (profile_id) where status = 'pending';
-create index content_moderation_queue_idx on content_moderation (priority desc, id) where status = 'pending';
+create index content_moderation_queue_idx on content_moderation (priority desc, created_at, id) where status = 'pending';
 create index content_moderation_of_review_idx  on content_moderation (review_id)  where review_id is not null;
 create index content_moderation_of_profile_idx on content_moderation (profile_id) where profile_id is not null;
 create index content_moderation_decided_by_idx on content_moderation (decided_by) where decided_by is not null;
@@ -254,12 +275,13 @@ create table reports (
     decided_at  timestamptz,
     decided_by  bigint references users (id) on delete set null,
     constraint reports_one_subject check (num_nonnulls(review_id, profile_id) = 1),
-    constraint reports_decided check ((status = 'open') = (decided_at is null)),
-    constraint reports_review_key  unique (reporter_id, review_id),
-    constraint reports_profile_key unique (reporter_id, profile_id)
+    constraint reports_decided check ((status = 'open') = (decided_at is null))
 );
 
-create index reports_queue_idx on reports (priority desc, id) where status = 'open';
+create unique index reports_review_key  on reports (reporter_id, review_id)  where status = 'open';
+create unique index reports_profile_key on reports (reporter_id, profile_id) where status = 'open';
+create index reports_reporter_id_idx on reports (reporter_id);
+create index reports_queue_idx on reports (priority desc, created_at, id) where status = 'open';
 create index reports_review_id_idx  on reports (review_id)  where review_id is not null;
 create index reports_profile_id_idx on reports (profile_id) where profile_id is not null;
 create index reports_decided_by_idx on reports (decided_by) where decided_by is not null;
@@ -285,7 +307,7 @@ create index user_bans_lifted_by_idx on user_bans (lifted_by) where lifted_by is
 -- Who decided what, for ever. Only an erasure takes a name out.
 create table moderation_log (
     id           bigint generated always as identity primary key,
-    moderator_id bigint,
+    moderator_id bigint      references users (id) on delete set null,
     action       text        not null check (action ~ '^[a-z_]+\.[a-z_]+$'),
     subject      text        not null check (subject ~ '^[a-z_]+:[0-9]+$'),  -- review:7, profile:3, user:3, report:9
     detail       jsonb       not null default '{}',
@@ -298,7 +320,7 @@ create index moderation_log_moderator_idx on moderation_log (moderator_id) where
 -- What was done with the powers of staff, for ever. Only an erasure takes a name out.
 create table audit_log (
     id         bigint generated always as identity primary key,
-    actor_id   bigint,                                     -- null: the command line, or an erased account
+    actor_id   bigint      references users (id) on delete set null,  -- null: the command line, or an erased account
     action     text        not null check (action ~ '^[a-z_-]+\.[a-z_-]+$'),
     subject    text        not null default '' check (char_length(subject) <= 200),
     detail     jsonb       not null default '{}',
@@ -306,7 +328,6 @@ create table audit_log (
 );
 
 create index audit_log_actor_idx on audit_log (actor_id) where actor_id is not null;
-create index audit_log_at_idx on audit_log (at desc, id desc);
 
 -- History is append-only for everybody; only erase_user() may take a person out of it. The roles that serve requests
 -- and write votes have no right to update or delete history at all, whatever they set.
@@ -336,8 +357,6 @@ create table email_preferences (
     updated_at   timestamptz     not null default now()
 );
 
-create index email_preferences_address_idx on email_preferences (lower(address));
-
 create trigger email_preferences_touch before update on email_preferences
     for each row execute function touch_updated_at();
 
@@ -346,17 +365,31 @@ create table email_queue (
     id         bigint generated always as identity primary key,
     user_id    bigint         not null references users (id) on delete cascade,
     kind       email_kind     not null,
-    about      text           not null check (char_length(about) between 1 and 200),  -- show:7, address:…
-    detail     jsonb          not null default '{}',
+    about      text           not null check (char_length(about) between 1 and 200),  -- show:7, address:<hash>:<ms>
     priority   priority_level not null default 'normal',
     status     email_status   not null default 'queued',
     attempts   smallint       not null default 0 check (attempts >= 0),
-    not_before timestamptz    not null default now(),
+    not_before timestamptz    not null default now(),      -- while it is being sent: until when its sender holds it
     created_at timestamptz    not null default now(),
     constraint email_queue_once_key unique (user_id, kind, about)
 );
 
 create index email_queue_due_idx on email_queue (priority desc, not_before, id) where status in ('queued', 'sending');
+create index email_queue_address_idx on email_queue (split_part(about, ':', 2)) where kind = 'confirm_address';
+
+-- Of which shows something is to be said.
+create index shows_created_at_idx on shows (created_at);
+create index shows_finalised_at_idx on shows (finalised_at) where finalised_at is not null;
+
+-- takes: how often somebody wants letters, and an instant
+-- gives: when what is said then goes out: at once; at the next 08:00 UTC; on the next Monday at 08:00 UTC; null: never
+create function mail_due_at(frequency email_frequency, instant timestamptz) returns timestamptz
+language sql stable strict parallel safe
+return case frequency
+           when 'immediately' then instant
+           when 'daily'  then date_trunc('day',  instant - interval '8 hours', 'UTC') + interval '32 hours'
+           when 'weekly' then date_trunc('week', instant - interval '8 hours', 'UTC') + interval '176 hours'
+       end;
 
 -- What became of each attempt.
 create table email_log (
@@ -399,7 +432,8 @@ create index api_keys_user_id_idx on api_keys (user_id);
 
 -- migrate:down
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';
+lock table log_positions in exclusive mode;
 
 drop table api_keys, email_unsubscribes, email_log, email_queue, email_preferences, audit_log, moderation_log,
            user_bans, reports, content_moderation, venue_reviews, artist_stats, user_show_attendance,
@@ -410,6 +444,8 @@ begin
 end $$;
 drop trigger venues_touch on venues;
 create trigger venues_touch before update on venues for each row execute function touch_updated_at();
+drop function mail_due_at;
+drop index shows_finalised_at_idx, shows_created_at_idx;
 alter table venues drop column review_count, drop column rating_sum;
 drop trigger shows_count_moved on shows;
 drop trigger shows_count_deleted on shows;
@@ -420,6 +456,7 @@ drop function count_updated_reviews, count_deleted_reviews, count_inserted_revie
               count_moved_show, count_shows, count_attendance, count_follows, begin_artist_stats;
 drop index users_staff_idx, users_nobody_idx;
 alter table users drop column nobody;
+alter table users drop column token_until;
 alter table users add column display_name text check (char_length(display_name) between 1 and 80);
 update users u set display_name = p.display_name from user_profiles p where p.user_id = u.id;
 drop table user_profiles;

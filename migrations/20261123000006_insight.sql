@@ -2,7 +2,7 @@
 
 -- What the votes say: statistics of a show, and what is trending.
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';  -- votes wait behind us; the start tries again
 
 -- Exponential decay by the hour: a vote counts 2^(-age / half-life), all votes of an hour alike, so that the same
 -- number follows from the hourly roll-ups however often it is computed (forward decay: Cormode et al., 2009).
@@ -48,15 +48,25 @@ begin
        set score = excluded.score, votes_24h = excluded.votes_24h, refreshed_at = excluded.refreshed_at;
     get diagnostics scored_count = row_count;
 
+    -- Follows move the same rows meanwhile, so that these are locked in order before they are changed.
+    with counted as (
+        select a.artist_id, coalesce(sum(t.score), 0) as score, coalesce(sum(w.vote_count), 0) as vote_count
+          from artist_stats a
+          left join shows w on w.artist_id = a.artist_id
+          left join show_trending t on t.show_id = w.id
+         group by a.artist_id
+    ), changed as (
+        select a.artist_id, n.score, n.vote_count
+          from artist_stats a
+          join counted n on n.artist_id = a.artist_id
+         where (a.score, a.vote_count) is distinct from (n.score, n.vote_count)
+         order by a.artist_id
+           for update of a
+    )
     update artist_stats a
-       set score = n.score, vote_count = n.vote_count, refreshed_at = as_of
-      from (select a.artist_id, coalesce(sum(t.score), 0) as score, coalesce(sum(w.vote_count), 0) as vote_count
-              from artist_stats a
-              left join shows w on w.artist_id = a.artist_id
-              left join show_trending t on t.show_id = w.id
-             group by a.artist_id
-             order by a.artist_id) n
-     where a.artist_id = n.artist_id and (a.score, a.vote_count) is distinct from (n.score, n.vote_count);
+       set score = c.score, vote_count = c.vote_count, refreshed_at = as_of
+      from changed c
+     where a.artist_id = c.artist_id;
     return scored_count;
 end $$;
 
@@ -64,7 +74,7 @@ end $$;
 create function get_trending_shows(count integer default 20)
 returns table (rank bigint, show_id bigint, slug text, name text, status show_status, starts_at timestamptz,
                artist_id bigint, artist_name text, venue_id bigint, venue_name text, score float8,
-               vote_count bigint, votes_24h bigint, votes_1h bigint, attendance_count bigint, refreshed_at timestamptz)
+               vote_count bigint, votes_24h bigint, votes_this_hour bigint, attendance_count bigint, refreshed_at timestamptz)
 language sql stable as $$
     select row_number() over (order by t.score desc, t.show_id), w.id, w.slug, w.name, w.status, w.starts_at,
            a.id, a.name, v.id, v.name, t.score, w.vote_count, t.votes_24h,
@@ -131,7 +141,7 @@ $$;
 
 -- migrate:down
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';
 
 drop function get_vote_stats, get_trending_artists, get_trending_shows, update_trending_scores;
 drop table show_trending;

@@ -2,7 +2,7 @@
 
 -- What must always hold, asked of the rows; and forgetting somebody.
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';  -- votes wait behind us; the start tries again
 
 -- gives: every count that differs from the rows it counts; none: all is well
 create function miscounts()
@@ -60,47 +60,50 @@ $$;
 
 -- takes: nothing; makes every count that miscounts() tells of right
 -- gives: how many rows were changed
--- locks: all rows of log_positions, so that no writer commits meanwhile; then in the usual order
+-- locks: all rows of log_positions, so that no writer commits meanwhile; then the rows with wrong counts, in the usual
+--        order: whoever changes what they count waits for them, so what is counted afterwards is all there is
 create function repair_counts() returns bigint language plpgsql as $$
 declare
+    song_ids bigint[]; setlist_ids bigint[]; show_ids bigint[]; artist_ids bigint[]; venue_ids bigint[];
     repaired bigint := 0;
     step bigint;
 begin
     perform from log_positions order by shard for update;
+    select array_agg(m.id) filter (where m.subject = 'song'), array_agg(m.id) filter (where m.subject = 'setlist'),
+           array_agg(m.id) filter (where m.subject = 'show'), array_agg(m.id) filter (where m.subject = 'artist'),
+           array_agg(m.id) filter (where m.subject = 'venue')
+      into song_ids, setlist_ids, show_ids, artist_ids, venue_ids
+      from miscounts() m;
+    perform from setlist_songs where id = any(song_ids) order by id for update;
+    perform from setlists where id = any(setlist_ids) order by id for update;
+    perform from shows where id = any(show_ids) order by id for update;
+    perform from artist_stats where artist_id = any(artist_ids) order by artist_id for update;
+    perform from venues where id = any(venue_ids) order by id for update;
+
     update setlist_songs s
-       set up_count = v.up, down_count = v.down
-      from (select s.id, count(v.*) filter (where v.choice = 'up') as up,
-                   count(v.*) filter (where v.choice = 'down') as down
-              from setlist_songs s left join votes v on v.setlist_song_id = s.id group by s.id) v
-     where v.id = s.id and (s.up_count, s.down_count) is distinct from (v.up, v.down);
+       set (up_count, down_count) =
+           (select count(*) filter (where v.choice = 'up'), count(*) filter (where v.choice = 'down')
+              from votes v where v.setlist_song_id = s.id)
+     where s.id = any(song_ids);
     get diagnostics step = row_count; repaired := repaired + step;
     update setlists l
-       set vote_count = v.votes
-      from (select l.id, coalesce(sum(s.up_count + s.down_count), 0) as votes
-              from setlists l left join setlist_songs s on s.setlist_id = l.id group by l.id) v
-     where v.id = l.id and l.vote_count <> v.votes;
+       set vote_count = (select coalesce(sum(s.up_count + s.down_count), 0) from setlist_songs s where s.setlist_id = l.id)
+     where l.id = any(setlist_ids);
     get diagnostics step = row_count; repaired := repaired + step;
     update shows w
-       set vote_count = v.votes, attendance_count = v.going
-      from (select w.id,
-                   (select coalesce(sum(s.up_count + s.down_count), 0) from setlist_songs s where s.show_id = w.id) as votes,
-                   (select count(*) from user_show_attendance g where g.show_id = w.id) as going
-              from shows w) v
-     where v.id = w.id and (w.vote_count, w.attendance_count) is distinct from (v.votes, v.going);
+       set vote_count = (select coalesce(sum(s.up_count + s.down_count), 0) from setlist_songs s where s.show_id = w.id),
+           attendance_count = (select count(*) from user_show_attendance g where g.show_id = w.id)
+     where w.id = any(show_ids);
     get diagnostics step = row_count; repaired := repaired + step;
     update artist_stats a
-       set follower_count = v.followers, show_count = v.shows
-      from (select a.artist_id,
-                   (select count(*) from user_follows_artists f where f.artist_id = a.artist_id) as followers,
-                   (select count(*) from shows w where w.artist_id = a.artist_id) as shows
-              from artist_stats a) v
-     where v.artist_id = a.artist_id and (a.follower_count, a.show_count) is distinct from (v.followers, v.shows);
+       set follower_count = (select count(*) from user_follows_artists f where f.artist_id = a.artist_id),
+           show_count = (select count(*) from shows w where w.artist_id = a.artist_id)
+     where a.artist_id = any(artist_ids);
     get diagnostics step = row_count; repaired := repaired + step;
     update venues v
-       set review_count = n.reviews, rating_sum = n.ratings
-      from (select v.id, count(r.id) as reviews, coalesce(sum(r.rating), 0) as ratings
-              from venues v left join venue_reviews r on r.venue_id = v.id and r.status = 'approved' group by v.id) n
-     where n.id = v.id and (v.review_count, v.rating_sum) is distinct from (n.reviews, n.ratings);
+       set (review_count, rating_sum) =
+           (select count(*), coalesce(sum(r.rating), 0) from venue_reviews r where r.venue_id = v.id and r.status = 'approved')
+     where v.id = any(venue_ids);
     get diagnostics step = row_count;
     return repaired + step;
 end $$;
@@ -162,77 +165,106 @@ create function integrity_check() returns table (rule text, subject text, detail
 $$;
 
 -- takes: a user
--- gives: how much was erased, and of which shows ballots were handed on; null: no such user
+-- gives: how much was erased; the ballots that were handed on, and the positions they stand at, so that the hot copy can
+--        be held against them (docs/adr/0009); null: no such user
 -- locks: all rows of log_positions, then in the usual order; one erasure at a time
--- Counts stay exact: votes pass to nobodies, users without any data, numbered from 1 anew in every show, so that
--- nothing ties the ballots of one person together; the history is user 0's. Instants are rounded down to the hour.
+-- Counts stay exact: votes pass to nobodies, users without any data, drawn anew for every show, so that nothing ties the
+-- ballots of one person together; the history is user 0's. Instants are rounded down to the hour.
 -- Everything else of the user is deleted, and the name taken out of the logs of moderators and staff.
 create function erase_user(wanted bigint) returns jsonb
-language plpgsql security definer set search_path = public, pg_temp set app.erasing = 'on' as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
     began_at timestamptz := clock_timestamp();
-    show_ids bigint[];
-    vote_count bigint;
+    written_since timestamptz;
     history_count bigint;
     later_count bigint;
+    vote_count bigint;
+    ballots jsonb;
+    show_ids bigint[];
+    heir_ids bigint[] := '{}';
+    nobody_count integer;
+    drawn integer;
+    heir_id bigint;
+    inherited bigint;
 begin
-    -- `role` is what the session has set, not the owner whose rights this runs with.
-    if current_setting('role') = 'mysetlist_request'
-       and wanted is distinct from nullif(current_setting('app.user_id', true), '')::bigint
-       and coalesce(current_setting('app.role', true), '') <> 'admin' then
+    -- Here the current user is the owner, whose rights this runs with; who called is in `role` and the session's user.
+    if (current_setting('role') = 'mysetlist_request' or not pg_has_role(session_user, current_user, 'member'))
+       and coalesce(current_setting('app.role', true), '') <> 'admin'
+       and not coalesce(wanted = nullif(current_setting('app.user_id', true), '')::bigint, false) then
         raise exception 'only oneself' using errcode = 'insufficient_privilege';
     end if;
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     if not exists (select from users where id = wanted and nobody is null) then
         return null;
     end if;
+    -- For the rest of this call. As a clause of the function it would take a superuser to make it.
+    perform set_config('app.erasing', 'on', true);
     -- The history is read from end to end, while the writers go on.
     with renamed as (
         update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted returning 1
     )
     select count(*) into history_count from renamed;
     perform from log_positions order by shard for update;
-    -- What they wrote meanwhile is new; a log that waited for this database may be hours behind, not days.
+    -- What was written meanwhile, however old the log it waited in. A commit that the first look did not see began
+    -- less than a statement's timeout before it.
+    select to_timestamp((min(entries[1]) >> 10) / 1000.0) into written_since
+      from log_commits where committed_at > began_at - interval '1 minute';
     with renamed as (
         update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC')
-         where user_id = wanted and cast_at > began_at - interval '1 day' returning 1
+         where user_id = wanted and cast_at >= written_since returning 1
     )
     select count(*) into later_count from renamed;
 
-    select coalesce(array_agg(distinct show_id), '{}') into show_ids from votes where user_id = wanted;
-    insert into users (nobody)
-    select n from generate_series(1, 1 + (select coalesce(max(nobody), 0) from users)) n
-     where cardinality(show_ids) > 0
-        on conflict (nobody) where nobody is not null do nothing;
-    with heir as (
-        select s.show_id,
-               (select u.id from users u
-                 where u.nobody is not null
-                   and not exists (select from votes v where v.user_id = u.id and v.show_id = s.show_id)
-                 order by u.nobody limit 1) as user_id
-          from unnest(show_ids) as s (show_id)
-    ), handed_on as (
+    select coalesce(jsonb_object_agg(show_id, ballot), '{}'), coalesce(array_agg(show_id), '{}')
+      into ballots, show_ids
+      from (select show_id, string_agg(setlist_song_id || left(choice::text, 1), '' order by setlist_song_id) as ballot
+              from votes where user_id = wanted group by show_id) b;
+    -- No show needs more nobodies than there were erasures; a hundred more leave chance a choice.
+    if show_ids <> '{}' then
+        select coalesce(max(nobody), 0) into nobody_count from users;
+        insert into users (nobody) select generate_series(nobody_count + 1, greatest(nobody_count + 1, 100));
+        select max(nobody) into nobody_count from users;
+    end if;
+    foreach inherited in array show_ids loop
+        loop
+            drawn := 1 + floor(random() * nobody_count);
+            select u.id into heir_id
+              from users u
+             where u.nobody = drawn
+               and not exists (select from votes v where v.user_id = u.id and v.show_id = inherited);
+            exit when found;
+        end loop;
+        heir_ids := heir_ids || heir_id;
+    end loop;
+    with handed_on as (
         update votes v
            set user_id = h.user_id, cast_at = greatest(date_trunc('hour', v.cast_at, 'UTC'), w.opens_at)
-          from heir h
+          from unnest(show_ids, heir_ids) as h (show_id, user_id)
           join shows w on w.id = h.show_id
          where v.user_id = wanted and v.show_id = h.show_id
      returning 1
     )
     select count(*) into vote_count from handed_on;
 
-    update moderation_log set moderator_id = null where moderator_id = wanted;
     update moderation_log set subject = split_part(subject, ':', 1) || ':0', detail = '{}'
-     where subject in ('user:' || wanted, 'profile:' || wanted);
-    update audit_log set actor_id = null where actor_id = wanted;
+     where subject in (select unnest(array['user:' || wanted, 'profile:' || wanted])
+                       union all select 'review:' || id from venue_reviews where user_id = wanted
+                       union all select 'report:' || id from reports where reporter_id = wanted);
     update audit_log set subject = 'user:0', detail = '{}' where subject = 'user:' || wanted;
     delete from reports where reporter_id = wanted;
+    -- These would go with the user too, but not in the order of locks.
+    delete from user_show_attendance where user_id = wanted;
+    delete from user_follows_artists where user_id = wanted;
+    delete from venue_reviews where user_id = wanted;
     delete from users where id = wanted;
-    return jsonb_build_object('votes', vote_count, 'history', history_count + later_count, 'shows', to_jsonb(show_ids));
+    perform set_config('app.erasing', '', true);
+    return jsonb_build_object(
+        'votes', vote_count, 'history', history_count + later_count, 'ballots', ballots,
+        'positions', (select jsonb_object_agg(shard, position) from log_positions));
 end $$;
 
 -- migrate:down
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';
 
 drop function erase_user, integrity_check, repair_counts, miscounts;

@@ -8,7 +8,7 @@
 --
 -- Roles belong to the whole server, not to this database, so another MySetlist on it may have made them already.
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';  -- votes wait behind us; the start tries again
 
 do $$
 declare
@@ -29,6 +29,9 @@ begin
         end;
     end loop;
 end $$;
+
+-- Nobody commits votes from here on. Whoever does takes log_positions first, so they hold none of these tables now.
+lock table log_positions in exclusive mode;
 
 create function app_user_id() returns bigint language sql stable parallel safe
 return nullif(current_setting('app.user_id', true), '')::bigint;
@@ -56,6 +59,7 @@ grant select, insert, update on user_vote_limits to mysetlist_writer;
 grant update on setlist_songs, setlists, shows to mysetlist_writer;
 grant update on log_positions to mysetlist_writer;
 grant select, insert, delete on log_commits to mysetlist_writer;
+grant select on user_bans to mysetlist_writer;
 
 -- ───────────────────────────────────────────────────────────────────── requests
 
@@ -74,10 +78,60 @@ grant update (role) on users to mysetlist_request;
 create function sign_up() returns bigint language sql security definer set search_path = public, pg_temp as $$
     insert into users default values returning id
 $$;
-revoke execute on function sign_up from public;
-grant execute on function sign_up to mysetlist_request;
 
-revoke execute on function erase_user, repair_counts from public;
+-- takes: how long the token is good that oneself is about to get
+-- gives: the account's role; null: it is gone. Written once a day at most
+create function keep_account(ttl interval) returns user_role
+language sql security definer set search_path = public, pg_temp as $$
+    update users set token_until = now() + ttl
+     where id = app_user_id() and token_until < now() + ttl - interval '1 day';
+    select role from users where id = app_user_id();
+$$;
+
+revoke execute on function sign_up, keep_account from public;
+grant execute on function sign_up, keep_account to mysetlist_request;
+
+-- takes: the review or profile whose text somebody is changing; what waited for a moderator is no more. Only of
+--        oneself: an author may not read the queue, so the rights are the owner's
+create function leave_queue(review bigint, profile bigint) returns void
+language sql security definer set search_path = public, pg_temp as $$
+    delete from content_moderation
+     where status = 'pending'
+       and (profile_id = profile and profile = app_user_id()
+            or review_id = (select id from venue_reviews where id = review and user_id = app_user_id()))
+$$;
+revoke execute on function leave_queue from public;
+grant execute on function leave_queue to mysetlist_request;
+
+-- takes: part of a display name; gives: whose it may be, for staff alone. fold() leaves no wildcards
+-- Under row security an index on words is of no use, because `like` may not look at a row before its policy has.
+create function find_people(words text) returns setof bigint
+language sql stable security definer set search_path = public, pg_temp as $$
+    select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
+$$;
+revoke execute on function find_people from public;
+grant execute on function find_people to mysetlist_request;
+
+-- takes: the SHA-256 of an API key
+-- gives: whom it speaks for and what it may do, never more than its maker; none: unknown, expired or revoked
+-- Who comes with a key is nobody yet, so no policy could show it. Its use is written down at most once a minute.
+create function use_api_key(hash bytea) returns table (user_id bigint, role user_role)
+language sql security definer set search_path = public, pg_temp as $$
+    update api_keys k
+       set last_used_at = now()
+     where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+       and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
+    select k.user_id, least(k.role, u.role)
+      from api_keys k
+      join users u on u.id = k.user_id
+     where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+$$;
+revoke execute on function use_api_key from public;
+grant execute on function use_api_key to mysetlist_request;
+
+-- Parts of triggers, some with their owner's rights: nobody's to call.
+revoke execute on function erase_user, repair_counts, move_review_counts, recount_artist_songs, refresh_show_words
+    from public;
 grant execute on function erase_user to mysetlist_request;
 
 -- ───────────────────────────────────────────────────────────────────── policies
@@ -139,7 +193,7 @@ create policy venue_reviews_change on venue_reviews for update to mysetlist_requ
 create policy venue_reviews_delete on venue_reviews for delete to mysetlist_request
     using (user_id = (select app_user_id()) or (select app_is_staff()));
 
--- An author's text enters the queue with the author's own request; only staff may look at the queue or decide.
+-- An author's text enters the queue with the author's own request and the author sees what became of it; staff decides.
 alter table content_moderation enable row level security;
 create policy content_moderation_enter on content_moderation for insert to mysetlist_request
     with check (status = 'pending' and
@@ -148,6 +202,9 @@ create policy content_moderation_enter on content_moderation for insert to myset
                  or review_id in (select r.id from venue_reviews r where r.user_id = (select app_user_id()))));
 create policy content_moderation_staff on content_moderation for select to mysetlist_request
     using ((select app_is_staff()));
+create policy content_moderation_own on content_moderation for select to mysetlist_request
+    using (profile_id = (select app_user_id())
+           or review_id in (select r.id from venue_reviews r where r.user_id = (select app_user_id())));
 create policy content_moderation_decide on content_moderation for update to mysetlist_request
     using ((select app_is_staff())) with check ((select app_is_staff()));
 
@@ -160,6 +217,7 @@ create policy reports_decide on reports for update to mysetlist_request
     using ((select app_is_staff())) with check ((select app_is_staff()));
 
 alter table user_bans enable row level security;
+create policy user_bans_writer on user_bans for select to mysetlist_writer using (true);
 create policy user_bans_read on user_bans for select to mysetlist_request
     using (user_id = (select app_user_id()) or (select app_is_staff()));
 create policy user_bans_staff on user_bans for insert to mysetlist_request
@@ -169,13 +227,13 @@ create policy user_bans_change on user_bans for update to mysetlist_request
 
 alter table moderation_log enable row level security;
 create policy moderation_log_read on moderation_log for select to mysetlist_request
-    using ((select app_is_staff()));
+    using ((select app_is_staff()) or moderator_id = (select app_user_id()));
 create policy moderation_log_write on moderation_log for insert to mysetlist_request
     with check ((select app_is_staff()) and moderator_id = (select app_user_id()));
 
 alter table audit_log enable row level security;
 create policy audit_log_read on audit_log for select to mysetlist_request
-    using ((select app_is_admin()));
+    using ((select app_is_admin()) or actor_id = (select app_user_id()));
 create policy audit_log_write on audit_log for insert to mysetlist_request
     with check ((select app_is_staff()) and actor_id = (select app_user_id()));
 
@@ -198,7 +256,12 @@ alter table email_unsubscribes enable row level security;
 
 alter table api_keys enable row level security;
 create policy api_keys_admin on api_keys for all to mysetlist_request
-    using ((select app_is_admin())) with check ((select app_is_admin()) and user_id = (select app_user_id()));
+    using ((select app_is_admin())) with check ((select app_is_admin()));
+-- An administrator revokes anybody's key, and makes none in another's name.
+create policy api_keys_own on api_keys as restrictive for insert to mysetlist_request
+    with check (user_id = (select app_user_id()));
+create policy api_keys_read_own on api_keys for select to mysetlist_request
+    using (user_id = (select app_user_id()));
 
 alter table database_operations enable row level security;
 create policy database_operations_admin on database_operations for select to mysetlist_request
@@ -213,7 +276,8 @@ create policy import_log_admin on import_log for select to mysetlist_request usi
 
 -- migrate:down
 
-set local lock_timeout = '5s';
+set local lock_timeout = '1s';
+lock table log_positions in exclusive mode;
 
 do $$
 declare
@@ -227,8 +291,9 @@ begin
         execute format('alter table %I disable row level security', found.relname);
     end loop;
 end $$;
-drop function sign_up, app_is_admin, app_is_staff, app_user_id;
-grant execute on function erase_user, repair_counts to public;
+drop function use_api_key, find_people, leave_queue, keep_account, sign_up, app_is_admin, app_is_staff, app_user_id;
+grant execute on function erase_user, repair_counts, move_review_counts, recount_artist_songs, refresh_show_words
+   to public;
 drop owned by mysetlist_request, mysetlist_writer;
 do $$
 begin

@@ -165,18 +165,25 @@ def migrate_down(
 def seed(
     profile: Annotated[Profile, typer.Option(help="How much.")] = Profile.demo,
     random_seed: Annotated[int, typer.Option("--seed", help="The same number gives the same data.")] = 1,
+    shows: Annotated[int | None, typer.Option(help="large only: how many shows; 1000.")] = None,
+    votes: Annotated[int | None, typer.Option(help="large only: how many votes; 5000 a show.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Add sample data; a second time changes nothing."""
-    from server.catalog import seeding
+    from server.catalog import large, seeding, staging
     from server.commands import engines_for
 
+    if profile is Profile.demo and (shows is not None or votes is not None):
+        raise SetupError("--shows and --votes need --profile large")
+    size = large.LargeSize.of(shows, votes, random_seed) if profile is Profile.large else None
     settings = _settings(data_dir=data_dir)
 
-    async def command() -> seeding.SeedResult:
+    async def command() -> staging.SeedResult:
         with _progress_bars() as show:
             async with engines_for(settings, valkey=False, tables=True) as engines:
-                return await seeding.seed(engines.database_url, profile=profile.value, seed=random_seed, progress=show)
+                if size is not None:
+                    return await large.seed_large(engines.database_url, size, progress=show)
+                return await seeding.seed(engines.database_url, seed=random_seed, progress=show)
 
     added = _run(command())
     counts = {name: getattr(added, name) for name in added.__struct_fields__}
@@ -364,6 +371,56 @@ def export(
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; only you may read it.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write the database to a file; nodes may go on running."""
+    from server.backup import backup as write
+    from server.commands import engines_for
+
+    settings = _settings(data_dir=data_dir)
+
+    async def command() -> int:
+        with _shown_progress() as progress:
+            async with engines_for(settings, valkey=False, tables=False) as engines:
+                return await write(engines.database_url, file.absolute(), progress, force=force)
+
+    size_bytes = _run(command())
+    typer.echo(f"{file}: {size_bytes / 1e6:,.1f} MB")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="Made by `backup`.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Put a backup in the place of all that is there; no node may be running."""
+    from server.backup import restore as put_back
+    from server.commands import engines_for
+
+    settings = _settings(data_dir=data_dir)
+    if not yes and not sys.stdin.isatty():
+        raise SetupError("restore replaces everything in the database; say --yes")
+    if not yes:
+        typer.confirm(f"{file} replaces everything in the database. Go on?", abort=True)
+
+    async def command() -> list[Any]:
+        with _shown_progress() as progress:
+            async with engines_for(settings, valkey=True, tables=False) as engines:
+                return list(await put_back(engines.database_url, engines.redis_url, file.absolute(), progress))
+
+    differences = _run(command())
+    for difference in differences:
+        typer.echo(str(difference))
+    if differences:
+        raise typer.Exit(1)
+    typer.echo(f"restored {file}; all counts agree with the rows")
+
+
+@app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """Check settings, engines, versions and clocks; exit 1 with the reason."""
     from rich.console import Console
@@ -405,6 +462,21 @@ def _progress_bars() -> Iterator[Callable[[str, int, int], None]]:
             if stage not in stages:
                 stages[stage] = bars.add_task(stage)
             bars.update(stages[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr that is gone at the end, and what moves it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+        bar = bars.add_task("starting", total=None)
+
+        def show(stage: str, done: int, total: int) -> None:
+            bars.update(bar, description=stage, completed=done, total=total)
 
         yield show
 

@@ -7,6 +7,7 @@ import gc
 import resource
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
@@ -21,10 +22,26 @@ from server.clock import SystemClock
 from server.embedded import open_engines
 from server.errors import SetupError, StoreError
 from server.feeds import Feeds
+from server.insight.routes import InsightRoutes
 from server.live.connection import Services
 from server.live.listener import Listener, Sources
 from server.live.routes import LiveRoutes
 from server.live.sockets import Sockets
+from server.openapi import document_endpoint
+from server.people.accounts import AccountRoutes
+from server.people.bans import VoteBans
+from server.people.follows import FollowRoutes
+from server.people.keys import Bearers, KeyRoutes
+from server.people.mail.letters import Letterhead
+from server.people.mail.queueing import Queueing
+from server.people.mail.routes import MailRoutes
+from server.people.mail.sender import Sender
+from server.people.mail.smtp import MailServer
+from server.people.moderation import ModerationRoutes
+from server.people.privacy import PrivacyRoutes
+from server.people.profiles import ProfileRoutes
+from server.people.reports import ReportRoutes
+from server.people.reviews import ReviewRoutes
 from server.people.routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, first_admin_link, verify_token
 from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
@@ -34,13 +51,15 @@ from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.engine import check_postgres
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
+from server.upkeep import Upkeep
 from server.voting import log as voting_log
+from server.voting.forgetting import Forgetting
 from server.voting.intake import Intake
 from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
-from server.web import Pages, add_headers, answer_errors, check_origins, http_logger, identifier, routes_of
+from server.web import Pages, Runner, add_headers, answer_errors, check_origins, identifier, routes_of
 
 log = structlog.get_logger()
 
@@ -85,10 +104,12 @@ class Databases:
 class Node:
     """One node: all rooms, connected. Build it with `start`.
 
-    Takes: settings with both addresses given; `ready_line` is what `serve` prints
+    Takes: settings with both addresses given; has_own_database, whether PostgreSQL is of this node's own engines
     """
 
-    def __init__(self, settings: Settings, databases: Databases, shard_count: int) -> None:
+    def __init__(
+        self, settings: Settings, databases: Databases, shard_count: int, *, has_own_database: bool = False
+    ) -> None:
         assert settings.redis_url is not None
         clock = SystemClock()
         self._settings = settings
@@ -96,12 +117,15 @@ class Node:
         database = databases.writer
         self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
         self._feeds = Feeds(database, self._tallies, clock)
+        self._upkeep = Upkeep(databases.owner, settings.redis_url, clock, is_own=has_own_database)
+        self._vote_bans = VoteBans(database)
         self._intake = Intake(
             settings.redis_url,
             database,
             clock,
             shard_count=shard_count,
             votes_per_day_max=settings.votes_per_day_max,
+            why_refused=self._vote_bans.why_refused,
         )
         self._writer = Writer(settings.redis_url, database, clock, shard_count=shard_count)
         self._listener = Listener(
@@ -117,6 +141,7 @@ class Node:
                 shard_count=shard_count,
             ),
         )
+        self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
         self._sockets = Sockets(clock)
         self._runner = self._build_web(clock)
         self._loops: dict[str, asyncio.Task[None]] = {}
@@ -125,7 +150,7 @@ class Node:
         self.port = 0
 
     @classmethod
-    async def start(cls, settings: Settings) -> Node:
+    async def start(cls, settings: Settings, *, has_own_database: bool = False) -> Node:
         """Connects, starts the loops, then listens.
 
         Raises: SetupError: the port is taken; StoreUnavailable: PostgreSQL does not answer
@@ -134,7 +159,7 @@ class Node:
         databases = await Databases.open(settings.database_url)
         async with databases.writer.connection() as connection:
             rows = [row async for row in voting_log.queries.fetch_positions(connection)]
-        node = cls(settings, databases, shard_count=len(rows))
+        node = cls(settings, databases, shard_count=len(rows), has_own_database=has_own_database)
         for name, loop in node._all_loops().items():
             node._run_loop(name, loop)
         await node._runner.setup()
@@ -187,6 +212,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         await self._tallies.close()
+        await self._forgetting.close()
         await self._databases.close()
 
     async def _wait_for_casts(self) -> None:
@@ -206,6 +232,26 @@ class Node:
             "pusher": self._feeds.hub.run(),
             "feeds": self._feeds.run(),
             "sockets": self._sockets.run(),
+            **self._upkeep.loops(),
+            "vote-bans": self._vote_bans.run(),
+            **self._mail_loops(SystemClock()),
+        }
+
+    def _mail_loops(self, clock: SystemClock) -> dict[str, Coroutine[Any, Any, None]]:
+        """Letters, on a node that has a mail server."""
+        settings = self._settings
+        if settings.smtp_url is None:
+            return {}
+        letterhead = Letterhead(
+            mail_from=settings.mail_from or f"MySetlist <mysetlist@{socket.gethostname()}>",
+            secret=settings.secret,
+            public_url=lambda: settings.public_url or self.url,
+        )
+        server = MailServer(settings.smtp_url, letterhead.sender)
+        owner = self._databases.owner
+        return {
+            "mail-queueing": Queueing(owner, clock).run(),
+            "mail-sender": Sender(owner, clock, server, letterhead).run(),
         }
 
     def _run_loop(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
@@ -231,13 +277,35 @@ class Node:
             *CatalogRoutes(requests, clock).endpoints(),
             *VotingRoutes(self._intake).endpoints(),
             *SessionRoutes(requests, self._settings.secret).endpoints(),
+            *InsightRoutes(requests, clock).endpoints(),
+            *self._upkeep.endpoints(),
+            *ProfileRoutes(requests).endpoints(),
+            *FollowRoutes(requests).endpoints(),
+            *ReviewRoutes(requests).endpoints(),
+            *ReportRoutes(requests).endpoints(),
+            *ModerationRoutes(requests).endpoints(),
+            *AccountRoutes(requests, clock).endpoints(),
+            *KeyRoutes(requests).endpoints(),
+            *PrivacyRoutes(requests, self._forgetting.forget, self._sockets.hang_up_user).endpoints(),
+            *MailRoutes(
+                requests,
+                self._databases.owner,
+                clock,
+                self._settings.secret,
+                can_send=self._settings.smtp_url is not None,
+            ).endpoints(),
         ]
 
     def _build_web(self, clock: SystemClock) -> web.AppRunner:
         def authenticate(token: str) -> Identity:
             return verify_token(self._settings.secret, token)
 
-        identify = identifier(authenticate)
+        async def authenticate_socket(token: str) -> Identity:
+            return authenticate(token)
+
+        bearers = Bearers(self._databases.requests, clock, authenticate)
+        self.endpoints = self._endpoints(clock)
+        self.endpoints.append(document_endpoint(self.endpoints))
         services = Services(
             hub=self._feeds.hub,
             clock=clock,
@@ -250,12 +318,10 @@ class Node:
             middlewares=[answer_errors, check_origins(self._settings.origins)], client_max_size=BODY_BYTES_MAX
         )
         app.on_response_prepare.append(add_headers)
-        app.add_routes(routes_of(self._endpoints(clock), identify, TOKEN_TTL_S))
-        app.add_routes(LiveRoutes(services, self._sockets, identify).routes())
+        app.add_routes(routes_of(self.endpoints, identifier(bearers.identify), TOKEN_TTL_S))
+        app.add_routes(LiveRoutes(services, self._sockets, identifier(authenticate_socket)).routes())
         app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
-        return web.AppRunner(
-            app, access_log=None, logger=http_logger(), handler_cancellation=True, shutdown_timeout=2.0
-        )
+        return Runner(app, handler_cancellation=True, shutdown_timeout=2.0)
 
     def _why_not_ready(self) -> list[str]:
         reasons = {
@@ -286,10 +352,11 @@ async def serve(settings: Settings) -> None:
     engines = open_engines(
         settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url, may_join=False
     )
+    has_own_database = settings.database_url is None
     async with engines as addresses:
         settings = replace(settings, database_url=addresses.database_url, redis_url=addresses.redis_url)
         await _prepare(settings)
-        node = await Node.start(settings)
+        node = await Node.start(settings, has_own_database=has_own_database)
         crowd: asyncio.subprocess.Process | None = None
         try:
             await node.wait_until_ready()

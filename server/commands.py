@@ -60,7 +60,7 @@ async def new_token(settings: Settings, role: str, ttl_s: int) -> str:
     async with engines_for(settings, valkey=False, tables=True) as engines:
         database = await Database.open(engines.database_url, pool_size=1)
         try:
-            user_id = await create_user(database, role)
+            user_id = await create_user(database, role, ttl_s)
         finally:
             await database.close()
     return mint_token(settings.secret, user_id, role, ttl_s)

@@ -9,20 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from rich.table import Table
 
 from server.cache.engine import check_valkey
 from server.embedded import Addresses, open_engines
-from server.errors import SetupError
+from server.errors import MailUnavailable, SetupError
+from server.people.mail.smtp import MailServer
 from server.settings import Settings, data_folder
-from server.store.engine import check_postgres
+from server.store.database import REQUEST_ROLE, WRITER_ROLE
+from server.store.engine import check_postgres, missing_rights
 from server.store.migrations import dbmate_path, migrate_status
 
 # Windows and budgets are decided on Valkey's clock, days and history on PostgreSQL's.
 CLOCK_DIFFERENCE_MAX_MS = 1_000.0
 DISK_FREE_BYTES_MIN = 1_000_000_000
 CONNECTIONS_MIN = 30
+# What the migrations stand on.
+EXTENSIONS = ("unaccent", "pg_trgm", "cube")
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -46,7 +51,7 @@ async def examine(environ: Mapping[str, str], data_dir: Path | None) -> list[Che
         settings = Settings.from_environ(environ, data_dir=data_dir)
     except SetupError as error:
         return [*checks, Check("settings", "fail", str(error))]
-    checks += [Check("settings", "ok", "all parse"), _data_dir(settings), _providers(settings)]
+    checks += [Check("settings", "ok", "all parse"), _data_dir(settings), _providers(settings), await _mail(settings)]
     try:
         engines = open_engines(settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url)
         async with engines as addresses:
@@ -99,6 +104,20 @@ def _providers(settings: Settings) -> Check:
     )
 
 
+async def _mail(settings: Settings) -> Check:
+    if settings.smtp_url is None:
+        return Check("mail", "ok", "no SMTP_URL: no letters are sent")
+    try:
+        found = await MailServer(settings.smtp_url, sender="").check()
+    except MailUnavailable as error:
+        # A node starts all the same, and letters wait.
+        return Check("mail", "warn", f"SMTP_URL: {error}")
+    has_open_password = urlsplit(settings.smtp_url).password is not None and not found.is_encrypted
+    told = " although the address holds a password" if has_open_password else ""
+    line = f"{'encrypted' if found.is_encrypted else 'not encrypted'}{told}"
+    return Check("mail", "warn" if has_open_password else "ok", f"{found.name}, {line}")
+
+
 async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
     assert addresses.database_url is not None
     assert addresses.redis_url is not None
@@ -124,7 +143,7 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
         told = "synchronous_commit is off: a vote acknowledged as committed can be lost if PostgreSQL's machine crashes"
         checks.append(Check("durability", "warn", told))
     if state.connections_max < CONNECTIONS_MIN:
-        checks.append(Check("connections", "warn", f"max_connections is {state.connections_max}; a node uses about 12"))
+        checks.append(Check("connections", "warn", f"max_connections is {state.connections_max}; a node uses up to 25"))
     try:
         migrations = await migrate_status(url, data_folder("migrations"))
     except SetupError as error:
@@ -133,7 +152,13 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
     if pending:
         told = f"{len(pending)} not applied yet, next {pending[0]}; the next start applies them"
         return [*checks, Check("migrations", "warn", told)]
-    return [*checks, Check("migrations", "ok", f"all {len(migrations)} applied")]
+    checks.append(Check("migrations", "ok", f"all {len(migrations)} applied"))
+    try:
+        missing = await missing_rights(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS)
+    except SetupError as error:
+        return [*checks, Check("rights", "fail", str(error))]
+    found = f"both roles can be entered; extensions {', '.join(EXTENSIONS)}"
+    return [*checks, Check("rights", "fail" if missing else "ok", "; ".join(missing) or found)]
 
 
 async def _valkey(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Check]:

@@ -7,8 +7,9 @@
     ├── StoreError          PostgreSQL did not do what was asked
     │   ├── StoreUnavailable    unreachable, starting, or too slow: try again later
     │   └── StoreConflict       a constraint said no; `constraint` names it
-    └── CacheError          Valkey did not do what was asked
-        └── CacheUnavailable    unreachable or loading: try again later
+    ├── CacheError          Valkey did not do what was asked
+    │   └── CacheUnavailable    unreachable or loading: try again later
+    └── MailUnavailable     the mail server is away, or lets us send nothing at all: letters wait
 
 Anything else that is raised is a bug and stops the loop it happens in.
 """
@@ -68,3 +69,7 @@ class CacheError(MysetlistError):
 
 class CacheUnavailable(CacheError):
     """Valkey is unreachable, loading its data, or too slow."""
+
+
+class MailUnavailable(MysetlistError):
+    """The mail server is away, or lets us send nothing at all: no letter is to blame, and none was sent."""

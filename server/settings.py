@@ -10,6 +10,8 @@ import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
@@ -57,7 +59,9 @@ class Settings:
     setlistfm_api_key: str | None = None
     setlistfm_api_url: str = "https://api.setlist.fm"
     musicbrainz_api_url: str = "https://musicbrainz.org"
-    smtp_url: str | None = None
+    smtp_url: str | None = None  # None: no letters are sent
+    mail_from: str | None = None  # None: mysetlist@ and the name of this machine
+    public_url: str | None = None  # where links in letters lead; None: this node's own address
 
     def __repr__(self) -> str:
         """Names and plain values; whatever may hold a password or a key is only said to be there."""
@@ -162,6 +166,16 @@ def _smtp_url(text: str) -> str:
     return text
 
 
+def _mail_from(text: str) -> str:
+    if text.isprintable():
+        message = EmailMessage(policy=SMTP)
+        message["From"] = text
+        match message["From"].addresses:
+            case [one] if one.username and one.domain and one.addr_spec.isascii() and not message["From"].defects:
+                return text
+    raise ValueError("is not one address; one looks like MySetlist <mysetlist@example.org>")
+
+
 def _secret(text: str) -> str:
     if len(text.encode()) < SECRET_BYTES_MIN:
         raise ValueError(f"must be at least {SECRET_BYTES_MIN} bytes long; `openssl rand -hex 32` makes one")
@@ -225,6 +239,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SETLISTFM_API_URL": ("setlistfm_api_url", _http_url),
     "MUSICBRAINZ_API_URL": ("musicbrainz_api_url", _http_url),
     "SMTP_URL": ("smtp_url", _smtp_url),
+    "MYSETLIST_MAIL_FROM": ("mail_from", _mail_from),
+    "MYSETLIST_PUBLIC_URL": ("public_url", _http_url),
 }
 
 

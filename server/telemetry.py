@@ -40,6 +40,12 @@ FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
 FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")
 PUSHES = Counter("mysetlist_pushes_total", "Pushes of a channel's state, whatever the number of its subscribers")
 LISTENER_RECONNECTS = Counter("mysetlist_listener_reconnects_total", "Times the listener had to connect again")
+LETTERS = Counter(
+    "mysetlist_letters_total", "Letters this node sent, deferred, failed to send or suppressed", ["kind", "outcome"]
+)
+LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Things to say that this node queued", ["kind"])
+LETTERS_DUE = Gauge("mysetlist_letters_due", "Rows of the mail queue whose time has come, as last counted")
+MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server could not be used at all")
 
 
 def configure_logging(log_format: LogFormat) -> None:

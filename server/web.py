@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ import structlog
 from aiohttp import ETag, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
+from aiohttp.web_request import BaseRequest
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from server.errors import CacheError, Refused, StoreError
@@ -27,6 +30,8 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# What a signed link in a letter does: its token speaks, never the cookie, and mail programs call it (RFC 8058).
+_FROM_ANYWHERE = ("/unsubscribe",)
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -69,12 +74,18 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
     except (StoreError, CacheError) as error:
-        log.warning("request.unavailable", path=request.path, error=str(error))
+        log.warning("request.unavailable", path=_route(request), error=str(error))
         return problem(Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000))
     except Exception:
         # Not swallowed: the traceback is in the log, and the client must not see it.
-        log.exception("request.failed", method=request.method, path=request.path)
+        log.exception("request.failed", method=request.method, path=_route(request))
         return problem(Refused(Code.INTERNAL, "Something went wrong here."))
+
+
+def _route(request: web.Request) -> str:
+    """The path as it is declared: in the log of an erasure that failed, nobody's number must stand."""
+    resource = request.match_info.route.resource
+    return request.path if resource is None else resource.canonical
 
 
 def check_origins(allowed: tuple[str, ...]) -> Middleware:
@@ -86,7 +97,9 @@ def check_origins(allowed: tuple[str, ...]) -> Middleware:
     @web.middleware
     async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
         origin = request.headers.get("Origin")
-        is_guarded = request.method not in _SAFE_METHODS or request.path == "/ws"
+        is_guarded = request.path == "/ws" or (
+            request.method not in _SAFE_METHODS and request.path not in _FROM_ANYWHERE
+        )
         if is_guarded and origin is not None and origin not in allowed and not _is_own(origin, request.host):
             log.info("origin.refused", path=request.path)
             return problem(Refused(Code.FORBIDDEN, "Pages of other sites may not do this."))
@@ -103,6 +116,36 @@ def _is_own(origin: str, host: str) -> bool:
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
+class Runner(web.AppRunner):
+    """Serves an app; bytes that are no HTTP are answered with a problem too, for which aiohttp has no setting."""
+
+    @property
+    def server(self) -> Any:
+        """What makes the protocol of a new connection; None before `setup`."""
+        served = super().server
+        if served is None:
+            return None
+        options: dict[str, Any] = {"access_log": None, "logger": http_logger()}
+        return partial(_Connection, served, loop=asyncio.get_running_loop(), **options)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        super().handle_error(request, status, exc, message)  # it logs
+        refused = Refused(Code.BAD_REQUEST, "This is no HTTP, or its first line or its headers are too long.")
+        answer = problem(refused if status < 500 else Refused(Code.INTERNAL, "Something went wrong here."))
+        answer.force_close()
+        return answer
+
+
 def http_logger() -> logging.Logger:
     """Aiohttp's logger of what no handler saw, without tracebacks of bytes that are no HTTP: any client can send those."""
     logger = logging.getLogger("mysetlist.http")
@@ -113,35 +156,35 @@ def http_logger() -> logging.Logger:
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         log.info("http.malformed", reason=str(error)[:200])
         return False
     return True
 
 
-Identify = Callable[[web.Request], Identity | None]
+Identify = Callable[[web.Request], Awaitable[Identity | None]]
 
 
-def identifier(authenticate: Callable[[str], Identity]) -> Identify:
+def identifier(authenticate: Callable[[str], Awaitable[Identity]]) -> Identify:
     """Who a request speaks for: the header's token, else the cookie's; None: nobody.
 
     A stale cookie is nobody's fault and names nobody; a header's token was meant, so it must be good.
 
-    Takes: authenticate, token -> Identity; raises Refused(unauthenticated)
+    Takes: authenticate, token or API key -> Identity; raises Refused(unauthenticated)
     Gives: a function that raises Refused: unauthenticated, the header's token is not good
     """
 
-    def identify(request: web.Request) -> Identity | None:
+    async def identify(request: web.Request) -> Identity | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme:
             if scheme.lower() != "bearer":
                 raise Refused(Code.UNAUTHENTICATED, "Only Bearer tokens are understood.")
-            return authenticate(token.strip())
+            return await authenticate(token.strip())
         cookie = request.cookies.get(COOKIE)
         if not cookie:
             return None
         try:
-            return authenticate(cookie)
+            return await authenticate(cookie)
         except Refused:
             return None
 
@@ -153,7 +196,7 @@ def routes_of(endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: 
 
     def route_of(endpoint: Endpoint) -> web.RouteDef:
         async def handle(request: web.Request) -> web.Response:
-            identity = identify(request)
+            identity = await identify(request)
             if endpoint.access != "anyone":
                 if identity is None:
                     raise Refused(Code.UNAUTHENTICATED, "Sign in first.")
@@ -175,8 +218,11 @@ def routes_of(endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: 
 async def _read_body(request: web.Request, endpoint: Endpoint) -> Any:
     bytes_max = endpoint.body_bytes_max
     # The length that is announced is refused before it is read; a chunked body announces none.
-    if (request.content_length or 0) > bytes_max or len(data := await request.read()) > bytes_max:
-        raise Refused(Code.TOO_LARGE, f"A body has at most {bytes_max} bytes.")
+    try:
+        if (request.content_length or 0) > bytes_max or len(data := await request.read()) > bytes_max:
+            raise Refused(Code.TOO_LARGE, f"A body has at most {bytes_max} bytes.")
+    except web.RequestPayloadError:
+        raise Refused(Code.BAD_REQUEST, "The body is not encoded as its headers say.") from None
     if not data and endpoint.body_is_optional:
         return None
     return parse_body(data, endpoint.body)
@@ -188,7 +234,7 @@ def _respond(request: web.Request, endpoint: Endpoint, answer: Answer, session_t
     response = web.Response(status=answer.status or endpoint.status, body=body, headers=answer.headers)
     if body is not None:
         response.content_type = endpoint.media_type
-    if answer.is_revalidated:
+    if endpoint.is_revalidated:
         assert body is not None
         etag = ETag(hashlib.blake2b(body, digest_size=12).hexdigest(), is_weak=True)
         if any(tag.value in (etag.value, "*") for tag in request.if_none_match or ()):
@@ -231,6 +277,7 @@ class Pages:
 
     def __init__(self, folder: Path, why_not_ready: Callable[[], list[str]]) -> None:
         self._folder = folder
+        self._names = {path.name for path in folder.iterdir() if path.is_file()}
         self._why_not_ready = why_not_ready
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -238,15 +285,27 @@ class Pages:
         return [
             web.get("/", self.get_page),
             web.get("/shows/{show}", self.get_page),
+            web.get("/api/docs", self.get_docs),
             web.get("/healthz", self.get_healthz),
             web.get("/readyz", self.get_readyz),
             web.get("/metrics", self.get_metrics),
-            web.static("/static", self._folder),
+            web.get("/static/{name}", self.get_file),
         ]
 
     async def get_page(self, _request: web.Request) -> web.FileResponse:
         """The page; which view it shows is its own affair."""
         return web.FileResponse(self._folder / "index.html")
+
+    async def get_docs(self, _request: web.Request) -> web.FileResponse:
+        """`GET /api/docs`: the OpenAPI document for people."""
+        return web.FileResponse(self._folder / "docs.html")
+
+    async def get_file(self, request: web.Request) -> web.FileResponse:
+        """`GET /static/{name}`; only the names that were there at the start, so that no path leads out of the folder."""
+        name = request.match_info["name"]
+        if name not in self._names:
+            raise Refused(Code.NOT_FOUND, "No such file.")
+        return web.FileResponse(self._folder / name)
 
     async def get_healthz(self, _request: web.Request) -> web.Response:
         """`GET /healthz`: the process is alive."""

@@ -10,14 +10,12 @@ import * as words from "./words.js";
 
 const MOVE_MS = 420;
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
-const TYPES = { predicted: "Predicted setlist", actual: "Played" };
-
 /**
  * @param {{onVote(song: number, choice: "up"|"down"|"none"): void, tools: HTMLElement}} parts
  *   `tools` goes beside the heading of the first predicted setlist, the one whose order it sets
  */
 export function createBoard({ onVote, tools }) {
-  const sections = new Map();
+  const groups = new Map();
   const element = h("div", { class: "board" });
   const touched = new Map(); // pointer id -> song
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -51,22 +49,15 @@ export function createBoard({ onVote, tools }) {
     },
     idle_ms: () => performance.now() - lastTouch_ms,
     update(show, voting) {
-      const present = new Set(show.setlists.map((setlist) => setlist.id));
-      for (const [id, section] of sections) {
-        if (present.has(id)) continue;
-        section.element.remove();
-        sections.delete(id);
+      const types = [...new Set(show.setlists.map((setlist) => setlist.type))];
+      keepOnly(groups, types);
+      element.dataset.count = types.length;
+      for (const type of types) {
+        if (!groups.has(type)) groups.set(type, createGroup(type, onVote, isCalm));
+        groups.get(type).update(show, show.setlists.filter((setlist) => setlist.type === type), voting, this.held);
       }
-      element.dataset.count = show.setlists.length;
-      for (const setlist of show.setlists) {
-        if (!sections.has(setlist.id)) {
-          sections.set(setlist.id, createSection(setlist.id, onVote, isCalm));
-          element.append(sections.get(setlist.id).element);
-        }
-        sections.get(setlist.id).update(show, setlist, voting, this.held);
-      }
-      const sorted = show.setlists.find((setlist) => setlist.type === "predicted");
-      const head = sorted ? sections.get(sorted.id).head : null;
+      putInOrder(element, types.map((type) => groups.get(type).element));
+      const head = groups.get("predicted")?.head ?? null;
       if (tools.parentNode !== head) {
         if (head) head.append(tools);
         else tools.remove();
@@ -75,54 +66,99 @@ export function createBoard({ onVote, tools }) {
   };
 }
 
-function createSection(id, onVote, isCalm) {
-  const type = h("span", { class: "section-type" });
-  const name = h("span", { class: "section-name" });
-  const heading = h("h2", { id: `setlist-${id}` }, type, " ", name);
+/** The sets of one type: those expected, or those played. A single set needs no heading of its own. */
+function createGroup(type, onVote, isCalm) {
+  const name = h("span", { class: "section-name", dir: "auto" });
+  const heading = h("h2", { id: `sets-${type}` }, h("span", { class: "section-type" }, words.SETLIST[type]), " ", name);
   const head = h("div", { class: "section-head" }, heading);
-  const list = h("ol", { class: "rows", "aria-labelledby": heading.id });
+  const body = h("div", { class: "sets" });
+  const element = h("section", { class: "section", data: { type } }, head, body);
+  const sets = new Map();
+
+  return {
+    element,
+    head,
+    update(show, setlists, voting, held) {
+      const isSingle = setlists.length === 1;
+      setText(name, isSingle && setlists[0].name !== words.SETLIST[type] ? (setlists[0].name ?? "") : "");
+      keepOnly(sets, setlists.map((setlist) => setlist.id));
+      const counts = new Map(setlists.flatMap(({ songs }) => songs.map(({ id }) => [id, countsOf(show, id)])));
+      const scale = Math.max(SCALE_MIN, ...[...counts.values()].flatMap(({ up, down }) => [up, down]));
+      const titles = words.setTitles(setlists, show.info.artist.id);
+      setlists.forEach((setlist, index) => {
+        if (!sets.has(setlist.id)) sets.set(setlist.id, createSet(setlist.id, heading.id, onVote, isCalm));
+        const title = isSingle ? null : titles[index];
+        sets.get(setlist.id).update(show, setlist, { title, counts, scale, voting, held });
+      });
+      putInOrder(body, setlists.map((setlist) => sets.get(setlist.id).element));
+    },
+  };
+}
+
+function createSet(id, groupId, onVote, isCalm) {
+  const title = h("span", { dir: "auto" });
+  const name = h("span", { class: "section-name", dir: "auto" });
+  const heading = h("h3", { id: `setlist-${id}`, class: "set-head" }, title, " ", name);
+  const list = h("ol", { class: "rows" });
   const empty = h("p", { class: "empty small" }, "No songs yet.");
-  const element = h("section", { class: "section" }, head, list, empty);
+  const element = h("div", { class: "set" }, heading, list, empty);
   const rows = new Map();
   let order = [];
 
   return {
     element,
-    head,
-    update(show, setlist, voting, held) {
-      element.dataset.type = setlist.type;
-      setText(type, TYPES[setlist.type]);
-      setText(name, setlist.name === TYPES[setlist.type] ? "" : (setlist.name ?? ""));
+    update(show, setlist, { title: shownTitle, counts, scale, voting, held }) {
+      setHidden(heading, shownTitle === null);
+      setAttribute(list, "aria-labelledby", shownTitle === null ? groupId : `${groupId} ${heading.id}`);
+      setText(title, shownTitle ?? "");
+      setText(name, words.ownName(setlist, shownTitle));
       setHidden(empty, setlist.songs.length > 0);
       const songs = new Map(setlist.songs.map((song) => [song.id, song]));
-      for (const [song, row] of rows) {
-        if (songs.has(song)) continue;
-        row.element.remove();
-        rows.delete(song);
-      }
+      keepOnly(rows, [...songs.keys()]);
       for (const song of songs.keys()) if (!rows.has(song)) rows.set(song, createRow(song, onVote));
       const next = show.order[setlist.id];
       if (next !== order) {
         place(list, next.map((song) => rows.get(song).element), held(), isCalm.matches);
         order = next;
       }
-      const counts = new Map(next.map((song) => [song, countsOf(show, song)]));
-      const scale = Math.max(SCALE_MIN, ...[...counts.values()].flatMap(({ up, down }) => [up, down]));
       next.forEach((song, index) => {
-        rows.get(song).update(show, songs.get(song), index + 1, counts.get(song), scale, voting);
+        const row = rows.get(song);
+        row.update(show, songs.get(song), index + 1, counts.get(song), scale, voting);
+        const isOneWith = (other) => isMedley(songs.get(song), songs.get(next[other]));
+        row.join(isOneWith(index - 1), isOneWith(index + 1));
         // A record of what was played is not a row of noughts.
         const { up, down } = counts.get(song);
-        rows.get(song).showVotes(setlist.type !== "actual" || voting === "open" || up + down > 0);
+        row.showVotes(setlist.type !== "actual" || voting === "open" || up + down > 0);
       });
     },
   };
+}
+
+const isMedley = (song, other) => song.medley !== null && song.medley === other?.medley;
+
+/** Takes out what is no longer wanted. */
+function keepOnly(parts, wanted) {
+  const present = new Set(wanted);
+  for (const [key, part] of parts) {
+    if (present.has(key)) continue;
+    part.element.remove();
+    parts.delete(key);
+  }
+}
+
+/** Puts elements into order; those that stand right are not touched. */
+function putInOrder(parent, elements) {
+  elements.forEach((element, index) => {
+    if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
+  });
 }
 
 function createRow(id, onVote) {
   const fill = h("span", { class: "fill" });
   const fillDown = h("span", { class: "fill-down" });
   const rank = h("span", { class: "rank", "aria-hidden": "true" });
-  const title = h("span", { class: "title" });
+  const title = h("span", { class: "title", dir: "auto" });
+  const tags = h("span", { class: "tags" });
   const spoken = h("span", { class: "sr" });
   const playing = h("span", { class: "playing" },
     h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Playing now");
@@ -142,11 +178,18 @@ function createRow(id, onVote) {
     }, icon(way), counts[way]);
   }
   const group = h("div", { class: "votes", role: "group" }, buttons.up, buttons.down);
-  const text = h("div", { class: "text" }, title, spoken, h("span", { class: "meta" }, playing, played, marker));
+  const text = h("div", { class: "text" }, title, spoken, tags,
+    h("span", { class: "meta" }, playing, played, marker));
   const element = h("li", { class: "row", data: { song: id } }, fill, fillDown, rank, text, group);
+
+  let tagged = "";
 
   return {
     element,
+    /** Songs of a medley are drawn as one piece where they stand together. */
+    join(isUp, isDown) {
+      setAttribute(element, "data-joined", [isUp && "up", isDown && "down"].filter(Boolean).join(" ") || null);
+    },
     showVotes(isShown) {
       setHidden(group, !isShown);
       setHidden(spoken, !isShown);
@@ -158,6 +201,12 @@ function createRow(id, onVote) {
       setText(rank, String(place));
       setText(title, song.title);
       setAttribute(title, "title", song.title);
+      const labels = words.songTags(song);
+      if (labels.join("\n") !== tagged) {
+        tagged = labels.join("\n");
+        tags.replaceChildren(...labels.map((label) => h("span", { class: "tag", dir: "auto", title: label }, label)));
+      }
+      setHidden(tags, labels.length === 0);
       setText(counts.up, words.count(up));
       setText(counts.down, words.count(down));
       setText(spoken, `. ${words.count(up)} up, ${words.count(down)} down.`);

@@ -12,6 +12,7 @@ const BUDGET_DOTS_MAX = 20;
  */
 export function createShow({ onVote, onSort, onRetry }) {
   const heading = h("h1", { tabindex: "-1" }, "Loading the show");
+  const bill = h("p", { class: "show-bill", dir: "auto" });
   const name = h("p", { class: "show-name" });
   const where = h("p", { class: "show-where" });
   const when = h("p", { class: "show-when" });
@@ -40,7 +41,7 @@ export function createShow({ onVote, onSort, onRetry }) {
     h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
-    heading, name, where, when, windowBox);
+    heading, bill, name, where, when, windowBox);
   const content = h("div", { class: "content" }, toolbar, waiting, skeleton, problem, board.element);
   const element = h("div", { class: "page show" }, panel, content);
   let wasOpen = false;
@@ -70,6 +71,7 @@ export function createShow({ onVote, onSort, onRetry }) {
       const { info } = show;
       const voting = votingOf(show, now_ms);
       setText(heading, info.artist.name);
+      setText(bill, words.billLine(info.bill));
       // Most shows are called by what the heading and the next line say anyway.
       const plainNames = [info.artist.name, `${info.artist.name} at ${info.venue.name}`];
       setText(name, info.name && !plainNames.includes(info.name) ? info.name : "");

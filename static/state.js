@@ -211,12 +211,11 @@ function loadShow(show, body, sort) {
   return arrange(loaded, sort, []);
 }
 
-function plainSetlist({ id, type, name, songs }) {
+function plainSetlist({ id, type, name, kind = "main", artist = null, songs }) {
   return {
-    id, type, name,
-    songs: songs.map((song) => ({
-      id: song.id, title: song.title, position: song.position, played_at: song.played_at ?? null,
-    })),
+    id, type, name, kind, artist,
+    songs: songs.map(({ id: song, title, position, played_at = null, is_tape = false, medley = null, note = "", cover_of = null }) =>
+      ({ id: song, title, position, played_at, is_tape, medley, note, cover_of })),
   };
 }
 

@@ -51,6 +51,43 @@ export const DURABILITY = {
   waiting: "Waiting to be sent", pending: "Sending", accepted: "Saved, being written", committed: "Your vote, counted",
 };
 
+export const SETLIST = { predicted: "Predicted setlist", actual: "Played" };
+const SETS = { main: ["Main set", "Set"], encore: ["Encore", "Encore"], alternate: ["Alternate set", "Alternate set"] };
+/** Names that say no more than the heading does. */
+const PLAIN_NAME = /^(main|alternate|support)( set)?$|^(set|encore)( \d+)?$|^predicted setlist$|^played$/i;
+const names = new Intl.ListFormat("en");
+
+/** What each set is called among its neighbours: "Set 1", "Set 2", "Encore", "Alternate set", or who else plays it. */
+export function setTitles(setlists, headliner) {
+  const keyed = setlists.map(({ kind, artist }) => {
+    const player = artist && artist.id !== headliner ? artist.name : null;
+    return { words: SETS[kind] ?? SETS.main, player, key: `${player ?? ""}:${kind}` };
+  });
+  return keyed.map(({ words: [alone, several], player, key }, index) => {
+    const alike = keyed.filter((other) => other.key === key).length;
+    const place = keyed.slice(0, index + 1).filter((other) => other.key === key).length;
+    const title = alike > 1 ? `${several} ${place}` : alone;
+    if (player === null) return title;
+    return title === SETS.main[0] ? player : `${player}, ${title.toLowerCase()}`;
+  });
+}
+
+/** What a set is called beyond its heading; empty when that says it all. */
+export const ownName = ({ name }, title) => (name && name !== title && !PLAIN_NAME.test(name.trim()) ? name : "");
+
+/** What makes a song special that night. */
+export function songTags({ is_tape, cover_of, medley, note }) {
+  const tape = cover_of ? `From tape, by ${cover_of.name}` : "From tape";
+  const cover = cover_of ? `Cover of ${cover_of.name}` : null;
+  return [is_tape ? tape : cover, medley === null ? null : "Medley", note || null].filter(Boolean);
+}
+
+/** Who else plays. @param {{name: string, billing: string}[]} [bill] */
+export function billLine(bill = []) {
+  const supports = bill.filter(({ billing }) => billing === "support").map(({ name }) => name);
+  return supports.length ? `with ${names.format(supports)}` : "";
+}
+
 /** The line under the heading. @param {string} voting  from `votingOf` */
 export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
   const when = (iso) => `${moment(iso, time_zone)} (${inTime(Date.parse(iso), now_ms)})`;

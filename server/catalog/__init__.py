@@ -2,6 +2,6 @@
 
 Owns:      the catalogue's tables, their queries, routes and sample data
 Threads:   event loop only
-Limits:    PAGE_MAX items a page, SEARCH_CHARS_MAX, SEARCH_WORDS_MAX, VOTES_PER_BATCH_MAX (docs/limits.md)
+Limits:    PAGE_MAX items a page, SEARCH_CHARS_MAX, SEARCH_WORDS_MAX, SIMILAR_WORDS_MAX, TOURS_AT_ONCE (docs/limits.md)
 Never:     counts a vote; talks to Valkey or to a socket
 """

@@ -1,38 +1,56 @@
-"""Reading artists and venues: plain lists by slug, and each with its next shows."""
+"""Reading artists, venues and songs: lists, and each with what belongs to it."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, Literal
 
-from server.catalog.parameters import ListQuery, search_patterns
-from server.catalog.places import SlugPlace
-from server.catalog.shows import Json, list_next_shows, queries
+from server.catalog.documents import (
+    Artist,
+    ArtistItem,
+    ArtistName,
+    ArtistPage,
+    Plays,
+    Song,
+    SongItem,
+    Venue,
+    VenueItem,
+    VenuePage,
+)
+from server.catalog.parameters import RADIUS_KM_DEFAULT, ListQuery, NearQuery, parse_near
+from server.catalog.places import DistancePlace, SlugPlace
+from server.catalog.shows import list_next_shows, queries
+from server.catalog.words import look_for
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.cursors import Place, decode_cursor, encode_cursor
 from server.protocol.parameters import Reference
 from server.store.database import Database
 
+BELONGINGS_MAX = 20
 
-async def list_artists(db: Database, query: ListQuery) -> Json:
+
+async def list_artists(db: Database, query: ListQuery) -> ArtistPage:
     """A page of artists, by slug.
 
     Raises: Refused: bad_request
     """
-    return await _list(db, queries.list_artists, query)
+    rows, following = await _list_by_slug(db, "artists", query)
+    return {"items": [artist_item(row) for row in rows], "next": following}
 
 
-async def list_venues(db: Database, query: ListQuery) -> Json:
-    """A page of venues, by slug; searched by name, city and region.
+async def list_venues(db: Database, query: NearQuery) -> VenuePage:
+    """A page of venues, by slug, or those near a place, the nearest first; searched by name, city and region.
 
     Raises: Refused: bad_request
     """
-    return await _list(db, queries.list_venues, query)
+    rows, following = await (_list_by_distance(db, query) if query.near else _list_by_slug(db, "venues", query))
+    return {"items": [venue_item(row) for row in rows], "next": following}
 
 
-async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Json:
-    """An artist with the next shows.
+async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Artist:
+    """An artist with the next shows and the songs played most.
 
     Raises: Refused: not_found
     """
@@ -40,12 +58,18 @@ async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Jso
         row = await queries.artist_by_reference(connection, id=wanted.id, slug=wanted.slug)
         if row is None:
             raise Refused(Code.NOT_FOUND, "No such artist.")
-        shows = await list_next_shows(connection, artist=Reference(row["id"], None), now=now)
-    return dict(row) | {"shows": shows}
+        songs = queries.songs_of_artist(connection, artist_id=row["id"], count=BELONGINGS_MAX)
+        return {
+            **artist_item(row),
+            "follower_count": row["follower_count"],
+            "show_count": row["show_count"],
+            "songs": [{"id": song["id"], "title": song["title"], **_plays(song)} async for song in songs],
+            "shows": await list_next_shows(connection, artist_id=row["id"], now=now),
+        }
 
 
-async def fetch_venue(db: Database, wanted: Reference, *, now: datetime) -> Json:
-    """A venue with its next shows.
+async def fetch_venue(db: Database, wanted: Reference, *, now: datetime) -> Venue:
+    """A venue with its next shows and what its reviews say.
 
     Raises: Refused: not_found
     """
@@ -53,20 +77,132 @@ async def fetch_venue(db: Database, wanted: Reference, *, now: datetime) -> Json
         row = await queries.venue_by_reference(connection, id=wanted.id, slug=wanted.slug)
         if row is None:
             raise Refused(Code.NOT_FOUND, "No such venue.")
-        shows = await list_next_shows(connection, venue=Reference(row["id"], None), now=now)
-    return dict(row) | {"shows": shows}
+        return {
+            **venue_item(row),
+            "review_count": row["review_count"],
+            "rating": row["rating"],
+            "shows": await list_next_shows(connection, venue_id=row["id"], now=now),
+        }
 
 
-async def _list(db: Database, select: Any, query: ListQuery) -> Json:
-    after = decode_cursor(query.cursor, SlugPlace) if query.cursor else None
-    patterns = search_patterns(query.q)
+async def fetch_song(db: Database, song_id: int) -> Song:
+    """A song, who plays it most, and the latest setlists it is in.
+
+    Raises: Refused: not_found
+    """
+    async with db.snapshot() as connection:
+        row = await queries.song_by_id(connection, id=song_id)
+        if row is None:
+            raise Refused(Code.NOT_FOUND, "No such song.")
+        artists = queries.artists_of_song(connection, song_id=song_id, count=BELONGINGS_MAX)
+        setlists = queries.setlists_of_song(connection, song_id=song_id, count=BELONGINGS_MAX)
+        return {
+            **song_item(row),
+            "artists": [{**_artist_name(artist), **_plays(artist)} async for artist in artists],
+            "setlists": [
+                {
+                    "id": setlist["id"],
+                    "type": setlist["type"],
+                    "name": setlist["name"],
+                    "position": setlist["position"],
+                    "show": {
+                        "id": setlist["show_id"],
+                        "slug": setlist["show_slug"],
+                        "name": setlist["show_name"],
+                        "status": setlist["show_status"],
+                        "local_date": setlist["local_date"].isoformat(),
+                    },
+                }
+                async for setlist in setlists
+            ],
+        }
+
+
+def artist_item(row: Any) -> ArtistItem:
+    """An artist as lists show it."""
+    return {**_artist_name(row), "genre": row["genre"], "country": row["country"]}
+
+
+def song_item(row: Any) -> SongItem:
+    """A song as lists show it."""
+    return {
+        "id": row["id"],
+        "title": row["title"],
+        "artist": {"id": row["artist_id"], "slug": row["artist_slug"], "name": row["artist_name"]},
+    }
+
+
+def venue_item(row: Any) -> VenueItem:
+    """A venue as lists show it; how far it is, where the row says so."""
+    item: VenueItem = {
+        "id": row["id"],
+        "slug": row["slug"],
+        "name": row["name"],
+        "city": row["city"],
+        "region": row["region"],
+        "country": row["country"],
+        "latitude": row["latitude"],
+        "longitude": row["longitude"],
+        "capacity": row["capacity"],
+        "time_zone": row["time_zone"],
+    }
+    distance_km = row.get("distance_km")
+    if distance_km is not None:
+        item["distance_km"] = round(distance_km, 3)
+    return item
+
+
+async def _list_by_slug(
+    db: Database, kind: Literal["artists", "venues"], query: ListQuery
+) -> tuple[list[Any], str | None]:
+    select = {"artists": queries.list_artists, "venues": queries.list_venues}[kind]
+    after = decode_cursor(query.cursor, SlugPlace).slug if query.cursor else ""
     async with db.connection() as connection:
+        wanted = (await look_for(connection, query.q, [kind])).get(kind)
+        if wanted is None:
+            return [], None
+        rows = [row async for row in select(connection, after_slug=after, count=query.limit + 1, **wanted.parameters())]
+    return _page(rows, query.limit, lambda last: SlugPlace(last["slug"]))
+
+
+async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], str | None]:
+    assert query.near is not None
+    latitude, longitude = parse_near(query.near)
+    after = decode_cursor(query.cursor, DistancePlace) if query.cursor else None
+    async with db.connection() as connection:
+        wanted = (await look_for(connection, query.q, ["venues"])).get("venues")
+        if wanted is None:
+            return [], None
         rows = [
-            dict(row)
-            async for row in select(
-                connection, patterns=patterns, after_slug=after.slug if after else None, count=query.limit + 1
+            row
+            async for row in queries.list_venues_near(
+                connection,
+                latitude=latitude,
+                longitude=longitude,
+                radius_km=query.radius_km or RADIUS_KM_DEFAULT,
+                after_km=after.km if after else -1.0,
+                after_id=after.id if after else 0,
+                count=query.limit + 1,
+                **wanted.parameters(),
             )
         ]
-    page = rows[: query.limit]
-    following = encode_cursor(SlugPlace(page[-1]["slug"])) if len(rows) > query.limit else None
-    return {"items": page, "next": following}
+    return _page(rows, query.limit, lambda last: DistancePlace(last["distance_km"], last["id"]))
+
+
+def _page(rows: list[Any], limit: int, place_of: Callable[[Any], Place]) -> tuple[list[Any], str | None]:
+    """A page out of one row more, if there is one, and the cursor of the next."""
+    page = rows[:limit]
+    return page, encode_cursor(place_of(page[-1])) if len(rows) > limit else None
+
+
+def _artist_name(row: Any) -> ArtistName:
+    return {"id": row["id"], "slug": row["slug"], "name": row["name"]}
+
+
+def _plays(row: Any) -> Plays:
+    played_on: date | None = row["last_played_on"]
+    return {
+        "predicted_count": row["predicted_count"],
+        "played_count": row["played_count"],
+        "last_played_on": None if played_on is None else played_on.isoformat(),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,10 @@ _US_MIN = -62_135_510_400_000_000
 _US_MAX = 253_402_214_400_000_000
 
 
+# The order of the list of shows, as list_group() says it.
+GROUPS = ("live", "upcoming", "finished", "cancelled")
+
+
 class ShowPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A show's place in the list: its group (0 live, 1 upcoming, 2 finished, 3 cancelled), start and id."""
 
@@ -20,8 +25,20 @@ class ShowPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True)
     starts_us: Annotated[int, msgspec.Meta(ge=_US_MIN, le=_US_MAX)]
     id: Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
 
+    @property
+    def within(self) -> timedelta:
+        """Where in its group: what list_place() says of it."""
+        return timedelta(microseconds=self.starts_us if self.group < GROUPS.index("finished") else -self.starts_us)
+
 
 class SlugPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A place in a list in the order of slugs."""
 
     slug: Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+class DistancePlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A place in a list in the order of distance; equals by id."""
+
+    km: Annotated[float, msgspec.Meta(ge=0, le=20_038.0)]
+    id: Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]

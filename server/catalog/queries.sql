@@ -1,68 +1,40 @@
 -- What the catalogue asks PostgreSQL. One query, one statement; named parameters, bound by the driver.
 
 -- name: list_shows
--- takes: filters (null or empty: no filter), patterns text[] (ILIKE, all must match), the place after which to go
---        on (after_group null: from the top), count bigint
+-- takes: the place after which to go on (after_group smallint, after_place interval, after_id bigint; -1, 0, 0: from the
+--        top), first_group and last_group; filters, null: none; what is looked for (search.sql); count bigint
 -- gives: 0..count rows: live, then upcoming, soonest first; then finished, then cancelled, latest first; by id at last
--- cost:  each of the four walks its shows in order of start and ends with the page; words that occur nowhere read
---        every show (0.5 s at 200,000 shows on 2 cores)
-with matching as not materialized (
-    select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
-           s.is_locked, s.finalised_at is not null as is_final, s.vote_count,
-           a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
-           v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city, v.region, v.country,
-           v.latitude, v.longitude, v.capacity
-      from shows s
-      join artists a on a.id = s.artist_id
-      join venues v on v.id = s.venue_id
-     where (:status::text is null or s.status = :status::text::show_status)
-       and (:artist_id::bigint is null or s.artist_id = :artist_id)
-       and (:artist_slug::text is null or a.slug = :artist_slug)
-       and (:venue_id::bigint is null or s.venue_id = :venue_id)
-       and (:venue_slug::text is null or v.slug = :venue_slug)
-       and (:first::date is null or s.local_date >= :first)
-       and (:last::date is null or s.local_date <= :last)
-       and concat_ws(' ', s.name, a.name, v.name, v.city) ilike all (:patterns::text[])
-       and (:latitude::float8 is null or 2 * 6371.0088 * asin(least(1.0, sqrt(
-               sind((v.latitude - :latitude) / 2) ^ 2
-               + cosd(:latitude) * cosd(v.latitude) * sind((v.longitude - :longitude::float8) / 2) ^ 2)))
-            <= :radius_km::float8)
-       and (not :is_unfinished_only::boolean or s.status in ('upcoming', 'live'))
-), live as (
-    select 0 as list_group, m.* from matching m
-     where m.status = 'live'
-       and (:after_group::int is null or (:after_group = 0 and (m.starts_at, m.id) > (:after_starts_at::timestamptz, :after_id::bigint)))
-     order by m.starts_at, m.id limit :count::bigint
-), upcoming as (
-    select 1 as list_group, m.* from matching m
-     where m.status = 'upcoming'
-       and (:after_group is null or :after_group < 1 or (:after_group = 1 and (m.starts_at, m.id) > (:after_starts_at, :after_id)))
-     order by m.starts_at, m.id limit :count
-), finished as (
-    select 2 as list_group, m.* from matching m
-     where m.status = 'finished'
-       and (:after_group is null or :after_group < 2 or (:after_group = 2 and (m.starts_at, m.id) < (:after_starts_at, :after_id)))
-     order by m.starts_at desc, m.id desc limit :count
-), cancelled as (
-    select 3 as list_group, m.* from matching m
-     where m.status = 'cancelled'
-       and (:after_group is null or :after_group < 3 or (m.starts_at, m.id) < (:after_starts_at, :after_id))
-     order by m.starts_at desc, m.id desc limit :count
-), page as (
-    select * from live union all select * from upcoming union all select * from finished union all select * from cancelled
-)
-select * from page
- order by list_group,
-          case when list_group < 2 then starts_at end, case when list_group < 2 then id end,
-          starts_at desc, id desc
- limit :count;
+-- plan:  one for each combination of filters (REQUEST_ROLE plans anew): by artist, venues, dates or words where these
+--        are rare, else in the order of the list until the page is full
+select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
+       s.is_locked, s.finalised_at is not null as is_final, s.vote_count, s.list_group,
+       a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
+       v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city, v.region, v.country,
+       v.latitude, v.longitude, v.capacity
+  from (select *, list_group(status) as list_group, list_place(status, starts_at) as list_place
+          from shows
+         where (list_group(status), list_place(status, starts_at), id)
+               > (:after_group::smallint, :after_place::interval, :after_id::bigint)
+           and list_group(status) between :first_group::smallint and :last_group::smallint
+           and (:artist_id::bigint is null or artist_id = :artist_id)
+           and (:venue_ids::bigint[] is null or venue_id = any(:venue_ids))
+           and (:first::date is null or local_date >= :first)
+           and (:last::date is null or local_date <= :last)
+           and (:words::text is null or search @@ query_of(:words))
+           and (:like::text is null or search_text %> :like)
+           and (:similar::text[] is null or closeness(search_text, :similar) >= :closeness::float8)
+         order by list_group(status), list_place(status, starts_at), id
+         limit :count::bigint) s
+  join artists a on a.id = s.artist_id
+  join venues v on v.id = s.venue_id
+ order by s.list_group, s.list_place, s.id;
 
 -- name: show_by_reference^
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- gives: 0..1 row
 select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
        s.is_locked, s.finalised_at is not null as is_final, s.vote_count,
-       s.votes_per_user_max, s.position, s.revision,
+       s.votes_per_user_max, s.attendance_count, s.position, s.revision,
        a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
        v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city, v.region, v.country,
        v.latitude, v.longitude, v.capacity
@@ -71,15 +43,28 @@ select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s
   join venues v on v.id = s.venue_id
  where s.id = :id::bigint or s.slug = :slug::text;
 
+-- name: bill_of_show
+-- takes: show_id bigint
+-- gives: who plays, in the order of the bill
+select a.id, a.slug, a.name, b.billing
+  from show_artists b
+  join artists a on a.id = b.artist_id
+ where b.show_id = :show_id::bigint
+ order by b.position;
+
 -- name: songs_of_show
 -- takes: show_id bigint
--- gives: one row a song, in the order of setlists (predicted first) and places; a setlist without songs gives one
---        row whose id is null
-select l.id as setlist_id, l.type, l.name as setlist_name, e.id, e.song_id, g.title, e.position,
-       e.up_count, e.down_count, e.played_at
+-- gives: one row a song, in the order of sets (predicted first) and places, with who plays it and, when it is another
+--        artist's, whose it is; a set without songs gives one row whose id is null
+select l.id as setlist_id, l.type, l.kind, l.name as setlist_name, p.id as artist_id, p.slug as artist_slug,
+       p.name as artist_name, e.id, e.song_id, g.title, e.position, e.up_count, e.down_count, e.played_at, e.is_tape,
+       e.medley, e.note, o.id as cover_id, o.name as cover_name
   from setlists l
+  join shows s on s.id = l.show_id
+  join artists p on p.id = coalesce(l.artist_id, s.artist_id)
   left join setlist_songs e on e.setlist_id = l.id
   left join songs g on g.id = e.song_id
+  left join artists o on o.id = g.artist_id and o.id <> p.id
  where l.show_id = :show_id::bigint
  order by l.type, l.position, l.id, e.position;
 
@@ -101,36 +86,116 @@ select s.revision, s.status, s.opens_at, s.closes_at, s.is_locked, s.finalised_a
  where s.id = :show_id::bigint;
 
 -- name: list_artists
--- takes: patterns text[], after_slug text or null, count bigint
+-- takes: after_slug text, empty: from the top; what is looked for (search.sql); count bigint
 -- gives: 0..count rows, by slug
 select id, slug, name, genre, country
   from artists
- where (:after_slug::text is null or slug > :after_slug)
-   and name ilike all (:patterns::text[])
+ where slug > :after_slug::text
+   and (:words::text is null or search @@ query_of(:words))
+   and (:like::text is null or fold(name) %> :like)
+   and (:similar::text[] is null or closeness(fold(name), :similar) >= :closeness::float8)
  order by slug
  limit :count::bigint;
+
+-- name: artist_id_of_slug$
+-- takes: slug text; gives: the artist's id, or null
+select id from artists where slug = :slug::text;
 
 -- name: artist_by_reference^
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- gives: 0..1 row
-select id, slug, name, genre, country from artists where id = :id::bigint or slug = :slug::text;
+select a.id, a.slug, a.name, a.genre, a.country, t.follower_count, t.show_count
+  from artists a
+  join artist_stats t on t.artist_id = a.id
+ where a.id = :id::bigint or a.slug = :slug::text;
+
+-- name: songs_of_artist
+-- takes: artist_id bigint, count bigint
+-- gives: 0..count rows: the songs the artist plays most, of whomever they are
+select g.id, g.title, s.predicted_count, s.played_count, s.last_played_on
+  from artist_songs s
+  join songs g on g.id = s.song_id
+ where s.artist_id = :artist_id::bigint
+ order by s.played_count desc, s.predicted_count desc, g.title, g.id
+ limit :count::bigint;
 
 -- name: list_venues
--- takes: patterns text[], after_slug text or null, count bigint
+-- takes: after_slug text, empty: from the top; what is looked for (search.sql); count bigint
 -- gives: 0..count rows, by slug
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
   from venues
- where (:after_slug::text is null or slug > :after_slug)
-   and concat_ws(' ', name, city, region) ilike all (:patterns::text[])
+ where slug > :after_slug::text
+   and (:words::text is null or search @@ query_of(:words))
+   and (:like::text is null or fold(name || ' ' || city) %> :like)
+   and (:similar::text[] is null or closeness(fold(name || ' ' || city), :similar) >= :closeness::float8)
  order by slug
  limit :count::bigint;
 
+-- name: list_venues_near
+-- takes: latitude, longitude float8, radius_km float8; the place after which to go on (after_km float8, after_id
+--        bigint; -1, 0: from the nearest); what is looked for (search.sql); count bigint
+-- gives: 0..count rows, the nearest first
+select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity,
+       earth_km(point, earth_point(:latitude::float8, :longitude::float8)) as distance_km
+  from venues
+ where point <@ earth_box(earth_point(:latitude, :longitude), :radius_km::float8)
+   and earth_km(point, earth_point(:latitude, :longitude)) <= :radius_km
+   and (earth_km(point, earth_point(:latitude, :longitude)), id) > (:after_km::float8, :after_id::bigint)
+   and (:words::text is null or search @@ query_of(:words))
+   and (:like::text is null or fold(name || ' ' || city) %> :like)
+   and (:similar::text[] is null or closeness(fold(name || ' ' || city), :similar) >= :closeness::float8)
+ order by distance_km, id
+ limit :count::bigint;
+
+-- name: venues_within
+-- takes: latitude, longitude float8, radius_km float8
+-- gives: every venue within, and how far it is
+select id, earth_km(point, earth_point(:latitude::float8, :longitude::float8)) as distance_km
+  from venues
+ where point <@ earth_box(earth_point(:latitude, :longitude), :radius_km::float8)
+   and earth_km(point, earth_point(:latitude, :longitude)) <= :radius_km;
+
+-- name: venue_id_of_slug$
+-- takes: slug text; gives: the venue's id, or null
+select id from venues where slug = :slug::text;
+
 -- name: venue_by_reference^
 -- takes: id bigint or null, slug text or null; exactly one is given
--- gives: 0..1 row
-select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
+-- gives: 0..1 row; rating null: no review is shown yet
+select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity, review_count,
+       round(rating_sum::numeric / nullif(review_count, 0), 2)::float8 as rating
   from venues
  where id = :id::bigint or slug = :slug::text;
+
+-- name: song_by_id^
+-- takes: id bigint
+-- gives: 0..1 row
+select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist_name
+  from songs s
+  join artists a on a.id = s.artist_id
+ where s.id = :id::bigint;
+
+-- name: artists_of_song
+-- takes: song_id bigint, count bigint
+-- gives: 0..count rows: who plays it most
+select a.id, a.slug, a.name, s.predicted_count, s.played_count, s.last_played_on
+  from artist_songs s
+  join artists a on a.id = s.artist_id
+ where s.song_id = :song_id::bigint
+ order by s.played_count desc, s.predicted_count desc, a.id
+ limit :count::bigint;
+
+-- name: setlists_of_song
+-- takes: song_id bigint, count bigint
+-- gives: 0..count rows, the latest show first
+select l.id, l.type, l.name, e.position, w.id as show_id, w.slug as show_slug, w.name as show_name,
+       w.status as show_status, w.local_date
+  from setlist_songs e
+  join setlists l on l.id = e.setlist_id
+  join shows w on w.id = e.show_id
+ where e.song_id = :song_id::bigint
+ order by w.starts_at desc, w.id desc, l.type, l.position
+ limit :count::bigint;
 
 -- name: advance_shows
 -- takes: instant timestamptz, the time it is

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from server.catalog.listings import fetch_artist, fetch_venue, list_artists, list_venues
-from server.catalog.parameters import ListQuery, ShowQuery
+from server.catalog.documents import Artist, ArtistPage, Found, Show, ShowPage, Song, Venue, VenuePage
+from server.catalog.listings import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
+from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
+from server.catalog.search import search
 from server.catalog.shows import fetch_show, list_shows
 from server.clock import Clock
 from server.protocol.codes import Code
@@ -26,58 +28,73 @@ class CatalogRoutes:
         missing = (Code.NOT_FOUND,)
         return [
             Endpoint(
-                method="GET", path="/api/shows", handler=self.get_shows, query=ShowQuery, answer=dict,
-                summary="Shows: live, then upcoming, then finished, then cancelled.",
+                method="GET", path="/api/shows", handler=self.get_shows, query=ShowQuery, answer=ShowPage,
+                summary="Shows: live, then upcoming, then finished, then cancelled.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=dict, codes=missing,
-                summary="One show with its setlists, songs, tallies and voting window.",
+                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=missing, slugs=("show",),
+                summary="One show with its setlists, songs, tallies and voting window.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/artists", handler=self.get_artists, query=ListQuery, answer=dict,
-                summary="Artists by slug.",
+                method="GET", path="/api/artists", handler=self.get_artists, query=ListQuery, answer=ArtistPage,
+                summary="Artists by slug.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/artists/{artist}", handler=self.get_artist, answer=dict, codes=missing,
-                summary="One artist with the next shows.",
+                method="GET", path="/api/artists/{artist}", handler=self.get_artist, answer=Artist, codes=missing,
+                slugs=("artist",), summary="One artist with the next shows and the songs played most.",
+                is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/venues", handler=self.get_venues, query=ListQuery, answer=dict,
-                summary="Venues by slug.",
+                method="GET", path="/api/venues", handler=self.get_venues, query=NearQuery, answer=VenuePage,
+                summary="Venues by slug, or the nearest first.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/venues/{venue}", handler=self.get_venue, answer=dict, codes=missing,
-                summary="One venue with its next shows.",
+                method="GET", path="/api/venues/{venue}", handler=self.get_venue, answer=Venue, codes=missing,
+                slugs=("venue",), summary="One venue with its next shows.", is_revalidated=True,
+            ),
+            Endpoint(
+                method="GET", path="/api/songs/{song}", handler=self.get_song, answer=Song, codes=missing,
+                summary="One song with who plays it and the latest setlists it is in.", is_revalidated=True,
+            ),
+            Endpoint(
+                method="GET", path="/api/search", handler=self.get_search, query=SearchQuery, answer=Found,
+                summary="Artists, songs, venues and shows by words, best first.", is_revalidated=True,
+                description="What has all words, the last letters of each may be missing; of a kind that has no such "
+                "thing, what is closest.",
             ),
         ]  # fmt: skip
 
     async def get_shows(self, call: Call) -> Answer:
         """`GET /api/shows`."""
-        return _answer(await list_shows(self._db, call.query, now=self._now()))
+        return Answer(document=await list_shows(self._db, call.query, now=self._now()))
 
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/shows/{show}`."""
-        return _answer(await fetch_show(self._db, call.reference("show"), now=self._now()))
+        return Answer(document=await fetch_show(self._db, call.reference("show"), now=self._now()))
 
     async def get_artists(self, call: Call) -> Answer:
         """`GET /api/artists`."""
-        return _answer(await list_artists(self._db, call.query))
+        return Answer(document=await list_artists(self._db, call.query))
 
     async def get_artist(self, call: Call) -> Answer:
         """`GET /api/artists/{artist}`."""
-        return _answer(await fetch_artist(self._db, call.reference("artist"), now=self._now()))
+        return Answer(document=await fetch_artist(self._db, call.reference("artist"), now=self._now()))
 
     async def get_venues(self, call: Call) -> Answer:
         """`GET /api/venues`."""
-        return _answer(await list_venues(self._db, call.query))
+        return Answer(document=await list_venues(self._db, call.query))
 
     async def get_venue(self, call: Call) -> Answer:
         """`GET /api/venues/{venue}`."""
-        return _answer(await fetch_venue(self._db, call.reference("venue"), now=self._now()))
+        return Answer(document=await fetch_venue(self._db, call.reference("venue"), now=self._now()))
+
+    async def get_song(self, call: Call) -> Answer:
+        """`GET /api/songs/{song}`."""
+        return Answer(document=await fetch_song(self._db, call.id("song")))
+
+    async def get_search(self, call: Call) -> Answer:
+        """`GET /api/search`."""
+        return Answer(document=await search(self._db, call.query, now=self._now()))
 
     def _now(self) -> datetime:
         return from_ms(self._clock.now_ms())
-
-
-def _answer(document: object) -> Answer:
-    return Answer(document=document, is_revalidated=True)

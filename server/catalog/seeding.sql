@@ -20,10 +20,11 @@ select count(*) as show_count,
 
 -- name: booked_nights
 -- takes: first date, last date
--- gives: who plays where on those nights
+-- gives: who plays where on those nights, supports as well
 select a.slug as artist, v.slug as venue, s.local_date
   from shows s
-  join artists a on a.id = s.artist_id
+  join show_artists b on b.show_id = s.id
+  join artists a on a.id = b.artist_id
   join venues v on v.id = s.venue_id
  where s.local_date between :first::date and :last::date;
 
@@ -64,6 +65,14 @@ select a.id, t.title
     on conflict on constraint songs_artist_title_key do nothing
 returning id;
 
+-- name: lock_artist_stats!
+-- takes: slugs text[], artists whose shows and followers will be more
+-- locks: their artist_stats, by id, at once: shows and follows would take them in two rounds, across whoever refreshes all
+select from artist_stats
+ where artist_id in (select id from artists where slug = any(:slugs::text[]))
+ order by artist_id
+   for update;
+
 -- name: insert_voters
 -- takes: count bigint, joined_at timestamptz
 -- gives: that many new users who have never voted
@@ -87,51 +96,88 @@ select r.slug, a.id, v.id, r.name, r.local_date, r.time_zone, r.starts_at, r.sta
  order by r.starts_at, r.slug
 returning id, slug;
 
+-- name: insert_supports!
+-- takes: rows jsonb, [{show_id, artist, position}], artist a slug
+insert into show_artists (show_id, artist_id, billing, position)
+select r.show_id, a.id, 'support', r.position
+  from jsonb_to_recordset(:rows::jsonb) as r (show_id bigint, artist text, position smallint)
+  join artists a on a.slug = r.artist
+ order by r.show_id, r.position;
+
 -- name: insert_setlists
--- takes: rows jsonb, [{show_id, type, name}]
+-- takes: rows jsonb, [{show_id, type, position, kind, name, artist}], artist a slug or null: whose show it is
 -- gives: one row a setlist
-insert into setlists (show_id, type, name)
-select r.show_id, r.type::setlist_type, r.name
-  from jsonb_to_recordset(:rows::jsonb) as r (show_id bigint, type text, name text)
- order by r.show_id, r.type
-returning id, show_id, type;
+insert into setlists (show_id, type, position, kind, name, artist_id)
+select r.show_id, r.type::setlist_type, r.position, r.kind::set_kind, r.name, a.id
+  from jsonb_to_recordset(:rows::jsonb) as r (show_id bigint, type text, position integer, kind text, name text, artist text)
+  left join artists a on a.slug = r.artist
+ order by r.show_id, r.type, r.position
+returning id, show_id, type, position;
 
 -- name: insert_setlist_songs
--- takes: rows jsonb, [{setlist_id, show_id, position, title, played_at}]; titles are of the artist of the show
+-- takes: rows jsonb, [{setlist_id, show_id, position, song: {artist, title, played_at, is_tape, medley, note}}]
 -- gives: one row a song
-insert into setlist_songs (setlist_id, show_id, song_id, position, played_at)
-select r.setlist_id, r.show_id, g.id, r.position, r.played_at
-  from jsonb_to_recordset(:rows::jsonb) as r (setlist_id bigint, show_id bigint, position integer, title text,
-       played_at timestamptz)
-  join shows s on s.id = r.show_id
-  join songs g on g.artist_id = s.artist_id and g.title = r.title
+insert into setlist_songs (setlist_id, show_id, song_id, position, played_at, is_tape, medley, note)
+select r.setlist_id, r.show_id, g.id, r.position, e.played_at, e.is_tape, e.medley, e.note
+  from jsonb_to_recordset(:rows::jsonb) as r (setlist_id bigint, show_id bigint, position integer, song jsonb)
+ cross join jsonb_to_record(r.song) as e (artist text, title text, played_at timestamptz, is_tape boolean,
+       medley smallint, note text)
+  join artists a on a.slug = e.artist
+  join songs g on g.artist_id = a.id and g.title = e.title
  order by r.setlist_id, r.position
 returning id, setlist_id, position;
 
--- name: insert_first_votes$
--- takes: one array a column, all of one length: song_ids, user_ids, show_ids bigint[], is_up boolean[], cast_at
---        timestamptz[]; none of these users had voted for these songs
--- gives: how many votes there are now more
--- locks: setlist_songs, setlists and shows of these votes, through the counting trigger
--- Vote, history and hourly count in one statement, so that none is ever without the others.
-with voted as (
-    insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
-    select c.song_id, c.user_id, c.show_id, case when c.is_up then 'up'::vote_choice else 'down'::vote_choice end, c.cast_at
-      from unnest(:song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :is_up::boolean[],
-                  :cast_at::timestamptz[]) as c (song_id, user_id, show_id, is_up, cast_at)
-    returning setlist_song_id, user_id, show_id, choice, cast_at
+-- name: insert_profiles!
+-- takes: rows jsonb, [{user_id, display_name, city, country, is_public}] of users without one
+insert into user_profiles (user_id, display_name, city, country, is_public)
+select r.user_id, r.display_name, r.city, r.country, r.is_public
+  from jsonb_to_recordset(:rows::jsonb) as r (user_id bigint, display_name text, city text, country text,
+       is_public boolean);
+
+-- name: insert_follows!
+-- takes: user_ids bigint[] and artists text[], slugs, of one length; first and last timestamptz, between which it happened
+-- Steps of the golden ratio fall evenly into what they go round (Weyl): spread like chance, and the same every time.
+insert into user_follows_artists (user_id, artist_id, created_at)
+select r.user_id, a.id, :first::timestamptz + (:last::timestamptz - :first) * mod(r.n * 0.618034, 1)::float8
+  from unnest(:user_ids::bigint[], :artists::text[]) with ordinality as r (user_id, artist, n)
+  join artists a on a.slug = r.artist
+ order by r.n;
+
+-- name: insert_attendance!
+-- takes: user_ids and show_ids bigint[] of one length; last timestamptz, until when it happened, since voting opened
+insert into user_show_attendance (user_id, show_id, created_at)
+select r.user_id, r.show_id, s.opens_at + (least(s.starts_at, :last::timestamptz) - s.opens_at) * mod(r.n * 0.618034, 1)::float8
+  from unnest(:user_ids::bigint[], :show_ids::bigint[]) with ordinality as r (user_id, show_id, n)
+  join shows s on s.id = r.show_id
+ order by r.n;
+
+-- name: insert_reviews!
+-- takes: rows jsonb, [{user_id, venue, rating, body, created_at}], venue a slug
+-- locks: those venues, by id: several seeders may review the same ones
+with place as materialized (
+    select id, slug from venues
+     where slug in (select r.venue from jsonb_to_recordset(:rows::jsonb) as r (venue text))
+     order by id for no key update
+)
+insert into venue_reviews (venue_id, user_id, rating, body, status, created_at, updated_at)
+select p.id, r.user_id, r.rating, r.body, 'approved', r.created_at, r.created_at
+  from jsonb_to_recordset(:rows::jsonb) as r (user_id bigint, venue text, rating smallint, body text,
+       created_at timestamptz)
+  join place p on p.slug = r.venue
+ order by p.id, r.user_id;
+
+-- name: insert_history!
+-- takes: song_ids bigint[], all songs of new shows whose votes are there
+-- The history and the hourly counts of votes that were cast once and never changed.
+with voted as materialized (
+    select show_id, setlist_song_id, user_id, choice, cast_at from votes where setlist_song_id = any(:song_ids::bigint[])
 ), history as (
     insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
     select show_id, setlist_song_id, user_id, null, choice, cast_at from voted order by cast_at
-), hours as (
-    insert into vote_rollups (show_id, hour, up_count, down_count)
-    select show_id, date_trunc('hour', cast_at, 'UTC'),
-           count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down')
-      from voted
-     group by 1, 2
-     order by 1, 2
-        on conflict on constraint vote_rollups_pkey do update
-       set up_count = vote_rollups.up_count + excluded.up_count,
-           down_count = vote_rollups.down_count + excluded.down_count
 )
-select count(*) from voted;
+insert into vote_rollups (show_id, hour, up_count, down_count)
+select show_id, date_trunc('hour', cast_at, 'UTC'),
+       count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down')
+  from voted
+ group by 1, 2
+ order by 1, 2;

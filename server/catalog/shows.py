@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.catalog.parameters import (
-    RADIUS_KM_DEFAULT,
-    ShowQuery,
-    parse_near,
-    search_patterns,
-)
-from server.catalog.places import ShowPlace
+from server.catalog.documents import Show, ShowItem, ShowPage
+from server.catalog.parameters import RADIUS_KM_DEFAULT, ShowQuery, parse_near
+from server.catalog.places import GROUPS, ShowPlace
 from server.catalog.window import next_change_ms, voting_state
+from server.catalog.words import Wanted, look_for
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.cursors import decode_cursor, encode_cursor
-from server.protocol.instants import from_us, iso, ms_of, us_of
-from server.protocol.parameters import Reference, parse_reference
+from server.protocol.instants import iso, ms_of, us_of
+from server.protocol.parameters import PAGE_DEFAULT, Reference, parse_reference
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
 from server.store.queries import load_queries
@@ -32,7 +29,8 @@ if TYPE_CHECKING:
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 Json = dict[str, Any]
-_NOWHERE = Reference(None, None)
+_EVERY_GROUP = (0, len(GROUPS) - 1)
+_UNFINISHED = (GROUPS.index("live"), GROUPS.index("upcoming"))
 
 
 class StatusRow(msgspec.Struct, frozen=True):
@@ -79,7 +77,7 @@ class StatusRow(msgspec.Struct, frozen=True):
         )
 
 
-async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> Json:
+async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> ShowPage:
     """A page of shows: live ones, then upcoming, soonest first; then finished, then cancelled, latest first.
 
     Walking the cursors gives every show exactly once; only a show whose status changes meanwhile may be missed or
@@ -87,90 +85,125 @@ async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> Json:
 
     Raises: Refused: bad_request, a filter or the cursor makes no sense
     """
-    async with db.connection() as connection:
-        return await _list_shows(
-            connection,
-            query,
-            artist=parse_reference(query.artist) if query.artist else _NOWHERE,
-            venue=parse_reference(query.venue) if query.venue else _NOWHERE,
-            now=now,
-        )
-
-
-async def list_next_shows(
-    connection: Connection, *, artist: Reference = _NOWHERE, venue: Reference = _NOWHERE, now: datetime
-) -> list[Json]:
-    """The shows of an artist or at a venue that are live or to come, soonest first; at most one page."""
-    page = await _list_shows(connection, ShowQuery(), artist=artist, venue=venue, now=now, is_unfinished_only=True)
-    items: list[Json] = page["items"]
-    return items
-
-
-async def _list_shows(
-    connection: Connection,
-    query: ShowQuery,
-    *,
-    artist: Reference,
-    venue: Reference,
-    now: datetime,
-    is_unfinished_only: bool = False,
-) -> Json:
-    latitude, longitude = parse_near(query.near) if query.near else (None, None)
+    near = parse_near(query.near) if query.near else None
     after = decode_cursor(query.cursor, ShowPlace) if query.cursor else None
-    rows = [
-        row
-        async for row in queries.list_shows(
+    async with db.connection() as connection:
+        artist_id = await _id_of(connection, query.artist, queries.artist_id_of_slug)
+        venue_id = await _id_of(connection, query.venue, queries.venue_id_of_slug)
+        distances = await _distances(connection, near, query.radius_km or RADIUS_KM_DEFAULT)
+        wanted = (await look_for(connection, query.q, ["shows"])).get("shows")
+        if wanted is None:
+            return {"items": [], "next": None}
+        rows = await _select_shows(
             connection,
-            status=query.status,
-            artist_id=artist.id,
-            artist_slug=artist.slug,
-            venue_id=venue.id,
-            venue_slug=venue.slug,
+            wanted,
+            groups=(GROUPS.index(query.status),) * 2 if query.status else _EVERY_GROUP,
+            after=after,
+            count=query.limit + 1,  # one more says whether there is a next page
+            artist_id=artist_id,
+            venue_ids=_venues(venue_id, distances),
             first=query.first,
             last=query.last,
-            patterns=search_patterns(query.q),
-            latitude=latitude,
-            longitude=longitude,
-            radius_km=query.radius_km or RADIUS_KM_DEFAULT,
-            is_unfinished_only=is_unfinished_only,
-            after_group=after.group if after else None,
-            after_starts_at=from_us(after.starts_us) if after else None,
-            after_id=after.id if after else None,
-            count=query.limit + 1,  # one more says whether there is a next page
         )
-    ]
     page = rows[: query.limit]
     following = None
     if len(rows) > query.limit:
         last = page[-1]
         following = encode_cursor(ShowPlace(last["list_group"], us_of(last["starts_at"]), last["id"]))
-    return {"items": [_show_item(row, now) for row in page], "next": following}
+    return {"items": [_show_item(row, now, distances) for row in page], "next": following}
 
 
-async def fetch_show(db: Database, reference: Reference, *, now: datetime) -> Json:
+async def list_next_shows(
+    connection: Connection, *, artist_id: int | None = None, venue_id: int | None = None, now: datetime
+) -> list[ShowItem]:
+    """The shows of an artist or at a venue that are live or to come, soonest first; at most one page."""
+    venue_ids = None if venue_id is None else [venue_id]
+    rows = await _select_shows(
+        connection, Wanted(), groups=_UNFINISHED, count=PAGE_DEFAULT, artist_id=artist_id, venue_ids=venue_ids
+    )
+    return [_show_item(row, now) for row in rows]
+
+
+async def list_wanted_shows(connection: Connection, wanted: Wanted, *, count: int, now: datetime) -> list[ShowItem]:
+    """The first shows of the list that a search wants."""
+    return [_show_item(row, now) for row in await _select_shows(connection, wanted, groups=_EVERY_GROUP, count=count)]
+
+
+async def _select_shows(
+    connection: Connection,
+    wanted: Wanted,
+    *,
+    groups: tuple[int, int],
+    count: int,
+    after: ShowPlace | None = None,
+    artist_id: int | None = None,
+    venue_ids: list[int] | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> list[Any]:
+    select = queries.list_shows(
+        connection,
+        after_group=after.group if after else -1,
+        after_place=after.within if after else timedelta(),
+        after_id=after.id if after else 0,
+        first_group=groups[0],
+        last_group=groups[1],
+        artist_id=artist_id,
+        venue_ids=venue_ids,
+        first=first,
+        last=last,
+        count=count,
+        **wanted.parameters(),
+    )
+    return [row async for row in select]
+
+
+async def _id_of(connection: Connection, wanted: str | None, id_of_slug: Any) -> int | None:
+    """The id behind an id or slug, 0 for a slug that nothing has; None: not asked for."""
+    if wanted is None:
+        return None
+    reference = parse_reference(wanted)
+    return await id_of_slug(connection, slug=reference.slug) or 0 if reference.id is None else reference.id
+
+
+async def _distances(
+    connection: Connection, near: tuple[float, float] | None, radius_km: float
+) -> dict[int, float] | None:
+    """The venues within the radius, and how far they are [km]; None: not asked for."""
+    if near is None:
+        return None
+    within = queries.venues_within(connection, latitude=near[0], longitude=near[1], radius_km=radius_km)
+    return {row["id"]: row["distance_km"] async for row in within}
+
+
+def _venues(venue_id: int | None, distances: Mapping[int, float] | None) -> list[int] | None:
+    """The venues that are wanted; None: all."""
+    if distances is None:
+        return None if venue_id is None else [venue_id]
+    return [near_id for near_id in distances if venue_id in (None, near_id)]
+
+
+async def fetch_show(db: Database, reference: Reference, *, now: datetime) -> Show:
     """A show with its setlists, tallies and the position they stand at, all of one instant.
 
     Raises: Refused: not_found
     """
     async with db.snapshot() as connection:
         show = await find_show(connection, reference)
+        bill = [row async for row in queries.bill_of_show(connection, show_id=show["id"])]
         rows = [row async for row in queries.songs_of_show(connection, show_id=show["id"])]
-    return _show_item(show, now) | {
+    return {
+        **_show_item(show, now),
         "votes_per_user_max": show["votes_per_user_max"],
+        "attendance_count": show["attendance_count"],
         "at": show["position"],
         "total": show["vote_count"],
         "now_playing": _now_playing(show["status"], rows),
+        "bill": [
+            {"id": row["id"], "slug": row["slug"], "name": row["name"], "billing": row["billing"]} for row in bill
+        ],
         "setlists": _setlists(
-            rows,
-            lambda row: {
-                "id": row["id"],
-                "song_id": row["song_id"],
-                "title": row["title"],
-                "position": row["position"],
-                "up": row["up_count"],
-                "down": row["down_count"],
-                "played_at": iso(row["played_at"]),
-            },
+            rows, lambda row: {"song_id": row["song_id"], "up": row["up_count"], "down": row["down_count"]}
         ),
     }
 
@@ -193,15 +226,7 @@ async def fetch_setlist_state(db: Database, show_id: int) -> tuple[int, Json] | 
         if revision is None:
             return None
         rows = [row async for row in queries.songs_of_show(connection, show_id=show_id)]
-    setlists = _setlists(
-        rows,
-        lambda row: {
-            "id": row["id"],
-            "title": row["title"],
-            "position": row["position"],
-            "played_at": iso(row["played_at"]),
-        },
-    )
+    setlists = _setlists(rows, lambda _: {})
     return revision, {"setlists": setlists}
 
 
@@ -212,8 +237,8 @@ async def fetch_status_row(db: Database, show_id: int) -> StatusRow | None:
     return None if row is None else StatusRow(**dict(row))
 
 
-def _show_item(row: Any, now: datetime) -> Json:
-    return {
+def _show_item(row: Any, now: datetime, distances: Mapping[int, float] | None = None) -> ShowItem:
+    item: ShowItem = {
         "id": row["id"],
         "slug": row["slug"],
         "name": row["name"],
@@ -245,17 +270,40 @@ def _show_item(row: Any, now: datetime) -> Json:
             "capacity": row["capacity"],
         },
     }
+    if distances is not None:
+        item["distance_km"] = round(distances[row["venue_id"]], 3)
+    return item
 
 
-def _setlists(rows: Iterable[Any], song_of: Any) -> list[Json]:
+def _setlists(rows: Iterable[Any], more_of: Callable[[Any], Json]) -> list[Any]:
+    """The sets with their songs; `more_of` gives what a song has beyond what every reader wants."""
     setlists: dict[int, Json] = {}
     for row in rows:
         setlist = setlists.setdefault(
             row["setlist_id"],
-            {"id": row["setlist_id"], "type": row["type"], "name": row["setlist_name"], "songs": []},
+            {
+                "id": row["setlist_id"],
+                "type": row["type"],
+                "kind": row["kind"],
+                "name": row["setlist_name"],
+                "artist": {"id": row["artist_id"], "slug": row["artist_slug"], "name": row["artist_name"]},
+                "songs": [],
+            },
         )
-        if row["id"] is not None:
-            setlist["songs"].append(song_of(row))
+        if row["id"] is None:
+            continue
+        is_cover = row["cover_id"] is not None
+        song = {
+            "id": row["id"],
+            "title": row["title"],
+            "position": row["position"],
+            "played_at": iso(row["played_at"]),
+            "is_tape": row["is_tape"],
+            "medley": row["medley"],
+            "note": row["note"],
+            "cover_of": {"id": row["cover_id"], "name": row["cover_name"]} if is_cover else None,
+        }
+        setlist["songs"].append(song | more_of(row))
     return list(setlists.values())
 
 

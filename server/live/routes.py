@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -18,7 +18,7 @@ class LiveRoutes:
     """Takes: identify, request -> who its cookie or header names, None when nobody."""
 
     def __init__(
-        self, services: Services, sockets: Sockets, identify: Callable[[web.Request], Identity | None]
+        self, services: Services, sockets: Sockets, identify: Callable[[web.Request], Awaitable[Identity | None]]
     ) -> None:
         self._services = services
         self._sockets = sockets
@@ -41,7 +41,7 @@ class LiveRoutes:
         if not socket.can_prepare(request).ok:
             raise Refused(Code.BAD_REQUEST, f"This is a websocket; connect with the subprotocol {SUBPROTOCOL}.")
         # A bad token in the header is refused while an HTTP answer is still possible.
-        identity = self._identify(request)
+        identity = await self._identify(request)
         await socket.prepare(request)
         assert request.transport is not None
         connection = Connection(socket, request.transport, self._services, identity)

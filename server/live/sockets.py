@@ -10,7 +10,7 @@ import structlog
 
 from server.clock import Clock
 from server.live.connection import PING_INTERVAL_S, Connection
-from server.protocol.codes import CLOSE_DRAIN, CLOSE_STALE
+from server.protocol.codes import CLOSE_DRAIN, CLOSE_NORMAL, CLOSE_STALE
 from server.protocol.frames import ping_frame, text_frame
 from server.telemetry import SOCKETS
 
@@ -44,6 +44,13 @@ class Sockets:
         """A socket is gone."""
         self._connections.discard(connection)
         SOCKETS.set(len(self._connections))
+
+    def hang_up_user(self, user_id: int) -> int:
+        """Ends every connection of a user to this node, and gives how many; their pages come back."""
+        theirs = [c for c in self._connections if c.identity is not None and c.identity.user_id == user_id]
+        for connection in theirs:
+            connection.hang_up(CLOSE_NORMAL, "account erased")
+        return len(theirs)
 
     async def run(self) -> None:
         """Pings quiet sockets, ends dead and stuck ones; until cancelled."""

@@ -2,10 +2,20 @@
 -- gives: the id of a new user
 select sign_up();
 
+-- name: fetch_role$
+-- takes: user_id bigint
+-- gives: the account's role; none: it is gone
+select role from users where id = :user_id::bigint;
+
+-- name: keep_account$
+-- takes: ttl_s, how long the token is good that the user is about to get
+-- gives: the account's role; null: it is gone
+select keep_account(make_interval(secs => :ttl_s::float8));
+
 -- name: insert_user$
--- takes: role
+-- takes: role, ttl_s of the token it is made for
 -- gives: the new user's id
-insert into users (role) values (:role::user_role) returning id;
+insert into users (role, token_until) values (:role::user_role, now() + make_interval(secs => :ttl_s::float8)) returning id;
 
 -- name: lock_first_admin
 -- locks: nothing but itself, until the transaction ends, against two nodes that start at once

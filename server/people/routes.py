@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
-from server.people.sessions import mint_token, sign_up, verify_token
+from server.errors import Refused
+from server.people.sessions import keep_account, mint_token, sign_up, verify_token
+from server.protocol.codes import Code
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
+from server.protocol.messages import TOKEN_CHARS_MAX
 from server.store.database import Database
 
 
@@ -33,7 +38,7 @@ class SessionAnswer(msgspec.Struct, frozen=True):
 class SignInQuery(msgspec.Struct, frozen=True):
     """The link that `serve` prints on its first start."""
 
-    token: str = ""
+    token: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX, description="A signed token.")] = ""
 
 
 class SessionRoutes:
@@ -49,6 +54,7 @@ class SessionRoutes:
             Endpoint(
                 method="POST", path="/api/session", handler=self.post_session, status=201,
                 body=SessionBody, body_is_optional=True, answer=SessionAnswer,
+                codes=(Code.FORBIDDEN,),
                 summary="Sign in as a new anonymous user, or stay who the cookie names.",
             ),
             Endpoint(
@@ -64,15 +70,24 @@ class SessionRoutes:
     async def post_session(self, call: Call) -> Answer:
         """`POST /api/session`."""
         identity = call.identity if call.body is not None and call.body.keep else None
-        if identity is None:
+        if identity is not None and identity.is_key:
+            raise Refused(Code.FORBIDDEN, "A key gets no session: it would outlive the key.")
+        role = None if identity is None else await keep_account(self._database, identity)
+        if identity is None or role is None:
+            # Who was erased would be refused everywhere and come back here for ever.
             identity = Identity(await sign_up(self._database), "user")
+        else:
+            identity = Identity(identity.user_id, role)
         token = mint_token(self._secret, identity.user_id, identity.role)
         return Answer(document={"token": token, "user": {"id": identity.user_id, "role": identity.role}}, session=token)
 
     async def get_signin(self, call: Call) -> Answer:
         """`GET /signin?token=`."""
         identity = verify_token(self._secret, call.query.token)
-        return Answer(headers={"Location": "/"}, session=mint_token(self._secret, identity.user_id, identity.role))
+        role = await keep_account(self._database, identity)
+        if role is None:
+            raise Refused(Code.UNAUTHENTICATED, "This account is gone.")
+        return Answer(headers={"Location": "/"}, session=mint_token(self._secret, identity.user_id, role))
 
     async def delete_session(self, _call: Call) -> Answer:
         """`DELETE /api/session`."""

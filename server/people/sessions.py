@@ -31,13 +31,34 @@ async def sign_up(database: Database) -> int:
     return user_id
 
 
-async def create_user(database: Database, role: str) -> int:
-    """A new user's id; `database` is the owner's, because a request may not hand out roles.
+async def fetch_role(database: Database, identity: Identity) -> str | None:
+    """What the user may do by now, whatever the token says; None: the account is gone.
 
     Raises: StoreUnavailable
     """
+    async with database.acting(identity) as connection:
+        role: str | None = await queries.fetch_role(connection, user_id=identity.user_id)
+    return role
+
+
+async def keep_account(database: Database, identity: Identity) -> str | None:
+    """The same; and the account stays for as long as a token that is made now is good.
+
+    Raises: StoreUnavailable
+    """
+    async with database.acting(identity) as connection:
+        role: str | None = await queries.keep_account(connection, ttl_s=TOKEN_TTL_S)
+    return role
+
+
+async def create_user(database: Database, role: str, ttl_s: int) -> int:
+    """A new user's id; `database` is the owner's, because a request may not hand out roles.
+
+    Takes:  ttl_s, how long the token is good that it is made for
+    Raises: StoreUnavailable
+    """
     async with database.connection() as connection:
-        user_id: int = await queries.insert_user(connection, role=role)
+        user_id: int = await queries.insert_user(connection, role=role, ttl_s=ttl_s)
     return user_id
 
 

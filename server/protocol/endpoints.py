@@ -55,14 +55,13 @@ class Answer:
     """What a handler gives.
 
     Takes: document, what msgspec encodes to JSON, or bytes that are sent as they are; session, a token to keep as the
-           session cookie, "" to forget it; is_revalidated, clients may keep it and ask whether it is still so
+           session cookie, "" to forget it
     """
 
     document: Any = None
     status: int | None = None  # None: the endpoint's
     headers: Mapping[str, str] = field(default_factory=dict)
     session: str | None = None
-    is_revalidated: bool = False
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -74,7 +73,10 @@ class Endpoint:
 
     Takes:  path, with {names}; access, who may call it; answer, the type of the JSON that is sent (None: no body);
             query and body, what is read from the request before the handler sees it (unknown fields are ignored);
-            codes, what it may refuse with beyond what follows from the rest
+            codes, what it may refuse with beyond what follows from the rest; slugs, the names in the path that take a
+            slug as well as an id; is_revalidated, clients may keep the answer and ask whether it is still so;
+            description, for the document, what the summary does not say; other_status, with which the same answer
+            comes when the handler says so
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -83,6 +85,7 @@ class Endpoint:
     summary: str
     answer: Any = None
     status: int = 200
+    other_status: int | None = None
     media_type: str = "application/json"
     access: Literal["anyone"] | Role = "anyone"
     query: type[msgspec.Struct] | None = None
@@ -90,3 +93,6 @@ class Endpoint:
     body_is_optional: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
     codes: tuple[Code, ...] = ()
+    slugs: tuple[str, ...] = ()
+    is_revalidated: bool = False
+    description: str = ""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@overload
+def iso(instant: datetime) -> str: ...
+@overload
+def iso(instant: datetime | None) -> str | None: ...
 def iso(instant: datetime | None) -> str | None:
     """An instant as `2026-11-24T03:00:00Z`; with milliseconds only when it has some."""
     if instant is None:

@@ -17,10 +17,10 @@ PAGE_MAX = 100
 SEARCH_CHARS_MAX = 100
 REFERENCE_CHARS_MAX = 300
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
-Search = Annotated[str, msgspec.Meta(max_length=SEARCH_CHARS_MAX)]
-ReferenceText = Annotated[str, msgspec.Meta(max_length=REFERENCE_CHARS_MAX)]
-CursorText = Annotated[str, msgspec.Meta(max_length=CURSOR_CHARS_MAX)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX, description="Items a page.")]
+Search = Annotated[str, msgspec.Meta(max_length=SEARCH_CHARS_MAX, description="Words to search for.")]
+ReferenceText = Annotated[str, msgspec.Meta(max_length=REFERENCE_CHARS_MAX, description="An id or a slug.")]
+CursorText = Annotated[str, msgspec.Meta(max_length=CURSOR_CHARS_MAX, description="Where to go on: a page's `next`.")]
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +55,14 @@ def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
         _refuse_unprintable(value, name)
         given[name] = value
     try:
-        return msgspec.convert(given, kind, strict=False)
+        query = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused(Code.BAD_REQUEST, _sentence(error)) from None
+    for field in msgspec.structs.fields(kind):
+        # msgspec reads the word null as none of a number; here it is no number.
+        if field.encode_name in given and getattr(query, field.name) is None:
+            raise Refused(Code.BAD_REQUEST, f"`{field.encode_name}` may be left out, not null.")
+    return query
 
 
 def parse_body(data: bytes, kind: Any) -> Any:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from server.errors import StoreConflict, StoreUnavailable
+from server.errors import Refused, StoreConflict, StoreError, StoreUnavailable
+from server.protocol.codes import Code
 from server.protocol.identity import Identity
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ _SERVER_SETTINGS = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
+    # How like a misspelt word has to be: two letters swapped in seven, one missing in four.
+    "pg_trgm.word_similarity_threshold": "0.5",
 }
+# What clients ask has optional filters: the plan has to know which are given. Planning takes under a millisecond.
+_REQUEST_SETTINGS = {"plan_cache_mode": "force_custom_plan"}
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -65,9 +70,20 @@ def translated() -> Iterator[None]:
     try:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
-        raise StoreConflict(str(error), error.constraint_name) from error
+        # Without the driver's details, which quote what was to be stored: an address, somebody's number.
+        raise StoreConflict(str(error.args[0]), error.constraint_name) from error
     except _UNAVAILABLE as error:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def complaints() -> Iterator[None]:
+    """`translated`, and whatever else PostgreSQL says as StoreError: for work whose failure is told, not a bug."""
+    try:
+        with translated():
+            yield
+    except asyncpg.PostgresError as error:
+        raise StoreError(f"{type(error).__name__}: {error}") from error
 
 
 class Database:
@@ -99,7 +115,8 @@ class Database:
                 command_timeout=timeout_s,
                 server_settings=_SERVER_SETTINGS
                 | {"statement_timeout": f"{timeout_s + SERVER_PATIENCE_S:.0f}s"}
-                | ({} if role is None else {"role": role}),
+                | ({} if role is None else {"role": role})
+                | (_REQUEST_SETTINGS if role == REQUEST_ROLE else {}),
             )
         return cls(url, pool)
 
@@ -123,16 +140,35 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def acting(self, identity: Identity | None) -> AsyncIterator[Connection]:
-        """One transaction on behalf of somebody: row security shows and lets change what is theirs; None: nobody's."""
+    async def acting(self, identity: Identity | None, *, is_snapshot: bool = False) -> AsyncIterator[Connection]:
+        """One transaction on behalf of somebody: row security shows and lets change what is theirs; None: nobody's.
+
+        Takes:  is_snapshot: as `snapshot` does
+        Raises: Refused: unauthenticated, a constraint said no because the account was erased meanwhile
+        """
+        try:
+            async with self.snapshot() if is_snapshot else self.transaction() as connection:
+                if identity is not None:
+                    await _act_as(connection, identity)
+                yield connection
+        except StoreConflict as error:
+            if identity is not None and not await self._has_account(identity):
+                raise Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.") from error
+            raise
+
+    async def _has_account(self, identity: Identity) -> bool:
         async with self.transaction() as connection:
-            if identity is not None:
-                await connection.execute(
-                    "select set_config('app.user_id', $1, true), set_config('app.role', $2, true)",
-                    str(identity.user_id),
-                    identity.role,
-                )
-            yield connection
+            await _act_as(connection, identity)
+            found: bool = await connection.fetchval("select exists (select from users where id = $1)", identity.user_id)
+        return found
+
+    async def ping(self) -> None:
+        """Returns when PostgreSQL has answered.
+
+        Raises: StoreUnavailable
+        """
+        async with self.connection() as connection:
+            await connection.execute("select 1")
 
     async def close(self) -> None:
         """Gives every connection up; those still in use after a second are cut."""
@@ -140,6 +176,14 @@ class Database:
             await asyncio.wait_for(self._pool.close(), 1.0)
         except TimeoutError:
             self._pool.terminate()
+
+
+async def _act_as(connection: Connection, identity: Identity) -> None:
+    await connection.execute(
+        "select set_config('app.user_id', $1, true), set_config('app.role', $2, true)",
+        str(identity.user_id),
+        identity.role,
+    )
 
 
 @asynccontextmanager
@@ -153,13 +197,18 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
             yield
 
 
-async def connect(url: str) -> Any:
-    """A connection of one's own, for LISTEN and for leases: never from the pool.
+async def connect(url: str, *, is_unhurried: bool = False) -> Any:
+    """A connection of one's own, for LISTEN, leases and long work: never from the pool.
 
+    Takes:  is_unhurried: a statement may take as long as it does; the server ends it when nobody waits for it any more
     Gives:  asyncpg.Connection
     Raises: StoreUnavailable
     """
+    patience = {"statement_timeout": "0", "client_connection_check_interval": "2s"} if is_unhurried else {}
     with translated():
         return await asyncpg.connect(
-            url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=_SERVER_SETTINGS
+            url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=None if is_unhurried else COMMAND_TIMEOUT_S,
+            server_settings=_SERVER_SETTINGS | patience,
         )

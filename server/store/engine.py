@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -99,6 +100,30 @@ async def check_postgres(url: str) -> PostgresState:
         synchronous_commit=row["synchronous_commit"],
         connections_max=row["connections_max"],
     )
+
+
+async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[str]) -> list[str]:
+    """What a migrated database should have and has not, a line each.
+
+    Takes:  roles that a node enters; extensions that the schema stands on
+    Raises: SetupError: unreachable
+    Cost:   one connection, one statement and one a role
+    """
+    connection = await connect(url)
+    missing = []
+    try:
+        there = {row["extname"] for row in await connection.fetch("select extname from pg_extension")}
+        missing += [f"extension {name} is missing" for name in extensions if name not in there]
+        for role in roles:
+            try:
+                await connection.execute(f'set role "{role}"; reset role')
+            except asyncpg.PostgresError as error:
+                missing.append(f"role {role} cannot be entered: {reason(error)}")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+    return missing
 
 
 def refuse_old_postgres(number: int, where: str) -> None:

@@ -16,12 +16,21 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import structlog
 
 from server.errors import SetupError
 from server.store.engine import CONNECT_TIMEOUT_S, connect, reason
 
+log = structlog.get_logger()
+
 # The lock is awaited too: another node may be busy with a long migration.
 MIGRATE_TIMEOUT_S = 900.0
+# A migration waits a second for a table, because everybody else then waits behind it, and gives up; better luck is
+# tried for between these many times.
+LOCK_TRIES = 8
+LOCK_PAUSE_S = 2.0
+# lock_not_available, deadlock_detected
+_LOCKED_STATES = ("(55P03)", "(40P01)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ async def migrate_up(url: str, folder: Path) -> list[Migration]:
     pending = [migration for migration in await migrate_status(url, folder) if not migration.is_applied]
     if pending:
         # Not `up`, which would look for the database through another one that this user may not enter.
-        await _dbmate(url, folder, "migrate")
+        await _dbmate_until_unlocked(url, folder, "migrate")
     return pending
 
 
@@ -73,7 +82,7 @@ async def migrate_down(url: str, folder: Path) -> Migration | None:
     applied = [migration for migration in await migrate_status(url, folder) if migration.is_applied]
     if not applied:
         return None
-    await _dbmate(url, folder, "rollback")
+    await _dbmate_until_unlocked(url, folder, "rollback")
     return applied[-1]
 
 
@@ -87,6 +96,26 @@ async def _applied(url: str) -> set[str]:
         raise SetupError(f"DATABASE_URL: cannot read which migrations are applied: {reason(error)}") from error
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
+class _LockedError(SetupError):
+    """A table was in use for too long; the file was rolled back."""
+
+
+async def _dbmate_until_unlocked(url: str, folder: Path, command: str) -> None:
+    """Runs dbmate, and again while what stops it is somebody else's lock.
+
+    Raises: SetupError
+    """
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            return await _dbmate(url, folder, command)
+        except _LockedError as error:
+            if left == 0:
+                raise SetupError(f"{error}; a table is in use, and so nothing of this file was done") from error
+            log.warning("migrations.locked", error=str(error), tries_left=left)
+        await asyncio.sleep(LOCK_PAUSE_S)
+    return None
 
 
 async def _dbmate(url: str, folder: Path, command: str) -> None:
@@ -124,7 +153,9 @@ async def _dbmate(url: str, folder: Path, command: str) -> None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        raise SetupError(f"DATABASE_URL: cannot migrate the database: {_complaint(output.decode(errors='replace'))}")
+        complaint = _complaint(output.decode(errors="replace"))
+        kind = _LockedError if any(state in complaint for state in _LOCKED_STATES) else SetupError
+        raise kind(f"DATABASE_URL: cannot migrate the database: {complaint}")
 
 
 def _complaint(output: str) -> str:

@@ -7,7 +7,7 @@ with the load. No task and no future per cast; the waiter is called back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 
 import msgspec
@@ -76,14 +76,25 @@ class Intake:
     """Casts in; answers through the waiters.
 
     Takes:   url of Valkey; database, for what is cold; shard_count as the database has it;
-             votes_per_day_max, a user's budget a UTC day [votes]
+             votes_per_day_max, a user's budget a UTC day [votes]; why_refused, user -> why they may not vote, None:
+             they may
     """
 
-    def __init__(self, url: str, database: Database, clock: Clock, *, shard_count: int, votes_per_day_max: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        database: Database,
+        clock: Clock,
+        *,
+        shard_count: int,
+        votes_per_day_max: int,
+        why_refused: Callable[[int], str | None] = lambda _user_id: None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._shard_count = shard_count
         self._votes_per_day_max = votes_per_day_max
+        self._why_refused = why_refused
         self._connection = Connection(url, on_connect=self._open_shards)
         self._script = ""
         self._queue: list[Cast] = []
@@ -104,8 +115,11 @@ class Intake:
     def submit(self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter) -> None:
         """Takes a cast; the waiter hears of it later. Without votes it only reads the ballot.
 
-        Raises: Refused: bad_request; overloaded, PENDING_CASTS_MAX casts are waiting already; unavailable
+        Raises: Refused: bad_request; forbidden, the user is banned; overloaded, PENDING_CASTS_MAX casts are waiting
+                already; unavailable
         """
+        if votes and (reason := self._why_refused(user_id)) is not None:
+            raise Refused(Code.FORBIDDEN, reason)
         if self._is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=RETRY_AFTER_MS)
         if self._waiting_count >= PENDING_CASTS_MAX:

@@ -32,6 +32,19 @@ def preferred_node(nodes: list[int], shard: int) -> int:
     return max(nodes, key=lambda node: blake2b(f"{node}:{shard}".encode(), digest_size=8).digest())
 
 
+async def live_nodes(url: str) -> list[int]:
+    """The numbers of the nodes that work on this database.
+
+    Raises: StoreUnavailable
+    """
+    connection = await connect(url)
+    try:
+        with translated():
+            return [row["node"] async for row in queries.fetch_nodes(connection, node_class=NODE_CLASS)]
+    finally:
+        connection.terminate()
+
+
 class Leases:
     """The shards held through one connection. Lost with it: make a new one after StoreUnavailable."""
 

@@ -103,6 +103,43 @@ def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int
     return ("XREAD", "COUNT", count, *block, "STREAMS", *keys, *ids)
 
 
+async def log_ends(ask: Ask, shards: list[int]) -> list[int]:
+    """The last positions that Valkey has handed out, of the shards it knows.
+
+    Raises: CacheError
+    """
+    commands: list[Command] = []
+    for shard in shards:
+        commands += [("HGET", meta_key(shard), "last"), ("XREVRANGE", log_key(shard), "+", "-", "COUNT", 1)]
+    answers = await ask(commands)
+    lasts = [int(last) for last in answers[::2] if last is not None]
+    return lasts + [from_stream_id(tail[0][0]) for tail in answers[1::2] if tail]
+
+
+async def restart_logs(ask: Ask, positions: dict[int, int]) -> None:
+    """Throws away all that Valkey holds of shards whose positions in the database are past its logs, log included.
+
+    Takes:  positions, as the database has them: votes before them are in it, or are never to be
+    Raises: CacheError
+    """
+    for shard, position in positions.items():
+        prefix = shard_prefix(shard)
+        # To remember the revisions of shows is to refuse seeds with older ones.
+        (last, *_) = await ask(
+            [
+                ("HGET", meta_key(shard), "last"),
+                ("XTRIM", log_key(shard), "MAXLEN", 0),
+                ("UNLINK", f"{prefix}revisions"),
+            ]
+        )
+        await ask([("EVAL", RESET_SCRIPT, 1, prefix, position, last or b"")])
+
+
+def trim_command(shard: int, position: int) -> Command:
+    """The XTRIM that takes everything up to a committed position out of a shard's log."""
+    return ("XTRIM", log_key(shard), "MINID", stream_id(position + 1))
+
+
 async def _all(rows: Any) -> None:
     async for _ in rows:
         pass

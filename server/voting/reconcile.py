@@ -1,12 +1,13 @@
 """`mysetlist reconcile`: rows against tallies against Valkey.
 
-Rows and tallies are compared in one snapshot. Valkey runs ahead of PostgreSQL by what is in the log, so a shard is
+Rows and counts are compared by the database itself, in one snapshot (miscounts(), repair_counts()). Valkey runs ahead of PostgreSQL by what is in the log, so a shard is
 compared only at a moment when its log is drained; under load that takes a few tries.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ queries = load_queries(Path(__file__).with_name("reconcile.sql"))
 
 DRAIN_TRIES = 50
 DRAIN_PAUSE_S = 0.1
+# Every vote is read, twice for a repair.
+TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Two places that should say the same."""
 
-    shard: int
+    shard: int | None  # whose hot copy it concerns; None: a count that Valkey does not hold
     text: str
 
     def __str__(self) -> str:
@@ -37,11 +40,11 @@ class Difference:
 
 
 async def run(database_url: str, redis_url: str, *, repair: bool = False) -> list[Difference]:
-    """Every difference found; with `repair` the rows are right: tallies are recounted, Valkey's copy is thrown away.
+    """Every difference found; with `repair` the rows are right: counts are made anew, Valkey's copy is thrown away.
 
     Raises: StoreUnavailable, CacheError
     """
-    database = await Database.open(database_url, pool_size=2)
+    database = await Database.open(database_url, pool_size=2, timeout_s=TIMEOUT_S)
     connection = Connection(redis_url)
     try:
         async with database.connection() as c:
@@ -50,24 +53,38 @@ async def run(database_url: str, redis_url: str, *, repair: bool = False) -> lis
         for shard in shards:
             differences += await _compare_hot(database, connection, shard)
         if repair and differences:
-            await _repair(database, connection, sorted({difference.shard for difference in differences}))
+            await _repair(database, connection, {difference.shard for difference in differences})
         return differences
     finally:
         await connection.close()
         await database.close()
 
 
+async def miscounted(database_url: str) -> list[Difference]:
+    """Counts that differ from the rows they count, Valkey's left aside.
+
+    Raises: StoreUnavailable
+    """
+    database = await Database.open(database_url, pool_size=1, timeout_s=TIMEOUT_S)
+    try:
+        async with database.connection() as c:
+            shards = [row["shard"] async for row in log_queries.fetch_positions(c)]
+        return await _compare_tallies(database, len(shards))
+    finally:
+        await database.close()
+
+
 async def _compare_tallies(database: Database, shard_count: int) -> list[Difference]:
     async with database.snapshot() as c:
         rows = [row async for row in queries.fetch_miscounts(c)]
-    return [
-        Difference(
-            shard_of(row["show_id"], shard_count),
-            f"{row['subject']} {row['id']} of show {row['show_id']}: "
-            f"{row['count_of']} is {row['stored']}, the rows say {row['counted']}",
-        )
-        for row in rows
-    ]
+    differences = []
+    for row in rows:
+        show_id = row["show_id"]
+        shard = None if show_id is None else shard_of(show_id, shard_count)
+        of_show = "" if row["subject"] == "show" or show_id is None else f" of show {show_id}"
+        told = f"{row['count_of']} is {row['stored']}, the rows say {row['counted']}"
+        differences.append(Difference(shard, f"{row['subject']} {row['id']}{of_show}: {told}"))
+    return differences
 
 
 async def _compare_hot(database: Database, connection: Connection, shard: int) -> list[Difference]:
@@ -146,12 +163,23 @@ def _pairs(flat: list[bytes]) -> dict[int, str]:
     return {int(field): value.decode() for field, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
-async def _repair(database: Database, connection: Connection, shards: list[int]) -> None:
-    async with database.transaction() as c:
-        async for _ in queries.lock_positions(c):
-            pass
-        await queries.recount_songs(c)
-        await queries.recount_setlists(c)
-        await queries.recount_shows(c)
-    for shard in shards:
+async def _repair(database: Database, connection: Connection, shards: set[int | None]) -> None:
+    async with database.connection() as c:
+        await queries.repair_counts(c)
+    for shard in sorted(shard for shard in shards if shard is not None):
         await open_shard(database, connection.ask, shard, is_forked=True)
+
+
+async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[int]) -> None:
+    """Throws the hot copies of these shows' shards away, because their tallies are others by now.
+
+    Raises: StoreUnavailable, CacheError
+    """
+    connection = Connection(redis_url)
+    try:
+        async with database.connection() as c:
+            shard_count = len([row async for row in log_queries.fetch_positions(c)])
+        for shard in sorted({shard_of(show_id, shard_count) for show_id in show_ids}):
+            await open_shard(database, connection.ask, shard, is_forked=True)
+    finally:
+        await connection.close()

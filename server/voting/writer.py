@@ -16,12 +16,12 @@ from server.cache.connection import Command, Connection
 from server.cache.keys import log_key, meta_key
 from server.clock import Clock
 from server.errors import CacheError, StoreError
-from server.protocol.positions import SEQ_BITS, stream_id
+from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
 from server.telemetry import COMMIT_SECONDS, VOTES_COMMITTED, WRITER_LAG_MS
 from server.voting.folding import Folded, ShardBatch, fold, take_entries
 from server.voting.leases import Leases
-from server.voting.log import decode_entry, open_shard, queries, read_commands
+from server.voting.log import decode_entry, open_shard, queries, read_commands, trim_command
 
 log = structlog.get_logger()
 
@@ -89,6 +89,8 @@ class Writer:
         held = await self._leases.refresh()
         if held != self._positions.keys():
             await self._read_positions(held)
+            # Whoever wrote before may have died before trimming; a log keeps nobody's votes for longer than it must.
+            self._trims += [trim_command(shard, position) for shard, position in self._positions.items()]
         until_s = self._clock.monotonic_s() + LEASE_REFRESH_S
         if not held:
             await asyncio.sleep(LEASE_REFRESH_S)
@@ -153,7 +155,7 @@ class Writer:
         started_s = self._clock.monotonic_s()
         changed_count = await self._write(batches, fold(batches))
         for batch in batches:
-            self._trims.append(("XTRIM", log_key(batch.shard), "MINID", stream_id(batch.new_position + 1)))
+            self._trims.append(trim_command(batch.shard, batch.new_position))
         VOTES_COMMITTED.inc(changed_count)
         COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
         oldest_ms = min(batch.entries[0].position >> SEQ_BITS for batch in batches)

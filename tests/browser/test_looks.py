@@ -165,3 +165,74 @@ async def test_a_screen_reader_is_told_what_is_where(node: Node, fan: OpenFan, d
                 - 'button "Vote up: Song 2"'
                 - 'button "Vote down: Song 2"'
     """)
+
+
+async def test_a_night_of_several_sets(
+    node: Node, fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """The bill, a heading for each set, badges, a medley as one piece; and a note that comes later is there at once."""
+    (show,) = await make_shows(database_url, songs=4)
+    support = await sql.fetchval("insert into artists (slug, name) values ('nur', 'نور الهدى') returning id")
+    await sql.execute(
+        "insert into show_artists (show_id, artist_id, billing, position) values ($1, $2, 'support', 2)",
+        show.id,
+        support,
+    )
+    await sql.execute(
+        "with encore as (insert into setlists (show_id, type, kind, name, position)"
+        "                values ($1, 'predicted', 'encore', 'Encore', 2) returning id)"
+        " update setlist_songs s set setlist_id = encore.id from encore where s.id = $2",
+        show.id,
+        show.songs[3],
+    )
+    opener = await sql.fetchval(
+        "with opening as (insert into setlists (show_id, type, name, position, artist_id)"
+        "                 values ($1, 'predicted', 'Support set', 3, $2) returning id),"
+        " song as (insert into songs (artist_id, title) values ($2, 'أغنية') returning id)"
+        " insert into setlist_songs (setlist_id, show_id, song_id, position)"
+        " select opening.id, $1, song.id, 1 from opening, song returning id",
+        show.id,
+        support,
+    )
+    await sql.execute("update setlist_songs set medley = 1 where id = any($1::bigint[])", show.songs[:2])
+    await sql.execute(
+        "update setlist_songs set song_id = (select id from songs where artist_id = $2) where id = $1",
+        show.songs[2],
+        support,
+    )
+    seat = await (await fan()).open_show(show.id)
+    page = seat.page
+    await expect(page.locator(".show-bill")).to_have_text("with نور الهدى")
+    await expect(page.locator("main")).to_match_aria_snapshot("""
+        - main:
+          - heading "Predicted setlist" [level=2]
+          - group "Order of songs"
+          - heading "Main set" [level=3]
+          - list "Predicted setlist Main set"
+          - heading "Encore" [level=3]
+          - list "Predicted setlist Encore"
+          - heading "نور الهدى" [level=3]
+          - list "Predicted setlist نور الهدى"
+    """)
+    assert await seat.order() == [*show.songs, opener]
+    await expect(seat.row(show.songs[2]).locator(".tag")).to_have_text("Cover of نور الهدى")
+    await expect(seat.row(opener).locator(".tag")).to_have_count(0)
+    await expect(seat.row(show.songs[0])).to_have_attribute("data-joined", "down")
+    await expect(seat.row(show.songs[1])).to_have_attribute("data-joined", "up")
+    await expect(seat.row(show.songs[2])).not_to_have_attribute("data-joined", "up")
+    assert await page.evaluate(NOTHING_HIDDEN), await page.evaluate(OVERHANGING)
+
+    # Songs of every set are voted on.
+    for song in (show.songs[0], show.songs[3], opener):
+        await seat.button(song, "up").tap()
+        await seat.is_marked(song, "committed")
+    await seat.has_total(3)
+
+    note = "with a string quartet and a choir of two hundred 🎻"
+    await sql.execute("update setlist_songs set note = $2 where id = $1", show.songs[3], note)
+    await expect(seat.row(show.songs[3]).locator(".tag")).to_have_text(note)
+    assert await page.evaluate(NOTHING_HIDDEN), await page.evaluate(OVERHANGING)
+    heights = await page.locator("[data-song]").evaluate_all(
+        "rows => [...new Set(rows.map((row) => row.offsetHeight))]"
+    )
+    assert len(heights) == 1

@@ -8,6 +8,8 @@ import pytest
 
 from server.app import Node
 from tests.support.booth import Booth
+from tests.support.mailing import Mailing
+from tests.support.post_office import PostOffice
 from tests.support.theatre import Theatre, running_node
 
 
@@ -23,6 +25,20 @@ async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
     """One whole node, ready."""
     async with running_node(database_url, redis_url) as running:
         yield running
+
+
+@pytest.fixture
+async def mailing(database_url: str) -> AsyncIterator[Mailing]:
+    """Fans with addresses, and shows to tell them about."""
+    async with Mailing.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[PostOffice]:
+    """A mail server that takes everything until it is told otherwise."""
+    async with PostOffice.open() as opened:
+        yield opened
 
 
 @pytest.fixture

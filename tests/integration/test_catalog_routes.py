@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
@@ -15,7 +16,7 @@ from yarl import URL
 from server.catalog.routes import CatalogRoutes
 from server.catalog.seeding import seed
 from server.protocol.instants import ms_of
-from server.store.database import Database
+from server.store.database import REQUEST_ROLE, Database
 from server.web import answer_errors, routes_of
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
@@ -31,9 +32,13 @@ class _StandingClock:
         return ms_of(NOW)
 
 
+async def _identify_nobody(_request: web.Request) -> None:
+    """Everybody may read the catalogue."""
+
+
 async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     app = web.Application(middlewares=[answer_errors])
-    app.add_routes(routes_of(CatalogRoutes(db, _StandingClock()).endpoints(), lambda _: None, 60))
+    app.add_routes(routes_of(CatalogRoutes(db, _StandingClock()).endpoints(), _identify_nobody, 60))
     client: Client = await aiohttp_client(app)
     return client
 
@@ -41,7 +46,7 @@ async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
 @pytest.fixture
 async def client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
     """The catalogue's routes on an empty catalogue."""
-    db = await Database.open(database_url, pool_size=2)
+    db = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
     yield await _client(aiohttp_client, db)
     await db.close()
 
@@ -49,8 +54,8 @@ async def client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncItera
 @pytest.fixture
 async def seeded_client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
     """The catalogue's routes on sample data."""
-    await seed(database_url, profile="demo", now=NOW)
-    db = await Database.open(database_url, pool_size=2)
+    await seed(database_url, now=NOW)
+    db = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
     yield await _client(aiohttp_client, db)
     await db.close()
 
@@ -124,6 +129,7 @@ BAD_QUERIES = [
     "q=%00",
     "q=a%0Ab",
     "q=" + "x" * 101,
+    "q=" + "x" * 8_000,
     "q=" + "+".join("abcdefghi"),
 ]
 BAD_SHOW_QUERIES = [
@@ -131,6 +137,10 @@ BAD_SHOW_QUERIES = [
     "from=2026-02-30",
     "from=2026-11-02&to=2026-11-01",
     "to=soon",
+    "artist=%00",
+    "venue=" + "v" * 301,
+]
+BAD_NEAR_QUERIES = [
     "near=91,0",
     "near=0,181",
     "near=nan,nan",
@@ -140,8 +150,22 @@ BAD_SHOW_QUERIES = [
     "near=1,2&radius_km=1e9",
     "near=1,2&radius_km=nan",
     "radius_km=5",
-    "artist=%00",
-    "venue=" + "v" * 301,
+]
+BAD_SEARCHES = [
+    "",
+    "q=",
+    "kind=shows",
+    "q=a&kind=users",
+    "q=a&limit=0",
+    "q=a&limit=-1",
+    "q=a&limit=1000000000",
+    "q=a&q=b",
+    "q=%00",
+    "q=a%0Ab",
+    "q=" + "x" * 101,
+    "q=" + "x" * 8_000,
+    "q=" + "+".join("abcdefghi"),
+    "q=" + "/".join("abcdefghi"),
 ]
 
 
@@ -160,6 +184,86 @@ async def test_bad_filters_are_bad_requests(client: Client, query: str) -> None:
     status, problem = await _get(client, f"/api/shows?{query}")
     assert (status, problem["code"]) == (400, "bad_request")
     assert problem["detail"]
+
+
+@pytest.mark.parametrize("query", BAD_NEAR_QUERIES)
+async def test_places_off_the_globe_are_bad_requests(client: Client, query: str) -> None:
+    """The lists of shows and of venues answer 400 with a sentence."""
+    for path in ("shows", "venues"):
+        status, problem = await _get(client, f"/api/{path}?{query}")
+        assert (status, problem["code"]) == (400, "bad_request"), path
+        assert problem["detail"]
+
+
+@pytest.mark.parametrize("query", BAD_SEARCHES)
+async def test_bad_searches_are_bad_requests(client: Client, query: str) -> None:
+    """The search in everything answers 400 with a sentence."""
+    status, problem = await _get(client, f"/api/search?{query}")
+    assert (status, problem["code"]) == (400, "bad_request")
+    assert problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "q", ["%27;drop+table+shows;--", "%27%20%26%20%21a", "%5C", "%F0%9F%A4%98", "%E2%80%AE", "%25_", "%FF", "!!!"]
+)
+async def test_odd_searches_find_nothing(client: Client, q: str) -> None:
+    """SQL, operators, emoji and signs are words that nothing has, or no words at all."""
+    nothing: dict[str, Any] = {"artists": [], "songs": [], "venues": [], "shows": []}
+    assert await _get(client, f"/api/search?q={q}") == (200, nothing)
+    for path in ("shows", "artists", "venues"):
+        assert await _get(client, f"/api/{path}?q={q}") == (200, {"items": [], "next": None}), path
+
+
+async def test_answers_are_what_their_types_say(seeded_client: Client) -> None:
+    """Every field is declared, and of its type: what the OpenAPI document promises is what comes."""
+    types = {endpoint.path: endpoint.answer for endpoint in CatalogRoutes(cast("Any", None), _StandingClock()).endpoints()}
+    _, shows = await _get(seeded_client, "/api/shows?near=40,-74&radius_km=20000&limit=100")
+    _, show = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}")
+    song_id = show["setlists"][0]["songs"][0]["song_id"]
+    for path, query in (
+        ("/api/shows", "?near=40,-74&radius_km=20000&limit=100"),
+        ("/api/shows", "?limit=100"),
+        *(("/api/shows/{show}", f"/{item['id']}") for item in shows["items"]),
+        ("/api/artists", ""),
+        ("/api/artists/{artist}", f"/{show['artist']['slug']}"),
+        ("/api/venues", "?near=40,-74&radius_km=20000"),
+        ("/api/venues", ""),
+        ("/api/venues/{venue}", f"/{show['venue']['slug']}"),
+        ("/api/songs/{song}", f"/{song_id}"),
+        ("/api/search", "?q=a"),
+    ):
+        _, answer = await _get(seeded_client, path.partition("/{")[0] + query)
+        # Fields that a type does not have are lost on the way.
+        assert msgspec.to_builtins(msgspec.convert(answer, types[path])) == answer, path
+    assert set(types) == {
+        "/api/shows", "/api/shows/{show}", "/api/artists", "/api/artists/{artist}", "/api/venues",
+        "/api/venues/{venue}", "/api/songs/{song}", "/api/search",
+    }  # fmt: skip
+
+
+async def test_a_cursor_belongs_to_its_order(seeded_client: Client) -> None:
+    """Venues by slug and venues by distance do not take each other's cursors."""
+    _, by_slug = await _get(seeded_client, "/api/venues?limit=1")
+    _, by_distance = await _get(seeded_client, "/api/venues?limit=1&near=40,-74&radius_km=20000")
+    for query in (f"cursor={by_distance['next']}", f"near=40,-74&cursor={by_slug['next']}"):
+        status, problem = await _get(seeded_client, f"/api/venues?{query}")
+        assert (status, problem["code"]) == (400, "bad_request")
+        assert "cursor" in problem["detail"]
+
+
+async def test_a_song_can_be_found_and_read(seeded_client: Client) -> None:
+    """From a search to the song, its artist and a show that has it."""
+    _, show = await _get(seeded_client, f"/api/shows/{(await _get(seeded_client, '/api/shows'))[1]['items'][0]['id']}")
+    placed = show["setlists"][0]["songs"][0]
+    status, song = await _get(seeded_client, f"/api/songs/{placed['song_id']}")
+    assert (status, song["title"]) == (200, placed["title"])
+    assert show["artist"]["id"] in [artist["id"] for artist in song["artists"]]
+    assert song["setlists"]
+    _, found = await _get(seeded_client, str(URL("/api/search").with_query(q=song["title"], kind="songs", limit=100)))
+    assert song["id"] in [each["id"] for each in found["songs"]]
+    _, artist = await _get(seeded_client, f"/api/artists/{show['artist']['id']}")
+    assert placed["song_id"] in [each["id"] for each in artist["songs"]]
+    assert artist["show_count"] >= len(artist["shows"]) > 0
 
 
 @pytest.mark.parametrize(
@@ -187,8 +291,8 @@ async def test_odd_but_valid_filters_give_a_page(client: Client, query: str) -> 
 
 @pytest.mark.parametrize("reference", ["0", "9" * 30, "nobody", "%00", "%FF", "a%0Ab", "-1", "1e3", "x" * 2000])
 async def test_what_does_not_exist_is_not_found(client: Client, reference: str) -> None:
-    """Shows, artists and venues that nobody has are 404."""
-    for path in ("shows", "artists", "venues"):
+    """Shows, artists, venues and songs that nobody has are 404."""
+    for path in ("shows", "artists", "venues", "songs"):
         status, problem = await _get(client, f"/api/{path}/{reference}")
         assert (status, problem["code"]) == (404, "not_found"), path
 

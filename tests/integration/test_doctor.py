@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from server.doctor import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, examine
+from server.doctor import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, _mail, examine
 from server.embedded import EmbeddedEngines
-from server.settings import data_folder
+from server.settings import Settings, data_folder
+from server.store.engine import missing_rights
 from server.store.migrations import migrate_up
-from tests.support.engines import unused_port
+from tests.support.engines import execute, unused_port
+from tests.support.post_office import PostOffice
 
 SECRET = "0123456789abcdef" * 4
 
@@ -68,6 +70,18 @@ async def test_engines_by_address_are_named(engine_dir: Path, database_url: str,
     assert found["migrations"].startswith("all ")
 
 
+async def test_a_database_without_what_its_schema_stands_on(
+    engine_dir: Path, database_url: str, redis_url: str
+) -> None:
+    """A missing extension, and a role that cannot be entered, are each named."""
+    await execute(database_url, "drop extension cube cascade")
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
+    checks = {check.name: check for check in await examine(environ, engine_dir)}
+    assert (checks["rights"].verdict, checks["rights"].found) == ("fail", "extension cube is missing")
+    (told,) = await missing_rights(database_url, ["mysetlist_request", "nobody at all"], ["unaccent"])
+    assert told.startswith("role nobody at all cannot be entered: ")
+
+
 async def test_an_evicting_valkey_and_an_unmigrated_database_are_both_seen(
     engine_dir: Path, empty_database_url: str
 ) -> None:
@@ -106,3 +120,19 @@ async def test_a_database_of_a_newer_release_fails(
 def test_clocks_that_differ_fail(clocks: dict[str, float], verdict: str) -> None:
     """Between any two of the three machines."""
     assert _clock(clocks).verdict == verdict
+
+
+async def test_the_mail_server_is_asked(engine_dir: Path) -> None:
+    """Without one all is well; one that is away, or gets a password on an open line, is worth a word, and never fails."""
+    secret = {"MYSETLIST_SECRET": SECRET}
+    assert (await _mail(Settings.from_environ(secret, data_dir=engine_dir))).verdict == "ok"
+    url = f"smtp://me:hush@localhost:{unused_port()}"
+    found = await _mail(Settings.from_environ(secret | {"SMTP_URL": url}, data_dir=engine_dir))
+    assert (found.verdict, "hush" in found.found) == ("warn", False)
+    async with PostOffice.open() as office:
+        found = await _mail(Settings.from_environ(secret | {"SMTP_URL": office.url()}, data_dir=engine_dir))
+        assert (found.verdict, found.found) == ("ok", f"localhost:{office.port}, not encrypted")
+    async with PostOffice.open(needs_login=True) as office:
+        url = office.url(user="me:s3cret%2F%26x@")
+        found = await _mail(Settings.from_environ(secret | {"SMTP_URL": url}, data_dir=engine_dir))
+        assert (found.verdict, "although" in found.found, "s3cret" in found.found) == ("warn", True, False)

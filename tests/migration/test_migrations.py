@@ -5,41 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from server.errors import SetupError
 from server.settings import data_folder
 from server.store import migrations
 from server.store.migrations import migrate_down, migrate_status, migrate_up
+from tests.support.schema import schema
 
 FOLDER = data_folder("migrations")
-
-
-async def schema(url: str) -> list[tuple[str, ...]]:
-    """Everything a migration may make in the public schema, dbmate's own table aside."""
-    connection = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch(
-            """
-            select 'column' as kind, table_name || '.' || column_name as name,
-                   data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') as what
-              from information_schema.columns where table_schema = 'public'
-            union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
-            union all select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
-              from pg_constraint where connamespace = 'public'::regnamespace
-            union all select 'function', p.oid::regprocedure::text, md5(prosrc)
-              from pg_proc p where pronamespace = 'public'::regnamespace
-            union all select 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
-              from pg_trigger where not tgisinternal
-            union all select 'enum', t.typname || '.' || e.enumlabel, e.enumsortorder::text
-              from pg_enum e join pg_type t on t.oid = e.enumtypid
-            order by 1, 2, 3
-            """
-        )
-    finally:
-        await connection.close()
-    return [tuple(row) for row in rows if not row["name"].startswith("schema_migrations")]
 
 
 async def test_up_down_and_up_again_end_where_they_began(empty_database_url: str) -> None:

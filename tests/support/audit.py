@@ -82,7 +82,11 @@ async def differences(
 
 
 async def _votes(connection: Any) -> dict[tuple[int, int], str]:
-    rows = await connection.fetch("select user_id, setlist_song_id, choice::text from votes")
+    # Ballots of people who were erased are nobody's: no promise is held against them, and their history has no name.
+    rows = await connection.fetch(
+        "select v.user_id, v.setlist_song_id, v.choice::text from votes v join users u on u.id = v.user_id"
+        " where u.nobody is null"
+    )
     return {(row[0], row[1]): row[2] for row in rows}
 
 
@@ -126,7 +130,8 @@ async def _history(connection: Any) -> list[str]:
     """Each change begins where the one before ended, and the last one ends at the vote that is held."""
     found = []
     rows = await connection.fetch(
-        "select user_id, setlist_song_id, previous::text, choice::text from vote_analytics order by 1, 2, id"
+        "select user_id, setlist_song_id, previous::text, choice::text from vote_analytics where user_id > 0"
+        " order by 1, 2, id"
     )
     ends: dict[tuple[int, int], str] = {}
     for pair, changes in itertools.groupby(rows, key=lambda row: (row["user_id"], row["setlist_song_id"])):
@@ -153,7 +158,7 @@ async def _limits(connection: Any) -> list[str]:
     rows = await connection.fetch(
         "select u.id, coalesce(l.spent, 0) as spent, (select count(*) from votes v where v.user_id = u.id) as held"
         "  from users u left join (select user_id, sum(spent) as spent from user_vote_limits group by 1) l"
-        "    on l.user_id = u.id"
+        "    on l.user_id = u.id where u.nobody is null"
     )
     return [f"limit: user {r['id']} holds {r['held']}, has spent {r['spent']}" for r in rows if r["spent"] < r["held"]]
 

@@ -43,15 +43,16 @@ class Theatre:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database_url: str) -> AsyncIterator[Theatre]:
-        """A theatre with one artist and one venue."""
+    async def open(cls, database_url: str, *, is_empty: bool = True) -> AsyncIterator[Theatre]:
+        """A theatre with one artist and one venue; not empty: one that was opened before."""
         connection = await asyncpg.connect(database_url)
         try:
-            await connection.execute(
-                "insert into artists (slug, name) values ('band', 'Band');"
-                "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
-                " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
-            )
+            if is_empty:
+                await connection.execute(
+                    "insert into artists (slug, name) values ('band', 'Band');"
+                    "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+                    " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
+                )
             yield cls(connection)
         finally:
             await connection.close()
@@ -136,9 +137,11 @@ def settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running_node(database_url: str, redis_url: str, **changes: Any) -> AsyncIterator[Node]:
+async def running_node(
+    database_url: str, redis_url: str, *, has_own_database: bool = False, **changes: Any
+) -> AsyncIterator[Node]:
     """A whole node, ready, on a port of its own; stopped at the end, and none of its loops may have died."""
-    node = await Node.start(settings(database_url, redis_url, **changes))
+    node = await Node.start(settings(database_url, redis_url, **changes), has_own_database=has_own_database)
     try:
         async with asyncio.timeout(PATIENCE_S):
             await node.wait_until_ready()

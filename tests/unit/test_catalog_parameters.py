@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.catalog.parameters import ListQuery, ShowQuery, parse_near, search_patterns
-from server.catalog.places import ShowPlace, SlugPlace
+from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery, check_words, parse_near
+from server.catalog.places import DistancePlace, ShowPlace, SlugPlace
 from server.errors import Refused
 from server.protocol.cursors import ID_MAX, decode_cursor, encode_cursor
 from server.protocol.instants import from_us
@@ -43,7 +43,7 @@ def test_a_slug_cursor_leads_back_to_its_place(slug: str) -> None:
 @given(st.one_of(st.text(), st.binary().map(lambda packed: base64.urlsafe_b64encode(packed).decode())))
 def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
     """Any text as a cursor gives a place within its bounds or bad_request, never anything else."""
-    for kind in (ShowPlace, SlugPlace):
+    for kind in (ShowPlace, SlugPlace, DistancePlace):
         refusal = None
         try:
             place = decode_cursor(cursor, kind)
@@ -61,12 +61,16 @@ def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
         ShowPlace(0, 253_402_214_400_000_001, 1),
         ShowPlace(0, 0, 0),
         ShowPlace(0, 0, ID_MAX + 1),
+        DistancePlace(-0.1, 1),
+        DistancePlace(20_038.1, 1),
+        DistancePlace(float("nan"), 1),
+        DistancePlace(1.0, 0),
         SlugPlace("A"),
         SlugPlace("a\0"),
         SlugPlace(""),
     ],
 )
-def test_a_cursor_out_of_bounds_is_refused(place: ShowPlace | SlugPlace) -> None:
+def test_a_cursor_out_of_bounds_is_refused(place: ShowPlace | SlugPlace | DistancePlace) -> None:
     """What neither PostgreSQL nor the calendar could hold is bad_request before anybody asks them."""
     with pytest.raises(Refused, match="cursor"):
         decode_cursor(encode_cursor(place), type(place))
@@ -85,14 +89,14 @@ def test_any_query_string_is_parsed_or_refused(pairs: list[tuple[str, str]]) -> 
     """Whatever a query string holds, the answer is a query within its bounds or bad_request."""
     try:
         query = parse_query(pairs, ShowQuery)
-        patterns = search_patterns(query.q)
+        check_words(query.q or "")
         near = parse_near(query.near) if query.near else (0.0, 0.0)
     except Refused as refused:
         refusal: Refused | None = refused
     else:
         refusal = None
         assert 1 <= query.limit <= 100
-        assert all("\0" not in pattern for pattern in patterns)
+        assert "\0" not in (query.q or "")
         assert -90 <= near[0] <= 90
         assert -180 <= near[1] <= 180
     assert refusal is None or (refusal.code == "bad_request" and refusal.message)
@@ -190,9 +194,41 @@ def test_a_reference_is_an_id_or_a_slug(text: str, reference: Reference) -> None
     assert parse_reference(text) == reference
 
 
-def test_wildcards_are_taken_literally() -> None:
-    """Each word is looked for as it is, wildcards and backslashes included."""
-    assert search_patterns(r"50% a_b c\d") == [r"%50\%%", r"%a\_b%", r"%c\\d%"]
-    assert search_patterns(None) == search_patterns("   ") == []
+@pytest.mark.parametrize(
+    "q",
+    [
+        "a b c d e f g h",
+        "don't rock 'n' roll a b c d",
+        "a" * 100,
+        "!" * 100,
+        "' " * 50,
+        "🤘 ♥",
+        "a\u0300" * 50,
+        "हिन्दी " * 8,
+        "",
+    ],
+)
+def test_eight_words_may_be_looked_for(q: str) -> None:
+    """Apostrophes do not part words, and what is not a word does not count."""
+    check_words(q)
+
+
+@pytest.mark.parametrize("q", ["a " * 9, "a/b/c/d/e/f/g/h/i", "a_b-c.d,e;f:g+h|i"])
+def test_nine_words_are_refused(q: str) -> None:
+    """Words are counted as the search will part them, not by spaces alone."""
     with pytest.raises(Refused, match="words"):
-        search_patterns("a " * 9)
+        check_words(q)
+
+
+@pytest.mark.parametrize("pairs", [[], [("q", "")], [("q", "a"), ("kind", "users")], [("q", "a"), ("limit", "0")]])
+def test_a_search_says_what_for(pairs: list[tuple[str, str]]) -> None:
+    """`q` is needed, and kind and limit are within bounds."""
+    with pytest.raises(Refused) as caught:
+        parse_query(pairs, SearchQuery)
+    assert caught.value.code == "bad_request"
+
+
+def test_any_near_list_needs_a_place_for_its_radius() -> None:
+    """Venues refuse a radius around nothing, as shows do."""
+    with pytest.raises(Refused, match="radius_km"):
+        parse_query([("radius_km", "5")], NearQuery)

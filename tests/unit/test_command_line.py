@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from server import __main__ as command_line
 from server.errors import SetupError
 
-COMMANDS = ("serve", "migrate", "seed", "crowd", "watch", "reconcile", "token", "export", "doctor")
+COMMANDS = ("serve", "migrate", "seed", "crowd", "watch", "reconcile", "token", "export", "backup", "restore", "doctor")
 
 
 def test_help_names_every_command() -> None:
@@ -46,6 +46,28 @@ def test_what_is_no_duration_is_named(text: str) -> None:
     """The line names the flag and shows what it should look like."""
     with pytest.raises(SetupError, match="^--ttl: .* is no duration; write 90s, 15m, 1h or 7d$"):
         command_line._duration_s("--ttl", text)
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--profile", "large", "--shows", "0"], "--shows: 0 is not between 1 and 100000"),
+        (["--profile", "large", "--shows", "2", "--votes", "100001"], "--votes: 100001 is not between 0 and the 100000 that 2 shows hold"),
+        (["--profile", "large", "--votes", "-1"], "--votes: -1 is not between 0 and the 50000000 that 1000 shows hold"),
+        (["--profile", "large", "--seed", "-1"], "--seed: -1 is negative"),
+        (["--votes", "5"], "--shows and --votes need --profile large"),
+    ],
+)  # fmt: skip
+def test_sample_data_that_cannot_be_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str], line: str
+) -> None:
+    """Exit 1 with the flag and what it may be, before any engine is started."""
+    monkeypatch.setattr(sys, "argv", ["mysetlist", "seed", "--data-dir", str(tmp_path), *flags])
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == f"mysetlist: {line}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_go_on_is_one_line(

@@ -52,6 +52,8 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
         SETLISTFM_API_URL="http://127.0.0.1:4",
         MUSICBRAINZ_API_URL="http://127.0.0.1:5",
         SMTP_URL="smtps://me:pw@mail:465",
+        MYSETLIST_MAIL_FROM="Sets <sets@example.org>",
+        MYSETLIST_PUBLIC_URL="https://sets.example.org/",
     )
     assert found.database_url == "postgresql://me:pw@db:5433/fans"
     assert found.redis_url == "rediss://:pw@cache:6380/2"
@@ -65,6 +67,7 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
     assert (found.ticketmaster_api_key, found.ticketmaster_api_url) == ("tm", "http://127.0.0.1:3")
     assert (found.setlistfm_api_key, found.setlistfm_api_url) == ("fm", "http://127.0.0.1:4")
     assert (found.musicbrainz_api_url, found.smtp_url) == ("http://127.0.0.1:5", "smtps://me:pw@mail:465")
+    assert (found.mail_from, found.public_url) == ("Sets <sets@example.org>", "https://sets.example.org")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,12 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
         ("MYSETLIST_LOG_FORMAT", "xml"),
         ("SPOTIFY_API_URL", "api.spotify.com"),
         ("SMTP_URL", "mail.example.org"),
+        ("MYSETLIST_MAIL_FROM", "MySetlist"),
+        ("MYSETLIST_MAIL_FROM", "a@example.org, b@example.org"),
+        ("MYSETLIST_MAIL_FROM", "Sets <sets@example.org"),
+        ("MYSETLIST_MAIL_FROM", "sets@example.org\r\nBcc: x@example.org"),
+        ("MYSETLIST_MAIL_FROM", "sets@exämple.org"),
+        ("MYSETLIST_PUBLIC_URL", "sets.example.org"),
     ],
 )
 def test_a_value_that_does_not_parse_is_named_on_one_line(tmp_path: Path, name: str, value: str) -> None:

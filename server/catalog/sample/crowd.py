@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from server.catalog.sample.programme import PlannedShow, hours_from_evening
+from server.catalog.sample.sets import PlannedSong
 
 VOTERS_PER_SHOW = 20  # users made for each new show; most vote at several
 BALLOTS_MEDIAN = 120
 BALLOTS_MIN, BALLOTS_MAX = 20, 400
 CHOICES_MIN, CHOICES_MAX = 2, 10
+FOREIGN_RANKS = 8  # a cover or a support's song is wanted like an own one so much less known
 
 
 class DrawnVote(msgspec.Struct, frozen=True, gc=False):
-    """One vote: place of the song in the predicted setlist [0-based], voter [0-based], choice, instant."""
+    """One vote: place of the song among all that are voted on [0-based], voter [0-based], choice, instant."""
 
     song: int
     voter: int
@@ -26,9 +27,7 @@ class DrawnVote(msgspec.Struct, frozen=True, gc=False):
     cast_at: datetime
 
 
-def draw_votes(
-    show: PlannedShow, *, songs_by_popularity: Sequence[str], voter_count: int, seed: int, now: datetime
-) -> list[DrawnVote]:
+def draw_votes(show: PlannedShow, *, voter_count: int, seed: int, now: datetime) -> list[DrawnVote]:
     """The votes of one show: at most votes_per_user_max a voter, one a song, each within the window and not after now.
 
     Gives:  reproducible by seed, show and now
@@ -40,7 +39,7 @@ def draw_votes(
     span = until - show.opens_at
     if span <= timedelta(0):
         return []
-    ranks = [songs_by_popularity.index(song.title) for song in show.predicted]
+    ranks = [_strangeness(show, song) for song in show.predicted]
     share_elapsed = span / (show.closes_at - show.opens_at)
     excitement = rng.lognormvariate(0.0, 0.5) * (0.4 + 0.6 * share_elapsed)
     ballots = min(BALLOTS_MAX, max(BALLOTS_MIN, round(BALLOTS_MEDIAN * excitement)), voter_count)
@@ -57,3 +56,7 @@ def draw_votes(
             votes.append(DrawnVote(song, voter, is_up, cast_at.replace(microsecond=cast_at.microsecond // 1000 * 1000)))
             cast_at = min(cast_at + timedelta(seconds=rng.uniform(1, 20)), until - timedelta(milliseconds=1))
     return votes
+
+
+def _strangeness(show: PlannedShow, song: PlannedSong) -> int:
+    return song.rank if song.artist == show.artist else song.rank + FOREIGN_RANKS

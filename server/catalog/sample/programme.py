@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from server.catalog.sample.facts import Artist, Facts, Venue
+from server.catalog.sample.sets import PlannedSet, PlannedSong, perform, predict, so_far
 
 PAST_COUNT = 35
 LIVE_COUNT = 6
@@ -27,18 +28,10 @@ LIVE_VOTING = timedelta(hours=3)
 TONIGHT_EVERY = timedelta(minutes=45)  # LIVE_VOTING holds four of these: three shows are open at any moment
 PAST_DAYS = 60
 UPCOMING_DAYS = 28  # with the zones' offsets still under VOTING_DAYS: every upcoming show is open already
-PREDICTED_MIN, PREDICTED_MAX = 8, 15
-ACTUAL_MAX = 20
+SUPPORT_SHARE = 0.45  # shows that somebody opens
 LOCKED_UPCOMING = 5  # which of the upcoming ones is locked, and which is cancelled
 CANCELLED_UPCOMING = 11
 _EVENING_MIN = 20 * 60 + 30
-
-
-class PlannedSong(msgspec.Struct, frozen=True):
-    """A song in a planned setlist."""
-
-    title: str
-    played_at: datetime | None = None
 
 
 class PlannedShow(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +50,21 @@ class PlannedShow(msgspec.Struct, frozen=True, kw_only=True):
     is_locked: bool = False
     finalised_at: datetime | None = None
     votes_per_user_max: int | None
-    predicted: tuple[PlannedSong, ...]
-    actual: tuple[PlannedSong, ...] = ()
+    supports: tuple[str, ...] = ()  # slugs, in the order of the bill
+    sets: tuple[PlannedSet, ...]
+
+    @property
+    def predicted(self) -> list[PlannedSong]:
+        """What is voted on: the songs of all predicted sets."""
+        return self._songs("predicted")
+
+    @property
+    def actual(self) -> list[PlannedSong]:
+        """What was played; empty before the show is over."""
+        return self._songs("actual")
+
+    def _songs(self, type_: str) -> list[PlannedSong]:
+        return [song for planned in self.sets if planned.type == type_ for song in planned.songs]
 
 
 class Booking(msgspec.Struct, frozen=True):
@@ -154,10 +160,19 @@ class Programme:
             key=lambda artist: (
                 _slug(artist.slug, venue.slug, day) in self._slugs,
                 (artist.slug, day) in self._taken,
+                not venue.fits(artist),
                 self._played[artist.slug],
                 self._rng.random(),
             ),
         )
+
+    def _pick_support(self, rng: random.Random, day: date) -> Artist | None:
+        free = [a for a in self._artists if a.size == "theatre" and (a.slug, day) not in self._taken]
+        if not free or rng.random() >= SUPPORT_SHARE:
+            return None
+        support = rng.choice(free)
+        self._taken.add((support.slug, day))
+        return support
 
     def _take(self, artist: str, venue: str, day: date) -> None:
         self._taken |= {(artist, day), (venue, day)}
@@ -178,13 +193,13 @@ class Programme:
         slug = _slug(artist.slug, venue.slug, day)
         self._take(artist.slug, venue.slug, day)
         rng = random.Random(f"{self._seed}:{slug}")  # noqa: S311 - reproducible on purpose
-        predicted = _predict(rng, artist)
-        actual: tuple[PlannedSong, ...] = ()
+        support = self._pick_support(rng, day)
+        others = [other for other in self._artists if other.slug not in (artist.slug, support and support.slug)]
+        sets = predict(rng, artist, support=support, others=others)
         if status == "finished":
-            actual = _perform(rng, artist, predicted, starts_at)
-        songs = tuple(PlannedSong(title) for title in predicted)
+            sets += perform(rng, artist, sets, starts_at)
         if status == "live":
-            songs = tuple(song for song in _timed(rng, predicted, starts_at, until=self._now))
+            sets = so_far(rng, sets, starts_at, self._now)
         return PlannedShow(
             slug=slug,
             name=f"{artist.name} at {venue.name}",
@@ -199,8 +214,8 @@ class Programme:
             is_locked=is_locked,
             finalised_at=closes_at + timedelta(minutes=1) if status == "finished" else None,
             votes_per_user_max=rng.choice((None, 5, 10, 10, 10, 15)),
-            predicted=songs,
-            actual=actual,
+            supports=(support.slug,) if support else (),
+            sets=sets,
         )
 
 
@@ -212,33 +227,3 @@ def hours_from_evening(local: datetime) -> int:
     """How far a local time of day is from half past eight in the evening [whole hours, 0..12]."""
     apart_min = abs(local.hour * 60 + local.minute - _EVENING_MIN)
     return min(apart_min, 24 * 60 - apart_min) // 60
-
-
-def _predict(rng: random.Random, artist: Artist) -> list[str]:
-    # Three songs at least stay out, so that a night can hold a surprise.
-    count = rng.randint(PREDICTED_MIN, max(PREDICTED_MIN, min(PREDICTED_MAX, len(artist.songs) - 3)))
-    # Exponential keys (Efraimidis and Spirakis, 2006): sampling by weight, without replacement.
-    keyed = sorted((rng.expovariate(1.0) * (rank + 3), title) for rank, title in enumerate(artist.songs))
-    chosen = [title for _, title in keyed[:count]]
-    rng.shuffle(chosen)
-    return chosen
-
-
-def _perform(rng: random.Random, artist: Artist, predicted: list[str], starts_at: datetime) -> tuple[PlannedSong, ...]:
-    left_out = set(rng.sample(predicted, k=rng.randint(1, max(1, len(predicted) // 4))))
-    surprises = [title for title in artist.songs if title not in predicted]
-    rng.shuffle(surprises)
-    played = [title for title in predicted if title not in left_out]
-    for title in surprises[: rng.randint(len(left_out), len(left_out) + 3)]:
-        played.insert(rng.randint(0, len(played)), title)
-    return tuple(_timed(rng, played[:ACTUAL_MAX], starts_at, until=None))
-
-
-def _timed(
-    rng: random.Random, titles: list[str], starts_at: datetime, *, until: datetime | None
-) -> Iterable[PlannedSong]:
-    # Four to six minutes a song, the first one ten minutes after the time on the ticket.
-    at = starts_at + timedelta(minutes=10)
-    for title in titles:
-        yield PlannedSong(title, at if until is None or at <= until else None)
-        at += timedelta(seconds=rng.randint(240, 360))

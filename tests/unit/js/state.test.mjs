@@ -258,3 +258,17 @@ test("a notice is dismissed by its own number only", () => {
   assert.equal(reduce(state, { type: "notice_gone", id: 1 }), state);
   assert.equal(reduce(state, { type: "notice_gone", id: 2 }).notice, null);
 });
+
+test("sets keep what a night is made of, and a server that says less is understood", () => {
+  const artist = { id: 3, slug: "bjork", name: "Björk" };
+  const song = { id: 900, title: "Jóga", position: 1, played_at: null, is_tape: true, medley: 2, note: "live 🎻",
+    cover_of: { id: 4, name: "U2" } };
+  const told = { id: 90, type: "predicted", kind: "encore", name: "Encore", artist, songs: [song] };
+  const bare = { id: 91, type: "predicted", name: "Set", songs: [{ id: 901, title: "Halo", position: 1 }] };
+  const { show } = run(loaded(), { type: "push", channel: "setlist:7", at: 999, payload: { setlists: [told, bare] } });
+  assert.deepEqual(show.setlists[0], told);
+  assert.deepEqual(show.setlists[1], { ...bare, kind: "main", artist: null, songs: [
+    { id: 901, title: "Halo", position: 1, played_at: null, is_tape: false, medley: null, note: "", cover_of: null },
+  ] });
+  assert.deepEqual(show.order, { 90: [900], 91: [901] });
+});

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { inTime, longDate, notice, REASON, refusal, windowLine } from "../../../static/words.js";
+import {
+  billLine, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, windowLine,
+} from "../../../static/words.js";
 
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
 const ZONE = "America/Los_Angeles";
@@ -39,4 +41,40 @@ test("every error code of the protocol has a sentence of its own", () => {
     "internal", "unauthenticated", "bad_request", "too_large", "conflict"];
   assert.equal(new Set(codes.map((code) => notice(code, "Glass", false))).size, codes.length);
   for (const code of [4400, 4401, 4403]) assert.ok(refusal(code));
+});
+
+test("sets are called by what they are among their neighbours", () => {
+  const [own, other] = [{ id: 1, name: "Aurora" }, { id: 2, name: "Björk" }];
+  const titles = (...sets) => setTitles(sets.map(([kind, artist = own]) => ({ kind, artist })), own.id);
+  assert.deepEqual(titles(["main"], ["encore"], ["alternate"], ["main", other]),
+    ["Main set", "Encore", "Alternate set", "Björk"]);
+  assert.deepEqual(titles(["main"], ["main"], ["encore"], ["encore"], ["main", other], ["encore", other]),
+    ["Set 1", "Set 2", "Encore 1", "Encore 2", "Björk", "Björk, encore"]);
+  assert.deepEqual(titles(["main", null], ["something new", null]), ["Main set", "Main set"]);
+});
+
+test("a name is told only when it says more than the heading", () => {
+  for (const name of ["Main set", "Encore 2", "Set 1", "Support set", "Played", "predicted setlist", "", null]) {
+    assert.equal(ownName({ name }, "Björk"), "", name);
+  }
+  assert.equal(ownName({ name: "Piano set" }, "Set 1"), "Piano set");
+  assert.equal(ownName({ name: "Björk" }, "Björk"), "");
+});
+
+test("what makes a song special is named, and nothing else", () => {
+  const plain = { is_tape: false, cover_of: null, medley: null, note: "" };
+  assert.deepEqual(songTags(plain), []);
+  assert.deepEqual(songTags({ ...plain, cover_of: { id: 2, name: "U2" }, medley: 1, note: "acoustic" }),
+    ["Cover of U2", "Medley", "acoustic"]);
+  assert.deepEqual(songTags({ ...plain, is_tape: true }), ["From tape"]);
+  // Nobody covers a tape.
+  assert.deepEqual(songTags({ ...plain, is_tape: true, cover_of: { id: 2, name: "U2" } }), ["From tape, by U2"]);
+});
+
+test("the bill names whoever else plays", () => {
+  const bill = ["Aurora", "Björk", "نور", "U2"].map((name, place) => ({ name, billing: place ? "support" : "headliner" }));
+  assert.equal(billLine(bill), "with Björk, نور, and U2");
+  assert.equal(billLine(bill.slice(0, 2)), "with Björk");
+  assert.equal(billLine(bill.slice(0, 1)), "");
+  assert.equal(billLine(undefined), "");
 });

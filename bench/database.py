@@ -1,0 +1,318 @@
+"""The database alone: batches of votes on an empty and on a full database, what is read of it, and the large seed.
+
+    .venv/bin/python bench/database.py [--shows 1000] [--votes 5000000] [--warm-up 60] [--rounds 5]
+        [--batches 10] [--batch 2000] [--seed 1]
+
+Starts a PostgreSQL of its own with two databases of the same shows: one without votes, and one with `--votes` of them.
+Batches go through commit_votes with the writer's rights, every trigger and the history on, one after the other, by
+turns into the one and the other database. Reads go through what the server itself calls, with a request's rights.
+Prints one JSON object; asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+from measure import data_folder, origin, say, tell
+
+from server.catalog.large import LargeSize, seed_large
+from server.catalog.listings import list_venues
+from server.catalog.parameters import NearQuery, SearchQuery, ShowQuery
+from server.catalog.sample.tours import load_world
+from server.catalog.search import search
+from server.catalog.shows import list_shows
+from server.embedded import EmbeddedEngines
+from server.insight.statistics import queries as insight
+from server.settings import data_folder as server_folder
+from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
+from server.store.migrations import migrate_up
+from server.voting.log import queries as voting
+from server.voting.rules import shard_of
+
+SHARD_COUNT = 16
+SHOWS_VOTED = 64  # shows that a crowd votes on at the same time
+VOTERS = 20_000  # who vote on them
+TIMEOUT_S = 600.0
+READS = 300
+# Names as they are, parts of them, with typing mistakes, without accents, and what nothing is called.
+SEARCHES = (
+    "velvet", "harbour", "midnight r", "radiohead", "beyonce", "metalica", "velvt harbour", "paris forum", "tokyo",
+    "golden machine", "electric foxes london", "sao paulo", "grand theatre", "a", "nothing at all is called so", "AC/DC",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shows", type=int, default=1_000)
+    parser.add_argument("--votes", type=int, default=5_000_000)
+    parser.add_argument("--warm-up", type=int, default=60, help="batches before any is measured")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each database")
+    parser.add_argument("--batches", type=int, default=10, help="batches a turn")
+    parser.add_argument("--batch", type=int, default=2_000, help="votes a batch")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    origin_now = origin()
+    with data_folder() as folder:
+        measured = uvloop.run(_measure(folder, arguments))
+    tell({"benchmark": "database", **origin_now, "settings": vars(arguments), **measured})
+
+
+async def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    engines = await EmbeddedEngines.start(folder)
+    try:
+        say("a database without votes")
+        empty_url, _ = await _seeded(engines.database_url, "bench_empty", arguments, votes=0)
+        say(f"a database with {arguments.votes} votes")
+        full_url, seeding = await _seeded(engines.database_url, "bench_full", arguments, votes=arguments.votes)
+        say("reading")
+        reads = await _reads(full_url, arguments.seed)
+        user_count = max(VOTERS, seeding["users"])
+        batches = await _batches({"empty": empty_url, "full": full_url}, arguments, user_count=user_count)
+        say("checking")
+        return {"seed": seeding, "reads_ms": reads, "batches": batches, "violations": await _violations(full_url)}
+    finally:
+        await engines.stop()
+
+
+async def _seeded(server_url: str, name: str, arguments: argparse.Namespace, *, votes: int) -> tuple[str, Any]:
+    administration = await asyncpg.connect(server_url)
+    try:
+        await administration.execute(f"create database {name}")
+    finally:
+        await administration.close()
+    url = server_url.replace("/mysetlist?", f"/{name}?")
+    await migrate_up(url, server_folder("migrations"))
+    size = LargeSize.of(arguments.shows, votes, arguments.seed)
+    began_s, began_cpu_s = time.monotonic(), time.process_time()
+    added = await seed_large(url, size)
+    seconds = time.monotonic() - began_s
+    owner = await asyncpg.connect(url)
+    try:
+        bytes_used = await owner.fetchval("select pg_database_size(current_database())")
+        # As it would be a few minutes later, when autovacuum has been there.
+        await owner.execute("vacuum analyze")
+        await owner.execute("checkpoint")
+    finally:
+        await owner.close()
+    return url, {
+        "seconds": round(seconds, 1),
+        "votes_per_s": round(added.votes / seconds),
+        "command_cpu_s": round(time.process_time() - began_cpu_s, 1),
+        "command_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "database_mib": round(bytes_used / 2**20),
+        **{name: getattr(added, name) for name in added.__struct_fields__},
+    }
+
+
+# ──────────────────────────────────────────────────────────────────── batches
+
+
+@dataclass
+class Stage:
+    """What is voted on in a database, and by whom."""
+
+    database: Database
+    songs: list[list[tuple[int, int]]]  # by show: (song, show)
+    users: list[int]
+    positions: list[int]
+    chance: random.Random
+
+
+async def _batches(urls: dict[str, str], arguments: argparse.Namespace, *, user_count: int) -> dict[str, Any]:
+    stages = {name: await _stage(url, arguments.seed, user_count) for name, url in urls.items()}
+    stored = {name: await _stored(stage) for name, stage in stages.items()}
+    rates: dict[str, list[float]] = {name: [] for name in stages}
+    times_ms: dict[str, list[float]] = {name: [] for name in stages}
+    say("warming up")
+    for stage in stages.values():
+        # Until those who vote have: the first change of a page after a checkpoint costs many times the next ones.
+        for _ in range(arguments.warm_up):
+            await _commit(stage, arguments.batch)
+    for number in range(arguments.rounds):
+        say(f"round {number + 1} of {arguments.rounds}")
+        for name, stage in stages.items():
+            taken_s = [await _commit(stage, arguments.batch) for _ in range(arguments.batches)]
+            rates[name].append(arguments.batch * len(taken_s) / sum(taken_s))
+            times_ms[name] += [seconds * 1_000 for seconds in taken_s]
+    told: dict[str, Any] = {}
+    for name, stage in stages.items():
+        told[name] = {
+            "stored_votes": stored[name],
+            "votes_per_s": round(statistics.median(rates[name])),
+            "votes_per_s_by_round": [round(rate) for rate in rates[name]],
+            "batch_ms": _percentiles(times_ms[name]),
+        }
+        await stage.database.close()
+    told["full_to_empty"] = round(told["full"]["votes_per_s"] / told["empty"]["votes_per_s"], 3)
+    return told
+
+
+async def _stage(url: str, seed: int, user_count: int) -> Stage:
+    owner = await asyncpg.connect(url)
+    try:
+        rows = await owner.fetch(
+            "select w.id as show, array_agg(s.id order by s.id) as songs from shows w join setlist_songs s on s.show_id = w.id"
+            " where w.closes_at > now() group by w.id order by w.starts_at, w.slug limit $1",
+            SHOWS_VOTED,
+        )
+        # commit_votes leaves budgets to whoever decided the votes, and so does this.
+        shows = [row["show"] for row in rows]
+        await owner.execute("update shows set votes_per_user_max = null where id = any($1::bigint[])", shows)
+        # Fans are drawn from all there are, and there are equally many: an index of their ballots is read all over.
+        missing = user_count - await owner.fetchval("select count(*) from users")
+        await owner.execute("insert into users select from generate_series(1, $1::int)", missing)
+        users = await owner.fetch("select id from users order by id")
+        positions = [row[0] for row in await owner.fetch("select position from log_positions order by shard")]
+    finally:
+        await owner.close()
+    database = await Database.open(url, role=WRITER_ROLE, pool_size=1, timeout_s=TIMEOUT_S)
+    songs = [[(song, row["show"]) for song in row["songs"]] for row in rows]
+    rng = random.Random(seed)
+    voters = rng.sample([row["id"] for row in users], k=min(VOTERS, len(users)))
+    return Stage(database, songs, voters, positions, rng)
+
+
+async def _stored(stage: Stage) -> int:
+    async with stage.database.connection() as connection:
+        count: int = await connection.fetchval("select count(*) from votes")
+    return count
+
+
+async def _commit(stage: Stage, size: int) -> float:
+    """One batch; gives how long its transaction took [s]."""
+    votes = sorted(_drawn(stage, size).items())
+    shards = sorted({shard_of(show, SHARD_COUNT) for (_, _), (show, _) in votes})
+    old = [stage.positions[shard] for shard in shards]
+    at = time.time_ns() // 1_000_000
+    for shard in shards:
+        stage.positions[shard] = max(stage.positions[shard] + 1, at << 10)
+    users = sorted({user for (_, user), _ in votes})
+    today = (datetime.now(UTC).date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
+    arguments = {
+        "shards": shards,
+        "old_positions": old,
+        "new_positions": [stage.positions[shard] for shard in shards],
+        "entries": [str(stage.positions[shard]) for shard in shards],
+        "song_ids": [song for (song, _), _ in votes],
+        "user_ids": [user for (_, user), _ in votes],
+        "show_ids": [show for _, (show, _) in votes],
+        "choices": [choice for _, (_, choice) in votes],
+        "cast_ms": [at] * len(votes),
+        "spent_user_ids": users,
+        "spent_days": [today] * len(users),
+        "spent": [stage.chance.randint(1, 99) for _ in users],
+    }
+    async with stage.database.connection() as connection:
+        began_s = time.perf_counter()
+        changed = await voting.commit_votes(connection, **arguments)
+        taken_s = time.perf_counter() - began_s
+    if changed < 0:
+        raise SystemExit("another writer moved a position")
+    return taken_s
+
+
+def _drawn(stage: Stage, size: int) -> dict[tuple[int, int], tuple[int, str | None]]:
+    """That many votes on different (song, user): a few shows and songs get most, some take a vote back."""
+    chance, songs = stage.chance.random, stage.songs
+    votes: dict[tuple[int, int], tuple[int, str | None]] = {}
+    while len(votes) < size:
+        choices = songs[int(len(songs) * chance() ** 2)]
+        song, show = choices[int(len(choices) * chance() ** 1.5)]
+        user = stage.users[int(len(stage.users) * chance())]
+        way = chance()
+        votes[song, user] = show, "up" if way < 0.75 else "down" if way < 0.97 else None
+    return votes
+
+
+# ────────────────────────────────────────────────────────────────────── reads
+
+
+async def _reads(url: str, seed: int) -> dict[str, Any]:
+    rng = random.Random(seed)
+    owner = await Database.open(url, pool_size=1, timeout_s=TIMEOUT_S)
+    try:
+        async with owner.connection() as connection:
+            began_s = time.perf_counter()
+            await insight.update_trending_scores(connection)
+            refresh_ms = (time.perf_counter() - began_s) * 1_000
+            shows = [row["id"] for row in await connection.fetch("select id from shows order by vote_count desc, id")]
+    finally:
+        await owner.close()
+    db = await Database.open(url, role=REQUEST_ROLE, pool_size=1)
+    cities = load_world().city
+
+    async def stats(show_id: int) -> None:
+        async with db.connection() as connection:
+            await insight.vote_stats(connection, show_id=show_id)
+
+    async def trending() -> None:
+        async with db.connection() as connection:
+            _ = [row async for row in insight.trending_shows(connection, count=20)]
+
+    def near() -> str:
+        city = rng.choice(cities)
+        return f"{city.latitude + rng.uniform(-0.2, 0.2):.4f},{city.longitude + rng.uniform(-0.2, 0.2):.4f}"
+
+    now = datetime.now(UTC)
+    largest = shows[: max(1, len(shows) // 50)]
+    try:
+        return {
+            "update_trending_scores": round(refresh_ms, 1),
+            "get_vote_stats": await _timed(lambda: stats(rng.choice(shows))),
+            "get_vote_stats_of_the_largest": await _timed(lambda: stats(rng.choice(largest))),
+            "get_trending_shows": await _timed(trending),
+            "search": await _timed(lambda: search(db, SearchQuery(q=rng.choice(SEARCHES)), now=now)),
+            "search_by_query": {
+                q: (await _timed(lambda q=q: search(db, SearchQuery(q=q), now=now), READS // 10))["p50"]
+                for q in SEARCHES
+            },
+            "nearby_shows": await _timed(lambda: list_shows(db, ShowQuery(near=near()), now=now)),
+            "nearby_venues": await _timed(lambda: list_venues(db, NearQuery(near=near()))),
+        }
+    finally:
+        await db.close()
+
+
+async def _timed(read: Callable[[], Awaitable[Any]], count: int = READS) -> dict[str, float]:
+    await read()
+    times_ms = []
+    for _ in range(count):
+        began_s = time.perf_counter()
+        await read()
+        times_ms.append((time.perf_counter() - began_s) * 1_000)
+    return _percentiles(times_ms)
+
+
+def _percentiles(times_ms: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(times_ms)
+    return {
+        "p50": round(statistics.median(ordered), 2),
+        "p99": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2),
+        "max": round(ordered[-1], 2),
+    }
+
+
+async def _violations(url: str) -> dict[str, int]:
+    owner = await asyncpg.connect(url)
+    try:
+        return {
+            name: await owner.fetchval(f"select count(*) from {name}()") for name in ("miscounts", "integrity_check")
+        }
+    finally:
+        await owner.close()
+
+
+if __name__ == "__main__":
+    main()

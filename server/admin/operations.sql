@@ -1,0 +1,129 @@
+-- Operations on the database: their rows, what they run, and how far they are.
+
+-- name: try_operation_lock$
+-- takes: operation_class, the first half of an advisory lock's key
+-- gives: whether this session may run an operation now; it may until it ends
+select pg_try_advisory_lock(:operation_class::int, 0);
+
+-- name: is_operation_running$
+select exists (select from database_operations where status = 'running');
+
+-- name: interrupt_dead_operations!
+-- takes: operation_class
+-- A row that says `running` while nobody holds the lock, or while we do, is of a node that died.
+update database_operations
+   set status = 'interrupted', finished_at = now(), error = 'The node that ran it is gone.'
+ where status = 'running'
+   and not exists (select from pg_locks
+                    where locktype = 'advisory' and classid = :operation_class::int and objid = 0 and objsubid = 2
+                      and granted and pid <> pg_backend_pid()
+                      and database = (select oid from pg_database where datname = current_database()));
+
+-- name: insert_operation^
+-- takes: operation, options jsonb, user_id of who asked, subject for the audit log
+-- gives: the new row and this session's process id; its audit log entry is written with it
+with asker as (
+    select id from users where id = :user_id::bigint
+), started as (
+    insert into database_operations (operation, options, started_by)
+    values (:operation::text, :options::jsonb, (select id from asker))
+    returning *
+), audited as (
+    insert into audit_log (actor_id, action, subject, detail)
+    select (select id from asker), 'database.' || operation, :subject::text, options || jsonb_build_object('id', id) from started
+)
+select id, operation, options, status, stage, done, total, result, error, started_by, started_at, finished_at,
+       pg_backend_pid() as pid
+  from started;
+
+-- name: report_progress!
+-- takes: id, stage, done, total
+update database_operations
+   set stage = left(:stage::text, 200), done = :done::bigint, total = :total::bigint
+ where id = :id::bigint and status = 'running'
+   and (stage, done, total) is distinct from (left(:stage::text, 200), :done::bigint, :total::bigint);
+
+-- name: finish_operation!
+-- takes: id, status, stage, done, total, result jsonb, error
+update database_operations
+   set status = :status::text::operation_status, stage = left(:stage::text, 200), done = :done::bigint,
+       total = :total::bigint, result = :result::jsonb, error = left(:error::text, 1000), finished_at = now()
+ where id = :id::bigint and status = 'running';
+
+-- name: live_progress^
+-- takes: pid of the session that runs an operation
+-- gives: 0..1 row: what PostgreSQL says of its vacuum or reindex; done and total in blocks
+select phase, heap_blks_scanned as done, heap_blks_total as total from pg_stat_progress_vacuum where pid = (:pid::bigint)::int
+union all
+select phase, blocks_done, blocks_total from pg_stat_progress_create_index where pid = (:pid::bigint)::int
+ limit 1;
+
+-- name: operation_by_id^
+-- takes: id
+-- gives: 0..1 row
+select id, operation, options, status, stage, done, total, result, error, started_by, started_at, finished_at
+  from database_operations
+ where id = :id::bigint;
+
+-- name: recent_operations
+-- takes: count
+-- gives: 0..count rows, the newest first
+select id, operation, options, status, stage, done, total, result, error, started_by, started_at, finished_at
+  from database_operations
+ order by id desc
+ limit :count::bigint;
+
+-- ──────────────────────────────────────────────────────────── vacuum and reindex
+
+-- name: tables_to_vacuum
+-- takes: table_name, one of ours, with its partitions; null: all
+-- gives: a statement a table or partition, the smallest first; then one for each partitioned table as a whole
+select c.relname as name, pg_relation_size(c.oid) / current_setting('block_size')::bigint as blocks,
+       pg_total_relation_size(c.oid) as bytes,
+       format(case c.relkind when 'r' then 'vacuum (analyze) %I.%I' else 'analyze %I.%I' end, 'public', c.relname) as statement
+  from pg_class c
+ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+   and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+   and (:table_name::text is null or c.relname = :table_name
+        or exists (select from pg_inherits i join pg_class p on p.oid = i.inhparent
+                    where i.inhrelid = c.oid and p.relname = :table_name and p.relnamespace = c.relnamespace))
+ order by c.relkind desc, pg_relation_size(c.oid), c.relname;
+
+-- name: indexes_to_reindex
+-- takes: table_name, one of ours, with its partitions; null: all
+-- gives: a statement an index, the smallest first; before them one for each half-made index that an interrupted reindex left
+select i.relname as name, not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$' as is_leftover,
+       pg_relation_size(i.oid) as bytes,
+       format(case when not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$'
+                   then 'drop index concurrently if exists %I.%I' else 'reindex index concurrently %I.%I' end,
+              'public', i.relname) as statement
+  from pg_index x
+  join pg_class i on i.oid = x.indexrelid
+  join pg_class c on c.oid = x.indrelid
+ where c.relnamespace = 'public'::regnamespace and i.relkind = 'i'
+   and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+   and (:table_name::text is null or c.relname = :table_name
+        or exists (select from pg_inherits h join pg_class p on p.oid = h.inhparent
+                    where h.inhrelid = c.oid and p.relname = :table_name and p.relnamespace = c.relnamespace))
+ order by is_leftover desc, pg_relation_size(i.oid), i.relname;
+
+-- ─────────────────────────────────────────────────────────────────── integrity
+
+-- name: violations
+-- takes: count, how many of a rule at most
+-- gives: the first violations of every rule, each with how many its rule has
+select rule, subject, detail, rule_count
+  from (select v.*, count(*) over (partition by rule) as rule_count,
+               row_number() over (partition by rule order by subject, detail) as number
+          from integrity_check() v) numbered
+ where number <= :count::bigint
+ order by rule, number;
+
+-- name: miscounted_shows
+-- gives: shows with a wrong tally, which Valkey holds too
+select distinct show_id from miscounts() where show_id is not null and count_of in ('up', 'down', 'votes') order by 1;
+
+-- name: repair_counts$
+-- gives: how many rows were changed
+-- locks: all rows of log_positions, then in the usual order
+select repair_counts();

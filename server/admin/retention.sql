@@ -1,0 +1,140 @@
+-- What is kept how long. Large tables are walked in batches, each a statement and a transaction of its own.
+
+-- name: delete_log_commits$
+-- takes: minutes
+-- gives: how many were deleted
+with gone as (
+    delete from log_commits where committed_at < now() - make_interval(mins => :minutes::int) returning 1
+)
+select count(*) from gone;
+
+-- name: delete_vote_limits^
+-- takes: days; the key to go on after; count
+-- gives: how many were deleted, how many were looked at, and the last key
+-- In the order of the primary key: no other index is worth its writes.
+with page as (
+    select user_id, day from user_vote_limits
+     where (user_id, day) > (:after_user_id::bigint, :after_day::date)
+     order by user_id, day
+     limit :count::bigint
+), gone as (
+    delete from user_vote_limits l using page p
+     where l.user_id = p.user_id and l.day = p.day and p.day < current_date - :days::int
+    returning 1
+)
+select (select count(*) from gone) as deleted, count(*) as seen, max(user_id) as user_id,
+       (select day from page order by user_id desc, day desc limit 1) as day
+  from page;
+
+-- name: delete_email_log$
+-- takes: days, count
+-- gives: how many were deleted; fewer than count: that was all
+with gone as (
+    delete from email_log
+     where id in (select id from email_log where at < now() - make_interval(days => :days::int) order by at limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_email_queue$
+-- takes: days, count
+-- gives: how many were deleted; fewer than count: that was all
+with gone as (
+    delete from email_queue
+     where id in (select id from email_queue
+                   where created_at < now() - make_interval(days => :days::int) and status in ('sent', 'failed', 'suppressed')
+                   order by id
+                   limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_import_log$
+-- takes: days, count
+-- gives: how many were deleted; fewer than count: that was all
+with gone as (
+    delete from import_log
+     where id in (select i.id from sync_jobs j join import_log i on i.job_id = j.id
+                   where j.created_at < now() - make_interval(days => :days::int)
+                     and j.status in ('succeeded', 'failed', 'cancelled')
+                   limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_sync_jobs$
+-- takes: days, count
+-- gives: how many were deleted, with their progress and log; fewer than count: that was all
+with gone as (
+    delete from sync_jobs
+     where id in (select id from sync_jobs
+                   where created_at < now() - make_interval(days => :days::int)
+                     and status in ('succeeded', 'failed', 'cancelled')
+                   order by id
+                   limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_service_health$
+-- takes: days
+-- gives: how many hours were deleted
+with gone as (
+    delete from service_health where hour < now() - make_interval(days => :days::int) returning 1
+)
+select count(*) from gone;
+
+-- name: delete_operations$
+-- takes: days
+-- gives: how many were deleted
+with gone as (
+    delete from database_operations
+     where started_at < now() - make_interval(days => :days::int) and status <> 'running' returning 1
+)
+select count(*) from gone;
+
+-- name: orphaned_users
+-- takes: days, count
+-- gives: the ids of anonymous users of whom there is nothing at all, and whose last token ended so many days ago: a
+--        vote of theirs can no longer be on its way
+-- The history has no index by user, because it is written far more often: it is read once, from end to end.
+select u.id
+  from users u
+ where u.token_until < now() - make_interval(days => :days::int) and u.role = 'user' and u.nobody is null
+   and not exists (select from votes v where v.user_id = u.id)
+   and not exists (select from user_profiles p where p.user_id = u.id)
+   and not exists (select from user_vote_limits l where l.user_id = u.id)
+   and not exists (select from user_follows_artists f where f.user_id = u.id)
+   and not exists (select from user_show_attendance g where g.user_id = u.id)
+   and not exists (select from email_preferences e where e.user_id = u.id)
+   and not exists (select from vote_analytics h where h.user_id = u.id)
+ limit :count::bigint;
+
+-- name: delete_orphans$
+-- takes: ids of users
+-- gives: how many were deleted: those of whom there is still nothing, in no table that names users
+with gone as (
+    delete from users u
+     where u.id = any(:ids::bigint[])
+       and not exists (select from votes x where x.user_id = u.id)
+       and not exists (select from user_vote_limits x where x.user_id = u.id)
+       and not exists (select from user_profiles x where x.user_id = u.id)
+       and not exists (select from user_follows_artists x where x.user_id = u.id)
+       and not exists (select from user_show_attendance x where x.user_id = u.id)
+       and not exists (select from venue_reviews x where x.user_id = u.id)
+       and not exists (select from reports x where x.reporter_id = u.id)
+       and not exists (select from reports x where x.decided_by = u.id)
+       and not exists (select from content_moderation x where x.decided_by = u.id)
+       and not exists (select from moderation_log x where x.moderator_id = u.id)
+       and not exists (select from audit_log x where x.actor_id = u.id)
+       and not exists (select from user_bans x where x.user_id = u.id)
+       and not exists (select from user_bans x where x.banned_by = u.id)
+       and not exists (select from user_bans x where x.lifted_by = u.id)
+       and not exists (select from email_preferences x where x.user_id = u.id)
+       and not exists (select from email_queue x where x.user_id = u.id)
+       and not exists (select from email_log x where x.user_id = u.id)
+       and not exists (select from api_keys x where x.user_id = u.id)
+       and not exists (select from database_operations x where x.started_by = u.id)
+    returning 1
+)
+select count(*) from gone;

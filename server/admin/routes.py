@@ -1,0 +1,70 @@
+"""HTTP of the database's administration."""
+
+from __future__ import annotations
+
+import msgspec
+
+from server.admin.health import ServiceHealth, fetch_health
+from server.admin.jobs import OperationBody
+from server.admin.operations import Operation, Operations
+from server.admin.statistics import Day, Statistics, fetch_days, fetch_statistics
+from server.protocol.codes import Code
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.store.database import Database
+
+
+class DatabaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The database and the services around it; operations and days, the newest first."""
+
+    statistics: Statistics
+    health: list[ServiceHealth]
+    platform_stats: list[Day]
+    operations: list[Operation]
+
+
+class DatabaseRoutes:
+    """Operations and statistics, for administrators.
+
+    Takes: owner, a database with the rights of its owner
+    """
+
+    def __init__(self, owner: Database, operations: Operations) -> None:
+        self._owner = owner
+        self._operations = operations
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        return [
+            Endpoint(
+                method="GET", path="/api/database/operations", handler=self.get_operations, access="admin",
+                answer=DatabaseAnswer, summary="The database's statistics, the services' health, recent operations.",
+            ),
+            Endpoint(
+                method="POST", path="/api/database/operations", handler=self.post_operation, access="admin",
+                body=OperationBody, status=202, answer=Operation, codes=(Code.CONFLICT, Code.FORBIDDEN),
+                summary="Start an operation; one at a time.",
+            ),
+            Endpoint(
+                method="GET", path="/api/database/operations/{operation}", handler=self.get_operation, access="admin",
+                answer=Operation, codes=(Code.NOT_FOUND,), summary="One operation and how far it is.",
+            ),
+        ]  # fmt: skip
+
+    async def get_operations(self, _call: Call) -> Answer:
+        """`GET /api/database/operations`."""
+        document = DatabaseAnswer(
+            statistics=await fetch_statistics(self._owner),
+            health=await fetch_health(self._owner),
+            platform_stats=await fetch_days(self._owner),
+            operations=await self._operations.recent(),
+        )
+        return Answer(document=document)
+
+    async def post_operation(self, call: Call) -> Answer:
+        """`POST /api/database/operations`."""
+        operation = await self._operations.start(call.body, call.user)
+        return Answer(document=operation, headers={"Location": f"/api/database/operations/{operation.id}"})
+
+    async def get_operation(self, call: Call) -> Answer:
+        """`GET /api/database/operations/{operation}`."""
+        return Answer(document=await self._operations.fetch(call.id("operation")))

@@ -1,0 +1,84 @@
+-- Finding by words. A row is found that has all of them, the last letters of each may be missing; where there is no
+-- such row, those are found that are closest to what may have been meant.
+--
+-- Every query of a list takes the same four, and null where they do not apply:
+--   words text, what was asked for: rows have all of its words
+--   like text, similar text[], closeness float8: rows have something similar to the word `like`, and to all of
+--   `similar` at least as much as `closeness` says
+
+-- name: look_for^
+-- takes: q text, kinds text[]
+-- gives: words, folded, none when there is nothing to look for; and for each kind whether a row has all of them
+select tsvector_to_array(words_of(:q::text)) as words,
+       'artists' = any(:kinds::text[]) and exists (select from artists where search @@ query_of(:q)) as artists,
+       'songs' = any(:kinds) and exists (select from songs where search @@ query_of(:q)) as songs,
+       'venues' = any(:kinds) and exists (select from venues where search @@ query_of(:q)) as venues,
+       'shows' = any(:kinds) and exists (select from shows where search @@ query_of(:q)) as shows;
+
+-- name: choose_like$
+-- takes: words text[], folded; kinds text[]; letters_min int, rows_max bigint
+-- gives: the one to look for by likeness: the longest that has so many letters and that fewer rows of each kind have;
+--        null: none is like that
+select word
+  from unnest(:words::text[]) as w (word)
+ where char_length(word) >= :letters_min::int
+   and ('artists' <> all(:kinds::text[]) or :rows_max::bigint > (
+        select count(*) from (select from artists where search @@ query_of(word) limit :rows_max) r))
+   and ('songs' <> all(:kinds) or :rows_max > (
+        select count(*) from (select from songs where search @@ query_of(word) limit :rows_max) r))
+   and ('venues' <> all(:kinds) or :rows_max > (
+        select count(*) from (select from venues where search @@ query_of(word) limit :rows_max) r))
+   and ('shows' <> all(:kinds) or :rows_max > (
+        select count(*) from (select from shows where search @@ query_of(word) limit :rows_max) r))
+ order by char_length(word) desc, word
+ limit 1;
+
+-- name: look_for_similar^
+-- takes: words text[], folded; like text, one of them, or null: nothing is like it; kinds text[]
+-- gives: for each kind the closeness of its closest row; null: none is close
+select case when 'artists' = any(:kinds::text[]) then (
+           select max(closeness(fold(name), :words::text[])) from artists where fold(name) %> :like::text) end as artists,
+       case when 'songs' = any(:kinds) then (
+           select max(closeness(fold(title), :words)) from songs where fold(title) %> :like) end as songs,
+       case when 'venues' = any(:kinds) then (
+           select max(closeness(fold(name || ' ' || city), :words)) from venues
+            where fold(name || ' ' || city) %> :like) end as venues,
+       case when 'shows' = any(:kinds) then (
+           select max(closeness(search_text, :words)) from shows where search_text %> :like) end as shows;
+
+-- name: best_artists
+-- takes: q text, the four, count bigint
+-- gives: 0..count rows: whose name has just these words, then who has the most followers
+select a.id, a.slug, a.name, a.genre, a.country
+  from artists a
+  join artist_stats t on t.artist_id = a.id
+ where (:words::text is null or a.search @@ query_of(:words))
+   and (:like::text is null or fold(a.name) %> :like)
+   and (:similar::text[] is null or closeness(fold(a.name), :similar) >= :closeness::float8)
+ order by a.search = words_of(:q::text) desc, t.follower_count desc, a.id
+ limit :count::bigint;
+
+-- name: best_songs
+-- takes: the four, count bigint
+-- gives: 0..count rows: the less else a title says, the better
+select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist_name
+  from (select id, title, artist_id
+          from songs
+         where (:words::text is null or search @@ query_of(:words))
+           and (:like::text is null or fold(title) %> :like)
+           and (:similar::text[] is null or closeness(fold(title), :similar) >= :closeness::float8)
+         order by char_length(title), id
+         limit :count::bigint) s
+  join artists a on a.id = s.artist_id
+ order by char_length(s.title), s.id;
+
+-- name: best_venues
+-- takes: q text, the four, count bigint
+-- gives: 0..count rows: what is called exactly so, then the largest
+select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
+  from venues
+ where (:words::text is null or search @@ query_of(:words))
+   and (:like::text is null or fold(name || ' ' || city) %> :like)
+   and (:similar::text[] is null or closeness(fold(name || ' ' || city), :similar) >= :closeness::float8)
+ order by lower(name) = lower(:q::text) desc, capacity desc nulls last, id
+ limit :count::bigint;

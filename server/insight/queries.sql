@@ -1,0 +1,45 @@
+-- What is trending, and the statistics of a show. The arithmetic is in the functions of the migrations.
+
+-- name: update_trending_scores$
+-- gives: how many shows have a score now
+-- locks: show_trending and artist_stats rows, in the order of their keys
+select update_trending_scores();
+
+-- name: trending_formula^
+-- gives: one row: half-life and horizon of a score [s]
+select extract(epoch from trending_half_life())::bigint as half_life_s,
+       extract(epoch from trending_horizon())::bigint as horizon_s;
+
+-- name: trending_shows
+-- takes: count bigint
+-- gives: 0..count rows, highest score first
+select rank, show_id, slug, name, status::text as status, starts_at, artist_id, artist_name, venue_id, venue_name, score,
+       vote_count, votes_24h, votes_this_hour, attendance_count, refreshed_at
+  from get_trending_shows((:count::bigint)::int)
+ order by rank;
+
+-- name: trending_artists
+-- takes: count bigint
+-- gives: 0..count rows, highest score first
+select rank, artist_id, slug, name, score, vote_count, follower_count, show_count, refreshed_at
+  from get_trending_artists((:count::bigint)::int)
+ order by rank;
+
+-- name: show_of_reference^
+-- takes: id bigint or null, slug text or null; exactly one is given
+-- gives: 0..1 row
+select id, slug, name, time_zone from shows where id = :id::bigint or slug = :slug::text;
+
+-- name: vote_stats^
+-- takes: show_id bigint
+-- gives: 0..1 row; songs, velocity and pattern are JSON
+select vote_count, up_count, down_count, voter_count, last_vote_at, songs, velocity, pattern
+  from get_vote_stats(:show_id::bigint);
+
+-- name: vote_series
+-- takes: show_id bigint, the first hour and the hour after the last
+-- gives: one row an hour with votes, oldest first
+select hour, up_count as up, down_count as down, withdrawn_count as withdrawn
+  from vote_rollups
+ where show_id = :show_id::bigint and hour >= :first::timestamptz and hour < :following::timestamptz
+ order by hour;

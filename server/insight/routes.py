@@ -1,0 +1,43 @@
+"""HTTP of what the votes say."""
+
+from __future__ import annotations
+
+from server.clock import Clock
+from server.insight.statistics import VoteStats, VoteStatsQuery, fetch_vote_stats
+from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
+from server.protocol.codes import Code
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.instants import from_ms
+from server.store.database import Database
+
+
+class InsightRoutes:
+    """Trending and statistics over HTTP."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        return [
+            Endpoint(
+                method="GET", path="/api/trending", handler=self.get_trending, query=TrendingQuery,
+                answer=TrendingShows | TrendingArtists, is_revalidated=True,
+                summary="Shows or artists that are voted on most right now, with the formula.",
+            ),
+            Endpoint(
+                method="GET", path="/api/analytics/vote-stats", handler=self.get_vote_stats, query=VoteStatsQuery,
+                answer=VoteStats, codes=(Code.NOT_FOUND,), is_revalidated=True,
+                summary="One show's votes: totals, ranks, velocity, hourly pattern, and a series by the hour.",
+            ),
+        ]  # fmt: skip
+
+    async def get_trending(self, call: Call) -> Answer:
+        """`GET /api/trending`."""
+        return Answer(document=await fetch_trending(self._db, call.query))
+
+    async def get_vote_stats(self, call: Call) -> Answer:
+        """`GET /api/analytics/vote-stats`."""
+        today = from_ms(self._clock.now_ms()).date()
+        return Answer(document=await fetch_vote_stats(self._db, call.query, today=today))

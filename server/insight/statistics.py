@@ -1,0 +1,156 @@
+"""The statistics of a show's votes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+import msgspec
+
+from server.errors import Refused
+from server.insight.trending import queries
+from server.protocol.codes import Code
+from server.protocol.parameters import ReferenceText, parse_reference
+from server.store.database import Database
+
+SERIES_DAYS_MAX = 92
+_DAY = dt.timedelta(days=1)
+
+FirstDay = Annotated[dt.date, msgspec.Meta(description="The first day (UTC).")]
+LastDay = Annotated[dt.date, msgspec.Meta(description="The last day (UTC).")]
+
+
+class VoteStatsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters of `GET /api/analytics/vote-stats`: `from` and `to` are days (UTC), both included."""
+
+    show: ReferenceText
+    first: FirstDay | None = msgspec.field(name="from", default=None)
+    last: LastDay | None = msgspec.field(name="to", default=None)
+
+
+class SongStats(msgspec.Struct, frozen=True, kw_only=True):
+    """A song's tally; equals share a rank within their setlist."""
+
+    id: int
+    setlist: int
+    title: str
+    up: int
+    down: int
+    score: int
+    rank: int
+
+
+class HourVotes(msgspec.Struct, frozen=True, kw_only=True):
+    """Votes cast in one hour; a changed mind is one more."""
+
+    hour: dt.datetime
+    votes: int
+    withdrawn: int
+
+
+class DayHourVotes(msgspec.Struct, frozen=True, kw_only=True):
+    """Votes cast at an hour of the day, 0 to 23, in the show's zone, over all days."""
+
+    hour: int
+    votes: int
+
+
+class SeriesHour(msgspec.Struct, frozen=True, kw_only=True):
+    """Votes cast in one hour."""
+
+    hour: dt.datetime
+    up: int
+    down: int
+    withdrawn: int
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """The hours with votes from one day to another (UTC), both included."""
+
+    first: dt.date = msgspec.field(name="from")
+    last: dt.date = msgspec.field(name="to")
+    hours: list[SeriesHour]
+
+
+class ShowName(msgspec.Struct, frozen=True, kw_only=True):
+    """Which show this is about."""
+
+    id: int
+    slug: str
+    name: str
+    time_zone: str
+
+
+class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a show's votes.
+
+    velocity: the last 24 hours, quiet ones included, oldest first; series: null unless `from` or `to` was asked for
+    """
+
+    show: ShowName
+    total: int
+    up: int
+    down: int
+    voter_count: int
+    last_vote_at: dt.datetime | None
+    songs: list[SongStats]
+    velocity: list[HourVotes]
+    pattern: list[DayHourVotes]
+    series: Series | None
+
+
+async def fetch_vote_stats(db: Database, query: VoteStatsQuery, *, today: dt.date) -> VoteStats:
+    """The statistics of one show, all as of one instant.
+
+    Takes:  today, the day (UTC) a series goes to when only `from` is given
+    Raises: Refused: not_found; bad_request, the days are reversed, too many or beyond the calendar
+    """
+    days = _days(query, today)
+    wanted = parse_reference(query.show)
+    async with db.snapshot() as connection:
+        show = await queries.show_of_reference(connection, id=wanted.id, slug=wanted.slug)
+        if show is None:
+            raise Refused(Code.NOT_FOUND, "No such show.")
+        row = await queries.vote_stats(connection, show_id=show["id"])
+        series = None if days is None else await _series(connection, show["id"], *days)
+    return VoteStats(
+        show=ShowName(**show),
+        total=row["vote_count"],
+        up=row["up_count"],
+        down=row["down_count"],
+        voter_count=row["voter_count"],
+        last_vote_at=row["last_vote_at"],
+        songs=msgspec.json.decode(row["songs"], type=list[SongStats]),
+        velocity=msgspec.json.decode(row["velocity"], type=list[HourVotes]),
+        pattern=msgspec.json.decode(row["pattern"], type=list[DayHourVotes]),
+        series=series,
+    )
+
+
+def _days(query: VoteStatsQuery, today: dt.date) -> tuple[dt.date, dt.date] | None:
+    """The first and the last day of the series; None: none is wanted.
+
+    With one of them the other is today, or as far away as may be.
+    """
+    if query.first is None and query.last is None:
+        return None
+    try:
+        last = query.last or max(today, query.first or today)
+        first = query.first or last - (SERIES_DAYS_MAX - 1) * _DAY
+        _ = last + _DAY
+    except OverflowError:
+        raise Refused(Code.BAD_REQUEST, "`from` and `to` are beyond the calendar.") from None
+    if first > last:
+        raise Refused(Code.BAD_REQUEST, "`from` is after `to`.")
+    if (last - first).days >= SERIES_DAYS_MAX:
+        raise Refused(Code.BAD_REQUEST, f"`from` and `to` are more than {SERIES_DAYS_MAX} days apart.")
+    return first, last
+
+
+async def _series(connection: Any, show_id: int, first: dt.date, last: dt.date) -> Series:
+    rows = queries.vote_series(connection, show_id=show_id, first=_begin(first), following=_begin(last + _DAY))
+    return Series(first=first, last=last, hours=[SeriesHour(**row) async for row in rows])
+
+
+def _begin(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)

@@ -1,0 +1,253 @@
+"""Accounts as staff see them: who there is, with which role, and bans."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from server.clock import Clock
+from server.errors import Refused
+from server.people.bans import Ban, BanKind, ban_of
+from server.people.bans import queries as ban_queries
+from server.people.moderation import log_decision, log_power
+from server.people.profiles import Counts, Profile, counts_of, profile_fields
+from server.people.reports import ReasonText
+from server.protocol.codes import Code
+from server.protocol.cursors import IdPlace, decode_cursor, encode_cursor
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.identity import Identity, Role
+from server.protocol.ids import parse_id
+from server.protocol.instants import from_ms, iso
+from server.protocol.parameters import PageQuery, Search
+from server.store.database import Database
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("accounts.sql"))
+
+BAN_YEARS_MAX = 100  # longer is for good, and that has a word of its own
+
+
+class AccountQuery(PageQuery, frozen=True, kw_only=True):
+    """The parameters of the list of accounts; `q` is an id or part of a display name."""
+
+    q: Search | None = None
+    role: Role | None = None
+    banned: bool | None = None
+
+
+class RoleBody(msgspec.Struct, frozen=True):
+    """What an account may do. Less acts within two seconds; more, with the next token."""
+
+    role: Role
+
+
+class BanBody(msgspec.Struct, frozen=True, kw_only=True):
+    """From what, why, and until when; without `expires_at` for good."""
+
+    kind: BanKind
+    reason: ReasonText
+    expires_at: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class AccountItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An account in a list."""
+
+    id: int
+    role: Role
+    created_at: str
+    display_name: str | None
+    is_banned: bool
+
+
+class AccountPage(msgspec.Struct, frozen=True):
+    """A page of accounts."""
+
+    items: list[AccountItem]
+    next: str | None
+
+
+class StaffBan(Ban, frozen=True, kw_only=True):
+    """A ban as staff see it, also when it is over."""
+
+    banned_by: int | None
+    lifted_at: str | None
+
+
+class Account(Profile, frozen=True, kw_only=True):
+    """An account with its profile, what it has done, and every ban it had (at most 100)."""
+
+    role: Role
+    counts: Counts
+    bans: list[StaffBan]
+
+
+class AccountRoutes:
+    """Accounts over HTTP, for staff."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        path, missing, refusals = "/api/admin/users", (Code.NOT_FOUND,), (Code.NOT_FOUND, Code.CONFLICT)
+        return [
+            Endpoint(
+                method="GET", path=path, handler=self.get_accounts, access="moderator", query=AccountQuery,
+                answer=AccountPage, summary="Accounts, newest first.",
+            ),
+            Endpoint(
+                method="GET", path=path + "/{user}", handler=self.get_account, access="moderator", answer=Account,
+                codes=missing, summary="An account with its profile and its bans.",
+            ),
+            Endpoint(
+                method="PATCH", path=path + "/{user}", handler=self.patch_account, access="admin", body=RoleBody,
+                answer=Account, codes=refusals,
+                summary="Give an account a role; the last administrator keeps theirs.",
+            ),
+            Endpoint(
+                method="POST", path=path + "/{user}/bans", handler=self.post_ban, access="moderator", body=BanBody,
+                status=201, answer=StaffBan, codes=refusals, summary="Ban a user; staff only by an administrator.",
+            ),
+            Endpoint(
+                method="DELETE", path=path + "/{user}/bans/{ban}", handler=self.delete_ban, access="moderator",
+                status=204, codes=missing, summary="Lift a ban; twice is once.",
+            ),
+        ]  # fmt: skip
+
+    async def get_accounts(self, call: Call) -> Answer:
+        """`GET /api/admin/users`."""
+        query = call.query
+        after = decode_cursor(query.cursor, IdPlace) if query.cursor else None
+        async with self._db.acting(call.identity) as connection:
+            rows = [
+                row
+                async for row in queries.list_accounts(
+                    connection,
+                    name=query.q,
+                    wanted=parse_id(query.q) if query.q else None,
+                    role=query.role,
+                    banned=query.banned,
+                    after_id=after.id if after else None,
+                    count=query.limit + 1,
+                )
+            ]
+        items = [
+            AccountItem(
+                id=row["id"],
+                role=row["role"],
+                created_at=iso(row["created_at"]),
+                display_name=row["display_name"],
+                is_banned=row["is_banned"],
+            )
+            for row in rows[: query.limit]
+        ]
+        following = encode_cursor(IdPlace(items[-1].id)) if len(rows) > query.limit else None
+        return Answer(document=AccountPage(items, following))
+
+    async def get_account(self, call: Call) -> Answer:
+        """`GET /api/admin/users/{user}`."""
+        async with self._db.acting(call.identity) as connection:
+            return Answer(document=await _fetch(connection, call.id("user")))
+
+    async def patch_account(self, call: Call) -> Answer:
+        """`PATCH /api/admin/users/{user}`."""
+        user_id, role, actor = call.id("user"), call.body.role, call.user
+        async with self._db.acting(actor) as connection:
+            admins = {row["id"] async for row in queries.lock_admins(connection)}
+            before = await _role_of(connection, user_id)
+            if admins == {user_id} and role != "admin":
+                raise Refused(Code.CONFLICT, "This is the last administrator. Make another one first.")
+            if before != role:
+                await queries.set_role(connection, user_id=user_id, role=role)
+                await log_power(connection, actor, "user.role", f"user:{user_id}", {"from": before, "to": role})
+            return Answer(document=await _fetch(connection, user_id))
+
+    async def post_ban(self, call: Call) -> Answer:
+        """`POST /api/admin/users/{user}/bans`."""
+        user_id, body, actor = call.id("user"), call.body, call.user
+        self._check_end(body.expires_at)
+        async with self._db.acting(actor) as connection:
+            await _check_power(connection, actor, user_id)
+            active = [row async for row in ban_queries.active_bans(connection, user_id=user_id)]
+            if any(row["kind"] == body.kind for row in active):
+                raise Refused(Code.CONFLICT, "There is such a ban already. Lift it first.")
+            row = await ban_queries.insert_ban(
+                connection,
+                user_id=user_id,
+                kind=body.kind,
+                reason=body.reason.strip(),
+                banned_by=actor.user_id,
+                expires_at=body.expires_at,
+            )
+            detail = {
+                "ban": row["id"], "kind": body.kind, "reason": row["reason"], "expires_at": iso(row["expires_at"]),
+            }  # fmt: skip
+            await _log_both(connection, actor, "user.ban", user_id, detail)
+        return Answer(document=_staff_ban(row))
+
+    async def delete_ban(self, call: Call) -> Answer:
+        """`DELETE /api/admin/users/{user}/bans/{ban}`."""
+        user_id, ban_id, actor = call.id("user"), call.id("ban"), call.user
+        async with self._db.acting(actor) as connection:
+            await _check_power(connection, actor, user_id)
+            found = await ban_queries.find_ban(connection, id=ban_id, user_id=user_id)
+            if found is None:
+                raise Refused(Code.NOT_FOUND, "No such ban.")
+            if found["lifted_at"] is None:
+                await ban_queries.lift_ban(connection, id=ban_id, lifted_by=actor.user_id)
+                await _log_both(connection, actor, "user.unban", user_id, {"ban": ban_id})
+        return Answer()
+
+    def _check_end(self, expires_at: dt.datetime | None) -> None:
+        if expires_at is None:
+            return
+        now = from_ms(self._clock.now_ms())
+        if not now < expires_at < now + dt.timedelta(days=365 * BAN_YEARS_MAX):
+            raise Refused(Code.BAD_REQUEST, f"`expires_at` is not in the next {BAN_YEARS_MAX} years.")
+
+
+async def _role_of(connection: Connection, user_id: int) -> str:
+    role: str | None = await queries.role_of(connection, user_id=user_id)
+    if role is None:
+        raise Refused(Code.NOT_FOUND, "No such user.")
+    return role
+
+
+async def _check_power(connection: Connection, actor: Identity, user_id: int) -> None:
+    """Moderators keep order among users; over staff, themselves included, they have no power."""
+    role = await _role_of(connection, user_id)
+    if role != "user" and not actor.may("admin"):
+        raise Refused(Code.FORBIDDEN, "Only an administrator may do this to staff.")
+    if user_id == actor.user_id:
+        raise Refused(Code.CONFLICT, "Not to yourself.")
+
+
+async def _fetch(connection: Connection, user_id: int) -> Account:
+    row = await queries.fetch_account(connection, user_id=user_id)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, "No such user.")
+    return Account(
+        id=row["id"],
+        role=row["role"],
+        counts=counts_of(row),
+        bans=[_staff_ban(ban) async for ban in ban_queries.all_bans(connection, user_id=user_id)],
+        **profile_fields(row),
+    )
+
+
+def _staff_ban(row: Any) -> StaffBan:
+    ban = msgspec.structs.asdict(ban_of(row))
+    return StaffBan(**ban, banned_by=row["banned_by"], lifted_at=iso(row["lifted_at"]))
+
+
+async def _log_both(connection: Connection, actor: Identity, action: str, user_id: int, detail: dict[str, Any]) -> None:
+    subject = f"user:{user_id}"
+    await log_decision(connection, actor, action, subject, detail)
+    await log_power(connection, actor, action, subject, detail)

@@ -1,0 +1,49 @@
+-- Accounts as staff see and change them.
+
+-- name: list_accounts
+-- takes: filters (null: no filter): name, part of a display name; wanted bigint, an id; role; banned boolean;
+--        after_id, null: from the top; count
+-- gives: 0..count rows, newest first
+-- cost:  walks the accounts from the newest until the page is full; a name is looked up first
+select u.id, u.role, u.created_at, p.display_name,
+       exists (select from user_bans b
+                where b.user_id = u.id and b.lifted_at is null
+                  and (b.expires_at is null or b.expires_at > now())) as is_banned
+  from users u
+  left join user_profiles p on p.user_id = u.id
+ where u.nobody is null
+   and (:after_id::bigint is null or u.id < :after_id)
+   and (:role::text is null or u.role = :role::text::user_role)
+   and (:name::text is null or u.id = :wanted::bigint or u.id in (select find_people(:name)))
+   and (:banned::boolean is null
+        or :banned = (u.id in (select b.user_id from user_bans b
+                                where b.lifted_at is null and (b.expires_at is null or b.expires_at > now()))))
+ order by u.id desc
+ limit :count::bigint;
+
+-- name: fetch_account^
+-- takes: user_id
+-- gives: 0..1 row: the account with its profile and what it has done
+select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.is_public, p.status,
+       (select count(*) from user_follows_artists f where f.user_id = u.id) as follow_count,
+       (select count(*) from user_show_attendance g where g.user_id = u.id) as attendance_count,
+       (select count(*) from votes v where v.user_id = u.id) as vote_count,
+       (select count(*) from venue_reviews r where r.user_id = u.id) as review_count
+  from users u
+  left join user_profiles p on p.user_id = u.id
+ where u.id = :user_id::bigint and u.nobody is null;
+
+-- name: role_of$
+-- takes: user_id
+-- gives: an account's role, or null: no such account
+select role from users where id = :user_id::bigint and nobody is null;
+
+-- name: lock_admins
+-- gives: the administrators
+-- locks: their rows, so that two of them cannot take the role from each other at once
+select id from users where role = 'admin' order by id for update;
+
+-- name: set_role!
+-- takes: user_id, role
+-- locks: that row
+update users set role = :role::text::user_role where id = :user_id::bigint;

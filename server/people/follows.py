@@ -1,0 +1,205 @@
+"""Following artists, and going to shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from server.errors import Refused
+from server.people.bans import admit
+from server.people.places import InstantPlace
+from server.protocol.codes import Code
+from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.instants import from_us, iso, us_of
+from server.protocol.parameters import PageQuery
+from server.store.database import Database
+from server.store.queries import load_queries
+
+queries = load_queries(Path(__file__).with_name("follows.sql"))
+
+
+class Following(msgspec.Struct, frozen=True):
+    """Whether one follows an artist, and how many do."""
+
+    following: bool
+    count: int
+
+
+class Going(msgspec.Struct, frozen=True):
+    """Whether one goes to a show, and how many do."""
+
+    going: bool
+    count: int
+
+
+class FollowedArtist(msgspec.Struct, frozen=True, kw_only=True):
+    """An artist in the list of whom one follows."""
+
+    id: int
+    slug: str
+    name: str
+    follower_count: int
+    followed_at: str
+
+
+class FollowPage(msgspec.Struct, frozen=True):
+    """A page of whom one follows."""
+
+    items: list[FollowedArtist]
+    next: str | None
+
+
+class AttendedShow(msgspec.Struct, frozen=True, kw_only=True):
+    """A show in the list of where one goes or went."""
+
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: str
+    starts_at: str
+    artist: str
+    venue: str
+    attendance_count: int
+    since: str
+
+
+class AttendancePage(msgspec.Struct, frozen=True):
+    """A page of where one goes or went."""
+
+    items: list[AttendedShow]
+    next: str | None
+
+
+class FollowRoutes:
+    """Follows and attendance over HTTP. Each request changes one row and one count, so no two can wait for each other."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        missing = (Code.NOT_FOUND,)
+        follow, attendance = "/api/artists/{artist}/follow", "/api/shows/{show}/attendance"
+        return [
+            Endpoint(
+                method="PUT", path=follow, handler=self.put_follow, access="user", answer=Following, codes=missing,
+                slugs=("artist",), summary="Follow an artist; twice is once.",
+            ),
+            Endpoint(
+                method="DELETE", path=follow, handler=self.delete_follow, access="user", answer=Following,
+                codes=missing, slugs=("artist",), summary="Follow an artist no more.",
+            ),
+            Endpoint(
+                method="PUT", path=attendance, handler=self.put_attendance, access="user", answer=Going, codes=missing,
+                slugs=("show",), summary="Say that one goes to a show; twice is once.",
+            ),
+            Endpoint(
+                method="DELETE", path=attendance, handler=self.delete_attendance, access="user", answer=Going,
+                codes=missing, slugs=("show",), summary="Say that one does not go to a show after all.",
+            ),
+            Endpoint(
+                method="GET", path="/api/me/follows", handler=self.get_follows, access="user", query=PageQuery,
+                answer=FollowPage, summary="Whom one follows, followed last first.",
+            ),
+            Endpoint(
+                method="GET", path="/api/me/attendance", handler=self.get_attendance, access="user", query=PageQuery,
+                answer=AttendancePage, summary="Where one goes or went, the latest show first.",
+            ),
+        ]  # fmt: skip
+
+    async def put_follow(self, call: Call) -> Answer:
+        """`PUT /api/artists/{artist}/follow`."""
+        return await self._follow(call, queries.follow, following=True)
+
+    async def delete_follow(self, call: Call) -> Answer:
+        """`DELETE /api/artists/{artist}/follow`."""
+        return await self._follow(call, queries.unfollow, following=False)
+
+    async def put_attendance(self, call: Call) -> Answer:
+        """`PUT /api/shows/{show}/attendance`."""
+        return await self._attend(call, queries.attend, going=True)
+
+    async def delete_attendance(self, call: Call) -> Answer:
+        """`DELETE /api/shows/{show}/attendance`."""
+        return await self._attend(call, queries.stay_away, going=False)
+
+    async def _follow(self, call: Call, change: Any, *, following: bool) -> Answer:
+        wanted, user_id = call.reference("artist"), call.user.user_id
+        async with self._db.acting(call.identity) as connection:
+            await admit(connection, user_id, *(("all",) if following else ()))
+            artist_id = await queries.find_artist(connection, id=wanted.id, slug=wanted.slug)
+            if artist_id is None:
+                raise Refused(Code.NOT_FOUND, "No such artist.")
+            await change(connection, user_id=user_id, artist_id=artist_id)
+            count = await queries.follower_count(connection, artist_id=artist_id)
+        return Answer(document=Following(following, count))
+
+    async def _attend(self, call: Call, change: Any, *, going: bool) -> Answer:
+        wanted, user_id = call.reference("show"), call.user.user_id
+        async with self._db.acting(call.identity) as connection:
+            await admit(connection, user_id, *(("all",) if going else ()))
+            show_id = await queries.find_show(connection, id=wanted.id, slug=wanted.slug)
+            if show_id is None:
+                raise Refused(Code.NOT_FOUND, "No such show.")
+            await change(connection, user_id=user_id, show_id=show_id)
+            count = await queries.attendance_count(connection, show_id=show_id)
+        return Answer(document=Going(going, count))
+
+    async def get_follows(self, call: Call) -> Answer:
+        """`GET /api/me/follows`."""
+        rows, following = await self._list(call, queries.list_follows, "created_at")
+        items = [
+            FollowedArtist(
+                id=row["id"],
+                slug=row["slug"],
+                name=row["name"],
+                follower_count=row["follower_count"],
+                followed_at=iso(row["created_at"]),
+            )
+            for row in rows
+        ]
+        return Answer(document=FollowPage(items, following))
+
+    async def get_attendance(self, call: Call) -> Answer:
+        """`GET /api/me/attendance`."""
+        rows, following = await self._list(call, queries.list_attendance, "starts_at")
+        items = [
+            AttendedShow(
+                id=row["id"],
+                slug=row["slug"],
+                name=row["name"],
+                status=row["status"],
+                local_date=row["local_date"].isoformat(),
+                starts_at=iso(row["starts_at"]),
+                artist=row["artist_name"],
+                venue=row["venue_name"],
+                attendance_count=row["attendance_count"],
+                since=iso(row["created_at"]),
+            )
+            for row in rows
+        ]
+        return Answer(document=AttendancePage(items, following))
+
+    async def _list(self, call: Call, select: Any, ordered_by: str) -> tuple[list[Any], str | None]:
+        limit = call.query.limit
+        after = decode_cursor(call.query.cursor, InstantPlace) if call.query.cursor else None
+        async with self._db.acting(call.identity) as connection:
+            rows = [
+                row
+                async for row in select(
+                    connection,
+                    user_id=call.user.user_id,
+                    after_at=from_us(after.at_us) if after else None,
+                    after_id=after.id if after else None,
+                    count=limit + 1,
+                )
+            ]
+        following = None
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            following = encode_cursor(InstantPlace(us_of(last[ordered_by]), last["id"]))
+        return rows[:limit], following

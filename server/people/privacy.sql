@@ -1,0 +1,113 @@
+-- What the database holds about somebody, section by section, and forgetting it.
+-- Each section takes user_id and count, and gives how many rows there are (count: perhaps more) and the rows as JSON;
+-- it is read on behalf of its user, so row security agrees with every `where`.
+
+-- name: allow_a_minute!
+-- Neither export nor erasure has an index to find somebody's history by.
+set local statement_timeout = '60s';
+
+-- name: erase_user$
+-- takes and gives: see the function of that name in migrations
+select erase_user(:user_id::bigint);
+
+-- name: account^
+select 1 as row_count, to_json(s)::text as rows
+  from (select id, role, token_until, created_at, updated_at from users where id = :user_id::bigint limit :count::bigint) s;
+
+-- name: profile^
+select 1 as row_count, to_json(s)::text as rows
+  from (select display_name, bio, city, country, is_public, status, created_at, updated_at
+          from user_profiles where user_id = :user_id::bigint limit :count::bigint) s;
+
+-- name: votes^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select v.show_id, w.name as show_name, v.setlist_song_id as song_id, g.title as song_title, v.choice, v.cast_at
+          from votes v
+          join shows w on w.id = v.show_id
+          join setlist_songs e on e.id = v.setlist_song_id
+          join songs g on g.id = e.song_id
+         where v.user_id = :user_id::bigint
+         order by v.cast_at desc, v.setlist_song_id
+         limit :count::bigint) s;
+
+-- name: vote_history^
+-- A show or song that is gone has no name any more.
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select h.show_id, w.name as show_name, h.setlist_song_id as song_id, g.title as song_title, h.previous, h.choice,
+               h.cast_at
+          from (select * from vote_analytics where user_id = :user_id::bigint
+                 order by cast_at desc, id desc limit :count::bigint) h
+          left join shows w on w.id = h.show_id
+          left join setlist_songs e on e.id = h.setlist_song_id
+          left join songs g on g.id = e.song_id
+         order by h.cast_at desc, h.id desc) s;
+
+-- name: day_budgets^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select day, spent from user_vote_limits where user_id = :user_id::bigint order by day desc limit :count::bigint) s;
+
+-- name: follows^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select f.artist_id, a.name as artist_name, f.created_at
+          from user_follows_artists f join artists a on a.id = f.artist_id
+         where f.user_id = :user_id::bigint order by f.created_at desc, f.artist_id limit :count::bigint) s;
+
+-- name: attendance^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select g.show_id, w.name as show_name, g.created_at
+          from user_show_attendance g join shows w on w.id = g.show_id
+         where g.user_id = :user_id::bigint order by g.created_at desc, g.show_id limit :count::bigint) s;
+
+-- name: reviews^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select r.id, r.venue_id, v.name as venue_name, r.rating, r.body, r.status, r.created_at, r.updated_at
+          from venue_reviews r join venues v on v.id = r.venue_id
+         where r.user_id = :user_id::bigint order by r.id desc limit :count::bigint) s;
+
+-- name: reports_made^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, review_id, profile_id, reason, priority, status, created_at, decided_at
+          from reports where reporter_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
+-- name: moderation_of_own_texts^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select m.id, m.review_id, m.profile_id, m.status, m.priority, m.reasons, m.note, m.created_at, m.decided_at
+          from content_moderation m
+         where m.profile_id = :user_id::bigint
+            or m.review_id in (select r.id from venue_reviews r where r.user_id = :user_id)
+         order by m.id desc limit :count::bigint) s;
+
+-- name: bans^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, kind, reason, banned_at, expires_at, lifted_at
+          from user_bans where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
+-- name: email_preferences^
+select 1 as row_count, to_json(s)::text as rows
+  from (select address, confirmed_at, frequency, kinds, created_at, updated_at
+          from email_preferences where user_id = :user_id::bigint limit :count::bigint) s;
+
+-- name: email_queue^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, kind, about, priority, status, attempts, not_before, created_at
+          from email_queue where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
+-- name: email_log^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, kind, status, detail, at
+          from email_log where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
+-- name: api_keys^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, name, role, created_at, expires_at, last_used_at, revoked_at
+          from api_keys where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
+-- name: moderation_log^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, action, subject, detail, at
+          from moderation_log where moderator_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
+-- name: audit_log^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, action, subject, detail, at
+          from audit_log where actor_id = :user_id::bigint order by id desc limit :count::bigint) s;

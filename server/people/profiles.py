@@ -1,0 +1,198 @@
+"""Who am I, and who are others: accounts, profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from server.errors import Refused
+from server.people.bans import Ban, admit, list_active_bans
+from server.people.holding import Status, Verdict, file, judge
+from server.protocol.codes import Code
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.identity import Role
+from server.protocol.instants import iso
+from server.store.database import Database
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("profiles.sql"))
+
+NAME_CHARS_MAX = 80
+BIO_CHARS_MAX = 500
+CITY_CHARS_MAX = 120
+
+
+class ProfileBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; what is left out stays, null clears."""
+
+    display_name: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)] | UnsetType | None = UNSET
+    bio: Annotated[str, msgspec.Meta(max_length=BIO_CHARS_MAX)] | UnsetType | None = UNSET
+    city: Annotated[str, msgspec.Meta(max_length=CITY_CHARS_MAX)] | UnsetType | None = UNSET
+    country: Annotated[str, msgspec.Meta(min_length=2, max_length=2, pattern="^[A-Z]{2}$")] | UnsetType | None = UNSET
+    is_public: bool | UnsetType | None = UNSET
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much somebody has done."""
+
+    follows: int
+    attendance: int
+    votes: int
+    reviews: int
+
+
+class Email(msgspec.Struct, frozen=True, kw_only=True):
+    """Where mail goes, how often, and about what; nothing is sent until the address is confirmed."""
+
+    address: str
+    confirmed: bool
+    frequency: Literal["never", "immediately", "daily", "weekly"]
+    kinds: list[Literal["confirm_address", "show_announced", "show_reminder", "show_result"]]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody says about themselves; others see it when it is public and approved."""
+
+    id: int
+    created_at: str
+    display_name: str | None
+    bio: str | None
+    city: str | None
+    country: str | None
+    is_public: bool
+    status: Status
+
+
+class Me(Profile, frozen=True, kw_only=True):
+    """Who asks: account and profile; `status` is the profile's."""
+
+    role: Role
+    counts: Counts
+    bans: list[Ban]
+    email: Email | None
+
+
+class ProfileRoutes:
+    """Accounts and profiles over HTTP, for whom they belong to and for everybody."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        return [
+            Endpoint(
+                method="GET", path="/api/me", handler=self.get_me, access="user", answer=Me,
+                summary="Who am I.",
+            ),
+            Endpoint(
+                method="PATCH", path="/api/me", handler=self.patch_me, access="user", body=ProfileBody, answer=Me,
+                summary="Change one's profile: what is left out stays, null clears.",
+            ),
+            Endpoint(
+                method="GET", path="/api/users/{user}", handler=self.get_user, answer=Profile, codes=(Code.NOT_FOUND,),
+                summary="A public profile, or one's own.",
+            ),
+        ]  # fmt: skip
+
+    async def get_me(self, call: Call) -> Answer:
+        """`GET /api/me`."""
+        async with self._db.acting(call.identity) as connection:
+            return Answer(document=await _fetch_me(connection, call.user.user_id))
+
+    async def patch_me(self, call: Call) -> Answer:
+        """`PATCH /api/me`."""
+        user_id = call.user.user_id
+        changes = _changes(call.body)
+        async with self._db.acting(call.identity) as connection:
+            # Nobody is kept from taking back what they said.
+            await admit(connection, user_id, *(("write", "all") if any(changes.values()) else ()))
+            if changes:
+                await _change_profile(connection, user_id, changes)
+            return Answer(document=await _fetch_me(connection, user_id))
+
+    async def get_user(self, call: Call) -> Answer:
+        """`GET /api/users/{user}`."""
+        asking = None if call.identity is None else call.identity.user_id
+        async with self._db.acting(call.identity) as connection:
+            row = await queries.fetch_profile(connection, wanted=call.id("user"), user_id=asking)
+        if row is None:
+            raise Refused(Code.NOT_FOUND, "No such user, or their profile is not public.")
+        return Answer(document=Profile(id=row["user_id"], **profile_fields(row)))
+
+
+def _changes(body: ProfileBody) -> dict[str, Any]:
+    """Fields of user_profiles and their new values, white space tidied; cleared ones as the database keeps them."""
+    given = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
+    for name in ("display_name", "city"):
+        if given.get(name):
+            given[name] = " ".join(given[name].split())
+    if given.get("bio"):
+        given["bio"] = given["bio"].strip()
+    cleared = {"display_name": None, "bio": "", "city": "", "country": "", "is_public": False}
+    return {name: value or cleared[name] for name, value in given.items()}
+
+
+async def _change_profile(connection: Connection, user_id: int, changes: dict[str, Any]) -> None:
+    await queries.begin_profile(connection, user_id=user_id)
+    before = dict(await queries.lock_profile(connection, user_id=user_id))
+    after = before | changes
+    if _texts(after) == _texts(before):
+        await queries.update_profile(connection, user_id=user_id, **after)
+        return
+    verdict = judge(*_texts(after), was=before["status"]) if any(_texts(after)) else Verdict("approved", [])
+    await queries.update_profile(connection, user_id=user_id, **(after | {"status": verdict.status}))
+    await file(connection, verdict, profile=user_id)
+
+
+def _texts(profile: dict[str, Any]) -> tuple[str, ...]:
+    """What others would read."""
+    return profile["display_name"] or "", profile["bio"], profile["city"]
+
+
+async def _fetch_me(connection: Connection, user_id: int) -> Me:
+    row = await queries.fetch_me(connection, user_id=user_id)
+    if row is None:
+        raise Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
+    email = None
+    if row["address"] is not None:
+        email = Email(
+            address=row["address"], confirmed=row["is_confirmed"], frequency=row["frequency"], kinds=row["kinds"]
+        )
+    return Me(
+        id=row["id"],
+        role=row["role"],
+        counts=counts_of(row),
+        bans=await list_active_bans(connection, user_id),
+        email=email,
+        **profile_fields(row),
+    )
+
+
+def counts_of(row: Any) -> Counts:
+    """How much somebody has done, of a row that counts it."""
+    return Counts(
+        follows=row["follow_count"],
+        attendance=row["attendance_count"],
+        votes=row["vote_count"],
+        reviews=row["review_count"],
+    )
+
+
+def profile_fields(row: Any) -> dict[str, Any]:
+    """The fields of Profile but its id, of a row that may have no profile."""
+    return {
+        "created_at": iso(row["created_at"]),
+        "display_name": row["display_name"],
+        "bio": row["bio"] or None,
+        "city": row["city"] or None,
+        "country": row["country"] or None,
+        "is_public": bool(row["is_public"]),
+        "status": row["status"] or "approved",
+    }

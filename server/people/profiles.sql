@@ -1,0 +1,39 @@
+-- Who somebody is.
+
+-- name: fetch_me^
+-- takes: user_id bigint
+-- gives: 0..1 row: the account with its profile, what it has done, and its mail
+select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.is_public, p.status,
+       (select count(*) from user_follows_artists f where f.user_id = u.id) as follow_count,
+       (select count(*) from user_show_attendance g where g.user_id = u.id) as attendance_count,
+       (select count(*) from votes v where v.user_id = u.id) as vote_count,
+       (select count(*) from venue_reviews r where r.user_id = u.id) as review_count,
+       e.address, e.confirmed_at is not null as is_confirmed, e.frequency, e.kinds
+  from users u
+  left join user_profiles p on p.user_id = u.id
+  left join email_preferences e on e.user_id = u.id
+ where u.id = :user_id::bigint;
+
+-- name: fetch_profile^
+-- takes: wanted bigint, user_id bigint or null: who asks
+-- gives: 0..1 row: a profile that everybody may see, or one's own
+select user_id, display_name, bio, city, country, is_public, status, created_at
+  from user_profiles
+ where user_id = :wanted::bigint and ((is_public and status = 'approved') or user_id = :user_id::bigint);
+
+-- name: begin_profile!
+-- takes: user_id bigint; makes an empty profile, unless there is one
+insert into user_profiles (user_id) values (:user_id::bigint) on conflict do nothing;
+
+-- name: lock_profile^
+-- takes: user_id bigint
+-- gives: 0..1 row
+-- locks: that row of user_profiles
+select display_name, bio, city, country, is_public, status from user_profiles where user_id = :user_id::bigint for update;
+
+-- name: update_profile!
+-- takes: user_id, display_name text or null, bio, city, country, is_public, status
+update user_profiles
+   set display_name = :display_name::text, bio = :bio::text, city = :city::text, country = :country::text,
+       is_public = :is_public::boolean, status = :status::text::moderation_status
+ where user_id = :user_id::bigint;

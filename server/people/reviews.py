@@ -1,0 +1,216 @@
+"""Reviews of venues: one a user and venue, shown at once unless something in it makes a moderator look first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from server.errors import Refused
+from server.people.bans import admit
+from server.people.holding import Status, Verdict, file, judge
+from server.people.places import InstantPlace
+from server.people.screening import Reason
+from server.protocol.codes import Code
+from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.instants import from_us, iso, us_of
+from server.protocol.parameters import PageQuery
+from server.store.database import Database
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("reviews.sql"))
+
+REVIEW_CHARS_MAX = 2000
+
+Rating = Annotated[int, msgspec.Meta(ge=1, le=5)]
+
+
+class ReviewBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A review: 1 to 5, and words if one has any."""
+
+    rating: Rating
+    body: Annotated[str, msgspec.Meta(max_length=REVIEW_CHARS_MAX)] = ""
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Somebody with a public profile."""
+
+    id: int
+    display_name: str | None
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """A review as everybody reads it; `author` is null when their profile is not public."""
+
+    id: int
+    rating: int
+    body: str
+    created_at: str
+    updated_at: str
+    author: Author | None
+
+
+class OwnReview(msgspec.Struct, frozen=True, kw_only=True):
+    """One's own review, whether it is shown or not."""
+
+    id: int
+    rating: int
+    body: str
+    status: Status
+    created_at: str
+    updated_at: str
+
+
+class ChangedReview(OwnReview, frozen=True, kw_only=True):
+    """One's own review after a change, and what in it makes a moderator look first."""
+
+    reasons: list[Reason]
+
+
+class VenueRating(msgspec.Struct, frozen=True):
+    """The mean of all reviews that are shown, and how many they are."""
+
+    average: float | None
+    count: int
+
+
+class ReviewPage(msgspec.Struct, frozen=True):
+    """A page of a venue's reviews, its rating, and one's own review."""
+
+    items: list[Review]
+    next: str | None
+    rating: VenueRating
+    own: OwnReview | None
+
+
+class ReviewRoutes:
+    """Reviews over HTTP."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        path, missing = "/api/venues/{venue}/reviews", (Code.NOT_FOUND,)
+        return [
+            Endpoint(
+                method="GET", path=path, handler=self.get_reviews, query=PageQuery, answer=ReviewPage, codes=missing,
+                slugs=("venue",), summary="Reviews of a venue, changed last first, with its rating.",
+            ),
+            Endpoint(
+                method="POST", path=path, handler=self.post_review, access="user", body=ReviewBody,
+                answer=ChangedReview, status=201, other_status=200, codes=(*missing, Code.CONFLICT), slugs=("venue",),
+                summary="Write one's review of a venue, or change it (200).",
+            ),
+            Endpoint(
+                method="DELETE", path=path, handler=self.delete_review, access="user", status=204, codes=missing,
+                slugs=("venue",), summary="Delete one's review of a venue.",
+            ),
+        ]  # fmt: skip
+
+    async def get_reviews(self, call: Call) -> Answer:
+        """`GET /api/venues/{venue}/reviews`."""
+        limit = call.query.limit
+        after = decode_cursor(call.query.cursor, InstantPlace) if call.query.cursor else None
+        async with self._db.acting(call.identity) as connection:
+            venue = await _find_venue(connection, call)
+            rows = [
+                row
+                async for row in queries.list_reviews(
+                    connection,
+                    venue_id=venue["id"],
+                    after_at=from_us(after.at_us) if after else None,
+                    after_id=after.id if after else None,
+                    count=limit + 1,
+                )
+            ]
+            own = None
+            if call.identity is not None:
+                own = await queries.own_review(connection, venue_id=venue["id"], user_id=call.identity.user_id)
+        following = None
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            following = encode_cursor(InstantPlace(us_of(last["updated_at"]), last["id"]))
+        count, rating_sum = venue["review_count"], venue["rating_sum"]
+        return Answer(
+            document=ReviewPage(
+                items=[_review(row) for row in rows[:limit]],
+                next=following,
+                rating=VenueRating(round(rating_sum / count, 2) if count else None, count),
+                own=OwnReview(**_own_fields(own)) if own else None,
+            )
+        )
+
+    async def post_review(self, call: Call) -> Answer:
+        """`POST /api/venues/{venue}/reviews`."""
+        user_id, rating, body = call.user.user_id, call.body.rating, call.body.body.strip()
+        verdict = judge(body)
+        async with self._db.acting(call.identity) as connection:
+            await admit(connection, user_id, "write", "all")
+            venue_id = (await _find_venue(connection, call))["id"]
+            row = await queries.insert_review(
+                connection, venue_id=venue_id, user_id=user_id, rating=rating, body=body, status=verdict.status
+            )
+            is_new = row is not None
+            if is_new:
+                await file(connection, verdict, review=row["id"])
+            else:
+                row, verdict = await _edit(connection, venue_id, user_id, rating=rating, body=body)
+        return Answer(
+            document=ChangedReview(reasons=verdict.reasons, **_own_fields(row)), status=201 if is_new else 200
+        )
+
+    async def delete_review(self, call: Call) -> Answer:
+        """`DELETE /api/venues/{venue}/reviews`."""
+        async with self._db.acting(call.identity) as connection:
+            venue = await _find_venue(connection, call)
+            await queries.delete_own_review(connection, venue_id=venue["id"], user_id=call.user.user_id)
+        return Answer()
+
+
+async def _edit(connection: Connection, venue_id: int, user_id: int, *, rating: int, body: str) -> tuple[Any, Verdict]:
+    """Changes the review that is there; one whose words stay the same stays what it is."""
+    before = await queries.lock_own_review(connection, venue_id=venue_id, user_id=user_id)
+    if before is None:
+        raise Refused(Code.CONFLICT, "Your review was deleted at the same moment. Send it again.")
+    is_changed = before["body"] != body
+    verdict = judge(body, was=before["status"]) if is_changed else Verdict(before["status"], [])
+    row = await queries.update_review(connection, id=before["id"], rating=rating, body=body, status=verdict.status)
+    if is_changed:
+        await file(connection, verdict, review=before["id"])
+    return row, verdict
+
+
+async def _find_venue(connection: Connection, call: Call) -> Any:
+    wanted = call.reference("venue")
+    row = await queries.find_venue(connection, id=wanted.id, slug=wanted.slug)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, "No such venue.")
+    return row
+
+
+def _review(row: Any) -> Review:
+    return Review(
+        id=row["id"],
+        rating=row["rating"],
+        body=row["body"],
+        created_at=iso(row["created_at"]),
+        updated_at=iso(row["updated_at"]),
+        author=None if row["author_id"] is None else Author(row["author_id"], row["display_name"]),
+    )
+
+
+def _own_fields(row: Any) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "rating": row["rating"],
+        "body": row["body"],
+        "status": row["status"],
+        "created_at": iso(row["created_at"]),
+        "updated_at": iso(row["updated_at"]),
+    }

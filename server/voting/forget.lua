@@ -1,0 +1,61 @@
+-- Takes somebody out of a shard's hot copy, at the moment the database forgets them (docs/adr/0009).
+--
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  msgpack: {user, position, {show, ballot, show, ballot, …}}: the ballots of theirs that the database has
+--          committed up to that position, songs in order; it commits nothing else until this is done
+-- returns  how many shows were made cold; -1: this copy is older than the database, and is thrown away when it is opened
+--
+-- Votes of theirs that are only in the log will not be committed any more. Counts that have them are read again: the
+-- show becomes cold.
+
+local prefix = KEYS[1]
+local meta_key, log_key = prefix .. 'meta', prefix .. 'log'
+local request = cmsgpack.unpack(ARGV[1])
+local user, committed_position = string.format('%d', request[1]), request[2]
+
+redis.call('HDEL', 'spent', user)
+local last = tonumber(redis.call('HGET', meta_key, 'last') or -1)
+if last < committed_position then return -1 end
+
+local committed = {}
+for i = 1, #request[3], 2 do
+    committed[string.format('%d', request[3][i])] = request[3][i + 1]
+end
+
+-- A hot ballot is in the order in which its songs were chosen.
+local function in_order(ballot)
+    local songs, letters, parts = {}, {}, {}
+    for song, letter in string.gmatch(ballot, '(%d+)(%a)') do
+        songs[#songs + 1] = tonumber(song)
+        letters[tonumber(song)] = song .. letter
+    end
+    table.sort(songs)
+    for i, song in ipairs(songs) do parts[i] = letters[song] end
+    return table.concat(parts)
+end
+
+local cold_count = 0
+for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
+    local ballots_key = prefix .. 'ballots:' .. show
+    local ballot = redis.call('HGET', ballots_key, user)
+    -- After revise.lua has thrown all ballots away, only the log knows what it holds of them.
+    local is_unknown = not ballot and last > committed_position and redis.call('EXISTS', ballots_key) == 0
+    if is_unknown or (ballot and in_order(ballot) ~= (committed[show] or '')) then
+        redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, ballots_key)
+        redis.call('SREM', prefix .. 'shows', show)
+        cold_count = cold_count + 1
+    elseif ballot then
+        redis.call('HDEL', ballots_key, user)
+    end
+end
+
+-- A seed that was read before the database forgot may still be on its way, with a position as new as any. An entry
+-- without casts (an empty msgpack array) makes a newer one, and a barrier of it.
+local time = redis.call('TIME')
+local now = (tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)) * 1024
+local position = math.max(last + 1, now)
+redis.call('XADD', log_key, string.format('%d-%d', math.floor(position / 1024), position % 1024),
+           'p', string.format('%d', last), 'e', '\144')
+local packed = string.format('%d', position)
+redis.call('HSET', meta_key, 'last', packed, 'barrier', packed)
+return cold_count

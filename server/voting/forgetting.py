@@ -1,0 +1,53 @@
+"""Taking somebody out of the hot copy when their account is erased (docs/adr/0009)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from server.cache.connection import Command, Connection
+from server.cache.keys import shard_prefix
+from server.voting.rules import shard_of
+
+log = structlog.get_logger()
+
+FORGET_SCRIPT = Path(__file__).with_name("forget.lua").read_bytes()
+
+
+class Forgetting:
+    """Takes: url of Valkey; its connection opens no shard, because whoever calls holds their rows."""
+
+    def __init__(self, url: str, *, shard_count: int) -> None:
+        self._shard_count = shard_count
+        self._connection = Connection(url)
+
+    async def forget(self, user_id: int, ballots: Mapping[int, str], positions: Mapping[int, int]) -> None:
+        """Nothing of the user is left in Valkey but log entries, which go when the writer is past them.
+
+        To be called inside the transaction that erases, while it holds every row of log_positions: then no commit
+        comes between what the database says and what is done here. If the transaction fails afterwards, a few shows
+        and ballots are cold and no harm is done.
+
+        Takes:  what erase_user() gives: ballots, show -> "101u102d", songs in order; positions, by shard
+        Raises: CacheUnavailable, CacheError
+        Cost:   one round trip; the script looks at every warm show
+        """
+        by_shard: dict[int, list[int | str]] = {shard: [] for shard in positions}
+        for show_id, ballot in ballots.items():
+            by_shard[shard_of(show_id, self._shard_count)] += [show_id, ballot]
+        commands: list[Command] = [
+            (
+                "EVAL", FORGET_SCRIPT, 1, shard_prefix(shard),
+                msgspec.msgpack.encode((user_id, position, by_shard[shard])),
+            )
+            for shard, position in positions.items()
+        ]  # fmt: skip
+        cold_counts = await self._connection.ask(commands)
+        log.info("ballots.forgotten", cold_shows=sum(count for count in cold_counts if count > 0))
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._connection.close()

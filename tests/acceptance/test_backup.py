@@ -1,0 +1,535 @@
+"""`mysetlist backup` and `restore`: a service from a file, with every vote of the file and none that came after it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import asyncpg
+import pytest
+import redis.asyncio
+
+from server.backup import backup, restore
+from server.cache.keys import log_key, meta_key
+from server.embedded import EmbeddedEngines
+from server.errors import SetupError
+from server.settings import data_folder
+from server.store.dumps import USER_IDS_LEAP, libpq_address
+from server.store.migrations import migrate_down, migrate_status, migrate_up
+from server.voting.leases import NODE_CLASS
+from tests.support.audit import SHARD_COUNT, differences, until_drained
+from tests.support.booth import Booth
+from tests.support.engines import DEBIAN_POSTGRES, FAST_SETTINGS, debian_postgres, execute
+from tests.support.node import NodeProcess
+from tests.support.schema import schema
+from tests.support.stage import make_shows, make_users
+from tests.support.theatre import Theatre, until
+from tests.support.voice import Voice
+
+pytestmark = pytest.mark.timeout(60)
+
+FOLDER = data_folder("migrations")
+needs_debian_postgres = pytest.mark.skipif(
+    not (DEBIAN_POSTGRES / "postgres").exists(), reason=f"no PostgreSQL 15 in {DEBIAN_POSTGRES} (.ci/run installs it)"
+)
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    assert stage
+    assert 0 <= done <= total
+
+
+@pytest.fixture(scope="module")
+def postgres_15() -> Iterator[str]:
+    with debian_postgres() as url:
+        yield url
+
+
+async def rows_of(url: str) -> dict[str, list[str]]:
+    """Every row of every table as text, but for what a restore moves on on purpose."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetch(
+            "select c.relname as name from pg_class c where c.relnamespace = 'public'::regnamespace"
+            " and c.relkind in ('r', 'p') and not c.relispartition"
+        )
+        found = {}
+        for (table,) in tables:
+            without = {"log_positions": " - 'position'", "shows": " - 'revision'"}.get(table, "")
+            rows = await connection.fetch(f"select (to_jsonb(t){without})::text as row from {table} t")
+            found[table] = sorted(row["row"] for row in rows)
+    finally:
+        await connection.close()
+    return found
+
+
+async def value(url: str, query: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval(query))
+    finally:
+        await connection.close()
+
+
+async def run_command(*arguments: str, shell: str = "", **environ: str) -> tuple[int, str, str]:
+    """`mysetlist` as a process: exit code, stdout, stderr; nobody is at the terminal."""
+    command = [sys.executable, "-P", "-m", "server", *arguments]
+    if shell:
+        command = ["bash", "-c", f'{shell}; exec "$@"', "-", *command]
+    kept = {
+        name: text for name, text in os.environ.items() if not name.startswith(("DATABASE_", "REDIS_", "MYSETLIST_"))
+    }
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        env=kept | environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+# ─────────────────────────────────────────────────────────────────── a service from a file
+
+
+async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Backed up under a running node, voted on further, restored: ballots and counts of the file, and voting works."""
+    show, other = await make_shows(database_url, count=2)
+    users = await make_users(database_url, 3)
+    node = NodeProcess(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url)
+    file = tmp_path / "votes.backup"
+    await node.start()
+    try:
+        async with Voice.connected(node.url, users[0]) as voice:
+            await voice.cast(show.id, {show.songs[0]: "up", show.songs[1]: "down"})
+            assert (await voice.cast(other.id, {other.songs[0]: "up"}))["durability"] == "committed"
+            await until_drained(database_url, redis_url)
+            before = await rows_of(database_url)
+            code, _, errors = await run_command(
+                "backup", str(file), "--data-dir", str(tmp_path / "d"), DATABASE_URL=database_url
+            )
+            assert (code, errors) == (0, "")
+            await voice.cast(show.id, {show.songs[0]: "none", show.songs[2]: "up"})
+        async with Voice.connected(node.url, users[1]) as voice:
+            await voice.cast(show.id, {show.songs[0]: "down"})
+        code, _, errors = await run_command(
+            "restore",
+            str(file),
+            "--yes",
+            "--data-dir",
+            str(tmp_path / "d"),
+            DATABASE_URL=database_url,
+            REDIS_URL=redis_url,
+        )
+        assert (code, errors) == (1, "mysetlist: 1 node is running on this database; stop it first\n")
+        await node.terminate()
+
+        code, printed, errors = await run_command(
+            "restore",
+            str(file),
+            "--yes",
+            "--data-dir",
+            str(tmp_path / "d"),
+            DATABASE_URL=database_url,
+            REDIS_URL=redis_url,
+        )
+        assert (code, errors) == (0, "")
+        assert printed == f"restored {file}; all counts agree with the rows\n"
+        assert await rows_of(database_url) == before
+
+        await node.start()
+        async with Voice.connected(node.url, users[0]) as voice:
+            ballot = (await voice.ask(op="ballot", show=show.id))["ok"]["ballot"]
+            assert ballot == {str(show.songs[0]): "up", str(show.songs[1]): "down"}
+            assert (await voice.cast(show.id, {show.songs[0]: "down"}))["durability"] == "committed"
+        async with Voice.connected(node.url, users[2]) as voice:
+            assert (await voice.cast(other.id, {other.songs[0]: "up"}))["durability"] == "committed"
+        await until_drained(database_url, redis_url)
+        assert await differences(database_url, redis_url) == []
+        assert await value(database_url, "select count(*) from votes") == 4
+        assert node.complaints() == ""
+    finally:
+        await node.end()
+
+
+async def test_votes_that_only_valkey_has_stay_behind(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Accepted and not committed when the file goes in: not in the restored world, and their log is gone."""
+    file = tmp_path / "votes.backup"
+    async with Theatre.open(database_url) as theatre, Booth.open(database_url, redis_url) as booth:
+        show = await theatre.show(7)
+        first, second = await theatre.users(2)
+        await booth.cast(7, first, (show.first, "up"))
+        async with booth.writer():
+            await until(booth.is_drained)
+        await backup(database_url, file, no_progress)
+        await booth.cast(7, first, (show.songs[1], "up"))
+        await booth.cast(7, second, (show.first, "down"))
+    await restore(database_url, redis_url, file, no_progress)
+    async with redis.asyncio.Redis.from_url(redis_url) as valkey:
+        assert await valkey.xlen(log_key(7)) == 0
+        assert sorted([key async for key in valkey.scan_iter("*")]) == sorted(
+            [
+                key.encode()
+                for shard in range(SHARD_COUNT)
+                for key in (meta_key(shard), *([log_key(7)] if shard == 7 else []))
+            ]
+        )
+    await votes_go_on(database_url, redis_url, [[show.first, 1, 0], [show.songs[1], 0, 0], [show.songs[2], 0, 0]])
+
+
+async def test_dying_before_valkey_is_told_leaks_nothing(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The positions in the database alone put Valkey's log behind: a node that starts then reads none of it."""
+    file = tmp_path / "votes.backup"
+    async with Theatre.open(database_url) as theatre, Booth.open(database_url, redis_url) as booth:
+        show = await theatre.show(7)
+        (user,) = await theatre.users(1)
+        await booth.cast(7, user, (show.first, "up"))
+        async with booth.writer():
+            await until(booth.is_drained)
+        await backup(database_url, file, no_progress)
+        await booth.cast(7, user, (show.songs[1], "up"))
+
+    async def die(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("server.backup.restart_logs", die)
+    with pytest.raises(asyncio.CancelledError):
+        await restore(database_url, redis_url, file, no_progress)
+    await votes_go_on(database_url, redis_url, [[show.first, 1, 0], [show.songs[1], 0, 0], [show.songs[2], 0, 0]])
+
+
+async def votes_go_on(database_url: str, redis_url: str, tally: list[list[int]]) -> None:
+    """Show 7 has these counts in rows and in Valkey, and takes another vote."""
+    async with Theatre.open(database_url, is_empty=False) as theatre, Booth.open(database_url, redis_url) as booth:
+        async with booth.writer():
+            (user,) = await theatre.users(1)
+            assert await theatre.tally(7) == await theatre.counted(7) == tally
+            assert (await booth.cast(7, user, (tally[0][0], "up"))).code == "ok"
+            await until(booth.is_drained)
+        tally[0][1] += 1
+        assert await theatre.tally(7) == await theatre.counted(7) == tally
+        assert await differences(database_url, redis_url) == []
+
+
+async def test_nothing_is_handed_out_twice(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Numbers, positions and revisions of after the backup are not given again: tokens and open pages remember them."""
+    (show,) = await make_shows(database_url)
+    await make_users(database_url, 2)
+    file = tmp_path / "votes.backup"
+    await backup(database_url, file, no_progress)
+    (newer,) = await make_shows(database_url)
+    (user,) = await make_users(database_url, 1)
+    await execute(database_url, f"update shows set is_locked = true where id = {show.id}")
+    revision = await value(database_url, f"select revision from shows where id = {show.id}")
+    ahead = 1 << 52  # a Valkey whose clock is far ahead
+    async with redis.asyncio.Redis.from_url(redis_url) as valkey:
+        await valkey.hset(meta_key(3), "last", ahead)
+        await valkey.xadd(log_key(4), {"p": 0}, id=f"{(ahead >> 10) + 1}-0")
+    await restore(database_url, redis_url, file, no_progress)
+    (later,) = await make_shows(database_url)
+    (new_user,) = await make_users(database_url, 1)
+    assert later.id > newer.id
+    assert min(later.songs) > max(newer.songs)
+    assert new_user.id > user.id + USER_IDS_LEAP / 2
+    assert await value(database_url, f"select revision from shows where id = {show.id}") > revision
+    assert await value(database_url, "select min(position) from log_positions") > ahead
+    async with redis.asyncio.Redis.from_url(redis_url) as valkey:
+        assert int(await valkey.hget(meta_key(3), "last")) == await value(
+            database_url, "select position from log_positions where shard = 3"
+        )
+
+
+async def test_a_fresh_cluster(database_url: str, redis_url: str, engine_dir: Path, tmp_path: Path) -> None:
+    """Neither roles nor extensions are there; generated columns and indexes on functions are made; then it is a service."""
+    file = tmp_path / "votes.backup"
+    await execute(database_url, "insert into artists (slug, name) values ('beyonce', 'Beyoncé'), ('ac-dc', 'AC/DC')")
+    await make_shows(database_url, count=3)
+    await backup(database_url, file, no_progress)
+    fresh = await EmbeddedEngines.start(engine_dir, postgres_settings=FAST_SETTINGS)
+    try:
+        assert await restore(fresh.database_url, fresh.redis_url, file, no_progress) == []
+        assert await rows_of(fresh.database_url) == await rows_of(database_url)
+        assert await schema(fresh.database_url) == await schema(database_url)
+        assert await value(fresh.database_url, "select id from artists where search @@ query_of('beyonce')")
+        async with NodeProcess.running(
+            tmp_path / "n", DATABASE_URL=fresh.database_url, REDIS_URL=fresh.redis_url
+        ) as node:
+            assert node.complaints() == ""
+    finally:
+        await fresh.stop()
+
+
+# ───────────────────────────────────────────────────────────────────────── other versions
+
+
+@needs_debian_postgres
+async def test_postgres_15_and_an_owner_without_superuser(postgres_15: str, redis_url: str, tmp_path: Path) -> None:
+    """The programs of the server's version, a password that is on no command line, rights that only an owner has."""
+    await execute(postgres_15, "create role fan_owner login createrole password 'p/w&+'")
+    urls = []
+    for name in ("fans", "fans_too"):
+        await execute(postgres_15, f"create database {name} owner fan_owner")
+        host = urlsplit(postgres_15).netloc.rpartition("@")[2]
+        urls.append(f"postgresql://fan_owner:{quote('p/w&+', safe='')}@{host}/{name}")
+    await migrate_up(urls[0], FOLDER)
+    await make_shows(urls[0], count=2)
+    file = tmp_path / "votes.backup"
+    code, printed, errors = await run_command("backup", str(file), "--data-dir", str(tmp_path), DATABASE_URL=urls[0])
+    assert (code, errors) == (0, "")
+    assert printed.startswith(f"{file}: ")
+    for _ in range(2):  # into an empty database, and into a full one
+        assert await restore(urls[1], redis_url, file, no_progress) == []
+    assert await rows_of(urls[1]) == await rows_of(urls[0])
+
+
+@needs_debian_postgres
+async def test_between_versions_of_postgres(
+    postgres_15: str, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """A newer PostgreSQL takes an older one's file; the other way is one clear line."""
+    await execute(postgres_15, "create database between_versions")
+    old = urlsplit(postgres_15)._replace(path="/between_versions").geturl()
+    await migrate_up(old, FOLDER)
+    await make_shows(old)
+    await backup(old, tmp_path / "old", no_progress)
+    assert await restore(database_url, redis_url, tmp_path / "old", no_progress) == []
+    assert await rows_of(database_url) == await rows_of(old)
+    await backup(database_url, tmp_path / "new", no_progress)
+    with pytest.raises(SetupError, match=r"^pg_restore: error: unsupported version \(\S+\) in file header$"):
+        await restore(old, redis_url, tmp_path / "new", no_progress)
+
+
+async def test_a_file_of_an_older_release_is_brought_up_to_date(
+    database_url: str, empty_database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """What was made before a migration is restored, then migrated."""
+    await make_shows(database_url)
+    while len([m for m in await migrate_status(database_url, FOLDER) if m.is_applied]) > 2:
+        await migrate_down(database_url, FOLDER)
+    file = tmp_path / "votes.backup"
+    await backup(database_url, file, no_progress)
+    assert await restore(empty_database_url, redis_url, file, no_progress) == []
+    assert all(migration.is_applied for migration in await migrate_status(empty_database_url, FOLDER))
+    assert await value(empty_database_url, "select count(*) from show_artists") == 1
+
+
+async def test_a_file_of_a_newer_release_is_refused(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """One line, before anything is changed."""
+    file = tmp_path / "votes.backup"
+    await execute(database_url, "insert into schema_migrations values ('29990101000000')")
+    await backup(database_url, file, no_progress)
+    await execute(database_url, "delete from schema_migrations where version = '29990101000000'")
+    before = await rows_of(database_url)
+    with pytest.raises(SetupError, match="was made by a newer mysetlist: .* migration 29990101000000, .* upgrade$"):
+        await restore(database_url, redis_url, file, no_progress)
+    assert await rows_of(database_url) == before
+
+
+# ─────────────────────────────────────────────────────────────── what cannot be restored
+
+
+@pytest.mark.parametrize(
+    ("damaged", "line"),
+    [
+        (lambda _: b"", "is empty$"),
+        (
+            lambda _: b"not a backup\n" * 100,
+            "^pg_restore: error: input file does not appear to be a valid (tar )?archive",
+        ),
+        (lambda data: data[:3], "^pg_restore: error: "),
+        (lambda data: data[: len(data) // 20], "^pg_restore: error: "),
+        (lambda data: data[: len(data) // 2], "^pg_restore: error: "),
+        (lambda data: data[:-1000], "^pg_restore: error: "),
+        (lambda data: data[: len(data) // 2] + bytes(5000) + data[len(data) // 2 + 5000 :], "^pg_restore: error: "),
+    ],
+    ids=["empty", "text", "head", "list", "half", "tail", "zeros"],
+)
+async def test_a_damaged_file_changes_nothing(
+    database_url: str, redis_url: str, tmp_path: Path, damaged: Any, line: str
+) -> None:
+    """One line that says so, and the database is as it was."""
+    file = tmp_path / "votes.backup"
+    await make_shows(database_url, count=3)
+    await execute(database_url, "insert into audit_log (action, detail) select 'a.b', to_jsonb(md5(n::text))"
+                                " from generate_series(1, 3000) n")  # fmt: skip
+    await backup(database_url, file, no_progress)
+    file.write_bytes(damaged(file.read_bytes()))
+    await make_users(database_url, 1)
+    before, positions = (
+        await rows_of(database_url),
+        await value(database_url, "select sum(position) from log_positions"),
+    )
+    with pytest.raises(SetupError, match=line) as caught:
+        await restore(database_url, redis_url, file, no_progress)
+    assert "\n" not in str(caught.value)
+    assert await rows_of(database_url) == before
+    assert await value(database_url, "select sum(position) from log_positions") == positions
+
+
+async def test_what_is_no_file_of_ours(
+    database_url: str, redis_url: str, tmp_path: Path, empty_database_url: str
+) -> None:
+    """Missing, a folder, or another program's dump."""
+    with pytest.raises(SetupError, match="^cannot read .*: No such file or directory$"):
+        await restore(database_url, redis_url, tmp_path / "missing", no_progress)
+    with pytest.raises(SetupError, match="^cannot read .*: Is a directory$"):
+        await restore(database_url, redis_url, tmp_path, no_progress)
+    await execute(empty_database_url, "create table log_positions (shard int, position int)")
+    await backup(empty_database_url, tmp_path / "other", no_progress)
+    with pytest.raises(SetupError, match="is no backup of MySetlist: it has no schema_migrations or log_positions$"):
+        await restore(database_url, redis_url, tmp_path / "other", no_progress)
+
+
+async def test_other_peoples_tables_are_not_dropped(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """A database that is shared with another program is left alone."""
+    file = tmp_path / "votes.backup"
+    await backup(database_url, file, no_progress)
+    await execute(database_url, "create table invoices ()")
+    with pytest.raises(SetupError, match=r"tables that are not MySetlist's \(invoices\)"):
+        await restore(database_url, redis_url, file, no_progress)
+
+
+async def test_a_locked_table_ends_a_restore(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Somebody reads on: after five seconds one line, and nothing is done."""
+    file = tmp_path / "votes.backup"
+    await make_shows(database_url)
+    await backup(database_url, file, no_progress)
+    before = await rows_of(database_url)
+    reader = await asyncpg.connect(database_url)
+    try:
+        async with reader.transaction():
+            await reader.execute("lock table votes in access share mode")
+            with pytest.raises(SetupError, match="^psql: ERROR:  canceling statement due to lock timeout$"):
+                await restore(database_url, redis_url, file, no_progress)
+    finally:
+        await reader.close()
+    assert await rows_of(database_url) == before
+
+
+async def test_an_interrupted_restore_changes_nothing(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Ctrl-C while the rows come in."""
+    file = tmp_path / "votes.backup"
+    await make_shows(database_url, count=3)
+    await backup(database_url, file, no_progress)
+    before = await rows_of(database_url)
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if done > total // 2:
+            restoring.cancel()
+
+    restoring = asyncio.create_task(restore(database_url, redis_url, file, interrupt))
+    with pytest.raises(asyncio.CancelledError):
+        await restoring
+    assert await rows_of(database_url) == before
+
+
+async def test_a_node_that_is_alive_is_in_the_way(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Nodes announce themselves with an advisory lock; one on another database does not count."""
+    file = tmp_path / "votes.backup"
+    await backup(database_url, file, no_progress)
+    elsewhere = await asyncpg.connect(urlsplit(database_url)._replace(path="/postgres").geturl())
+    node = await asyncpg.connect(database_url)
+    try:
+        await elsewhere.execute(f"select pg_advisory_lock_shared({NODE_CLASS}, 1)")
+        assert await restore(database_url, redis_url, file, no_progress) == []
+        await node.execute(f"select pg_advisory_lock_shared({NODE_CLASS}, 1)")
+        with pytest.raises(SetupError, match="^1 node is running on this database; stop it first$"):
+            await restore(database_url, redis_url, file, no_progress)
+    finally:
+        await node.close()
+        await elsewhere.close()
+
+
+async def test_without_a_yes_nothing_happens(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Nobody is at the terminal to be asked."""
+    code, _, errors = await run_command("restore", str(tmp_path / "x"), "--data-dir", str(tmp_path),
+                                        DATABASE_URL=database_url, REDIS_URL=redis_url)  # fmt: skip
+    assert (code, errors) == (1, "mysetlist: restore replaces everything in the database; say --yes\n")
+
+
+# ────────────────────────────────────────────────────────────────── writing the file
+
+
+async def test_a_file_that_is_there_is_kept(database_url: str, tmp_path: Path) -> None:
+    """Only --force replaces it, and only once the new one is whole."""
+    file = tmp_path / "votes.backup"
+    file.write_text("older")
+    with pytest.raises(SetupError, match="is there already; --force replaces it$"):
+        await backup(database_url, file, no_progress)
+    assert file.read_text() == "older"
+    assert await backup(database_url, file, no_progress, force=True) == file.stat().st_size > 1000
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(SetupError, match="is a folder$"):
+        await backup(database_url, tmp_path, no_progress, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["votes.backup"]
+
+
+async def test_a_full_disk_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:
+    """A limit on the size of files stands for it: one line, the older backup kept."""
+    file = tmp_path / "b" / "votes.backup"
+    file.parent.mkdir()
+    file.write_text("older")
+    code, _, errors = await run_command("backup", str(file), "--force", "--data-dir", str(tmp_path),
+                                        shell="ulimit -f 16", DATABASE_URL=database_url)  # fmt: skip
+    assert (code, errors) == (1, f"mysetlist: pg_dump: was ended by {signal.SIGXFSZ.name}\n")
+    assert [path.name for path in file.parent.iterdir()] == ["votes.backup"]
+    assert file.read_text() == "older"
+    with pytest.raises(SetupError, match="^cannot write .*: No such file or directory$"):
+        await backup(database_url, tmp_path / "missing" / "votes.backup", no_progress)
+
+
+async def test_an_interrupted_backup_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:
+    """Ctrl-C while it is written; and two at once do not share a file."""
+    file = tmp_path / "votes.backup"
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        writing.cancel()
+
+    writing = asyncio.create_task(backup(database_url, file, interrupt))
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert list(tmp_path.iterdir()) == []
+    results = await asyncio.gather(*(backup(database_url, file, no_progress) for _ in range(2)), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["SetupError", "int"]
+    assert [path.name for path in tmp_path.iterdir()] == ["votes.backup"]
+
+
+async def test_an_empty_database_is_not_backed_up(empty_database_url: str, tmp_path: Path) -> None:
+    """A backup of nothing would be found out when it is needed."""
+    with pytest.raises(SetupError, match="has no tables of MySetlist, so there is nothing to back up$"):
+        await backup(empty_database_url, tmp_path / "votes.backup", no_progress)
+
+
+async def test_programs_of_another_version_are_not_used(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without those of the server's version there is one line that says which are missing."""
+    monkeypatch.setattr("server.backup.programs_folder", lambda: DEBIAN_POSTGRES)
+    with pytest.raises(SetupError, match="^pg_dump, pg_restore and psql of PostgreSQL 18 are needed, the version of"):
+        await backup(database_url, tmp_path / "votes.backup", no_progress)
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "password"),
+    [
+        ("postgresql://postgres@/fans?host=/run/x", "postgresql://postgres@/fans?host=%2Frun%2Fx", None),
+        ("postgres://me:p%40w@db:5433/fans?sslmode=require", "postgresql://me@db:5433/fans?sslmode=require", "p@w"),
+        ("postgresql://[::1]:5433/fans?user=me&password=a%26b", "postgresql://[::1]:5433/fans?user=me", "a&b"),
+    ],
+)
+def test_the_password_is_on_no_command_line(url: str, address: str, password: str | None) -> None:
+    """It goes through the environment, which only we can read."""
+    found, environ = libpq_address(url)
+    assert found == address
+    assert environ.get("PGPASSWORD") == password

@@ -1,0 +1,351 @@
+"""Bad input in every place of every operation: refused with a documented code, and never a fault of the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from server.openapi import codes_of
+from server.protocol.codes import HTTP_STATUS
+from server.protocol.endpoints import Endpoint
+from server.protocol.identity import ROLES
+from server.web import _FROM_ANYWHERE
+from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
+from tests.support.mischief import NUMBER_WORDS, mischief, places, replaced, sample
+
+# Fewer than the smallest pool lets wait in vain.
+REQUESTS_AT_ONCE = 4
+
+# They want a token that was signed for them.
+LINKS = ("/signin", "/confirm-email", "/unsubscribe")
+
+
+def operation_of(endpoint: Endpoint) -> dict[str, Any]:
+    operation: dict[str, Any] = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
+    return operation
+
+
+def parameters_of(endpoint: Endpoint, kind: str) -> list[dict[str, Any]]:
+    return [found for found in operation_of(endpoint).get("parameters", []) if found["in"] == kind]
+
+
+def body_schema(endpoint: Endpoint) -> dict[str, Any]:
+    schema: dict[str, Any] = operation_of(endpoint)["requestBody"]["content"]["application/json"]["schema"]
+    return schema
+
+
+def each(endpoints: Iterable[Endpoint]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("endpoint", list(endpoints), ids=title)
+
+
+def query_names(endpoint: Endpoint) -> set[str]:
+    return {parameter["name"] for parameter in parameters_of(endpoint, "query")}
+
+
+class Asker:
+    """Asks one endpoint, and looks at every answer."""
+
+    def __init__(self, session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+        self.session = session
+        self.endpoint = endpoint
+        self.headers = api.headers(endpoint)
+        self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._bodies = {"data": json.dumps(sample(body_schema(endpoint), DOCUMENT))} if endpoint.body else {}
+
+    def url(self, query: str = "", **path: str) -> URL:
+        """The endpoint's address, with what exists in the path and what is needed in the query."""
+        where = self.endpoint.path
+        for name, value in path_values(self.endpoint).items():
+            where = where.replace(f"{{{name}}}", path.get(name, str(value)))
+        values = {
+            parameter["name"]: str(sample(parameter["schema"], DOCUMENT))
+            for parameter in parameters_of(self.endpoint, "query")
+            if parameter["required"]
+        } | query_values(self.endpoint)
+        needed = [f"{name}={quote(value)}" for name, value in values.items() if not query.startswith(f"{name}=")]
+        return URL(f"{where}?{'&'.join([*needed, query])}", encoded=True)
+
+    async def ask(self, what: str, url: URL | None = None, **request: Any) -> int:
+        """Sends it; gives the status, which is documented."""
+        request = self._bodies | {"headers": self.headers, "allow_redirects": False} | request
+        async with (
+            self._slots,
+            self.session.request(self.endpoint.method, url or self.url(), **request) as response,
+        ):
+            said = f"{title(self.endpoint)}, {what[:300]}: {response.status} {(await response.text())[:300]}"
+            if response.status < 400:
+                assert str(response.status) in operation_of(self.endpoint)["responses"], said
+                return response.status
+            assert response.content_type == "application/problem+json", said
+            problem = await response.json(content_type=None)
+            # An engine that is said to be away because of what was sent is a fault, too much at once is not.
+            assert response.status < 500 or problem["code"] == "overloaded", said
+            assert problem["code"] in codes_of(self.endpoint), said
+            assert HTTP_STATUS[problem["code"]] == problem["status"] == response.status, said
+            return response.status
+
+    async def ask_all(self, asked: Iterator[tuple[str, dict[str, Any]]]) -> list[int]:
+        """Sends them all."""
+        return await asyncio.gather(*(self.ask(what, **request) for what, request in asked))
+
+
+@pytest.fixture
+async def session(api: Api) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without cookies."""
+    async with aiohttp.ClientSession(api.url, cookie_jar=aiohttp.DummyCookieJar()) as opened:
+        yield opened
+
+
+def _encoded(value: Any) -> str:
+    if isinstance(value, str):
+        return quote(value.encode("utf-8", "surrogatepass"))
+    return quote(json.dumps(value))
+
+
+@each(ENDPOINTS)
+async def test_queries(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """Every parameter of every query."""
+    asker = Asker(session, api, endpoint)
+
+    def asked() -> Iterator[tuple[str, dict[str, Any]]]:
+        for parameter in parameters_of(endpoint, "query"):
+            name = parameter["name"]
+            values = [_encoded(value) for value in mischief(parameter["schema"], DOCUMENT, name)]
+            for value in dict.fromkeys(
+                [*values, *map(_encoded, NUMBER_WORDS), "%", "%zz", "%ff", "%ed%a0%80", "a+b%2B"]
+            ):
+                query = f"{name}={value}"
+                yield query, {"url": asker.url(query)}
+            yield name, {"url": asker.url(name)}
+            value = quote(str(sample(parameter["schema"], DOCUMENT)))
+            yield f"{name} twice", {"url": asker.url(f"{name}={value}&{name}={value}")}
+        yield "unknown", {"url": asker.url("%00=%00&&=&=x&unheard-of=1&unheard-of=2")}
+
+    await asker.ask_all(asked())
+
+
+@each(endpoint for endpoint in ENDPOINTS if {"from", "to"} <= query_names(endpoint))
+async def test_ranges(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """A range of dates that is reversed is refused."""
+    asker = Asker(session, api, endpoint)
+    assert await asker.ask("reversed", asker.url("from=2026-11-24&to=2026-11-23")) == 400
+
+
+@each(endpoint for endpoint in ENDPOINTS if "{" in endpoint.path)
+async def test_paths(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """Every name in every path: what names nothing is not found."""
+    asker = Asker(session, api, endpoint)
+    for parameter in parameters_of(endpoint, "path"):
+        values = [
+            "%00",
+            "%ff",
+            "%zz",
+            "%2e%2e%2f",
+            "%20",
+            "a%2fb",
+            "٣",
+            "+1",
+            "1e3",
+            "007.0",
+            "0",
+            "999999999999",
+            "x" * 7_000,
+        ]
+        values += [_encoded(value) for value in mischief(parameter["schema"], DOCUMENT) if value != ""]
+
+        def asked(name: str, values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+            # A path too long to be read, and one that names a parent folder, are other requests.
+            for value in dict.fromkeys(values):
+                if len(value) < 8_000 and value not in (".", "..", "1", "1.0", "true"):
+                    yield f"{name} = {value}", {"url": asker.url(**{name: value})}
+
+        statuses = await asker.ask_all(asked(parameter["name"], values))
+        assert set(statuses) <= {404, 400}
+
+
+@each(endpoint for endpoint in ENDPOINTS if "{" in endpoint.path)
+async def test_slugs(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """A slug is taken where the document says so, and names nothing elsewhere."""
+    asker = Asker(session, api, endpoint)
+    for name in path_values(endpoint):
+        status = await asker.ask(f"{name} by slug", asker.url(**{name: api.slugs.get(name, "a-slug")}))
+        assert (status == 404) != (name in endpoint.slugs)
+
+
+@each(endpoint for endpoint in ENDPOINTS if endpoint.body is not None)
+async def test_bodies(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """Every place of every body, and bodies that are none."""
+    asker = Asker(session, api, endpoint)
+    schema = body_schema(endpoint)
+    whole = sample(schema, DOCUMENT)
+
+    def asked() -> Iterator[tuple[str, dict[str, Any]]]:
+        for path, place in places(schema, DOCUMENT):
+            for value in mischief(place, DOCUMENT, str(path[-1]) if path else ""):
+                body = json.dumps(replaced(whole, path, value))
+                yield f"{path} = {value!r:.60}: {body}", {"data": body}
+            for word in (*NUMBER_WORDS, '"\\ud800"', '"\\u0000"'):
+                body = json.dumps(replaced(whole, path, "@")).replace('"@"', word)
+                yield body, {"data": body.encode()}
+        for data in (
+            b"null",
+            b"[]",
+            b"{",
+            b'"',
+            b"\xff\xfe",
+            b"{}" * 2,
+            b"[" * 30_000,
+            b'{"a":' * 9_000,
+            b"\x00",
+            b" ",
+        ):
+            yield f"{data[:20]!r}", {"data": data}
+
+    await asker.ask_all(asked())
+    assert await asker.ask("oversize", data=b" " * (endpoint.body_bytes_max + 1)) == 413
+    assert await asker.ask("oversize, in chunks", data=_chunks(endpoint.body_bytes_max + 1)) == 413
+    assert await asker.ask("no gzip", data=b"{}", headers=asker.headers | {"Content-Encoding": "gzip"}) == 400
+    assert await asker.ask("no JSON", data={"form": "data"}) == 400
+
+
+async def _chunks(size: int) -> AsyncIterator[bytes]:
+    for _ in range(0, size, 1024):
+        yield b" " * 1024
+
+
+@each(ENDPOINTS)
+async def test_who_may_not(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """Nobody, a lesser role, a bad token and another site's page are turned away."""
+    asker = Asker(session, api, endpoint)
+    for header in ("Bearer", "Bearer x", "Bearer \xff", "Basic eDp5", "Bearer a.b.c", "Bearer " + "x" * 5_000, "x"):
+        assert await asker.ask(header[:20], headers={"Authorization": header}) == 401
+    if endpoint.access != "anyone":
+        assert await asker.ask("nobody", headers={}) == 401
+        assert await asker.ask("a stale cookie", headers={"Cookie": "mysetlist_session=stale"}) == 401
+        for role in ROLES[: ROLES.index(endpoint.access)]:
+            assert await asker.ask(role, headers=api.headers(endpoint, role)) == 403
+    if endpoint.method != "GET" and endpoint.path not in _FROM_ANYWHERE:
+        assert await asker.ask("another site", headers=asker.headers | {"Origin": "https://evil.example"}) == 403
+
+
+@each(endpoint for endpoint in ENDPOINTS if endpoint.method == "GET")
+async def test_headers(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """Odd headers change nothing."""
+    asker = Asker(session, api, endpoint)
+    expected = await asker.ask("plain")
+    assert expected == endpoint.status or endpoint.path in LINKS
+    for name, value in (
+        ("If-None-Match", "x"), ("If-None-Match", '"'), ("If-None-Match", 'W/"x", , "'), ("Accept", "image/png"),
+        ("Accept-Encoding", "nonsense"), ("Range", "bytes=5-1"), ("If-Modified-Since", "yesterday"),
+        ("Cookie", "=;;mysetlist_session"), ("Cookie", "mysetlist_session=\xff"), ("Content-Type", "\xff/\xfe"),
+        ("Host", "evil.example"), ("X-Forwarded-For", "1.2.3.4, nonsense"), ("Accept-Language", "xx" * 500),
+    ):  # fmt: skip
+        assert await asker.ask(f"{name}: {value}", headers=asker.headers | {name: value}) == expected
+
+
+@each(endpoint for endpoint in ENDPOINTS if endpoint.method == "GET")
+async def test_revalidation(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """Where the document says so, and only there, an answer has an ETag and is not sent to who still has it."""
+    asker = Asker(session, api, endpoint)
+    async with session.get(asker.url(), headers=asker.headers, allow_redirects=False) as response:
+        etag = response.headers.get("ETag")
+    assert (etag is not None) == endpoint.is_revalidated
+    if etag is not None:
+        assert await asker.ask("again", headers=asker.headers | {"If-None-Match": etag}) == 304
+
+
+@pytest.mark.parametrize("path", dict.fromkeys(endpoint.path for endpoint in ENDPOINTS))
+async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> None:
+    """HEAD goes where GET goes; a method that a path does not have is refused, with those that it has."""
+    # A path may be one of another's too: /a/{name} stands for /a/b.
+    endpoints = {
+        endpoint.method: endpoint
+        for endpoint in ENDPOINTS
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", endpoint.path), path)
+    }
+    known = {str(method) for method in endpoints} | ({"HEAD"} if "GET" in endpoints else set())
+    asker = Asker(session, api, next(endpoint for endpoint in ENDPOINTS if endpoint.path == path))
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
+        if method in known:
+            continue
+        async with session.request(method, asker.url(), headers=asker.headers) as response:
+            assert response.status == 405
+            assert set(response.headers["Allow"].split(",")) == known
+            if method != "HEAD":
+                assert response.content_type == "application/problem+json"
+                assert (await response.json(content_type=None))["code"] == "bad_request"
+    if "GET" in endpoints:
+        asker = Asker(session, api, endpoints["GET"])
+        expected = await asker.ask("plain")
+        async with session.head(asker.url(), headers=asker.headers, allow_redirects=False) as response:
+            assert response.status == expected
+            assert await response.read() == b""
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/api", "/api/nowhere", "/static/missing.js", "/static/%2e%2e%2fweb.py",
+                                  "/static/", "/api/shows/1/nowhere", "/%00", "/api//shows"])  # fmt: skip
+async def test_what_is_not_there(session: aiohttp.ClientSession, path: str) -> None:
+    """A path that leads nowhere is a problem like any other."""
+    async with session.get(URL(path, encoded=True)) as response:
+        assert response.status == 404
+        assert response.content_type == "application/problem+json"
+        assert (await response.json(content_type=None))["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"BREW /api/shows HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /api/shows HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n",
+        b"GET /api/shows HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET /api/shows?q=" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        b"POST /api/session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n{}\r\n0\r\n\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n\r\n{}",
+    ],
+    ids=lambda sent: sent[:40].decode().split("\r")[0] + f" {len(sent)}",
+)
+def test_what_is_no_http(api: Api, sent: bytes) -> None:
+    """Bytes that are no HTTP are answered with a problem, and the connection is closed."""
+    address = urlsplit(api.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(sent)
+        received = b""
+        while b"}" not in received and (data := connection.recv(65_536)):
+            received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.split()[1] == b"400"
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "bad_request"
+
+
+def test_every_place_has_a_bound() -> None:
+    """Whatever a client may send says how long, how large and how many it may be at most."""
+    boundless = []
+    for endpoint in ENDPOINTS:
+        given = [(parameter["name"], parameter["schema"]) for parameter in parameters_of(endpoint, "query")]
+        given += [("body", body_schema(endpoint))] if endpoint.body is not None else []
+        for name, schema in given:
+            for path, place in places(schema, DOCUMENT, (name,)):
+                for choice in place.get("anyOf", [place]):
+                    bounds = {
+                        "string": {"maxLength", "format", "enum"},
+                        "integer": {"maximum", "exclusiveMaximum"},
+                        "number": {"maximum", "exclusiveMaximum"},
+                        "array": {"maxItems"},
+                    }.get(choice.get("type", ""))
+                    if bounds is not None and not bounds & choice.keys():
+                        boundless.append((title(endpoint), *path))
+    assert boundless == []

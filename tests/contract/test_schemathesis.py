@@ -1,0 +1,79 @@
+"""Every operation of the document, asked with what it allows and with what it forbids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from server.protocol.endpoints import Endpoint
+from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
+
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+# The same requests in every run: a failure is there again the next time, and nothing fails by chance.
+ALWAYS_THE_SAME = settings(
+    max_examples=15,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """One connection for all requests."""
+    with requests.Session() as opened:
+        yield opened
+
+
+def _modes(endpoint: Endpoint) -> list[GenerationMode]:
+    takes_something = endpoint.query is not None or endpoint.body is not None or "{" in endpoint.path
+    return [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if takes_something else [])]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "mode"),
+    [
+        pytest.param(endpoint, mode, id=f"{title(endpoint)} {mode.value}")
+        for endpoint in ENDPOINTS
+        for mode in _modes(endpoint)
+    ],
+)
+def test_operation(api: Api, session: requests.Session, endpoint: Endpoint, mode: GenerationMode) -> None:
+    """No request makes the server fail, and every answer is one that the document names."""
+    operation = SCHEMA[endpoint.path][endpoint.method]
+    headers = api.headers(endpoint)
+    cases = operation.as_strategy(generation_mode=mode)
+    path, query = path_values(endpoint), query_values(endpoint)
+    if path or query:
+        cases |= operation.as_strategy(generation_mode=mode, path_parameters=path or None, query=query or None)
+
+    @ALWAYS_THE_SAME
+    @given(case=cases)
+    def ask(case: Case) -> None:
+        session.cookies.clear()
+        case.call_and_validate(base_url=api.url, session=session, headers=headers, checks=CHECKS, allow_redirects=False)
+
+    ask()

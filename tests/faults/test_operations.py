@@ -1,0 +1,139 @@
+"""Operations on the database, when the node that runs one, or PostgreSQL, is killed; and two nodes at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.faults.conftest import Place
+from tests.support.desk import Desk
+from tests.support.node import SECRET, NodeProcess, until_async
+
+pytestmark = pytest.mark.timeout(60)
+
+PATH = "/api/database/operations"
+VACUUM = {"operation": "vacuum", "table": "songs"}
+
+
+async def _admin(place: Place) -> int:
+    connection = await asyncpg.connect(place.database_url)
+    try:
+        user_id: int = await connection.fetchval("insert into users (role) values ('admin') returning id")
+    finally:
+        await connection.close()
+    return user_id
+
+
+@asynccontextmanager
+async def _desks(place: Place, *nodes: NodeProcess) -> AsyncIterator[list[Desk]]:
+    user_id = await _admin(place)
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Desk.open(node.url, user_id=user_id, secret=SECRET)) for node in nodes]
+
+
+@asynccontextmanager
+async def _songs_locked(place: Place) -> AsyncIterator[None]:
+    """A vacuum of songs waits for this lock, and so is under way until the block ends."""
+    connection = await asyncpg.connect(place.database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("lock table songs in share row exclusive mode")
+            yield
+    finally:
+        await connection.close()
+
+
+async def _status(desk: Desk, operation: dict[str, Any]) -> str:
+    code, document = await desk.get(f"{PATH}/{operation['id']}")
+    # While PostgreSQL starts again there is no telling.
+    return str(document["status"]) if code == 200 else "unknown"
+
+
+async def test_the_node_is_killed_in_the_middle(place: Place) -> None:
+    """Another node finds its operation interrupted, and the next one may go there."""
+    doomed, other = await place.start_node(), await place.start_node()
+    async with _desks(place, doomed, other) as (first, second):
+        async with _songs_locked(place):
+            code, operation = await first.post(PATH, VACUUM)
+            assert code == 202
+            assert await _status(second, operation) == "running"
+            await doomed.kill()
+
+            async def is_found() -> bool:
+                return await _status(second, operation) == "interrupted"
+
+            await until_async(is_found, "the dead node's operation is found")
+            code, document = await second.get(f"{PATH}/{operation['id']}")
+            assert document["error"] == "The node that ran it is gone."
+            assert document["finished_at"] is not None
+        code, operation = await second.post(PATH, VACUUM)
+        assert code == 202
+        assert (await second.ended(operation))["status"] == "succeeded"
+
+
+async def test_the_next_one_need_not_wait_for_somebody_to_look(place: Place) -> None:
+    """A POST alone finds that the last operation's node is gone."""
+    doomed, other = await place.start_node(), await place.start_node()
+    async with _desks(place, doomed, other) as (first, second):
+        async with _songs_locked(place):
+            assert (await first.post(PATH, VACUUM))[0] == 202
+            await doomed.kill()
+
+        async def may_go() -> bool:
+            return (await second.post(PATH, {"operation": "cleanup"}))[0] == 202
+
+        await until_async(may_go, "the next operation may go")
+        _, document = await second.get(PATH)
+        assert [each["operation"] for each in document["operations"]] == ["cleanup", "vacuum"]
+        # The vacuum may have been quicker than the server was to notice.
+        assert document["operations"][1]["status"] == "interrupted"
+
+
+async def test_two_nodes_are_asked_at_once(place: Place) -> None:
+    """Exactly one takes it, the other says conflict; ten times over."""
+    nodes = [await place.start_node(), await place.start_node()]
+    async with _desks(place, *nodes) as desks:
+        for _ in range(10):
+            async with _songs_locked(place):
+                answers = await asyncio.gather(*(desk.post(PATH, VACUUM) for desk in desks))
+                assert sorted(code for code, _ in answers) == [202, 409]
+                (refused,) = [document for code, document in answers if code == 409]
+                assert refused["code"] == "conflict"
+            (operation,) = [document for code, document in answers if code == 202]
+            assert (await desks[0].ended(operation))["status"] == "succeeded"
+        connection = await asyncpg.connect(place.database_url)
+        try:
+            assert await connection.fetchval("select count(*) from database_operations") == 10
+            assert await connection.fetchval("select count(*) from audit_log") == 10
+        finally:
+            await connection.close()
+
+
+async def test_postgres_is_killed_in_the_middle(place: Place) -> None:
+    """The node goes on; when PostgreSQL is back the operation has not succeeded, and the next one may go."""
+    node = await place.start_node()
+    async with _desks(place, node) as (desk,):
+        locked = _songs_locked(place)
+        await locked.__aenter__()
+        code, operation = await desk.post(PATH, VACUUM)
+        assert code == 202
+        place.engines.kill("postgres")
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await locked.__aexit__(None, None, None)
+        place.engines.revive("postgres")
+
+        async def is_over() -> bool:
+            return await _status(desk, operation) in ("failed", "interrupted")
+
+        await until_async(is_over, "the operation is over")
+
+        async def may_go() -> bool:
+            code, document = await desk.post(PATH, VACUUM)
+            return code == 202 and (await desk.ended(document))["status"] == "succeeded"
+
+        await until_async(may_go, "the next operation goes through")

@@ -1,0 +1,677 @@
+"""Database operations, health and days in numbers, over HTTP on a whole node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+import redis
+
+from server.admin import retention
+from server.admin.health import DEGRADED_MS, HealthSampler, fetch_health
+from server.admin.jobs import Hooks, OperationBody
+from server.admin.operations import OPERATION_CLASS, Operations
+from server.admin.statistics import fetch_statistics
+from server.app import Node
+from server.catalog.seeding import seed
+from server.clock import SystemClock
+from server.errors import StoreUnavailable
+from server.protocol.identity import Identity
+from server.settings import data_folder
+from server.store.chores import Chore, Chores
+from server.store.database import Database
+from server.store.migrations import migrate_up
+from server.voting.reconcile import run as reconcile
+from tests.support.clock import FakeClock
+from tests.support.desk import Desk
+from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute
+from tests.support.talker import Talker
+from tests.support.theatre import Theatre, running_node, until
+
+PATH = "/api/database/operations"
+
+
+@pytest.fixture
+async def admin(node: Node, theatre: Theatre) -> AsyncIterator[Desk]:
+    """An administrator at the node."""
+    user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with Desk.open(node.url, user_id=user_id) as desk:
+        yield desk
+
+
+async def _done(admin: Desk, **body: Any) -> dict[str, Any]:
+    status, operation = await admin.post(PATH, body)
+    assert status == 202, operation
+    assert operation["status"] == "running"
+    ended = await admin.ended(operation)
+    assert ended["status"] == "succeeded", ended
+    return ended
+
+
+# ───────────────────────────────────────────────────────────────── looking
+
+
+async def test_the_database_is_described(admin: Desk, theatre: Theatre, node: Node) -> None:
+    """Sizes, rows, index use, connections, migrations, health and days are all there."""
+    await theatre.show(7)
+    await theatre.sql.execute("vacuum analyze setlist_songs")
+
+    async def sampled() -> dict[str, Any] | None:
+        status, document = await admin.get(PATH)
+        assert status == 200, document
+        has_all = len(document["health"]) == 2 and len(document["platform_stats"]) >= 2
+        return document if has_all else None
+
+    document = await until(sampled)
+    statistics = document["statistics"]
+    assert statistics["server"]["version"].split(".")[0].isdigit()
+    assert statistics["server"]["size_bytes"] > 1_000_000
+    assert 0 < statistics["server"]["cache_hit_rate"] <= 1
+    tables = {table["name"]: table for table in statistics["tables"]}
+    assert tables["setlist_songs"]["rows_estimate"] == 3
+    assert tables["setlist_songs"]["last_vacuum_at"] is not None
+    assert tables["setlist_songs"]["index_bytes"] > 0
+    assert {"votes", "vote_analytics_default", "users"} <= tables.keys()
+    indexes = {index["name"]: index for index in statistics["indexes"]}
+    assert indexes["votes_pkey"]["table"] == "votes"
+    assert not indexes["votes_pkey"]["is_unused"]
+    assert indexes["reports_reporter_id_idx"]["is_unused"]
+    assert sum(row["count"] for row in statistics["connections"] if row["application"] == "mysetlist") >= 5
+    assert statistics["replication"] == {"standbys": [], "slots": []}
+    assert statistics["slowest_statements"][0]["total_ms"] > 0
+    assert statistics["migrations"] == sorted(statistics["migrations"])
+    assert len(statistics["migrations"]) >= 8
+    assert [row["service"] for row in document["health"]] == ["postgres", "valkey"]
+    assert all(row["status"] in ("ok", "degraded") for row in document["health"])
+    assert all(row["availability_24h"] == 1 for row in document["health"])
+    assert document["platform_stats"][0]["day"] > document["platform_stats"][1]["day"]
+    assert document["operations"] == []
+
+
+async def test_waiting_locks_and_long_transactions_are_seen(admin: Desk, theatre: Theatre, database_url: str) -> None:
+    """Who waits, for what, because of whom; and the transaction that has been open longest."""
+    waiting = await asyncpg.connect(database_url)
+    holder: int = await theatre.sql.fetchval("select pg_backend_pid()")
+    asked = "select 1 from venue_reviews"
+    try:
+        async with theatre.sql.transaction():
+            await theatre.sql.execute("lock table venue_reviews")
+            blocked = asyncio.create_task(waiting.execute(asked))
+
+            async def seen() -> dict[str, Any] | None:
+                statistics = (await admin.get(PATH))[1]["statistics"]
+                is_first = statistics["longest_transaction"]["pid"] == holder
+                return (
+                    statistics
+                    if is_first and asked in [lock["query"] for lock in statistics["locks_waiting"]]
+                    else None
+                )
+
+            statistics = await until(seen)
+        await blocked
+    finally:
+        await waiting.close()
+    (lock,) = [lock for lock in statistics["locks_waiting"] if lock["query"] == asked]
+    # Sizes cannot be had while a table is locked like this; all the rest can.
+    assert {table["table_bytes"] for table in statistics["tables"]} == {None}
+    assert (lock["relation"], lock["blocked_by"], lock["mode"]) == ("venue_reviews", [holder], "AccessShareLock")
+
+
+async def test_an_owner_who_is_no_superuser_sees_what_he_may(database_url: str) -> None:
+    """Nothing fails; what he may not see is null, and statements are those that he may read."""
+    await execute(
+        database_url,
+        "do $$ begin create role plain login; exception when duplicate_object then null; end $$;"
+        "grant select on all tables in schema public to plain;"
+        "revoke execute on function slowest_statements from public",
+    )
+    db = await Database.open(database_url.replace("//postgres@", "//plain@"), pool_size=1)
+    other = await asyncpg.connect(database_url)
+    try:
+        statistics = await fetch_statistics(db)
+    finally:
+        await other.close()
+        await db.close()
+        await execute(database_url, "drop owned by plain; drop role plain")
+    assert statistics.slowest_statements is None
+    assert None in {row.state for row in statistics.connections}
+    assert {table.name for table in statistics.tables} >= {"votes", "users"}
+
+
+@pytest.mark.skipif(
+    not (DEBIAN_POSTGRES / "postgres").exists(), reason=f"no PostgreSQL 15 in {DEBIAN_POSTGRES} (.ci/run installs it)"
+)
+async def test_every_operation_on_postgres_15_for_a_plain_owner() -> None:
+    """The oldest PostgreSQL, without pg_stat_statements, by an owner who is no superuser: all of it works."""
+
+    async def nothing(_given: Any = None) -> None:
+        return None
+
+    async def seeded(progress: Any) -> dict[str, int]:
+        return msgspec.structs.asdict(await seed(url, progress=progress))
+
+    with debian_postgres() as superuser_url:
+        await execute(superuser_url, "create role plain login createrole password 'x'")
+        await execute(superuser_url, "create database app owner plain")
+        url = superuser_url.replace("owner:s3cret%2B%2F%26x", "plain:x").removesuffix("/postgres") + "/app"
+        await migrate_up(url, data_folder("migrations"))
+        db = await Database.open(url, pool_size=2)
+        operations = Operations(db, Hooks(reopen_shards=nothing, why_not_seed=nothing, seed=seeded))
+        running = asyncio.create_task(operations.run())
+        try:
+            assert (await fetch_statistics(db)).slowest_statements is None
+            for kind in ("seed", "vacuum", "reindex", "integrity-check", "cleanup"):
+                asked = OperationBody(operation=kind, repair=kind == "integrity-check")
+                started = await operations.start(asked, Identity(1, "admin"))
+
+                async def ended(operation_id: int = started.id) -> Any:
+                    found = await operations.fetch(operation_id)
+                    return found if found.status != "running" else None
+
+                operation = await until(ended)
+                assert (operation.status, operation.error) == ("succeeded", "")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await db.close()
+
+
+@pytest.mark.parametrize(("role", "expected"), [(None, 401), ("user", 403), ("moderator", 403)])
+async def test_only_administrators_may_look_or_touch(
+    node: Node, theatre: Theatre, role: str | None, expected: int
+) -> None:
+    """Everybody else is refused at each of the three doors."""
+    (user_id,) = await theatre.users(1)
+    async with Desk.open(node.url, user_id=user_id, role=role) as desk:
+        assert (await desk.get(PATH))[0] == expected
+        assert (await desk.get(f"{PATH}/1"))[0] == expected
+        assert (await desk.post(PATH, {"operation": "cleanup"}))[0] == expected
+
+
+# ───────────────────────────────────────────────────────────── operations
+
+
+async def test_vacuum_of_everything_and_of_one_table(admin: Desk, theatre: Theatre) -> None:
+    """Every table is vacuumed and analyzed, partitions too; one alone when it is named, with its partitions."""
+    ended = await _done(admin, operation="vacuum")
+    assert ended["done"] == ended["total"]
+    never = await theatre.sql.fetch(
+        "select c.relname from pg_stat_user_tables s join pg_class c on c.oid = s.relid"
+        " where schemaname = 'public' and c.relkind = 'r' and last_vacuum is null"
+    )
+    assert never == []
+    ended = await _done(admin, operation="vacuum", table="vote_analytics")
+    partitions: int = await theatre.sql.fetchval(
+        "select count(*) from pg_inherits where inhparent = 'vote_analytics'::regclass"
+    )
+    assert ended["result"]["tables"] == partitions + 1
+    assert ended["options"] == {"table": "vote_analytics"}
+
+
+async def test_reindex_rebuilds_and_sweeps_up(admin: Desk, theatre: Theatre) -> None:
+    """Every index of the table is another file afterwards, and what an interrupted one left is gone."""
+    files = "select relname, relfilenode from pg_class where relkind = 'i' and relname like 'artists_%'"
+    before = dict(await theatre.sql.fetch(files))
+    await theatre.sql.execute(
+        "create index artists_slug_ccnew on artists (slug);"
+        "update pg_index set indisvalid = false where indexrelid = 'artists_slug_ccnew'::regclass"
+    )
+    ended = await _done(admin, operation="reindex", table="artists")
+    after = dict(await theatre.sql.fetch(files))
+    assert before.keys() == after.keys()
+    assert all(after[name] != before[name] for name in before)
+    assert ended["result"]["indexes"] == len(before)
+    assert ended["result"]["leftovers_dropped"] == 1
+
+
+async def test_a_check_finds_and_a_repair_mends_postgres_and_valkey(
+    admin: Desk, theatre: Theatre, node: Node, database_url: str, redis_url: str
+) -> None:
+    """A wrong tally is named; the repair makes rows, tallies and the hot copy agree again; nothing else remains."""
+    show = await theatre.show(7)
+    (user,) = await theatre.users(1)
+    async with Talker.connect(node.url) as talker:
+        await talker.hello(await theatre.token())
+        await talker.cast(7, (show.first, "up"))
+    assert user
+    assert (await _done(admin, operation="integrity-check"))["result"] == {"by_rule": {}, "violations": []}
+    await theatre.sql.execute("update setlist_songs set up_count = 5 where id = $1", show.first)
+    with redis.Redis.from_url(redis_url) as valkey:
+        valkey.hset("{7}:tally:7", str(show.first), "5 0")
+
+    found = (await _done(admin, operation="integrity-check"))["result"]
+    assert found["by_rule"]["tally"] >= 1
+    assert {violation["subject"] for violation in found["violations"] if violation["rule"] == "tally"} >= {
+        f"song:{show.first}"
+    }
+    assert await theatre.sql.fetchval("select up_count from setlist_songs where id = $1", show.first) == 5
+
+    mended = (await _done(admin, operation="integrity-check", repair=True))["result"]
+    assert mended["repaired"] == 1
+    assert mended["shows_reopened"] == 1
+    assert mended["remaining"] == {"by_rule": {}, "violations": []}
+    assert await theatre.tally(7) == await theatre.counted(7)
+    assert await reconcile(database_url, redis_url) == []
+
+
+async def test_a_failure_is_told_in_a_line(admin: Desk, theatre: Theatre, database_url: str) -> None:
+    """What PostgreSQL said stands in the row, and the next operation may go."""
+    async with theatre.sql.transaction():
+        await theatre.sql.execute("lock table venue_reviews in share row exclusive mode")
+        status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "venue_reviews"})
+        assert status == 202
+        ended = await admin.ended(operation)
+    assert ended["status"] == "failed"
+    assert "lock timeout" in ended["error"]
+    assert ended["finished_at"] is not None
+    await _done(admin, operation="vacuum", table="venue_reviews")
+
+
+async def test_everything_that_is_started_is_in_the_audit_log(admin: Desk, theatre: Theatre) -> None:
+    """Who, what, with which options; what was refused is not there."""
+    ended = await _done(admin, operation="vacuum", table="venues")
+    assert (await admin.post(PATH, {"operation": "vacuum", "table": "no such"}))[0] == 400
+    (entry,) = await theatre.sql.fetch("select actor_id, action, subject, detail::text from audit_log")
+    assert entry["actor_id"] == ended["started_by"] is not None
+    assert (entry["action"], entry["subject"]) == ("database.vacuum", "table:venues")
+    assert f'"id": {ended["id"]}' in entry["detail"]
+
+
+async def test_two_at_once_are_one_and_a_conflict(admin: Desk, theatre: Theatre) -> None:
+    """While one runs every other one is refused; afterwards the next may go."""
+    async with theatre.sql.transaction():
+        # A vacuum waits for this lock, and so goes on for a while.
+        await theatre.sql.execute("lock table songs in share row exclusive mode")
+        status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "songs"})
+        assert status == 202
+        for body in ({"operation": "cleanup"}, {"operation": "vacuum", "table": "songs"}):
+            status, problem = await admin.post(PATH, body)
+            assert (status, problem["code"]) == (409, "conflict")
+    assert (await admin.ended(operation))["status"] == "succeeded"
+    await _done(admin, operation="vacuum", table="songs")
+
+
+async def test_a_node_that_stops_cancels_its_operation(
+    theatre: Theatre, node: Node, admin: Desk, database_url: str
+) -> None:
+    """Its row says interrupted, nothing goes on at the server, and another node may start the next."""
+    holder = await asyncpg.connect(database_url)
+    async with holder.transaction():
+        await holder.execute("lock table songs in share row exclusive mode")
+        status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "songs"})
+        assert status == 202
+        await until(
+            lambda: theatre.sql.fetchval("select true from pg_stat_activity where query like 'vacuum%songs%' limit 1")
+        )
+        await node.stop()
+        row = await theatre.sql.fetchrow("select * from database_operations where id = $1", operation["id"])
+        assert (row["status"], row["error"]) == ("interrupted", "The node was stopped.")
+        assert row["finished_at"] is not None
+
+        async def is_quiet() -> bool:
+            held: int = await theatre.sql.fetchval(
+                "select count(*) from pg_locks where locktype = 'advisory' and classid = $1::int::oid"
+                " and database = (select oid from pg_database where datname = current_database())",
+                OPERATION_CLASS,
+            )
+            return held == 0
+
+        await until(is_quiet)
+    await holder.close()
+
+
+async def test_progress_is_told_while_a_job_works(admin: Desk, theatre: Theatre) -> None:
+    """The row names the table at work and counts towards the total."""
+    async with theatre.sql.transaction():
+        await theatre.sql.execute("lock table songs in share row exclusive mode")
+        _, operation = await admin.post(PATH, {"operation": "vacuum"})
+
+        async def at_work() -> dict[str, Any] | None:
+            _, document = await admin.get(f"{PATH}/{operation['id']}")
+            return document if document["stage"].startswith("songs") else None
+
+        document = await until(at_work)
+        assert 0 <= document["done"] < document["total"]
+        assert (await admin.get(PATH))[1]["operations"][0]["id"] == operation["id"]
+    assert (await admin.ended(operation))["status"] == "succeeded"
+
+
+# ─────────────────────────────────────────────────────────────────── seed
+
+
+async def test_sample_data_is_refused_beside_anything_else(admin: Desk, theatre: Theatre) -> None:
+    """The theatre's band is none of the sample's, so this is no development database."""
+    status, problem = await admin.post(PATH, {"operation": "seed"})
+    assert (status, problem["code"]) == (403, "forbidden")
+    assert "no development database" in problem["detail"]
+    assert await theatre.sql.fetchval("select count(*) from database_operations") == 0
+
+
+@asynccontextmanager
+async def _desk_of_own(database_url: str, redis_url: str, *, has_own_database: bool) -> AsyncIterator[Desk]:
+    connection = await asyncpg.connect(database_url)
+    user_id = await connection.fetchval("insert into users (role) values ('admin') returning id")
+    await connection.close()
+    async with (
+        running_node(database_url, redis_url, has_own_database=has_own_database) as node,
+        Desk.open(node.url, user_id=user_id) as desk,
+    ):
+        yield desk
+
+
+async def test_sample_data_comes_into_an_empty_database_of_our_own_only(database_url: str, redis_url: str) -> None:
+    """Refused in somebody else's, done in one's own, and twice is once."""
+    async with _desk_of_own(database_url, redis_url, has_own_database=False) as desk:
+        assert (await desk.post(PATH, {"operation": "seed"}))[0] == 403
+    async with _desk_of_own(database_url, redis_url, has_own_database=True) as desk:
+        added = (await _done(desk, operation="seed"))["result"]["added"]
+        assert added["shows"] == 100
+        assert (await _done(desk, operation="seed"))["result"]["added"] == {}
+
+
+# ──────────────────────────────────────────────────────────────── cleanup
+
+
+async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, theatre: Theatre) -> None:
+    """Of every kind a row just past its time goes, and one just before it stays."""
+    old_and_young = {
+        "log_commits": (
+            (
+                "insert into log_commits (shard, position, entries, committed_at)"
+                " values (1, 1, '{1}', now() - make_interval(mins => $1))"
+            ),
+            retention.LOG_COMMITS_MINUTES,
+        ),
+        "user_vote_limits": (
+            "insert into user_vote_limits (user_id, day, spent) select max(id), current_date - $1::int, 1 from users",
+            retention.VOTE_LIMITS_DAYS,
+        ),
+        "email_log": (
+            (
+                "insert into email_log (queue_id, user_id, kind, status, at)"
+                " select 1, max(id), 'show_result', 'sent', now() - make_interval(days => $1) from users"
+            ),
+            retention.EMAIL_LOG_DAYS,
+        ),
+        "email_queue": (
+            (
+                "insert into email_queue (user_id, kind, about, status, created_at)"
+                " select max(id), 'show_result', 'show:' || $1::int, 'sent', now() - make_interval(days => $1) from users"
+            ),
+            retention.EMAIL_QUEUE_DAYS,
+        ),
+        "sync_jobs": (
+            (
+                "with j as (insert into sync_jobs (service, kind, status, created_at)"
+                " values ('file', 'import', 'succeeded', now() - make_interval(days => $1)) returning id)"
+                " insert into import_log (job_id, stage, outcome, message) select id, 'read', 'added', 'x' from j"
+            ),
+            retention.SYNC_JOBS_DAYS,
+        ),
+        "service_health": (
+            (
+                "insert into service_health (service, hour, last_status)"
+                " values ('smtp', date_trunc('hour', now(), 'UTC') - make_interval(days => $1), 'ok')"
+            ),
+            retention.SERVICE_HEALTH_DAYS,
+        ),
+        "database_operations": (
+            (
+                "insert into database_operations (operation, status, started_at, finished_at)"
+                " values ('cleanup', 'failed', now() - make_interval(days => $1), now())"
+            ),
+            retention.OPERATIONS_DAYS,
+        ),
+    }
+    for insert, past in old_and_young.values():
+        await theatre.sql.execute(insert, past + 1)
+        await theatre.sql.execute(insert, past - 1)
+    await theatre.sql.execute(
+        "insert into email_queue (user_id, kind, about, not_before, created_at)"
+        " select max(id), 'show_result', 'show:999', now() + interval '1 day', now() - interval '1 year' from users"
+    )
+    partition = await _last_partition(theatre)
+    await theatre.sql.execute(f"drop table {partition}")
+
+    result = (await _done(admin, operation="cleanup"))["result"]
+    names = {"vote_limits": "user_vote_limits", "operations": "database_operations"}
+    tables = {names.get(name, name): count for name, count in result.items()}
+    assert tables.keys() == {*old_and_young, "orphaned_users", "partitions_made"}
+    assert tables["orphaned_users"] == 0
+    for table in old_and_young:
+        # A node's writer forgets old commits by itself, and may have been quicker.
+        assert tables[table] == 1 or table == "log_commits", table
+        # The young one; a letter still to be sent; this very operation. Health of others is what the node saw.
+        left = {"email_queue": 2, "database_operations": 2}.get(table, 1)
+        others = " where service = 'smtp'" if table == "service_health" else ""
+        assert await theatre.sql.fetchval(f"select count(*) from {table}{others}") == left, table
+    assert await theatre.sql.fetchval("select count(*) from import_log") == 1
+    assert await theatre.sql.fetchval("select to_regclass($1) is not null", partition)
+
+
+async def _last_partition(theatre: Theatre) -> str:
+    name: str = await theatre.sql.fetchval(
+        "select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'vote_analytics'::regclass"
+        " and inhrelid::regclass::text <> 'vote_analytics_default'"
+    )
+    return name
+
+
+async def test_only_users_of_whom_there_is_nothing_are_deleted(
+    admin: Desk, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old user with a row in any table that names users stays; staff, nobodies and new ones too; in batches."""
+    monkeypatch.setattr(retention, "BATCH_ROWS", 2)
+    show = await theatre.show(7)
+    old = "insert into users (token_until, role, nobody) select now() - interval '31 days', $1, $2 returning id"
+
+    async def old_user(role: str = "user", nobody: int | None = None) -> int:
+        user_id: int = await theatre.sql.fetchval(old, role, nobody)
+        return user_id
+
+    reviewed = await old_user()
+    review = await theatre.sql.fetchval(
+        "insert into venue_reviews (venue_id, user_id, rating) values (1, $1, 5) returning id", reviewed
+    )
+    rows = {
+        "votes": f"(setlist_song_id, user_id, show_id, choice, cast_at) values ({show.first}, $1, 7, 'up', now())",
+        "vote_analytics": f"(show_id, setlist_song_id, user_id, choice, cast_at) values (7, {show.first}, $1, 'up', now())",
+        "user_profiles": "(user_id, display_name) values ($1, 'Ana')",
+        "user_vote_limits": "(user_id, day, spent) values ($1, current_date, 1)",
+        "user_follows_artists": "(user_id, artist_id) values ($1, 1)",
+        "user_show_attendance": "(user_id, show_id) values ($1, 7)",
+        "venue_reviews": "(venue_id, user_id, rating) values (1, $1, 5)",
+        "reports": f"(reporter_id, review_id, reason) values ($1, {review}, 'rude')",
+        "reports (decided)": f"(decided_by, decided_at, status, review_id, reason) values ($1, now(), 'upheld', {review}, 'x')",
+        "content_moderation": f"(decided_by, decided_at, status, review_id) values ($1, now(), 'approved', {review})",
+        "moderation_log": "(moderator_id, action, subject) values ($1, 'review.approve', 'review:1')",
+        "audit_log": "(actor_id, action) values ($1, 'show.lock')",
+        "user_bans": "(user_id, kind, reason) values ($1, 'vote', 'spam')",
+        "user_bans (by)": f"(user_id, banned_by, kind, reason) values ({reviewed}, $1, 'vote', 'spam')",
+        "user_bans (lifted)": f"(user_id, lifted_by, lifted_at, kind, reason) values ({reviewed}, $1, now(), 'vote', 'spam')",
+        "email_preferences": "(user_id, address) values ($1, 'a@example.org')",
+        "email_queue": "(user_id, kind, about) values ($1, 'show_result', 'show:7')",
+        "email_log": "(queue_id, user_id, kind, status) values (1, $1, 'show_result', 'sent')",
+        "api_keys": "(name, key_hash, role, user_id) values ('k', sha256('k'), 'user', $1)",
+        "database_operations": "(started_by, operation, status, finished_at) values ($1, 'cleanup', 'failed', now())",
+    }
+    # Whoever still has a good token may vote at any moment, whenever the account was made.
+    signed_in = "insert into users (created_at) select now() - interval '80 days' returning id"
+    kept = {reviewed, await old_user("moderator"), await old_user("user", 1), *(await theatre.users(1))}
+    kept.add(await theatre.sql.fetchval(signed_in))
+    for table, values in rows.items():
+        user_id = await old_user()
+        await theatre.sql.execute(f"insert into {table.split()[0]} {values}", user_id)
+        kept.add(user_id)
+    named = await theatre.sql.fetch(
+        "select conrelid::regclass::text as name from pg_constraint where contype = 'f' and confrelid = 'users'::regclass"
+    )
+    assert {row["name"] for row in named} <= {table.split()[0] for table in rows}, "a table is missing above"
+    orphans = [await old_user() for _ in range(5)]
+
+    result = (await _done(admin, operation="cleanup"))["result"]
+    assert result["orphaned_users"] == len(orphans)
+    left = {row["id"] for row in await theatre.sql.fetch("select id from users")}
+    assert kept <= left
+    assert not left & set(orphans)
+
+
+# ─────────────────────────────────────────────────────────────── bad input
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"operation": "drop"}',
+        b'{"operation": null}',
+        b'{"operation": "vacuum", "table": 7}',
+        b'{"operation": "vacuum", "table": ""}',
+        b'{"operation": "vacuum", "table": "no_such_table"}',
+        b'{"operation": "vacuum", "table": "pg_class"}',
+        b'{"operation": "reindex", "table": "pg_catalog.pg_class"}',
+        b'{"operation": "vacuum", "table": "users; drop table users"}',
+        b'{"operation": "reindex", "table": "users\\"; drop table users --"}',
+        '{"operation": "vacuum", "table": "🎸"}'.encode(),
+        '{"operation": "vacuum", "table": "جدول"}'.encode(),
+        b'{"operation": "vacuum", "table": "users\\u0000"}',
+        b'{"operation": "vacuum", "table": "' + b"x" * 64 + b'"}',
+        b'{"operation": "cleanup", "table": "users"}',
+        b'{"operation": "vacuum", "repair": true}',
+        b'{"operation": "integrity-check", "repair": "yes"}',
+    ],
+)
+async def test_bad_operations_are_refused(admin: Desk, theatre: Theatre, body: bytes) -> None:
+    """Each with `bad_request`, and nothing was started."""
+    status, problem = await admin.post(PATH, body)
+    assert (status, problem["code"]) == (400, "bad_request"), problem
+    assert await theatre.sql.fetchval("select count(*) from database_operations") == 0
+
+
+@pytest.mark.parametrize("name", ["0", "-1", "1", "x", "9" * 30, "%00", "%F0%9F%8E%B8", "1'--"])
+async def test_unknown_operations_are_not_found(admin: Desk, name: str) -> None:
+    """Whatever stands where an id should be."""
+    status, problem = await admin.get(f"{PATH}/{name}")
+    assert (status, problem["code"]) == (404, "not_found")
+
+
+# ────────────────────────────────────────────────────── health and chores
+
+
+async def test_health_remembers_what_it_could_not_write(database_url: str) -> None:
+    """A service that was down, slow and well counts once as each; what could not be told is told the next time."""
+    db = await Database.open(database_url, pool_size=1)
+    clock = FakeClock()
+    answers = iter(["down", "slow", "fine"])
+
+    async def probe() -> None:
+        answer = next(answers)
+        if answer == "down":
+            raise StoreUnavailable("nobody there")
+        if answer == "slow":
+            clock.advance((DEGRADED_MS + 1) / 1000)
+
+    class Away:
+        def connection(self) -> Any:
+            raise StoreUnavailable("away")
+
+    sampler = HealthSampler(Away(), clock, {"smtp": probe})  # type: ignore[arg-type]
+    try:
+        await sampler.sample()
+        sampler._db = db
+        await sampler.sample()
+        await sampler.sample()
+        row = await db._pool.fetchrow("select * from service_health")
+        assert (row["ok_count"], row["degraded_count"], row["down_count"]) == (1, 1, 1)
+        assert (row["last_status"], row["last_detail"]) == ("ok", "")
+        assert row["latency_max_ms"] == pytest.approx(DEGRADED_MS + 1)
+        await execute(
+            database_url, "update service_health set hour = date_trunc('hour', now(), 'UTC'), last_at = now()"
+        )
+        (health,) = await fetch_health(db)
+        assert health.status == "ok"
+        assert health.availability_24h == pytest.approx(2 / 3)
+        await execute(database_url, "update service_health set last_at = now() - interval '10 minutes'")
+        (health,) = await fetch_health(db)
+        assert health.status is None
+    finally:
+        await db.close()
+
+
+async def test_one_node_does_the_chores_and_another_takes_over(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes, one of them works; a chore that fails is no end; when the connection is cut somebody goes on."""
+    monkeypatch.setattr("server.store.chores.ASK_EVERY_S", 0.01)
+    done: list[str] = []
+
+    def chores_of(node: str) -> Chores:
+        async def work(connection: Any) -> None:
+            done.append(node)
+            await connection.execute("select 1/0")
+
+        return Chores(database_url, SystemClock(), [Chore("test", 0.01, work)])
+
+    running = [asyncio.create_task(chores_of(node).run()) for node in "ab"]
+    connection = await asyncpg.connect(database_url)
+    find = (
+        "select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 1"
+        " and database = (select oid from pg_database where datname = current_database())"
+    )
+    try:
+        holder = await until(lambda: connection.fetchval(find))
+        await until(lambda: asyncio.sleep(0, len(done) > 3))
+        assert len(set(done)) == 1
+        # Three times with two nodes: who has lost a turn asks for the next.
+        for _ in range(3):
+            lost = holder
+            await connection.execute("select pg_terminate_backend($1)", lost)
+
+            async def taken_over(lost: int = lost) -> int | None:
+                pid: int | None = await connection.fetchval(find)
+                return pid if pid != lost else None
+
+            holder = await until(taken_over)
+            done.clear()
+            await until(lambda: asyncio.sleep(0, len(done) > 3))
+        assert not any(task.done() for task in running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await connection.close()
+
+
+async def test_missing_months_are_made_by_a_running_node(database_url: str, redis_url: str, theatre: Theatre) -> None:
+    """Without anybody asking: the month that was missing is there soon after a node has started."""
+    name = await _last_partition(theatre)
+    await theatre.sql.execute(f"drop table {name}")
+    async with running_node(database_url, redis_url):
+        await until(lambda: theatre.sql.fetchval("select to_regclass($1) is not null", name))
+
+
+async def test_days_count_people_and_not_nobodies(theatre: Theatre) -> None:
+    """A day's numbers are those of its rows; who keeps an erased account's votes is no user."""
+    await theatre.users(2)
+    show = await theatre.show(7)
+    await theatre.sql.execute("insert into users (nobody) values (1)")
+    await theatre.sql.execute("insert into users (created_at) values (now() - interval '3 days')")
+    await theatre.sql.execute(
+        "insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)"
+        " values ($1, date_trunc('day', now(), 'UTC'), 3, 2, 1)",
+        show.id,
+    )
+    today = "(now() at time zone 'UTC')::date"
+    for _ in range(2):
+        await theatre.sql.execute(f"select refresh_platform_stats({today})")
+        row = await theatre.sql.fetchrow(f"select * from platform_stats where day = {today}")
+        assert (row["user_count"], row["new_user_count"]) == (3, 2)
+        assert (row["vote_count"], row["withdrawn_count"], row["voted_show_count"]) == (5, 1, 1)

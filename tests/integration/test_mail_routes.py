@@ -1,0 +1,377 @@
+"""A fan's address over HTTP, the links in letters, and a whole node that writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from server.app import Node
+from server.people.mail.tokens import confirmation_token, exact_hash, mailbox_hash, unsubscribe_token
+from server.people.sessions import mint_token
+from tests.support.engines import unused_port
+from tests.support.people import People
+from tests.support.post_office import PostOffice
+from tests.support.theatre import SECRET, Theatre, running_node, until
+
+KINDS = ["show_announced", "show_reminder", "show_result"]
+ADDRESS = "Fan+sets@mail.example.org"
+
+
+@pytest.fixture
+async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A node whose mail server is away: everything is queued, nothing is sent."""
+    async with running_node(database_url, redis_url, smtp_url=f"smtp://localhost:{unused_port()}") as running:
+        yield running
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+async def page(url: str, method: str = "GET", **options: Any) -> tuple[int, str, str]:
+    """What a browser without a cookie gets: status, content type, text."""
+    async with aiohttp.ClientSession() as http, http.request(method, URL(url, encoded=True), **options) as response:
+        return response.status, response.content_type, await response.text()
+
+
+async def confirmations(theatre: Theatre) -> int:
+    """How many were asked for."""
+    count: int = await theatre.sql.fetchval("select count(*) from email_queue where kind = 'confirm_address'")
+    return count
+
+
+# ── the address
+
+
+async def test_an_address_is_kept_changed_and_forgotten(people: People, theatre: Theatre) -> None:
+    """What is left out is the usual; another address has to be confirmed, other wishes need not."""
+    fan = await people.person()
+    nothing = {
+        "address": None, "frequency": "never", "kinds": [], "is_confirmed": False, "can_send": True, "stopped_by": None,
+    }  # fmt: skip
+    assert await fan.well("GET", "/api/me/email") == nothing
+    kept = await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+    assert kept == nothing | {"address": ADDRESS, "frequency": "immediately", "kinds": KINDS}
+    assert await confirmations(theatre) == 1
+    await theatre.sql.execute("update email_preferences set confirmed_at = now()")
+    wishes = {"address": ADDRESS, "frequency": "weekly", "kinds": ["show_result", "show_announced", "show_result"]}
+    changed = await fan.well("PUT", "/api/me/email", wishes)
+    assert changed == nothing | wishes | {"kinds": ["show_announced", "show_result"], "is_confirmed": True}
+    assert await fan.well("GET", "/api/me/email") == changed
+    assert await confirmations(theatre) == 1
+    moved = await fan.well("PUT", "/api/me/email", wishes | {"address": ADDRESS.lower()})
+    assert moved["is_confirmed"] is False
+    assert await confirmations(theatre) == 2
+    await fan.well("DELETE", "/api/me/email", status=204)
+    await fan.well("DELETE", "/api/me/email", status=204)
+    assert await fan.well("GET", "/api/me/email") == nothing
+
+
+async def test_everybody_has_their_own(people: People) -> None:
+    """Two fans may give the same address, and see nothing of each other; who is not signed in has none."""
+    one, other = await people.persons(2)
+    await one.well("PUT", "/api/me/email", {"address": ADDRESS})
+    assert (await other.well("GET", "/api/me/email"))["address"] is None
+    await other.well("PUT", "/api/me/email", {"address": ADDRESS, "frequency": "never"})
+    await other.well("DELETE", "/api/me/email", status=204)
+    assert (await one.well("GET", "/api/me/email"))["address"] == ADDRESS
+    for method in ("GET", "PUT", "DELETE"):
+        body = {"address": ADDRESS} if method == "PUT" else None
+        assert await people.nobody().refused(method, "/api/me/email", body) == "unauthenticated"
+
+
+async def test_a_fourth_confirmation_in_an_hour_is_refused(people: People, theatre: Theatre) -> None:
+    """Also when the requests come at once, and for other addresses; what was asked for before stays."""
+    fan = await people.person()
+    for number in range(3):
+        await fan.well("PUT", "/api/me/email", {"address": f"fan{number}@example.org"})
+    status, problem = await fan.ask("PUT", "/api/me/email", {"address": "fan3@example.org"})
+    assert (status, problem["code"]) == (429, "rate_limited")
+    assert 0 < problem["retry_after_ms"] <= 3_600_000
+    assert (await fan.well("GET", "/api/me/email"))["address"] == "fan2@example.org"
+    assert await confirmations(theatre) == 3
+    other = await people.person()
+    await other.well("PUT", "/api/me/email", {"address": "fan3@example.org"})
+    await theatre.sql.execute("update email_queue set created_at = created_at - interval '61 minutes'")
+    await fan.well("PUT", "/api/me/email", {"address": "fan3@example.org"})
+
+
+async def test_confirmations_asked_for_at_once_are_counted(people: People, theatre: Theatre) -> None:
+    """However many requests of one fan race."""
+    fan = await people.person()
+    answers = await asyncio.gather(
+        *(fan.ask("PUT", "/api/me/email", {"address": f"f{n}@example.org"}) for n in range(8))
+    )
+    taken = [status for status, _ in answers].count(200)
+    assert taken == await confirmations(theatre) == 3
+    assert {status for status, _ in answers} == {200, 429}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "a@b", "fan", "fan@", "@example.org", "fan@example", "fan example@example.org", "fan@example.org\n",
+        "fan@example.org\r\nBcc: x@example.org", "fan@exam\tple.org", '"fan"@example.org', "fan@[127.0.0.1]",
+        "Fan <fan@example.org>", "fan@example.org,other@example.org", "fan..x@example.org", ".fan@example.org",
+        "fan@-example.org", "fan@example-.org", "fan@example..org", "fän@example.org", "fan@exämple.org", "🎸@example.org",
+        "fan@example.org\u202e", "'; drop table users; --@example.org", "x" * 254 + "@example.org",
+        "fan@" + "x" * 64 + ".org", "fan@" + "x." * 130 + "org", "fan@example.org" * 1000, "fan\u0000@example.org",
+    ],
+    ids=lambda address: ascii(address)[:40],
+)  # fmt: skip
+async def test_what_is_no_address_is_refused(address: str, people: People, theatre: Theatre) -> None:
+    """Nothing is kept."""
+    fan = await people.person()
+    assert await fan.refused("PUT", "/api/me/email", {"address": address}) == "bad_request"
+    assert await theatre.sql.fetchval("select count(*) from email_preferences") == 0
+
+
+@pytest.mark.parametrize(
+    "address", ["o'brien@example.org", "a%b@example.org", "x" * 64 + "@a.io", "{a}|b@xn--bcher-kva.example"]
+)
+async def test_an_unusual_address_is_one(address: str, people: People) -> None:
+    """Signs that mean something to SQL, HTML or mail are words like any other."""
+    fan = await people.person()
+    assert (await fan.well("PUT", "/api/me/email", {"address": address}))["address"] == address
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b'{"address":5}', b'{"frequency":"daily"}', b"\xff", b"[" * 10_000,
+        b'{"address":"fan@example.org","frequency":"hourly"}', b'{"address":"fan@example.org","frequency":null}',
+        b'{"address":"fan@example.org","kinds":["confirm_address"]}', b'{"address":"fan@example.org","kinds":"all"}',
+        b'{"address":"fan@example.org","kinds":["show_result","show_result","show_result","show_result"]}',
+    ],
+    ids=lambda body: repr(body)[:40],
+)  # fmt: skip
+async def test_a_body_out_of_shape_is_refused(body: bytes, people: People) -> None:
+    """With a code, whatever is wrong with it."""
+    fan = await people.person()
+    assert await fan.refused("PUT", "/api/me/email", body) == "bad_request"
+
+
+async def test_a_body_that_is_too_large_is_refused(people: People) -> None:
+    """Before it is read."""
+    fan = await people.person()
+    assert await fan.refused("PUT", "/api/me/email", b" " * 70_000) == "too_large"
+
+
+async def test_an_account_that_is_gone_has_no_address(people: People, theatre: Theatre) -> None:
+    """Its token may still be good for weeks."""
+    fan = await people.person()
+    await theatre.sql.execute("select erase_user($1)", fan.id)
+    assert await fan.refused("PUT", "/api/me/email", {"address": ADDRESS}) == "unauthenticated"
+    assert (await fan.well("GET", "/api/me/email"))["address"] is None
+
+
+async def test_without_a_mail_server_wishes_are_kept_and_it_is_said(
+    database_url: str, redis_url: str, theatre: Theatre
+) -> None:
+    """Nothing is queued for a day that may never come, and nothing is refused."""
+    async with running_node(database_url, redis_url) as node, People.open(node, theatre) as people:
+        fan = await people.person()
+        for _ in range(5):
+            kept = await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+        assert (kept["can_send"], kept["is_confirmed"]) == (False, False)
+        assert await confirmations(theatre) == 0
+    async with (
+        running_node(database_url, redis_url, smtp_url=f"smtp://localhost:{unused_port()}") as node,
+        People.open(node, theatre) as people,
+    ):
+        fan = await people.person()
+        assert (await fan.well("PUT", "/api/me/email", {"address": ADDRESS}))["can_send"] is True
+        assert await confirmations(theatre) == 1
+
+
+# ── the links
+
+
+async def test_a_confirmation_confirms_its_address_and_no_other(node: Node, people: People, theatre: Theatre) -> None:
+    """Twice is once; after a change, a deletion, two days or for somebody else, the page is one and the same."""
+    fan, other = await people.persons(2)
+    now = datetime.now(UTC)
+    token = confirmation_token(SECRET, fan.id, ADDRESS, now=now)
+    link = f"{node.url}/confirm-email?token={token}"
+    too_old = await page(link)
+    assert too_old[:2] == (200, "text/html")
+    await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+    await other.well("PUT", "/api/me/email", {"address": ADDRESS})
+    old = confirmation_token(SECRET, fan.id, ADDRESS, now=now - timedelta(hours=48, seconds=1))
+    assert await page(f"{node.url}/confirm-email?token={old}") == too_old
+    assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is False
+    confirmed = await page(link)
+    assert confirmed != too_old
+    assert await page(link) == confirmed
+    assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is True
+    assert (await other.well("GET", "/api/me/email"))["is_confirmed"] is False
+    await fan.well("PUT", "/api/me/email", {"address": "new@example.org"})
+    assert await page(link) == too_old
+    assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is False
+
+
+async def test_pages_load_nothing_that_the_policy_forbids(node: Node) -> None:
+    """No script and no style of their own; the style sheet and the form are this site's."""
+    token = unsubscribe_token(SECRET, ADDRESS)
+    async with aiohttp.ClientSession() as http, http.get(f"{node.url}/unsubscribe?token={token}") as response:
+        text = await response.text()
+        assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+        assert response.headers["Cache-Control"] == "no-store"
+    assert "<script" not in text
+    assert "style=" not in text
+    assert "<style" not in text
+    assert f'<form method="post" action="/unsubscribe?token={token}">' in text
+    assert (await page(f"{node.url}/static/style.css"))[0] == 200
+
+
+async def test_one_click_from_anywhere_stops_everything(node: Node, people: People, theatre: Theatre) -> None:
+    """No cookie, another site's origin, and for an address nobody has heard of too; looking at the page does nothing."""
+    link = f"{node.url}/unsubscribe?token={unsubscribe_token(SECRET, ADDRESS)}"
+    status, kind, text = await page(link)
+    assert (status, kind, "<button" in text) == (200, "text/html", True)
+    assert await theatre.sql.fetchval("select count(*) from email_unsubscribes") == 0
+    body = {"List-Unsubscribe": "One-Click"}
+    answers = [
+        await page(link, "POST", data=body, headers={"Origin": "https://mail.example.com"}),
+        await page(link, "POST", data=body),
+        await page(link, "POST", headers={"Origin": "null"}),
+    ]
+    assert answers == [answers[0]] * 3
+    assert answers[0][:2] == (200, "text/html")
+    rows = await theatre.sql.fetch("select address_hash, reason from email_unsubscribes")
+    assert [tuple(row) for row in rows] == [(mailbox_hash(ADDRESS), "link")]
+
+
+async def test_no_other_route_is_open_to_other_sites(people: People) -> None:
+    """What a token does may be asked for from anywhere; what a cookie does may not."""
+    fan = await people.person()
+    headers = {"Authorization": f"Bearer {fan.token}", "Origin": "https://mail.example.com"}
+    for method, path in [("PUT", "/api/me/email"), ("DELETE", "/api/me/email"), ("POST", "/unsubscribe/x")]:
+        status, _, text = await page(fan.url + path, method, json={"address": ADDRESS}, headers=headers)
+        assert (status, '"forbidden"' in text) == (403, True)
+
+
+async def test_who_has_shown_the_address_is_theirs_takes_it_back(people: People, theatre: Theatre) -> None:
+    """Nobody else does, and not what a mail server or staff has stopped; strangers do not learn that it was stopped."""
+    owner, stranger = await people.persons(2)
+    for fan in (owner, stranger):
+        await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+    await theatre.sql.execute("update email_preferences set confirmed_at = now() where user_id = $1", owner.id)
+    await page(f"{owner.url}/unsubscribe?token={unsubscribe_token(SECRET, ADDRESS.upper())}", "POST")
+    assert (await stranger.well("GET", "/api/me/email"))["stopped_by"] is None
+    assert (await owner.well("GET", "/api/me/email"))["stopped_by"] == "link"
+    assert (await stranger.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] is None
+    never = await owner.well("PUT", "/api/me/email", {"address": ADDRESS, "frequency": "never"})
+    assert never["stopped_by"] == "link"
+    assert (await owner.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] is None
+    await theatre.sql.execute(
+        "insert into email_unsubscribes (address_hash, reason) values ($1, 'bounce')", mailbox_hash(ADDRESS)
+    )
+    assert (await owner.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] == "bounce"
+
+
+@pytest.mark.parametrize("path", ["GET /confirm-email", "GET /unsubscribe", "POST /unsubscribe"])
+async def test_tokens_of_another_kind_are_refused(path: str, node: Node, theatre: Theatre) -> None:
+    """Of a session, of the other link, of another secret, none, too long, or rubbish: one code, nothing is done."""
+    method, _, route = path.partition(" ")
+    now = datetime.now(UTC)
+    confirm, leave = confirmation_token(SECRET, 1, ADDRESS, now=now), unsubscribe_token(SECRET, ADDRESS)
+    other = "another secret, as long as the first one is"
+    tokens = [
+        mint_token(SECRET, 1, "admin"),
+        leave if route == "/confirm-email" else confirm,
+        confirmation_token(other, 1, ADDRESS, now=now),
+        unsubscribe_token(other, ADDRESS),
+        "", "x", "a.b.c", "'; drop table users; --", "\u05d0🎸", "%00", "%ED%A0%80", "x" * 1001, "x" * 5_000,
+        exact_hash(ADDRESS).hex(),
+    ]  # fmt: skip
+    for token in tokens:
+        text = token if token.startswith("%") else quote(token)
+        for url in (f"{node.url}{route}?token={text}", f"{node.url}{route}"):
+            status, kind, told = await page(url, method)
+            assert (status, kind) == (400, "application/problem+json")
+            assert '"code":"bad_request"' in told
+    status, _, told = await page(f"{node.url}{route}?token={leave}&token={leave}", method)
+    assert (status, '"code":"bad_request"' in told) == (400, True)
+    assert await theatre.sql.fetchval("select count(*) from email_unsubscribes") == 0
+
+
+async def test_no_link_signs_anybody_in(people: People) -> None:
+    """What stands in a letter is no session."""
+    fan = await people.person()
+    for token in (
+        confirmation_token(SECRET, fan.id, ADDRESS, now=datetime.now(UTC)),
+        unsubscribe_token(SECRET, ADDRESS),
+    ):
+        status, _, _ = await page(f"{fan.url}/api/me/email", headers={"Authorization": f"Bearer {token}"})
+        assert status == 401
+
+
+# ── all of it
+
+
+async def test_a_node_writes_to_a_fan_from_beginning_to_end(
+    database_url: str, redis_url: str, theatre: Theatre
+) -> None:
+    """Address, confirmation, a new show by an artist they follow, one click, silence; and the counters tell of it."""
+    async with (
+        PostOffice.open() as office,
+        running_node(
+            database_url,
+            redis_url,
+            smtp_url=office.url(),
+            mail_from="Sets <sets@example.org>",
+            public_url="https://sets.example.org",
+        ) as node,
+        People.open(node, theatre) as people,
+    ):
+        fan = await people.person()
+        await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+
+        async def arrived(count: int) -> bool:
+            return len(office.arrived) >= count
+
+        await until(lambda: arrived(1))
+        confirmation = office.arrived[0]
+        assert confirmation.message["From"] == "Sets <sets@example.org>"
+        link = next(line for line in confirmation.text.splitlines() if "/confirm-email?" in line)
+        assert link.startswith("https://sets.example.org/confirm-email?token=")
+        assert (await page(link.replace("https://sets.example.org", node.url)))[0] == 200
+        assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is True
+
+        await theatre.sql.execute("insert into user_follows_artists (user_id, artist_id) values ($1, 1)", fan.id)
+        await theatre.show(1)
+        await theatre.sql.execute(
+            "insert into email_queue (user_id, kind, about) values ($1, 'show_announced', 'show:1')", fan.id
+        )
+        await until(lambda: arrived(2))
+        letter = office.arrived[1]
+        way_out = letter.message["List-Unsubscribe"].strip("<>").replace("https://sets.example.org", node.url)
+        await page(
+            way_out, "POST", data={"List-Unsubscribe": "One-Click"}, headers={"Origin": "https://mail.example.com"}
+        )
+        assert (await fan.well("GET", "/api/me/email"))["stopped_by"] == "link"
+        await theatre.sql.execute(
+            "insert into email_queue (user_id, kind, about) values ($1, 'show_reminder', 'show:1')", fan.id
+        )
+
+        async def settled() -> bool:
+            return bool(
+                await theatre.sql.fetchval("select bool_and(status in ('sent', 'suppressed')) from email_queue")
+            )
+
+        await until(settled)
+        assert len(office.arrived) == 2
+        _, _, metrics = await page(f"{node.url}/metrics")
+        assert 'mysetlist_letters_total{kind="confirm_address",outcome="sent"}' in metrics
+        assert 'mysetlist_letters_total{kind="show_reminder",outcome="suppressed"}' in metrics

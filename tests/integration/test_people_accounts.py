@@ -1,0 +1,356 @@
+"""Staff and accounts: who there is, roles, bans, and what a ban keeps somebody from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from server.app import Node
+from server.people.accounts import queries
+from server.people.bans import VoteBans
+from server.people.bans import queries as ban_queries
+from server.store.database import Database
+from tests.support.people import People, Person
+from tests.support.talker import Talker
+from tests.support.theatre import Theatre, running_node, until
+
+USERS = "/api/admin/users"
+REVIEWS = "/api/venues/hall/reviews"
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+async def _ban(moderator: Person, user: Person, kind: str, **fields: Any) -> int:
+    body = {"kind": kind, "reason": "a robot", **fields}
+    ban = await moderator.well("POST", f"{USERS}/{user.id}/bans", body, status=201)
+    number: int = ban["id"]
+    return number
+
+
+def _iso(**later: float) -> str:
+    return (datetime.now(UTC) + timedelta(**later)).isoformat()
+
+
+# ── bans
+
+
+async def test_a_ban_from_writing_keeps_from_writing_only(people: People, theatre: Theatre) -> None:
+    """Reviews, profiles and reports are refused with the reason; voting, following and taking back are not."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    await theatre.show(1)
+    await ann.well("POST", REVIEWS, {"rating": 3}, status=201)
+    await ann.well("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
+    await _ban(moderator, ann, "write", expires_at="2035-01-01T01:30:00+01:30")
+    refused = [
+        ("POST", REVIEWS, {"rating": 5}),
+        ("PATCH", "/api/me", {"display_name": "Nan"}),
+        ("PATCH", "/api/me", {"bio": None, "is_public": True}),
+        ("POST", "/api/reports", {"review": 1, "reason": "x"}),
+    ]
+    for method, path, body in refused:
+        status, problem = await ann.ask(method, path, body)
+        assert (status, problem["code"]) == (403, "forbidden")
+        assert problem["detail"] == "You are banned until 2035-01-01T00:00:00Z: a robot"
+    await ann.well("PUT", "/api/artists/band/follow")
+    await ann.well("PUT", "/api/shows/1/attendance")
+    await ann.well("PATCH", "/api/me", {"display_name": None, "is_public": False})
+    await ann.well("DELETE", REVIEWS, status=204)
+    (ban,) = (await ann.well("GET", "/api/me"))["bans"]
+    assert (ban["kind"], ban["reason"], ban["expires_at"]) == ("write", "a robot", "2035-01-01T00:00:00Z")
+    assert "banned_by" not in ban
+
+
+async def test_a_ban_from_everything_leaves_reading_and_leaving(people: People, theatre: Theatre) -> None:
+    """Counts cannot be moved up by somebody banned; what they did before they may undo."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    await theatre.show(1)
+    await ann.well("PUT", "/api/artists/band/follow")
+    ban = await _ban(moderator, ann, "all")
+    for path in ("/api/artists/band/follow", "/api/shows/1/attendance"):
+        status, problem = await ann.ask("PUT", path)
+        assert (status, problem["detail"]) == (403, "You are banned for good: a robot")
+        assert (await ann.well("DELETE", path))["count"] == 0
+    assert await ann.refused("POST", REVIEWS, {"rating": 5}) == "forbidden"
+    await ann.well("GET", "/api/me/follows")
+    await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{ban}", status=204)
+    await ann.well("PUT", "/api/shows/1/attendance")
+    assert (await ann.well("GET", "/api/me"))["bans"] == []
+
+
+async def test_a_ban_from_voting_acts_on_every_node(
+    node: Node, people: People, theatre: Theatre, database_url: str, redis_url: str
+) -> None:
+    """On this node and on another, over HTTP and on a websocket that was open before; lifted, votes are taken again."""
+    ann, bob, moderator = await people.person(), await people.person(), await people.person("moderator")
+    show = await theatre.show(1)
+    votes = {"votes": [[show.first, "up"]]}
+    async with running_node(database_url, redis_url) as second, Talker.connect(second.url) as talker:
+        assert ann.token is not None
+        await talker.hello(ann.token)
+        await talker.cast(1, (show.first, "up"))
+        bans = [await _ban(moderator, ann, "vote"), await _ban(moderator, ann, "all", expires_at=_iso(days=1))]
+
+        async def is_refused() -> bool:
+            return "error" in await talker.ask("cast", show=1, votes=[(show.first, "down")])
+
+        await until(is_refused)
+        reply = await talker.ask("cast", show=1, votes=[(show.first, "down")])
+        assert (reply["error"]["code"], reply["error"]["message"]) == ("forbidden", "You are banned for good: a robot")
+        await until(lambda: _is_refused(ann, votes))
+        assert await ann.refused("POST", "/api/shows/1/votes", votes) == "forbidden"
+        await ann.well("GET", "/api/shows/1/ballot")
+        await talker.ok("ballot", show=1)
+        await bob.well("POST", "/api/shows/1/votes", votes)
+        await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{bans[0]}", status=204)
+        assert await ann.refused("POST", "/api/shows/1/votes", votes) == "forbidden"  # one is left
+        await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{bans[1]}", status=204)
+
+        async def is_taken() -> bool:
+            return not await is_refused() and not await _is_refused(ann, votes)
+
+        await until(is_taken)
+
+
+async def _is_refused(person: Person, votes: object) -> bool:
+    return (await person.ask("POST", "/api/shows/1/votes", votes))[0] == 403
+
+
+async def test_a_ban_ends_by_itself(node: Node, people: People, theatre: Theatre) -> None:
+    """Once its time is over it keeps from nothing and is not told any more, except to staff."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    ban = await _ban(moderator, ann, "all", expires_at=_iso(hours=1))
+    bans = VoteBans(node._databases.writer)
+    await bans.refresh()
+    assert (bans.why_refused(ann.id) or "").startswith("You are banned until 20")
+    assert bans.why_refused(moderator.id) is None
+    await theatre.sql.execute(
+        "update user_bans set banned_at = now() - interval '2 hours', expires_at = now() - interval '1 second'"
+    )
+    await bans.refresh()
+    assert bans.why_refused(ann.id) is None
+    await ann.well("POST", REVIEWS, {"rating": 5}, status=201)
+    assert (await ann.well("GET", "/api/me"))["bans"] == []
+    account = await moderator.well("GET", f"{USERS}/{ann.id}")
+    assert [(item["id"], item["banned_by"], item["lifted_at"]) for item in account["bans"]] == [
+        (ban, moderator.id, None)
+    ]
+    await _ban(moderator, ann, "all")
+
+
+async def test_bans_hold_while_postgresql_is_away(database_url: str) -> None:
+    """What was read last is what counts; the loop goes on and reads again."""
+    database = await Database.open(database_url)
+    bans = VoteBans(database)
+    async with database.transaction() as connection:
+        user_id = await connection.fetchval("insert into users default values returning id")
+        await connection.execute("insert into user_bans (user_id, kind, reason) values ($1, 'vote', 'x')", user_id)
+    await bans.refresh()
+    await database.close()
+    with capture_logs() as logged:
+        loop = asyncio.create_task(bans.run())
+        while not logged and not loop.done():
+            await asyncio.sleep(0)
+    assert not loop.done()
+    assert logged[0]["event"] == "bans.not_read"
+    assert bans.why_refused(user_id) == "You are banned for good: x"
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_moderators_have_no_power_over_staff(people: People) -> None:
+    """They ban users; staff is banned by an administrator, and nobody bans or frees themselves."""
+    ann, moderator, other = await people.person(), await people.person("moderator"), await people.person("moderator")
+    admin = await people.person("admin")
+    body = {"kind": "all", "reason": "x"}
+    for staff in (other, admin, moderator):
+        assert await moderator.refused("POST", f"{USERS}/{staff.id}/bans", body) == "forbidden"
+    assert await admin.refused("POST", f"{USERS}/{admin.id}/bans", body) == "conflict"
+    ban = await _ban(admin, moderator, "write")
+    assert await moderator.refused("DELETE", f"{USERS}/{moderator.id}/bans/{ban}") == "forbidden"
+    assert await other.refused("DELETE", f"{USERS}/{moderator.id}/bans/{ban}") == "forbidden"
+    for _ in range(2):
+        await admin.well("DELETE", f"{USERS}/{moderator.id}/bans/{ban}", status=204)
+    await _ban(moderator, ann, "write")
+    assert await moderator.refused("POST", f"{USERS}/{ann.id}/bans", {"kind": "write", "reason": "x"}) == "conflict"
+    assert await moderator.refused("DELETE", f"{USERS}/{other.id}/bans/2") == "forbidden"
+    assert await admin.refused("DELETE", f"{USERS}/{other.id}/bans/2") == "not_found"  # it is another's
+
+
+async def test_bans_stand_in_both_logs(people: People, theatre: Theatre) -> None:
+    """Who banned whom, from what and why; lifting twice is logged once."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    ban = await _ban(moderator, ann, "vote")
+    for _ in range(2):
+        await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{ban}", status=204)
+    log = (await moderator.well("GET", "/api/admin/moderation/log"))["items"]
+    assert [(item["action"], item["subject"], item["moderator"]) for item in log] == [
+        ("user.unban", f"user:{ann.id}", moderator.id),
+        ("user.ban", f"user:{ann.id}", moderator.id),
+    ]
+    assert log[1]["detail"] == {"ban": ban, "kind": "vote", "reason": "a robot", "expires_at": None}
+    rows = await theatre.sql.fetch("select actor_id, action, subject from audit_log order by id")
+    assert [tuple(row) for row in rows] == [
+        (moderator.id, "user.ban", f"user:{ann.id}"),
+        (moderator.id, "user.unban", f"user:{ann.id}"),
+    ]
+
+
+# ── roles
+
+
+async def test_an_administrator_gives_roles(people: People, theatre: Theatre) -> None:
+    """Promotion and demotion are in the audit log, with what was before; the same again is nothing."""
+    ann, admin = await people.person(), await people.person("admin")
+    for role in ("moderator", "moderator", "admin", "user"):
+        account = await admin.well("PATCH", f"{USERS}/{ann.id}", {"role": role})
+        assert (account["id"], account["role"]) == (ann.id, role)
+    rows = await theatre.sql.fetch(
+        "select actor_id, action, subject, detail->>'from' || '>' || (detail->>'to') from audit_log order by id"
+    )
+    assert [tuple(row) for row in rows] == [
+        (admin.id, "user.role", f"user:{ann.id}", change)
+        for change in ("user>moderator", "moderator>admin", "admin>user")
+    ]
+    assert (await ann.well("GET", "/api/me"))["role"] == "user"
+
+
+async def test_the_last_administrator_stays(people: People, theatre: Theatre) -> None:
+    """Nobody can leave the house without an administrator, not even two who demote each other at once."""
+    admin = await people.person("admin")
+    assert await admin.refused("PATCH", f"{USERS}/{admin.id}", {"role": "user"}) == "conflict"
+    assert (await admin.well("PATCH", f"{USERS}/{admin.id}", {"role": "admin"}))["role"] == "admin"
+    for _ in range(5):
+        await theatre.sql.execute(
+            "update users set role = case id when $1 then 'admin' else 'user' end::user_role", admin.id
+        )
+        other = await people.person("admin")
+        answers = await asyncio.gather(
+            admin.ask("PATCH", f"{USERS}/{other.id}", {"role": "user"}),
+            other.ask("PATCH", f"{USERS}/{admin.id}", {"role": "user"}),
+        )
+        # Who comes second is too late, or no administrator any more.
+        assert sorted(status for status, _ in answers) in ([200, 403], [200, 409])
+        assert await theatre.sql.fetchval("select count(*) from users where role = 'admin'") == 1
+
+
+# ── the list
+
+
+async def test_accounts_can_be_found(people: People, theatre: Theatre) -> None:
+    """By id, by part of a name without its accents, by role, by ban; newest first, every page size the same."""
+    moderator = await people.person("moderator")
+    fans = await people.persons(5)
+    for fan, name in zip(fans, ("Zoë", "Zoe 50%", "Ann_X", "Anna", "O'Zoe"), strict=True):
+        await fan.well("PATCH", "/api/me", {"display_name": name})
+    await _ban(moderator, fans[0], "vote")
+    await _ban(moderator, fans[3], "all", expires_at=_iso(hours=1))
+    lifted = await _ban(moderator, fans[4], "write")
+    await moderator.well("DELETE", f"{USERS}/{fans[4].id}/bans/{lifted}", status=204)
+    await theatre.sql.execute("insert into users (nobody) values (1)")
+
+    async def found(query: str) -> list[int]:
+        return [item["id"] for item in await moderator.pages(f"{USERS}?{query}", 2)]
+
+    newest = [fan.id for fan in reversed(fans)]
+    assert await found("") == [*newest, moderator.id]
+    assert await found("q=zoe") == [fans[4].id, fans[1].id, fans[0].id]
+    assert await found("q=ZO%C3%8B") == [fans[4].id, fans[1].id, fans[0].id]
+    assert await found("q=50%25") == [fans[1].id]
+    assert await found("q=%25") == [fans[2].id, fans[1].id]  # punctuation, which parts words, and no wildcard
+    assert await found("q=ann") == [fans[3].id, fans[2].id]
+    assert await found(f"q={moderator.id}") == [moderator.id]
+    assert await found("q='%20or%201=1--") == []
+    assert await found("role=moderator") == [moderator.id]
+    assert await found("banned=true") == [fans[3].id, fans[0].id]
+    assert await found("banned=false") == [fans[4].id, fans[2].id, fans[1].id, moderator.id]
+    assert await found("q=zoe&banned=true&role=user") == [fans[0].id]
+    listed = (await moderator.well("GET", f"{USERS}?q=Zo%C3%AB&limit=100"))["items"]
+    assert [(item["display_name"], item["is_banned"]) for item in listed] == [
+        ("O'Zoe", False), ("Zoe 50%", False), ("Zoë", True),
+    ]  # fmt: skip
+    account = await moderator.well("GET", f"{USERS}/{fans[0].id}")
+    assert (account["display_name"], account["is_public"], account["counts"]["votes"]) == ("Zoë", False, 0)
+
+
+async def test_only_staff_sees_accounts(people: People) -> None:
+    """Fans see none of it; moderators look and ban, and give no roles."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    body = {"role": "user", "kind": "all", "reason": "x"}
+    for method, path in (
+        ("GET", USERS), ("GET", f"{USERS}/1"), ("PATCH", f"{USERS}/1"), ("POST", f"{USERS}/1/bans"),
+        ("DELETE", f"{USERS}/1/bans/1"),
+    ):  # fmt: skip
+        assert await ann.refused(method, path, body) == "forbidden", path
+        assert await people.nobody().refused(method, path, body) == "unauthenticated", path
+    assert await moderator.refused("PATCH", f"{USERS}/{ann.id}", {"role": "moderator"}) == "forbidden"
+
+
+async def test_bad_input_is_refused(people: People, theatre: Theatre) -> None:
+    """Filters, roles, bans and ids that make no sense: 400 or 404, never a fault of ours."""
+    ann, admin = await people.person(), await people.person("admin")
+    for query in (
+        "limit=0", "limit=-1", "limit=1000000000", "cursor=x", "cursor=" + "A" * 500, "role=root", "banned=maybe",
+        "q=" + "x" * 101, "q=%00", "q=a%0Ab", "role=user&role=admin",
+    ):  # fmt: skip
+        assert await admin.refused("GET", f"{USERS}?{query}") == "bad_request", query
+    for body in (b"", b"{", b"null", {}, {"role": "root"}, {"role": 1}, {"role": None}):
+        assert await admin.refused("PATCH", f"{USERS}/{ann.id}", body) == "bad_request", body
+    good = {"kind": "vote", "reason": "x"}
+    bans: list[object] = [
+        b"", b"[]", {}, {"kind": "vote"}, {"reason": "x"}, good | {"kind": "love"}, good | {"reason": ""},
+        good | {"reason": "  "}, good | {"reason": "x" * 1001}, good | {"reason": "\u0000"}, good | {"expires_at": 7},
+        good | {"expires_at": "soon"}, good | {"expires_at": "2035-01-01T00:00:00"}, good | {"expires_at": "2035-02-30T00:00:00Z"},
+        good | {"expires_at": _iso(seconds=-1)}, good | {"expires_at": "0001-01-01T00:00:00+23:59"},
+        good | {"expires_at": "9999-12-31T23:59:59-23:59"}, good | {"expires_at": _iso(days=40_000)},
+    ]  # fmt: skip
+    for ban in bans:
+        assert await admin.refused("POST", f"{USERS}/{ann.id}/bans", ban) == "bad_request", ban
+    assert await theatre.sql.fetchval("select count(*) from user_bans") == 0
+    nobody = await theatre.sql.fetchval("insert into users (nobody) values (1) returning id")
+    for user in ("0", "-1", "x", "9" * 30, "%00", "999999999", nobody):
+        assert await admin.refused("GET", f"{USERS}/{user}") == "not_found", user
+        assert await admin.refused("PATCH", f"{USERS}/{user}", {"role": "moderator"}) == "not_found", user
+        assert await admin.refused("POST", f"{USERS}/{user}/bans", good) == "not_found", user
+        assert await admin.refused("DELETE", f"{USERS}/{user}/bans/1") == "not_found", user
+    for ban in ("0", "x", "9" * 30, "1"):
+        assert await admin.refused("DELETE", f"{USERS}/{ann.id}/bans/{ban}") == "not_found", ban
+
+
+async def test_row_security_guards_roles_and_bans(node: Node, people: People, theatre: Theatre) -> None:
+    """Even a handler that forgot to ask could promote nobody, ban nobody and lift no ban for a fan."""
+    ann, thief, moderator = await people.person(), await people.person(), await people.person("moderator")
+    await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
+    ban = await _ban(moderator, thief, "vote")
+    requests = node._databases.requests
+    for identity in (thief.identity, None):
+        async with requests.acting(identity) as connection:
+            await queries.set_role(connection, user_id=thief.id, role="admin")
+            await ban_queries.lift_ban(connection, id=ban, lifted_by=thief.id)
+            everybody = queries.list_accounts(
+                connection, name=None, wanted=None, role=None, banned=None, after_id=None, count=10
+            )
+            assert {row["id"] async for row in everybody} <= {thief.id}
+            named = queries.list_accounts(
+                connection, name="ann", wanted=None, role=None, banned=None, after_id=None, count=10
+            )
+            assert [row async for row in named] == []
+            assert await connection.fetch("select find_people('ann')") == []
+    async with requests.acting(moderator.identity) as connection:
+        await queries.set_role(connection, user_id=moderator.id, role="admin")
+    assert await theatre.sql.fetchval("select count(*) from users where role = 'admin'") == 0
+    assert await theatre.sql.fetchval("select count(*) from user_bans where lifted_at is null") == 1
+    with pytest.raises(Exception, match="row-level security"):
+        async with requests.acting(thief.identity) as connection:
+            await ban_queries.insert_ban(
+                connection, user_id=ann.id, kind="all", reason="x", banned_by=thief.id, expires_at=None
+            )

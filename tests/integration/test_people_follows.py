@@ -1,0 +1,153 @@
+"""Following artists and going to shows: once, counted, and many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.app import Node
+from server.people.follows import queries
+from tests.support.people import People, Person
+from tests.support.theatre import Theatre
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans of the node, whose catalogue has a second artist and three shows."""
+    await theatre.sql.execute("insert into artists (slug, name) values ('duo', 'Duo')")
+    for show_id in (1, 2, 3):
+        await theatre.show(show_id, song_count=0)
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+async def test_twice_is_once(people: People) -> None:
+    """Following and going are states: repeating changes nothing, and the count is of people."""
+    ann, bob = await people.persons(2)
+    for place, path in (("following", "/api/artists/band/follow"), ("going", "/api/shows/show-1/attendance")):
+        assert await ann.well("DELETE", path) == {place: False, "count": 0}
+        assert await ann.well("PUT", path) == {place: True, "count": 1}
+        assert await ann.well("PUT", path) == {place: True, "count": 1}
+        assert await bob.well("PUT", path) == {place: True, "count": 2}
+        assert await ann.well("DELETE", path) == {place: False, "count": 1}
+        assert await ann.well("DELETE", path) == {place: False, "count": 1}
+        assert await bob.well("DELETE", path) == {place: False, "count": 0}
+
+
+async def test_ids_and_slugs_name_the_same(people: People) -> None:
+    """A show and an artist answer to both; what is neither is not found, and nobody is refused before they sign in."""
+    ann, nobody = await people.person(), people.nobody()
+    await ann.well("PUT", "/api/artists/1/follow")
+    assert (await ann.well("PUT", "/api/artists/band/follow"))["count"] == 1
+    await ann.well("PUT", "/api/shows/1/attendance")
+    assert (await ann.well("PUT", "/api/shows/show-1/attendance"))["count"] == 1
+    for name in ("0", "99", "-1", "1e3", "9" * 30, "no-one", "%00", "%FF", "a%0Ab", "x" * 2000, "'or'1'='1"):
+        for path in (f"/api/artists/{name}/follow", f"/api/shows/{name}/attendance"):
+            assert await ann.refused("PUT", path) == "not_found", path
+            assert await ann.refused("DELETE", path) == "not_found", path
+    assert await nobody.refused("PUT", "/api/artists/1/follow") == "unauthenticated"
+    assert await nobody.refused("DELETE", "/api/shows/1/attendance") == "unauthenticated"
+
+
+async def test_lists_are_ones_own_and_can_be_walked(people: People, theatre: Theatre) -> None:
+    """Followed last first, the latest show first; every page size gives each item once."""
+    ann, bob = await people.persons(2)
+    await theatre.sql.execute("update shows set starts_at = starts_at + id * interval '1 day'")
+    for slug in ("band", "duo"):
+        await ann.well("PUT", f"/api/artists/{slug}/follow")
+    for show_id in (2, 3, 1):
+        await ann.well("PUT", f"/api/shows/{show_id}/attendance")
+    await bob.well("PUT", "/api/artists/band/follow")
+    for limit in (1, 2, 100):
+        follows = await ann.pages("/api/me/follows", limit)
+        assert [(item["slug"], item["follower_count"]) for item in follows] == [("duo", 1), ("band", 2)]
+        shows = await ann.pages("/api/me/attendance", limit)
+        assert [item["id"] for item in shows] == [3, 2, 1]
+        assert (shows[0]["artist"], shows[0]["venue"], shows[0]["attendance_count"]) == ("Band", "Hall", 1)
+    assert await bob.well("GET", "/api/me/attendance") == {"items": [], "next": None}
+    for path in ("/api/me/follows", "/api/me/attendance"):
+        assert await people.nobody().refused("GET", path) == "unauthenticated"
+        for query in (
+            "limit=0",
+            "limit=-1",
+            "limit=1000000000",
+            "limit=x",
+            "cursor=x",
+            "cursor=%00",
+            "cursor=" + "A" * 500,
+        ):
+            assert await ann.refused("GET", f"{path}?{query}") == "bad_request", query
+
+
+async def test_follows_made_at_one_instant_are_walked_once(people: People, theatre: Theatre) -> None:
+    """Equal instants are told apart by id, so no page repeats or hides one."""
+    ann = await people.person()
+    await theatre.sql.execute(
+        "insert into artists (slug, name) select 'more-' || n, 'More' from generate_series(1, 7) n"
+    )
+    await theatre.sql.execute("insert into user_follows_artists select $1, id from artists", ann.id)
+    ids = [item["id"] for item in await ann.pages("/api/me/follows", 2)]
+    assert ids == sorted(ids, reverse=True)
+    assert len(ids) == 9
+
+
+async def test_a_crowd_attends_one_show_at_once(people: People, theatre: Theatre) -> None:
+    """Sixty fans at one row: everybody is answered, none waits for another in a circle, and the count is exact."""
+    fans = await people.persons(60)
+    answers = await asyncio.gather(*(fan.well("PUT", "/api/shows/1/attendance") for fan in fans))
+    assert sorted(answer["count"] for answer in answers) == list(range(1, 61))
+    await asyncio.gather(*(fan.well("DELETE", "/api/shows/1/attendance") for fan in fans[:20]))
+    assert await theatre.sql.fetchval("select attendance_count from shows where id = 1") == 40
+    assert await theatre.sql.fetch("select * from miscounts()") == []
+
+
+async def test_two_artists_in_opposite_order_do_not_lock_up(people: People, theatre: Theatre) -> None:
+    """Half of the crowd goes band, duo and show, the other half the other way round, there and back."""
+    paths = ["/api/artists/band/follow", "/api/artists/duo/follow", "/api/shows/1/attendance"]
+
+    async def there_and_back(fan: Person, order: list[str]) -> None:
+        for method in ("PUT", "DELETE", "PUT"):
+            for path in order:
+                await fan.well(method, path)
+
+    fans = await people.persons(20)
+    await asyncio.gather(*(there_and_back(fan, paths[:: 1 if n % 2 else -1]) for n, fan in enumerate(fans)))
+    rows = await theatre.sql.fetch("select follower_count from artist_stats order by artist_id")
+    assert [row["follower_count"] for row in rows] == [20, 20]
+    assert await theatre.sql.fetch("select * from miscounts()") == []
+
+
+async def test_following_tells_no_other_node(people: People, theatre: Theatre) -> None:
+    """A transaction of one user never notifies: that would take a lock of the whole database at its commit."""
+    heard: list[str] = []
+    for channel in ("shows", "votes", "commits", "test"):
+        await theatre.sql.add_listener(channel, lambda *message: heard.append(message[2]))
+    ann = await people.person()
+    revision = await theatre.sql.fetchval("select revision from shows where id = 1")
+    await ann.well("PUT", "/api/shows/1/attendance")
+    await ann.well("PUT", "/api/artists/band/follow")
+    # Notifications come in the order of their commits: this one is last.
+    await theatre.sql.execute("select pg_notify('test', '')")
+    while "test" not in heard:
+        await asyncio.sleep(0.01)
+    assert heard == ["test"]
+    assert await theatre.sql.fetchval("select revision from shows where id = 1") == revision
+
+
+async def test_row_security_guards_follows(node: Node, people: People, theatre: Theatre) -> None:
+    """Even a handler that forgot to ask could not unfollow for somebody else, stay away for them, or see their list."""
+    ann, thief = await people.persons(2)
+    await ann.well("PUT", "/api/artists/1/follow")
+    await ann.well("PUT", "/api/shows/1/attendance")
+    async with node._databases.requests.acting(thief.identity) as connection:
+        await queries.unfollow(connection, user_id=ann.id, artist_id=1)
+        await queries.stay_away(connection, user_id=ann.id, show_id=1)
+        listed = queries.list_follows(connection, user_id=ann.id, after_at=None, after_id=None, count=10)
+        assert [row async for row in listed] == []
+    assert await theatre.sql.fetchval("select follower_count from artist_stats where artist_id = 1") == 1
+    assert await theatre.sql.fetchval("select attendance_count from shows where id = 1") == 1
+    with pytest.raises(Exception, match="row-level security"):
+        async with node._databases.requests.acting(thief.identity) as connection:
+            await queries.follow(connection, user_id=ann.id, artist_id=2)

@@ -1,0 +1,283 @@
+"""API keys: made, used, listed, revoked, and what they are never good for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from server.app import Node
+from server.errors import Refused, StoreUnavailable
+from server.people import keys as keys_module
+from server.people.keys import Bearers, hash_key
+from server.people.sessions import mint_token, verify_token
+from server.protocol.identity import Identity
+from server.store.database import REQUEST_ROLE, Database
+from tests.support.clock import FakeClock
+from tests.support.people import People, Person
+from tests.support.talker import Talker
+from tests.support.theatre import SECRET, Theatre, running_node
+
+PATH = "/api/admin/api-keys"
+BAD_KEYS = (
+    "msk_", "msk_" + "x" * 42, "msk_" + "x" * 44, "msk_" + "x" * 43, "msk_" + "x" * 4000, "MSK_" + "x" * 43,
+    "msk_' or true --" + "x" * 31, "msk_" + "_" * 43,
+)  # fmt: skip
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def admin(people: People) -> Person:
+    """Whoever makes the keys."""
+    return await people.person("admin")
+
+
+async def make(admin: Person, **body: Any) -> tuple[Person, int]:
+    """A program with a new key, and the key's id."""
+    made = await admin.well("POST", PATH, {"name": "a program", **body}, status=201)
+    return replace(admin, token=made["key"]), made["id"]
+
+
+async def test_a_key_is_shown_once(admin: Person, theatre: Theatre) -> None:
+    """It is long and random, speaks for its maker, and only its hash is kept."""
+    first = await admin.well("POST", PATH, {"name": "Board 🎸", "role": "moderator"}, status=201)
+    second = await admin.well("POST", PATH, {"name": "Board 🎸", "expires_in_days": 3650}, status=201)
+    assert re.fullmatch(r"msk_[A-Za-z0-9_-]{43}", first["key"])
+    assert first["key"] != second["key"]
+    assert (first["user_id"], first["role"], first["expires_at"]) == (admin.id, "moderator", None)
+    assert (second["role"], second["last_used_at"], second["revoked_at"]) == ("user", None, None)
+    assert second["expires_at"] > second["created_at"]
+    listed = await admin.well("GET", PATH)
+    assert listed == {
+        "items": [{name: made[name] for name in made if name != "key"} for made in (second, first)],
+        "next": None,
+    }
+    rows = await theatre.sql.fetch("select k::text from api_keys k")
+    assert not any(made["key"] in row[0] for made in (first, second) for row in rows)
+    audited = await theatre.sql.fetch("select actor_id, action, subject, detail from audit_log order by id")
+    assert [tuple(row) for row in audited] == [
+        (admin.id, "api_key.make", f"api_key:{first['id']}", '{"role": "moderator"}'),
+        (admin.id, "api_key.make", f"api_key:{second['id']}", '{"role": "user"}'),
+    ]
+
+
+async def test_pages_of_keys(admin: Person) -> None:
+    """Newest first, none twice, whatever the size of a page."""
+    ids = [(await make(admin))[1] for _ in range(5)]
+    for limit in (1, 2, 5, 100):
+        assert [item["id"] for item in await admin.pages(PATH, limit)] == ids[::-1]
+
+
+async def test_a_key_identifies_its_user_with_its_own_role(people: People, admin: Person, theatre: Theatre) -> None:
+    """It votes as its maker; what needs a role above the key's is forbidden, although the maker may."""
+    show = await theatre.show(7)
+    program, _ = await make(admin)
+    assert (await program.well("GET", "/api/me"))["id"] == admin.id
+    await program.well("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    assert await theatre.sql.fetchval("select user_id from votes") == admin.id
+    assert await program.refused("GET", "/api/admin/moderation") == "forbidden"
+    assert await program.refused("GET", PATH) == "forbidden"
+    moderator, _ = await make(admin, role="moderator")
+    await moderator.well("GET", "/api/admin/moderation")
+    assert await moderator.refused("GET", PATH) == "forbidden"
+    full, _ = await make(admin, role="admin")
+    await full.well("GET", PATH)
+
+
+async def test_a_key_is_never_more_than_its_maker(admin: Person, theatre: Theatre) -> None:
+    """When the maker loses a role, the key has lost it too, at its next use."""
+    program, _ = await make(admin, role="admin")
+    await theatre.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
+    await program.well("GET", "/api/admin/moderation")
+    assert await program.refused("GET", PATH) == "forbidden"
+
+
+async def test_a_token_of_staff_is_never_more_than_its_account(
+    bearers: Bearers, clock: FakeClock, admin: Person, theatre: Theatre
+) -> None:
+    """A role that was taken away is gone a second later, whatever the token says; one that was given needs a new token."""
+    assert await bearers.identify(admin.token or "") == admin.identity
+    await theatre.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
+    clock.advance(keys_module.BELIEVED_S + 0.01)
+    assert await bearers.identify(admin.token or "") == Identity(admin.id, "moderator")
+    await theatre.sql.execute("update users set role = 'admin' where id = $1", admin.id)
+    clock.advance(keys_module.BELIEVED_S + 0.01)
+    assert await bearers.identify(mint_token(SECRET, admin.id, "moderator")) == Identity(admin.id, "moderator")
+
+
+async def test_who_makes_and_sees_keys(people: People, admin: Person) -> None:
+    """Administrators alone, and no key: what a key made would outlive it."""
+    program, key_id = await make(admin, role="admin")
+    for person in (await people.person(), await people.person("moderator")):
+        assert await person.refused("GET", PATH) == "forbidden"
+        assert await person.refused("POST", PATH, {"name": "mine"}) == "forbidden"
+        assert await person.refused("DELETE", f"{PATH}/{key_id}") == "forbidden"
+    assert await people.nobody().refused("POST", PATH, {"name": "mine"}) == "unauthenticated"
+    assert await program.refused("POST", PATH, {"name": "mine"}) == "forbidden"
+    assert await program.refused("POST", "/api/session", {"keep": True}) == "forbidden"
+    assert await program.refused("DELETE", "/api/me") == "forbidden"
+    assert await program.refused("DELETE", f"/api/admin/users/{admin.id}") == "forbidden"
+    assert (await admin.well("GET", "/api/me"))["id"] == admin.id
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+async def test_no_key_of_ours(people: People, key: str) -> None:
+    """Whatever it looks like, it is nobody's."""
+    stranger = replace(people.nobody(), token=key)
+    assert await stranger.refused("GET", "/api/me") == "unauthenticated"
+    assert await stranger.refused("GET", "/api/shows") == "unauthenticated"
+
+
+async def test_an_expired_key(admin: Person, theatre: Theatre) -> None:
+    """Its day is over: nobody."""
+    program, key_id = await make(admin, expires_in_days=1)
+    await theatre.sql.execute("update api_keys set expires_at = now() where id = $1", key_id)
+    assert await program.refused("GET", "/api/me") == "unauthenticated"
+    assert await theatre.sql.fetchval("select last_used_at from api_keys") is None
+
+
+async def test_revoking_acts_on_every_node(
+    people: People, admin: Person, theatre: Theatre, database_url: str, redis_url: str
+) -> None:
+    """A key that two nodes have just seen is nobody's on both soon after; twice is once; it is written down."""
+    program, key_id = await make(admin, role="moderator")
+    other_admin = await people.person("admin")
+    async with running_node(database_url, redis_url) as second:
+        there = replace(program, url=second.url)
+        for person in (program, there):
+            await person.well("GET", "/api/me")
+        # By another administrator than the one who made it.
+        assert await other_admin.ask("DELETE", f"{PATH}/{key_id}") == (204, None)
+        for person in (program, there):
+            # Two seconds are promised; the test itself must not depend on how fast this machine is.
+            async with asyncio.timeout(20):
+                while (await person.ask("GET", "/api/me"))[0] != 401:
+                    await asyncio.sleep(0.05)
+    revoked_at = (await admin.well("GET", PATH))["items"][0]["revoked_at"]
+    assert revoked_at is not None
+    assert await admin.ask("DELETE", f"{PATH}/{key_id}") == (204, None)
+    assert (await admin.well("GET", PATH))["items"][0]["revoked_at"] == revoked_at
+    for wanted in ("0", "-1", "1000000000", "9" * 30, "x", "1%20or%201=1"):
+        assert await admin.refused("DELETE", f"{PATH}/{wanted}") == "not_found"
+    rows = await theatre.sql.fetch(
+        "select actor_id, subject from audit_log where action = 'api_key.revoke' order by id"
+    )
+    assert [tuple(row) for row in rows] == [(other_admin.id, f"api_key:{key_id}"), (admin.id, f"api_key:{key_id}")]
+
+
+async def test_a_use_is_written_down_once_a_minute(admin: Person, theatre: Theatre) -> None:
+    """Not with every request."""
+    program, key_id = await make(admin)
+    sql = theatre.sql
+    for ago, is_moved in (("59 seconds", False), ("61 seconds", True)):
+        before = await sql.fetchval(
+            "update api_keys set last_used_at = now() - $1::text::interval where id = $2 returning last_used_at",
+            ago,
+            key_id,
+        )
+        keys_hash = hash_key(program.token or "")
+        assert await sql.fetchval("select user_id from use_api_key($1)", keys_hash) == admin.id
+        assert (await sql.fetchval("select last_used_at from api_keys") != before) is is_moved
+
+
+async def test_bad_bodies(admin: Person, theatre: Theatre) -> None:
+    """Every one is refused as such, and makes nothing."""
+    bodies: tuple[Any, ...] = (
+        {}, [], None, {"name": ""}, {"name": "x" * 81}, {"name": "nul \x00"}, {"name": 7}, {"name": "x", "role": "owner"},
+        {"name": "x", "role": None}, *({"name": "x", "expires_in_days": days} for days in (0, -1, 3651, 10**9, 2**64, 1.5, "1")),
+        b"{", b'{"name": "\xff"}', b'{"name": "\\ud800"}',
+    )  # fmt: skip
+    for body in bodies:
+        assert await admin.refused("POST", PATH, b"null" if body is None else body) == "bad_request", body
+    assert await admin.refused("GET", f"{PATH}?limit=0") == "bad_request"
+    assert await admin.refused("GET", f"{PATH}?cursor=x") == "bad_request"
+    assert await theatre.sql.fetchval("select count(*) from api_keys") == 0
+    for name in ("'; drop table api_keys; --", "🎸 שלום \u202e", "e\u0301" * 40):
+        assert (await admin.well("POST", PATH, {"name": name}, status=201))["name"] == name
+
+
+async def test_keys_are_for_http(admin: Person, node: Node) -> None:
+    """A websocket would outlive the key: it is refused in `hello`, and at the upgrade."""
+    program, _ = await make(admin)
+    async with Talker.connect(node.url) as talker:
+        assert await talker.refusal("hello", token=program.token) == "unauthenticated"
+        assert await talker.close_code() == 4401
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        async with Talker.connect(node.url, headers={"Authorization": f"Bearer {program.token}"}):
+            pass
+    assert refusal.value.status == 401
+
+
+# ──────────────────────────────────────────────────────────── what is believed, and how long
+
+
+@pytest.fixture
+async def clock() -> FakeClock:
+    """A clock that stands still."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def bearers(database_url: str, clock: FakeClock) -> AsyncIterator[Bearers]:
+    """As a node has them."""
+    database = await Database.open(database_url, role=REQUEST_ROLE)
+    yield Bearers(database, clock, lambda token: verify_token(SECRET, token))
+    await database.close()
+
+
+async def test_an_answer_is_believed_for_a_second(
+    bearers: Bearers, clock: FakeClock, admin: Person, theatre: Theatre
+) -> None:
+    """Then the database is asked again; a user's own token is never looked up."""
+    program, _ = await make(admin)
+    assert program.token is not None
+    assert admin.token is not None
+    for token, identity in ((program.token, Identity(admin.id, "user", is_key=True)), (admin.token, admin.identity)):
+        assert await bearers.identify(token) == identity
+    await theatre.sql.execute("select erase_user($1)", admin.id)
+    clock.advance(keys_module.BELIEVED_S - 0.01)
+    for token in (program.token, admin.token):
+        assert (await bearers.identify(token)).user_id == admin.id
+    clock.advance(0.02)
+    for token in (program.token, admin.token):
+        with pytest.raises(Refused) as refusal:
+            await bearers.identify(token)
+        assert refusal.value.code == "unauthenticated"
+
+
+async def test_only_so_many_are_remembered(bearers: Bearers, admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go."""
+    monkeypatch.setattr(keys_module, "BELIEVED_MAX", 2)
+    for _ in range(4):
+        program, _ = await make(admin)
+        await bearers.identify(program.token or "")
+    assert len(bearers._believed) == 2
+
+
+async def test_postgresql_is_away(
+    bearers: Bearers, admin: Person, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key cannot be looked up; tokens are believed, those of staff too: nothing can be written now."""
+    program, _ = await make(admin)
+    fan = await people.person()
+    await bearers._database.close()
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(Database, "connection", away)
+    with pytest.raises(StoreUnavailable):
+        await bearers.identify(program.token or "")
+    assert await bearers.identify(admin.token or "") == admin.identity
+    assert await bearers.identify(fan.token or "") == fan.identity

@@ -1,0 +1,277 @@
+"""Moderation: what waits, in which order, who decides, and what is left of it in the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from server.app import Node
+from server.people.holding import queries as holding_queries
+from server.people.moderation import queries
+from server.people.places import QueuePlace
+from server.protocol.cursors import ID_MAX, encode_cursor
+from tests.support.people import People, Person
+from tests.support.theatre import Theatre
+
+REVIEWS = "/api/venues/hall/reviews"
+QUEUE = "/api/admin/moderation"
+SPAM = "cheap tickets at www.example.org"
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+async def _review(author: Person, body: str, rating: int = 4) -> int:
+    _, review = await author.ask("POST", REVIEWS, {"rating": rating, "body": body})
+    number: int = review["id"]
+    return number
+
+
+async def _queue(moderator: Person) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await moderator.well("GET", QUEUE))["items"]
+    return items
+
+
+async def test_a_moderator_shows_or_hides_what_was_held_back(people: People, theatre: Theatre) -> None:
+    """Approved is shown and counted, rejected is not; either way it leaves the queue and stands in the log."""
+    ann, bob, moderator = await people.person(), await people.person(), await people.person("moderator")
+    shown, hidden = await _review(ann, SPAM), await _review(bob, SPAM, 1)
+    first, second = await _queue(moderator)
+    assert (first["kind"], first["reasons"], first["review"]) == (
+        "held", ["links"],
+        {"id": shown, "venue": 1, "user": ann.id, "rating": 4, "body": SPAM, "status": "pending"},
+    )  # fmt: skip
+    answer = await moderator.well(
+        "POST", f"{QUEUE}/{first['id']}", {"decision": "approve", "note": "It is the venue's."}
+    )
+    assert answer == {"id": first["id"], "decision": "approve", "subject": f"review:{shown}"}
+    await moderator.well("POST", f"{QUEUE}/{second['id']}", {"decision": "reject"})
+    assert await _queue(moderator) == []
+    page = await people.nobody().well("GET", REVIEWS)
+    assert ([item["id"] for item in page["items"]], page["rating"]) == ([shown], {"average": 4.0, "count": 1})
+    assert (await bob.well("GET", REVIEWS))["own"]["status"] == "rejected"
+    assert await moderator.refused("POST", f"{QUEUE}/{second['id']}", {"decision": "approve"}) == "conflict"
+
+    log = (await moderator.well("GET", f"{QUEUE}/log"))["items"]
+    assert [(item["moderator"], item["action"], item["subject"]) for item in log] == [
+        (moderator.id, "text.reject", f"review:{hidden}"),
+        (moderator.id, "text.approve", f"review:{shown}"),
+    ]
+    assert log[1]["detail"] == {"moderation": first["id"], "reasons": ["links"], "note": "It is the venue's."}
+    assert await theatre.sql.fetch("select * from miscounts()") == []
+
+
+async def test_a_decision_is_about_the_text_that_was_read(people: People) -> None:
+    """An edit takes the old text out of the queue, so that nobody approves what they have not seen."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    await _review(ann, SPAM)
+    (seen,) = await _queue(moderator)
+    await _review(ann, SPAM + ", and worse")
+    assert await moderator.refused("POST", f"{QUEUE}/{seen['id']}", {"decision": "approve"}) == "not_found"
+    (waiting,) = await _queue(moderator)
+    assert waiting["review"]["body"].endswith("worse")
+    # The same words again, or another rating alone, is no new text.
+    await _review(ann, SPAM + ", and worse", 1)
+    assert [item["id"] for item in await _queue(moderator)] == [waiting["id"]]
+    # What a moderator has approved stays, as long as its words do.
+    await moderator.well("POST", f"{QUEUE}/{waiting['id']}", {"decision": "approve"})
+    await _review(ann, SPAM + ", and worse", 5)
+    assert await _queue(moderator) == []
+    assert (await people.nobody().well("GET", REVIEWS))["rating"] == {"average": 5.0, "count": 1}
+
+
+async def test_what_was_rejected_comes_back_only_through_a_moderator(people: People) -> None:
+    """A harmless edit of a rejected review or profile waits; another rating leaves it where it is."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    await _review(ann, SPAM)
+    await ann.well("PATCH", "/api/me", {"display_name": "www.ann.example", "is_public": True})
+    for item in await _queue(moderator):
+        await moderator.well("POST", f"{QUEUE}/{item['id']}", {"decision": "reject"})
+    await _review(ann, SPAM, 5)
+    assert (await ann.well("GET", REVIEWS))["own"]["status"] == "rejected"
+    await _review(ann, "Lovely.")
+    assert (await ann.well("PATCH", "/api/me", {"is_public": True}))["status"] == "rejected"
+    assert (await ann.well("PATCH", "/api/me", {"display_name": "Ann"}))["status"] == "pending"
+    waiting = await _queue(moderator)
+    assert [item["reasons"] for item in waiting] == [["rejected_before"], ["rejected_before"]]
+    assert waiting[1]["profile"] == {"user": ann.id, "display_name": "Ann", "bio": "", "city": "", "status": "pending"}
+    for item in waiting:
+        await moderator.well("POST", f"{QUEUE}/{item['id']}", {"decision": "approve"})
+    assert (await people.nobody().well("GET", REVIEWS))["items"][0]["author"]["display_name"] == "Ann"
+
+
+async def test_a_reader_reports_once(people: People) -> None:
+    """One open report a reporter and subject; when it is decided another may follow."""
+    ann, reader, moderator = await people.person(), await people.person(), await people.person("moderator")
+    review = await _review(ann, "A lie.")
+    await ann.well("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
+    for subject in ({"review": review}, {"profile": ann.id}):
+        report = await reader.well("POST", "/api/reports", {"reason": " rude ", **subject}, status=201)
+        assert await reader.refused("POST", "/api/reports", {"reason": "rude", **subject}) == "conflict"
+        assert await ann.refused("POST", "/api/reports", {"reason": "rude", **subject}) == "bad_request"
+        (item,) = await _queue(moderator)
+        assert (item["kind"], item["id"], item["reason"], item["reporter"]) == (
+            "report",
+            report["id"],
+            "rude",
+            reader.id,
+        )
+        assert (item["review"] is None, item["profile"] is None) == ("review" not in subject, "profile" not in subject)
+        path = f"/api/admin/reports/{report['id']}"
+        await moderator.well("POST", path, {"decision": "dismiss", "note": "It is not."})
+        assert await moderator.refused("POST", path, {"decision": "uphold"}) == "conflict"
+        report = await reader.well("POST", "/api/reports", {"reason": "still rude", **subject}, status=201)
+        await moderator.well("POST", f"/api/admin/reports/{report['id']}", {"decision": "uphold"})
+        assert await reader.refused("POST", "/api/reports", {"reason": "x", **subject}) == "not_found"  # it is hidden
+    assert (await people.nobody().well("GET", REVIEWS))["items"] == []
+    assert await people.nobody().refused("GET", f"/api/users/{ann.id}") == "not_found"
+    actions = [item["action"] for item in (await moderator.well("GET", f"{QUEUE}/log"))["items"]]
+    assert actions == ["report.uphold", "report.dismiss"] * 2
+
+
+async def test_upholding_one_report_answers_the_others(people: People) -> None:
+    """What is hidden needs no further decisions: other reports of it are upheld, and a held text is rejected."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    review = await _review(ann, "A lie.")
+    reports = [
+        (await reader.well("POST", "/api/reports", {"review": review, "reason": "a lie"}, status=201))["id"]
+        for reader in await people.persons(3)
+    ]
+    await _review(ann, SPAM)
+    assert len(await _queue(moderator)) == 4
+    await moderator.well("POST", f"/api/admin/reports/{reports[1]}", {"decision": "uphold"})
+    assert await _queue(moderator) == []
+    assert (await ann.well("GET", REVIEWS))["own"]["status"] == "rejected"
+
+
+async def test_the_queue_is_most_urgent_first_and_can_be_walked(people: People, theatre: Theatre) -> None:
+    """Held texts and reports in one list; every page size gives each once."""
+    moderator = await people.person("moderator")
+    texts = [SPAM, "a shit place", SPAM, "a shit place", SPAM]
+    authors = await people.persons(5)
+    for author, text in zip(authors, texts, strict=True):
+        await _review(author, text)
+    shown = await _review(await people.person(), "Fine.")
+    for reader in authors[:3]:
+        await reader.well("POST", "/api/reports", {"review": shown, "reason": "not fine"}, status=201)
+    whole = await people_queue(moderator, 100)
+    assert [(item["kind"], item["priority"]) for item in whole] == [
+        *[("held", "high")] * 2, *[("held", "normal")] * 3, *[("report", "normal")] * 3,
+    ]  # fmt: skip
+    await theatre.sql.execute("update reports set created_at = now()")
+    await theatre.sql.execute("update content_moderation set created_at = (select min(created_at) from reports)")
+    whole = await people_queue(moderator, 100)
+    for limit in (1, 2, 3, 5):
+        assert await people_queue(moderator, limit) == whole
+    # The log is walked the same way.
+    for item in whole[:5]:
+        await moderator.well("POST", f"{QUEUE}/{item['id']}", {"decision": "reject"})
+    log = await moderator.pages(f"{QUEUE}/log", 2)
+    assert [item["id"] for item in log] == sorted((item["id"] for item in log), reverse=True)
+    assert len(log) == 5
+
+
+async def people_queue(moderator: Person, limit: int) -> list[Any]:
+    return await moderator.pages(QUEUE, limit)
+
+
+async def test_only_staff_moderates(people: People) -> None:
+    """Fans and readers get no queue, no log and no decision."""
+    ann = await people.person()
+    await _review(ann, SPAM)
+    for method, path in (
+        ("GET", QUEUE), ("GET", f"{QUEUE}/log"), ("POST", f"{QUEUE}/1"), ("POST", "/api/admin/reports/1"),
+    ):  # fmt: skip
+        assert await ann.refused(method, path, {"decision": "approve"}) == "forbidden", path
+        assert await people.nobody().refused(method, path, {"decision": "approve"}) == "unauthenticated", path
+
+
+async def test_bad_input_is_refused(people: People) -> None:
+    """Decisions, reports, ids, limits and cursors that make no sense: 400 or 404, never a fault of ours."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    review = await _review(await people.person(), "Fine.")
+    bodies: list[object] = [b"", b"{", b"[]", {}, {"decision": "maybe"}, {"decision": 1}, {"decision": None}]
+    for path, right in ((f"{QUEUE}/1", "approve"), ("/api/admin/reports/1", "dismiss")):
+        wrong = [*bodies, {"decision": right, "note": "x" * 1001}, {"decision": right, "note": "\u0000"},
+                 {"decision": right, "note": None}]  # fmt: skip
+        for body in wrong:
+            assert await moderator.refused("POST", path, body) == "bad_request", body
+        assert await moderator.refused("POST", path, {"decision": right}) == "not_found"
+        for number in ("0", "-1", "9" * 30, "x", "%00"):
+            assert await moderator.refused("POST", path[:-1] + number, {"decision": right}) == "not_found", number
+    reports: list[object] = [
+        b"", b"null", {}, {"review": review}, {"reason": "x"}, {"review": review, "profile": 1, "reason": "x"},
+        {"review": 0, "reason": "x"}, {"review": -1, "reason": "x"}, {"review": 10**30, "reason": "x"},
+        {"review": "1", "reason": "x"}, {"review": review, "reason": ""}, {"review": review, "reason": " \n "},
+        {"review": review, "reason": "x" * 1001}, {"review": review, "reason": "\u0000"}, {"review": review, "reason": 1},
+    ]  # fmt: skip
+    for report in reports:
+        assert await ann.refused("POST", "/api/reports", report) == "bad_request", report
+    for missing in ({"review": 2**53 - 1}, {"profile": 2**53 - 1}, {"profile": moderator.id}):
+        assert await ann.refused("POST", "/api/reports", {"reason": "x", **missing}) == "not_found"
+    assert await people.nobody().refused("POST", "/api/reports", {"review": 1, "reason": "x"}) == "unauthenticated"
+    for path in (QUEUE, f"{QUEUE}/log"):
+        for query in ("limit=0", "limit=-1", "limit=1000000000", "cursor=x", "cursor=%00", "cursor=" + "A" * 500):
+            assert await moderator.refused("GET", f"{path}?{query}") == "bad_request", query
+    for us in (-62_135_510_400_000_000, 253_402_214_400_000_000):
+        cursor = encode_cursor(QueuePlace("low", us, 1, ID_MAX))
+        assert await moderator.well("GET", f"{QUEUE}?cursor={cursor}") == {"items": [], "next": None}
+
+
+async def test_authors_and_moderators_at_once(people: People, theatre: Theatre) -> None:
+    """Edits, decisions and reports of the same reviews cross each other: nobody waits in a circle, all counts hold."""
+    authors, moderators = await people.persons(6), [await people.person("moderator") for _ in range(3)]
+
+    async def write(author: Person) -> None:
+        for n in range(6):
+            assert (await author.ask("POST", REVIEWS, {"rating": n % 5 + 1, "body": f"{SPAM} {n}"}))[0] in (200, 201)
+        await author.well("POST", REVIEWS, {"rating": 3, "body": "Fine after all."})
+
+    async def decide(moderator: Person, decision: str) -> None:
+        for _ in range(6):
+            for item in await _queue(moderator):
+                status, answer = await moderator.ask("POST", f"{QUEUE}/{item['id']}", {"decision": decision})
+                assert status in (200, 404, 409), answer
+
+    await asyncio.gather(
+        *map(write, authors), *(decide(m, "approve") for m in moderators[:2]), decide(moderators[2], "reject")
+    )
+    assert await theatre.sql.fetch("select * from miscounts()") == []
+    rows = await theatre.sql.fetch(
+        "select r.status::text, m.id from venue_reviews r"
+        " left join content_moderation m on m.review_id = r.id and m.status = 'pending'"
+    )
+    assert all((row["status"] == "pending") == (row["id"] is not None) for row in rows)
+
+
+async def test_row_security_guards_the_queue(node: Node, people: People, theatre: Theatre) -> None:
+    """Even a handler that forgot to ask could let no fan decide, enter others' texts, or take them out."""
+    ann, thief = await people.persons(2)
+    review = await _review(ann, SPAM)
+    held = await theatre.sql.fetchval("select id from content_moderation")
+    requests = node._databases.requests
+    async with requests.acting(thief.identity) as connection:
+        assert await queries.find_held(connection, id=held) is None
+        async for _ in holding_queries.leave_queue(connection, review=review, profile=ann.id):
+            pass
+        await queries.reject_held(connection, review=review, profile=None, decided_by=thief.id, note="")
+        await queries.set_review_status(connection, id=review, status="approved")
+    async with requests.acting(ann.identity) as connection:
+        decided = await queries.decide_held(connection, id=held, status="approved", decided_by=ann.id, note="")
+        assert decided is None
+    row = await theatre.sql.fetchrow("select id, status::text from content_moderation")
+    assert tuple(row) == (held, "pending")
+    assert await theatre.sql.fetchval("select status::text from venue_reviews") == "pending"
+    for person in (thief, people.nobody()):
+        with pytest.raises(Exception, match="row-level security"):
+            async with requests.acting(person.identity if person.id else None) as connection:
+                await queries.log_decision(
+                    connection, moderator_id=ann.id, action="text.approve", subject="review:1", detail="{}"
+                )

@@ -1,0 +1,199 @@
+"""Who am I, and what others may read about me."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.app import Node
+from server.errors import StoreError
+from server.people.profiles import queries
+from tests.support.people import People
+from tests.support.theatre import Theatre
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+async def test_a_new_fan_is_nobody_in_particular(people: People) -> None:
+    """An account without a profile answers with empty fields, counts of zero, no bans and no mail."""
+    fan = await people.person()
+    me = await fan.well("GET", "/api/me")
+    assert me.pop("created_at").endswith("Z")
+    assert me == {
+        "id": fan.id,
+        "role": "user",
+        "display_name": None,
+        "bio": None,
+        "city": None,
+        "country": None,
+        "is_public": False,
+        "status": "approved",
+        "counts": {"follows": 0, "attendance": 0, "votes": 0, "reviews": 0},
+        "bans": [],
+        "email": None,
+    }
+    assert await people.nobody().refused("GET", "/api/me") == "unauthenticated"
+
+
+async def test_a_profile_is_changed_field_by_field(people: People) -> None:
+    """What is left out stays, null clears, white space is tidied, and the answer is what is there now."""
+    fan = await people.person()
+    me = await fan.well(
+        "PATCH",
+        "/api/me",
+        {
+            "display_name": "  Björk  🤘 \n أم كلثوم ",
+            "bio": "\nI sing.\nI dance.\n",
+            "city": "Reykjavík",
+            "country": "IS",
+        },
+    )
+    assert (me["display_name"], me["bio"]) == ("Björk 🤘 أم كلثوم", "I sing.\nI dance.")
+    me = await fan.well("PATCH", "/api/me", {"is_public": True, "bio": None, "unknown": 7})
+    assert (me["display_name"], me["bio"], me["city"], me["is_public"]) == (
+        "Björk 🤘 أم كلثوم", None, "Reykjavík", True,
+    )  # fmt: skip
+    assert await fan.well("PATCH", "/api/me", {}) == me == await fan.well("GET", "/api/me")
+    me = await fan.well("PATCH", "/api/me", {"display_name": None, "city": "", "country": None, "is_public": None})
+    assert [me[name] for name in ("display_name", "city", "country", "is_public")] == [None, None, None, False]
+
+
+async def test_mail_and_counts_are_told(people: People, theatre: Theatre) -> None:
+    """Preferences of mail and the numbers of follows, shows, votes and reviews are one's own rows."""
+    fan, other = await people.persons(2)
+    show = await theatre.show(1)
+    for person in (fan, other):
+        await theatre.sql.execute(
+            "insert into email_preferences (user_id, address, confirmed_at, frequency, kinds)"
+            " values ($1::bigint, 'fan' || $1 || '@example.org', now(), 'weekly', '{show_result}')",
+            person.id,
+        )
+        await theatre.sql.execute(
+            "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, 1, 'up', now())",
+            show.first, person.id,
+        )  # fmt: skip
+    await fan.well("PUT", "/api/artists/band/follow")
+    await fan.well("PUT", "/api/shows/1/attendance")
+    await fan.well("POST", "/api/venues/hall/reviews", {"rating": 4}, status=201)
+    me = await fan.well("GET", "/api/me")
+    assert me["counts"] == {"follows": 1, "attendance": 1, "votes": 1, "reviews": 1}
+    assert me["email"] == {
+        "address": f"fan{fan.id}@example.org",
+        "confirmed": True,
+        "frequency": "weekly",
+        "kinds": ["show_result"],
+    }
+
+
+async def test_others_see_a_profile_that_is_public_and_approved(people: People) -> None:
+    """Private, held back and rejected profiles are there for oneself only, also before staff, and say nothing of mail."""
+    fan, reader, moderator = await people.person(), await people.person(), await people.person("moderator")
+    path = f"/api/users/{fan.id}"
+    assert await fan.refused("GET", path) == "not_found"  # there is none yet
+    await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
+    assert (await fan.well("GET", path))["display_name"] == "Ann"
+    for person in (reader, moderator, people.nobody()):
+        assert await person.refused("GET", path) == "not_found"
+
+    await fan.well("PATCH", "/api/me", {"is_public": True})
+    shown = await people.nobody().well("GET", path)
+    assert set(shown) == {"id", "created_at", "display_name", "bio", "city", "country", "is_public", "status"}
+    assert (shown["id"], shown["display_name"]) == (fan.id, "Ann")
+
+    me = await fan.well("PATCH", "/api/me", {"bio": "cheap tickets at www.example.org"})
+    assert me["status"] == "pending"
+    for person in (reader, moderator, people.nobody()):
+        assert await person.refused("GET", path) == "not_found"
+    assert (await fan.well("GET", path))["status"] == "pending"
+    me = await fan.well("PATCH", "/api/me", {"bio": None})
+    assert me["status"] == "approved"
+    await reader.well("GET", path)
+    assert (await moderator.well("GET", "/api/admin/moderation"))["items"] == []
+
+
+@pytest.mark.parametrize("user", ["0", "-1", "x", "1e3", "9" * 30, "%00", "%FF", "999999999"])
+async def test_users_that_are_none_are_not_found(people: People, user: str) -> None:
+    """Whatever stands in the path, it is a 404."""
+    assert await people.nobody().refused("GET", f"/api/users/{user}") == "not_found"
+
+
+BAD_PROFILES: list[object] = [
+    b"", b"{", b"null", b"[]", b"7", b"\xff", b'{"bio": "\xed\xa0\x80"}', b'{"bio": "\\ud800"}', b"[" * 2000,
+    {"display_name": "x" * 81}, {"display_name": 7}, {"display_name": "a\u0000b"}, {"bio": "x" * 501},
+    {"bio": "a\u0007b"}, {"city": "x" * 121}, {"city": []}, {"country": "us"}, {"country": "USA"}, {"country": ""},
+    {"country": "US\n"}, {"country": "ÜS"}, {"is_public": 1}, {"is_public": "true"}, {"display_name": "a\u0085b"},
+]  # fmt: skip
+
+
+async def test_bad_profiles_are_bad_requests(people: People) -> None:
+    """Wrong types, oversize, control characters, no JSON: each is a 400 and changes nothing."""
+    fan = await people.person()
+    for body in BAD_PROFILES:
+        assert await fan.refused("PATCH", "/api/me", body) == "bad_request", body
+    assert await fan.refused("PATCH", "/api/me", b" " * 70_000) == "too_large"
+    assert (await fan.well("GET", "/api/me"))["display_name"] is None
+
+
+async def test_odd_texts_are_kept_as_they_are(people: People) -> None:
+    """SQL, markup, emoji, combined and right-to-left letters are text like any other."""
+    fan = await people.person()
+    for name in (
+        "'; drop table users; --",
+        "<script>alert(1)</script>",
+        "👩‍👩‍👧‍👦",
+        "שלום",
+        "e\u0301",
+        "%_\\",
+        "ﷺ" * 40,
+    ):
+        assert (await fan.well("PATCH", "/api/me", {"display_name": name}))["display_name"] == name
+    blank = await fan.well("PATCH", "/api/me", {"display_name": " \t ", "bio": " \n "})
+    assert (blank["display_name"], blank["bio"]) == (None, None)
+
+
+async def test_an_erased_account_is_told_so(people: People, theatre: Theatre) -> None:
+    """A token outlives its account; nothing that is asked with it is a fault of ours, and nothing comes back to life."""
+    fan = await people.person()
+    await theatre.show(1)
+    await theatre.sql.fetch("select erase_user($1)", fan.id)
+    for method, path, body in (
+        ("GET", "/api/me", None),
+        ("PATCH", "/api/me", {"bio": "I am back."}),
+        ("PUT", "/api/artists/band/follow", None),
+        ("PUT", "/api/shows/1/attendance", None),
+        ("POST", "/api/venues/hall/reviews", {"rating": 5}),
+        ("POST", "/api/reports", {"review": 1, "reason": "rude"}),
+    ):
+        assert await fan.refused(method, path, body) == "unauthenticated", path
+    assert await theatre.sql.fetchval("select count(*) from user_profiles") == 0
+
+
+async def test_row_security_guards_profiles(node: Node, people: People, theatre: Theatre) -> None:
+    """Even a handler that forgot to ask could not change somebody else's profile, nor make one in their name."""
+    fan, thief = await people.persons(2)
+    await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
+    requests = node._databases.requests
+    async with requests.acting(thief.identity) as connection:
+        await queries.update_profile(
+            connection,
+            user_id=fan.id,
+            display_name="Thief",
+            bio="",
+            city="",
+            country="",
+            is_public=True,
+            status="approved",
+        )
+        assert await queries.lock_profile(connection, user_id=fan.id) is None
+    assert await theatre.sql.fetchval("select display_name from user_profiles") == "Ann"
+    victim = await people.person()
+    with pytest.raises(Exception, match="row-level security") as refusal:
+        async with requests.acting(thief.identity) as connection:
+            await queries.begin_profile(connection, user_id=victim.id)
+    assert not isinstance(refusal.value, StoreError)

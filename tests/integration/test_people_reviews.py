@@ -1,0 +1,167 @@
+"""Reviews of venues: one each, shown or held back, and what the rating says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.app import Node
+from server.people.reviews import queries
+from tests.support.people import People
+from tests.support.theatre import Theatre
+
+PATH = "/api/venues/hall/reviews"
+SPAM = "cheap tickets at www.example.org"
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+async def test_a_fan_has_one_review_of_a_venue(people: People) -> None:
+    """The first is made (201), the next changes it (200), the rating follows, and deleting it twice is once."""
+    ann, bob = await people.persons(2)
+    nobody = people.nobody()
+    empty = {"items": [], "next": None, "rating": {"average": None, "count": 0}, "own": None}
+    assert await nobody.well("GET", PATH) == empty
+    made = await ann.well("POST", PATH, {"rating": 5, "body": "  Great sound. 🤘 \n"}, status=201)
+    assert (made["rating"], made["body"], made["status"], made["reasons"]) == (5, "Great sound. 🤘", "approved", [])
+    await bob.well("POST", PATH, {"rating": 2}, status=201)
+    changed = await ann.well("POST", PATH, {"rating": 4, "body": "Good sound."})
+    assert (changed["id"], changed["rating"], changed["status"]) == (made["id"], 4, "approved")
+
+    page = await nobody.well("GET", PATH)
+    assert page["rating"] == {"average": 3.0, "count": 2}
+    assert [(item["rating"], item["body"]) for item in page["items"]] == [
+        (4, "Good sound."),
+        (2, ""),
+    ]  # changed last first
+    assert page["own"] is None
+    own = (await ann.well("GET", PATH))["own"]
+    assert own == {name: value for name, value in changed.items() if name != "reasons"}
+
+    for _ in range(2):
+        await ann.well("DELETE", PATH, status=204)
+    page = await ann.well("GET", PATH)
+    assert (page["rating"], page["own"], len(page["items"])) == ({"average": 2.0, "count": 1}, None, 1)
+
+
+async def test_an_author_is_named_when_their_profile_is_public(people: People) -> None:
+    """A private profile, one that is held back, or none at all: the author is null."""
+    ann, bob = await people.persons(2)
+    await ann.well("POST", PATH, {"rating": 5}, status=201)
+    await bob.well("POST", PATH, {"rating": 5}, status=201)
+
+    moderator = await people.person("moderator")
+
+    async def authors() -> list[object]:
+        items = (await people.nobody().well("GET", PATH))["items"]
+        assert (await moderator.well("GET", PATH))["items"] == items  # what staff may see is not for this page
+        return [item["author"] for item in items]
+
+    await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
+    assert await authors() == [None, None]
+    await ann.well("PATCH", "/api/me", {"is_public": True})
+    await bob.well("PATCH", "/api/me", {"is_public": True})
+    assert await authors() == [{"id": bob.id, "display_name": None}, {"id": ann.id, "display_name": "Ann"}]
+    await ann.well("PATCH", "/api/me", {"display_name": "www.ann.example"})
+    assert await authors() == [{"id": bob.id, "display_name": None}, None]
+
+
+async def test_a_suspicious_review_waits(people: People) -> None:
+    """It is there for its author, with the reasons, and for nobody else; an edit that is harmless shows it."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    held = await ann.well("POST", PATH, {"rating": 1, "body": SPAM}, status=201)
+    assert (held["status"], held["reasons"]) == ("pending", ["links"])
+    page = await ann.well("GET", PATH)
+    assert (page["items"], page["rating"]["count"], page["own"]["status"]) == ([], 0, "pending")
+    assert (await moderator.well("GET", PATH))["items"] == []  # staff have the queue for it
+    again = await ann.well("POST", PATH, {"rating": 2, "body": SPAM})
+    assert (again["rating"], again["status"]) == (2, "pending")
+    shown = await ann.well("POST", PATH, {"rating": 2, "body": "Mediocre."})
+    assert (shown["status"], shown["reasons"]) == ("approved", [])
+    assert (await people.nobody().well("GET", PATH))["rating"] == {"average": 2.0, "count": 1}
+    assert (await moderator.well("GET", "/api/admin/moderation"))["items"] == []
+    held = await ann.well("POST", PATH, {"rating": 2, "body": SPAM})
+    assert held["status"] == "pending"
+    assert (await people.nobody().well("GET", PATH))["rating"]["count"] == 0
+
+
+async def test_reviews_can_be_walked(people: People, theatre: Theatre) -> None:
+    """Every page size gives each review once, also when many were written at one instant."""
+    await theatre.sql.execute(
+        "with author as (insert into users select from generate_series(1, 25) returning id)"
+        " insert into venue_reviews (venue_id, user_id, rating, status) select 1, id, 3, 'approved' from author"
+    )
+    for limit in (1, 7, 100):
+        ids = [item["id"] for item in await people.nobody().pages(PATH, limit)]
+        assert len(ids) == 25
+        assert ids == sorted(ids, reverse=True)
+
+
+BAD_REVIEWS: list[object] = [
+    b"", b"{", b"null", b"[1]", b"\xff", {}, {"rating": 0}, {"rating": 6}, {"rating": -1}, {"rating": 10**9},
+    {"rating": 10**30}, {"rating": 4.5}, {"rating": "5"}, {"rating": True}, {"rating": None}, {"rating": 5, "body": None},
+    {"rating": 5, "body": "x" * 2001}, {"rating": 5, "body": "a\u0000b"}, {"rating": 5, "body": "a\u001bb"},
+    {"rating": 5, "body": 7},
+]  # fmt: skip
+
+
+async def test_bad_reviews_are_refused(people: People) -> None:
+    """Wrong ratings and bodies are 400, venues that are none 404, and nothing is written."""
+    ann = await people.person()
+    for body in BAD_REVIEWS:
+        assert await ann.refused("POST", PATH, body) == "bad_request", body
+    for venue in ("0", "99", "-1", "9" * 30, "no-hall", "%00", "%FF", "x" * 2000):
+        path = f"/api/venues/{venue}/reviews"
+        assert await ann.refused("POST", path, {"rating": 5}) == "not_found", venue
+        assert await ann.refused("DELETE", path) == "not_found", venue
+        assert await ann.refused("GET", path) == "not_found", venue
+    for query in ("limit=0", "limit=-1", "limit=1000000000", "cursor=x", "cursor=" + "A" * 500):
+        assert await ann.refused("GET", f"{PATH}?{query}") == "bad_request", query
+    for method in ("POST", "DELETE"):
+        assert await people.nobody().refused(method, PATH, {"rating": 5}) == "unauthenticated"
+    for words in ("'; drop table venues; --", "<b>", "\u202e", "ش" * 2000, "👩‍👩‍👧‍👦" * 100):
+        assert (await ann.ask("POST", PATH, {"rating": 3, "body": words}))[0] in (200, 201)
+        assert (await ann.well("GET", PATH))["own"]["body"] == words
+
+
+async def test_one_fan_on_many_devices_has_one_review(people: People, theatre: Theatre) -> None:
+    """Twenty requests at once: one makes the review, the rest change it, and the counts add up."""
+    ann = await people.person()
+    answers = await asyncio.gather(
+        *(ann.ask("POST", PATH, {"rating": n % 5 + 1, "body": SPAM if n % 2 else f"Visit {n}"}) for n in range(20))
+    )
+    assert sorted(status for status, _ in answers) == [200] * 19 + [201]
+    assert await theatre.sql.fetchval("select count(*) from venue_reviews") == 1
+    assert await theatre.sql.fetch("select * from miscounts()") == []
+    own = (await ann.well("GET", PATH))["own"]
+    waiting = await theatre.sql.fetchval("select count(*) from content_moderation where status = 'pending'")
+    assert waiting == (own["status"] == "pending")
+
+
+async def test_row_security_guards_reviews(node: Node, people: People, theatre: Theatre) -> None:
+    """Even a handler that forgot to ask could not change, delete or write somebody else's review, or read a held one."""
+    ann, thief = await people.persons(2)
+    requests = node._databases.requests
+    for words, may_be_read in (("Fine.", True), (SPAM, False)):
+        _, review = await ann.ask("POST", PATH, {"rating": 5, "body": words})
+        for identity in (thief.identity, None):
+            async with requests.acting(identity) as connection:
+                stolen = await queries.update_review(
+                    connection, id=review["id"], rating=1, body="Bad.", status="approved"
+                )
+                assert stolen is None
+                seen = await queries.own_review(connection, venue_id=1, user_id=ann.id)
+                assert (seen is not None) == may_be_read
+                await queries.delete_own_review(connection, venue_id=1, user_id=ann.id)
+        assert await theatre.sql.fetchval("select body from venue_reviews") == words
+    victim = await people.person()
+    with pytest.raises(Exception, match="row-level security"):
+        async with requests.acting(thief.identity) as connection:
+            await queries.insert_review(connection, venue_id=1, user_id=victim.id, rating=1, body="", status="approved")

@@ -1,0 +1,52 @@
+"""An account stays for as long as a token of its may be good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from server.app import Node
+from server.people.sessions import mint_token
+from tests.support.theatre import SECRET, Theatre
+
+DAYS_LEFT = "select extract(day from token_until - now())::int from users where id = $1"
+
+
+async def post_session(node: Node, **options: Any) -> dict[str, Any]:
+    """Signs in."""
+    async with aiohttp.ClientSession() as http, http.post(f"{node.url}/api/session", **options) as response:
+        assert response.status == 201
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def test_staying_signed_in_keeps_the_account(node: Node, theatre: Theatre) -> None:
+    """A new token means that the account is not cleaned away while it lasts."""
+    session = await post_session(node)
+    user_id = session["user"]["id"]
+    assert await theatre.sql.fetchval(DAYS_LEFT, user_id) == 89
+    await theatre.sql.execute("update users set token_until = now() + interval '3 days' where id = $1", user_id)
+    bearer = {"Authorization": f"Bearer {session['token']}"}
+    again = await post_session(node, json={"keep": True}, headers=bearer)
+    assert again["user"]["id"] == user_id
+    assert await theatre.sql.fetchval(DAYS_LEFT, user_id) == 89
+
+
+async def test_a_role_is_the_accounts_not_the_tokens(node: Node, theatre: Theatre) -> None:
+    """Who was a moderator when the token was made has no power of theirs left; who has become one gets it."""
+    demoted, promoted = await theatre.users(2)
+    await theatre.sql.execute("update users set role = 'moderator' where id = $1", promoted)
+    async with aiohttp.ClientSession() as http:
+
+        async def status(token: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.get(f"{node.url}/api/admin/moderation", headers=headers) as response:
+                return response.status
+
+        assert await status(mint_token(SECRET, demoted, "moderator")) == 403
+        assert await status(mint_token(SECRET, promoted, "user")) == 403
+        bearer = {"Authorization": f"Bearer {mint_token(SECRET, promoted, 'user')}"}
+        session = await post_session(node, json={"keep": True}, headers=bearer)
+        assert session["user"] == {"id": promoted, "role": "moderator"}
+        assert await status(session["token"]) == 200

@@ -1,0 +1,180 @@
+"""Every table of the schema is written and read by code that exists; so is every enum by a column.
+
+A way is written as it is gone: a named query, the functions it calls (`name()`), and the tables whose triggers call the
+next one (`table!`), up to what writes or reads the table itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import server
+
+FOLDER = Path(server.__file__).parent
+TABLES_MIN, ENUMS_MIN = 29, 13
+
+COMMIT = "voting/queries.sql:commit_votes > commit_votes()"
+
+# table: (the way that writes it, the way that reads it)
+TABLES = {
+    "users": ("people/queries.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
+    "user_profiles": ("people/profiles.sql:update_profile", "people/privacy.sql:profile"),
+    "user_follows_artists": ("people/follows.sql:follow", "people/follows.sql:list_follows"),
+    "user_show_attendance": ("people/follows.sql:attend", "people/follows.sql:list_attendance"),
+    "artists": ("sync/queries.sql:put_artists", "catalog/queries.sql:bill_of_show"),
+    "venues": ("sync/queries.sql:put_venues", "catalog/queries.sql:list_venues"),
+    "songs": ("sync/queries.sql:put_songs", "catalog/queries.sql:song_by_id"),
+    "shows": ("sync/queries.sql:put_shows", "catalog/queries.sql:list_shows"),
+    "setlists": ("sync/queries.sql:put_sets", "catalog/queries.sql:songs_of_show"),
+    "setlist_songs": ("sync/queries.sql:put_set_songs", "catalog/queries.sql:songs_of_show"),
+    "show_artists": ("sync/queries.sql:put_supports", "catalog/queries.sql:bill_of_show"),
+    "artist_songs": (
+        "sync/queries.sql:put_set_songs > setlist_songs! > count_inserted_setlist_songs()",
+        "catalog/queries.sql:songs_of_artist",
+    ),
+    "artist_stats": (
+        "people/follows.sql:follow > user_follows_artists! > count_follows()",
+        "people/follows.sql:follower_count",
+    ),
+    "votes": (COMMIT, "voting/queries.sql:fetch_seed_ballots"),
+    "vote_analytics": (COMMIT, "people/privacy.sql:vote_history"),
+    "vote_rollups": (COMMIT, "insight/queries.sql:vote_series"),
+    "user_vote_limits": (COMMIT, "voting/queries.sql:fetch_seed_ballots"),
+    "log_positions": (COMMIT, "voting/queries.sql:fetch_positions"),
+    "log_commits": (COMMIT, "voting/queries.sql:fetch_commits"),
+    "show_trending": (
+        "insight/queries.sql:update_trending_scores > update_trending_scores()",
+        "insight/queries.sql:trending_shows > get_trending_shows()",
+    ),
+    "venue_reviews": ("people/reviews.sql:insert_review", "people/reviews.sql:list_reviews"),
+    "content_moderation": ("people/holding.sql:enter_queue", "people/moderation.sql:list_queue"),
+    "reports": ("people/moderation.sql:insert_report", "people/moderation.sql:find_report"),
+    "user_bans": ("people/bans.sql:insert_ban", "people/bans.sql:active_bans"),
+    "moderation_log": ("people/moderation.sql:log_decision", "people/moderation.sql:list_decisions"),
+    "audit_log": ("people/moderation.sql:log_power", "people/privacy.sql:audit_log"),
+    "email_preferences": ("people/mail/queries.sql:save_preferences", "people/mail/queries.sql:fetch_preferences"),
+    "email_queue": ("people/mail/queries.sql:queue_announcements", "people/mail/queries.sql:claim_due"),
+    "email_log": ("people/mail/queries.sql:settle", "people/privacy.sql:email_log"),
+    "email_unsubscribes": ("people/mail/queries.sql:stop_address", "people/mail/queries.sql:fetch_stop"),
+    "api_keys": ("people/keys.sql:insert_key", "people/keys.sql:list_keys"),
+    "sync_jobs": ("sync/queries.sql:insert_job", "sync/queries.sql:fetch_jobs"),
+    "sync_progress": ("sync/queries.sql:put_progress", "sync/queries.sql:fetch_jobs"),
+    "import_log": ("sync/queries.sql:insert_outcomes", "sync/queries.sql:fetch_jobs"),
+    "service_health": ("admin/health.sql:add_health", "admin/health.sql:fetch_health"),
+    "platform_stats": (
+        "admin/statistics.sql:refresh_platform_stats > refresh_platform_stats()",
+        "admin/statistics.sql:platform_days",
+    ),
+    "database_operations": ("admin/operations.sql:insert_operation", "admin/operations.sql:operation_by_id"),
+}
+
+# Written, and nothing calls them yet. Whoever does takes the name out.
+NOT_CALLED_YET = {"fetch_outcomes"}
+
+# dbmate's own.
+NOT_OURS = {"schema_migrations"}
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"--[^\n]*", "", text)
+
+
+def named_queries() -> dict[str, str]:
+    """Every named query, as `folder/file.sql:name`, and its text."""
+    found = {}
+    for path in FOLDER.rglob("*.sql"):
+        for name, text in re.findall(
+            r"^-- name: (\w+)\S*\n(.*?)(?=^-- name: |\Z)", path.read_text(), re.MULTILINE | re.DOTALL
+        ):
+            found[f"{path.relative_to(FOLDER).as_posix()}:{name}"] = without_comments(text)
+    return found
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+def mentions(text: str, table: str, *, writes: bool) -> bool:
+    verbs = r"insert\s+into|update|delete\s+from|copy" if writes else r"(?<!delete )from|join|,"
+    return re.search(rf"(?:{verbs})\s+(?:only\s+|public\.)?{table}\b", text, re.IGNORECASE) is not None
+
+
+async def broken(sql: Any, table: str, way: str, *, writes: bool) -> str:
+    """The first step of a way that does not lead to the next; nothing: it leads to the table."""
+    queries = named_queries()
+    steps = way.split(" > ")
+    text = queries.get(steps[0])
+    if text is None:
+        return f"there is no query {steps[0]}"
+    name = steps[0].rpartition(":")[2]
+    # As an attribute, by its name, or as the field of an export that is filled by the query of the same name.
+    called = re.compile(rf"[.\"']{name}\b|^    {name}: ", re.MULTILINE)
+    if not any(called.search(path.read_text()) for path in FOLDER.rglob("*.py")):
+        return f"nothing calls {steps[0]}"
+    before = steps[0]
+    for step in steps[1:]:
+        if step.endswith("!"):
+            if not mentions(text, step[:-1], writes=True):
+                return f"{before} does not write {step[:-1]}"
+            rows = await sql.fetch(
+                "select pg_get_triggerdef(oid) as text from pg_trigger where tgrelid = $1::text::regclass", step[:-1]
+            )
+            text = "\n".join(row["text"] for row in rows)
+        else:
+            if f"{step[:-1]}" not in text:
+                return f"{before} does not call {step}"
+            text = await sql.fetchval(
+                "select string_agg(pg_get_functiondef(oid), '') from pg_proc where proname = $1", step[:-2]
+            )
+            if text is None:
+                return f"there is no function {step}"
+            text = without_comments(text)
+        before = step
+    return "" if mentions(text, table, writes=writes) else f"{before} does not {'write' if writes else 'read'} {table}"
+
+
+async def test_every_table_is_listed(sql: Any) -> None:
+    """Exactly those of the schema, partitions aside; at least as many as were asked for."""
+    rows = await sql.fetch(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
+        " and oid not in (select objid from pg_depend where deptype = 'e')"
+    )
+    assert {row["relname"] for row in rows} - NOT_OURS == TABLES.keys()
+    assert len(TABLES) >= TABLES_MIN
+
+
+async def test_every_table_is_written_and_read(sql: Any) -> None:
+    """Each way is there, step by step, and begins with a query that is called."""
+    found = []
+    for table, (writing, reading) in TABLES.items():
+        for way, writes in ((writing, True), (reading, False)):
+            if problem := await broken(sql, table, way, writes=writes):
+                found.append(f"{table}: {problem}")
+    assert not found, "\n".join(found)
+
+
+async def test_every_query_is_called() -> None:
+    """A named query that nothing calls is dead."""
+    code = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
+    names = {name.rpartition(":")[2] for name in named_queries()}
+    assert {name for name in names if not re.search(rf"\b{name}\b", code)} == NOT_CALLED_YET
+
+
+async def test_every_enum_is_a_columns_type(sql: Any) -> None:
+    """At least as many as were asked for, none of them idle."""
+    rows = await sql.fetch(
+        "select t.typname as name, exists (select from pg_attribute a join pg_class c on c.oid = a.attrelid"
+        " where c.relkind in ('r', 'p') and a.atttypid in (t.oid, t.typarray)) as is_used"
+        " from pg_type t where t.typtype = 'e' and t.typnamespace = 'public'::regnamespace"
+    )
+    assert len(rows) >= ENUMS_MIN
+    assert {row["name"] for row in rows if not row["is_used"]} == set()

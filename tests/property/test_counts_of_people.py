@@ -1,0 +1,168 @@
+"""Random follows, attendance, reviews, reports and decisions: what is stored as a count is what the rows say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from server.clock import SystemClock
+from server.errors import Refused
+from server.people.accounts import AccountRoutes
+from server.people.follows import FollowRoutes
+from server.people.moderation import ModerationRoutes
+from server.people.reports import ReportRoutes
+from server.people.reviews import ReviewRoutes
+from server.protocol.endpoints import Call, Endpoint
+from server.protocol.identity import Identity
+from server.protocol.parameters import parse_body, parse_query
+from server.store.database import REQUEST_ROLE, Database
+from tests.support.theatre import Theatre
+
+FANS = 3
+TEXTS = ["", "Fine.", "Good sound.", "cheap tickets at www.example.org", "what a shit place"]
+
+FAN = st.integers(0, FANS - 1)
+STEP = st.one_of(
+    st.tuples(st.sampled_from(["PUT", "DELETE"]), st.just("/api/artists/{artist}/follow"), FAN, st.integers(1, 2)),
+    st.tuples(st.sampled_from(["PUT", "DELETE"]), st.just("/api/shows/{show}/attendance"), FAN, st.integers(1, 2)),
+    st.tuples(st.just("POST"), st.just("/api/venues/{venue}/reviews"), FAN, st.integers(1, 2),
+              st.integers(1, 5), st.sampled_from(TEXTS)),
+    st.tuples(st.just("POST"), st.just("/api/venues/{venue}/reviews"), FAN, st.integers(1, 2),
+              st.integers(1, 5), st.sampled_from(TEXTS)),
+    st.tuples(st.just("DELETE"), st.just("/api/venues/{venue}/reviews"), FAN, st.integers(1, 2)),
+    st.tuples(st.just("report"), FAN, st.integers(0, 5)),
+    st.tuples(st.just("report"), FAN, st.integers(0, 5)),
+    st.tuples(st.just("decide"), st.integers(0, 5), st.booleans()),
+    st.tuples(st.just("decide"), st.integers(0, 5), st.booleans()),
+    st.tuples(st.just("erase"), FAN),
+)  # fmt: skip
+
+
+@dataclass
+class World:
+    """Two artists, shows and venues; fans, one of whom may be erased and come back as somebody new; a moderator."""
+
+    theatre: Theatre
+    endpoints: dict[tuple[str, str], Endpoint]
+    moderator: Identity
+    fans: list[Identity]
+    outcomes: set[str]
+
+    async def ask(self, method: str, path: str, who: Identity, body: bytes = b"", **names: object) -> Any:
+        """A call of an endpoint, past HTTP; None: it was refused, as some of these must be."""
+        endpoint = self.endpoints[method, path]
+        call = Call(
+            path={name: str(value) for name, value in names.items()},
+            query=None if endpoint.query is None else parse_query([("limit", "100")], endpoint.query),
+            body=None if endpoint.body is None else parse_body(body, endpoint.body),
+            identity=who,
+        )
+        try:
+            answer = (await endpoint.handler(call)).document
+        except Refused as refusal:
+            self.outcomes.add(refusal.code)
+            return None
+        self.outcomes.add(f"{method} {path}")
+        return answer
+
+    async def play(self, steps: list[Any]) -> None:
+        """One example; after each step the counts are compared with the rows."""
+        self.fans = [Identity(user_id, "user") for user_id in await self.theatre.users(FANS)]
+        for step in steps:
+            await self._do(step)
+            assert await self.theatre.sql.fetch("select * from miscounts()") == [], step
+            await self._compare_queue()
+
+    async def _do(self, step: Any) -> None:
+        match step:
+            case ("decide", number, is_kind):
+                await self._decide(number, is_kind=is_kind)
+            case ("erase", fan):
+                await self.theatre.sql.fetch("select erase_user($1)", self.fans[fan].user_id)
+                (user_id,) = await self.theatre.users(1)
+                self.fans[fan] = Identity(user_id, "user")
+            case ("report", fan, number):
+                rows = await self.theatre.sql.fetch("select id from venue_reviews order by id desc limit 6")
+                review = rows[number % len(rows)]["id"] if rows else 10**9
+                body = b'{"review":%d,"reason":"x"}' % review
+                await self.ask("POST", "/api/reports", self.fans[fan], body)
+            case ("POST", path, fan, venue, rating, text):
+                body = b'{"rating":%d,"body":"%b"}' % (rating, text.encode())
+                await self.ask("POST", path, self.fans[fan], body, venue=venue)
+            case (method, path, fan, number):
+                name = path[path.index("{") + 1 : path.index("}")]
+                await self.ask(method, path, self.fans[fan], **{name: number})
+
+    async def _decide(self, number: int, *, is_kind: bool) -> None:
+        items = (await self.ask("GET", "/api/admin/moderation", self.moderator)).items
+        if not items:
+            return
+        item = items[number % len(items)]
+        if item.kind == "held":
+            path, name, words = "/api/admin/moderation/{held}", "held", (b"approve", b"reject")
+        else:
+            path, name, words = "/api/admin/reports/{report}", "report", (b"dismiss", b"uphold")
+        body = b'{"decision":"%b"}' % words[not is_kind]
+        assert await self.ask("POST", path, self.moderator, body, **{name: item.id}) is not None
+
+    async def _compare_queue(self) -> None:
+        """What is held back waits in the queue, once, and nothing else does."""
+        rows = await self.theatre.sql.fetch(
+            "select r.id as review, r.status::text, count(m.id) as waiting from venue_reviews r"
+            " left join content_moderation m on m.review_id = r.id and m.status = 'pending' group by r.id"
+        )
+        assert all(row["waiting"] == (row["status"] == "pending") for row in rows)
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """The rooms' endpoints on a database, as requests see it."""
+    requests = await Database.open(database_url, role=REQUEST_ROLE)
+    async with Theatre.open(database_url) as theatre:
+        await theatre.sql.execute(
+            "insert into artists (slug, name) values ('duo', 'Duo');"
+            "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+            " values ('club', 'Club', 'Ghent', 'BE', 51, 3.7, 'Europe/Brussels')"
+        )
+        for show_id in (1, 2):
+            await theatre.show(show_id, song_count=0)
+        moderator = await theatre.sql.fetchval("insert into users (role) values ('moderator') returning id")
+        routes = [
+            FollowRoutes(requests), ReviewRoutes(requests), ReportRoutes(requests), ModerationRoutes(requests),
+            AccountRoutes(requests, SystemClock()),
+        ]  # fmt: skip
+        endpoints = {(each.method, each.path): each for room in routes for each in room.endpoints()}
+        yield World(theatre, endpoints, Identity(moderator, "moderator"), [], set())
+    await requests.close()
+
+
+async def test_counts_are_what_the_rows_say(world: World) -> None:
+    """After every step of every random sequence; what waits for a moderator is what is held back."""
+    loop = asyncio.get_running_loop()
+
+    @settings(
+        max_examples=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps=st.lists(STEP, min_size=10, max_size=30))
+    def examples(steps: list[Any]) -> None:
+        asyncio.run_coroutine_threadsafe(world.play(steps), loop).result()
+
+    await loop.run_in_executor(None, examples)
+    # The random steps did reach everything.
+    assert world.outcomes >= {
+        "PUT /api/artists/{artist}/follow", "DELETE /api/artists/{artist}/follow",
+        "PUT /api/shows/{show}/attendance", "DELETE /api/shows/{show}/attendance",
+        "POST /api/venues/{venue}/reviews", "DELETE /api/venues/{venue}/reviews", "POST /api/reports",
+        "POST /api/admin/moderation/{held}", "POST /api/admin/reports/{report}", "conflict", "not_found", "bad_request",
+    }  # fmt: skip

@@ -1,0 +1,171 @@
+"""Random casts and erasures, some votes committed and some only in the log: counts are those of the rules in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from server.people.privacy import erase
+from server.protocol.identity import Identity
+from server.voting import reconcile
+from server.voting.forgetting import Forgetting
+from server.voting.tallies import Tallies
+from tests.property.ballot_model import Model, ModelShow
+from tests.support.booth import SHARD_COUNT, Booth
+from tests.support.theatre import Show, Theatre, until
+from tests.support.traces import traces_in_postgres, traces_in_valkey
+
+USERS_PER_EXAMPLE = 4
+# Two shows share shard 1.
+BUDGETS = {1: None, 17: 3, 2: 2}
+_USER_IDS = itertools.count(700_000_123_001)
+
+
+@dataclass(frozen=True)
+class Casts:
+    """Casts in this order. Each: (show, user by number, [(song by place, choice)])."""
+
+    casts: list[tuple[int, int, list[tuple[int, str]]]]
+
+
+class Drain:
+    """Everything so far is moved into PostgreSQL."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Users by number are erased, all at once, while the log is as it is; then it is drained."""
+
+    users: set[int]
+
+
+CAST = st.tuples(
+    st.sampled_from(sorted(BUDGETS)),
+    st.integers(0, USERS_PER_EXAMPLE - 1),
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(["up", "down", "none"])),
+        min_size=1, max_size=3, unique_by=lambda vote: vote[0],
+    ),
+)  # fmt: skip
+CASTS = st.builds(Casts, st.lists(CAST, min_size=1, max_size=8))
+LEAVE = st.builds(Leave, st.sets(st.integers(0, USERS_PER_EXAMPLE - 1), min_size=1, max_size=2))
+STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, LEAVE, st.builds(Drain)), min_size=2, max_size=10)
+
+
+@dataclass
+class World:
+    """Engines, and what the model says: of whom is there, of what is committed, and of ballots that are nobody's."""
+
+    booth: Booth
+    theatre: Theatre
+    forgetting: Forgetting
+    tallies: Tallies
+    shows: dict[int, Show]
+    model: Model
+    committed: dict[tuple[int, int], dict[int, str]] = field(default_factory=dict)
+    gone: list[int] = field(default_factory=list)
+
+    async def play(self, steps: list[Any]) -> None:
+        """One example: new users, then the steps, then a look at everything."""
+        users = list(itertools.islice(_USER_IDS, USERS_PER_EXAMPLE))
+        await self.theatre.sql.execute(
+            "insert into users (id) overriding system value select unnest($1::bigint[])", users
+        )
+        self.model.users.update(users)
+        for step in steps:
+            match step:
+                case Casts():
+                    await self._cast([(show, users[number], votes) for show, number, votes in step.casts])
+                case Drain():
+                    await self.drain()
+                case Leave():
+                    await self._leave({users[number] for number in step.users} & self.model.users)
+        await self.drain()
+        await self._compare()
+
+    async def _cast(self, casts: list[tuple[int, int, list[tuple[int, str]]]]) -> None:
+        given = [
+            (show, user, [(self.shows[show].songs[place], choice) for place, choice in votes])
+            for show, user, votes in casts
+        ]
+        outcomes = await self.booth.decided(given)
+        for user in dict.fromkeys(user for _, user, _ in given):
+            for (show, by, votes), outcome in zip(given, outcomes, strict=True):
+                if by == user:
+                    assert outcome.code == self.model.cast(show, user, votes), (show, user, votes)
+
+    async def _leave(self, users: set[int]) -> None:
+        database, forget = self.booth.database, self.forgetting.forget
+        assert all(await asyncio.gather(*[erase(database, forget, Identity(user, "user"), user) for user in users]))
+        self.gone += users
+        self.model.users -= users
+        for show, user in list(self.model.ballots):
+            if user in users:
+                # What was not committed is dropped; what was counts on, and belongs to nobody.
+                self.model.ballots[show, user] = self.committed.get((show, user), {})
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Everything that is in the log goes into PostgreSQL."""
+        async with self.booth.writer():
+            await until(self.booth.is_drained)
+        self.committed = deepcopy(self.model.ballots)
+
+    async def _compare(self) -> None:
+        sql = self.theatre.sql
+        for show_id in self.shows:
+            tally = self.model.tally(show_id)
+            assert await self.theatre.tally(show_id) == tally == await self.theatre.counted(show_id)
+            shown = await self.tallies.read(show_id)
+            assert shown is not None
+            assert [list(counts) for counts in shown.counts] == tally
+        assert await reconcile.run(self.booth.database.url, self.booth.redis_url) == []
+        assert await sql.fetch("select * from integrity_check()") == []
+        # The writer may have stopped before it trimmed its last entries; the next one does.
+        async with self.booth.writer():
+            await until(self._is_clean)
+        assert await traces_in_postgres(sql, *self.gone) == []
+
+    async def _is_clean(self) -> bool:
+        return not await traces_in_valkey(self.booth.redis_url, *self.gone)
+
+
+@pytest.fixture
+async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    """Three shows on two shards, with an intake and no writer."""
+    async with Theatre.open(database_url) as theatre, Booth.open(database_url, redis_url) as booth:
+        shows = {show: await theatre.show(show, song_count=4, budget=budget) for show, budget in BUDGETS.items()}
+        model = Model(1_000, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
+        forgetting = Forgetting(redis_url, shard_count=SHARD_COUNT)
+        tallies = Tallies(redis_url, booth.database, shard_count=SHARD_COUNT)
+        yield World(booth, theatre, forgetting, tallies, shows, model)
+        await forgetting.close()
+        await tallies.close()
+
+
+async def test_who_leaves_takes_no_count_along(world: World) -> None:
+    """Committed votes count on, uncommitted ones never do, and all copies say the same without a name."""
+    loop = asyncio.get_running_loop()
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps=STEPS)
+    def examples(steps: list[Any]) -> None:
+        asyncio.run_coroutine_threadsafe(world.play(steps), loop).result()
+
+    await loop.run_in_executor(None, examples)
+    assert world.gone

@@ -1,0 +1,117 @@
+"""The contract as the app itself states it, and one node in a process of its own to hold to it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import asyncpg
+
+from server.app import Databases, Node
+from server.openapi import describe
+from server.people.sessions import mint_token
+from server.protocol.endpoints import Endpoint
+from server.protocol.identity import ROLES
+from server.store.database import Database
+from tests.support.node import SECRET, NodeProcess
+from tests.support.theatre import settings
+
+# Far above the ids that tests try, so that nobody bans, promotes or erases who asks.
+FIRST_ASKER = 4_000_000_000
+
+
+def served_endpoints() -> list[Endpoint]:
+    """What a node serves, without any engine."""
+
+    async def build() -> list[Endpoint]:
+        unused = Mock(spec=Database, url="postgresql://nowhere")
+        node = Node(settings("postgresql://nowhere", "redis://nowhere"), Databases(unused, unused, unused), 16)
+        return node.endpoints
+
+    return asyncio.run(build())
+
+
+def title(endpoint: Endpoint) -> str:
+    """How a test names an endpoint."""
+    return f"{endpoint.method} {endpoint.path}"
+
+
+ENDPOINTS = served_endpoints()
+DOCUMENT: dict[str, Any] = {**describe(ENDPOINTS)}
+
+
+# Whatever has an id: the sample data and who asks have one with this id.
+EXISTING = 1
+
+
+def path_values(endpoint: Endpoint) -> dict[str, Any]:
+    """What exists, for the names in an endpoint's path."""
+    names = re.findall(r"\{(\w+)", endpoint.path)
+    # Staff is given a user of the endpoint's own: one of them erases whom it is given.
+    is_for_staff = endpoint.access in ("moderator", "admin")
+    return {name: asker(endpoint, "user") if name == "user" and is_for_staff else EXISTING for name in names}
+
+
+def query_values(endpoint: Endpoint) -> dict[str, str]:
+    """What exists, for the parameters of a query that are needed and name something."""
+    parameters = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()].get("parameters", [])
+    names = {found["name"] for found in parameters if found["in"] == "query" and found["required"]}
+    return dict.fromkeys(names & {"show", "artist", "venue", "song"}, str(EXISTING))
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running node, and who asks it: for each endpoint a user of its own in each role, since one of them erases itself."""
+
+    url: str
+    process: NodeProcess
+    slugs: dict[str, str]  # of what has the id 1
+
+    def headers(self, endpoint: Endpoint, role: str | None = None) -> dict[str, str]:
+        """The headers of somebody who may; of the least role that may, if none is given."""
+        role = role or ("user" if endpoint.access == "anyone" else endpoint.access)
+        user = asker(endpoint, role)
+        return {"Authorization": f"Bearer {mint_token(SECRET, user, role)}"}
+
+    def complaint(self) -> str:
+        """What the node's log says of the first bug; nothing is all that bad input may bring about."""
+        log = self.process.log_path.read_text()
+        found = re.search(r'^.*("level": ?"(error|critical)"|Traceback)', log, re.MULTILINE)
+        return log[found.start() :][:4_000] if found else ""
+
+
+def asker(endpoint: Endpoint, role: str) -> int:
+    """The user who asks an endpoint in a role."""
+    return FIRST_ASKER + len(ROLES) * ENDPOINTS.index(endpoint) + ROLES.index(role)
+
+
+@asynccontextmanager
+async def running_api(folder: Path, database_url: str, redis_url: str) -> AsyncIterator[Api]:
+    """A node with the sample data."""
+    async with NodeProcess.running(folder, "--demo", DATABASE_URL=database_url, REDIS_URL=redis_url) as process:
+        connection = await asyncpg.connect(database_url)
+        try:
+            askers = [(asker(endpoint, role), role) for endpoint in ENDPOINTS for role in ROLES]
+            await connection.executemany(
+                "insert into users (id, role) overriding system value values ($1, $2::user_role)", askers
+            )
+            await connection.execute(
+                "insert into user_profiles (user_id, display_name, is_public, status)"
+                " values ($1, 'Somebody', true, 'approved')"
+                " on conflict (user_id) do update set is_public = true, status = 'approved'",
+                EXISTING,
+            )
+            tables = {"show": "shows", "artist": "artists", "venue": "venues"}
+            slugs = {
+                name: await connection.fetchval(f"select slug from {table} where id = {EXISTING}")
+                for name, table in tables.items()
+            }
+        finally:
+            await connection.close()
+        yield Api(process.url, process, slugs)

@@ -1,0 +1,153 @@
+-- A large catalogue with a large audience, for looking at plans: made in seconds, without triggers. What the
+-- triggers would keep and plans depend on (bills, words, statistics of artists) is made here; tallies stay zero.
+
+set session_replication_role = replica;
+
+insert into artists (slug, name, genre, country)
+select 'artist-' || n, initcap(substr(md5(n::text), 1, 6)) || ' ' || initcap(substr(md5('b' || n), 1, 8)), 'Rock', 'GB'
+  from generate_series(1, 4000) n;
+
+insert into artist_stats (artist_id, follower_count, show_count, score)
+select id, id % 100, 10, case when id % 10 = 0 then id else 0 end from artists;
+
+insert into venues (slug, name, city, region, country, latitude, longitude, time_zone, capacity)
+select 'venue-' || n, 'Hall ' || substr(md5(n::text), 1, 8), initcap(substr(md5((n % 500)::text), 1, 7)), 'NY', 'US',
+       degrees(asin(2 * mod(n * 0.618034, 1)::float8 - 1)), mod(n * 0.7548776662, 1)::float8 * 360 - 180, 'UTC', n
+  from generate_series(1, 4000) n;
+
+insert into songs (artist_id, title)
+select 1 + n % 4000, initcap(substr(md5(n::text), 1, 5)) || ' ' || substr(md5('t' || n), 1, 6) || case when n % 9 = 0 then ' Love' else '' end
+  from generate_series(1, 20000) n;
+
+insert into users (created_at, updated_at) select now() - n * interval '30 minutes', now() from generate_series(1, 50000) n;
+update users set role = 'admin' where id <= 5;
+insert into users (nobody) select n from generate_series(1, 50) n;
+
+-- Ten years of shows: 30 live, 3,000 to come, the rest over, every thirtieth cancelled.
+insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, status, opens_at, closes_at,
+                   finalised_at, created_at)
+select 'show-' || n, 1 + n % 4000, 1 + (n * 7) % 4000, 'Tour of ' || substr(md5(n::text), 1, 6), s.at::date, 'UTC', s.at,
+       case when n % 30 = 0 then 'cancelled' when n > 17030 then 'upcoming' when n > 17000 then 'live' else 'finished' end::show_status,
+       s.at - interval '30 days', s.at, case when n <= 17000 then s.at end, s.at - interval '40 days'
+  from generate_series(1, 20000) n
+ cross join lateral (select date_trunc('minute', now()) + case when n > 17030 then (n - 17030) * interval '3 hours'
+                                        when n > 17000 then interval '0' else (n - 17001) * interval '5 hours' end as at) s;
+
+insert into show_artists (show_id, artist_id, billing, position) select id, artist_id, 'headliner', 1 from shows;
+insert into show_artists (show_id, artist_id, billing, position)
+select id, 1 + (artist_id + 13) % 4000, 'support', 2 from shows where id % 3 = 0;
+select refresh_show_words((select array_agg(id) from shows));
+
+insert into setlists (show_id, type, name, position, kind)
+select w.id, t.type, 'Main set', 1, 'main'
+  from shows w cross join unnest(enum_range(null::setlist_type)) as t (type)
+ where t.type = 'predicted' or w.status = 'finished';
+update setlists set artist_id = 1 + (show_id + 13) % 4000 where id % 200 = 0;
+
+insert into setlist_songs (setlist_id, show_id, song_id, position, played_at)
+select l.id, l.show_id, 1 + (l.show_id % 4000 + 4000 * p) % 20000, p, case when l.type = 'actual' then now() end
+  from setlists l cross join generate_series(1, 5) p;
+
+insert into artist_songs (artist_id, song_id, predicted_count, played_count, last_played_on)
+select 1 + id % 4000, id, id % 20, id % 7, current_date from songs;
+
+-- Ballots of 10,000 fans: four songs of each set in three shows.
+insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
+select e.id, u.id, e.show_id, case when (e.id + u.id) % 4 = 0 then 'down' else 'up' end::vote_choice,
+       now() - (u.id % 5000) * interval '5 minutes'
+  from generate_series(1, 50000, 5) as u (id)
+ cross join generate_series(0, 2) as k
+  join setlist_songs e on e.show_id = 1 + (u.id * 3 + k * 4001) % 20000 and e.position <= 4
+    on conflict do nothing;
+insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
+select show_id, setlist_song_id, user_id, null, choice, cast_at from votes order by cast_at;
+insert into vote_rollups (show_id, hour, up_count, down_count)
+select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'),
+       count(*) filter (where choice = 'down')
+  from votes group by 1, 2;
+insert into user_vote_limits (user_id, day, spent) select id, current_date - (id % 30)::int, 20 from users where id <= 50000;
+insert into show_trending (show_id, score, votes_24h, refreshed_at)
+select id, id, 1, now() from shows where status in ('upcoming', 'live');
+insert into log_commits (shard, position, entries, committed_at)
+select n % 16, n, array[n], now() - n * interval '30 milliseconds' from generate_series(1, 20000) n;
+update log_positions set position = 20000;
+
+insert into user_profiles (user_id, display_name, is_public) select id, 'Fan ' || substr(md5(id::text), 1, 8), id % 2 = 0 from users where id <= 50000 and id % 2 = 0;
+insert into user_follows_artists (user_id, artist_id, created_at)
+select n, 1 + (n * k * 17) % 4000, now() - (n % 9000) * interval '1 hour' from generate_series(1, 50000, 3) n, generate_series(1, 4) k
+    on conflict do nothing;
+insert into user_show_attendance (user_id, show_id, created_at)
+select n, 1 + (n * k * 17) % 20000, now() - (n % 9000) * interval '1 hour' from generate_series(1, 50000, 3) n, generate_series(1, 4) k
+    on conflict do nothing;
+insert into venue_reviews (venue_id, user_id, rating, body, status, created_at, updated_at)
+select 1 + (n * 7) % 4000, n, 1 + n % 5, 'Good', case when n % 40 = 0 then 'pending' else 'approved' end::moderation_status,
+       now() - n * interval '1 hour', now() - n * interval '1 hour'
+  from generate_series(1, 20000) n;
+insert into content_moderation (review_id, status, decided_at, decided_by)
+select id, case when id % 40 = 0 then 'pending' else 'approved' end::moderation_status,
+       case when id % 40 <> 0 then now() end, case when id % 40 <> 0 then 1 + id % 5 end
+  from venue_reviews;
+insert into content_moderation (profile_id, status, decided_at, decided_by)
+select user_id, case when user_id % 40 = 0 then 'pending' else 'approved' end::moderation_status,
+       case when user_id % 40 <> 0 then now() end, case when user_id % 40 <> 0 then 1 + user_id % 5 end
+  from user_profiles where user_id <= 20000;
+insert into reports (reporter_id, review_id, reason, status, decided_at, decided_by)
+select id * 2, id, 'Rude', case when id % 20 = 0 then 'open' else 'dismissed' end::report_status,
+       case when id % 20 <> 0 then now() end, case when id % 20 <> 0 then 1 + id % 5 end
+  from venue_reviews where id <= 10000;
+insert into reports (reporter_id, profile_id, reason, status, decided_at, decided_by)
+select user_id + 1, user_id, 'Rude', case when user_id % 20 = 0 then 'open' else 'dismissed' end::report_status,
+       case when user_id % 20 <> 0 then now() end, case when user_id % 20 <> 0 then 1 + user_id % 5 end
+  from user_profiles where user_id <= 20000;
+insert into user_bans (user_id, kind, reason, banned_by, banned_at, expires_at, lifted_at, lifted_by)
+select n * 5, 'vote', 'Spam', 1 + n % 5, now() - n * interval '1 hour', null, case when n % 50 <> 0 then now() end,
+       case when n % 50 <> 0 then 1 + n % 5 end
+  from generate_series(1, 10000) n;
+insert into moderation_log (moderator_id, action, subject)
+select 1 + n % 5, 'review.approve', 'review:' || n from generate_series(1, 20000) n;
+insert into audit_log (actor_id, action, subject, at)
+select 1 + n % 5, 'show.lock', 'show:' || n, now() - n * interval '1 minute' from generate_series(1, 20000) n;
+
+insert into email_preferences (user_id, address, confirmed_at, frequency)
+select id, 'fan' || id || '@example.org', now(), case id % 4 when 0 then 'daily' when 1 then 'weekly' else 'immediately' end::email_frequency
+  from users where id <= 50000 and id % 2 = 1;
+insert into email_queue (user_id, kind, about, priority, status, not_before, created_at)
+select id, 'show_announced', 'show:' || 1 + id % 20000, 'normal', case when id % 100 = 1 then 'queued' else 'sent' end::email_status,
+       now() - id * interval '1 minute', now() - id * interval '1 minute'
+  from users where id <= 50000 and id % 2 = 1;
+insert into email_queue (user_id, kind, about, priority, status, not_before, created_at)
+select id, 'confirm_address', 'address:' || md5(id::text) || ':1', 'high', 'sent', now(), now() - id * interval '1 hour'
+  from users where id <= 10000 and id % 2 = 1;
+insert into email_log (queue_id, user_id, kind, status, at)
+select id, user_id, kind, 'sent', created_at from email_queue where status = 'sent' order by created_at;
+insert into email_unsubscribes (address_hash, reason)
+select sha256(convert_to('gone' || n, 'UTF8')), 'link' from generate_series(1, 10000) n;
+insert into api_keys (name, key_hash, role, user_id)
+select 'Key', sha256(convert_to('key' || n, 'UTF8')), 'user', n from generate_series(1, 3000) n;
+
+insert into sync_jobs (service, kind, subject, status, created_at)
+select 'file', 'import', 'artists.csv', case when n > 4990 then 'running' else 'succeeded' end::sync_status, now() - (5000 - n) * interval '1 hour'
+  from generate_series(1, 5000) n;
+insert into sync_progress (job_id, stage, done, total)
+select id, stage, 10, 10 from sync_jobs, unnest(enum_range(null::import_stage)) as stage;
+insert into import_log (job_id, stage, line, outcome, message)
+select id, 'artists', p, 'added', 'Somebody' from sync_jobs, generate_series(1, 6) p;
+insert into service_health (service, hour, ok_count, last_status)
+select service, date_trunc('hour', now(), 'UTC') - n * interval '1 hour', 60, 'ok'
+  from unnest(array['postgres', 'valkey', 'smtp']) as service, generate_series(0, 4000) n;
+insert into database_operations (operation, status, started_at, finished_at, started_by)
+select 'vacuum', 'succeeded', now() - n * interval '1 hour', now(), 1 + n % 5 from generate_series(1, 3000) n;
+insert into platform_stats (day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_count,
+                            new_follow_count, new_going_count, new_review_count, show_count)
+select current_date - n, 0, 0, 0, 0, 0, 0, 0, 0, 0 from generate_series(0, 3000) n;
+
+-- Counts that statements of the tests move.
+update artist_stats a set follower_count = f.count
+  from (select artist_id, count(*) from user_follows_artists group by 1) f where f.artist_id = a.artist_id;
+update shows w set attendance_count = g.count
+  from (select show_id, count(*) from user_show_attendance group by 1) g where g.show_id = w.id;
+update venues v set review_count = r.count, rating_sum = r.sum
+  from (select venue_id, count(*), sum(rating) from venue_reviews where status = 'approved' group by 1) r
+ where r.venue_id = v.id;
+
+set session_replication_role = origin;

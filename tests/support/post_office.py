@@ -1,0 +1,176 @@
+"""A real SMTP server in the test's own loop, that takes letters, defers, refuses, hangs and hangs up as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+OK = "250 OK"
+HANG = "hang"
+DROP = "drop"
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A letter that was taken."""
+
+    recipient: str
+    data: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        """The letter, read as a mail program reads it."""
+        message = message_from_bytes(self.data, policy=policy.SMTP)
+        assert isinstance(message, EmailMessage)
+        return message
+
+    @property
+    def text(self) -> str:
+        """Its plain text."""
+        return self._body("plain")
+
+    @property
+    def html(self) -> str:
+        """Its HTML."""
+        return self._body("html")
+
+    def _body(self, kind: str) -> str:
+        body = self.message.get_body((kind,))
+        assert body is not None
+        text: str = body.get_content()
+        return text
+
+
+class PostOffice:
+    """Build it with `open`. An answer is an SMTP reply, HANG or DROP.
+
+    at_recipient, at_data: address -> answer; at_sender: the answer to MAIL; after_data: address -> what happens once the
+    letter was taken, before its sender is told
+    """
+
+    def __init__(self) -> None:
+        self.arrived: list[Arrived] = []
+        self.at_recipient: dict[str, str] = {}
+        self.at_data: dict[str, str] = {}
+        self.after_data: dict[str, str] = {}
+        self.at_sender = OK
+        self.came = asyncio.Event()  # a letter was taken, or somebody hangs
+        self.released = asyncio.Event()  # who hangs goes on
+        self.logins: list[tuple[bytes, bytes]] = []
+        self.was_encrypted: list[bool] = []
+        self.connections = 0
+        self.port = 0
+        self.password = b"s3cret/&x"
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, needs_login: bool = False
+    ) -> AsyncIterator[PostOffice]:
+        """An open one, on a port of its own."""
+        office = cls()
+        loop = asyncio.get_running_loop()
+        protocols: list[SMTP] = []
+
+        def connected() -> SMTP:
+            with warnings.catch_warnings():
+                # It does not see the encryption outside of itself, and warns of a password on an open line.
+                warnings.simplefilter("ignore")
+                protocol = SMTP(
+                    office,
+                    loop=loop,
+                    hostname="post.example.org",
+                    tls_context=starttls,
+                    auth_required=needs_login,
+                    auth_require_tls=starttls is not None,
+                    authenticator=office._authenticate,
+                )
+            office.connections += 1
+            protocols.append(protocol)
+            return protocol
+
+        server = await loop.create_server(connected, "127.0.0.1", 0, ssl=tls)
+        office.port = server.sockets[0].getsockname()[1]
+        try:
+            yield office
+        finally:
+            office.released.set()
+            server.close()
+            for protocol in protocols:
+                if protocol.transport is not None:
+                    protocol.transport.abort()
+            await asyncio.sleep(0)  # lets the transports tell their protocols
+
+    def url(self, *, user: str = "", scheme: str = "smtp") -> str:
+        """Where it is."""
+        return f"{scheme}://{user}localhost:{self.port}" if user else f"{scheme}://localhost:{self.port}"
+
+    def recipients(self) -> list[str]:
+        """Who got letters, in order."""
+        return [letter.recipient for letter in self.arrived]
+
+    # ── what aiosmtpd calls
+
+    async def handle_MAIL(self, server: SMTP, _session: Session, envelope: Envelope, address: str, _: Any) -> str:  # noqa: N802
+        """MAIL FROM."""
+        envelope.mail_from = address
+        return await self._answer(server, self.at_sender)
+
+    async def handle_RCPT(self, server: SMTP, _session: Session, envelope: Envelope, address: str, _: Any) -> str:  # noqa: N802
+        """RCPT TO."""
+        answer = await self._answer(server, self.at_recipient.get(address, OK))
+        if answer.startswith("2"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """The letter."""
+        (address,) = envelope.rcpt_tos
+        answer = await self._answer(server, self.at_data.get(address, OK))
+        if answer.startswith("2"):
+            assert isinstance(envelope.content, bytes)
+            self.arrived.append(Arrived(address, envelope.content))
+            self.was_encrypted.append(session.ssl is not None)
+            self.came.set()
+            return await self._answer(server, self.after_data.get(address, OK))
+        return answer
+
+    def _authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, login: Any) -> AuthResult:
+        assert isinstance(login, LoginPassword)
+        self.logins.append((login.login, login.password))
+        return AuthResult(success=login.password == self.password, handled=False)
+
+    async def _answer(self, server: SMTP, answer: str) -> str:
+        if answer == HANG:
+            self.came.set()
+            await self.released.wait()
+            return OK
+        if answer == DROP:
+            assert server.transport is not None
+            server.transport.abort()
+            return "421 gone"
+        return answer
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's context with a certificate for `localhost`, and the file that makes a client trust it."""
+    key, chain = folder / "key.pem", folder / "chain.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", chain],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    return context, chain

@@ -1,0 +1,65 @@
+"""Looks for what is left of somebody: in every column of every table, and in every key of Valkey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import redis.asyncio
+
+
+async def traces_in_postgres(sql: Any, *needles: object) -> list[str]:
+    """Every row in which one of the needles occurs, whatever the column, by table. Takes: sql, an owner's connection."""
+    found = []
+    tables = await sql.fetch(
+        "select oid::regclass::text as name from pg_class"
+        " where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+    )
+    for (table,) in tables:
+        for (row,) in await sql.fetch(f"select t::text from {table} t"):
+            found += [f"{table}: {needle} in {row}" for needle in needles if str(needle) in row]
+    return found
+
+
+async def traces_in_valkey(redis_url: str, *needles: object) -> list[str]:
+    """Every key in whose name, fields, members, values or log entries one of the needles occurs."""
+    found = []
+    valkey: Any
+    async with redis.asyncio.Redis.from_url(redis_url) as valkey:
+        async for key in valkey.scan_iter():
+            kind = (await valkey.type(key)).decode()
+            content = "\n".join([key.decode(), *_texts(await _read(valkey, kind, key))])
+            found += [f"{kind} {key.decode()}: {needle}" for needle in needles if str(needle) in content]
+    return found
+
+
+async def _read(valkey: Any, kind: str, key: bytes) -> Any:
+    match kind:
+        case "string":
+            return await valkey.get(key)
+        case "hash":
+            return await valkey.hgetall(key)
+        case "set":
+            return await valkey.smembers(key)
+        case "zset":
+            return await valkey.zrange(key, 0, -1)
+        case "list":
+            return await valkey.lrange(key, 0, -1)
+        case "stream":
+            entries = await valkey.xrange(key)
+            return [(entry_id, fields[b"p"], msgspec.msgpack.decode(fields[b"e"])) for entry_id, fields in entries]
+    raise AssertionError(f"a key of a kind nobody looks into: {kind} {key!r}")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.items():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, bytes):
+        yield value.decode(errors="replace")
+    else:
+        yield str(value)

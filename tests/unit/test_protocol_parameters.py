@@ -1,0 +1,54 @@
+"""What comes in query strings, decoded and checked."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import pytest
+
+from server.errors import Refused
+from server.protocol.parameters import parse_query
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter of each kind that may be left out."""
+
+    text: str | None = None
+    count: int | None = None
+    share: float | None = None
+    kind: Literal["a", "b"] | None = None
+    first: int | None = msgspec.field(name="from", default=None)
+
+
+def test_what_is_given_is_read() -> None:
+    """Texts as they are, numbers as numbers; empty counts as left out, unknown is ignored."""
+    pairs = [("text", "null"), ("count", "7"), ("share", "0.5"), ("kind", "b"), ("from", ""), ("unknown", "\x00")]
+    assert parse_query(pairs, Query) == Query(text="null", count=7, share=0.5, kind="b")
+
+
+@pytest.mark.parametrize("name", ["count", "share", "kind", "from"])
+@pytest.mark.parametrize("word", ["null", "NULL"])
+def test_left_out_is_not_null(name: str, word: str) -> None:
+    """The word null is no number and no choice."""
+    with pytest.raises(Refused) as refused:
+        parse_query([(name, word)], Query)
+    assert refused.value.code == "bad_request"
+    assert f"`{name}`" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("count", "1.5"), ("count", "٣"), ("share", "x"), ("kind", "c"), ("text", "a\x00")]
+)
+def test_what_does_not_fit_is_refused(name: str, value: str) -> None:
+    """It names the parameter."""
+    with pytest.raises(Refused) as refused:
+        parse_query([(name, value)], Query)
+    assert refused.value.code == "bad_request"
+    assert name in refused.value.message
+
+
+def test_a_parameter_is_given_once() -> None:
+    """Which of two was meant nobody can tell."""
+    with pytest.raises(Refused, match="twice"):
+        parse_query([("count", "1"), ("count", "1")], Query)
