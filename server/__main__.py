@@ -225,13 +225,16 @@ def sync_import(
 
 
 @sync_app.command("status")
-def sync_status(data_dir: DataDir = None) -> None:
-    """List the latest runs."""
+def sync_status(
+    run: Annotated[int | None, typer.Argument(min=1, help="Which; without it, the latest ones.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List the latest runs, or what became of the records of one."""
     from rich.console import Console
 
     from server.commands import engines_for
     from server.store.database import Database
-    from server.sync.report import fetch_jobs, jobs_as_table
+    from server.sync.report import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
 
     settings = _settings(data_dir=data_dir)
 
@@ -239,7 +242,9 @@ def sync_status(data_dir: DataDir = None) -> None:
         async with engines_for(settings, valkey=False, tables=True) as engines:
             database = await Database.open(engines.database_url, pool_size=1)
             try:
-                return jobs_as_table(await fetch_jobs(database))
+                if run is None:
+                    return jobs_as_table(await fetch_jobs(database))
+                return outcomes_as_table(await fetch_outcomes(database, run))
             finally:
                 await database.close()
 

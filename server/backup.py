@@ -59,9 +59,7 @@ async def restore(database_url: str, redis_url: str, file: Path, progress: Progr
     connection = Connection(redis_url)
     try:
         if node_count := len(await live_nodes(database_url)):
-            raise SetupError(
-                f"{node_count} {'node is' if node_count == 1 else 'nodes are'} running on this database; stop {'it' if node_count == 1 else 'them'} first"
-            )
+            raise SetupError(f"nodes are running on this database ({node_count}); stop them first")
         ends = await log_ends(connection.ask, sorted(contents.positions))
         await programs.restore(
             file, contents, roles=roles_statement(folder), position_min=max(ends, default=0) + 1, progress=progress

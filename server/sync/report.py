@@ -15,6 +15,7 @@ from server.sync.importing import ImportResult
 from server.sync.records import STAGES
 
 JOBS_SHOWN = 20
+OUTCOMES_SHOWN = 10_000
 OUTCOMES = ("added", "changed", "unchanged", "refused")
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
@@ -52,4 +53,18 @@ def jobs_as_table(jobs: list[Any]) -> Table:
         began = job["created_at"].strftime("%Y-%m-%d %H:%M")
         what = f"{job['kind']} {job['subject']}"
         table.add_row(str(job["id"]), what, job["status"], done, str(job["refused_count"]), began, job["error"])
+    return table
+
+
+async def fetch_outcomes(database: Database, job_id: int) -> list[Any]:
+    """What became of a run's records that were not simply there already; the first OUTCOMES_SHOWN."""
+    async with database.connection() as connection:
+        return [row async for row in queries.fetch_outcomes(connection, job_id=job_id, count=OUTCOMES_SHOWN)]
+
+
+def outcomes_as_table(outcomes: list[Any]) -> Table:
+    """One row a record."""
+    table = Table("line", "of", "became", "what")
+    for outcome in outcomes:
+        table.add_row(str(outcome["line"] or ""), outcome["stage"], outcome["outcome"], outcome["message"])
     return table

@@ -130,7 +130,7 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
             DATABASE_URL=database_url,
             REDIS_URL=redis_url,
         )
-        assert (code, errors) == (1, "mysetlist: 1 node is running on this database; stop it first\n")
+        assert (code, errors) == (1, "mysetlist: nodes are running on this database (1); stop them first\n")
         await node.terminate()
 
         code, printed, errors = await run_command(
@@ -444,7 +444,7 @@ async def test_a_node_that_is_alive_is_in_the_way(database_url: str, redis_url: 
         await elsewhere.execute(f"select pg_advisory_lock_shared({NODE_CLASS}, 1)")
         assert await restore(database_url, redis_url, file, no_progress) == []
         await node.execute(f"select pg_advisory_lock_shared({NODE_CLASS}, 1)")
-        with pytest.raises(SetupError, match="^1 node is running on this database; stop it first$"):
+        with pytest.raises(SetupError, match=r"^nodes are running on this database \(1\); stop them first$"):
             await restore(database_url, redis_url, file, no_progress)
     finally:
         await node.close()

@@ -216,7 +216,9 @@ async def test_odd_searches_find_nothing(client: Client, q: str) -> None:
 
 async def test_answers_are_what_their_types_say(seeded_client: Client) -> None:
     """Every field is declared, and of its type: what the OpenAPI document promises is what comes."""
-    types = {endpoint.path: endpoint.answer for endpoint in CatalogRoutes(cast("Any", None), _StandingClock()).endpoints()}
+    types = {
+        endpoint.path: endpoint.answer for endpoint in CatalogRoutes(cast("Any", None), _StandingClock()).endpoints()
+    }
     _, shows = await _get(seeded_client, "/api/shows?near=40,-74&radius_km=20000&limit=100")
     _, show = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}")
     song_id = show["setlists"][0]["songs"][0]["song_id"]

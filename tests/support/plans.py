@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -78,7 +79,7 @@ class Explainer:
     async def running(self) -> Any:
         """Collects the plans of everything that is run inside, what functions and triggers do included.
 
-        Gives: the list that fills
+        Gives: the list that fills, whole when the block has ended
         """
         plans: list[Plan] = []
 
@@ -90,6 +91,8 @@ class Explainer:
         self.connection.add_log_listener(listen)
         try:
             yield plans
+            await self.connection.execute("select")  # a plan is told when the next statement begins
+            await asyncio.sleep(0)  # and handed over in the loop's next round
         finally:
             self.connection.remove_log_listener(listen)
 

@@ -18,7 +18,7 @@ SECRET = "a secret of tests, and long enough"
 def claims(**changes: Any) -> dict[str, Any]:
     """What a good token says, with changes; None leaves a claim out."""
     now = int(time.time())
-    given = {"sub": "42", "role": "user", "aud": "mysetlist", "iat": now, "exp": now + 60} | changes
+    given = {"sub": "42", "role": "user", "aud": "mysetlist", "iat": now, "exp": now + 24 * 3600} | changes
     return {name: value for name, value in given.items() if value is not None}
 
 
