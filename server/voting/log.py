@@ -79,7 +79,9 @@ async def open_shard(
             # Moving the position fences off any writer that still holds entries which Valkey has lost: they must not
             # be committed behind the back of the copy that is read from the database now.
             base = await queries.raise_position(connection, shard=shard, at_least=0)
-        (newest,) = await ask([("EVAL", RESET_SCRIPT, 1, shard_prefix(shard), base, last or b"")])
+        # A fork stays one whatever is cast meanwhile, and nobody would find it again.
+        expected = b"*" if is_forked else last or b""
+        (newest,) = await ask([("EVAL", RESET_SCRIPT, 1, shard_prefix(shard), base, expected)])
         if newest is None:
             return False
         if is_log_lost and int(newest) > base:

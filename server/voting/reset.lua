@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  the position to go on from, as the database has it
--- ARGV[2]  `last` as it was when this was decided, or ''; if it is another by now, nothing is done
+-- ARGV[2]  `last` as it was when this was decided, or ''; if it is another by now, nothing is done; '*': whatever it is
 -- returns  the new `last` as a string, or false
 --
 -- The log itself stays. The barrier becomes its end: what is seeded from now on must hold all of it.
@@ -10,7 +10,7 @@
 local prefix = KEYS[1]
 local meta_key, log_key = prefix .. 'meta', prefix .. 'log'
 local last = redis.call('HGET', meta_key, 'last') or ''
-if last ~= ARGV[2] then return false end
+if ARGV[2] ~= '*' and last ~= ARGV[2] then return false end
 
 local newest = math.max(tonumber(ARGV[1]), tonumber(last) or 0)
 local tail = redis.call('XREVRANGE', log_key, '+', '-', 'COUNT', 1)
