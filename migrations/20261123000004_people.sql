@@ -29,7 +29,7 @@ create table user_profiles (
     updated_at   timestamptz not null default now()
 );
 
-create index user_profiles_similar_idx on user_profiles using gin (fold(display_name) gin_trgm_ops);
+create index user_profiles_similar_idx on user_profiles using gin (fold(display_name) gin_trgm_ops) with (fastupdate = off);
 
 create trigger user_profiles_touch before update on user_profiles
     for each row execute function touch_updated_at();
