@@ -200,8 +200,7 @@ def sync_import(
     """Bring artists, venues, songs, shows and setlists in from a file; exit 1 when a record was refused."""
     from rich.console import Console
 
-    from server.commands import engines_for
-    from server.store.database import Database
+    from server.commands import database_for
     from server.sync.importing import ImportResult, import_file
     from server.sync.report import as_lines, as_table
 
@@ -209,12 +208,8 @@ def sync_import(
 
     async def command() -> ImportResult:
         with _progress_bars() as show:
-            async with engines_for(settings, valkey=False, tables=True) as engines:
-                database = await Database.open(engines.database_url, pool_size=1)
-                try:
-                    return await import_file(database, file, dry_run=dry_run, progress=show)
-                finally:
-                    await database.close()
+            async with database_for(settings) as database:
+                return await import_file(database, file, dry_run=dry_run, progress=show)
 
     result = _run(command())
     for line in as_lines(result, file.name, everything=dry_run):
@@ -232,21 +227,16 @@ def sync_status(
     """List the latest runs, or what became of the records of one."""
     from rich.console import Console
 
-    from server.commands import engines_for
-    from server.store.database import Database
+    from server.commands import database_for
     from server.sync.report import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
 
     settings = _settings(data_dir=data_dir)
 
     async def command() -> Any:
-        async with engines_for(settings, valkey=False, tables=True) as engines:
-            database = await Database.open(engines.database_url, pool_size=1)
-            try:
-                if run is None:
-                    return jobs_as_table(await fetch_jobs(database))
-                return outcomes_as_table(await fetch_outcomes(database, run))
-            finally:
-                await database.close()
+        async with database_for(settings) as database:
+            if run is None:
+                return jobs_as_table(await fetch_jobs(database))
+            return outcomes_as_table(await fetch_outcomes(database, run))
 
     Console(width=None if sys.stdout.isatty() else 120).print(_run(command()))
 
@@ -359,18 +349,13 @@ def export(
 ) -> None:
     """Print a show's result."""
     from server.catalog.export import export as write
-    from server.commands import engines_for
-    from server.store.database import Database
+    from server.commands import database_for
 
     settings = _settings(data_dir=data_dir)
 
     async def command() -> None:
-        async with engines_for(settings, valkey=False, tables=True) as engines:
-            database = await Database.open(engines.database_url, pool_size=1)
-            try:
-                await write(database, show, export_format.value, sys.stdout)
-            finally:
-                await database.close()
+        async with database_for(settings) as database:
+            await write(database, show, export_format.value, sys.stdout)
 
     _run(command())
 
@@ -388,7 +373,7 @@ def backup(
     settings = _settings(data_dir=data_dir)
 
     async def command() -> int:
-        with _shown_progress() as progress:
+        with _progress_bars() as progress:
             async with engines_for(settings, valkey=False, tables=False) as engines:
                 return await write(engines.database_url, file.absolute(), progress, force=force)
 
@@ -413,7 +398,7 @@ def restore(
         typer.confirm(f"{file} replaces everything in the database. Go on?", abort=True)
 
     async def command() -> list[Any]:
-        with _shown_progress() as progress:
+        with _progress_bars() as progress:
             async with engines_for(settings, valkey=True, tables=False) as engines:
                 return list(await put_back(engines.database_url, engines.redis_url, file.absolute(), progress))
 
@@ -460,28 +445,13 @@ def _progress_bars() -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
         stages: dict[str, Any] = {}
 
         def show(stage: str, done: int, total: int) -> None:
             if stage not in stages:
-                stages[stage] = bars.add_task(stage)
+                stages[stage] = bars.add_task(stage, total=None)
             bars.update(stages[stage], completed=done, total=total)
-
-        yield show
-
-
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr that is gone at the end, and what moves it."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-        bar = bars.add_task("starting", total=None)
-
-        def show(stage: str, done: int, total: int) -> None:
-            bars.update(bar, description=stage, completed=done, total=total)
 
         yield show
 

@@ -50,6 +50,20 @@ async def _ensure_tables(database_url: str, *, is_ours: bool) -> None:
         raise SetupError("DATABASE_URL: the database is not up to date; run: mysetlist migrate up")
 
 
+@asynccontextmanager
+async def database_for(settings: Settings) -> AsyncIterator[Database]:
+    """The database for one command, with its owner's rights.
+
+    Raises: SetupError
+    """
+    async with engines_for(settings, valkey=False, tables=True) as engines:
+        database = await Database.open(engines.database_url, pool_size=1)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
 async def new_token(settings: Settings, role: str, ttl_s: int) -> str:
     """A signed token of a user made for it.
 
@@ -57,10 +71,6 @@ async def new_token(settings: Settings, role: str, ttl_s: int) -> str:
     """
     from server.people.sessions import create_user, mint_token
 
-    async with engines_for(settings, valkey=False, tables=True) as engines:
-        database = await Database.open(engines.database_url, pool_size=1)
-        try:
-            user_id = await create_user(database, role, ttl_s)
-        finally:
-            await database.close()
+    async with database_for(settings) as database:
+        user_id = await create_user(database, role, ttl_s)
     return mint_token(settings.secret, user_id, role, ttl_s)
