@@ -11,6 +11,7 @@ from server.admin import statistics
 from server.admin.health import HealthSampler
 from server.admin.jobs import Hooks, Progress
 from server.admin.operations import Operations
+from server.admin.retention import RETENTION
 from server.admin.routes import DatabaseRoutes
 from server.cache.connection import Connection
 from server.catalog.development import why_not_seed
@@ -31,7 +32,7 @@ class Upkeep:
         self._redis_url = redis_url
         self._is_own = is_own
         self._valkey = Connection(redis_url)
-        self._chores = Chores(owner.url, clock, [*statistics.CHORES, trending.REFRESH])
+        self._chores = Chores(owner.url, clock, [RETENTION, *statistics.CHORES, trending.REFRESH])
         self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._ping_valkey})
         self._operations = Operations(
             owner, Hooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed)

@@ -16,6 +16,7 @@ from server.admin import retention
 from server.admin.health import DEGRADED_MS, HealthSampler, fetch_health
 from server.admin.jobs import Hooks, OperationBody
 from server.admin.operations import OPERATION_CLASS, Operations
+from server.admin.retention import RETENTION
 from server.admin.statistics import fetch_statistics
 from server.app import Node
 from server.catalog.seeding import seed
@@ -379,6 +380,8 @@ async def test_sample_data_comes_into_an_empty_database_of_our_own_only(database
 
 async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, theatre: Theatre) -> None:
     """Of every kind a row just past its time goes, and one just before it stays."""
+    # The node has done the same by itself once it began, which comes before its days in numbers.
+    await until(lambda: theatre.sql.fetchval("select count(*) from platform_stats"))
     old_and_young = {
         "log_commits": (
             (
@@ -460,6 +463,20 @@ async def _last_partition(theatre: Theatre) -> str:
         " and inhrelid::regclass::text <> 'vote_analytics_default'"
     )
     return name
+
+
+async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str) -> None:
+    """Once a day; accounts are looked for only when somebody asks."""
+    assert RETENTION.every_s == 86_400
+    async with Theatre.open(database_url) as theatre:
+        await theatre.sql.execute(
+            "insert into service_health (service, hour, last_status)"
+            " values ('smtp', date_trunc('hour', now(), 'UTC') - interval '500 days', 'ok');"
+            "insert into users (token_until) values (now() - interval '1 year')"
+        )
+        await RETENTION.work(theatre.sql)
+        assert await theatre.sql.fetchval("select count(*) from service_health") == 0
+        assert await theatre.sql.fetchval("select count(*) from users") == 1
 
 
 async def test_only_users_of_whom_there_is_nothing_are_deleted(
