@@ -111,7 +111,7 @@ class Node:
         self, settings: Settings, databases: Databases, shard_count: int, *, has_own_database: bool = False
     ) -> None:
         assert settings.redis_url is not None
-        clock = SystemClock()
+        clock = self._clock = SystemClock()
         self._settings = settings
         self._databases = databases
         database = databases.writer
@@ -143,7 +143,7 @@ class Node:
         )
         self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
         self._sockets = Sockets(clock)
-        self._runner = self._build_web(clock)
+        self._runner = self._build_web()
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -234,10 +234,10 @@ class Node:
             "sockets": self._sockets.run(),
             **self._upkeep.loops(),
             "vote-bans": self._vote_bans.run(),
-            **self._mail_loops(SystemClock()),
+            **self._mail_loops(),
         }
 
-    def _mail_loops(self, clock: SystemClock) -> dict[str, Coroutine[Any, Any, None]]:
+    def _mail_loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Letters, on a node that has a mail server."""
         settings = self._settings
         if settings.smtp_url is None:
@@ -250,8 +250,8 @@ class Node:
         server = MailServer(settings.smtp_url, letterhead.sender)
         owner = self._databases.owner
         return {
-            "mail-queueing": Queueing(owner, clock).run(),
-            "mail-sender": Sender(owner, clock, server, letterhead).run(),
+            "mail-queueing": Queueing(owner, self._clock).run(),
+            "mail-sender": Sender(owner, self._clock, server, letterhead).run(),
         }
 
     def _run_loop(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
@@ -271,7 +271,8 @@ class Node:
 
     # ── web
 
-    def _endpoints(self, clock: SystemClock) -> list[Endpoint]:
+    def _endpoints(self) -> list[Endpoint]:
+        clock = self._clock
         requests = self._databases.requests
         return [
             *CatalogRoutes(requests, clock).endpoints(),
@@ -296,19 +297,19 @@ class Node:
             ).endpoints(),
         ]
 
-    def _build_web(self, clock: SystemClock) -> web.AppRunner:
+    def _build_web(self) -> web.AppRunner:
         def authenticate(token: str) -> Identity:
             return verify_token(self._settings.secret, token)
 
         async def authenticate_socket(token: str) -> Identity:
             return authenticate(token)
 
-        bearers = Bearers(self._databases.requests, clock, authenticate)
-        self.endpoints = self._endpoints(clock)
+        bearers = Bearers(self._databases.requests, self._clock, authenticate)
+        self.endpoints = self._endpoints()
         self.endpoints.append(document_endpoint(self.endpoints))
         services = Services(
             hub=self._feeds.hub,
-            clock=clock,
+            clock=self._clock,
             node=secrets.token_hex(4),
             submit=self._intake.submit,
             authenticate=authenticate,

@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import structlog
 
-from server.admin.jobs import Hooks, Job, OperationBody, Result, refuse_unknown_table, work
+from server.admin.jobs import Hooks, Job, OperationBody, Result, queries, refuse_unknown_table, work
 from server.errors import CacheError, Refused, SetupError, StoreConflict, StoreError
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
 from server.store.database import Database, complaints, connect
-from server.store.queries import load_queries
 
 log = structlog.get_logger()
 
@@ -32,8 +30,6 @@ _LOCK_TRIES = 40
 _LOCK_PAUSE_S = 0.025
 # The first half of a two-part advisory lock's key; voting/leases.py has its neighbours.
 OPERATION_CLASS = 0x6D73_6C33
-
-queries = load_queries(Path(__file__).with_name("operations.sql"))
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

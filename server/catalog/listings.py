@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -24,7 +23,7 @@ from server.catalog.shows import list_next_shows, queries
 from server.catalog.words import look_for
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.cursors import Place, decode_cursor, encode_cursor
+from server.protocol.cursors import cut_page, decode_cursor
 from server.protocol.parameters import Reference
 from server.store.database import Database
 
@@ -162,7 +161,7 @@ async def _list_by_slug(
         if wanted is None:
             return [], None
         rows = [row async for row in select(connection, after_slug=after, count=query.limit + 1, **wanted.parameters())]
-    return _page(rows, query.limit, lambda last: SlugPlace(last["slug"]))
+    return cut_page(rows, query.limit, lambda last: SlugPlace(last["slug"]))
 
 
 async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], str | None]:
@@ -186,13 +185,7 @@ async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], 
                 **wanted.parameters(),
             )
         ]
-    return _page(rows, query.limit, lambda last: DistancePlace(last["distance_km"], last["id"]))
-
-
-def _page(rows: list[Any], limit: int, place_of: Callable[[Any], Place]) -> tuple[list[Any], str | None]:
-    """A page out of one row more, if there is one, and the cursor of the next."""
-    page = rows[:limit]
-    return page, encode_cursor(place_of(page[-1])) if len(rows) > limit else None
+    return cut_page(rows, query.limit, lambda last: DistancePlace(last["distance_km"], last["id"]))
 
 
 def _artist_name(row: Any) -> ArtistName:

@@ -16,7 +16,7 @@ from server.catalog.window import next_change_ms, voting_state
 from server.catalog.words import Wanted, look_for
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.cursors import cut_page, decode_cursor
 from server.protocol.instants import iso, ms_of, us_of
 from server.protocol.parameters import PAGE_DEFAULT, Reference, parse_reference
 from server.protocol.positions import SEQ_BITS
@@ -105,11 +105,9 @@ async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> ShowPa
             first=query.first,
             last=query.last,
         )
-    page = rows[: query.limit]
-    following = None
-    if len(rows) > query.limit:
-        last = page[-1]
-        following = encode_cursor(ShowPlace(last["list_group"], us_of(last["starts_at"]), last["id"]))
+    page, following = cut_page(
+        rows, query.limit, lambda last: ShowPlace(last["list_group"], us_of(last["starts_at"]), last["id"])
+    )
     return {"items": [_show_item(row, now, distances) for row in page], "next": following}
 
 

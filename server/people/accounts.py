@@ -16,7 +16,7 @@ from server.people.moderation import log_decision, log_power
 from server.people.profiles import Counts, Profile, counts_of, profile_fields
 from server.people.reports import ReasonText
 from server.protocol.codes import Code
-from server.protocol.cursors import IdPlace, decode_cursor, encode_cursor
+from server.protocol.cursors import IdPlace, cut_page, decode_cursor
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
 from server.protocol.ids import parse_id
@@ -138,6 +138,7 @@ class AccountRoutes:
                     count=query.limit + 1,
                 )
             ]
+        page, following = cut_page(rows, query.limit, lambda last: IdPlace(last["id"]))
         items = [
             AccountItem(
                 id=row["id"],
@@ -146,9 +147,8 @@ class AccountRoutes:
                 display_name=row["display_name"],
                 is_banned=row["is_banned"],
             )
-            for row in rows[: query.limit]
+            for row in page
         ]
-        following = encode_cursor(IdPlace(items[-1].id)) if len(rows) > query.limit else None
         return Answer(document=AccountPage(items, following))
 
     async def get_account(self, call: Call) -> Answer:

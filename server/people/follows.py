@@ -11,7 +11,7 @@ from server.errors import Refused
 from server.people.bans import admit
 from server.people.places import InstantPlace
 from server.protocol.codes import Code
-from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.cursors import cut_page, decode_cursor
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_us, iso, us_of
 from server.protocol.parameters import PageQuery
@@ -198,8 +198,4 @@ class FollowRoutes:
                     count=limit + 1,
                 )
             ]
-        following = None
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            following = encode_cursor(InstantPlace(us_of(last[ordered_by]), last["id"]))
-        return rows[:limit], following
+        return cut_page(rows, limit, lambda last: InstantPlace(us_of(last[ordered_by]), last["id"]))

@@ -19,7 +19,7 @@ from server.errors import Refused, StoreUnavailable
 from server.people.moderation import log_power
 from server.people.sessions import fetch_role
 from server.protocol.codes import Code
-from server.protocol.cursors import IdPlace, decode_cursor, encode_cursor
+from server.protocol.cursors import IdPlace, cut_page, decode_cursor
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
 from server.protocol.instants import iso
@@ -166,9 +166,8 @@ class KeyRoutes:
         async with self._database.acting(call.user) as connection:
             listed = queries.list_keys(connection, after_id=after.id if after else None, count=query.limit + 1)
             rows = [row async for row in listed]
-        items = [KeyItem(**_fields(row)) for row in rows[: query.limit]]
-        following = encode_cursor(IdPlace(items[-1].id)) if len(rows) > query.limit else None
-        return Answer(document=KeyPage(items, following))
+        page, following = cut_page(rows, query.limit, lambda last: IdPlace(last["id"]))
+        return Answer(document=KeyPage([KeyItem(**_fields(row)) for row in page], following))
 
     async def post_key(self, call: Call) -> Answer:
         """`POST /api/admin/api-keys`."""

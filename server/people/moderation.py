@@ -13,7 +13,7 @@ from server.people.holding import Status
 from server.people.places import QueuePlace
 from server.people.screening import Priority
 from server.protocol.codes import Code
-from server.protocol.cursors import IdPlace, decode_cursor, encode_cursor
+from server.protocol.cursors import IdPlace, cut_page, decode_cursor
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
 from server.protocol.instants import from_us, iso, us_of
@@ -171,11 +171,12 @@ class ModerationRoutes:
                     count=limit + 1,
                 )
             ]
-        following = None
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            following = encode_cursor(QueuePlace(last["priority"], us_of(last["created_at"]), last["kind"], last["id"]))
-        return Answer(document=QueuePage([_queue_item(row) for row in rows[:limit]], following))
+        page, following = cut_page(
+            rows,
+            limit,
+            lambda last: QueuePlace(last["priority"], us_of(last["created_at"]), last["kind"], last["id"]),
+        )
+        return Answer(document=QueuePage([_queue_item(row) for row in page], following))
 
     async def get_log(self, call: Call) -> Answer:
         """`GET /api/admin/moderation/log`."""
@@ -188,6 +189,7 @@ class ModerationRoutes:
                     connection, after_id=after.id if after else None, count=limit + 1
                 )
             ]
+        page, following = cut_page(rows, limit, lambda last: IdPlace(last["id"]))
         items = [
             LogItem(
                 id=row["id"],
@@ -197,9 +199,9 @@ class ModerationRoutes:
                 detail=msgspec.json.decode(row["detail"]),
                 at=iso(row["at"]),
             )
-            for row in rows[:limit]
+            for row in page
         ]
-        return Answer(document=LogPage(items, encode_cursor(IdPlace(items[-1].id)) if len(rows) > limit else None))
+        return Answer(document=LogPage(items, following))
 
     async def post_held(self, call: Call) -> Answer:
         """`POST /api/admin/moderation/{held}`."""

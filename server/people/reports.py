@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from server.errors import Refused
 from server.people.bans import admit
+from server.people.moderation import queries
 from server.protocol.codes import Code
 from server.protocol.endpoints import Answer, Call, Endpoint
-from server.protocol.positions import EXACT_MAX
+from server.protocol.messages import Id
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("moderation.sql"))
 
 REASON_CHARS_MAX = 1000
 
-Id = Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)]
 # Not blank.
 ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX, pattern=r"\S")]
 

@@ -13,7 +13,7 @@ from server.people.holding import Status, Verdict, file, judge
 from server.people.places import InstantPlace
 from server.people.screening import Reason
 from server.protocol.codes import Code
-from server.protocol.cursors import decode_cursor, encode_cursor
+from server.protocol.cursors import cut_page, decode_cursor
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_us, iso, us_of
 from server.protocol.parameters import PageQuery
@@ -132,14 +132,11 @@ class ReviewRoutes:
             own = None
             if call.identity is not None:
                 own = await queries.own_review(connection, venue_id=venue["id"], user_id=call.identity.user_id)
-        following = None
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            following = encode_cursor(InstantPlace(us_of(last["updated_at"]), last["id"]))
+        page, following = cut_page(rows, limit, lambda last: InstantPlace(us_of(last["updated_at"]), last["id"]))
         count, rating_sum = venue["review_count"], venue["rating_sum"]
         return Answer(
             document=ReviewPage(
-                items=[_review(row) for row in rows[:limit]],
+                items=[_review(row) for row in page],
                 next=following,
                 rating=VenueRating(round(rating_sum / count, 2) if count else None, count),
                 own=OwnReview(**_own_fields(own)) if own else None,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -49,3 +50,9 @@ def decode_cursor(cursor: str, kind: type[AnyPlace]) -> AnyPlace:
         raise Refused(
             Code.BAD_REQUEST, "The cursor is not one of this list; leave it out to begin at the top."
         ) from None
+
+
+def cut_page(rows: list[Any], limit: int, place_of: Callable[[Any], Place]) -> tuple[list[Any], str | None]:
+    """A page out of rows of which one more than `limit` was asked for, and the cursor of the next, if there is one."""
+    page = rows[:limit]
+    return page, encode_cursor(place_of(page[-1])) if len(rows) > limit else None

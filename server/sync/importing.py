@@ -16,17 +16,14 @@ import msgspec
 
 from server.errors import MysetlistError, StoreConflict
 from server.store.database import Database, savepoint
-from server.store.queries import load_queries
 from server.sync.reading import Contents, Found, Refusal, read_file
-from server.sync.records import ArtistRecord, SongRecord
-from server.sync.writing import NotTaken, Outcomes, write
+from server.sync.records import STAGES, ArtistRecord, SongRecord
+from server.sync.writing import NotTaken, Outcomes, queries, write
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 RECORDS_PER_BATCH = 500
-
-queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 # Called with stage, done, total.
 Progress = Callable[[str, int, int], None]
@@ -115,7 +112,7 @@ async def _finished(database: Database, job_id: int) -> AsyncIterator[None]:
 
 async def _batches(contents: Contents, progress: Progress) -> AsyncIterator[tuple[str, Sequence[Found]]]:
     stages = _with_songs_of_artists(contents.stages)
-    for stage in ("artists", "venues", "songs", "shows", "setlists"):
+    for stage in STAGES:
         records = stages.get(stage, [])
         for begin in range(0, len(records), RECORDS_PER_BATCH):
             batch = records[begin : begin + RECORDS_PER_BATCH]

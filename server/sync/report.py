@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.table import Table
 
 from server.store.database import Database
-from server.store.queries import load_queries
 from server.sync.importing import ImportResult
 from server.sync.records import STAGES
+from server.sync.writing import queries
 
 JOBS_SHOWN = 20
 OUTCOMES_SHOWN = 10_000
 OUTCOMES = ("added", "changed", "unchanged", "refused")
-
-queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 def as_lines(result: ImportResult, file: str, *, everything: bool) -> Iterator[str]:

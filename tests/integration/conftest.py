@@ -8,6 +8,7 @@ import pytest
 
 from server.app import Node
 from tests.support.booth import Booth
+from tests.support.desk import Desk
 from tests.support.mailing import Mailing
 from tests.support.post_office import PostOffice
 from tests.support.theatre import Theatre, running_node
@@ -46,3 +47,11 @@ async def booth(database_url: str, redis_url: str) -> AsyncIterator[Booth]:
     """An intake on empty engines, without a writer."""
     async with Booth.open(database_url, redis_url) as opened:
         yield opened
+
+
+@pytest.fixture
+async def admin(node: Node, theatre: Theatre) -> AsyncIterator[Desk]:
+    """An administrator at the node."""
+    user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with Desk.open(node.url, user_id=user_id) as desk:
+        yield desk

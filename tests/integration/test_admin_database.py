@@ -12,11 +12,9 @@ import msgspec
 import pytest
 import redis
 
-from server.admin import retention
 from server.admin.health import DEGRADED_MS, HealthSampler, fetch_health
 from server.admin.jobs import Hooks, OperationBody
 from server.admin.operations import OPERATION_CLASS, Operations
-from server.admin.retention import RETENTION
 from server.admin.statistics import fetch_statistics
 from server.app import Node
 from server.catalog.seeding import seed
@@ -35,23 +33,6 @@ from tests.support.talker import Talker
 from tests.support.theatre import Theatre, running_node, until
 
 PATH = "/api/database/operations"
-
-
-@pytest.fixture
-async def admin(node: Node, theatre: Theatre) -> AsyncIterator[Desk]:
-    """An administrator at the node."""
-    user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
-    async with Desk.open(node.url, user_id=user_id) as desk:
-        yield desk
-
-
-async def _done(admin: Desk, **body: Any) -> dict[str, Any]:
-    status, operation = await admin.post(PATH, body)
-    assert status == 202, operation
-    assert operation["status"] == "running"
-    ended = await admin.ended(operation)
-    assert ended["status"] == "succeeded", ended
-    return ended
 
 
 # ───────────────────────────────────────────────────────────────── looking
@@ -199,14 +180,14 @@ async def test_only_administrators_may_look_or_touch(
 
 async def test_vacuum_of_everything_and_of_one_table(admin: Desk, theatre: Theatre) -> None:
     """Every table is vacuumed and analyzed, partitions too; one alone when it is named, with its partitions."""
-    ended = await _done(admin, operation="vacuum")
+    ended = await admin.done(operation="vacuum")
     assert ended["done"] == ended["total"]
     never = await theatre.sql.fetch(
         "select c.relname from pg_stat_user_tables s join pg_class c on c.oid = s.relid"
         " where schemaname = 'public' and c.relkind = 'r' and last_vacuum is null"
     )
     assert never == []
-    ended = await _done(admin, operation="vacuum", table="vote_analytics")
+    ended = await admin.done(operation="vacuum", table="vote_analytics")
     partitions: int = await theatre.sql.fetchval(
         "select count(*) from pg_inherits where inhparent = 'vote_analytics'::regclass"
     )
@@ -222,7 +203,7 @@ async def test_reindex_rebuilds_and_sweeps_up(admin: Desk, theatre: Theatre) -> 
         "create index artists_slug_ccnew on artists (slug);"
         "update pg_index set indisvalid = false where indexrelid = 'artists_slug_ccnew'::regclass"
     )
-    ended = await _done(admin, operation="reindex", table="artists")
+    ended = await admin.done(operation="reindex", table="artists")
     after = dict(await theatre.sql.fetch(files))
     assert before.keys() == after.keys()
     assert all(after[name] != before[name] for name in before)
@@ -240,19 +221,19 @@ async def test_a_check_finds_and_a_repair_mends_postgres_and_valkey(
         await talker.hello(await theatre.token())
         await talker.cast(7, (show.first, "up"))
     assert user
-    assert (await _done(admin, operation="integrity-check"))["result"] == {"by_rule": {}, "violations": []}
+    assert (await admin.done(operation="integrity-check"))["result"] == {"by_rule": {}, "violations": []}
     await theatre.sql.execute("update setlist_songs set up_count = 5 where id = $1", show.first)
     with redis.Redis.from_url(redis_url) as valkey:
         valkey.hset("{7}:tally:7", str(show.first), "5 0")
 
-    found = (await _done(admin, operation="integrity-check"))["result"]
+    found = (await admin.done(operation="integrity-check"))["result"]
     assert found["by_rule"]["tally"] >= 1
     assert {violation["subject"] for violation in found["violations"] if violation["rule"] == "tally"} >= {
         f"song:{show.first}"
     }
     assert await theatre.sql.fetchval("select up_count from setlist_songs where id = $1", show.first) == 5
 
-    mended = (await _done(admin, operation="integrity-check", repair=True))["result"]
+    mended = (await admin.done(operation="integrity-check", repair=True))["result"]
     assert mended["repaired"] == 1
     assert mended["shows_reopened"] == 1
     assert mended["remaining"] == {"by_rule": {}, "violations": []}
@@ -270,12 +251,12 @@ async def test_a_failure_is_told_in_a_line(admin: Desk, theatre: Theatre, databa
     assert ended["status"] == "failed"
     assert "lock timeout" in ended["error"]
     assert ended["finished_at"] is not None
-    await _done(admin, operation="vacuum", table="venue_reviews")
+    await admin.done(operation="vacuum", table="venue_reviews")
 
 
 async def test_everything_that_is_started_is_in_the_audit_log(admin: Desk, theatre: Theatre) -> None:
     """Who, what, with which options; what was refused is not there."""
-    ended = await _done(admin, operation="vacuum", table="venues")
+    ended = await admin.done(operation="vacuum", table="venues")
     assert (await admin.post(PATH, {"operation": "vacuum", "table": "no such"}))[0] == 400
     (entry,) = await theatre.sql.fetch("select actor_id, action, subject, detail::text from audit_log")
     assert entry["actor_id"] == ended["started_by"] is not None
@@ -294,7 +275,7 @@ async def test_two_at_once_are_one_and_a_conflict(admin: Desk, theatre: Theatre)
             status, problem = await admin.post(PATH, body)
             assert (status, problem["code"]) == (409, "conflict")
     assert (await admin.ended(operation))["status"] == "succeeded"
-    await _done(admin, operation="vacuum", table="songs")
+    await admin.done(operation="vacuum", table="songs")
 
 
 async def test_a_node_that_stops_cancels_its_operation(
@@ -370,172 +351,9 @@ async def test_sample_data_comes_into_an_empty_database_of_our_own_only(database
     async with _desk_of_own(database_url, redis_url, has_own_database=False) as desk:
         assert (await desk.post(PATH, {"operation": "seed"}))[0] == 403
     async with _desk_of_own(database_url, redis_url, has_own_database=True) as desk:
-        added = (await _done(desk, operation="seed"))["result"]["added"]
+        added = (await desk.done(operation="seed"))["result"]["added"]
         assert added["shows"] == 100
-        assert (await _done(desk, operation="seed"))["result"]["added"] == {}
-
-
-# ──────────────────────────────────────────────────────────────── cleanup
-
-
-async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, theatre: Theatre) -> None:
-    """Of every kind a row just past its time goes, and one just before it stays."""
-    # The node has done the same by itself once it began, which comes before its days in numbers.
-    await until(lambda: theatre.sql.fetchval("select count(*) from platform_stats"))
-    old_and_young = {
-        "log_commits": (
-            (
-                "insert into log_commits (shard, position, entries, committed_at)"
-                " values (1, 1, '{1}', now() - make_interval(mins => $1))"
-            ),
-            retention.LOG_COMMITS_MINUTES,
-        ),
-        "user_vote_limits": (
-            "insert into user_vote_limits (user_id, day, spent) select max(id), current_date - $1::int, 1 from users",
-            retention.VOTE_LIMITS_DAYS,
-        ),
-        "email_log": (
-            (
-                "insert into email_log (queue_id, user_id, kind, status, at)"
-                " select 1, max(id), 'show_result', 'sent', now() - make_interval(days => $1) from users"
-            ),
-            retention.EMAIL_LOG_DAYS,
-        ),
-        "email_queue": (
-            (
-                "insert into email_queue (user_id, kind, about, status, created_at)"
-                " select max(id), 'show_result', 'show:' || $1::int, 'sent', now() - make_interval(days => $1) from users"
-            ),
-            retention.EMAIL_QUEUE_DAYS,
-        ),
-        "sync_jobs": (
-            (
-                "with j as (insert into sync_jobs (service, kind, status, created_at)"
-                " values ('file', 'import', 'succeeded', now() - make_interval(days => $1)) returning id)"
-                " insert into import_log (job_id, stage, outcome, message) select id, 'read', 'added', 'x' from j"
-            ),
-            retention.SYNC_JOBS_DAYS,
-        ),
-        "service_health": (
-            (
-                "insert into service_health (service, hour, last_status)"
-                " values ('smtp', date_trunc('hour', now(), 'UTC') - make_interval(days => $1), 'ok')"
-            ),
-            retention.SERVICE_HEALTH_DAYS,
-        ),
-        "database_operations": (
-            (
-                "insert into database_operations (operation, status, started_at, finished_at)"
-                " values ('cleanup', 'failed', now() - make_interval(days => $1), now())"
-            ),
-            retention.OPERATIONS_DAYS,
-        ),
-    }
-    for insert, past in old_and_young.values():
-        await theatre.sql.execute(insert, past + 1)
-        await theatre.sql.execute(insert, past - 1)
-    await theatre.sql.execute(
-        "insert into email_queue (user_id, kind, about, not_before, created_at)"
-        " select max(id), 'show_result', 'show:999', now() + interval '1 day', now() - interval '1 year' from users"
-    )
-    partition = await _last_partition(theatre)
-    await theatre.sql.execute(f"drop table {partition}")
-
-    result = (await _done(admin, operation="cleanup"))["result"]
-    names = {"vote_limits": "user_vote_limits", "operations": "database_operations"}
-    tables = {names.get(name, name): count for name, count in result.items()}
-    assert tables.keys() == {*old_and_young, "orphaned_users", "partitions_made"}
-    assert tables["orphaned_users"] == 0
-    for table in old_and_young:
-        # A node's writer forgets old commits by itself, and may have been quicker.
-        assert tables[table] == 1 or table == "log_commits", table
-        # The young one; a letter still to be sent; this very operation. Health of others is what the node saw.
-        left = {"email_queue": 2, "database_operations": 2}.get(table, 1)
-        others = " where service = 'smtp'" if table == "service_health" else ""
-        assert await theatre.sql.fetchval(f"select count(*) from {table}{others}") == left, table
-    assert await theatre.sql.fetchval("select count(*) from import_log") == 1
-    assert await theatre.sql.fetchval("select to_regclass($1) is not null", partition)
-
-
-async def _last_partition(theatre: Theatre) -> str:
-    name: str = await theatre.sql.fetchval(
-        "select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'vote_analytics'::regclass"
-        " and inhrelid::regclass::text <> 'vote_analytics_default'"
-    )
-    return name
-
-
-async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str) -> None:
-    """Once a day; accounts are looked for only when somebody asks."""
-    assert RETENTION.every_s == 86_400
-    async with Theatre.open(database_url) as theatre:
-        await theatre.sql.execute(
-            "insert into service_health (service, hour, last_status)"
-            " values ('smtp', date_trunc('hour', now(), 'UTC') - interval '500 days', 'ok');"
-            "insert into users (token_until) values (now() - interval '1 year')"
-        )
-        await RETENTION.work(theatre.sql)
-        assert await theatre.sql.fetchval("select count(*) from service_health") == 0
-        assert await theatre.sql.fetchval("select count(*) from users") == 1
-
-
-async def test_only_users_of_whom_there_is_nothing_are_deleted(
-    admin: Desk, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An old user with a row in any table that names users stays; staff, nobodies and new ones too; in batches."""
-    monkeypatch.setattr(retention, "BATCH_ROWS", 2)
-    show = await theatre.show(7)
-    old = "insert into users (token_until, role, nobody) select now() - interval '31 days', $1, $2 returning id"
-
-    async def old_user(role: str = "user", nobody: int | None = None) -> int:
-        user_id: int = await theatre.sql.fetchval(old, role, nobody)
-        return user_id
-
-    reviewed = await old_user()
-    review = await theatre.sql.fetchval(
-        "insert into venue_reviews (venue_id, user_id, rating) values (1, $1, 5) returning id", reviewed
-    )
-    rows = {
-        "votes": f"(setlist_song_id, user_id, show_id, choice, cast_at) values ({show.first}, $1, 7, 'up', now())",
-        "vote_analytics": f"(show_id, setlist_song_id, user_id, choice, cast_at) values (7, {show.first}, $1, 'up', now())",
-        "user_profiles": "(user_id, display_name) values ($1, 'Ana')",
-        "user_vote_limits": "(user_id, day, spent) values ($1, current_date, 1)",
-        "user_follows_artists": "(user_id, artist_id) values ($1, 1)",
-        "user_show_attendance": "(user_id, show_id) values ($1, 7)",
-        "venue_reviews": "(venue_id, user_id, rating) values (1, $1, 5)",
-        "reports": f"(reporter_id, review_id, reason) values ($1, {review}, 'rude')",
-        "reports (decided)": f"(decided_by, decided_at, status, review_id, reason) values ($1, now(), 'upheld', {review}, 'x')",
-        "content_moderation": f"(decided_by, decided_at, status, review_id) values ($1, now(), 'approved', {review})",
-        "moderation_log": "(moderator_id, action, subject) values ($1, 'review.approve', 'review:1')",
-        "audit_log": "(actor_id, action) values ($1, 'show.lock')",
-        "user_bans": "(user_id, kind, reason) values ($1, 'vote', 'spam')",
-        "user_bans (by)": f"(user_id, banned_by, kind, reason) values ({reviewed}, $1, 'vote', 'spam')",
-        "user_bans (lifted)": f"(user_id, lifted_by, lifted_at, kind, reason) values ({reviewed}, $1, now(), 'vote', 'spam')",
-        "email_preferences": "(user_id, address) values ($1, 'a@example.org')",
-        "email_queue": "(user_id, kind, about) values ($1, 'show_result', 'show:7')",
-        "email_log": "(queue_id, user_id, kind, status) values (1, $1, 'show_result', 'sent')",
-        "api_keys": "(name, key_hash, role, user_id) values ('k', sha256('k'), 'user', $1)",
-        "database_operations": "(started_by, operation, status, finished_at) values ($1, 'cleanup', 'failed', now())",
-    }
-    # Whoever still has a good token may vote at any moment, whenever the account was made.
-    signed_in = "insert into users (created_at) select now() - interval '80 days' returning id"
-    kept = {reviewed, await old_user("moderator"), await old_user("user", 1), *(await theatre.users(1))}
-    kept.add(await theatre.sql.fetchval(signed_in))
-    for table, values in rows.items():
-        user_id = await old_user()
-        await theatre.sql.execute(f"insert into {table.split()[0]} {values}", user_id)
-        kept.add(user_id)
-    named = await theatre.sql.fetch(
-        "select conrelid::regclass::text as name from pg_constraint where contype = 'f' and confrelid = 'users'::regclass"
-    )
-    assert {row["name"] for row in named} <= {table.split()[0] for table in rows}, "a table is missing above"
-    orphans = [await old_user() for _ in range(5)]
-
-    result = (await _done(admin, operation="cleanup"))["result"]
-    assert result["orphaned_users"] == len(orphans)
-    left = {row["id"] for row in await theatre.sql.fetch("select id from users")}
-    assert kept <= left
-    assert not left & set(orphans)
+        assert (await desk.done(operation="seed"))["result"]["added"] == {}
 
 
 # ─────────────────────────────────────────────────────────────── bad input
@@ -669,7 +487,7 @@ async def test_one_node_does_the_chores_and_another_takes_over(
 
 async def test_missing_months_are_made_by_a_running_node(database_url: str, redis_url: str, theatre: Theatre) -> None:
     """Without anybody asking: the month that was missing is there soon after a node has started."""
-    name = await _last_partition(theatre)
+    name = await theatre.last_partition()
     await theatre.sql.execute(f"drop table {name}")
     async with running_node(database_url, redis_url):
         await until(lambda: theatre.sql.fetchval("select to_regclass($1) is not null", name))

@@ -6,13 +6,11 @@ simply goes on.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
@@ -20,6 +18,7 @@ from server.voting.log import open_shard
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow, Vote
 from tests.support.booth import SHARD_COUNT, Booth
+from tests.support.examples import play_examples
 from tests.support.theatre import Show, Theatre, until
 
 DAY_MAX = 7
@@ -244,18 +243,4 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
 
 async def test_script_and_tables_agree_with_the_model(world: World) -> None:
     """Whatever users send, in whatever order and however often, all three say the same about it."""
-    loop = asyncio.get_running_loop()
-
-    @settings(
-        max_examples=30,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(steps=STEPS)
-    def examples(steps: list[Any]) -> None:
-        asyncio.run_coroutine_threadsafe(world.play(steps), loop).result()
-
-    await loop.run_in_executor(None, examples)
+    await play_examples(world.play, STEPS, count=30)

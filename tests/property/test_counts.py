@@ -5,7 +5,6 @@ Each example is one transaction that is rolled back. A change that a constraint 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from random import Random
@@ -13,8 +12,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
+
+from tests.support.examples import play_examples
 
 _CATALOGUE = """
 insert into artists (slug, name) values ('one', 'One'), ('two', 'Two'), ('three', 'Three');
@@ -252,21 +253,12 @@ async def play(sql: Any, changes: list[tuple[str, int, list[int]]]) -> None:
 async def test_every_count_is_right_after_every_change(sql: Any) -> None:
     """Several rows in one statement, moves, deletions that cascade, decisions of moderators, erasures."""
     assert await wrong(sql) == []
-    loop = asyncio.get_running_loop()
-
-    @settings(
-        max_examples=100,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
+    await play_examples(
+        lambda changes: play(sql, changes),
+        st.lists(CHANGE, min_size=1, max_size=12),
+        count=100,
+        phases=(Phase.generate, Phase.shrink),
     )
-    @given(changes=st.lists(CHANGE, min_size=1, max_size=12))
-    def examples(changes: list[Any]) -> None:
-        asyncio.run_coroutine_threadsafe(play(sql, changes), loop).result()
-
-    await loop.run_in_executor(None, examples)
 
 
 async def test_each_change_by_itself(sql: Any) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from server.clock import SystemClock
@@ -22,6 +20,7 @@ from server.protocol.endpoints import Call, Endpoint
 from server.protocol.identity import Identity
 from server.protocol.parameters import parse_body, parse_query
 from server.store.database import REQUEST_ROLE, Database
+from tests.support.examples import play_examples
 from tests.support.theatre import Theatre
 
 FANS = 3
@@ -144,21 +143,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 async def test_counts_are_what_the_rows_say(world: World) -> None:
     """After every step of every random sequence; what waits for a moderator is what is held back."""
-    loop = asyncio.get_running_loop()
-
-    @settings(
-        max_examples=40,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(steps=st.lists(STEP, min_size=10, max_size=30))
-    def examples(steps: list[Any]) -> None:
-        asyncio.run_coroutine_threadsafe(world.play(steps), loop).result()
-
-    await loop.run_in_executor(None, examples)
+    await play_examples(world.play, st.lists(STEP, min_size=10, max_size=30), count=40)
     # The random steps did reach everything.
     assert world.outcomes >= {
         "PUT /api/artists/{artist}/follow", "DELETE /api/artists/{artist}/follow",

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from server.people.privacy import erase
@@ -20,6 +19,7 @@ from server.voting.forgetting import Forgetting
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow
 from tests.support.booth import SHARD_COUNT, Booth
+from tests.support.examples import play_examples
 from tests.support.theatre import Show, Theatre, until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
 
@@ -153,19 +153,5 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
 
 async def test_who_leaves_takes_no_count_along(world: World) -> None:
     """Committed votes count on, uncommitted ones never do, and all copies say the same without a name."""
-    loop = asyncio.get_running_loop()
-
-    @settings(
-        max_examples=15,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(steps=STEPS)
-    def examples(steps: list[Any]) -> None:
-        asyncio.run_coroutine_threadsafe(world.play(steps), loop).result()
-
-    await loop.run_in_executor(None, examples)
+    await play_examples(world.play, STEPS, count=15)
     assert world.gone

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
@@ -12,12 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from server.protocol.instants import ms_of
 from server.store.database import Database
 from server.voting.log import queries
+from tests.support.examples import play_examples
 from tests.support.theatre import Show, Theatre
 
 # Not on the hour, and with the change to winter time among the days before it.
@@ -191,17 +190,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 async def test_scores_and_statistics_equal_a_recount(world: World) -> None:
     """Whatever was cast, changed and withdrawn, and whenever: SQL and Python say the same."""
-    loop = asyncio.get_running_loop()
-
-    @settings(
-        max_examples=30, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(batches=BATCHES)
-    def examples(batches: list[Any]) -> None:
-        asyncio.run_coroutine_threadsafe(world.play(batches), loop).result()
-
-    await loop.run_in_executor(None, examples)
+    await play_examples(world.play, BATCHES, count=30)
     assert world.ledger.cast
 
 

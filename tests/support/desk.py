@@ -54,6 +54,15 @@ class Desk:
         document: Json = await until(end)
         return document
 
+    async def done(self, **body: Any) -> Json:
+        """An operation on the database, begun and well ended."""
+        status, operation = await self.post("/api/database/operations", body)
+        assert status == 202, operation
+        assert operation["status"] == "running"
+        ended = await self.ended(operation)
+        assert ended["status"] == "succeeded", ended
+        return ended
+
     @staticmethod
     async def _json(response: aiohttp.ClientResponse) -> Json:
         expected = "application/json" if response.status < 400 else "application/problem+json"

@@ -106,6 +106,14 @@ class Theatre:
         (user_id,) = await self.users(1)
         return mint_token(SECRET, user_id, "user")
 
+    async def last_partition(self) -> str:
+        """The latest month of the history."""
+        name: str = await self.sql.fetchval(
+            "select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'vote_analytics'::regclass"
+            " and inhrelid::regclass::text <> 'vote_analytics_default'"
+        )
+        return name
+
     async def tally(self, show_id: int) -> list[list[int]]:
         """Counts as PostgreSQL has them on the songs: [[song, up, down], …]."""
         rows = await self.sql.fetch(
