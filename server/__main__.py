@@ -96,7 +96,7 @@ def serve(
 
         _run(serve_with_workers(settings))
     else:
-        from server.app import serve as serve_node
+        from server.serving import serve as serve_node
 
         _run(serve_node(settings))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -21,6 +22,7 @@ REQUEST_ROLE = "mysetlist_request"
 WRITER_ROLE = "mysetlist_writer"
 
 POOL_SIZE = 8
+OWNER_POOL_SIZE = 2
 COMMAND_TIMEOUT_S = 10.0
 # How much longer the server itself waits before it cuts a statement off that nobody waits for any more.
 SERVER_PATIENCE_S = 5.0
@@ -212,3 +214,34 @@ async def connect(url: str, *, is_unhurried: bool = False) -> Any:
             command_timeout=None if is_unhurried else COMMAND_TIMEOUT_S,
             server_settings=_SERVER_SETTINGS | patience,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The same database in three capacities, each with a pool of its own (migrations, row security)."""
+
+    requests: Database  # what clients ask: public rows, and their own
+    writer: Database  # the vote path, and what happens by time alone
+    owner: Database  # administration
+
+    @classmethod
+    async def open(cls, url: str) -> Databases:
+        """Connects.
+
+        Raises: StoreUnavailable
+        """
+        opened: list[Database] = []
+        try:
+            opened.append(await Database.open(url, role=REQUEST_ROLE))
+            opened.append(await Database.open(url, role=WRITER_ROLE))
+            opened.append(await Database.open(url, pool_size=OWNER_POOL_SIZE))
+        except StoreError:
+            for database in opened:
+                await database.close()
+            raise
+        return cls(*opened)
+
+    async def close(self) -> None:
+        """Gives every connection up."""
+        for database in (self.requests, self.writer, self.owner):
+            await database.close()
