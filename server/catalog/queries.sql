@@ -92,8 +92,8 @@ select id, slug, name, genre, country
   from artists
  where slug > :after_slug::text
    and (:words::text is null or search @@ query_of(:words))
-   and (:like::text is null or fold(name) %> :like)
-   and (:similar::text[] is null or closeness(fold(name), :similar) >= :closeness::float8)
+   and (:like::text is null or folded %> :like)
+   and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by slug
  limit :count::bigint;
 
@@ -126,8 +126,8 @@ select id, slug, name, city, region, country, latitude, longitude, time_zone, ca
   from venues
  where slug > :after_slug::text
    and (:words::text is null or search @@ query_of(:words))
-   and (:like::text is null or fold(name || ' ' || city) %> :like)
-   and (:similar::text[] is null or closeness(fold(name || ' ' || city), :similar) >= :closeness::float8)
+   and (:like::text is null or folded %> :like)
+   and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by slug
  limit :count::bigint;
 
@@ -142,8 +142,8 @@ select id, slug, name, city, region, country, latitude, longitude, time_zone, ca
    and earth_km(point, earth_point(:latitude, :longitude)) <= :radius_km
    and (earth_km(point, earth_point(:latitude, :longitude)), id) > (:after_km::float8, :after_id::bigint)
    and (:words::text is null or search @@ query_of(:words))
-   and (:like::text is null or fold(name || ' ' || city) %> :like)
-   and (:similar::text[] is null or closeness(fold(name || ' ' || city), :similar) >= :closeness::float8)
+   and (:like::text is null or folded %> :like)
+   and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by distance_km, id
  limit :count::bigint;
 

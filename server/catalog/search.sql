@@ -37,12 +37,12 @@ select word
 -- takes: words text[], folded; like text, one of them, or null: nothing is like it; kinds text[]
 -- gives: for each kind the closeness of its closest row; null: none is close
 select case when 'artists' = any(:kinds::text[]) then (
-           select max(closeness(fold(name), :words::text[])) from artists where fold(name) %> :like::text) end as artists,
+           select max(closeness(folded, :words::text[])) from artists where folded %> :like::text) end as artists,
        case when 'songs' = any(:kinds) then (
-           select max(closeness(fold(title), :words)) from songs where fold(title) %> :like) end as songs,
+           select max(closeness(folded, :words)) from songs where folded %> :like) end as songs,
        case when 'venues' = any(:kinds) then (
-           select max(closeness(fold(name || ' ' || city), :words)) from venues
-            where fold(name || ' ' || city) %> :like) end as venues,
+           select max(closeness(folded, :words)) from venues
+            where folded %> :like) end as venues,
        case when 'shows' = any(:kinds) then (
            select max(closeness(search_text, :words)) from shows where search_text %> :like) end as shows;
 
@@ -53,8 +53,8 @@ select a.id, a.slug, a.name, a.genre, a.country
   from artists a
   join artist_stats t on t.artist_id = a.id
  where (:words::text is null or a.search @@ query_of(:words))
-   and (:like::text is null or fold(a.name) %> :like)
-   and (:similar::text[] is null or closeness(fold(a.name), :similar) >= :closeness::float8)
+   and (:like::text is null or a.folded %> :like)
+   and (:similar::text[] is null or closeness(a.folded, :similar) >= :closeness::float8)
  order by a.search = words_of(:q::text) desc, t.follower_count desc, a.id
  limit :count::bigint;
 
@@ -65,8 +65,8 @@ select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist
   from (select id, title, artist_id
           from songs
          where (:words::text is null or search @@ query_of(:words))
-           and (:like::text is null or fold(title) %> :like)
-           and (:similar::text[] is null or closeness(fold(title), :similar) >= :closeness::float8)
+           and (:like::text is null or folded %> :like)
+           and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
          order by char_length(title), id
          limit :count::bigint) s
   join artists a on a.id = s.artist_id
@@ -78,7 +78,7 @@ select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
   from venues
  where (:words::text is null or search @@ query_of(:words))
-   and (:like::text is null or fold(name || ' ' || city) %> :like)
-   and (:similar::text[] is null or closeness(fold(name || ' ' || city), :similar) >= :closeness::float8)
+   and (:like::text is null or folded %> :like)
+   and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by lower(name) = lower(:q::text) desc, capacity desc nulls last, id
  limit :count::bigint;
