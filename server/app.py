@@ -22,7 +22,6 @@ from server.live.routes import LiveRoutes
 from server.live.sockets import Sockets
 from server.openapi import document_endpoint
 from server.people.accounts import AccountRoutes
-from server.people.bans import VoteBans
 from server.people.follows import FollowRoutes
 from server.people.keys import Bearers, KeyRoutes
 from server.people.mail.letters import Letterhead
@@ -37,6 +36,7 @@ from server.people.reports import ReportRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, first_admin_link, verify_token
+from server.people.standing import Standing
 from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
 from server.settings import Settings, data_folder
@@ -74,14 +74,15 @@ class Node:
         self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
         self._feeds = Feeds(database, self._tallies, clock)
         self._upkeep = Upkeep(databases.owner, settings.redis_url, clock, is_own=has_own_database)
-        self._vote_bans = VoteBans(database)
+        self._sockets = Sockets(clock)
+        self._standing = Standing(database, databases.requests, self._sockets.identities, self._sockets.dismiss)
         self._intake = Intake(
             settings.redis_url,
             database,
             clock,
             shard_count=shard_count,
             votes_per_day_max=settings.votes_per_day_max,
-            why_refused=self._vote_bans.why_refused,
+            why_refused=self._standing.why_refused,
         )
         self._writer = Writer(settings.redis_url, database, clock, shard_count=shard_count)
         self._listener = Listener(
@@ -98,7 +99,6 @@ class Node:
             ),
         )
         self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
-        self._sockets = Sockets(clock)
         self._runner = self._build_web()
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
@@ -189,7 +189,7 @@ class Node:
             "feeds": self._feeds.run(),
             "sockets": self._sockets.run(),
             **self._upkeep.loops(),
-            "vote-bans": self._vote_bans.run(),
+            "standing": self._standing.run(),
             **self._mail_loops(),
         }
 
@@ -257,9 +257,6 @@ class Node:
         def authenticate(token: str) -> Identity:
             return verify_token(self._settings.secret, token)
 
-        async def authenticate_socket(token: str) -> Identity:
-            return authenticate(token)
-
         bearers = Bearers(self._databases.requests, self._clock, authenticate)
         self.endpoints = self._endpoints()
         self.endpoints.append(document_endpoint(self.endpoints))
@@ -268,15 +265,17 @@ class Node:
             clock=self._clock,
             node=secrets.token_hex(4),
             submit=self._intake.submit,
-            authenticate=authenticate,
+            authenticate=bearers.identify,
+            why_banned=self._standing.why_banned,
             ballot_json=ballot_json,
         )
         app = web.Application(
             middlewares=[answer_errors, check_origins(self._settings.origins)], client_max_size=BODY_BYTES_MAX
         )
         app.on_response_prepare.append(add_headers)
-        app.add_routes(routes_of(self.endpoints, identifier(bearers.identify), TOKEN_TTL_S))
-        app.add_routes(LiveRoutes(services, self._sockets, identifier(authenticate_socket)).routes())
+        identify = identifier(bearers.identify)
+        app.add_routes(routes_of(self.endpoints, identify, TOKEN_TTL_S))
+        app.add_routes(LiveRoutes(services, self._sockets, identify).routes())
         app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
         return Runner(app, handler_cancellation=True, shutdown_timeout=2.0)
 

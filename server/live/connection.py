@@ -6,7 +6,8 @@ buffer is watched instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,9 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from server.clock import Clock
-from server.errors import Disconnect, Refused
+from server.errors import Disconnect, Refused, StoreError
 from server.live.hub import Hub, Subscriber
-from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_SLOW, Code
+from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL, CLOSE_SLOW, Code
 from server.protocol.frames import close_frame, pong_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.messages import (
@@ -39,6 +40,20 @@ PENDING_PER_CONNECTION_MAX = 256
 CHANNELS_PER_CONNECTION_MAX = 100
 # Replies are small and few; a client that lets so many bytes pile up does not read at all.
 REPLY_BUFFER_BYTES_MAX = 1024 * 1024
+# So long before its token ends a client is told to say hello with a new one.
+EXPIRY_NOTICE_MS = 60_000
+
+# Why somebody is not let in, and how the connection ends then.
+_NOT_LET_IN = {
+    Code.UNAUTHENTICATED: Disconnect(CLOSE_BAD_TOKEN, "bad token"),
+    Code.FORBIDDEN: Disconnect(CLOSE_BANNED, "banned"),
+}
+# What a dismissal is called: the code of the message, and the reason in the goodbye.
+_DISMISSALS = {
+    CLOSE_NORMAL: (Code.UNAUTHENTICATED, "account erased"),
+    CLOSE_BAD_TOKEN: (Code.UNAUTHENTICATED, "bad token"),
+    CLOSE_BANNED: (Code.FORBIDDEN, "banned"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,8 @@ class Services:
     """What a connection needs from the other rooms; app hands it over.
 
     submit:       (show, user, votes, waiter), voting.Intake.submit
-    authenticate: token -> Identity; raises Refused(unauthenticated)
+    authenticate: token or API key -> Identity; raises Refused(unauthenticated), StoreUnavailable
+    why_banned:   user -> why they may not be connected, None: they may
     ballot_json:  packed ballot -> JSON
     """
 
@@ -54,14 +70,20 @@ class Services:
     clock: Clock
     node: str
     submit: Callable[[int, int, Sequence[tuple[int, str]], Any], None]
-    authenticate: Callable[[str], Identity]
+    authenticate: Callable[[str], Awaitable[Identity]]
+    why_banned: Callable[[int], str | None]
     ballot_json: Callable[[str], bytes]
 
 
 class Connection(Subscriber):
-    """One client."""
+    """One client.
 
-    __slots__ = ("_socket", "_was_malformed", "heard_s", "identity", "pending_count", "pinged_s", "services")
+    alarm_ms: when its token needs attention next [ms since 1970], see `on_alarm`
+    """
+
+    __slots__ = (
+        "_socket", "_was_malformed", "alarm_ms", "heard_s", "identity", "pending_count", "pinged_s", "services",
+    )  # fmt: skip
 
     def __init__(
         self, socket: web.WebSocketResponse, transport: Any, services: Services, identity: Identity | None
@@ -69,7 +91,7 @@ class Connection(Subscriber):
         super().__init__(transport, _descriptor(transport))
         self._socket = socket
         self.services = services
-        self.identity = identity
+        self.speak_for(identity)
         self.pending_count = 0
         self._was_malformed = False
         self.heard_s = services.clock.monotonic_s()
@@ -78,6 +100,7 @@ class Connection(Subscriber):
     async def run(self) -> None:
         """Reads until either side closes."""
         try:
+            self._enter()
             async for message in self._socket:
                 self.heard_s = self.services.clock.monotonic_s()
                 match message.type:
@@ -95,6 +118,29 @@ class Connection(Subscriber):
     async def close(self, close_code: int, reason: str) -> None:
         """Says goodbye, waits for the answer, hangs up."""
         await self._socket.close(code=close_code, message=reason.encode(), drain=False)
+
+    def speak_for(self, identity: Identity | None) -> None:
+        """From now on the connection is this one's; casts under way stay whose they were."""
+        self.identity = identity
+        expires_ms = None if identity is None else identity.expires_ms
+        self.alarm_ms = math.inf if expires_ms is None else expires_ms - EXPIRY_NOTICE_MS
+
+    def on_alarm(self, now_ms: int) -> None:
+        """The token ends soon: the client is told. It has ended: the connection does too."""
+        assert self.identity is not None
+        assert self.identity.expires_ms is not None
+        left_ms = self.identity.expires_ms - now_ms
+        if left_ms > 0:
+            self.alarm_ms = self.identity.expires_ms
+            self.write(text_frame(b'{"expiring":{"in_ms":%d}}' % left_ms))
+        else:
+            self.dismiss(Disconnect(CLOSE_BAD_TOKEN, "The token has expired. Sign in again."))
+
+    def dismiss(self, end: Disconnect) -> None:
+        """Says why, says goodbye and hangs up. Takes: end, with a close code of _DISMISSALS."""
+        code, reason = _DISMISSALS[end.close_code]
+        self.reply_error(None, Refused(code, end.reason))
+        self.hang_up(end.close_code, reason)
 
     def hang_up(self, close_code: int, reason: str) -> None:
         """Says goodbye and hangs up once it is sent, without waiting for an answer."""
@@ -148,11 +194,11 @@ class Connection(Subscriber):
                         self.services.hub.leave(self, name)
                     self.reply(request.id, b"{}")
                 case Hello():
-                    self._hello(request)
+                    await self._hello(request)
         except Refused as error:
             self.reply_error(request.id, error)
-            if isinstance(request, Hello):
-                raise Disconnect(CLOSE_BAD_TOKEN, "bad token") from error
+            if isinstance(request, Hello) and error.code in _NOT_LET_IN:
+                raise _NOT_LET_IN[Code(error.code)] from error
 
     def _malformed(self, error: BadRequest) -> None:
         self.reply_error(error.request_id, error)
@@ -161,9 +207,30 @@ class Connection(Subscriber):
             self._was_malformed = True
             log.info("request.malformed", reason=error.message)
 
-    def _hello(self, request: Hello) -> None:
+    def _enter(self) -> None:
+        """Lets in whom the cookie names; they are refused here, where a browser can read why."""
+        if self.identity is not None:
+            try:
+                self._admit(self.identity)
+            except Refused as error:
+                self.reply_error(None, error)
+                raise _NOT_LET_IN[Code(error.code)] from error
+
+    def _admit(self, identity: Identity) -> None:
+        banned = self.services.why_banned(identity.user_id)
+        if banned is not None:
+            raise Refused(Code.FORBIDDEN, banned)
+
+    async def _hello(self, request: Hello) -> None:
+        """Signs in, or goes on with a newer token; of another user too, and with less or more rights than before."""
         if request.token is not None:
-            self.identity = self.services.authenticate(request.token)
+            try:
+                identity = await self.services.authenticate(request.token)
+            except StoreError as error:
+                log.warning("hello.unavailable", error=str(error))
+                raise Refused(Code.UNAVAILABLE, "This is unavailable for a moment.", retry_after_ms=1_000) from error
+            self._admit(identity)
+            self.speak_for(identity)
         who = self.identity
         self.reply(
             request.id,

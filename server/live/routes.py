@@ -40,8 +40,13 @@ class LiveRoutes:
         )
         if not socket.can_prepare(request).ok:
             raise Refused(Code.BAD_REQUEST, f"This is a websocket; connect with the subprotocol {SUBPROTOCOL}.")
-        # A bad token in the header is refused while an HTTP answer is still possible.
+        # A bad token in the header is refused while an HTTP answer is still possible. A browser could not read it, so
+        # whoever a cookie names is answered on the socket.
         identity = await self._identify(request)
+        if identity is not None and "Authorization" in request.headers:
+            banned = self._services.why_banned(identity.user_id)
+            if banned is not None:
+                raise Refused(Code.FORBIDDEN, banned)
         await socket.prepare(request)
         assert request.transport is not None
         connection = Connection(socket, request.transport, self._services, identity)

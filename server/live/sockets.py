@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 
 import orjson
 import structlog
 
 from server.clock import Clock
+from server.errors import Disconnect
 from server.live.connection import PING_INTERVAL_S, Connection
 from server.protocol.codes import CLOSE_DRAIN, CLOSE_NORMAL, CLOSE_STALE
 from server.protocol.frames import ping_frame, text_frame
+from server.protocol.identity import Identity
 from server.telemetry import SOCKETS
 
 log = structlog.get_logger()
@@ -52,6 +55,18 @@ class Sockets:
             connection.hang_up(CLOSE_NORMAL, "account erased")
         return len(theirs)
 
+    def identities(self) -> set[Identity]:
+        """Whoever is signed in here."""
+        return {connection.identity for connection in self._connections if connection.identity is not None}
+
+    def dismiss(self, ends: Mapping[Identity, Disconnect]) -> None:
+        """Ends the connections of some identities, each for the reason given."""
+        for connection in list(self._connections):
+            end = None if connection.identity is None else ends.get(connection.identity)
+            if end is not None:
+                log.info("socket.dismissed", close_code=end.close_code)
+                connection.dismiss(end)
+
     async def run(self) -> None:
         """Pings quiet sockets, ends dead and stuck ones; until cancelled."""
         while True:
@@ -60,7 +75,7 @@ class Sockets:
 
     def sweep(self) -> None:
         """One round over all sockets."""
-        now_s = self._clock.monotonic_s()
+        now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         ping = ping_frame()
         for connection in list(self._connections):
             quiet_s = now_s - connection.heard_s
@@ -69,6 +84,8 @@ class Sockets:
                 connection.hang_up(CLOSE_STALE, "no pong")
             elif connection.blocked_since_s is not None and now_s - connection.blocked_since_s > BLOCKED_S_MAX:
                 connection.hang_up_slow()
+            elif now_ms >= connection.alarm_ms:
+                connection.on_alarm(now_ms)
             elif quiet_s >= PING_INTERVAL_S and now_s - connection.pinged_s >= PING_INTERVAL_S:
                 connection.pinged_s = now_s
                 connection.write(ping)

@@ -12,14 +12,6 @@ select u.id, b.reason, b.expires_at
         order by expires_at desc nulls first limit 1) b on true
  where u.id = :user_id::bigint;
 
--- name: vote_bans
--- gives: every user who may not vote at this moment, with a ban that says why
--- cost:  reads the bans that nobody has lifted
-select distinct on (user_id) user_id, reason, expires_at
-  from user_bans
- where kind in ('vote', 'all') and lifted_at is null and (expires_at is null or expires_at > now())
- order by user_id, expires_at desc nulls first;
-
 -- name: active_bans
 -- takes: user_id bigint
 -- gives: a user's bans that are in force, latest first

@@ -1,7 +1,7 @@
 """API keys: for programs that act as whoever made them, until the key expires or is revoked.
 
-A key is shown once; only its SHA-256 is kept, which is enough, because a key is random and long. Keys are for HTTP: a
-websocket would outlive the revocation of the key that opened it.
+A key is shown once; only its SHA-256 is kept, which is enough, because a key is random and long. A websocket that was
+opened with one does not outlive it (standing.py).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,14 +105,14 @@ class Bearers:
         if identity.role == "user":
             return identity
         account = self._recall(identity.user_id) or await self._look_up_account(identity)
-        return account if identity.may(account.role) else identity
+        return replace(identity, role=account.role) if identity.may(account.role) else identity
 
     async def _look_up(self, key_hash: bytes) -> Identity:
         async with self._database.connection() as connection:
             row = await queries.use_key(connection, key_hash=key_hash)
         if row is None:
             raise Refused(Code.UNAUTHENTICATED, "The API key is unknown, expired or revoked.")
-        return Identity(row["user_id"], row["role"], is_key=True)
+        return Identity(row["user_id"], row["role"], key_hash)
 
     async def _look_up_account(self, identity: Identity) -> Identity:
         try:

@@ -100,4 +100,4 @@ def verify_token(secret: str, token: str) -> Identity:
         raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.") from None
     if user_id is None or claims["role"] not in ROLES:
         raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.")
-    return Identity(user_id, claims["role"])
+    return Identity(user_id, claims["role"], expires_ms=int(claims["exp"]) * 1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["user", "moderator", "admin"]
@@ -15,12 +15,19 @@ COOKIE = "mysetlist_session"
 class Identity:
     """A user, and the role that the token or key gives.
 
-    Takes: is_key, an API key said so: good for what its user does, not for what would outlive the key or its user
+    Takes: key_hash, of the API key that said so, None: a token did; expires_ms, when the token ends [ms since 1970],
+           None: it does not say, and it makes nobody else of whom it names
     """
 
     user_id: int
     role: str
-    is_key: bool = False
+    key_hash: bytes | None = field(default=None, repr=False)
+    expires_ms: int | None = field(default=None, compare=False)
+
+    @property
+    def is_key(self) -> bool:
+        """An API key: good for what its user does, not for what would outlive the key or its user."""
+        return self.key_hash is not None
 
     def may(self, role: str) -> bool:
         """Whether this is at least a `role`."""

@@ -131,10 +131,13 @@ async def test_a_cast_without_a_session(node: Node, show: Show, logged: list[Any
         assert "state" in (await reader.watch("votes:7"))["votes:7"]
 
 
-async def test_a_cast_of_an_account_that_is_gone(node: Node, theatre: Theatre, show: Show, logged: list[Any]) -> None:
-    """The token is good, the user is not there any more."""
+async def test_a_cast_of_an_account_that_is_gone(
+    node: Node, theatre: Theatre, show: Show, logged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token is good, the user is not there any more; the cast is refused before the connection is closed."""
     (user_id,) = await theatre.users(1)
     await theatre.sql.execute("delete from users where id = $1", user_id)
+    monkeypatch.setattr(node._standing, "_connected", set)
     async with Talker.connect(node.url) as ghost:
         await ghost.hello(mint_token(SECRET, user_id, "user"))
         assert await ghost.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"

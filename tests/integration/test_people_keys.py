@@ -207,9 +207,41 @@ async def test_bad_bodies(admin: Person, theatre: Theatre) -> None:
         assert (await admin.well("POST", PATH, {"name": name}, status=201))["name"] == name
 
 
-async def test_keys_are_for_http(admin: Person, node: Node) -> None:
-    """A websocket would outlive the key: it is refused in `hello`, and at the upgrade."""
-    program, _ = await make(admin)
+async def test_a_key_opens_a_websocket(
+    admin: Person, node: Node, theatre: Theatre, database_url: str, redis_url: str
+) -> None:
+    """In the header or in `hello`, with the key's own role; on every node it is closed when the key is revoked or over."""
+    show = await theatre.show(7)
+    revoked, key_id = await make(admin, role="moderator")
+    over, over_id = await make(admin, expires_in_days=1)
+    lasting, _ = await make(admin)
+    async with (
+        running_node(database_url, redis_url) as second,
+        Talker.connect(node.url, headers={"Authorization": f"Bearer {revoked.token}"}) as by_header,
+        Talker.connect(second.url) as by_hello,
+        Talker.connect(node.url) as ending,
+        Talker.connect(node.url) as staying,
+        Talker.connect(node.url) as of_the_maker,
+    ):
+        assert (await by_header.ok("hello"))["role"] == "moderator"
+        assert (await by_hello.hello(revoked.token or ""))["user"] == {"id": admin.id, "role": "moderator"}
+        for talker, person in ((ending, over), (staying, lasting), (of_the_maker, admin)):
+            await talker.hello(person.token or "")
+        await by_header.cast(7, (show.first, "up"))
+        assert (await staying.ok("ballot", show=7))["ballot"] == {str(show.first): "up"}
+        await admin.ask("DELETE", f"{PATH}/{key_id}")
+        await theatre.sql.execute("update api_keys set expires_at = now() where id = $1", over_id)
+        for talker in (by_header, by_hello, ending):
+            assert await talker.close_code() == 4401
+            assert talker.heard[-1]["error"]["code"] == "unauthenticated"
+        assert await staying.is_alive()
+        assert await of_the_maker.is_alive()
+
+
+async def test_no_key_opens_no_websocket(admin: Person, node: Node) -> None:
+    """Unknown or revoked: refused in `hello`, and at the upgrade."""
+    program, key_id = await make(admin)
+    await admin.ask("DELETE", f"{PATH}/{key_id}")
     async with Talker.connect(node.url) as talker:
         assert await talker.refusal("hello", token=program.token) == "unauthenticated"
         assert await talker.close_code() == 4401
@@ -217,6 +249,22 @@ async def test_keys_are_for_http(admin: Person, node: Node) -> None:
         async with Talker.connect(node.url, headers={"Authorization": f"Bearer {program.token}"}):
             pass
     assert refusal.value.status == 401
+
+
+async def test_a_key_cannot_be_looked_up_for_a_websocket(
+    admin: Person, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`unavailable` while PostgreSQL is away, and the connection stays for another try."""
+    program, _ = await make(admin)
+
+    async def away(*_: Any) -> Identity:
+        raise StoreUnavailable("away")
+
+    async with Talker.connect(node.url) as talker:
+        with monkeypatch.context() as patch:
+            patch.setattr(Bearers, "_look_up", away)
+            assert await talker.refusal("hello", token=program.token) == "unavailable"
+        assert (await talker.hello(program.token or ""))["role"] == "user"
 
 
 # ──────────────────────────────────────────────────────────── what is believed, and how long
@@ -243,7 +291,10 @@ async def test_an_answer_is_believed_for_a_second(
     program, _ = await make(admin)
     assert program.token is not None
     assert admin.token is not None
-    for token, identity in ((program.token, Identity(admin.id, "user", is_key=True)), (admin.token, admin.identity)):
+    for token, identity in (
+        (program.token, Identity(admin.id, "user", hash_key(program.token))),
+        (admin.token, admin.identity),
+    ):
         assert await bearers.identify(token) == identity
     await theatre.sql.execute("select erase_user($1)", admin.id)
     clock.advance(keys_module.BELIEVED_S - 0.01)

@@ -117,6 +117,9 @@ class Talker:
         Raises: Closed
         """
         frame = await self.socket.receive()
+        if frame.type is aiohttp.WSMsgType.CLOSE:
+            # What the socket itself remembers is 1006 when the server did not wait for the answer to its goodbye.
+            raise Closed(frame.data)
         if frame.type is not aiohttp.WSMsgType.TEXT:
             raise Closed(self.socket.close_code)
         message: Message = json.loads(frame.data)

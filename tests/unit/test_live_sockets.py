@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 
-from server.errors import Refused
+from server.errors import Disconnect, Refused
 from server.live.connection import (
+    EXPIRY_NOTICE_MS,
     PENDING_PER_CONNECTION_MAX,
     PING_INTERVAL_S,
     REPLY_BUFFER_BYTES_MAX,
@@ -31,6 +33,7 @@ class Room:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.sockets = Sockets(self.clock)
+        self.banned: dict[int, str] = {}
         self.casts: list[tuple[int, int, list[tuple[int, str]], Any]] = []
         self.hub = Hub(self._load, self.clock)
         self.services = Services(
@@ -38,12 +41,18 @@ class Room:
             clock=self.clock,
             node="node",
             submit=lambda *cast: self.casts.append(cast),
-            authenticate=lambda _: Identity(1, "user"),
+            authenticate=self._authenticate,
+            why_banned=self.banned.get,
             ballot_json=ballot_json,
         )
 
     async def _load(self, _kind: str, _subject: int) -> State | None:
         return None
+
+    async def _authenticate(self, token: str) -> Identity:
+        """A token here is a user and for how many seconds from now it is good."""
+        user, _, ttl_s = token.partition(" ")
+        return Identity(int(user), "user", expires_ms=self.clock.now_ms() + int(ttl_s) * 1000)
 
     def enter(self) -> tuple[Connection, RecordingTransport]:
         """One more connection, signed in."""
@@ -216,3 +225,69 @@ async def test_a_cast_that_is_refused_at_once_is_not_pending(room: Room) -> None
         "error": {"code": "overloaded", "message": "Full.", "retry_after_ms": 1000},
     }
     assert connection.pending_count == 0
+
+
+async def _hello(connection: Connection, token: str) -> None:
+    await connection._take(json.dumps({"id": 1, "op": "hello", "token": token}))
+
+
+async def test_a_token_that_ends_is_announced_once_and_then_closes(room: Room) -> None:
+    """A minute before, the client is told; at the end it is told why, and closed with 4401; others stay."""
+    connection, transport = room.enter()
+    _, other = room.enter()
+    await _hello(connection, "42 3600")
+    connection.heard_s = math.inf  # alive, and not pinged
+    said = len(transport.frames)
+    room.sweep_for(3600 - EXPIRY_NOTICE_MS / 1000 - SWEEP_INTERVAL_S)
+    assert len(transport.frames) == said
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert transport.messages()[said:] == [{"expiring": {"in_ms": EXPIRY_NOTICE_MS}}]
+    room.sweep_for(EXPIRY_NOTICE_MS / 1000 - SWEEP_INTERVAL_S)
+    assert len(transport.frames) == said + 1
+    assert not transport.end
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert transport.messages()[-1]["error"]["code"] == "unauthenticated"
+    assert (transport.close_code(), transport.end) == (4401, "closed")
+    assert 4401 not in (frame[2:4] for frame in other.frames)
+
+
+async def test_a_second_hello_refreshes(room: Room) -> None:
+    """With a newer token the connection lives on, and is warned before the end of that one; another user may take over."""
+    connection, transport = room.enter()
+    connection.heard_s = math.inf
+    await _hello(connection, "42 61")
+    room.sweep_for(2)
+    assert "expiring" in transport.messages()[-1]
+    await _hello(connection, "42 3600")
+    said = len(transport.frames)
+    room.sweep_for(3600 - EXPIRY_NOTICE_MS / 1000 - SWEEP_INTERVAL_S)
+    assert (len(transport.frames), transport.end) == (said, "")
+    await connection._take('{"id":2,"op":"cast","show":7,"votes":[[101,"up"]]}')
+    await _hello(connection, "43 30")
+    await connection._take('{"id":3,"op":"cast","show":7,"votes":[[101,"up"]]}')
+    assert [cast[1] for cast in room.casts] == [42, 43]
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert transport.messages()[-1] == {"expiring": {"in_ms": 29_000}}
+
+
+async def test_who_is_banned_cannot_say_hello(room: Room) -> None:
+    """Refused with the reason, and closed with 4403."""
+    connection, transport = room.enter()
+    room.banned[43] = "You are banned for good: x"
+    with pytest.raises(Disconnect) as end:
+        await _hello(connection, "43 3600")
+    assert transport.messages()[-1]["error"]["message"] == "You are banned for good: x"
+    assert end.value.close_code == 4403
+    assert connection.identity == Identity(42, "user")
+
+
+async def test_who_is_dismissed(room: Room) -> None:
+    """Every connection of an identity, with the reason; nobody else's, and not one whose rights are others."""
+    connections = [room.enter() for _ in range(3)]
+    connections[2][0].speak_for(Identity(42, "moderator"))
+    assert room.sockets.identities() == {Identity(42, "user"), Identity(42, "moderator")}
+    room.sockets.dismiss({Identity(42, "user"): Disconnect(4403, "You are banned for good: " + "x" * 1000)})
+    for _, transport in connections[:2]:
+        assert transport.messages()[-1]["error"]["message"].startswith("You are banned")
+        assert (transport.close_code(), transport.end) == (4403, "closed")
+    assert not connections[2][1].end

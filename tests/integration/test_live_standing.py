@@ -1,0 +1,116 @@
+"""Who may stay connected: bans, roles, erased accounts and tokens, on every node, while sockets are open."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from server.app import Node
+from server.people.sessions import mint_token
+from server.protocol.identity import COOKIE
+from tests.support.people import People, Person
+from tests.support.talker import Talker
+from tests.support.theatre import SECRET, Theatre, running_node, until
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+def by_header(person: Person) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer {person.token}"}}
+
+
+def by_cookie(person: Person) -> dict[str, Any]:
+    return {"headers": {"Cookie": f"{COOKIE}={person.token}"}}
+
+
+async def ban(moderator: Person, person: Person, kind: str) -> int:
+    body = {"kind": kind, "reason": "Sold votes"}
+    made = await moderator.well("POST", f"/api/admin/users/{person.id}/bans", body, status=201)
+    return int(made["id"])
+
+
+async def test_a_ban_from_everything_closes_on_every_node(
+    node: Node, people: People, theatre: Theatre, database_url: str, redis_url: str
+) -> None:
+    """Open sockets are told why and closed with 4403, new ones are not let in; readers and other fans stay."""
+    show = await theatre.show(7)
+    ann, ben, cat, moderator = [*await people.persons(3), await people.person("moderator")]
+    async with (
+        running_node(database_url, redis_url) as second,
+        Talker.connect(node.url, **by_header(ann)) as here,
+        Talker.connect(second.url, **by_cookie(ann)) as there,
+        Talker.connect(second.url) as said_hello,
+        Talker.connect(node.url, **by_header(ben)) as voteless,
+        Talker.connect(node.url, **by_header(cat)) as other,
+        Talker.connect(node.url) as reader,
+    ):
+        await said_hello.hello(ann.token or "")
+        await ban(moderator, ben, "vote")
+        ban_id = await ban(moderator, ann, "all")
+        for talker in (here, there, said_hello):
+            assert await talker.close_code() == 4403
+            error = talker.heard[-1]["error"]
+            assert (error["code"], error["message"]) == ("forbidden", "You are banned for good: Sold votes")
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+            async with Talker.connect(node.url, **by_header(ann)):
+                pass
+        assert refusal.value.status == 403
+        async with Talker.connect(node.url, **by_cookie(ann)) as again:
+            assert await again.close_code() == 4403
+            assert again.heard[-1]["error"]["message"] == "You are banned for good: Sold votes"
+        assert await reader.refusal("hello", token=ann.token) == "forbidden"
+        assert await reader.close_code() == 4403
+        # A ban from voting leaves the connection; nobody else is touched.
+        assert await voteless.refusal("cast", show=7, votes=[[show.first, "up"]]) == "forbidden"
+        assert "state" in (await voteless.watch("votes:7"))["votes:7"]
+        await other.cast(7, (show.first, "up"))
+        await moderator.ask("DELETE", f"/api/admin/users/{ann.id}/bans/{ban_id}")
+
+        async def is_back() -> bool:
+            async with Talker.connect(second.url) as talker:
+                return "ok" in await talker.ask("hello", token=ann.token)
+
+        await until(is_back)
+
+
+async def test_a_role_taken_away_and_an_account_erased(
+    node: Node, people: People, theatre: Theatre, database_url: str, redis_url: str
+) -> None:
+    """Less than the socket came with: 4401, also on a node that heard of nothing; more: it stays; erased: 1000."""
+    lowered, raised, erased, admin = [await people.person(role) for role in ("moderator", "moderator", "user", "admin")]
+    async with (
+        running_node(database_url, redis_url) as second,
+        Talker.connect(second.url, **by_header(lowered)) as losing,
+        Talker.connect(second.url, **by_header(raised)) as rising,
+        Talker.connect(second.url, **by_header(erased)) as leaving,
+    ):
+        assert (await losing.ok("hello"))["role"] == "moderator"
+        for person, role in ((lowered, "user"), (raised, "admin")):
+            await admin.well("PATCH", f"/api/admin/users/{person.id}", {"role": role})
+        await erased.ask("DELETE", "/api/me")
+        assert await losing.close_code() == 4401
+        assert await leaving.close_code() == 1000
+        assert leaving.heard[-1]["error"]["code"] == "unauthenticated"
+        assert await rising.is_alive()
+
+
+async def test_a_token_ends_while_connected(node: Node, theatre: Theatre) -> None:
+    """The client is warned, says hello with a new one and stays; who does not is closed with 4401."""
+    users = await theatre.users(2)
+    async with Talker.connect(node.url) as renewing, Talker.connect(node.url) as idle:
+        await renewing.hello(mint_token(SECRET, users[0], "user", ttl_s=30))
+        warning = await renewing.next(lambda message: "expiring" in message)
+        assert 0 < warning["expiring"]["in_ms"] <= 30_000
+        await renewing.hello(mint_token(SECRET, users[0], "user"))
+        await idle.hello(mint_token(SECRET, users[1], "user", ttl_s=1))
+        assert await idle.close_code() == 4401
+        assert idle.heard[-1]["error"]["code"] == "unauthenticated"
+        assert await renewing.is_alive()
