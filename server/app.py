@@ -19,6 +19,7 @@ from server.insight.routes import InsightRoutes
 from server.live.connection import Services
 from server.live.listener import Listener, Sources
 from server.live.routes import LiveRoutes
+from server.live.seats import Seats
 from server.live.sockets import Sockets
 from server.openapi import document_endpoint
 from server.people.accounts import AccountRoutes
@@ -41,6 +42,7 @@ from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
 from server.settings import Settings, data_folder
 from server.store.database import Databases
+from server.turnstile import Turnstile
 from server.upkeep import Upkeep
 from server.voting import log as voting_log
 from server.voting.forgetting import Forgetting
@@ -49,7 +51,17 @@ from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
-from server.web import Pages, Runner, add_headers, answer_errors, check_origins, identifier, routes_of
+from server.web import (
+    Pages,
+    Runner,
+    add_headers,
+    addresser,
+    answer_errors,
+    check_origins,
+    counting,
+    identifier,
+    routes_of,
+)
 
 log = structlog.get_logger()
 
@@ -72,9 +84,10 @@ class Node:
         self._databases = databases
         database = databases.writer
         self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
-        self._feeds = Feeds(database, self._tallies, clock)
+        self._feeds = Feeds(database, self._tallies, clock, buffer_bytes_max=settings.limits.send_buffer_bytes)
+        self._turnstile = Turnstile(settings.redis_url, clock, settings.limits)
         self._upkeep = Upkeep(databases.owner, settings.redis_url, clock, is_own=has_own_database)
-        self._sockets = Sockets(clock)
+        self._sockets = Sockets(clock, hello_s=settings.limits.hello_s)
         self._standing = Standing(database, databases.requests, self._sockets.identities, self._sockets.dismiss)
         self._intake = Intake(
             settings.redis_url,
@@ -168,6 +181,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         await self._tallies.close()
+        await self._turnstile.close()
         await self._forgetting.close()
         await self._databases.close()
 
@@ -233,7 +247,7 @@ class Node:
         return [
             *CatalogRoutes(requests, clock).endpoints(),
             *VotingRoutes(self._intake).endpoints(),
-            *SessionRoutes(requests, self._settings.secret).endpoints(),
+            *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
             *InsightRoutes(requests, clock).endpoints(),
             *self._upkeep.endpoints(),
             *ProfileRoutes(requests).endpoints(),
@@ -254,30 +268,35 @@ class Node:
         ]
 
     def _build_web(self) -> web.AppRunner:
+        settings = self._settings
+
         def authenticate(token: str) -> Identity:
-            return verify_token(self._settings.secret, token)
+            return verify_token(settings.secret, token)
 
         bearers = Bearers(self._databases.requests, self._clock, authenticate)
         self.endpoints = self._endpoints()
         self.endpoints.append(document_endpoint(self.endpoints))
         services = Services(
             hub=self._feeds.hub,
+            seats=Seats(settings.limits),
             clock=self._clock,
             node=secrets.token_hex(4),
             submit=self._intake.submit,
             authenticate=bearers.identify,
             why_banned=self._standing.why_banned,
+            count_entry=self._turnstile.count_entry,
             ballot_json=ballot_json,
         )
         app = web.Application(
-            middlewares=[answer_errors, check_origins(self._settings.origins)], client_max_size=BODY_BYTES_MAX
+            middlewares=[answer_errors, check_origins(settings.origins)], client_max_size=BODY_BYTES_MAX
         )
         app.on_response_prepare.append(add_headers)
-        identify = identifier(bearers.identify)
-        app.add_routes(routes_of(self.endpoints, identify, TOKEN_TTL_S))
-        app.add_routes(LiveRoutes(services, self._sockets, identify).routes())
+        identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
+        counted = counting(identify, self._turnstile.count_request)
+        app.add_routes(routes_of(self.endpoints, counted, TOKEN_TTL_S, address_of))
+        app.add_routes(LiveRoutes(services, self._sockets, identify, address_of).routes())
         app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
-        return Runner(app, handler_cancellation=True, shutdown_timeout=2.0)
+        return Runner(app, settings.limits.handshake_s, handler_cancellation=True, shutdown_timeout=2.0)
 
     def _why_not_ready(self) -> list[str]:
         reasons = {

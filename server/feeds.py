@@ -26,12 +26,12 @@ ADVANCE_EVERY_TICKS = 5
 class Feeds:
     """Reads states for the hub, and reads them again when they may have changed."""
 
-    def __init__(self, database: Database, tallies: Tallies, clock: Clock) -> None:
+    def __init__(self, database: Database, tallies: Tallies, clock: Clock, *, buffer_bytes_max: int) -> None:
         self._database = database
         self._tallies = tallies
         self._clock = clock
         self._status_rows: dict[int, StatusRow] = {}  # of shows whose status is watched
-        self.hub = Hub(self.load, clock)
+        self.hub = Hub(self.load, clock, buffer_bytes_max=buffer_bytes_max)
 
     async def load(self, kind: str, show_id: int) -> State | None:
         """A channel's state; None: no such show.

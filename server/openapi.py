@@ -97,8 +97,11 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
 
 def codes_of(endpoint: Endpoint) -> frozenset[Code]:
     """Every code an endpoint may refuse with: its own, and those that follow from what it is."""
-    # A request that is no HTTP, a header with a bad token, an engine away, a bug of ours: these may come of any.
-    codes = {Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.UNAVAILABLE, Code.INTERNAL, *endpoint.codes}
+    # A request that is no HTTP, a header with a bad token, too many requests of somebody, an engine away, a bug of ours:
+    # these may come of any.
+    codes = {
+        Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL, *endpoint.codes,
+    }  # fmt: skip
     if endpoint.body is not None:
         codes.add(Code.TOO_LARGE)
     if "{" in endpoint.path:

@@ -17,8 +17,9 @@ from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from server.errors import SetupError
+from server.protocol.addresses import Network
+from server.protocol.limits import DEFAULT_LIMITS, Limits
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LogFormat = Literal["auto", "json", "console"]
 
 # HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, section 3.2).
@@ -47,6 +48,7 @@ class Settings:
     origins: tuple[str, ...] = ()  # pages of other sites that may connect; a node's own pages always may
     trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-For is believed
     votes_per_day_max: int = VOTES_PER_DAY_DEFAULT  # per user and UTC day
+    limits: Limits = DEFAULT_LIMITS  # what one client may take of a node
     log_format: LogFormat = "auto"
     jwks_url: str | None = None  # an identity provider's keys, whose tokens are accepted too
     jwt_audience: str | None = None
@@ -82,16 +84,27 @@ class Settings:
         for name, (field, parse) in _PARSERS.items():
             text = environ.get(name, "").strip()
             if text:
-                try:
-                    given[field] = parse(text)
-                except ValueError as error:
-                    raise SetupError(f"{name}: {error}") from error
+                given[field] = _parsed(name, text, parse)
+        given["limits"] = _limits(environ)
         given.update({field: value for field, value in overrides.items() if value is not None})
         given["data_dir"] = Path(given.get("data_dir") or default_data_dir(environ)).expanduser().absolute()
         _check(given)
         if "secret" not in given:
             given["secret"] = _kept_secret(given["data_dir"])
         return cls(**given)
+
+
+def _parsed(name: str, text: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SetupError(f"{name}: {error}") from error
+
+
+def _limits(environ: Mapping[str, str]) -> Limits:
+    """Every limit has a variable that is called like it: connections_per_user, MYSETLIST_CONNECTIONS_PER_USER."""
+    texts = {field.name: environ.get(f"MYSETLIST_{field.name.upper()}", "").strip() for field in fields(Limits)}
+    return Limits(**{name: _parsed(f"MYSETLIST_{name.upper()}", text, _count) for name, text in texts.items() if text})
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:

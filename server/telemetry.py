@@ -35,6 +35,7 @@ LOG_RESETS = Counter(
 )
 VOTES_LOST = Counter("mysetlist_votes_lost_total", "Accepted casts of this node that Valkey lost before their commit")
 SOCKETS = Gauge("mysetlist_sockets", "Open websockets")
+LIMITED = Counter("mysetlist_limited_total", "Connections and requests refused because of a limit", ["limit"])
 SUBSCRIPTIONS = Gauge("mysetlist_subscriptions", "Subscriptions of open websockets")
 FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
 FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")

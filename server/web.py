@@ -20,6 +20,7 @@ from aiohttp.web_request import BaseRequest
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from server.errors import CacheError, Refused, StoreError
+from server.protocol.addresses import Network, client_address
 from server.protocol.codes import HTTP_STATUS, Code
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import COOKIE, Identity
@@ -117,7 +118,17 @@ def _is_own(origin: str, host: str) -> bool:
 
 
 class Runner(web.AppRunner):
-    """Serves an app; bytes that are no HTTP are answered with a problem too, for which aiohttp has no setting."""
+    """Serves an app; two things for which aiohttp has no setting: bytes that are no HTTP are answered with a problem too,
+    and whoever connects and says nothing is let go.
+
+    Takes: handshake_s, from the connection to the whole of its first request
+    """
+
+    __slots__ = ("_handshake_s",)
+
+    def __init__(self, app: web.Application, handshake_s: float, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._handshake_s = handshake_s
 
     @property
     def server(self) -> Any:
@@ -125,12 +136,24 @@ class Runner(web.AppRunner):
         served = super().server
         if served is None:
             return None
-        options: dict[str, Any] = {"access_log": None, "logger": http_logger()}
+        options: dict[str, Any] = {"access_log": None, "logger": http_logger(), "handshake_s": self._handshake_s}
         return partial(_Connection, served, loop=asyncio.get_running_loop(), **options)
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ()
+    __slots__ = ("_handshake_s",)
+
+    def __init__(self, *arguments: Any, handshake_s: float, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._handshake_s = handshake_s
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # The timer is the one between two requests, which closes a connection that waits for the whole of one.
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
+        self._next_keepalive_close_time = self._loop.time() + self._handshake_s
+        self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
     def handle_error(
         self,
@@ -191,7 +214,38 @@ def identifier(authenticate: Callable[[str], Awaitable[Identity]]) -> Identify:
     return identify
 
 
-def routes_of(endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int) -> list[web.RouteDef]:
+def counting(identify: Identify, count: Callable[[int], Awaitable[None]]) -> Identify:
+    """`identify`, and every request of somebody signed in is counted.
+
+    Takes: count, by user; raises Refused(rate_limited)
+    """
+
+    async def identify_and_count(request: web.Request) -> Identity | None:
+        identity = await identify(request)
+        if identity is not None:
+            await count(identity.user_id)
+        return identity
+
+    return identify_and_count
+
+
+AddressOf = Callable[[web.Request], str]
+
+
+def addresser(trusted: tuple[Network, ...]) -> AddressOf:
+    """What counts as a request's address. Takes: trusted, the proxies whose word for it is taken."""
+
+    def address_of(request: web.Request) -> str:
+        headers = request.headers
+        forwarded_for, forwarded = headers.getall("X-Forwarded-For", ()), headers.getall("Forwarded", ())
+        return client_address(request.remote, forwarded_for, forwarded, trusted)
+
+    return address_of
+
+
+def routes_of(
+    endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int, address_of: AddressOf
+) -> list[web.RouteDef]:
     """Endpoints as aiohttp serves them: who may come in is decided, and what comes in is decoded, here alone."""
 
     def route_of(endpoint: Endpoint) -> web.RouteDef:
@@ -207,6 +261,7 @@ def routes_of(endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: 
                 query=None if endpoint.query is None else parse_query(request.query.items(), endpoint.query),
                 body=None if endpoint.body is None else await _read_body(request, endpoint),
                 identity=identity,
+                address=address_of(request),
             )
             return _respond(request, endpoint, await endpoint.handler(call), session_ttl_s)
 

@@ -6,6 +6,7 @@ buffer is watched instead.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from aiohttp import WSMsgType, web
 from server.clock import Clock
 from server.errors import Disconnect, Refused, StoreError
 from server.live.hub import Hub, Subscriber
-from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL, CLOSE_SLOW, Code
+from server.live.seats import NOBODY, Bucket, Seats
+from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL, CLOSE_SLOW, CLOSE_TOO_MANY, Code
 from server.protocol.frames import close_frame, pong_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.messages import (
@@ -30,16 +32,17 @@ from server.protocol.messages import (
     Subscribe,
     Unsubscribe,
     decode_request,
+    request_id_of,
 )
+from server.telemetry import LIMITED
 
 log = structlog.get_logger()
 
 SUBPROTOCOL = "mysetlist.v1"
 PING_INTERVAL_S = 25.0
 PENDING_PER_CONNECTION_MAX = 256
-CHANNELS_PER_CONNECTION_MAX = 100
-# Replies are small and few; a client that lets so many bytes pile up does not read at all.
-REPLY_BUFFER_BYTES_MAX = 1024 * 1024
+# A client that asks too fast is not read for as long as it should have waited, and no longer than this.
+UNREAD_S_MAX = 1.0
 # So long before its token ends a client is told to say hello with a new one.
 EXPIRY_NOTICE_MS = 60_000
 
@@ -47,6 +50,8 @@ EXPIRY_NOTICE_MS = 60_000
 _NOT_LET_IN = {
     Code.UNAUTHENTICATED: Disconnect(CLOSE_BAD_TOKEN, "bad token"),
     Code.FORBIDDEN: Disconnect(CLOSE_BANNED, "banned"),
+    Code.OVERLOADED: Disconnect(CLOSE_TOO_MANY, "too many connections"),
+    Code.RATE_LIMITED: Disconnect(CLOSE_TOO_MANY, "too many connections"),
 }
 # What a dismissal is called: the code of the message, and the reason in the goodbye.
 _DISMISSALS = {
@@ -63,15 +68,18 @@ class Services:
     submit:       (show, user, votes, waiter), voting.Intake.submit
     authenticate: token or API key -> Identity; raises Refused(unauthenticated), StoreUnavailable
     why_banned:   user -> why they may not be connected, None: they may
+    count_entry:  user -> counts one of their connections on all nodes; raises Refused(rate_limited)
     ballot_json:  packed ballot -> JSON
     """
 
     hub: Hub
+    seats: Seats
     clock: Clock
     node: str
     submit: Callable[[int, int, Sequence[tuple[int, str]], Any], None]
     authenticate: Callable[[str], Awaitable[Identity]]
     why_banned: Callable[[int], str | None]
+    count_entry: Callable[[int], Awaitable[None]]
     ballot_json: Callable[[str], bytes]
 
 
@@ -79,10 +87,12 @@ class Connection(Subscriber):
     """One client.
 
     alarm_ms: when its token needs attention next [ms since 1970], see `on_alarm`
+    has_asked: whether a request has come; opened_s: since when one is awaited
     """
 
     __slots__ = (
-        "_socket", "_was_malformed", "alarm_ms", "heard_s", "identity", "pending_count", "pinged_s", "services",
+        "_bucket", "_seat", "_socket", "_was_malformed", "alarm_ms", "has_asked", "heard_s", "identity", "opened_s",
+        "pending_count", "pinged_s", "services",
     )  # fmt: skip
 
     def __init__(
@@ -92,20 +102,26 @@ class Connection(Subscriber):
         self._socket = socket
         self.services = services
         self.speak_for(identity)
+        self._bucket = Bucket(services.seats.limits.requests_per_s)
+        self._seat = NOBODY  # the bucket of whoever speaks, once they have taken a seat
+        self.has_asked = False
         self.pending_count = 0
         self._was_malformed = False
-        self.heard_s = services.clock.monotonic_s()
-        self.pinged_s = self.heard_s
+        self.heard_s = self.pinged_s = self.opened_s = services.clock.monotonic_s()
 
     async def run(self) -> None:
         """Reads until either side closes."""
         try:
-            self._enter()
+            await self._enter()
             async for message in self._socket:
                 self.heard_s = self.services.clock.monotonic_s()
                 match message.type:
                     case WSMsgType.TEXT:
-                        await self._take(message.data)
+                        wait_s = self._bucket.wait_s(self.heard_s) or self._seat.wait_s(self.heard_s)
+                        if wait_s:
+                            await self._slow_down(message.data, wait_s)
+                        else:
+                            await self._take(message.data)
                     case WSMsgType.PING:
                         self.write(pong_frame(message.data))
                     case WSMsgType.BINARY:
@@ -114,6 +130,9 @@ class Connection(Subscriber):
             await self.close(end.close_code, end.reason)
         finally:
             self.services.hub.leave_all(self)
+            if self._seat is not NOBODY:
+                assert self.identity is not None
+                self.services.seats.give_up(self.identity.user_id)
 
     async def close(self, close_code: int, reason: str) -> None:
         """Says goodbye, waits for the answer, hangs up."""
@@ -158,7 +177,7 @@ class Connection(Subscriber):
         """Hands a frame to the transport, if there still is one."""
         if self.transport.is_closing():
             return
-        if self.transport.get_write_buffer_size() > REPLY_BUFFER_BYTES_MAX:
+        if self.transport.get_write_buffer_size() > self.services.seats.limits.reply_buffer_bytes:
             self.hang_up_slow()
             return
         self.transport.write(frame)
@@ -174,6 +193,7 @@ class Connection(Subscriber):
     # ── requests
 
     async def _take(self, data: str) -> None:
+        self.has_asked = True
         try:
             request = decode_request(data)
         except BadRequest as error:
@@ -200,6 +220,15 @@ class Connection(Subscriber):
             if isinstance(request, Hello) and error.code in _NOT_LET_IN:
                 raise _NOT_LET_IN[Code(error.code)] from error
 
+    async def _slow_down(self, data: str, wait_s: float) -> None:
+        """Refuses a request that came too soon, and reads no other for a while: what is sent meanwhile waits with its
+        sender, not here.
+        """
+        LIMITED.labels("requests_per_s").inc()
+        error = Refused(Code.RATE_LIMITED, "Too many requests. Slow down.", retry_after_ms=math.ceil(wait_s * 1000))
+        self.reply_error(request_id_of(data), error)
+        await asyncio.sleep(min(wait_s, UNREAD_S_MAX))
+
     def _malformed(self, error: BadRequest) -> None:
         self.reply_error(error.request_id, error)
         if not self._was_malformed:
@@ -207,19 +236,31 @@ class Connection(Subscriber):
             self._was_malformed = True
             log.info("request.malformed", reason=error.message)
 
-    def _enter(self) -> None:
-        """Lets in whom the cookie names; they are refused here, where a browser can read why."""
+    async def _enter(self) -> None:
+        """Lets in whom the upgrade named; they are refused here, where a browser can read why."""
         if self.identity is not None:
             try:
-                self._admit(self.identity)
+                await self._admit(self.identity)
             except Refused as error:
                 self.reply_error(None, error)
                 raise _NOT_LET_IN[Code(error.code)] from error
 
-    def _admit(self, identity: Identity) -> None:
-        banned = self.services.why_banned(identity.user_id)
+    async def _admit(self, identity: Identity) -> None:
+        """From now on the connection is this one's, if they may have it; whoever it was before gives up their seat.
+
+        Raises: Refused: forbidden, overloaded, rate_limited; nothing has changed
+        """
+        services = self.services
+        banned = services.why_banned(identity.user_id)
         if banned is not None:
             raise Refused(Code.FORBIDDEN, banned)
+        before = None if self._seat is NOBODY else self.identity
+        if before is None or before.user_id != identity.user_id:
+            await services.count_entry(identity.user_id)
+            self._seat = services.seats.take(identity.user_id)
+            if before is not None:
+                services.seats.give_up(before.user_id)
+        self.speak_for(identity)
 
     async def _hello(self, request: Hello) -> None:
         """Signs in, or goes on with a newer token; of another user too, and with less or more rights than before."""
@@ -229,8 +270,7 @@ class Connection(Subscriber):
             except StoreError as error:
                 log.warning("hello.unavailable", error=str(error))
                 raise Refused(Code.UNAVAILABLE, "This is unavailable for a moment.", retry_after_ms=1_000) from error
-            self._admit(identity)
-            self.speak_for(identity)
+            await self._admit(identity)
         who = self.identity
         self.reply(
             request.id,
@@ -247,8 +287,9 @@ class Connection(Subscriber):
 
     async def _subscribe(self, request: Subscribe) -> None:
         names = list(dict.fromkeys(request.channels))
-        if len(self.channels.union(names)) > CHANNELS_PER_CONNECTION_MAX:
-            raise Refused(Code.TOO_LARGE, f"One connection may watch {CHANNELS_PER_CONNECTION_MAX} channels.")
+        channels_max = self.services.seats.limits.channels_per_connection
+        if len(self.channels.union(names)) > channels_max:
+            raise Refused(Code.TOO_LARGE, f"One connection may watch {channels_max} channels.")
         hub = self.services.hub
         refused = await hub.prepare(names)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.

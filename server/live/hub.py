@@ -19,6 +19,7 @@ from server.live.states import Counts, DocumentState, State, TallyState
 from server.protocol.channels import parse_channel
 from server.protocol.codes import Code
 from server.protocol.frames import text_frame
+from server.protocol.limits import DEFAULT_LIMITS
 from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSHES, SUBSCRIPTIONS
 
 # A little more than a tenth of a second, so that no second ever sees an eleventh push, however it is cut.
@@ -26,7 +27,7 @@ PUSH_INTERVAL_S = 0.105
 # So many sockets are written in a row before casts and other work get their turn: about 4 ms.
 SLICE_SOCKETS = 500
 # A socket with more than this waiting in its buffer is behind: it skips states until it has caught up.
-BUFFER_BYTES_MAX = 64 * 1024
+BUFFER_BYTES_MAX = DEFAULT_LIMITS.send_buffer_bytes  # unless it is set
 BACKLOG_MAX = 1_000
 # Time for those who waited for a channel's state to join it.
 UNWATCHED_S = 5.0
@@ -106,8 +107,9 @@ class Channel:
 class Hub:
     """All channels of a node. Takes: load, which reads a state that is not known yet."""
 
-    def __init__(self, load: Load, clock: Clock) -> None:
+    def __init__(self, load: Load, clock: Clock, *, buffer_bytes_max: int = BUFFER_BYTES_MAX) -> None:
         self._load = load
+        self._buffer_bytes_max = buffer_bytes_max
         self._clock = clock
         self._channels: dict[str, Channel] = {}
         self._due: list[Channel] = []
@@ -309,7 +311,7 @@ class Hub:
             if transport.is_closing() or (moved and subscriber in moved):
                 continue
             waiting_bytes = transport.get_write_buffer_size()
-            if waiting_bytes > BUFFER_BYTES_MAX:
+            if waiting_bytes > self._buffer_bytes_max:
                 behind.add(subscriber)
                 if subscriber.blocked_since_s is None:
                     subscriber.blocked_since_s = self._clock.monotonic_s()

@@ -11,18 +11,24 @@ from server.live.connection import SUBPROTOCOL, Connection, Services
 from server.live.sockets import Sockets
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
-from server.protocol.messages import INBOUND_BYTES_MAX
 
 
 class LiveRoutes:
-    """Takes: identify, request -> who its cookie or header names, None when nobody."""
+    """Takes: identify, request -> who its cookie or header names, None when nobody; address_of, request -> what counts
+    as its address.
+    """
 
     def __init__(
-        self, services: Services, sockets: Sockets, identify: Callable[[web.Request], Awaitable[Identity | None]]
+        self,
+        services: Services,
+        sockets: Sockets,
+        identify: Callable[[web.Request], Awaitable[Identity | None]],
+        address_of: Callable[[web.Request], str],
     ) -> None:
         self._services = services
         self._sockets = sockets
         self._identify = identify
+        self._address_of = address_of
 
     def routes(self) -> list[web.RouteDef]:
         """What app adds to its router."""
@@ -36,7 +42,7 @@ class LiveRoutes:
             protocols=(SUBPROTOCOL,),
             autoping=False,  # the sweep needs to see the pongs
             compress=False,  # each socket would need its own copy of a push
-            max_msg_size=INBOUND_BYTES_MAX + 1,  # aiohttp refuses from this size on
+            max_msg_size=self._services.seats.limits.frame_bytes + 1,  # aiohttp refuses from this size on
         )
         if not socket.can_prepare(request).ok:
             raise Refused(Code.BAD_REQUEST, f"This is a websocket; connect with the subprotocol {SUBPROTOCOL}.")
@@ -47,12 +53,19 @@ class LiveRoutes:
             banned = self._services.why_banned(identity.user_id)
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
-        await socket.prepare(request)
-        assert request.transport is not None
-        connection = Connection(socket, request.transport, self._services, identity)
+        address = self._address_of(request)
+        self._services.seats.enter(address)
+        try:
+            await socket.prepare(request)
+            assert request.transport is not None
+            await self._serve(Connection(socket, request.transport, self._services, identity))
+        finally:
+            self._services.seats.leave(address)
+        return socket
+
+    async def _serve(self, connection: Connection) -> None:
         self._sockets.add(connection)
         try:
             await connection.run()
         finally:
             self._sockets.remove(connection)
-        return socket

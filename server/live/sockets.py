@@ -15,6 +15,7 @@ from server.live.connection import PING_INTERVAL_S, Connection
 from server.protocol.codes import CLOSE_DRAIN, CLOSE_NORMAL, CLOSE_STALE
 from server.protocol.frames import ping_frame, text_frame
 from server.protocol.identity import Identity
+from server.protocol.limits import DEFAULT_LIMITS
 from server.telemetry import SOCKETS
 
 log = structlog.get_logger()
@@ -30,8 +31,9 @@ DRAIN_MAX_MS = 5_000
 class Sockets:
     """Connections come and go through `add` and `remove`; `run` sweeps over them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, hello_s: float = DEFAULT_LIMITS.hello_s) -> None:
         self._clock = clock
+        self._hello_s = hello_s
         self._connections: set[Connection] = set()
         self.is_draining = False
 
@@ -82,6 +84,9 @@ class Sockets:
             if quiet_s > PING_INTERVAL_S + PONG_TIMEOUT_S:
                 log.info("socket.stale", close_code=CLOSE_STALE)
                 connection.hang_up(CLOSE_STALE, "no pong")
+            elif not connection.has_asked and now_s - connection.opened_s > self._hello_s:
+                log.info("socket.silent", close_code=CLOSE_STALE)
+                connection.hang_up(CLOSE_STALE, "no request")
             elif connection.blocked_since_s is not None and now_s - connection.blocked_since_s > BLOCKED_S_MAX:
                 connection.hang_up_slow()
             elif now_ms >= connection.alarm_ms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -42,11 +43,12 @@ class SignInQuery(msgspec.Struct, frozen=True):
 
 
 class SessionRoutes:
-    """Sessions over HTTP."""
+    """Sessions over HTTP. Takes: count, by address, before a new account is made; raises Refused(rate_limited)."""
 
-    def __init__(self, database: Database, secret: str) -> None:
+    def __init__(self, database: Database, secret: str, count: Callable[[str], Awaitable[None]]) -> None:
         self._database = database
         self._secret = secret
+        self._count = count
 
     def endpoints(self) -> list[Endpoint]:
         """What app serves."""
@@ -75,6 +77,7 @@ class SessionRoutes:
         role = None if identity is None else await keep_account(self._database, identity)
         if identity is None or role is None:
             # Who was erased would be refused everywhere and come back here for ever.
+            await self._count(call.address)
             identity = Identity(await sign_up(self._database), "user")
         else:
             identity = Identity(identity.user_id, role)

@@ -21,13 +21,15 @@ BODY_BYTES_MAX = 64 * 1024
 class Call:
     """One request, decoded and let in.
 
-    Takes: query and body, of the types the endpoint names (None: it names none, or the body may be left out and was)
+    Takes: query and body, of the types the endpoint names (None: it names none, or the body may be left out and was);
+           address, where it comes from, as limits count it
     """
 
     path: Mapping[str, str]
     query: Any = None
     body: Any = None
     identity: Identity | None = None
+    address: str = ""
 
     @property
     def user(self) -> Identity:

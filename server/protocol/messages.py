@@ -110,6 +110,14 @@ def decode_request(data: str | bytes) -> Request:
         raise _explain(data, error) from None
 
 
+def request_id_of(data: str | bytes) -> int | None:
+    """The id of an inbound frame that is not looked at any further; None: it has none."""
+    try:
+        return _envelope_decoder.decode(data).id
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
 def _explain(data: str | bytes, error: Exception) -> BadRequest:
     try:
         envelope = _envelope_decoder.decode(data)

@@ -17,7 +17,7 @@ from server.catalog.routes import CatalogRoutes
 from server.catalog.seeding import seed
 from server.protocol.instants import ms_of
 from server.store.database import REQUEST_ROLE, Database
-from server.web import answer_errors, routes_of
+from server.web import addresser, answer_errors, routes_of
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ async def _identify_nobody(_request: web.Request) -> None:
 
 async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     app = web.Application(middlewares=[answer_errors])
-    app.add_routes(routes_of(CatalogRoutes(db, _StandingClock()).endpoints(), _identify_nobody, 60))
+    app.add_routes(routes_of(CatalogRoutes(db, _StandingClock()).endpoints(), _identify_nobody, 60, addresser(())))
     client: Client = await aiohttp_client(app)
     return client
 

@@ -18,9 +18,10 @@ from structlog.testing import capture_logs
 
 from server.app import Node
 from server.people.sessions import mint_token
+from server.protocol.limits import Limits
 from server.protocol.messages import INBOUND_BYTES_MAX
 from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Show, Theatre
+from tests.support.theatre import SECRET, Show, Theatre, running_node
 
 BIG = 2**53
 
@@ -234,9 +235,15 @@ async def test_a_foreign_origin(node: Node, origin: str, logged: list[Any]) -> N
             assert "ok" in await own.receive_json()
 
 
-async def test_a_client_that_asks_too_much_at_once(node: Node, theatre: Theatre, show: Show, logged: list[Any]) -> None:
+async def test_a_client_that_asks_too_much_at_once(
+    database_url: str, redis_url: str, theatre: Theatre, show: Show, logged: list[Any]
+) -> None:
     """Past 256 unanswered votes a connection is told to wait; the ones it had are answered, and it goes on after."""
-    async with Talker.connect(node.url) as fan:
+    limits = Limits(requests_per_s=1_000, requests_per_s_of_user=1_000)
+    async with (
+        running_node(database_url, redis_url, limits=limits) as node,
+        Talker.connect(node.url) as fan,
+    ):
         await fan.hello(await theatre.token())
         frames = [json.dumps({"id": n, "op": "cast", "show": 7, "votes": [[show.first, "up"]]}) for n in range(1, 1001)]
         for frame in frames:

@@ -14,7 +14,7 @@ from tests.support.theatre import SECRET, Theatre, until
 
 async def test_hello_says_who_is_who(node: Node, theatre: Theatre) -> None:
     """By token, by cookie and header at the upgrade, or as a reader who is nobody."""
-    (user_id,) = await theatre.users(1)
+    user_id = await theatre.sql.fetchval("insert into users (role) values ('moderator') returning id")
     token = mint_token(SECRET, user_id, "moderator")
     who = {"id": user_id, "role": "moderator"}
     async with Talker.connect(node.url) as fan:

@@ -13,18 +13,21 @@ from server.live.connection import (
     EXPIRY_NOTICE_MS,
     PENDING_PER_CONNECTION_MAX,
     PING_INTERVAL_S,
-    REPLY_BUFFER_BYTES_MAX,
     Connection,
     Services,
 )
 from server.live.hub import Hub
+from server.live.seats import Seats
 from server.live.sockets import BLOCKED_S_MAX, DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
 from server.live.states import State
 from server.protocol.frames import ping_frame
 from server.protocol.identity import Identity
+from server.protocol.limits import DEFAULT_LIMITS, Limits
 from server.voting.rules import ballot_json
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport
+
+LIMITS = Limits(connections_per_user=3, requests_per_s=10, requests_per_s_of_user=20)
 
 
 class Room:
@@ -34,20 +37,26 @@ class Room:
         self.clock = FakeClock()
         self.sockets = Sockets(self.clock)
         self.banned: dict[int, str] = {}
+        self.entries: list[int] = []
         self.casts: list[tuple[int, int, list[tuple[int, str]], Any]] = []
         self.hub = Hub(self._load, self.clock)
         self.services = Services(
             hub=self.hub,
+            seats=Seats(LIMITS),
             clock=self.clock,
             node="node",
             submit=lambda *cast: self.casts.append(cast),
             authenticate=self._authenticate,
             why_banned=self.banned.get,
+            count_entry=self._count_entry,
             ballot_json=ballot_json,
         )
 
     async def _load(self, _kind: str, _subject: int) -> State | None:
         return None
+
+    async def _count_entry(self, user_id: int) -> None:
+        self.entries.append(user_id)
 
     async def _authenticate(self, token: str) -> Identity:
         """A token here is a user and for how many seconds from now it is good."""
@@ -59,6 +68,7 @@ class Room:
         transport = RecordingTransport()
         socket: Any = None
         connection = Connection(socket, transport, self.services, Identity(42, "user"))
+        connection.has_asked = True
         self.sockets.add(connection)
         return connection, transport
 
@@ -159,7 +169,7 @@ async def test_nothing_is_written_past_the_end(room: Room) -> None:
 async def test_who_does_not_read_replies_is_cut_off(room: Room) -> None:
     """Replies cannot be skipped as states can, so past a limit the socket goes."""
     connection, transport = room.enter()
-    transport.backed_up = REPLY_BUFFER_BYTES_MAX
+    transport.backed_up = LIMITS.reply_buffer_bytes
     connection.reply(1, b"{}")
     assert not transport.end
     transport.backed_up += 1
@@ -291,3 +301,34 @@ async def test_who_is_dismissed(room: Room) -> None:
         assert transport.messages()[-1]["error"]["message"].startswith("You are banned")
         assert (transport.close_code(), transport.end) == (4403, "closed")
     assert not connections[2][1].end
+
+
+async def test_who_connects_and_asks_nothing(room: Room) -> None:
+    """Closed with 4002 after a while; a single request is enough to stay, and so is a malformed one."""
+    silent, transport = room.enter()
+    asking, there = room.enter()
+    silent.has_asked = asking.has_asked = False
+    await asking._take("{")
+    room.sweep_for(DEFAULT_LIMITS.hello_s)
+    assert not transport.end
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert (transport.close_code(), transport.end) == (4002, "closed")
+    assert not there.end
+
+
+async def test_a_hello_takes_a_seat_and_leaves_one(room: Room) -> None:
+    """Counted once a user, however often they say hello; whoever is refused a seat keeps the one they had."""
+    seats = room.services.seats
+    connections = [room.enter()[0] for _ in range(LIMITS.connections_per_user + 1)]
+    for connection in connections[:-1]:
+        await _hello(connection, "7 3600")
+        await _hello(connection, "7 3600")
+    await _hello(connections[-1], "8 3600")
+    assert room.entries == [7] * LIMITS.connections_per_user + [8]
+    with pytest.raises(Disconnect) as end:
+        await _hello(connections[-1], "7 3600")
+    assert end.value.close_code == 4003
+    assert connections[-1].identity == Identity(8, "user")
+    assert {user: bucket.holder_count for user, bucket in seats._users.items()} == {7: 3, 8: 1}
+    await _hello(connections[0], "8 3600")
+    assert {user: bucket.holder_count for user, bucket in seats._users.items()} == {7: 2, 8: 2}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from server.errors import SetupError
+from server.protocol.limits import Limits
 from server.settings import VOTES_PER_DAY_DEFAULT, Settings, data_folder
 
 SECRET = "0123456789abcdef" * 4
@@ -42,6 +44,8 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
         MYSETLIST_TRUSTED_PROXIES="10.0.0.0/8,127.0.0.1,fd00::/8",
         MYSETLIST_VOTES_PER_DAY="5",
         MYSETLIST_LOG_FORMAT="json",
+        MYSETLIST_CONNECTIONS_PER_USER="3",
+        MYSETLIST_SESSIONS_PER_ADDRESS=" 70000 ",
         SPOTIFY_CLIENT_ID="id",
         SPOTIFY_CLIENT_SECRET="hush",
         SPOTIFY_API_URL="http://127.0.0.1:1/api/",
@@ -62,6 +66,7 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
     assert found.origins == ("https://example.org", "http://localhost:3000")
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
     assert (found.votes_per_day_max, found.log_format) == (5, "json")
+    assert found.limits == Limits(connections_per_user=3, sessions_per_address=70_000)
     assert (found.spotify_client_id, found.spotify_client_secret) == ("id", "hush")
     assert (found.spotify_api_url, found.spotify_accounts_url) == ("http://127.0.0.1:1/api", "http://127.0.0.1:2")
     assert (found.ticketmaster_api_key, found.ticketmaster_api_url) == ("tm", "http://127.0.0.1:3")
@@ -104,6 +109,7 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
         ("MYSETLIST_VOTES_PER_DAY", "٣"),
         ("MYSETLIST_VOTES_PER_DAY", "1" * 30),
         ("MYSETLIST_LOG_FORMAT", "xml"),
+        *((f"MYSETLIST_{field.name.upper()}", value) for field in fields(Limits) for value in ("0", "many")),
         ("SPOTIFY_API_URL", "api.spotify.com"),
         ("SMTP_URL", "mail.example.org"),
         ("MYSETLIST_MAIL_FROM", "MySetlist"),

@@ -1,0 +1,60 @@
+"""Where a request comes from, when proxies stand between: only what those say is believed that are trusted."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# RFC 7239: for=192.0.2.60, for="[2001:db8::1]:4711"; other parameters may stand beside it.
+_FORWARDED_FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*"?([^";]+)""", re.IGNORECASE)
+_IPV6_PREFIX_BITS = 64  # what one household or one phone has
+
+
+def client_address(
+    peer: str | None, forwarded_for: Sequence[str], forwarded: Sequence[str], trusted: Sequence[Network]
+) -> str:
+    """The address that a limit counts: an IPv4 address, or the /64 that an IPv6 address lies in.
+
+    From the nearest proxy backwards, each trusted one's word is taken for the address before it; the first that is not
+    trusted is the client, whatever stands further to the left: it may have written that itself.
+
+    Takes: peer, of the connection; forwarded_for and forwarded, the headers X-Forwarded-For and Forwarded, if any; the
+           second counts when there is no first
+    Gives: "" when the peer has no address
+    """
+    address = _parsed(peer or "")
+    if address is None:
+        return ""
+    said = [item for header in forwarded_for for item in header.split(",")]
+    if not said:
+        said = [_forwarded_item(item) for header in forwarded for item in header.split(",")]
+    while said and any(address in network for network in trusted):
+        before = _parsed(said.pop())
+        if before is None:
+            break
+        address = before
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((int(address), _IPV6_PREFIX_BITS), strict=False))
+
+
+def _forwarded_item(item: str) -> str:
+    found = _FORWARDED_FOR.search(item)
+    return found[1] if found else ""
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    text = text.strip().strip('"')
+    if text.startswith("["):  # [2001:db8::1]:4711
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # 192.0.2.60:4711
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
