@@ -6,20 +6,19 @@ Everything heavy is imported inside the command that needs it, so that `mysetlis
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server import sync_commands
 from server.errors import MysetlistError, SetupError
+from server.terminal import DataDir, duration_s, progress_bars, run_to_end, settings_from
 
 if TYPE_CHECKING:
-    from server.settings import Settings
+    pass
 
 app = typer.Typer(
     help="MySetlist: real-time voting for concert setlists.",
@@ -30,12 +29,9 @@ app = typer.Typer(
 )
 migrate_app = typer.Typer(help="The database's schema: plain SQL, forward and back.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
-sync_app = typer.Typer(help="The catalogue from elsewhere.", no_args_is_help=True)
-app.add_typer(sync_app, name="sync")
+app.add_typer(sync_commands.app, name="sync")
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where a node keeps its data [MYSETLIST_DATA_DIR].")]
 Url = Annotated[str, typer.Option("--url", help="A running node.")]
-Result = TypeVar("Result")
 URL_DEFAULT = "http://127.0.0.1:8080"
 
 
@@ -84,7 +80,7 @@ def serve(
     reuse_port: Annotated[bool, typer.Option("--reuse-port", hidden=True)] = False,
 ) -> None:
     """Run one node. Without DATABASE_URL and REDIS_URL it runs its own PostgreSQL and Valkey too."""
-    settings = _settings(
+    settings = settings_from(
         host=host, port=port, workers=workers, data_dir=data_dir, demo=demo, crowd=crowd, reuse_port=reuse_port
     )
     if reuse_port:
@@ -94,11 +90,11 @@ def serve(
     if settings.workers > 1:
         from server.workers import serve_with_workers
 
-        _run(serve_with_workers(settings))
+        run_to_end(serve_with_workers(settings))
     else:
         from server.serving import serve as serve_node
 
-        _run(serve_node(settings))
+        run_to_end(serve_node(settings))
 
 
 @migrate_app.command("up")
@@ -108,7 +104,7 @@ def migrate_up(data_dir: DataDir = None) -> None:
     from server.settings import data_folder
     from server.store import migrations
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
 
     async def command() -> None:
         async with engines_for(settings, valkey=False, tables=False) as engines:
@@ -116,7 +112,7 @@ def migrate_up(data_dir: DataDir = None) -> None:
                 typer.echo(f"applied {migration.name}")
             typer.echo("the database is up to date")
 
-    _run(command())
+    run_to_end(command())
 
 
 @migrate_app.command("status")
@@ -126,7 +122,7 @@ def migrate_status(data_dir: DataDir = None) -> None:
     from server.settings import data_folder
     from server.store import migrations
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
 
     async def command() -> int:
         async with engines_for(settings, valkey=False, tables=False) as engines:
@@ -135,7 +131,7 @@ def migrate_status(data_dir: DataDir = None) -> None:
             typer.echo(f"{'applied' if migration.is_applied else 'pending'}  {migration.name}")
         return sum(not migration.is_applied for migration in found)
 
-    if _run(command()):
+    if run_to_end(command()):
         raise typer.Exit(1)
 
 
@@ -149,7 +145,7 @@ def migrate_down(
     from server.settings import data_folder
     from server.store import migrations
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
     if not yes and sys.stdin.isatty():
         typer.confirm("This removes the newest migration's tables and their data. Go on?", abort=True)
 
@@ -158,7 +154,7 @@ def migrate_down(
             migration = await migrations.migrate_down(engines.database_url, data_folder("migrations"))
         typer.echo(f"took back {migration.name}" if migration else "nothing to take back")
 
-    _run(command())
+    run_to_end(command())
 
 
 @app.command()
@@ -176,69 +172,19 @@ def seed(
     if profile is Profile.demo and (shows is not None or votes is not None):
         raise SetupError("--shows and --votes need --profile large")
     size = large.LargeSize.of(shows, votes, random_seed) if profile is Profile.large else None
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
 
     async def command() -> staging.SeedResult:
-        with _progress_bars() as show:
+        with progress_bars() as show:
             async with engines_for(settings, valkey=False, tables=True) as engines:
                 if size is not None:
                     return await large.seed_large(engines.database_url, size, progress=show)
                 return await seeding.seed(engines.database_url, seed=random_seed, progress=show)
 
-    added = _run(command())
+    added = run_to_end(command())
     counts = {name: getattr(added, name) for name in added.__struct_fields__}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     typer.echo(f"added {told}" if told else "everything was there already")
-
-
-@sync_app.command("import")
-def sync_import(
-    file: Annotated[Path, typer.Argument(help="A .csv or .json file; its columns: docs/import.md.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try everything, keep nothing.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Bring artists, venues, songs, shows and setlists in from a file; exit 1 when a record was refused."""
-    from rich.console import Console
-
-    from server.commands import database_for
-    from server.sync.importing import ImportResult, import_file
-    from server.sync.report import as_lines, as_table
-
-    settings = _settings(data_dir=data_dir)
-
-    async def command() -> ImportResult:
-        with _progress_bars() as show:
-            async with database_for(settings) as database:
-                return await import_file(database, file, dry_run=dry_run, progress=show)
-
-    result = _run(command())
-    for line in as_lines(result, file.name, everything=dry_run):
-        typer.echo(line)
-    Console(width=None if sys.stdout.isatty() else 100).print(as_table(result, dry_run=dry_run))
-    if any("refused" in counts for counts in result.counts.values()):
-        raise typer.Exit(1)
-
-
-@sync_app.command("status")
-def sync_status(
-    run: Annotated[int | None, typer.Argument(min=1, help="Which; without it, the latest ones.")] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """List the latest runs, or what became of the records of one."""
-    from rich.console import Console
-
-    from server.commands import database_for
-    from server.sync.report import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
-
-    settings = _settings(data_dir=data_dir)
-
-    async def command() -> Any:
-        async with database_for(settings) as database:
-            if run is None:
-                return jobs_as_table(await fetch_jobs(database))
-            return outcomes_as_table(await fetch_outcomes(database, run))
-
-    Console(width=None if sys.stdout.isatty() else 120).print(_run(command()))
 
 
 @app.command()
@@ -288,7 +234,7 @@ def crowd(
         processes=processes,
         settle_s=settle,
     )
-    report = _run(run(options))
+    report = run_to_end(run(options))
     typer.echo(orjson.dumps(report).decode())
     if not report["ok"]:
         raise typer.Exit(1)
@@ -299,7 +245,7 @@ def watch(show: Annotated[str, typer.Argument(help="Its id or slug.")], url: Url
     """Follow a show's counts in the terminal."""
     from server.client import watch as board
 
-    _run(board.run(url, show))
+    run_to_end(board.run(url, show))
 
 
 @app.command()
@@ -311,13 +257,13 @@ def reconcile(
     from server.commands import engines_for
     from server.voting.reconcile import run as compare
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
 
     async def command() -> list[Any]:
         async with engines_for(settings, valkey=True, tables=True) as engines:
             return list(await compare(engines.database_url, engines.redis_url, repair=repair))
 
-    differences = _run(command())
+    differences = run_to_end(command())
     for difference in differences:
         typer.echo(str(difference))
     if not differences:
@@ -337,8 +283,8 @@ def token(
     """Print a signed token of a new user."""
     from server.commands import new_token
 
-    ttl_s = _duration_s("--ttl", ttl)
-    typer.echo(_run(new_token(_settings(data_dir=data_dir), role.value, ttl_s)))
+    ttl_s = duration_s("--ttl", ttl)
+    typer.echo(run_to_end(new_token(settings_from(data_dir=data_dir), role.value, ttl_s)))
 
 
 @app.command()
@@ -351,13 +297,13 @@ def export(
     from server.catalog.export import export as write
     from server.commands import database_for
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
 
     async def command() -> None:
         async with database_for(settings) as database:
             await write(database, show, export_format.value, sys.stdout)
 
-    _run(command())
+    run_to_end(command())
 
 
 @app.command()
@@ -370,14 +316,14 @@ def backup(
     from server.backup import backup as write
     from server.commands import engines_for
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
 
     async def command() -> int:
-        with _progress_bars() as progress:
+        with progress_bars() as progress:
             async with engines_for(settings, valkey=False, tables=False) as engines:
                 return await write(engines.database_url, file.absolute(), progress, force=force)
 
-    size_bytes = _run(command())
+    size_bytes = run_to_end(command())
     typer.echo(f"{file}: {size_bytes / 1e6:,.1f} MB")
 
 
@@ -391,18 +337,18 @@ def restore(
     from server.backup import restore as put_back
     from server.commands import engines_for
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir)
     if not yes and not sys.stdin.isatty():
         raise SetupError("restore replaces everything in the database; say --yes")
     if not yes:
         typer.confirm(f"{file} replaces everything in the database. Go on?", abort=True)
 
     async def command() -> list[Any]:
-        with _progress_bars() as progress:
+        with progress_bars() as progress:
             async with engines_for(settings, valkey=True, tables=False) as engines:
                 return list(await put_back(engines.database_url, engines.redis_url, file.absolute(), progress))
 
-    differences = _run(command())
+    differences = run_to_end(command())
     for difference in differences:
         typer.echo(str(difference))
     if differences:
@@ -417,58 +363,13 @@ def doctor(data_dir: DataDir = None) -> None:
 
     from server import doctor as examination
 
-    checks = _run(examination.examine(os.environ, data_dir))
+    checks = run_to_end(examination.examine(os.environ, data_dir))
     # Narrow pipes must not cut the reasons off.
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(examination.as_table(checks))
     failed = [check for check in checks if check.verdict == "fail"]
     if failed:
         raise SetupError(failed[0].found)
-
-
-# ────────────────────────────────────────────────────────────────── machinery
-
-
-def _settings(**flags: Any) -> Settings:
-    """Settings of this process, with logs set up the way they say."""
-    from server.settings import Settings
-    from server.telemetry import configure_logging
-
-    settings = Settings.from_environ(os.environ, **flags)
-    configure_logging(settings.log_format)
-    return settings
-
-
-@contextmanager
-def _progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on stderr, one a stage; gives what to call with stage, done, total."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-        stages: dict[str, Any] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=None)
-            bars.update(stages[stage], completed=done, total=total)
-
-        yield show
-
-
-def _run(command: Coroutine[Any, Any, Result]) -> Result:
-    """Runs a command's coroutine to its end."""
-    import uvloop
-
-    return uvloop.run(command)
-
-
-def _duration_s(flag: str, text: str) -> int:
-    """Seconds in `90s`, `15m`, `1h` or `7d`."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if not match or int(match[1]) == 0:
-        raise SetupError(f"{flag}: {text!r} is no duration; write 90s, 15m, 1h or 7d")
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 
 def main() -> None:

@@ -9,6 +9,7 @@
     │   └── StoreConflict       a constraint said no; `constraint` names it
     ├── CacheError          Valkey did not do what was asked
     │   └── CacheUnavailable    unreachable or loading: try again later
+    ├── ProviderError       another service (Spotify, setlist.fm, …) gave no answer that can be used
     └── MailUnavailable     the mail server is away, or lets us send nothing at all: letters wait
 
 Anything else that is raised is a bug and stops the loop it happens in.
@@ -73,3 +74,15 @@ class CacheUnavailable(CacheError):
 
 class MailUnavailable(MysetlistError):
     """The mail server is away, or lets us send nothing at all: no letter is to blame, and none was sent."""
+
+
+class ProviderError(MysetlistError):
+    """A provider of data is away, too busy, refuses us, or makes no sense.
+
+    Takes: service; reason, for a person, without any address or key; retry_after_s, when the provider asked us to wait
+    """
+
+    def __init__(self, service: str, reason: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{service}: {reason}")
+        self.service = service
+        self.retry_after_s = retry_after_s

@@ -46,6 +46,9 @@ LETTERS = Counter(
 )
 LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Things to say that this node queued", ["kind"])
 LETTERS_DUE = Gauge("mysetlist_letters_due", "Rows of the mail queue whose time has come, as last counted")
+PROVIDER_REQUESTS = Counter(
+    "mysetlist_provider_requests_total", "Questions to providers, by what became of them", ["service", "outcome"]
+)
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server could not be used at all")
 
 

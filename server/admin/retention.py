@@ -18,6 +18,8 @@ EMAIL_QUEUE_DAYS = 30
 SYNC_JOBS_DAYS = 90
 SERVICE_HEALTH_DAYS = 400
 OPERATIONS_DAYS = 400
+# A stale answer is worth keeping for its etag.
+ANSWERS_DAYS = 30
 ORPHANS_DAYS = 30
 # Rows in one transaction, and users in one cleanup.
 BATCH_ROWS = 10_000
@@ -88,6 +90,7 @@ OLD: dict[str, Step] = {
     "sync_jobs": _imports,
     "service_health": _service_health,
     "operations": _operations,
+    "provider_answers": _in_batches(queries.delete_answers, ANSWERS_DAYS),
 }
 # Whoever looks for orphans reads the whole history, so they go only when somebody asks.
 STEPS: dict[str, Step] = OLD | {"orphaned_users": _orphans, "partitions_made": ensure_partitions}

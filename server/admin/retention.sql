@@ -93,6 +93,17 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_answers$
+-- takes: days, count
+-- gives: how many answers of providers were deleted that have not been fresh for so many days
+with gone as (
+    delete from external_cache
+     where ctid = any(array(select ctid from external_cache
+                             where fresh_until < now() - make_interval(days => :days::int) limit :count::bigint))
+    returning 1
+)
+select count(*) from gone;
+
 -- name: orphaned_users
 -- takes: days, count
 -- gives: the ids of anonymous users of whom there is nothing at all, and whose last token ended so many days ago: a

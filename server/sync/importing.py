@@ -66,8 +66,8 @@ async def import_file(
             await _rehearse(database, contents, result, progress)
         return result
     async with database.connection() as connection:
-        result.job_id = await queries.insert_job(connection, kind="import", subject=path.name[:300])
-    async with _finished(database, result.job_id):
+        result.job_id = await queries.insert_job(connection, service="file", kind="import", subject=path.name[:300])
+    async with finishing_job(database, result.job_id):
         for stage in sorted({refusal.stage for refusal in contents.refusals}):
             refused = [refusal for refusal in contents.refusals if refusal.stage == stage]
             async with database.transaction() as connection:
@@ -97,7 +97,8 @@ async def _rehearse(database: Database, contents: Contents, result: ImportResult
 
 
 @asynccontextmanager
-async def _finished(database: Database, job_id: int) -> AsyncIterator[None]:
+async def finishing_job(database: Database, job_id: int) -> AsyncIterator[None]:
+    """Says at the end of a run how it ended: succeeded, failed and why, or cancelled."""
     status, reason = "cancelled", ""
     try:
         yield

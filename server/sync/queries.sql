@@ -2,10 +2,10 @@
 -- its number, and comes back with what became of it: added, changed or unchanged.
 
 -- name: insert_job$
--- takes: kind, subject
+-- takes: service, kind, subject
 -- gives: the new run's id
 insert into sync_jobs (service, kind, subject, status, started_at)
-values ('file', :kind, :subject, 'running', now())
+values (:service::sync_service, :kind, :subject, 'running', now())
 returning id;
 
 -- name: finish_job!
@@ -64,6 +64,40 @@ select r.reference, v.id, v.slug, v.name, v.time_zone
        select min(n.id) as id from venues n
         where n.search @@ query_of(r.reference) and fold(n.name) = fold(r.reference) having count(*) = 1) m on s.id is null
   join venues v on v.id = coalesce(s.id, m.id);
+
+-- name: find_artist_id$
+-- takes: slug
+select id from artists where slug = :slug;
+
+-- name: find_ids
+-- takes: service, slug of an artist
+-- gives: what they are called there
+select i.external_id
+  from artists a
+  join artist_identities i on i.artist_id = a.id and i.service = :service::sync_service
+ where a.slug = :slug
+ order by i.external_id
+ limit 5;
+
+-- name: find_identity^
+-- takes: service, external_id
+-- gives: the artist known by it; none: nobody is
+select a.id, a.slug
+  from artist_identities i
+  join artists a on a.id = i.artist_id
+ where i.service = :service::sync_service and i.external_id = :external_id;
+
+-- name: put_identities!
+-- takes: artist_id; services, external_ids, urls, confidences, evidences, one each
+-- An id that was another artist's goes over to this one only when it is at least as sure.
+insert into artist_identities as i (service, external_id, artist_id, url, confidence, evidence)
+select r.service::sync_service, r.external_id, :artist_id, r.url, r.confidence, left(r.evidence, 300)
+  from unnest(:services::text[], :external_ids::text[], :urls::text[], :confidences::real[], :evidences::text[])
+       as r (service, external_id, url, confidence, evidence)
+    on conflict (service, external_id) do update
+   set artist_id = excluded.artist_id, url = excluded.url, confidence = excluded.confidence,
+       evidence = excluded.evidence, checked_at = now()
+ where i.artist_id = excluded.artist_id or i.confidence <= excluded.confidence;
 
 -- name: find_shows
 -- takes: slugs text[]

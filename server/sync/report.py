@@ -9,6 +9,7 @@ import msgspec
 from rich.table import Table
 
 from server.store.database import Database
+from server.sync.artists import SyncedArtist
 from server.sync.importing import ImportResult
 from server.sync.records import STAGES
 from server.sync.writing import queries
@@ -64,4 +65,15 @@ def outcomes_as_table(outcomes: list[Any]) -> Table:
     table = Table("line", "of", "became", "what")
     for outcome in outcomes:
         table.add_row(str(outcome["line"] or ""), outcome["stage"], outcome["outcome"], outcome["message"])
+    return table
+
+
+def artist_as_table(artist: SyncedArtist) -> Table:
+    """What a run made of one artist."""
+    table = Table(f"run {artist.job_id}", artist.name, show_lines=False)
+    table.add_row("became", artist.outcome)
+    table.add_row("slug", artist.slug)
+    table.add_row("because", artist.evidence)
+    for identity in artist.identities:
+        table.add_row("known as", identity)
     return table

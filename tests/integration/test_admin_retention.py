@@ -55,6 +55,13 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
             ),
             retention.SERVICE_HEALTH_DAYS,
         ),
+        "external_cache": (
+            (
+                "insert into external_cache (service, asked, kind, fresh_until)"
+                " values ('spotify', '/' || $1::int, 'artist', now() - make_interval(days => $1))"
+            ),
+            retention.ANSWERS_DAYS,
+        ),
         "database_operations": (
             (
                 "insert into database_operations (operation, status, started_at, finished_at)"
@@ -74,7 +81,11 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
     await theatre.sql.execute(f"drop table {partition}")
 
     result = (await admin.done(operation="cleanup"))["result"]
-    names = {"vote_limits": "user_vote_limits", "operations": "database_operations"}
+    names = {
+        "vote_limits": "user_vote_limits",
+        "operations": "database_operations",
+        "provider_answers": "external_cache",
+    }
     tables = {names.get(name, name): count for name, count in result.items()}
     assert tables.keys() == {*old_and_young, "orphaned_users", "partitions_made"}
     assert tables["orphaned_users"] == 0

@@ -46,6 +46,8 @@ EXPECTED = {
     "show_artists": public(),
     "artist_songs": public(),
     "artist_stats": public(),
+    "artist_identities": Expected(READ, READ, READ, READ),
+    "external_cache": Expected(admin=READ),
     "show_trending": public(),
     "platform_stats": public(),
     "service_health": public(),
@@ -119,6 +121,16 @@ ROWS = {
     "show_trending": Row("values ({n}, 1, 1, now())", "show_id = {n}", "score = 1"),
     "platform_stats": Row(
         "values (date '2026-01-01' + {n}, 0, 0, 0, 0, 0, 0, 0, 0, 0)", "day = date '2026-01-01' + {n}", "show_count = 1"
+    ),
+    "artist_identities": Row(
+        "(service, external_id, artist_id, confidence, evidence) values ('spotify', '{n}', {n}, 1, 'told')",
+        "artist_id = {n}",
+        "confidence = 0.5",
+    ),
+    "external_cache": Row(
+        "(service, asked, kind, fresh_until) values ('spotify', '/{n}', 'artist', now())",
+        "asked = '/{n}'",
+        "etag = 'x'",
     ),
     "service_health": Row(
         "(service, hour, last_status) values ('s_' || repeat('x', {n}), date_trunc('hour', now(), 'UTC'), 'ok')",

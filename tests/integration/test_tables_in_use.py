@@ -66,6 +66,8 @@ TABLES = {
     "sync_jobs": ("sync/queries.sql:insert_job", "sync/queries.sql:fetch_jobs"),
     "sync_progress": ("sync/queries.sql:put_progress", "sync/queries.sql:fetch_jobs"),
     "import_log": ("sync/queries.sql:insert_outcomes", "sync/queries.sql:fetch_jobs"),
+    "external_cache": ("sync/clients/cache.sql:put_answer", "sync/clients/cache.sql:fetch_answer"),
+    "artist_identities": ("sync/queries.sql:put_identities", "sync/queries.sql:find_identity"),
     "service_health": ("admin/health.sql:add_health", "admin/health.sql:fetch_health"),
     "platform_stats": (
         "admin/statistics.sql:refresh_platform_stats > refresh_platform_stats()",

@@ -132,6 +132,11 @@ insert into sync_progress (job_id, stage, done, total)
 select id, stage, 10, 10 from sync_jobs, unnest(enum_range(null::import_stage)) as stage;
 insert into import_log (job_id, stage, line, outcome, message)
 select id, 'artists', p, 'added', 'Somebody' from sync_jobs, generate_series(1, 6) p;
+insert into external_cache (service, asked, kind, body, fresh_until)
+select 'musicbrainz', '/ws/2/artist/' || n, 'artist', convert_to(repeat('x', 300), 'UTF8'), now() + n * interval '1 minute' - interval '30 days'
+  from generate_series(1, 20000) n;
+insert into artist_identities (service, external_id, artist_id, confidence, evidence)
+select s.service, a.id::text, a.id, 0.9, 'its name' from artists a, unnest(array['musicbrainz', 'spotify']::sync_service[]) as s (service);
 insert into service_health (service, hour, ok_count, last_status)
 select service, date_trunc('hour', now(), 'UTC') - n * interval '1 hour', 60, 'ok'
   from unnest(array['postgres', 'valkey', 'smtp']) as service, generate_series(0, 4000) n;

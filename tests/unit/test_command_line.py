@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from server import __main__ as command_line
 from server.errors import SetupError
+from server.terminal import duration_s
 
 COMMANDS = ("serve", "migrate", "seed", "crowd", "watch", "reconcile", "token", "export", "backup", "restore", "doctor")
 
@@ -38,14 +39,14 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800)])
 def test_durations(text: str, seconds: int) -> None:
     """A number and a unit."""
-    assert command_line._duration_s("--ttl", text) == seconds
+    assert duration_s("--ttl", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "0s", "-1h", "1.5h", "1w", "٣h"])
 def test_what_is_no_duration_is_named(text: str) -> None:
     """The line names the flag and shows what it should look like."""
     with pytest.raises(SetupError, match="^--ttl: .* is no duration; write 90s, 15m, 1h or 7d$"):
-        command_line._duration_s("--ttl", text)
+        duration_s("--ttl", text)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,132 @@
+"""MusicBrainz: who an artist is, and under which ids other services know them. Core data is CC0; no key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+
+from server.clock import SystemClock
+from server.sync.clients.provider import REQUEST_TIMEOUT_S, Provider
+
+if TYPE_CHECKING:
+    from server.store.database import Database
+
+SERVICE = "musicbrainz"
+PAGE_URL = "https://musicbrainz.org/artist/"
+# Their rule: one request a second (https://musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting).
+PACE_S = 1.0
+SEARCH_TTL_S = 7 * 86_400.0
+ARTIST_TTL_S = 30 * 86_400.0
+SEARCH_ITEMS = 10
+
+_SPOTIFY_ARTIST = re.compile(r"https?://open\.spotify\.com/artist/([A-Za-z0-9]{22})(?:[/?#]|$)")
+_LUCENE_SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/])')
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """Another name."""
+
+    name: str
+
+
+class Genre(msgspec.Struct, frozen=True):
+    """A genre, and how many people said so."""
+
+    name: str
+    count: int = 0
+
+
+class Url(msgspec.Struct, frozen=True):
+    """Where a relation leads."""
+
+    resource: str
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """A link to a page about the artist elsewhere."""
+
+    url: Url | None = None
+    ended: bool = False
+
+
+class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sort-name"}):
+    """An artist; a search tells no relations and no genres, and how well it matches (score, 0 to 100)."""
+
+    id: str
+    name: str
+    sort_name: str = ""
+    country: str | None = None
+    disambiguation: str = ""
+    score: int = 0
+    aliases: Sequence[Alias] = ()
+    genres: Sequence[Genre] = ()
+    relations: Sequence[Relation] = ()
+
+    @property
+    def genre(self) -> str | None:
+        """What most people call it."""
+        return max(self.genres, key=lambda genre: genre.count).name if self.genres else None
+
+    @property
+    def spotify_ids(self) -> list[str]:
+        """Ids of the artist at Spotify, links that have ended left out."""
+        found = [
+            match[1]
+            for relation in self.relations
+            if relation.url and not relation.ended and (match := _SPOTIFY_ARTIST.match(relation.url.resource))
+        ]
+        return list(dict.fromkeys(found))
+
+
+class _Found(msgspec.Struct, frozen=True):
+    artists: list[Artist] = []
+
+
+class MusicBrainzClient:
+    """Takes: provider, set up for MusicBrainz."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    async def search_artists(self, name: str) -> list[Artist]:
+        """Artists called like that, best match first, at most SEARCH_ITEMS.
+
+        Raises: ProviderError, StoreUnavailable
+        """
+        params = {"query": _artist_query(name), "fmt": "json", "limit": str(SEARCH_ITEMS)}
+        found = await self._provider.get("/ws/2/artist", params, _Found, kind="artist-search", ttl_s=SEARCH_TTL_S)
+        return [] if found is None else found.artists
+
+    async def fetch_artist(self, mbid: str) -> Artist | None:
+        """An artist with genres and links; one that was merged into another comes with the other's id. None: unknown.
+
+        Raises: ProviderError, StoreUnavailable
+        """
+        params = {"inc": "genres+url-rels", "fmt": "json"}
+        return await self._provider.get(f"/ws/2/artist/{mbid}", params, Artist, kind="artist", ttl_s=ARTIST_TTL_S)
+
+
+@asynccontextmanager
+async def open_musicbrainz(base_url: str, database: Database, *, contact: str) -> AsyncIterator[MusicBrainzClient]:
+    """A client for as long as it is needed.
+
+    Takes: contact, an address or a page of ours; they ask for one (https://musicbrainz.org/doc/MusicBrainz_API)
+    """
+    # A contact may hold what no header may; what is left still says who asks.
+    agent = f"mysetlist/{version('mysetlist')} ( {contact} )".encode("ascii", "ignore").decode()
+    headers = {"User-Agent": "".join(char for char in agent if char.isprintable()), "Accept": "application/json"}
+    async with httpx.AsyncClient(
+        base_url=base_url, headers=headers, timeout=REQUEST_TIMEOUT_S, follow_redirects=True
+    ) as http:
+        yield MusicBrainzClient(Provider(SERVICE, http, database, SystemClock(), pace_s=PACE_S))
+
+
+def _artist_query(name: str) -> str:
+    """A query of Lucene's, in which nothing of the name is an operator."""
+    return 'artist:"' + _LUCENE_SPECIAL.sub(r"\\\1", name) + '"'

@@ -1,0 +1,101 @@
+"""`mysetlist sync …`: the catalogue from files and from other services."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from server.terminal import DataDir, progress_bars, run_to_end, settings_from
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from server.settings import Settings
+
+app = typer.Typer(help="The catalogue from elsewhere.", no_args_is_help=True)
+
+
+@app.command("import")
+def sync_import(
+    file: Annotated[Path, typer.Argument(help="A .csv or .json file; its columns: docs/import.md.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try everything, keep nothing.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Bring artists, venues, songs, shows and setlists in from a file; exit 1 when a record was refused."""
+    from server.commands import database_for
+    from server.sync.importing import ImportResult, import_file
+    from server.sync.report import as_lines, as_table
+
+    settings = settings_from(data_dir=data_dir)
+
+    async def command() -> ImportResult:
+        with progress_bars() as show:
+            async with database_for(settings) as database:
+                return await import_file(database, file, dry_run=dry_run, progress=show)
+
+    result = run_to_end(command())
+    for line in as_lines(result, file.name, everything=dry_run):
+        typer.echo(line)
+    _print(as_table(result, dry_run=dry_run))
+    if any("refused" in counts for counts in result.counts.values()):
+        raise typer.Exit(1)
+
+
+@app.command("status")
+def sync_status(
+    run: Annotated[int | None, typer.Argument(min=1, help="Which; without it, the latest ones.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List the latest runs, or what became of the records of one."""
+    from server.commands import database_for
+    from server.sync.report import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
+
+    settings = settings_from(data_dir=data_dir)
+
+    async def command() -> Any:
+        async with database_for(settings) as database:
+            if run is None:
+                return jobs_as_table(await fetch_jobs(database))
+            return outcomes_as_table(await fetch_outcomes(database, run))
+
+    _print(run_to_end(command()))
+
+
+@app.command("artist")
+def sync_artist(
+    name: Annotated[str, typer.Argument(help="As they are called, or their MusicBrainz id.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Bring an artist in from MusicBrainz, with their ids at other services."""
+    from server.commands import database_for
+    from server.sync.artists import SyncedArtist
+    from server.sync.artists import sync_artist as bring_in
+    from server.sync.clients.musicbrainz import open_musicbrainz
+    from server.sync.report import artist_as_table
+
+    settings = settings_from(data_dir=data_dir)
+
+    async def command() -> SyncedArtist:
+        with progress_bars() as show:
+            async with (
+                database_for(settings) as database,
+                open_musicbrainz(settings.musicbrainz_api_url, database, contact=_contact(settings)) as source,
+            ):
+                return await bring_in(database, source, name, progress=show)
+
+    _print(artist_as_table(run_to_end(command())))
+
+
+def _contact(settings: Settings) -> str:
+    """Whom a provider may write to about our requests; MusicBrainz asks for it."""
+    return settings.public_url or settings.mail_from or socket.gethostname()
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -1,0 +1,282 @@
+"""An artist from MusicBrainz: found, written, remembered by id; answers are kept, faults are told, nothing is guessed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import stamina
+from aiohttp import web
+
+from server.errors import ProviderError
+from server.store.database import Database
+from server.sync.artists import NotIdentified, SyncedArtist, sync_artist
+from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
+from server.sync.clients.provider import BODY_BYTES_MAX, RETRY_AFTER_S_MAX, Provider, _Busy, _wait_before_retry
+from tests.support.clock import FakeClock
+from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
+
+RADIOHEAD = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
+OTHER = "11111111-2222-4333-8444-555555555555"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+SPOTIFY_ID = "4Z8W4fKeB5YxbusRsdQVPb"
+ABOUT = {
+    "country": "GB",
+    "disambiguation": "",
+    "genres": [{"name": "pop", "count": 1}, {"name": "art rock", "count": 25}],
+    "relations": [
+        {"type": "free streaming", "url": {"resource": f"https://open.spotify.com/artist/{SPOTIFY_ID}?autoplay=true"}},
+        {"ended": True, "url": {"resource": "https://open.spotify.com/artist/0000000000000000000000"}},
+        {"url": {"resource": "https://open.spotify.com.example/artist/1111111111111111111111"}},
+        {"type": "member of band"},
+    ],
+}
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty catalogue."""
+    opened = await Database.open(database_url, pool_size=2)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Any]:
+    """A connection to look with."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def musicbrainz() -> AsyncIterator[MusicBrainz]:
+    """One that knows Radiohead and somebody similar, and waits for nobody."""
+    with stamina.set_testing(True, attempts=4):
+        async with running_musicbrainz() as service:
+            service.add(RADIOHEAD, "Radiohead", **ABOUT)
+            service.add(OTHER, "Radiohead Cover Brasil", country="BR", score=91)
+            yield service
+
+
+@pytest.fixture
+async def client(musicbrainz: MusicBrainz, database: Database) -> AsyncIterator[MusicBrainzClient]:
+    """A client in no hurry to be polite."""
+    async with httpx.AsyncClient(base_url=musicbrainz.url, follow_redirects=True) as http:
+        yield MusicBrainzClient(Provider("musicbrainz", http, database, FakeClock(), pace_s=0.0))
+
+
+async def identities(sql: Any) -> list[tuple[Any, ...]]:
+    """Slug, service, id, confidence and evidence of all that is known, in order."""
+    rows = await sql.fetch(
+        "select a.slug, i.service::text, i.external_id, round(i.confidence::numeric, 2)::float8, i.evidence"
+        " from artist_identities i join artists a on a.id = i.artist_id order by 1, 2, 3"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_an_artist_comes_in_with_ids_and_the_second_time_nobody_is_asked(
+    database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
+) -> None:
+    """Name, country, genre and both services' ids with their evidence; twice is once, the run is on record."""
+    seen: list[tuple[str, int, int]] = []
+    first = await sync_artist(database, client, "radiohead", progress=lambda *step: seen.append(step))
+    asked = len(musicbrainz.asked)
+    second = await sync_artist(database, client, "Radiohead")
+
+    assert (first.slug, first.name, first.outcome) == ("radiohead", "Radiohead", "added")
+    assert (second.id, second.outcome) == (first.id, "unchanged")
+    assert seen == [("artists", 0, 1), ("artists", 1, 1)]
+    # The same question with another capital is another question, the artist's page is not asked for again.
+    assert musicbrainz.asked[asked:] == ["/ws/2/artist?query=artist%3A%22Radiohead%22&fmt=json&limit=10"]
+    assert tuple(await sql.fetchrow("select name, country, genre from artists")) == ("Radiohead", "GB", "Art rock")
+    assert await identities(sql) == [
+        ("radiohead", "musicbrainz", RADIOHEAD, 0.9, "the only one called 'Radiohead', with a score of 100"),
+        ("radiohead", "spotify", SPOTIFY_ID, 0.95, "linked at MusicBrainz"),
+    ]
+    jobs = await sql.fetch("select service::text, kind, subject, status::text from sync_jobs order by id")
+    assert [tuple(job) for job in jobs] == [
+        ("musicbrainz", "artist", "radiohead", "succeeded"),
+        ("musicbrainz", "artist", "Radiohead", "succeeded"),
+    ]
+    assert await sql.fetchval("select count(*) from import_log where outcome = 'added' and message = 'radiohead'") == 1
+
+
+async def test_an_answer_past_its_time_is_asked_for_again_and_renewed_when_it_is_the_same(
+    database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
+) -> None:
+    """Fresh: from the table. Stale: with its etag; 304 renews it, a new answer takes its place; 404 is kept too."""
+    assert await client.fetch_artist(NOBODY) is None
+    assert await client.fetch_artist(NOBODY) is None
+    assert len(musicbrainz.asked) == 1
+
+    await client.fetch_artist(RADIOHEAD)
+    await sql.execute("update external_cache set fresh_until = now() - interval '1 second', fetched_at = 'epoch'")
+    again = await client.fetch_artist(RADIOHEAD)
+    assert (again and again.name, musicbrainz.revalidated_count) == ("Radiohead", 1)
+    row = await sql.fetchrow(
+        "select fresh_until > now() as is_fresh, fetched_at > 'epoch' as is_new from external_cache where body is not null"
+    )
+    assert tuple(row) == (True, True)
+
+    await sql.execute("update external_cache set fresh_until = now() - interval '1 second', etag = ''")
+    musicbrainz.add(RADIOHEAD, "Radiohead (renamed)")
+    renamed = await client.fetch_artist(RADIOHEAD)
+    assert renamed is not None
+    assert renamed.name == "Radiohead (renamed)"
+
+
+async def test_nobody_is_guessed(
+    database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
+) -> None:
+    """Only similar, several of one name, an id that is none: a line that says what to do, and nothing in the catalogue."""
+    with pytest.raises(NotIdentified, match="nobody is called 'radiohead x' at MusicBrainz; similar: Radiohead"):
+        await sync_artist(database, client, "radiohead x")
+    with pytest.raises(NotIdentified, match="MusicBrainz knows no artist"):
+        await sync_artist(database, client, NOBODY)
+    musicbrainz.add(OTHER, "Radiohead", country="BR", disambiguation="tribute")
+    with pytest.raises(NotIdentified, match=rf"2 artists are called 'RADIOHEAD'.*\(BR, tribute\) {OTHER}"):
+        await sync_artist(database, client, "RADIOHEAD")
+    assert await sql.fetchval("select count(*) from artists") == 0
+    assert await sql.fetchval("select count(*) from sync_jobs where status = 'failed' and error <> ''") == 3
+
+    by_id = await sync_artist(database, client, OTHER.upper())
+    assert (by_id.slug, by_id.evidence) == ("radiohead", "its MusicBrainz id was given")
+
+
+async def test_namesakes_stay_two_and_a_merged_entry_stays_one(
+    database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
+) -> None:
+    """Another artist of the name gets a slug of their own; an entry that went into another is the same artist."""
+    musicbrainz.add(OTHER, "Radiohead", country="BR")
+    ours = await sync_artist(database, client, RADIOHEAD)
+    namesake = await sync_artist(database, client, OTHER)
+    assert (ours.slug, namesake.slug) == ("radiohead", "radiohead-11111111")
+
+    merged_into = "99999999-2222-4333-8444-555555555555"
+    musicbrainz.add(merged_into, "Radiohead", country="GB")
+    musicbrainz.merged[RADIOHEAD] = merged_into
+    await sql.execute("delete from external_cache")
+    same: SyncedArtist = await sync_artist(database, client, RADIOHEAD)
+    assert (same.id, same.slug) == (ours.id, "radiohead")
+    assert await sql.fetchval("select count(*) from artists") == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (lambda: web.Response(status=503), "answered 503"),
+        (lambda: web.Response(status=429, headers={"Retry-After": "1"}), "answered 429"),
+        (lambda: web.Response(text="<html>Sorry</html>", content_type="text/html"), "makes no sense"),
+        (lambda: web.Response(text='{"artists": [{"id":', content_type="application/json"), "makes no sense"),
+        (lambda: web.Response(body=b" " * (BODY_BYTES_MAX + 1)), "answered more than"),
+        (lambda: web.Response(headers={"Content-Length": "100"}, body=b"{"), "cannot be reached"),
+    ],
+)
+async def test_a_provider_in_trouble_is_asked_again_and_then_told(
+    client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any, fault: Any, reason: str
+) -> None:
+    """Three faults are survived, four are one clear error; nothing wrong is ever kept."""
+    musicbrainz.faults.extend(fault() for _ in range(3))
+    assert await client.fetch_artist(RADIOHEAD) is not None
+    assert len(musicbrainz.asked) == 4
+    await sql.execute("delete from external_cache")
+    musicbrainz.faults.extend(fault() for _ in range(4))
+    with pytest.raises(ProviderError, match=f"^musicbrainz: .*{reason}"):
+        await client.fetch_artist(RADIOHEAD)
+    assert await sql.fetchval("select count(*) from external_cache") == 0
+
+
+async def test_a_refusal_and_a_long_wait_are_not_tried_again(
+    client: MusicBrainzClient, musicbrainz: MusicBrainz
+) -> None:
+    """403 is no matter of patience; an hour's wait is told to whoever asked."""
+    musicbrainz.faults.append(web.Response(status=403))
+    with pytest.raises(ProviderError, match="refused the question with 403"):
+        await client.fetch_artist(RADIOHEAD)
+    musicbrainz.faults.append(web.Response(status=503, headers={"Retry-After": "3600"}))
+    with pytest.raises(ProviderError) as caught:
+        await client.fetch_artist(RADIOHEAD)
+    assert caught.value.retry_after_s == 3600
+    assert len(musicbrainz.asked) == 2
+
+
+async def test_a_wait_that_the_provider_names_is_kept(database: Database) -> None:
+    """Seconds and dates are understood, nonsense is not; what is short is waited for, what is long is not."""
+    clock = FakeClock(now_ms=1_800_000_000_000)  # Fri, 15 Jan 2027 08:00:00 GMT
+    async with httpx.AsyncClient() as http:
+        provider = Provider("musicbrainz", http, database, clock, pace_s=0.0)
+
+        def said(value: str) -> float | None:
+            return provider._retry_after_s(httpx.Response(503, headers={"Retry-After": value}))
+
+        assert [said("7"), said("Fri, 15 Jan 2027 08:00:09 GMT"), said("Fri, 15 Jan 2027 07:00:00 GMT")] == [
+            7.0,
+            9.0,
+            0.0,
+        ]
+        assert [said("soon"), said(""), said("-1")] == [None, None, None]
+    assert _wait_before_retry(_Busy("", 7.0)) == 7.0
+    assert _wait_before_retry(_Busy("")) is True
+    assert _wait_before_retry(_Busy("", RETRY_AFTER_S_MAX + 1)) is False
+    assert _wait_before_retry(ValueError()) is False
+
+
+async def test_requests_keep_their_distance(musicbrainz: MusicBrainz, database: Database) -> None:
+    """Of three questions in a row the second and the third wait a second each."""
+    clock = FakeClock()
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        clock.advance(seconds)
+
+    async with httpx.AsyncClient(base_url=musicbrainz.url) as http:
+        client = MusicBrainzClient(Provider("musicbrainz", http, database, clock, pace_s=1.0, sleep=sleep))
+        for mbid in (RADIOHEAD, OTHER, NOBODY):
+            await client.fetch_artist(mbid)
+    assert waits == [1.0, 1.0]
+
+
+async def test_they_are_told_who_asks_and_no_address_is_logged(
+    musicbrainz: MusicBrainz, database: Database, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The name, the version and a contact without anything that breaks a header; the log has the path alone."""
+    caplog.set_level(logging.WARNING)
+    async with open_musicbrainz(musicbrainz.url, database, contact="José <jo@band.example>\r\nX: y") as client:
+        await client.fetch_artist(RADIOHEAD)
+    (agent,) = musicbrainz.agents
+    assert agent.startswith("mysetlist/")
+    assert "( Jos <jo@band.example>X: y )" in agent
+    printed = capsys.readouterr()
+    assert "/ws/2/artist/" in printed.err + printed.out
+    assert musicbrainz.url not in printed.err + printed.out + caplog.text
+
+
+async def test_the_command_brings_an_artist_in(musicbrainz: MusicBrainz, database_url: str) -> None:
+    """`mysetlist sync artist` prints what became of it; somebody unknown is one line and exit 1."""
+
+    async def run(name: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "server", "sync", "artist", name,
+            env=os.environ | {"DATABASE_URL": database_url, "MUSICBRAINZ_API_URL": musicbrainz.url},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    code, out, _ = await run("Radiohead")
+    assert code == 0
+    assert "added" in out
+    assert f"spotify {SPOTIFY_ID}" in out
+    code, out, err = await run("Nobody Of This Name")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == "mysetlist: nobody is called 'Nobody Of This Name' at MusicBrainz"
