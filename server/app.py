@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from server.catalog.routes import CatalogRoutes
-from server.clock import SystemClock
+from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
 from server.feeds import Feeds
 from server.insight.routes import InsightRoutes
@@ -33,10 +33,11 @@ from server.people.mail.smtp import MailServer
 from server.people.moderation import ModerationRoutes
 from server.people.privacy import PrivacyRoutes
 from server.people.profiles import ProfileRoutes
+from server.people.provider import Claims, Provider
 from server.people.reports import ReportRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.routes import SessionRoutes
-from server.people.sessions import TOKEN_TTL_S, first_admin_link, verify_token
+from server.people.sessions import TOKEN_TTL_S, first_admin_link, sign_in_as, verify_token
 from server.people.standing import Standing
 from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
@@ -111,6 +112,7 @@ class Node:
                 shard_count=shard_count,
             ),
         )
+        self._provider = _provider(settings, clock)
         self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
         self._runner = self._build_web()
         self._loops: dict[str, asyncio.Task[None]] = {}
@@ -182,6 +184,8 @@ class Node:
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         await self._tallies.close()
         await self._turnstile.close()
+        if self._provider is not None:
+            await self._provider.close()
         await self._forgetting.close()
         await self._databases.close()
 
@@ -205,6 +209,7 @@ class Node:
             **self._upkeep.loops(),
             "standing": self._standing.run(),
             **self._mail_loops(),
+            **({} if self._provider is None else {"provider": self._provider.run()}),
         }
 
     def _mail_loops(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -273,7 +278,11 @@ class Node:
         def authenticate(token: str) -> Identity:
             return verify_token(settings.secret, token)
 
-        bearers = Bearers(self._databases.requests, self._clock, authenticate)
+        async def sign_in(claims: Claims) -> Identity:
+            databases = self._databases
+            return await sign_in_as(databases.requests, databases.owner, claims, self._clock.now_ms())
+
+        bearers = Bearers(self._databases.requests, self._clock, authenticate, self._provider, sign_in)
         self.endpoints = self._endpoints()
         self.endpoints.append(document_endpoint(self.endpoints))
         services = Services(
@@ -311,3 +320,16 @@ class Node:
         # Looked at, not signalled: three parts have to agree, once in a node's life.
         while self._why_not_ready() and not self.failed.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+def _provider(settings: Settings, clock: Clock) -> Provider | None:
+    if settings.jwks_url is None:
+        return None
+    assert settings.jwt_audience is not None
+    return Provider(
+        settings.jwks_url,
+        settings.jwt_audience,
+        clock,
+        issuer=settings.jwt_issuer,
+        role_claim=settings.jwt_role_claim,
+    )

@@ -52,6 +52,8 @@ class Settings:
     log_format: LogFormat = "auto"
     jwks_url: str | None = None  # an identity provider's keys, whose tokens are accepted too
     jwt_audience: str | None = None
+    jwt_issuer: str | None = None  # None: any
+    jwt_role_claim: str | None = None  # None: no claim gives a role
     spotify_client_id: str | None = None
     spotify_client_secret: str | None = None
     spotify_api_url: str = "https://api.spotify.com"
@@ -238,6 +240,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_SECRET": ("secret", _secret),
     "MYSETLIST_JWKS_URL": ("jwks_url", _http_url),
     "MYSETLIST_JWT_AUDIENCE": ("jwt_audience", _text),
+    "MYSETLIST_JWT_ISSUER": ("jwt_issuer", _text),
+    "MYSETLIST_JWT_ROLE_CLAIM": ("jwt_role_claim", _text),
     "MYSETLIST_ORIGINS": ("origins", _origins),
     "MYSETLIST_TRUSTED_PROXIES": ("trusted_proxies", _networks),
     "MYSETLIST_VOTES_PER_DAY": ("votes_per_day_max", _count),
@@ -268,8 +272,9 @@ def _check(given: Mapping[str, Any]) -> None:
     if ("spotify_client_id" in given) != ("spotify_client_secret" in given):
         missing = "SPOTIFY_CLIENT_SECRET" if "spotify_client_id" in given else "SPOTIFY_CLIENT_ID"
         raise SetupError(f"{missing}: is missing; the Spotify id and secret only work together")
-    if "jwt_audience" in given and "jwks_url" not in given:
-        raise SetupError("MYSETLIST_JWKS_URL: is missing; MYSETLIST_JWT_AUDIENCE means nothing without it")
+    for field in ("jwt_audience", "jwt_issuer", "jwt_role_claim"):
+        if field in given and "jwks_url" not in given:
+            raise SetupError(f"MYSETLIST_JWKS_URL: is missing; MYSETLIST_{field.upper()} means nothing without it")
     if "jwks_url" in given and "jwt_audience" not in given:
         # Without an audience, a token the provider made for any other program would be accepted here.
         raise SetupError("MYSETLIST_JWT_AUDIENCE: is missing; an identity provider's tokens need it")

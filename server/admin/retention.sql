@@ -114,6 +114,7 @@ select u.id
  where u.token_until < now() - make_interval(days => :days::int) and u.role = 'user' and u.nobody is null
    and not exists (select from votes v where v.user_id = u.id)
    and not exists (select from user_profiles p where p.user_id = u.id)
+   and not exists (select from user_identities i where i.user_id = u.id)
    and not exists (select from user_vote_limits l where l.user_id = u.id)
    and not exists (select from user_follows_artists f where f.user_id = u.id)
    and not exists (select from user_show_attendance g where g.user_id = u.id)
@@ -130,6 +131,7 @@ with gone as (
        and not exists (select from votes x where x.user_id = u.id)
        and not exists (select from user_vote_limits x where x.user_id = u.id)
        and not exists (select from user_profiles x where x.user_id = u.id)
+       and not exists (select from user_identities x where x.user_id = u.id)
        and not exists (select from user_follows_artists x where x.user_id = u.id)
        and not exists (select from user_show_attendance x where x.user_id = u.id)
        and not exists (select from venue_reviews x where x.user_id = u.id)

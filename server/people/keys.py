@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ import msgspec
 from server.clock import Clock
 from server.errors import Refused, StoreUnavailable
 from server.people.moderation import log_power
+from server.people.provider import Claims, Provider, is_foreign
 from server.people.sessions import fetch_role
 from server.protocol.codes import Code
 from server.protocol.cursors import IdPlace, cut_page, decode_cursor
@@ -41,6 +42,9 @@ KEY_DAYS_MAX = 3650
 # How long an answer of the database is believed: revoking a key, or erasing an account, acts within this.
 BELIEVED_S = 1.0
 BELIEVED_MAX = 1_000
+
+# A key's hash; the id of a member of staff; whom a provider names, with the role it gives.
+_Subject = bytes | int | tuple[str, str, str | None]
 
 
 class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,28 +88,48 @@ class Bearers:
     the database anyway. A key is looked up, and so is the account behind a token of staff, who may change what is not
     their own: the token gives no more than the account has. Each answer is believed for BELIEVED_S.
 
-    Takes: verify, a token's signature -> Identity; raises Refused(unauthenticated)
+    Takes: verify, a token's signature -> Identity; raises Refused(unauthenticated); provider, whose tokens are taken too,
+           and sign_in, who they are here
     """
 
-    def __init__(self, database: Database, clock: Clock, verify: Callable[[str], Identity]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        verify: Callable[[str], Identity],
+        provider: Provider | None = None,
+        sign_in: Callable[[Claims], Awaitable[Identity]] | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._verify = verify
-        self._believed: dict[bytes | int, tuple[Identity, float]] = {}  # by a key's hash, or a member of staff
+        self._provider = provider
+        self._sign_in = sign_in
+        self._believed: dict[_Subject, tuple[Identity, float]] = {}
 
     async def identify(self, token: str) -> Identity:
         """Whose token or key this is.
 
-        Raises: Refused: unauthenticated; StoreUnavailable: a key cannot be looked up
+        Raises: Refused: unauthenticated; unavailable, the provider's keys are not known;
+                StoreUnavailable: a key, or a provider's user, cannot be looked up
         """
         if token.startswith(KEY_PREFIX):
             key_hash = hash_key(token)
             return self._recall(key_hash) or self._believe(key_hash, await self._look_up(key_hash))
+        if self._provider is not None and is_foreign(token):
+            return await self._identify_foreign(self._provider, token)
         identity = self._verify(token)
         if identity.role == "user":
             return identity
         account = self._recall(identity.user_id) or await self._look_up_account(identity)
         return replace(identity, role=account.role) if identity.may(account.role) else identity
+
+    async def _identify_foreign(self, provider: Provider, token: str) -> Identity:
+        assert self._sign_in is not None
+        claims = await provider.verify(token)
+        subject = (claims.issuer, claims.subject, claims.role)
+        account = self._recall(subject) or self._believe(subject, await self._sign_in(claims))
+        return replace(account, expires_ms=claims.expires_ms, issuer=claims.issuer)
 
     async def _look_up(self, key_hash: bytes) -> Identity:
         async with self._database.connection() as connection:
@@ -124,11 +148,11 @@ class Bearers:
             raise Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
         return self._believe(identity.user_id, Identity(identity.user_id, role))
 
-    def _recall(self, subject: bytes | int) -> Identity | None:
+    def _recall(self, subject: _Subject) -> Identity | None:
         identity, until_s = self._believed.get(subject, (None, 0.0))
         return identity if self._clock.monotonic_s() < until_s else None
 
-    def _believe(self, subject: bytes | int, identity: Identity) -> Identity:
+    def _believe(self, subject: _Subject, identity: Identity) -> Identity:
         self._believed.pop(subject, None)
         self._believed[subject] = (identity, self._clock.monotonic_s() + BELIEVED_S)
         if len(self._believed) > BELIEVED_MAX:

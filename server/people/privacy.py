@@ -44,6 +44,14 @@ class ExportedAccount(msgspec.Struct, frozen=True):
     updated_at: str
 
 
+class ExportedIdentity(msgspec.Struct, frozen=True):
+    """Who one is at an identity provider."""
+
+    issuer: str
+    subject: str
+    created_at: str
+
+
 class ExportedProfile(msgspec.Struct, frozen=True):
     """What one says about oneself."""
 
@@ -218,6 +226,7 @@ class Export(msgspec.Struct, frozen=True):
 
     cut: list[str]
     account: ExportedAccount
+    identities: list[ExportedIdentity]
     profile: ExportedProfile | None
     votes: list[ExportedVote]
     vote_history: list[ExportedChange]

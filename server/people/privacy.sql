@@ -14,6 +14,12 @@ select erase_user(:user_id::bigint);
 select 1 as row_count, to_json(s)::text as rows
   from (select id, role, token_until, created_at, updated_at from users where id = :user_id::bigint limit :count::bigint) s;
 
+-- name: identities^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select issuer, subject, created_at
+          from user_identities where user_id = :user_id::bigint
+         order by created_at desc, issuer, subject limit :count::bigint) s;
+
 -- name: profile^
 select 1 as row_count, to_json(s)::text as rows
   from (select display_name, bio, city, country, is_public, status, created_at, updated_at

@@ -26,3 +26,13 @@ select pg_advisory_xact_lock(hashtext('mysetlist.first_admin'));
 insert into users (role)
 select 'admin' where not exists (select 1 from users where role = 'admin')
 returning id;
+
+-- name: sign_in_as^
+-- takes: issuer and subject, whom an identity provider names; ttl_s, how long its token is good
+-- gives: who that is here, made if need be, and what their account may do
+select user_id, role::text as role
+  from sign_in_as(:issuer::text, :subject::text, make_interval(secs => :ttl_s::float8));
+
+-- name: follow_provider!
+-- takes: user_id, role that the provider gives
+update users set role = :role::text::user_role where id = :user_id::bigint and role <> :role::text::user_role;

@@ -74,6 +74,8 @@ class SessionRoutes:
         identity = call.identity if call.body is not None and call.body.keep else None
         if identity is not None and identity.is_key:
             raise Refused(Code.FORBIDDEN, "A key gets no session: it would outlive the key.")
+        if identity is not None and identity.issuer is not None:
+            raise Refused(Code.FORBIDDEN, "An identity provider's token gets no session: it would outlive the token.")
         role = None if identity is None else await keep_account(self._database, identity)
         if identity is None or role is None:
             # Who was erased would be refused everywhere and come back here for ever.

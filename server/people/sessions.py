@@ -6,13 +6,17 @@ import time
 from pathlib import Path
 
 import jwt
+import structlog
 
 from server.errors import Refused
+from server.people.provider import Claims
 from server.protocol.codes import Code
 from server.protocol.identity import ROLES, Identity
 from server.protocol.ids import parse_id
 from server.store.database import Database
 from server.store.queries import load_queries
+
+log = structlog.get_logger()
 
 TOKEN_TTL_S = 90 * 24 * 3600
 SIGN_IN_TTL_S = 3600
@@ -60,6 +64,26 @@ async def create_user(database: Database, role: str, ttl_s: int) -> int:
     async with database.connection() as connection:
         user_id: int = await queries.insert_user(connection, role=role, ttl_s=ttl_s)
     return user_id
+
+
+async def sign_in_as(requests: Database, owner: Database, claims: Claims, now_ms: int) -> Identity:
+    """Who an identity provider's user is here; the account is made when they first come.
+
+    An account that the provider gives a role has that one from now on, less or more; else it has its own.
+
+    Takes:  owner, the owner's database, because a request may not hand out roles
+    Raises: StoreUnavailable
+    """
+    ttl_s = (claims.expires_ms - now_ms) / 1000
+    async with requests.connection() as connection:
+        row = await queries.sign_in_as(connection, issuer=claims.issuer, subject=claims.subject, ttl_s=ttl_s)
+    user_id, role = row["user_id"], row["role"]
+    if claims.role is not None and claims.role != role:
+        async with owner.connection() as connection:
+            await queries.follow_provider(connection, user_id=user_id, role=claims.role)
+        log.info("account.role_of_provider", user=user_id, role=claims.role)
+        role = claims.role
+    return Identity(user_id, role)
 
 
 async def first_admin_link(database: Database, secret: str, url: str) -> str | None:

@@ -16,13 +16,14 @@ class Identity:
     """A user, and the role that the token or key gives.
 
     Takes: key_hash, of the API key that said so, None: a token did; expires_ms, when the token ends [ms since 1970],
-           None: it does not say, and it makes nobody else of whom it names
+           None: it does not say; issuer, the identity provider whose token it was, None: ours
     """
 
     user_id: int
     role: str
     key_hash: bytes | None = field(default=None, repr=False)
     expires_ms: int | None = field(default=None, compare=False)
+    issuer: str | None = field(default=None, compare=False)
 
     @property
     def is_key(self) -> bool:

@@ -34,6 +34,7 @@ WORDS = (LEAVER, NAME, BIO, CITY, ADDRESS, REVIEW, REPORT, BAN)
 # Every column that names a user, and where the export says what its row says.
 EXPORTED = {
     "users.id": "account",
+    "user_identities.user_id": "identities",
     "user_profiles.user_id": "profile",
     "votes.user_id": "votes",
     "vote_analytics.user_id": "vote_history",
@@ -125,6 +126,7 @@ async def settle_in(theatre: Theatre, person: Person, moderator: Person) -> Show
         insert into email_log (queue_id, user_id, kind, status, detail)
         values (1, {person.id}, 'show_announced', 'failed', '550 no {ADDRESS}');
         insert into api_keys (name, key_hash, role, user_id) values ('{NAME}', sha256('k'), 'user', {person.id});
+        insert into user_identities (issuer, subject, user_id) values ('i', '{NAME}', {person.id}), ('i', 'Mo', {moderator.id});
         insert into user_follows_artists values ({moderator.id}, 1);
         insert into user_show_attendance values ({moderator.id}, 7);
         insert into venue_reviews (venue_id, user_id, rating, status) values (1, {moderator.id}, 5, 'approved');

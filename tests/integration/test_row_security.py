@@ -71,6 +71,7 @@ EXPECTED = {
     "email_queue": Expected(user="s. i. .. ..", moderator="s. i. .. ..", admin="s. i. .. .."),
     "email_log": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "email_unsubscribes": Expected(),
+    "user_identities": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "api_keys": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss i. uu dd"),
     "sync_jobs": Expected(admin=READ),
     "sync_progress": Expected(admin=READ),
@@ -172,6 +173,7 @@ ROWS = {
         "(queue_id, user_id, kind, status) values ({n}, {n}, 'show_result', 'sent')", "user_id = {n}", "detail = 'ok'"
     ),
     "email_unsubscribes": Row("values (sha256('{n}'), 'link')", "address_hash = sha256('{n}')", "reason = 'bounce'"),
+    "user_identities": Row("(issuer, subject, user_id) values ('i', '{n}', {n})", "user_id = {n}"),
     "api_keys": Row(
         "(name, key_hash, role, user_id) values ('key', sha256('{n}'), 'user', {n})",
         "user_id = {n}",
@@ -429,6 +431,7 @@ async def test_what_runs_with_the_owners_rights_is_known(sql: Any) -> None:
     callable_ones = [row for row in rows if not row["is_trigger"]]
     assert {row["proname"] for row in callable_ones if row["by_request"]} == {
         "sign_up", "keep_account", "erase_user", "get_vote_stats", "leave_queue", "find_people", "use_api_key",
+        "sign_in_as",
     }  # fmt: skip
     assert {row["proname"] for row in callable_ones if row["by_writer"]} == {"get_vote_stats"}
 

@@ -122,6 +122,8 @@ insert into email_log (queue_id, user_id, kind, status, at)
 select id, user_id, kind, 'sent', created_at from email_queue where status = 'sent' order by created_at;
 insert into email_unsubscribes (address_hash, reason)
 select sha256(convert_to('gone' || n, 'UTF8')), 'link' from generate_series(1, 10000) n;
+insert into user_identities (issuer, subject, user_id)
+select 'https://id.example', 'fan' || n, n from generate_series(1, 50000) n;
 insert into api_keys (name, key_hash, role, user_id)
 select 'Key', sha256(convert_to('key' || n, 'UTF8')), 'user', n from generate_series(1, 3000) n;
 

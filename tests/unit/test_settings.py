@@ -40,6 +40,8 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
         REDIS_URL="rediss://:pw@cache:6380/2",
         MYSETLIST_JWKS_URL="https://id.example.org/keys",
         MYSETLIST_JWT_AUDIENCE="fans",
+        MYSETLIST_JWT_ISSUER="https://id.example.org",
+        MYSETLIST_JWT_ROLE_CLAIM="role",
         MYSETLIST_ORIGINS="https://Example.org, http://localhost:3000 https://example.org/",
         MYSETLIST_TRUSTED_PROXIES="10.0.0.0/8,127.0.0.1,fd00::/8",
         MYSETLIST_VOTES_PER_DAY="5",
@@ -63,6 +65,7 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
     assert found.redis_url == "rediss://:pw@cache:6380/2"
     assert found.secret == SECRET
     assert (found.jwks_url, found.jwt_audience) == ("https://id.example.org/keys", "fans")
+    assert (found.jwt_issuer, found.jwt_role_claim) == ("https://id.example.org", "role")
     assert found.origins == ("https://example.org", "http://localhost:3000")
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
     assert (found.votes_per_day_max, found.log_format) == (5, "json")

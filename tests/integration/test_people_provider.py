@@ -1,0 +1,362 @@
+"""An identity provider's tokens: its keys over a real socket, and who its users are here."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import jwt
+import pytest
+from structlog.testing import capture_logs
+
+from server.errors import Refused
+from server.people import provider as provider_module
+from server.people.provider import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, Provider, is_foreign
+from server.people.sessions import mint_token
+from tests.support.clock import FakeClock
+from tests.support.people import People, Person
+from tests.support.provider import AUDIENCE, ISSUER, IdentityProvider, SigningKey
+from tests.support.talker import Talker
+from tests.support.theatre import SECRET, Theatre, running_node, until
+
+
+@pytest.fixture(scope="module")
+def keys() -> dict[str, SigningKey]:
+    """One for each algorithm; making them takes a moment."""
+    return {algorithm: SigningKey(algorithm, f"key-{algorithm}") for algorithm in ("RS256", "ES256", "EdDSA")}
+
+
+@pytest.fixture
+async def published(keys: dict[str, SigningKey]) -> AsyncIterator[IdentityProvider]:
+    """A provider with all three."""
+    async with IdentityProvider.open(*keys.values()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Says when keys may be asked for again."""
+    return FakeClock()
+
+
+@asynccontextmanager
+async def verifying(published: IdentityProvider, clock: FakeClock, **options: Any) -> AsyncIterator[Provider]:
+    verifier = Provider(published.url, AUDIENCE, clock, **options)
+    try:
+        yield verifier
+    finally:
+        await verifier.close()
+
+
+@pytest.fixture
+async def verifier(published: IdentityProvider, clock: FakeClock) -> AsyncIterator[Provider]:
+    """Our side of it."""
+    async with verifying(published, clock) as opened:
+        yield opened
+
+
+async def code_of(verifier: Provider, token: str) -> str:
+    """What a token is refused with; "": it is good."""
+    try:
+        await verifier.verify(token)
+    except Refused as error:
+        return str(error.code)
+    return ""
+
+
+# ──────────────────────────────────────────────────────────────── tokens and keys
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+async def test_a_good_token_of_each_algorithm(
+    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], algorithm: str
+) -> None:
+    """Whose it is and until when; its keys are asked for once."""
+    token = keys[algorithm].token("ana", role="admin")
+    assert is_foreign(token)
+    for _ in range(3):
+        claims = await verifier.verify(token)
+    assert (claims.issuer, claims.subject, claims.role) == (ISSUER, "ana", None)
+    exp = jwt.decode(token, options={"verify_signature": False})["exp"]
+    assert claims.expires_ms == (exp + LEEWAY_S) * 1000
+    assert published.asked == 1
+
+
+async def test_bad_tokens(verifier: Provider, keys: dict[str, SigningKey]) -> None:
+    """Not for us, over, not yet, without what is needed, of another key, or changed."""
+    good, other = keys["ES256"], SigningKey("ES256", "key-ES256")
+    header, payload, signature = good.token().split(".")
+    bad = {
+        "audience": good.token(aud="others"),
+        "no audience": good.token(aud=None),
+        "expired": good.token(ttl_s=-LEEWAY_S - 5),
+        "never ends": good.token(exp=None),
+        "not yet": good.token(nbf=2**33),
+        "nobody": good.token(sub=None),
+        "an empty subject": good.token(""),
+        "a long subject": good.token("x" * 256),
+        "a NUL": good.token("a\0b"),
+        "a number": good.token(sub=7),
+        "a list of issuers": good.token(iss=["a"]),
+        "another key of that name": other.token(),
+        "changed": f"{header}.{payload[:-2]}AA.{signature}",
+        "no signature": f"{header}.{payload}.",
+    }
+    refused = {why: await code_of(verifier, token) for why, token in bad.items()}
+    assert refused == dict.fromkeys(bad, "unauthenticated")
+    # Its clock and ours may differ a little.
+    assert await code_of(verifier, good.token(ttl_s=-LEEWAY_S + 10)) == ""
+    assert await code_of(verifier, good.token(nbf=None, aud=["others", AUDIENCE], iss=None)) == ""
+
+
+async def test_algorithms_are_not_confused(
+    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+) -> None:
+    """A public key is no secret, none is no signature, and a key is good for the algorithm of its kind alone."""
+    claims = jwt.decode(keys["RS256"].token(), options={"verify_signature": False})
+    pem = keys["RS256"].pem()
+    # By hand: the library itself refuses to take a public key for a secret.
+    signed = ".".join(
+        jwt.utils.base64url_encode(json.dumps(part).encode()).decode()
+        for part in ({"alg": "HS256", "typ": "JWT", "kid": "key-RS256"}, claims)
+    )
+    mac = hmac.digest(pem, signed.encode(), "sha256")
+    forged = f"{signed}.{jwt.utils.base64url_encode(mac).decode()}"
+    assert not is_foreign(forged), "it goes our own way, where only our secret counts"
+    for token in (
+        forged,
+        jwt.encode(claims, None, algorithm="none", headers={"kid": "key-RS256"}),
+        keys["ES256"].token(header={"kid": "key-RS256"}),
+        keys["RS256"].token(header={"kid": "key-EdDSA"}),
+    ):
+        clock.advance(REFETCH_S)
+        assert await code_of(verifier, token) == "unauthenticated"
+
+
+async def test_what_a_key_set_may_hold(
+    published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+) -> None:
+    """What is of no use is skipped: other kinds, curves and uses, weak ones, rubbish."""
+    good = keys["ES256"]
+    published.answer = {
+        "keys": [
+            {}, {"kty": "oct", "k": "AAAA", "kid": "secret"}, {"kty": "EC", "crv": "P-256", "kid": "half"},
+            {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "weak"}, {"kty": "EC", "crv": "P-521", "kid": "curve"},
+            keys["RS256"].published(use="enc"), keys["EdDSA"].published(alg="ES256"),
+            good.published(kid=["a", "list"]), good.published(alg="ES256"),
+        ]
+    }  # fmt: skip
+    async with verifying(published, clock) as verifier:
+        assert await code_of(verifier, good.token()) == ""
+        # Without a name there has to be no choice.
+        assert await code_of(verifier, good.token(header={})) == ""
+        clock.advance(REFETCH_S)
+        assert await code_of(verifier, keys["RS256"].token()) == "unauthenticated"
+        published.publish(good, SigningKey("ES256", "another"))
+        clock.advance(REFETCH_S)
+        assert await code_of(verifier, good.token(header={"kid": "unknown"})) == "unauthenticated"
+        clock.advance(REFETCH_S)
+        assert await code_of(verifier, good.token(header={})) == "unauthenticated"
+
+
+async def test_keys_are_rotated(
+    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+) -> None:
+    """An unknown name has the keys read again, once in ten seconds however many ask; what is taken back is refused."""
+    old, new = keys["ES256"], SigningKey("ES256", "new")
+    assert await code_of(verifier, old.token()) == ""
+    published.publish(new)
+    assert await code_of(verifier, new.token()) == "unavailable"
+    assert published.asked == 1
+    clock.advance(REFETCH_S)
+    codes = await asyncio.gather(*(code_of(verifier, new.token()) for _ in range(10)))
+    assert codes == [""] * 10
+    assert published.asked == 2
+    clock.advance(REFETCH_S)
+    made_up = [new.token(header={"kid": f"made-up-{number}"}) for number in range(10)]
+    codes = await asyncio.gather(*(code_of(verifier, token) for token in made_up))
+    assert set(codes) == {"unauthenticated", "unavailable"}
+    assert published.asked == 3
+    assert await code_of(verifier, old.token()) == "unavailable"
+    clock.advance(REFETCH_S)
+    assert await code_of(verifier, old.token()) == "unauthenticated"
+
+
+async def test_the_provider_is_away(
+    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+) -> None:
+    """Keys read before go on; without any, tokens are refused for the moment, with when to try again."""
+    published.status = 503
+    good = keys["RS256"]
+    with capture_logs() as logged, pytest.raises(Refused) as refusal:
+        await verifier.verify(good.token())
+    assert (refusal.value.code, [entry["event"] for entry in logged]) == ("unavailable", ["provider.keys_not_read"])
+    assert (refusal.value.retry_after_ms or 0) >= 1000
+    published.status = 200
+    clock.advance(REFETCH_S)
+    assert await code_of(verifier, good.token()) == ""
+    for answer in (
+        b"<html>",
+        b"[]",
+        b'{"keys": 7}',
+        b'{"keys": [7]}',
+        b'{"keys": []}',
+        b" " * (DOCUMENT_BYTES_MAX + 1),
+    ):
+        published.answer = answer
+        clock.advance(REFETCH_S)
+        assert await code_of(verifier, good.token(header={"kid": "unknown"})) == "unauthenticated"
+        assert await code_of(verifier, good.token()) == ""
+    assert published.asked == 8
+
+
+async def test_keys_are_read_again_by_themselves(
+    published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is taken back is refused after a while, though nobody came with an unknown one."""
+    monkeypatch.setattr(provider_module, "REFRESH_S", 0.02)
+    async with verifying(published, clock) as verifier:
+        loop = asyncio.create_task(verifier.run())
+        try:
+            await until(lambda: _is(verifier, keys["ES256"].token(), ""))
+            published.publish(keys["RS256"])
+            await until(lambda: _is_not(verifier, keys["ES256"].token(), ""))
+        finally:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_an_issuer_that_is_set(
+    published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+) -> None:
+    """Tokens of another issuer, or of none, are refused."""
+    async with verifying(published, clock, issuer=ISSUER) as verifier:
+        assert await code_of(verifier, keys["ES256"].token()) == ""
+        for issuer in ("https://evil.example", None):
+            assert await code_of(verifier, keys["ES256"].token(iss=issuer)) == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    ("said", "role"),
+    [
+        ("admin", "admin"), (["x", "moderator", "user"], "moderator"), ("owner", "user"), (None, "user"), (7, "user"),
+        ({"admin": True}, "user"), ([["admin"]], "user"), ("ADMIN", "user"),
+    ],
+)  # fmt: skip
+async def test_a_claim_that_is_named_gives_a_role(
+    published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock, said: Any, role: str
+) -> None:
+    """One of ours, the highest of a list; whatever else it says is a plain user's."""
+    async with verifying(published, clock, role_claim="groups") as verifier:
+        assert (await verifier.verify(keys["ES256"].token(groups=said, role="admin"))).role == role
+
+
+# ──────────────────────────────────────────────────────────────── who they are here
+
+
+def person_with(people: People, token: str) -> Person:
+    nobody = people.nobody()
+    return Person(0, "user", nobody.http, nobody.url, token)
+
+
+async def test_a_provider_s_user_votes_and_stays_the_same(
+    published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, theatre: Theatre
+) -> None:
+    """Over HTTP and websocket, with whichever key; roles come from our own account; a session of ours is not given."""
+    show = await theatre.show(7)
+    options = {"jwks_url": published.url, "jwt_audience": AUDIENCE}
+    async with running_node(database_url, redis_url, **options) as node, People.open(node, theatre) as people:
+        ana = person_with(people, keys["ES256"].token("ana", role="admin"))
+        ids = await asyncio.gather(*(ana.well("GET", "/api/me") for _ in range(5)))
+        assert len({me["id"] for me in ids}) == 1
+        ana_id = ids[0]["id"]
+        async with Talker.connect(node.url) as talker, Talker.connect(node.url) as ending:
+            welcome = await talker.hello(keys["EdDSA"].token("ana"))
+            assert welcome["user"] == {"id": ana_id, "role": "user"}
+            await talker.cast(7, (show.first, "up"))
+            # It ends with its token, leeway included.
+            await ending.hello(keys["EdDSA"].token("ana", ttl_s=-LEEWAY_S + 5))
+            assert (await ending.next(lambda message: "expiring" in message))["expiring"]["in_ms"] <= 5_000
+        ben = person_with(people, keys["RS256"].token("ben"))
+        assert (await ben.well("GET", "/api/me"))["id"] != ana_id
+        assert await ana.refused("GET", "/api/admin/users") == "forbidden"
+        assert await ana.refused("POST", "/api/session", {"keep": True}) == "forbidden"
+        # Our own tokens go on as before.
+        assert (await (await people.person("admin")).well("GET", "/api/admin/users"))["items"]
+        await theatre.sql.execute("update users set role = 'moderator' where id = $1", ana_id)
+        await until(lambda: _may(ana, "/api/admin/users"))
+        exported = await ana.well("GET", "/api/me/export")
+        assert [(item["issuer"], item["subject"]) for item in exported["identities"]] == [(ISSUER, "ana")]
+        await ana.well("DELETE", "/api/me", status=204)
+        assert await theatre.sql.fetchval("select count(*) from user_identities where subject = 'ana'") == 0
+        await until(lambda: _is_new(ana, ana_id))
+
+
+async def test_roles_of_a_provider_are_the_accounts(
+    published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, theatre: Theatre
+) -> None:
+    """Given and taken by the claim that is named, also on sockets that are open."""
+    options = {"jwks_url": published.url, "jwt_audience": AUDIENCE, "jwt_role_claim": "role"}
+    async with running_node(database_url, redis_url, **options) as node, People.open(node, theatre) as people:
+        key = keys["ES256"]
+        ana = person_with(people, key.token("ana", role="moderator"))
+        await ana.well("GET", "/api/admin/users")
+        assert await ana.refused("GET", "/api/admin/api-keys") == "forbidden"
+        async with Talker.connect(node.url) as talker:
+            assert (await talker.hello(ana.token or ""))["role"] == "moderator"
+            await person_with(people, key.token("ana")).well("GET", "/api/me")
+            assert await talker.close_code() == 4401
+        assert await theatre.sql.fetchval("select role::text from users") == "user"
+
+
+async def test_without_a_provider_its_tokens_are_nobodys(
+    node: Any, theatre: Theatre, keys: dict[str, SigningKey]
+) -> None:
+    """However they are signed."""
+    async with People.open(node, theatre) as people:
+        assert await person_with(people, keys["ES256"].token()).refused("GET", "/api/me") == "unauthenticated"
+
+
+def test_ours_are_not_foreign() -> None:
+    """Nor is what is no token at all."""
+    assert not any(map(is_foreign, (mint_token(SECRET, 1, "user"), "", "a.b.c", "\ud800", "msk_x", "é.é.é")))
+
+
+async def test_two_at_once_are_one(theatre: Theatre, database_url: str) -> None:
+    """Whoever comes first makes the account; the other finds it, and nothing is left over."""
+    connections = [await asyncpg.connect(database_url) for _ in range(4)]
+    try:
+        for number in range(5):
+            rows = await asyncio.gather(
+                *(
+                    connection.fetchrow("select * from sign_in_as($1, $2, interval '1 hour')", ISSUER, f"fan{number}")
+                    for connection in connections
+                )
+            )
+            assert len({row["user_id"] for row in rows}) == 1
+    finally:
+        for connection in connections:
+            await connection.close()
+    assert await theatre.sql.fetchval("select count(*) from users") == 5
+
+
+async def _is(verifier: Provider, token: str, code: str) -> bool:
+    return await code_of(verifier, token) == code
+
+
+async def _is_not(verifier: Provider, token: str, code: str) -> bool:
+    return await code_of(verifier, token) != code
+
+
+async def _may(person: Person, path: str) -> bool:
+    return (await person.ask("GET", path))[0] == 200
+
+
+async def _is_new(person: Person, former_id: int) -> bool:
+    status, me = await person.ask("GET", "/api/me")
+    return status == 200 and me["id"] != former_id
