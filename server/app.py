@@ -39,6 +39,7 @@ from server.people.reviews import ReviewRoutes
 from server.people.routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, first_admin_link, sign_in_as, verify_token
 from server.people.standing import Standing
+from server.people.tickets import TicketRoutes
 from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
 from server.settings import Settings, data_folder
@@ -263,6 +264,7 @@ class Node:
             *AccountRoutes(requests, clock).endpoints(),
             *KeyRoutes(requests).endpoints(),
             *PrivacyRoutes(requests, self._forgetting.forget, self._sockets.hang_up_user).endpoints(),
+            *TicketRoutes(requests, self._tallies.grant_ticket, self._turnstile.count_redemption).endpoints(),
             *MailRoutes(
                 requests,
                 self._databases.owner,

@@ -10,7 +10,8 @@ from server.protocol.limits import Limits
 class Turnstile:
     """Each method counts one more, and raises Refused(rate_limited) when there were as many as there may be.
 
-    While Valkey is away all of them let everybody through: votes cannot be cast then anyway, and pages shall load.
+    While Valkey is away they let everybody through, because votes cannot be cast then anyway and pages shall load; but no
+    ticket code is tried, because nothing else keeps somebody from guessing.
     """
 
     def __init__(self, url: str, clock: Clock, limits: Limits) -> None:
@@ -24,6 +25,14 @@ class Turnstile:
             "sessions", limits.sessions_per_address, 600, "Many people signed in from your network. Wait a moment."
         )
 
+        self._redemptions = Window(
+            "redemptions",
+            limits.redemptions_per_minute,
+            60,
+            "Too many codes were tried. Wait a moment.",
+            is_strict=True,
+        )
+
     async def count_request(self, user_id: int) -> None:
         """A request over HTTP."""
         await self._windows.count(self._requests, str(user_id))
@@ -35,6 +44,10 @@ class Turnstile:
     async def count_session(self, address: str) -> None:
         """A new account."""
         await self._windows.count(self._sessions, address)
+
+    async def count_redemption(self, user_id: int) -> None:
+        """A ticket code that somebody tries; raises Refused(unavailable) while Valkey is away."""
+        await self._windows.count(self._redemptions, str(user_id))
 
     async def close(self) -> None:
         """Hangs up."""

@@ -19,7 +19,7 @@ def meta_key(shard: int) -> str:
 
 
 def show_key(shard: int, show_id: int) -> str:
-    """Hash: the show's rules (`o` opens, `c` closes [ms], `l` locked, `b` budget, `r` revision)."""
+    """Hash: the show's rules (`o` opens, `c` closes [ms], `l` locked, `b` budget, `r` revision, `t` requires a ticket)."""
     return f"{{{shard}}}:show:{show_id}"
 
 
@@ -31,6 +31,11 @@ def tally_key(shard: int, show_id: int) -> str:
 def ballots_key(shard: int, show_id: int) -> str:
     """Hash: user -> ballot, "101u102d"; empty: known to hold no vote; absent: not known."""
     return f"{{{shard}}}:ballots:{show_id}"
+
+
+def tickets_key(shard: int, show_id: int) -> str:
+    """Set: users who are known to have a ticket; there while the show is warm."""
+    return f"{{{shard}}}:tickets:{show_id}"
 
 
 # Hash: user -> day << 30 | spent (days since 1970, UTC); not sharded, see docs/adr/0004.

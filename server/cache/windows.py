@@ -35,16 +35,20 @@ RETRY_AFTER_MS_MIN = 100
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """So many of something in so long, by one subject. Takes: message, for whoever has had them all."""
+    """So many of something in so long, by one subject.
+
+    Takes: message, for whoever has had them all; is_strict: every one is counted in Valkey, and none is let by without it
+    """
 
     name: str
     count_max: int
     period_s: int
     message: str
+    is_strict: bool = False
 
 
 class Windows:
-    """All windows of a node. While Valkey is away nothing is refused but what this node alone can tell."""
+    """All windows of a node. While Valkey is away those that are not strict let everything by."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
@@ -66,9 +70,13 @@ class Windows:
     async def count(self, window: Window, subject: str) -> None:
         """One more of a subject's.
 
-        Raises: Refused: rate_limited, the subject has had as many as it may; this one was not counted
+        Raises: Refused: rate_limited, the subject has had as many as it may, and this one was not counted;
+                unavailable, Valkey is away and the window strict
         """
-        if self._is_spared(window, subject) or self._clock.monotonic_s() < self._away_until_s:
+        if not window.is_strict and self._is_spared(window, subject):
+            return
+        if self._clock.monotonic_s() < self._away_until_s:
+            _let_by(window)
             return
         item = RateLimitItemPerSecond(window.count_max, window.period_s, window.name)
         try:
@@ -78,6 +86,7 @@ class Windows:
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("windows.unreachable", error=str(error))
             self._away_until_s = self._clock.monotonic_s() + AWAY_S
+            _let_by(window)
             return
         LIMITED.labels(window.name).inc()
         wait_ms = max(int((free_at_s - time.time()) * 1000), RETRY_AFTER_MS_MIN)
@@ -98,3 +107,8 @@ class Windows:
             return False
         counts[subject] = count + 1
         return True
+
+
+def _let_by(window: Window) -> None:
+    if window.is_strict:
+        raise Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000)

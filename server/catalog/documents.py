@@ -108,6 +108,7 @@ class Show(ShowItem):
     """A show with its bill and its sets in order; tallies and total are as of the position `at`."""
 
     votes_per_user_max: int | None
+    requires_ticket: bool
     attendance_count: int
     at: int
     total: int

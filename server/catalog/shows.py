@@ -193,6 +193,7 @@ async def fetch_show(db: Database, reference: Reference, *, now: datetime) -> Sh
     return {
         **_show_item(show, now),
         "votes_per_user_max": show["votes_per_user_max"],
+        "requires_ticket": show["requires_ticket"],
         "attendance_count": show["attendance_count"],
         "at": show["position"],
         "total": show["vote_count"],

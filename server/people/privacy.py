@@ -111,6 +111,15 @@ class ExportedAttendance(msgspec.Struct, frozen=True):
     created_at: str
 
 
+class ExportedTicket(msgspec.Struct, frozen=True):
+    """A show one redeemed a ticket's code for; the code itself is not kept."""
+
+    show_id: int
+    show_name: str
+    created_at: str
+    redeemed_at: str
+
+
 class ExportedReview(msgspec.Struct, frozen=True):
     """A review one wrote."""
 
@@ -233,6 +242,7 @@ class Export(msgspec.Struct, frozen=True):
     day_budgets: list[ExportedDay]
     follows: list[ExportedFollow]
     attendance: list[ExportedAttendance]
+    tickets: list[ExportedTicket]
     reviews: list[ExportedReview]
     reports_made: list[ExportedReport]
     moderation_of_own_texts: list[ExportedModeration]

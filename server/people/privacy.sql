@@ -64,6 +64,12 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
           from user_show_attendance g join shows w on w.id = g.show_id
          where g.user_id = :user_id::bigint order by g.created_at desc, g.show_id limit :count::bigint) s;
 
+-- name: tickets^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select t.show_id, w.name as show_name, t.created_at, t.redeemed_at
+          from ticket_codes t join shows w on w.id = t.show_id
+         where t.user_id = :user_id::bigint order by t.redeemed_at desc, t.show_id limit :count::bigint) s;
+
 -- name: reviews^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select r.id, r.venue_id, v.name as venue_name, r.rating, r.body, r.status, r.created_at, r.updated_at

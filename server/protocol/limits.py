@@ -27,6 +27,7 @@ class Limits:
     connects_per_minute: int = 120  # of a user
     http_requests_per_minute: int = 6_000  # of a user
     sessions_per_address: int = 10_000  # new ones, in ten minutes
+    redemptions_per_minute: int = 10  # of ticket codes, by a user
 
 
 DEFAULT_LIMITS = Limits()

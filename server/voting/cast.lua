@@ -3,14 +3,15 @@
 -- KEYS[1]  the shard's prefix, "{7}:"; all other keys are made from it, so they lie in the same slot
 -- ARGV[1]  msgpack: {votes_per_day_max, show seeds, ballot seeds, casts}
 --            show seed    {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
---                          {song, up, down, song, up, down, …}}
---            ballot seed  {show, user, position, ballot, day, spent}
+--                          {song, up, down, song, up, down, …}, requires_ticket 0|1}
+--            ballot seed  {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
 --                         without a song it only asks for the ballot
 -- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
 --            {0, ballot, votes left in this show or -1}    accepted
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
 --            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's are spent
+--            {8} the show requires a ticket, and the fan is not known to have one
 --
 -- A ballot is written "101u102d". Cold means: not known here, seed it from the database and ask again. A seed
 -- read at a position before the barrier is refused, because votes in the log since then would be missing in it.
@@ -36,7 +37,8 @@ for _, seed in ipairs(request[2]) do
     -- revise.lua may have come between the reading of the seed and now.
     local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', seed[1])) or 0)
     if seed[2] >= barrier and seed[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
-        redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7])
+        redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7],
+                   't', seed[9])
         local fields, tally = {}, seed[8]
         for i = 1, #tally, 3 do
             fields[#fields + 1] = string.format('%d', tally[i])
@@ -54,6 +56,7 @@ for _, seed in ipairs(request[3]) do
     if seed[3] >= barrier and redis.call('EXISTS', prefix .. 'show:' .. show) == 1 then
         redis.call('HSETNX', prefix .. 'ballots:' .. show, user, seed[4])
         redis.call('HSETNX', spent_key, user, string.format('%d', seed[5] * SPENT_UNITS + seed[6]))
+        if seed[7] == 1 then redis.call('SADD', prefix .. 'tickets:' .. show, user) end
     end
 end
 
@@ -63,11 +66,11 @@ local entry = {}      -- what goes into the log
 local answers = {}
 
 local function read_show(show)
-    local rules = redis.call('HMGET', prefix .. 'show:' .. show, 'o', 'c', 'l', 'b')
+    local rules = redis.call('HMGET', prefix .. 'show:' .. show, 'o', 'c', 'l', 'b', 't')
     local found = {is_known = rules[1] and true or false}
     if rules[1] then
         found.opens, found.closes, found.is_locked = tonumber(rules[1]), tonumber(rules[2]), rules[3] == '1'
-        found.budget = tonumber(rules[4])
+        found.budget, found.requires_ticket = tonumber(rules[4]), rules[5] == '1'
         found.tally, found.changed = {}, {}
     end
     shows[show] = found
@@ -100,6 +103,9 @@ local function decide(cast)
     if #cast > 2 then
         if now_ms < show.opens or now_ms >= show.closes then return {3} end
         if show.is_locked then return {4} end
+        if show.requires_ticket and redis.call('SISMEMBER', prefix .. 'tickets:' .. show_id, user) == 0 then
+            return {8}
+        end
     end
 
     local size_before = 0

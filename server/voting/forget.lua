@@ -37,11 +37,13 @@ end
 local cold_count = 0
 for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
     local ballots_key = prefix .. 'ballots:' .. show
+    redis.call('SREM', prefix .. 'tickets:' .. show, user)
     local ballot = redis.call('HGET', ballots_key, user)
     -- After revise.lua has thrown all ballots away, only the log knows what it holds of them.
     local is_unknown = not ballot and last > committed_position and redis.call('EXISTS', ballots_key) == 0
     if is_unknown or (ballot and in_order(ballot) ~= (committed[show] or '')) then
-        redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, ballots_key)
+        redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, ballots_key,
+                   prefix .. 'tickets:' .. show)
         redis.call('SREM', prefix .. 'shows', show)
         cold_count = cold_count + 1
     elseif ballot then

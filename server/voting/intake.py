@@ -37,6 +37,9 @@ ACCEPT_AFTER_S = 1.0
 PROBE_S = 1.0
 PENDING_CASTS_MAX = 20_000
 SCRIPT_VOTES_MAX = 1_000
+# Valkey may have lost that somebody has a ticket, so a refusal is looked up before it is given, once in so long.
+TICKETLESS_S = 5.0
+TICKETLESS_MAX = 10_000
 RETRY_AFTER_MS = 1_000
 
 _COLD_SHARD = -1
@@ -53,6 +56,7 @@ class _Answer(IntEnum):
     SONG = 5
     SHOW_BUDGET = 6
     DAY_BUDGET = 7
+    TICKET = 8
 
 
 # {position, now_ms, answers}, see cast.lua
@@ -101,6 +105,7 @@ class Intake:
         self._resumed: list[Cast] = []  # waited for what was cold; go before the queue, being older
         self._queued = asyncio.Event()
         self._seeds = Seeds(database, shard_count, self._resume)
+        self._ticketless: dict[tuple[int, int], float] = {}  # (show, user) -> until when the database is believed
         self._cast_number = 0
         self._is_busy = False
         self._is_in_round = False
@@ -267,12 +272,25 @@ class Intake:
                     cast.waiter.answered(position, "committed", ballot, left)
                 else:
                     receipts.append(Receipt(cast.packed[0], cast.waiter, ballot, left))
-            elif code in (_Answer.COLD_SHOW, _Answer.COLD_BALLOT):
+            elif code in (_Answer.COLD_SHOW, _Answer.COLD_BALLOT) or (
+                code == _Answer.TICKET and self._is_worth_a_look(cast)
+            ):
                 self._want(cast)
             else:
                 _refuse(cast, _refusal(answer))
         if receipts:
             self.receipts.add(Batch(shard, position, self._clock.monotonic_s(), receipts))
+
+    def _is_worth_a_look(self, cast: Cast) -> bool:
+        """Whether the database may know of a ticket that Valkey does not."""
+        now_s = self._clock.monotonic_s()
+        pair = (cast.packed[0], cast.packed[1])
+        if cast.tries == 0:
+            return now_s >= self._ticketless.get(pair, 0.0)
+        if len(self._ticketless) >= TICKETLESS_MAX:
+            self._ticketless.clear()
+        self._ticketless[pair] = now_s + TICKETLESS_S
+        return False
 
     def _want(self, cast: Cast) -> None:
         self._seeds.want(ColdCast(cast.packed[0], cast.packed[1], cast.number, cast.tries, cast))
@@ -383,4 +401,6 @@ def _refusal(answer: list[int | str]) -> Refused:
             return Refused(Code.BUDGET, f"This show gives each fan {answer[1]} votes. Withdraw one first.")
         case _Answer.DAY_BUDGET:
             return Refused(Code.BUDGET, "You have used up your votes for today. They come back at midnight UTC.")
+        case _Answer.TICKET:
+            return Refused(Code.FORBIDDEN, "This show takes votes with a ticket. Redeem the code of yours first.")
     raise ValueError(f"cast.lua answered {answer!r}")

@@ -30,6 +30,7 @@ queries = load_queries(_FOLDER / "queries.sql")
 
 CAST_SCRIPT = (_FOLDER / "cast.lua").read_bytes()
 RESET_SCRIPT = (_FOLDER / "reset.lua").read_bytes()
+GRANT_SCRIPT = (_FOLDER / "grant.lua").read_bytes()
 REVISE_SCRIPT = (_FOLDER / "revise.lua").read_bytes()
 
 Ask = Callable[[list[Command]], Awaitable[list[Any]]]

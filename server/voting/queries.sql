@@ -51,7 +51,7 @@ select w.id, w.revision,
        (extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
        case when w.status = 'cancelled' or w.finalised_at is not null then 0
             else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
-       w.is_locked, coalesce(w.votes_per_user_max, 0) as budget,
+       w.is_locked, coalesce(w.votes_per_user_max, 0) as budget, w.requires_ticket,
        coalesce(array_agg(s.id order by s.id) filter (where s.id is not null), '{}') as song_ids,
        coalesce(array_agg(s.up_count order by s.id) filter (where s.id is not null), '{}') as ups,
        coalesce(array_agg(s.down_count order by s.id) filter (where s.id is not null), '{}') as downs
@@ -62,9 +62,10 @@ select w.id, w.revision,
 
 -- name: fetch_seed_ballots
 -- takes: pairs of show and user
--- gives: each pair's ballot, "101u102d", and how much of which day's budget the user has spent
+-- gives: each pair's ballot, "101u102d", how much of which day's budget the user has spent, and whether they have a ticket
 select p.show_id, p.user_id, u.id is not null as is_known, coalesce(b.ballot, '') as ballot,
-       coalesce(l.day - date '1970-01-01', 0) as day, coalesce(l.spent, 0) as spent
+       coalesce(l.day - date '1970-01-01', 0) as day, coalesce(l.spent, 0) as spent,
+       exists (select from ticket_codes t where t.user_id = p.user_id and t.show_id = p.show_id) as has_ticket
   from unnest(:show_ids::bigint[], :user_ids::bigint[]) as p (show_id, user_id)
   left join users u on u.id = p.user_id
   left join lateral (
@@ -110,7 +111,7 @@ select w.id, w.revision,
        (extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
        case when w.status = 'cancelled' or w.finalised_at is not null then 0
             else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
-       w.is_locked, coalesce(w.votes_per_user_max, 0) as budget,
+       w.is_locked, coalesce(w.votes_per_user_max, 0) as budget, w.requires_ticket,
        array(select s.id from setlist_songs s where s.show_id = w.id order by s.id) as song_ids
   from shows w
  where w.id = any(:show_ids::bigint[]);

@@ -20,7 +20,8 @@ if tail[1] then
 end
 
 for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
-    redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show)
+    redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show,
+               prefix .. 'tickets:' .. show)
 end
 redis.call('UNLINK', prefix .. 'shows', 'spent')
 local packed = string.format('%d', newest)

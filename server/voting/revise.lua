@@ -1,7 +1,8 @@
 -- Brings a warm show's rules and songs up to date after a change in the database; a cold show is left cold.
 --
 -- KEYS[1]  the shard's prefix
--- ARGV[1]  msgpack: {show, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision, {song, …}}
+-- ARGV[1]  msgpack: {show, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision, {song, …},
+--            requires_ticket 0|1}
 -- returns  1 when something was written
 --
 -- Counts are never touched: those of songs that stay are the log's business, new songs begin at 0, and removed ones
@@ -25,7 +26,7 @@ end
 if revision >= change[6] then return 0 end
 
 redis.call('HSET', show_key, 'o', change[2], 'c', change[3], 'l', change[4], 'b', change[5],
-           'r', string.format('%d', change[6]))
+           'r', string.format('%d', change[6]), 't', change[8])
 local stays = {}
 for _, song in ipairs(change[7]) do
     local field = string.format('%d', song)

@@ -33,8 +33,8 @@ class ColdCast:
     cast: object
 
 
-ShowSeed = tuple[int, int, int, int, int, int, int, list[int]]
-BallotSeed = tuple[int, int, int, str, int, int]
+ShowSeed = tuple[int, int, int, int, int, int, int, list[int], int]
+BallotSeed = tuple[int, int, int, str, int, int, int]
 
 
 class Seeds:
@@ -126,7 +126,7 @@ class Seeds:
             known_users.add(user_id)
             shard = shard_of(show_id, self._shard_count)
             self._ballots.setdefault(shard, {})[show_id, user_id] = (
-                show_id, user_id, positions[shard], row["ballot"], row["day"], row["spent"],
+                show_id, user_id, positions[shard], row["ballot"], row["day"], row["spent"], int(row["has_ticket"]),
             )  # fmt: skip
         gone = {}
         wanted_shows = set()
@@ -147,6 +147,6 @@ class Seeds:
                 tally.extend(counts)
             self._shows.setdefault(shard, {})[row["id"]] = (
                 row["id"], positions[shard], row["opens_ms"], row["closes_ms"], int(row["is_locked"]),
-                row["budget"], row["revision"], tally,
+                row["budget"], row["revision"], tally, int(row["requires_ticket"]),
             )  # fmt: skip
         return gone

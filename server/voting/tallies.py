@@ -10,7 +10,7 @@ from server.cache.connection import Command, Connection
 from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
 from server.errors import CacheError, StoreError
 from server.store.database import Database
-from server.voting.log import REVISE_SCRIPT, Ask, open_shard, queries
+from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, Ask, open_shard, queries
 from server.voting.rules import shard_of
 
 
@@ -96,6 +96,14 @@ class Tallies:
         """
         await revise_warm(self._database, self._connection.ask, self._shard_count)
 
+    async def grant_ticket(self, show_id: int, user_id: int) -> None:
+        """From the next cast on, a warm show knows that a user has a ticket; a cold one reads it.
+
+        Raises: CacheError; StoreUnavailable: as read_hot
+        """
+        prefix = shard_prefix(shard_of(show_id, self._shard_count))
+        await self._connection.ask([("EVAL", GRANT_SCRIPT, 1, prefix, show_id, user_id)])
+
     async def _open_shards(self, connection: Connection) -> None:
         # Counts of a Valkey that came back without its newest data must not be shown either: they would go backwards.
         for shard in range(self._shard_count):
@@ -124,7 +132,7 @@ async def _revise(database: Database, ask: Ask, shard_count: int, show_ids: list
     for row in rows:
         change = (
             row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
-            row["song_ids"],
+            row["song_ids"], int(row["requires_ticket"]),
         )  # fmt: skip
         prefix = shard_prefix(shard_of(row["id"], shard_count))
         commands.append(("EVAL", REVISE_SCRIPT, 1, prefix, msgspec.msgpack.encode(change)))

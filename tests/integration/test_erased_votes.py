@@ -128,6 +128,10 @@ async def test_a_seed_from_before_brings_nobody_back(stage: Stage) -> None:
     await stage.booth.cast(7, fan, (show.first, "up"))
     await stage.booth.cast(23, fan)
     await stage.drain()
+    await stage.theatre.sql.execute(
+        "insert into ticket_codes (show_id, code_hash, user_id, redeemed_at) values (7, sha256('c'), $1, now())", LEAVER
+    )
+    await stage.tallies.grant_ticket(7, LEAVER)
     seeds = Seeds(stage.booth.database, SHARD_COUNT, lambda _cast, _error: None)
     assert await seeds._read([ColdCast(7, LEAVER, 1, 0, None)]) == {}
     shows, ballots = seeds.take(shard_of(7, SHARD_COUNT))

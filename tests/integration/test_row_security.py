@@ -71,6 +71,7 @@ EXPECTED = {
     "email_queue": Expected(user="s. i. .. ..", moderator="s. i. .. ..", admin="s. i. .. .."),
     "email_log": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "email_unsubscribes": Expected(),
+    "ticket_codes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss .. .. ..", writer=READ),
     "user_identities": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "api_keys": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss i. uu dd"),
     "sync_jobs": Expected(admin=READ),
@@ -173,6 +174,11 @@ ROWS = {
         "(queue_id, user_id, kind, status) values ({n}, {n}, 'show_result', 'sent')", "user_id = {n}", "detail = 'ok'"
     ),
     "email_unsubscribes": Row("values (sha256('{n}'), 'link')", "address_hash = sha256('{n}')", "reason = 'bounce'"),
+    "ticket_codes": Row(
+        "(show_id, code_hash, user_id, redeemed_at) values ({n}, sha256('{n}'), {n}, now())",
+        "user_id = {n}",
+        "redeemed_at = now()",
+    ),
     "user_identities": Row("(issuer, subject, user_id) values ('i', '{n}', {n})", "user_id = {n}"),
     "api_keys": Row(
         "(name, key_hash, role, user_id) values ('key', sha256('{n}'), 'user', {n})",
@@ -431,7 +437,7 @@ async def test_what_runs_with_the_owners_rights_is_known(sql: Any) -> None:
     callable_ones = [row for row in rows if not row["is_trigger"]]
     assert {row["proname"] for row in callable_ones if row["by_request"]} == {
         "sign_up", "keep_account", "erase_user", "get_vote_stats", "leave_queue", "find_people", "use_api_key",
-        "sign_in_as",
+        "sign_in_as", "redeem_ticket", "require_ticket",
     }  # fmt: skip
     assert {row["proname"] for row in callable_ones if row["by_writer"]} == {"get_vote_stats"}
 

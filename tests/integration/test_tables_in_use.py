@@ -24,6 +24,7 @@ COMMIT = "voting/queries.sql:commit_votes > commit_votes()"
 # table: (the way that writes it, the way that reads it)
 TABLES = {
     "users": ("people/queries.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
+    "ticket_codes": ("people/tickets.sql:insert_codes", "voting/queries.sql:fetch_seed_ballots"),
     "user_identities": ("people/queries.sql:sign_in_as > sign_in_as()", "people/privacy.sql:identities"),
     "user_profiles": ("people/profiles.sql:update_profile", "people/privacy.sql:profile"),
     "user_follows_artists": ("people/follows.sql:follow", "people/follows.sql:list_follows"),

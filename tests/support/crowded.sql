@@ -122,6 +122,9 @@ insert into email_log (queue_id, user_id, kind, status, at)
 select id, user_id, kind, 'sent', created_at from email_queue where status = 'sent' order by created_at;
 insert into email_unsubscribes (address_hash, reason)
 select sha256(convert_to('gone' || n, 'UTF8')), 'link' from generate_series(1, 10000) n;
+insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
+select 1 + n % 200, sha256(convert_to('code' || n, 'UTF8')), case when n <= 50000 then n end, case when n <= 50000 then now() end
+  from generate_series(1, 100000) n;
 insert into user_identities (issuer, subject, user_id)
 select 'https://id.example', 'fan' || n, n from generate_series(1, 50000) n;
 insert into api_keys (name, key_hash, role, user_id)

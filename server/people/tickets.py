@@ -1,0 +1,193 @@
+"""Ticket codes: a show may take votes only from whoever was given a code with their ticket (docs/adr/0015).
+
+Only a code's hash is kept. Each is good once, for one fan and one show; the vote path knows of it from the next cast on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import structlog
+
+from server.errors import CacheError, Refused
+from server.people.moderation import log_power
+from server.protocol.codes import Code
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.store.database import Database
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+log = structlog.get_logger()
+
+queries = load_queries(Path(__file__).with_name("tickets.sql"))
+
+# Without letters and digits that are read for one another (Crockford's base 32): 60 bits, three groups of four.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LOOKALIKES = str.maketrans("OIL", "011")
+CODE_CHARS_MIN = 8  # fewer can be guessed
+CODE_CHARS_MAX = 24
+CODES_PER_REQUEST_MAX = 2_000
+
+TicketCode = Annotated[str, msgspec.Meta(min_length=1, max_length=CODE_CHARS_MAX)]
+
+
+class RedeemBody(msgspec.Struct, frozen=True):
+    """The code that stands on the ticket; its case, spaces and dashes do not matter."""
+
+    code: TicketCode
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """The show that one may now vote on."""
+
+    show: int
+
+
+class CodesBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Codes that exist already, or how many to make: one of the two."""
+
+    codes: Annotated[list[TicketCode], msgspec.Meta(min_length=1, max_length=CODES_PER_REQUEST_MAX)] | None = None
+    make: Annotated[int, msgspec.Meta(ge=1, le=CODES_PER_REQUEST_MAX)] | None = None
+
+
+class NewCodes(msgspec.Struct, frozen=True):
+    """How many are new, and the codes that were made: this is the only time they are shown."""
+
+    added: int
+    codes: list[str]
+
+
+class TicketsBody(msgspec.Struct, frozen=True):
+    """Whether the show takes votes with a ticket only."""
+
+    requires_ticket: bool
+
+
+class Tickets(TicketsBody, frozen=True):
+    """The same, with how many codes there are and how many of them are redeemed."""
+
+    code_count: int
+    redeemed_count: int
+
+
+class TicketRoutes:
+    """Tickets over HTTP.
+
+    Takes: grant, tells the hot copy of the votes that a user has a ticket to a show; raises CacheError;
+           count_try, by user; raises Refused(rate_limited, unavailable)
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        grant: Callable[[int, int], Awaitable[None]],
+        count_try: Callable[[int], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._grant = grant
+        self._count_try = count_try
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        path = "/api/admin/shows/{show}/tickets"
+        return [
+            Endpoint(
+                method="POST", path="/api/shows/{show}/ticket", handler=self.post_ticket, access="user",
+                body=RedeemBody, answer=Redeemed, codes=(Code.NOT_FOUND, Code.CONFLICT),
+                summary="Redeem the code of one's ticket, to vote on a show that requires one; twice is once.",
+            ),
+            Endpoint(
+                method="GET", path=path, handler=self.get_tickets, access="admin", answer=Tickets,
+                summary="Whether a show requires tickets, and how many codes it has.",
+            ),
+            Endpoint(
+                method="PUT", path=path, handler=self.put_tickets, access="admin", body=TicketsBody, answer=Tickets,
+                summary="Have a show take votes with a ticket only, or from everybody; votes that were cast stay.",
+            ),
+            Endpoint(
+                method="POST", path=path, handler=self.post_codes, access="admin", body=CodesBody, status=201,
+                answer=NewCodes, summary="Add codes to a show, given or made; those it has already are skipped.",
+            ),
+        ]  # fmt: skip
+
+    async def post_ticket(self, call: Call) -> Answer:
+        """`POST /api/shows/{show}/ticket`."""
+        show_id, user = call.id("show"), call.user
+        await self._count_try(user.user_id)
+        async with self._database.acting(user) as connection:
+            found = await queries.redeem_ticket(
+                connection, show_id=show_id, code_hash=hash_code(show_id, call.body.code)
+            )
+        match found:
+            case "unknown":
+                raise Refused(Code.NOT_FOUND, "There is no such code for this show.")
+            case "used":
+                raise Refused(Code.CONFLICT, "This code has been used.")
+            case "held":
+                raise Refused(Code.CONFLICT, "You have a ticket to this show already. The code was not used.")
+        try:
+            await self._grant(show_id, user.user_id)
+        except CacheError as error:
+            # The ticket is theirs all the same: their next cast has it looked up.
+            log.warning("ticket.not_granted", show=show_id, error=str(error))
+        return Answer(document=Redeemed(show_id))
+
+    async def get_tickets(self, call: Call) -> Answer:
+        """`GET /api/admin/shows/{show}/tickets`."""
+        async with self._database.acting(call.user) as connection:
+            return Answer(document=await _fetch(connection, call.id("show")))
+
+    async def put_tickets(self, call: Call) -> Answer:
+        """`PUT /api/admin/shows/{show}/tickets`."""
+        show_id, is_required = call.id("show"), call.body.requires_ticket
+        async with self._database.acting(call.user) as connection:
+            before = await _fetch(connection, show_id)
+            if before.requires_ticket != is_required:
+                await queries.require_ticket(connection, show_id=show_id, is_required=is_required)
+                detail = {"requires_ticket": is_required}
+                await log_power(connection, call.user, "show.tickets", f"show:{show_id}", detail)
+            return Answer(document=await _fetch(connection, show_id))
+
+    async def post_codes(self, call: Call) -> Answer:
+        """`POST /api/admin/shows/{show}/tickets`."""
+        show_id, body = call.id("show"), call.body
+        if (body.codes is None) == (body.make is None):
+            raise Refused(Code.BAD_REQUEST, "Give either `codes` or `make`.")
+        made = [make_code() for _ in range(body.make or 0)]
+        hashes = [hash_code(show_id, code) for code in body.codes or made]
+        async with self._database.acting(call.user) as connection:
+            await _fetch(connection, show_id)
+            added = await queries.insert_codes(connection, show_id=show_id, code_hashes=hashes)
+            await log_power(connection, call.user, "show.codes", f"show:{show_id}", {"added": added})
+        return Answer(document=NewCodes(added, made))
+
+
+def make_code() -> str:
+    """A new code, as it is printed: "7K3M-9QXD-T2AB"."""
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+
+
+def hash_code(show_id: int, code: str) -> bytes:
+    """What is kept of a show's code.
+
+    Raises: Refused: bad_request, it has other characters than letters and digits, or too few
+    """
+    plain = code.replace("-", "").replace(" ", "").upper().translate(_LOOKALIKES)
+    if not (plain.isascii() and plain.isalnum() and len(plain) >= CODE_CHARS_MIN):
+        raise Refused(Code.BAD_REQUEST, f"A code has at least {CODE_CHARS_MIN} letters and digits.")
+    return hashlib.sha256(f"{show_id}:{plain}".encode()).digest()
+
+
+async def _fetch(connection: Connection, show_id: int) -> Tickets:
+    row = await queries.fetch_tickets(connection, show_id=show_id)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, "No such show.")
+    return Tickets(row["requires_ticket"], row["code_count"], row["redeemed_count"])

@@ -1,0 +1,31 @@
+-- Ticket codes: who may make them, and whose they are.
+
+-- name: fetch_tickets^
+-- takes: show_id
+-- gives: whether the show takes votes with a ticket only, how many codes it has and how many are redeemed; none: no such show
+select s.requires_ticket, count(t.show_id) as code_count, count(t.redeemed_at) as redeemed_count
+  from shows s
+  left join ticket_codes t on t.show_id = s.id
+ where s.id = :show_id::bigint
+ group by s.id;
+
+-- name: require_ticket$
+-- takes: show_id, is_required
+-- gives: whether there is such a show
+select require_ticket(:show_id::bigint, :is_required::boolean);
+
+-- name: insert_codes$
+-- takes: show_id, code_hashes
+-- gives: how many were new
+with added as (
+    insert into ticket_codes (show_id, code_hash)
+    select :show_id::bigint, h from unnest(:code_hashes::bytea[]) as u (h)
+    on conflict do nothing
+    returning 1
+)
+select count(*) from added;
+
+-- name: redeem_ticket$
+-- takes: show_id, code_hash
+-- gives: redeemed, held, used or unknown; see the function of that name in migrations
+select redeem_ticket(:show_id::bigint, :code_hash::bytea);

@@ -1,0 +1,288 @@
+"""Ticket codes: made, redeemed once, and known to the vote path at once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from server.app import Node
+from server.errors import CacheUnavailable
+from server.people.tickets import hash_code, make_code
+from server.protocol.limits import DEFAULT_LIMITS
+from server.voting.seeds import Seeds
+from tests.support.people import People, Person
+from tests.support.talker import Talker
+from tests.support.theatre import Show, Theatre, running_node, until
+
+PATH = "/api/admin/shows/7/tickets"
+REDEEM = "/api/shows/7/ticket"
+VOTES = "/api/shows/7/votes"
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def admin(people: People) -> Person:
+    """Whoever makes the codes."""
+    return await people.person("admin")
+
+
+@pytest.fixture
+async def show(theatre: Theatre) -> Show:
+    """A show that takes votes with a ticket only."""
+    show = await theatre.show(7)
+    await theatre.sql.execute("update shows set requires_ticket = true where id = 7")
+    return show
+
+
+async def made(admin: Person, count: int) -> list[str]:
+    """Some new codes of the show."""
+    codes: list[str] = (await admin.well("POST", PATH, {"make": count}, status=201))["codes"]
+    return codes
+
+
+async def redeem(person: Person, code: str) -> str:
+    """What comes of it: "ok", or the code of the refusal."""
+    status, answer = await person.ask("POST", REDEEM, {"code": code})
+    return "ok" if status == 200 else str(answer["code"])
+
+
+async def vote(person: Person, show: Show, choice: str = "up") -> str:
+    """The same for a vote over HTTP."""
+    status, answer = await person.ask("POST", VOTES, {"votes": [[show.first, choice]]})
+    return "ok" if status == 200 else str(answer["code"])
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many casts each reading of seeds was for."""
+    found: list[int] = []
+    read = Seeds._read
+
+    async def counting(self: Seeds, casts: Any) -> Any:
+        found.append(len(casts))
+        return await read(self, casts)
+
+    monkeypatch.setattr(Seeds, "_read", counting)
+    return found
+
+
+# ────────────────────────────────────────────────────────────────────────── codes
+
+
+async def test_codes_are_made_and_given(admin: Person, people: People, show: Show, theatre: Theatre) -> None:
+    """Made ones are long and shown once, given ones are skipped when they are there; only hashes are kept."""
+    new = await admin.well("POST", PATH, {"make": 3}, status=201)
+    assert new["added"] == 3
+    assert (
+        len({code for code in new["codes"] if re.fullmatch(r"([0-9A-HJKMNP-TV-Z]{4}-){2}[0-9A-HJKMNP-TV-Z]{4}", code)})
+        == 3
+    )
+    given = {"codes": ["row1seat22", "ROW1-SEAT-22", "row1seat23", new["codes"][0]]}
+    assert await admin.well("POST", PATH, given, status=201) == {"added": 2, "codes": []}
+    assert await admin.well("POST", PATH, given, status=201) == {"added": 0, "codes": []}
+    assert await redeem(await people.person(), " row1 seat-23 ") == "ok"
+    assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 5, "redeemed_count": 1}
+    rows = " ".join(row[0] for row in await theatre.sql.fetch("select t::text from ticket_codes t"))
+    assert not any(code.lower() in rows.lower() for code in (*new["codes"], *given["codes"]))
+    audited = await theatre.sql.fetch("select actor_id, subject, detail from audit_log where action = 'show.codes'")
+    assert [row["detail"] for row in audited] == ['{"added": 3}', '{"added": 2}', '{"added": 0}']
+    assert {(row["actor_id"], row["subject"]) for row in audited} == {(admin.id, "show:7")}
+
+
+async def test_who_makes_codes(people: People, admin: Person, show: Show) -> None:
+    """Administrators alone; and what makes no sense makes nothing."""
+    for person in (await people.person(), await people.person("moderator")):
+        for method, body in (("GET", None), ("POST", {"make": 1}), ("PUT", {"requires_ticket": False})):
+            assert await person.refused(method, PATH, body) == "forbidden"
+    assert await people.nobody().refused("POST", REDEEM, {"code": "ABCDEFGH"}) == "unauthenticated"
+    bad: tuple[Any, ...] = (
+        {}, {"make": 0}, {"make": 2_001}, {"make": 1, "codes": ["ABCDEFGH"]}, {"codes": []}, {"codes": ["short"]},
+        {"codes": ["ABCDEFG\u00c9"]}, {"codes": ["x" * 25]}, {"codes": ["ABCDEFG!"]}, {"codes": ["--------"]}, {"codes": [12345678]},
+    )  # fmt: skip
+    for body in bad:
+        assert await admin.refused("POST", PATH, body) == "bad_request", body
+    for body in ({}, {"code": ""}, {"code": "short"}, {"code": "x" * 25}, {"code": "ABCDEFG\0"}, {"code": None}):
+        assert await admin.refused("POST", REDEEM, body) == "bad_request", body
+    for method, body in (("GET", None), ("POST", {"make": 1}), ("PUT", {"requires_ticket": True})):
+        assert await admin.refused(method, "/api/admin/shows/999/tickets", body) == "not_found"
+    assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 0, "redeemed_count": 0}
+
+
+def test_a_code_is_of_one_show() -> None:
+    """The same text at another show is another code; case, spaces, dashes and look-alikes are the same one."""
+    code = make_code()
+    assert hash_code(7, code) != hash_code(8, code)
+    assert hash_code(7, "0I1L-OABC-DE") == hash_code(7, "o1i1 0abcde")
+
+
+# ────────────────────────────────────────────────────────────────────── redeeming
+
+
+async def test_a_code_is_good_once(people: People, admin: Person, show: Show, theatre: Theatre) -> None:
+    """For one fan, who may send it again; their second is not used up; not at another show, nor one nobody made."""
+    await theatre.show(8)
+    first, second = await made(admin, 2)
+    ann, ben = await people.persons(2)
+    assert await ann.refused("POST", "/api/shows/8/ticket", {"code": first}) == "not_found"
+    assert await redeem(ann, make_code()) == "not_found"
+    assert [await redeem(ann, first) for _ in range(2)] == ["ok", "ok"]
+    assert await redeem(ben, first) == "conflict"
+    assert await redeem(ann, second) == "conflict"
+    assert await redeem(ben, second) == "ok"
+    assert await ann.refused("POST", "/api/shows/999/ticket", {"code": first}) == "not_found"
+
+
+async def test_many_want_the_same_code(people: People, admin: Person, show: Show, theatre: Theatre) -> None:
+    """One gets it; and one fan with many codes gets one of them, all others stay good."""
+    (code,) = await made(admin, 1)
+    fans = await people.persons(20)
+    answers = await asyncio.gather(*(redeem(fan, code) for fan in fans))
+    assert sorted(answers) == ["conflict"] * 19 + ["ok"]
+    winner = fans[answers.index("ok")]
+    assert await theatre.sql.fetchval("select user_id from ticket_codes") == winner.id
+    greedy, codes = await people.person(), await made(admin, 8)
+    answers = await asyncio.gather(*(redeem(greedy, code) for code in codes))
+    assert sorted(answers) == ["conflict"] * 7 + ["ok"]
+    assert await theatre.sql.fetchval("select count(*) from ticket_codes where redeemed_at is null") == 7
+
+
+async def test_guessing_is_slow(people: People, show: Show) -> None:
+    """After ten codes in a minute the next are not looked at."""
+    ann = await people.person()
+    answers = [await redeem(ann, make_code()) for _ in range(DEFAULT_LIMITS.redemptions_per_minute + 2)]
+    assert answers == ["not_found"] * DEFAULT_LIMITS.redemptions_per_minute + ["rate_limited"] * 2
+    assert await redeem(await people.person(), make_code()) == "not_found"
+
+
+# ─────────────────────────────────────────────────────────────────── the vote path
+
+
+async def test_a_vote_needs_a_ticket(
+    *, node: Node, people: People, admin: Person, show: Show, theatre: Theatre, database_url: str, redis_url: str
+) -> None:
+    """Refused with a clear word on every node; redeemed on one, at once taken on both, whether the ballot was warm or cold."""
+    codes = await made(admin, 2)
+    ann, ben = await people.persons(2)
+    async with (
+        running_node(database_url, redis_url) as second,
+        Talker.connect(node.url) as here,
+        Talker.connect(second.url) as there,
+    ):
+        for talker in (here, there):
+            await talker.hello(ann.token or "")
+            reply = await talker.ask("cast", show=7, votes=[[show.first, "up"]])
+            assert reply["error"]["code"] == "forbidden"
+            assert "ticket" in reply["error"]["message"]
+            assert (await talker.ok("ballot", show=7))["ballot"] == {}
+        assert await vote(ann, show) == "forbidden"
+        assert await redeem(ann, codes[0]) == "ok"
+        assert (await there.cast(7, (show.first, "up")))["ballot"] == {str(show.first): "up"}
+        await here.cast(7, (show.songs[1], "down"))
+        # Cold: nobody has asked for anything of Ben's yet.
+        assert await redeem(ben, codes[1]) == "ok"
+        await there.hello(ben.token or "")
+        await there.cast(7, (show.first, "up"))
+    assert await theatre.counted(7) == [[show.first, 2, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
+
+
+async def test_requiring_tickets_begins_and_ends(people: People, admin: Person, theatre: Theatre) -> None:
+    """On a show that people vote on: from then on casts need one, votes that were cast stay, and it is written down."""
+    show = await theatre.show(7)
+    ann, ben = await people.persons(2)
+    assert await vote(ann, show) == "ok"
+    for _ in range(2):
+        answer = await admin.well("PUT", PATH, {"requires_ticket": True})
+        assert answer["requires_ticket"] is True
+
+    async def is_required() -> bool:
+        return await vote(ben, show) == "forbidden"
+
+    await until(is_required)
+    assert await vote(ann, show, "down") == "forbidden"
+    assert await theatre.counted(7) == await theatre.tally(7)
+    assert (await theatre.tally(7))[0][1:] in ([1, 0], [2, 0])
+    await admin.well("PUT", PATH, {"requires_ticket": False})
+
+    async def is_free() -> bool:
+        return await vote(ben, show) == "ok"
+
+    await until(is_free)
+    details = await theatre.sql.fetch("select detail from audit_log where action = 'show.tickets' order by id")
+    assert [row["detail"] for row in details] == ['{"requires_ticket": true}', '{"requires_ticket": false}']
+
+
+async def test_no_query_for_each_cast(people: People, admin: Person, show: Show, reads: list[int]) -> None:
+    """Who has a ticket costs none once their ballot is warm; who has none, one in five seconds however often they try."""
+    (code,) = await made(admin, 1)
+    ann, ben = await people.persons(2)
+    for person in (ann, ben):
+        assert await vote(person, show) == "forbidden"
+    assert await redeem(ann, code) == "ok"
+    before = len(reads)
+    for number in range(20):
+        assert await vote(ann, show, "up" if number % 2 else "down") == "ok"
+        assert await vote(ben, show) == "forbidden"
+    assert len(reads) == before
+
+
+async def test_valkey_forgets_a_ticket(people: People, admin: Person, show: Show, redis_url: str) -> None:
+    """What it lost, alone or with all of the show, is looked up with the next cast; nobody is sent away for it."""
+    (code,) = await made(admin, 1)
+    ann = await people.person()
+    assert await redeem(ann, code) == "ok"
+    assert await vote(ann, show) == "ok"
+    async with redis.asyncio.Redis.from_url(redis_url) as valkey:
+        assert await valkey.smembers("{7}:tickets:7") == {str(ann.id).encode()}
+        await valkey.delete("{7}:tickets:7")
+        assert await vote(ann, show, "down") == "ok"
+        await valkey.flushdb()
+
+    async def is_taken() -> bool:
+        return await vote(ann, show, "up") == "ok"
+
+    await until(is_taken)
+
+
+async def test_valkey_cannot_be_told_of_a_ticket(
+    node: Node, people: People, admin: Person, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is redeemed all the same, and known with the next cast."""
+    (code,) = await made(admin, 1)
+    ann = await people.person()
+    await ann.well("GET", "/api/shows/7/ballot")  # the ballot is warm, and without a ticket
+
+    async def away(*_: Any) -> None:
+        raise CacheUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node._tallies._connection, "ask", away)
+        assert await redeem(ann, code) == "ok"
+    assert await vote(ann, show) == "ok"
+
+
+async def test_whoever_redeemed_is_erased(
+    people: People, admin: Person, show: Show, theatre: Theatre, redis_url: str
+) -> None:
+    """The code stays spent, and nothing says by whom: not in the database, not in Valkey."""
+    (code,) = await made(admin, 1)
+    ann = await people.person()
+    assert await redeem(ann, code) == "ok"
+    assert await vote(ann, show) == "ok"
+    assert [t["show_id"] for t in (await ann.well("GET", "/api/me/export"))["tickets"]] == [7]
+    await ann.well("DELETE", "/api/me", status=204)
+    assert await redeem(await people.person(), code) == "conflict"
+    assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 1, "redeemed_count": 1}
+    assert await theatre.sql.fetchval("select user_id from ticket_codes") is None
+    async with redis.asyncio.Redis.from_url(redis_url) as valkey:
+        assert not await valkey.sismember("{7}:tickets:7", str(ann.id))
