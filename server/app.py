@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from server.asyncapi import asyncapi_endpoint
 from server.catalog.routes import CatalogRoutes
 from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
@@ -286,6 +287,7 @@ class Node:
 
         bearers = Bearers(self._databases.requests, self._clock, authenticate, self._provider, sign_in)
         self.endpoints = self._endpoints()
+        self.endpoints.append(asyncapi_endpoint())
         self.endpoints.append(document_endpoint(self.endpoints))
         services = Services(
             hub=self._feeds.hub,

@@ -29,8 +29,8 @@ Ids are integers; artists, venues and shows answer to their slug too. Lists give
 (RFC 9457) with a `code`; programs go by the code. A method that a path does not have is refused with 405, a path that \
 is not there with 404.
 
-Live counts come over a websocket at `/ws`, subprotocol `mysetlist.v1`. Load balancers ask `/healthz` and `/readyz`, \
-Prometheus asks `/metrics`."""
+Live counts come over a websocket at `/ws`, subprotocol `mysetlist.v1`; `/api/asyncapi.json` describes it. Load balancers ask \
+`/healthz` and `/readyz`, Prometheus asks `/metrics`."""
 
 
 class Document(TypedDict):

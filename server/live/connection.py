@@ -38,7 +38,6 @@ from server.telemetry import LIMITED
 
 log = structlog.get_logger()
 
-SUBPROTOCOL = "mysetlist.v1"
 PING_INTERVAL_S = 25.0
 PENDING_PER_CONNECTION_MAX = 256
 # A client that asks too fast is not read for as long as it should have waited, and no longer than this.

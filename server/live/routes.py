@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from server.errors import Refused
-from server.live.connection import SUBPROTOCOL, Connection, Services
+from server.live.connection import Connection, Services
 from server.live.sockets import Sockets
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
+from server.protocol.messages import SUBPROTOCOL
 
 
 class LiveRoutes:

@@ -50,3 +50,18 @@ CLOSE_TOO_MANY = 4003
 CLOSE_PROTOCOL = 4400
 CLOSE_BAD_TOKEN = 4401
 CLOSE_BANNED = 4403
+# Every close code a client may see, in a word or two; what stands here as a number aiohttp says by itself.
+CLOSE_REASONS = {
+    CLOSE_NORMAL: "done",
+    CLOSE_GOING_AWAY: "going away",
+    1002: "no websocket frame",
+    1007: "not UTF-8",
+    CLOSE_TOO_LARGE: "too large",
+    CLOSE_DRAIN: "drain",
+    CLOSE_SLOW: "slow",
+    CLOSE_STALE: "stale",
+    CLOSE_TOO_MANY: "too many connections",
+    CLOSE_PROTOCOL: "protocol error",
+    CLOSE_BAD_TOKEN: "bad token",
+    CLOSE_BANNED: "banned",
+}

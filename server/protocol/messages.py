@@ -14,6 +14,7 @@ from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.positions import EXACT_MAX
 
+SUBPROTOCOL = "mysetlist.v1"
 INBOUND_BYTES_MAX = 16 * 1024
 VOTES_PER_CAST_MAX = 100
 CHANNELS_PER_REQUEST_MAX = 50

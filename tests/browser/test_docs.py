@@ -61,6 +61,7 @@ async def test_a_screen_reader_is_told_what_is_where(fan: OpenFan) -> None:
         - banner:
           - link "MySetlist"
           - link "openapi.json"
+          - link "asyncapi.json"
         - heading "HTTP interface" [level=1]
         - search:
           - searchbox "Find an operation"

@@ -1,0 +1,245 @@
+"""What the server sends over `/ws`, as types: the AsyncAPI document is made from them, and tests hold real traffic
+against it. Frames are built by hand, since a push goes to thousands; nothing here is on their way.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from server.protocol.codes import Code
+from server.protocol.identity import Role
+from server.protocol.messages import (
+    Ballot,
+    Cast,
+    Choice,
+    Hello,
+    Id,
+    Ping,
+    Position,
+    RequestId,
+    Subscribe,
+    Unsubscribe,
+)
+
+
+class Error(msgspec.Struct, frozen=True):
+    """Why a request, or one channel of it, was refused; programs go by the code."""
+
+    code: Code
+    message: str
+    retry_after_ms: int | None
+
+
+class ErrorReply(msgspec.Struct, frozen=True):
+    """A refusal; `re` is null when it answers no request, or one whose id could not be read."""
+
+    re: RequestId | None
+    error: Error
+
+
+class User(msgspec.Struct, frozen=True):
+    """Who speaks."""
+
+    id: Id
+    role: Role
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """Who speaks, which node answers, its clock [ms since 1970], and after how much silence it pings."""
+
+    user: User | None
+    role: Literal["reader"] | Role
+    node: str
+    time_ms: int
+    ping_ms: int
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """An empty object."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A cast was taken; `remaining` is null when the show has no budget. Keys of the ballot are setlist songs."""
+
+    at: Position
+    durability: Literal["committed", "accepted"]
+    ballot: dict[str, Choice]
+    remaining: int | None
+
+
+class BallotState(msgspec.Struct, frozen=True):
+    """The choices of whoever asks, in one show."""
+
+    ballot: dict[str, Choice]
+    remaining: int | None
+
+
+class Time(msgspec.Struct, frozen=True):
+    """The server's clock [ms since 1970]."""
+
+    time_ms: int
+
+
+# ── what nobody asked for
+
+
+class CommittedVotes(msgspec.Struct, frozen=True):
+    """The show, and the position its votes were answered with."""
+
+    show: Id
+    at: Position
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What was answered as `accepted` is durable now."""
+
+    committed: CommittedVotes
+
+
+class DrainPause(msgspec.Struct, frozen=True):
+    """Come back after a time drawn from this range."""
+
+    min_ms: int
+    max_ms: int
+
+
+class Drain(msgspec.Struct, frozen=True):
+    """The node goes away; it hangs up with 4000 right after."""
+
+    drain: DrainPause
+
+
+class TokenEnd(msgspec.Struct, frozen=True):
+    """How long the token is still good."""
+
+    in_ms: int
+
+
+class Expiring(msgspec.Struct, frozen=True):
+    """The connection's token ends soon; say `hello` with a newer one."""
+
+    expiring: TokenEnd
+
+
+NOTICES: tuple[type[msgspec.Struct], ...] = (Committed, Drain, Expiring)
+
+
+# ── states of channels
+
+
+class VotesState(msgspec.Struct, frozen=True):
+    """Counts of a show's songs as [setlist song, up, down], and of all its votes; a push has the changed songs only."""
+
+    tally: list[tuple[Id, int, int]]
+    total: int
+
+
+class Artist(msgspec.Struct, frozen=True):
+    """Who plays a set."""
+
+    id: Id
+    slug: str
+    name: str
+
+
+class CoveredArtist(msgspec.Struct, frozen=True):
+    """Whose song it is that somebody else plays."""
+
+    id: Id
+    name: str
+
+
+class Song(msgspec.Struct, frozen=True):
+    """A song of a set; neighbours with the same medley number are one."""
+
+    id: Id
+    title: str
+    position: int
+    played_at: dt.datetime | None
+    is_tape: bool
+    medley: int | None
+    note: str
+    cover_of: CoveredArtist | None
+
+
+class Set(msgspec.Struct, frozen=True):
+    """A set of a show."""
+
+    id: Id
+    type: str
+    kind: str
+    name: str
+    artist: Artist
+    songs: list[Song]
+
+
+class SetlistState(msgspec.Struct, frozen=True):
+    """The sets of a show, in order."""
+
+    setlists: list[Set]
+
+
+class StatusState(msgspec.Struct, frozen=True):
+    """How a show and its voting stand; `now_playing` is a setlist song."""
+
+    status: str
+    voting: Literal["open", "locked", "closed", "final"]
+    opens_at: dt.datetime
+    closes_at: dt.datetime
+    now_playing: Id | None
+
+
+# ── what belongs together
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One op.
+
+    Takes: ok, what its reply holds, None: the channels of a `subscribe`, each as its kind has it;
+           codes, what it may be refused with beside those of every op
+    """
+
+    request: type[msgspec.Struct]
+    ok: type[msgspec.Struct] | None
+    codes: tuple[Code, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of channel. Takes: subject, what the number in its name is the id of, "": it has none; state, what it
+    shows.
+    """
+
+    subject: str
+    state: type[msgspec.Struct]
+
+
+# What any op may be refused with: it cannot be read, or comes too soon after the one before.
+COMMON_CODES = (Code.BAD_REQUEST, Code.RATE_LIMITED)
+_WAY_IN_CODES = (Code.UNAUTHENTICATED, Code.OVERLOADED, Code.UNAVAILABLE)
+# What one channel of a `subscribe` may be refused with, in its own place; the others stand.
+CHANNEL_CODES = (Code.NOT_FOUND, Code.UNAVAILABLE)
+
+OPERATIONS: dict[str, Operation] = {
+    "hello": Operation(Hello, Greeting, (*_WAY_IN_CODES, Code.FORBIDDEN)),
+    "subscribe": Operation(Subscribe, None, (Code.TOO_LARGE,)),
+    "unsubscribe": Operation(Unsubscribe, Nothing, ()),
+    "cast": Operation(
+        Cast,
+        Receipt,
+        (*_WAY_IN_CODES, Code.FORBIDDEN, Code.NOT_FOUND, Code.CLOSED, Code.LOCKED, Code.BUDGET),
+    ),
+    "ballot": Operation(Ballot, BallotState, (*_WAY_IN_CODES, Code.NOT_FOUND)),
+    "ping": Operation(Ping, Time, ()),
+}
+
+KINDS: dict[str, Kind] = {
+    "votes": Kind("show", VotesState),
+    "setlist": Kind("show", SetlistState),
+    "status": Kind("show", StatusState),
+}

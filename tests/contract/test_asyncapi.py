@@ -1,0 +1,103 @@
+"""The AsyncAPI document: to the specification, complete, and in step with what the websocket understands."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from pydantic import ValidationError
+
+from server.asyncapi import PATH, describe
+from server.protocol import replies
+from server.protocol.channels import SHOW_KINDS
+from server.protocol.codes import CLOSE_REASONS, Code
+from server.protocol.messages import OPS, Request
+from server.protocol.replies import KINDS, OPERATIONS
+from tests.support.contract import DOCUMENT as OPENAPI
+from tests.support.contract import ENDPOINTS
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # fields of its own classes that are called `schema`
+    from asyncapi3.models.asyncapi import AsyncAPI3
+
+DOCUMENT: dict[str, Any] = {**describe()}
+
+
+def test_the_document_is_asyncapi() -> None:
+    """It keeps to the specification, and one that does not is found out."""
+    AsyncAPI3.model_validate(DOCUMENT)
+    for spoil in (
+        lambda document: document["channels"]["socket"].update(adress="/ws"),
+        lambda document: document["operations"]["cast"].update(action="get"),
+        lambda document: document["info"].pop("version"),
+    ):
+        spoilt = copy.deepcopy(DOCUMENT)
+        spoil(spoilt)
+        with pytest.raises(ValidationError):
+            AsyncAPI3.model_validate(spoilt)
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
+    """Of schemas and messages alike, and the messages of an operation are its channel's."""
+    used = set(_references(DOCUMENT))
+    for reference in used:
+        found: Any = DOCUMENT
+        for name in reference.removeprefix("#/").split("/"):
+            found = found[name]
+    components = {
+        f"#/components/{kind}/{name}" for kind in DOCUMENT["components"] for name in DOCUMENT["components"][kind]
+    }
+    assert components - used == {f"#/components/schemas/{op.request.__name__}" for op in OPERATIONS.values()} - used
+    for operation in DOCUMENT["operations"].values():
+        assert all(m["$ref"].startswith(operation["channel"]["$ref"] + "/messages/") for m in operation["messages"])
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def test_every_op_and_every_kind_of_channel_is_described() -> None:
+    """And none that the code does not know."""
+    assert {op.request for op in OPERATIONS.values()} == set(get_args(Request))
+    assert set(OPERATIONS) == {op.request.__struct_config__.tag for op in OPERATIONS.values()} == set(OPS)
+    assert set(KINDS) == set(SHOW_KINDS)
+    operations = DOCUMENT["operations"]
+    assert {name for name, told in operations.items() if told["action"] == "receive"} == set(OPS)
+    assert set(DOCUMENT["channels"]) == {"socket", *KINDS}
+    sent = {name for name, told in operations.items() if told["action"] == "send"}
+    assert sent == {f"push_{kind}" for kind in KINDS} | {"committed", "drain", "expiring"}
+
+
+def test_every_type_is_in_use() -> None:
+    """Nothing is typed that is never sent."""
+    typed = {
+        name
+        for name, kind in inspect.getmembers(replies, inspect.isclass)
+        if issubclass(kind, msgspec.Struct) and kind.__module__ == replies.__name__
+    }
+    assert typed <= set(DOCUMENT["components"]["schemas"])
+
+
+def test_codes_are_named() -> None:
+    """Each op says what it may be refused with, the socket how it may end."""
+    for op in OPS:
+        assert set(DOCUMENT["operations"][op]["x-codes"]) <= set(Code)
+    assert DOCUMENT["channels"]["socket"]["x-close-codes"] == {str(c): reason for c, reason in CLOSE_REASONS.items()}
+
+
+def test_it_is_served_and_linked() -> None:
+    """Beside the OpenAPI document, which names it."""
+    assert PATH in [endpoint.path for endpoint in ENDPOINTS]
+    assert PATH in OPENAPI["info"]["description"]

@@ -1,0 +1,56 @@
+"""docs/errors.md: which ops and routes give which code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from server.openapi import codes_of
+from server.protocol.codes import Code
+from server.protocol.replies import CHANNEL_CODES, COMMON_CODES, OPERATIONS
+from tests.support.contract import ENDPOINTS, title
+
+PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
+# What follows from what a route is; the page says so in a sentence each.
+BY_RULE = {
+    Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL, Code.TOO_LARGE,
+    Code.FORBIDDEN, Code.NOT_FOUND,
+}  # fmt: skip
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^### {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def rows(heading: str) -> dict[str, set[str]]:
+    """What stands in backquotes in the second column, by what stands so in the first."""
+    found = re.findall(r"^\| `([^`]+)` \|([^|]*)\|$", section(heading), re.MULTILINE)
+    return {name: set(re.findall(r"`([^`]+)`", told)) for name, told in found}
+
+
+def test_each_op_and_its_codes() -> None:
+    """The page has the codes of each op, those of every op, and those of one channel."""
+    expected = {op: {str(code) for code in told.codes} for op, told in OPERATIONS.items()}
+    expected["any op"] = {str(code) for code in COMMON_CODES}
+    expected["one channel of a subscribe"] = {str(code) for code in CHANNEL_CODES}
+    assert rows("Which op") == expected
+
+
+def test_each_code_and_its_routes() -> None:
+    """The page names the routes of each code that does not follow from what a route is."""
+    expected: dict[str, set[str]] = {}
+    for endpoint in ENDPOINTS:
+        for code in codes_of(endpoint) - BY_RULE:
+            expected.setdefault(str(code), set()).add(title(endpoint))
+    lines = "\n".join(f"| `{c}` | {', '.join(f'`{r}`' for r in sorted(e))} |" for c, e in sorted(expected.items()))
+    assert rows("Which route") == expected, f"the rows should be\n{lines}"
+
+
+@pytest.mark.parametrize("code", sorted(BY_RULE))
+def test_what_follows_from_a_route_is_said(code: Code) -> None:
+    """Each such code is in the sentences above the table."""
+    assert f"`{code}`" in section("Which route").partition("\n|")[0]

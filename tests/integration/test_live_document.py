@@ -1,0 +1,140 @@
+"""What goes over `/ws` is what `/api/asyncapi.json` says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+from server.app import Node
+from server.asyncapi import PATH, describe
+from server.live.connection import EXPIRY_NOTICE_MS
+from server.people.sessions import mint_token
+from server.protocol.replies import KINDS, OPERATIONS
+from tests.support.talker import Message, Talker
+from tests.support.theatre import SECRET, Theatre
+
+DOCUMENT: dict[str, Any] = {**describe()}
+NOTICES = {"committed", "drain", "expiring"}
+
+
+def closed(node: Any) -> Any:
+    """A schema that takes no field it does not name: what is sent and not described is found out."""
+    if isinstance(node, dict):
+        told = {name: closed(value) for name, value in node.items()}
+        if "properties" in told and isinstance(told.get("required"), list):
+            told.setdefault("additionalProperties", False)
+        return told
+    return [closed(value) for value in node] if isinstance(node, list) else node
+
+
+COMPONENTS = closed(DOCUMENT["components"])
+VALIDATORS = {
+    name: Draft202012Validator(message["payload"] | {"components": COMPONENTS})
+    for name, message in COMPONENTS["messages"].items()
+}
+
+
+def check(message: Message, ops: dict[int, str]) -> str:
+    """Holds a message against the document, and gives its name there. Takes: ops, by the id of their request."""
+    op = ops.get(message.get("re", -1))
+    if "error" in message:
+        name = "error"
+        assert op is None or message["error"]["code"] in DOCUMENT["operations"][op]["x-codes"]
+    elif op is not None:
+        name = f"{op}_reply"
+    elif "ch" in message:
+        name = f"{message['ch'].partition(':')[0]}_push"
+    else:
+        (name,) = NOTICES & message.keys()
+    VALIDATORS[name].validate(message)
+    for channel, joined in message.get("ok", {}).get("channels", {}).items():
+        if "state" in joined:
+            state = KINDS[channel.partition(":")[0]].state.__name__
+            Draft202012Validator({"$ref": f"#/components/schemas/{state}", "components": COMPONENTS}).validate(
+                joined["state"]
+            )
+    return name
+
+
+class Noted(Talker):
+    """A talker that remembers its requests."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        super().__init__(socket)
+        self.ops: dict[int, str] = {}
+
+    async def send(self, op: str, **fields: Any) -> int:
+        """Sends a request that is in the document, too."""
+        request_id = await super().send(op, **fields)
+        self.ops[request_id] = op
+        if op in OPERATIONS:
+            VALIDATORS[op].validate({"id": request_id, "op": op} | json.loads(json.dumps(fields)))
+        return request_id
+
+
+async def test_all_that_is_said_is_in_the_document(node: Node, theatre: Theatre) -> None:
+    """Every request, reply, refusal, push and notice of a fan's evening."""
+    show = await theatre.show(7, budget=2)
+    await theatre.show(23, is_locked=True)
+    (user_id,) = await theatre.users(1)
+    async with Noted.connect(node.url) as fan:
+        assert isinstance(fan, Noted)
+        await fan.ok("hello")
+        assert await fan.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
+        await fan.hello(mint_token(SECRET, user_id, "user", ttl_s=EXPIRY_NOTICE_MS // 1000 - 1))
+        names = [f"{kind}:7" for kind, told in KINDS.items() if told.subject == "show"]
+        states = await fan.watch(*names, "votes:999")
+        await fan.watch("votes:7", since={"votes:7": states["votes:7"]["at"]})
+        await fan.cast(7, (show.songs[0], "up"), (show.songs[1], "down"))
+        await fan.push("votes:7")
+        await fan.ok("ballot", show=7)
+        assert await fan.refusal("cast", show=7, votes=[[show.songs[2], "up"]]) == "budget"
+        assert await fan.refusal("cast", show=23, votes=[[1, "up"]]) == "locked"
+        assert await fan.refusal("ballot", show=999) == "not_found"
+        await theatre.sql.execute("update setlist_songs set played_at = now() where id = $1", show.first)
+        await theatre.sql.execute("update shows set status = 'live' where id = 7")
+        await fan.push("setlist:7", lambda push: push["setlists"][0]["songs"][0]["played_at"] is not None)
+        await fan.push("status:7", lambda push: push["now_playing"] == show.first)
+        await fan.ok("ping")
+        await fan.ok("unsubscribe", channels=["votes:7"])
+        await fan.socket.send_str("{}")
+        await fan.next(lambda message: message.get("re", 0) is None)
+        await fan.next(lambda message: "expiring" in message)
+        draining = asyncio.create_task(node._sockets.drain())
+        assert await fan.close_code() == 4000
+        await draining
+        said = {check(message, fan.ops) for message in fan.heard}
+    assert said == VALIDATORS.keys() - set(OPERATIONS) - {"committed"}
+
+
+def test_the_word_that_a_vote_is_durable() -> None:
+    """The one notice that comes only while PostgreSQL is slow."""
+    check({"committed": {"show": 7, "at": 131}}, {})
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"ch": "votes:7", "at": 1, "tally": [[1, 2]], "total": 0},
+        {"ch": "votes:7", "at": 1, "tally": [], "total": 0, "more": 1},
+        {"ch": "votes:7", "tally": [], "total": 0},
+        {"re": 1, "error": {"code": "so what", "message": "", "retry_after_ms": None}},
+        {"committed": {"show": 7}},
+    ],
+)
+def test_what_is_not_in_the_document_is_found(spoilt: Message) -> None:
+    """A field too many, one too few, a wrong one."""
+    with pytest.raises(ValidationError):
+        check(spoilt, {})
+
+
+async def test_the_document_is_served(node: Node) -> None:
+    """As it is built."""
+    async with aiohttp.ClientSession() as http, http.get(f"{node.url}{PATH}") as response:
+        assert response.content_type == "application/json"
+        assert await response.json() == json.loads(json.dumps(DOCUMENT))
