@@ -19,6 +19,7 @@ from server.feeds import Feeds
 from server.insight.routes import InsightRoutes
 from server.live.connection import Services
 from server.live.listener import Listener, Sources
+from server.live.progress import bound_connections
 from server.live.routes import LiveRoutes
 from server.live.seats import Seats
 from server.live.sockets import Sockets
@@ -63,6 +64,7 @@ from server.web import (
     check_origins,
     counting,
     identifier,
+    listening_sockets,
     routes_of,
 )
 
@@ -90,7 +92,7 @@ class Node:
         self._feeds = Feeds(database, self._tallies, clock, buffer_bytes_max=settings.limits.send_buffer_bytes)
         self._turnstile = Turnstile(settings.redis_url, clock, settings.limits)
         self._upkeep = Upkeep(databases.owner, settings.redis_url, clock, is_own=has_own_database)
-        self._sockets = Sockets(clock, hello_s=settings.limits.hello_s)
+        self._sockets = Sockets(clock, settings.limits)
         self._standing = Standing(database, databases.requests, self._sockets.identities, self._sockets.dismiss)
         self._intake = Intake(
             settings.redis_url,
@@ -148,6 +150,8 @@ class Node:
         except OSError as error:
             await node.stop()
             raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+        for listening in listening_sockets(node._runner):
+            bound_connections(listening, stalled_s=settings.limits.stalled_s)
         node.port = node._runner.addresses[0][1]
         return node
 

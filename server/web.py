@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -138,6 +139,13 @@ class Runner(web.AppRunner):
             return None
         options: dict[str, Any] = {"access_log": None, "logger": http_logger(), "handshake_s": self._handshake_s}
         return partial(_Connection, served, loop=asyncio.get_running_loop(), **options)
+
+
+def listening_sockets(runner: web.AppRunner) -> list[socket.socket]:
+    """The sockets that a runner listens on."""
+    # Not given away by aiohttp, whose `addresses` reads them so too.
+    servers: list[Any] = [site._server for site in runner.sites]  # noqa: SLF001
+    return [listening for server in servers for listening in server.sockets]
 
 
 class _Connection(web.RequestHandler):

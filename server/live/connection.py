@@ -19,6 +19,7 @@ from aiohttp import WSMsgType, web
 from server.clock import Clock
 from server.errors import Disconnect, Refused, StoreError
 from server.live.hub import Hub, Subscriber
+from server.live.progress import Progress
 from server.live.seats import NOBODY, Bucket, Seats
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL, CLOSE_SLOW, CLOSE_TOO_MANY, Code
 from server.protocol.frames import close_frame, pong_frame, text_frame
@@ -91,7 +92,7 @@ class Connection(Subscriber):
 
     __slots__ = (
         "_bucket", "_seat", "_socket", "_was_malformed", "alarm_ms", "has_asked", "heard_s", "identity", "opened_s",
-        "pending_count", "pinged_s", "services",
+        "pending_count", "pinged_s", "progress", "services",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +107,7 @@ class Connection(Subscriber):
         self.has_asked = False
         self.pending_count = 0
         self._was_malformed = False
+        self.progress = Progress()
         self.heard_s = self.pinged_s = self.opened_s = services.clock.monotonic_s()
 
     async def run(self) -> None:

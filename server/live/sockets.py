@@ -15,14 +15,13 @@ from server.live.connection import PING_INTERVAL_S, Connection
 from server.protocol.codes import CLOSE_DRAIN, CLOSE_NORMAL, CLOSE_STALE
 from server.protocol.frames import ping_frame, text_frame
 from server.protocol.identity import Identity
-from server.protocol.limits import DEFAULT_LIMITS
+from server.protocol.limits import DEFAULT_LIMITS, Limits
 from server.telemetry import SOCKETS
 
 log = structlog.get_logger()
 
 SWEEP_INTERVAL_S = 1.0
 PONG_TIMEOUT_S = 10.0
-BLOCKED_S_MAX = 30.0
 DRAIN_SLICE_SOCKETS = 200
 DRAIN_MIN_MS = 500
 DRAIN_MAX_MS = 5_000
@@ -31,9 +30,9 @@ DRAIN_MAX_MS = 5_000
 class Sockets:
     """Connections come and go through `add` and `remove`; `run` sweeps over them."""
 
-    def __init__(self, clock: Clock, *, hello_s: float = DEFAULT_LIMITS.hello_s) -> None:
+    def __init__(self, clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
         self._clock = clock
-        self._hello_s = hello_s
+        self._limits = limits
         self._connections: set[Connection] = set()
         self.is_draining = False
 
@@ -81,14 +80,17 @@ class Sockets:
         ping = ping_frame()
         for connection in list(self._connections):
             quiet_s = now_s - connection.heard_s
-            if quiet_s > PING_INTERVAL_S + PONG_TIMEOUT_S:
+            # First, and of those that were sent away too: a goodbye that is not taken would keep them for ever.
+            if connection.progress.stalled_s(connection.transport, now_s) > self._limits.stalled_s:
+                connection.hang_up_slow()
+            elif connection.transport.is_closing():
+                continue
+            elif quiet_s > PING_INTERVAL_S + PONG_TIMEOUT_S:
                 log.info("socket.stale", close_code=CLOSE_STALE)
                 connection.hang_up(CLOSE_STALE, "no pong")
-            elif not connection.has_asked and now_s - connection.opened_s > self._hello_s:
+            elif not connection.has_asked and now_s - connection.opened_s > self._limits.hello_s:
                 log.info("socket.silent", close_code=CLOSE_STALE)
                 connection.hang_up(CLOSE_STALE, "no request")
-            elif connection.blocked_since_s is not None and now_s - connection.blocked_since_s > BLOCKED_S_MAX:
-                connection.hang_up_slow()
             elif now_ms >= connection.alarm_ms:
                 connection.on_alarm(now_ms)
             elif quiet_s >= PING_INTERVAL_S and now_s - connection.pinged_s >= PING_INTERVAL_S:

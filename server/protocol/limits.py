@@ -17,6 +17,7 @@ class Limits:
     connections_per_user: int = 20
     handshake_s: int = 10  # from the connection to the whole of its first request
     hello_s: int = 10  # from the upgrade to the first request on the websocket
+    stalled_s: int = 30  # a client that has taken nothing for so long, while something waits, is cut
     frame_bytes: int = INBOUND_BYTES_MAX
     channels_per_connection: int = 100
     requests_per_s: int = 200  # of a connection; twice as many at once

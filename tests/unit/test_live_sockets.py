@@ -18,7 +18,7 @@ from server.live.connection import (
 )
 from server.live.hub import Hub
 from server.live.seats import Seats
-from server.live.sockets import BLOCKED_S_MAX, DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
+from server.live.sockets import DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
 from server.live.states import State
 from server.protocol.frames import ping_frame
 from server.protocol.identity import Identity
@@ -119,18 +119,31 @@ async def test_who_does_not_answer_is_stale(room: Room) -> None:
     assert not there.end
 
 
-async def test_who_stays_blocked_is_cut_off(room: Room) -> None:
-    """Only after long, and at once: a goodbye would wait behind what is not taken."""
+async def test_who_takes_nothing_is_cut_off(room: Room) -> None:
+    """Whatever it says, and at once: a goodbye would wait behind what is not taken. Who takes a little now and then stays."""
     connection, transport = room.enter()
-    connection.blocked_since_s = room.clock.monotonic_s()
-    for _ in range(int(BLOCKED_S_MAX)):
-        connection.heard_s = room.clock.monotonic_s()
+    slow, taking = room.enter()
+    transport.backed_up = taking.backed_up = 1_000
+    for _ in range(LIMITS.stalled_s + 1):
+        connection.heard_s = slow.heard_s = room.clock.monotonic_s()
         room.sweep_for(1.0)
+        taking.backed_up -= 1
     assert not transport.end
-    connection.heard_s = room.clock.monotonic_s()
+    transport.backed_up += 1_000
+    room.sweep_for(SWEEP_INTERVAL_S)
+    assert (transport.end, transport.frames, taking.end) == ("aborted", [], "")
+
+
+async def test_who_takes_no_goodbye_is_cut_off(room: Room) -> None:
+    """A connection that was sent away would wait for ever behind what the other side does not take."""
+    connection, transport = room.enter()
+    transport.backed_up = 1_000
+    room.sweep_for(SWEEP_INTERVAL_S)
+    connection.hang_up(4000, "drain")
+    room.sweep_for(LIMITS.stalled_s)
+    assert transport.end == "closed"
     room.sweep_for(SWEEP_INTERVAL_S)
     assert transport.end == "aborted"
-    assert transport.frames == []
 
 
 async def test_who_is_gone_is_swept_no_more(room: Room) -> None:
