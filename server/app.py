@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from server.admin.subscriptions import SubscriptionRoutes
 from server.asyncapi import asyncapi_endpoint
 from server.catalog.routes import CatalogRoutes
 from server.clock import Clock, SystemClock
@@ -18,6 +19,7 @@ from server.errors import SetupError, StoreError
 from server.feeds import Feeds
 from server.insight.routes import InsightRoutes
 from server.live.connection import Services
+from server.live.fleet import Fleet
 from server.live.listener import Listener, Sources
 from server.live.progress import bound_connections
 from server.live.routes import LiveRoutes
@@ -103,6 +105,7 @@ class Node:
             why_refused=self._standing.why_refused,
         )
         self._writer = Writer(settings.redis_url, database, clock, shard_count=shard_count)
+        self._fleet = Fleet(secrets.token_hex(4), settings.redis_url, self._feeds.hub, self._sockets, clock)
         self._listener = Listener(
             database.url,
             self._feeds.hub,
@@ -113,8 +116,10 @@ class Node:
                 reload_show=self._feeds.reload_show,
                 reload_all=self._feeds.reload_all,
                 poll_hot=self._feeds.poll_hot,
+                asked=self._fleet.hear,
                 shard_count=shard_count,
             ),
+            clock,
         )
         self._provider = _provider(settings, clock)
         self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
@@ -212,6 +217,7 @@ class Node:
             "pusher": self._feeds.hub.run(),
             "feeds": self._feeds.run(),
             "sockets": self._sockets.run(),
+            "fleet": self._fleet.run(),
             **self._upkeep.loops(),
             "standing": self._standing.run(),
             **self._mail_loops(),
@@ -261,6 +267,7 @@ class Node:
             *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
             *InsightRoutes(requests, clock).endpoints(),
             *self._upkeep.endpoints(),
+            *SubscriptionRoutes(self._databases.owner, self._fleet).endpoints(),
             *ProfileRoutes(requests).endpoints(),
             *FollowRoutes(requests).endpoints(),
             *ReviewRoutes(requests).endpoints(),
@@ -297,7 +304,7 @@ class Node:
             hub=self._feeds.hub,
             seats=Seats(settings.limits),
             clock=self._clock,
-            node=secrets.token_hex(4),
+            node=self._fleet.node,
             submit=self._intake.submit,
             authenticate=bearers.identify,
             why_banned=self._standing.why_banned,

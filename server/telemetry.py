@@ -40,6 +40,15 @@ SUBSCRIPTIONS = Gauge("mysetlist_subscriptions", "Subscriptions of open websocke
 FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
 FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")
 PUSHES = Counter("mysetlist_pushes_total", "Pushes of a channel's state, whatever the number of its subscribers")
+PUSH_LAG_SECONDS = Histogram(
+    "mysetlist_push_lag_seconds",
+    "From the commit of a show's votes to the end of the push that tells of them, on the database's and this node's clocks",
+    buckets=_SECONDS,
+)
+NOTIFY_LAG_SECONDS = Histogram(
+    "mysetlist_notify_lag_seconds", "From a commit to its notification, on the same two clocks", buckets=_SECONDS
+)
+BUFFER_BYTES = Gauge("mysetlist_buffer_bytes", "Bytes waiting in the buffers of all sockets, looked at every 5 s")
 LISTENER_RECONNECTS = Counter("mysetlist_listener_reconnects_total", "Times the listener had to connect again")
 LETTERS = Counter(
     "mysetlist_letters_total", "Letters this node sent, deferred, failed to send or suppressed", ["kind", "outcome"]

@@ -38,5 +38,19 @@ def tickets_key(shard: int, show_id: int) -> str:
     return f"{{{shard}}}:tickets:{show_id}"
 
 
+# Sorted set: names of nodes, by when they were last heard of [ms].
+FLEET_KEY = "fleet"
+
+
+def node_key(node: str) -> str:
+    """String with a time to live: what a node tells of itself."""
+    return f"fleet:node:{node}"
+
+
+def answers_key(question: str) -> str:
+    """List with a time to live: what nodes answered to a question."""
+    return f"fleet:answers:{question}"
+
+
 # Hash: user -> day << 30 | spent (days since 1970, UTC); not sharded, see docs/adr/0004.
 SPENT_KEY = "spent"

@@ -4,5 +4,5 @@ Owns:      websocket connections, channels and their subscribers, the listener o
 Threads:   event loop only; the hub's methods are synchronous, so each is atomic
 Lifecycle: the listener and the pusher run from before the first socket until after the last
 Limits:    PUSH_INTERVAL_S, BUFFER_BYTES_MAX, BACKLOG_MAX, protocol/limits.py (docs/limits.md)
-Never:     writes to PostgreSQL or Valkey; waits for a socket
+Never:     writes to PostgreSQL, or to Valkey beyond a summary of itself; waits for a socket
 """

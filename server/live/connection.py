@@ -88,15 +88,21 @@ class Connection(Subscriber):
 
     alarm_ms: when its token needs attention next [ms since 1970], see `on_alarm`
     has_asked: whether a request has come; opened_s: since when one is awaited
+    number: of this connection on this node; address: what limits count; opened_ms: since when it is [ms since 1970]
     """
 
     __slots__ = (
-        "_bucket", "_seat", "_socket", "_was_malformed", "alarm_ms", "has_asked", "heard_s", "identity", "opened_s",
-        "pending_count", "pinged_s", "progress", "services",
+        "_bucket", "_seat", "_socket", "_was_malformed", "address", "alarm_ms", "has_asked", "heard_s", "identity",
+        "number", "opened_ms", "opened_s", "pending_count", "pinged_s", "progress", "services",
     )  # fmt: skip
 
     def __init__(
-        self, socket: web.WebSocketResponse, transport: Any, services: Services, identity: Identity | None
+        self,
+        socket: web.WebSocketResponse,
+        transport: Any,
+        services: Services,
+        identity: Identity | None,
+        address: str = "",
     ) -> None:
         super().__init__(transport, _descriptor(transport))
         self._socket = socket
@@ -106,6 +112,9 @@ class Connection(Subscriber):
         self._seat = NOBODY  # the bucket of whoever speaks, once they have taken a seat
         self.has_asked = False
         self.pending_count = 0
+        self.number = 0
+        self.address = address
+        self.opened_ms = services.clock.now_ms()
         self._was_malformed = False
         self.progress = Progress()
         self.heard_s = self.pinged_s = self.opened_s = services.clock.monotonic_s()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from server.protocol.channels import parse_channel
 from server.protocol.codes import Code
 from server.protocol.frames import text_frame
 from server.protocol.limits import DEFAULT_LIMITS
-from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSHES, SUBSCRIPTIONS
+from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS, PUSHES, SUBSCRIPTIONS
 
 # A little more than a tenth of a second, so that no second ever sees an eleventh push, however it is cut.
 PUSH_INTERVAL_S = 0.105
@@ -31,6 +32,7 @@ BUFFER_BYTES_MAX = DEFAULT_LIMITS.send_buffer_bytes  # unless it is set
 BACKLOG_MAX = 1_000
 # Time for those who waited for a channel's state to join it.
 UNWATCHED_S = 5.0
+LAGS_KEPT_MAX = 10_000
 
 # Reads a channel's state by kind and id; None: there is no such thing.
 Load = Callable[[str, int], Awaitable[State | None]]
@@ -61,13 +63,14 @@ class Subscriber:
     Takes: transport; descriptor of its plain socket, or -1 when bytes may only go through the transport (TLS)
     """
 
-    __slots__ = ("blocked_since_s", "channels", "descriptor", "transport")
+    __slots__ = ("blocked_since_s", "channels", "descriptor", "skipped_count", "transport")
 
     def __init__(self, transport: Transport, descriptor: int = -1) -> None:
         self.transport = transport
         self.descriptor = descriptor
         self.channels: set[str] = set()
         self.blocked_since_s: float | None = None  # since when it has been skipping states
+        self.skipped_count = 0  # states it was not sent
 
 
 class Channel:
@@ -76,13 +79,16 @@ class Channel:
     __slots__ = (
         "backlog",
         "behind",
+        "committed_ms",
         "due_s",
         "is_changed",
         "is_waiting",
         "kind",
+        "lag_ms",
         "loading",
         "moved",
         "name",
+        "push_count",
         "state",
         "subject",
         "subscribers",
@@ -102,6 +108,9 @@ class Channel:
         self.is_changed = False  # since the last push
         self.is_waiting = False  # for its next push
         self.due_s = 0.0  # not to be pushed before
+        self.push_count = 0
+        self.committed_ms = 0  # when the oldest change since the last push was committed; 0: not said
+        self.lag_ms: int | None = None  # from there to the end of the last push that tells
 
 
 class Hub:
@@ -115,6 +124,8 @@ class Hub:
         self._due: list[Channel] = []
         self._has_due = asyncio.Event()
         self._loads: set[asyncio.Task[None]] = set()
+        self.push_count = self.frame_count = self.skipped_count = 0
+        self.lags: deque[int] = deque(maxlen=LAGS_KEPT_MAX)  # from commit to push [ms]; whoever reads them clears them
 
     # ── subscribers
 
@@ -185,11 +196,19 @@ class Hub:
         """Subjects of all channels of a kind whose state is known -> its position."""
         return {c.subject: c.state.at for c in self._channels.values() if c.kind == kind and c.state is not None}
 
+    def channels(self) -> list[Channel]:
+        """All channels."""
+        return list(self._channels.values())
+
     # ── changes
 
-    def publish_tally(self, show_id: int, at: int, total: int, counts: Counts) -> None:
-        """New absolute counts of some songs of a show."""
-        self._change(f"votes:{show_id}", lambda state: _tally(state).apply(at, total, counts))
+    def publish_tally(self, show_id: int, at: int, total: int, counts: Counts, committed_ms: int = 0) -> None:
+        """New absolute counts of some songs of a show, and when they were committed [ms since 1970; 0: not said]."""
+        name = f"votes:{show_id}"
+        self._change(name, lambda state: _tally(state).apply(at, total, counts))
+        channel = self._channels.get(name)
+        if channel is not None and channel.is_changed and not channel.committed_ms:
+            channel.committed_ms = committed_ms
 
     def replace_tally(self, show_id: int, at: int, total: int, counts: Counts) -> None:
         """All counts of a show, read anew."""
@@ -293,12 +312,19 @@ class Hub:
         else:
             subscribers = list(channel.behind)
         PUSHES.inc()
+        self.push_count += 1
+        channel.push_count += 1
+        committed_ms, channel.committed_ms = channel.committed_ms, 0
         channel.moved = set()
         for start in range(0, len(subscribers), SLICE_SOCKETS):
             if start:
                 await asyncio.sleep(0)
             self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frame, whole_frame)
         channel.moved = None
+        if committed_ms:
+            channel.lag_ms = max(0, self._clock.now_ms() - committed_ms)
+            self.lags.append(channel.lag_ms)
+            PUSH_LAG_SECONDS.observe(channel.lag_ms / 1000)
         if channel.behind:
             # They get the whole state as soon as they can take it, even if nothing changes any more.
             self._schedule(channel)
@@ -315,6 +341,7 @@ class Hub:
                 behind.add(subscriber)
                 if subscriber.blocked_since_s is None:
                     subscriber.blocked_since_s = self._clock.monotonic_s()
+                subscriber.skipped_count += 1
                 skipped_count += 1
                 continue
             if behind and subscriber in behind:
@@ -326,6 +353,8 @@ class Hub:
             else:
                 _write_through(subscriber, frame)
             written_count += 1
+        self.frame_count += written_count
+        self.skipped_count += skipped_count
         FRAMES.inc(written_count)
         FRAMES_SKIPPED.inc(skipped_count)
 

@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 import structlog
 
+from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.live.hub import Hub
 from server.store.listening import Listening
-from server.telemetry import LISTENER_RECONNECTS
+from server.telemetry import LISTENER_RECONNECTS, NOTIFY_LAG_SECONDS
 
 log = structlog.get_logger()
 
@@ -33,12 +34,14 @@ class _Votes(msgspec.Struct, frozen=True, gc=False):
     at: int
     total: int
     tally: list[tuple[int, int, int]]
+    ms: int = 0  # when, by the database's clock
 
 
 class _Commits(msgspec.Struct, frozen=True, gc=False):
     shard: int
     at: int
     entries: list[int]
+    ms: int = 0
 
 
 _votes_decoder = msgspec.json.Decoder(_Votes)
@@ -55,6 +58,7 @@ class Sources:
     reload_show:     show id -> reads its rules, setlists and status anew
     reload_all:      the same for everything that may have changed unnoticed
     poll_hot:        show ids -> publishes their counts from Valkey
+    asked:           a question to nodes, live/fleet.py
     shard_count:     of the database
     """
 
@@ -64,13 +68,15 @@ class Sources:
     reload_show: Callable[[int], Awaitable[None]]
     reload_all: Callable[[], Awaitable[None]]
     poll_hot: Callable[[list[int]], Awaitable[None]]
+    asked: Callable[[str], None]
     shard_count: int
 
 
 class Listener:
     """Keeps a listening connection for as long as the node runs."""
 
-    def __init__(self, url: str, hub: Hub, sources: Sources) -> None:
+    def __init__(self, url: str, hub: Hub, sources: Sources, clock: Clock) -> None:
+        self._clock = clock
         self._url = url
         self._hub = hub
         self._sources = sources
@@ -102,7 +108,13 @@ class Listener:
     async def _listen(self) -> None:
         listening = await Listening.open(
             self._url,
-            {"votes": self._on_votes, "commits": self._on_commits, "shows": self._on_show, "resets": self._on_reset},
+            {
+                "votes": self._on_votes,
+                "commits": self._on_commits,
+                "shows": self._on_show,
+                "resets": self._on_reset,
+                "fleet": self._sources.asked,
+            },
         )
         try:
             # Only now is nothing missed any more; what came before is read.
@@ -150,10 +162,12 @@ class Listener:
 
     def _on_votes(self, payload: str) -> None:
         change = _votes_decoder.decode(payload)
-        self._hub.publish_tally(change.show, change.at, change.total, change.tally)
+        self._hub.publish_tally(change.show, change.at, change.total, change.tally, change.ms)
 
     def _on_commits(self, payload: str) -> None:
         commits = _commits_decoder.decode(payload)
+        if commits.ms:
+            NOTIFY_LAG_SECONDS.observe(max(0, self._clock.now_ms() - commits.ms) / 1000)
         self._sources.committed(commits.shard, commits.entries)
 
     def _on_show(self, payload: str) -> None:

@@ -59,7 +59,7 @@ class LiveRoutes:
         try:
             await socket.prepare(request)
             assert request.transport is not None
-            await self._serve(Connection(socket, request.transport, self._services, identity))
+            await self._serve(Connection(socket, request.transport, self._services, identity, address))
         finally:
             self._services.seats.leave(address)
         return socket

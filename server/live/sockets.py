@@ -34,6 +34,7 @@ class Sockets:
         self._clock = clock
         self._limits = limits
         self._connections: set[Connection] = set()
+        self._opened_count = 0
         self.is_draining = False
 
     def __len__(self) -> int:
@@ -41,6 +42,8 @@ class Sockets:
 
     def add(self, connection: Connection) -> None:
         """A socket was opened."""
+        self._opened_count += 1
+        connection.number = self._opened_count
         self._connections.add(connection)
         SOCKETS.set(len(self._connections))
 
@@ -55,6 +58,10 @@ class Sockets:
         for connection in theirs:
             connection.hang_up(CLOSE_NORMAL, "account erased")
         return len(theirs)
+
+    def connections(self) -> list[Connection]:
+        """All of them."""
+        return list(self._connections)
 
     def identities(self) -> set[Identity]:
         """Whoever is signed in here."""

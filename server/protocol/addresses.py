@@ -41,6 +41,14 @@ def client_address(
     return str(ipaddress.ip_network((int(address), _IPV6_PREFIX_BITS), strict=False))
 
 
+def network_of(address: str) -> str:
+    """The network that what `client_address` gave lies in, /24 or /48: tells providers apart and names nobody."""
+    if not address:
+        return ""
+    network = ipaddress.ip_network(address)
+    return str(network.supernet(new_prefix=24 if network.version == 4 else 48))
+
+
 def _forwarded_item(item: str) -> str:
     found = _FORWARDED_FOR.search(item)
     return found[1] if found else ""

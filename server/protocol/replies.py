@@ -125,7 +125,19 @@ class Expiring(msgspec.Struct, frozen=True):
     expiring: TokenEnd
 
 
-NOTICES: tuple[type[msgspec.Struct], ...] = (Committed, Drain, Expiring)
+class ChannelNames(msgspec.Struct, frozen=True):
+    """Their names."""
+
+    channels: list[str]
+
+
+class Unsubscribed(msgspec.Struct, frozen=True):
+    """An administrator took this connection off channels; it may subscribe again."""
+
+    unsubscribed: ChannelNames
+
+
+NOTICES: tuple[type[msgspec.Struct], ...] = (Committed, Drain, Expiring, Unsubscribed)
 
 
 # ── states of channels

@@ -77,7 +77,7 @@ def test_every_op_and_every_kind_of_channel_is_described() -> None:
     assert {name for name, told in operations.items() if told["action"] == "receive"} == set(OPS)
     assert set(DOCUMENT["channels"]) == {"socket", *KINDS}
     sent = {name for name, told in operations.items() if told["action"] == "send"}
-    assert sent == {f"push_{kind}" for kind in KINDS} | {"committed", "drain", "expiring"}
+    assert sent == {f"push_{kind}" for kind in KINDS} | {"committed", "drain", "expiring", "unsubscribed"}
 
 
 def test_every_type_is_in_use() -> None:

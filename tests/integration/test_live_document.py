@@ -19,7 +19,7 @@ from tests.support.talker import Message, Talker
 from tests.support.theatre import SECRET, Theatre
 
 DOCUMENT: dict[str, Any] = {**describe()}
-NOTICES = {"committed", "drain", "expiring"}
+NOTICES = {"committed", "drain", "expiring", "unsubscribed"}
 
 
 def closed(node: Any) -> Any:
@@ -109,7 +109,7 @@ async def test_all_that_is_said_is_in_the_document(node: Node, theatre: Theatre)
         assert await fan.close_code() == 4000
         await draining
         said = {check(message, fan.ops) for message in fan.heard}
-    assert said == VALIDATORS.keys() - set(OPERATIONS) - {"committed"}
+    assert said == VALIDATORS.keys() - set(OPERATIONS) - {"committed", "unsubscribed"}
 
 
 def test_the_word_that_a_vote_is_durable() -> None:

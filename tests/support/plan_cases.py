@@ -117,6 +117,7 @@ EXAMPLES: dict[str, Any] = {
     "priority": "normal",
     "profile": 102,
     "q": "tour",
+    "question": "{}",
     "radius_km": 50.0,
     "rating": 5,
     "reason": "Rude",

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from server.protocol.addresses import client_address
+from server.protocol.addresses import client_address, network_of
 
 TRUSTED = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
 
@@ -53,3 +53,10 @@ def test_the_standard_header(forwarded: str, address: str) -> None:
     assert client_address("127.0.0.1", [], [forwarded], TRUSTED) == address
     assert client_address("127.0.0.1", ["192.0.2.1"], [forwarded], TRUSTED) == "192.0.2.1"
     assert client_address("203.0.113.7", [], [forwarded], TRUSTED) == "203.0.113.7"
+
+
+def test_a_network_names_nobody() -> None:
+    """What staff see of an address is the /24 or /48 it lies in, and nothing where there is none."""
+    assert network_of("203.0.113.7") == "203.0.113.0/24"
+    assert network_of("2001:db8:1:2::/64") == "2001:db8:1::/48"
+    assert network_of("") == ""

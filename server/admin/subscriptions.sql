@@ -1,0 +1,9 @@
+-- Who is connected: asking nodes, and what was done with the answer.
+
+-- name: ask_nodes!
+-- takes: question as JSON, under 8,000 bytes
+select pg_notify('fleet', :question::text);
+
+-- name: log_closing!
+-- takes: actor_id, action, subject
+insert into audit_log (actor_id, action, subject) values (:actor_id::bigint, :action::text, :subject::text);

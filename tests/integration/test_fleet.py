@@ -1,0 +1,170 @@
+"""`/api/realtime/subscriptions`: who is connected to which node, and closing what is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+import redis
+
+from server.app import Node
+from server.cache.connection import Connection
+from server.live import fleet
+from server.people.sessions import mint_token
+from tests.support.talker import Talker
+from tests.support.theatre import SECRET, Theatre, running_node, until
+
+PATH = "/api/realtime/subscriptions"
+
+
+class Staff:
+    """An administrator who asks one node."""
+
+    def __init__(self, http: aiohttp.ClientSession, user_id: int) -> None:
+        self.http = http
+        self.user_id = user_id
+
+    async def look(self, **query: Any) -> Any:
+        """What GET answers."""
+        async with self.http.get(PATH, params=query) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def close(self, **query: str) -> tuple[int, Any]:
+        """The status and what DELETE answers."""
+        async with self.http.delete(PATH, params=query) as response:
+            return response.status, await response.json()
+
+
+@asynccontextmanager
+async def staff_of(node: Node, theatre: Theatre) -> AsyncIterator[Staff]:
+    user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
+    headers = {"Authorization": f"Bearer {mint_token(SECRET, user_id, 'admin')}"}
+    async with aiohttp.ClientSession(node.url, headers=headers) as http:
+        yield Staff(http, user_id)
+
+
+@pytest.fixture
+async def other(node: Node, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Node]:
+    """A second node; both tell of themselves often."""
+    monkeypatch.setattr(fleet, "SUMMARY_INTERVAL_S", 0.05)
+    async with running_node(database_url, redis_url) as second:
+        yield second
+
+
+async def test_who_is_connected_to_what(node: Node, other: Node, theatre: Theatre) -> None:
+    """Connections of the node that answers and, when asked for, of another; channels, sums and lag of both."""
+    show = await theatre.show(7)
+    async with (
+        staff_of(other, theatre) as staff,
+        Talker.connect(node.url) as far,
+        Talker.connect(other.url) as near,
+        Talker.connect(other.url) as reader,
+    ):
+        await far.hello(await theatre.token())
+        user = await near.hello(await theatre.token())
+        for watcher in (far, near):
+            await watcher.watch("votes:7", "status:7")
+        await reader.watch("status:7")
+        await near.cast(7, (show.first, "up"))
+        await far.push("votes:7")
+
+        async def told() -> Any:
+            seen = await staff.look()
+            lags = [n["lag_max_ms"] for n in seen["nodes"]]
+            is_whole = seen["totals"]["connection_count"] == 3 and seen["totals"]["subscription_count"] == 5
+            return seen if is_whole and seen["channels"][0]["subscriber_count"] == 3 and lags != [] else None
+
+        seen = await until(told)
+        assert seen["is_complete"]
+        assert [n["node"] for n in seen["nodes"]] == [other._fleet.node, node._fleet.node]
+        assert (seen["node"], seen["totals"]["node_count"]) == (other._fleet.node, 2)
+        assert [n["connection_count"] for n in seen["nodes"]] == [2, 1]
+        assert {c["name"]: c["subscriber_count"] for c in seen["channels"]} == {"status:7": 3, "votes:7": 2}
+        votes = next(channel for channel in seen["channels"] if channel["name"] == "votes:7")
+        assert votes["at"] >= far.pushes("votes:7")[-1]["at"]
+        assert 0 <= votes["lag_ms"] < 60_000
+        mine, readers = seen["connections"]["items"]
+        assert (mine["user"], mine["role"], mine["kind"]) == (user["user"]["id"], "user", "websocket")
+        assert mine["channels"] == ["status:7", "votes:7"]
+        assert (mine["address"], mine["buffer_bytes"], mine["skipped_count"]) == ("127.0.0.0/24", 0, 0)
+        assert (readers["user"], readers["role"], readers["channels"]) == (None, "reader", ["status:7"])
+        first = (await staff.look(limit=1))["connections"]
+        assert first["items"] == [mine]
+        assert (await staff.look(limit=1, cursor=first["next"]))["connections"] == {"items": [readers], "next": None}
+        elsewhere = (await staff.look(node=node._fleet.node))["connections"]["items"]
+        assert [c["id"].rpartition("-")[0] for c in elsewhere] == [node._fleet.node]
+        async with staff.http.get(PATH, params={"node": "nobody"}) as response:
+            assert response.status == 404
+
+
+async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, theatre: Theatre) -> None:
+    """By its id, by any node; the audit log says who did it, and what is unknown is not found."""
+    async with staff_of(other, theatre) as staff, Talker.connect(node.url) as gone, Talker.connect(node.url) as stays:
+        await gone.ok("hello")
+        await stays.ok("hello")
+        await until(lambda: _holds(staff, lambda seen: len(seen["nodes"]) == 2))
+        theirs = (await staff.look(node=node._fleet.node))["connections"]["items"]
+        assert await staff.close(connection=theirs[0]["id"]) == (200, {"closed_count": 1, "unanswered": []})
+        assert await gone.close_code() == 1000
+        assert await stays.is_alive()
+        rows = await theatre.sql.fetch("select actor_id, action, subject from audit_log")
+        assert [tuple(row) for row in rows] == [
+            (staff.user_id, "connection.close", f"connection:{theirs[0]['id']}"),
+        ]
+        for unknown in (theirs[0]["id"], "nobody-1", "7"):
+            assert (await staff.close(connection=unknown))[0] == 404
+        for nothing in ({}, {"connection": theirs[1]["id"], "channel": "votes:7"}):
+            assert (await staff.close(**nothing))[0] == 400
+
+
+async def test_a_channel_is_closed_on_every_node(
+    node: Node, other: Node, theatre: Theatre, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its subscribers are told and hear no more of it, everything else goes on; a node that is silent is named."""
+    monkeypatch.setattr(fleet, "ANSWER_TIMEOUT_S", 0.3)
+    show = await theatre.show(7)
+    async with staff_of(node, theatre) as staff, Talker.connect(node.url) as near, Talker.connect(other.url) as far:
+        await far.hello(await theatre.token())
+        for watcher in (near, far):
+            await watcher.watch("votes:7", "status:7")
+        await until(lambda: _holds(staff, lambda seen: len(seen["nodes"]) == 2))
+        assert (await staff.close(channel="votes:8"))[0] == 404
+        assert (await staff.close(channel="dreams:8"))[0] == 404
+        assert await staff.close(channel="votes:7") == (200, {"closed_count": 2, "unanswered": []})
+        for watcher in (near, far):
+            told = await watcher.next(lambda message: "unsubscribed" in message)
+            assert told == {"unsubscribed": {"channels": ["votes:7"]}}
+        await far.cast(7, (show.first, "up"))
+        await theatre.sql.execute("update shows set is_locked = true where id = 7")
+        for watcher in (near, far):
+            await watcher.push("status:7")
+            assert watcher.pushes("votes:7") == []
+            await watcher.watch("votes:7")
+        ghost = msgspec.structs.replace(other._fleet.summary(), node="ghost")
+        with redis.Redis.from_url(redis_url) as valkey:  # what a node leaves that dies
+            valkey.set("fleet:node:ghost", msgspec.json.encode(ghost), ex=30)
+            valkey.zadd("fleet", {"ghost": time.time() * 1000})
+        assert await staff.close(channel="votes:7") == (200, {"closed_count": 2, "unanswered": ["ghost"]})
+        assert (await staff.close(channel="votes:7"))[0] == 503
+
+
+async def test_without_valkey_a_node_tells_of_itself(node: Node, theatre: Theatre) -> None:
+    """And says that it does not know of the others."""
+    async with staff_of(node, theatre) as staff, Talker.connect(node.url) as fan:
+        await fan.ok("hello")
+        await node._fleet._line.close()
+        node._fleet._line = Connection("redis://127.0.0.1:1")
+        seen = await staff.look()
+        assert (seen["is_complete"], [n["node"] for n in seen["nodes"]]) == (False, [node._fleet.node])
+        assert len(seen["connections"]["items"]) == 1
+        assert (await staff.close(channel="votes:7"))[0] == 503
+
+
+async def _holds(staff: Staff, is_so: Any) -> bool:
+    return bool(is_so(await staff.look()))
