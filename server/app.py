@@ -25,6 +25,7 @@ from server.live.progress import bound_connections
 from server.live.routes import LiveRoutes
 from server.live.seats import Seats
 from server.live.sockets import Sockets
+from server.observing import add_request_id, observer
 from server.openapi import document_endpoint
 from server.people.accounts import AccountRoutes
 from server.people.follows import FollowRoutes
@@ -312,9 +313,10 @@ class Node:
             ballot_json=ballot_json,
         )
         app = web.Application(
-            middlewares=[answer_errors, check_origins(settings.origins)], client_max_size=BODY_BYTES_MAX
+            middlewares=[observer(settings.trusted_proxies), answer_errors, check_origins(settings.origins)],
+            client_max_size=BODY_BYTES_MAX,
         )
-        app.on_response_prepare.append(add_headers)
+        app.on_response_prepare.extend([add_headers, add_request_id])
         identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
         counted = counting(identify, self._turnstile.count_request)
         app.add_routes(routes_of(self.endpoints, counted, TOKEN_TTL_S, address_of))

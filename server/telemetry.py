@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+# Where the workers of one parent keep their metrics; prometheus_client looks at it when it is imported.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 LogFormat = Literal["auto", "json", "console"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+
+def _gauge(name: str, about: str, labels: Sequence[str] = ()) -> Gauge:
+    """A gauge whose values of several workers add up."""
+    return Gauge(name, about, labels, multiprocess_mode="livesum")
+
+
+REQUEST_SECONDS = Histogram(
+    "mysetlist_request_seconds",
+    "Requests over HTTP; websockets and event streams, which last, are left out",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.025, 0.1, 0.5, 2.5, 10.0),
+)
+POOL_WAIT_SECONDS = Histogram(
+    "mysetlist_pool_wait_seconds", "Waiting for a connection of a pool to PostgreSQL", ["pool"], buckets=_SECONDS
+)
+VALKEY_SECONDS = Histogram(
+    "mysetlist_valkey_seconds",
+    "One round trip to Valkey, by its first command; XREAD and BLPOP wait on purpose",
+    ["command"],
+    buckets=_SECONDS,
+)
 CASTS = Counter("mysetlist_casts_total", "Casts answered, by outcome", ["outcome"])
 ACKNOWLEDGEMENT_SECONDS = Histogram(
     "mysetlist_acknowledgement_seconds",
     "From the log to the acknowledgement, one observation a log entry",
     buckets=_SECONDS,
+)
+INTAKE_WAIT_SECONDS = Histogram(
+    "mysetlist_intake_wait_seconds", "How long the oldest cast of a round waited for it", buckets=_SECONDS
 )
 SCRIPT_SECONDS = Histogram("mysetlist_script_seconds", "One round of the vote script", buckets=_SECONDS)
 SCRIPT_CASTS = Histogram(
@@ -25,21 +55,32 @@ SCRIPT_CASTS = Histogram(
     "Casts in one round of the vote script",
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
 )
-PENDING_CASTS = Gauge("mysetlist_pending_casts", "Casts waiting for the script or for their commit")
+PENDING_CASTS = _gauge("mysetlist_pending_casts", "Casts waiting for the script or for their commit")
 VOTES_COMMITTED = Counter("mysetlist_votes_committed_total", "Votes moved into PostgreSQL by this node's writer")
 COMMIT_SECONDS = Histogram("mysetlist_commit_seconds", "One transaction of the writer", buckets=_SECONDS)
-WRITER_LAG_MS = Gauge("mysetlist_writer_lag_ms", "Age of the oldest entry in the writer's last batch")
-SHARDS_HELD = Gauge("mysetlist_shards_held", "Shards this node's writer holds")
+COMMIT_VOTES = Histogram(
+    "mysetlist_commit_votes",
+    "Votes in one transaction of the writer, folded",
+    buckets=(0, 1, 5, 10, 50, 100, 200, 400, 600),
+)
+WRITER_LAG_MS = Gauge(
+    "mysetlist_writer_lag_ms", "Age of the oldest entry in the writer's last batch", multiprocess_mode="livemax"
+)
+SHARDS_HELD = _gauge("mysetlist_shards_held", "Shards this node's writer holds")
 LOG_RESETS = Counter(
     "mysetlist_log_resets_total", "Times a shard's hot copy was thrown away and begun anew", ["reason"]
 )
 VOTES_LOST = Counter("mysetlist_votes_lost_total", "Accepted casts of this node that Valkey lost before their commit")
-SOCKETS = Gauge("mysetlist_sockets", "Open websockets")
+SOCKETS = _gauge("mysetlist_sockets", "Open connections that watch: websocket, events", ["kind"])
+CLOSES = Counter("mysetlist_closes_total", "Websockets that ended, by close code; 1006: without a goodbye", ["code"])
 LIMITED = Counter("mysetlist_limited_total", "Connections and requests refused because of a limit", ["limit"])
-SUBSCRIPTIONS = Gauge("mysetlist_subscriptions", "Subscriptions of open websockets")
+SUBSCRIPTIONS = _gauge("mysetlist_subscriptions", "Subscriptions of open websockets")
 FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
 FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")
-PUSHES = Counter("mysetlist_pushes_total", "Pushes of a channel's state, whatever the number of its subscribers")
+PUSH_SECONDS = Histogram(
+    "mysetlist_push_seconds", "Writing one push of a channel to all its subscribers", ["kind"], buckets=_SECONDS
+)
+CONFLATED = Counter("mysetlist_conflated_total", "Changes that went out together with the one before", ["kind"])
 PUSH_LAG_SECONDS = Histogram(
     "mysetlist_push_lag_seconds",
     "From the commit of a show's votes to the end of the push that tells of them, on the database's and this node's clocks",
@@ -48,17 +89,29 @@ PUSH_LAG_SECONDS = Histogram(
 NOTIFY_LAG_SECONDS = Histogram(
     "mysetlist_notify_lag_seconds", "From a commit to its notification, on the same two clocks", buckets=_SECONDS
 )
-BUFFER_BYTES = Gauge("mysetlist_buffer_bytes", "Bytes waiting in the buffers of all sockets, looked at every 5 s")
+BUFFER_BYTES = _gauge("mysetlist_buffer_bytes", "Bytes waiting in the buffers of all sockets, looked at every 5 s")
+SOCKETS_BEHIND = _gauge("mysetlist_sockets_behind", "Sockets that skip states, looked at every 5 s")
 LISTENER_RECONNECTS = Counter("mysetlist_listener_reconnects_total", "Times the listener had to connect again")
 LETTERS = Counter(
     "mysetlist_letters_total", "Letters this node sent, deferred, failed to send or suppressed", ["kind", "outcome"]
 )
 LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Things to say that this node queued", ["kind"])
-LETTERS_DUE = Gauge("mysetlist_letters_due", "Rows of the mail queue whose time has come, as last counted")
+LETTERS_DUE = Gauge(
+    "mysetlist_letters_due", "Rows of the mail queue whose time has come, as last counted", multiprocess_mode="livemax"
+)
 PROVIDER_REQUESTS = Counter(
     "mysetlist_provider_requests_total", "Questions to providers, by what became of them", ["service", "outcome"]
 )
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server could not be used at all")
+
+
+def exposition() -> bytes:
+    """All metrics in the text format of Prometheus; of all workers, when this is one of several."""
+    if METRICS_FOLDER not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has no types
+    return generate_latest(registry)
 
 
 def configure_logging(log_format: LogFormat) -> None:

@@ -18,7 +18,7 @@ from aiohttp import ETag, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from aiohttp.web_request import BaseRequest
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.addresses import Network, client_address
@@ -26,6 +26,7 @@ from server.protocol.codes import HTTP_STATUS, Code
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import COOKIE, Identity
 from server.protocol.parameters import parse_body, parse_query
+from server.telemetry import exposition
 
 log = structlog.get_logger()
 
@@ -383,4 +384,4 @@ class Pages:
 
     async def get_metrics(self, _request: web.Request) -> web.Response:
         """`GET /metrics`."""
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -13,15 +13,18 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from typing import Any
 
 import structlog
+from prometheus_client.multiprocess import mark_process_dead
 
 from server.embedded import Addresses, open_engines
 from server.errors import SetupError
 from server.settings import Settings
+from server.telemetry import METRICS_FOLDER
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +59,7 @@ class Worker:
                 self.stop()
             await self._forward_output(self._process)
             code = await self._process.wait()
+            mark_process_dead(self._process.pid, self._environment[METRICS_FOLDER])  # type: ignore[no-untyped-call]
             if self._stop_asked.is_set():
                 return
             if not self.ready.done():
@@ -99,7 +103,9 @@ async def serve_with_workers(settings: Settings) -> None:
                 redis_url=settings.redis_url,
                 may_join=False,
             ) as addresses:
-                await _run_workers(settings, addresses, port, stopping)
+                # Whichever worker Prometheus meets on the shared port answers for all of them, from these files.
+                with tempfile.TemporaryDirectory(prefix="mysetlist-metrics-") as metrics_folder:
+                    await _run_workers(settings, addresses, port, stopping, metrics_folder)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -117,8 +123,15 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="watch the parent", daemon=True).start()
 
 
-async def _run_workers(settings: Settings, addresses: Addresses, port: int, stopping: asyncio.Event) -> None:
-    environment = {**os.environ, "DATABASE_URL": addresses.database_url or "", "REDIS_URL": addresses.redis_url or ""}
+async def _run_workers(
+    settings: Settings, addresses: Addresses, port: int, stopping: asyncio.Event, metrics_folder: str
+) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": addresses.database_url or "",
+        "REDIS_URL": addresses.redis_url or "",
+        METRICS_FOLDER: metrics_folder,
+    }
     workers = [Worker(number, _command(settings, number, port), environment) for number in range(settings.workers)]
     running: list[asyncio.Task[None]] = []
     stopped = asyncio.create_task(stopping.wait(), name="wait for a signal")

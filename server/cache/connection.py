@@ -7,6 +7,7 @@ owner and by nobody else. Commands sent together travel together: one write, one
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import redis.asyncio
 from redis.exceptions import BusyLoadingError, NoScriptError, RedisError, ResponseError
 
 from server.errors import CacheError, CacheUnavailable
+from server.telemetry import VALKEY_SECONDS
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 3.0
@@ -83,8 +85,11 @@ class Connection:
         self._is_ready = True
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        started_s = time.monotonic()
         await self._line.send_packed_command(self._line.pack_commands(commands), check_health=False)
-        return [await self._line.read_response(disable_decoding=True, timeout=float("inf")) for _ in commands]
+        replies = [await self._line.read_response(disable_decoding=True, timeout=float("inf")) for _ in commands]
+        VALKEY_SECONDS.labels(commands[0][0]).observe(time.monotonic() - started_s)
+        return replies
 
     async def _drop(self) -> None:
         self._is_ready = False

@@ -21,7 +21,15 @@ from server.errors import Disconnect, Refused, StoreError
 from server.live.hub import Hub, Subscriber
 from server.live.progress import Progress
 from server.live.seats import NOBODY, Bucket, Seats
-from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL, CLOSE_SLOW, CLOSE_TOO_MANY, Code
+from server.protocol.codes import (
+    CLOSE_BAD_TOKEN,
+    CLOSE_BANNED,
+    CLOSE_NORMAL,
+    CLOSE_SLOW,
+    CLOSE_TOO_MANY,
+    NO_GOODBYE,
+    Code,
+)
 from server.protocol.frames import close_frame, pong_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.messages import (
@@ -89,11 +97,12 @@ class Connection(Subscriber):
     alarm_ms: when its token needs attention next [ms since 1970], see `on_alarm`
     has_asked: whether a request has come; opened_s: since when one is awaited
     number: of this connection on this node; address: what limits count; opened_ms: since when it is [ms since 1970]
+    request_id: of its upgrade, in every log record about it
     """
 
     __slots__ = (
-        "_bucket", "_seat", "_socket", "_was_malformed", "address", "alarm_ms", "has_asked", "heard_s", "identity",
-        "number", "opened_ms", "opened_s", "pending_count", "pinged_s", "progress", "services",
+        "_bucket", "_close_code", "_seat", "_socket", "_was_malformed", "address", "alarm_ms", "has_asked", "heard_s", "identity",
+        "number", "opened_ms", "opened_s", "pending_count", "pinged_s", "progress", "request_id", "services",
     )  # fmt: skip
 
     def __init__(
@@ -102,7 +111,9 @@ class Connection(Subscriber):
         transport: Any,
         services: Services,
         identity: Identity | None,
+        *,
         address: str = "",
+        request_id: str = "",
     ) -> None:
         super().__init__(transport, _descriptor(transport))
         self._socket = socket
@@ -113,7 +124,9 @@ class Connection(Subscriber):
         self.has_asked = False
         self.pending_count = 0
         self.number = 0
+        self._close_code = 0
         self.address = address
+        self.request_id = request_id
         self.opened_ms = services.clock.now_ms()
         self._was_malformed = False
         self.progress = Progress()
@@ -144,8 +157,14 @@ class Connection(Subscriber):
                 assert self.identity is not None
                 self.services.seats.give_up(self.identity.user_id)
 
+    @property
+    def close_code(self) -> int:
+        """How it ended: what we said, else what the client said, else 1006."""
+        return self._close_code or self._socket.close_code or NO_GOODBYE
+
     async def close(self, close_code: int, reason: str) -> None:
         """Says goodbye, waits for the answer, hangs up."""
+        self._close_code = close_code
         await self._socket.close(code=close_code, message=reason.encode(), drain=False)
 
     def speak_for(self, identity: Identity | None) -> None:
@@ -173,12 +192,14 @@ class Connection(Subscriber):
 
     def hang_up(self, close_code: int, reason: str) -> None:
         """Says goodbye and hangs up once it is sent, without waiting for an answer."""
+        self._close_code = close_code
         self.write(close_frame(close_code, reason))
         self.transport.close()
 
     def hang_up_slow(self) -> None:
         """Hangs up on a client that does not read: a goodbye would wait behind what it has not taken."""
-        log.info("socket.slow", close_code=CLOSE_SLOW)
+        self._close_code = CLOSE_SLOW
+        log.info("socket.slow", close_code=CLOSE_SLOW, request_id=self.request_id)
         self.transport.abort()
 
     # ── writing

@@ -29,7 +29,7 @@ from server.protocol.cursors import IdPlace, cut_page
 from server.protocol.fleet import ChannelInfo, ConnectionInfo, ConnectionPage, NodeInfo, Question, Reply
 from server.protocol.frames import text_frame
 from server.protocol.instants import from_ms
-from server.telemetry import BUFFER_BYTES
+from server.telemetry import BUFFER_BYTES, SOCKETS_BEHIND
 
 if TYPE_CHECKING:
     from server.live.connection import Connection as Client
@@ -105,7 +105,9 @@ class Fleet:
         channels = self._hub.channels()
         lags = self._hub.lags
         buffer_bytes = sum([connection.transport.get_write_buffer_size() for connection in connections])
+        behind_count = sum([connection.blocked_since_s is not None for connection in connections])
         BUFFER_BYTES.set(buffer_bytes)
+        SOCKETS_BEHIND.set(behind_count)
         told = sorted(channels, key=lambda channel: len(channel.subscribers), reverse=True)[:CHANNELS_TOLD_MAX]
         push_rate, frame_rate, skip_rate = (
             round((now - before) / took_s, 1) for now, before in zip(self._counts(), counts, strict=True)
@@ -118,7 +120,7 @@ class Fleet:
             subscription_count=sum([len(channel.subscribers) for channel in channels]),
             channel_count=len(channels),
             buffer_bytes=buffer_bytes,
-            behind_count=sum([connection.blocked_since_s is not None for connection in connections]),
+            behind_count=behind_count,
             pushes_per_s=push_rate,
             frames_per_s=frame_rate,
             skipped_per_s=skip_rate,
@@ -152,6 +154,7 @@ class Fleet:
         who = connection.identity
         return ConnectionInfo(
             id=f"{self.node}-{connection.number}",
+            request_id=connection.request_id,
             kind="websocket",
             user=None if who is None else who.user_id,
             role="reader" if who is None else who.role,
@@ -211,7 +214,7 @@ class Fleet:
         if question.close_connection is not None:
             for connection in self._sockets.connections():
                 if f"{self.node}-{connection.number}" == question.close_connection:
-                    log.info("socket.closed_by_staff", close_code=CLOSE_NORMAL)
+                    log.info("socket.closed_by_staff", close_code=CLOSE_NORMAL, request_id=connection.request_id)
                     connection.hang_up(CLOSE_NORMAL, "closed by an administrator")
                     return 1
         if question.close_channel is not None:

@@ -21,7 +21,7 @@ from server.protocol.channels import parse_channel
 from server.protocol.codes import Code
 from server.protocol.frames import text_frame
 from server.protocol.limits import DEFAULT_LIMITS
-from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS, PUSHES, SUBSCRIPTIONS
+from server.telemetry import CONFLATED, FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS, PUSH_SECONDS, SUBSCRIPTIONS
 
 # A little more than a tenth of a second, so that no second ever sees an eleventh push, however it is cut.
 PUSH_INTERVAL_S = 0.105
@@ -80,6 +80,7 @@ class Channel:
         "backlog",
         "behind",
         "committed_ms",
+        "conflated",
         "due_s",
         "is_changed",
         "is_waiting",
@@ -89,6 +90,7 @@ class Channel:
         "moved",
         "name",
         "push_count",
+        "push_seconds",
         "state",
         "subject",
         "subscribers",
@@ -109,6 +111,8 @@ class Channel:
         self.is_waiting = False  # for its next push
         self.due_s = 0.0  # not to be pushed before
         self.push_count = 0
+        self.push_seconds = PUSH_SECONDS.labels(kind)
+        self.conflated = CONFLATED.labels(kind)
         self.committed_ms = 0  # when the oldest change since the last push was committed; 0: not said
         self.lag_ms: int | None = None  # from there to the end of the last push that tells
 
@@ -227,6 +231,8 @@ class Hub:
             # the state being read is newer than what is dropped, or the once-a-second comparison finds the gap.
             channel.backlog = [*channel.backlog[-BACKLOG_MAX + 1 :], change]
         elif change(channel.state):
+            if channel.is_changed:
+                channel.conflated.inc()
             channel.is_changed = True
             self._schedule(channel)
 
@@ -300,6 +306,7 @@ class Hub:
                     await self._push(channel)
 
     async def _push(self, channel: Channel) -> None:
+        started_s = self._clock.monotonic_s()
         state = channel.state
         assert state is not None
         frame = whole_frame = b""
@@ -311,7 +318,6 @@ class Hub:
             subscribers = list(channel.subscribers)
         else:
             subscribers = list(channel.behind)
-        PUSHES.inc()
         self.push_count += 1
         channel.push_count += 1
         committed_ms, channel.committed_ms = channel.committed_ms, 0
@@ -321,6 +327,8 @@ class Hub:
                 await asyncio.sleep(0)
             self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frame, whole_frame)
         channel.moved = None
+        # The slices and what ran between them, which is what the last subscriber waited.
+        channel.push_seconds.observe(self._clock.monotonic_s() - started_s)
         if committed_ms:
             channel.lag_ms = max(0, self._clock.now_ms() - committed_ms)
             self.lags.append(channel.lag_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from structlog.contextvars import get_contextvars
 
 from server.errors import Refused
 from server.live.connection import Connection, Services
@@ -59,7 +60,15 @@ class LiveRoutes:
         try:
             await socket.prepare(request)
             assert request.transport is not None
-            await self._serve(Connection(socket, request.transport, self._services, identity, address))
+            connection = Connection(
+                socket,
+                request.transport,
+                self._services,
+                identity,
+                address=address,
+                request_id=get_contextvars().get("request_id", ""),
+            )
+            await self._serve(connection)
         finally:
             self._services.seats.leave(address)
         return socket

@@ -12,13 +12,15 @@ import structlog
 from server.clock import Clock
 from server.errors import Disconnect
 from server.live.connection import PING_INTERVAL_S, Connection
-from server.protocol.codes import CLOSE_DRAIN, CLOSE_NORMAL, CLOSE_STALE
+from server.protocol.codes import CLOSE_DRAIN, CLOSE_NORMAL, CLOSE_REASONS, CLOSE_STALE, NO_GOODBYE
 from server.protocol.frames import ping_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.limits import DEFAULT_LIMITS, Limits
-from server.telemetry import SOCKETS
+from server.telemetry import CLOSES, SOCKETS
 
 log = structlog.get_logger()
+
+_WEBSOCKETS = SOCKETS.labels("websocket")
 
 SWEEP_INTERVAL_S = 1.0
 PONG_TIMEOUT_S = 10.0
@@ -45,12 +47,15 @@ class Sockets:
         self._opened_count += 1
         connection.number = self._opened_count
         self._connections.add(connection)
-        SOCKETS.set(len(self._connections))
+        _WEBSOCKETS.set(len(self._connections))
 
     def remove(self, connection: Connection) -> None:
         """A socket is gone."""
         self._connections.discard(connection)
-        SOCKETS.set(len(self._connections))
+        code = connection.close_code
+        # Clients may send any number: what is none of ours must not make a series of its own.
+        CLOSES.labels(str(code) if code in CLOSE_REASONS or code == NO_GOODBYE else "other").inc()
+        _WEBSOCKETS.set(len(self._connections))
 
     def hang_up_user(self, user_id: int) -> int:
         """Ends every connection of a user to this node, and gives how many; their pages come back."""
@@ -72,7 +77,7 @@ class Sockets:
         for connection in list(self._connections):
             end = None if connection.identity is None else ends.get(connection.identity)
             if end is not None:
-                log.info("socket.dismissed", close_code=end.close_code)
+                log.info("socket.dismissed", close_code=end.close_code, request_id=connection.request_id)
                 connection.dismiss(end)
 
     async def run(self) -> None:
@@ -93,10 +98,10 @@ class Sockets:
             elif connection.transport.is_closing():
                 continue
             elif quiet_s > PING_INTERVAL_S + PONG_TIMEOUT_S:
-                log.info("socket.stale", close_code=CLOSE_STALE)
+                log.info("socket.stale", close_code=CLOSE_STALE, request_id=connection.request_id)
                 connection.hang_up(CLOSE_STALE, "no pong")
             elif not connection.has_asked and now_s - connection.opened_s > self._limits.hello_s:
-                log.info("socket.silent", close_code=CLOSE_STALE)
+                log.info("socket.silent", close_code=CLOSE_STALE, request_id=connection.request_id)
                 connection.hang_up(CLOSE_STALE, "no request")
             elif now_ms >= connection.alarm_ms:
                 connection.on_alarm(now_ms)

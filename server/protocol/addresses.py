@@ -41,6 +41,12 @@ def client_address(
     return str(ipaddress.ip_network((int(address), _IPV6_PREFIX_BITS), strict=False))
 
 
+def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
+    """Whether a connection comes from one of the proxies that are trusted."""
+    address = _parsed(peer or "")
+    return address is not None and any(address in network for network in trusted)
+
+
 def network_of(address: str) -> str:
     """The network that what `client_address` gave lies in, /24 or /48: tells providers apart and names nobody."""
     if not address:

@@ -43,6 +43,7 @@ HTTP_STATUS = {
 CLOSE_NORMAL = 1000
 CLOSE_GOING_AWAY = 1001
 CLOSE_TOO_LARGE = 1009
+NO_GOODBYE = 1006  # never sent: how a connection ended that nobody said goodbye on
 CLOSE_DRAIN = 4000
 CLOSE_SLOW = 4001
 CLOSE_STALE = 4002

@@ -9,9 +9,13 @@ import msgspec
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection; `address` is the network it comes from, never the whole address; `user` null: a reader."""
+    """One connection; `address` is the network it comes from, never the whole address; `user` null: a reader.
+
+    `request_id`: of its upgrade, as in the node's log
+    """
 
     id: str
+    request_id: str
     kind: Literal["websocket", "events"]
     user: int | None
     role: str

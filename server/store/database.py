@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import asyncpg
 from server.errors import Refused, StoreConflict, StoreError, StoreUnavailable
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
+from server.telemetry import POOL_WAIT_SECONDS
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -94,9 +96,10 @@ class Database:
     Cancel: a cancelled block gives its connection back in a clean state, or closes it
     """
 
-    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record], role: str | None = None) -> None:
         self.url = url
         self._pool = pool
+        self._wait_seconds = POOL_WAIT_SECONDS.labels((role or "owner").removeprefix("mysetlist_"))
 
     @classmethod
     async def open(
@@ -120,13 +123,15 @@ class Database:
                 | ({} if role is None else {"role": role})
                 | (_REQUEST_SETTINGS if role == REQUEST_ROLE else {}),
             )
-        return cls(url, pool)
+        return cls(url, pool, role)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """One connection for a few statements, each its own transaction."""
+        started_s = time.monotonic()
         with translated():
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                self._wait_seconds.observe(time.monotonic() - started_s)
                 yield connection
 
     @asynccontextmanager

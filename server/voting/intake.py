@@ -19,7 +19,7 @@ from server.clock import Clock
 from server.errors import CacheError, CacheUnavailable, Refused, StoreError
 from server.protocol.codes import Code
 from server.store.database import Database
-from server.telemetry import CASTS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
+from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
 from server.voting.log import CAST_SCRIPT, open_shard, queries
 from server.voting.receipts import Batch, Receipt, Receipts, Waiter
 from server.voting.rules import pack_cast, shard_of
@@ -107,6 +107,7 @@ class Intake:
         self._seeds = Seeds(database, shard_count, self._resume)
         self._ticketless: dict[tuple[int, int], float] = {}  # (show, user) -> until when the database is believed
         self._cast_number = 0
+        self._queued_s = 0.0  # when the oldest cast of the queue came
         self._is_busy = False
         self._is_in_round = False
         self._is_draining = False
@@ -131,6 +132,8 @@ class Intake:
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
         packed = pack_cast(show_id, user_id, votes)
         self._cast_number += 1
+        if not self._queue:
+            self._queued_s = self._clock.monotonic_s()
         self._queue.append(Cast(self._cast_number, packed, waiter))
         self._queued.set()
 
@@ -200,6 +203,7 @@ class Intake:
         cast_count = sum(map(len, by_shard.values()))
         self._is_busy = cast_count >= BUSY_ROUND_CASTS
         started_s = self._clock.monotonic_s()
+        INTAKE_WAIT_SECONDS.observe(started_s - self._queued_s)
         try:
             replies = await self._ask(commands)
         except (CacheError, StoreError) as error:

@@ -18,7 +18,7 @@ from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
-from server.telemetry import COMMIT_SECONDS, VOTES_COMMITTED, WRITER_LAG_MS
+from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, WRITER_LAG_MS
 from server.voting.folding import Folded, ShardBatch, fold, take_entries
 from server.voting.leases import Leases
 from server.voting.log import decode_entry, open_shard, queries, read_commands, trim_command
@@ -153,10 +153,12 @@ class Writer:
 
     async def _commit(self, batches: list[ShardBatch]) -> None:
         started_s = self._clock.monotonic_s()
-        changed_count = await self._write(batches, fold(batches))
+        folded = fold(batches)
+        changed_count = await self._write(batches, folded)
         for batch in batches:
             self._trims.append(trim_command(batch.shard, batch.new_position))
         VOTES_COMMITTED.inc(changed_count)
+        COMMIT_VOTES.observe(len(folded.votes))
         COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
         oldest_ms = min(batch.entries[0].position >> SEQ_BITS for batch in batches)
         WRITER_LAG_MS.set(max(0, self._clock.now_ms() - oldest_ms))

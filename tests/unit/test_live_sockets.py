@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ class Room:
     def enter(self) -> tuple[Connection, RecordingTransport]:
         """One more connection, signed in."""
         transport = RecordingTransport()
-        socket: Any = None
+        socket: Any = SimpleNamespace(close_code=None)
         connection = Connection(socket, transport, self.services, Identity(42, "user"))
         connection.has_asked = True
         self.sockets.add(connection)

@@ -1,0 +1,75 @@
+"""docs/operations.md, the dashboard and the alerts: every metric is told, and none is spoken of that is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prometheus_client import REGISTRY
+
+import server.telemetry  # noqa: F401  registers all of them
+
+DOCS = Path(__file__).parents[2] / "docs"
+# What a histogram is asked by.
+PARTS = ("_bucket", "_count", "_sum")
+
+
+def metrics() -> dict[str, str]:
+    """Every metric of ours, as it is scraped, and its type."""
+    found = {family.name: family.type for family in REGISTRY.collect() if family.name.startswith("mysetlist_")}
+    return {f"{name}_total" if kind == "counter" else name: kind for name, kind in found.items()}
+
+
+def series() -> set[str]:
+    """Every name an expression may have."""
+    told = metrics()
+    histograms = {f"{name}{part}" for name, kind in told.items() if kind == "histogram" for part in PARTS}
+    return {name for name, kind in told.items() if kind != "histogram"} | histograms
+
+
+def names_in(expression: str) -> set[str]:
+    return set(re.findall(r"\bmysetlist_\w+", expression))
+
+
+def expressions(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("expr"), str):
+            yield node["expr"]
+        for value in node.values():
+            yield from expressions(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from expressions(value)
+
+
+def test_the_page_tells_of_every_metric() -> None:
+    """With its type, and of none that is gone."""
+    rows = re.findall(r"^\| `(mysetlist_\w+)` \| (\w+)", (DOCS / "operations.md").read_text(), re.MULTILINE)
+    assert dict(rows) == metrics()
+
+
+def test_the_dashboard_shows_every_metric() -> None:
+    """Each name in an expression exists, and each metric is in a panel."""
+    dashboard = json.loads((DOCS / "grafana.json").read_text())
+    names = {name for expression in expressions(dashboard) for name in names_in(expression)}
+    assert names - series() == set()
+    shown = {name.removesuffix(part) for name in names for part in ("", *PARTS)}
+    assert metrics().keys() - shown == set()
+
+
+def test_the_alerts_ask_for_what_is_there() -> None:
+    """Each rule has an expression over metrics that exist, a severity and a sentence; brackets are closed."""
+    (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
+    assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"]) > 5
+    for rule in group["rules"]:
+        names = names_in(rule["expr"])
+        assert names, rule["alert"]
+        assert names <= series(), rule["alert"]
+        for opening, closing in ("()", "[]", "{}"):
+            assert rule["expr"].count(opening) == rule["expr"].count(closing), rule["alert"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"].endswith(".")
