@@ -49,6 +49,7 @@ from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
 from server.settings import Settings, data_folder
 from server.store.database import Databases
+from server.tracing import Traces, open_traces
 from server.turnstile import Turnstile
 from server.upkeep import Upkeep
 from server.voting import log as voting_log
@@ -122,6 +123,9 @@ class Node:
             ),
             clock,
         )
+        self._traces = _traces(settings, self._fleet.node, shard_count)
+        for stage in (self._intake, self._writer, self._listener, self._feeds.hub):
+            stage.traces = self._traces
         self._provider = _provider(settings, clock)
         self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
         self._runner = self._build_web()
@@ -200,6 +204,8 @@ class Node:
             await self._provider.close()
         await self._forgetting.close()
         await self._databases.close()
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
 
     async def _wait_for_casts(self) -> None:
         try:
@@ -337,6 +343,13 @@ class Node:
         # Looked at, not signalled: three parts have to agree, once in a node's life.
         while self._why_not_ready() and not self.failed.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
+    """None: nobody wants any, and each stage of a vote only looks whether there are some."""
+    if settings.otlp_endpoint is None:
+        return None
+    return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)
 
 
 def _provider(settings: Settings, clock: Clock) -> Provider | None:

@@ -65,6 +65,8 @@ class Settings:
     musicbrainz_api_url: str = "https://musicbrainz.org"
     smtp_url: str | None = None  # None: no letters are sent
     mail_from: str | None = None  # None: mysetlist@ and the name of this machine
+    otlp_endpoint: str | None = None  # an OpenTelemetry collector; None: no traces
+    traces_ratio: float = 0.01  # of the log's entries, how many are traced
     public_url: str | None = None  # where links in letters lead; None: this node's own address
 
     def __repr__(self) -> str:
@@ -227,6 +229,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _ratio(text: str) -> float:
+    ratio = float(text)
+    if not 0 <= ratio <= 1:
+        raise ValueError("must be a number from 0 to 1")
+    return ratio
+
+
 def _log_format(text: str) -> str:
     if text not in get_args(LogFormat):
         raise ValueError(f"{text!r} is none of {', '.join(get_args(LogFormat))}")
@@ -258,6 +267,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SMTP_URL": ("smtp_url", _smtp_url),
     "MYSETLIST_MAIL_FROM": ("mail_from", _mail_from),
     "MYSETLIST_PUBLIC_URL": ("public_url", _http_url),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("otlp_endpoint", _http_url),
+    "OTEL_TRACES_SAMPLER_ARG": ("traces_ratio", _ratio),
 }
 
 

@@ -22,6 +22,7 @@ from server.protocol.codes import Code
 from server.protocol.frames import text_frame
 from server.protocol.limits import DEFAULT_LIMITS
 from server.telemetry import CONFLATED, FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS, PUSH_SECONDS, SUBSCRIPTIONS
+from server.tracing import Traces
 
 # A little more than a tenth of a second, so that no second ever sees an eleventh push, however it is cut.
 PUSH_INTERVAL_S = 0.105
@@ -128,6 +129,7 @@ class Hub:
         self._due: list[Channel] = []
         self._has_due = asyncio.Event()
         self._loads: set[asyncio.Task[None]] = set()
+        self.traces: Traces | None = None  # app gives some when they are wanted
         self.push_count = self.frame_count = self.skipped_count = 0
         self.lags: deque[int] = deque(maxlen=LAGS_KEPT_MAX)  # from commit to push [ms]; whoever reads them clears them
 
@@ -327,6 +329,8 @@ class Hub:
                 await asyncio.sleep(0)
             self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frame, whole_frame)
         channel.moved = None
+        if self.traces is not None and channel.kind == "votes":
+            self.traces.pushed(channel.subject, state.at, started_s, len(subscribers))
         # The slices and what ran between them, which is what the last subscriber waited.
         channel.push_seconds.observe(self._clock.monotonic_s() - started_s)
         if committed_ms:

@@ -20,6 +20,7 @@ from server.errors import CacheError, StoreError
 from server.live.hub import Hub
 from server.store.listening import Listening
 from server.telemetry import LISTENER_RECONNECTS, NOTIFY_LAG_SECONDS
+from server.tracing import Traces
 
 log = structlog.get_logger()
 
@@ -84,6 +85,7 @@ class Listener:
         self._to_read: set[int] = set()  # shows whose counts may be wrong
         self._has_work = asyncio.Event()
         self.is_listening = False
+        self.traces: Traces | None = None  # app gives some when they are wanted
 
     async def run(self) -> None:
         """Listens until cancelled."""
@@ -168,6 +170,8 @@ class Listener:
         commits = _commits_decoder.decode(payload)
         if commits.ms:
             NOTIFY_LAG_SECONDS.observe(max(0, self._clock.now_ms() - commits.ms) / 1000)
+        if self.traces is not None:
+            self.traces.notified(commits.shard, commits.at, commits.entries, commits.ms)
         self._sources.committed(commits.shard, commits.entries)
 
     def _on_show(self, payload: str) -> None:

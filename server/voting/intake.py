@@ -20,6 +20,7 @@ from server.errors import CacheError, CacheUnavailable, Refused, StoreError
 from server.protocol.codes import Code
 from server.store.database import Database
 from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
+from server.tracing import Traces
 from server.voting.log import CAST_SCRIPT, open_shard, queries
 from server.voting.receipts import Batch, Receipt, Receipts, Waiter
 from server.voting.rules import pack_cast, shard_of
@@ -107,6 +108,7 @@ class Intake:
         self._seeds = Seeds(database, shard_count, self._resume)
         self._ticketless: dict[tuple[int, int], float] = {}  # (show, user) -> until when the database is believed
         self._cast_number = 0
+        self.traces: Traces | None = None  # app gives some when they are wanted
         self._queued_s = 0.0  # when the oldest cast of the queue came
         self._is_busy = False
         self._is_in_round = False
@@ -203,7 +205,8 @@ class Intake:
         cast_count = sum(map(len, by_shard.values()))
         self._is_busy = cast_count >= BUSY_ROUND_CASTS
         started_s = self._clock.monotonic_s()
-        INTAKE_WAIT_SECONDS.observe(started_s - self._queued_s)
+        queued_s = self._queued_s
+        INTAKE_WAIT_SECONDS.observe(started_s - queued_s)
         try:
             replies = await self._ask(commands)
         except (CacheError, StoreError) as error:
@@ -221,7 +224,9 @@ class Intake:
             if position == _COLD_SHARD:
                 await self._open_cold_shard(shard, casts)
             else:
-                self._answer(shard, position, casts, answers)
+                taken_count = self._answer(shard, position, casts, answers)
+                if self.traces is not None and taken_count:
+                    self.traces.logged(shard, position, taken_count, queued_s=queued_s, sent_s=started_s)
         PENDING_CASTS.set(self._waiting_count + self.receipts.cast_count)
 
     async def _ask(self, commands: list[Command]) -> list[bytes]:
@@ -265,7 +270,8 @@ class Intake:
         shows, ballots = self._seeds.take(shard)
         return _encode((self._votes_per_day_max, shows, ballots, [cast.packed for cast in casts]))
 
-    def _answer(self, shard: int, position: int, casts: list[Cast], answers: list[list[int | str]]) -> None:
+    def _answer(self, shard: int, position: int, casts: list[Cast], answers: list[list[int | str]]) -> int:
+        """Gives: how many casts are in the log."""
         receipts: list[Receipt] = []
         for cast, answer in zip(casts, answers, strict=True):
             code = answer[0]
@@ -284,6 +290,7 @@ class Intake:
                 _refuse(cast, _refusal(answer))
         if receipts:
             self.receipts.add(Batch(shard, position, self._clock.monotonic_s(), receipts))
+        return len(receipts)
 
     def _is_worth_a_look(self, cast: Cast) -> bool:
         """Whether the database may know of a ticket that Valkey does not."""

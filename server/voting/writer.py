@@ -19,6 +19,7 @@ from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
 from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, WRITER_LAG_MS
+from server.tracing import Traces
 from server.voting.folding import Folded, ShardBatch, fold, take_entries
 from server.voting.leases import Leases
 from server.voting.log import decode_entry, open_shard, queries, read_commands, trim_command
@@ -58,6 +59,7 @@ class Writer:
         self._trims: list[Command] = []
         self._suspects: dict[int, int] = {}  # shard -> Valkey's `last` that is not in its log
         self._upkept_s = -1e9
+        self.traces: Traces | None = None  # app gives some when they are wanted
 
     async def run(self) -> None:
         """Works until cancelled; engines that are away are waited for."""
@@ -160,6 +162,9 @@ class Writer:
         VOTES_COMMITTED.inc(changed_count)
         COMMIT_VOTES.observe(len(folded.votes))
         COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
+        if self.traces is not None:
+            for batch in batches:
+                self.traces.committed(batch.shard, [entry.position for entry in batch.entries], started_s)
         oldest_ms = min(batch.entries[0].position >> SEQ_BITS for batch in batches)
         WRITER_LAG_MS.set(max(0, self._clock.now_ms() - oldest_ms))
         await self._reset_forked(batches)

@@ -1,0 +1,133 @@
+"""Traces of votes: one from the cast to the push, whichever nodes it passes through; none unless asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from aiohttp import web
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from server import app, tracing
+from server.errors import SetupError
+from server.settings import Settings
+from server.tracing import open_traces, traces_to
+from tests.support.talker import Talker
+from tests.support.theatre import Theatre, running_node, until
+
+STAGES = ["cast", "script", "commit", "notify", "push"]
+
+
+async def test_a_vote_is_one_trace(
+    theatre: Theatre, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stages share a trace, follow its first span, and say where in the log they are."""
+    memory = InMemorySpanExporter()
+
+    def to_memory(_endpoint: str, ratio: float, node: str, shard_count: int) -> tracing.Traces:
+        return traces_to(SimpleSpanProcessor(memory), ratio, node, shard_count)
+
+    monkeypatch.setattr(app, "open_traces", to_memory)
+    show = await theatre.show(7)
+    async with running_node(database_url, redis_url, otlp_endpoint="http://collector", traces_ratio=1.0) as node:
+        async with Talker.connect(node.url) as fan:
+            await fan.hello(await theatre.token())
+            await fan.watch("votes:7")
+            at = (await fan.cast(7, (show.first, "up")))["at"]
+            await fan.push("votes:7")
+
+            async def are_told() -> Any:
+                told = {span.name: span for span in memory.get_finished_spans()}
+                return told if len(told) == len(STAGES) else None
+
+            spans = await until(are_told)
+            await fan.ok("ballot", show=7)
+        assert len(memory.get_finished_spans()) == len(STAGES)  # reading a ballot logs nothing
+    assert sorted(spans) == sorted(STAGES)
+    first = spans["cast"].context
+    assert spans["cast"].parent is None
+    for name in STAGES[1:]:
+        assert (spans[name].context.trace_id, spans[name].parent.span_id) == (first.trace_id, first.span_id)
+    for span in spans.values():
+        assert (span.attributes["shard"], span.attributes["position"]) == (7, at)
+        assert span.start_time <= span.end_time
+        assert span.resource.attributes["service.instance.id"] == node._fleet.node
+    assert spans["cast"].start_time <= spans["script"].start_time
+    assert spans["push"].attributes["subscribers"] == 1
+    assert spans["cast"].attributes["casts"] == 1
+
+
+def test_nodes_draw_alike() -> None:
+    """Which entries are sampled, and their ids, follow from the log alone."""
+    drawn = []
+    for node in ("a", "b"):
+        memory = InMemorySpanExporter()
+        traces = traces_to(SimpleSpanProcessor(memory), 0.25, node, 16)
+        for position in range(400):
+            traces.committed(3, [position], time.monotonic())
+        drawn.append(
+            {(s.context.trace_id, s.parent.span_id, s.attributes["position"]) for s in memory.get_finished_spans()}
+        )
+    assert drawn[0] == drawn[1]
+    assert 50 < len(drawn[0]) < 150
+
+
+def test_a_push_tells_of_what_it_contains() -> None:
+    """Of every commit up to its position, once, and of its own shard's only; what nobody pushes is forgotten."""
+    memory = InMemorySpanExporter()
+    traces = traces_to(SimpleSpanProcessor(memory), 1.0, "node", 16)
+    for shard, at, entry in ((7, 20, 19), (7, 20, 20), (7, 30, 30), (8, 20, 20)):
+        traces.notified(shard, at, [entry], 0)
+    for _ in range(2):
+        traces.pushed(23, 25, time.monotonic(), 1)
+    pushed = [s.attributes["position"] for s in memory.get_finished_spans() if s.name == "push"]
+    assert pushed == [19, 20]
+    traces.notified(1, 1, range(2 * tracing.AWAITING_PUSH_MAX), 0)
+    assert len(traces._awaiting) == tracing.AWAITING_PUSH_MAX
+
+
+async def test_they_go_to_a_collector() -> None:
+    """Over HTTP, at the latest when the node stops."""
+    bodies: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        bodies.put_nowait(await request.read())
+        return web.Response()
+
+    collector = web.Application()
+    collector.add_routes([web.post("/v1/traces", take)])
+    runner = web.AppRunner(collector)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        port = runner.addresses[0][1]
+        traces = open_traces(f"http://127.0.0.1:{port}", 1.0, "node", 16)
+        traces.committed(7, [1], time.monotonic())
+        await asyncio.to_thread(traces.close)
+        assert b"commit" in bodies.get_nowait()
+    finally:
+        await runner.cleanup()
+
+
+def test_without_a_collector_nothing_is_loaded() -> None:
+    """A node that nobody asks for traces does not even import what makes them; the Valkey client has the API's names in use."""
+    code = "import sys, server.app; sys.exit('opentelemetry.sdk.trace' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, when it is missing; and a ratio is one."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with pytest.raises(SetupError, match=r"mysetlist\[otel\]"):
+        open_traces("http://collector", 1.0, "node", 16)
+    environ = {"MYSETLIST_SECRET": "s" * 32, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert Settings.from_environ(environ).traces_ratio == 0.01
+    for ratio in ("2", "-1", "much", "nan"):
+        with pytest.raises(SetupError, match="OTEL_TRACES_SAMPLER_ARG"):
+            Settings.from_environ(environ | {"OTEL_TRACES_SAMPLER_ARG": ratio})
