@@ -25,6 +25,7 @@ from server.live.progress import bound_connections
 from server.live.routes import LiveRoutes
 from server.live.seats import Seats
 from server.live.sockets import Sockets
+from server.live.sse import EVENTS, EventRoutes
 from server.observing import add_request_id, observer
 from server.openapi import document_endpoint
 from server.people.accounts import AccountRoutes
@@ -306,7 +307,7 @@ class Node:
         bearers = Bearers(self._databases.requests, self._clock, authenticate, self._provider, sign_in)
         self.endpoints = self._endpoints()
         self.endpoints.append(asyncapi_endpoint())
-        self.endpoints.append(document_endpoint(self.endpoints))
+        self.endpoints.append(document_endpoint([*self.endpoints, EVENTS]))
         services = Services(
             hub=self._feeds.hub,
             seats=Seats(settings.limits),
@@ -326,7 +327,8 @@ class Node:
         identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
         counted = counting(identify, self._turnstile.count_request)
         app.add_routes(routes_of(self.endpoints, counted, TOKEN_TTL_S, address_of))
-        app.add_routes(LiveRoutes(services, self._sockets, identify, address_of).routes())
+        for routes in (LiveRoutes, EventRoutes):
+            app.add_routes(routes(services, self._sockets, identify, address_of).routes())
         app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
         return Runner(app, settings.limits.handshake_s, handler_cancellation=True, shutdown_timeout=2.0)
 

@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import structlog
@@ -24,13 +24,14 @@ from server.live.seats import NOBODY, Bucket, Seats
 from server.protocol.codes import (
     CLOSE_BAD_TOKEN,
     CLOSE_BANNED,
+    CLOSE_DRAIN,
     CLOSE_NORMAL,
     CLOSE_SLOW,
     CLOSE_TOO_MANY,
     NO_GOODBYE,
     Code,
 )
-from server.protocol.frames import close_frame, pong_frame, text_frame
+from server.protocol.frames import close_frame, ping_frame, pong_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.messages import (
     BadRequest,
@@ -53,6 +54,8 @@ PENDING_PER_CONNECTION_MAX = 256
 UNREAD_S_MAX = 1.0
 # So long before its token ends a client is told to say hello with a new one.
 EXPIRY_NOTICE_MS = 60_000
+
+_PING = ping_frame()
 
 # Why somebody is not let in, and how the connection ends then.
 _NOT_LET_IN = {
@@ -104,6 +107,8 @@ class Connection(Subscriber):
         "_bucket", "_close_code", "_seat", "_socket", "_was_malformed", "address", "alarm_ms", "has_asked", "heard_s", "identity",
         "number", "opened_ms", "opened_s", "pending_count", "pinged_s", "progress", "request_id", "services",
     )  # fmt: skip
+
+    kind: Literal["websocket", "events"] = "websocket"
 
     def __init__(
         self,
@@ -190,6 +195,16 @@ class Connection(Subscriber):
         self.reply_error(None, Refused(code, end.reason))
         self.hang_up(end.close_code, reason)
 
+    def ping(self, now_s: float) -> None:
+        """Asks whether somebody is there."""
+        self.pinged_s = now_s
+        self.write(_PING)
+
+    def send_away(self, min_ms: int, max_ms: int) -> None:
+        """The node is stopping: says when to come back, and hangs up."""
+        self.write(text_frame(b'{"drain":{"min_ms":%d,"max_ms":%d}}' % (min_ms, max_ms)))
+        self.hang_up(CLOSE_DRAIN, "drain")
+
     def hang_up(self, close_code: int, reason: str) -> None:
         """Says goodbye and hangs up once it is sent, without waiting for an answer."""
         self._close_code = close_code
@@ -212,6 +227,10 @@ class Connection(Subscriber):
             self.hang_up_slow()
             return
         self.transport.write(frame)
+
+    def notify(self, payload: bytes) -> None:
+        """Says something that nobody asked for; payload is a JSON object."""
+        self.write(text_frame(payload))
 
     def reply(self, request_id: int, payload: bytes) -> None:
         """Answers a request; payload is a JSON object."""

@@ -27,12 +27,12 @@ from server.protocol.addresses import network_of
 from server.protocol.codes import CLOSE_NORMAL
 from server.protocol.cursors import IdPlace, cut_page
 from server.protocol.fleet import ChannelInfo, ConnectionInfo, ConnectionPage, NodeInfo, Question, Reply
-from server.protocol.frames import text_frame
 from server.protocol.instants import from_ms
 from server.telemetry import BUFFER_BYTES, SOCKETS_BEHIND
 
 if TYPE_CHECKING:
     from server.live.connection import Connection as Client
+    from server.live.sse import EventStream
 
 log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ class Fleet:
         channels = self._hub.channels()
         lags = self._hub.lags
         buffer_bytes = sum([connection.transport.get_write_buffer_size() for connection in connections])
-        behind_count = sum([connection.blocked_since_s is not None for connection in connections])
+        behind_count = sum([connection.behind_count > 0 for connection in connections])
         BUFFER_BYTES.set(buffer_bytes)
         SOCKETS_BEHIND.set(behind_count)
         told = sorted(channels, key=lambda channel: len(channel.subscribers), reverse=True)[:CHANNELS_TOLD_MAX]
@@ -150,12 +150,12 @@ class Fleet:
         page, cursor = cut_page(found[: limit + 1], limit, lambda connection: IdPlace(connection.number))
         return ConnectionPage(items=[self._connection_info(connection) for connection in page], next=cursor)
 
-    def _connection_info(self, connection: Client) -> ConnectionInfo:
+    def _connection_info(self, connection: Client | EventStream) -> ConnectionInfo:
         who = connection.identity
         return ConnectionInfo(
             id=f"{self.node}-{connection.number}",
             request_id=connection.request_id,
-            kind="websocket",
+            kind=connection.kind,
             user=None if who is None else who.user_id,
             role="reader" if who is None else who.role,
             address=network_of(connection.address),
@@ -222,13 +222,13 @@ class Fleet:
         return 0
 
     async def _close_channel(self, name: str) -> int:
-        notice = text_frame(b'{"unsubscribed":{"channels":[%b]}}' % orjson.dumps(name))
+        notice = b'{"unsubscribed":{"channels":[%b]}}' % orjson.dumps(name)
         watchers = [c for c in self._sockets.connections() if name in c.channels]
         for number, connection in enumerate(watchers):
             if number % CLOSE_SLICE == CLOSE_SLICE - 1:
                 await asyncio.sleep(0)
             self._hub.leave(connection, name)
-            connection.write(notice)
+            connection.notify(notice)
         log.info("channel.closed_by_staff", channel=name, subscribers=len(watchers))
         return len(watchers)
 

@@ -58,19 +58,33 @@ class Transport(Protocol):
         """Hangs up at once."""
 
 
+class WireFormat(Protocol):
+    """How a push is written down for one kind of client; once for all of them."""
+
+    def frame(self, name: str, at: int, fields: bytes) -> bytes:
+        """A push of a channel. Takes: fields of a JSON object, without its braces."""
+
+
+class _WebSocket:
+    def frame(self, name: str, at: int, fields: bytes) -> bytes:
+        return text_frame(push_json(name, at, fields))
+
+
 class Subscriber:
     """A socket that watches channels.
 
-    Takes: transport; descriptor of its plain socket, or -1 when bytes may only go through the transport (TLS)
+    Takes: transport; descriptor of its plain socket, or -1 when bytes may only go through the transport
     """
 
-    __slots__ = ("blocked_since_s", "channels", "descriptor", "skipped_count", "transport")
+    __slots__ = ("behind_count", "channels", "descriptor", "skipped_count", "transport")
+
+    wire_format: WireFormat = _WebSocket()
 
     def __init__(self, transport: Transport, descriptor: int = -1) -> None:
         self.transport = transport
         self.descriptor = descriptor
         self.channels: set[str] = set()
-        self.blocked_since_s: float | None = None  # since when it has been skipping states
+        self.behind_count = 0  # channels of which it has skipped a state
         self.skipped_count = 0  # states it was not sent
 
 
@@ -185,9 +199,8 @@ class Hub:
         if channel.moved is not None:
             channel.moved.add(subscriber)
         if subscriber in channel.behind:
-            # Whether it is still stuck, its next push of another channel finds out.
             channel.behind.discard(subscriber)
-            subscriber.blocked_since_s = None
+            subscriber.behind_count -= 1
         subscriber.channels.discard(name)
         SUBSCRIPTIONS.dec()
         if not channel.subscribers and channel.state is not None:
@@ -311,15 +324,18 @@ class Hub:
         started_s = self._clock.monotonic_s()
         state = channel.state
         assert state is not None
-        frame = whole_frame = b""
-        if channel.behind:
-            whole_frame = _push_frame(channel.name, state.at, state.whole_fields())
+        change = b""
         if channel.is_changed:
             channel.is_changed = False
-            frame = _push_frame(channel.name, state.at, state.change())
+            change = state.change()
             subscribers = list(channel.subscribers)
         else:
             subscribers = list(channel.behind)
+        whole = state.whole_fields() if channel.behind else b""
+        frames = {
+            wire: (wire.frame(channel.name, state.at, change), wire.frame(channel.name, state.at, whole))
+            for wire in {subscriber.wire_format for subscriber in subscribers}
+        }
         self.push_count += 1
         channel.push_count += 1
         committed_ms, channel.committed_ms = channel.committed_ms, 0
@@ -327,7 +343,7 @@ class Hub:
         for start in range(0, len(subscribers), SLICE_SOCKETS):
             if start:
                 await asyncio.sleep(0)
-            self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frame, whole_frame)
+            self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frames)
         channel.moved = None
         if self.traces is not None and channel.kind == "votes":
             self.traces.pushed(channel.subject, state.at, started_s, len(subscribers))
@@ -341,7 +357,9 @@ class Hub:
             # They get the whole state as soon as they can take it, even if nothing changes any more.
             self._schedule(channel)
 
-    def _write_slice(self, channel: Channel, subscribers: list[Subscriber], frame: bytes, whole_frame: bytes) -> None:
+    def _write_slice(
+        self, channel: Channel, subscribers: list[Subscriber], frames: dict[WireFormat, tuple[bytes, bytes]]
+    ) -> None:
         behind, moved = channel.behind, channel.moved
         skipped_count = written_count = 0
         for subscriber in subscribers:
@@ -350,15 +368,16 @@ class Hub:
                 continue
             waiting_bytes = transport.get_write_buffer_size()
             if waiting_bytes > self._buffer_bytes_max:
-                behind.add(subscriber)
-                if subscriber.blocked_since_s is None:
-                    subscriber.blocked_since_s = self._clock.monotonic_s()
+                if subscriber not in behind:
+                    behind.add(subscriber)
+                    subscriber.behind_count += 1
                 subscriber.skipped_count += 1
                 skipped_count += 1
                 continue
+            frame, whole_frame = frames[subscriber.wire_format]
             if behind and subscriber in behind:
                 behind.discard(subscriber)
-                subscriber.blocked_since_s = None
+                subscriber.behind_count -= 1
                 transport.write(whole_frame)
             elif waiting_bytes or subscriber.descriptor < 0:
                 transport.write(frame)
@@ -388,8 +407,9 @@ def _write_through(subscriber: Subscriber, frame: bytes) -> None:
         subscriber.transport.write(frame[written:])
 
 
-def _push_frame(name: str, at: int, fields: bytes) -> bytes:
-    return text_frame(b'{"ch":"%b","at":%d,%b}' % (name.encode(), at, fields))
+def push_json(name: str, at: int, fields: bytes) -> bytes:
+    """What a push says, whatever carries it."""
+    return b'{"ch":"%b","at":%d,%b}' % (name.encode(), at, fields)
 
 
 def _tally(state: State) -> TallyState:

@@ -1,4 +1,4 @@
-"""All open websockets of a node: pings, the slow and the dead, and sending everybody away."""
+"""All open websockets and event streams of a node: pings, the slow and the dead, and sending everybody away."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import asyncio
 import random
 from collections.abc import Mapping
 
-import orjson
 import structlog
 
 from server.clock import Clock
 from server.errors import Disconnect
 from server.live.connection import PING_INTERVAL_S, Connection
-from server.protocol.codes import CLOSE_DRAIN, CLOSE_NORMAL, CLOSE_REASONS, CLOSE_STALE, NO_GOODBYE
-from server.protocol.frames import ping_frame, text_frame
+from server.live.sse import EventStream
+from server.protocol.codes import CLOSE_NORMAL, CLOSE_REASONS, CLOSE_STALE, NO_GOODBYE
 from server.protocol.identity import Identity
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 from server.telemetry import CLOSES, SOCKETS
 
 log = structlog.get_logger()
-
-_WEBSOCKETS = SOCKETS.labels("websocket")
 
 SWEEP_INTERVAL_S = 1.0
 PONG_TIMEOUT_S = 10.0
@@ -35,27 +32,29 @@ class Sockets:
     def __init__(self, clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
         self._clock = clock
         self._limits = limits
-        self._connections: set[Connection] = set()
+        self._connections: set[Connection | EventStream] = set()
         self._opened_count = 0
         self.is_draining = False
 
     def __len__(self) -> int:
         return len(self._connections)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Connection | EventStream) -> None:
         """A socket was opened."""
         self._opened_count += 1
         connection.number = self._opened_count
         self._connections.add(connection)
-        _WEBSOCKETS.set(len(self._connections))
+        SOCKETS.labels(connection.kind).inc()
 
-    def remove(self, connection: Connection) -> None:
-        """A socket is gone."""
+    def remove(self, connection: Connection | EventStream) -> None:
+        """A socket is gone; again: nothing."""
+        if connection not in self._connections:
+            return
         self._connections.discard(connection)
         code = connection.close_code
         # Clients may send any number: what is none of ours must not make a series of its own.
         CLOSES.labels(str(code) if code in CLOSE_REASONS or code == NO_GOODBYE else "other").inc()
-        _WEBSOCKETS.set(len(self._connections))
+        SOCKETS.labels(connection.kind).dec()
 
     def hang_up_user(self, user_id: int) -> int:
         """Ends every connection of a user to this node, and gives how many; their pages come back."""
@@ -64,7 +63,7 @@ class Sockets:
             connection.hang_up(CLOSE_NORMAL, "account erased")
         return len(theirs)
 
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Connection | EventStream]:
         """All of them."""
         return list(self._connections)
 
@@ -89,7 +88,6 @@ class Sockets:
     def sweep(self) -> None:
         """One round over all sockets."""
         now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
-        ping = ping_frame()
         for connection in list(self._connections):
             quiet_s = now_s - connection.heard_s
             # First, and of those that were sent away too: a goodbye that is not taken would keep them for ever.
@@ -106,17 +104,14 @@ class Sockets:
             elif now_ms >= connection.alarm_ms:
                 connection.on_alarm(now_ms)
             elif quiet_s >= PING_INTERVAL_S and now_s - connection.pinged_s >= PING_INTERVAL_S:
-                connection.pinged_s = now_s
-                connection.write(ping)
+                connection.ping(now_s)
 
     async def drain(self, slice_pause_s: float = 0.02) -> None:
         """Tells every client when to come back, and hangs up, in slices and random order."""
         self.is_draining = True
-        notice = text_frame(orjson.dumps({"drain": {"min_ms": DRAIN_MIN_MS, "max_ms": DRAIN_MAX_MS}}))
         connections = list(self._connections)
         random.shuffle(connections)
         for start in range(0, len(connections), DRAIN_SLICE_SOCKETS):
             for connection in connections[start : start + DRAIN_SLICE_SOCKETS]:
-                connection.write(notice)
-                connection.hang_up(CLOSE_DRAIN, "drain")
+                connection.send_away(DRAIN_MIN_MS, DRAIN_MAX_MS)
             await asyncio.sleep(slice_pause_s)

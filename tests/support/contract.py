@@ -14,6 +14,7 @@ from unittest.mock import Mock
 import asyncpg
 
 from server.app import Databases, Node
+from server.live.sse import EVENTS
 from server.openapi import describe
 from server.people.sessions import mint_token
 from server.protocol.endpoints import Endpoint
@@ -43,7 +44,7 @@ def title(endpoint: Endpoint) -> str:
 
 
 ENDPOINTS = served_endpoints()
-DOCUMENT: dict[str, Any] = {**describe(ENDPOINTS)}
+DOCUMENT: dict[str, Any] = {**describe([*ENDPOINTS, EVENTS])}
 
 
 # Whatever has an id: the sample data and who asks have one with this id.
