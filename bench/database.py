@@ -4,7 +4,7 @@
         [--batches 10] [--batch 2000] [--seed 1]
 
 Starts a PostgreSQL of its own with two databases of the same shows: one without votes, and one with `--votes` of them.
-Batches go through commit_votes with the writer's rights, every trigger and the history on, one after the other, by
+Batches go through commit_log with the writer's rights, every trigger and the history on, one after the other, by
 turns into the one and the other database. Reads go through what the server itself calls, with a request's rights.
 Prints one JSON object; asserts nothing.
 """
@@ -37,6 +37,7 @@ from server.insight.statistics import queries as insight
 from server.settings import data_folder as server_folder
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.migrations import migrate_up
+from server.voting.folding import Folded
 from server.voting.log import queries as voting
 from server.voting.rules import shard_of
 
@@ -213,10 +214,11 @@ async def _commit(stage: Stage, size: int) -> float:
         "spent_user_ids": users,
         "spent_days": [today] * len(users),
         "spent": [stage.chance.randint(1, 99) for _ in users],
+        **Folded().mark_parameters(),
     }
     async with stage.database.connection() as connection:
         began_s = time.perf_counter()
-        changed = await voting.commit_votes(connection, **arguments)
+        changed = await voting.commit_log(connection, **arguments)
         taken_s = time.perf_counter() - began_s
     if changed < 0:
         raise SystemExit("another writer moved a position")

@@ -13,17 +13,18 @@ from aiohttp import web
 
 from server.admin.subscriptions import SubscriptionRoutes
 from server.asyncapi import asyncapi_endpoint
+from server.cache.connection import Connection
 from server.catalog.routes import CatalogRoutes
 from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
 from server.feeds import Feeds
 from server.insight.routes import InsightRoutes
-from server.live.connection import Services
 from server.live.fleet import Fleet
 from server.live.listener import Listener, Sources
 from server.live.progress import bound_connections
 from server.live.routes import LiveRoutes
 from server.live.seats import Seats
+from server.live.services import Services
 from server.live.sockets import Sockets
 from server.live.sse import EVENTS, EventRoutes
 from server.observing import add_request_id, observer
@@ -36,6 +37,7 @@ from server.people.mail.queueing import Queueing
 from server.people.mail.routes import MailRoutes
 from server.people.mail.sender import Sender
 from server.people.mail.smtp import MailServer
+from server.people.marks import Marks
 from server.people.moderation import ModerationRoutes
 from server.people.privacy import PrivacyRoutes
 from server.people.profiles import ProfileRoutes
@@ -94,7 +96,16 @@ class Node:
         self._databases = databases
         database = databases.writer
         self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
-        self._feeds = Feeds(database, self._tallies, clock, buffer_bytes_max=settings.limits.send_buffer_bytes)
+        self._name = secrets.token_hex(4)
+        self._valkey = Connection(settings.redis_url)  # for what may wait a little: presence
+        self._feeds = Feeds(
+            database,
+            self._tallies,
+            clock,
+            node=self._name,
+            ask=self._valkey.ask,
+            buffer_bytes_max=settings.limits.send_buffer_bytes,
+        )
         self._turnstile = Turnstile(settings.redis_url, clock, settings.limits)
         self._upkeep = Upkeep(databases.owner, settings.redis_url, clock, is_own=has_own_database)
         self._sockets = Sockets(clock, settings.limits)
@@ -107,8 +118,9 @@ class Node:
             votes_per_day_max=settings.votes_per_day_max,
             why_refused=self._standing.why_refused,
         )
+        self._marks = Marks(database, clock, self._intake.submit_mark)
         self._writer = Writer(settings.redis_url, database, clock, shard_count=shard_count)
-        self._fleet = Fleet(secrets.token_hex(4), settings.redis_url, self._feeds.hub, self._sockets, clock)
+        self._fleet = Fleet(self._name, settings.redis_url, self._feeds.hub, self._sockets, clock)
         self._listener = Listener(
             database.url,
             self._feeds.hub,
@@ -117,6 +129,7 @@ class Node:
                 fetch_positions=voting_log.queries.fetch_show_positions,
                 reload_tallies=self._feeds.reload_tallies,
                 reload_show=self._feeds.reload_show,
+                compare_crowds=self._feeds.compare_crowds,
                 reload_all=self._feeds.reload_all,
                 poll_hot=self._feeds.poll_hot,
                 asked=self._fleet.hear,
@@ -200,6 +213,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         await self._tallies.close()
+        await self._valkey.close()
         await self._turnstile.close()
         if self._provider is not None:
             await self._provider.close()
@@ -277,7 +291,7 @@ class Node:
             *self._upkeep.endpoints(),
             *SubscriptionRoutes(self._databases.owner, self._fleet).endpoints(),
             *ProfileRoutes(requests).endpoints(),
-            *FollowRoutes(requests).endpoints(),
+            *FollowRoutes(requests, self._marks).endpoints(),
             *ReviewRoutes(requests).endpoints(),
             *ReportRoutes(requests).endpoints(),
             *ModerationRoutes(requests).endpoints(),
@@ -312,8 +326,9 @@ class Node:
             hub=self._feeds.hub,
             seats=Seats(settings.limits),
             clock=self._clock,
-            node=self._fleet.node,
+            node=self._name,
             submit=self._intake.submit,
+            mark=self._marks.submit,
             authenticate=bearers.identify,
             why_banned=self._standing.why_banned,
             count_entry=self._turnstile.count_entry,

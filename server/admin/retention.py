@@ -20,6 +20,7 @@ SERVICE_HEALTH_DAYS = 400
 OPERATIONS_DAYS = 400
 # A stale answer is worth keeping for its etag.
 ANSWERS_DAYS = 30
+ACTIVITY_DAYS = 90
 ORPHANS_DAYS = 30
 # Rows in one transaction, and users in one cleanup.
 BATCH_ROWS = 10_000
@@ -90,6 +91,7 @@ OLD: dict[str, Step] = {
     "sync_jobs": _imports,
     "service_health": _service_health,
     "operations": _operations,
+    "activity": _in_batches(queries.delete_activity, ACTIVITY_DAYS),
     "provider_answers": _in_batches(queries.delete_answers, ANSWERS_DAYS),
 }
 # Whoever looks for orphans reads the whole history, so they go only when somebody asks.

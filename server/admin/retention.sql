@@ -104,6 +104,18 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_activity$
+-- takes: days, count
+-- gives: how many events were deleted
+with gone as (
+    delete from activity
+     where position = any(array(select position from activity
+                                 where created_at < now() - make_interval(days => :days::int)
+                                 order by created_at limit :count::bigint))
+    returning 1
+)
+select count(*) from gone;
+
 -- name: orphaned_users
 -- takes: days, count
 -- gives: the ids of anonymous users of whom there is nothing at all, and whose last token ended so many days ago: a

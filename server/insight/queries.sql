@@ -25,6 +25,10 @@ select rank, artist_id, slug, name, score, vote_count, follower_count, show_coun
   from get_trending_artists((:count::bigint)::int)
  order by rank;
 
+-- name: ranking_position$
+-- gives: now, on the scale of log positions
+select (extract(epoch from clock_timestamp()) * 1000)::bigint << 10;
+
 -- name: show_of_reference^
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- gives: 0..1 row

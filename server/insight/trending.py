@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from server.store.queries import load_queries
 
 REFRESH_EVERY_S = 60.0
 TRENDING_MAX = PAGE_MAX
+RANKED = 20
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -93,6 +94,21 @@ class TrendingArtists(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     formula: Formula
     refreshed_at: datetime | None
     items: list[TrendingArtist]
+
+
+async def fetch_ranking(db: Database) -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """What `trending` shows: the first RANKED shows and artists, by the clock of the database as the position.
+
+    Raises: StoreUnavailable
+    """
+    async with db.snapshot() as connection:
+        at: int = await queries.ranking_position(connection)
+        shows = [row async for row in queries.trending_shows(connection, count=RANKED)]
+        artists = [row async for row in queries.trending_artists(connection, count=RANKED)]
+    return at, {
+        "shows": [{"id": row["show_id"], "score": round(row["score"], 3), "rank": row["rank"]} for row in shows],
+        "artists": [{"id": row["artist_id"], "score": round(row["score"], 3), "rank": row["rank"]} for row in artists],
+    }
 
 
 async def fetch_trending(db: Database, query: TrendingQuery) -> TrendingShows | TrendingArtists:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import orjson
 import structlog
 from aiohttp import WSMsgType, web
 
-from server.clock import Clock
 from server.errors import Disconnect, Refused, StoreError
-from server.live.hub import Hub, Subscriber
+from server.live.channel import Subscriber
 from server.live.progress import Progress
-from server.live.seats import NOBODY, Bucket, Seats
+from server.live.replies import Marked, MarkReply, VoteReply, error_object
+from server.live.seats import NOBODY, Bucket
+from server.live.services import Services
 from server.protocol.codes import (
     CLOSE_BAD_TOKEN,
     CLOSE_BANNED,
@@ -34,11 +34,14 @@ from server.protocol.codes import (
 from server.protocol.frames import close_frame, ping_frame, pong_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.messages import (
+    Attend,
     BadRequest,
     Ballot,
     Cast,
+    Follow,
     Hello,
     Ping,
+    Request,
     Subscribe,
     Unsubscribe,
     decode_request,
@@ -70,28 +73,6 @@ _DISMISSALS = {
     CLOSE_BAD_TOKEN: (Code.UNAUTHENTICATED, "bad token"),
     CLOSE_BANNED: (Code.FORBIDDEN, "banned"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What a connection needs from the other rooms; app hands it over.
-
-    submit:       (show, user, votes, waiter), voting.Intake.submit
-    authenticate: token or API key -> Identity; raises Refused(unauthenticated), StoreUnavailable
-    why_banned:   user -> why they may not be connected, None: they may
-    count_entry:  user -> counts one of their connections on all nodes; raises Refused(rate_limited)
-    ballot_json:  packed ballot -> JSON
-    """
-
-    hub: Hub
-    seats: Seats
-    clock: Clock
-    node: str
-    submit: Callable[[int, int, Sequence[tuple[int, str]], Any], None]
-    authenticate: Callable[[str], Awaitable[Identity]]
-    why_banned: Callable[[int], str | None]
-    count_entry: Callable[[int], Awaitable[None]]
-    ballot_json: Callable[[str], bytes]
 
 
 class Connection(Subscriber):
@@ -250,25 +231,32 @@ class Connection(Subscriber):
             self._malformed(error)
             return
         try:
-            match request:
-                case Cast():
-                    self._submit(request.id, request.show, request.votes)
-                case Ballot():
-                    self._submit(request.id, request.show, [])
-                case Ping():
-                    self.reply(request.id, b'{"time_ms":%d}' % self.services.clock.now_ms())
-                case Subscribe():
-                    await self._subscribe(request)
-                case Unsubscribe():
-                    for name in request.channels:
-                        self.services.hub.leave(self, name)
-                    self.reply(request.id, b"{}")
-                case Hello():
-                    await self._hello(request)
+            await self._answer(request)
         except Refused as error:
             self.reply_error(request.id, error)
             if isinstance(request, Hello) and error.code in _NOT_LET_IN:
                 raise _NOT_LET_IN[Code(error.code)] from error
+
+    async def _answer(self, request: Request) -> None:
+        match request:
+            case Cast():
+                self._submit(request.id, request.show, request.votes)
+            case Ballot():
+                self._submit(request.id, request.show, [])
+            case Attend():
+                await self._mark(request.id, "show", request.show, wanted=request.going)
+            case Follow():
+                await self._mark(request.id, "artist", request.artist, wanted=request.following)
+            case Ping():
+                self.reply(request.id, b'{"time_ms":%d}' % self.services.clock.now_ms())
+            case Subscribe():
+                await self._subscribe(request)
+            case Unsubscribe():
+                for name in request.channels:
+                    self.services.hub.leave(self, name)
+                self.reply(request.id, b"{}")
+            case Hello():
+                await self._hello(request)
 
     async def _slow_down(self, data: str, wait_s: float) -> None:
         """Refuses a request that came too soon, and reads no other for a while: what is sent meanwhile waits with its
@@ -318,8 +306,7 @@ class Connection(Subscriber):
             try:
                 identity = await self.services.authenticate(request.token)
             except StoreError as error:
-                log.warning("hello.unavailable", error=str(error))
-                raise Refused(Code.UNAVAILABLE, "This is unavailable for a moment.", retry_after_ms=1_000) from error
+                raise self._unavailable(error) from error
             await self._admit(identity)
         who = self.identity
         self.reply(
@@ -357,51 +344,34 @@ class Connection(Subscriber):
         self.reply(request.id, b'{"channels":{%b}}' % b",".join(parts))
 
     def _submit(self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]]) -> None:
-        if self.identity is None:
-            raise Refused(Code.UNAUTHENTICATED, "Sign in to vote.")
-        if self.pending_count >= PENDING_PER_CONNECTION_MAX:
-            raise Refused(Code.OVERLOADED, "Wait for the answers to your earlier votes first.", retry_after_ms=1_000)
-        waiter = _Reply(self, request_id, is_cast=bool(votes))
-        self.services.submit(show_id, self.identity.user_id, votes, waiter)
+        user_id = self._voter()
+        self.services.submit(show_id, user_id, votes, VoteReply(self, request_id, is_cast=bool(votes)))
         self.pending_count += 1
 
+    async def _mark(self, request_id: int, marked: Marked, subject_id: int, *, wanted: bool) -> None:
+        user_id = self._voter()
+        try:
+            await self.services.mark(marked, subject_id, user_id, MarkReply(self, request_id, marked), wanted=wanted)
+        except StoreError as error:
+            raise self._unavailable(error) from error
+        self.pending_count += 1
 
-class _Reply:
-    """Waits for the outcome of one cast, or for one ballot (voting.receipts.Waiter)."""
+    def _voter(self) -> int:
+        """The user whose cast or mark may be taken now.
 
-    __slots__ = ("_connection", "_is_cast", "_request_id")
+        Raises: Refused: unauthenticated, overloaded
+        """
+        if self.identity is None:
+            raise Refused(Code.UNAUTHENTICATED, "Sign in first.")
+        if self.pending_count >= PENDING_PER_CONNECTION_MAX:
+            raise Refused(Code.OVERLOADED, "Wait for the answers to your earlier votes first.", retry_after_ms=1_000)
+        return self.identity.user_id
 
-    def __init__(self, connection: Connection, request_id: int, *, is_cast: bool) -> None:
-        self._connection = connection
-        self._request_id = request_id
-        self._is_cast = is_cast
-
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
-        connection = self._connection
-        connection.pending_count -= 1
-        left = b"null" if remaining is None else b"%d" % remaining
-        ballot_json = connection.services.ballot_json(ballot)
-        if not self._is_cast:
-            connection.reply(self._request_id, b'{"ballot":%b,"remaining":%b}' % (ballot_json, left))
-            return
-        connection.reply(
-            self._request_id,
-            b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}' % (at, durability.encode(), ballot_json, left),
-        )
-
-    def refused(self, error: Refused) -> None:
-        self._connection.pending_count -= 1
-        self._connection.reply_error(self._request_id, error)
-
-    def committed(self, show_id: int, at: int) -> None:
-        self._connection.write(text_frame(b'{"committed":{"show":%d,"at":%d}}' % (show_id, at)))
+    def _unavailable(self, error: StoreError) -> Refused:
+        log.warning("request.unavailable", error=str(error))
+        return Refused(Code.UNAVAILABLE, "This is unavailable for a moment.", retry_after_ms=1_000)
 
 
 def _descriptor(transport: Any) -> int:
     socket = transport.get_extra_info("socket")
     return -1 if socket is None or transport.get_extra_info("sslcontext") else int(socket.fileno())
-
-
-def error_object(error: Refused) -> dict[str, Any]:
-    """An error as clients get it."""
-    return {"code": error.code, "message": error.message, "retry_after_ms": error.retry_after_ms}

@@ -21,7 +21,8 @@ from server.cache.connection import Command, Connection
 from server.cache.keys import FLEET_KEY, answers_key, node_key
 from server.clock import Clock
 from server.errors import CacheError
-from server.live.hub import Channel, Hub
+from server.live.channel import Channel
+from server.live.hub import Hub
 from server.live.sockets import Sockets
 from server.protocol.addresses import network_of
 from server.protocol.codes import CLOSE_NORMAL

@@ -9,19 +9,30 @@ Never:     awaits a socket, builds a frame twice
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 from server.clock import Clock
 from server.errors import Refused, StoreError
-from server.live.states import Counts, DocumentState, State, TallyState
-from server.protocol.channels import parse_channel
+from server.live.channel import Channel, Subscriber, WireFormat
+from server.live.states import (
+    ActivityState,
+    AttendanceState,
+    Counts,
+    DocumentState,
+    Event,
+    SongState,
+    State,
+    TallyState,
+    song_document,
+)
+from server.protocol.channels import SHOW_KINDS, no_such, parse_channel
 from server.protocol.codes import Code
-from server.protocol.frames import text_frame
 from server.protocol.limits import DEFAULT_LIMITS
-from server.telemetry import CONFLATED, FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS, PUSH_SECONDS, SUBSCRIPTIONS
+from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS, SUBSCRIPTIONS
 from server.tracing import Traces
 
 # A little more than a tenth of a second, so that no second ever sees an eleventh push, however it is cut.
@@ -37,99 +48,7 @@ LAGS_KEPT_MAX = 10_000
 
 # Reads a channel's state by kind and id; None: there is no such thing.
 Load = Callable[[str, int], Awaitable[State | None]]
-
-
-class Transport(Protocol):
-    """The part of asyncio.Transport that a push needs."""
-
-    def write(self, data: bytes) -> None:
-        """Never blocks."""
-
-    def is_closing(self) -> bool:
-        """Writing to a closing transport is an error in uvloop."""
-
-    def get_write_buffer_size(self) -> int:
-        """Bytes that the peer has not taken yet."""
-
-    def close(self) -> None:
-        """Hangs up once everything is sent."""
-
-    def abort(self) -> None:
-        """Hangs up at once."""
-
-
-class WireFormat(Protocol):
-    """How a push is written down for one kind of client; once for all of them."""
-
-    def frame(self, name: str, at: int, fields: bytes) -> bytes:
-        """A push of a channel. Takes: fields of a JSON object, without its braces."""
-
-
-class _WebSocket:
-    def frame(self, name: str, at: int, fields: bytes) -> bytes:
-        return text_frame(push_json(name, at, fields))
-
-
-class Subscriber:
-    """A socket that watches channels.
-
-    Takes: transport; descriptor of its plain socket, or -1 when bytes may only go through the transport
-    """
-
-    __slots__ = ("behind_count", "channels", "descriptor", "skipped_count", "transport")
-
-    wire_format: WireFormat = _WebSocket()
-
-    def __init__(self, transport: Transport, descriptor: int = -1) -> None:
-        self.transport = transport
-        self.descriptor = descriptor
-        self.channels: set[str] = set()
-        self.behind_count = 0  # channels of which it has skipped a state
-        self.skipped_count = 0  # states it was not sent
-
-
-class Channel:
-    """One channel with at least one subscriber, or one that is being joined."""
-
-    __slots__ = (
-        "backlog",
-        "behind",
-        "committed_ms",
-        "conflated",
-        "due_s",
-        "is_changed",
-        "is_waiting",
-        "kind",
-        "lag_ms",
-        "loading",
-        "moved",
-        "name",
-        "push_count",
-        "push_seconds",
-        "state",
-        "subject",
-        "subscribers",
-    )
-
-    def __init__(self, name: str, kind: str, subject: int) -> None:
-        self.name = name
-        self.kind = kind
-        self.subject = subject  # the show's id
-        self.state: State | None = None  # None: still being read
-        self.loading: asyncio.Future[State | None] | None = None
-        self.backlog: list[Callable[[State], object]] = []  # changes that came while the state was being read
-        self.subscribers: set[Subscriber] = set()
-        self.behind: set[Subscriber] = set()  # have skipped a push: get the whole state next
-        # Joined or left during the present push: have a newer state than its frame, or want none.
-        self.moved: set[Subscriber] | None = None  # None: nothing is being pushed
-        self.is_changed = False  # since the last push
-        self.is_waiting = False  # for its next push
-        self.due_s = 0.0  # not to be pushed before
-        self.push_count = 0
-        self.push_seconds = PUSH_SECONDS.labels(kind)
-        self.conflated = CONFLATED.labels(kind)
-        self.committed_ms = 0  # when the oldest change since the last push was committed; 0: not said
-        self.lag_ms: int | None = None  # from there to the end of the last push that tells
+Known = TypeVar("Known")
 
 
 class Hub:
@@ -140,6 +59,8 @@ class Hub:
         self._buffer_bytes_max = buffer_bytes_max
         self._clock = clock
         self._channels: dict[str, Channel] = {}
+        self._watchers: dict[int, int] = {}  # show -> sockets that watch it
+        self._songs: set[int] = set()  # subjects of the channels of single songs
         self._due: list[Channel] = []
         self._has_due = asyncio.Event()
         self._loads: set[asyncio.Task[None]] = set()
@@ -168,7 +89,7 @@ class Hub:
         for name, loading in waits.items():
             try:
                 if await asyncio.shield(loading) is None:
-                    refused[name] = Refused(Code.NOT_FOUND, "No such show.")
+                    refused[name] = no_such(name.partition(":")[0])
             except Refused as error:
                 refused[name] = error
         return refused
@@ -185,6 +106,8 @@ class Hub:
         if channel.moved is not None:
             channel.moved.add(subscriber)
         if subscriber not in channel.subscribers:
+            if channel.kind in SHOW_KINDS and not _watches(subscriber, channel.subject):
+                self._watchers[channel.subject] = self._watchers.get(channel.subject, 0) + 1
             channel.subscribers.add(subscriber)
             subscriber.channels.add(name)
             SUBSCRIPTIONS.inc()
@@ -202,14 +125,30 @@ class Hub:
             channel.behind.discard(subscriber)
             subscriber.behind_count -= 1
         subscriber.channels.discard(name)
+        if channel.kind in SHOW_KINDS and not _watches(subscriber, channel.subject):
+            self._forget_watcher(channel.subject)
         SUBSCRIPTIONS.dec()
         if not channel.subscribers and channel.state is not None:
-            del self._channels[name]
+            self._close(channel)
 
     def leave_all(self, subscriber: Subscriber) -> None:
         """The socket is gone."""
         for name in list(subscriber.channels):
             self.leave(subscriber, name)
+
+    def _forget_watcher(self, show_id: int) -> None:
+        if self._watchers[show_id] == 1:
+            del self._watchers[show_id]
+        else:
+            self._watchers[show_id] -= 1
+
+    def watcher_count(self, show_id: int) -> int:
+        """How many sockets watch at least one channel of a show."""
+        return self._watchers.get(show_id, 0)
+
+    def watchers(self, shows_max: int) -> dict[int, int]:
+        """The same of all shows that are watched, of the first `shows_max` of them."""
+        return dict(itertools.islice(self._watchers.items(), shows_max))
 
     def watched(self, kind: str) -> dict[int, int]:
         """Subjects of all channels of a kind whose state is known -> its position."""
@@ -219,23 +158,56 @@ class Hub:
         """All channels."""
         return list(self._channels.values())
 
+    def watched_tallies(self) -> dict[int, int]:
+        """Shows of which counts are shown, all or a song's -> the oldest position of what is."""
+        found = self.watched("votes")
+        for song in self._songs:
+            state = self._channels[f"song:{song}"].state
+            if isinstance(state, SongState):
+                found[state.show_id] = min(state.at, found.get(state.show_id, state.at))
+        return found
+
     # ── changes
 
     def publish_tally(self, show_id: int, at: int, total: int, counts: Counts, committed_ms: int = 0) -> None:
         """New absolute counts of some songs of a show, and when they were committed [ms since 1970; 0: not said]."""
         name = f"votes:{show_id}"
-        self._change(name, lambda state: _tally(state).apply(at, total, counts))
+        self._change(name, lambda state: _of(state, TallyState).apply(at, total, counts))
         channel = self._channels.get(name)
         if channel is not None and channel.is_changed and not channel.committed_ms:
             channel.committed_ms = committed_ms
+        self._publish_songs(at, counts)
 
     def replace_tally(self, show_id: int, at: int, total: int, counts: Counts) -> None:
         """All counts of a show, read anew."""
-        self._change(f"votes:{show_id}", lambda state: _tally(state).replace(at, total, counts))
+        self._change(f"votes:{show_id}", lambda state: _of(state, TallyState).replace(at, total, counts))
+        self._publish_songs(at, counts)
+
+    def _publish_songs(self, at: int, counts: Counts) -> None:
+        if self._songs:
+            for song, up, down in counts:
+                if song in self._songs:
+                    self.replace_document(f"song:{song}", at, song_document(up, down))
 
     def replace_document(self, name: str, at: int, document: bytes) -> None:
         """A document channel's content, read anew."""
-        self._change(name, lambda state: _document(state).replace(at, document))
+        self._change(name, lambda state: _of(state, DocumentState).replace(at, document))
+
+    def publish_going(self, show_id: int, at: int, going: int) -> None:
+        """How many go to a show."""
+        self._change(f"attendance:{show_id}", lambda state: _of(state, AttendanceState).apply_going(at, going))
+
+    def publish_watching(self, show_id: int, at: int, watching: int) -> None:
+        """How many watch a show, on all nodes."""
+        self._change(f"attendance:{show_id}", lambda state: _of(state, AttendanceState).apply_watching(at, watching))
+
+    def publish_activity(self, event: Event, previous_at: int) -> None:
+        """The next event; one that does not follow the last one known is dropped, and found by the comparison."""
+        self._change("activity", lambda state: _of(state, ActivityState).apply(event, previous_at))
+
+    def replace_activity(self, at: int, events: Sequence[Event]) -> None:
+        """The last events, read anew."""
+        self._change("activity", lambda state: _of(state, ActivityState).replace(at, events))
 
     def _change(self, name: str, change: Callable[[State], object]) -> None:
         channel = self._channels.get(name)
@@ -270,6 +242,8 @@ class Hub:
         # Registered before its state is read, so that no change can fall in between.
         channel = Channel(name, *parse_channel(name))
         self._channels[name] = channel
+        if channel.kind == "song":
+            self._songs.add(channel.subject)
         channel.loading = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._read_state(channel, channel.loading), name=f"load-{name}")
         self._loads.add(task)
@@ -280,7 +254,7 @@ class Hub:
         try:
             state = await self._load(channel.kind, channel.subject)
         except StoreError:
-            del self._channels[channel.name]
+            self._close(channel)
             loading.set_exception(
                 Refused(Code.UNAVAILABLE, "Counts cannot be read right now. Try again.", retry_after_ms=1_000)
             )
@@ -288,12 +262,12 @@ class Hub:
             loading.exception()
             return
         except BaseException:
-            del self._channels[channel.name]
+            self._close(channel)
             loading.cancel()
             raise
         channel.loading = None
         if state is None:
-            del self._channels[channel.name]
+            self._close(channel)
         else:
             channel.state = state
             for change in channel.backlog:
@@ -304,7 +278,12 @@ class Hub:
 
     def _forget_unwatched(self, channel: Channel) -> None:
         if not channel.subscribers and self._channels.get(channel.name) is channel:
-            del self._channels[channel.name]
+            self._close(channel)
+
+    def _close(self, channel: Channel) -> None:
+        del self._channels[channel.name]
+        if channel.kind == "song":
+            self._songs.discard(channel.subject)
 
     # ── pushing
 
@@ -407,16 +386,10 @@ def _write_through(subscriber: Subscriber, frame: bytes) -> None:
         subscriber.transport.write(frame[written:])
 
 
-def push_json(name: str, at: int, fields: bytes) -> bytes:
-    """What a push says, whatever carries it."""
-    return b'{"ch":"%b","at":%d,%b}' % (name.encode(), at, fields)
+def _watches(subscriber: Subscriber, show_id: int) -> bool:
+    return any(f"{kind}:{show_id}" in subscriber.channels for kind in SHOW_KINDS)
 
 
-def _tally(state: State) -> TallyState:
-    assert isinstance(state, TallyState)
-    return state
-
-
-def _document(state: State) -> DocumentState:
-    assert isinstance(state, DocumentState)
+def _of(state: State, kind: type[Known]) -> Known:
+    assert isinstance(state, kind)
     return state

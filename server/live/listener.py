@@ -18,6 +18,7 @@ import structlog
 from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.live.hub import Hub
+from server.live.states import followers_document
 from server.store.listening import Listening
 from server.telemetry import LISTENER_RECONNECTS, NOTIFY_LAG_SECONDS
 from server.tracing import Traces
@@ -45,6 +46,31 @@ class _Commits(msgspec.Struct, frozen=True, gc=False):
     ms: int = 0
 
 
+class _Going(msgspec.Struct, frozen=True, gc=False):
+    show: int
+    at: int
+    going: int
+
+
+class _Followers(msgspec.Struct, frozen=True, gc=False):
+    artist: int
+    at: int
+    followers: int
+
+
+class _Happened(msgspec.Struct, frozen=True, gc=False):
+    previous: int
+    event: msgspec.Raw
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False):
+    at: int
+
+
+_going_decoder = msgspec.json.Decoder(_Going)
+_followers_decoder = msgspec.json.Decoder(_Followers)
+_happened_decoder = msgspec.json.Decoder(_Happened)
+_event_decoder = msgspec.json.Decoder(_Event)
 _votes_decoder = msgspec.json.Decoder(_Votes)
 _commits_decoder = msgspec.json.Decoder(_Commits)
 
@@ -57,6 +83,7 @@ class Sources:
     fetch_positions: named query, show_ids -> rows of id, position, revision
     reload_tallies:  show ids -> reads and publishes them anew from PostgreSQL
     reload_show:     show id -> reads its rules, setlists and status anew
+    compare_crowds:  reads followers, attendance and activity again, as far as they are watched
     reload_all:      the same for everything that may have changed unnoticed
     poll_hot:        show ids -> publishes their counts from Valkey
     asked:           a question to nodes, live/fleet.py
@@ -67,6 +94,7 @@ class Sources:
     fetch_positions: Any
     reload_tallies: Callable[[list[int]], Awaitable[None]]
     reload_show: Callable[[int], Awaitable[None]]
+    compare_crowds: Callable[[], Awaitable[None]]
     reload_all: Callable[[], Awaitable[None]]
     poll_hot: Callable[[list[int]], Awaitable[None]]
     asked: Callable[[str], None]
@@ -116,6 +144,9 @@ class Listener:
                 "shows": self._on_show,
                 "resets": self._on_reset,
                 "fleet": self._sources.asked,
+                "attendance": self._on_attendance,
+                "followers": self._on_followers,
+                "activity": self._on_activity,
             },
         )
         try:
@@ -134,7 +165,8 @@ class Listener:
             listening.close()
 
     async def _compare(self, listening: Listening) -> None:
-        watched = self._hub.watched("votes")
+        await self._sources.compare_crowds()
+        watched = self._hub.watched_tallies()
         rows = await listening.rows(self._sources.fetch_positions, timeout_s=COMPARE_TIMEOUT_S, show_ids=list(watched))
         self._to_read.update(row["id"] for row in rows if row["position"] > watched[row["id"]])
         revisions = self._hub.watched("setlist")
@@ -152,7 +184,7 @@ class Listener:
     async def _poll_while_deaf(self) -> None:
         while True:
             await asyncio.sleep(DEGRADED_POLL_S)
-            watched = list(self._hub.watched("votes"))
+            watched = list(self._hub.watched_tallies())
             if self.is_listening or not watched:
                 continue
             try:
@@ -180,5 +212,18 @@ class Listener:
 
     def _on_reset(self, payload: str) -> None:
         shard = int(payload)
-        self._to_read.update(show for show in self._hub.watched("votes") if show % self._sources.shard_count == shard)
+        self._to_read.update(show for show in self._hub.watched_tallies() if show % self._sources.shard_count == shard)
         self._has_work.set()
+
+    def _on_attendance(self, payload: str) -> None:
+        change = _going_decoder.decode(payload)
+        self._hub.publish_going(change.show, change.at, change.going)
+
+    def _on_followers(self, payload: str) -> None:
+        change = _followers_decoder.decode(payload)
+        self._hub.replace_document(f"followers:{change.artist}", change.at, followers_document(change.followers))
+
+    def _on_activity(self, payload: str) -> None:
+        happened = _happened_decoder.decode(payload)
+        event = bytes(happened.event)
+        self._hub.publish_activity((_event_decoder.decode(event).at, event), happened.previous)

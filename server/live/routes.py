@@ -8,7 +8,8 @@ from aiohttp import web
 from structlog.contextvars import get_contextvars
 
 from server.errors import Refused
-from server.live.connection import Connection, Services
+from server.live.connection import Connection
+from server.live.services import Services
 from server.live.sockets import Sockets
 from server.protocol.codes import Code
 from server.protocol.identity import Identity

@@ -20,7 +20,8 @@ from aiohttp import web
 from structlog.contextvars import get_contextvars
 
 from server.errors import Disconnect, Refused
-from server.live.hub import Hub, Subscriber, push_json
+from server.live.channel import Subscriber, push_json
+from server.live.hub import Hub
 from server.live.progress import Progress
 from server.protocol.channels import SHOW_KINDS
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_DRAIN, CLOSE_SLOW, NO_GOODBYE, Code
@@ -32,7 +33,7 @@ from server.protocol.parameters import parse_query
 from server.protocol.positions import EXACT_MAX
 
 if TYPE_CHECKING:
-    from server.live.connection import Services
+    from server.live.services import Services
     from server.live.sockets import Sockets
 
 log = structlog.get_logger()

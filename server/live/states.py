@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-Counts = Iterable[tuple[int, int, int]]
+# How many events `activity` keeps.
+ACTIVITY_EVENTS_MAX = 50
+
+Counts = Sequence[tuple[int, int, int]]
 
 
 class State(Protocol):
@@ -14,13 +18,13 @@ class State(Protocol):
     at: int
 
     def whole(self) -> bytes:
-        """The state as JSON."""
+        """The state as JSON, for somebody who joins."""
 
     def change(self) -> bytes:
         """What is new since the last call, as the fields of a JSON object without its braces."""
 
     def whole_fields(self) -> bytes:
-        """All of it, as the fields of a JSON object without its braces."""
+        """All of it, as the fields of a JSON object without its braces, for somebody who missed a push."""
 
 
 class TallyState:
@@ -113,3 +117,123 @@ class DocumentState:
     def change(self) -> bytes:
         """The document without its braces."""
         return self._document[1:-1]
+
+
+class SongState(DocumentState):
+    """The counts of one thing to vote on. show_id: whose votes move them."""
+
+    __slots__ = ("show_id",)
+
+    def __init__(self, at: int, show_id: int, up: int, down: int) -> None:
+        super().__init__(at, song_document(up, down))
+        self.show_id = show_id
+
+
+def song_document(up: int, down: int) -> bytes:
+    """What `song:` shows."""
+    return b'{"up":%d,"down":%d}' % (up, down)
+
+
+def followers_document(followers: int) -> bytes:
+    """What `followers:` shows."""
+    return b'{"followers":%d}' % followers
+
+
+class AttendanceState:
+    """Who goes to a show, by its shard's log, and how many watch it, by the clock of presence.
+
+    Two sources on one scale of positions: what is older than the last word of its own source is dropped, and the
+    channel's position grows with either.
+    """
+
+    __slots__ = ("_going", "_going_at", "_watching", "_watching_at", "at")
+
+    def __init__(self, going_at: int, going: int, watching_at: int, watching: int) -> None:
+        self._going_at, self._going = going_at, going
+        self._watching_at, self._watching = watching_at, watching
+        self.at = max(going_at, watching_at)
+
+    def apply_going(self, at: int, going: int) -> bool:
+        """Takes over a newer count of who goes; gives whether it is another."""
+        if at < self._going_at:
+            return False
+        is_new = going != self._going
+        self._going_at, self._going = at, going
+        return self._move(at, is_new=is_new)
+
+    def apply_watching(self, at: int, watching: int) -> bool:
+        """Takes over a newer count of who watches; gives whether it is another."""
+        if at < self._watching_at:
+            return False
+        is_new = watching != self._watching
+        self._watching_at, self._watching = at, watching
+        return self._move(at, is_new=is_new)
+
+    def _move(self, at: int, *, is_new: bool) -> bool:
+        # What is new must come after what was shown, though its own source may be a little behind the other one.
+        self.at = max(self.at + 1, at) if is_new else self.at
+        return is_new
+
+    def whole_fields(self) -> bytes:
+        """The fields `"going":n,"watching":n`."""
+        return b'"going":%d,"watching":%d' % (self._going, self._watching)
+
+    def whole(self) -> bytes:
+        """The object `{"going":n,"watching":n}`."""
+        return b"{%b}" % self.whole_fields()
+
+    def change(self) -> bytes:
+        """Both counts: they are too small to be sent apart."""
+        return self.whole_fields()
+
+
+Event = tuple[int, bytes]  # its position and its JSON
+
+
+class ActivityState:
+    """The last events. Takes: at, the position of the newest one there is; events, oldest first."""
+
+    __slots__ = ("_has_gap", "_kept", "_new", "at")
+
+    def __init__(self, at: int, events: Iterable[Event]) -> None:
+        self.at = at
+        self._kept: deque[Event] = deque(events, ACTIVITY_EVENTS_MAX)
+        self._new: list[Event] = []
+        self._has_gap = False
+
+    def apply(self, event: Event, previous_at: int) -> bool:
+        """Takes over the next event; gives whether it did: not what is known, nor what others before it are missing of.
+
+        Takes: previous_at, the position of the event before it
+        """
+        at, _ = event
+        if at <= self.at or previous_at > self.at:
+            return False
+        self._kept.append(event)
+        self._new.append(event)
+        self.at = at
+        return True
+
+    def replace(self, at: int, events: Iterable[Event]) -> bool:
+        """Takes over the last events, read anew; gives whether there are new ones."""
+        newer = [event for event in events if event[0] > self.at]
+        # As many as are kept, and all new: there may have been more, which nobody will be told.
+        self._has_gap = self._has_gap or len(newer) >= ACTIVITY_EVENTS_MAX
+        self._kept.extend(newer)
+        self._new.extend(newer)
+        self.at = max(self.at, at)
+        return bool(newer)
+
+    def whole_fields(self) -> bytes:
+        """All that is kept, for somebody who has missed pushes: `"gap":true` says that more may be missing."""
+        return b'"events":[%b],"gap":true' % b",".join([event for _, event in self._kept])
+
+    def whole(self) -> bytes:
+        """The object `{"events":[…]}`, oldest first."""
+        return b'{"events":[%b]}' % b",".join([event for _, event in self._kept])
+
+    def change(self) -> bytes:
+        """What came since the last call; all that is kept, and the gap, when there was more than that."""
+        new, self._new = self._new, []
+        has_gap, self._has_gap = self._has_gap or len(new) > ACTIVITY_EVENTS_MAX, False
+        return self.whole_fields() if has_gap else b'"events":[%b]' % b",".join([event for _, event in new])

@@ -9,6 +9,8 @@ import msgspec
 
 from server.errors import Refused
 from server.people.bans import admit
+from server.people.crowds import fetch_followers, fetch_going
+from server.people.marks import Marks
 from server.people.places import InstantPlace
 from server.protocol.codes import Code
 from server.protocol.cursors import cut_page, decode_cursor
@@ -75,14 +77,15 @@ class AttendancePage(msgspec.Struct, frozen=True):
 
 
 class FollowRoutes:
-    """Follows and attendance over HTTP. Each request changes one row and one count, so no two can wait for each other."""
+    """Follows and attendance over HTTP."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, marks: Marks) -> None:
         self._db = db
+        self._marks = marks
 
     def endpoints(self) -> list[Endpoint]:
         """What app serves."""
-        missing = (Code.NOT_FOUND,)
+        missing = (Code.NOT_FOUND, Code.OVERLOADED, Code.UNAVAILABLE)
         follow, attendance = "/api/artists/{artist}/follow", "/api/shows/{show}/attendance"
         return [
             Endpoint(
@@ -113,41 +116,41 @@ class FollowRoutes:
 
     async def put_follow(self, call: Call) -> Answer:
         """`PUT /api/artists/{artist}/follow`."""
-        return await self._follow(call, queries.follow, following=True)
+        return await self._follow(call, following=True)
 
     async def delete_follow(self, call: Call) -> Answer:
         """`DELETE /api/artists/{artist}/follow`."""
-        return await self._follow(call, queries.unfollow, following=False)
+        return await self._follow(call, following=False)
 
     async def put_attendance(self, call: Call) -> Answer:
         """`PUT /api/shows/{show}/attendance`."""
-        return await self._attend(call, queries.attend, going=True)
+        return await self._attend(call, going=True)
 
     async def delete_attendance(self, call: Call) -> Answer:
         """`DELETE /api/shows/{show}/attendance`."""
-        return await self._attend(call, queries.stay_away, going=False)
+        return await self._attend(call, going=False)
 
-    async def _follow(self, call: Call, change: Any, *, following: bool) -> Answer:
-        wanted, user_id = call.reference("artist"), call.user.user_id
-        async with self._db.acting(call.identity) as connection:
-            await admit(connection, user_id, *(("all",) if following else ()))
-            artist_id = await queries.find_artist(connection, id=wanted.id, slug=wanted.slug)
-            if artist_id is None:
-                raise Refused(Code.NOT_FOUND, "No such artist.")
-            await change(connection, user_id=user_id, artist_id=artist_id)
-            count = await queries.follower_count(connection, artist_id=artist_id)
-        return Answer(document=Following(following, count))
+    async def _follow(self, call: Call, *, following: bool) -> Answer:
+        artist_id = await self._find(call, "artist", queries.find_artist, adds=following)
+        await self._marks.put("artist", artist_id, call.user.user_id, wanted=following)
+        followers = (await fetch_followers(self._db, [artist_id])).get(artist_id)
+        return Answer(document=Following(following, 0 if followers is None else followers[1]))
 
-    async def _attend(self, call: Call, change: Any, *, going: bool) -> Answer:
-        wanted, user_id = call.reference("show"), call.user.user_id
+    async def _attend(self, call: Call, *, going: bool) -> Answer:
+        show_id = await self._find(call, "show", queries.find_show, adds=going)
+        await self._marks.put("show", show_id, call.user.user_id, wanted=going)
+        crowd = (await fetch_going(self._db, [show_id])).get(show_id)
+        return Answer(document=Going(going, 0 if crowd is None else crowd[1]))
+
+    async def _find(self, call: Call, name: str, find: Any, *, adds: bool) -> int:
+        """The id of what the path names, for somebody who may add to it, or take back what they added."""
+        wanted = call.reference(name)
         async with self._db.acting(call.identity) as connection:
-            await admit(connection, user_id, *(("all",) if going else ()))
-            show_id = await queries.find_show(connection, id=wanted.id, slug=wanted.slug)
-            if show_id is None:
-                raise Refused(Code.NOT_FOUND, "No such show.")
-            await change(connection, user_id=user_id, show_id=show_id)
-            count = await queries.attendance_count(connection, show_id=show_id)
-        return Answer(document=Going(going, count))
+            await admit(connection, call.user.user_id, *(("all",) if adds else ()))
+            found: int | None = await find(connection, id=wanted.id, slug=wanted.slug)
+        if found is None:
+            raise Refused(Code.NOT_FOUND, f"No such {name}.")
+        return found
 
     async def get_follows(self, call: Call) -> Answer:
         """`GET /api/me/follows`."""

@@ -1,4 +1,4 @@
--- Following artists and going to shows. Counts are moved by the triggers of these tables.
+-- Whom one follows and where one goes. Rows are written by the writer of the log (voting).
 
 -- name: find_artist$
 -- takes: id bigint or null, slug text or null; exactly one is given
@@ -9,36 +9,6 @@ select id from artists where id = :id::bigint or slug = :slug::text;
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- gives: its id, or null
 select id from shows where id = :id::bigint or slug = :slug::text;
-
--- name: follow!
--- takes: user_id, artist_id
--- locks: the artist's row of artist_stats, if this is new
-insert into user_follows_artists (user_id, artist_id) values (:user_id::bigint, :artist_id::bigint)
-    on conflict do nothing;
-
--- name: unfollow!
--- takes: user_id, artist_id
--- locks: the artist's row of artist_stats, if they were followed
-delete from user_follows_artists where user_id = :user_id::bigint and artist_id = :artist_id::bigint;
-
--- name: follower_count$
--- takes: artist_id
-select follower_count from artist_stats where artist_id = :artist_id::bigint;
-
--- name: attend!
--- takes: user_id, show_id
--- locks: the show's row, if this is new
-insert into user_show_attendance (user_id, show_id) values (:user_id::bigint, :show_id::bigint)
-    on conflict do nothing;
-
--- name: stay_away!
--- takes: user_id, show_id
--- locks: the show's row, if they were going
-delete from user_show_attendance where user_id = :user_id::bigint and show_id = :show_id::bigint;
-
--- name: attendance_count$
--- takes: show_id
-select attendance_count from shows where id = :show_id::bigint;
 
 -- name: list_follows
 -- takes: user_id; after_at and after_id, both null: from the top; count

@@ -67,6 +67,22 @@ class Ballot(msgspec.Struct, tag_field="op", tag="ballot", frozen=True, gc=False
     show: Id
 
 
+class Attend(msgspec.Struct, tag_field="op", tag="attend", frozen=True, gc=False):
+    """I go to this show, or not."""
+
+    id: RequestId
+    show: Id
+    going: bool
+
+
+class Follow(msgspec.Struct, tag_field="op", tag="follow", frozen=True, gc=False):
+    """I follow this artist, or not."""
+
+    id: RequestId
+    artist: Id
+    following: bool
+
+
 class Ping(msgspec.Struct, tag_field="op", tag="ping", frozen=True, gc=False):
     """Are you there, and what time is it?"""
 
@@ -79,8 +95,8 @@ class VotesBody(msgspec.Struct, frozen=True):
     votes: Votes
 
 
-Request = Hello | Subscribe | Unsubscribe | Cast | Ballot | Ping
-OPS = ("hello", "subscribe", "unsubscribe", "cast", "ballot", "ping")
+Request = Hello | Subscribe | Unsubscribe | Cast | Ballot | Attend | Follow | Ping
+OPS = ("hello", "subscribe", "unsubscribe", "cast", "ballot", "attend", "follow", "ping")
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):

@@ -13,9 +13,11 @@ import msgspec
 from server.protocol.codes import Code
 from server.protocol.identity import Role
 from server.protocol.messages import (
+    Attend,
     Ballot,
     Cast,
     Choice,
+    Follow,
     Hello,
     Id,
     Ping,
@@ -71,6 +73,13 @@ class Receipt(msgspec.Struct, frozen=True):
     remaining: int | None
 
 
+class MarkReceipt(msgspec.Struct, frozen=True):
+    """Going or following was taken, at this position of the log."""
+
+    at: Position
+    durability: Literal["committed", "accepted"]
+
+
 class BallotState(msgspec.Struct, frozen=True):
     """The choices of whoever asks, in one show."""
 
@@ -87,17 +96,18 @@ class Time(msgspec.Struct, frozen=True):
 # ── what nobody asked for
 
 
-class CommittedVotes(msgspec.Struct, frozen=True):
-    """The show, and the position its votes were answered with."""
+class CommittedAt(msgspec.Struct, frozen=True):
+    """The show or the artist, and the position that was answered."""
 
-    show: Id
     at: Position
+    show: Id | None = None
+    artist: Id | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
     """What was answered as `accepted` is durable now."""
 
-    committed: CommittedVotes
+    committed: CommittedAt
 
 
 class DrainPause(msgspec.Struct, frozen=True):
@@ -205,6 +215,61 @@ class StatusState(msgspec.Struct, frozen=True):
     now_playing: Id | None
 
 
+class SongState(msgspec.Struct, frozen=True):
+    """Counts of one song of a setlist."""
+
+    up: int
+    down: int
+
+
+class AttendanceState(msgspec.Struct, frozen=True):
+    """How many go to a show, and how many connections watch it, on all nodes."""
+
+    going: int
+    watching: int
+
+
+class FollowersState(msgspec.Struct, frozen=True):
+    """How many follow an artist."""
+
+    followers: int
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """A show or an artist among those that are voted on most."""
+
+    id: Id
+    score: float
+    rank: int
+
+
+class TrendingState(msgspec.Struct, frozen=True):
+    """The first twenty of each, as of the last refresh."""
+
+    shows: list[Ranked]
+    artists: list[Ranked]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened: `song` is the title of one that is played, `count` the round number that was reached."""
+
+    at: Position
+    kind: Literal["announced", "live", "cancelled", "final", "played", "votes", "followers"]
+    name: str
+    time_ms: int
+    show: Id | None = None
+    artist: Id | None = None
+    song: str | None = None
+    count: int | None = None
+
+
+class ActivityState(msgspec.Struct, frozen=True):
+    """The last fifty events, oldest first; a push has the new ones. `gap`: some were missed, and these are the last."""
+
+    events: list[Event]
+    gap: Literal[True] | None = None
+
+
 # ── what belongs together
 
 
@@ -223,11 +288,11 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of channel. Takes: subject, what the number in its name is the id of, "": it has none; state, what it
+    """One kind of channel. Takes: subject, what the number in its name is the id of, None: it has none; state, what it
     shows.
     """
 
-    subject: str
+    subject: str | None
     state: type[msgspec.Struct]
 
 
@@ -247,11 +312,18 @@ OPERATIONS: dict[str, Operation] = {
         (*_WAY_IN_CODES, Code.FORBIDDEN, Code.NOT_FOUND, Code.CLOSED, Code.LOCKED, Code.BUDGET),
     ),
     "ballot": Operation(Ballot, BallotState, (*_WAY_IN_CODES, Code.NOT_FOUND)),
+    "attend": Operation(Attend, MarkReceipt, (*_WAY_IN_CODES, Code.NOT_FOUND)),
+    "follow": Operation(Follow, MarkReceipt, (*_WAY_IN_CODES, Code.NOT_FOUND)),
     "ping": Operation(Ping, Time, ()),
 }
 
 KINDS: dict[str, Kind] = {
     "votes": Kind("show", VotesState),
+    "song": Kind("song", SongState),
     "setlist": Kind("show", SetlistState),
     "status": Kind("show", StatusState),
+    "attendance": Kind("show", AttendanceState),
+    "followers": Kind("artist", FollowersState),
+    "trending": Kind(None, TrendingState),
+    "activity": Kind(None, ActivityState),
 }

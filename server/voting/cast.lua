@@ -7,6 +7,7 @@
 --            ballot seed  {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
 --                         without a song it only asks for the ballot
+--            mark         {0, kind, user, show or artist, 0|1}: logged as it is, answered {0, '', -1}
 -- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
 --            {0, ballot, votes left in this show or -1}    accepted
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
@@ -92,6 +93,10 @@ local function counts_of(show, show_id, song)
 end
 
 local function decide(cast)
+    if cast[1] == 0 then
+        entry[#entry + 1] = cast
+        return {0, '', -1}
+    end
     local show_id = string.format('%d', cast[1])
     local show = shows[show_id] or read_show(show_id)
     if not show.is_known then return {1} end

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 
 from server.protocol.positions import SEQ_BITS
 from server.voting.log import Entry
-from server.voting.rules import CHOICES
+from server.voting.rules import CHOICES, MARK, MARK_CODES
+
+_MARK_COLUMNS = (
+    ("going_user_ids", "going_show_ids", "goings"),
+    ("following_user_ids", "following_artist_ids", "followings"),
+)
 
 
 @dataclass(slots=True)
@@ -44,7 +49,18 @@ class Folded:
     votes: dict[tuple[int, int], tuple[int, str | None, int]] = field(default_factory=dict)  # -> show, choice, cast_ms
     spent: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, day) -> spent
     shows: dict[int, int] = field(default_factory=dict)  # show -> the batch's new position
+    marks: dict[tuple[int, int, int], bool] = field(
+        default_factory=dict
+    )  # (kind, fan, subject) -> whether they want it
     cast_count: int = 0
+
+    def mark_parameters(self) -> dict[str, list[int]]:
+        """What commit_log takes of marks: columns, in the order of the primary keys."""
+        columns: dict[str, list[int]] = {}
+        for names, kind in zip(_MARK_COLUMNS, MARK_CODES.values(), strict=True):
+            rows = sorted((user, subject, wanted) for (k, user, subject), wanted in self.marks.items() if k == kind)
+            columns |= {name: [row[place] for row in rows] for place, name in enumerate(names)}
+        return columns
 
 
 def fold(batches: Iterable[ShardBatch]) -> Folded:
@@ -58,6 +74,9 @@ def fold(batches: Iterable[ShardBatch]) -> Folded:
             folded.cast_count += len(entry.casts)
             for cast in entry.casts:
                 show, user = cast[0], cast[1]
+                if show == MARK:
+                    folded.marks[cast[1], cast[2], cast[3]] = bool(cast[4])
+                    continue
                 folded.shows[show] = new_position
                 for i in range(2, len(cast) - 2, 2):
                     votes[cast[i], user] = (show, CHOICES[cast[i + 1]], cast_ms)
@@ -80,7 +99,8 @@ def take_entries(batches: list[ShardBatch], votes_max: int) -> list[ShardBatch]:
         for entry in batch.entries:
             if left <= 0:
                 break
-            left -= sum((len(cast) - 4) // 2 for cast in entry.casts)
+            # A mark counts as a vote.
+            left -= sum(1 if cast[0] == MARK else (len(cast) - 4) // 2 for cast in entry.casts)
             count += 1
         if count:
             taken.append(ShardBatch(batch.shard, batch.old_position, batch.entries[:count]))

@@ -23,7 +23,7 @@ from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_C
 from server.tracing import Traces
 from server.voting.log import CAST_SCRIPT, open_shard, queries
 from server.voting.receipts import Batch, Receipt, Receipts, Waiter
-from server.voting.rules import pack_cast, shard_of
+from server.voting.rules import Marked, pack_cast, pack_mark, shard_of
 from server.voting.seeds import ColdCast, Seeds
 from server.voting.tallies import revise_warm
 
@@ -66,12 +66,13 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Cast:
-    """One cast on its way to the script. `packed` is as cast.lua takes it; no songs: the ballot is asked for."""
+    """One cast or mark on its way to the script, as cast.lua takes it; a cast without songs asks for the ballot."""
 
-    __slots__ = ("number", "packed", "tries", "waiter")
+    __slots__ = ("number", "packed", "subject_id", "tries", "waiter")
 
-    def __init__(self, number: int, packed: list[int], waiter: Waiter) -> None:
+    def __init__(self, number: int, subject_id: int, packed: list[int], waiter: Waiter) -> None:
         self.number = number  # in the order of their arrival
+        self.subject_id = subject_id  # the show; of a follow the artist: whose shard it goes to
         self.packed = packed
         self.waiter = waiter
         self.tries = 0
@@ -128,15 +129,24 @@ class Intake:
         """
         if votes and (reason := self._why_refused(user_id)) is not None:
             raise Refused(Code.FORBIDDEN, reason)
+        self._enqueue(show_id, pack_cast(show_id, user_id, votes), waiter)
+
+    def submit_mark(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, *, wanted: bool) -> None:
+        """Takes what a fan says of a show or an artist that exists: they go, they follow, or not.
+
+        Raises: Refused: overloaded; unavailable
+        """
+        self._enqueue(subject_id, pack_mark(marked, subject_id, user_id, wanted=wanted), waiter)
+
+    def _enqueue(self, subject_id: int, packed: list[int], waiter: Waiter) -> None:
         if self._is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=RETRY_AFTER_MS)
         if self._waiting_count >= PENDING_CASTS_MAX:
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
-        packed = pack_cast(show_id, user_id, votes)
         self._cast_number += 1
         if not self._queue:
             self._queued_s = self._clock.monotonic_s()
-        self._queue.append(Cast(self._cast_number, packed, waiter))
+        self._queue.append(Cast(self._cast_number, subject_id, packed, waiter))
         self._queued.set()
 
     async def run(self) -> None:
@@ -254,7 +264,7 @@ class Intake:
                 # The same fan's earlier cast waits for a seed; what they chose last must be decided last.
                 self._want(cast)
                 continue
-            shard = shard_of(cast.packed[0], self._shard_count)
+            shard = shard_of(cast.subject_id, self._shard_count)
             vote_count = votes_by_shard.get(shard, 0)
             if vote_count >= SCRIPT_VOTES_MAX:
                 rest.append(cast)
@@ -281,7 +291,7 @@ class Intake:
                 if len(cast.packed) == 2:
                     cast.waiter.answered(position, "committed", ballot, left)
                 else:
-                    receipts.append(Receipt(cast.packed[0], cast.waiter, ballot, left))
+                    receipts.append(Receipt(cast.subject_id, cast.waiter, ballot, left))
             elif code in (_Answer.COLD_SHOW, _Answer.COLD_BALLOT) or (
                 code == _Answer.TICKET and self._is_worth_a_look(cast)
             ):

@@ -42,7 +42,7 @@ _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])
 class Entry:
     """One batch of accepted casts.
 
-    casts: list of [show, user, song, choice, …, day, spent], as cast.lua appends them
+    casts: list of [show, user, song, choice, …, day, spent], as cast.lua appends them, and of marks (rules.pack_mark)
     """
 
     position: int

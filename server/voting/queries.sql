@@ -23,12 +23,14 @@ returning position;
 -- takes: shard whose hot copy was thrown away
 select pg_notify('resets', (:shard::int)::text);
 
--- name: commit_votes$
+-- name: commit_log$
 -- takes and gives: see the function of that name in migrations
-select commit_votes(
+select commit_log(
     :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :entries::text[],
     :song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :choices::vote_choice[], :cast_ms::bigint[],
-    :spent_user_ids::bigint[], :spent_days::int[], :spent::int[]);
+    :spent_user_ids::bigint[], :spent_days::int[], :spent::int[],
+    :going_user_ids::bigint[], :going_show_ids::bigint[], :goings::boolean[],
+    :following_user_ids::bigint[], :following_artist_ids::bigint[], :followings::boolean[]);
 
 -- name: fetch_commits
 -- takes: shards and the oldest position of interest in each
@@ -125,6 +127,10 @@ select p.position, w.vote_count as total, s.id, s.up_count, s.down_count
   left join setlist_songs s on s.show_id = w.id
  where w.id = :show_id
  order by s.id;
+
+-- name: show_of_song$
+-- takes: song_id, of a setlist
+select show_id from setlist_songs where id = :song_id;
 
 -- name: fetch_show_positions
 -- takes: shows

@@ -31,17 +31,17 @@ class Waiter(Protocol):
     def refused(self, error: Refused) -> None:
         """The cast was not taken."""
 
-    def committed(self, show_id: int, at: int) -> None:
+    def committed(self, subject_id: int, at: int) -> None:
         """What was answered as accepted is durable now."""
 
 
 class Receipt:
-    """One accepted cast on its way to PostgreSQL."""
+    """One accepted cast or mark on its way to PostgreSQL. subject_id: the show; of a follow the artist."""
 
-    __slots__ = ("ballot", "remaining", "show_id", "waiter")
+    __slots__ = ("ballot", "remaining", "subject_id", "waiter")
 
-    def __init__(self, show_id: int, waiter: Waiter, ballot: str, remaining: int | None) -> None:
-        self.show_id = show_id
+    def __init__(self, subject_id: int, waiter: Waiter, ballot: str, remaining: int | None) -> None:
+        self.subject_id = subject_id
         self.waiter = waiter
         self.ballot = ballot
         self.remaining = remaining
@@ -163,7 +163,7 @@ class Receipts:
         for _ in range(min(len(answers), ANSWERS_IN_A_ROW)):
             receipt, position, durability = answers.popleft()
             if durability == "durable":
-                receipt.waiter.committed(receipt.show_id, position)
+                receipt.waiter.committed(receipt.subject_id, position)
             else:
                 receipt.waiter.answered(position, durability, receipt.ballot, receipt.remaining)
         self._is_answering_later = bool(answers)

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from server.errors import Refused
 from server.protocol.codes import Code
 
 CHOICE_CODES = {"none": 0, "up": 1, "down": 2}
 CHOICES = (None, "up", "down")  # by code, as the database has them
+
+# What begins a mark in a log entry, where a cast has its show; then the kind, the fan, the subject, and 1 or 0.
+MARK = 0
+Marked = Literal["show", "artist"]
+MARK_CODES: dict[Marked, int] = {"show": 1, "artist": 2}  # a show they go to, an artist they follow
 
 _LETTER_CHOICES = {"u": "up", "d": "down"}
 _BALLOT_ENTRY = re.compile(r"(\d+)([ud])")
@@ -35,6 +41,11 @@ def pack_cast(show_id: int, user_id: int, votes: Sequence[tuple[int, str]]) -> l
     if len(set(packed[2::2])) != len(votes):
         raise Refused(Code.BAD_REQUEST, "One cast names the same song twice.")
     return packed
+
+
+def pack_mark(marked: Marked, subject_id: int, user_id: int, *, wanted: bool) -> list[int]:
+    """A mark as the log keeps it: a fan goes, or follows, or not."""
+    return [MARK, MARK_CODES[marked], user_id, subject_id, int(wanted)]
 
 
 def ballot_json(packed: str) -> bytes:

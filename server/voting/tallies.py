@@ -82,6 +82,15 @@ class Tallies:
         counts = [(row["id"], row["up_count"], row["down_count"]) for row in rows if row["id"] is not None]
         return Tally(rows[0]["position"], rows[0]["total"], counts)
 
+    async def show_of_song(self, song_id: int) -> int | None:
+        """The show that a song of a setlist is voted on in; None: no such song.
+
+        Raises: StoreUnavailable
+        """
+        async with self._database.connection() as connection:
+            show_id: int | None = await queries.show_of_song(connection, song_id=song_id)
+        return show_id
+
     async def revise(self, show_ids: list[int]) -> None:
         """Brings the hot rules of shows up to date with PostgreSQL; cold ones stay cold.
 

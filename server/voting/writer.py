@@ -173,7 +173,7 @@ class Writer:
         # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
         votes = sorted(folded.votes.items())
         async with self._database.connection() as connection:
-            changed_count: int = await queries.commit_votes(
+            changed_count: int = await queries.commit_log(
                 connection,
                 shards=[batch.shard for batch in batches],
                 old_positions=[batch.old_position for batch in batches],
@@ -187,6 +187,7 @@ class Writer:
                 spent_user_ids=[user for user, _ in folded.spent],
                 spent_days=[day for _, day in folded.spent],
                 spent=list(folded.spent.values()),
+                **folded.mark_parameters(),
             )
         if changed_count < 0:
             raise _OvertakenError

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from server.asyncapi import PATH, describe
 from server.protocol import replies
-from server.protocol.channels import SHOW_KINDS
+from server.protocol.channels import SUBJECTS
 from server.protocol.codes import CLOSE_REASONS, Code
 from server.protocol.messages import OPS, Request
 from server.protocol.replies import KINDS, OPERATIONS
@@ -72,7 +72,7 @@ def test_every_op_and_every_kind_of_channel_is_described() -> None:
     """And none that the code does not know."""
     assert {op.request for op in OPERATIONS.values()} == set(get_args(Request))
     assert set(OPERATIONS) == {op.request.__struct_config__.tag for op in OPERATIONS.values()} == set(OPS)
-    assert set(KINDS) == set(SHOW_KINDS)
+    assert {name: kind.subject for name, kind in KINDS.items()} == SUBJECTS
     operations = DOCUMENT["operations"]
     assert {name for name, told in operations.items() if told["action"] == "receive"} == set(OPS)
     assert set(DOCUMENT["channels"]) == {"socket", *KINDS}

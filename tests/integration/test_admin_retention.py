@@ -55,6 +55,13 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
             ),
             retention.SERVICE_HEALTH_DAYS,
         ),
+        "activity": (
+            (
+                "insert into activity (position, previous, kind, name, created_at)"
+                " values ($1::int, 0, 'live', 'Show', now() - make_interval(days => $1))"
+            ),
+            retention.ACTIVITY_DAYS,
+        ),
         "external_cache": (
             (
                 "insert into external_cache (service, asked, kind, fresh_until)"

@@ -78,7 +78,8 @@ async def test_what_is_no_good_request(fan: Talker, show: Show) -> None:
     """Unknown ops, wrong types, too much of something: bad_request, under the request's id."""
     votes = [[show.first, "up"]]
     for fields in (
-        {"op": "dance"}, {"op": None}, {"op": 5}, {}, {"op": "attend", "show": 7, "going": True},
+        {"op": "dance"}, {"op": None}, {"op": 5}, {}, {"op": "attend", "show": 7}, {"op": "attend", "show": 7, "going": 1}, {"op": "attend", "show": 0, "going": True},
+        {"op": "follow", "artist": BIG, "following": True}, {"op": "follow", "artist": 1, "following": None},
         {"op": "cast"}, {"op": "cast", "show": 7}, {"op": "cast", "show": "7", "votes": votes},
         {"op": "cast", "show": 7.5, "votes": votes}, {"op": "cast", "show": BIG, "votes": votes},
         {"op": "cast", "show": -7, "votes": votes}, {"op": "cast", "show": 10**300, "votes": votes},
@@ -107,6 +108,8 @@ async def test_what_is_not_there(fan: Talker, theatre: Theatre, show: Show) -> N
     for show_id, song in ((999, show.first), (BIG - 1, 1), (7, BIG - 1), (7, other.first), (23, show.first)):
         assert await fan.refusal("cast", show=show_id, votes=[[song, "up"]]) == "not_found"
     assert await fan.refusal("ballot", show=999) == "not_found"
+    assert await fan.refusal("attend", show=999, going=True) == "not_found"
+    assert await fan.refusal("follow", artist=BIG - 1, following=False) == "not_found"
     names = [
         "votes:999",
         f"votes:{BIG - 1}",
@@ -117,7 +120,12 @@ async def test_what_is_not_there(fan: Talker, theatre: Theatre, show: Show) -> N
         "votes:\x007",
         "x",
         ":",
-        "song:1",
+        "song:999",
+        "attendance:999",
+        "followers:999",
+        "trending:1",
+        "trending:",
+        "activity:0",
     ]
     states = await fan.watch(*names, "votes:7")
     assert {states[name]["error"]["code"] for name in names} == {"not_found"}

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from server.cache.connection import Connection
 from server.clock import SystemClock
 from server.feeds import Feeds
-from server.live.hub import Subscriber
+from server.live.channel import Subscriber
+from server.live.hub import BUFFER_BYTES_MAX
 from server.voting.tallies import Tallies
 from tests.support.booth import SHARD_COUNT, Booth
 from tests.support.theatre import Theatre
@@ -19,9 +21,11 @@ from tests.support.transport import RecordingTransport
 @pytest.fixture
 async def feeds(booth: Booth) -> AsyncIterator[Feeds]:
     """The feeds of a node that has no writer."""
+    valkey = Connection(booth.redis_url)
     tallies = Tallies(booth.redis_url, booth.database, shard_count=SHARD_COUNT)
-    yield Feeds(booth.database, tallies, SystemClock())
+    yield Feeds(booth.database, tallies, SystemClock(), node="here", ask=valkey.ask, buffer_bytes_max=BUFFER_BYTES_MAX)
     await tallies.close()
+    await valkey.close()
 
 
 async def test_songs_come_and_go_while_votes_are_under_way(booth: Booth, theatre: Theatre, feeds: Feeds) -> None:

@@ -421,17 +421,19 @@ async def test_erased_between_the_look_and_the_write(theatre: Theatre, leaver: P
     """A foreign key that fails because its user was erased a moment ago is `unauthenticated`; any other is not."""
     database = await Database.open(database_url, role=REQUEST_ROLE)
 
-    async def follow(artist_id: int, *, late: str) -> None:
+    async def review(venue_id: int, *, late: str) -> None:
         async with database.acting(leaver.identity) as connection:
             assert await connection.fetchval("select count(*) from users") == 1
             await theatre.sql.execute(late)
-            await connection.execute("insert into user_follows_artists values ($1, $2)", LEAVER, artist_id)
+            await connection.execute(
+                "insert into venue_reviews (user_id, venue_id, rating) values ($1, $2, 3)", LEAVER, venue_id
+            )
 
     try:
-        with pytest.raises(StoreConflict, match="user_follows_artists_artist_id_fkey"):
-            await follow(999, late="select")
+        with pytest.raises(StoreConflict, match="venue_reviews_venue_id_fkey"):
+            await review(999, late="select")
         with pytest.raises(Refused, match="gone") as refusal:
-            await follow(1, late=f"delete from users where id = {LEAVER}")
+            await review(1, late=f"delete from users where id = {LEAVER}")
         assert refusal.value.code == "unauthenticated"
     finally:
         await database.close()

@@ -119,6 +119,7 @@ async def acting(url: str, role: str | None) -> AsyncIterator[Explainer]:
             explainer = await Explainer.of(connection)
             transaction = connection.transaction()
             await transaction.start()
+            await connection.execute("set constraints all immediate")
             if role in (REQUEST_ROLE, STAFF):
                 identity = ("1", "admin") if role == STAFF else ("101", "user")
                 await connection.execute(

@@ -59,8 +59,10 @@ EXPECTED = {
     "vote_analytics": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. .."),
     "user_vote_limits": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu .."),
     "user_profiles": Expected(user="s. i. u. d.", moderator="ss i. uu d.", admin="ss i. uu dd"),
-    "user_follows_artists": Expected(user="s. i. .. d.", moderator="ss i. .. d.", admin="ss i. .. d."),
-    "user_show_attendance": Expected(user="s. i. .. d.", moderator="ss i. .. d.", admin="ss i. .. d."),
+    "user_follows_artists": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. dd"),
+    "user_show_attendance": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. dd"),
+    "activity": public(),
+    "activity_clock": public(),
     "venue_reviews": Expected(user="s. i. u. d.", moderator="ss i. uu dd", admin="ss i. uu dd"),
     "content_moderation": Expected(user="s. i. .. ..", moderator="ss ii uu ..", admin="ss ii uu .."),
     "reports": Expected(user="s. i. .. ..", moderator="ss i. uu ..", admin="ss i. uu .."),
@@ -121,6 +123,10 @@ ROWS = {
     ),
     "artist_stats": Row("(artist_id) values ({n})", "artist_id = {n}", "score = 1"),
     "show_trending": Row("values ({n}, 1, 1, now())", "show_id = {n}", "score = 1"),
+    "activity": Row(
+        "(position, previous, kind, show_id, name) values ({n}, 0, 'live', {n}, 'Show')", "position = {n}", "count = 1"
+    ),
+    "activity_clock": Row("values ({n}, {n})", "id = {n}", "position = 5"),
     "platform_stats": Row(
         "values (date '2026-01-01' + {n}, 0, 0, 0, 0, 0, 0, 0, 0, 0)", "day = date '2026-01-01' + {n}", "show_count = 1"
     ),
@@ -527,7 +533,7 @@ async def test_a_request_asks_once_a_statement_for_whom_it_acts(sql: Any) -> Non
             "select * from votes where show_id = 1",
             "select * from user_vote_limits",
             "update user_profiles set bio = ''",
-            "delete from user_follows_artists where artist_id = 1",
+            "select * from user_follows_artists where artist_id = 1",
         ):
             text = await plan(sql, statement)
             assert "InitPlan" in text, text

@@ -19,7 +19,8 @@ import server
 FOLDER = Path(server.__file__).parent
 TABLES_MIN, ENUMS_MIN = 29, 13
 
-COMMIT = "voting/queries.sql:commit_votes > commit_votes()"
+COMMIT = "voting/queries.sql:commit_log > commit_log() > commit_votes()"
+MARKS = "voting/queries.sql:commit_log > commit_log() > commit_marks()"
 
 # table: (the way that writes it, the way that reads it)
 TABLES = {
@@ -27,8 +28,8 @@ TABLES = {
     "ticket_codes": ("people/tickets.sql:insert_codes", "voting/queries.sql:fetch_seed_ballots"),
     "user_identities": ("people/queries.sql:sign_in_as > sign_in_as()", "people/privacy.sql:identities"),
     "user_profiles": ("people/profiles.sql:update_profile", "people/privacy.sql:profile"),
-    "user_follows_artists": ("people/follows.sql:follow", "people/follows.sql:list_follows"),
-    "user_show_attendance": ("people/follows.sql:attend", "people/follows.sql:list_attendance"),
+    "user_follows_artists": (MARKS, "people/follows.sql:list_follows"),
+    "user_show_attendance": (MARKS, "people/follows.sql:list_attendance"),
     "artists": ("sync/queries.sql:put_artists", "catalog/queries.sql:bill_of_show"),
     "venues": ("sync/queries.sql:put_venues", "catalog/queries.sql:list_venues"),
     "songs": ("sync/queries.sql:put_songs", "catalog/queries.sql:song_by_id"),
@@ -41,8 +42,8 @@ TABLES = {
         "catalog/queries.sql:songs_of_artist",
     ),
     "artist_stats": (
-        "people/follows.sql:follow > user_follows_artists! > count_follows()",
-        "people/follows.sql:follower_count",
+        MARKS + " > user_follows_artists! > count_follows()",
+        "people/crowds.sql:fetch_followers",
     ),
     "votes": (COMMIT, "voting/queries.sql:fetch_seed_ballots"),
     "vote_analytics": (COMMIT, "people/privacy.sql:vote_history"),
@@ -71,6 +72,14 @@ TABLES = {
     "external_cache": ("sync/clients/cache.sql:put_answer", "sync/clients/cache.sql:fetch_answer"),
     "artist_identities": ("sync/queries.sql:put_identities", "sync/queries.sql:find_identity"),
     "service_health": ("admin/health.sql:add_health", "admin/health.sql:fetch_health"),
+    "activity": (
+        COMMIT + " > votes! > count_inserted_votes() > move_tallies() > shows! > tell_of_show() > add_activity()",
+        "insight/activity.sql:fetch_activity",
+    ),
+    "activity_clock": (
+        "catalog/queries.sql:advance_shows > shows! > tell_of_show() > add_activity()",
+        "insight/activity.sql:activity_position",
+    ),
     "platform_stats": (
         "admin/statistics.sql:refresh_platform_stats > refresh_platform_stats()",
         "admin/statistics.sql:platform_days",

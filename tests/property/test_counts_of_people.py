@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from server.clock import SystemClock
 from server.errors import Refused
 from server.people.accounts import AccountRoutes
 from server.people.follows import FollowRoutes
+from server.people.marks import Marked, Marks, Waiter
 from server.people.moderation import ModerationRoutes
 from server.people.reports import ReportRoutes
 from server.people.reviews import ReviewRoutes
@@ -119,6 +121,27 @@ class World:
         assert all(row["waiting"] == (row["status"] == "pending") for row in rows)
 
 
+class Scribe:
+    """Writes each mark at once, as the writer's transaction would."""
+
+    def __init__(self, sql: Any) -> None:
+        self.sql = sql
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, /, *, wanted: bool) -> None:
+        """Marks.Submit."""
+        self.tasks.add(asyncio.create_task(self._write((user_id,), (subject_id,), (wanted,), marked, waiter)))
+
+    async def _write(
+        self, users: tuple[int], subjects: tuple[int], wanted: tuple[bool], marked: Marked, waiter: Waiter
+    ) -> None:
+        nothing: tuple[list[int], ...] = ([], [], [])
+        said = (users, subjects, wanted)
+        columns = (*said, *nothing) if marked == "show" else (*nothing, *said)
+        await self.sql.execute("select commit_marks('{}', '{}', $1, $2, $3, $4, $5, $6)", *columns)
+        waiter.answered(1, "committed", "", None)
+
+
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """The rooms' endpoints on a database, as requests see it."""
@@ -133,7 +156,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
             await theatre.show(show_id, song_count=0)
         moderator = await theatre.sql.fetchval("insert into users (role) values ('moderator') returning id")
         routes = [
-            FollowRoutes(requests), ReviewRoutes(requests), ReportRoutes(requests), ModerationRoutes(requests),
+            FollowRoutes(requests, Marks(requests, SystemClock(), Scribe(theatre.sql).submit)), ReviewRoutes(requests), ReportRoutes(requests), ModerationRoutes(requests),
             AccountRoutes(requests, SystemClock()),
         ]  # fmt: skip
         endpoints = {(each.method, each.path): each for room in routes for each in room.endpoints()}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from server.protocol.instants import ms_of
 from server.store.database import Database
+from server.voting.folding import Folded
 from server.voting.log import queries
 from tests.support.examples import play_examples
 from tests.support.theatre import Show, Theatre
@@ -109,11 +110,12 @@ class World:
         }
         votes = sorted(folded.items())
         async with self.db.connection() as connection:
-            await queries.commit_votes(
+            await queries.commit_log(
                 connection, shards=[], old_positions=[], new_positions=[], entries=[],
                 song_ids=[song for (song, _), _ in votes], user_ids=[user for (_, user), _ in votes],
                 show_ids=[show for _, (show, _, _) in votes], choices=[choice for _, (_, choice, _) in votes],
                 cast_ms=[ms for _, (_, _, ms) in votes], spent_user_ids=[], spent_days=[], spent=[],
+                **Folded().mark_parameters(),
             )  # fmt: skip
         for (song, user), (show, choice, ms) in votes:
             at = datetime.fromtimestamp(ms // 1000, UTC) + timedelta(milliseconds=ms % 1000)

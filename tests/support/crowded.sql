@@ -137,6 +137,9 @@ insert into sync_progress (job_id, stage, done, total)
 select id, stage, 10, 10 from sync_jobs, unnest(enum_range(null::import_stage)) as stage;
 insert into import_log (job_id, stage, line, outcome, message)
 select id, 'artists', p, 'added', 'Somebody' from sync_jobs, generate_series(1, 6) p;
+insert into activity (position, previous, kind, show_id, artist_id, name, created_at)
+select n, n - 1, 'live', 1 + n % 20000, 1 + n % 4000, 'Show', now() - (20000 - n) * interval '1 minute' from generate_series(1, 20000) n
+    on conflict do nothing;
 insert into external_cache (service, asked, kind, body, fresh_until)
 select 'musicbrainz', '/ws/2/artist/' || n, 'artist', convert_to(repeat('x', 300), 'UTF8'), now() + n * interval '1 minute' - interval '30 days'
   from generate_series(1, 20000) n;

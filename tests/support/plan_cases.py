@@ -69,7 +69,13 @@ EXAMPLES: dict[str, Any] = {
     "first:timestamptz": NOW - DAY,
     "first_group": 0,
     "following": NOW,
+    "following_artist_ids": [7],
+    "following_user_ids": [101],
+    "followings": [True],
     "frequency": "daily",
+    "going_show_ids": [7],
+    "going_user_ids": [101],
+    "goings": [True],
     "held": [1, 2],
     "held_until": NOW,
     "id": 7,
@@ -98,6 +104,7 @@ EXAMPLES: dict[str, Any] = {
     "like": None,
     "lock_timeout": "1s",
     "longitude": -74.0,
+    "marked": "show",
     "minute_max": 100,
     "minutes": 10,
     "moderator_id": 1,
@@ -258,6 +265,10 @@ select commit_votes('{7}', '{20000}', '{20001}', '{"1,2"}', array_agg(e.id order
   from setlist_songs e where e.show_id = 7"""
 CALLS: dict[str, tuple[str | None, str]] = {
     "commit_votes": (WRITER_ROLE, _VOTES),
+    "commit_marks": (
+        WRITER_ROLE,
+        "select commit_marks('{7}', '{20001}', '{101,106}', '{7,7}', '{true,false}', '{101,106}', '{23,23}', '{false,true}')",
+    ),
     "get_vote_stats": (REQUEST_ROLE, "select * from get_vote_stats(7)"),
     "get_trending_shows": (REQUEST_ROLE, "select * from get_trending_shows(20)"),
     "get_trending_artists": (REQUEST_ROLE, "select * from get_trending_artists(20)"),
@@ -272,10 +283,19 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "leave_queue": (REQUEST_ROLE, "select leave_queue(101, null)"),
     "find_people": (STAFF, "select find_people('fan abc')"),
     "use_api_key": (REQUEST_ROLE, "select use_api_key(sha256('key7'))"),
-    "follow": (REQUEST_ROLE, "insert into user_follows_artists (user_id, artist_id) values (101, 3999)"),
-    "unfollow": (REQUEST_ROLE, "delete from user_follows_artists where user_id = 101"),
-    "attend": (REQUEST_ROLE, "insert into user_show_attendance (user_id, show_id) values (101, 19999)"),
-    "stay_away": (REQUEST_ROLE, "delete from user_show_attendance where user_id = 101"),
+    "follow": (WRITER_ROLE, "insert into user_follows_artists (user_id, artist_id) values (101, 3999)"),
+    "unfollow": (WRITER_ROLE, "delete from user_follows_artists where user_id = 101"),
+    "attend": (WRITER_ROLE, "insert into user_show_attendance (user_id, show_id) values (101, 19999)"),
+    "stay_away": (WRITER_ROLE, "delete from user_show_attendance where user_id = 101"),
+    "tell_of_show": (OWNER, "update shows set status = 'live', vote_count = 1000000 where id = 7"),
+    "tell_of_new_show": (
+        OWNER,
+        (
+            "insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at)"
+            " select 'new', artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at from shows where id = 7"
+        ),
+    ),
+    "tell_of_followers": (OWNER, "update artist_stats set follower_count = 1000000 where artist_id = 7"),
     "review": (REQUEST_ROLE, "insert into venue_reviews (venue_id, user_id, rating) values (3999, 101, 3)"),
     "change_review": (STAFF, "update venue_reviews set status = 'rejected' where id = 101"),
     "delete_review": (REQUEST_ROLE, "delete from venue_reviews where user_id = 101"),

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from server.live.hub import Subscriber, _write_through
+from server.live.channel import Subscriber
+from server.live.hub import _write_through
 from tests.support.transport import RecordingTransport
 
 

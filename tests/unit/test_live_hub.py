@@ -13,7 +13,8 @@ import pytest
 
 from server.errors import StoreUnavailable
 from server.live import hub as hub_module
-from server.live.hub import BUFFER_BYTES_MAX, PUSH_INTERVAL_S, UNWATCHED_S, Hub, Subscriber
+from server.live.channel import Subscriber
+from server.live.hub import BUFFER_BYTES_MAX, PUSH_INTERVAL_S, UNWATCHED_S, Hub
 from server.live.states import DocumentState, State, TallyState
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport

@@ -15,10 +15,10 @@ from server.live.connection import (
     PENDING_PER_CONNECTION_MAX,
     PING_INTERVAL_S,
     Connection,
-    Services,
 )
 from server.live.hub import Hub
 from server.live.seats import Seats
+from server.live.services import Services
 from server.live.sockets import DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
 from server.live.states import State
 from server.protocol.frames import ping_frame
@@ -40,6 +40,7 @@ class Room:
         self.banned: dict[int, str] = {}
         self.entries: list[int] = []
         self.casts: list[tuple[int, int, list[tuple[int, str]], Any]] = []
+        self.marks: list[tuple[str, int, int, bool, Any]] = []
         self.hub = Hub(self._load, self.clock)
         self.services = Services(
             hub=self.hub,
@@ -47,6 +48,7 @@ class Room:
             clock=self.clock,
             node="node",
             submit=lambda *cast: self.casts.append(cast),
+            mark=self._mark,
             authenticate=self._authenticate,
             why_banned=self.banned.get,
             count_entry=self._count_entry,
@@ -55,6 +57,9 @@ class Room:
 
     async def _load(self, _kind: str, _subject: int) -> State | None:
         return None
+
+    async def _mark(self, marked: str, subject: int, user: int, waiter: Any, *, wanted: bool) -> None:
+        self.marks.append((marked, subject, user, wanted, waiter))
 
     async def _count_entry(self, user_id: int) -> None:
         self.entries.append(user_id)

@@ -17,9 +17,11 @@ from server.protocol.messages import (
     OPS,
     TOKEN_CHARS_MAX,
     VOTES_PER_CAST_MAX,
+    Attend,
     BadRequest,
     Ballot,
     Cast,
+    Follow,
     Hello,
     Ping,
     Request,
@@ -44,6 +46,8 @@ REQUESTS = [
     ('{"id":3,"op":"unsubscribe","channels":["votes:7"]}', Unsubscribe(3, ["votes:7"])),
     ('{"id":4,"op":"cast","show":7,"votes":[[101,"up"],[102,"none"]]}', Cast(4, 7, [(101, "up"), (102, "none")])),
     ('{"id":5,"op":"ballot","show":7}', Ballot(5, 7)),
+    ('{"id":6,"op":"attend","show":7,"going":true}', Attend(6, 7, True)),
+    ('{"id":7,"op":"follow","artist":3,"following":false}', Follow(7, 3, False)),
     ('{"id":8,"op":"ping"}', Ping(8)),
     ('{"id":0,"op":"ping"}', Ping(0)),
     ('{"id":8,"op":"ping","more":{"than":["we",1,null]},"weight":1e400}', Ping(8)),
@@ -252,8 +256,14 @@ def test_a_bad_body_is_refused(body: bytes) -> None:
     assert refusal.value.code == "bad_request"
 
 
-@pytest.mark.parametrize("kind", ["votes", "setlist", "status"])
-def test_a_channel_is_named_by_kind_and_show(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["trending", "activity"])
+def test_a_channel_about_everything_has_no_id(kind: str) -> None:
+    """There is one of each."""
+    assert parse_channel(kind) == (kind, 0)
+
+
+@pytest.mark.parametrize("kind", ["votes", "song", "setlist", "status", "attendance", "followers"])
+def test_a_channel_is_named_by_kind_and_id(kind: str) -> None:
     """Every kind there is, with an id of any size."""
     assert parse_channel(f"{kind}:7") == (kind, 7)
     assert parse_channel(f"{kind}:{BIG - 1}") == (kind, BIG - 1)
@@ -263,7 +273,7 @@ def test_a_channel_is_named_by_kind_and_show(kind: str) -> None:
     "name",
     ["", ":", "votes", "votes:", "votes:x", "votes:0", "votes:07", "votes:-7", "votes:7 ", " votes:7", "votes:7:7",
      "votes:7.0", "VOTES:7", "votes :7", "votes:٧", "votes:²", "votes:\x007", "votes:7\x00", f"votes:{BIG}",
-     "votes:" + "9" * 58, "dreams:7", "7:votes"],
+     "votes:" + "9" * 58, "dreams:7", "7:votes", "trending:", "trending:7", "activity:0", "followers", "song"],
 )  # fmt: skip
 def test_any_other_name_is_not_found(name: str) -> None:
     """Two spellings of one channel would be two channels with half the watchers each."""

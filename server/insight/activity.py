@@ -1,0 +1,31 @@
+"""The last events: shows announced, on, cancelled, final, songs played, round numbers of votes and followers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from server.store.database import Database
+from server.store.queries import load_queries
+
+queries = load_queries(Path(__file__).with_name("activity.sql"))
+
+
+async def fetch_activity(db: Database, count: int) -> tuple[int, list[tuple[int, bytes]]]:
+    """The newest position, and the last events, oldest first: position and JSON of each.
+
+    Raises: StoreUnavailable
+    """
+    async with db.connection() as connection:
+        rows = [row async for row in queries.fetch_activity(connection, count=count)]
+    events = [(row["position"], row["event"].encode()) for row in reversed(rows) if row["position"] is not None]
+    return rows[0]["at"], events
+
+
+async def fetch_activity_position(db: Database) -> int:
+    """The newest position.
+
+    Raises: StoreUnavailable
+    """
+    async with db.connection() as connection:
+        position: int = await queries.activity_position(connection)
+    return position

@@ -1,0 +1,15 @@
+-- The last events; they are written by the triggers of what they tell.
+
+-- name: fetch_activity
+-- takes: count
+-- gives: 1..count rows: the last events, newest first, as JSON, beside the position of the newest there ever was; one
+--        row without an event when there is none
+select c.position as at, a.position, activity_json(a) as event
+  from activity_clock c
+  left join (select * from activity order by position desc limit :count) a on true
+ where c.id = 1
+ order by a.position desc;
+
+-- name: activity_position$
+-- gives: the position of the newest event
+select position from activity_clock where id = 1;

@@ -1,0 +1,38 @@
+-- Counts who watches which show, over all nodes. Each node keeps numbers of its own, never names of connections.
+--
+-- KEYS[1]  the sorted set of nodes by when they were last heard of [ms]
+-- ARGV[1]  msgpack: {node, ttl_ms, {show, count, show, count, …} or nil: as they were, {show, …} asked for}
+-- returns  msgpack: {now_ms, {count, …}}, one for each show asked for, of nodes heard of within ttl_ms
+--
+-- A node that dies stops being heard of: its numbers count for ttl_ms more and expire by themselves.
+
+local nodes_key = KEYS[1]
+local request = cmsgpack.unpack(ARGV[1])
+local node, ttl_ms, counts = request[1], request[2], request[3]
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local own_key = nodes_key .. ':' .. node
+if counts then
+    redis.call('DEL', own_key)
+    for i = 1, #counts, 2 do
+        redis.call('HSET', own_key, string.format('%d', counts[i]), string.format('%d', counts[i + 1]))
+    end
+end
+redis.call('PEXPIRE', own_key, ttl_ms)
+redis.call('ZADD', nodes_key, now_ms, node)
+redis.call('PEXPIRE', nodes_key, ttl_ms)
+redis.call('ZREMRANGEBYSCORE', nodes_key, '-inf', string.format('%d', now_ms - ttl_ms))
+
+local asked, sums = {}, {}
+for i, show in ipairs(request[4]) do
+    asked[i], sums[i] = string.format('%d', show), 0
+end
+if #asked > 0 then
+    for _, name in ipairs(redis.call('ZRANGE', nodes_key, 0, -1)) do
+        for i, count in ipairs(redis.call('HMGET', nodes_key .. ':' .. name, unpack(asked))) do
+            if count then sums[i] = sums[i] + tonumber(count) end
+        end
+    end
+end
+return cmsgpack.pack({now_ms, sums})

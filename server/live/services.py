@@ -1,0 +1,44 @@
+"""What a connection needs from the other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from server.clock import Clock
+from server.live.hub import Hub
+from server.live.replies import Marked
+from server.live.seats import Seats
+from server.protocol.identity import Identity
+
+
+class Mark(Protocol):
+    """Hands on what a fan says of a show or an artist."""
+
+    async def __call__(self, marked: Marked, subject_id: int, user_id: int, waiter: Any, /, *, wanted: bool) -> None:
+        """The waiter hears of it later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a connection needs from the other rooms; app hands it over.
+
+    submit:       (show, user, votes, waiter), voting.Intake.submit
+    mark:         (show or artist, id, user, waiter, wanted=), people.Marks.submit; raises Refused, StoreUnavailable
+    authenticate: token or API key -> Identity; raises Refused(unauthenticated), StoreUnavailable
+    why_banned:   user -> why they may not be connected, None: they may
+    count_entry:  user -> counts one of their connections on all nodes; raises Refused(rate_limited)
+    ballot_json:  packed ballot -> JSON
+    """
+
+    hub: Hub
+    seats: Seats
+    clock: Clock
+    node: str
+    submit: Callable[[int, int, Sequence[tuple[int, str]], Any], None]
+    mark: Mark
+    authenticate: Callable[[str], Awaitable[Identity]]
+    why_banned: Callable[[int], str | None]
+    count_entry: Callable[[int], Awaitable[None]]
+    ballot_json: Callable[[str], bytes]
