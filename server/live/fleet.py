@@ -138,8 +138,8 @@ class Fleet:
         (names,) = await self._line.ask([("ZRANGE", FLEET_KEY, 0, -1)])
         others = sorted(name.decode() for name in names if name.decode() != self.node)
         documents = (await self._line.ask([("MGET", *map(node_key, others))]))[0] if others else []
-        told = [msgspec.json.decode(document, type=NodeInfo) for document in documents if document is not None]
-        return [self._summary, *told]
+        told = [_understood(document) for document in documents if document is not None]
+        return [self._summary, *(node for node in told if node is not None)]
 
     def summary(self) -> NodeInfo:
         """This node, as it last saw itself."""
@@ -232,6 +232,15 @@ class Fleet:
             connection.notify(notice)
         log.info("channel.closed_by_staff", channel=name, subscribers=len(watchers))
         return len(watchers)
+
+
+def _understood(document: bytes) -> NodeInfo | None:
+    try:
+        return msgspec.json.decode(document, type=NodeInfo)
+    except msgspec.DecodeError as error:
+        # Of another version, which is there for as long as a rolling update takes.
+        log.info("fleet.not_understood", error=str(error))
+        return None
 
 
 def _channel_info(channel: Channel, push_count_before: int, took_s: float) -> ChannelInfo:
