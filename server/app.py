@@ -197,12 +197,12 @@ class Node:
             print(f"administrator sign-in, good for an hour: {link}", flush=True)  # noqa: T201
 
     async def stop(self) -> None:
-        """Drains: no new sockets, casts in flight answered, sockets sent away, loops ended, connections closed."""
+        """Drains: not ready, no new sockets and casts, those in flight answered, sockets sent away; then ends everything."""
         self._is_stopping = True
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                for site in list(self._runner.sites):
-                    await site.stop()
+                # It goes on listening meanwhile, so that load balancers hear from /readyz that it is not ready any more.
+                self._sockets.is_draining = True
                 self._intake.refuse_new()
                 await self._wait_for_casts()
                 await self._sockets.drain()

@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
+from server.client.crowd import CrowdOptions, run
 from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
 from tests.support.node import NodeProcess, until, until_async
+from tests.support.proxy import TcpProxy
 from tests.support.recorder import Crowd, Ledger
 from tests.support.stage import make_shows, make_users
 from tests.support.voice import Voice
@@ -146,6 +149,66 @@ async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_ur
     # The log is empty without the node's help: it left nothing behind.
     await until_drained(database_url, redis_url)
     assert await differences(database_url, redis_url, ledger) == []
+
+
+async def test_sigterm_with_clients_that_take_nothing(start_node: StartNode, database_url: str) -> None:
+    """Gone with 0 in time, whatever stuck clients leave in its buffers."""
+    (show,) = await make_shows(database_url, songs=200)
+    node = await start_node()
+    async with (
+        aiohttp.ClientSession() as http,
+        TcpProxy.running(node.port) as proxy,
+        AsyncExitStack() as stack,
+    ):
+        stuck = [await stack.enter_async_context(Voice.connected(proxy.url)) for _ in range(5)]
+        for _ in range(5):
+            stream = await stack.enter_async_context(http.get(f"{proxy.url}/api/shows/{show.id}/events"))
+            assert stream.status == 200
+        proxy.down.stall()
+        for voice in stuck:
+            # Answers of many times what the kernels hold, and less than what a client is cut for.
+            for _ in range(100):
+                voice.send(op="subscribe", channels=[f"votes:{show.id}"])
+        await until_async(lambda: _has_waiting(node), "answers wait in the node")
+        assert await node.terminate() == 0
+        proxy.cut()
+
+
+async def _has_waiting(node: NodeProcess) -> bool:
+    return await node.metric("mysetlist_buffer_bytes") > 0
+
+
+async def _are_back(nodes: list[NodeProcess], count: int) -> bool:
+    return sum([await node.metric("mysetlist_sockets") for node in nodes]) == count
+
+
+async def test_a_rolling_restart_under_a_crowd(start_node: StartNode, database_url: str) -> None:
+    """Two nodes behind a balancer, one after the other told to stop and started again: every acknowledged vote is counted
+    once, and every watcher ends with the final tally.
+    """
+    await make_shows(database_url, count=2)
+    nodes = [await start_node(), await start_node()]
+    stop = asyncio.Event()
+    async with TcpProxy.running(*(node.port for node in nodes)) as balancer:
+
+        async def restart(step: str) -> None:
+            if step == "counting":
+                for node in nodes:
+                    assert await node.terminate() == 0
+                    await node.start()
+                await until_async(lambda: _are_back(nodes, 60), "everybody is back")
+                stop.set()
+
+        options = CrowdOptions(
+            url=balancer.url, voters=30, watchers=30, rate_per_s=200, duration_s=0, verify=True, subscribe=True,
+        )  # fmt: skip
+        report = await run(options, stop=stop, on_step=restart, show_progress=False)
+    assert report["verify"]["differences"] == []
+    assert report["ok"] is True
+    assert report["verify"]["views"] >= 60
+    assert report["casts"]["committed"] > 0
+    # Everybody had to come back at least once.
+    assert report["reconnects"] >= 60
 
 
 async def test_a_taken_port_is_one_clear_line(start_node: StartNode, tmp_path: Path) -> None:

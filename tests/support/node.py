@@ -69,6 +69,11 @@ class NodeProcess:
             await node.end()
 
     @property
+    def port(self) -> int:
+        """Where it listens, also after it was started again."""
+        return self._port
+
+    @property
     def pid(self) -> int:
         """Its process id."""
         assert self._process is not None

@@ -1,0 +1,65 @@
+"""Everybody at once: a herd that was cut off comes back without asking PostgreSQL for each of its members."""
+
+from __future__ import annotations
+
+import asyncio
+
+from server.app import Node
+from tests.support.talker import Closed, Talker
+from tests.support.theatre import PATIENCE_S, Theatre, running_node
+
+SOCKETS = 500
+USERS = 50
+CHANNELS = ("votes:7", "status:7", "setlist:7")
+# Loops of the node go on asking meanwhile, a few times a second; a herd that asked would do so hundreds of times.
+QUERIES_MAX = 100
+
+
+async def queries(theatre: Theatre) -> int:
+    """Statements that this database has run so far."""
+    count: int = await theatre.sql.fetchval(
+        "select coalesce(sum(calls), 0)::bigint from pg_stat_statements"
+        " where dbid = (select oid from pg_database where datname = current_database())"
+    )
+    return count
+
+
+async def test_a_herd_comes_back(database_url: str, redis_url: str, theatre: Theatre) -> None:
+    """Signed in, subscribed and with state, to a node that knows nothing of the show: one read of each channel for all."""
+    await theatre.show(7)
+    tokens = [await theatre.token() for _ in range(USERS)]
+    await theatre.sql.execute("create extension if not exists pg_stat_statements")
+    async with running_node(database_url, redis_url) as node:
+        everybody = asyncio.Barrier(SOCKETS + 1)
+
+        async def fan(number: int) -> None:
+            async with Talker.connect(node.url) as talker:
+                await talker.hello(tokens[number % USERS])
+                await talker.watch(*CHANNELS)
+                await everybody.wait()
+                try:
+                    while True:
+                        await talker.receive()
+                except Closed:
+                    pass
+            async with Talker.connect(node.url) as talker:
+                await talker.hello(tokens[number % USERS])
+                states = await talker.watch(*CHANNELS)
+                assert all("state" in states[name] for name in CHANNELS)
+                await everybody.wait()
+
+        async with asyncio.timeout(PATIENCE_S * 2), asyncio.TaskGroup() as fans:
+            for number in range(SOCKETS):
+                fans.create_task(fan(number))
+            await everybody.wait()
+            assert len(node._sockets) == SOCKETS
+            before = await queries(theatre)
+            _cut_all(node)
+            await everybody.wait()
+            asked = await queries(theatre) - before
+        assert asked < QUERIES_MAX
+
+
+def _cut_all(node: Node) -> None:
+    for connection in node._sockets.connections():
+        connection.transport.abort()

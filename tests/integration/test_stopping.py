@@ -1,0 +1,47 @@
+"""The order in which a node stops, seen from outside."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from server.app import Node
+from tests.support.talker import Talker
+from tests.support.theatre import PATIENCE_S, Theatre, settings
+
+
+async def test_not_ready_first(
+    database_url: str, redis_url: str, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While casts wait for their answers a load balancer still hears that the node is not ready, and who comes new is
+    sent elsewhere; then the sockets are told, then nobody listens any more.
+    """
+    await theatre.show(7)
+    node = await Node.start(settings(database_url, redis_url))
+    answered = asyncio.Event()
+    stopping: asyncio.Task[None] | None = None
+    monkeypatch.setattr(node, "_wait_for_casts", answered.wait)
+    try:
+        async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as http, Talker.connect(node.url) as talker:
+            await node.wait_until_ready()
+            stopping = asyncio.create_task(node.stop())
+            await asyncio.sleep(0)
+            async with http.get(f"{node.url}/readyz") as response:
+                assert (response.status, (await response.json())["reasons"]) == (503, ["the node is stopping"])
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+                await http.ws_connect(f"{node.url}/ws", protocols=["mysetlist.v1"])
+            assert refusal.value.status == 503
+            async with http.get(f"{node.url}/api/shows/7/events") as response:
+                assert response.status == 503
+            assert await talker.is_alive()
+            answered.set()
+            assert await talker.close_code() == 4000
+            assert "drain" in talker.heard[-1]
+            await stopping
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await http.get(f"{node.url}/readyz")
+    finally:
+        answered.set()
+        await (stopping or node.stop())
