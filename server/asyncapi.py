@@ -23,8 +23,8 @@ Fans vote live on the songs of a concert's setlist, and everybody who watches se
 One websocket at `/ws`, subprotocol `mysetlist.v1`, carries everything: text frames, one JSON object each. A request has \
 an `op` and an integer `id`; its reply has the same number as `re`, and either `ok` or `error`. `subscribe` answers with \
 the state of each channel and its position `at`; what changes comes as a push that names its channel as `ch`, and `at` only \
-grows. Unknown fields are ignored, by both sides. HTTP is described in `/api/openapi.json`, errors and close codes in \
-docs/errors.md."""
+grows. Unknown fields are ignored, by both sides. HTTP is described in `/api/openapi.json`, and so are the server-sent \
+events that carry the same pushes; errors and close codes are in docs/errors.md."""
 
 
 class SocketDocument(TypedDict):
