@@ -1,0 +1,195 @@
+"""Many connections on one process: how fast they come in, what each costs, and how fast all of them come back.
+
+    .venv/bin/python bench/connections.py [--connections 20000] [--at-once 200]
+
+1. All connect and subscribe to four channels each: connections a second, subscribed and with state; memory of each.
+2. Votes are cast: how many have the final tally, and how long after the last answer.
+3. All are cut off at once and come back at once: how long until the last is subscribed with state, and what PostgreSQL
+   was asked meanwhile.
+
+Clients come from 127.0.0.1, 127.0.0.2, … as one address has no more than 28,000 ports. How long a vote takes to the last
+of 5,000 watchers measures bench/fanout.py. Prints one JSON object; asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import orjson
+from measure import Node, data_folder, origin, own_cpu_s, say, spent, tell
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from server.client.crowd import run_loop
+from server.client.line import websocket_url
+from server.client.web import Web
+from server.client.wire import SUBPROTOCOL
+
+PER_ADDRESS = 10_000
+PATIENCE_S = 120.0
+SPARE_FILES = 2_000
+IDLE_S = 5.0  # the node's own loops ask PostgreSQL too
+_AT = re.compile(rb'"at":(\d+)')
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--connections", type=int, default=20_000)
+    parser.add_argument("--at-once", type=int, default=200, help="connections being opened at the same time")
+    arguments = parser.parse_args()
+    _raise_file_limit(arguments.connections + SPARE_FILES)
+    origin_now = origin()
+    with data_folder() as folder:
+        server = Node(folder, "--demo")
+        try:
+            measured = run_loop(_measure(server, folder, arguments))
+        finally:
+            server.stop()
+    tell({"benchmark": "connections", **origin_now, "settings": vars(arguments), **measured})
+
+
+class Member(WSListener):
+    """One connection: subscribes as soon as it is open, and keeps the position of its first channel."""
+
+    __slots__ = ("_channels", "_ready", "at", "transport")
+
+    def __init__(self, channels: list[str]) -> None:
+        self._channels = channels
+        self._ready: asyncio.Future[None] | None = None
+        self.at = 0
+        self.transport: WSTransport | None = None
+
+    async def open(self, url: str, address: str) -> None:
+        """Returns once it is subscribed and has the state of every channel."""
+        self._ready = asyncio.get_running_loop().create_future()
+        self.transport, _ = await ws_connect(
+            lambda: self, url, extra_headers={"Sec-WebSocket-Protocol": SUBPROTOCOL}, local_addr=(address, 0),
+            websocket_handshake_timeout=PATIENCE_S,
+        )  # fmt: skip
+        self.transport.send(WSMsgType.TEXT, orjson.dumps({"id": 1, "op": "subscribe", "channels": self._channels}))
+        await self._ready
+
+    def on_ws_frame(self, _transport: WSTransport, frame: WSFrame) -> None:
+        """The reply, then pushes."""
+        if frame.msg_type != WSMsgType.TEXT:
+            return
+        payload = frame.get_payload_as_bytes()
+        if self._ready is not None and payload.startswith(b'{"re":'):
+            states = orjson.loads(payload)["ok"]["channels"]
+            assert all("state" in states[name] for name in self._channels), states
+            self.at = states[self._channels[0]]["at"]
+            self._ready.set_result(None)
+            self._ready = None
+        elif payload.startswith(b'{"ch":"%b"' % self._channels[0].encode()):
+            found = _AT.search(payload)
+            assert found is not None
+            self.at = int(found[1])
+
+
+async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    url = websocket_url(server.url)
+    web = Web(server.url)
+    database = await asyncpg.connect(orjson.loads((folder / "engines.json").read_bytes())["database_url"])
+    try:
+        shows = list((await web.shows(await web.open_shows())).values())
+        show, other = shows[0], shows[1]
+        channels = [f"votes:{show.id}", f"status:{show.id}", f"setlist:{show.id}", f"votes:{other.id}"]
+        members = [Member(channels) for _ in range(arguments.connections)]
+        memory_before, cpu_before, own_before_s = _memory(server), server.cpu_s(), own_cpu_s()
+        say("all connect")
+        accept_s = await _open_all(members, url, arguments.at_once)
+        cpu = spent(cpu_before, server.cpu_s())
+        memory = {name: value - memory_before[name] for name, value in _memory(server).items()}
+        client_cpu_s = own_cpu_s() - own_before_s
+        say("votes")
+        final_count, final_s = await _final_tally(server.url, show.id, show.predicted()[0].songs[0].id, members)
+        say("nothing")
+        before = await _queries(database)
+        await asyncio.sleep(IDLE_S)
+        idle_per_s = (await _queries(database) - before) / IDLE_S
+        say("all are cut off and come back")
+        before = await _queries(database)
+        for member in members:
+            assert member.transport is not None
+            member.transport.disconnect(graceful=False)
+        herd_s = await _open_all(members, url, arguments.at_once)
+        herd_queries = await _queries(database) - before
+    finally:
+        await database.close()
+        await web.close()
+    count = arguments.connections
+    return {
+        "accept_per_s": round(count / accept_s, 1),
+        "accept_cpu_us": {"server": round(cpu["server"] / count * 1e6), "client": round(client_cpu_s / count * 1e6)},
+        "memory_bytes_per_connection": {name: round(value / count) for name, value in memory.items()},
+        "with_final_tally": final_count,
+        "final_tally_ms": round(final_s * 1000, 1),
+        "herd_return_s": round(herd_s, 2),
+        "herd_queries": herd_queries,
+        "herd_queries_of_idle_loops": round(idle_per_s * herd_s),
+    }
+
+
+async def _open_all(members: list[Member], url: str, at_once: int) -> float:
+    """Gives: how long until the last was subscribed with state [s]."""
+    turns = asyncio.Semaphore(at_once)
+
+    async def enter(number: int, member: Member) -> None:
+        async with turns:
+            await member.open(url, f"127.0.0.{1 + number // PER_ADDRESS}")
+
+    began_s = time.monotonic()
+    await asyncio.gather(*(enter(number, member) for number, member in enumerate(members)))
+    return time.monotonic() - began_s
+
+
+async def _final_tally(url: str, show: int, song: int, members: list[Member]) -> tuple[int, float]:
+    """Gives: how many members are as far as the last vote, and how long after its answer the last of them was."""
+    async with aiohttp.ClientSession(url) as http:
+        at = 0
+        for choice in ("up", "down", "up"):
+            async with http.post("/api/session") as response:
+                token = (await response.json())["token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            body = {"votes": [[song, choice]]}
+            async with http.post(f"/api/shows/{show}/votes", json=body, headers=headers) as response:
+                at = (await response.json())["at"]
+    answered_s = time.monotonic()
+    # Looked at, not signalled: thousands of members have to agree, once.
+    while (waiting := sum(member.at < at for member in members)) and time.monotonic() < answered_s + PATIENCE_S:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return len(members) - waiting, time.monotonic() - answered_s
+
+
+async def _queries(database: Any) -> int:
+    count: int = await database.fetchval(
+        "select coalesce(sum(calls), 0)::bigint from pg_stat_statements"
+        " where dbid = (select oid from pg_database where datname = current_database())"
+    )
+    return count
+
+
+def _memory(server: Node) -> dict[str, int]:
+    """Of the server's process: resident, and what is its own."""
+    return {"rss": server.server_rss_bytes(), "uss": server.process.memory_full_info().uss}
+
+
+def _raise_file_limit(count: int) -> None:
+    """For this process and the node it starts: a socket is a file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(count, hard), max(count, hard)))
+    except ValueError:
+        raise SystemExit(f"{count} files are needed, and the limit is {hard}: raise it with ulimit -n") from None
+
+
+if __name__ == "__main__":
+    main()
