@@ -99,12 +99,13 @@ async def test_the_node_that_writes_is_killed(start_node: StartNode, database_ur
     holder, heir = nodes
     async with Crowd.voting(nodes, shows, users[:8]) as crowd, Voice.connected(heir.url, users[8]) as voice:
         await crowd.more()
-        cast = crowd.ledger.sent(users[8].id, shows[0].id, {shows[0].songs[0]: "up"})
+        votes = {shows[0].songs[0]: "up"}
+        cast = crowd.ledger.sent(users[8].id, shows[0].id, votes)
         killed_s = time.monotonic()
         await holder.kill()
-        ok = await voice.cast(cast.show, cast.votes)
+        ok = await voice.cast(shows[0].id, votes)
         if ok["durability"] == "accepted":
-            await voice.until_durable(cast.show, ok["at"])
+            await voice.until_durable(shows[0].id, ok["at"])
         assert time.monotonic() - killed_s < TAKE_OVER_S_MAX
         cast.outcome, cast.at = "committed", ok["at"]
         await until(lambda: held_shards(heir) == set(range(SHARD_COUNT)), "the other node holds all shards")
@@ -127,8 +128,7 @@ async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_ur
         under_way = []
         for song in show.songs:
             for voice, user in zip(voices, users, strict=True):
-                cast = ledger.sent(user.id, show.id, {song: "up"})
-                under_way.append((cast, voice.send_cast(show.id, cast.votes)))
+                under_way.append((ledger.sent(user.id, show.id, {song: "up"}), voice.send_cast(show.id, {song: "up"})))
         # The first answer shows that all have arrived: they were sent long before it.
         await under_way[0][1]
         stopping = asyncio.create_task(node.terminate())

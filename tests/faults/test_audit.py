@@ -12,7 +12,7 @@ from server.cache.keys import SPENT_KEY, ballots_key, meta_key, tally_key
 from tests.faults.conftest import Place
 from tests.support.audit import SHARD_COUNT, differences, until_drained
 from tests.support.engines import execute
-from tests.support.recorder import Ledger
+from tests.support.recorder import Ledger, Mark, request_of
 from tests.support.voice import Voice
 
 pytestmark = pytest.mark.timeout(60)
@@ -38,6 +38,14 @@ CORRUPTIONS = {
     ),
     "an hour": ("update vote_rollups set up_count = up_count + 1", {"rollup"}),
     "a day's budget": ("update user_vote_limits set spent = 1", {"limit", "hot limit"}),
+    "a mark lost": ("delete from user_show_attendance", {"promise"}),
+    "a mark nobody made": (
+        "insert into user_follows_artists (user_id, artist_id) select u.id, a.id from users u, artists a"
+        " on conflict do nothing",
+        {"promise"},
+    ),
+    "who goes doubled in the totals": ("update shows set attendance_count = attendance_count + 1", {"total"}),
+    "a follower too many": ("update artist_stats set follower_count = follower_count + 1", {"total"}),
     "an entry": ("delete from log_commits", {"promise"}),
     "an entry committed twice": (
         "insert into log_commits (shard, position, entries) select shard, position, entries from log_commits",
@@ -48,13 +56,18 @@ CORRUPTIONS = {
 
 
 async def test_what_the_audit_finds(place: Place) -> None:
-    """A fan votes up, then down: all is well, until a row, or what Valkey holds, is not what it should be."""
+    """A fan votes up, then down, goes and follows: all is well, until a row, or what Valkey holds, is not as it should be."""
     node = await place.start_node()
     show, user, ledger = place.shows[0], place.users[0], Ledger()
     async with Voice.connected(node.url, user) as voice:
         for votes in ({show.songs[0]: "up", show.songs[1]: "up"}, {show.songs[0]: "down"}):
             cast = ledger.sent(user.id, show.id, votes)
             ok = await voice.cast(show.id, votes)
+            cast.outcome, cast.at = ok["durability"], ok["at"]
+        marks: list[Mark] = [("attend", show.id), ("follow", show.artist)]
+        for mark in marks:
+            cast = ledger.sent(user.id, mark[1], {mark: "yes"})
+            ok = (await voice.ask(**request_of(mark[1], {mark: "yes"})))["ok"]
             cast.outcome, cast.at = ok["durability"], ok["at"]
     await until_drained(place.database_url, place.redis_url)
     await node.end()

@@ -15,7 +15,7 @@ import redis.asyncio
 from server.cache.keys import SPENT_KEY, ballots_key, meta_key, tally_key
 from server.voting.rules import ballot_of, shard_of
 from tests.support.node import until_async
-from tests.support.recorder import Crowd, Ledger, Watcher
+from tests.support.recorder import Crowd, Ledger, Mark, Pair, Watcher
 
 SHARD_COUNT = 16
 SPENT_UNITS = 1 << 30  # as in cast.lua
@@ -32,6 +32,18 @@ select 'setlist ' || l.id as name, l.vote_count as told, count(v.*) as counted
  group by l.id
 union all
 select 'show ' || w.id, w.vote_count, (select count(*) from votes v where v.show_id = w.id) from shows w
+union all
+select 'going to ' || w.id, w.attendance_count, (select count(*) from user_show_attendance a where a.show_id = w.id)
+  from shows w
+union all
+select 'followers of ' || s.artist_id, s.follower_count,
+       (select count(*) from user_follows_artists f where f.artist_id = s.artist_id)
+  from artist_stats s
+"""
+_MARKS = """
+select 'attend' as op, user_id, show_id as subject from user_show_attendance
+union all
+select 'follow', user_id, artist_id from user_follows_artists
 """
 _ROLLUPS = """
 select coalesce(r.show_id, h.show_id) as show_id, r.ups, r.downs, r.withdrawn, h.hups, h.hdowns, h.hwithdrawn
@@ -92,22 +104,23 @@ async def _votes(connection: Any) -> dict[tuple[int, int], str]:
 
 async def _promises(connection: Any, ledger: Ledger, *, may_lose_accepted: bool) -> list[str]:
     found = []
-    votes = await _votes(connection)
+    said: dict[Pair, str] = {**await _votes(connection)}
+    said |= {(row["user_id"], (row["op"], row["subject"])): "yes" for row in await connection.fetch(_MARKS)}
     for pair in ledger.by_pair:
         allowed = ledger.allowed(pair, may_lose_accepted=may_lose_accepted)
-        held = votes.get(pair, "none")
+        held = said.get(pair, "none")
         if held not in allowed:
             told = [(cast.votes[pair[1]], cast.outcome, cast.code, cast.at) for cast in ledger.by_pair[pair][-4:]]
-            found.append(f"promise: user {pair[0]} holds {held} on song {pair[1]}, not {allowed}; told {told}")
-    found += [f"promise: nobody cast {pair} {choice}" for pair, choice in votes.items() if pair not in ledger.by_pair]
+            found.append(f"promise: user {pair[0]} holds {held} on {pair[1]}, not {allowed}; told {told}")
+    found += [f"promise: nobody said {pair} {choice}" for pair, choice in said.items() if pair not in ledger.by_pair]
     # Exactly once: the entry an acknowledgement names is in PostgreSQL, and no entry is there twice.
     rows = await connection.fetch("select shard, entry, count(*) from log_commits, unnest(entries) entry group by 1, 2")
     committed = {(row[0], row[1]) for row in rows}
     found += [f"promise: entry {row[1]} of shard {row[0]} was committed {row[2]} times" for row in rows if row[2] != 1]
     found += [
-        f"promise: {cast.at} of show {cast.show} was called committed and is not"
+        f"promise: {cast.at} of {cast.subject} was called committed and is not"
         for cast in ledger.casts
-        if cast.outcome == "committed" and (shard_of(cast.show, SHARD_COUNT), cast.at) not in committed
+        if cast.outcome == "committed" and (shard_of(cast.subject, SHARD_COUNT), cast.at) not in committed
     ]
     return found
 
@@ -199,10 +212,14 @@ async def _hot(connection: Any, redis_url: str) -> list[str]:
     return found
 
 
-def watcher_differences(watcher: Watcher, counts: dict[int, tuple[int, int]]) -> list[str]:
+def watcher_differences(
+    watcher: Watcher, counts: dict[int, tuple[int, int]], crowds: dict[Mark, int]
+) -> list[str]:
     """What a watcher holds against the counts, and whether it was ever told something older than it knew."""
     found = [f"watcher: song {song} shows {watcher.tallies.get(song)}, is {held}" for song, held in counts.items()
              if watcher.tallies.get(song) != held]  # fmt: skip
+    found += [f"watcher: {mark} shows {count}, is {crowds.get(mark, 0)}" for mark, count in watcher.crowds.items()
+              if count != crowds.get(mark, 0)]  # fmt: skip
     return found + [f"watcher: {line}" for line in watcher.went_back]
 
 
@@ -220,16 +237,18 @@ async def settled(crowd: Crowd, database_url: str, redis_url: str, *, may_lose_a
     connection = await asyncpg.connect(database_url)
     try:
         rows = await connection.fetch("select id, up_count, down_count from setlist_songs")
+        marks = await connection.fetch(f"select op, subject, count(*) from ({_MARKS}) m group by 1, 2")
     finally:
         await connection.close()
     counts = {row[0]: (row[1], row[2]) for row in rows}
+    crowds: dict[Mark, int] = {(row[0], row[1]): row[2] for row in marks}
 
     async def is_shown() -> bool:
-        return not any(watcher_differences(watcher, counts) for watcher in crowd.watchers)
+        return not any(watcher_differences(watcher, counts, crowds) for watcher in crowd.watchers)
 
     try:
         # The promise is two seconds; two more for a test machine that does something else as well.
         await until_async(is_shown, "watchers hold the final counts", timeout_s=4)
     except AssertionError:
-        found += [line for watcher in crowd.watchers for line in watcher_differences(watcher, counts)]
+        found += [line for watcher in crowd.watchers for line in watcher_differences(watcher, counts, crowds)]
     return found

@@ -1,7 +1,7 @@
 """A small crowd that writes down what it was promised.
 
-Every fan is one user on one websocket, casts random choices (seeded), comes back after a loss, and notes for each
-cast what became of it. What the notes allow is compared with the engines by tests.support.audit.
+Every fan is one user on one websocket, casts random choices (seeded), says where it goes and whom it follows, comes
+back after a loss, and notes for each cast or mark what became of it. What the notes allow is compared with the engines by tests.support.audit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -22,6 +22,9 @@ from tests.support.stage import Show, User
 
 SUBPROTOCOL = "mysetlist.v1"
 CHOICES = ("up", "down", "none")
+MARK_CHOICES = ("yes", "none")
+# By op: the fields of the request that say what is marked, and whether.
+MARK_FIELDS = {"attend": ("show", "going"), "follow": ("artist", "following")}
 # After these the vote may or may not have arrived; after any other error it has not.
 IN_DOUBT = ("unavailable", "internal")
 
@@ -31,16 +34,18 @@ IN_FLIGHT_MAX = 3
 # sent: no answer yet; committed, accepted: so acknowledged; refused: certainly without effect;
 # unknown: the connection broke first, or the server said it does not know
 Outcome = Literal["sent", "committed", "accepted", "refused", "unknown"]
-Pair = tuple[int, int]  # user, song
+Mark = tuple[Literal["attend", "follow"], int]  # what is done with a show or an artist
+Thing = int | Mark  # something to vote on, or to mark
+Pair = tuple[int, Thing]  # user, thing
 
 
 @dataclass(slots=True)
 class Cast:
-    """One cast and what its fan knows of it."""
+    """One cast or mark and what its fan knows of it. subject: the show; of a follow the artist."""
 
     user: int
-    show: int
-    votes: dict[int, str]
+    subject: int
+    votes: dict[Thing, str]
     outcome: Outcome = "sent"
     at: int = 0
     code: str = ""
@@ -49,36 +54,34 @@ class Cast:
 
 
 class Ledger:
-    """All casts of a crowd, for each user and song in the order they were sent."""
+    """All casts and marks of a crowd, for each user and thing in the order they were sent."""
 
     def __init__(self) -> None:
         self.casts: list[Cast] = []
         self.by_pair: dict[Pair, list[Cast]] = {}
-        self.shows: dict[int, int] = {}  # song -> show
 
-    def sent(self, user: int, show: int, votes: dict[int, str]) -> Cast:
-        """Notes a cast the moment it is sent."""
-        cast = Cast(user, show, votes)
+    def sent(self, user: int, subject: int, votes: Mapping[int, str] | Mapping[Mark, str]) -> Cast:
+        """Notes a cast or a mark the moment it is sent."""
+        cast = Cast(user, subject, {**votes})
         self.casts.append(cast)
-        for song in votes:
-            self.by_pair.setdefault((user, song), []).append(cast)
-            self.shows[song] = show
+        for thing in votes:
+            self.by_pair.setdefault((user, thing), []).append(cast)
         return cast
 
     def count(self, *outcomes: str) -> int:
         """How many casts ended so."""
         return sum(cast.outcome in outcomes for cast in self.casts)
 
-    def doubtful(self, user: int) -> list[tuple[int, int, str]]:
-        """(show, song, choice) of a user's songs whose newest cast is not known to be committed."""
+    def doubtful(self, user: int) -> list[tuple[int, Thing, str]]:
+        """(subject, thing, choice) of what a user said last of a thing and does not know to be committed."""
         return [
-            (casts[-1].show, song, casts[-1].votes[song])
-            for (who, song), casts in self.by_pair.items()
+            (casts[-1].subject, thing, casts[-1].votes[thing])
+            for (who, thing), casts in self.by_pair.items()
             if who == user and casts[-1].outcome in ("unknown", "accepted")
         ]
 
     def allowed(self, pair: Pair, *, may_lose_accepted: bool) -> set[str]:
-        """The choices a user may hold on a song, by what the user was told.
+        """The choices a user may hold on a thing, by what the user was told.
 
         The newest promise stands, or anything newer that was not refused.
         """
@@ -160,18 +163,24 @@ class Fan:
         while len(self._pending) < IN_FLIGHT_MAX:
             doubts = self._ledger.doubtful(self._user.id) if not self.is_casting or self._rng.random() < 0.2 else []
             if doubts and (self.is_casting or self.is_confirming):
-                show, song, choice = self._rng.choice(doubts)
-                votes = {song: choice}
+                subject, thing, choice = self._rng.choice(doubts)
+                votes: dict[Any, str] = {thing: choice}
             elif self.is_casting:
-                chosen = self._rng.choice(self._shows)
-                show = chosen.id
-                songs = self._rng.sample(chosen.songs, self._rng.randint(1, 3))
-                votes = {song: self._rng.choice(CHOICES) for song in songs}
+                subject, votes = self._choose()
             else:
                 return
             number = next(self._ids)
-            self._pending[number] = self._ledger.sent(self._user.id, show, votes)
-            await socket.send_json({"id": number, "op": "cast", "show": show, "votes": list(votes.items())})
+            self._pending[number] = self._ledger.sent(self._user.id, subject, votes)
+            await socket.send_json({"id": number, **request_of(subject, votes)})
+
+    def _choose(self) -> tuple[int, dict[Any, str]]:
+        """A subject, and what is said of it: votes three times, then a mark."""
+        show = self._rng.choice(self._shows)
+        if self._rng.random() < 0.75:
+            songs = self._rng.sample(show.songs, self._rng.randint(1, 3))
+            return show.id, {song: self._rng.choice(CHOICES) for song in songs}
+        mark = self._rng.choice((("attend", show.id), ("follow", show.artist)))
+        return mark[1], {mark: self._rng.choice(MARK_CHOICES)}
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "drain" in message:
@@ -179,7 +188,8 @@ class Fan:
         elif "committed" in message:
             durable = message["committed"]
             for cast in self._accepted:
-                if cast.show == durable["show"] and cast.at == durable["at"]:
+                # A show and an artist of the same number lie in the same log.
+                if cast.subject == durable.get("show", durable.get("artist")) and cast.at == durable["at"]:
                     cast.outcome = "committed"
             self._accepted = [cast for cast in self._accepted if cast.outcome == "accepted"]
         elif message.get("re") == 0:
@@ -198,21 +208,38 @@ class Fan:
                 self._paused_until_s = asyncio.get_running_loop().time() + error["retry_after_ms"] / 10_000
             return
         cast.at = message["ok"]["at"]
-        cast.ballot = message["ok"]["ballot"]
+        cast.ballot = message["ok"].get("ballot", {})
         cast.outcome = message["ok"]["durability"]
         if cast.outcome == "accepted":
             cast.was_accepted = True
             self._accepted.append(cast)
 
 
+def request_of(subject: int, votes: dict[Any, str]) -> dict[str, Any]:
+    """A cast or a mark as it is sent."""
+    thing, choice = next(iter(votes.items()))
+    if isinstance(thing, int):
+        return {"op": "cast", "show": subject, "votes": list(votes.items())}
+    marked, wanted = MARK_FIELDS[thing[0]]
+    return {"op": thing[0], marked: subject, wanted: choice == "yes"}
+
+
 class Watcher:
-    """Watches shows through one node, and holds what it is told; positions must never go back."""
+    """Watches shows and their artists through one node, and holds what it is told; positions must never go back.
+
+    tallies: song -> (up, down); crowds: mark -> how many
+    """
 
     def __init__(self, node: NodeProcess, shows: Iterable[Show]) -> None:
         self._node = node
-        self._channels = [f"votes:{show.id}" for show in shows]
+        self._channels = [
+            name
+            for show in shows
+            for name in (f"votes:{show.id}", f"attendance:{show.id}", f"followers:{show.artist}")
+        ]
         self.at: dict[str, int] = {}
         self.tallies: dict[int, tuple[int, int]] = {}
+        self.crowds: dict[Mark, int] = {}
         self.totals: dict[str, int] = {}
         self.went_back: list[str] = []
         self.is_watching = False
@@ -250,9 +277,16 @@ class Watcher:
         if at < self.at.get(channel, 0):
             self.went_back.append(f"{channel} from {self.at[channel]} to {at}")
         self.at[channel] = at
-        if state is not None:
+        if state is None:
+            return
+        kind, _, subject = channel.partition(":")
+        if kind == "votes":
             self.tallies |= {song: (up, down) for song, up, down in state["tally"]}
             self.totals[channel] = state["total"]
+        elif kind == "attendance":
+            self.crowds["attend", int(subject)] = state["going"]
+        else:
+            self.crowds["follow", int(subject)] = state["followers"]
 
 
 class Crowd:

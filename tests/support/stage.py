@@ -18,6 +18,7 @@ class Show:
     """A show whose voting is open, and what there is to vote on."""
 
     id: int
+    artist: int
     songs: tuple[int, ...]
 
 
@@ -77,7 +78,7 @@ async def _make_show(
                 setlist, show, song, place,
             )
         )  # fmt: skip
-    return Show(show, tuple(ids))
+    return Show(show, artist, tuple(ids))
 
 
 async def make_users(database_url: str, count: int) -> list[User]:
