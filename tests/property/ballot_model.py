@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 Vote = tuple[int, str]
+Mark = tuple[Literal["show", "artist"], int, int]  # what, its id, the user who goes there or follows them
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Model:
     ballots: dict[tuple[int, int], dict[int, str]] = field(default_factory=dict)  # (show, user) -> song -> choice
     spent: Counter[int] = field(default_factory=Counter)
     has_cast: set[int] = field(default_factory=set)  # users with an accepted cast
+    artists: set[int] = field(default_factory=set)
+    marks: set[Mark] = field(default_factory=set)  # that stand
 
     def ballot(self, show_id: int, user_id: int) -> dict[int, str]:
         """A user's choices in a show."""
@@ -72,6 +76,15 @@ class Model:
         self.spent[user_id] += cost
         self.has_cast.add(user_id)
         return "ok"
+
+    def mark(self, mark: Mark, *, wanted: bool) -> None:
+        """Takes what a user says of a show or an artist; of what is not there it stays without effect."""
+        marked, subject_id, user_id = mark
+        if user_id not in self.users or subject_id not in (self.shows if marked == "show" else self.artists):
+            return
+        self.marks -= {mark}
+        if wanted:
+            self.marks |= {mark}
 
     def tally(self, show_id: int) -> list[list[int]]:
         """[[song, up, down], …] of all songs of a show."""

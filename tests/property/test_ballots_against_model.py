@@ -1,4 +1,4 @@
-"""Random casts through the real script, the real writer and the real tables, held against the rules in Python.
+"""Random casts and marks through the real script, the real writer and the real tables, held against the rules in Python.
 
 Each example works on users of its own in the same few shows, so nothing has to be emptied in between: the model
 simply goes on.
@@ -6,9 +6,10 @@ simply goes on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import strategies as st
@@ -42,6 +43,13 @@ class Casts:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """Marks handed in together, in this order. Each: (show or artist, id, user by number, wanted)."""
+
+    marks: list[tuple[Literal["show", "artist"], int, int, bool]]
+
+
+@dataclass(frozen=True)
 class Rule:
     """A change of a show's rules."""
 
@@ -66,6 +74,14 @@ CAST = st.tuples(
     st.lists(st.tuples(PLACES, CHOICES), min_size=1, max_size=4),
 )
 CASTS = st.builds(Casts, st.lists(CAST, min_size=1, max_size=8), st.integers(0, 2))
+# Artist 1 and show 1 lie in the same shard; the last one of each is not there.
+MARK = st.tuples(
+    st.sampled_from(["show", "artist"]),
+    st.sampled_from([1, 1, 17, 2, UNKNOWN_SHOW]),
+    st.sampled_from([*range(USERS_PER_EXAMPLE)] * 4 + [USERS_PER_EXAMPLE]),
+    st.booleans(),
+)
+MARKS = st.builds(Marks, st.lists(MARK, min_size=1, max_size=8))
 RULE = st.builds(
     Rule,
     st.sampled_from(sorted(BUDGETS)),
@@ -74,7 +90,7 @@ RULE = st.builds(
     budget=st.sampled_from([None, 1, 2, 5]),
 )
 STEPS = st.lists(
-    st.one_of(CASTS, CASTS, CASTS, CASTS, RULE, RULE, RULE, st.builds(Drain), st.builds(Forget)),
+    st.one_of(CASTS, CASTS, CASTS, CASTS, MARKS, MARKS, RULE, RULE, RULE, st.builds(Drain), st.builds(Forget)),
     min_size=1,
     max_size=12,
 )
@@ -109,6 +125,8 @@ class World:
             match step:
                 case Casts():
                     await self._cast(step, users)
+                case Marks():
+                    await self._mark(step, users)
                 case Rule():
                     await self._change(step)
                 case Drain():
@@ -145,6 +163,12 @@ class World:
                     assert outcome.taken[2] == self.model.ballot(show, user)
                     assert outcome.taken[3] == self.model.remaining(show, user)
                     self.accepted.append((show, user, votes))
+
+    async def _mark(self, step: Marks, users: list[int]) -> None:
+        marks = [(marked, subject, users[number], wanted) for marked, subject, number, wanted in step.marks]
+        await self.booth.marked(marks)
+        for *mark, wanted in marks:
+            self.model.mark(tuple(mark), wanted=wanted)
 
     async def _forget(self) -> None:
         await self.valkey.flushdb()
@@ -199,6 +223,17 @@ class World:
         spent = dict(await sql.fetch("select user_id, sum(spent)::int from user_vote_limits group by 1"))
         assert {user: count for user, count in spent.items() if count} == +self.model.spent
         assert spent.keys() == self.model.has_cast
+        rows = await sql.fetch(
+            "select 'show', show_id, user_id from user_show_attendance"
+            " union all select 'artist', artist_id, user_id from user_follows_artists"
+        )
+        assert {tuple(row) for row in rows} == self.model.marks
+        crowds = await sql.fetch(
+            "select 'show', id, attendance_count from shows"
+            " union all select 'artist', artist_id, follower_count from artist_stats"
+        )
+        counted = Counter((marked, subject) for marked, subject, _ in self.model.marks)
+        assert {(marked, subject): count for marked, subject, count in crowds if count} == counted
         await self._compare_history()
 
     async def _compare_history(self) -> None:
@@ -236,6 +271,8 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
                 songs.setdefault(show_id, []).extend(await theatre.add_songs(show_id, 1))
         shows = {show_id: Show(show_id, songs[show_id]) for show_id in BUDGETS}
         model = Model(DAY_MAX, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
+        await theatre.sql.execute("insert into artists (slug, name) values ('second', 'Second')")
+        model.artists |= {1, 2}
         tallies = Tallies(redis_url, booth.database, shard_count=SHARD_COUNT)
         yield World(booth, theatre, tallies, valkey, shows, model)
         await tallies.close()

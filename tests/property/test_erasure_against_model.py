@@ -1,4 +1,4 @@
-"""Random casts and erasures, some votes committed and some only in the log: counts are those of the rules in Python."""
+"""Random casts, marks and erasures, some committed and some only in the log: counts are those of the rules in Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import strategies as st
@@ -36,6 +36,13 @@ class Casts:
     casts: list[tuple[int, int, list[tuple[int, str]]]]
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Marks in this order. Each: (show or artist, id, user by number, wanted)."""
+
+    marks: list[tuple[Literal["show", "artist"], int, int, bool]]
+
+
 class Drain:
     """Everything so far is moved into PostgreSQL."""
 
@@ -57,7 +64,11 @@ CAST = st.tuples(
 )  # fmt: skip
 CASTS = st.builds(Casts, st.lists(CAST, min_size=1, max_size=8))
 LEAVE = st.builds(Leave, st.sets(st.integers(0, USERS_PER_EXAMPLE - 1), min_size=1, max_size=2))
-STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, LEAVE, st.builds(Drain)), min_size=2, max_size=10)
+MARK = st.tuples(
+    st.sampled_from(["show", "artist"]), st.just(1), st.integers(0, USERS_PER_EXAMPLE - 1), st.sampled_from([True, True, False])
+)  # fmt: skip
+MARKS = st.builds(Marks, st.lists(MARK, min_size=1, max_size=4))
+STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, MARKS, LEAVE, st.builds(Drain)), min_size=2, max_size=10)
 
 
 @dataclass
@@ -84,6 +95,12 @@ class World:
             match step:
                 case Casts():
                     await self._cast([(show, users[number], votes) for show, number, votes in step.casts])
+                case Marks():
+                    # With the token they had, also of those who are gone: the log takes it, the writer does not.
+                    marks = [(marked, subject, users[number], wanted) for marked, subject, number, wanted in step.marks]
+                    await self.booth.marked(marks)
+                    for *mark, wanted in marks:
+                        self.model.mark(tuple(mark), wanted=wanted)
                 case Drain():
                     await self.drain()
                 case Leave():
@@ -107,6 +124,7 @@ class World:
         assert all(await asyncio.gather(*[erase(database, forget, Identity(user, "user"), user) for user in users]))
         self.gone += users
         self.model.users -= users
+        self.model.marks = {mark for mark in self.model.marks if mark[2] not in users}
         for show, user in list(self.model.ballots):
             if user in users:
                 # What was not committed is dropped; what was counts on, and belongs to nobody.
@@ -127,6 +145,11 @@ class World:
             shown = await self.tallies.read(show_id)
             assert shown is not None
             assert [list(counts) for counts in shown.counts] == tally
+        rows = await sql.fetch(
+            "select 'show', show_id, user_id from user_show_attendance"
+            " union all select 'artist', artist_id, user_id from user_follows_artists"
+        )
+        assert {tuple(row) for row in rows} == self.model.marks
         assert await reconcile.run(self.booth.database.url, self.booth.redis_url) == []
         assert await sql.fetch("select * from integrity_check()") == []
         # The writer may have stopped before it trimmed its last entries; the next one does.
@@ -144,6 +167,7 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
     async with Theatre.open(database_url) as theatre, Booth.open(database_url, redis_url) as booth:
         shows = {show: await theatre.show(show, song_count=4, budget=budget) for show, budget in BUDGETS.items()}
         model = Model(1_000, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
+        model.artists.add(1)
         forgetting = Forgetting(redis_url, shard_count=SHARD_COUNT)
         tallies = Tallies(redis_url, booth.database, shard_count=SHARD_COUNT)
         yield World(booth, theatre, forgetting, tallies, shows, model)

@@ -11,7 +11,7 @@ from server.clock import Clock, SystemClock
 from server.errors import Refused
 from server.store.database import Database
 from server.voting.intake import Intake
-from server.voting.rules import ballot_of
+from server.voting.rules import Marked, ballot_of
 from server.voting.writer import Writer
 from tests.support.theatre import PATIENCE_S
 
@@ -97,6 +97,15 @@ class Booth:
         self.intake.submit(show, user, votes, outcome)
         return outcome
 
+    async def marked(self, marks: Sequence[tuple[Marked, int, int, bool]]) -> None:
+        """Hands marks in, in this order, each (show or artist, id, user, wanted), and returns once all are in the log."""
+        outcomes = []
+        for marked, subject, user, wanted in marks:
+            outcomes.append(Outcome())
+            self.intake.submit_mark(marked, subject, user, outcomes[-1], wanted=wanted)
+        await self._until_decided(outcomes)
+        assert all(outcome.taken is not None for outcome in outcomes)
+
     async def decided(self, casts: Sequence[tuple[int, int, Sequence[Vote]]]) -> list[Outcome]:
         """Hands casts in, in this order, and returns once the script has decided every one of them."""
         outcomes = []
@@ -107,11 +116,14 @@ class Booth:
                 refused = Outcome()
                 refused.refused(error)
                 outcomes.append(refused)
+        await self._until_decided(outcomes)
+        return outcomes
+
+    async def _until_decided(self, outcomes: Sequence[Outcome]) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while any(outcome.taken is None and outcome.refusal is None for outcome in outcomes):
                 await asyncio.sleep(0.001)
                 self.intake.receipts.accept_older(float("inf"))
-        return outcomes
 
     async def cast(self, show: int, user: int, *votes: Vote) -> Outcome:
         """One cast, decided."""
