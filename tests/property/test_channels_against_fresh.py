@@ -1,0 +1,290 @@
+"""Random watchers of every kind of channel, on two nodes: what they hold in the end is what somebody new is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+import pytest
+from hypothesis import strategies as st
+
+from server import feeds
+from server.app import Node
+from server.live import listener, presence
+from server.live.states import ACTIVITY_EVENTS_MAX
+from server.protocol.channels import SHOW_KINDS, parse_channel
+from tests.support.examples import play_examples
+from tests.support.talker import Message, Talker
+from tests.support.theatre import PATIENCE_S, Show, Theatre, running_node, until
+
+WATCHERS = 3
+FANS = 2
+SHOWS = (7, 23)  # in one shard
+# Of each kind one at least; a song by its place in show 7.
+CHANNELS = (
+    "votes:7", "votes:23", "song:0", "song:1", "setlist:7", "status:7", "attendance:7", "attendance:23", "followers:1",
+    "trending", "activity",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A watcher subscribes, again perhaps; says what it holds, or does not."""
+
+    watcher: int
+    channels: set[str]
+    with_since: bool
+
+
+@dataclass(frozen=True)
+class Unwatch:
+    """A watcher wants no more of these."""
+
+    watcher: int
+    channels: set[str]
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A watcher's connection is lost; it resumes on a node with what it held."""
+
+    watcher: int
+    node: int
+
+
+@dataclass(frozen=True)
+class Cast:
+    """A fan votes."""
+
+    fan: int
+    show: int
+    place: int
+    choice: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A fan goes or follows, or not."""
+
+    fan: int
+    op: Literal["attend", "follow"]
+    show: int
+    wanted: bool
+
+
+@dataclass(frozen=True)
+class Happen:
+    """Something that no fan does: a song is played, a show is on or not, scores are refreshed, much happens at once."""
+
+    what: Literal["played", "live", "upcoming", "scores", "much"]
+
+
+class Cut:
+    """Both nodes' listening connections are lost."""
+
+
+WATCHER, FAN, NODE = st.integers(0, WATCHERS - 1), st.integers(0, FANS - 1), st.integers(0, 1)
+SOME = st.sets(st.sampled_from(CHANNELS), min_size=1)
+WATCH = st.builds(Watch, WATCHER, SOME, st.booleans())
+CAST = st.builds(Cast, FAN, st.sampled_from(SHOWS), st.integers(0, 2), st.sampled_from(["up", "down", "none"]))
+MARK = st.builds(Mark, FAN, st.sampled_from(["attend", "follow"]), st.sampled_from(SHOWS), st.booleans())
+HAPPEN = st.builds(Happen, st.sampled_from(["played", "live", "upcoming", "scores", "scores", "much"]))
+STEPS = st.lists(
+    st.one_of(
+        WATCH, WATCH, WATCH, st.builds(Unwatch, WATCHER, SOME), st.builds(Drop, WATCHER, NODE),
+        CAST, CAST, CAST, MARK, MARK, MARK, HAPPEN, st.builds(Cut),
+    ),
+    min_size=4,
+    max_size=16,
+)  # fmt: skip
+
+
+class Watcher:
+    """Somebody with a connection, and what they hold of each channel they ever watched: its position and its state."""
+
+    def __init__(self, talker: Talker) -> None:
+        self.talker = talker
+        self.held: dict[str, tuple[int, Message]] = {}
+        self.watched: set[str] = set()
+
+    async def watch(self, channels: set[str], *, with_since: bool) -> None:
+        """Subscribes, and takes what it is told, in order."""
+        since = {name: self.held[name][0] for name in channels & self.held.keys()} if with_since else {}
+        request_id = await self.talker.send("subscribe", channels=sorted(channels), since=since)
+        reply = await self.talker.reply_to(request_id)
+        # What came before the reply still belongs to an earlier subscription.
+        self.read()
+        for name, answer in reply["ok"]["channels"].items():
+            assert "error" not in answer, (name, answer)
+            self._move(name, answer["at"])
+            if "state" not in answer:
+                assert since[name] == answer["at"]
+            self.held[name] = (answer["at"], answer.get("state") or self.held[name][1])
+        self.watched |= channels
+
+    async def unwatch(self, channels: set[str]) -> None:
+        """Nothing is heard of them after the answer."""
+        await self.talker.ok("unsubscribe", channels=sorted(channels))
+        self.read()
+        self.watched -= channels
+
+    async def listen(self) -> None:
+        """Takes what has come by now."""
+        await self.talker.ok("ping")
+        self.read()
+
+    def read(self) -> None:
+        """Takes what has been heard."""
+        for message in self.talker.heard:
+            if "ch" in message:
+                self._push(message["ch"], message)
+        self.talker.heard.clear()
+
+    def _push(self, name: str, push: Message) -> None:
+        assert name in self.watched, f"{name} is not watched"
+        self._move(name, push["at"])
+        news = {key: value for key, value in push.items() if key not in ("ch", "at")}
+        state = self.held[name][1]
+        if name.startswith("votes:"):
+            tally = {row[0]: row for row in [*state["tally"], *news["tally"]]}
+            news["tally"] = list(tally.values())
+        elif name == "activity":
+            known = [] if news.pop("gap", False) else state["events"]
+            news["events"] = [*known, *news["events"]][-ACTIVITY_EVENTS_MAX:]
+        self.held[name] = (push["at"], news)
+
+    def _move(self, name: str, at: int) -> None:
+        if name in self.held:
+            assert at >= self.held[name][0], f"{name} goes back from {self.held[name][0]} to {at}"
+
+
+@dataclass
+class World:
+    """Two nodes on one database, a show to watch and its neighbour, fans who are signed in at either node."""
+
+    nodes: list[Node]
+    theatre: Theatre
+    shows: dict[int, Show]
+    fans: list[Talker]
+    watchers: list[Watcher] = field(default_factory=list)
+
+    def named(self, channels: set[str]) -> set[str]:
+        """With songs by their ids."""
+        return {
+            f"song:{self.shows[7].songs[int(name[5:])]}" if name.startswith("song:") else name for name in channels
+        }
+
+    async def play(self, steps: list[Any]) -> None:
+        """One example: new watchers, then the steps, then everybody holds what is fresh."""
+        async with AsyncExitStack() as stack:
+            self.watchers = [
+                Watcher(await stack.enter_async_context(Talker.connect(self.nodes[number % 2].url)))
+                for number in range(WATCHERS)
+            ]
+            for step in steps:
+                match step:
+                    case Watch():
+                        channels = self.named(step.channels)
+                        await self.watchers[step.watcher].watch(channels, with_since=step.with_since)
+                    case Unwatch():
+                        await self.watchers[step.watcher].unwatch(self.named(step.channels))
+                    case Drop():
+                        watcher = self.watchers[step.watcher]
+                        await watcher.talker.socket.close()
+                        url = self.nodes[step.node].url
+                        watcher.talker = await stack.enter_async_context(Talker.connect(url))
+                        if watcher.watched:
+                            await watcher.watch(watcher.watched, with_since=True)
+                    case _:
+                        await self._do(step)
+                for watcher in self.watchers:
+                    await watcher.listen()
+            await self._converge()
+
+    async def _do(self, step: Any) -> None:
+        sql = self.theatre.sql
+        match step:
+            case Cast():
+                await self.fans[step.fan].cast(step.show, (self.shows[step.show].songs[step.place], step.choice))
+            case Mark(op="attend"):
+                await self.fans[step.fan].ok("attend", show=step.show, going=step.wanted)
+            case Mark():
+                await self.fans[step.fan].ok("follow", artist=1, following=step.wanted)
+            case Happen("played"):
+                await sql.execute("update setlist_songs set played_at = now() where id = $1", self.shows[7].first)
+            case Happen("scores"):
+                await sql.execute("select update_trending_scores()")
+            case Happen("much"):
+                # More than is kept, in one transaction, so that the notifications come at once too.
+                await sql.execute("select add_activity('live', 7, 1, 'Show', '', n) from generate_series(1, 60) n")
+            case Happen():
+                await sql.execute("update shows set status = $1::text::show_status where id = 7", step.what)
+            case Cut():
+                # What a backend ran last gives it away: it listened, or compared positions since.
+                await sql.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                    " and (query ilike 'listen %' or query ilike '%select id, position, revision from shows%')"
+                )
+
+    async def _converge(self) -> None:
+        fresh: dict[str, Any] = {}
+
+        async def is_converged() -> bool:
+            for watcher in self.watchers:
+                await watcher.listen()
+            for name in set().union(*(watcher.watched for watcher in self.watchers)):
+                kind, subject = parse_channel(name)
+                state = await self.nodes[0]._feeds.load(kind, subject)
+                assert state is not None
+                fresh[name] = orjson.loads(state.whole())
+                if kind == "attendance":
+                    fresh[name]["watching"] = self._watching(subject)
+            return not self._differences(fresh)
+
+        try:
+            await until(is_converged)
+        except TimeoutError:
+            raise AssertionError(self._differences(fresh)) from None
+
+    def _differences(self, fresh: dict[str, Any]) -> list[str]:
+        return [
+            f"{name} shows {_sorted(watcher.held[name][1])}, is {_sorted(fresh[name])}"
+            for watcher in self.watchers
+            for name in watcher.watched
+            if _sorted(watcher.held[name][1]) != _sorted(fresh[name])
+        ]
+
+    def _watching(self, show_id: int) -> int:
+        channels = {f"{kind}:{show_id}" for kind in SHOW_KINDS}
+        return sum(bool(watcher.watched & channels) for watcher in self.watchers)
+
+
+def _sorted(state: Message) -> Message:
+    return {**state, "tally": sorted(state["tally"])} if "tally" in state else state
+
+
+@pytest.fixture
+async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Two nodes that look again ten times as often as they would."""
+    monkeypatch.setattr(feeds, "TICK_S", 0.05)
+    monkeypatch.setattr(presence, "EXCHANGE_INTERVAL_S", 0.1)
+    monkeypatch.setattr(listener, "COMPARE_INTERVAL_S", 0.1)
+    async with AsyncExitStack() as stack:
+        theatre = await stack.enter_async_context(Theatre.open(database_url))
+        shows = {show_id: await theatre.show(show_id) for show_id in SHOWS}
+        nodes = [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(2)]
+        fans = [await stack.enter_async_context(Talker.connect(node.url)) for node in nodes]
+        for fan in fans:
+            await fan.hello(await theatre.token())
+        yield World(nodes, theatre, shows, fans)
+
+
+async def test_state_and_pushes_are_a_fresh_state_of_every_kind(world: World) -> None:
+    """Whatever they subscribed to, left, lost and resumed, on whichever node: no position went back, nothing is missing."""
+    async with asyncio.timeout(PATIENCE_S * 10):
+        await play_examples(world.play, STEPS, count=20)
