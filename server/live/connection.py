@@ -328,7 +328,7 @@ class Connection(Subscriber):
         if len(self.channels.union(names)) > channels_max:
             raise Refused(Code.TOO_LARGE, f"One connection may watch {channels_max} channels.")
         hub = self.services.hub
-        refused = await hub.prepare(names)
+        refused = await hub.prepare(names, request.since)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.
         parts = []
         for name in names:

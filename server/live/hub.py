@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from server.clock import Clock
@@ -70,9 +70,10 @@ class Hub:
 
     # ── subscribers
 
-    async def prepare(self, names: Iterable[str]) -> dict[str, Refused]:
+    async def prepare(self, names: Iterable[str], since: Mapping[str, int]) -> dict[str, Refused]:
         """Reads the states of channels that are not known yet, each once for all who ask meanwhile.
 
+        Takes:  since, positions by channel that were seen already; where this node is behind, it reads again
         Gives:  what refuses each of the others: not_found, or unavailable when a state cannot be read now
         Cancel: the reading goes on for whoever else asked
         """
@@ -84,6 +85,8 @@ class Hub:
             except Refused as error:
                 refused[name] = error
                 continue
+            if channel.state is not None and channel.loading is None and since.get(name, 0) > channel.state.at:
+                self._start_reading(channel)
             if channel.loading is not None:
                 waits[name] = channel.loading
         for name, loading in waits.items():
@@ -244,17 +247,20 @@ class Hub:
         self._channels[name] = channel
         if channel.kind == "song":
             self._songs.add(channel.subject)
+        self._start_reading(channel)
+        return channel
+
+    def _start_reading(self, channel: Channel) -> None:
         channel.loading = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._read_state(channel, channel.loading), name=f"load-{name}")
+        task = asyncio.create_task(self._read_state(channel, channel.loading), name=f"load-{channel.name}")
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
-        return channel
 
     async def _read_state(self, channel: Channel, loading: asyncio.Future[State | None]) -> None:
         try:
             state = await self._load(channel.kind, channel.subject)
         except StoreError:
-            self._close(channel)
+            self._give_up(channel)
             loading.set_exception(
                 Refused(Code.UNAVAILABLE, "Counts cannot be read right now. Try again.", retry_after_ms=1_000)
             )
@@ -262,11 +268,14 @@ class Hub:
             loading.exception()
             return
         except BaseException:
-            self._close(channel)
+            self._give_up(channel)
             loading.cancel()
             raise
         channel.loading = None
-        if state is None:
+        if channel.state is not None:
+            if state is not None:
+                self._change(channel.name, lambda known: known.take(state))
+        elif state is None:
             self._close(channel)
         else:
             channel.state = state
@@ -275,6 +284,11 @@ class Hub:
             channel.backlog = []
             asyncio.get_running_loop().call_later(UNWATCHED_S, self._forget_unwatched, channel)
         loading.set_result(state)
+
+    def _give_up(self, channel: Channel) -> None:
+        channel.loading = None
+        if channel.state is None:
+            self._close(channel)
 
     def _forget_unwatched(self, channel: Channel) -> None:
         if not channel.subscribers and self._channels.get(channel.name) is channel:

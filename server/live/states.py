@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 # How many events `activity` keeps.
 ACTIVITY_EVENTS_MAX = 50
@@ -16,6 +16,9 @@ class State(Protocol):
     """What a channel shows, as of position `at`."""
 
     at: int
+
+    def take(self, newer: Self) -> bool:
+        """Takes over the state of the same channel, read anew; gives whether anything is new."""
 
     def whole(self) -> bytes:
         """The state as JSON, for somebody who joins."""
@@ -62,15 +65,18 @@ class TallyState:
 
     def replace(self, at: int, total: int, counts: Counts) -> bool:
         """Takes over the counts of all songs, also of songs that are gone; gives whether anything is new."""
-        if at < self.at:
+        return self.take(TallyState(at, total, counts))
+
+    def take(self, newer: TallyState) -> bool:
+        """The same, of another state."""
+        if newer.at < self.at:
             return False
-        rows = list(counts)
-        gone = self._counts.keys() - {song for song, _, _ in rows}
-        for song in gone:
-            del self._counts[song]
-            self._changed.discard(song)
-        self._whole = None
-        return self.apply(at, total, rows) or bool(gone)
+        known, self._counts = self._counts, newer._counts
+        changed = {song for song, entry in self._counts.items() if known.get(song) != entry}
+        is_new = bool(changed or known.keys() - self._counts.keys() or newer.total != self.total)
+        self._changed = (self._changed & self._counts.keys()) | changed
+        self.at, self.total, self._whole = newer.at, newer.total, None
+        return is_new
 
     def whole_fields(self) -> bytes:
         """The fields `"tally":[[song,up,down],…],"total":n`."""
@@ -105,6 +111,10 @@ class DocumentState:
         is_new = document != self._document
         self.at, self._document = at, document
         return is_new
+
+    def take(self, newer: DocumentState) -> bool:
+        """The same, of another state."""
+        return self.replace(newer.at, newer._document)
 
     def whole_fields(self) -> bytes:
         """The document without its braces."""
@@ -169,6 +179,13 @@ class AttendanceState:
         self._watching_at, self._watching = at, watching
         return self._move(at, is_new=is_new)
 
+    def take(self, newer: AttendanceState) -> bool:
+        """Takes over both."""
+        is_other_going = self.apply_going(newer._going_at, newer._going)
+        is_other_watching = self.apply_watching(newer._watching_at, newer._watching)
+        self.at = max(self.at, newer.at)
+        return is_other_going or is_other_watching
+
     def _move(self, at: int, *, is_new: bool) -> bool:
         # What is new must come after what was shown, though its own source may be a little behind the other one.
         self.at = max(self.at + 1, at) if is_new else self.at
@@ -223,6 +240,10 @@ class ActivityState:
         self._new.extend(newer)
         self.at = max(self.at, at)
         return bool(newer)
+
+    def take(self, newer: ActivityState) -> bool:
+        """The same, of another state."""
+        return self.replace(newer.at, newer._kept)
 
     def whole_fields(self) -> bytes:
         """All that is kept, for somebody who has missed pushes: `"gap":true` says that more may be missing."""

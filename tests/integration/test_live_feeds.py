@@ -33,7 +33,7 @@ async def test_songs_come_and_go_while_votes_are_under_way(booth: Booth, theatre
     show = await theatre.show(7)
     (user,) = await theatre.users(1)
     await booth.cast(7, user, (show.songs[1], "up"))
-    assert await feeds.hub.prepare(["votes:7"]) == {}
+    assert await feeds.hub.prepare(["votes:7"], {}) == {}
     state = feeds.hub.join(Subscriber(RecordingTransport()), "votes:7")
     assert state is not None
     before = state.at

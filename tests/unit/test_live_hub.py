@@ -81,7 +81,7 @@ class Rig:
 
     async def watch(self, watcher: Watcher, name: str = "votes:7") -> State:
         """Subscribes."""
-        assert await self.hub.prepare([name]) == {}
+        assert await self.hub.prepare([name], {}) == {}
         state = self.hub.join(watcher, name)
         assert state is not None
         return state
@@ -111,7 +111,7 @@ async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
 async def test_a_state_is_read_once_for_all_who_ask(rig: Rig) -> None:
     """A thousand people who open a page together cost one reading."""
     rig.gate.clear()
-    asking = [asyncio.create_task(rig.hub.prepare(["votes:7"])) for _ in range(1000)]
+    asking = [asyncio.create_task(rig.hub.prepare(["votes:7"], {})) for _ in range(1000)]
     await rig.settle()
     rig.gate.set()
     assert await asyncio.gather(*asking) == [{}] * 1000
@@ -121,7 +121,7 @@ async def test_a_state_is_read_once_for_all_who_ask(rig: Rig) -> None:
 async def test_what_comes_while_joining_is_not_missed(rig: Rig) -> None:
     """A change that arrives while the state is read is in the state or pushed after it; an older one is dropped."""
     rig.gate.clear()
-    asking = asyncio.create_task(rig.hub.prepare(["votes:7"]))
+    asking = asyncio.create_task(rig.hub.prepare(["votes:7"], {}))
     await rig.settle()
     rig.vote(99, (1, 9, 9))
     rig.vote(101, (1, 5, 0))
@@ -145,22 +145,22 @@ async def test_an_older_change_is_dropped_after_joining(rig: Rig) -> None:
 async def test_what_does_not_exist_is_refused_and_the_others_stand(rig: Rig) -> None:
     """Each channel of a list succeeds or fails by itself."""
     rig.states["votes", 8] = StoreUnavailable("away")
-    refused = await rig.hub.prepare(["votes:7", "votes:9", "dreams:7", "votes:8", "status:7"])
+    refused = await rig.hub.prepare(["votes:7", "votes:9", "dreams:7", "votes:8", "status:7"], {})
     assert {name: error.code for name, error in refused.items()} == {
         "votes:9": "not_found", "dreams:7": "not_found", "votes:8": "unavailable",
     }  # fmt: skip
     assert refused["votes:8"].retry_after_ms is not None
     assert rig.hub.join(Watcher(), "votes:9") is None
     rig.states["votes", 8] = TallyState(1, 0, [])
-    assert await rig.hub.prepare(["votes:8"]) == {}
+    assert await rig.hub.prepare(["votes:8"], {}) == {}
 
 
 async def test_a_reading_outlives_whoever_asked_first(rig: Rig) -> None:
     """The first visitor hangs up while the state is read; the second still gets it."""
     rig.gate.clear()
-    first = asyncio.create_task(rig.hub.prepare(["votes:7"]))
+    first = asyncio.create_task(rig.hub.prepare(["votes:7"], {}))
     await rig.settle()
-    second = asyncio.create_task(rig.hub.prepare(["votes:7"]))
+    second = asyncio.create_task(rig.hub.prepare(["votes:7"], {}))
     await rig.settle()
     first.cancel()
     rig.gate.set()
@@ -174,7 +174,7 @@ async def test_a_channel_without_watchers_is_forgotten(rig: Rig) -> None:
     await rig.watch(watcher)
     rig.hub.leave(watcher, "votes:7")
     assert rig.hub.watched("votes") == {}
-    await rig.hub.prepare(["status:7"])
+    await rig.hub.prepare(["status:7"], {})
     assert rig.hub.watched("status") == {7: 50}
     await rig.pass_time(UNWATCHED_S + 1)
     assert rig.hub.watched("status") == {}

@@ -1,0 +1,66 @@
+"""A watcher who comes from another node holds something newer than this node does, and is not sent back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from server.app import Node
+from tests.support.talker import Talker
+from tests.support.theatre import Theatre, running_node, until
+
+# What tells a hub of changes: without it, the node stays behind.
+CHANGES = (
+    "publish_tally", "replace_tally", "replace_document", "publish_going", "publish_watching", "publish_activity",
+    "replace_activity",
+)  # fmt: skip
+
+
+@pytest.fixture
+async def nodes(database_url: str, redis_url: str, theatre: Theatre) -> AsyncIterator[list[Node]]:
+    """One that is told of everything, and one that will be told of nothing."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(2)]
+
+
+async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], theatre: Theatre) -> None:
+    """Of each kind that moves: the node reads again what the client holds newer, and shows it to its other watchers."""
+    informed, behind = nodes
+    show = await theatre.show(7)
+    channels = ["votes:7", f"song:{show.first}", "attendance:7", "followers:1", "trending", "activity"]
+    async with (
+        Talker.connect(behind.url) as waiting,
+        Talker.connect(informed.url) as fan,
+        Talker.connect(behind.url) as arriving,
+    ):
+        assert len(await waiting.watch(*channels)) == len(channels)
+        for name in CHANGES:
+            setattr(behind._feeds.hub, name, lambda *_: None)
+        await fan.hello(await theatre.token())
+        await fan.cast(7, (show.first, "up"))
+        await fan.ok("attend", show=7, going=True)
+        await fan.ok("follow", artist=1, following=True)
+        await theatre.sql.execute("update shows set status = 'live' where id = 7")
+        await theatre.sql.execute("select update_trending_scores()")
+
+        async def is_told() -> bool:
+            told = await fan.watch(*channels)
+            await fan.ok("unsubscribe", channels=channels)
+            return told["attendance:7"]["state"]["going"] == 1 and told["activity"]["state"]["events"][-1]["kind"] == "live"
+
+        await until(is_told)
+        held = await fan.watch(*channels)
+        found = await arriving.watch(*channels, since={name: held[name]["at"] for name in channels})
+        for name in channels:
+            assert found[name]["at"] >= held[name]["at"], name
+        moved = {name: found[name].get("state", held[name]["state"]) for name in channels}
+        assert moved[f"song:{show.first}"] == {"up": 1, "down": 0}
+        assert [show.first, 1, 0] in moved["votes:7"]["tally"]
+        assert moved["attendance:7"]["going"] == moved["followers:1"]["followers"] == 1
+        assert [entry["id"] for entry in moved["trending"]["shows"]] == [7]
+        assert moved["activity"]["events"][-1]["kind"] == "live"
+        push = await waiting.push("activity")
+        assert push["at"] == found["activity"]["at"]
+        assert (await waiting.push(f"song:{show.first}"))["up"] == 1
