@@ -62,7 +62,7 @@ class Feeds:
             "activity": self._load_activity,
         }
         self.hub = Hub(self.load, clock, buffer_bytes_max=buffer_bytes_max)
-        self.presence = Presence(self.hub, node, ask)
+        self.presence = Presence(self.hub, clock, node, ask)
 
     # ── reading
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from server.clock import Clock
 from server.errors import CacheError
 from server.live.hub import Hub
 from server.protocol.positions import SEQ_BITS
@@ -41,21 +42,23 @@ Ask = Callable[[list[tuple[Any, ...]]], Awaitable[list[Any]]]
 class Presence:
     """Takes: hub, which counts this node's watchers; node, its name; ask, of a connection to Valkey."""
 
-    def __init__(self, hub: Hub, node: str, ask: Ask) -> None:
+    def __init__(self, hub: Hub, clock: Clock, node: str, ask: Ask) -> None:
         self._hub = hub
+        self._clock = clock
         self._node = node
         self._ask = ask
         self._told: dict[int, int] | None = None  # what Valkey has of this node; None: who knows
         self._exchange_count = 0
         self._is_away = False
+        self._ahead_ms: int | None = None  # Valkey's clock is of this node's monotonic one; None: never heard of
 
     async def count(self, show_id: int) -> tuple[int, int]:
-        """Position and number of a show's watchers, as of now; this node's alone while Valkey is away, at position 0."""
+        """Position and number of a show's watchers, as of now; this node's alone while Valkey is away."""
         try:
-            now_ms, (total,) = await self._exchange([show_id])
+            (total,) = await self._exchange([show_id])
         except CacheError:
-            return 0, self._hub.watcher_count(show_id)
-        return now_ms << SEQ_BITS, total
+            total = self._hub.watcher_count(show_id)
+        return self._position(), total
 
     async def run(self) -> None:
         """Tells and asks once in EXCHANGE_INTERVAL_S, until cancelled; then this node watches no more."""
@@ -70,17 +73,23 @@ class Presence:
         """One exchange, and what came of it to whoever watches attendance."""
         watched = list(self._hub.watched("attendance"))[:SHOWS_MAX]
         try:
-            now_ms, counts = await self._exchange(watched)
+            counts = await self._exchange(watched)
+            self._is_away = False
         except CacheError as error:
             if not self._is_away:
                 log.warning("presence.away", error=str(error))
             self._is_away = True
-            return
-        self._is_away = False
+            counts = [self._hub.watcher_count(show_id) for show_id in watched]
         for show_id, total in zip(watched, counts, strict=True):
-            self._hub.publish_watching(show_id, now_ms << SEQ_BITS, total)
+            self._hub.publish_watching(show_id, self._position(), total)
 
-    async def _exchange(self, asked: list[int]) -> tuple[int, list[int]]:
+    def _position(self) -> int:
+        """Now, by the one clock that all nodes have: Valkey's, which is taken to go on while it is away."""
+        if self._ahead_ms is None:
+            return 0
+        return (int(self._clock.monotonic_s() * 1000) + self._ahead_ms) << SEQ_BITS
+
+    async def _exchange(self, asked: list[int]) -> list[int]:
         watchers = self._hub.watchers(SHOWS_MAX)
         self._exchange_count += 1
         is_known = watchers == self._told and self._exchange_count % RETELL_EVERY
@@ -92,7 +101,9 @@ class Presence:
             self._told = None
             raise
         self._told = watchers
-        return _reply_decoder.decode(reply)
+        now_ms, sums = _reply_decoder.decode(reply)
+        self._ahead_ms = now_ms - int(self._clock.monotonic_s() * 1000)
+        return sums
 
     async def _leave(self) -> None:
         try:

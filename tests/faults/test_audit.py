@@ -40,8 +40,7 @@ CORRUPTIONS = {
     "a day's budget": ("update user_vote_limits set spent = 1", {"limit", "hot limit"}),
     "a mark lost": ("delete from user_show_attendance", {"promise"}),
     "a mark nobody made": (
-        "insert into user_follows_artists (user_id, artist_id) select u.id, a.id from users u, artists a"
-        " on conflict do nothing",
+        "insert into user_follows_artists select u.id, a.id from users u, artists a on conflict do nothing",
         {"promise"},
     ),
     "who goes doubled in the totals": ("update shows set attendance_count = attendance_count + 1", {"total"}),

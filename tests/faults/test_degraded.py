@@ -257,3 +257,32 @@ async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
             assert channel["at"] >= last["at"]
             assert [song, 4, 0] in channel["state"]["tally"]
             await voices[0].ask(op="unsubscribe", channels=[f"votes:{show}"])
+
+
+async def test_valkey_away_nobody_goes_and_each_node_shows_its_own_watchers(place: Place) -> None:
+    """Going is refused as `unavailable`; who joins is told what is committed and who watches here, and at no older position."""
+    node = await place.start_node()
+    show, channel = place.shows[0], f"attendance:{place.shows[0].id}"
+    async with Voice.connected(node.url, place.users[0]) as voice, Voice.connected(node.url) as watcher:
+        assert (await voice.ask(op="attend", show=show.id, going=True))["ok"]["durability"] == "committed"
+        before = await watcher.watch(channel)
+        await until(lambda: any(push["watching"] == 1 for push in watcher.pushes), "the watcher is counted")
+        place.engines.kill("valkey")
+        assert (await voice.ask(op="attend", show=show.id, going=False))["error"]["code"] == "unavailable"
+        await watcher.ask(op="unsubscribe", channels=[channel])
+        again = await watcher.watch(channel)
+        assert again["at"] > max(before["at"], *(push["at"] for push in watcher.pushes))
+        assert again["state"]["going"] == 1
+        watcher.pushes.clear()
+        await voice.watch(channel)
+        await until(
+            lambda: any(push["watching"] == 2 for push in watcher.pushes), "both watch, as far as the node knows"
+        )
+        place.engines.revive("valkey")
+
+        async def is_taken() -> bool:
+            return "ok" in await voice.ask(op="attend", show=show.id, going=False)
+
+        await until_async(is_taken, "Valkey is back")
+        await until(lambda: any(push["going"] == 0 for push in watcher.pushes), "nobody goes")
+        assert [push["at"] for push in watcher.pushes] == sorted(push["at"] for push in watcher.pushes)

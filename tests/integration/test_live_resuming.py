@@ -48,7 +48,10 @@ async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], theat
         async def is_told() -> bool:
             told = await fan.watch(*channels)
             await fan.ok("unsubscribe", channels=channels)
-            return told["attendance:7"]["state"]["going"] == 1 and told["activity"]["state"]["events"][-1]["kind"] == "live"
+            return (
+                told["attendance:7"]["state"]["going"] == 1
+                and told["activity"]["state"]["events"][-1]["kind"] == "live"
+            )
 
         await until(is_told)
         held = await fan.watch(*channels)

@@ -174,9 +174,7 @@ class World:
 
     def named(self, channels: set[str]) -> set[str]:
         """With songs by their ids."""
-        return {
-            f"song:{self.shows[7].songs[int(name[5:])]}" if name.startswith("song:") else name for name in channels
-        }
+        return {f"song:{self.shows[7].songs[int(name[5:])]}" if name.startswith("song:") else name for name in channels}
 
     async def play(self, steps: list[Any]) -> None:
         """One example: new watchers, then the steps, then everybody holds what is fresh."""

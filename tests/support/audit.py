@@ -212,9 +212,7 @@ async def _hot(connection: Any, redis_url: str) -> list[str]:
     return found
 
 
-def watcher_differences(
-    watcher: Watcher, counts: dict[int, tuple[int, int]], crowds: dict[Mark, int]
-) -> list[str]:
+def watcher_differences(watcher: Watcher, counts: dict[int, tuple[int, int]], crowds: dict[Mark, int]) -> list[str]:
     """What a watcher holds against the counts, and whether it was ever told something older than it knew."""
     found = [f"watcher: song {song} shows {watcher.tallies.get(song)}, is {held}" for song, held in counts.items()
              if watcher.tallies.get(song) != held]  # fmt: skip

@@ -233,9 +233,7 @@ class Watcher:
     def __init__(self, node: NodeProcess, shows: Iterable[Show]) -> None:
         self._node = node
         self._channels = [
-            name
-            for show in shows
-            for name in (f"votes:{show.id}", f"attendance:{show.id}", f"followers:{show.artist}")
+            name for show in shows for name in (f"votes:{show.id}", f"attendance:{show.id}", f"followers:{show.artist}")
         ]
         self.at: dict[str, int] = {}
         self.tallies: dict[int, tuple[int, int]] = {}
