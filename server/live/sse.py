@@ -241,7 +241,7 @@ class EventRoutes:
             banned = services.why_banned(identity.user_id)
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
-        refused = await services.hub.prepare(names)
+        refused = await services.hub.prepare(names, _positions(request.headers.get("Last-Event-ID", "")))
         for error in refused.values():
             raise error
         response = _Stream(headers=_HEADERS)

@@ -50,6 +50,10 @@ class Voice:
         """Sends a request; gives its reply to come. Requests go out in the order of the calls."""
         number = next(self._ids)
         reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        if self.is_closed:
+            reply.set_exception(ConnectionError("the connection was lost"))
+            reply.exception()  # as below
+            return reply
         self._replies[number] = reply
         # aiohttp writes at once; only a full buffer would make it wait, and ours never is.
         coroutine = self._socket.send_json({"id": number, **request})
@@ -92,6 +96,8 @@ class Voice:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "re" in message:
+            if message["re"] is None:
+                return  # why the connection ends; that it has, `is_closed` says
             reply = self._replies.pop(message["re"])
             if not reply.done():
                 reply.set_result(message)
