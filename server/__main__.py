@@ -294,16 +294,22 @@ def export(
     data_dir: DataDir = None,
 ) -> None:
     """Print a show's result."""
-    from server.catalog.export import export as write
+    import orjson
+
+    from server.catalog.results import as_csv, fetch_results
     from server.commands import database_for
+    from server.protocol.parameters import parse_reference
 
     settings = settings_from(data_dir=data_dir)
 
-    async def command() -> None:
+    async def command() -> str:
         async with database_for(settings) as database:
-            await write(database, show, export_format.value, sys.stdout)
+            results = await fetch_results(database, parse_reference(show))
+        if export_format is ExportFormat.csv:
+            return as_csv(results)
+        return orjson.dumps(results, option=orjson.OPT_INDENT_2).decode() + "\n"
 
-    run_to_end(command())
+    sys.stdout.write(run_to_end(command()))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from aiohttp import web
 from server.admin.subscriptions import SubscriptionRoutes
 from server.asyncapi import asyncapi_endpoint
 from server.cache.connection import Connection
+from server.catalog.directing import DirectionRoutes
 from server.catalog.routes import CatalogRoutes
 from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
@@ -285,6 +286,7 @@ class Node:
         requests = self._databases.requests
         return [
             *CatalogRoutes(requests, clock).endpoints(),
+            *DirectionRoutes(self._databases.owner, clock).endpoints(),
             *VotingRoutes(self._intake).endpoints(),
             *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
             *InsightRoutes(requests, clock).endpoints(),

@@ -135,6 +135,8 @@ def _operation(endpoint: Endpoint, schemas: dict[Any, Json], queries: dict[Any, 
     success: Json = {"description": HTTPStatus(endpoint.status).phrase}
     if endpoint.answer is not None:
         success["content"] = {endpoint.media_type: {"schema": schemas[endpoint.answer]}}
+        if endpoint.other_media_type is not None:
+            success["content"][endpoint.other_media_type] = {"schema": {"type": "string"}}
     operation["responses"] = {str(endpoint.status): success}
     if endpoint.other_status is not None:
         other = HTTPStatus(endpoint.other_status)

@@ -297,7 +297,7 @@ def _respond(request: web.Request, endpoint: Endpoint, answer: Answer, session_t
     body = document if isinstance(document, bytes) else None if document is None else msgspec.json.encode(document)
     response = web.Response(status=answer.status or endpoint.status, body=body, headers=answer.headers)
     if body is not None:
-        response.content_type = endpoint.media_type
+        response.content_type = answer.media_type or endpoint.media_type
     if endpoint.is_revalidated:
         assert body is not None
         etag = ETag(hashlib.blake2b(body, digest_size=12).hexdigest(), is_weak=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from server.catalog.documents import Artist, ArtistPage, Found, Show, ShowPage, Song, Venue, VenuePage
 from server.catalog.listings import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
+from server.catalog.results import Results, ResultsQuery, as_csv, fetch_results
 from server.catalog.search import search
 from server.catalog.shows import fetch_show, list_shows
 from server.clock import Clock
@@ -34,6 +35,11 @@ class CatalogRoutes:
             Endpoint(
                 method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=missing, slugs=("show",),
                 summary="One show with its setlists, songs, tallies and voting window.", is_revalidated=True,
+            ),
+            Endpoint(
+                method="GET", path="/api/shows/{show}/results", handler=self.get_results, query=ResultsQuery, answer=Results,
+                other_media_type="text/csv", codes=missing, slugs=("show",), is_revalidated=True,
+                summary="A show's result: every song with counts, score, rank and share.",
             ),
             Endpoint(
                 method="GET", path="/api/artists", handler=self.get_artists, query=ListQuery, answer=ArtistPage,
@@ -71,6 +77,14 @@ class CatalogRoutes:
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/shows/{show}`."""
         return Answer(document=await fetch_show(self._db, call.reference("show"), now=self._now()))
+
+    async def get_results(self, call: Call) -> Answer:
+        """`GET /api/shows/{show}/results`."""
+        results = await fetch_results(self._db, call.reference("show"))
+        if call.query.format == "json":
+            return Answer(document=results)
+        headers = {"Content-Disposition": f'attachment; filename="{results["show"]["slug"]}.csv"'}
+        return Answer(document=as_csv(results).encode(), media_type="text/csv", headers=headers)
 
     async def get_artists(self, call: Call) -> Answer:
         """`GET /api/artists`."""

@@ -64,6 +64,7 @@ class Answer:
     status: int | None = None  # None: the endpoint's
     headers: Mapping[str, str] = field(default_factory=dict)
     session: str | None = None
+    media_type: str | None = None  # None: the endpoint's
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -78,7 +79,7 @@ class Endpoint:
             codes, what it may refuse with beyond what follows from the rest; slugs, the names in the path that take a
             slug as well as an id; is_revalidated, clients may keep the answer and ask whether it is still so;
             description, for the document, what the summary does not say; other_status, with which the same answer
-            comes when the handler says so
+            comes when the handler says so; other_media_type, in which it comes as a text when the handler says so
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -89,6 +90,7 @@ class Endpoint:
     status: int = 200
     other_status: int | None = None
     media_type: str = "application/json"
+    other_media_type: str | None = None
     access: Literal["anyone"] | Role = "anyone"
     query: type[msgspec.Struct] | None = None
     body: Any = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +12,9 @@ import asyncpg
 import pytest
 
 from server.catalog.calendar import advance
-from server.catalog.export import COLUMNS, export
 from server.catalog.listings import fetch_artist, fetch_venue, list_artists, list_venues
 from server.catalog.parameters import ListQuery, NearQuery, ShowQuery
+from server.catalog.results import as_csv, fetch_results
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
 from server.protocol.parameters import parse_reference
@@ -438,24 +437,30 @@ async def test_an_export_ranks_each_setlist(db: Database, world: World) -> None:
     await world.vote(show_id, songs[0], 1, 1)
     await world.vote(show_id, songs[1], 5, 1)
     await world.vote(show_id, actual, 2, 0)
-    out = io.StringIO()
-    await export(db, "a", "csv", out)
-    rows = list(csv.DictReader(io.StringIO(out.getvalue())))
-    assert tuple(rows[0]) == COLUMNS
-    assert [tuple(row.values()) for row in rows] == [
-        ("Creep", "Predicted", "1", "1", "1", "0", "2"),
-        ('Say "Lucky", again', "Predicted", "2", "5", "1", "4", "1"),
-        ("Let Down", "Predicted", "3", "0", "0", "0", "2"),
-        ("Creep", "Actual", "1", "2", "0", "2", "1"),
+    results = await fetch_results(db, parse_reference("a"))
+    rows = list(csv.reader(io.StringIO(as_csv(results))))
+    assert rows[0] == ["title", "setlist", "position", "up", "down", "score", "rank", "share", "id", "song_id"]
+    assert [row[:8] for row in rows[1:]] == [
+        ["Creep", "Predicted", "1", "1", "1", "0", "2", "0.2"],
+        ['Say "Lucky", again', "Predicted", "2", "5", "1", "4", "1", "0.6"],
+        ["Let Down", "Predicted", "3", "0", "0", "0", "2", "0.0"],
+        ["Creep", "Actual", "1", "2", "0", "2", "1", "0.2"],
     ]
-    out = io.StringIO()
-    await export(db, str(show_id), "json", out)
-    document = json.loads(out.getvalue())
-    assert document["show"] == {"id": show_id, "slug": "a", "name": "A"}
-    assert document["total"] == 10
-    assert [{name: str(value) for name, value in song.items()} for song in document["songs"]] == rows
+    assert results["show"] == {"id": show_id, "slug": "a", "name": "A"}
+    assert (results["total"], results["standing"]) == (10, "provisional")
+    assert [[str(value) for value in song.values()] for song in results["songs"]] == rows[1:]
     with pytest.raises(Refused, match="show"):
-        await export(db, "nobody", "csv", out)
+        await fetch_results(db, parse_reference("nobody"))
+
+
+async def test_no_title_is_a_formula(db: Database, world: World) -> None:
+    """A spreadsheet that opens the file computes nothing of what somebody called a song; a negative score is a number."""
+    show_id = await world.show("a", timedelta(hours=1))
+    songs = await world.setlist(show_id, ['=HYPERLINK("http://evil.example")', "+1", "-2", "@x", "99 Problems"])
+    await world.vote(show_id, songs[0], 0, 3)
+    rows = list(csv.reader(io.StringIO(as_csv(await fetch_results(db, parse_reference("a"))))))[1:]
+    assert [row[0][0] for row in rows] == ["'", "'", "'", "'", "9"]
+    assert rows[0][5] == "-3"
 
 
 async def test_every_named_query_is_understood(database_url: str) -> None:

@@ -1,0 +1,234 @@
+"""What staff decides about a show: its window, its lock, its budget, that it opens again, what is being played."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from server.catalog.window import VotingState, voting_state
+from server.clock import Clock
+from server.errors import Refused, StoreConflict
+from server.protocol.codes import Code
+from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.instants import from_ms, iso
+from server.protocol.parameters import Reference
+from server.protocol.positions import EXACT_MAX
+from server.store.database import Database
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("directing.sql"))
+
+REASON_CHARS_MAX = 500
+VOTES_PER_USER_MAX = 1_000_000
+# A window ends within so long, so that a slip of the keyboard does not leave a show open for ever.
+WINDOW_YEARS_MAX = 10
+
+Status = Literal["upcoming", "live", "finished", "cancelled"]
+Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX)]
+Revision = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]
+
+
+class ShowChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be another way; what is left out stays. `votes_per_user_max` null: no limit. With `revision`, the change
+    is refused when somebody else has changed the show since. A budget that is lowered takes no vote away: who is over it
+    may change and withdraw votes, but add none.
+    """
+
+    opens_at: Instant | msgspec.UnsetType = msgspec.UNSET
+    closes_at: Instant | msgspec.UnsetType = msgspec.UNSET
+    is_locked: bool | msgspec.UnsetType = msgspec.UNSET
+    status: Status | msgspec.UnsetType = msgspec.UNSET
+    votes_per_user_max: Annotated[int, msgspec.Meta(ge=1, le=VOTES_PER_USER_MAX)] | msgspec.UnsetType | None = (
+        msgspec.UNSET
+    )
+    revision: Revision | None = None
+
+
+class LockBody(msgspec.Struct, frozen=True):
+    """Whether votes are to be refused for a while."""
+
+    is_locked: bool
+
+
+class ReopenBody(msgspec.Struct, frozen=True):
+    """Until when voting is to go on, and why it was opened again."""
+
+    closes_at: Instant
+    reason: Reason
+
+
+class PlayedBody(msgspec.Struct, frozen=True):
+    """Whether a song of the show's sets was played; the one marked last is playing now."""
+
+    song: Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)]
+    played: bool
+
+
+class DirectedShow(msgspec.Struct, frozen=True, kw_only=True):
+    """A show as staff have set it."""
+
+    id: int
+    revision: int
+    status: Status
+    voting: VotingState
+    opens_at: str
+    closes_at: str
+    is_locked: bool
+    is_final: bool
+    votes_per_user_max: int | None
+
+
+class DirectionRoutes:
+    """Takes: db, with its owner's rights: requests may not write shows."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        path, refusals = "/api/admin/shows/{show}", (Code.NOT_FOUND, Code.CONFLICT)
+        return [
+            Endpoint(
+                method="GET", path=path, handler=self.get_show, access="moderator", answer=DirectedShow,
+                codes=(Code.NOT_FOUND,), slugs=("show",), summary="A show's window, lock and budget, with its revision.",
+            ),
+            Endpoint(
+                method="PATCH", path=path, handler=self.patch_show, access="admin", body=ShowChange, answer=DirectedShow,
+                codes=refusals, slugs=("show",), summary="Change a show's window, lock, status or budget, on all nodes at once.",
+            ),
+            Endpoint(
+                method="POST", path=f"{path}/lock", handler=self.post_lock, access="moderator", body=LockBody,
+                answer=DirectedShow, codes=(Code.NOT_FOUND,), slugs=("show",),
+                summary="Refuse votes for a while, or take them again.",
+            ),
+            Endpoint(
+                method="POST", path=f"{path}/close", handler=self.post_close, access="moderator", answer=DirectedShow,
+                codes=refusals, slugs=("show",), summary="End voting now; the result is final once every vote is in.",
+            ),
+            Endpoint(
+                method="POST", path=f"{path}/reopen", handler=self.post_reopen, access="admin", body=ReopenBody,
+                answer=DirectedShow, codes=refusals, slugs=("show",),
+                summary="Open voting again, also of a final show; votes that are in stay.",
+            ),
+            Endpoint(
+                method="POST", path=f"{path}/played", handler=self.post_played, access="moderator", body=PlayedBody,
+                answer=DirectedShow, codes=(Code.NOT_FOUND,), slugs=("show",),
+                summary="Mark a song as played, or take that back.",
+            ),
+        ]  # fmt: skip
+
+    async def get_show(self, call: Call) -> Answer:
+        """`GET /api/admin/shows/{show}`."""
+        async with self._db.transaction() as connection:
+            return self._answer(await _locked(connection, call.reference("show")))
+
+    async def patch_show(self, call: Call) -> Answer:
+        """`PATCH /api/admin/shows/{show}`."""
+        change: ShowChange = call.body
+        fields = {
+            name: value
+            for name, value in msgspec.structs.asdict(change).items()
+            if name != "revision" and value is not msgspec.UNSET
+        }
+        return await self._change(call, "show.change", fields, revision=change.revision)
+
+    async def post_lock(self, call: Call) -> Answer:
+        """`POST /api/admin/shows/{show}/lock`."""
+        action = "show.lock" if call.body.is_locked else "show.unlock"
+        return await self._change(call, action, {"is_locked": call.body.is_locked})
+
+    async def post_close(self, call: Call) -> Answer:
+        """`POST /api/admin/shows/{show}/close`."""
+        return await self._change(call, "show.close", {"closes_at": self._now()})
+
+    async def post_reopen(self, call: Call) -> Answer:
+        """`POST /api/admin/shows/{show}/reopen`."""
+        if call.body.closes_at <= self._now():
+            raise Refused(Code.BAD_REQUEST, "`closes_at` has passed already.")
+        fields = {"closes_at": call.body.closes_at, "is_locked": False, "is_final": False}
+        return await self._change(call, "show.reopen", fields, reason=call.body.reason)
+
+    async def post_played(self, call: Call) -> Answer:
+        """`POST /api/admin/shows/{show}/played`."""
+        wanted = call.reference("show")
+        async with self._db.transaction() as connection:
+            show = await _locked(connection, wanted)
+            song: int = call.body.song
+            if await queries.mark_played(connection, show_id=show["id"], id=song, is_played=call.body.played) is None:
+                raise Refused(Code.NOT_FOUND, f"Song {song} is not in a setlist of this show.")
+            await self._log(connection, call, "show.played", show["id"], {"song": song, "played": call.body.played})
+            return self._answer(await _locked(connection, wanted))
+
+    async def _change(
+        self, call: Call, action: str, fields: dict[str, Any], *, revision: int | None = None, reason: str | None = None
+    ) -> Answer:
+        """Changes columns of a show, and leaves an entry in the audit log of what they were."""
+        wanted = call.reference("show")
+        async with self._db.transaction() as connection:
+            before = await _locked(connection, wanted)
+            if revision is not None and revision != before["revision"]:
+                raise Refused(Code.CONFLICT, "Somebody else has changed this show. Look at it again.")
+            after = {**before, **fields}
+            self._check(before, after)
+            changed = {name: value for name, value in fields.items() if value != before[name]}
+            if changed:
+                columns = {name: value for name, value in after.items() if name != "revision"}
+                try:
+                    await queries.change_show(connection, **columns)
+                except StoreConflict as error:
+                    raise Refused(Code.CONFLICT, f"This breaks the rule {error.constraint}.") from error
+                detail = {name: [_told(before[name]), _told(value)] for name, value in changed.items()}
+                await self._log(connection, call, action, before["id"], detail | ({"reason": reason} if reason else {}))
+            return self._answer(await _locked(connection, wanted))
+
+    def _check(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        if after["opens_at"] >= after["closes_at"]:
+            raise Refused(Code.BAD_REQUEST, "Voting would close before it opens.")
+        if after["closes_at"] > self._now() + dt.timedelta(days=366 * WINDOW_YEARS_MAX):
+            raise Refused(Code.BAD_REQUEST, f"Voting may not go on for more than {WINDOW_YEARS_MAX} years.")
+        window = ("opens_at", "closes_at")
+        if before["is_final"] and after["is_final"] and any(after[name] != before[name] for name in window):
+            raise Refused(Code.CONFLICT, "The result is final. Reopen the show to move its window.")
+
+    def _answer(self, show: dict[str, Any]) -> Answer:
+        voting = voting_state(
+            status=show["status"], opens_at=show["opens_at"], closes_at=show["closes_at"], is_locked=show["is_locked"],
+            is_final=show["is_final"], now=self._now(),
+        )  # fmt: skip
+        instants = {name: iso(show[name]) for name in ("opens_at", "closes_at")}
+        return Answer(document=DirectedShow(voting=voting, **{**show, **instants}))
+
+    async def _log(self, connection: Connection, call: Call, action: str, show_id: int, detail: dict[str, Any]) -> None:
+        await queries.log_act(
+            connection,
+            actor_id=call.user.user_id,
+            action=action,
+            subject=f"show:{show_id}",
+            detail=msgspec.json.encode(detail).decode(),
+        )
+
+    def _now(self) -> dt.datetime:
+        return from_ms(self._clock.now_ms())
+
+
+async def _locked(connection: Connection, wanted: Reference) -> dict[str, Any]:
+    """A show's columns, held until the transaction ends.
+
+    Raises: Refused: not_found
+    """
+    row = await queries.lock_show(connection, id=wanted.id, slug=wanted.slug)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, "No such show.")
+    return dict(row)
+
+
+def _told(value: Any) -> Any:
+    return iso(value) if isinstance(value, dt.datetime) else value

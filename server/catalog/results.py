@@ -1,0 +1,102 @@
+"""A show's result: every song with its counts, for programs, spreadsheets and the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+from server.catalog.shows import find_show, queries
+from server.protocol.parameters import Reference
+from server.store.database import Database
+
+Format = Literal["json", "csv"]
+
+# What a spreadsheet would take for a formula (OWASP, CSV Injection).
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class ResultsQuery(msgspec.Struct, frozen=True):
+    """How a result is written down."""
+
+    format: Format = "json"
+
+
+class ResultSong(TypedDict):
+    """One song: score is up - down, rank 1 the best score of its set, share of all votes of the show, 0 to 1."""
+
+    title: str
+    setlist: str
+    position: int
+    up: int
+    down: int
+    score: int
+    rank: int
+    share: float
+    id: int
+    song_id: int
+
+
+class ResultShow(TypedDict):
+    """Whose result it is."""
+
+    id: int
+    slug: str
+    name: str
+
+
+class Results(TypedDict):
+    """A show's result as of position `at`; `final` once voting is over and every vote is in."""
+
+    show: ResultShow
+    at: int
+    total: int
+    standing: Literal["provisional", "final"]
+    songs: list[ResultSong]
+
+
+async def fetch_results(db: Database, wanted: Reference) -> Results:
+    """The result of a show, its songs in the order of sets and places.
+
+    Raises: Refused: not_found; StoreUnavailable
+    """
+    async with db.snapshot() as connection:
+        row = await find_show(connection, wanted)
+        total = row["vote_count"]
+        songs: list[ResultSong] = [
+            {
+                "title": song["title"],
+                "setlist": song["setlist_name"],
+                "position": song["position"],
+                "up": song["up_count"],
+                "down": song["down_count"],
+                "score": song["score"],
+                "rank": song["rank"],
+                "share": round((song["up_count"] + song["down_count"]) / total, 4) if total else 0.0,
+                "id": song["id"],
+                "song_id": song["song_id"],
+            }
+            async for song in queries.tallies_of_show(connection, show_id=row["id"])
+        ]
+    return {
+        "show": {"id": row["id"], "slug": row["slug"], "name": row["name"]},
+        "at": row["position"],
+        "total": total,
+        "standing": "final" if row["is_final"] else "provisional",
+        "songs": songs,
+    }
+
+
+def as_csv(results: Results) -> str:
+    """A line a song, below the names of the columns; no text in it begins a formula."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, ResultSong.__annotations__, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in song.items()} for song in results["songs"])
+    return out.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
