@@ -83,22 +83,27 @@ class Happen:
     what: Literal["played", "live", "upcoming", "scores", "much"]
 
 
+@dataclass(frozen=True)
 class Cut:
-    """Both nodes' listening connections are lost."""
+    """Both nodes' listening connections are lost, and fans go on at once."""
+
+    meanwhile: list[Cast | Mark]
 
 
 WATCHER, FAN, NODE = st.integers(0, WATCHERS - 1), st.integers(0, FANS - 1), st.integers(0, 1)
 SOME = st.sets(st.sampled_from(CHANNELS), min_size=1)
+UNWATCH = st.builds(Unwatch, WATCHER, SOME)
 WATCH = st.builds(Watch, WATCHER, SOME, st.booleans())
 CAST = st.builds(Cast, FAN, st.sampled_from(SHOWS), st.integers(0, 2), st.sampled_from(["up", "down", "none"]))
 MARK = st.builds(Mark, FAN, st.sampled_from(["attend", "follow"]), st.sampled_from(SHOWS), st.booleans())
+CUT = st.builds(Cut, st.lists(st.one_of(CAST, MARK, MARK), min_size=1, max_size=3))
 HAPPEN = st.builds(Happen, st.sampled_from(["played", "live", "upcoming", "scores", "scores", "much"]))
 STEPS = st.lists(
     st.one_of(
-        WATCH, WATCH, WATCH, st.builds(Unwatch, WATCHER, SOME), st.builds(Drop, WATCHER, NODE),
-        CAST, CAST, CAST, MARK, MARK, MARK, HAPPEN, st.builds(Cut),
+        WATCH, UNWATCH, UNWATCH, st.builds(Drop, WATCHER, NODE),
+        CAST, CAST, CAST, MARK, MARK, MARK, HAPPEN, CUT, CUT,
     ),
-    min_size=4,
+    min_size=8,
     max_size=16,
 )  # fmt: skip
 
@@ -177,12 +182,14 @@ class World:
         return {f"song:{self.shows[7].songs[int(name[5:])]}" if name.startswith("song:") else name for name in channels}
 
     async def play(self, steps: list[Any]) -> None:
-        """One example: new watchers, then the steps, then everybody holds what is fresh."""
+        """One example: new watchers of everything, then the steps, then everybody holds what is fresh."""
         async with AsyncExitStack() as stack:
             self.watchers = [
                 Watcher(await stack.enter_async_context(Talker.connect(self.nodes[number % 2].url)))
                 for number in range(WATCHERS)
             ]
+            for watcher in self.watchers:
+                await watcher.watch(self.named({*CHANNELS}), with_since=False)
             for step in steps:
                 match step:
                     case Watch():
@@ -228,6 +235,8 @@ class World:
                     " where datname = current_database() and pid <> pg_backend_pid()"
                     " and (query ilike 'listen %' or query ilike '%select id, position, revision from shows%')"
                 )
+                for said in step.meanwhile:
+                    await self._do(said)
 
     async def _converge(self) -> None:
         fresh: dict[str, Any] = {}
