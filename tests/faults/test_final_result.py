@@ -49,7 +49,9 @@ async def test_postgres_is_away_over_the_closing(place: Place) -> None:
         async def is_final() -> bool:
             row = await connection.fetchrow(
                 "select w.finalised_at, s.up_count, s.down_count from shows w join setlist_songs s on s.show_id = w.id "
-                "where w.id = $1 and s.id = $2", show, song,
+                "where w.id = $1 and s.id = $2",
+                show,
+                song,
             )
             if row["finalised_at"] is None:
                 return False

@@ -237,9 +237,11 @@ async def test_answers_are_what_their_types_say(seeded_client: Client) -> None:
         _, answer = await _get(seeded_client, path.partition("/{")[0] + query)
         # Fields that a type does not have are lost on the way.
         assert msgspec.to_builtins(msgspec.convert(answer, types[path])) == answer, path
+    _, results = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}/results")
+    assert msgspec.to_builtins(msgspec.convert(results, types["/api/shows/{show}/results"])) == results
     assert set(types) == {
         "/api/shows", "/api/shows/{show}", "/api/artists", "/api/artists/{artist}", "/api/venues",
-        "/api/venues/{venue}", "/api/songs/{song}", "/api/search",
+        "/api/venues/{venue}", "/api/songs/{song}", "/api/search", "/api/shows/{show}/results",
     }  # fmt: skip
 
 

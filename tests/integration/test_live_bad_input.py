@@ -268,7 +268,9 @@ async def test_a_client_that_asks_too_much_at_once(
         assert (await theatre.tally(7))[0] == [show.first, 1, 0]
 
 
-async def test_memory_does_not_grow(node: Node, theatre: Theatre, show: Show, logged: list[Any]) -> None:
+async def test_memory_does_not_grow(
+    database_url: str, redis_url: str, theatre: Theatre, show: Show, logged: list[Any]
+) -> None:
     """Ten thousand bad frames leave nothing behind: no channel, no cast, no log line each."""
     bad = [
         "{", "[" * 200, '{"id":4,"op":"dance"}', '{"id":4,"op":"ballot","show":999}',
@@ -289,21 +291,23 @@ async def test_memory_does_not_grow(node: Node, theatre: Theatre, show: Show, lo
                 await fan.receive()
             fan.heard.clear()
 
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
-        await send(fan, range(40))
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
-            await send(fan, range(1_000, 2_000))
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert await fan.is_alive()
-    assert after - before < 1_000_000
-    assert node._feeds.hub._channels == {}
-    assert node._intake.receipts.cast_count == 0
-    assert len(logged) < 50
+    limits = Limits(requests_per_s=1_000_000, requests_per_s_of_user=1_000_000)
+    async with running_node(database_url, redis_url, limits=limits) as node:
+        async with Talker.connect(node.url) as fan:
+            await fan.hello(await theatre.token())
+            await send(fan, range(40))
+            tracemalloc.start()
+            try:
+                before, _ = tracemalloc.get_traced_memory()
+                await send(fan, range(1_000, 2_000))
+                after, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert await fan.is_alive()
+        assert after - before < 1_000_000
+        assert node._feeds.hub._channels == {}
+        assert node._intake.receipts.cast_count == 0
+        assert len(logged) < 50
 
 
 async def test_sockets_that_come_and_go_leave_nothing(node: Node, show: Show, logged: list[Any]) -> None:

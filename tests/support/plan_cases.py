@@ -82,6 +82,12 @@ EXAMPLES: dict[str, Any] = {
     "ids": [7, 8],
     "instant": NOW,
     "is_public": True,
+    "is_played": True,
+    "is_final": False,
+    "votes_per_user_max": None,
+    "is_locked": False,
+    "closes_at": NOW + DAY,
+    "opens_at": NOW - DAY,
     "is_up": [True],
     "job_id": 7,
     "joined_at": NOW,
@@ -198,6 +204,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "people/moderation.list_queue": [{}, {"after_priority": None}],
     "sync/queries.find_artist_id": [{"slug": "artist-7"}],
     "sync/queries.find_ids": [{"slug": "artist-7"}],
+    "catalog/directing.change_show": [{"status": "live"}],
     "sync/queries.finish_job": [{"status": "succeeded"}],
 }
 
