@@ -304,7 +304,7 @@ def export(
 
     async def command() -> str:
         async with database_for(settings) as database:
-            results = await fetch_results(database, parse_reference(show))
+            _, results = await fetch_results(database, parse_reference(show))
         if export_format is ExportFormat.csv:
             return as_csv(results)
         return orjson.dumps(results, option=orjson.OPT_INDENT_2).decode() + "\n"

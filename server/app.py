@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -57,6 +58,7 @@ from server.tracing import Traces, open_traces
 from server.turnstile import Turnstile
 from server.upkeep import Upkeep
 from server.voting import log as voting_log
+from server.voting.ballots import has_voted
 from server.voting.forgetting import Forgetting
 from server.voting.intake import Intake
 from server.voting.routes import VotingRoutes
@@ -119,6 +121,7 @@ class Node:
             votes_per_day_max=settings.votes_per_day_max,
             why_refused=self._standing.why_refused,
         )
+        self._has_voted = partial(has_voted, self._intake)
         self._marks = Marks(database, clock, self._intake.submit_mark)
         self._writer = Writer(settings.redis_url, database, clock, shard_count=shard_count)
         self._fleet = Fleet(self._name, settings.redis_url, self._feeds.hub, self._sockets, clock)
@@ -139,7 +142,7 @@ class Node:
             clock,
         )
         self._traces = _traces(settings, self._fleet.node, shard_count)
-        for stage in (self._intake, self._writer, self._listener, self._feeds.hub):
+        for stage in (self._intake, self._writer, self._listener, self._feeds.hub.pusher):
             stage.traces = self._traces
         self._provider = _provider(settings, clock)
         self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
@@ -237,7 +240,7 @@ class Node:
             "listener": self._listener.run(),
             "writer": self._writer.run(),
             "intake": self._intake.run(),
-            "pusher": self._feeds.hub.run(),
+            "pusher": self._feeds.hub.pusher.run(),
             "feeds": self._feeds.run(),
             "sockets": self._sockets.run(),
             "fleet": self._fleet.run(),
@@ -285,11 +288,11 @@ class Node:
         clock = self._clock
         requests = self._databases.requests
         return [
-            *CatalogRoutes(requests, clock).endpoints(),
+            *CatalogRoutes(requests, clock, self._has_voted).endpoints(),
             *DirectionRoutes(self._databases.owner, clock).endpoints(),
             *VotingRoutes(self._intake).endpoints(),
             *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
-            *InsightRoutes(requests, clock).endpoints(),
+            *InsightRoutes(requests, clock, self._has_voted).endpoints(),
             *self._upkeep.endpoints(),
             *SubscriptionRoutes(self._databases.owner, self._fleet).endpoints(),
             *ProfileRoutes(requests).endpoints(),
@@ -334,6 +337,7 @@ class Node:
             authenticate=bearers.identify,
             why_banned=self._standing.why_banned,
             count_entry=self._turnstile.count_entry,
+            has_voted=self._has_voted,
             ballot_json=ballot_json,
         )
         app = web.Application(

@@ -75,7 +75,7 @@ class Feeds:
 
     async def _load_votes(self, show_id: int) -> State | None:
         tally = await self._tallies.read(show_id)
-        return None if tally is None else TallyState(tally.at, tally.total, tally.counts)
+        return None if tally is None else TallyState(tally.at, tally.total, tally.counts, tally.embargo)
 
     async def _load_song(self, song_id: int) -> State | None:
         show_id = await self._tallies.show_of_song(song_id)
@@ -83,7 +83,7 @@ class Feeds:
         counts = {} if tally is None else {song: (up, down) for song, up, down in tally.counts}
         if show_id is None or tally is None or song_id not in counts:
             return None
-        return SongState(tally.at, show_id, *counts[song_id])
+        return SongState(tally.at, show_id, *counts[song_id], tally.embargo)
 
     async def _load_setlist(self, show_id: int) -> State | None:
         setlists = await fetch_setlist_state(self._database, show_id)
@@ -126,10 +126,11 @@ class Feeds:
         except CacheError as error:
             # The listener tries all shows again when Valkey is back: opening a shard makes it cold.
             log.warning("show.not_revised", show=show_id, error=str(error))
-        await self._reload_documents(show_id)
         if show_id in self.hub.watched_tallies():
             # From Valkey if it can be: PostgreSQL may be behind what is shown, and what is older would be dropped.
+            # Before the status: whoever reads there that counts are for everyone may ask for them at once.
             self._show_tally(show_id, await self._tallies.read(show_id))
+        await self._reload_documents(show_id)
 
     async def reload_all(self) -> None:
         """After notifications may have been missed."""
@@ -195,6 +196,7 @@ class Feeds:
     def _show_tally(self, show_id: int, tally: Tally | None) -> None:
         """None: the show is cold, or gone; what is shown of it stays."""
         if tally is not None:
+            self.hub.restrict(show_id, tally.embargo)
             self.hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
 
     async def _reload_documents(self, show_id: int) -> None:

@@ -12,6 +12,7 @@ from server.catalog.window import VotingState, voting_state
 from server.clock import Clock
 from server.errors import Refused, StoreConflict
 from server.protocol.codes import Code
+from server.protocol.embargo import Results
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_ms, iso
 from server.protocol.parameters import Reference
@@ -38,13 +39,15 @@ Revision = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]
 class ShowChange(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be another way; what is left out stays. `votes_per_user_max` null: no limit. With `revision`, the change
     is refused when somebody else has changed the show since. A budget that is lowered takes no vote away: who is over it
-    may change and withdraw votes, but add none.
+    may change and withdraw votes, but add none. `results`: whom counts are shown to until they are final; who watches them and
+    may not any more is taken off at once.
     """
 
     opens_at: Instant | msgspec.UnsetType = msgspec.UNSET
     closes_at: Instant | msgspec.UnsetType = msgspec.UNSET
     is_locked: bool | msgspec.UnsetType = msgspec.UNSET
     status: Status | msgspec.UnsetType = msgspec.UNSET
+    results: Results | msgspec.UnsetType = msgspec.UNSET
     votes_per_user_max: Annotated[int, msgspec.Meta(ge=1, le=VOTES_PER_USER_MAX)] | msgspec.UnsetType | None = (
         msgspec.UNSET
     )
@@ -82,6 +85,7 @@ class DirectedShow(msgspec.Struct, frozen=True, kw_only=True):
     closes_at: str
     is_locked: bool
     is_final: bool
+    results: Results
     votes_per_user_max: int | None
 
 

@@ -5,7 +5,7 @@
 -- gives: 0..1 row, held until the transaction ends
 -- locks: that row of shows
 select id, revision, status::text as status, opens_at, closes_at, is_locked, finalised_at is not null as is_final,
-       votes_per_user_max
+       votes_per_user_max, results::text as results
   from shows
  where id = :id::bigint or slug = :slug::text
    for update;
@@ -15,7 +15,7 @@ select id, revision, status::text as status, opens_at, closes_at, is_locked, fin
 -- locks: that row of shows
 update shows
    set opens_at = :opens_at, closes_at = :closes_at, is_locked = :is_locked, status = :status::show_status,
-       votes_per_user_max = :votes_per_user_max,
+       votes_per_user_max = :votes_per_user_max, results = :results::results_visibility,
        finalised_at = case when :is_final::boolean then finalised_at end
  where id = :id::bigint;
 

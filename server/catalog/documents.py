@@ -6,6 +6,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from server.protocol.embargo import Results
+
 Day = Annotated[str, Meta(extra_json_schema={"format": "date"})]
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Kind = Literal["artists", "songs", "venues", "shows"]
@@ -78,14 +80,16 @@ class CoveredArtist(TypedDict):
 
 
 class SetlistSong(TypedDict):
-    """A song of a setlist, with its tally; neighbours with the same number are one medley."""
+    """A song of a setlist, with its tally, null when it is not for whoever asks; neighbours with the same number are one
+    medley.
+    """
 
     id: int
     song_id: int
     title: str
     position: int
-    up: int
-    down: int
+    up: int | None
+    down: int | None
     played_at: Instant | None
     is_tape: bool
     medley: int | None
@@ -105,10 +109,13 @@ class Setlist(TypedDict):
 
 
 class Show(ShowItem):
-    """A show with its bill and its sets in order; tallies and total are as of the position `at`."""
+    """A show with its bill and its sets in order; tallies and total are as of the position `at`. `results`: whom tallies are
+    shown to while they are not final: everyone, those who have voted, staff alone.
+    """
 
     votes_per_user_max: int | None
     requires_ticket: bool
+    results: Results
     attendance_count: int
     at: int
     total: int

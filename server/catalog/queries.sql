@@ -34,7 +34,8 @@ select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s
 -- gives: 0..1 row
 select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
        s.is_locked, s.finalised_at is not null as is_final, s.vote_count,
-       s.votes_per_user_max, s.requires_ticket, s.attendance_count, s.position, s.revision,
+       s.votes_per_user_max, s.requires_ticket, s.attendance_count, s.position, s.revision, s.results,
+       results_audience(s.results, s.finalised_at) as audience,
        a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
        v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city, v.region, v.country,
        v.latitude, v.longitude, v.capacity
@@ -76,7 +77,7 @@ select revision from shows where id = :show_id::bigint;
 -- name: status_of_show^
 -- takes: show_id bigint
 -- gives: 0..1 row; now_playing is the song played last, and null unless the show is live
-select s.revision, s.status, s.opens_at, s.closes_at, s.is_locked, s.finalised_at is not null as is_final,
+select s.revision, s.status, s.opens_at, s.closes_at, s.is_locked, s.finalised_at is not null as is_final, s.results,
        case when s.status = 'live' then (
            select e.id from setlist_songs e
             where e.show_id = s.id and e.played_at is not null

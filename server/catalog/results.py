@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 import msgspec
 
 from server.catalog.shows import find_show, queries
+from server.protocol.embargo import Audience
 from server.protocol.parameters import Reference
 from server.store.database import Database
 
@@ -57,8 +58,8 @@ class Results(TypedDict):
     songs: list[ResultSong]
 
 
-async def fetch_results(db: Database, wanted: Reference) -> Results:
-    """The result of a show, its songs in the order of sets and places.
+async def fetch_results(db: Database, wanted: Reference) -> tuple[Audience, Results]:
+    """The result of a show, its songs in the order of sets and places, and whom it may be shown to.
 
     Raises: Refused: not_found; StoreUnavailable
     """
@@ -80,7 +81,7 @@ async def fetch_results(db: Database, wanted: Reference) -> Results:
             }
             async for song in queries.tallies_of_show(connection, show_id=row["id"])
         ]
-    return {
+    return Audience(row["audience"]), {
         "show": {"id": row["id"], "slug": row["slug"], "name": row["name"]},
         "at": row["position"],
         "total": total,

@@ -12,33 +12,37 @@ from server.catalog.search import search
 from server.catalog.shows import fetch_show, list_shows
 from server.clock import Clock
 from server.protocol.codes import Code
+from server.protocol.embargo import HasVoted, why_hidden
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_ms
 from server.store.database import Database
 
 
 class CatalogRoutes:
-    """The catalogue's handlers, for one database."""
+    """The catalogue's handlers, for one database. Takes: has_voted, (show, user) -> whether they hold a vote in it."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, has_voted: HasVoted) -> None:
         self._db = db
         self._clock = clock
+        self._has_voted = has_voted
 
     def endpoints(self) -> list[Endpoint]:
         """What app serves."""
         missing = (Code.NOT_FOUND,)
+        # Whether somebody has voted is asked of the vote path.
+        asked = (*missing, Code.UNAUTHENTICATED, Code.OVERLOADED)
         return [
             Endpoint(
                 method="GET", path="/api/shows", handler=self.get_shows, query=ShowQuery, answer=ShowPage,
                 summary="Shows: live, then upcoming, then finished, then cancelled.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=missing, slugs=("show",),
+                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=asked, slugs=("show",),
                 summary="One show with its setlists, songs, tallies and voting window.", is_revalidated=True,
             ),
             Endpoint(
                 method="GET", path="/api/shows/{show}/results", handler=self.get_results, query=ResultsQuery, answer=Results,
-                other_media_type="text/csv", codes=missing, slugs=("show",), is_revalidated=True,
+                other_media_type="text/csv", codes=(*asked, Code.FORBIDDEN), slugs=("show",), is_revalidated=True,
                 summary="A show's result: every song with counts, score, rank and share.",
             ),
             Endpoint(
@@ -76,11 +80,16 @@ class CatalogRoutes:
 
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/shows/{show}`."""
-        return Answer(document=await fetch_show(self._db, call.reference("show"), now=self._now()))
+        return Answer(
+            document=await fetch_show(self._db, call.reference("show"), call.identity, self._has_voted, now=self._now())
+        )
 
     async def get_results(self, call: Call) -> Answer:
         """`GET /api/shows/{show}/results`."""
-        results = await fetch_results(self._db, call.reference("show"))
+        audience, results = await fetch_results(self._db, call.reference("show"))
+        hidden = await why_hidden(audience, results["show"]["id"], call.identity, self._has_voted)
+        if hidden is not None:
+            raise hidden
         if call.query.format == "json":
             return Answer(document=results)
         headers = {"Content-Disposition": f'attachment; filename="{results["show"]["slug"]}.csv"'}

@@ -17,6 +17,8 @@ from server.catalog.words import Wanted, look_for
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.cursors import cut_page, decode_cursor
+from server.protocol.embargo import Audience, HasVoted, Results, why_hidden
+from server.protocol.identity import Identity
 from server.protocol.instants import iso, ms_of, us_of
 from server.protocol.parameters import PAGE_DEFAULT, Reference, parse_reference
 from server.protocol.positions import SEQ_BITS
@@ -42,6 +44,7 @@ class StatusRow(msgspec.Struct, frozen=True):
     closes_at: datetime
     is_locked: bool
     is_final: bool
+    results: Results
     now_playing: int | None
 
     def state(self, now: datetime) -> tuple[int, Json]:
@@ -68,6 +71,7 @@ class StatusRow(msgspec.Struct, frozen=True):
             "opens_at": iso(self.opens_at),
             "closes_at": iso(self.closes_at),
             "now_playing": self.now_playing,
+            "results": self.results,
         }
 
     def next_change_ms(self, now: datetime) -> int | None:
@@ -181,19 +185,24 @@ def _venues(venue_id: int | None, distances: Mapping[int, float] | None) -> list
     return [near_id for near_id in distances if venue_id in (None, near_id)]
 
 
-async def fetch_show(db: Database, reference: Reference, *, now: datetime) -> Show:
+async def fetch_show(
+    db: Database, reference: Reference, identity: Identity | None, has_voted: HasVoted, *, now: datetime
+) -> Show:
     """A show with its setlists, tallies and the position they stand at, all of one instant.
 
-    Raises: Refused: not_found
+    Takes:  identity, who wants to know; tallies that are not for them are null
+    Raises: Refused: not_found; as HasVoted
     """
     async with db.snapshot() as connection:
         show = await find_show(connection, reference)
         bill = [row async for row in queries.bill_of_show(connection, show_id=show["id"])]
         rows = [row async for row in queries.songs_of_show(connection, show_id=show["id"])]
+    is_hidden = await why_hidden(Audience(show["audience"]), show["id"], identity, has_voted) is not None
     return {
         **_show_item(show, now),
         "votes_per_user_max": show["votes_per_user_max"],
         "requires_ticket": show["requires_ticket"],
+        "results": show["results"],
         "attendance_count": show["attendance_count"],
         "at": show["position"],
         "total": show["vote_count"],
@@ -202,7 +211,12 @@ async def fetch_show(db: Database, reference: Reference, *, now: datetime) -> Sh
             {"id": row["id"], "slug": row["slug"], "name": row["name"], "billing": row["billing"]} for row in bill
         ],
         "setlists": _setlists(
-            rows, lambda row: {"song_id": row["song_id"], "up": row["up_count"], "down": row["down_count"]}
+            rows,
+            lambda row: {
+                "song_id": row["song_id"],
+                "up": None if is_hidden else row["up_count"],
+                "down": None if is_hidden else row["down_count"],
+            },
         ),
     }
 

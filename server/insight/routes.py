@@ -6,17 +6,19 @@ from server.clock import Clock
 from server.insight.statistics import VoteStats, VoteStatsQuery, fetch_vote_stats
 from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
 from server.protocol.codes import Code
+from server.protocol.embargo import HasVoted
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_ms
 from server.store.database import Database
 
 
 class InsightRoutes:
-    """Trending and statistics over HTTP."""
+    """Trending and statistics over HTTP. Takes: has_voted, (show, user) -> whether they hold a vote in it."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, has_voted: HasVoted) -> None:
         self._db = db
         self._clock = clock
+        self._has_voted = has_voted
 
     def endpoints(self) -> list[Endpoint]:
         """What app serves."""
@@ -28,7 +30,8 @@ class InsightRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/analytics/vote-stats", handler=self.get_vote_stats, query=VoteStatsQuery,
-                answer=VoteStats, codes=(Code.NOT_FOUND,), is_revalidated=True,
+                answer=VoteStats, is_revalidated=True,
+                codes=(Code.NOT_FOUND, Code.UNAUTHENTICATED, Code.OVERLOADED),
                 summary="One show's votes: totals, ranks, velocity, hourly pattern, and a series by the hour.",
             ),
         ]  # fmt: skip
@@ -40,4 +43,5 @@ class InsightRoutes:
     async def get_vote_stats(self, call: Call) -> Answer:
         """`GET /api/analytics/vote-stats`."""
         today = from_ms(self._clock.now_ms()).date()
-        return Answer(document=await fetch_vote_stats(self._db, call.query, today=today))
+        stats = await fetch_vote_stats(self._db, call.query, call.identity, self._has_voted, today=today)
+        return Answer(document=stats)

@@ -10,6 +10,8 @@ import msgspec
 from server.errors import Refused
 from server.insight.trending import queries
 from server.protocol.codes import Code
+from server.protocol.embargo import Audience, HasVoted, why_hidden
+from server.protocol.identity import Identity
 from server.protocol.parameters import ReferenceText, parse_reference
 from server.store.database import Database
 
@@ -84,26 +86,30 @@ class ShowName(msgspec.Struct, frozen=True, kw_only=True):
 class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a show's votes.
 
-    velocity: the last 24 hours, quiet ones included, oldest first; series: null unless `from` or `to` was asked for
+    up, down, songs, series: null when they are not for whoever asks; velocity: the last 24 hours, quiet ones included, oldest
+    first; series: null unless `from` or `to` was asked for
     """
 
     show: ShowName
     total: int
-    up: int
-    down: int
+    up: int | None
+    down: int | None
     voter_count: int
     last_vote_at: dt.datetime | None
-    songs: list[SongStats]
+    songs: list[SongStats] | None
     velocity: list[HourVotes]
     pattern: list[DayHourVotes]
     series: Series | None
 
 
-async def fetch_vote_stats(db: Database, query: VoteStatsQuery, *, today: dt.date) -> VoteStats:
+async def fetch_vote_stats(
+    db: Database, query: VoteStatsQuery, identity: Identity | None, has_voted: HasVoted, *, today: dt.date
+) -> VoteStats:
     """The statistics of one show, all as of one instant.
 
-    Takes:  today, the day (UTC) a series goes to when only `from` is given
-    Raises: Refused: not_found; bad_request, the days are reversed, too many or beyond the calendar
+    Takes:  identity, who wants to know; today, the day (UTC) a series goes to when only `from` is given
+    Raises: Refused: not_found; bad_request, the days are reversed, too many or beyond the calendar;
+            as HasVoted
     """
     days = _days(query, today)
     wanted = parse_reference(query.show)
@@ -113,17 +119,19 @@ async def fetch_vote_stats(db: Database, query: VoteStatsQuery, *, today: dt.dat
             raise Refused(Code.NOT_FOUND, "No such show.")
         row = await queries.vote_stats(connection, show_id=show["id"])
         series = None if days is None else await _series(connection, show["id"], *days)
+    audience = Audience(show["audience"])
+    is_hidden = await why_hidden(audience, show["id"], identity, has_voted) is not None
     return VoteStats(
-        show=ShowName(**show),
+        show=ShowName(id=show["id"], slug=show["slug"], name=show["name"], time_zone=show["time_zone"]),
         total=row["vote_count"],
-        up=row["up_count"],
-        down=row["down_count"],
+        up=None if is_hidden else row["up_count"],
+        down=None if is_hidden else row["down_count"],
         voter_count=row["voter_count"],
         last_vote_at=row["last_vote_at"],
-        songs=msgspec.json.decode(row["songs"], type=list[SongStats]),
+        songs=None if is_hidden else msgspec.json.decode(row["songs"], type=list[SongStats]),
         velocity=msgspec.json.decode(row["velocity"], type=list[HourVotes]),
         pattern=msgspec.json.decode(row["pattern"], type=list[DayHourVotes]),
-        series=series,
+        series=None if is_hidden else series,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from server.live.states import State
@@ -42,6 +42,11 @@ def push_json(name: str, at: int, fields: bytes) -> bytes:
     return b'{"ch":"%b","at":%d,%b}' % (name.encode(), at, fields)
 
 
+def unsubscribed_json(names: Iterable[str]) -> bytes:
+    """What a subscriber is told that was taken off channels."""
+    return b'{"unsubscribed":{"channels":[%b]}}' % b",".join([b'"%b"' % name.encode() for name in names])
+
+
 class _WebSocket:
     def frame(self, name: str, at: int, fields: bytes) -> bytes:
         return text_frame(push_json(name, at, fields))
@@ -53,16 +58,21 @@ class Subscriber:
     Takes: transport; descriptor of its plain socket, or -1 when bytes may only go through the transport
     """
 
-    __slots__ = ("behind_count", "channels", "descriptor", "skipped_count", "transport")
+    __slots__ = ("behind_count", "channels", "descriptor", "sees_all", "skipped_count", "transport")
 
     wire_format: WireFormat = _WebSocket()
 
     def __init__(self, transport: Transport, descriptor: int = -1) -> None:
         self.transport = transport
+        self.sees_all = False  # staff, from whom no counts are hidden
         self.descriptor = descriptor
         self.channels: set[str] = set()
         self.behind_count = 0  # channels of which it has skipped a state
         self.skipped_count = 0  # states it was not sent
+
+    def notify(self, payload: bytes) -> None:
+        """Says something that is no push; payload is a JSON object."""
+        raise NotImplementedError
 
 
 class Channel:
@@ -75,6 +85,7 @@ class Channel:
         "conflated",
         "due_s",
         "is_changed",
+        "is_closed",
         "is_waiting",
         "kind",
         "lag_ms",
@@ -100,6 +111,7 @@ class Channel:
         # Joined or left during the present push: have a newer state than its frame, or want none.
         self.moved: set[Subscriber] | None = None  # None: nothing is being pushed
         self.is_changed = False  # since the last push
+        self.is_closed = False  # nobody watches it any more, and another may have its name
         self.is_waiting = False  # for its next push
         self.due_s = 0.0  # not to be pushed before
         self.push_count = 0

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from server.errors import Disconnect, Refused, StoreError
+from server.live.admission import prepare
 from server.live.channel import Subscriber
 from server.live.progress import Progress
 from server.live.replies import Marked, MarkReply, VoteReply, error_object
@@ -31,6 +32,7 @@ from server.protocol.codes import (
     NO_GOODBYE,
     Code,
 )
+from server.protocol.embargo import sees_all
 from server.protocol.frames import close_frame, ping_frame, pong_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.messages import (
@@ -156,6 +158,7 @@ class Connection(Subscriber):
     def speak_for(self, identity: Identity | None) -> None:
         """From now on the connection is this one's; casts under way stay whose they were."""
         self.identity = identity
+        self.sees_all = sees_all(identity)
         expires_ms = None if identity is None else identity.expires_ms
         self.alarm_ms = math.inf if expires_ms is None else expires_ms - EXPIRY_NOTICE_MS
 
@@ -299,6 +302,7 @@ class Connection(Subscriber):
             if before is not None:
                 services.seats.give_up(before.user_id)
         self.speak_for(identity)
+        services.hub.review(self)
 
     async def _hello(self, request: Hello) -> None:
         """Signs in, or goes on with a newer token; of another user too, and with less or more rights than before."""
@@ -328,14 +332,16 @@ class Connection(Subscriber):
         if len(self.channels.union(names)) > channels_max:
             raise Refused(Code.TOO_LARGE, f"One connection may watch {channels_max} channels.")
         hub = self.services.hub
-        refused = await hub.prepare(names, request.since)
+        prepared = await prepare(self.services, self.identity, names, request.since)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.
         parts = []
         for name in names:
             quoted = orjson.dumps(name)
-            state = None if name in refused else hub.join(self, name)
+            found = prepared[name]
+            state = None if isinstance(found, Refused) else hub.join(self, name, found)
             if state is None:
-                error = refused.get(name) or Refused(Code.UNAVAILABLE, "Try again.", retry_after_ms=100)
+                again = Refused(Code.UNAVAILABLE, "Try again.", retry_after_ms=100)
+                error = found if isinstance(found, Refused) else again
                 parts.append(b'%b:{"error":%b}' % (quoted, orjson.dumps(error_object(error))))
             elif request.since.get(name) == state.at:
                 parts.append(b'%b:{"at":%d}' % (quoted, state.at))

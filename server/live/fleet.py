@@ -14,14 +14,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
-import orjson
 import structlog
 
 from server.cache.connection import Command, Connection
 from server.cache.keys import FLEET_KEY, answers_key, node_key
 from server.clock import Clock
 from server.errors import CacheError
-from server.live.channel import Channel
+from server.live.channel import Channel, unsubscribed_json
 from server.live.hub import Hub
 from server.live.sockets import Sockets
 from server.protocol.addresses import network_of
@@ -90,12 +89,13 @@ class Fleet:
             except CacheError as error:
                 log.warning("fleet.not_told", error=str(error))
             counts, pushes, since_s = self._counts(), self._push_counts(), self._clock.monotonic_s()
-            self._hub.lags.clear()
+            self._hub.pusher.lags.clear()
             await asyncio.sleep(SUMMARY_INTERVAL_S)
             self._summary = self._look(counts, pushes, self._clock.monotonic_s() - since_s)
 
     def _counts(self) -> tuple[int, int, int]:
-        return self._hub.push_count, self._hub.frame_count, self._hub.skipped_count
+        pusher = self._hub.pusher
+        return pusher.push_count, pusher.frame_count, pusher.skipped_count
 
     def _push_counts(self) -> dict[str, int]:
         return {channel.name: channel.push_count for channel in self._hub.channels()}
@@ -104,7 +104,7 @@ class Fleet:
         """Cost: about 0.3 µs a connection."""
         connections = self._sockets.connections()
         channels = self._hub.channels()
-        lags = self._hub.lags
+        lags = self._hub.pusher.lags
         buffer_bytes = sum([connection.transport.get_write_buffer_size() for connection in connections])
         behind_count = sum([connection.behind_count > 0 for connection in connections])
         BUFFER_BYTES.set(buffer_bytes)
@@ -223,7 +223,7 @@ class Fleet:
         return 0
 
     async def _close_channel(self, name: str) -> int:
-        notice = b'{"unsubscribed":{"channels":[%b]}}' % orjson.dumps(name)
+        notice = unsubscribed_json([name])
         watchers = [c for c in self._sockets.connections() if name in c.channels]
         for number, connection in enumerate(watchers):
             if number % CLOSE_SLICE == CLOSE_SLICE - 1:

@@ -1,23 +1,22 @@
 """hub: which of this node's sockets watch which channel, and what the channel shows.
 
 Owns:      channel -> subscribers and current state
-Threads:   event loop only; every method but `prepare` and `run` is synchronous, so each is atomic
-Limits:    PUSH_INTERVAL_S, SLICE_SOCKETS, BUFFER_BYTES_MAX, BACKLOG_MAX (docs/limits.md)
-Never:     awaits a socket, builds a frame twice
+Threads:   event loop only; every method but `prepare` is synchronous, so each is atomic
+Limits:    BACKLOG_MAX (docs/limits.md)
+Never:     awaits a socket; what changed is handed to the pusher
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from server.clock import Clock
 from server.errors import Refused, StoreError
-from server.live.channel import Channel, Subscriber, WireFormat
+from server.live.channel import Channel, Subscriber, unsubscribed_json
+from server.live.pusher import BUFFER_BYTES_MAX, Pusher
 from server.live.states import (
     ActivityState,
     AttendanceState,
@@ -31,20 +30,12 @@ from server.live.states import (
 )
 from server.protocol.channels import SHOW_KINDS, no_such, parse_channel
 from server.protocol.codes import Code
-from server.protocol.limits import DEFAULT_LIMITS
-from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS, SUBSCRIPTIONS
-from server.tracing import Traces
+from server.protocol.embargo import Audience, Embargo
+from server.telemetry import SUBSCRIPTIONS
 
-# A little more than a tenth of a second, so that no second ever sees an eleventh push, however it is cut.
-PUSH_INTERVAL_S = 0.105
-# So many sockets are written in a row before casts and other work get their turn: about 4 ms.
-SLICE_SOCKETS = 500
-# A socket with more than this waiting in its buffer is behind: it skips states until it has caught up.
-BUFFER_BYTES_MAX = DEFAULT_LIMITS.send_buffer_bytes  # unless it is set
 BACKLOG_MAX = 1_000
 # Time for those who waited for a channel's state to join it.
 UNWATCHED_S = 5.0
-LAGS_KEPT_MAX = 10_000
 
 # Reads a channel's state by kind and id; None: there is no such thing.
 Load = Callable[[str, int], Awaitable[State | None]]
@@ -56,17 +47,11 @@ class Hub:
 
     def __init__(self, load: Load, clock: Clock, *, buffer_bytes_max: int = BUFFER_BYTES_MAX) -> None:
         self._load = load
-        self._buffer_bytes_max = buffer_bytes_max
-        self._clock = clock
+        self.pusher = Pusher(clock, buffer_bytes_max=buffer_bytes_max)
         self._channels: dict[str, Channel] = {}
         self._watchers: dict[int, int] = {}  # show -> sockets that watch it
         self._songs: set[int] = set()  # subjects of the channels of single songs
-        self._due: list[Channel] = []
-        self._has_due = asyncio.Event()
         self._loads: set[asyncio.Task[None]] = set()
-        self.traces: Traces | None = None  # app gives some when they are wanted
-        self.push_count = self.frame_count = self.skipped_count = 0
-        self.lags: deque[int] = deque(maxlen=LAGS_KEPT_MAX)  # from commit to push [ms]; whoever reads them clears them
 
     # ── subscribers
 
@@ -97,13 +82,26 @@ class Hub:
                 refused[name] = error
         return refused
 
-    def join(self, subscriber: Subscriber, name: str) -> State | None:
+    def audience_of(self, name: str) -> tuple[Audience, int]:
+        """Whom a prepared channel is shown to, and of which show (0: not a show's counts)."""
+        channel = self._channels.get(name)
+        state = None if channel is None else channel.state
+        match state:
+            case TallyState():
+                assert channel is not None
+                return state.embargo.audience, channel.subject
+            case SongState():
+                return state.embargo.audience, state.show_id
+        return Audience.EVERYONE, 0
+
+    def join(self, subscriber: Subscriber, name: str, belongs_to: Audience = Audience.EVERYONE) -> State | None:
         """Subscribes to a prepared channel: its state now, and every push after it.
 
-        Gives: None: everybody left it while other channels were prepared; prepare it again
+        Takes: belongs_to, the audience that the subscriber was found to be of
+        Gives: None: everybody left it while other channels were prepared, or it is for fewer now; prepare it again
         """
         channel = self._channels.get(name)
-        if channel is None or channel.state is None:
+        if channel is None or channel.state is None or channel.state.embargo.audience > belongs_to:
             return None
         # Also when it subscribes again: it is given the newest state, and a push under way may be older.
         if channel.moved is not None:
@@ -134,6 +132,37 @@ class Hub:
         if not channel.subscribers and channel.state is not None:
             self._close(channel)
 
+    def restrict(self, show_id: int, embargo: Embargo) -> None:
+        """Shows a show's counts to another audience; when it is a smaller one, all but staff are taken off and told.
+
+        They may have voted: then they subscribe again.
+        """
+        for name in (f"votes:{show_id}", *[f"song:{song}" for song in self._songs]):
+            if self.audience_of(name)[1] == show_id:
+                self._restrict(self._channels[name], embargo)
+
+    def _restrict(self, channel: Channel, embargo: Embargo) -> None:
+        assert channel.state is not None
+        before = channel.state.embargo
+        if embargo.revision < before.revision:
+            return
+        channel.state.embargo = embargo
+        if embargo.audience > before.audience:
+            for subscriber in [one for one in channel.subscribers if not one.sees_all]:
+                self._take_off(subscriber, [channel.name])
+
+    def review(self, subscriber: Subscriber) -> None:
+        """A subscriber is somebody else from now on: what is not for everyone they have to ask for again."""
+        if not subscriber.sees_all:
+            hidden = [name for name in subscriber.channels if self.audience_of(name)[0] is not Audience.EVERYONE]
+            if hidden:
+                self._take_off(subscriber, hidden)
+
+    def _take_off(self, subscriber: Subscriber, names: list[str]) -> None:
+        for name in names:
+            self.leave(subscriber, name)
+        subscriber.notify(unsubscribed_json(names))
+
     def leave_all(self, subscriber: Subscriber) -> None:
         """The socket is gone."""
         for name in list(subscriber.channels):
@@ -160,6 +189,16 @@ class Hub:
     def channels(self) -> list[Channel]:
         """All channels."""
         return list(self._channels.values())
+
+    def revisions(self) -> dict[int, int]:
+        """Shows of which counts or sets are shown -> the oldest revision of what is."""
+        found = self.watched("setlist")
+        for name, channel in self._channels.items():
+            _, show_id = self.audience_of(name)
+            if show_id and channel.state is not None:
+                revision = channel.state.embargo.revision
+                found[show_id] = min(revision, found.get(show_id, revision))
+        return found
 
     def watched_tallies(self) -> dict[int, int]:
         """Shows of which counts are shown, all or a song's -> the oldest position of what is."""
@@ -224,22 +263,7 @@ class Hub:
             if channel.is_changed:
                 channel.conflated.inc()
             channel.is_changed = True
-            self._schedule(channel)
-
-    def _schedule(self, channel: Channel) -> None:
-        """Has the channel pushed: at once if it has been quiet, else PUSH_INTERVAL_S after its last push."""
-        if channel.is_waiting:
-            return
-        channel.is_waiting = True
-        wait_s = channel.due_s - self._clock.monotonic_s()
-        if wait_s <= 0:
-            self._make_due(channel)
-        else:
-            asyncio.get_running_loop().call_later(wait_s, self._make_due, channel)
-
-    def _make_due(self, channel: Channel) -> None:
-        self._due.append(channel)
-        self._has_due.set()
+            self.pusher.schedule(channel)
 
     def _open(self, name: str) -> Channel:
         # Registered before its state is read, so that no change can fall in between.
@@ -275,6 +299,7 @@ class Hub:
         if channel.state is not None:
             if state is not None:
                 self._change(channel.name, lambda known: known.take(state))
+                self._restrict(channel, state.embargo)
         elif state is None:
             self._close(channel)
         else:
@@ -295,109 +320,10 @@ class Hub:
             self._close(channel)
 
     def _close(self, channel: Channel) -> None:
+        channel.is_closed = True
         del self._channels[channel.name]
         if channel.kind == "song":
             self._songs.discard(channel.subject)
-
-    # ── pushing
-
-    async def run(self) -> None:
-        """Pushes what is due until cancelled."""
-        while True:
-            await self._has_due.wait()
-            self._has_due.clear()
-            due, self._due = self._due, []
-            for channel in due:
-                channel.is_waiting = False
-                channel.due_s = self._clock.monotonic_s() + PUSH_INTERVAL_S
-                if self._channels.get(channel.name) is channel:
-                    await self._push(channel)
-
-    async def _push(self, channel: Channel) -> None:
-        started_s = self._clock.monotonic_s()
-        state = channel.state
-        assert state is not None
-        change = b""
-        if channel.is_changed:
-            channel.is_changed = False
-            change = state.change()
-            subscribers = list(channel.subscribers)
-        else:
-            subscribers = list(channel.behind)
-        whole = state.whole_fields() if channel.behind else b""
-        frames = {
-            wire: (wire.frame(channel.name, state.at, change), wire.frame(channel.name, state.at, whole))
-            for wire in {subscriber.wire_format for subscriber in subscribers}
-        }
-        self.push_count += 1
-        channel.push_count += 1
-        committed_ms, channel.committed_ms = channel.committed_ms, 0
-        channel.moved = set()
-        for start in range(0, len(subscribers), SLICE_SOCKETS):
-            if start:
-                await asyncio.sleep(0)
-            self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frames)
-        channel.moved = None
-        if self.traces is not None and channel.kind == "votes":
-            self.traces.pushed(channel.subject, state.at, started_s, len(subscribers))
-        # The slices and what ran between them, which is what the last subscriber waited.
-        channel.push_seconds.observe(self._clock.monotonic_s() - started_s)
-        if committed_ms:
-            channel.lag_ms = max(0, self._clock.now_ms() - committed_ms)
-            self.lags.append(channel.lag_ms)
-            PUSH_LAG_SECONDS.observe(channel.lag_ms / 1000)
-        if channel.behind:
-            # They get the whole state as soon as they can take it, even if nothing changes any more.
-            self._schedule(channel)
-
-    def _write_slice(
-        self, channel: Channel, subscribers: list[Subscriber], frames: dict[WireFormat, tuple[bytes, bytes]]
-    ) -> None:
-        behind, moved = channel.behind, channel.moved
-        skipped_count = written_count = 0
-        for subscriber in subscribers:
-            transport = subscriber.transport
-            if transport.is_closing() or (moved and subscriber in moved):
-                continue
-            waiting_bytes = transport.get_write_buffer_size()
-            if waiting_bytes > self._buffer_bytes_max:
-                if subscriber not in behind:
-                    behind.add(subscriber)
-                    subscriber.behind_count += 1
-                subscriber.skipped_count += 1
-                skipped_count += 1
-                continue
-            frame, whole_frame = frames[subscriber.wire_format]
-            if behind and subscriber in behind:
-                behind.discard(subscriber)
-                subscriber.behind_count -= 1
-                transport.write(whole_frame)
-            elif waiting_bytes or subscriber.descriptor < 0:
-                transport.write(frame)
-            else:
-                _write_through(subscriber, frame)
-            written_count += 1
-        self.frame_count += written_count
-        self.skipped_count += skipped_count
-        FRAMES.inc(written_count)
-        FRAMES_SKIPPED.inc(skipped_count)
-
-
-def _write_through(subscriber: Subscriber, frame: bytes) -> None:
-    """Writes to a socket that has nothing waiting, past the transport: its queue costs a fifth of a push.
-
-    The transport gets what the socket does not take, and goes on from there. An open transport owns the descriptor,
-    so the number cannot mean another file.
-    """
-    try:
-        written = os.write(subscriber.descriptor, frame)
-    except BlockingIOError:
-        written = 0
-    except OSError:
-        # The peer is gone, which the reading side finds out and ends.
-        return
-    if written < len(frame):
-        subscriber.transport.write(frame[written:])
 
 
 def _watches(subscriber: Subscriber, show_id: int) -> bool:

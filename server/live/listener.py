@@ -169,7 +169,7 @@ class Listener:
         watched = self._hub.watched_tallies()
         rows = await listening.rows(self._sources.fetch_positions, timeout_s=COMPARE_TIMEOUT_S, show_ids=list(watched))
         self._to_read.update(row["id"] for row in rows if row["position"] > watched[row["id"]])
-        revisions = self._hub.watched("setlist")
+        revisions = self._hub.revisions()
         self._to_reload.update(row["id"] for row in rows if row["revision"] > revisions.get(row["id"], row["revision"]))
 
     async def _work(self) -> None:

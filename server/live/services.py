@@ -10,6 +10,7 @@ from server.clock import Clock
 from server.live.hub import Hub
 from server.live.replies import Marked
 from server.live.seats import Seats
+from server.protocol.embargo import HasVoted
 from server.protocol.identity import Identity
 
 
@@ -29,6 +30,7 @@ class Services:
     authenticate: token or API key -> Identity; raises Refused(unauthenticated), StoreUnavailable
     why_banned:   user -> why they may not be connected, None: they may
     count_entry:  user -> counts one of their connections on all nodes; raises Refused(rate_limited)
+    has_voted:    (show, user) -> whether they hold a vote in it
     ballot_json:  packed ballot -> JSON
     """
 
@@ -41,4 +43,5 @@ class Services:
     authenticate: Callable[[str], Awaitable[Identity]]
     why_banned: Callable[[int], str | None]
     count_entry: Callable[[int], Awaitable[None]]
+    has_voted: HasVoted
     ballot_json: Callable[[str], bytes]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from weakref import WeakValueDictionary
 
@@ -20,11 +20,13 @@ from aiohttp import web
 from structlog.contextvars import get_contextvars
 
 from server.errors import Disconnect, Refused
+from server.live.admission import prepare
 from server.live.channel import Subscriber, push_json
 from server.live.hub import Hub
 from server.live.progress import Progress
 from server.protocol.channels import SHOW_KINDS
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_DRAIN, CLOSE_SLOW, NO_GOODBYE, Code
+from server.protocol.embargo import Audience, sees_all
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
 from server.protocol.ids import parse_id
@@ -121,6 +123,7 @@ class EventStream(Subscriber):
         self._transport = transport
         self.wire_format = wire
         self.identity = identity
+        self.sees_all = sees_all(identity)
         expires_ms = None if identity is None else identity.expires_ms
         self.alarm_ms = math.inf if expires_ms is None else expires_ms
         self.progress = Progress()
@@ -241,9 +244,12 @@ class EventRoutes:
             banned = services.why_banned(identity.user_id)
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
-        refused = await services.hub.prepare(names, _positions(request.headers.get("Last-Event-ID", "")))
-        for error in refused.values():
-            raise error
+        prepared = await prepare(services, identity, names, _positions(request.headers.get("Last-Event-ID", "")))
+        channels = {}
+        for name, found in prepared.items():
+            if isinstance(found, Refused):
+                raise found
+            channels[name] = found
         response = _Stream(headers=_HEADERS)
         response.force_close()
         if request.method == "HEAD":
@@ -251,38 +257,46 @@ class EventRoutes:
         address = self._address_of(request)
         services.seats.enter(address)
         try:
-            await self._with_seat(request, response, identity, names)
+            await self._with_seat(request, response, identity, channels)
         finally:
             services.seats.leave(address)
         return response
 
     async def _with_seat(
-        self, request: web.Request, response: web.StreamResponse, identity: Identity | None, names: list[str]
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        identity: Identity | None,
+        channels: Mapping[str, Audience],
     ) -> None:
         seats = self._services.seats
         if identity is None:
-            await self._serve(request, response, None, names)
+            await self._serve(request, response, None, channels)
             return
         await self._services.count_entry(identity.user_id)
         seats.take(identity.user_id)
         try:
-            await self._serve(request, response, identity, names)
+            await self._serve(request, response, identity, channels)
         finally:
             seats.give_up(identity.user_id)
 
     async def _serve(
-        self, request: web.Request, response: web.StreamResponse, identity: Identity | None, names: list[str]
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        identity: Identity | None,
+        channels: Mapping[str, Audience],
     ) -> None:
         await response.prepare(request)
         transport = request.transport
         if transport is None:  # gone meanwhile
             return
         hub = self._services.hub
-        wire = self._wires.setdefault(frozenset(names), EventFormat())
+        wire = self._wires.setdefault(frozenset(channels), EventFormat())
         stream = EventStream(transport, self._services, identity, wire, address=self._address_of(request))
         self._sockets.add(stream)
         try:
-            if _begin(hub, stream, names, _positions(request.headers.get("Last-Event-ID", ""))):
+            if _begin(hub, stream, channels, _positions(request.headers.get("Last-Event-ID", ""))):
                 # Cancelled when the connection is lost; nothing is ever read.
                 await asyncio.Future()
         finally:
@@ -301,14 +315,15 @@ class EventRoutes:
         return list(names)
 
 
-def _begin(hub: Hub, stream: EventStream, names: Sequence[str], since: Mapping[str, int]) -> bool:
+def _begin(hub: Hub, stream: EventStream, channels: Mapping[str, Audience], since: Mapping[str, int]) -> bool:
     """Joins the channels and sends what the client does not have. Nothing is awaited, so no push can come between.
 
-    Gives: False: a channel was given up meanwhile; the client comes back
+    Takes: channels, each with what to join it with
+    Gives: False: a channel was given up meanwhile, or is for fewer now; the client comes back
     """
     events, positions = [], {}
-    for name in names:
-        state = hub.join(stream, name)
+    for name, belongs_to in channels.items():
+        state = hub.join(stream, name, belongs_to)
         if state is None:
             return False
         positions[name] = state.at

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
+from server.protocol.embargo import OPEN, Embargo
+
 # How many events `activity` keeps.
 ACTIVITY_EVENTS_MAX = 50
 
@@ -13,9 +15,10 @@ Counts = Sequence[tuple[int, int, int]]
 
 
 class State(Protocol):
-    """What a channel shows, as of position `at`."""
+    """What a channel shows, as of position `at`, and whom it shows that to."""
 
     at: int
+    embargo: Embargo
 
     def take(self, newer: Self) -> bool:
         """Takes over the state of the same channel, read anew; gives whether anything is new."""
@@ -33,10 +36,11 @@ class State(Protocol):
 class TallyState:
     """The counts of a show's songs. Counts are absolute, so a lost or repeated change does no harm."""
 
-    __slots__ = ("_changed", "_counts", "_whole", "at", "total")
+    __slots__ = ("_changed", "_counts", "_whole", "at", "embargo", "total")
 
-    def __init__(self, at: int, total: int, counts: Counts) -> None:
+    def __init__(self, at: int, total: int, counts: Counts, embargo: Embargo = OPEN) -> None:
         self.at = at
+        self.embargo = embargo
         self.total = total
         self._counts: dict[int, bytes] = {song: b"[%d,%d,%d]" % (song, up, down) for song, up, down in counts}
         self._changed: set[int] = set()
@@ -98,10 +102,11 @@ class TallyState:
 class DocumentState:
     """A small JSON object that is always sent whole."""
 
-    __slots__ = ("_document", "at")
+    __slots__ = ("_document", "at", "embargo")
 
-    def __init__(self, at: int, document: bytes) -> None:
+    def __init__(self, at: int, document: bytes, embargo: Embargo = OPEN) -> None:
         self.at = at
+        self.embargo = embargo
         self._document = document
 
     def replace(self, at: int, document: bytes) -> bool:
@@ -134,8 +139,8 @@ class SongState(DocumentState):
 
     __slots__ = ("show_id",)
 
-    def __init__(self, at: int, show_id: int, up: int, down: int) -> None:
-        super().__init__(at, song_document(up, down))
+    def __init__(self, at: int, show_id: int, up: int, down: int, embargo: Embargo = OPEN) -> None:
+        super().__init__(at, song_document(up, down), embargo)
         self.show_id = show_id
 
 
@@ -156,12 +161,13 @@ class AttendanceState:
     channel's position grows with either.
     """
 
-    __slots__ = ("_going", "_going_at", "_watching", "_watching_at", "at")
+    __slots__ = ("_going", "_going_at", "_watching", "_watching_at", "at", "embargo")
 
     def __init__(self, going_at: int, going: int, watching_at: int, watching: int) -> None:
         self._going_at, self._going = going_at, going
         self._watching_at, self._watching = watching_at, watching
         self.at = max(going_at, watching_at)
+        self.embargo = OPEN
 
     def apply_going(self, at: int, going: int) -> bool:
         """Takes over a newer count of who goes; gives whether it is another."""
@@ -210,10 +216,11 @@ Event = tuple[int, bytes]  # its position and its JSON
 class ActivityState:
     """The last events. Takes: at, the position of the newest one there is; events, oldest first."""
 
-    __slots__ = ("_has_gap", "_kept", "_new", "at")
+    __slots__ = ("_has_gap", "_kept", "_new", "at", "embargo")
 
     def __init__(self, at: int, events: Iterable[Event]) -> None:
         self.at = at
+        self.embargo = OPEN
         self._kept: deque[Event] = deque(events, ACTIVITY_EVENTS_MAX)
         self._new: list[Event] = []
         self._has_gap = False

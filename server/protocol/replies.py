@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from server.protocol.codes import Code
+from server.protocol.embargo import Results
 from server.protocol.identity import Role
 from server.protocol.messages import (
     Attend,
@@ -142,7 +143,9 @@ class ChannelNames(msgspec.Struct, frozen=True):
 
 
 class Unsubscribed(msgspec.Struct, frozen=True):
-    """An administrator took this connection off channels; it may subscribe again."""
+    """This connection was taken off channels, by an administrator or because their counts are for fewer now; it may ask for
+    them again.
+    """
 
     unsubscribed: ChannelNames
 
@@ -206,13 +209,16 @@ class SetlistState(msgspec.Struct, frozen=True):
 
 
 class StatusState(msgspec.Struct, frozen=True):
-    """How a show and its voting stand; `now_playing` is a setlist song."""
+    """How a show and its voting stand; `now_playing` is a setlist song. `results`: whom counts are shown to while it is not
+    final: everyone, those who have voted, staff alone.
+    """
 
     status: str
     voting: Literal["open", "locked", "closed", "final"]
     opens_at: dt.datetime
     closes_at: dt.datetime
     now_playing: Id | None
+    results: Results
 
 
 class SongState(msgspec.Struct, frozen=True):
@@ -300,7 +306,7 @@ class Kind:
 COMMON_CODES = (Code.BAD_REQUEST, Code.RATE_LIMITED)
 _WAY_IN_CODES = (Code.UNAUTHENTICATED, Code.OVERLOADED, Code.UNAVAILABLE)
 # What one channel of a `subscribe` may be refused with, in its own place; the others stand.
-CHANNEL_CODES = (Code.NOT_FOUND, Code.UNAVAILABLE)
+CHANNEL_CODES = (Code.NOT_FOUND, Code.FORBIDDEN, Code.UNAVAILABLE, Code.OVERLOADED, Code.UNAUTHENTICATED)
 
 OPERATIONS: dict[str, Operation] = {
     "hello": Operation(Hello, Greeting, (*_WAY_IN_CODES, Code.FORBIDDEN)),

@@ -3,7 +3,8 @@
 -- KEYS[1]  the shard's prefix, "{7}:"; all other keys are made from it, so they lie in the same slot
 -- ARGV[1]  msgpack: {votes_per_day_max, show seeds, ballot seeds, casts}
 --            show seed    {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
---                          {song, up, down, song, up, down, …}, requires_ticket 0|1}
+--                          {song, up, down, song, up, down, …}, requires_ticket 0|1,
+--                          audience of its counts (protocol/embargo.py)}
 --            ballot seed  {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
 --                         without a song it only asks for the ballot
@@ -39,7 +40,7 @@ for _, seed in ipairs(request[2]) do
     local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', seed[1])) or 0)
     if seed[2] >= barrier and seed[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
         redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7],
-                   't', seed[9])
+                   't', seed[9], 'a', seed[10])
         local fields, tally = {}, seed[8]
         for i = 1, #tally, 3 do
             fields[#fields + 1] = string.format('%d', tally[i])

@@ -54,6 +54,7 @@ select w.id, w.revision,
        case when w.status = 'cancelled' or w.finalised_at is not null then 0
             else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
        w.is_locked, coalesce(w.votes_per_user_max, 0) as budget, w.requires_ticket,
+       results_audience(w.results, w.finalised_at) as audience,
        coalesce(array_agg(s.id order by s.id) filter (where s.id is not null), '{}') as song_ids,
        coalesce(array_agg(s.up_count order by s.id) filter (where s.id is not null), '{}') as ups,
        coalesce(array_agg(s.down_count order by s.id) filter (where s.id is not null), '{}') as downs
@@ -114,6 +115,7 @@ select w.id, w.revision,
        case when w.status = 'cancelled' or w.finalised_at is not null then 0
             else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
        w.is_locked, coalesce(w.votes_per_user_max, 0) as budget, w.requires_ticket,
+       results_audience(w.results, w.finalised_at) as audience,
        array(select s.id from setlist_songs s where s.show_id = w.id order by s.id) as song_ids
   from shows w
  where w.id = any(:show_ids::bigint[]);
@@ -121,7 +123,7 @@ select w.id, w.revision,
 -- name: fetch_tally
 -- takes: show
 -- gives: every song's counts, with the show's total and the position of its shard in the same snapshot; none = no such show
-select p.position, w.vote_count as total, s.id, s.up_count, s.down_count
+select p.position, w.vote_count as total, w.revision, results_audience(w.results, w.finalised_at) as audience, s.id, s.up_count, s.down_count
   from shows w
   join log_positions p on p.shard = w.id % :shard_count::int
   left join setlist_songs s on s.show_id = w.id

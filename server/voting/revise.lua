@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack: {show, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision, {song, …},
---            requires_ticket 0|1}
+--            requires_ticket 0|1, audience of its counts}
 -- returns  1 when something was written
 --
 -- Counts are never touched: those of songs that stay are the log's business, new songs begin at 0, and removed ones
@@ -26,7 +26,7 @@ end
 if revision >= change[6] then return 0 end
 
 redis.call('HSET', show_key, 'o', change[2], 'c', change[3], 'l', change[4], 'b', change[5],
-           'r', string.format('%d', change[6]), 't', change[8])
+           'r', string.format('%d', change[6]), 't', change[8], 'a', change[9])
 local stays = {}
 for _, song in ipairs(change[7]) do
     local field = string.format('%d', song)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Literal
 
 import msgspec
 
-from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.messages import INBOUND_BYTES_MAX, VotesBody
+from server.voting.ballots import submitted
 from server.voting.intake import Intake
 from server.voting.rules import ballot_json
 
@@ -65,25 +64,5 @@ class VotingRoutes:
         return Answer(document=b'{"ballot":%b,"remaining":%b}' % (ballot, left))
 
     async def _submit(self, call: Call, votes: list[tuple[int, Any]]) -> tuple[int, str, bytes, bytes]:
-        waiter = _Waiter()
-        self._intake.submit(call.id("show"), call.user.user_id, votes, waiter)
-        at, durability, ballot, remaining = await waiter.outcome
+        at, durability, ballot, remaining = await submitted(self._intake, call.id("show"), call.user.user_id, votes)
         return at, durability, ballot_json(ballot), b"null" if remaining is None else b"%d" % remaining
-
-
-class _Waiter:
-    """Turns the waiter's calls into one future."""
-
-    def __init__(self) -> None:
-        self.outcome: asyncio.Future[tuple[int, str, str, int | None]] = asyncio.get_running_loop().create_future()
-
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result((at, durability, ballot, remaining))
-
-    def refused(self, error: Refused) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(error)
-
-    def committed(self, show_id: int, at: int) -> None:
-        """An HTTP client has its answer and hears no more."""

@@ -33,7 +33,7 @@ class ColdCast:
     cast: object
 
 
-ShowSeed = tuple[int, int, int, int, int, int, int, list[int], int]
+ShowSeed = tuple[int, int, int, int, int, int, int, list[int], int, int]
 BallotSeed = tuple[int, int, int, str, int, int, int]
 
 
@@ -147,6 +147,6 @@ class Seeds:
                 tally.extend(counts)
             self._shows.setdefault(shard, {})[row["id"]] = (
                 row["id"], positions[shard], row["opens_ms"], row["closes_ms"], int(row["is_locked"]),
-                row["budget"], row["revision"], tally, int(row["requires_ticket"]),
+                row["budget"], row["revision"], tally, int(row["requires_ticket"]), row["audience"],
             )  # fmt: skip
         return gone

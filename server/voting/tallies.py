@@ -9,6 +9,7 @@ import msgspec
 from server.cache.connection import Command, Connection
 from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
 from server.errors import CacheError, StoreError
+from server.protocol.embargo import Audience, Embargo
 from server.store.database import Database
 from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, Ask, open_shard, queries
 from server.voting.rules import shard_of
@@ -16,11 +17,12 @@ from server.voting.rules import shard_of
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A show's counts as of a position. counts: [(song, up, down)]; total: votes held."""
+    """A show's counts as of a position. counts: [(song, up, down)]; total: votes held; embargo: whom they are shown to."""
 
     at: int
     total: int
     counts: list[tuple[int, int, int]]
+    embargo: Embargo
 
 
 class Tallies:
@@ -53,12 +55,14 @@ class Tallies:
             # The position first, so that the counts can only be newer than it says. It is that of the whole log: a
             # show's commits are announced at the end of their batch, and what is read later must not stand before it.
             commands.append(("HGET", meta_key(shard), "last"))
-            commands.append(("HEXISTS", show_key(shard, show_id), "r"))
+            commands.append(("HMGET", show_key(shard, show_id), "r", "a"))
             commands.append(("HGETALL", tally_key(shard, show_id)))
         answers = await self._connection.ask(commands)
         tallies: dict[int, Tally | None] = {}
-        for show_id, at, is_warm, fields in zip(show_ids, answers[::3], answers[1::3], answers[2::3], strict=True):
-            if at is None or not is_warm:
+        for show_id, at, (revision, audience), fields in zip(
+            show_ids, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
+            if at is None or revision is None:
                 tallies[show_id] = None
                 continue
             counts = []
@@ -66,7 +70,9 @@ class Tallies:
                 up, _, down = packed.partition(b" ")
                 counts.append((int(song), int(up), int(down)))
             counts.sort()
-            tallies[show_id] = Tally(int(at), sum(up + down for _, up, down in counts), counts)
+            # A show that an older version made warm has no audience here: it can only be everyone.
+            embargo = Embargo(int(revision), Audience(int(audience or 0)))
+            tallies[show_id] = Tally(int(at), sum(up + down for _, up, down in counts), counts, embargo)
         return tallies
 
     async def read_committed(self, show_id: int) -> Tally | None:
@@ -80,7 +86,8 @@ class Tallies:
         if not rows:
             return None
         counts = [(row["id"], row["up_count"], row["down_count"]) for row in rows if row["id"] is not None]
-        return Tally(rows[0]["position"], rows[0]["total"], counts)
+        embargo = Embargo(rows[0]["revision"], Audience(rows[0]["audience"]))
+        return Tally(rows[0]["position"], rows[0]["total"], counts, embargo)
 
     async def show_of_song(self, song_id: int) -> int | None:
         """The show that a song of a setlist is voted on in; None: no such song.
@@ -141,7 +148,7 @@ async def _revise(database: Database, ask: Ask, shard_count: int, show_ids: list
     for row in rows:
         change = (
             row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
-            row["song_ids"], int(row["requires_ticket"]),
+            row["song_ids"], int(row["requires_ticket"]), row["audience"],
         )  # fmt: skip
         prefix = shard_prefix(shard_of(row["id"], shard_count))
         commands.append(("EVAL", REVISE_SCRIPT, 1, prefix, msgspec.msgpack.encode(change)))

@@ -36,9 +36,15 @@ async def _identify_nobody(_request: web.Request) -> None:
     """Everybody may read the catalogue."""
 
 
+async def _nobody_voted(_show: int, _user: int) -> bool:
+    return False
+
+
 async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     app = web.Application(middlewares=[answer_errors])
-    app.add_routes(routes_of(CatalogRoutes(db, _StandingClock()).endpoints(), _identify_nobody, 60, addresser(())))
+    app.add_routes(
+        routes_of(CatalogRoutes(db, _StandingClock(), _nobody_voted).endpoints(), _identify_nobody, 60, addresser(()))
+    )
     client: Client = await aiohttp_client(app)
     return client
 
@@ -217,7 +223,8 @@ async def test_odd_searches_find_nothing(client: Client, q: str) -> None:
 async def test_answers_are_what_their_types_say(seeded_client: Client) -> None:
     """Every field is declared, and of its type: what the OpenAPI document promises is what comes."""
     types = {
-        endpoint.path: endpoint.answer for endpoint in CatalogRoutes(cast("Any", None), _StandingClock()).endpoints()
+        endpoint.path: endpoint.answer
+        for endpoint in CatalogRoutes(cast("Any", None), _StandingClock(), _nobody_voted).endpoints()
     }
     _, shows = await _get(seeded_client, "/api/shows?near=40,-74&radius_km=20000&limit=100")
     _, show = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}")

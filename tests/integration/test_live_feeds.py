@@ -11,7 +11,7 @@ from server.cache.connection import Connection
 from server.clock import SystemClock
 from server.feeds import Feeds
 from server.live.channel import Subscriber
-from server.live.hub import BUFFER_BYTES_MAX
+from server.live.pusher import BUFFER_BYTES_MAX
 from server.voting.tallies import Tallies
 from tests.support.booth import SHARD_COUNT, Booth
 from tests.support.theatre import Theatre

@@ -84,6 +84,7 @@ EXAMPLES: dict[str, Any] = {
     "is_public": True,
     "is_played": True,
     "is_final": False,
+    "results": "after_vote",
     "votes_per_user_max": None,
     "is_locked": False,
     "closes_at": NOW + DAY,

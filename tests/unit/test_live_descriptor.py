@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from server.live.channel import Subscriber
-from server.live.hub import _write_through
+from server.live.pusher import _write_through
 from tests.support.transport import RecordingTransport
 
 

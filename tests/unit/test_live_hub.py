@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from server.errors import StoreUnavailable
-from server.live import hub as hub_module
+from server.live import pusher as pusher_module
 from server.live.channel import Subscriber
-from server.live.hub import BUFFER_BYTES_MAX, PUSH_INTERVAL_S, UNWATCHED_S, Hub
+from server.live.hub import UNWATCHED_S, Hub
+from server.live.pusher import BUFFER_BYTES_MAX, PUSH_INTERVAL_S
 from server.live.states import DocumentState, State, TallyState
+from server.protocol.embargo import Audience, Embargo
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport
 
@@ -98,7 +100,7 @@ async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     monkeypatch.setattr(asyncio.get_running_loop(), "call_later", rig.call_later)
     rig.states["votes", 7] = TallyState(100, 0, [(1, 0, 0), (2, 0, 0)])
     rig.states["status", 7] = DocumentState(50, b'{"voting":"open"}')
-    running = asyncio.create_task(rig.hub.run())
+    running = asyncio.create_task(rig.hub.pusher.run())
     yield rig
     running.cancel()
     with suppress(asyncio.CancelledError):
@@ -153,6 +155,15 @@ async def test_what_does_not_exist_is_refused_and_the_others_stand(rig: Rig) -> 
     assert rig.hub.join(Watcher(), "votes:9") is None
     rig.states["votes", 8] = TallyState(1, 0, [])
     assert await rig.hub.prepare(["votes:8"], {}) == {}
+
+
+async def test_what_becomes_hidden_while_somebody_is_let_in(rig: Rig) -> None:
+    """Between the look and the joining a show's counts became staff's: nobody else joins. An older rule changes nothing."""
+    assert await rig.hub.prepare(["votes:7"], {}) == {}
+    rig.hub.restrict(7, Embargo(2, Audience.STAFF))
+    rig.hub.restrict(7, Embargo(1, Audience.EVERYONE))
+    assert rig.hub.join(Watcher(), "votes:7", Audience.VOTERS) is None
+    assert rig.hub.join(Watcher(), "votes:7", Audience.STAFF) is not None
 
 
 async def test_a_reading_outlives_whoever_asked_first(rig: Rig) -> None:
@@ -298,7 +309,7 @@ async def test_a_socket_that_leaves_while_behind_is_no_longer_behind(rig: Rig) -
 
 async def sliced_push(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Watcher], Callable[[], Watcher]]:
     """Six watchers in slices of one, stopped after the first write of a push at 101; gives one not written to yet."""
-    monkeypatch.setattr(hub_module, "SLICE_SOCKETS", 1)
+    monkeypatch.setattr(pusher_module, "SLICE_SOCKETS", 1)
     watchers = [Watcher() for _ in range(6)]
     for watcher in watchers:
         await rig.watch(watcher)
@@ -404,7 +415,7 @@ async def test_positions_never_go_back_and_everybody_ends_up_right(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Random votes, joins, leaves, repeated subscriptions and stuck sockets, at every point of a sliced push."""
-    monkeypatch.setattr(hub_module, "SLICE_SOCKETS", 2)
+    monkeypatch.setattr(pusher_module, "SLICE_SOCKETS", 2)
     rng = random.Random(seed)
     crowd = Crowd(rig, rng)
     moves = [crowd.vote, crowd.vote, crowd.late_vote, crowd.join, crowd.join, crowd.leave, crowd.get_stuck,

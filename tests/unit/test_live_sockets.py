@@ -52,8 +52,12 @@ class Room:
             authenticate=self._authenticate,
             why_banned=self.banned.get,
             count_entry=self._count_entry,
+            has_voted=self._has_voted,
             ballot_json=ballot_json,
         )
+
+    async def _has_voted(self, _show: int, _user: int) -> bool:
+        return False
 
     async def _load(self, _kind: str, _subject: int) -> State | None:
         return None

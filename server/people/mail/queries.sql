@@ -208,7 +208,7 @@ select q.id, q.user_id, q.kind, q.about, q.created_at,
              join user_follows_artists u on u.artist_id = b.artist_id and u.user_id = q.user_id
             where b.show_id = w.id order by b.position
        ) else '{}' end as followed,
-       case when q.kind = 'show_result' then array(
+       case when q.kind = 'show_result' and results_audience(w.results, w.finalised_at) = 0 then array(
            select g.title from setlist_songs s join songs g on g.id = s.song_id
             where s.show_id = w.id and s.up_count + s.down_count > 0
             order by s.up_count - s.down_count desc, s.up_count desc, s.position, s.id limit 5

@@ -1,0 +1,238 @@
+"""Counts that are not for everyone yet: nowhere to be read by whom they are hidden from, there for the others at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from server.app import Node
+from server.protocol.endpoints import Endpoint
+from tests.integration.test_live_events import asked
+from tests.support.people import People, Person
+from tests.support.reader import Reader
+from tests.support.talker import Talker
+from tests.support.theatre import Show, Theatre, running_node, until
+
+# Counts that stand nowhere by chance; the third is the score that follows from them.
+UP, DOWN = 79_190_003, 60_070_009
+TELLTALES = (str(UP), str(DOWN), str(UP - DOWN))
+EVERY_CHANNEL = (
+    "votes:7", "song:{song}", "setlist:7", "status:7", "attendance:7", "followers:1", "trending", "activity",
+)  # fmt: skip
+
+
+@pytest.fixture
+async def show(theatre: Theatre) -> Show:
+    """A show whose counts are staff's alone until they are final."""
+    show = await theatre.show(7)
+    await set_results(theatre, "after_closing")
+    return show
+
+
+async def set_results(theatre: Theatre, results: str) -> None:
+    await theatre.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Whoever asks the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+async def watching(node: Node, talker: Talker, person: Person, *channels: str) -> dict[str, Any]:
+    """Signs somebody in and subscribes; gives each channel's state or its error's code."""
+    if person.token is not None:
+        await talker.hello(person.token)
+    states = await talker.watch(*channels)
+    return {name: found["error"]["code"] if "error" in found else found["state"] for name, found in states.items()}
+
+
+def address(endpoint: Endpoint, song: int) -> str:
+    """Where an endpoint answers about the show, with whatever it needs."""
+    numbers = {"show": 7, "song": song}
+    path = re.sub(r"{(\w+)}", lambda match: str(numbers.get(match[1], 1)), endpoint.path)
+    return path + {
+        "/api/analytics/vote-stats": "?show=7&to=" + str(dt.datetime.now(dt.UTC).date()),
+        "/api/search": "?q=show",
+    }.get(endpoint.path, "")
+
+
+async def everything_told(node: Node, person: Person, song: int) -> str:
+    """All that somebody is answered to any reading request, and shown on any channel."""
+    told: list[str] = []
+    headers = {} if person.token is None else {"Authorization": f"Bearer {person.token}"}
+    places = [address(endpoint, song) for endpoint in node.endpoints if endpoint.method == "GET"]
+    places += ["/api/shows/7/results?format=csv", "/metrics", "/api/shows/7/events?channels=status,setlist"]
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as http:
+        for place in places:
+            async with http.get(node.url + place, headers=headers) as response:
+                is_stream = response.content_type == "text/event-stream"
+                told.append(repr(await (response.content.readany() if is_stream else response.read())))
+    async with Talker.connect(node.url) as talker:
+        await watching(node, talker, person, *(name.format(song=song) for name in EVERY_CHANNEL))
+        told += [str(message) for message in talker.heard]
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize("is_warm", [False, True])
+async def test_no_endpoint_and_no_channel_tells(
+    node: Node, theatre: Theatre, people: People, show: Show, is_warm: bool
+) -> None:
+    """Every reading endpoint and every channel, by a fan and by a stranger: hidden counts are in none; staff finds them."""
+    await theatre.sql.execute(
+        "update setlist_songs set up_count = $2, down_count = $3 where id = $1", show.first, UP, DOWN
+    )
+    await theatre.sql.execute(
+        "insert into vote_rollups (show_id, hour, up_count, down_count) values (7, date_trunc('hour', now()), $1, $2)",
+        UP, DOWN,
+    )  # fmt: skip
+    fan, moderator = await people.person(), await people.person("moderator")
+    if is_warm:
+        await fan.well("GET", "/api/shows/7/ballot")
+    for reader in (fan, people.nobody()):
+        told = await everything_told(node, reader, show.first)
+        assert not [telltale for telltale in TELLTALES if telltale in told]
+    told = await everything_told(node, moderator, show.first)
+    assert all(telltale in told for telltale in TELLTALES)
+
+
+async def test_after_closing_they_are_everyones_once_they_are_final(node: Node, people: People, show: Show) -> None:
+    """Refused and null while voting goes on, to whoever votes too; there as soon as the status says final; gone again when
+    it is reopened.
+    """
+    fan, boss = await people.person(), await people.person("admin")
+    async with Talker.connect(node.url) as talker, Talker.connect(node.url) as staff:
+        names = ("votes:7", f"song:{show.first}", "status:7")
+        found = await watching(node, talker, fan, *names)
+        assert (found["votes:7"], found[f"song:{show.first}"]) == ("forbidden", "forbidden")
+        assert found["status:7"]["results"] == "after_closing"
+        assert (await watching(node, staff, boss, "votes:7"))["votes:7"]["total"] == 0
+        await talker.cast(7, (show.first, "up"))
+        assert (await staff.push("votes:7"))["tally"] == [[show.first, 1, 0]]
+        assert (await talker.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
+        hidden = await fan.well("GET", "/api/shows/7")
+        assert (hidden["results"], hidden["total"], hidden["setlists"][0]["songs"][0]["up"]) == (
+            "after_closing",
+            1,
+            None,
+        )
+        assert await fan.refused("GET", "/api/shows/7/results") == "forbidden"
+        assert (await fan.well("GET", "/api/analytics/vote-stats?show=7"))["songs"] is None
+        assert (await asked(node, "/api/shows/7/events"))[0] == 403
+        assert (await boss.well("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
+
+        await boss.well("POST", "/api/admin/shows/7/close")
+        await talker.push("status:7", lambda message: message["voting"] == "final")
+        assert (await talker.watch("votes:7"))["votes:7"]["state"]["total"] == 1
+        assert (await fan.well("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
+        assert (await people.nobody().well("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
+
+        body = {"closes_at": "2034-01-01T00:00:00Z", "reason": "Too early"}
+        await boss.well("POST", "/api/admin/shows/7/reopen", body)
+        assert await talker.next(lambda message: "unsubscribed" in message) == {
+            "unsubscribed": {"channels": ["votes:7"]}
+        }
+        await talker.cast(7, (show.first, "down"))
+        await staff.push("votes:7", lambda message: message["tally"] == [[show.first, 0, 1]])
+        assert (await talker.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
+        assert not [push for push in talker.pushes("votes:7") if push["total"] and [show.first, 0, 1] in push["tally"]]
+
+
+async def test_after_ones_own_vote(node: Node, theatre: Theatre, people: People, show: Show) -> None:
+    """A vote opens the counts to whoever cast it, over the socket, as a stream and over HTTP; withdrawn, they close again."""
+    await set_results(theatre, "after_vote")
+    fan, other = await people.person(), await people.person()
+    async with Talker.connect(node.url) as talker:
+        assert (await watching(node, talker, fan, "votes:7"))["votes:7"] == "forbidden"
+        await talker.cast(7, (show.first, "up"))
+        assert (await talker.watch("votes:7"))["votes:7"]["state"]["total"] == 1
+        async with Reader.connect(
+            node.url, "/api/shows/7/events?channels=votes", Authorization=f"Bearer {fan.token}"
+        ) as own:
+            assert (await own.push("votes:7"))["total"] == 1
+        assert (await fan.well("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
+        assert (await fan.well("GET", "/api/shows/7/results"))["total"] == 1
+        assert (await fan.well("GET", "/api/analytics/vote-stats?show=7"))["songs"][0]["up"] == 1
+        for reader in (other, people.nobody()):
+            assert await reader.refused("GET", "/api/shows/7/results") == "forbidden"
+        await talker.ok("unsubscribe", channels=["votes:7"])
+        await talker.cast(7, (show.first, "none"))
+        assert (await talker.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
+
+
+@pytest.fixture
+async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A second node beside the first."""
+    async with running_node(database_url, redis_url) as running:
+        yield running
+
+
+async def test_a_new_rule_takes_watchers_off_on_every_node(
+    node: Node, other: Node, theatre: Theatre, people: People, show: Show
+) -> None:
+    """Sockets and streams of fans are taken off and told, staff's stay; nothing of what is cast then reaches a fan."""
+    await set_results(theatre, "live")
+    fan, boss = await people.person(), await people.person("admin")
+    song = f"song:{show.first}"
+    async with (
+        Talker.connect(node.url) as near,
+        Talker.connect(other.url) as far,
+        Talker.connect(other.url) as staff,
+        Reader.connect(other.url, "/api/shows/7/events?channels=votes,status") as stream,
+    ):
+        await watching(node, near, fan, "votes:7", song, "status:7")
+        await watching(other, far, fan, "votes:7", song)
+        await watching(other, staff, boss, "votes:7", song)
+        await stream.push("votes:7")
+        await boss.well("PATCH", "/api/admin/shows/7", {"results": "after_vote"})
+        assert (await near.push("status:7", lambda message: message["results"] == "after_vote"))["voting"] == "open"
+        for talker in (near, far):
+            gone = {name for heard in talker.heard for name in heard.get("unsubscribed", {}).get("channels", ())}
+            while gone != {"votes:7", song}:
+                gone |= set((await talker.next(lambda heard: "unsubscribed" in heard))["unsubscribed"]["channels"])
+        await near.cast(7, (show.first, "up"))
+        await staff.push("votes:7")
+        await staff.push(song)
+        while (event := await stream.event()) is not None and event[0] != "notice":
+            pass
+        assert event == ("notice", {"unsubscribed": {"channels": ["votes:7"]}})
+        assert not far.pushes("votes:7")
+        assert (await far.watch("votes:7", song))[song]["state"] == {"up": 1, "down": 0}
+
+    async def in_audit() -> Any:
+        return await theatre.sql.fetchval("select detail -> 'results' from audit_log")
+
+    assert await until(in_audit) == '["live", "after_vote"]'
+
+
+async def test_whoever_becomes_somebody_else_asks_again(node: Node, people: People, show: Show) -> None:
+    """A second hello as a fan takes a moderator's socket off hidden counts, and off nothing else."""
+    fan, moderator = await people.person(), await people.person("moderator")
+    async with Talker.connect(node.url) as talker:
+        await watching(node, talker, moderator, "votes:7", "status:7")
+        assert fan.token is not None
+        await talker.hello(fan.token)
+        assert [heard for heard in talker.heard if "unsubscribed" in heard] == [
+            {"unsubscribed": {"channels": ["votes:7"]}}
+        ]
+        await talker.cast(7, (show.first, "up"))
+        assert await moderator.well("POST", "/api/admin/shows/7/lock", {"is_locked": True})
+        await talker.push("status:7")
+        assert not talker.pushes("votes:7")
+
+
+async def test_a_rule_that_was_missed_is_found(node: Node, theatre: Theatre, people: People, show: Show) -> None:
+    """A node that never heard of the new rule finds it by comparing, though nobody watches the sets."""
+    await set_results(theatre, "live")
+    async with Talker.connect(node.url) as talker:
+        await watching(node, talker, await people.person(), "votes:7")
+        await theatre.sql.execute("alter table shows disable trigger shows_notify")
+        await set_results(theatre, "after_closing")
+        assert await talker.next(lambda message: "unsubscribed" in message)
