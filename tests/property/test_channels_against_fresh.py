@@ -1,4 +1,4 @@
-"""Random watchers of every kind of channel, on two nodes: what they hold in the end is what somebody new is given."""
+"""Random watchers of every kind of channel, on three nodes: what they hold in the end is what somebody new is given."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from server.app import Node
 from server.live import listener, presence
 from server.live.states import ACTIVITY_EVENTS_MAX
 from server.protocol.channels import SHOW_KINDS, parse_channel
+from server.protocol.codes import CLOSE_DRAIN
+from server.voting import intake
 from tests.support.examples import play_examples
 from tests.support.talker import Message, Talker
 from tests.support.theatre import PATIENCE_S, Show, Theatre, running_node, until
 
+NODES = 3
 WATCHERS = 3
 FANS = 2
 SHOWS = (7, 23)  # in one shard
+COUNTS = {"votes", "song"}  # kinds that may be hidden
 # Of each kind one at least; a song by its place in show 7.
 CHANNELS = (
     "votes:7", "votes:23", "song:0", "song:1", "setlist:7", "status:7", "attendance:7", "attendance:23", "followers:1",
@@ -85,12 +89,26 @@ class Happen:
 
 @dataclass(frozen=True)
 class Cut:
-    """Both nodes' listening connections are lost, and fans go on at once."""
+    """All nodes' listening connections are lost, and fans go on at once."""
 
     meanwhile: list[Cast | Mark]
 
 
-WATCHER, FAN, NODE = st.integers(0, WATCHERS - 1), st.integers(0, FANS - 1), st.integers(0, 1)
+@dataclass(frozen=True)
+class Drain:
+    """A node sends everybody away; they resume at the next one, and it takes new ones again."""
+
+    node: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Staff decides whom the counts of show 7 are for."""
+
+    results: Literal["live", "after_closing"]
+
+
+WATCHER, FAN, NODE = st.integers(0, WATCHERS - 1), st.integers(0, FANS - 1), st.integers(0, NODES - 1)
 SOME = st.sets(st.sampled_from(CHANNELS), min_size=1)
 UNWATCH = st.builds(Unwatch, WATCHER, SOME)
 WATCH = st.builds(Watch, WATCHER, SOME, st.booleans())
@@ -102,6 +120,7 @@ STEPS = st.lists(
     st.one_of(
         WATCH, UNWATCH, UNWATCH, st.builds(Drop, WATCHER, NODE),
         CAST, CAST, CAST, MARK, MARK, MARK, HAPPEN, CUT, CUT,
+        st.builds(Drain, NODE), st.builds(Rule, st.sampled_from(["live", "after_closing"])),
     ),
     min_size=8,
     max_size=16,
@@ -109,10 +128,13 @@ STEPS = st.lists(
 
 
 class Watcher:
-    """Somebody with a connection, and what they hold of each channel they ever watched: its position and its state."""
+    """Somebody with a connection to a node, and what they hold of each channel they ever watched: its position and its
+    state.
+    """
 
-    def __init__(self, talker: Talker) -> None:
+    def __init__(self, talker: Talker, node: int) -> None:
         self.talker = talker
+        self.node = node
         self.held: dict[str, tuple[int, Message]] = {}
         self.watched: set[str] = set()
 
@@ -124,12 +146,15 @@ class Watcher:
         # What came before the reply still belongs to an earlier subscription.
         self.read()
         for name, answer in reply["ok"]["channels"].items():
-            assert "error" not in answer, (name, answer)
+            if "error" in answer:
+                assert (answer["error"]["code"], name.partition(":")[0] in COUNTS) == ("forbidden", True)
+                self.watched.discard(name)
+                continue
+            self.watched.add(name)
             self._move(name, answer["at"])
             if "state" not in answer:
                 assert since[name] == answer["at"]
             self.held[name] = (answer["at"], answer.get("state") or self.held[name][1])
-        self.watched |= channels
 
     async def unwatch(self, channels: set[str]) -> None:
         """Nothing is heard of them after the answer."""
@@ -147,6 +172,10 @@ class Watcher:
         for message in self.talker.heard:
             if "ch" in message:
                 self._push(message["ch"], message)
+            elif "unsubscribed" in message:
+                gone = set(message["unsubscribed"]["channels"])
+                assert {name.partition(":")[0] for name in gone} <= COUNTS
+                self.watched -= gone
         self.talker.heard.clear()
 
     def _push(self, name: str, push: Message) -> None:
@@ -169,12 +198,14 @@ class Watcher:
 
 @dataclass
 class World:
-    """Two nodes on one database, a show to watch and its neighbour, fans who are signed in at either node."""
+    """Nodes on one database, a show to watch and its neighbour, fans and their tokens, each at a node of their own."""
 
     nodes: list[Node]
     theatre: Theatre
     shows: dict[int, Show]
-    fans: list[Talker]
+    tokens: list[str]
+    fans: list[Talker] = field(default_factory=list)
+    is_hidden: bool = False
     watchers: list[Watcher] = field(default_factory=list)
 
     def named(self, channels: set[str]) -> set[str]:
@@ -184,10 +215,11 @@ class World:
     async def play(self, steps: list[Any]) -> None:
         """One example: new watchers of everything, then the steps, then everybody holds what is fresh."""
         async with AsyncExitStack() as stack:
-            self.watchers = [
-                Watcher(await stack.enter_async_context(Talker.connect(self.nodes[number % 2].url)))
-                for number in range(WATCHERS)
-            ]
+            await self._do(Rule("live"))
+            self.watchers = [Watcher(await self._connect(stack, node), node) for node in range(WATCHERS)]
+            self.fans = [await self._connect(stack, node) for node in range(FANS)]
+            for fan, token in zip(self.fans, self.tokens, strict=True):
+                await fan.hello(token)
             for watcher in self.watchers:
                 await watcher.watch(self.named({*CHANNELS}), with_since=False)
             for step in steps:
@@ -200,15 +232,35 @@ class World:
                     case Drop():
                         watcher = self.watchers[step.watcher]
                         await watcher.talker.socket.close()
-                        url = self.nodes[step.node].url
-                        watcher.talker = await stack.enter_async_context(Talker.connect(url))
-                        if watcher.watched:
-                            await watcher.watch(watcher.watched, with_since=True)
+                        await self._resume(stack, watcher, step.node)
+                    case Drain():
+                        await self._drain(stack, step.node)
                     case _:
                         await self._do(step)
                 for watcher in self.watchers:
                     await watcher.listen()
             await self._converge()
+
+    async def _connect(self, stack: AsyncExitStack, node: int) -> Talker:
+        return await stack.enter_async_context(Talker.connect(self.nodes[node % NODES].url))
+
+    async def _resume(self, stack: AsyncExitStack, watcher: Watcher, node: int) -> None:
+        watcher.talker, watcher.node = await self._connect(stack, node), node % NODES
+        if watcher.watched:
+            await watcher.watch(set(watcher.watched), with_since=True)
+
+    async def _drain(self, stack: AsyncExitStack, node: int) -> None:
+        sockets = self.nodes[node]._sockets
+        await sockets.drain(slice_pause_s=0)
+        sockets.is_draining = False
+        for watcher in self.watchers:
+            if watcher.node == node:
+                assert await watcher.talker.close_code() == CLOSE_DRAIN
+                watcher.read()
+                await self._resume(stack, watcher, node + 1)
+        if node < FANS:
+            self.fans[node] = await self._connect(stack, node)
+            await self.fans[node].hello(self.tokens[node])
 
     async def _do(self, step: Any) -> None:
         sql = self.theatre.sql
@@ -228,6 +280,9 @@ class World:
                 await sql.execute("select add_activity('live', 7, 1, 'Show', '', n) from generate_series(1, 60) n")
             case Happen():
                 await sql.execute("update shows set status = $1::text::show_status where id = 7", step.what)
+            case Rule():
+                self.is_hidden = step.results != "live"
+                await sql.execute("update shows set results = $1::text::results_visibility where id = 7", step.results)
             case Cut():
                 # What a backend ran last gives it away: it listened, or compared positions since.
                 await sql.execute(
@@ -240,10 +295,16 @@ class World:
 
     async def _converge(self) -> None:
         fresh: dict[str, Any] = {}
+        hidden_but_watched: set[str] = set()
 
         async def is_converged() -> bool:
             for watcher in self.watchers:
                 await watcher.listen()
+            hidden = self.named({"votes:7", "song:0", "song:1"}) if self.is_hidden else set()
+            hidden_but_watched.clear()
+            hidden_but_watched.update(*(watcher.watched & hidden for watcher in self.watchers))
+            if hidden_but_watched:
+                return False
             for name in set().union(*(watcher.watched for watcher in self.watchers)):
                 kind, subject = parse_channel(name)
                 state = await self.nodes[0]._feeds.load(kind, subject)
@@ -256,7 +317,7 @@ class World:
         try:
             await until(is_converged)
         except TimeoutError:
-            raise AssertionError(self._differences(fresh)) from None
+            raise AssertionError(hidden_but_watched or self._differences(fresh)) from None
 
     def _differences(self, fresh: dict[str, Any]) -> list[str]:
         return [
@@ -277,18 +338,16 @@ def _sorted(state: Message) -> Message:
 
 @pytest.fixture
 async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """Two nodes that look again ten times as often as they would."""
+    """Nodes that look again ten times as often as they would."""
     monkeypatch.setattr(feeds, "TICK_S", 0.05)
     monkeypatch.setattr(presence, "EXCHANGE_INTERVAL_S", 0.1)
+    monkeypatch.setattr(intake, "ACCEPT_AFTER_S", 0.1)  # whose commit nobody heard of is answered then
     monkeypatch.setattr(listener, "COMPARE_INTERVAL_S", 0.1)
     async with AsyncExitStack() as stack:
         theatre = await stack.enter_async_context(Theatre.open(database_url))
         shows = {show_id: await theatre.show(show_id) for show_id in SHOWS}
-        nodes = [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(2)]
-        fans = [await stack.enter_async_context(Talker.connect(node.url)) for node in nodes]
-        for fan in fans:
-            await fan.hello(await theatre.token())
-        yield World(nodes, theatre, shows, fans)
+        nodes = [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(NODES)]
+        yield World(nodes, theatre, shows, [await theatre.token() for _ in range(FANS)])
 
 
 async def test_state_and_pushes_are_a_fresh_state_of_every_kind(world: World) -> None:
