@@ -3,8 +3,9 @@
 -- name: lock_seeding$
 -- takes: nothing
 -- gives: null
--- locks: seeding, until the end of the transaction: two nodes that start at once seed once
-select pg_advisory_xact_lock(hashtext('mysetlist.seeding'));
+-- locks: seeding, until the end of the transaction: two nodes that start at once seed once. Waits as long as a statement
+--        may take, which on a slow machine is longer than any other lock is worth waiting for.
+select pg_advisory_xact_lock(hashtext('mysetlist.seeding')) from (select set_config('lock_timeout', '0', true)) patience;
 
 -- name: demo_state^
 -- takes: instant timestamptz, the time it is

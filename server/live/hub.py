@@ -62,15 +62,29 @@ class Hub:
         Gives:  what refuses each of the others: not_found, or unavailable when a state cannot be read now
         Cancel: the reading goes on for whoever else asked
         """
+        refused, under_way = await self._read(names, since)
+        # A reading that was under way may have begun before what somebody holds was there; one that began since has not.
+        behind = [name for name in under_way if name not in refused and self._is_behind(name, since)]
+        if behind:
+            refused_later, _ = await self._read(behind, since)
+            refused |= refused_later
+        return refused
+
+    async def _read(self, names: Iterable[str], since: Mapping[str, int]) -> tuple[dict[str, Refused], list[str]]:
+        """Gives: what refuses channels, and which of them were being read already."""
         refused: dict[str, Refused] = {}
         waits: dict[str, asyncio.Future[State | None]] = {}
+        under_way: list[str] = []
         for name in names:
             try:
-                channel = self._channels.get(name) or self._open(name)
+                channel = self._channels.get(name)
+                if channel is not None and channel.loading is not None:
+                    under_way.append(name)
+                channel = channel or self._open(name)
             except Refused as error:
                 refused[name] = error
                 continue
-            if channel.state is not None and channel.loading is None and since.get(name, 0) > channel.state.at:
+            if channel.loading is None and self._is_behind(name, since):
                 self._start_reading(channel)
             if channel.loading is not None:
                 waits[name] = channel.loading
@@ -80,7 +94,11 @@ class Hub:
                     refused[name] = no_such(name.partition(":")[0])
             except Refused as error:
                 refused[name] = error
-        return refused
+        return refused, under_way
+
+    def _is_behind(self, name: str, since: Mapping[str, int]) -> bool:
+        channel = self._channels.get(name)
+        return channel is not None and channel.state is not None and since.get(name, 0) > channel.state.at
 
     def audience_of(self, name: str) -> tuple[Audience, int]:
         """Whom a prepared channel is shown to, and of which show (0: not a show's counts)."""

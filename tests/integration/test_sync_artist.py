@@ -169,6 +169,13 @@ async def test_namesakes_stay_two_and_a_merged_entry_stays_one(
     assert await sql.fetchval("select count(*) from artists") == 2
 
 
+def _cut_short() -> web.Response:
+    """An answer whose connection is closed in the middle."""
+    answer = web.Response(headers={"Content-Length": "100"}, body=b"{")
+    answer.force_close()
+    return answer
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -177,7 +184,7 @@ async def test_namesakes_stay_two_and_a_merged_entry_stays_one(
         (lambda: web.Response(text="<html>Sorry</html>", content_type="text/html"), "makes no sense"),
         (lambda: web.Response(text='{"artists": [{"id":', content_type="application/json"), "makes no sense"),
         (lambda: web.Response(body=b" " * (BODY_BYTES_MAX + 1)), "answered more than"),
-        (lambda: web.Response(headers={"Content-Length": "100"}, body=b"{"), "cannot be reached"),
+        (_cut_short, "cannot be reached"),
     ],
 )
 async def test_a_provider_in_trouble_is_asked_again_and_then_told(

@@ -145,7 +145,11 @@ class Watcher:
         reply = await self.talker.reply_to(request_id)
         # What came before the reply still belongs to an earlier subscription.
         self.read()
+        again: set[str] = set()
         for name, answer in reply["ok"]["channels"].items():
+            if answer.get("error", {}).get("code") == "unavailable":
+                again.add(name)
+                continue
             if "error" in answer:
                 assert (answer["error"]["code"], name.partition(":")[0] in COUNTS) == ("forbidden", True)
                 self.watched.discard(name)
@@ -155,6 +159,9 @@ class Watcher:
             if "state" not in answer:
                 assert since[name] == answer["at"]
             self.held[name] = (answer["at"], answer.get("state") or self.held[name][1])
+        if again:
+            # The rule changed between the look and the joining: asked again as every client does.
+            await self.watch(again, with_since=with_since)
 
     async def unwatch(self, channels: set[str]) -> None:
         """Nothing is heard of them after the answer."""

@@ -54,8 +54,8 @@ class Rig:
 
     async def _load(self, kind: str, subject: int) -> State | None:
         self.loads.append((kind, subject))
-        await self.gate.wait()
         state = self.states.get((kind, subject))
+        await self.gate.wait()
         if isinstance(state, Exception):
             raise state
         return state
@@ -155,6 +155,24 @@ async def test_what_does_not_exist_is_refused_and_the_others_stand(rig: Rig) -> 
     assert rig.hub.join(Watcher(), "votes:9") is None
     rig.states["votes", 8] = TallyState(1, 0, [])
     assert await rig.hub.prepare(["votes:8"], {}) == {}
+
+
+@pytest.mark.parametrize(("newest", "load_count"), [(130, 2), (100, 2)])
+async def test_a_reading_that_began_too_early_does_not_do(rig: Rig, newest: int, load_count: int) -> None:
+    """Somebody who holds a newer state than a reading under way can have seen is not given the older one: it is read once
+    more, and only once when there is none.
+    """
+    rig.gate.clear()
+    early = asyncio.create_task(rig.hub.prepare(["status:7"], {}))
+    await rig.settle()
+    rig.states["status", 7] = DocumentState(newest, b'{"voting":"closed"}')
+    late = asyncio.create_task(rig.hub.prepare(["status:7"], {"status:7": 120}))
+    await rig.settle()
+    rig.gate.set()
+    assert await asyncio.gather(early, late) == [{}, {}]
+    state = rig.hub.join(Watcher(), "status:7")
+    assert state is not None
+    assert (state.at, len(rig.loads)) == (max(newest, 50), load_count)
 
 
 async def test_what_becomes_hidden_while_somebody_is_let_in(rig: Rig) -> None:
