@@ -45,7 +45,39 @@ export type ClientEvent =
   | { type: "cast_delayed"; show: number; votes: Vote[]; error: RequestError }
   /** Given up: the server's answer would be the same again. */
   | { type: "cast_refused"; show: number; votes: Vote[]; error: RequestError }
-  | { type: "committed"; show: number; at: number };
+  | { type: "committed"; show?: number; artist?: number; at: number }
+  /** Going or following: kept until it is said. */
+  | { type: "marking"; subject: Subject; wanted: boolean }
+  | { type: "mark_ok"; subject: Subject; wanted: boolean; at: number }
+  | { type: "mark_refused"; subject: Subject; wanted: boolean; error: RequestError }
+  /** The token ends soon; the client says hello with a newer one, from `signIn`. */
+  | { type: "expiring"; in_ms: number }
+  /** Taken off channels; the client asks for them again, and a refusal arrives as `channel_error`. */
+  | { type: "unsubscribed"; channels: string[] };
+
+/** What a mark is about: `show:7` to go there, `artist:3` to follow them. */
+export type Subject = `show:${number}` | `artist:${number}`;
+
+/** States of channels, by kind; a push of `votes` has the changed songs only, one of `activity` the new events. */
+export interface ChannelStates {
+  votes: { tally: [song: number, up: number, down: number][]; total: number };
+  song: { up: number; down: number };
+  setlist: { setlists: { id: number; type: string; name: string; songs: { id: number; title: string }[] }[] };
+  status: {
+    status: "upcoming" | "live" | "finished" | "cancelled";
+    voting: "open" | "locked" | "closed" | "final";
+    opens_at: string;
+    closes_at: string;
+    now_playing: number | null;
+    /** Whom counts are shown to until they are final; refused as `forbidden` to others. */
+    results: "live" | "after_vote" | "after_closing";
+  };
+  attendance: { going: number; watching: number };
+  followers: { followers: number };
+  trending: Record<"shows" | "artists", { id: number; score: number; rank: number }[]>;
+  /** `gap`: some events were missed, and these are the last fifty. */
+  activity: { events: { at: number; kind: string; name: string; time_ms: number }[]; gap?: true };
+}
 
 export interface Clock {
   now(): number;
@@ -74,7 +106,10 @@ export interface ClientOptions {
   /** Default: Math.random. */
   random?(): number;
   isOnline?(): boolean;
-  /** Called once, at the first vote of a visitor without an account. Default: POST /api/session. */
+  /**
+   * Gives a token: at the first vote of a visitor without an account, and when a token is about to end. Default:
+   * POST /api/session, which keeps whoever the cookie names.
+   */
   signIn?(): Promise<{ token: string }>;
 }
 
@@ -96,12 +131,18 @@ export declare class Outbox {
   shows(): number[];
 }
 
+export declare class Marks {
+  /** What is still to be said, by subject. */
+  unsaid(): Record<Subject, boolean>;
+}
+
 /** Delay before attempt number `attempt` [ms]: full jitter, 0 .. min(30 s, 0.5 s doubled each time). */
 export declare function backoffMs(attempt: number, random?: () => number): number;
 
 export declare class Client {
   constructor(options: ClientOptions);
   readonly outbox: Outbox;
+  readonly marks: Marks;
   connect(): void;
   close(): void;
   wake(): void;
@@ -115,4 +156,7 @@ export declare class Client {
   /** To be called when another page of the same visitor has voted; asks for the ballot anew. */
   refresh(show: number): Promise<void>;
   cast(show: number, song: number, choice: Choice): void;
+  /** Kept and sent like a vote; the last word counts. */
+  attend(show: number, going: boolean): void;
+  follow(artist: number, following: boolean): void;
 }

@@ -7,6 +7,8 @@
  * Never:   touches the DOM; sends a toggle (a vote is state, so sending it again is always safe)
  */
 import { RequestError, signIn as signInHere } from "./api.js";
+import { Lanes } from "./lanes.js";
+import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 
 export { Outbox, RequestError };
@@ -15,11 +17,11 @@ const PROTOCOL = "mysetlist.v1";
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 const WAKE_MAX_MS = 800;
+const ASK_AGAIN_MAX_MS = 2_000;
 const OPEN_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const PONG_TIMEOUT_MS = 6_000;
 const PING_DEFAULT_MS = 25_000;
-const CAST_VOTES_MAX = 20;
 const REFUSAL_MIN = 4400;
 const WATCHED = ["votes", "setlist", "status"];
 
@@ -45,7 +47,9 @@ export class Client {
   #requests = new Map();
   #channels = new Map(); // channel -> position, null before the first state
   #watched = new Set();
-  #lanes = new Map(); // show -> {isBusy, isCareful, attempt, timer}
+  #hidden = new Set(); // channels whose counts are not for this visitor yet
+  #statuses = new Map(); // show -> what `status:` said last
+  #lanes;
   #identifying = null;
   #reconnectTimer = null;
   #resubscribeTimer = null;
@@ -68,6 +72,19 @@ export class Client {
     this.#isOnline = isOnline ?? (() => globalThis.navigator?.onLine ?? true);
     this.#signIn = signIn ?? signInHere;
     this.outbox = new Outbox(storage ?? null);
+    const way = {
+      on: (event) => this.#tell(event),
+      clock: this.#clock,
+      canSend: () => this.#isReady,
+      request: (op, fields) => this.request(op, fields),
+      identify: () => this.#becomeSomebody(),
+      forgetUser: () => {
+        this.#user = null;
+      },
+      delay_ms: (retry_after_ms, attempt) => this.#delay_ms(retry_after_ms, attempt),
+    };
+    this.#lanes = new Lanes(this.outbox, way);
+    this.marks = new Marks(storage ?? null, way);
   }
 
   connect() {
@@ -129,7 +146,10 @@ export class Client {
   }
 
   unsubscribe(channels) {
-    for (const channel of channels) this.#channels.delete(channel);
+    for (const channel of channels) {
+      this.#channels.delete(channel);
+      this.#hidden.delete(channel);
+    }
     if (this.#isReady) this.request("unsubscribe", { channels }).catch(() => {});
   }
 
@@ -137,7 +157,7 @@ export class Client {
   watch(show) {
     this.#watched.add(show);
     const unsent = this.outbox.unsent(show);
-    if (unsent.length) this.#on({ type: "casting", show, votes: unsent, phase: "waiting" });
+    if (unsent.length) this.#tell({ type: "casting", show, votes: unsent, phase: "waiting" });
     for (const kind of WATCHED) this.#channels.set(`${kind}:${show}`, null);
     if (this.#isReady) {
       this.#subscribe(WATCHED.map((kind) => `${kind}:${show}`));
@@ -154,8 +174,8 @@ export class Client {
   cast(show, song, choice) {
     this.outbox.put(show, song, choice);
     const phase = this.#isReady ? "pending" : "waiting";
-    this.#on({ type: "casting", show, votes: [[song, choice]], phase });
-    this.#flush(show);
+    this.#tell({ type: "casting", show, votes: [[song, choice]], phase });
+    this.#lanes.flush(show);
   }
 
   /** Another tab of this visitor has voted: what this one holds of the ballot is out of date. */
@@ -170,6 +190,16 @@ export class Client {
     }
   }
 
+  /** Says that the visitor goes to a show, or not; sent as soon as there is a way. */
+  attend(show, going) {
+    this.marks.put(`show:${show}`, going);
+  }
+
+  /** Says that the visitor follows an artist, or not. */
+  follow(artist, following) {
+    this.marks.put(`artist:${artist}`, following);
+  }
+
   async #greet(socket) {
     try {
       const { user, ping_ms, time_ms } = await this.request("hello");
@@ -180,7 +210,7 @@ export class Client {
       this.#user = user;
       this.#ping_ms = ping_ms ?? PING_DEFAULT_MS;
       this.#schedulePing();
-      this.#on({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
+      this.#tell({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
       this.#announce();
     } catch (error) {
       if (socket === this.#socket) this.#lose(socket, error.retry_after_ms);
@@ -189,9 +219,10 @@ export class Client {
     if (this.#channels.size) this.#subscribe([...this.#channels.keys()]);
     for (const show of new Set([...this.outbox.shows(), ...this.#watched])) {
       this.outbox.forgetAcceptances(show);
-      this.#clearLane(show);
+      this.#lanes.clear(show);
       this.#resume(show);
     }
+    this.marks.say();
   }
 
   /** The ballot comes before the outbox, so that the page knows what the tally already holds. */
@@ -199,15 +230,16 @@ export class Client {
     if (this.#watched.has(show)) {
       try {
         const held = this.#user ? await this.request("ballot", { show }) : { ballot: {}, remaining: undefined };
-        this.#on({ type: "ballot", show, ...held, unsent: this.outbox.unsent(show) });
+        this.#tell({ type: "ballot", show, ...held, unsent: this.outbox.unsent(show) });
       } catch (error) {
         if (error.code === "disconnected") return;
       }
     }
-    this.#flush(show);
+    this.#lanes.flush(show);
   }
 
   async #subscribe(channels) {
+    if (!channels.length) return;
     const since = {};
     for (const channel of channels) {
       const at = this.#channels.get(channel);
@@ -220,7 +252,8 @@ export class Client {
       for (const [channel, { at, state, error }] of Object.entries(reply.channels)) {
         if (!this.#channels.has(channel)) continue;
         if (error) {
-          this.#on({ type: "channel_error", channel, error });
+          this.#tell({ type: "channel_error", channel, error });
+          if (error.code === "forbidden") this.#hidden.add(channel);
           if (!new RequestError(error).isTransient) continue;
           failed.push(channel);
           retry_ms = Math.max(retry_ms ?? 0, error.retry_after_ms ?? 0);
@@ -230,7 +263,8 @@ export class Client {
         const isRewound = at < (since[channel] ?? 0);
         if (isRewound) this.#channels.set(channel, at);
         else this.#advance(channel, at);
-        if (state !== undefined) this.#on({ type: "snapshot", channel, at, state, isRewound });
+        this.#hidden.delete(channel);
+        if (state !== undefined) this.#tell({ type: "snapshot", channel, at, state, isRewound });
       }
     } catch (error) {
       if (!error.isTransient || error.code === "disconnected") return;
@@ -252,11 +286,42 @@ export class Client {
       // A push that crossed its unsubscription is nobody's.
       if (!this.#channels.has(frame.ch)) return;
       this.#advance(frame.ch, frame.at);
-      this.#on({ type: "push", channel: frame.ch, at: frame.at, payload: frame });
+      this.#tell({ type: "push", channel: frame.ch, at: frame.at, payload: frame });
     } else if (frame.committed) {
-      this.outbox.commit(frame.committed.show, frame.committed.at);
-      this.#on({ type: "committed", ...frame.committed });
+      if (frame.committed.show !== undefined) this.outbox.commit(frame.committed.show, frame.committed.at);
+      this.#tell({ type: "committed", ...frame.committed });
     } else if (frame.drain) this.#drain = frame.drain;
+    else if (frame.expiring) {
+      this.#tell({ type: "expiring", ...frame.expiring });
+      // Refused, it ends when the token does.
+      this.#identify().catch(() => {});
+    } else if (frame.unsubscribed) {
+      const channels = frame.unsubscribed.channels.filter((channel) => this.#channels.has(channel));
+      this.#tell({ type: "unsubscribed", channels });
+      this.#askAgain(channels);
+    }
+  }
+
+  /** Tells the page, and looks whether counts that were hidden are for this visitor now. */
+  #tell(event) {
+    this.#on(event);
+    const { type, channel = "" } = event;
+    if ((type === "snapshot" || type === "push") && channel.startsWith("status:")) {
+      const status = event.state ?? event.payload;
+      this.#statuses.set(Number(channel.slice("status:".length)), status);
+      if (status.voting === "final" || status.results === "live") this.#askAgain([...this.#hidden]);
+    } else if (type === "cast_ok" && this.#statuses.get(event.show)?.results === "after_vote") {
+      this.#subscribe([...this.#hidden]);
+    }
+  }
+
+  /** A whole hall is told at once and must not answer at once. */
+  #askAgain(channels) {
+    if (!channels.length) return;
+    this.#clock.setTimeout(() => {
+      const wanted = channels.filter((channel) => this.#channels.has(channel));
+      if (this.#isReady && wanted.length) this.#subscribe(wanted);
+    }, this.#random() * ASK_AGAIN_MAX_MS);
   }
 
   #advance(channel, at) {
@@ -272,54 +337,8 @@ export class Client {
     else request.resolve(ok);
   }
 
-  async #flush(show) {
-    const lane = this.#lane(show);
-    if (!this.#isReady || lane.isBusy || lane.timer !== null || !this.outbox.unsent(show).length) return;
-    lane.isBusy = true;
-    let votes = [];
-    try {
-      if (!this.#user) await this.#identify();
-      votes = this.outbox.unsent(show).slice(0, lane.isCareful ? 1 : CAST_VOTES_MAX);
-      if (votes.length) await this.#send(show, votes);
-      lane.attempt = 0;
-      lane.isBusy = false;
-      this.#flush(show);
-    } catch (error) {
-      lane.isBusy = false;
-      if (!(error instanceof RequestError)) throw error;
-      this.#recover(show, lane, votes, error);
-    }
-  }
-
-  async #send(show, votes) {
-    this.#on({ type: "casting", show, votes, phase: "pending" });
-    const reply = await this.request("cast", { show, votes });
-    this.outbox.acknowledge(show, votes, reply.durability === "accepted" ? reply.at : null);
-    this.#on({ type: "cast_ok", show, votes, reply });
-  }
-
-  #recover(show, lane, votes, error) {
-    if (error.code === "unauthenticated") this.#user = null;
-    if (error.isTransient) {
-      this.#on({ type: "cast_delayed", show, votes, error });
-      // A lost connection has its own way back, and the outbox is sent at the end of it.
-      if (!this.#isReady) return;
-      lane.timer = this.#clock.setTimeout(() => {
-        lane.timer = null;
-        this.#flush(show);
-      }, this.#delay_ms(error.retry_after_ms, ++lane.attempt));
-      return;
-    }
-    if (votes.length > 1) {
-      // All or none is taken: one bad vote must not take the good ones with it.
-      lane.isCareful = true;
-    } else {
-      const lost = votes.length ? votes : this.outbox.unsent(show);
-      this.outbox.drop(show, lost);
-      this.#on({ type: "cast_refused", show, votes: lost, error });
-    }
-    if (!this.outbox.unsent(show).length) lane.isCareful = false;
-    this.#flush(show);
+  async #becomeSomebody() {
+    if (!this.#user) await this.#identify();
   }
 
   /** A visitor becomes somebody at the first vote, once, even when two shows are sent at the same time. */
@@ -328,21 +347,11 @@ export class Client {
       const { token } = await this.#signIn();
       const { user, time_ms } = await this.request("hello", { token });
       this.#user = user;
-      this.#on({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
+      this.#tell({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
     })().finally(() => {
       this.#identifying = null;
     });
     return this.#identifying;
-  }
-
-  #lane(show) {
-    if (!this.#lanes.has(show)) this.#lanes.set(show, { isBusy: false, isCareful: false, attempt: 0, timer: null });
-    return this.#lanes.get(show);
-  }
-
-  #clearLane(show) {
-    this.#clock.clearTimeout(this.#lane(show).timer);
-    this.#lanes.delete(show);
   }
 
   #delay_ms(retry_after_ms, attempt) {
@@ -407,6 +416,6 @@ export class Client {
 
   #announce(refusal = null) {
     const away = this.#isOnline() && !refusal ? "reconnecting" : "offline";
-    this.#on({ type: "connection", status: this.#isReady ? "live" : away, refusal });
+    this.#tell({ type: "connection", status: this.#isReady ? "live" : away, refusal });
   }
 }

@@ -365,6 +365,117 @@ test("a ballot that cannot be fetched leaves the page as it is", async () => {
   assert.equal(told("ballot").length, 1);
 });
 
+test("what is said of shows and artists is kept without a way, said once, the last word only", async () => {
+  const storage = new FakeStorage();
+  const first = setUp({ storage });
+  first.client.attend(7, true);
+  first.client.attend(7, false);
+  first.client.attend(7, true);
+  first.client.follow(3, true);
+  const { connect, told, client } = setUp({ storage });
+  const socket = await connect();
+  assert.deepEqual([socket.last("attend").show, socket.last("attend").going], [7, true]);
+  assert.equal(socket.count("follow"), 0);
+  await socket.reply("attend", { at: 9, durability: "committed" });
+  assert.deepEqual([socket.last("follow").artist, socket.last("follow").following], [3, true]);
+  await socket.reply("follow", { at: 10, durability: "committed" });
+  assert.deepEqual(told("mark_ok").map((event) => event.subject), ["show:7", "artist:3"]);
+  assert.deepEqual([socket.count("attend"), socket.count("follow")], [1, 1]);
+  assert.deepEqual(client.marks.unsaid(), {});
+});
+
+test("a mark that is refused for the moment waits, one that is refused for good is told", async () => {
+  const { client, clock, connect, told } = setUp();
+  const socket = await connect();
+  client.follow(3, true);
+  await settled();
+  await socket.refuse("follow", { code: "unavailable", retry_after_ms: 1_000 });
+  assert.equal(socket.count("follow"), 1);
+  await clock.advance(2_000);
+  assert.equal(socket.count("follow"), 2);
+  await socket.refuse("follow", { code: "not_found" });
+  assert.equal(told("mark_refused")[0].error.code, "not_found");
+  await clock.advance(60_000);
+  assert.equal(socket.count("follow"), 2);
+});
+
+test("a mark under way when the connection breaks is said again on the next one", async () => {
+  const { client, clock, connect, greet } = setUp();
+  const socket = await connect();
+  client.attend(7, true);
+  await settled();
+  assert.equal(socket.count("attend"), 1);
+  socket.drop();
+  await clock.advance(1_000);
+  const next = await greet();
+  assert.equal(next.last("attend").going, true);
+});
+
+test("the first mark of a reader signs in", async () => {
+  const { client, connect } = setUp({ user: null });
+  const socket = await connect();
+  client.attend(7, true);
+  await settled();
+  assert.equal(socket.last("hello").token, "t");
+  await socket.reply("hello", { user: USER, time_ms: 0 });
+  assert.equal(socket.count("attend"), 1);
+});
+
+test("a token that ends soon is renewed by a second hello", async () => {
+  const { connect, told } = setUp();
+  const socket = await connect();
+  socket.receive({ expiring: { in_ms: 59_000 } });
+  await settled();
+  assert.equal(told("expiring")[0].in_ms, 59_000);
+  assert.equal(socket.last("hello").token, "t");
+});
+
+test("the word that a mark is durable is no vote's", async () => {
+  const { connect, told } = setUp();
+  const socket = await connect();
+  socket.receive({ committed: { artist: 3, at: 9 } });
+  assert.deepEqual(told("committed"), [{ type: "committed", artist: 3, at: 9 }]);
+});
+
+const STATUS = { status: "live", voting: "open", opens_at: "", closes_at: "", now_playing: null };
+
+test("whoever is taken off a channel asks again, not at once; hidden counts are asked for when they are final", async () => {
+  const { client, clock, connect, told } = setUp();
+  client.subscribe(["votes:7", "status:7"]);
+  const socket = await connect();
+  await socket.reply("subscribe", { channels: {
+    "votes:7": { at: 1, state: { tally: [], total: 0 } }, "status:7": { at: 1, state: { ...STATUS, results: "live" } },
+  } });
+  socket.receive({ unsubscribed: { channels: ["votes:7"] } });
+  assert.deepEqual(told("unsubscribed")[0].channels, ["votes:7"]);
+  assert.equal(socket.count("subscribe"), 1);
+  await clock.advance(2_000);
+  assert.deepEqual(socket.last("subscribe").channels, ["votes:7"]);
+  await socket.reply("subscribe", { channels: { "votes:7": { error: { code: "forbidden" } } } });
+  await clock.advance(5_000);
+  socket.receive({ ch: "status:7", at: 2, ...STATUS, results: "after_closing" });
+  await clock.advance(2_000);
+  assert.equal(socket.count("subscribe"), 2);
+  socket.receive({ ch: "status:7", at: 3, ...STATUS, voting: "final", results: "after_closing" });
+  await clock.advance(2_000);
+  assert.equal(socket.count("subscribe"), 3);
+});
+
+test("counts for those who vote are asked for after one's own vote", async () => {
+  const { client, connect } = setUp();
+  client.watch(7);
+  const socket = await connect();
+  await socket.reply("subscribe", { channels: {
+    "votes:7": { error: { code: "forbidden" } }, "status:7": { at: 1, state: { ...STATUS, results: "after_vote" } },
+  } });
+  await socket.reply("ballot", { ballot: {}, remaining: null });
+  client.cast(7, 101, "up");
+  await settled();
+  await socket.reply("cast", castReply(5, { 101: "up" }));
+  assert.deepEqual(socket.last("subscribe").channels, ["votes:7"]);
+  assert.equal(socket.count("subscribe"), 2);
+});
+
 test("the declared types name the methods that are there", () => {
   const types = readFileSync(new URL("../../../static/client.d.ts", import.meta.url), "utf8");
   for (const [name, { prototype }] of Object.entries({ Client, Outbox })) {
