@@ -15,7 +15,7 @@ export function createBoardVoice(element) {
   let voting = null;
   return (show, now_ms) => {
     if (show?.phase !== "ready") return;
-    const leader = leaderOf(show);
+    const leader = show.isHidden ? null : leaderOf(show);
     if (about !== show.id) {
       // Arriving on a page, the visitor reads it; the voice only tells what changes afterwards.
       about = show.id;
@@ -55,7 +55,7 @@ export function createNotices(element, onGone) {
     const title = show && notice.song !== null ? songTitle(show, notice.song) : null;
     const gone = () => onGone(notice.id);
     element.replaceChildren(h("div", { class: "notice-card" },
-      h("p", {}, words.notice(notice.code, title, notice.isElsewhere)),
+      h("p", {}, notice.isMark ? words.markNotice(notice.code) : words.notice(notice.code, title, notice.isElsewhere)),
       h("button", { class: "button quiet", type: "button", on: { click: gone } }, "OK")));
     timer = setTimeout(gone, NOTICE_MS);
   };

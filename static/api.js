@@ -1,4 +1,4 @@
-/** The HTTP side: three reads, one sign-in, and one error type shared with the websocket. */
+/** The HTTP side: five reads, one sign-in, and one error type shared with the websocket. */
 
 const TIMEOUT_MS = 15_000;
 const PAGE_COUNT = 24;
@@ -45,6 +45,10 @@ export function fetchShows({ query, status, cursor }) {
 }
 
 export const fetchShow = (ref) => call(`/api/shows/${encodeURIComponent(ref)}`);
+
+export const fetchGoing = (show) => call(`/api/shows/${show}/attendance`);
+
+export const fetchFollowing = (artist) => call(`/api/artists/${artist}/follow`);
 
 /** Anonymous sign-in; the answer's cookie names the visitor from then on. */
 export const signIn = () => call("/api/session", { method: "POST", body: JSON.stringify({ keep: true }) });

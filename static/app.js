@@ -4,8 +4,8 @@
  * Every event becomes an action at once; the page is drawn at most once a frame, however many pushes came.
  */
 import { createBoardVoice, createNotices } from "./announce.js";
-import { fetchShow, fetchShows, signOut } from "./api.js";
-import { Client } from "./client.js";
+import { fetchFollowing, fetchGoing, fetchShow, fetchShows, signOut } from "./api.js";
+import { Client, RequestError } from "./client.js";
 import { isAffordable, songTitle } from "./derive.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createList } from "./list.js";
@@ -73,7 +73,11 @@ function render() {
     document.title = "MySetlist: vote on tonight's songs";
   } else {
     if (view === list || drawnShow !== state.route.ref) {
-      mount(createShow({ onVote: vote, onSort: sort, onRetry: loadShow }));
+      mount(createShow({
+        onVote: vote, onSort: sort, onRetry: loadShow,
+        onGoing: (going) => client.attend(state.show.id, going),
+        onFollow: (following) => client.follow(state.show.info.artist.id, following),
+      }));
     }
     drawnShow = state.route.ref;
     view.update(state, now_ms);
@@ -124,6 +128,7 @@ function heard(event) {
     // A vote that changed no count is followed by no push that could settle it.
     setTimeout(() => dispatch({ type: "settle", show, at }), SETTLE_MS);
   }
+  if (event.type === "hello" && event.user) loadMarks();
   const isBack = event.type === "connection" && event.status === "live";
   if (isBack && state.show?.phase === "error") loadShow();
 }
@@ -152,9 +157,31 @@ async function loadShow() {
     if (state.show?.ref !== ref) return;
     dispatch({ type: "show_loaded", ref, show });
     client.watch(show.id);
+    client.subscribe(crowdsOf(show));
     client.connect();
+    if (state.user) loadMarks();
   } catch (error) {
     dispatch({ type: "show_failed", ref, error });
+  }
+}
+
+const crowdsOf = ({ id, info, artist = info.artist }) => [`attendance:${id}`, `followers:${artist.id}`];
+
+/** What the visitor said before; what they are saying meanwhile counts more. */
+async function loadMarks() {
+  const { id, info } = state.show ?? {};
+  if (!id) return;
+  const saying = client.marks.unsaid();
+  try {
+    const [{ going }, { following }] = await Promise.all([fetchGoing(id), fetchFollowing(info.artist.id)]);
+    const said = { ...saying, ...client.marks.unsaid() };
+    dispatch({
+      type: "marks_loaded", show: id,
+      going: said[`show:${id}`] ?? going, following: said[`artist:${info.artist.id}`] ?? following,
+    });
+  } catch (error) {
+    // The buttons work all the same: saying it twice is once.
+    if (!(error instanceof RequestError)) throw error;
   }
 }
 
@@ -187,7 +214,10 @@ function enter(isFirst = false) {
   const route = routeOf(location);
   const isSame = !isFirst && route.name === state.route.name && route.ref === state.route.ref;
   if (isSame) return;
-  if (state.show?.id) client.unwatch(state.show.id);
+  if (state.show?.id) {
+    client.unwatch(state.show.id);
+    client.unsubscribe(crowdsOf(state.show));
+  }
   shouldFocus = !isFirst;
   dispatch({ type: "navigate", route });
   if (route.name === "show") {

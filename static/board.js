@@ -207,11 +207,13 @@ function createRow(id, onVote) {
         tags.replaceChildren(...labels.map((label) => h("span", { class: "tag", dir: "auto", title: label }, label)));
       }
       setHidden(tags, labels.length === 0);
-      setText(counts.up, words.count(up));
-      setText(counts.down, words.count(down));
-      setText(spoken, `. ${words.count(up)} up, ${words.count(down)} down.`);
-      slide(fill, up / scale);
-      slide(fillDown, down / scale);
+      const { isHidden } = show;
+      setText(counts.up, isHidden ? "" : words.count(up));
+      setText(counts.down, isHidden ? "" : words.count(down));
+      setText(spoken, isHidden ? "." : `. ${words.count(up)} up, ${words.count(down)} down.`);
+      slide(fill, isHidden ? 0 : up / scale);
+      slide(fillDown, isHidden ? 0 : down / scale);
+      setAttribute(element, "data-hidden", isHidden);
       setAttribute(element, "data-choice", choice);
       setAttribute(element, "data-playing", isPlaying);
       setHidden(playing, !isPlaying);

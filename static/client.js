@@ -253,7 +253,10 @@ export class Client {
         if (!this.#channels.has(channel)) continue;
         if (error) {
           this.#tell({ type: "channel_error", channel, error });
-          if (error.code === "forbidden") this.#hidden.add(channel);
+          if (error.code === "forbidden") {
+            this.#hidden.add(channel);
+            this.#channels.set(channel, null);
+          }
           if (!new RequestError(error).isTransient) continue;
           failed.push(channel);
           retry_ms = Math.max(retry_ms ?? 0, error.retry_after_ms ?? 0);
@@ -297,6 +300,8 @@ export class Client {
       this.#identify().catch(() => {});
     } else if (frame.unsubscribed) {
       const channels = frame.unsubscribed.channels.filter((channel) => this.#channels.has(channel));
+      // Whoever drops what it held must be given the whole again.
+      for (const channel of channels) this.#channels.set(channel, null);
       this.#tell({ type: "unsubscribed", channels });
       this.#askAgain(channels);
     }

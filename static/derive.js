@@ -85,7 +85,7 @@ export function isAffordable(show, song) {
 export function wantedOrder(show, setlist, sort) {
   const songs = [...setlist.songs].sort((a, b) => a.position - b.position);
   // An actual setlist is a record of what was played; its order is the point of it.
-  if (sort !== "votes" || setlist.type === "actual") return songs.map((song) => song.id);
+  if (sort !== "votes" || setlist.type === "actual" || show.isHidden) return songs.map((song) => song.id);
   const ranked = songs.map((song) => ({ id: song.id, ...countsOf(show, song.id) }));
   ranked.sort((a, b) => b.up - b.down - (a.up - a.down) || b.up - a.up);
   return ranked.map((song) => song.id);

@@ -8,14 +8,24 @@ const ORDERS = [["votes", "By votes"], ["setlist", "Setlist order"]];
 const BUDGET_DOTS_MAX = 20;
 
 /**
- * @param {{onVote(song: number, choice: string): void, onSort(by: string): void, onRetry(): void}} actions
+ * @param {{onVote(song: number, choice: string): void, onSort(by: string): void, onRetry(): void,
+ *   onGoing(going: boolean): void, onFollow(following: boolean): void}} actions
  */
-export function createShow({ onVote, onSort, onRetry }) {
+export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const heading = h("h1", { tabindex: "-1" }, "Loading the show");
   const bill = h("p", { class: "show-bill", dir: "auto" });
   const name = h("p", { class: "show-name" });
   const where = h("p", { class: "show-where" });
   const when = h("p", { class: "show-when" });
+  const mark = (label, act) => h("button", {
+    class: "button mark", type: "button",
+    on: { click: ({ currentTarget }) => act(currentTarget.getAttribute("aria-pressed") !== "true") },
+  }, label);
+  const going = mark("I'm going", onGoing);
+  const follow = mark("Follow", onFollow);
+  const crowdText = h("span");
+  const followersText = h("span");
+  const crowd = h("div", { class: "crowd" }, going, crowdText, follow, followersText);
   const status = h("span", { class: "badge" });
   const windowText = h("p", { class: "window-text", tabindex: "-1" });
   const reason = h("p", { id: "reason", class: "reason" });
@@ -24,6 +34,7 @@ export function createShow({ onVote, onSort, onRetry }) {
   const budgetDots = h("span", { class: "budget-dots", "aria-hidden": "true" });
   const budget = h("div", { class: "budget" }, budgetDots, budgetText);
   const waiting = h("p", { class: "waiting" });
+  const hidden = h("p", { class: "hidden-counts", role: "status" });
   const total = h("span", { class: "total-number", data: { total: "" } });
   const totalUnit = h("span", { class: "total-unit" });
   const orders = ORDERS.map(([by, label]) =>
@@ -41,8 +52,8 @@ export function createShow({ onVote, onSort, onRetry }) {
     h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
-    heading, bill, name, where, when, windowBox);
-  const content = h("div", { class: "content" }, toolbar, waiting, skeleton, problem, board.element);
+    heading, bill, name, where, when, crowd, windowBox);
+  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element);
   const element = h("div", { class: "page show" }, panel, content);
   let wasOpen = false;
 
@@ -56,8 +67,9 @@ export function createShow({ onVote, onSort, onRetry }) {
       const isBroken = show.phase === "error" || show.phase === "missing";
       setHidden(skeleton, show.phase !== "loading");
       setHidden(problem, !isBroken);
-      for (const part of [toolbar, windowBox, board.element]) setHidden(part, !isReady);
+      for (const part of [toolbar, windowBox, crowd, board.element]) setHidden(part, !isReady);
       setHidden(waiting, true);
+      setHidden(hidden, true);
       if (isBroken) {
         const isMissing = show.phase === "missing";
         setText(heading, isMissing ? "No such show" : "This show did not load");
@@ -78,6 +90,16 @@ export function createShow({ onVote, onSort, onRetry }) {
       setText(where, `${info.venue.name}, ${words.place(info.venue)}`);
       setText(when, `${words.longDate(info.local_date)}${
         info.starts_at ? `, ${words.clockTime(info.starts_at, info.time_zone)}` : ""}`);
+      setAttribute(going, "aria-pressed", String(show.marks.going));
+      setHidden(going, show.status.status === "finished" || show.status.status === "cancelled");
+      setText(crowdText, words.crowdLine(show.crowd));
+      setAttribute(follow, "aria-pressed", String(show.marks.following));
+      setAttribute(follow, "aria-label", `Follow ${info.artist.name}`);
+      setText(followersText, show.crowd.followers === null ? ""
+        : words.plural(show.crowd.followers, "follower", "followers"));
+      setHidden(hidden, !show.isHidden);
+      setText(hidden, words.HIDDEN[show.status.results]);
+      setHidden(orderGroup, show.isHidden);
       setText(status, words.STATUS[show.status.status]);
       setAttribute(status, "class", `badge badge-${show.status.status}`);
       setText(windowText, words.windowLine(voting, show.status, info.time_zone, now_ms));

@@ -34,6 +34,9 @@ const emptyShow = Object.freeze({
   at: { votes: 0, setlist: 0, status: 0 },
   tally: {}, // song -> {up, down, at}; `at` is the position that set this song
   total: 0,
+  isHidden: false, // the counts are not for this visitor, or not yet
+  crowd: { going: null, watching: null, followers: null },
+  marks: { going: false, following: false }, // what the visitor said of the show and of its artist
   isBallotKnown: false,
   ballot: {}, // song -> choice, as the server holds it
   remaining: null,
@@ -83,6 +86,16 @@ const handlers = {
 
   snapshot: (state, action) => onChannel(state, action, applySnapshot),
   push: (state, action) => onChannel(state, action, applyPush),
+  channel_error: (state, { channel, error }) =>
+    error.code === "forbidden" ? onShow(state, countedShowOf(channel), hideCounts) : state,
+  unsubscribed: (state, { channels }) =>
+    channels.reduce((before, channel) => onShow(before, countedShowOf(channel), hideCounts), state),
+
+  marks_loaded: (state, { show: id, going, following }) =>
+    onShow(state, id, (show) => ({ ...show, marks: { going, following } })),
+  marking: (state, { subject, wanted }) => onMark(state, subject, wanted),
+  mark_refused: (state, { subject, wanted, error }) =>
+    withNotice(onMark(state, subject, !wanted), { code: error.code, isMark: true }),
 
   ballot: (state, { show: id, ballot, remaining, unsent }) =>
     onShow(state, id, (show) => {
@@ -156,7 +169,23 @@ function onRef(state, ref, change) {
 
 function onChannel(state, { channel, at, ...rest }, change) {
   const [kind, id] = channel.split(":");
-  return onShow(state, Number(id), (show) => change(show, kind, at, rest));
+  const isOfArtist = kind === "followers";
+  if (isOfArtist && state.show?.info?.artist.id !== Number(id)) return state;
+  return onShow(state, isOfArtist ? state.show.id : Number(id), (show) => change(show, kind, at, rest));
+}
+
+function onMark(state, subject, wanted) {
+  const { show } = state;
+  if (!show?.info) return state;
+  const name = { [`show:${show.id}`]: "going", [`artist:${show.info.artist.id}`]: "following" }[subject];
+  return name ? { ...state, show: { ...show, marks: { ...show.marks, [name]: wanted } } } : state;
+}
+
+const countedShowOf = (channel) => (channel.startsWith("votes:") ? Number(channel.slice("votes:".length)) : null);
+
+/** Counts of an earlier moment would be worse than none. */
+function hideCounts(show) {
+  return show.isHidden ? show : { ...show, isHidden: true, tally: {}, settling: {}, at: { ...show.at, votes: 0 } };
 }
 
 /** `record` without the entries that fail; the same object when all pass. */
@@ -166,9 +195,9 @@ function keep(record, passes) {
   return kept.length === entries.length ? record : Object.fromEntries(kept);
 }
 
-function withNotice(state, { code, song = null, isElsewhere = false }) {
+function withNotice(state, { code, song = null, isElsewhere = false, isMark = false }) {
   const id = state.noticeCount + 1;
-  return { ...state, noticeCount: id, notice: { id, code, song, isElsewhere } };
+  return { ...state, noticeCount: id, notice: { id, code, song, isElsewhere, isMark } };
 }
 
 function intend(show, votes, phase) {
@@ -193,17 +222,19 @@ function loadShow(show, body, sort) {
   const tally = {};
   for (const { songs } of setlists) {
     // Position 0: whatever the channel says is newer than this page load.
-    for (const { id, up = 0, down = 0 } of songs) tally[id] = { up, down, at: 0 };
+    for (const { id, up, down } of songs) tally[id] = { up: up ?? 0, down: down ?? 0, at: 0 };
   }
-  const { status, voting, opens_at, closes_at, now_playing = null } = body;
+  const { status, voting, opens_at, closes_at, now_playing = null, results = "live" } = body;
   const loaded = {
     ...show,
     phase: "ready",
     error: null,
     id: body.id,
     info,
-    status: { status, voting, opens_at, closes_at, now_playing },
+    status: { status, voting, opens_at, closes_at, now_playing, results },
     setlists: setlists.map(plainSetlist),
+    isHidden: setlists.some(({ songs }) => songs.some(({ up }) => up === null)),
+    crowd: { ...show.crowd, going: info.attendance_count ?? null },
     tally,
     total,
     remaining: info.votes_per_user_max ?? null,
@@ -222,6 +253,7 @@ function plainSetlist({ id, type, name, kind = "main", artist = null, songs }) {
 function applySnapshot(show, kind, at, { state, isRewound }) {
   if (kind !== "votes") return applyWhole(show, kind, at, state, isRewound);
   const tally = {};
+  if (show.isHidden) show = { ...show, isHidden: false };
   for (const [song, counts] of Object.entries(show.tally)) {
     if (!isRewound && counts.at > at) tally[song] = counts;
   }
@@ -241,11 +273,13 @@ function applyPush(show, kind, at, { payload }) {
 }
 
 function applyWhole(show, kind, at, value, isRewound) {
+  if (kind === "attendance") return { ...show, crowd: { ...show.crowd, going: value.going, watching: value.watching } };
+  if (kind === "followers") return { ...show, crowd: { ...show.crowd, followers: value.followers } };
   if (!(kind in show.at) || (at < show.at[kind] && !isRewound)) return show;
   const next = { ...show, at: { ...show.at, [kind]: at } };
   if (kind === "status") {
-    const { status, voting, opens_at, closes_at, now_playing } = value;
-    return { ...next, status: { status, voting, opens_at, closes_at, now_playing } };
+    const { status, voting, opens_at, closes_at, now_playing, results = "live" } = value;
+    return { ...next, status: { status, voting, opens_at, closes_at, now_playing, results } };
   }
   const setlists = value.setlists.map(plainSetlist);
   return { ...next, setlists, order: followSetlists(show.order, setlists) };

@@ -114,6 +114,24 @@ export const REASON = {
   cancelled: "There is nothing to vote on.",
 };
 
+/** Why there are no counts, by whom they are for. */
+export const HIDDEN = {
+  live: "The counts come back in a moment.",
+  after_vote: "The counts are shown to whoever has voted. Cast a vote to see them.",
+  after_closing: "The counts are kept back until the result is final.",
+};
+
+/** @param {{going: number|null, watching: number|null, followers: number|null}} crowd */
+export function crowdLine({ going, watching }) {
+  return [going !== null && `${count(going)} going`, watching !== null && `${count(watching)} watching`]
+    .filter(Boolean).join(", ");
+}
+
+/** @param {string} code  why going or following was not taken */
+export function markNotice(code) {
+  return code === "forbidden" ? "This account may not do that." : "That was not taken. Try again later.";
+}
+
 /** @param {string|null} title  song the notice is about */
 export function notice(code, title, isElsewhere) {
   const song = title ? `“${title}”` : "your vote";

@@ -89,6 +89,14 @@ class FollowRoutes:
         follow, attendance = "/api/artists/{artist}/follow", "/api/shows/{show}/attendance"
         return [
             Endpoint(
+                method="GET", path=follow, handler=self.get_follow, access="user", answer=Following,
+                codes=(Code.NOT_FOUND,), slugs=("artist",), summary="Whether one follows an artist.",
+            ),
+            Endpoint(
+                method="GET", path=attendance, handler=self.get_going, access="user", answer=Going,
+                codes=(Code.NOT_FOUND,), slugs=("show",), summary="Whether one goes to a show.",
+            ),
+            Endpoint(
                 method="PUT", path=follow, handler=self.put_follow, access="user", answer=Following, codes=missing,
                 slugs=("artist",), summary="Follow an artist; twice is once.",
             ),
@@ -114,6 +122,16 @@ class FollowRoutes:
             ),
         ]  # fmt: skip
 
+    async def get_follow(self, call: Call) -> Answer:
+        """`GET /api/artists/{artist}/follow`."""
+        artist_id, following = await self._look(call, "artist", queries.find_follow)
+        return Answer(document=Following(following, _count(await fetch_followers(self._db, [artist_id]), artist_id)))
+
+    async def get_going(self, call: Call) -> Answer:
+        """`GET /api/shows/{show}/attendance`."""
+        show_id, going = await self._look(call, "show", queries.find_attendance)
+        return Answer(document=Going(going, _count(await fetch_going(self._db, [show_id]), show_id)))
+
     async def put_follow(self, call: Call) -> Answer:
         """`PUT /api/artists/{artist}/follow`."""
         return await self._follow(call, following=True)
@@ -133,14 +151,21 @@ class FollowRoutes:
     async def _follow(self, call: Call, *, following: bool) -> Answer:
         artist_id = await self._find(call, "artist", queries.find_artist, adds=following)
         await self._marks.put("artist", artist_id, call.user.user_id, wanted=following)
-        followers = (await fetch_followers(self._db, [artist_id])).get(artist_id)
-        return Answer(document=Following(following, 0 if followers is None else followers[1]))
+        return Answer(document=Following(following, _count(await fetch_followers(self._db, [artist_id]), artist_id)))
 
     async def _attend(self, call: Call, *, going: bool) -> Answer:
         show_id = await self._find(call, "show", queries.find_show, adds=going)
         await self._marks.put("show", show_id, call.user.user_id, wanted=going)
-        crowd = (await fetch_going(self._db, [show_id])).get(show_id)
-        return Answer(document=Going(going, 0 if crowd is None else crowd[1]))
+        return Answer(document=Going(going, _count(await fetch_going(self._db, [show_id]), show_id)))
+
+    async def _look(self, call: Call, name: str, look: Any) -> tuple[int, bool]:
+        """The id of what the path names, and whether there is a mark of whoever asks on it."""
+        wanted = call.reference(name)
+        async with self._db.acting(call.identity) as connection:
+            row = await look(connection, id=wanted.id, slug=wanted.slug, user_id=call.user.user_id)
+        if row is None:
+            raise Refused(Code.NOT_FOUND, f"No such {name}.")
+        return row["id"], row["is_marked"]
 
     async def _find(self, call: Call, name: str, find: Any, *, adds: bool) -> int:
         """The id of what the path names, for somebody who may add to it, or take back what they added."""
@@ -202,3 +227,8 @@ class FollowRoutes:
                 )
             ]
         return cut_page(rows, limit, lambda last: InstantPlace(us_of(last[ordered_by]), last["id"]))
+
+
+def _count(found: dict[int, tuple[int, int]], subject_id: int) -> int:
+    """Of what the crowd's queries give, id -> (position, count)."""
+    return found[subject_id][1] if subject_id in found else 0

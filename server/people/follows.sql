@@ -37,3 +37,17 @@ select w.starts_at, w.id, w.slug, w.name, w.status, w.local_date, w.attendance_c
    and (:after_at::timestamptz is null or (w.starts_at, w.id) < (:after_at, :after_id::bigint))
  order by w.starts_at desc, w.id desc
  limit :count::bigint;
+
+-- name: find_follow^
+-- takes: id bigint or null, slug text or null, exactly one is given; user_id
+-- gives: 0..1 row: the artist's id, and whether this user follows them
+select a.id, exists (select from user_follows_artists f where f.user_id = :user_id::bigint and f.artist_id = a.id) as is_marked
+  from artists a
+ where a.id = :id::bigint or a.slug = :slug::text;
+
+-- name: find_attendance^
+-- takes: id bigint or null, slug text or null, exactly one is given; user_id
+-- gives: 0..1 row: the show's id, and whether this user goes there
+select s.id, exists (select from user_show_attendance t where t.user_id = :user_id::bigint and t.show_id = s.id) as is_marked
+  from shows s
+ where s.id = :id::bigint or s.slug = :slug::text;

@@ -32,6 +32,8 @@ async def test_twice_is_once(people: People) -> None:
         assert await ann.well("DELETE", path) == {place: False, "count": 0}
         assert await ann.well("PUT", path) == {place: True, "count": 1}
         assert await ann.well("PUT", path) == {place: True, "count": 1}
+        assert await ann.well("GET", path) == {place: True, "count": 1}
+        assert await bob.well("GET", path) == {place: False, "count": 1}
         assert await bob.well("PUT", path) == {place: True, "count": 2}
         assert await ann.well("DELETE", path) == {place: False, "count": 1}
         assert await ann.well("DELETE", path) == {place: False, "count": 1}
@@ -48,6 +50,7 @@ async def test_ids_and_slugs_name_the_same(people: People) -> None:
     for name in ("0", "99", "-1", "1e3", "9" * 30, "no-one", "%00", "%FF", "a%0Ab", "x" * 2000, "'or'1'='1"):
         for path in (f"/api/artists/{name}/follow", f"/api/shows/{name}/attendance"):
             assert await ann.refused("PUT", path) == "not_found", path
+            assert await ann.refused("GET", path) == "not_found", path
             assert await ann.refused("DELETE", path) == "not_found", path
     assert await nobody.refused("PUT", "/api/artists/1/follow") == "unauthenticated"
     assert await nobody.refused("DELETE", "/api/shows/1/attendance") == "unauthenticated"

@@ -451,6 +451,7 @@ test("whoever is taken off a channel asks again, not at once; hidden counts are 
   assert.equal(socket.count("subscribe"), 1);
   await clock.advance(2_000);
   assert.deepEqual(socket.last("subscribe").channels, ["votes:7"]);
+  assert.deepEqual(socket.last("subscribe").since, {});
   await socket.reply("subscribe", { channels: { "votes:7": { error: { code: "forbidden" } } } });
   await clock.advance(5_000);
   socket.receive({ ch: "status:7", at: 2, ...STATUS, results: "after_closing" });

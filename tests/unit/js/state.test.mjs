@@ -4,7 +4,7 @@ import {
   choiceOf, countsOf, durabilityOf, isAffordable, remainingOf, totalOf, votingOf, waitingCountOf,
 } from "../../../static/derive.js";
 import { initial, reduce } from "../../../static/state.js";
-import { showBody } from "./fakes.mjs";
+import { showBody, SONGS } from "./fakes.mjs";
 
 const run = (state, ...actions) => actions.reduce(reduce, state);
 const loaded = (changes) => run(initial,
@@ -271,4 +271,44 @@ test("sets keep what a night is made of, and a server that says less is understo
     { id: 901, title: "Halo", position: 1, played_at: null, is_tape: false, medley: null, note: "", cover_of: null },
   ] });
   assert.deepEqual(show.order, { 90: [900], 91: [901] });
+});
+
+test("hidden counts leave nothing behind, and come back whole", () => {
+  const open = loaded();
+  const shut = reduce(open, { type: "channel_error", channel: "votes:7", error: { code: "forbidden" } });
+  assert.deepEqual([shut.show.isHidden, shut.show.tally], [true, {}]);
+  const taken = reduce(open, { type: "unsubscribed", channels: ["song:9", "votes:7"] });
+  assert.equal(taken.show.isHidden, true);
+  assert.equal(reduce(open, { type: "channel_error", channel: "votes:7", error: { code: "unavailable" } }), open);
+  const back = reduce(shut, {
+    type: "snapshot", channel: "votes:7", at: 9, state: { tally: [[SONGS[0], 3, 1]], total: 4 }, isRewound: false,
+  });
+  assert.deepEqual([back.show.isHidden, back.show.tally[SONGS[0]].up, back.show.total], [false, 3, 4]);
+});
+
+test("counts that are null are hidden, and the order is the setlist's", () => {
+  const body = showBody({ results: "after_closing" });
+  for (const song of body.setlists[0].songs) song.up = song.down = null;
+  const { show } = loaded(body);
+  assert.deepEqual([show.isHidden, show.status.results], [true, "after_closing"]);
+  assert.deepEqual(show.order[70], SONGS);
+});
+
+test("marks are pressed at once, taken back when refused, and of this show and its artist only", () => {
+  const open = loaded();
+  const going = reduce(open, { type: "marking", subject: "show:7", wanted: true });
+  assert.deepEqual(going.show.marks, { going: true, following: false });
+  assert.deepEqual(reduce(open, { type: "marking", subject: "artist:1", wanted: true }).show.marks.following, true);
+  assert.equal(reduce(open, { type: "marking", subject: "artist:2", wanted: true }), open);
+  const error = { code: "not_found" };
+  const undone = reduce(going, { type: "mark_refused", subject: "show:7", wanted: true, error });
+  assert.deepEqual([undone.show.marks.going, undone.notice.isMark], [false, true]);
+});
+
+test("the crowd is of the show and of its artist", () => {
+  let state = loaded();
+  state = reduce(state, { type: "push", channel: "attendance:7", at: 3, payload: { going: 5, watching: 9 } });
+  state = reduce(state, { type: "push", channel: "followers:1", at: 3, payload: { followers: 8 } });
+  state = reduce(state, { type: "push", channel: "followers:7", at: 4, payload: { followers: 1 } });
+  assert.deepEqual(state.show.crowd, { going: 5, watching: 9, followers: 8 });
 });
