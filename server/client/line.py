@@ -89,6 +89,9 @@ class Line(WSListener):
     def dropped(self) -> None:
         """The line was lost."""
 
+    def finished(self) -> None:
+        """The server said not to return."""
+
     # ── opening and closing
 
     async def open(self) -> None:
@@ -132,6 +135,7 @@ class Line(WSListener):
                 self._line_counts.fault(error.code)
                 if error.retry_after_ms is None and error.code != Code.UNAVAILABLE:
                     self.is_finished = True
+                    self.finished()
                     return
                 await asyncio.sleep((error.retry_after_ms or 0) / 1000 + self._rng.random() * delay_s)
             except _UNREACHABLE:
@@ -241,6 +245,7 @@ class Line(WSListener):
         if close_code >= CLOSE_PROTOCOL:
             self._line_counts.fault(f"close_{close_code}")
             self.is_finished = True
+            self.finished()
             return
         self._line_counts.reconnects += 1
         self._returning = asyncio.get_running_loop().create_task(self._return(), name="line.return")

@@ -17,10 +17,9 @@ _VOTING_STYLE = {"open": "bold green", "locked": "bold yellow", "closed": "bold 
 
 
 class Update(msgspec.Struct):
-    """A state or a push of the channels votes, status and setlist; what it is about shows in what is set."""
+    """A state of the channels votes, status and setlist; what it is about shows in what is set."""
 
     at: int = 0
-    ch: str = ""
     tally: list[tuple[int, int, int]] | None = None
     total: int | None = None
     status: str | None = None
@@ -44,10 +43,6 @@ class Scoreboard:
         self.voting = show.voting
         self.connection = "connecting"
         self._at: dict[str, int] = {}
-
-    def since(self) -> dict[str, int]:
-        """The positions held, by channel."""
-        return dict(self._at)
 
     def apply(self, channel: str, update: Update) -> list[str]:
         """Takes a state or a push; older than what is held, it changes nothing.

@@ -219,7 +219,7 @@ class Voter(Line):
 
     def announced(self, message: wire.Inbound) -> None:
         """What was accepted has been committed."""
-        if message.committed is None:
+        if message.committed is None or message.committed.show is None:
             return
         casts = self._undurable.pop((message.committed.show, message.committed.at), [])
         self._counts.confirmed += len(casts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -51,8 +51,8 @@ class Song(msgspec.Struct):
     """One thing to vote on, and how it stands."""
 
     id: int
-    up: int = 0
-    down: int = 0
+    up: int | None = 0  # None: not for whoever asks, or not yet
+    down: int | None = 0
     title: str = ""
 
 
@@ -74,10 +74,11 @@ class Show(msgspec.Struct):
     votes_per_user_max: int | None = None
     setlists: list[Setlist] = []
     at: int = 0
+    results: str = "live"
 
     def tally(self) -> Tally:
-        """The counts of all its songs."""
-        return {song.id: (song.up, song.down) for setlist in self.setlists for song in setlist.songs}
+        """The counts of all its songs, 0 where they are hidden."""
+        return {song.id: (song.up or 0, song.down or 0) for setlist in self.setlists for song in setlist.songs}
 
     def predicted(self) -> list[Setlist]:
         """The setlists people vote on: what was played is not a matter of votes, unless there is nothing else."""
@@ -96,6 +97,7 @@ _session = msgspec.json.Decoder(Session)
 _page = msgspec.json.Decoder(_Page)
 _show = msgspec.json.Decoder(Show)
 _ballot = msgspec.json.Decoder(_Ballot)
+_document = msgspec.json.Decoder(dict[str, Any])
 
 
 class Unreachable(MysetlistError):
@@ -117,12 +119,13 @@ class Web:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def sign_in(self) -> Session:
-        """A new anonymous user.
+    async def sign_in(self, keep: str | None = None) -> Session:
+        """A new anonymous user; with `keep`, a newer token of the user whose token that is.
 
         Raises: Unreachable: no answer, or a refusal that waiting does not cure
         """
-        return _decoded(_session, await self._request("POST", "/api/session"))
+        body = None if keep is None else {"keep": True}
+        return _decoded(_session, await self._request("POST", "/api/session", headers=_bearer(keep), body=body))
 
     async def sign_in_many(self, count: int) -> list[Session]:
         """New anonymous users, SIGNING_IN_MAX at a time; len == count."""
@@ -139,12 +142,12 @@ class Web:
                 return found
             params["cursor"] = page.next
 
-    async def show(self, show: int | str) -> Show:
-        """One show by id or slug.
+    async def show(self, show: int | str, token: str | None = None) -> Show:
+        """One show by id or slug, as somebody sees it.
 
         Raises: SetupError: there is no such show; Unreachable: as above
         """
-        response = await self._request("GET", f"/api/shows/{show}", missing_ok=True)
+        response = await self._request("GET", f"/api/shows/{show}", headers=_bearer(token), missing_ok=True)
         if response.status_code == httpx.codes.NOT_FOUND:
             raise SetupError(f"There is no show {show}.")
         return _decoded(_show, response)
@@ -156,8 +159,12 @@ class Web:
 
     async def ballot(self, show_id: int, token: str) -> dict[int, str]:
         """One user's choices: song -> `up` or `down`."""
-        headers = {"Authorization": f"Bearer {token}"}
-        return _decoded(_ballot, await self._request("GET", f"/api/shows/{show_id}/ballot", headers=headers)).ballot
+        path = f"/api/shows/{show_id}/ballot"
+        return _decoded(_ballot, await self._request("GET", path, headers=_bearer(token))).ballot
+
+    async def results(self, show: int | str, token: str | None) -> dict[str, Any]:
+        """A show's result, as it is told."""
+        return _decoded(_document, await self._request("GET", f"/api/shows/{show}/results", headers=_bearer(token)))
 
     async def _request(
         self,
@@ -166,13 +173,14 @@ class Web:
         *,
         params: dict[str, str | int] | None = None,
         headers: dict[str, str] | None = None,
+        body: dict[str, bool] | None = None,
         missing_ok: bool = False,
     ) -> httpx.Response:
         problem = "no answer"
         for attempt in range(ATTEMPTS_MAX):
             wait_s = min(5.0, 0.1 * 2**attempt)
             try:
-                response = await self._http.request(method, path, params=params, headers=headers)
+                response = await self._http.request(method, path, params=params, headers=headers, json=body)
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
             else:
@@ -207,6 +215,10 @@ async def in_turns(items: Iterable[Item], work: Callable[[Item], Awaitable[Resul
             taker.cancel()
         await asyncio.gather(*takers, return_exceptions=True)
     return [results[index] for index in range(len(results))]
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 def _decoded(decoder: msgspec.json.Decoder[Result], response: httpx.Response) -> Result:

@@ -11,6 +11,7 @@ import orjson
 from server.errors import Refused
 
 SUBPROTOCOL = "mysetlist.v1"
+ACTIVITY_EVENTS_MAX = 50  # what `activity` keeps
 
 
 class Ok(msgspec.Struct, gc=False):
@@ -33,10 +34,11 @@ class Fault(msgspec.Struct, gc=False):
 
 
 class Durable(msgspec.Struct, gc=False):
-    """An accepted cast has become durable."""
+    """What was accepted has become durable: a cast or going in a show, or following an artist."""
 
-    show: int
     at: int
+    show: int | None = None
+    artist: int | None = None
 
 
 class Drain(msgspec.Struct, gc=False):
@@ -44,6 +46,18 @@ class Drain(msgspec.Struct, gc=False):
 
     min_ms: int = 500
     max_ms: int = 5000
+
+
+class Expiring(msgspec.Struct, gc=False):
+    """The token ends soon [ms]."""
+
+    in_ms: int
+
+
+class Unsubscribed(msgspec.Struct, gc=False):
+    """We were taken off channels."""
+
+    channels: list[str]
 
 
 class Inbound(msgspec.Struct, gc=False):
@@ -55,6 +69,8 @@ class Inbound(msgspec.Struct, gc=False):
     ch: str | None = None
     committed: Durable | None = None
     drain: Drain | None = None
+    expiring: Expiring | None = None
+    unsubscribed: Unsubscribed | None = None
 
 
 class VotesPush(msgspec.Struct, gc=False):
@@ -134,3 +150,8 @@ def subscribe_frame(request_id: int, channels: Sequence[str], since: Mapping[str
 def ballot_frame(request_id: int, show_id: int) -> bytes:
     """What are my choices?"""
     return b'{"id":%d,"op":"ballot","show":%d}' % (request_id, show_id)
+
+
+def request_frame(request_id: int, op: str, fields: Mapping[str, Any]) -> bytes:
+    """Any request."""
+    return orjson.dumps({"id": request_id, "op": op, **fields})

@@ -1,0 +1,191 @@
+"""The client for programs, against real nodes, through a network that cuts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from server.app import Node
+from server.client.client import Client, Closed, Update
+from server.errors import Refused
+from server.live.connection import EXPIRY_NOTICE_MS
+from server.people.sessions import mint_token, verify_token
+from tests.support.proxy import TcpProxy
+from tests.support.theatre import PATIENCE_S, SECRET, Show, Theatre, running_node
+
+
+@pytest.fixture
+async def show(theatre: Theatre) -> Show:
+    """A show to vote on, in shard 7."""
+    return await theatre.show(7)
+
+
+class Follower:
+    """Somebody who goes through the updates of a watch, and can wait for one of them."""
+
+    def __init__(self, updates: AsyncIterator[Update]) -> None:
+        self._updates = updates
+        self.last: dict[str, Update] = {}
+
+    async def until(self, channel: str, **fields: object) -> Update:
+        """Returns once the channel's state has these fields."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                update = self.last.get(channel)
+                if update is not None and fields.items() <= update.state.items():
+                    return update
+                newer = await anext(self._updates)
+                before = self.last.get(newer.channel)
+                assert before is None or newer.at >= before.at
+                self.last[newer.channel] = newer
+
+
+@asynccontextmanager
+async def watching(client: Client, *channels: str) -> AsyncIterator[Follower]:
+    """Channels of a client."""
+    updates = client.watch(*channels)
+    try:
+        yield Follower(updates)
+    finally:
+        await updates.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+
+async def test_an_evening(node: Node, theatre: Theatre, show: Show) -> None:
+    """Sign in, watch, vote, go, follow; states are whole after every push; HTTP tells the same."""
+    async with Client(node.url) as client:
+        user_id = await client.sign_in()
+        assert await client.open_shows() == [7]
+        async with watching(client, "votes:7", "attendance:7", "followers:1", "status:7", "activity") as seen:
+            await seen.until("votes:7", total=0)
+            receipt = await client.cast(7, {show.first: "up", show.songs[1]: "down"})
+            assert receipt.ballot == {show.first: "up", show.songs[1]: "down"}
+            votes = await seen.until("votes:7", total=2)
+            assert sorted(votes.state["tally"]) == [[show.first, 1, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
+            await client.cast(7, {show.first: "none"})
+            votes = await seen.until("votes:7", total=1)
+            assert min(votes.state["tally"]) == [show.first, 0, 0]
+            await client.attend(7)
+            await seen.until("attendance:7", going=1)
+            await client.follow(1)
+            await seen.until("followers:1", followers=1)
+            await client.follow(1, following=False)
+            await seen.until("followers:1", followers=0)
+            assert (await client.ballot(7)).ballot == {show.songs[1]: "down"}
+            assert (await client.show(7)).tally()[show.songs[1]] == (0, 1)
+            assert (await client.results("show-7"))["total"] == 1
+            with pytest.raises(Refused) as caught:
+                await client.cast(7, {999: "up"})
+            assert caught.value.code == "not_found"
+            await theatre.sql.execute("select add_activity('live', 7, 1, 'Show', '', n) from generate_series(1, 3) n")
+            while len(seen.last.get("activity", Update("", 0, {"events": ()})).state["events"]) < 3:
+                newer = await anext(seen._updates)
+                seen.last[newer.channel] = newer
+        # What is not watched any more is not pushed any more.
+        assert client.channels() == []
+    assert await theatre.sql.fetchval("select user_id from votes") == user_id
+    with pytest.raises(Closed):
+        await client.ballot(7)
+
+
+async def test_a_cast_that_is_cut_under_way_is_answered_and_counted_once(
+    node: Node, theatre: Theatre, show: Show
+) -> None:
+    """The answer never came; the client comes back, asks again, and gets it; what it watched goes on where it was."""
+    token = await theatre.token()
+    async with TcpProxy.running(node.port) as proxy, Client(proxy.url, token) as client:
+        updates = client.watch("votes:7")
+        seen = Follower(updates)
+        await seen.until("votes:7", total=0)
+        proxy.down.stall()
+        casting = asyncio.create_task(client.cast(7, {show.first: "up"}))
+        async with asyncio.timeout(PATIENCE_S):
+            while not await theatre.sql.fetchval("select count(*) from votes"):
+                await asyncio.sleep(0.01)
+        assert not casting.done()
+        proxy.cut()
+        proxy.down.resume()
+        assert (await casting).ballot == {show.first: "up"}
+        await seen.until("votes:7", total=1)
+        assert await theatre.tally(7) == await theatre.counted(7)
+        assert (await theatre.tally(7))[0] == [show.first, 1, 0]
+
+
+async def test_a_node_that_goes_and_comes_back(database_url: str, redis_url: str, theatre: Theatre, show: Show) -> None:
+    """Drained, the client waits as it was told and resumes at the next node; what happened meanwhile is there."""
+    async with TcpProxy.running() as proxy, running_node(database_url, redis_url) as second:
+        async with running_node(database_url, redis_url) as first:
+            proxy.targets[:] = [first.port]
+            client = Client(proxy.url, await theatre.token())
+            updates = client.watch("votes:7")
+            seen = Follower(updates)
+            await seen.until("votes:7", total=0)
+            proxy.targets[:] = [second.port]
+        async with Client(second.url, await theatre.token()) as other:
+            await other.cast(7, {show.first: "up"})
+        await seen.until("votes:7", total=1)
+        assert (await client.cast(7, {show.first: "up"})).durability == "committed"
+        await seen.until("votes:7", total=2)
+        await client.close()
+        with pytest.raises(Closed):
+            await anext(updates)
+
+
+async def test_a_token_that_ends_is_renewed(node: Node, theatre: Theatre, show: Show) -> None:
+    """Told that it ends, the client goes on with a newer one, of the same user; its own or the caller's."""
+    (user_id,) = await theatre.users(1)
+    short = mint_token(SECRET, user_id, "user", ttl_s=EXPIRY_NOTICE_MS // 1000 - 1)
+    given: list[str] = []
+
+    async def renew() -> str:
+        given.append(mint_token(SECRET, user_id, "user"))
+        return given[-1]
+
+    for client in (Client(node.url, short), Client(node.url, short, renew=renew)):
+        async with client, watching(client, "votes:7") as seen:
+            await seen.until("votes:7")
+            async with asyncio.timeout(PATIENCE_S):
+                while client.token == short:
+                    await asyncio.sleep(0.01)
+            assert client.token is not None
+            identity = verify_token(SECRET, client.token)
+            assert identity.user_id == user_id
+            assert (await client.ballot(7)).ballot == {}
+    assert client.token in given
+
+
+async def test_what_ends_for_good_is_told(node: Node, theatre: Theatre, show: Show) -> None:
+    """A channel that is not there, counts that are hidden, a token that is none: each ends what it concerns, and says why."""
+    async with Client(node.url) as client:
+        async with watching(client, "votes:7") as seen, watching(client, "votes:7", "status:7") as both:
+            await seen.until("votes:7", total=0)
+            await both.until("status:7", results="live")
+            with pytest.raises(Refused) as caught:
+                await anext(client.watch("votes:999"))
+            assert caught.value.code == "not_found"
+            await theatre.sql.execute("update shows set results = 'after_closing' where id = 7")
+            for follower in (seen, both):
+                with pytest.raises(Refused) as caught:
+                    await follower.until("votes:7", total=99)
+                assert caught.value.code == "forbidden"
+        with pytest.raises(Refused) as caught:
+            await client.cast(7, {show.first: "up"})
+        assert caught.value.code == "unauthenticated"
+    async with Client(node.url, "no token") as stranger:
+        with pytest.raises(Closed, match="unauthenticated"):
+            await stranger.ballot(7)
+
+
+async def test_a_watch_that_begins_while_the_line_is_opened(node: Node, theatre: Theatre, show: Show) -> None:
+    """Too late for the first subscribe, too early to be asked for by itself: it gets its states all the same."""
+    async with TcpProxy.running(node.port) as proxy, Client(proxy.url) as client:
+        proxy.down.delay_s = 0.2
+        first, second = client.watch("votes:7"), client.watch("status:7")
+        opening = asyncio.ensure_future(anext(first))
+        async with asyncio.timeout(PATIENCE_S):
+            while client._line._request_id < 2:  # the subscribe is on its way
+                await asyncio.sleep(0.01)
+            assert (await anext(second)).channel == "status:7"
+            assert (await opening).channel == "votes:7"

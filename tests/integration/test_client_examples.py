@@ -1,0 +1,35 @@
+"""The programs in docs/clients.md run as they stand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.app import Node
+from tests.support.theatre import PATIENCE_S, Theatre
+from tests.unit.test_page_state import node_binary
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "clients.md").read_text("utf-8")
+PROGRAMS = {"python": [sys.executable, "-"], "js": [str(node_binary()), "--input-type=module", "-"]}
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+async def test_an_example_votes_and_sees_its_vote(node: Node, theatre: Theatre, language: str) -> None:
+    """It ends by itself once its vote is among the counts, and the vote is there."""
+    (program,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    show = await theatre.show(7)
+    running = await asyncio.create_subprocess_exec(
+        *PROGRAMS[language], cwd=ROOT, env={**os.environ, "MYSETLIST_URL": node.url},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(PATIENCE_S):
+        said, complaints = await running.communicate(program.encode())
+    assert running.returncode == 0, complaints.decode()
+    assert "Song 0: up, committed" in said.decode()
+    assert (await theatre.tally(7))[0] == [show.first, 1, 0]
