@@ -16,6 +16,7 @@ from server.admin.subscriptions import SubscriptionRoutes
 from server.asyncapi import asyncapi_endpoint
 from server.cache.connection import Connection
 from server.catalog.directing import DirectionRoutes
+from server.catalog.editing import EditingRoutes
 from server.catalog.routes import CatalogRoutes
 from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
@@ -290,6 +291,7 @@ class Node:
         return [
             *CatalogRoutes(requests, clock, self._has_voted).endpoints(),
             *DirectionRoutes(self._databases.owner, clock).endpoints(),
+            *EditingRoutes(self._databases.owner, self._tallies.revise).endpoints(),
             *VotingRoutes(self._intake).endpoints(),
             *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
             *InsightRoutes(requests, clock, self._has_voted).endpoints(),

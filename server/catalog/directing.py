@@ -132,7 +132,7 @@ class DirectionRoutes:
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/admin/shows/{show}`."""
         async with self._db.transaction() as connection:
-            return self._answer(await _locked(connection, call.reference("show")))
+            return self._answer(await lock_show(connection, call.reference("show")))
 
     async def patch_show(self, call: Call) -> Answer:
         """`PATCH /api/admin/shows/{show}`."""
@@ -164,12 +164,12 @@ class DirectionRoutes:
         """`POST /api/admin/shows/{show}/played`."""
         wanted = call.reference("show")
         async with self._db.transaction() as connection:
-            show = await _locked(connection, wanted)
+            show = await lock_show(connection, wanted)
             song: int = call.body.song
             if await queries.mark_played(connection, show_id=show["id"], id=song, is_played=call.body.played) is None:
                 raise Refused(Code.NOT_FOUND, f"Song {song} is not in a setlist of this show.")
-            await self._log(connection, call, "show.played", show["id"], {"song": song, "played": call.body.played})
-            return self._answer(await _locked(connection, wanted))
+            await log_act(connection, call, "show.played", show["id"], {"song": song, "played": call.body.played})
+            return self._answer(await lock_show(connection, wanted))
 
     async def _change(
         self, call: Call, action: str, fields: dict[str, Any], *, revision: int | None = None, reason: str | None = None
@@ -177,7 +177,7 @@ class DirectionRoutes:
         """Changes columns of a show, and leaves an entry in the audit log of what they were."""
         wanted = call.reference("show")
         async with self._db.transaction() as connection:
-            before = await _locked(connection, wanted)
+            before = await lock_show(connection, wanted)
             if revision is not None and revision != before["revision"]:
                 raise Refused(Code.CONFLICT, "Somebody else has changed this show. Look at it again.")
             after = {**before, **fields}
@@ -190,8 +190,8 @@ class DirectionRoutes:
                 except StoreConflict as error:
                     raise Refused(Code.CONFLICT, f"This breaks the rule {error.constraint}.") from error
                 detail = {name: [_told(before[name]), _told(value)] for name, value in changed.items()}
-                await self._log(connection, call, action, before["id"], detail | ({"reason": reason} if reason else {}))
-            return self._answer(await _locked(connection, wanted))
+                await log_act(connection, call, action, before["id"], detail | ({"reason": reason} if reason else {}))
+            return self._answer(await lock_show(connection, wanted))
 
     def _check(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         if after["opens_at"] >= after["closes_at"]:
@@ -210,28 +210,32 @@ class DirectionRoutes:
         instants = {name: iso(show[name]) for name in ("opens_at", "closes_at")}
         return Answer(document=DirectedShow(voting=voting, **{**show, **instants}))
 
-    async def _log(self, connection: Connection, call: Call, action: str, show_id: int, detail: dict[str, Any]) -> None:
-        await queries.log_act(
-            connection,
-            actor_id=call.user.user_id,
-            action=action,
-            subject=f"show:{show_id}",
-            detail=msgspec.json.encode(detail).decode(),
-        )
-
     def _now(self) -> dt.datetime:
         return from_ms(self._clock.now_ms())
 
 
-async def _locked(connection: Connection, wanted: Reference) -> dict[str, Any]:
-    """A show's columns, held until the transaction ends.
+async def lock_show(connection: Connection, wanted: Reference) -> dict[str, Any]:
+    """A show's columns, held until the transaction ends; until then none of its votes is written.
 
     Raises: Refused: not_found
+    Locks:  its shard's row of log_positions, then its own
     """
+    await queries.hold_shard(connection, id=wanted.id, slug=wanted.slug)
     row = await queries.lock_show(connection, id=wanted.id, slug=wanted.slug)
     if row is None:
         raise Refused(Code.NOT_FOUND, "No such show.")
     return dict(row)
+
+
+async def log_act(connection: Connection, call: Call, action: str, show_id: int, detail: dict[str, Any]) -> None:
+    """Leaves an entry in the audit log."""
+    await queries.log_act(
+        connection,
+        actor_id=call.user.user_id,
+        action=action,
+        subject=f"show:{show_id}",
+        detail=msgspec.json.encode(detail).decode(),
+    )
 
 
 def _told(value: Any) -> Any:

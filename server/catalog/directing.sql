@@ -1,5 +1,15 @@
 -- What staff changes about a show. Every change raises its revision, which tells all nodes.
 
+-- name: hold_shard$
+-- takes: id bigint or null, slug text or null of a show; exactly one is given
+-- locks: the log_positions row of its shard: until the end no vote of the show is written, so songs and votes are locked in
+--        one order (see the first migration)
+select p.shard
+  from log_positions p
+ where p.shard = (select s.id % (select count(*) from log_positions) from shows s
+                   where s.id = :id::bigint or s.slug = :slug::text)
+   for update;
+
 -- name: lock_show^
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- gives: 0..1 row, held until the transaction ends

@@ -1,0 +1,180 @@
+"""Staff edits the sets of a show, and what can be voted on with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from server.app import Node
+from server.catalog.editing import SONGS_PER_SET_MAX
+from tests.integration.test_catalog_directing import acts
+from tests.support.people import People, Person
+from tests.support.talker import Talker
+from tests.support.theatre import Show, Theatre, running_node, until
+
+PATH = "/api/admin/shows/7/songs"
+
+
+@pytest.fixture
+async def show(theatre: Theatre) -> Show:
+    """A show to vote on, in shard 7."""
+    return await theatre.show(7)
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Whoever asks the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def moderator(people: People) -> Person:
+    """A moderator at the node."""
+    return await people.person("moderator")
+
+
+async def order(theatre: Theatre) -> list[tuple[int, int]]:
+    """Places and songs of the show's set, by place."""
+    rows = await theatre.sql.fetch("select position, id from setlist_songs where show_id = 7 order by position")
+    return [(row["position"], row["id"]) for row in rows]
+
+
+async def test_a_song_can_be_voted_on_as_soon_as_it_is_answered(
+    database_url: str, redis_url: str, moderator: Person, show: Show, theatre: Theatre
+) -> None:
+    """At another node too, whose show is warm; the set is pushed; a known title is the known song."""
+    async with running_node(database_url, redis_url) as other, Talker.connect(other.url) as far:
+        await far.hello(await theatre.token())
+        await far.watch("setlist:7", "votes:7")
+        await far.cast(7, (show.first, "up"))
+        added = await moderator.well("POST", PATH, {"title": " Encore! ", "position": 2, "note": "maybe"}, status=201)
+        await far.cast(7, (added["id"], "up"))
+        assert (added["title"], added["position"], added["note"]) == ("Encore!", 2, "maybe")
+        pushed = await far.push("setlist:7", lambda push: len(push["setlists"][0]["songs"]) == 4)
+        assert [song["id"] for song in pushed["setlists"][0]["songs"]] == [show.first, added["id"], *show.songs[1:]]
+        await far.push("votes:7", lambda push: [added["id"], 1, 0] in push["tally"])
+    await theatre.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
+    played = await theatre.sql.fetchval("select id from setlists where type = 'actual'")
+    again = await moderator.well("POST", PATH, {"title": "ÉNCORE!", "setlist": played}, status=201)
+    assert (again["song"], again["position"]) == (added["song"], 1)
+    by_id = await moderator.refused("POST", PATH, {"song": added["song"]})
+    assert by_id == "conflict"
+    assert [action for action, _ in await acts(theatre)] == ["show.song_added", "show.song_added"]
+
+
+async def test_songs_move(moderator: Person, show: Show, theatre: Theatre) -> None:
+    """To any place, past the end too; the others close up, their votes stay where they are."""
+    first, second, third = show.songs
+    moved = await moderator.well("PATCH", f"{PATH}/{third}", {"position": 1, "note": "opener"})
+    assert (moved["position"], moved["note"]) == (1, "opener")
+    assert await order(theatre) == [(1, third), (2, first), (3, second)]
+    await moderator.well("PATCH", f"{PATH}/{third}", {"position": 200})
+    assert await order(theatre) == [(1, first), (2, second), (3, third)]
+    await moderator.well("PATCH", f"{PATH}/{first}", {"note": ""})
+    assert await order(theatre) == [(1, first), (2, second), (3, third)]
+
+
+async def test_a_song_with_votes_goes_when_that_is_confirmed(
+    node: Node, moderator: Person, show: Show, theatre: Theatre
+) -> None:
+    """First a conflict that says how many; then the votes go with it, the budget is free again, and all counts agree."""
+    first, second, third = show.songs
+    await theatre.sql.execute("update shows set votes_per_user_max = 2 where id = 7")
+    async with Talker.connect(node.url) as fan:
+        await fan.hello(await theatre.token())
+        await fan.watch("votes:7", "setlist:7")
+        await until(lambda: _is_taken(fan, first))
+        await fan.cast(7, (second, "down"))
+        status, problem = await moderator.ask("DELETE", f"{PATH}/{first}")
+        assert (status, problem["detail"]) == (409, "1 votes on Song 0 would be lost. Repeat it with `confirm=true`.")
+        assert await moderator.ask("DELETE", f"{PATH}/{first}?confirm=true") == (204, None)
+        assert await order(theatre) == [(1, second), (2, third)]
+        assert (await fan.ok("ballot", show=7))["ballot"] == {str(second): "down"}
+        assert await fan.refusal("cast", show=7, votes=[[first, "up"]]) == "not_found"
+        await fan.cast(7, (third, "up"))
+        assert await theatre.tally(7) == await theatre.counted(7) == [[second, 0, 1], [third, 1, 0]]
+        assert await theatre.sql.fetchval("select vote_count from shows where id = 7") == 2
+        fresh = await fan.watch("votes:7")
+        assert sorted(fresh["votes:7"]["state"]["tally"]) == [[second, 0, 1], [third, 1, 0]]
+    assert not await theatre.sql.fetch("select * from miscounts()")
+    assert (await acts(theatre))[-1] == ("show.song_removed", {"id": first, "title": "Song 0", "votes": 1})
+
+
+async def _is_taken(fan: Talker, song: int) -> bool:
+    return "ok" in await fan.ask("cast", show=7, votes=[[song, "up"]])
+
+
+async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: Show, theatre: Theatre) -> None:
+    """Songs come, move and go under votes on all of them: nobody is told unavailable, and every count is right."""
+    async with Talker.connect(node.url) as one, Talker.connect(node.url) as two:
+        stop = asyncio.Event()
+
+        for fan in (one, two):
+            await fan.hello(await theatre.token())
+
+        async def vote(fan: Talker) -> None:
+            number = 0
+            while not stop.is_set():
+                song = show.songs[number % 3] if number % 2 else number // 2 + 1
+                reply = await fan.ask("cast", show=7, votes=[[song, ("up", "down", "none")[number % 3]]])
+                assert "ok" in reply or reply["error"]["code"] == "not_found", reply
+                number += 1
+
+        voting = [asyncio.create_task(vote(fan)) for fan in (one, two)]
+        for number in range(12):
+            added = await moderator.well("POST", PATH, {"title": f"New {number}", "position": 1}, status=201)
+            await moderator.well("PATCH", f"{PATH}/{show.songs[2]}", {"position": 1 + number % 4})
+            assert (await moderator.ask("DELETE", f"{PATH}/{added['id']}?confirm=true"))[0] == 204
+        stop.set()
+        await asyncio.gather(*voting)
+    assert not await theatre.sql.fetch("select * from miscounts()")
+    assert await theatre.tally(7) == await theatre.counted(7)
+    hot = await node._tallies.read(7)
+    assert hot is not None
+    assert [list(row) for row in hot.counts] == await theatre.tally(7)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (("POST", PATH, {}), "bad_request"),
+        (("POST", PATH, {"song": 1, "title": "x"}), "bad_request"),
+        (("POST", PATH, {"title": "  "}), "bad_request"),
+        (("POST", PATH, {"title": "x" * 201}), "bad_request"),
+        (("POST", PATH, {"title": "x", "position": 0}), "bad_request"),
+        (("POST", PATH, {"song": 999}), "not_found"),
+        (("POST", PATH, {"title": "x", "setlist": 999}), "not_found"),
+        (("POST", "/api/admin/shows/8/songs", {"title": "x"}), "not_found"),
+        (("PATCH", f"{PATH}/999", {"position": 1}), "not_found"),
+        (("PATCH", f"{PATH}/1", {"position": 0}), "bad_request"),
+        (("DELETE", f"{PATH}/999", None), "not_found"),
+        (("DELETE", f"{PATH}/1?confirm=maybe", None), "bad_request"),
+    ],
+)
+async def test_what_makes_no_sense_changes_nothing(
+    moderator: Person, show: Show, theatre: Theatre, asked: tuple[str, str, Any], code: str
+) -> None:
+    """Each with its code, and nothing is half done."""
+    before = await order(theatre)
+    assert await moderator.refused(*asked) == code
+    assert await order(theatre) == before
+    assert await acts(theatre) == []
+
+
+async def test_a_final_result_keeps_its_songs(people: People, moderator: Person, show: Show, theatre: Theatre) -> None:
+    """What was voted on stays; what was played may still be written down. Fans edit nothing; a set has an end."""
+    await theatre.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
+    played = await theatre.sql.fetchval("select id from setlists where type = 'actual'")
+    await theatre.sql.execute("update shows set finalised_at = now() where id = 7")
+    assert await moderator.refused("POST", PATH, {"title": "Late"}) == "conflict"
+    assert await moderator.refused("DELETE", f"{PATH}/{show.first}") == "conflict"
+    await moderator.well("POST", PATH, {"title": "Late", "setlist": played}, status=201)
+    fan = await people.person()
+    for method, path in (("POST", PATH), ("PATCH", f"{PATH}/1"), ("DELETE", f"{PATH}/1")):
+        assert await fan.refused(method, path, {"title": "x"}) == "forbidden"
+    await theatre.show(8, song_count=SONGS_PER_SET_MAX)
+    assert await moderator.refused("POST", "/api/admin/shows/8/songs", {"title": "One more"}) == "conflict"
