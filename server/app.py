@@ -18,6 +18,7 @@ from server.cache.connection import Connection
 from server.catalog.directing import DirectionRoutes
 from server.catalog.editing import EditingRoutes
 from server.catalog.routes import CatalogRoutes
+from server.catalog.suggestions import SuggestionRoutes
 from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
 from server.feeds import Feeds
@@ -33,6 +34,7 @@ from server.live.sse import EVENTS, EventRoutes
 from server.observing import add_request_id, observer
 from server.openapi import document_endpoint
 from server.people.accounts import AccountRoutes
+from server.people.bans import admit
 from server.people.follows import FollowRoutes
 from server.people.keys import Bearers, KeyRoutes
 from server.people.mail.letters import Letterhead
@@ -48,6 +50,7 @@ from server.people.provider import Claims, Provider
 from server.people.reports import ReportRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.routes import SessionRoutes
+from server.people.screening import screen
 from server.people.sessions import TOKEN_TTL_S, first_admin_link, sign_in_as, verify_token
 from server.people.standing import Standing
 from server.people.tickets import TicketRoutes
@@ -292,6 +295,15 @@ class Node:
             *CatalogRoutes(requests, clock, self._has_voted).endpoints(),
             *DirectionRoutes(self._databases.owner, clock).endpoints(),
             *EditingRoutes(self._databases.owner, self._tallies.revise).endpoints(),
+            *SuggestionRoutes(
+                requests,
+                self._databases.owner,
+                clock,
+                self._tallies.revise,
+                admit=admit,
+                screen=screen,
+                pending_max=self._settings.limits.suggestions_waiting,
+            ).endpoints(),
             *VotingRoutes(self._intake).endpoints(),
             *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
             *InsightRoutes(requests, clock, self._has_voted).endpoints(),

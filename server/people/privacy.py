@@ -65,6 +65,20 @@ class ExportedProfile(msgspec.Struct, frozen=True):
     updated_at: str
 
 
+class ExportedSuggestion(msgspec.Struct, frozen=True):
+    """A song one has suggested for a show."""
+
+    id: int
+    show_id: int
+    show_name: str
+    title: str
+    status: Literal["pending", "approved", "declined"]
+    reasons: list[str]
+    reason: str
+    created_at: str
+    decided_at: str | None
+
+
 class ExportedVote(msgspec.Struct, frozen=True):
     """A vote one holds."""
 
@@ -243,6 +257,7 @@ class Export(msgspec.Struct, frozen=True):
     follows: list[ExportedFollow]
     attendance: list[ExportedAttendance]
     tickets: list[ExportedTicket]
+    suggestions: list[ExportedSuggestion]
     reviews: list[ExportedReview]
     reports_made: list[ExportedReport]
     moderation_of_own_texts: list[ExportedModeration]

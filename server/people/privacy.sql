@@ -70,6 +70,12 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
           from ticket_codes t join shows w on w.id = t.show_id
          where t.user_id = :user_id::bigint order by t.redeemed_at desc, t.show_id limit :count::bigint) s;
 
+-- name: suggestions^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select g.id, g.show_id, w.name as show_name, g.title, g.status, g.reasons, g.reason, g.created_at, g.decided_at
+          from song_suggestions g join shows w on w.id = g.show_id
+         where g.user_id = :user_id::bigint order by g.id desc limit :count::bigint) s;
+
 -- name: reviews^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select r.id, r.venue_id, v.name as venue_name, r.rating, r.body, r.status, r.created_at, r.updated_at

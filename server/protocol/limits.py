@@ -29,6 +29,7 @@ class Limits:
     http_requests_per_minute: int = 6_000  # of a user
     sessions_per_address: int = 10_000  # new ones, in ten minutes
     redemptions_per_minute: int = 10  # of ticket codes, by a user
+    suggestions_waiting: int = 5  # of a user, in one show
 
 
 DEFAULT_LIMITS = Limits()

@@ -141,6 +141,7 @@ async def test_only_users_of_whom_there_is_nothing_are_deleted(
         "votes": f"(setlist_song_id, user_id, show_id, choice, cast_at) values ({show.first}, $1, 7, 'up', now())",
         "vote_analytics": f"(show_id, setlist_song_id, user_id, choice, cast_at) values (7, {show.first}, $1, 'up', now())",
         "user_profiles": "(user_id, display_name) values ($1, 'Ana')",
+        "song_suggestions": "(show_id, user_id, title) values (7, $1, 'Encore')",
         "ticket_codes": "(show_id, code_hash, user_id, redeemed_at) values (7, sha256('a'), $1, now())",
         "user_identities": "(issuer, subject, user_id) values ('i', 'ana', $1)",
         "user_vote_limits": "(user_id, day, spent) values ($1, current_date, 1)",

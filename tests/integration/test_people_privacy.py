@@ -42,6 +42,7 @@ EXPORTED = {
     "user_follows_artists.user_id": "follows",
     "user_show_attendance.user_id": "attendance",
     "ticket_codes.user_id": "tickets",
+    "song_suggestions.user_id": "suggestions",
     "venue_reviews.user_id": "reviews",
     "reports.reporter_id": "reports_made",
     "user_bans.user_id": "bans",
@@ -72,6 +73,7 @@ LEFT_OUT = {
     "email_log": {"queue_id"},  # of a row that may be gone
     "api_keys": {"key_hash"},
     "ticket_codes": {"code_hash"},
+    "song_suggestions": {"folded"},  # only the title again
 }
 RENAMED = {"setlist_song_id": "song_id"}
 
@@ -130,6 +132,7 @@ async def settle_in(theatre: Theatre, person: Person, moderator: Person) -> Show
         insert into api_keys (name, key_hash, role, user_id) values ('{NAME}', sha256('k'), 'user', {person.id});
         insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
         values (7, sha256('a'), {person.id}, now()), (7, sha256('b'), {moderator.id}, now());
+        insert into song_suggestions (show_id, user_id, title) values (7, {person.id}, '{REVIEW}'), (7, {moderator.id}, 'x');
         insert into user_identities (issuer, subject, user_id) values ('i', '{NAME}', {person.id}), ('i', 'Mo', {moderator.id});
         insert into user_follows_artists values ({moderator.id}, 1);
         insert into user_show_attendance values ({moderator.id}, 7);

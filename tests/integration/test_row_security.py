@@ -73,6 +73,7 @@ EXPECTED = {
     "email_queue": Expected(user="s. i. .. ..", moderator="s. i. .. ..", admin="s. i. .. .."),
     "email_log": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "email_unsubscribes": Expected(),
+    "song_suggestions": Expected(user="s. i. .. d.", moderator="ss i. .. d.", admin="ss i. .. d."),
     "ticket_codes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss .. .. ..", writer=READ),
     "user_identities": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "api_keys": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss i. uu dd"),
@@ -180,6 +181,7 @@ ROWS = {
         "(queue_id, user_id, kind, status) values ({n}, {n}, 'show_result', 'sent')", "user_id = {n}", "detail = 'ok'"
     ),
     "email_unsubscribes": Row("values (sha256('{n}'), 'link')", "address_hash = sha256('{n}')", "reason = 'bounce'"),
+    "song_suggestions": Row("(show_id, user_id, title) values ({n}, {n}, 'Song')", change="reason = 'x'"),
     "ticket_codes": Row(
         "(show_id, code_hash, user_id, redeemed_at) values ({n}, sha256('{n}'), {n}, now())",
         "user_id = {n}",
@@ -443,7 +445,7 @@ async def test_what_runs_with_the_owners_rights_is_known(sql: Any) -> None:
     callable_ones = [row for row in rows if not row["is_trigger"]]
     assert {row["proname"] for row in callable_ones if row["by_request"]} == {
         "sign_up", "keep_account", "erase_user", "get_vote_stats", "leave_queue", "find_people", "use_api_key",
-        "sign_in_as", "redeem_ticket", "require_ticket",
+        "sign_in_as", "redeem_ticket", "require_ticket", "decision_on_suggestion",
     }  # fmt: skip
     assert {row["proname"] for row in callable_ones if row["by_writer"]} == {"get_vote_stats"}
 

@@ -125,6 +125,10 @@ select sha256(convert_to('gone' || n, 'UTF8')), 'link' from generate_series(1, 1
 insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
 select 1 + n % 200, sha256(convert_to('code' || n, 'UTF8')), case when n <= 50000 then n end, case when n <= 50000 then now() end
   from generate_series(1, 100000) n;
+insert into song_suggestions (show_id, user_id, title, status, decided_at)
+select 1 + n % 2000, 1 + n % 10000, 'Song ' || n, case when n % 10 = 0 then 'pending' else 'declined' end::suggestion_status,
+       case when n % 10 = 0 then null else now() end
+  from generate_series(1, 50000) n;
 insert into user_identities (issuer, subject, user_id)
 select 'https://id.example', 'fan' || n, n from generate_series(1, 50000) n;
 insert into api_keys (name, key_hash, role, user_id)

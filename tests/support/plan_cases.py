@@ -86,6 +86,7 @@ EXAMPLES: dict[str, Any] = {
     "is_final": False,
     "results": "after_vote",
     "setlist_id": 7,
+    "pending_max": 5,
     "position": 2,
     "title": "Song 7",
     "votes_per_user_max": None,

@@ -1,0 +1,86 @@
+-- Songs that fans suggest for a show.
+
+-- name: show_for_suggestions^
+-- takes: id bigint or null, slug text or null; exactly one is given
+-- gives: 0..1 row: whether voting goes on, or is still to come
+select id, is_locked, status::text as status, closes_at, finalised_at is not null as is_final
+  from shows where id = :id::bigint or slug = :slug::text;
+
+-- name: song_in_show^
+-- takes: show_id, title
+-- gives: 0..1 row: the song of a predicted set that has this title, however it is written
+select e.id, g.title
+  from setlist_songs e
+  join setlists l on l.id = e.setlist_id and l.type = 'predicted'
+  join songs g on g.id = e.song_id
+ where e.show_id = :show_id::bigint and g.folded = fold(:title::text)
+ order by l.position limit 1;
+
+-- name: decision_on_suggestion$
+-- takes: show_id, title
+-- gives: what was decided about it, null: nothing yet
+select decision_on_suggestion(:show_id::bigint, :title::text)::text;
+
+-- name: own_suggestions
+-- takes: show_id, user_id
+-- gives: what this user suggested, first first
+select id, title, status::text as status, reason, created_at, decided_at
+  from song_suggestions
+ where user_id = :user_id::bigint and show_id = :show_id::bigint
+ order by id;
+
+-- name: insert_suggestion^
+-- takes: show_id, user_id, title, reasons, pending_max
+-- gives: the suggestion; none: it was made before, or pending_max of this user wait in this show
+insert into song_suggestions (show_id, user_id, title, reasons)
+select :show_id::bigint, :user_id::bigint, :title::text, :reasons::text[]
+ where (select count(*) from song_suggestions
+         where user_id = :user_id and show_id = :show_id and status = 'pending') < :pending_max::int
+    on conflict do nothing
+returning id, title, status::text as status, reason, created_at, decided_at;
+
+-- name: own_suggestion_of_title^
+-- takes: show_id, user_id, title
+-- gives: 0..1 row
+select id, title, status::text as status, reason, created_at, decided_at
+  from song_suggestions
+ where user_id = :user_id::bigint and show_id = :show_id::bigint and folded = fold(:title::text);
+
+-- name: delete_suggestion$
+-- takes: id, show_id, user_id
+-- gives: its id; none: there is none of this user that waits
+delete from song_suggestions
+ where id = :id::bigint and show_id = :show_id::bigint and user_id = :user_id::bigint and status = 'pending'
+returning id;
+
+-- name: waiting_suggestions
+-- takes: show_id or null: of all shows; after_id, 0: from the top; count
+-- gives: 0..count songs that wait, in the order of their first wish: its id, how many wish it, what screening found
+select s.id, s.show_id, w.name as show_name, s.title, s.created_at,
+       (select count(*) from song_suggestions x
+         where x.show_id = s.show_id and x.folded = s.folded and x.status = 'pending') as fan_count,
+       s.reasons
+  from song_suggestions s
+  join shows w on w.id = s.show_id
+ where s.status = 'pending' and s.id > :after_id::bigint and (:show_id::bigint is null or s.show_id = :show_id)
+   and not exists (select from song_suggestions e
+                    where e.show_id = s.show_id and e.folded = s.folded and e.status = 'pending' and e.id < s.id)
+ order by s.id
+ limit :count::bigint;
+
+-- name: suggestion_by_id^
+-- takes: id
+-- gives: 0..1 row
+select id, show_id, title, status::text as status from song_suggestions where id = :id::bigint;
+
+-- name: decide_suggestions$
+-- takes: show_id, title, status, reason
+-- gives: how many fans' wishes were decided
+-- locks: those rows
+with decided as (
+    update song_suggestions
+       set status = :status::text::suggestion_status, reason = :reason::text, decided_at = now()
+     where show_id = :show_id::bigint and folded = fold(:title::text) and status = 'pending'
+ returning 1
+)
+select count(*) from decided;

@@ -1,0 +1,130 @@
+"""Fans suggest songs, moderators decide, and what is approved is voted on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.app import Node
+from server.protocol.limits import DEFAULT_LIMITS
+from tests.integration.test_catalog_directing import acts
+from tests.support.people import People, Person
+from tests.support.talker import Talker
+from tests.support.theatre import Show, Theatre, running_node
+
+PATH, STAFF = "/api/shows/7/suggestions", "/api/admin/suggestions"
+
+
+@pytest.fixture
+async def show(theatre: Theatre) -> Show:
+    """A show to vote on, in shard 7."""
+    return await theatre.show(7)
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Whoever asks the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A second node beside the first."""
+    async with running_node(database_url, redis_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def fan(people: People) -> Person:
+    """Somebody with wishes."""
+    return await people.person()
+
+
+@pytest.fixture
+async def moderator(people: People) -> Person:
+    """A moderator at the node."""
+    return await people.person("moderator")
+
+
+async def test_a_wish_of_many_becomes_a_song_at_once(
+    other: Node, people: People, moderator: Person, show: Show, theatre: Theatre
+) -> None:
+    """Two fans write one title two ways: one decision, told to both; a vote on it at another node is taken right after."""
+    fan, other_fan = await people.persons(2)
+    mine = await fan.well("POST", PATH, {"title": "  Déjà Vu "}, status=201)
+    assert (mine["title"], mine["status"]) == ("Déjà Vu", "pending")
+    assert await fan.well("POST", "/api/shows/show-7/suggestions", {"title": "deja vu"}) == mine
+    await other_fan.well("POST", PATH, {"title": "DEJA VU"}, status=201)
+    await other_fan.well("POST", PATH, {"title": "BUY AT WWW.EXAMPLE.COM"}, status=201)
+    waiting = await moderator.well("GET", f"{STAFF}?show=7")
+    assert [(item["title"], item["fan_count"], item["reasons"]) for item in waiting["items"]] == [
+        ("Déjà Vu", 2, []), ("BUY AT WWW.EXAMPLE.COM", 1, ["links", "shouting"]),
+    ]  # fmt: skip
+    assert await moderator.pages(STAFF, 1) == waiting["items"]
+    async with Talker.connect(other.url) as far:
+        await far.hello(await theatre.token())
+        await far.cast(7, (show.first, "up"))
+        await far.watch("setlist:7")
+        decided = await moderator.well("POST", f"{STAFF}/{mine['id']}", {"decision": "approve"})
+        await far.cast(7, (decided["song"], "up"))
+        assert (decided["status"], decided["fan_count"]) == ("approved", 2)
+        await far.push("setlist:7", lambda push: push["setlists"][0]["songs"][-1]["title"] == "Déjà Vu")
+    for person in (fan, other_fan):
+        assert (await person.well("GET", PATH))["items"][0]["status"] == "approved"
+    assert await moderator.refused("POST", f"{STAFF}/{mine['id']}", {"decision": "decline"}) == "conflict"
+    assert await (await people.person()).refused("POST", PATH, {"title": "déjà vu"}) == "conflict"
+    detail = {"title": "Déjà Vu", "fans": 2, "reason": "", "song": decided["song"]}
+    assert await acts(theatre) == [("suggestion.approve", detail)]
+
+
+async def test_what_is_declined_stays_declined(people: People, fan: Person, moderator: Person, show: Show) -> None:
+    """With the moderator's words for whoever wished it; the next fan is told at once."""
+    wish = await fan.well("POST", PATH, {"title": "Freebird"}, status=201)
+    await moderator.well("POST", f"{STAFF}/{wish['id']}", {"decision": "decline", "reason": "Never again"})
+    (told,) = (await fan.well("GET", PATH))["items"]
+    assert (told["status"], told["reason"], told["decided_at"] is None) == ("declined", "Never again", False)
+    assert await (await people.person()).refused("POST", PATH, {"title": "FREEBIRD"}) == "conflict"
+    assert (await moderator.well("GET", STAFF))["items"] == []
+    assert await fan.refused("DELETE", f"{PATH}/{wish['id']}") == "not_found"
+
+
+async def test_a_fan_has_a_few_and_takes_them_back(people: People, fan: Person, show: Show) -> None:
+    """Past the limit one has to go first; only one's own goes, and nobody else's is seen."""
+    most = DEFAULT_LIMITS.suggestions_waiting
+    wishes = [await fan.well("POST", PATH, {"title": f"Wish {n}"}, status=201) for n in range(most)]
+    assert await fan.refused("POST", PATH, {"title": "One more"}) == "conflict"
+    other = await people.person()
+    assert await other.refused("DELETE", f"{PATH}/{wishes[0]['id']}") == "not_found"
+    assert (await other.well("GET", PATH))["items"] == []
+    assert await fan.ask("DELETE", f"{PATH}/{wishes[0]['id']}") == (204, None)
+    await fan.well("POST", PATH, {"title": "One more"}, status=201)
+    assert len((await fan.well("GET", PATH))["items"]) == most
+
+
+async def test_who_may_not_and_when_it_is_too_late(
+    people: People, fan: Person, moderator: Person, show: Show, theatre: Theatre
+) -> None:
+    """Strangers, the banned, a song that is there, nonsense; a show that is locked, over or cancelled."""
+    assert await people.nobody().refused("POST", PATH, {"title": "x"}) == "unauthenticated"
+    assert await fan.refused("POST", PATH, {"title": "song 0"}) == "conflict"
+    for title in ("", "   ", "x" * 201):
+        assert await fan.refused("POST", PATH, {"title": title}) == "bad_request"
+    assert await fan.refused("POST", "/api/shows/99/suggestions", {"title": "x"}) == "not_found"
+    for method, path in (("GET", STAFF), ("POST", f"{STAFF}/1")):
+        assert await fan.refused(method, path, {"decision": "approve"}) == "forbidden"
+    assert await moderator.refused("POST", f"{STAFF}/99", {"decision": "approve"}) == "not_found"
+    wish = await fan.well("POST", PATH, {"title": "Early"}, status=201)
+    body = {"kind": "write", "reason": "Nonsense"}
+    await moderator.well("POST", f"/api/admin/users/{fan.id}/bans", body, status=201)
+    assert await fan.refused("POST", PATH, {"title": "Late"}) == "forbidden"
+    late = await people.person()
+    for change, code in (
+        ("is_locked = true", "locked"), ("is_locked = false, status = 'cancelled'", "closed"),
+        ("status = 'live', closes_at = now()", "closed"), ("finalised_at = now()", "closed"),
+    ):  # fmt: skip
+        await theatre.sql.execute(f"update shows set {change} where id = 7")
+        assert await late.refused("POST", PATH, {"title": "Late"}) == code
+    assert await moderator.refused("POST", f"{STAFF}/{wish['id']}", {"decision": "approve"}) == "conflict"
+    assert (await fan.well("GET", PATH))["items"][0]["status"] == "pending"
