@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.catalog.window import VotingState, voting_state
+from server.catalog.window import VotingState, instant_of, voting_state
 from server.clock import Clock
 from server.errors import Refused, StoreConflict
 from server.protocol.codes import Code
@@ -31,7 +32,10 @@ VOTES_PER_USER_MAX = 1_000_000
 WINDOW_YEARS_MAX = 10
 
 Status = Literal["upcoming", "live", "finished", "cancelled"]
-Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+When = Annotated[
+    dt.datetime,
+    msgspec.Meta(description="With an offset, or without one as the clocks at the show read: `2026-11-25T20:00:00`."),
+]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX)]
 Revision = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]
 
@@ -43,8 +47,8 @@ class ShowChange(msgspec.Struct, frozen=True, kw_only=True):
     may not any more is taken off at once.
     """
 
-    opens_at: Instant | msgspec.UnsetType = msgspec.UNSET
-    closes_at: Instant | msgspec.UnsetType = msgspec.UNSET
+    opens_at: When | msgspec.UnsetType = msgspec.UNSET
+    closes_at: When | msgspec.UnsetType = msgspec.UNSET
     is_locked: bool | msgspec.UnsetType = msgspec.UNSET
     status: Status | msgspec.UnsetType = msgspec.UNSET
     results: Results | msgspec.UnsetType = msgspec.UNSET
@@ -63,7 +67,7 @@ class LockBody(msgspec.Struct, frozen=True):
 class ReopenBody(msgspec.Struct, frozen=True):
     """Until when voting is to go on, and why it was opened again."""
 
-    closes_at: Instant
+    closes_at: When
     reason: Reason
 
 
@@ -75,7 +79,7 @@ class PlayedBody(msgspec.Struct, frozen=True):
 
 
 class DirectedShow(msgspec.Struct, frozen=True, kw_only=True):
-    """A show as staff have set it."""
+    """A show as staff have set it; `opens_local` and `closes_local` are what the clocks at the show read then."""
 
     id: int
     revision: int
@@ -83,6 +87,9 @@ class DirectedShow(msgspec.Struct, frozen=True, kw_only=True):
     voting: VotingState
     opens_at: str
     closes_at: str
+    time_zone: str
+    opens_local: str
+    closes_local: str
     is_locked: bool
     is_final: bool
     results: Results
@@ -155,8 +162,6 @@ class DirectionRoutes:
 
     async def post_reopen(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/reopen`."""
-        if call.body.closes_at <= self._now():
-            raise Refused(Code.BAD_REQUEST, "`closes_at` has passed already.")
         fields = {"closes_at": call.body.closes_at, "is_locked": False, "is_final": False}
         return await self._change(call, "show.reopen", fields, reason=call.body.reason)
 
@@ -180,11 +185,14 @@ class DirectionRoutes:
             before = await lock_show(connection, wanted)
             if revision is not None and revision != before["revision"]:
                 raise Refused(Code.CONFLICT, "Somebody else has changed this show. Look at it again.")
+            fields |= _instants(fields, before["time_zone"])
             after = {**before, **fields}
+            if action == "show.reopen" and after["closes_at"] <= self._now():
+                raise Refused(Code.BAD_REQUEST, "`closes_at` has passed already.")
             self._check(before, after)
             changed = {name: value for name, value in fields.items() if value != before[name]}
             if changed:
-                columns = {name: value for name, value in after.items() if name != "revision"}
+                columns = {name: value for name, value in after.items() if name not in ("revision", "time_zone")}
                 try:
                     await queries.change_show(connection, **columns)
                 except StoreConflict as error:
@@ -207,8 +215,10 @@ class DirectionRoutes:
             status=show["status"], opens_at=show["opens_at"], closes_at=show["closes_at"], is_locked=show["is_locked"],
             is_final=show["is_final"], now=self._now(),
         )  # fmt: skip
+        zone = ZoneInfo(show["time_zone"])
         instants = {name: iso(show[name]) for name in ("opens_at", "closes_at")}
-        return Answer(document=DirectedShow(voting=voting, **{**show, **instants}))
+        local = {name: show[f"{name[:-6]}_at"].astimezone(zone).isoformat() for name in ("opens_local", "closes_local")}
+        return Answer(document=DirectedShow(voting=voting, **{**show, **instants, **local}))
 
     def _now(self) -> dt.datetime:
         return from_ms(self._clock.now_ms())
@@ -236,6 +246,14 @@ async def log_act(connection: Connection, call: Call, action: str, show_id: int,
         subject=f"show:{show_id}",
         detail=msgspec.json.encode(detail).decode(),
     )
+
+
+def _instants(fields: dict[str, Any], time_zone: str) -> dict[str, dt.datetime]:
+    """The fields that are times, as instants."""
+    try:
+        return {name: instant_of(said, time_zone) for name, said in fields.items() if isinstance(said, dt.datetime)}
+    except (ValueError, OverflowError) as error:
+        raise Refused(Code.BAD_REQUEST, f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
 
 def _told(value: Any) -> Any:

@@ -15,7 +15,7 @@ select p.shard
 -- gives: 0..1 row, held until the transaction ends
 -- locks: that row of shows
 select id, revision, status::text as status, opens_at, closes_at, is_locked, finalised_at is not null as is_final,
-       votes_per_user_max, results::text as results
+       votes_per_user_max, results::text as results, time_zone
   from shows
  where id = :id::bigint or slug = :slug::text
    for update;

@@ -5,12 +5,30 @@ The vote script decides for each cast (server/voting); this says the same from t
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from server.protocol.instants import ms_of
 
 VotingState = Literal["open", "locked", "closed", "final"]
+
+
+def instant_of(said: datetime, time_zone: str) -> datetime:
+    """The instant that staff means: with an offset it says itself, without one it is what the clocks at the show read.
+
+    Takes:  time_zone, of the show (IANA)
+    Raises: ValueError: the clocks skip this time, or read it twice; both on a night when they are changed
+    """
+    if said.tzinfo is not None:
+        return said.astimezone(UTC)
+    zone = ZoneInfo(time_zone)
+    first, second = (said.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(zone).replace(tzinfo=None) != said:
+        raise ValueError(f"{said.isoformat()} does not exist in {time_zone}: the clocks go past it")
+    if first != second:
+        raise ValueError(f"{said.isoformat()} comes twice in {time_zone}; say which by an offset")
+    return first
 
 
 def voting_state(

@@ -134,7 +134,9 @@ async def test_a_window_that_cannot_be(boss: Person, show: Show) -> None:
     for body in (
         {"opens_at": in_s(600), "closes_at": in_s(500)},
         {"opens_at": in_s(86_400)},
-        {"closes_at": "2030-01-01T00:00:00"},
+        {"closes_at": "2030-03-10T02:30:00"},  # skipped where the show is
+        {"closes_at": "2030-11-03T01:30:00"},  # comes twice
+        {"closes_at": "9999-12-31T23:59:59"},
         {"closes_at": in_s(86_400 * 366 * 11)},
         {"votes_per_user_max": 0},
         {"status": "asleep"},
@@ -188,3 +190,15 @@ async def test_fans_may_do_nothing_of_it(people: People, show: Show) -> None:
         ("POST", "/reopen", {"closes_at": in_s(60), "reason": "x"}), ("POST", "/played", {"song": 1, "played": True}),
     ):  # fmt: skip
         assert await fan.refused(method, f"/api/admin/shows/7{path}", body) == "forbidden"
+
+
+async def test_a_window_is_what_the_clocks_at_the_show_read(boss: Person, show: Show, theatre: Theatre) -> None:
+    """Without an offset it is the show's zone, on either side of the change of clocks; the answer says both."""
+    year = dt.datetime.now(dt.UTC).year + 1
+    body = {"opens_at": f"{year}-01-15T20:00:00", "closes_at": f"{year}-07-15T20:00:00"}
+    answer = await boss.well("PATCH", "/api/admin/shows/7", body)
+    assert (answer["opens_at"], answer["closes_at"]) == (f"{year}-01-16T01:00:00Z", f"{year}-07-16T00:00:00Z")
+    assert (answer["opens_local"], answer["closes_local"]) == (
+        f"{year}-01-15T20:00:00-05:00", f"{year}-07-15T20:00:00-04:00",
+    )  # fmt: skip
+    assert answer["time_zone"] == "America/New_York"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.catalog.shows import StatusRow
-from server.catalog.window import next_change_ms, voting_state
+from server.catalog.window import instant_of, next_change_ms, voting_state
 from server.protocol.instants import from_ms, from_us, iso, ms_of, us_of
 
 OPENS = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)
@@ -142,3 +143,47 @@ def test_whole_seconds_have_no_fraction() -> None:
     assert iso(OPENS) == "2026-11-01T20:00:00Z"
     assert iso(OPENS + timedelta(milliseconds=7)) == "2026-11-01T20:00:00.007Z"
     assert iso(None) is None
+
+
+ZONES = st.sampled_from(
+    ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo"]
+)
+
+
+@given(st.datetimes(datetime.fromisoformat("2020-01-01"), datetime.fromisoformat("2035-01-01")), ZONES)
+def test_a_local_time_is_the_only_instant_whose_clocks_read_so(said: datetime, zone: str) -> None:
+    """What the clocks at the show read at the instant is what was said; refused is what they never read, or read twice."""
+    offsets = {instant.astimezone(ZoneInfo(zone)).utcoffset() for instant in _around(said)}
+    readings = [
+        instant
+        for instant in {(said - offset).replace(tzinfo=UTC) for offset in offsets if offset is not None}
+        if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == said
+    ]
+    try:
+        assert [instant_of(said, zone)] == readings
+    except ValueError:
+        assert len(readings) != 1
+
+
+def _around(said: datetime) -> list[datetime]:
+    return [said.replace(tzinfo=UTC) + timedelta(days=days) for days in (-2, -1, 0, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("said", "instant"),
+    [
+        ("2026-11-25T20:00:00", "2026-11-26T01:00:00+00:00"),
+        ("2026-07-25T20:00:00", "2026-07-26T00:00:00+00:00"),
+        ("2026-11-25T20:00:00+01:00", "2026-11-25T19:00:00+00:00"),
+        ("2026-03-08T02:30:00", "does not exist"),
+        ("2026-11-01T01:30:00", "comes twice"),
+        ("2026-11-01T01:30:00-05:00", "2026-11-01T06:30:00+00:00"),
+    ],
+)
+def test_what_the_clocks_in_new_york_read(said: str, instant: str) -> None:
+    """Winter, summer, an offset; the hour that is skipped, the one that comes twice, and that one with an offset."""
+    if instant.startswith("20"):
+        assert instant_of(datetime.fromisoformat(said), "America/New_York") == datetime.fromisoformat(instant)
+    else:
+        with pytest.raises(ValueError, match=instant):
+            instant_of(datetime.fromisoformat(said), "America/New_York")
