@@ -1,4 +1,4 @@
-/** The HTTP side: five reads, one sign-in, and one error type shared with the websocket. */
+/** The HTTP side: six reads, one suggestion, signing in and out, and one error type shared with the websocket. */
 
 const TIMEOUT_MS = 15_000;
 const PAGE_COUNT = 24;
@@ -49,6 +49,11 @@ export const fetchShow = (ref) => call(`/api/shows/${encodeURIComponent(ref)}`);
 export const fetchGoing = (show) => call(`/api/shows/${show}/attendance`);
 
 export const fetchFollowing = (artist) => call(`/api/artists/${artist}/follow`);
+
+export const fetchSuggestions = (show) => call(`/api/shows/${show}/suggestions`);
+
+export const suggest = (show, title) =>
+  call(`/api/shows/${show}/suggestions`, { method: "POST", body: JSON.stringify({ title }) });
 
 /** Anonymous sign-in; the answer's cookie names the visitor from then on. */
 export const signIn = () => call("/api/session", { method: "POST", body: JSON.stringify({ keep: true }) });

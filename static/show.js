@@ -2,6 +2,7 @@
 import { createBoard } from "./board.js";
 import { remainingOf, totalOf, votingOf, waitingCountOf } from "./derive.js";
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
+import { createSuggest } from "./suggest.js";
 import * as words from "./words.js";
 
 const ORDERS = [["votes", "By votes"], ["setlist", "Setlist order"]];
@@ -42,6 +43,8 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orders);
   const board = createBoard({ onVote, tools: orderGroup });
 
+  const suggest = createSuggest();
+
   const skeleton = h("div", { class: "rows", "aria-hidden": "true" },
     ...Array.from({ length: 8 }, () => h("div", { class: "row skeleton" })));
   const problemText = h("p");
@@ -53,7 +56,7 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
     heading, bill, name, where, when, crowd, windowBox);
-  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element);
+  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element, suggest.element);
   const element = h("div", { class: "page show" }, panel, content);
   let wasOpen = false;
 
@@ -62,12 +65,12 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
     heading,
     held: board.held,
     idle_ms: board.idle_ms,
-    update({ show, sort, skew_ms }, local_ms) {
+    update({ show, sort, skew_ms, user }, local_ms) {
       const isReady = show.phase === "ready";
       const isBroken = show.phase === "error" || show.phase === "missing";
       setHidden(skeleton, show.phase !== "loading");
       setHidden(problem, !isBroken);
-      for (const part of [toolbar, windowBox, crowd, board.element]) setHidden(part, !isReady);
+      for (const part of [toolbar, windowBox, crowd, board.element, suggest.element]) setHidden(part, !isReady);
       setHidden(waiting, true);
       setHidden(hidden, true);
       if (isBroken) {
@@ -120,6 +123,7 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
       const isClosing = wasOpen && voting !== "open" && board.element.contains(focused);
       wasOpen = voting === "open";
       board.update(show, voting);
+      suggest.update(show, voting, user?.id ?? null);
       if (isClosing) windowText.focus({ preventScroll: true });
     },
   };

@@ -121,6 +121,20 @@ export const HIDDEN = {
   after_closing: "The counts are kept back until the result is final.",
 };
 
+export const SUGGESTION = { pending: "Waiting", approved: "In the set", declined: "Declined" };
+
+/** Why a suggestion was not taken; a conflict is explained by the server. */
+export function suggestionFailure({ code, message }) {
+  switch (code) {
+    case "conflict":
+    case "forbidden": return message;
+    case "closed": return "Voting is over, and so are suggestions.";
+    case "locked": return "Voting is paused, and so are suggestions.";
+    case "bad_request": return "That is no title.";
+    default: return failure(code);
+  }
+}
+
 /** @param {{going: number|null, watching: number|null, followers: number|null}} crowd */
 export function crowdLine({ going, watching }) {
   return [going !== null && `${count(going)} going`, watching !== null && `${count(watching)} watching`]

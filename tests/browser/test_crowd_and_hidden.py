@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -89,3 +90,27 @@ async def test_counts_that_are_taken_away_and_come_with_the_result(
     await sql.execute("update shows set closes_at = now() where id = $1", show.id)
     await mine.counts(song, 1, 0)
     await expect(mine.page.locator(".hidden-counts")).to_be_hidden()
+
+
+async def test_a_song_that_is_missing(node: Node, fan: OpenFan, database_url: str, sql: Any) -> None:
+    """Suggested by somebody who never voted, said to wait; one that is there is explained; over with the voting."""
+    (show,) = await make_shows(database_url)
+    visitor = await fan()
+    visitor.may_complain = re.compile("401|409")  # Chromium writes refusals to the console
+    mine = await visitor.open_show(show.id)
+    title = mine.page.get_by_role("textbox", name="Title of a song")
+    outcome = mine.page.locator(".suggest-outcome")
+    await title.fill("Song 1")
+    await title.press("Enter")
+    await expect(outcome).to_contain_text("Song 1 is in this show already")
+    await title.fill("Encore")
+    await mine.page.get_by_role("button", name="Suggest").tap()
+    await expect(outcome).to_have_text("Thank you. Encore waits for the moderators.")
+    await expect(title).to_have_value("")
+    await expect(mine.page.locator(".suggest-list")).to_have_text("EncoreWaiting")
+    assert await sql.fetchval("select count(*) from song_suggestions where title = 'Encore'") == 1
+    await sql.execute("update song_suggestions set status = 'declined', decided_at = now(), reason = 'Never played'")
+    await mine.page.reload()
+    await expect(mine.page.locator(".suggest-list")).to_have_text("EncoreDeclinedNever played")
+    await sql.execute("update shows set closes_at = now() where id = $1", show.id)
+    await expect(title).to_be_hidden()
