@@ -34,7 +34,10 @@ WINDOW_YEARS_MAX = 10
 Status = Literal["upcoming", "live", "finished", "cancelled"]
 When = Annotated[
     dt.datetime,
-    msgspec.Meta(description="With an offset, or without one as the clocks at the show read: `2026-11-25T20:00:00`."),
+    msgspec.Meta(
+        description="With an offset, or without one as the clocks at the show read: `2026-11-25T20:00:00`.",
+        extra_json_schema={"format": "date-time"},
+    ),
 ]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX)]
 Revision = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]

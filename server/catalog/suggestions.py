@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from server.catalog.directing import Reason, lock_show, log_act
+from server.catalog.directing import REASON_CHARS_MAX, lock_show, log_act
 from server.catalog.editing import NewSetSong, Revise, Title, add_song, revise_now
 from server.clock import Clock
 from server.errors import Refused
@@ -86,7 +86,7 @@ class SuggestionDecision(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the song comes into the show; `setlist` null: into the first predicted set. `reason` is told to the fans."""
 
     decision: Literal["approve", "decline"]
-    reason: Reason | Literal[""] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)] = ""
     setlist: Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)] | None = None
 
 

@@ -25,6 +25,8 @@ Answer = TypeVar("Answer")
 
 # How long a request is tried, over losses of the connection and refusals that pass.
 REQUEST_TIMEOUT_S = 30.0
+# The server pings after 25 s; a phone that has lost its signal is told by nobody.
+QUIET_S = 30.0
 # A whole hall that is taken off a channel must not ask again at once.
 ASK_AGAIN_MAX_S = 2.0
 
@@ -412,6 +414,8 @@ class Client:
 
 class _Live(Line):
     """The client's line; a line counts its losses, and is its own count here."""
+
+    quiet_s = QUIET_S
 
     def __init__(self, url: str, token: str | None, rng: Random, client: Client) -> None:
         super().__init__(url, token, rng, self)

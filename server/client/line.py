@@ -49,7 +49,11 @@ class Line(WSListener):
 
     Takes:  url, of the websocket; token, None for a reader; rng, for the jitter of coming back
     Owns:   at most one transport and at most one task that brings it back
+    quiet_s: after so long without a frame the other side is asked whether it is there, and given up when it is silent for
+             as long again; None: never, a crowd must not ping
     """
+
+    quiet_s: float | None = None
 
     def __init__(self, url: str, token: str | None, rng: Random, counts: LineCounts) -> None:
         self.token = token
@@ -106,6 +110,9 @@ class Line(WSListener):
                 self._url,
                 extra_headers={"Sec-WebSocket-Protocol": wire.SUBPROTOCOL},
                 websocket_handshake_timeout=CONNECT_TIMEOUT_S,
+                enable_auto_ping=self.quiet_s is not None,
+                auto_ping_idle_timeout=self.quiet_s or 0.0,
+                auto_ping_reply_timeout=self.quiet_s or 0.0,
             ),
             CONNECT_TIMEOUT_S,
         )

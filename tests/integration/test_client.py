@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.app import Node
-from server.client.client import Client, Closed, Update
+from server.client.client import Client, Closed, Update, _Live
 from server.errors import Refused
 from server.live.connection import EXPIRY_NOTICE_MS
 from server.people.sessions import mint_token, verify_token
@@ -189,3 +189,17 @@ async def test_a_watch_that_begins_while_the_line_is_opened(node: Node, theatre:
                 await asyncio.sleep(0.01)
             assert (await anext(second)).channel == "status:7"
             assert (await opening).channel == "votes:7"
+
+
+async def test_silence_is_found_out(node: Node, theatre: Theatre, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network takes every packet and says nothing: the client asks, gives up, and comes back by itself."""
+    monkeypatch.setattr(_Live, "quiet_s", 0.2)
+    async with TcpProxy.running(node.port) as proxy, Client(proxy.url) as client, Client(node.url) as other:
+        seen = Follower(client.watch("votes:7"))
+        await seen.until("votes:7", total=0)
+        proxy.vanish()
+        proxy.down.resume()
+        proxy.up.resume()
+        await other.sign_in()
+        await other.cast(7, {show.first: "up"})
+        await seen.until("votes:7", total=1)
