@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from server.client import wire
+from server.client.answers import Ballot, Closed, MarkReceipt, Receipt, Update, merged
 from server.client.line import Line, websocket_url
 from server.client.web import Show, Web
 from server.errors import MysetlistError, Refused
@@ -29,41 +30,6 @@ REQUEST_TIMEOUT_S = 30.0
 QUIET_S = 30.0
 # A whole hall that is taken off a channel must not ask again at once.
 ASK_AGAIN_MAX_S = 2.0
-
-
-class Closed(MysetlistError):
-    """The connection ended for good: closed by us, or the server said not to return; one line."""
-
-
-class Update(msgspec.Struct, frozen=True):
-    """A channel's whole state as of position `at`; its fields are those of the AsyncAPI document."""
-
-    channel: str
-    at: int
-    state: Mapping[str, Any]
-
-
-class Receipt(msgspec.Struct, frozen=True):
-    """A cast was taken. ballot: setlist song -> up or down; remaining: votes left in the show, None: no limit."""
-
-    at: int
-    durability: str
-    ballot: dict[int, str]
-    remaining: int | None = None
-
-
-class MarkReceipt(msgspec.Struct, frozen=True):
-    """Going or following was taken, at this position of the log."""
-
-    at: int
-    durability: str
-
-
-class Ballot(msgspec.Struct, frozen=True):
-    """One's own choices in a show, setlist song -> up or down, and how many more it allows, None: no limit."""
-
-    ballot: dict[int, str]
-    remaining: int | None = None
 
 
 class _Joined(msgspec.Struct):
@@ -294,7 +260,7 @@ class Client:
         name, at = push.pop("ch"), push.pop("at")
         held = self._held.get(name)
         if held is not None and at >= held.at:
-            self._hold(Update(name, at, _merged(name, held.state, push)))
+            self._hold(Update(name, at, merged(name, held.state, push)))
 
     def take_notice(self, message: wire.Inbound) -> None:
         """What nobody asked for."""
@@ -450,14 +416,3 @@ class _Live(Line):
 
     def finished(self) -> None:
         self._client.is_over("the server said not to return")
-
-
-def _merged(name: str, state: Mapping[str, Any], push: dict[str, Any]) -> dict[str, Any]:
-    """The whole state after a push: of `votes:` it holds the changed songs, of `activity` the new events."""
-    kind = name.partition(":")[0]
-    if kind == "votes":
-        rows = {row[0]: row for row in state["tally"]} | {row[0]: row for row in push["tally"]}
-        return push | {"tally": list(rows.values())}
-    if kind == "activity" and not push.get("gap"):
-        return push | {"events": [*state["events"], *push["events"]][-wire.ACTIVITY_EVENTS_MAX :]}
-    return push

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.app import Node
-from server.client.client import Client, Closed, Update, _Live
+from server.client.answers import Closed, Update
+from server.client.client import Client, _Live
 from server.errors import Refused
 from server.live.connection import EXPIRY_NOTICE_MS
 from server.people.sessions import mint_token, verify_token
