@@ -141,8 +141,8 @@ class DirectionRoutes:
 
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/admin/shows/{show}`."""
-        async with self._db.transaction() as connection:
-            return self._answer(await lock_show(connection, call.reference("show")))
+        async with self._db.connection() as connection:
+            return self._answer(await _fetch_show(connection, call.reference("show")))
 
     async def patch_show(self, call: Call) -> Answer:
         """`PATCH /api/admin/shows/{show}`."""
@@ -177,7 +177,7 @@ class DirectionRoutes:
             if await queries.mark_played(connection, show_id=show["id"], id=song, is_played=call.body.played) is None:
                 raise Refused(Code.NOT_FOUND, f"Song {song} is not in a setlist of this show.")
             await log_act(connection, call, "show.played", show["id"], {"song": song, "played": call.body.played})
-            return self._answer(await lock_show(connection, wanted))
+            return self._answer(await _fetch_show(connection, wanted))
 
     async def _change(
         self, call: Call, action: str, fields: dict[str, Any], *, revision: int | None = None, reason: str | None = None
@@ -202,7 +202,7 @@ class DirectionRoutes:
                     raise Refused(Code.CONFLICT, f"This breaks the rule {error.constraint}.") from error
                 detail = {name: [_told(before[name]), _told(value)] for name, value in changed.items()}
                 await log_act(connection, call, action, before["id"], detail | ({"reason": reason} if reason else {}))
-            return self._answer(await lock_show(connection, wanted))
+            return self._answer(await _fetch_show(connection, wanted))
 
     def _check(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         if after["opens_at"] >= after["closes_at"]:
@@ -234,7 +234,12 @@ async def lock_show(connection: Connection, wanted: Reference) -> dict[str, Any]
     Locks:  its shard's row of log_positions, then its own
     """
     await queries.hold_shard(connection, id=wanted.id, slug=wanted.slug)
-    row = await queries.lock_show(connection, id=wanted.id, slug=wanted.slug)
+    await queries.hold_show(connection, id=wanted.id, slug=wanted.slug)
+    return await _fetch_show(connection, wanted)
+
+
+async def _fetch_show(connection: Connection, wanted: Reference) -> dict[str, Any]:
+    row = await queries.directed_show(connection, id=wanted.id, slug=wanted.slug)
     if row is None:
         raise Refused(Code.NOT_FOUND, "No such show.")
     return dict(row)

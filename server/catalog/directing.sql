@@ -10,15 +10,18 @@ select p.shard
                    where s.id = :id::bigint or s.slug = :slug::text)
    for update;
 
--- name: lock_show^
+-- name: hold_show$
 -- takes: id bigint or null, slug text or null; exactly one is given
--- gives: 0..1 row, held until the transaction ends
--- locks: that row of shows
+-- locks: that row of shows, until the transaction ends
+select id from shows where id = :id::bigint or slug = :slug::text for update;
+
+-- name: directed_show^
+-- takes: id bigint or null, slug text or null; exactly one is given
+-- gives: 0..1 row
 select id, revision, status::text as status, opens_at, closes_at, is_locked, finalised_at is not null as is_final,
        votes_per_user_max, results::text as results, time_zone
   from shows
- where id = :id::bigint or slug = :slug::text
-   for update;
+ where id = :id::bigint or slug = :slug::text;
 
 -- name: change_show!
 -- takes: id, and everything as it is to be

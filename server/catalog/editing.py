@@ -109,7 +109,7 @@ class EditingRoutes:
         async with self._db.transaction() as connection:
             show = await lock_show(connection, call.reference("show"))
             added = await add_song(connection, show, body)
-            await log_act(connection, call, "show.song_added", show["id"], _told(added))
+            await log_act(connection, call, "show.song_added", show["id"], msgspec.structs.asdict(added))
         await revise_now(self._revise, show["id"])
         return Answer(document=added)
 
@@ -132,7 +132,7 @@ class EditingRoutes:
                 id=before["id"], setlist=before["setlist_id"], song=before["song_id"], title=before["title"],
                 position=position, note=note,
             )  # fmt: skip
-            await log_act(connection, call, "show.song_changed", show["id"], _told(after))
+            await log_act(connection, call, "show.song_changed", show["id"], msgspec.structs.asdict(after))
         return Answer(document=after)
 
     async def delete_song(self, call: Call) -> Answer:
@@ -213,7 +213,3 @@ def _refuse_final(show: dict[str, Any], set_: Any) -> None:
     """What was played may be written down afterwards; what was voted on may not be changed any more."""
     if show["is_final"] and set_["type"] == "predicted":
         raise Refused(Code.CONFLICT, "The result is final. Reopen the show to change what is voted on.")
-
-
-def _told(song: EditedSong) -> dict[str, Any]:
-    return msgspec.structs.asdict(song)

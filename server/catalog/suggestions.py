@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from server.catalog.directing import REASON_CHARS_MAX, lock_show, log_act
 from server.catalog.editing import NewSetSong, Revise, Title, add_song, revise_now
+from server.catalog.shows import find_show
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
@@ -20,9 +21,6 @@ from server.protocol.parameters import PageQuery, Reference
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.queries import load_queries
-
-if TYPE_CHECKING:
-    from server.store.database import Connection
 
 queries = load_queries(Path(__file__).with_name("suggestions.sql"))
 
@@ -155,7 +153,7 @@ class SuggestionRoutes:
     async def get_own(self, call: Call) -> Answer:
         """`GET /api/shows/{show}/suggestions`."""
         async with self._requests.acting(call.identity) as connection:
-            show = await _find_show(connection, call.reference("show"))
+            show = await find_show(connection, call.reference("show"))
             rows = queries.own_suggestions(connection, show_id=show["id"], user_id=call.user.user_id)
             return Answer(document=OwnSuggestions([_suggestion(row) async for row in rows]))
 
@@ -164,7 +162,7 @@ class SuggestionRoutes:
         title, user_id = call.body.title.strip(), call.user.user_id
         async with self._requests.acting(call.identity) as connection:
             await self._admit(connection, user_id, "write", "all")
-            show = await _find_show(connection, call.reference("show"))
+            show = await find_show(connection, call.reference("show"))
             self._refuse_over(show)
             mine = {"show_id": show["id"], "user_id": user_id}
             before = await queries.own_suggestion_of_title(connection, title=title, **mine)
@@ -188,7 +186,7 @@ class SuggestionRoutes:
         """`DELETE /api/shows/{show}/suggestions/{suggestion}`."""
         number = call.id("suggestion")
         async with self._requests.acting(call.identity) as connection:
-            show = await _find_show(connection, call.reference("show"))
+            show = await find_show(connection, call.reference("show"))
             gone = await queries.delete_suggestion(connection, id=number, show_id=show["id"], user_id=call.user.user_id)
         if gone is None:
             raise Refused(Code.NOT_FOUND, "No such suggestion of yours that waits.")
@@ -245,13 +243,6 @@ class SuggestionRoutes:
             raise Refused(Code.CLOSED, "Voting for this show is closed, and so are suggestions.")
         if show["is_locked"]:
             raise Refused(Code.LOCKED, "Voting for this show is locked, and so are suggestions.")
-
-
-async def _find_show(connection: Connection, wanted: Reference) -> Any:
-    row = await queries.show_for_suggestions(connection, id=wanted.id, slug=wanted.slug)
-    if row is None:
-        raise Refused(Code.NOT_FOUND, "No such show.")
-    return row
 
 
 def _suggestion(row: Any) -> Suggestion:

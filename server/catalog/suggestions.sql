@@ -1,11 +1,5 @@
 -- Songs that fans suggest for a show.
 
--- name: show_for_suggestions^
--- takes: id bigint or null, slug text or null; exactly one is given
--- gives: 0..1 row: whether voting goes on, or is still to come
-select id, is_locked, status::text as status, closes_at, finalised_at is not null as is_final
-  from shows where id = :id::bigint or slug = :slug::text;
-
 -- name: song_in_show^
 -- takes: show_id, title
 -- gives: 0..1 row: the song of a predicted set that has this title, however it is written

@@ -105,7 +105,7 @@ class Client:
     async def close(self) -> None:
         """Hangs up; watches and requests under way end with Closed."""
         self._line.close()
-        self._end("closed by us")
+        self.is_over("closed by us")
         tasks = [*self._tasks, *([] if self._opening is None else [self._opening])]
         for task in tasks:
             task.cancel()
@@ -226,7 +226,7 @@ class Client:
                         raise
                     await asyncio.sleep(error.retry_after_ms / 1000 * (1 + self._rng.random()))
                     continue
-                return msgspec.json.decode(msgspec.json.decode(reply, type=_Reply).ok, type=answer, strict=False)
+                return _ok(reply, answer)
 
     # ── what the line tells
 
@@ -241,9 +241,7 @@ class Client:
     def take_states(self, reply: bytes) -> None:
         """The reply to a subscribe; a state that has not changed is left out of it."""
         again = []
-        for name, joined in msgspec.json.decode(
-            msgspec.json.decode(reply, type=_Reply).ok, type=_Channels
-        ).channels.items():
+        for name, joined in _ok(reply, _Channels).channels.items():
             if joined.error is not None:
                 self._held.pop(name, None)
                 if joined.error.retry_after_ms is None:
@@ -286,7 +284,10 @@ class Client:
 
     def is_over(self, reason: str) -> None:
         """The line will not come back."""
-        self._end(reason)
+        self._line.why_finished = self._line.why_finished or reason
+        self._ready.set()
+        for watch in self._watches:
+            watch.fail(Closed(f"The connection ended for good: {self._line.why_finished}."))
 
     # ── within
 
@@ -301,12 +302,6 @@ class Client:
         await self._ready.wait()
         if self._line.is_finished:
             raise Closed(f"The connection ended for good: {self._line.why_finished}.")
-
-    def _end(self, reason: str) -> None:
-        self._line.why_finished = self._line.why_finished or reason
-        self._ready.set()
-        for watch in self._watches:
-            watch.fail(Closed(f"The connection ended for good: {self._line.why_finished}."))
 
     def _hold(self, update: Update) -> None:
         self._held[update.channel] = update
@@ -376,6 +371,11 @@ class Client:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _ok(reply: bytes, answer: type[Answer]) -> Answer:
+    """What a reply holds."""
+    return msgspec.json.decode(msgspec.json.decode(reply, type=_Reply).ok, type=answer)
 
 
 class _Live(Line):

@@ -123,7 +123,8 @@ select w.id, w.revision,
 -- name: fetch_tally
 -- takes: show
 -- gives: every song's counts, with the show's total and the position of its shard in the same snapshot; none = no such show
-select p.position, w.vote_count as total, w.revision, results_audience(w.results, w.finalised_at) as audience, s.id, s.up_count, s.down_count
+select p.position, w.vote_count as total, w.revision, results_audience(w.results, w.finalised_at) as audience,
+       s.id, s.up_count, s.down_count
   from shows w
   join log_positions p on p.shard = w.id % :shard_count::int
   left join setlist_songs s on s.show_id = w.id
