@@ -18,7 +18,6 @@ from server.insight.trending import fetch_ranking
 from server.live.hub import Hub
 from server.live.presence import Ask, Presence
 from server.live.states import (
-    ACTIVITY_EVENTS_MAX,
     ActivityState,
     AttendanceState,
     DocumentState,
@@ -28,6 +27,7 @@ from server.live.states import (
     followers_document,
 )
 from server.people.crowds import fetch_followers, fetch_going
+from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from server.store.database import Database
 from server.voting.tallies import Tallies, Tally
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from server.client import wire
 from server.errors import MysetlistError
+from server.protocol.channels import ACTIVITY_EVENTS_MAX
 
 
 class Closed(MysetlistError):
@@ -53,5 +53,5 @@ def merged(name: str, state: Mapping[str, Any], push: dict[str, Any]) -> dict[st
         rows = {row[0]: row for row in state["tally"]} | {row[0]: row for row in push["tally"]}
         return push | {"tally": list(rows.values())}
     if kind == "activity" and not push.get("gap"):
-        return push | {"events": [*state["events"], *push["events"]][-wire.ACTIVITY_EVENTS_MAX :]}
+        return push | {"events": [*state["events"], *push["events"]][-ACTIVITY_EVENTS_MAX:]}
     return push

@@ -11,7 +11,6 @@ import orjson
 from server.errors import Refused
 
 SUBPROTOCOL = "mysetlist.v1"
-ACTIVITY_EVENTS_MAX = 50  # what `activity` keeps
 
 
 class Ok(msgspec.Struct, gc=False):

@@ -6,10 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
+from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from server.protocol.embargo import OPEN, Embargo
-
-# How many events `activity` keeps.
-ACTIVITY_EVENTS_MAX = 50
 
 Counts = Sequence[tuple[int, int, int]]
 

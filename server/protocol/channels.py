@@ -17,6 +17,8 @@ SUBJECTS: dict[str, str | None] = {
     "trending": None,
     "activity": None,
 }
+# How many events `activity` keeps.
+ACTIVITY_EVENTS_MAX = 50
 SHOW_KINDS = tuple(kind for kind, subject in SUBJECTS.items() if subject == "show")
 
 _NAMES = ", ".join(kind if subject is None else f"{kind}:<{subject}>" for kind, subject in SUBJECTS.items())

@@ -10,6 +10,7 @@ from server.app import Node
 from tests.support.booth import Booth
 from tests.support.desk import Desk
 from tests.support.mailing import Mailing
+from tests.support.people import People, Person
 from tests.support.post_office import PostOffice
 from tests.support.theatre import Theatre, running_node
 
@@ -26,6 +27,26 @@ async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
     """One whole node, ready."""
     async with running_node(database_url, redis_url) as running:
         yield running
+
+
+@pytest.fixture
+async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A second node beside the first."""
+    async with running_node(database_url, redis_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    """Fans and staff of the node."""
+    async with People.open(node, theatre) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def moderator(people: People) -> Person:
+    """A moderator at the node."""
+    return await people.person("moderator")
 
 
 @pytest.fixture

@@ -22,19 +22,6 @@ async def show(theatre: Theatre) -> Show:
 
 
 @pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Whoever asks the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def moderator(people: People) -> Person:
-    """A moderator at the node."""
-    return await people.person("moderator")
-
-
-@pytest.fixture
 async def boss(people: People) -> Person:
     """An administrator at the node."""
     return await people.person("admin")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,19 +21,6 @@ PATH = "/api/admin/shows/7/songs"
 async def show(theatre: Theatre) -> Show:
     """A show to vote on, in shard 7."""
     return await theatre.show(7)
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Whoever asks the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def moderator(people: People) -> Person:
-    """A moderator at the node."""
-    return await people.person("moderator")
 
 
 async def order(theatre: Theatre) -> list[tuple[int, int]]:

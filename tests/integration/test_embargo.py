@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -16,7 +15,7 @@ from tests.integration.test_live_events import asked
 from tests.support.people import People, Person
 from tests.support.reader import Reader
 from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, running_node, until
+from tests.support.theatre import Show, Theatre, until
 
 # Counts that stand nowhere by chance; the third is the score that follows from them.
 UP, DOWN = 79_190_003, 60_070_009
@@ -36,13 +35,6 @@ async def show(theatre: Theatre) -> Show:
 
 async def set_results(theatre: Theatre, results: str) -> None:
     await theatre.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Whoever asks the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 async def watching(node: Node, talker: Talker, person: Person, *channels: str) -> dict[str, Any]:
@@ -165,13 +157,6 @@ async def test_after_ones_own_vote(node: Node, theatre: Theatre, people: People,
         await talker.ok("unsubscribe", channels=["votes:7"])
         await talker.cast(7, (show.first, "none"))
         assert (await talker.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
-
-
-@pytest.fixture
-async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """A second node beside the first."""
-    async with running_node(database_url, redis_url) as running:
-        yield running
 
 
 async def test_a_new_rule_takes_watchers_off_on_every_node(

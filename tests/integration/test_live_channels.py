@@ -10,7 +10,7 @@ import redis.asyncio
 
 from server.app import Node
 from server.live.presence import NODES_KEY, TTL_MS
-from server.live.states import ACTIVITY_EVENTS_MAX
+from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from tests.support.talker import Talker
 from tests.support.theatre import Show, Theatre, running_node, until
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -14,13 +13,6 @@ from server.protocol.identity import COOKIE
 from tests.support.people import People, Person
 from tests.support.talker import Talker
 from tests.support.theatre import SECRET, Theatre, running_node, until
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 def by_header(person: Person) -> dict[str, Any]:

@@ -31,13 +31,6 @@ async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
         yield running
 
 
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
-
-
 async def page(url: str, method: str = "GET", **options: Any) -> tuple[int, str, str]:
     """What a browser without a cookie gets: status, content type, text."""
     async with aiohttp.ClientSession() as http, http.request(method, URL(url, encoded=True), **options) as response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,13 +20,6 @@ from tests.support.theatre import Theatre, running_node, until
 
 USERS = "/api/admin/users"
 REVIEWS = "/api/venues/hall/reviews"
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 async def _ban(moderator: Person, user: Person, kind: str, **fields: Any) -> int:

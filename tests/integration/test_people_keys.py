@@ -31,13 +31,6 @@ BAD_KEYS = (
 
 
 @pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def admin(people: People) -> Person:
     """Whoever makes the keys."""
     return await people.person("admin")

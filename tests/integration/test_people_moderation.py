@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,13 +18,6 @@ from tests.support.theatre import Theatre
 REVIEWS = "/api/venues/hall/reviews"
 QUEUE = "/api/admin/moderation"
 SPAM = "cheap tickets at www.example.org"
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 async def _review(author: Person, body: str, rating: int = 4) -> int:

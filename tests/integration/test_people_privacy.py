@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, get_args
 
 import aiohttp
@@ -76,13 +75,6 @@ LEFT_OUT = {
     "song_suggestions": {"folded"},  # only the title again
 }
 RENAMED = {"setlist_song_id": "song_id"}
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from server.app import Node
@@ -11,13 +9,6 @@ from server.errors import StoreError
 from server.people.profiles import queries
 from tests.support.people import People
 from tests.support.theatre import Theatre
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 async def test_a_new_fan_is_nobody_in_particular(people: People) -> None:

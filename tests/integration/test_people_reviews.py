@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,13 +13,6 @@ from tests.support.theatre import Theatre
 
 PATH = "/api/venues/hall/reviews"
 SPAM = "cheap tickets at www.example.org"
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 async def test_a_fan_has_one_review_of_a_venue(people: People) -> None:

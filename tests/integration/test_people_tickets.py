@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ from tests.support.theatre import Show, Theatre, running_node, until
 PATH = "/api/admin/shows/7/tickets"
 REDEEM = "/api/shows/7/ticket"
 VOTES = "/api/shows/7/votes"
-
-
-@pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
 
 
 @pytest.fixture

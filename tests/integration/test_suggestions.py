@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from server.app import Node
@@ -11,7 +9,7 @@ from server.protocol.limits import DEFAULT_LIMITS
 from tests.integration.test_catalog_directing import acts
 from tests.support.people import People, Person
 from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, running_node
+from tests.support.theatre import Show, Theatre
 
 PATH, STAFF = "/api/shows/7/suggestions", "/api/admin/suggestions"
 
@@ -23,29 +21,9 @@ async def show(theatre: Theatre) -> Show:
 
 
 @pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
-    """Whoever asks the node."""
-    async with People.open(node, theatre) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """A second node beside the first."""
-    async with running_node(database_url, redis_url) as running:
-        yield running
-
-
-@pytest.fixture
 async def fan(people: People) -> Person:
     """Somebody with wishes."""
     return await people.person()
-
-
-@pytest.fixture
-async def moderator(people: People) -> Person:
-    """A moderator at the node."""
-    return await people.person("moderator")
 
 
 async def test_a_wish_of_many_becomes_a_song_at_once(

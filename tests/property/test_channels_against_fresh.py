@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from server import feeds
 from server.app import Node
 from server.live import listener, presence
-from server.live.states import ACTIVITY_EVENTS_MAX
-from server.protocol.channels import SHOW_KINDS, parse_channel
+from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_channel
 from server.protocol.codes import CLOSE_DRAIN
 from server.voting import intake
 from tests.support.examples import play_examples
