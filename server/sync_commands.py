@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,8 +12,6 @@ from server.terminal import DataDir, progress_bars, run_to_end, settings_from
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from server.settings import Settings
 
 app = typer.Typer(help="The catalogue from elsewhere.", no_args_is_help=True)
 
@@ -71,28 +68,19 @@ def sync_artist(
     data_dir: DataDir = None,
 ) -> None:
     """Bring an artist in from MusicBrainz, with their ids at other services."""
-    from server.commands import database_for
+    from server.commands import providers_for
     from server.sync.artists import SyncedArtist
     from server.sync.artists import sync_artist as bring_in
-    from server.sync.clients.musicbrainz import open_musicbrainz
     from server.sync.report import artist_as_table
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> SyncedArtist:
         with progress_bars() as show:
-            async with (
-                database_for(settings) as database,
-                open_musicbrainz(settings.musicbrainz_api_url, database, contact=_contact(settings)) as source,
-            ):
-                return await bring_in(database, source, name, progress=show)
+            async with providers_for(settings) as (database, providers):
+                return await bring_in(database, providers.musicbrainz, name, progress=show)
 
     _print(artist_as_table(run_to_end(command())))
-
-
-def _contact(settings: Settings) -> str:
-    """Whom a provider may write to about our requests; MusicBrainz asks for it."""
-    return settings.public_url or settings.mail_from or socket.gethostname()
 
 
 def _print(table: Table) -> None:

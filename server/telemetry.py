@@ -102,6 +102,15 @@ LETTERS_DUE = Gauge(
 PROVIDER_REQUESTS = Counter(
     "mysetlist_provider_requests_total", "Questions to providers, by what became of them", ["service", "outcome"]
 )
+PROVIDER_SECONDS = Histogram(
+    "mysetlist_provider_seconds", "One question to a provider, until its answer", ["service"], buckets=_SECONDS
+)
+PROVIDER_CIRCUIT = Gauge(
+    "mysetlist_provider_circuit",
+    "1: this provider is not asked for a while, as this node last saw",
+    ["service"],
+    multiprocess_mode="livemax",
+)
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server could not be used at all")
 
 

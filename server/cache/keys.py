@@ -54,3 +54,9 @@ def answers_key(question: str) -> str:
 
 # Hash: user -> day << 30 | spent (days since 1970, UTC); not sharded, see docs/adr/0004.
 SPENT_KEY = "spent"
+
+
+def gate_keys(service: str, day: str) -> tuple[str, str, str]:
+    """A provider's gate (gate.lua): its state, the last turns given, the questions of a UTC day."""
+    tag = f"{{gate:{service}}}"
+    return f"{tag}:state", f"{tag}:turns", f"{tag}:day:{day}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import sys
@@ -15,11 +16,13 @@ import pytest
 import stamina
 from aiohttp import web
 
+from server.cache.connection import Connection
+from server.cache.gates import Gate, Quota
 from server.errors import ProviderError
 from server.store.database import Database
 from server.sync.artists import NotIdentified, SyncedArtist, sync_artist
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
-from server.sync.clients.provider import BODY_BYTES_MAX, RETRY_AFTER_S_MAX, Provider, _Busy, _wait_before_retry
+from server.sync.clients.provider import BODY_BYTES_MAX, Answer, Link, Provider
 from tests.support.clock import FakeClock
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
 
@@ -67,10 +70,24 @@ async def musicbrainz() -> AsyncIterator[MusicBrainz]:
 
 
 @pytest.fixture
-async def client(musicbrainz: MusicBrainz, database: Database) -> AsyncIterator[MusicBrainzClient]:
+async def valkey(redis_url: str) -> AsyncIterator[Connection]:
+    """Where questions are counted."""
+    connection = Connection(redis_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def link(musicbrainz: MusicBrainz, database: Database, valkey: Connection) -> Link:
+    """To a provider that may be asked as fast as one likes."""
+    return Link(musicbrainz.url, database, valkey.ask, FakeClock(), contact="", quota=Quota(1_000, 1.0))
+
+
+@pytest.fixture
+async def client(link: Link) -> AsyncIterator[MusicBrainzClient]:
     """A client in no hurry to be polite."""
-    async with httpx.AsyncClient(base_url=musicbrainz.url, follow_redirects=True) as http:
-        yield MusicBrainzClient(Provider("musicbrainz", http, database, FakeClock(), pace_s=0.0))
+    async with open_musicbrainz(link) as opened:
+        yield opened
 
 
 async def identities(sql: Any) -> list[tuple[Any, ...]]:
@@ -195,6 +212,7 @@ async def test_a_provider_in_trouble_is_asked_again_and_then_told(
     assert await client.fetch_artist(RADIOHEAD) is not None
     assert len(musicbrainz.asked) == 4
     await sql.execute("delete from external_cache")
+    await client.provider.gate.reopen()
     musicbrainz.faults.extend(fault() for _ in range(4))
     with pytest.raises(ProviderError, match=f"^musicbrainz: .*{reason}"):
         await client.fetch_artist(RADIOHEAD)
@@ -204,60 +222,57 @@ async def test_a_provider_in_trouble_is_asked_again_and_then_told(
 async def test_a_refusal_and_a_long_wait_are_not_tried_again(
     client: MusicBrainzClient, musicbrainz: MusicBrainz
 ) -> None:
-    """403 is no matter of patience; an hour's wait is told to whoever asked."""
+    """403 and an hour's wait are told to whoever asked, and to whoever asks meanwhile, without asking."""
     musicbrainz.faults.append(web.Response(status=403))
-    with pytest.raises(ProviderError, match="refused the question with 403"):
+    with pytest.raises(ProviderError, match="refused us with 403"):
         await client.fetch_artist(RADIOHEAD)
+    with pytest.raises(ProviderError, match="not asked: refused us with 403"):
+        await client.fetch_artist(RADIOHEAD)
+    await client.provider.gate.reopen()
     musicbrainz.faults.append(web.Response(status=503, headers={"Retry-After": "3600"}))
     with pytest.raises(ProviderError) as caught:
         await client.fetch_artist(RADIOHEAD)
     assert caught.value.retry_after_s == 3600
+    with pytest.raises(ProviderError, match="not asked: answered 503") as caught:
+        await client.fetch_artist(RADIOHEAD)
+    assert caught.value.retry_after_s is not None
+    assert 3590 < caught.value.retry_after_s <= 3600
     assert len(musicbrainz.asked) == 2
 
 
-async def test_a_wait_that_the_provider_names_is_kept(database: Database) -> None:
-    """Seconds and dates are understood, nonsense is not; what is short is waited for, what is long is not."""
+async def test_a_wait_that_the_provider_names_is_kept(
+    musicbrainz: MusicBrainz, database: Database, valkey: Connection
+) -> None:
+    """Seconds and dates are understood, by its clock when it tells it; nonsense is not. What is short is waited for."""
     clock = FakeClock(now_ms=1_800_000_000_000)  # Fri, 15 Jan 2027 08:00:00 GMT
-    async with httpx.AsyncClient() as http:
-        provider = Provider("musicbrainz", http, database, clock, pace_s=0.0)
-
-        def said(value: str) -> float | None:
-            return provider._retry_after_s(httpx.Response(503, headers={"Retry-After": value}))
-
-        assert [said("7"), said("Fri, 15 Jan 2027 08:00:09 GMT"), said("Fri, 15 Jan 2027 07:00:00 GMT")] == [
-            7.0,
-            9.0,
-            0.0,
-        ]
-        assert [said("soon"), said(""), said("-1")] == [None, None, None]
-    assert _wait_before_retry(_Busy("", 7.0)) == 7.0
-    assert _wait_before_retry(_Busy("")) is True
-    assert _wait_before_retry(_Busy("", RETRY_AFTER_S_MAX + 1)) is False
-    assert _wait_before_retry(ValueError()) is False
-
-
-async def test_requests_keep_their_distance(musicbrainz: MusicBrainz, database: Database) -> None:
-    """Of three questions in a row the second and the third wait a second each."""
-    clock = FakeClock()
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
-        clock.advance(seconds)
+        await valkey.ask([("DEL", "{gate:musicbrainz}:state")])
 
     async with httpx.AsyncClient(base_url=musicbrainz.url) as http:
-        client = MusicBrainzClient(Provider("musicbrainz", http, database, clock, pace_s=1.0, sleep=sleep))
-        for mbid in (RADIOHEAD, OTHER, NOBODY):
-            await client.fetch_artist(mbid)
-    assert waits == [1.0, 1.0]
+        gate = Gate("musicbrainz", Quota(1_000, 1.0), valkey.ask, clock)
+        provider = Provider(http, database, gate, clock, sleep=sleep)
+
+        def said(value: str, date: str = "") -> float | None:
+            return provider._retry_after_s(Answer("", 503, httpx.Headers({"Retry-After": value, "Date": date}), b""))
+
+        eight, past = "Fri, 15 Jan 2027 08:00:09 GMT", "Fri, 15 Jan 2027 07:00:00 GMT"
+        assert [said("7"), said(eight), said(past), said(eight, past)] == [7.0, 9.0, 0.0, 3609.0]
+        assert [said("soon"), said(""), said("-1")] == [None, None, None]
+        musicbrainz.faults.append(web.Response(status=429, headers={"Retry-After": "7"}))
+        assert await MusicBrainzClient(provider).fetch_artist(RADIOHEAD) is not None
+    assert len(waits) == 1
+    assert 6.5 < waits[0] <= 7.0
 
 
 async def test_they_are_told_who_asks_and_no_address_is_logged(
-    musicbrainz: MusicBrainz, database: Database, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    musicbrainz: MusicBrainz, link: Link, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The name, the version and a contact without anything that breaks a header; the log has the path alone."""
     caplog.set_level(logging.WARNING)
-    async with open_musicbrainz(musicbrainz.url, database, contact="José <jo@band.example>\r\nX: y") as client:
+    async with open_musicbrainz(dataclasses.replace(link, contact="José <jo@band.example>\r\nX: y")) as client:
         await client.fetch_artist(RADIOHEAD)
     (agent,) = musicbrainz.agents
     assert agent.startswith("mysetlist/")
@@ -267,13 +282,14 @@ async def test_they_are_told_who_asks_and_no_address_is_logged(
     assert musicbrainz.url not in printed.err + printed.out + caplog.text
 
 
-async def test_the_command_brings_an_artist_in(musicbrainz: MusicBrainz, database_url: str) -> None:
+async def test_the_command_brings_an_artist_in(musicbrainz: MusicBrainz, database_url: str, redis_url: str) -> None:
     """`mysetlist sync artist` prints what became of it; somebody unknown is one line and exit 1."""
 
     async def run(name: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "server", "sync", "artist", name,
-            env=os.environ | {"DATABASE_URL": database_url, "MUSICBRAINZ_API_URL": musicbrainz.url},
+            env=os.environ
+            | {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MUSICBRAINZ_API_URL": musicbrainz.url},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, err = await process.communicate()

@@ -57,6 +57,7 @@ EXAMPLES: dict[str, Any] = {
     "display_name": "Fan",
     "done": 1,
     "empty": [1, 2],
+    "endpoint": "withdrawn top-tracks",
     "entries": ["1,2"],
     "error": "",
     "etag": "",
@@ -211,6 +212,9 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "sync/queries.find_ids": [{"slug": "artist-7"}],
     "catalog/directing.change_show": [{"status": "live"}],
     "sync/queries.finish_job": [{"status": "succeeded"}],
+    "sync/clients/cache.note_answer": [
+        {"service": "spotify", "status": "ok", "latency_ms": 12.5, "is_cached": False, "detail": "answered"}
+    ],
 }
 
 # Who runs a query: the most particular entry that fits. STAFF runs as requests do, for an administrator.

@@ -1,11 +1,15 @@
--- What providers answered.
+-- What providers answered, and how well they do.
 
 -- name: fetch_answer^
--- takes: service, asked
--- gives: the answer kept, and whether it is still fresh; none: nobody asked
-select body, etag, fresh_until > now() as is_fresh
-  from external_cache
- where service = :service::sync_service and asked = :asked;
+-- takes: service, asked, endpoint, the key under which it would be remembered as withdrawn
+-- gives: the answer kept, whether it is still fresh, and whether the endpoint is known to be withdrawn; none: nobody asked
+select k.body, coalesce(k.etag, '') as etag, coalesce(k.fresh_until > now(), false) as is_fresh,
+       w.asked is not null as is_withdrawn
+  from (select 1) one
+  left join external_cache k on k.service = :service::sync_service and k.asked = :asked
+  left join external_cache w on w.service = :service::sync_service and w.asked = :endpoint and w.kind = 'withdrawn'
+                            and w.fresh_until > now()
+ where k.asked is not null or w.asked is not null;
 
 -- name: put_answer!
 -- takes: service, asked, kind, body (null: there is no such thing), etag, ttl_s
@@ -21,3 +25,27 @@ values (:service::sync_service, :asked, :kind, :body, left(:etag, 300), now() + 
 update external_cache
    set fetched_at = now(), fresh_until = now() + make_interval(secs => :ttl_s)
  where service = :service::sync_service and asked = :asked;
+
+-- name: delete_answer!
+-- takes: service, asked
+delete from external_cache where service = :service::sync_service and asked = :asked;
+
+-- name: note_answer!
+-- takes: service, status, latency_ms, detail, is_cached: nobody was asked
+-- locks: the service's row of this hour
+insert into service_health (service, hour, ok_count, degraded_count, down_count, cached_count, latency_sum_ms,
+                            latency_max_ms, last_status, last_detail)
+select :service, date_trunc('hour', now(), 'UTC'), (:status = 'ok' and not c.is_cached)::int, (:status = 'degraded')::int,
+       (:status = 'down')::int, c.is_cached::int, case when :status <> 'down' then :latency_ms::float8 else 0 end,
+       case when :status <> 'down' then :latency_ms::float8 else 0 end, :status::health_status, left(:detail, 500)
+  from (select :is_cached::boolean as is_cached) c
+    on conflict on constraint service_health_pkey do update
+   set ok_count = service_health.ok_count + excluded.ok_count,
+       degraded_count = service_health.degraded_count + excluded.degraded_count,
+       down_count = service_health.down_count + excluded.down_count,
+       cached_count = service_health.cached_count + excluded.cached_count,
+       latency_sum_ms = service_health.latency_sum_ms + excluded.latency_sum_ms,
+       latency_max_ms = greatest(service_health.latency_max_ms, excluded.latency_max_ms),
+       last_status = case when excluded.cached_count = 0 then excluded.last_status else service_health.last_status end,
+       last_detail = case when excluded.cached_count = 0 then excluded.last_detail else service_health.last_detail end,
+       last_at = case when excluded.cached_count = 0 then now() else service_health.last_at end;

@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import version
-from typing import TYPE_CHECKING
 
-import httpx
 import msgspec
 
-from server.clock import SystemClock
-from server.sync.clients.provider import REQUEST_TIMEOUT_S, Provider
-
-if TYPE_CHECKING:
-    from server.store.database import Database
+from server.cache.gates import Quota
+from server.sync.clients.provider import Link, Provider, open_provider
 
 SERVICE = "musicbrainz"
 PAGE_URL = "https://musicbrainz.org/artist/"
 # Their rule: one request a second (https://musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting).
-PACE_S = 1.0
+QUOTA = Quota(count_max=1, period_s=1.05)
 SEARCH_TTL_S = 7 * 86_400.0
 ARTIST_TTL_S = 30 * 86_400.0
 SEARCH_ITEMS = 10
@@ -92,7 +86,7 @@ class MusicBrainzClient:
     """Takes: provider, set up for MusicBrainz."""
 
     def __init__(self, provider: Provider) -> None:
-        self._provider = provider
+        self.provider = provider
 
     async def search_artists(self, name: str) -> list[Artist]:
         """Artists called like that, best match first, at most SEARCH_ITEMS.
@@ -100,7 +94,7 @@ class MusicBrainzClient:
         Raises: ProviderError, StoreUnavailable
         """
         params = {"query": _artist_query(name), "fmt": "json", "limit": str(SEARCH_ITEMS)}
-        found = await self._provider.get("/ws/2/artist", params, _Found, kind="artist-search", ttl_s=SEARCH_TTL_S)
+        found = await self.provider.get("/ws/2/artist", params, _Found, kind="artist-search", ttl_s=SEARCH_TTL_S)
         return [] if found is None else found.artists
 
     async def fetch_artist(self, mbid: str) -> Artist | None:
@@ -109,22 +103,14 @@ class MusicBrainzClient:
         Raises: ProviderError, StoreUnavailable
         """
         params = {"inc": "genres+url-rels", "fmt": "json"}
-        return await self._provider.get(f"/ws/2/artist/{mbid}", params, Artist, kind="artist", ttl_s=ARTIST_TTL_S)
+        return await self.provider.get(f"/ws/2/artist/{mbid}", params, Artist, kind="artist", ttl_s=ARTIST_TTL_S)
 
 
 @asynccontextmanager
-async def open_musicbrainz(base_url: str, database: Database, *, contact: str) -> AsyncIterator[MusicBrainzClient]:
-    """A client for as long as it is needed.
-
-    Takes: contact, an address or a page of ours; they ask for one (https://musicbrainz.org/doc/MusicBrainz_API)
-    """
-    # A contact may hold what no header may; what is left still says who asks.
-    agent = f"mysetlist/{version('mysetlist')} ( {contact} )".encode("ascii", "ignore").decode()
-    headers = {"User-Agent": "".join(char for char in agent if char.isprintable()), "Accept": "application/json"}
-    async with httpx.AsyncClient(
-        base_url=base_url, headers=headers, timeout=REQUEST_TIMEOUT_S, follow_redirects=True
-    ) as http:
-        yield MusicBrainzClient(Provider(SERVICE, http, database, SystemClock(), pace_s=PACE_S))
+async def open_musicbrainz(link: Link) -> AsyncIterator[MusicBrainzClient]:
+    """A client for as long as it is needed; they ask for a contact (https://musicbrainz.org/doc/MusicBrainz_API)."""
+    async with open_provider(SERVICE, QUOTA, link, headers={"Accept": "application/json"}) as provider:
+        yield MusicBrainzClient(provider)
 
 
 def _artist_query(name: str) -> str:

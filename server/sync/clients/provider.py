@@ -1,4 +1,4 @@
-"""How every provider is asked: from the cache if it can be, at its pace, again when it was only busy.
+"""How every provider is asked: from the cache if it can be, through the gate all nodes share, again when it was only busy.
 
 One answer is one of three things: what was asked for, None because there is no such thing, or `ProviderError`.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import email.utils
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -18,10 +21,12 @@ import msgspec
 import stamina
 import structlog
 
+from server.cache.gates import Ask, Gate, GateShut, Quota
 from server.clock import Clock
-from server.errors import ProviderError
+from server.errors import CacheError, ProviderError
+from server.protocol.instants import from_ms
 from server.store.queries import load_queries
-from server.telemetry import PROVIDER_REQUESTS
+from server.telemetry import PROVIDER_CIRCUIT, PROVIDER_REQUESTS, PROVIDER_SECONDS
 
 if TYPE_CHECKING:
     from server.store.database import Database
@@ -29,71 +34,134 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ATTEMPTS_MAX = 4
-# One budget for all attempts and the waiting between them.
+# One budget for all attempts and the waiting between them; waiting for one's turn is not the provider's fault.
 DEADLINE_S = 30.0
 REQUEST_TIMEOUT_S = 10.0
 # Who asks us to wait longer is asked again another time, by whoever wanted to know.
 RETRY_AFTER_S_MAX = 15.0
+# Asked too much, and not told how long to wait: setlist.fm is content after 2 s.
+BUSY_S = 2.0
+# A key that is refused will be refused again; somebody has to do something first.
+KEY_REFUSED_S = 600.0
+# An endpoint that was withdrawn from this app is looked at again after a month: access can be given back.
+WITHDRAWN_S = 30 * 86_400.0
+SLOW_MS = 3_000.0
 BODY_BYTES_MAX = 5 * 1024 * 1024
 ASKED_CHARS_MAX = 1_000
 
 queries = load_queries(Path(__file__).with_name("cache.sql"))
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+Health = Literal["ok", "degraded", "down"]
+
+
+class EndpointWithdrawn(ProviderError):
+    """The provider does not let this app ask this any more; there may be another way."""
+
+
+class Answer(NamedTuple):
+    """What came back over HTTP."""
+
+    path: str
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    def said_at(self) -> dt.datetime | None:
+        """When it was given, by the provider's clock; None: not told."""
+        return _http_date(self.headers.get("Date", ""))
+
+
+class Trouble(NamedTuple):
+    """What an answer that is none means.
+
+    busy:      worth another attempt, and a failure
+    wait:      we asked too much; nobody asks for wait_s
+    key:       it does not know our key, or not any more; nobody asks for a while
+    withdrawn: this endpoint is not for us
+    refused:   the question was wrong
+    """
+
+    kind: Literal["busy", "wait", "key", "withdrawn", "refused"]
+    reason: str
+    wait_s: float | None = None
+
+
+Explain = Callable[[Answer], Trouble | None]
 
 
 class _Busy(Exception):
-    """Worth another attempt. Takes: reason, for the log; retry_after_s, when the provider said so."""
-
-    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after_s = retry_after_s
+    """Worth another attempt."""
 
 
 class Provider:
     """One service, over HTTP.
 
-    Takes:  service, as the database calls it; http, a client that names us and knows the base address;
-            pace_s, the least time between two requests [s]; sleep, as asyncio.sleep
+    Takes:  http, a client that names us, knows the base address and carries the key; gate, of the service, shared by
+            all nodes; explain, what the provider means by an answer when it means something special, None: nothing
+            special; secrets, what must never be told; sleep, as asyncio.sleep
     """
 
     def __init__(
         self,
-        service: str,
         http: httpx.AsyncClient,
         database: Database,
+        gate: Gate,
         clock: Clock,
         *,
-        pace_s: float,
+        explain: Explain = lambda _: None,
+        secrets: Sequence[str] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.service = service
+        self.service = gate.service
+        self.gate = gate
         self._http = http
         self._database = database
         self._clock = clock
-        self._pace_s = pace_s
+        self._explain = explain
+        self._secrets = secrets
         self._sleep = sleep
-        self._turn = asyncio.Lock()
-        self._free_at_s = 0.0
 
     async def get(
-        self, path: str, params: Mapping[str, str], into: type[Answer], *, kind: str, ttl_s: float
-    ) -> Answer | None:
+        self,
+        path: str,
+        params: Mapping[str, str],
+        into: type[Result],
+        *,
+        kind: str,
+        ttl_s: float,
+        endpoint: str | None = None,
+    ) -> Result | None:
         """What the provider says, at most `ttl_s` old.
 
-        Takes:  path and params, without any key; into, the type of the JSON; kind, what it is about
+        Takes:  path and params, without any key; into, the type of the JSON; kind, what it is about; endpoint, the name
+                under which it is remembered when it is withdrawn
         Gives:  None: the provider knows no such thing (404)
-        Raises: ProviderError: away, busy beyond our patience, refusing us, or not making sense; StoreUnavailable
-        Cost:   one statement when the cache knows; else up to DEADLINE_S
+        Raises: EndpointWithdrawn; ProviderError: away, busy beyond our patience, refusing us, or not making sense;
+                StoreUnavailable
+        Cost:   one statement when the cache knows; else up to DEADLINE_S, after up to gates.WAIT_S_MAX for a turn
         """
         asked = f"{path}?{urlencode(sorted(params.items()))}" if params else path
         if len(asked) > ASKED_CHARS_MAX:
             raise ProviderError(self.service, "the question is too long")
         async with self._database.connection() as connection:
-            kept = await queries.fetch_answer(connection, service=self.service, asked=asked)
+            kept = await queries.fetch_answer(
+                connection, service=self.service, asked=asked, endpoint=_withdrawn_key(endpoint)
+            )
+        if kept is not None and kept["is_withdrawn"]:
+            raise EndpointWithdrawn(self.service, f"{endpoint} was withdrawn from this app")
         if kept is not None and kept["is_fresh"]:
             PROVIDER_REQUESTS.labels(self.service, "cached").inc()
+            await self._note("ok", is_cached=True)
             return _decode(kept["body"], into)
-        status, body, etag = await self._ask(path, params, into, etag=kept["etag"] if kept is not None else "")
+        try:
+            status, body, etag = await self._ask(path, params, into, etag=kept["etag"] if kept is not None else "")
+        except EndpointWithdrawn:
+            async with self._database.connection() as connection:
+                await queries.put_answer(
+                    connection, service=self.service, asked=_withdrawn_key(endpoint), kind="withdrawn", body=None,
+                    etag="", ttl_s=WITHDRAWN_S,
+                )  # fmt: skip
+            raise
         async with self._database.connection() as connection:
             if status == httpx.codes.NOT_MODIFIED:
                 await queries.renew_answer(connection, service=self.service, asked=asked, ttl_s=ttl_s)
@@ -104,82 +172,182 @@ class Provider:
                 )
         return _decode(body, into)
 
+    def now(self) -> dt.datetime:
+        """The instant it is, UTC."""
+        return from_ms(self._clock.now_ms())
+
+    async def forget(self, path: str) -> None:
+        """Drops what is kept of a path without parameters: something there is known to have changed.
+
+        Raises: StoreUnavailable
+        """
+        async with self._database.connection() as connection:
+            await queries.delete_answer(connection, service=self.service, asked=path)
+
     async def _ask(
-        self, path: str, params: Mapping[str, str], into: type[Answer], *, etag: str
+        self, path: str, params: Mapping[str, str], into: type[Result], *, etag: str
     ) -> tuple[int, bytes | None, str]:
         """Status (200, 304 or 404), the body of a 200, its etag."""
+        left_s = DEADLINE_S
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                async for attempt in stamina.retry_context(
-                    on=_wait_before_retry, attempts=ATTEMPTS_MAX, timeout=DEADLINE_S
-                ):
-                    with attempt:
-                        return await self._attempt(path, params, into, etag=etag)
-        except (_Busy, TimeoutError) as error:
-            PROVIDER_REQUESTS.labels(self.service, "unavailable").inc()
-            retry_after_s = error.retry_after_s if isinstance(error, _Busy) else None
-            raise ProviderError(self.service, str(error) or "no answer in time", retry_after_s=retry_after_s) from None
+            async for attempt in stamina.retry_context(on=_Busy, attempts=ATTEMPTS_MAX, timeout=None):
+                with attempt:
+                    await self._take_turn()
+                    began_s = self._clock.monotonic_s()
+                    try:
+                        return await self._attempt(
+                            path, params, into, etag=etag, timeout_s=min(left_s, REQUEST_TIMEOUT_S)
+                        )
+                    finally:
+                        left_s = max(0.1, left_s - (self._clock.monotonic_s() - began_s))
+        except _Busy as error:
+            raise ProviderError(self.service, str(error)) from None
+        except CacheError:
+            raise ProviderError(
+                self.service, "not asked: nobody can count the questions now", retry_after_s=BUSY_S
+            ) from None
         raise AssertionError("the last attempt returns or raises")
 
+    async def _take_turn(self) -> None:
+        """Waits until all nodes together may ask again; what is shut for long is told instead."""
+        while True:
+            try:
+                wait_s = await self.gate.enter()
+            except GateShut as shut:
+                if shut.wait_s > RETRY_AFTER_S_MAX:
+                    PROVIDER_REQUESTS.labels(self.service, "not_asked").inc()
+                    raise ProviderError(self.service, f"not asked: {shut}", retry_after_s=shut.wait_s) from None
+                wait_s = shut.wait_s
+            else:
+                if wait_s > 0:
+                    await self._sleep(wait_s)
+                return
+            await self._sleep(max(wait_s, 0.05))
+
     async def _attempt(
-        self, path: str, params: Mapping[str, str], into: type[Answer], *, etag: str
+        self, path: str, params: Mapping[str, str], into: type[Result], *, etag: str, timeout_s: float
     ) -> tuple[int, bytes | None, str]:
-        await self._wait_for_turn()
         began_s = self._clock.monotonic_s()
         headers = {"If-None-Match": etag} if etag else {}
         try:
-            async with self._http.stream("GET", path, params=dict(params), headers=headers) as response:
-                body = await _read(response)
-        except httpx.HTTPError as error:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._http.stream("GET", path, params=dict(params), headers=headers) as response,
+            ):
+                answer = Answer(path, response.status_code, response.headers, await _read(response))
+            trouble = self._judge(answer, into, has_etag=bool(etag))
+        except (httpx.HTTPError, TimeoutError) as error:
             # Its text holds the address; its name says enough.
-            self._tell(path, type(error).__name__, began_s)
-            raise _Busy(f"cannot be reached ({type(error).__name__})") from None
-        status = response.status_code
-        self._tell(path, str(status), began_s)
-        if status == httpx.codes.NOT_FOUND:
-            return status, None, ""
-        if status == httpx.codes.NOT_MODIFIED and etag:
-            return status, None, etag
-        if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            raise _Busy(f"answered {status}", self._retry_after_s(response))
+            trouble = Trouble("busy", f"cannot be reached ({type(error).__name__})")
+        except _TooLong:
+            trouble = Trouble("busy", f"answered more than {BODY_BYTES_MAX} bytes")
+        except ProviderError as error:
+            trouble = Trouble("key", self._redacted(str(error).removeprefix(f"{self.service}: ")))
+        took_s = self._clock.monotonic_s() - began_s
+        PROVIDER_SECONDS.labels(self.service).observe(took_s)
+        if trouble is not None:
+            await self._tell_trouble(path, trouble, took_s)
+        log.info("provider.asked", service=self.service, path=path, outcome=answer.status, took_ms=round(took_s * 1000))
+        PROVIDER_REQUESTS.labels(self.service, "answered").inc()
+        await self.gate.succeed()
+        PROVIDER_CIRCUIT.labels(self.service).set(0)
+        await self._note("degraded" if took_s * 1000 > SLOW_MS else "ok", took_s=took_s)
+        if answer.status != httpx.codes.OK:
+            return answer.status, None, etag if answer.status == httpx.codes.NOT_MODIFIED else ""
+        return answer.status, answer.body, answer.headers.get("ETag", "")
+
+    def _judge(self, answer: Answer, into: type[Result], *, has_etag: bool) -> Trouble | None:
+        """What is wrong with an answer; None: nothing."""
+        special = self._explain(answer)
+        if special is not None:
+            return special
+        status = answer.status
+        if status == httpx.codes.NOT_FOUND or (status == httpx.codes.NOT_MODIFIED and has_etag):
+            return None
+        retry_after_s = self._retry_after_s(answer)
+        if status == httpx.codes.TOO_MANY_REQUESTS or (status == httpx.codes.SERVICE_UNAVAILABLE and retry_after_s):
+            return Trouble("wait", f"answered {status}", retry_after_s if retry_after_s is not None else BUSY_S)
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            return Trouble("busy", f"answered {status}")
+        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            return Trouble("key", f"refused us with {status}")
         if status != httpx.codes.OK:
-            PROVIDER_REQUESTS.labels(self.service, "refused").inc()
-            raise ProviderError(self.service, f"refused the question with {status}")
+            return Trouble("refused", f"refused the question with {status}{self._snippet(answer.body)}")
         try:
-            _decode(body, into)
+            _decode(answer.body, into)
         except msgspec.DecodeError as error:
             # Pages of HTML and answers cut short come with 200 too; nothing of the kind is kept.
-            raise _Busy(f"answered what makes no sense: {str(error)[:120]}") from None
-        PROVIDER_REQUESTS.labels(self.service, "answered").inc()
-        return status, body, response.headers.get("ETag", "")
+            return Trouble("busy", f"answered what makes no sense: {str(error)[:120]}")
+        return None
 
-    async def _wait_for_turn(self) -> None:
-        async with self._turn:
-            wait_s = self._free_at_s - self._clock.monotonic_s()
-            if wait_s > 0:
-                await self._sleep(wait_s)
-            self._free_at_s = self._clock.monotonic_s() + self._pace_s
+    async def _tell_trouble(self, path: str, trouble: Trouble, took_s: float) -> None:
+        """Raises what a trouble means to whoever asked, after telling the gate, the log and the health of the hour."""
+        outcome = {"busy": "unavailable", "wait": "unavailable"}.get(trouble.kind, trouble.kind)
+        PROVIDER_REQUESTS.labels(self.service, outcome).inc()
+        log.warning(
+            "provider.trouble", service=self.service, path=path, outcome=trouble.kind, reason=trouble.reason,
+            took_ms=round(took_s * 1000),
+        )  # fmt: skip
+        health: Health = {"busy": "down", "key": "down", "wait": "degraded"}.get(trouble.kind, "ok")  # type: ignore[assignment]
+        await self._note(health, took_s=took_s, detail=trouble.reason)
+        if trouble.kind == "withdrawn":
+            await self.gate.succeed()
+            raise EndpointWithdrawn(self.service, trouble.reason)
+        if trouble.kind == "refused":
+            await self.gate.succeed()
+            raise ProviderError(self.service, trouble.reason)
+        if trouble.kind == "busy":
+            open_s = await self.gate.fail(trouble.reason)
+            if open_s:
+                PROVIDER_CIRCUIT.labels(self.service).set(1)
+                log.error("provider.circuit_opened", service=self.service, open_s=open_s, reason=trouble.reason)
+            raise _Busy(trouble.reason)
+        wait_s = KEY_REFUSED_S if trouble.kind == "key" else trouble.wait_s or BUSY_S
+        await self.gate.shut(trouble.reason, wait_s)
+        if trouble.kind == "wait" and wait_s <= RETRY_AFTER_S_MAX:
+            raise _Busy(trouble.reason)
+        PROVIDER_CIRCUIT.labels(self.service).set(1)
+        raise ProviderError(self.service, trouble.reason, retry_after_s=wait_s)
 
-    def _retry_after_s(self, response: httpx.Response) -> float | None:
+    async def _note(self, status: Health, *, took_s: float = 0.0, detail: str = "", is_cached: bool = False) -> None:
+        """One more answer in the health of this hour."""
+        async with self._database.connection() as connection:
+            await queries.note_answer(
+                connection,
+                service=self.service,
+                status=status,
+                latency_ms=took_s * 1000,
+                detail=detail,
+                is_cached=is_cached,
+            )
+
+    def _retry_after_s(self, answer: Answer) -> float | None:
         """Seconds, or a date (RFC 9110, section 10.2.3); None: not said, or not understood."""
-        said = response.headers.get("Retry-After", "").strip()
+        said = answer.headers.get("Retry-After", "").strip()
         if said.isascii() and said.isdigit():
             return float(said)
-        try:
-            until = email.utils.parsedate_to_datetime(said)
-        except ValueError:
-            return None
-        now = dt.datetime.fromtimestamp(self._clock.now_ms() / 1000, dt.UTC)
-        return max(0.0, (until.replace(tzinfo=until.tzinfo or dt.UTC) - now).total_seconds())
+        until = _http_date(said)
+        # Both by the provider's clock, when it tells it: ours may differ.
+        return None if until is None else max(0.0, (until - (answer.said_at() or self.now())).total_seconds())
 
-    def _tell(self, path: str, outcome: str, began_s: float) -> None:
-        took_ms = round((self._clock.monotonic_s() - began_s) * 1000)
-        log.info("provider.asked", service=self.service, path=path, outcome=outcome, took_ms=took_ms)
+    def _snippet(self, body: bytes) -> str:
+        """The beginning of what a provider said about a wrong question, without our keys."""
+        said = " ".join(self._redacted(body[:300].decode("utf-8", "replace")).split())
+        return f": {said}" if said else ""
+
+    def _redacted(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "•••")
+        return text
 
 
-def _decode(body: bytes | None, into: type[Answer]) -> Answer | None:
+def _decode(body: bytes | None, into: type[Result]) -> Result | None:
     # Unknown fields are ignored; numbers may come as strings.
     return None if body is None else msgspec.json.decode(body, type=into, strict=False)
+
+
+class _TooLong(Exception):
+    """More than anybody should answer."""
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -187,15 +355,63 @@ async def _read(response: httpx.Response) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > BODY_BYTES_MAX:
-            raise _Busy(f"answered more than {BODY_BYTES_MAX} bytes")
+            raise _TooLong
         parts.append(part)
     return b"".join(parts)
 
 
-def _wait_before_retry(error: Exception) -> bool | float:
-    """Stamina's question: whether to try again, and after how many seconds when the provider said so."""
-    if not isinstance(error, _Busy):
-        return False
-    if error.retry_after_s is None:
-        return True
-    return error.retry_after_s if error.retry_after_s <= RETRY_AFTER_S_MAX else False
+def _http_date(text: str) -> dt.datetime | None:
+    try:
+        at = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return at.replace(tzinfo=at.tzinfo or dt.UTC)
+
+
+def _withdrawn_key(endpoint: str | None) -> str:
+    return f"withdrawn {endpoint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What every client is opened with.
+
+    Takes: base_url; ask, a Connection to Valkey's; contact, whom a provider may write to about our questions;
+           is_urgent: a person is waiting; quota, instead of what the provider allows everybody
+    """
+
+    base_url: str
+    database: Database
+    ask: Ask
+    clock: Clock
+    contact: str = ""
+    is_urgent: bool = False
+    quota: Quota | None = None
+
+
+@asynccontextmanager
+async def open_provider(
+    service: str,
+    quota: Quota,
+    link: Link,
+    *,
+    headers: Mapping[str, str],
+    params: Mapping[str, str] | None = None,
+    auth: httpx.Auth | None = None,
+    explain: Explain = lambda _: None,
+    secrets: Sequence[str] = (),
+) -> AsyncIterator[Provider]:
+    """A provider for as long as its client is needed."""
+    # A contact may hold what no header may; what is left still says who asks.
+    agent = f"mysetlist/{version('mysetlist')} ( {link.contact} )".encode("ascii", "ignore").decode()
+    named = {"User-Agent": "".join(char for char in agent if char.isprintable())}
+    async with httpx.AsyncClient(
+        base_url=link.base_url,
+        headers=named | dict(headers),
+        params=params,
+        auth=auth,
+        timeout=REQUEST_TIMEOUT_S,
+        follow_redirects=True,
+    ) as http:
+        gate = Gate(service, link.quota or quota, link.ask, link.clock, is_urgent=link.is_urgent)
+        yield Provider(http, link.database, gate, link.clock, explain=explain, secrets=secrets)

@@ -1,0 +1,197 @@
+"""Gates before providers, shared by all nodes: the rate they allow, what they allow a day, and whether they are well.
+
+All three are one script in Valkey, because they are one decision: `limits` has windows of whole seconds that are
+polled, and `purgatory` reads and writes a circuit in separate steps, so that two nodes would both try (docs/adr/0025).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from server.cache.connection import Command
+from server.cache.keys import gate_keys
+from server.clock import Clock
+from server.protocol.instants import from_ms
+
+# So many failures in a row open a circuit; it stays open for OPEN_S, doubled with every failure after.
+FAILURES_MAX = 5
+OPEN_S = 15.0
+OPEN_S_MAX = 900.0
+# Who tries whether a provider is well again has this long before somebody else does.
+TRYING_S = 60.0
+# A turn further away than this is not waited for.
+WAIT_S_MAX = 60.0
+# What is not urgent leaves this share of a day's questions to people, and may be this share ahead of the clock.
+URGENT_SHARE = 0.15
+AHEAD_SHARE = 0.1
+DAY_S = 86_400
+REASON_CHARS_MAX = 200
+
+_SCRIPT = Path(__file__).with_name("gate.lua").read_text()
+
+Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
+Circuit = Literal["closed", "half-open", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a provider allows.
+
+    Takes: count_max questions in any period_s; pace_s, at least so long between two; day_max, a UTC day, None: any number
+    """
+
+    count_max: int
+    period_s: float
+    pace_s: float = 0.0
+    day_max: int | None = None
+
+
+class GateShut(Exception):
+    """Not now. Takes: reason, for a person; wait_s, when it may be different."""
+
+    def __init__(self, reason: str, wait_s: float) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class GateState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a gate stands. `reason` and `open_for_s` while the circuit is not closed; `day_left` null: no such limit."""
+
+    circuit: Circuit
+    reason: str | None
+    open_for_s: float
+    failures: int
+    day_count: int
+    day_max: int | None
+    day_left: int | None
+
+
+class Gate:
+    """The gate of one service.
+
+    Takes: ask, a Connection's; is_urgent: a person is waiting, so the whole day's budget may be used
+    """
+
+    def __init__(self, service: str, quota: Quota, ask: Ask, clock: Clock, *, is_urgent: bool = False) -> None:
+        self.service = service
+        self.quota = quota
+        self._ask = ask
+        self._clock = clock
+        self._is_urgent = is_urgent
+
+    async def enter(self) -> float:
+        """Takes a turn.
+
+        Gives:  how long to wait until it begins [s]
+        Raises: GateShut: the provider is not well, asked us to wait, or has been asked enough; nothing was counted
+                CacheUnavailable: nobody can count now, so nobody may ask
+        """
+        quota = self.quota
+        answer, wait_ms, *more = await self._run(
+            "enter",
+            quota.count_max,
+            _ms(quota.period_s),
+            _ms(quota.pace_s),
+            _ms(WAIT_S_MAX),
+            quota.day_max or 0,
+            self._allowed_today(),
+            _ms(TRYING_S),
+        )
+        if answer == b"go":
+            return float(wait_ms) / 1000
+        if answer == b"shut":
+            raise GateShut(more[0].decode(), wait_ms / 1000)
+        if answer == b"full":
+            raise GateShut("too many are waiting to ask it", wait_ms / 1000)
+        raise GateShut("it was asked as often as it may be by now", self._until_more_s())
+
+    async def succeed(self) -> None:
+        """An answer came: the circuit closes.
+
+        Raises: CacheUnavailable
+        """
+        await self._run("leave", "ok", FAILURES_MAX, 0, 0, "")
+
+    async def fail(self, reason: str) -> float:
+        """No answer that can be used.
+
+        Gives:  how long the circuit is open now [s]; 0: it is not
+        Raises: CacheUnavailable
+        """
+        reply = await self._run(
+            "leave", "failed", FAILURES_MAX, _ms(OPEN_S), _ms(OPEN_S_MAX), reason[:REASON_CHARS_MAX]
+        )
+        return float(reply[1]) / 1000
+
+    async def shut(self, reason: str, for_s: float) -> None:
+        """The provider asked us to wait, or will refuse us for a while.
+
+        Raises: CacheUnavailable
+        """
+        await self._run("leave", "shut", FAILURES_MAX, _ms(for_s), 0, reason[:REASON_CHARS_MAX])
+
+    async def reopen(self) -> None:
+        """Forgets that it was shut, and why.
+
+        Raises: CacheUnavailable
+        """
+        await self._ask([("DEL", gate_keys(self.service, "")[0])])
+
+    async def fetch_state(self) -> GateState:
+        """How it stands.
+
+        Raises: CacheUnavailable
+        """
+        state_key, _, day_key = self._keys()
+        kept, day_count, now = await self._ask([("HGETALL", state_key), ("GET", day_key), ("TIME",)])
+        fields = dict(zip(kept[::2], kept[1::2], strict=True))
+        now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+        open_until_ms = int(fields.get(b"open_until_ms", 0))
+        circuit: Circuit = "closed" if not open_until_ms else "open" if open_until_ms > now_ms else "half-open"
+        count = int(day_count or 0)
+        day_max = self.quota.day_max
+        return GateState(
+            circuit=circuit,
+            reason=fields[b"reason"].decode() if open_until_ms else None,
+            open_for_s=max(0, open_until_ms - now_ms) / 1000,
+            failures=int(fields.get(b"failures", 0)),
+            day_count=count,
+            day_max=day_max,
+            day_left=None if day_max is None else max(0, day_max - count),
+        )
+
+    async def _run(self, *arguments: str | int) -> list[Any]:
+        (reply,) = await self._ask([("EVAL", _SCRIPT, 3, *self._keys(), *arguments)])
+        return list(reply)
+
+    def _keys(self) -> tuple[str, str, str]:
+        return gate_keys(self.service, str(from_ms(self._clock.now_ms()).date()))
+
+    def _allowed_today(self) -> int:
+        """How many questions there may have been by now: what is not urgent is spread over the day."""
+        day_max = self.quota.day_max or 0
+        if self._is_urgent:
+            return day_max
+        share = min(1.0, self._day_elapsed_s() / DAY_S + AHEAD_SHARE) * (1 - URGENT_SHARE)
+        return int(day_max * share)
+
+    def _until_more_s(self) -> float:
+        """Until another question is allowed: at midnight, or when the day has gone on by one question's share."""
+        until_midnight_s = DAY_S - self._day_elapsed_s()
+        if self._is_urgent or self.quota.day_max is None:
+            return until_midnight_s
+        return min(until_midnight_s, DAY_S / (self.quota.day_max * (1 - URGENT_SHARE)) + 1)
+
+    def _day_elapsed_s(self) -> float:
+        now = from_ms(self._clock.now_ms())
+        return (now - dt.datetime.combine(now.date(), dt.time(), dt.UTC)).total_seconds()
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,391 @@
+"""Ticketmaster Discovery v2: what is coming (https://developer.ticketmaster.com/products-and-docs/apis/discovery-api/v2/).
+
+The key is in every address, so addresses are never told to anybody.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from server.cache.gates import Quota
+from server.errors import ProviderError
+from server.sync.clients.provider import Answer, Link, Provider, Trouble, open_provider
+
+SERVICE = "ticketmaster"
+# 5 a second and 5,000 a day; questions they refuse cost too.
+QUOTA = Quota(count_max=4, period_s=1.0, pace_s=0.2, day_max=4_800)
+SEARCH_TTL_S = 6 * 3_600.0
+EVENT_TTL_S = 3_600.0
+PLACE_TTL_S = 7 * 86_400.0
+# Everything that is music, by its id: by name other things are found too.
+MUSIC_SEGMENT = "KZFzniwnSyZfZ7v7nJ"
+PAGE_ITEMS = 200
+# No deeper than this many events into one search.
+OFFSET_MAX = 1_000
+DAY_S = 86_400.0
+UNTIL_S = 2 * 365 * DAY_S  # how far ahead one looks
+
+_SPOTIFY_ARTIST = re.compile(r"https?://open\.spotify\.com/artist/([A-Za-z0-9]{22})(?:[/?#]|$)")
+_MBID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Item = TypeVar("Item")
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Something with a name."""
+
+    name: str = ""
+
+
+class Country(msgspec.Struct, frozen=True, rename={"code": "countryCode"}):
+    """A country, with its ISO 3166 code."""
+
+    name: str = ""
+    code: str = ""
+
+
+class State(msgspec.Struct, frozen=True, rename={"code": "stateCode"}):
+    """A state; outside of the US, Canada and Australia without a code."""
+
+    name: str = ""
+    code: str = ""
+
+
+class Location(msgspec.Struct, frozen=True):
+    """Degrees; they come as strings."""
+
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class Venue(msgspec.Struct, frozen=True):
+    """A venue; nearly everything may be missing."""
+
+    id: str
+    name: str = ""
+    url: str = ""
+    timezone: str = ""
+    city: Named = Named()
+    state: State = State()
+    country: Country = Country()
+    location: Location = Location()
+
+
+class ExternalLink(msgspec.Struct, frozen=True):
+    """A page or an id elsewhere."""
+
+    url: str = ""
+    id: str = ""
+
+
+class Attraction(msgspec.Struct, frozen=True, rename={"external_links": "externalLinks"}):
+    """An act, and sometimes a festival or a package of tickets. Links elsewhere are a strong hint, no more."""
+
+    id: str
+    name: str = ""
+    url: str = ""
+    external_links: Mapping[str, Sequence[ExternalLink]] = {}
+
+    @property
+    def mbids(self) -> list[str]:
+        """Its MusicBrainz ids."""
+        return [link.id for link in self.external_links.get("musicbrainz", ()) if _MBID.fullmatch(link.id)]
+
+    @property
+    def spotify_ids(self) -> list[str]:
+        """Its artist ids at Spotify."""
+        urls = (link.url for link in self.external_links.get("spotify", ()))
+        return [match[1] for url in urls if (match := _SPOTIFY_ARTIST.match(url))]
+
+
+class Start(
+    msgspec.Struct,
+    frozen=True,
+    rename={
+        "local_date": "localDate",
+        "local_time": "localTime",
+        "date_time": "dateTime",
+        "is_date_unknown": "dateTBA",
+        "is_time_unknown": "timeTBA",
+        "is_all_day": "noSpecificTime",
+    },
+):
+    """When it begins: the venue's own clock, and UTC. The day in UTC is often another one."""
+
+    local_date: str = ""
+    local_time: str = ""
+    date_time: str = ""
+    is_date_unknown: bool = False
+    is_time_unknown: bool = False
+    is_all_day: bool = False
+
+
+class Status(msgspec.Struct, frozen=True):
+    """`offsale` says nothing about whether it takes place."""
+
+    code: str = ""
+
+
+class Dates(msgspec.Struct, frozen=True, rename={"initial_start": "initialStartDate"}):
+    """Its dates; `initial_start` is the one it had before it was moved."""
+
+    start: Start = Start()
+    initial_start: Start | None = None
+    timezone: str = ""
+    status: Status = Status()
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """Who and where; both may be missing."""
+
+    venues: Sequence[Venue] = ()
+    attractions: Sequence[Attraction] = ()
+
+
+class PriceRange(msgspec.Struct, frozen=True):
+    """What tickets cost, where it is told."""
+
+    type: str = ""
+    currency: str = ""
+    min: float | None = None
+    max: float | None = None
+
+
+class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded", "price_ranges": "priceRanges"}):
+    """A listing: usually a concert, sometimes a parking place beside one."""
+
+    id: str
+    name: str = ""
+    url: str = ""
+    test: bool = False
+    dates: Dates = Dates()
+    price_ranges: Sequence[PriceRange] = ()
+    embedded: Embedded = Embedded()
+
+    @property
+    def venue(self) -> Venue | None:
+        """Where; None: not said."""
+        return self.embedded.venues[0] if self.embedded.venues else None
+
+    @property
+    def date(self) -> dt.date | None:
+        """The day at the venue; None: not known (yet, or any more)."""
+        return None if self.dates.start.is_date_unknown else _date(self.dates.start.local_date)
+
+    @property
+    def time(self) -> dt.time | None:
+        """The venue's clock at the start; None: not known."""
+        start = self.dates.start
+        if start.is_time_unknown or start.is_all_day:
+            return None
+        try:
+            return dt.time.fromisoformat(start.local_time)
+        except ValueError:
+            return None
+
+    @property
+    def time_zone(self) -> str:
+        """The venue's zone; events leave theirs out often, venues never did. Empty: not said."""
+        return self.dates.timezone or (self.venue.timezone if self.venue else "")
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it is off for good; their specification spells it with one l."""
+        return self.dates.status.code in ("cancelled", "canceled")
+
+    @property
+    def is_without_date(self) -> bool:
+        """Whether it was put off without a new date."""
+        return self.dates.status.code == "postponed" and self.date is None
+
+
+class PageInfo(msgspec.Struct, frozen=True, rename={"total_elements": "totalElements", "total_pages": "totalPages"}):
+    """Where in a search this is; zero-based."""
+
+    total_elements: int
+    total_pages: int = 0
+    number: int = 0
+
+
+class _Found(msgspec.Struct, frozen=True, rename={"embedded": "_embedded"}):
+    # An answer without `page` is none; one without `_embedded` has found nothing.
+    page: PageInfo
+    embedded: dict[str, Any] = {}
+
+
+class TicketmasterClient:
+    """Takes: provider, set up for Ticketmaster. All methods raise ProviderError and StoreUnavailable."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+
+    async def search_attractions(self, name: str) -> list[Attraction]:
+        """Music acts with those words in their names, the likeliest first; tributes and namesakes too."""
+        params = {"keyword": name, "segmentId": MUSIC_SEGMENT, "size": "20"}
+        _, found = await self._search("attractions", params, Attraction, ttl_s=PLACE_TTL_S)
+        return found
+
+    async def search_venues(self, name: str, country: str | None = None) -> list[Venue]:
+        """Venues with those words in their names."""
+        params = {"keyword": name, "size": "20"} | ({"countryCode": country} if country else {})
+        _, found = await self._search("venues", params, Venue, ttl_s=PLACE_TTL_S)
+        return found
+
+    async def fetch_event(self, event_id: str) -> Event | None:
+        """One listing, also one without a date; None: gone, or never there."""
+        return await self._fetch("events", event_id, Event, ttl_s=EVENT_TTL_S)
+
+    async def fetch_attraction(self, attraction_id: str) -> Attraction | None:
+        """An act; None: there is none."""
+        return await self._fetch("attractions", attraction_id, Attraction, ttl_s=PLACE_TTL_S)
+
+    async def fetch_venue(self, venue_id: str) -> Venue | None:
+        """A venue; None: there is none."""
+        return await self._fetch("venues", venue_id, Venue, ttl_s=PLACE_TTL_S)
+
+    async def search_events(
+        self,
+        *,
+        attraction_id: str | None = None,
+        venue_id: str | None = None,
+        keyword: str | None = None,
+        city: str | None = None,
+        country: str | None = None,
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+    ) -> AsyncIterator[list[Event]]:
+        """Concerts that all of what is given fits, a page at a time, by id; those without a date are left out.
+
+        A search with more events than may be paged through is asked in halves of its time.
+
+        Takes: start and end, both included; without them from now on for two years, where it must be split
+        """
+        given = {
+            "attractionId": attraction_id,
+            "venueId": venue_id,
+            "keyword": keyword,
+            "city": city,
+            "countryCode": country,
+            "startDateTime": start and _instant(start),
+            "endDateTime": end and _instant(end),
+        }
+        params = {name: value for name, value in given.items() if value}
+        params |= {"segmentId": MUSIC_SEGMENT, "size": str(PAGE_ITEMS), "sort": "id,asc", "locale": "*"}
+        info, events = await self._search("events", params | {"page": "0"}, Event, ttl_s=SEARCH_TTL_S)
+        if info.total_elements > OFFSET_MAX:
+            start = start or self.provider.now()
+            end = end or start + dt.timedelta(seconds=UNTIL_S)
+            if end - start > dt.timedelta(hours=1):
+                middle = (start + (end - start) / 2).replace(microsecond=0)
+                for begin, until in ((start, middle - dt.timedelta(seconds=1)), (middle, end)):
+                    async for page in self.search_events(
+                        attraction_id=attraction_id, venue_id=venue_id, keyword=keyword, city=city, country=country,
+                        start=begin, end=until,
+                    ):  # fmt: skip
+                        yield page
+                return
+        yield events
+        for number in range(1, min(info.total_pages, OFFSET_MAX // PAGE_ITEMS)):
+            _, events = await self._search("events", params | {"page": str(number)}, Event, ttl_s=SEARCH_TTL_S)
+            yield events
+
+    async def find_undated(self, attraction_id: str) -> list[Event]:
+        """An act's events that were put off or have no date yet: no other search ever shows them."""
+        found: list[Event] = []
+        # Both at once find nothing.
+        for only in ("includeTBA", "includeTBD"):
+            params = {"attractionId": attraction_id, only: "only", "size": str(PAGE_ITEMS), "locale": "*"}
+            _, events = await self._search("events", params, Event, ttl_s=SEARCH_TTL_S)
+            found += events
+        return list({event.id: event for event in found}.values())
+
+    async def _search(
+        self, what: str, params: dict[str, str], item: type[Item], *, ttl_s: float
+    ) -> tuple[PageInfo, list[Item]]:
+        path = f"/discovery/v2/{what}.json"
+        found = await self.provider.get(path, params, _Found, kind=f"{what}-search", ttl_s=ttl_s)
+        if found is None:
+            return PageInfo(0), []
+        try:
+            return found.page, msgspec.convert(found.embedded.get(what, []), list[item], strict=False)  # type: ignore[valid-type]
+        except msgspec.ValidationError as error:
+            raise ProviderError(SERVICE, f"answered what makes no sense: {str(error)[:120]}") from None
+
+    async def _fetch(self, what: str, external_id: str, into: type[Item], *, ttl_s: float) -> Item | None:
+        path = f"/discovery/v2/{what}/{external_id}.json"
+        params = {"locale": "*"} | ({"includeTBA": "yes"} if what == "events" else {})
+        return await self.provider.get(path, params, into, kind=what, ttl_s=ttl_s)
+
+
+@asynccontextmanager
+async def open_ticketmaster(link: Link, key: str) -> AsyncIterator[TicketmasterClient]:
+    """A client for as long as it is needed."""
+    async with open_provider(
+        SERVICE,
+        QUOTA,
+        link,
+        headers={"Accept": "application/json"},
+        params={"apikey": key},
+        explain=_explain,
+        secrets=(key,),
+    ) as provider:
+        yield TicketmasterClient(provider)
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    faultstring: str = ""
+    detail: dict[str, str] = {}
+
+
+class _Errors(msgspec.Struct, frozen=True):
+    fault: _Fault | None = None
+    errors: list[dict[str, Any]] = []
+
+
+def _explain(answer: Answer) -> Trouble | None:
+    """What is said by the gateway in front, in one shape, and by Discovery, in another."""
+    if answer.status < 400:
+        return None
+    try:
+        said = msgspec.json.decode(answer.body, type=_Errors)
+    except msgspec.DecodeError:
+        return None
+    if said.errors and answer.status != 404:
+        # Its text is about our question and holds no key.
+        return Trouble(
+            "refused", f"refused the question: {said.errors[0].get('code')} {said.errors[0].get('detail')}"[:200]
+        )
+    code = said.fault.detail.get("errorcode", "") if said.fault else ""
+    if code.endswith("QuotaViolation"):
+        return Trouble("wait", "says that the day's questions are used up", _until_reset_s(answer))
+    if code.endswith("SpikeArrestViolation"):
+        return Trouble("wait", "says that we ask too fast", 1.0)
+    if answer.status == 401:
+        return Trouble("key", "does not know the key in TICKETMASTER_API_KEY")
+    return None
+
+
+def _until_reset_s(answer: Answer) -> float:
+    """Until their day is over, which began with our first question; an hour when they do not say."""
+    said, now = answer.headers.get("Rate-Limit-Reset", ""), answer.said_at()
+    if now is None or not said.isascii() or not said.isdigit():
+        return 3_600.0
+    return min(max(int(said) / 1000 - now.timestamp(), 60.0), DAY_S)
+
+
+def _instant(at: dt.datetime) -> str:
+    """The only form they take: UTC, no fractions."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _date(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None

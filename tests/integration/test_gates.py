@@ -1,0 +1,151 @@
+"""The gate before a provider: turns, a day's budget and the circuit, counted in a real Valkey for all nodes together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import pytest
+
+from server.cache.connection import Connection
+from server.cache.gates import FAILURES_MAX, OPEN_S, OPEN_S_MAX, Gate, GateShut, Quota
+from server.errors import CacheUnavailable
+from tests.support.clock import FakeClock
+
+MIDNIGHT_MS = 1_799_971_200_000  # 2027-01-15T00:00:00Z
+HOUR_S = 3_600.0
+
+
+@pytest.fixture
+async def valkey(redis_url: str) -> AsyncIterator[Connection]:
+    """Where it is counted."""
+    connection = Connection(redis_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def second(redis_url: str) -> AsyncIterator[Connection]:
+    """Another node's."""
+    connection = Connection(redis_url)
+    yield connection
+    await connection.close()
+
+
+async def past(valkey: Connection, field: str) -> None:
+    """Lets the time of something be over."""
+    await valkey.ask([("HSET", "{gate:setlistfm}:state", field, "1")])
+
+
+async def test_turns_are_given_in_order_and_no_window_is_ever_overrun(valkey: Connection, second: Connection) -> None:
+    """Two nodes in a crowd: never more than count_max turns in a period, none closer than the pace, none lost."""
+    quota = Quota(count_max=3, period_s=2.0, pace_s=0.1)
+    gates = [Gate("setlistfm", quota, node.ask, FakeClock()) for node in (valkey, second)]
+    (began, micros) = map(int, (await valkey.ask([("TIME",)]))[0])
+    waits = await asyncio.gather(*(gates[number % 2].enter() for number in range(12)))
+    took_s = (await valkey.ask([("TIME",)]))[0]
+    slack_s = int(took_s[0]) - began + (int(took_s[1]) - micros) / 1e6
+    turns = sorted(waits)
+    assert turns[0] == 0
+    for early, late in zip(turns, turns[3:], strict=False):
+        assert late - early > 2.0 - slack_s - 0.002
+    for early, late in pairwise(turns):
+        assert late - early > 0.1 - slack_s - 0.002
+    assert 6.0 + 0.2 - slack_s <= turns[-1] <= 6.0 + 0.3
+
+
+async def test_a_turn_far_away_is_not_taken(valkey: Connection) -> None:
+    """Whoever would wait longer than a minute is told, and takes nobody's place."""
+    gate = Gate("setlistfm", Quota(count_max=1, period_s=50.0), valkey.ask, FakeClock())
+    assert await gate.enter() == 0
+    assert 49 < await gate.enter() <= 50
+    for _ in range(2):
+        with pytest.raises(GateShut, match="too many are waiting") as shut:
+            await gate.enter()
+        assert 99 < shut.value.wait_s <= 100
+    assert (await gate.fetch_state()).day_count == 2
+
+
+async def test_a_day_has_a_budget_that_lasts_all_day(valkey: Connection) -> None:
+    """What can wait gets its share of the hours that have passed; a person gets what is left; midnight begins anew."""
+    clock = FakeClock(now_ms=MIDNIGHT_MS)
+    quota = Quota(count_max=1_000, period_s=1.0, day_max=100)
+    patient = Gate("setlistfm", quota, valkey.ask, clock)
+    urgent = Gate("setlistfm", quota, valkey.ask, clock, is_urgent=True)
+
+    async def take(gate: Gate) -> int:
+        count = (await gate.fetch_state()).day_count
+
+        async def enter_all() -> None:
+            for _ in range(101):
+                await gate.enter()
+
+        with pytest.raises(GateShut, match="as often as it may be") as shut:
+            await enter_all()
+        assert 0 < shut.value.wait_s <= 24 * HOUR_S
+        return (await gate.fetch_state()).day_count - count
+
+    assert await take(patient) == 8  # a tenth ahead of the clock, of 85
+    clock.advance(12 * HOUR_S)
+    assert await take(patient) == 51 - 8
+    clock.advance(11.5 * HOUR_S)
+    assert await take(patient) == 85 - 51
+    assert await take(urgent) == 15
+    state = await urgent.fetch_state()
+    assert (state.day_count, state.day_max, state.day_left) == (100, 100, 0)
+    clock.advance(0.5 * HOUR_S)
+    assert await take(urgent) == 100
+
+
+async def test_a_provider_in_trouble_is_left_alone_and_then_tried_by_one(
+    valkey: Connection, second: Connection
+) -> None:
+    """Failures in a row open the circuit for all nodes; after its time one tries; it closes, or stays open twice as long."""
+    here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask, FakeClock()) for node in (valkey, second))
+    for _ in range(FAILURES_MAX - 1):
+        assert await here.fail("answered 500") == 0
+    assert (await here.fetch_state()).circuit == "closed"
+    assert await there.fail("answered 502") == OPEN_S
+    state = await here.fetch_state()
+    assert (state.circuit, state.reason, state.failures) == ("open", "answered 502", FAILURES_MAX)
+    for gate in (here, there):
+        with pytest.raises(GateShut, match="answered 502") as shut:
+            await gate.enter()
+        assert OPEN_S - 2 < shut.value.wait_s <= OPEN_S
+    await here.succeed()  # an answer of before
+    assert (await here.fetch_state()).circuit == "open"
+
+    await past(valkey, "open_until_ms")
+    assert (await here.fetch_state()).circuit == "half-open"
+    assert await here.enter() == 0
+    with pytest.raises(GateShut, match="being tried again"):
+        await there.enter()
+    assert await here.fail("answered 503") == 2 * OPEN_S
+    for _ in range(20):
+        opened_s = await here.fail("answered 503")
+    assert opened_s == OPEN_S_MAX
+
+    await past(valkey, "open_until_ms")
+    await there.enter()
+    await there.succeed()
+    state = await here.fetch_state()
+    assert (state.circuit, state.reason, state.failures) == ("closed", None, 0)
+    await here.enter()
+
+
+async def test_whoever_tries_and_dies_is_followed_by_somebody_else(valkey: Connection, second: Connection) -> None:
+    """One who was to try and is not heard of any more does not keep everybody out."""
+    here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask, FakeClock()) for node in (valkey, second))
+    await here.shut("asked us to wait", 60.0)
+    await past(valkey, "open_until_ms")
+    await here.enter()
+    await past(valkey, "trying_until_ms")
+    await there.enter()
+
+
+async def test_nobody_asks_while_nobody_can_count() -> None:
+    """Without Valkey the limits cannot be kept, so nothing is asked."""
+    away = Connection("redis://127.0.0.1:9")
+    with pytest.raises(CacheUnavailable):
+        await Gate("setlistfm", Quota(1, 1.0), away.ask, FakeClock()).enter()
