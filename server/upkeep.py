@@ -17,7 +17,7 @@ from server.cache.connection import Connection
 from server.catalog.development import why_not_seed
 from server.catalog.seeding import seed
 from server.clock import Clock
-from server.insight import trending
+from server.insight import accuracy, trending
 from server.protocol.endpoints import Endpoint
 from server.store.chores import Chores
 from server.store.database import Database
@@ -32,7 +32,7 @@ class Upkeep:
         self._redis_url = redis_url
         self._is_own = is_own
         self._valkey = Connection(redis_url)
-        self._chores = Chores(owner.url, clock, [RETENTION, *statistics.CHORES, trending.REFRESH])
+        self._chores = Chores(owner.url, clock, [RETENTION, *statistics.CHORES, trending.REFRESH, accuracy.SCORING])
         self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._ping_valkey})
         self._operations = Operations(
             owner, Hooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed)

@@ -125,6 +125,7 @@ select u.id
   from users u
  where u.token_until < now() - make_interval(days => :days::int) and u.role = 'user' and u.nobody is null
    and not exists (select from votes v where v.user_id = u.id)
+   and not exists (select from voter_accuracy a where a.user_id = u.id)
    and not exists (select from user_profiles p where p.user_id = u.id)
    and not exists (select from user_identities i where i.user_id = u.id)
    and not exists (select from ticket_codes t where t.user_id = u.id)
@@ -143,6 +144,7 @@ with gone as (
     delete from users u
      where u.id = any(:ids::bigint[])
        and not exists (select from votes x where x.user_id = u.id)
+       and not exists (select from voter_accuracy x where x.user_id = u.id)
        and not exists (select from user_vote_limits x where x.user_id = u.id)
        and not exists (select from user_profiles x where x.user_id = u.id)
        and not exists (select from user_identities x where x.user_id = u.id)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from server.protocol.accuracy import Accuracy
 from server.protocol.embargo import Results
 
 Day = Annotated[str, Meta(extra_json_schema={"format": "date"})]
@@ -81,7 +82,7 @@ class CoveredArtist(TypedDict):
 
 class SetlistSong(TypedDict):
     """A song of a setlist, with its tally, null when it is not for whoever asks; neighbours with the same number are one
-    medley.
+    medley. was_played: whether it is in a set that was played; null: nobody knows yet, or it is a tape.
     """
 
     id: int
@@ -91,6 +92,7 @@ class SetlistSong(TypedDict):
     up: int | None
     down: int | None
     played_at: Instant | None
+    was_played: bool | None
     is_tape: bool
     medley: int | None
     note: str
@@ -110,12 +112,14 @@ class Setlist(TypedDict):
 
 class Show(ShowItem):
     """A show with its bill and its sets in order; tallies and total are as of the position `at`. `results`: whom tallies are
-    shown to while they are not final: everyone, those who have voted, staff alone.
+    shown to while they are not final: everyone, those who have voted, staff alone. `accuracy`: how well the crowd foresaw
+    what was played; null: that is not known yet, or not for whoever asks.
     """
 
     votes_per_user_max: int | None
     requires_ticket: bool
     results: Results
+    accuracy: Accuracy | None
     attendance_count: int
     at: int
     total: int

@@ -35,7 +35,7 @@ select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s
 select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
        s.is_locked, s.finalised_at is not null as is_final, s.vote_count,
        s.votes_per_user_max, s.requires_ticket, s.attendance_count, s.position, s.revision, s.results,
-       results_audience(s.results, s.finalised_at) as audience,
+       results_audience(s.results, s.finalised_at) as audience, accuracy_of(s.id)::text as accuracy,
        a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
        v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city, v.region, v.country,
        v.latitude, v.longitude, v.capacity
@@ -69,15 +69,18 @@ select l.id as setlist_id, l.type, l.kind, l.name as setlist_name, p.id as artis
  where l.show_id = :show_id::bigint
  order by l.type, l.position, l.id, e.position;
 
--- name: show_revision$
+-- name: setlists_of_show^
 -- takes: show_id bigint
--- gives: its revision, or null: no such show
-select revision from shows where id = :show_id::bigint;
+-- gives: 0..1 row: its revision, and its accuracy where counts are everyone's
+select revision, case when results_audience(results, finalised_at) = 0 then accuracy_of(id)::text end as accuracy
+  from shows
+ where id = :show_id::bigint;
 
 -- name: status_of_show^
 -- takes: show_id bigint
--- gives: 0..1 row; now_playing is the song played last, and null unless the show is live
+-- gives: 0..1 row; now_playing is the song played last, and null unless the show is live; accuracy: as above
 select s.revision, s.status, s.opens_at, s.closes_at, s.is_locked, s.finalised_at is not null as is_final, s.results,
+       case when results_audience(s.results, s.finalised_at) = 0 then accuracy_of(s.id)::text end as accuracy,
        case when s.status = 'live' then (
            select e.id from setlist_songs e
             where e.show_id = s.id and e.played_at is not null

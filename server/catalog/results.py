@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 import msgspec
 
 from server.catalog.shows import find_show, queries
+from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.embargo import Audience
 from server.protocol.parameters import Reference
 from server.store.database import Database
@@ -49,12 +50,15 @@ class ResultShow(TypedDict):
 
 
 class Results(TypedDict):
-    """A show's result as of position `at`; `final` once voting is over and every vote is in."""
+    """A show's result as of position `at`; `final` once voting is over and every vote is in. `accuracy`: how well it foresaw
+    what was played; null: that is not known yet.
+    """
 
     show: ResultShow
     at: int
     total: int
     standing: Literal["provisional", "final"]
+    accuracy: Accuracy | None
     songs: list[ResultSong]
 
 
@@ -86,6 +90,7 @@ async def fetch_results(db: Database, wanted: Reference) -> tuple[Audience, Resu
         "at": row["position"],
         "total": total,
         "standing": "final" if row["is_final"] else "provisional",
+        "accuracy": read_accuracy(row["accuracy"]),
         "songs": songs,
     }
 

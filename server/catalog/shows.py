@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from server.catalog.places import GROUPS, ShowPlace
 from server.catalog.window import next_change_ms, voting_state
 from server.catalog.words import Wanted, look_for
 from server.errors import Refused
+from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code
 from server.protocol.cursors import cut_page, decode_cursor
 from server.protocol.embargo import Audience, HasVoted, Results, why_hidden
@@ -46,6 +47,7 @@ class StatusRow(msgspec.Struct, frozen=True):
     is_final: bool
     results: Results
     now_playing: int | None
+    accuracy: Accuracy | None
 
     def state(self, now: datetime) -> tuple[int, Json]:
         """The state of `status:<show>` at `now`, and its position.
@@ -72,6 +74,7 @@ class StatusRow(msgspec.Struct, frozen=True):
             "closes_at": iso(self.closes_at),
             "now_playing": self.now_playing,
             "results": self.results,
+            "accuracy": self.accuracy,
         }
 
     def next_change_ms(self, now: datetime) -> int | None:
@@ -203,6 +206,7 @@ async def fetch_show(
         "votes_per_user_max": show["votes_per_user_max"],
         "requires_ticket": show["requires_ticket"],
         "results": show["results"],
+        "accuracy": None if is_hidden else read_accuracy(show["accuracy"]),
         "attendance_count": show["attendance_count"],
         "at": show["position"],
         "total": show["vote_count"],
@@ -235,19 +239,19 @@ async def find_show(connection: Connection, wanted: Reference) -> Any:
 async def fetch_setlist_state(db: Database, show_id: int) -> tuple[int, Json] | None:
     """The state of `setlist:<show>` and its position; None: no such show."""
     async with db.snapshot() as connection:
-        revision = await queries.show_revision(connection, show_id=show_id)
-        if revision is None:
+        show = await queries.setlists_of_show(connection, show_id=show_id)
+        if show is None:
             return None
         rows = [row async for row in queries.songs_of_show(connection, show_id=show_id)]
     setlists = _setlists(rows, lambda _: {})
-    return revision, {"setlists": setlists}
+    return show["revision"], {"setlists": setlists, "accuracy": read_accuracy(show["accuracy"])}
 
 
 async def fetch_status_row(db: Database, show_id: int) -> StatusRow | None:
     """What the state of `status:<show>` follows from; None: no such show."""
     async with db.connection() as connection:
         row = await queries.status_of_show(connection, show_id=show_id)
-    return None if row is None else StatusRow(**dict(row))
+    return None if row is None else StatusRow(**{**row, "accuracy": read_accuracy(row["accuracy"])})
 
 
 def _show_item(row: Any, now: datetime, distances: Mapping[int, float] | None = None) -> ShowItem:
@@ -288,8 +292,11 @@ def _show_item(row: Any, now: datetime, distances: Mapping[int, float] | None = 
     return item
 
 
-def _setlists(rows: Iterable[Any], more_of: Callable[[Any], Json]) -> list[Any]:
+def _setlists(rows: Sequence[Any], more_of: Callable[[Any], Json]) -> list[Any]:
     """The sets with their songs; `more_of` gives what a song has beyond what every reader wants."""
+    played = [row for row in rows if row["type"] == "actual" and row["id"] is not None and not row["is_tape"]]
+    songs_played = {row["song_id"] for row in played}
+    acts_known = {row["artist_id"] for row in played}
     setlists: dict[int, Json] = {}
     for row in rows:
         setlist = setlists.setdefault(
@@ -311,6 +318,10 @@ def _setlists(rows: Iterable[Any], more_of: Callable[[Any], Json]) -> list[Any]:
             "title": row["title"],
             "position": row["position"],
             "played_at": iso(row["played_at"]),
+            # A tape is nothing that is foreseen.
+            "was_played": row["song_id"] in songs_played
+            if row["artist_id"] in acts_known and not row["is_tape"]
+            else None,
             "is_tape": row["is_tape"],
             "medley": row["medley"],
             "note": row["note"],

@@ -32,7 +32,7 @@ select (extract(epoch from clock_timestamp()) * 1000)::bigint << 10;
 -- name: show_of_reference^
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- gives: 0..1 row
-select id, slug, name, time_zone, results_audience(results, finalised_at) as audience
+select id, slug, name, time_zone, results_audience(results, finalised_at) as audience, accuracy_of(id)::text as accuracy
   from shows where id = :id::bigint or slug = :slug::text;
 
 -- name: vote_stats^

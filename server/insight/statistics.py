@@ -9,6 +9,7 @@ import msgspec
 
 from server.errors import Refused
 from server.insight.trending import queries
+from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code
 from server.protocol.embargo import Audience, HasVoted, why_hidden
 from server.protocol.identity import Identity
@@ -86,8 +87,8 @@ class ShowName(msgspec.Struct, frozen=True, kw_only=True):
 class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a show's votes.
 
-    up, down, songs, series: null when they are not for whoever asks; velocity: the last 24 hours, quiet ones included, oldest
-    first; series: null unless `from` or `to` was asked for
+    up, down, songs, series, accuracy: null when they are not for whoever asks; velocity: the last 24 hours, quiet ones included,
+    oldest first; series: null unless `from` or `to` was asked for; accuracy: null until it is known what was played
     """
 
     show: ShowName
@@ -100,6 +101,7 @@ class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
     velocity: list[HourVotes]
     pattern: list[DayHourVotes]
     series: Series | None
+    accuracy: Accuracy | None
 
 
 async def fetch_vote_stats(
@@ -132,6 +134,7 @@ async def fetch_vote_stats(
         velocity=msgspec.json.decode(row["velocity"], type=list[HourVotes]),
         pattern=msgspec.json.decode(row["pattern"], type=list[DayHourVotes]),
         series=None if is_hidden else series,
+        accuracy=None if is_hidden else read_accuracy(show["accuracy"]),
     )
 
 

@@ -90,6 +90,19 @@ class ExportedVote(msgspec.Struct, frozen=True):
     cast_at: str
 
 
+class ExportedAccuracy(msgspec.Struct, frozen=True):
+    """How well one's votes foresaw a show."""
+
+    show_id: int
+    show_name: str
+    predicted: int
+    hits: int
+    played: int
+    precision: float | None
+    recall: float
+    rank_correlation: float | None
+
+
 class ExportedChange(msgspec.Struct, frozen=True):
     """A change of a vote: null is no vote. Names are null when the show or the song is gone."""
 
@@ -252,6 +265,7 @@ class Export(msgspec.Struct, frozen=True):
     identities: list[ExportedIdentity]
     profile: ExportedProfile | None
     votes: list[ExportedVote]
+    accuracy: list[ExportedAccuracy]
     vote_history: list[ExportedChange]
     day_budgets: list[ExportedDay]
     follows: list[ExportedFollow]

@@ -36,6 +36,12 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
          order by v.cast_at desc, v.setlist_song_id
          limit :count::bigint) s;
 
+-- name: accuracy^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select a.show_id, w.name as show_name, a.predicted, a.hits, a.played, a.precision, a.recall, a.rank_correlation
+          from voter_accuracy a join shows w on w.id = a.show_id
+         where a.user_id = :user_id::bigint order by a.show_id desc limit :count::bigint) s;
+
 -- name: vote_history^
 -- A show or song that is gone has no name any more.
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows

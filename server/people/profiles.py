@@ -47,6 +47,15 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     reviews: int
 
 
+class Foresight(msgspec.Struct, frozen=True, kw_only=True):
+    """How well somebody's votes foresaw what was played: means over the shows they are known for (docs/accuracy.md)."""
+
+    shows: int
+    precision: float | None
+    recall: float | None
+    rank_correlation: float | None
+
+
 class Email(msgspec.Struct, frozen=True, kw_only=True):
     """Where mail goes, how often, and about what; nothing is sent until the address is confirmed."""
 
@@ -74,6 +83,7 @@ class Me(Profile, frozen=True, kw_only=True):
 
     role: Role
     counts: Counts
+    accuracy: Foresight
     bans: list[Ban]
     email: Email | None
 
@@ -169,10 +179,18 @@ async def _fetch_me(connection: Connection, user_id: int) -> Me:
         id=row["id"],
         role=row["role"],
         counts=counts_of(row),
+        accuracy=Foresight(
+            shows=row["show_count"],
+            **{name: _rounded(row[name]) for name in ("precision", "recall", "rank_correlation")},
+        ),
         bans=await list_active_bans(connection, user_id),
         email=email,
         **profile_fields(row),
     )
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
 
 
 def counts_of(row: Any) -> Counts:

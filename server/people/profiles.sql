@@ -2,14 +2,18 @@
 
 -- name: fetch_me^
 -- takes: user_id bigint
--- gives: 0..1 row: the account with its profile, what it has done, and its mail
+-- gives: 0..1 row: the account with its profile, what it has done, how well it foresaw the shows that are scored, and its mail
 select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.is_public, p.status,
        (select count(*) from user_follows_artists f where f.user_id = u.id) as follow_count,
        (select count(*) from user_show_attendance g where g.user_id = u.id) as attendance_count,
        (select count(*) from votes v where v.user_id = u.id) as vote_count,
        (select count(*) from venue_reviews r where r.user_id = u.id) as review_count,
+       s.show_count, s.precision, s.recall, s.rank_correlation,
        e.address, e.confirmed_at is not null as is_confirmed, e.frequency, e.kinds
   from users u
+ cross join lateral (select count(*) as show_count, avg(precision) as precision, avg(recall) as recall,
+                            avg(rank_correlation) as rank_correlation
+                       from voter_accuracy where user_id = u.id) s
   left join user_profiles p on p.user_id = u.id
   left join email_preferences e on e.user_id = u.id
  where u.id = :user_id::bigint;

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from server.protocol.accuracy import Accuracy
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.identity import Role
@@ -179,12 +180,15 @@ class CoveredArtist(msgspec.Struct, frozen=True):
 
 
 class Song(msgspec.Struct, frozen=True):
-    """A song of a set; neighbours with the same medley number are one."""
+    """A song of a set; neighbours with the same medley number are one. was_played: whether it is in a set that was played;
+    null: nobody knows yet, or it is a tape.
+    """
 
     id: Id
     title: str
     position: int
     played_at: dt.datetime | None
+    was_played: bool | None
     is_tape: bool
     medley: int | None
     note: str
@@ -203,14 +207,18 @@ class Set(msgspec.Struct, frozen=True):
 
 
 class SetlistState(msgspec.Struct, frozen=True):
-    """The sets of a show, in order."""
+    """The sets of a show, in order, and how well the crowd foresaw what was played; null: that is not known, or not everyone's
+    yet.
+    """
 
     setlists: list[Set]
+    accuracy: Accuracy | None
 
 
 class StatusState(msgspec.Struct, frozen=True):
     """How a show and its voting stand; `now_playing` is a setlist song. `results`: whom counts are shown to while it is not
-    final: everyone, those who have voted, staff alone.
+    final: everyone, those who have voted, staff alone. `accuracy`: how well the crowd foresaw what was played; null: that is
+    not known, or not everyone's yet.
     """
 
     status: str
@@ -219,6 +227,7 @@ class StatusState(msgspec.Struct, frozen=True):
     closes_at: dt.datetime
     now_playing: Id | None
     results: Results
+    accuracy: Accuracy | None
 
 
 class SongState(msgspec.Struct, frozen=True):

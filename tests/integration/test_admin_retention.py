@@ -137,7 +137,11 @@ async def test_only_users_of_whom_there_is_nothing_are_deleted(
     review = await theatre.sql.fetchval(
         "insert into venue_reviews (venue_id, user_id, rating) values (1, $1, 5) returning id", reviewed
     )
+    await theatre.sql.execute(
+        "insert into show_accuracy (show_id, offered, predicted, hits, played) values (7, 3, 1, 1, 1)"
+    )
     rows = {
+        "voter_accuracy": "(show_id, user_id, predicted, hits, played) values (7, $1, 1, 1, 1)",
         "votes": f"(setlist_song_id, user_id, show_id, choice, cast_at) values ({show.first}, $1, 7, 'up', now())",
         "vote_analytics": f"(show_id, setlist_song_id, user_id, choice, cast_at) values (7, {show.first}, $1, 'up', now())",
         "user_profiles": "(user_id, display_name) values ($1, 'Ana')",

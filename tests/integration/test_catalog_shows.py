@@ -237,6 +237,7 @@ async def test_one_show_comes_with_everything(db: Database, world: World) -> Non
         "up": 3,
         "down": 2,
         "played_at": None,
+        "was_played": False,
         "is_tape": False,
         "medley": None,
         "note": "",
@@ -246,7 +247,7 @@ async def test_one_show_comes_with_everything(db: Database, world: World) -> Non
     item = (await list_shows(db, ShowQuery(), now=NOW))["items"][0]
     assert {name: show[name] for name in item} == item
     assert set(show) - set(item) == {
-        "votes_per_user_max", "requires_ticket", "results", "attendance_count", "at", "total", "now_playing", "bill", "setlists",
+        "votes_per_user_max", "requires_ticket", "results", "accuracy", "attendance_count", "at", "total", "now_playing", "bill", "setlists",
     }  # fmt: skip
 
 
@@ -270,7 +271,7 @@ async def test_the_setlist_state_moves_with_its_revision(db: Database, world: Wo
     )
     before = await fetch_setlist_state(db, show_id)
     assert before is not None
-    plain = {"is_tape": False, "medley": None, "note": "", "cover_of": None}
+    plain = {"was_played": None, "is_tape": False, "medley": None, "note": "", "cover_of": None}
     assert before[1]["setlists"][0]["songs"] == [
         {"id": first, "title": "Creep", "position": 1, "played_at": None} | plain
     ]
@@ -369,6 +370,7 @@ async def test_the_status_row_follows_the_show(db: Database, world: World) -> No
         "closes_at": 0,
         "now_playing": None,
         "results": "live",
+        "accuracy": None,
     }
     assert (await seen(db, parse_reference("a")))["now_playing"] is None
     assert await fetch_status_row(db, show_id + 1) is None

@@ -36,6 +36,7 @@ EXPORTED = {
     "user_identities.user_id": "identities",
     "user_profiles.user_id": "profile",
     "votes.user_id": "votes",
+    "voter_accuracy.user_id": "accuracy",
     "vote_analytics.user_id": "vote_history",
     "user_vote_limits.user_id": "day_budgets",
     "user_follows_artists.user_id": "follows",
@@ -96,6 +97,9 @@ async def settle_in(theatre: Theatre, person: Person, moderator: Person) -> Show
         f"""
         insert into user_profiles (user_id, display_name, bio, city, country, is_public)
         values ({person.id}, '{NAME}', '{BIO}', '{CITY}', 'FR', true);
+        insert into show_accuracy (show_id, offered, predicted, hits, played) values (7, 3, 2, 1, 2);
+        insert into voter_accuracy (user_id, show_id, predicted, hits, played)
+        values ({person.id}, 7, 1, 1, 2), ({moderator.id}, 7, 1, 0, 2);
         insert into user_follows_artists values ({person.id}, 1);
         insert into user_show_attendance values ({person.id}, 7), ({person.id}, 8);
         insert into venue_reviews (venue_id, user_id, rating, body, status) values (1, {person.id}, 2, '{REVIEW}', 'approved');
@@ -158,6 +162,9 @@ async def test_everything_about_oneself(people: People, theatre: Theatre, leaver
     assert {(vote.show_name, vote.song_id, vote.choice) for vote in found.votes} == {
         ("Show", show.first, "down"), ("Show", show.songs[1], "up"),
     }  # fmt: skip
+    assert [(score.show_id, score.hits, score.precision, score.recall) for score in found.accuracy] == [
+        (7, 1, 1.0, 0.5)
+    ]
     changes = [(change.previous, change.choice) for change in found.vote_history if change.song_id == show.first]
     assert changes == [(None, "down"), ("up", None), (None, "up")]
     assert [day.spent for day in found.day_budgets] == [3]

@@ -26,6 +26,7 @@ async def test_a_new_fan_is_nobody_in_particular(people: People) -> None:
         "is_public": False,
         "status": "approved",
         "counts": {"follows": 0, "attendance": 0, "votes": 0, "reviews": 0},
+        "accuracy": {"shows": 0, "precision": None, "recall": None, "rank_correlation": None},
         "bans": [],
         "email": None,
     }

@@ -49,6 +49,9 @@ EXPECTED = {
     "artist_identities": Expected(READ, READ, READ, READ),
     "external_cache": Expected(admin=READ),
     "show_trending": public(),
+    "show_accuracy": public(),
+    "voter_accuracy": Expected(user="s. .. .. ..", moderator=READ, admin=READ),
+    "shows_to_score": Expected(),
     "platform_stats": public(),
     "service_health": public(),
     "vote_rollups": public(writer="ss ii uu .."),
@@ -124,6 +127,13 @@ ROWS = {
     ),
     "artist_stats": Row("(artist_id) values ({n})", "artist_id = {n}", "score = 1"),
     "show_trending": Row("values ({n}, 1, 1, now())", "show_id = {n}", "score = 1"),
+    "show_accuracy": Row(
+        "(show_id, offered, predicted, hits, played) values ({n}, 1, 1, 1, 1)", "show_id = {n}", "hits = 0"
+    ),
+    "voter_accuracy": Row(
+        "(user_id, show_id, predicted, hits, played) values ({n}, {n}, 1, 1, 1)", "user_id = {n}", "hits = 0"
+    ),
+    "shows_to_score": Row("(show_id) values ({n})", change="show_id = 1"),
     "activity": Row(
         "(position, previous, kind, show_id, name) values ({n}, 0, 'live', {n}, 'Show')", "position = {n}", "count = 1"
     ),

@@ -56,6 +56,15 @@ TABLES = {
         "insight/queries.sql:update_trending_scores > update_trending_scores()",
         "insight/queries.sql:trending_shows > get_trending_shows()",
     ),
+    "show_accuracy": (
+        "insight/accuracy.sql:score_show > score_show()",
+        "catalog/queries.sql:status_of_show > accuracy_of()",
+    ),
+    "voter_accuracy": ("insight/accuracy.sql:score_show > score_show()", "people/privacy.sql:accuracy"),
+    "shows_to_score": (
+        "sync/queries.sql:put_set_songs > setlist_songs! > note_shows_to_score()",
+        "insight/accuracy.sql:shows_to_score",
+    ),
     "venue_reviews": ("people/reviews.sql:insert_review", "people/reviews.sql:list_reviews"),
     "content_moderation": ("people/holding.sql:enter_queue", "people/moderation.sql:list_queue"),
     "reports": ("people/moderation.sql:insert_report", "people/moderation.sql:find_report"),

@@ -68,6 +68,10 @@ select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choic
 insert into user_vote_limits (user_id, day, spent) select id, current_date - (id % 30)::int, 20 from users where id <= 50000;
 insert into show_trending (show_id, score, votes_24h, refreshed_at)
 select id, id, 1, now() from shows where status in ('upcoming', 'live');
+insert into show_accuracy (show_id, offered, predicted, hits, played) select id, 5, 4, 3, 5 from shows where status = 'finished';
+insert into voter_accuracy (user_id, show_id, predicted, hits, played)
+select distinct v.user_id, v.show_id, 3, 2, 5 from votes v join show_accuracy a on a.show_id = v.show_id;
+insert into shows_to_score (show_id) select id from shows;
 insert into log_commits (shard, position, entries, committed_at)
 select n % 16, n, array[n], now() - n * interval '30 milliseconds' from generate_series(1, 20000) n;
 update log_positions set position = 20000;

@@ -97,6 +97,7 @@ def _row(revision: int) -> StatusRow:
         is_final=False,
         results="after_vote",
         now_playing=5,
+        accuracy=None,
     )
 
 
@@ -122,6 +123,7 @@ def test_a_status_says_what_the_contract_says() -> None:
         "closes_at": "2026-11-23T03:00:00Z",
         "now_playing": 5,
         "results": "after_vote",
+        "accuracy": None,
     }
     assert _row(revision=7).state(OPENS - timedelta(days=1))[0] == 7
     assert _row(revision=7).next_change_ms(WITHIN) == ms_of(CLOSES)

@@ -1,0 +1,26 @@
+-- How well shows were foreseen. The arithmetic is in score_show() of the migrations; docs/accuracy.md says what it means.
+
+-- name: shows_to_score
+-- takes: count bigint
+-- gives: 0..count rows: a show whose scores have to be made anew, and the last reason so far; who waits longest first
+select show_id, max(id) as up_to
+  from (select id, show_id from shows_to_score order by id limit :count::bigint) r
+ group by show_id
+ order by min(id);
+
+-- name: score_show!
+-- takes: show_id bigint
+-- locks: the rows of its scores; then, by the next query, its row of shows
+select score_show(:show_id::bigint);
+
+-- name: tell_of_score!
+-- takes: show_id bigint, up_to bigint: the last reason that was there before it was scored
+-- locks: that row of shows, whose revision tells all nodes; a commit follows at once
+with done as (
+    delete from shows_to_score where show_id = :show_id::bigint and id <= :up_to::bigint
+)
+update shows set revision = revision + 1 where id = :show_id;
+
+-- name: allow_a_minute!
+-- A show of a stadium has a million votes.
+set local statement_timeout = '60s';
