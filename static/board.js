@@ -124,6 +124,8 @@ function createSet(id, groupId, onVote, isCalm) {
       next.forEach((song, index) => {
         const row = rows.get(song);
         row.update(show, songs.get(song), index + 1, counts.get(song), scale, voting);
+        // In a set that was played every song was.
+        row.cameTrue(setlist.type === "predicted" && songs.get(song).was_played === true);
         const isOneWith = (other) => isMedley(songs.get(song), songs.get(next[other]));
         row.join(isOneWith(index - 1), isOneWith(index + 1));
         // A record of what was played is not a row of noughts.
@@ -163,6 +165,7 @@ function createRow(id, onVote) {
   const playing = h("span", { class: "playing" },
     h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Playing now");
   const played = h("span", { class: "played" });
+  const cameTrue = h("span", { class: "sr" }, " Was played.");
   const markerText = h("span");
   const marker = h("span", { class: "marker" }, h("span", { class: "dot", "aria-hidden": "true" }), markerText);
   const buttons = {};
@@ -178,7 +181,7 @@ function createRow(id, onVote) {
     }, icon(way), counts[way]);
   }
   const group = h("div", { class: "votes", role: "group" }, buttons.up, buttons.down);
-  const text = h("div", { class: "text" }, title, spoken, tags,
+  const text = h("div", { class: "text" }, title, spoken, cameTrue, tags,
     h("span", { class: "meta" }, playing, played, marker));
   const element = h("li", { class: "row", data: { song: id } }, fill, fillDown, rank, text, group);
 
@@ -189,6 +192,10 @@ function createRow(id, onVote) {
     /** Songs of a medley are drawn as one piece where they stand together. */
     join(isUp, isDown) {
       setAttribute(element, "data-joined", [isUp && "up", isDown && "down"].filter(Boolean).join(" ") || null);
+    },
+    cameTrue(isPlayed) {
+      setAttribute(element, "data-came-true", isPlayed);
+      setHidden(cameTrue, !isPlayed);
     },
     showVotes(isShown) {
       setHidden(group, !isShown);

@@ -31,6 +31,9 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const windowText = h("p", { class: "window-text", tabindex: "-1" });
   const reason = h("p", { id: "reason", class: "reason" });
   const windowBox = h("div", { class: "window" }, status, windowText, reason);
+  const foreseenLine = h("span", { class: "foreseen-line" });
+  const foreseenDetail = h("span", { class: "foreseen-detail" });
+  const foreseen = h("p", { class: "foreseen" }, foreseenLine, " ", foreseenDetail);
   const budgetText = h("span", { class: "budget-text" });
   const budgetDots = h("span", { class: "budget-dots", "aria-hidden": "true" });
   const budget = h("div", { class: "budget" }, budgetDots, budgetText);
@@ -55,7 +58,7 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
     h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
-    heading, bill, name, where, when, crowd, windowBox);
+    heading, bill, name, where, when, crowd, windowBox, foreseen);
   const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element, suggest.element);
   const element = h("div", { class: "page show" }, panel, content);
   let wasOpen = false;
@@ -73,6 +76,7 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
       for (const part of [toolbar, windowBox, crowd, board.element, suggest.element]) setHidden(part, !isReady);
       setHidden(waiting, true);
       setHidden(hidden, true);
+      setHidden(foreseen, true);
       if (isBroken) {
         const isMissing = show.phase === "missing";
         setText(heading, isMissing ? "No such show" : "This show did not load");
@@ -108,6 +112,11 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
       setText(windowText, words.windowLine(voting, show.status, info.time_zone, now_ms));
       setAttribute(windowBox, "data-voting", voting);
       setText(reason, words.REASON[voting] ?? "Tap an arrow to vote, tap it again to take the vote back.");
+
+      const { line, detail } = words.foreseen(show.status.accuracy);
+      setHidden(foreseen, line === "");
+      setText(foreseenLine, line);
+      setText(foreseenDetail, detail);
 
       setText(total, words.count(totalOf(show)));
       setText(totalUnit, totalOf(show) === 1 ? "vote" : "votes");

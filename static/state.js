@@ -224,14 +224,14 @@ function loadShow(show, body, sort) {
     // Position 0: whatever the channel says is newer than this page load.
     for (const { id, up, down } of songs) tally[id] = { up: up ?? 0, down: down ?? 0, at: 0 };
   }
-  const { status, voting, opens_at, closes_at, now_playing = null, results = "live" } = body;
+  const { status, voting, opens_at, closes_at, now_playing = null, results = "live", accuracy = null } = body;
   const loaded = {
     ...show,
     phase: "ready",
     error: null,
     id: body.id,
     info,
-    status: { status, voting, opens_at, closes_at, now_playing, results },
+    status: { status, voting, opens_at, closes_at, now_playing, results, accuracy },
     setlists: setlists.map(plainSetlist),
     isHidden: setlists.some(({ songs }) => songs.some(({ up }) => up === null)),
     crowd: { ...show.crowd, going: info.attendance_count ?? null },
@@ -245,9 +245,14 @@ function loadShow(show, body, sort) {
 function plainSetlist({ id, type, name, kind = "main", artist = null, songs }) {
   return {
     id, type, name, kind, artist,
-    songs: songs.map(({ id: song, title, position, played_at = null, is_tape = false, medley = null, note = "", cover_of = null }) =>
-      ({ id: song, title, position, played_at, is_tape, medley, note, cover_of })),
+    songs: songs.map((song) => plainSong(song)),
   };
+}
+
+function plainSong({
+  id, title, position, played_at = null, was_played = null, is_tape = false, medley = null, note = "", cover_of = null,
+}) {
+  return { id, title, position, played_at, was_played, is_tape, medley, note, cover_of };
 }
 
 function applySnapshot(show, kind, at, { state, isRewound }) {
@@ -278,8 +283,8 @@ function applyWhole(show, kind, at, value, isRewound) {
   if (!(kind in show.at) || (at < show.at[kind] && !isRewound)) return show;
   const next = { ...show, at: { ...show.at, [kind]: at } };
   if (kind === "status") {
-    const { status, voting, opens_at, closes_at, now_playing, results = "live" } = value;
-    return { ...next, status: { status, voting, opens_at, closes_at, now_playing, results } };
+    const { status, voting, opens_at, closes_at, now_playing, results = "live", accuracy = null } = value;
+    return { ...next, status: { status, voting, opens_at, closes_at, now_playing, results, accuracy } };
   }
   const setlists = value.setlists.map(plainSetlist);
   return { ...next, setlists, order: followSetlists(show.order, setlists) };

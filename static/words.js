@@ -121,6 +121,18 @@ export const HIDDEN = {
   after_closing: "The counts are kept back until the result is final.",
 };
 
+/** How well the crowd did; empty while that is not known, or when it said nothing. */
+export function foreseen(accuracy) {
+  if (!accuracy?.predicted) return { line: "", detail: "" };
+  const { hits, played, predicted } = accuracy;
+  const share = hits === 0 ? "none of the" : hits === played ? "all" : `${count(hits)} of`;
+  return {
+    line: `The crowd foresaw ${share} ${plural(played, "song", "songs")}`,
+    detail: predicted === 1 ? `Its one pick was ${hits === 0 ? "not " : ""}played.`
+      : `${count(hits)} of its ${count(predicted)} picks ${hits === 1 ? "was" : "were"} played.`,
+  };
+}
+
 export const SUGGESTION = { pending: "Waiting", approved: "In the set", declined: "Declined" };
 
 /** Why a suggestion was not taken; a conflict is explained by the server. */

@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from server.errors import StoreError
 from server.store.chores import Chore
+from server.store.database import complaints
 from server.store.queries import load_queries
+
+log = structlog.get_logger()
 
 SCORE_EVERY_S = 1.0
 REASONS_MAX = 100
@@ -17,14 +23,27 @@ queries = load_queries(Path(__file__).with_name("accuracy.sql"))
 
 
 async def score_shows(connection: Any) -> None:
-    """Makes the scores of the shows anew that have waited longest, and tells all nodes of each."""
+    """Makes the scores of the shows anew that have waited longest, and tells all nodes of each; one that fails waits on.
+
+    Raises: StoreError: the connection is gone
+    """
     waiting = [row async for row in queries.shows_to_score(connection, count=REASONS_MAX)]
     for show in waiting:
-        async with connection.transaction():
-            await queries.allow_a_minute(connection)
-            await connection.execute(queries.score_show.sql, show["show_id"], timeout=SCORE_TIMEOUT_S)
-            # Last: whoever counts votes of this show waits for it no longer than a commit takes.
-            await queries.tell_of_score(connection, show_id=show["show_id"], up_to=show["up_to"])
+        try:
+            with complaints():
+                await _score(connection, show["show_id"], show["up_to"])
+        except StoreError as error:
+            if connection.is_closed():
+                raise
+            log.warning("show.not_scored", show=show["show_id"], error=str(error))
+
+
+async def _score(connection: Any, show_id: int, up_to: int) -> None:
+    async with connection.transaction():
+        await queries.allow_a_minute(connection)
+        await connection.execute(queries.score_show.sql, show_id, timeout=SCORE_TIMEOUT_S)
+        # Last: whoever counts votes of this show waits for it no longer than a commit takes.
+        await queries.tell_of_score(connection, show_id=show_id, up_to=up_to)
 
 
 SCORING = Chore("accuracy", SCORE_EVERY_S, score_shows)

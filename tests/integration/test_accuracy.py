@@ -129,6 +129,38 @@ async def test_a_note_made_meanwhile_is_kept(theatre: Theatre, show: Show, datab
         assert (await stored(other.sql))[0][4] == 1
 
 
+async def test_one_that_fails_waits_on(theatre: Theatre, show: Show, capfd: pytest.CaptureFixture[str]) -> None:
+    """The shows behind it are scored, the log says which was not, and the next look tries it again."""
+    sql = theatre.sql
+    await play(theatre, 0, 2)
+    await theatre.show(8)
+    await sql.execute(
+        "insert into setlists (show_id, type, name) values (8, 'actual', 'Played');"
+        "insert into setlist_songs (setlist_id, show_id, song_id, position) select max(id), 8, 4, 1 from setlists;"
+        "alter table show_accuracy add constraint not_seven check (show_id <> 7)"
+    )
+    await score_shows(sql)
+    assert await sql.fetchval("select array_agg(show_id) from show_accuracy") == [8]
+    out, err = capfd.readouterr()
+    assert "show.not_scored" in out + err
+    await sql.execute("alter table show_accuracy drop constraint not_seven")
+    await score_shows(sql)
+    assert await sql.fetchval("select count(*) from show_accuracy") == 2
+
+
+async def test_scoring_and_erasing_wait_for_each_other(theatre: Theatre, show: Show, database_url: str) -> None:
+    """Whoever is being erased gets no score meanwhile, and no lock is taken that an erasure would need."""
+    await play(theatre, 0, 2)
+    (stranger,) = await theatre.users(1)
+    async with Theatre.open(database_url, is_empty=False) as other, other.sql.transaction():
+        await other.sql.execute("select erase_user($1)", stranger)
+        await theatre.sql.execute("set lock_timeout = '100ms'")
+        await score_shows(theatre.sql)
+        assert await stored(theatre.sql) == []
+    await score_shows(theatre.sql)
+    assert len(await stored(theatre.sql)) == 3
+
+
 async def test_the_writer_may_leave_a_note(theatre: Theatre, show: Show) -> None:
     """The role that makes results final has no right to the table of notes, and leaves one all the same."""
     await play(theatre, 0)

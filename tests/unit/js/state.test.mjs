@@ -261,14 +261,15 @@ test("a notice is dismissed by its own number only", () => {
 
 test("sets keep what a night is made of, and a server that says less is understood", () => {
   const artist = { id: 3, slug: "bjork", name: "Björk" };
-  const song = { id: 900, title: "Jóga", position: 1, played_at: null, is_tape: true, medley: 2, note: "live 🎻",
+  const song = { id: 900, title: "Jóga", position: 1, played_at: null, was_played: true, is_tape: true, medley: 2, note: "live 🎻",
     cover_of: { id: 4, name: "U2" } };
   const told = { id: 90, type: "predicted", kind: "encore", name: "Encore", artist, songs: [song] };
   const bare = { id: 91, type: "predicted", name: "Set", songs: [{ id: 901, title: "Halo", position: 1 }] };
   const { show } = run(loaded(), { type: "push", channel: "setlist:7", at: 999, payload: { setlists: [told, bare] } });
   assert.deepEqual(show.setlists[0], told);
   assert.deepEqual(show.setlists[1], { ...bare, kind: "main", artist: null, songs: [
-    { id: 901, title: "Halo", position: 1, played_at: null, is_tape: false, medley: null, note: "", cover_of: null },
+    { id: 901, title: "Halo", position: 1, played_at: null, was_played: null, is_tape: false, medley: null, note: "",
+      cover_of: null },
   ] });
   assert.deepEqual(show.order, { 90: [900], 91: [901] });
 });
@@ -311,4 +312,16 @@ test("the crowd is of the show and of its artist", () => {
   state = reduce(state, { type: "push", channel: "followers:1", at: 3, payload: { followers: 8 } });
   state = reduce(state, { type: "push", channel: "followers:7", at: 4, payload: { followers: 1 } });
   assert.deepEqual(state.show.crowd, { going: 5, watching: 9, followers: 8 });
+});
+
+test("how well the crowd did comes with the page and moves with the status", () => {
+  const accuracy = { precision: 0.5, recall: 0.5, rank_correlation: 0, hits: 1, played: 2, predicted: 2 };
+  const before = loaded();
+  assert.equal(before.show.status.accuracy, null);
+  const status = { status: "finished", voting: "final", opens_at: "", closes_at: "", now_playing: null, accuracy };
+  const scored = reduce(before, { type: "push", channel: "status:7", at: 999, payload: status });
+  assert.deepEqual(scored.show.status.accuracy, accuracy);
+  const corrected = { ...status, accuracy: null };
+  const gone = reduce(scored, { type: "push", channel: "status:7", at: 1000, payload: corrected });
+  assert.equal(gone.show.status.accuracy, null);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  billLine, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, windowLine,
+  billLine, foreseen, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, windowLine,
 } from "../../../static/words.js";
 
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
@@ -77,4 +77,18 @@ test("the bill names whoever else plays", () => {
   assert.equal(billLine(bill.slice(0, 2)), "with Björk");
   assert.equal(billLine(bill.slice(0, 1)), "");
   assert.equal(billLine(undefined), "");
+});
+
+test("what the crowd foresaw is said plainly, and not at all when it said nothing", () => {
+  const told = (hits, played, predicted) => {
+    const { line, detail } = foreseen({ hits, played, predicted });
+    return [line, detail];
+  };
+  assert.deepEqual(told(14, 18, 16), ["The crowd foresaw 14 of 18 songs", "14 of its 16 picks were played."]);
+  assert.deepEqual(told(1, 18, 2), ["The crowd foresaw 1 of 18 songs", "1 of its 2 picks was played."]);
+  assert.deepEqual(told(18, 18, 18), ["The crowd foresaw all 18 songs", "18 of its 18 picks were played."]);
+  assert.deepEqual(told(0, 18, 1), ["The crowd foresaw none of the 18 songs", "Its one pick was not played."]);
+  assert.deepEqual(told(0, 18, 0), ["", ""]);
+  assert.deepEqual(foreseen(null), { line: "", detail: "" });
+  assert.deepEqual(foreseen(undefined), { line: "", detail: "" });
 });
