@@ -58,6 +58,7 @@ from server.protocol.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
 from server.settings import Settings, data_folder
 from server.store.database import Databases
+from server.supply import Supply
 from server.tracing import Traces, open_traces
 from server.turnstile import Turnstile
 from server.upkeep import Upkeep
@@ -95,12 +96,19 @@ class Node:
     """
 
     def __init__(
-        self, settings: Settings, databases: Databases, shard_count: int, *, has_own_database: bool = False
+        self,
+        settings: Settings,
+        databases: Databases,
+        supply: Supply,
+        shard_count: int,
+        *,
+        has_own_database: bool = False,
     ) -> None:
         assert settings.redis_url is not None
         clock = self._clock = SystemClock()
         self._settings = settings
         self._databases = databases
+        self._supply = supply
         database = databases.writer
         self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
         self._name = secrets.token_hex(4)
@@ -166,7 +174,9 @@ class Node:
         databases = await Databases.open(settings.database_url)
         async with databases.writer.connection() as connection:
             rows = [row async for row in voting_log.queries.fetch_positions(connection)]
-        node = cls(settings, databases, shard_count=len(rows), has_own_database=has_own_database)
+        assert settings.redis_url is not None
+        supply = await Supply.open(settings, databases.owner, settings.redis_url, SystemClock())
+        node = cls(settings, databases, supply, len(rows), has_own_database=has_own_database)
         for name, loop in node._all_loops().items():
             node._run_loop(name, loop)
         await node._runner.setup()
@@ -226,6 +236,7 @@ class Node:
         if self._provider is not None:
             await self._provider.close()
         await self._forgetting.close()
+        await self._supply.close()
         await self._databases.close()
         if self._traces is not None:
             await asyncio.to_thread(self._traces.close)
@@ -249,6 +260,7 @@ class Node:
             "sockets": self._sockets.run(),
             "fleet": self._fleet.run(),
             **self._upkeep.loops(),
+            **self._supply.loops(),
             "standing": self._standing.run(),
             **self._mail_loops(),
             **({} if self._provider is None else {"provider": self._provider.run()}),
@@ -308,6 +320,7 @@ class Node:
             *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
             *InsightRoutes(requests, clock, self._has_voted).endpoints(),
             *self._upkeep.endpoints(),
+            *self._supply.endpoints(),
             *SubscriptionRoutes(self._databases.owner, self._fleet).endpoints(),
             *ProfileRoutes(requests).endpoints(),
             *FollowRoutes(requests, self._marks).endpoints(),

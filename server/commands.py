@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from server.store.database import Database
 from server.store.migrations import migrate_status, migrate_up
 
 if TYPE_CHECKING:
-    from server.sync.providers import Access, Providers
+    from server.sync.providers import Providers
 
 # A run works on several artists at once.
 POOL_SIZE = 4
@@ -80,6 +79,7 @@ async def providers_for(settings: Settings) -> AsyncIterator[tuple[Database, Pro
     """
     from server.cache.connection import Connection
     from server.clock import SystemClock
+    from server.supply import access_of
     from server.sync.providers import open_providers
 
     async with engines_for(settings, valkey=True, tables=True) as engines:
@@ -93,24 +93,6 @@ async def providers_for(settings: Settings) -> AsyncIterator[tuple[Database, Pro
         finally:
             await valkey.close()
             await database.close()
-
-
-def access_of(settings: Settings) -> Access:
-    """Where the providers are and the keys to them."""
-    from server.sync.providers import Access
-
-    client_id, client_secret = settings.spotify_client_id, settings.spotify_client_secret
-    return Access(
-        musicbrainz_url=settings.musicbrainz_api_url,
-        setlistfm_url=settings.setlistfm_api_url,
-        ticketmaster_url=settings.ticketmaster_api_url,
-        spotify_url=settings.spotify_api_url,
-        spotify_accounts_url=settings.spotify_accounts_url,
-        setlistfm_key=settings.setlistfm_api_key,
-        ticketmaster_key=settings.ticketmaster_api_key,
-        spotify_client=(client_id, client_secret) if client_id and client_secret else None,
-        contact=settings.public_url or settings.mail_from or socket.gethostname(),
-    )
 
 
 async def new_token(settings: Settings, role: str, ttl_s: int) -> str:

@@ -67,20 +67,50 @@ def sync_artist(
     name: Annotated[str, typer.Argument(help="As they are called, or their MusicBrainz id.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Bring an artist in from MusicBrainz, with their ids at other services."""
+    """Bring an artist in: who they are at every provider, their shows, and what they will probably play."""
     from server.commands import providers_for
-    from server.sync.artists import SyncedArtist
-    from server.sync.artists import sync_artist as bring_in
-    from server.sync.report import artist_as_table
+    from server.sync.artists import ArtistSyncService, SyncedArtist
+    from server.sync.bringing import bring_in_artist
+    from server.sync.report import artist_as_table, fetch_runs, runs_as_table
 
     settings = settings_from(data_dir=data_dir)
 
-    async def command() -> SyncedArtist:
+    async def command() -> tuple[SyncedArtist, list[Any]]:
         with progress_bars() as show:
             async with providers_for(settings) as (database, providers):
-                return await bring_in(database, providers.musicbrainz, name, progress=show)
+                artist = await ArtistSyncService(database, providers).sync(name, progress=show)
+                runs = await bring_in_artist(database, providers, artist.id, progress=show)
+                return artist, await fetch_runs(database, runs)
 
-    _print(artist_as_table(run_to_end(command())))
+    artist, runs = run_to_end(command())
+    _print(artist_as_table(artist))
+    if runs:
+        _print(runs_as_table(runs))
+    if any(run["status"] == "failed" for run in runs):
+        raise typer.Exit(1)
+
+
+@app.command("show")
+def sync_show(
+    show: Annotated[int, typer.Argument(min=1, help="The show's id.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Bring a show up to date: its day and place, what it will probably bring, and what it brought."""
+    from server.commands import providers_for
+    from server.sync.bringing import bring_in_show
+    from server.sync.report import fetch_runs, runs_as_table
+
+    settings = settings_from(data_dir=data_dir)
+
+    async def command() -> list[Any]:
+        with progress_bars() as tell:
+            async with providers_for(settings) as (database, providers):
+                return await fetch_runs(database, await bring_in_show(database, providers, show, progress=tell))
+
+    runs = run_to_end(command())
+    _print(runs_as_table(runs))
+    if any(run["status"] == "failed" for run in runs):
+        raise typer.Exit(1)
 
 
 def _print(table: Table) -> None:

@@ -111,6 +111,7 @@ PROVIDER_CIRCUIT = Gauge(
     ["service"],
     multiprocess_mode="livemax",
 )
+SYNC_JOBS = Counter("mysetlist_sync_jobs_total", "Jobs of this node that ended", ["service", "kind", "outcome"])
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server could not be used at all")
 
 

@@ -19,6 +19,13 @@ SetKind = Literal["main", "encore", "alternate"]
 Billing = Literal["headliner", "support"]
 
 
+class Source(TypedDict):
+    """Where something is told of at another service, to link back to; `service`: setlistfm, ticketmaster, …."""
+
+    service: str
+    url: str
+
+
 class ArtistName(TypedDict):
     """An artist where something else is told."""
 
@@ -126,6 +133,7 @@ class Show(ShowItem):
     now_playing: int | None
     bill: list[BilledArtist]
     setlists: list[Setlist]
+    sources: list[Source]
 
 
 class ArtistItem(ArtistName):
@@ -164,6 +172,7 @@ class Artist(ArtistItem):
     show_count: int
     songs: list[ArtistSong]
     shows: list[ShowItem]
+    sources: list[Source]
 
 
 class VenueItem(VenueName):
@@ -186,6 +195,7 @@ class Venue(VenueItem):
     review_count: int
     rating: float | None
     shows: list[ShowItem]
+    sources: list[Source]
 
 
 class SongItem(TypedDict):
@@ -225,6 +235,7 @@ class Song(SongItem):
 
     artists: list[SongPlayer]
     setlists: list[SongSetlist]
+    sources: list[Source]
 
 
 class Found(TypedDict):

@@ -19,7 +19,7 @@ from server.catalog.documents import (
 )
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ListQuery, NearQuery, parse_near
 from server.catalog.places import DistancePlace, SlugPlace
-from server.catalog.shows import list_next_shows, queries
+from server.catalog.shows import list_next_shows, queries, source_of
 from server.catalog.words import look_for
 from server.errors import Refused
 from server.protocol.codes import Code
@@ -64,6 +64,7 @@ async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Art
             "show_count": row["show_count"],
             "songs": [{"id": song["id"], "title": song["title"], **_plays(song)} async for song in songs],
             "shows": await list_next_shows(connection, artist_id=row["id"], now=now),
+            "sources": [source_of(one) async for one in queries.sources_of_artist(connection, artist_id=row["id"])],
         }
 
 
@@ -81,6 +82,7 @@ async def fetch_venue(db: Database, wanted: Reference, *, now: datetime) -> Venu
             "review_count": row["review_count"],
             "rating": row["rating"],
             "shows": await list_next_shows(connection, venue_id=row["id"], now=now),
+            "sources": [source_of(one) async for one in queries.sources_of_venue(connection, venue_id=row["id"])],
         }
 
 
@@ -114,6 +116,7 @@ async def fetch_song(db: Database, song_id: int) -> Song:
                 }
                 async for setlist in setlists
             ],
+            "sources": [source_of(one) async for one in queries.sources_of_song(connection, song_id=song_id)],
         }
 
 

@@ -53,6 +53,43 @@ select a.id, a.slug, a.name, b.billing
  where b.show_id = :show_id::bigint
  order by b.position;
 
+-- name: sources_of_show
+-- takes: show_id bigint
+-- gives: pages about the show elsewhere, then about its artist where the show has none of that service
+select service::text, url from (
+    select distinct on (service) service, url
+      from (select i.service, i.url, 0 as rank, i.external_id from show_identities i where i.show_id = :show_id::bigint
+            union all
+            select i.service, i.url, 1, i.external_id
+              from shows s join artist_identities i on i.artist_id = s.artist_id where s.id = :show_id) u
+     where url <> ''
+     order by service, rank, external_id) f
+ order by service;
+
+-- name: sources_of_artist
+-- takes: artist_id bigint
+-- gives: pages about the artist elsewhere, one a service
+select distinct on (service) service::text, url
+  from artist_identities
+ where artist_id = :artist_id::bigint and url <> ''
+ order by service, confidence desc, external_id;
+
+-- name: sources_of_venue
+-- takes: venue_id bigint
+-- gives: pages about the venue elsewhere, one a service
+select distinct on (service) service::text, url
+  from venue_identities
+ where venue_id = :venue_id::bigint and url <> ''
+ order by service, confidence desc, external_id;
+
+-- name: sources_of_song
+-- takes: song_id bigint
+-- gives: recordings of the song elsewhere, one a service
+select distinct on (service) service::text, url
+  from song_identities
+ where song_id = :song_id::bigint and url <> ''
+ order by service, external_id;
+
 -- name: songs_of_show
 -- takes: show_id bigint
 -- gives: one row a song, in the order of sets (predicted first) and places, with who plays it and, when it is another

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.catalog.documents import Show, ShowItem, ShowPage
+from server.catalog.documents import Show, ShowItem, ShowPage, Source
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ShowQuery, parse_near
 from server.catalog.places import GROUPS, ShowPlace
 from server.catalog.window import next_change_ms, voting_state
@@ -200,6 +200,7 @@ async def fetch_show(
         show = await find_show(connection, reference)
         bill = [row async for row in queries.bill_of_show(connection, show_id=show["id"])]
         rows = [row async for row in queries.songs_of_show(connection, show_id=show["id"])]
+        sources = [source_of(row) async for row in queries.sources_of_show(connection, show_id=show["id"])]
     is_hidden = await why_hidden(Audience(show["audience"]), show["id"], identity, has_voted) is not None
     return {
         **_show_item(show, now),
@@ -222,6 +223,7 @@ async def fetch_show(
                 "down": None if is_hidden else row["down_count"],
             },
         ),
+        "sources": sources,
     }
 
 
@@ -252,6 +254,11 @@ async def fetch_status_row(db: Database, show_id: int) -> StatusRow | None:
     async with db.connection() as connection:
         row = await queries.status_of_show(connection, show_id=show_id)
     return None if row is None else StatusRow(**{**row, "accuracy": read_accuracy(row["accuracy"])})
+
+
+def source_of(row: Any) -> Source:
+    """A page about something at another service."""
+    return {"service": row["service"], "url": row["url"]}
 
 
 def _show_item(row: Any, now: datetime, distances: Mapping[int, float] | None = None) -> ShowItem:

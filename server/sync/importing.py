@@ -174,3 +174,12 @@ async def _log(connection: Connection, job_id: int, stage: str, told: Sequence[T
     if told:
         rows = [{"line": one.line, "outcome": one.outcome, "message": one.message} for one in told]
         await queries.insert_outcomes(connection, job_id=job_id, stage=stage, rows=msgspec.json.encode(rows).decode())
+
+
+def outcome_rows(outcomes: Outcomes) -> list[dict[str, object]]:
+    """What became of records that come from no file, for the log; without what was simply there."""
+    return [
+        {"line": None, "outcome": outcome, "message": message}
+        for _, outcome, message in outcomes
+        if outcome != "unchanged"
+    ]

@@ -38,6 +38,18 @@ select j.id, j.service, j.kind, j.subject, j.status, j.error, j.created_at, j.fi
  order by j.id desc
  limit :count;
 
+-- name: fetch_runs
+-- takes: ids
+-- gives: those runs, in the order of ids, and how many records of theirs were added, changed and refused
+select j.id, j.service::text, j.kind, j.subject, j.status::text, j.error,
+       count(l.id) filter (where l.outcome = 'added') as added_count,
+       count(l.id) filter (where l.outcome = 'changed') as changed_count,
+       count(l.id) filter (where l.outcome = 'refused') as refused_count
+  from sync_jobs j left join import_log l on l.job_id = j.id
+ where j.id = any(:ids::bigint[])
+ group by j.id
+ order by j.id;
+
 -- name: fetch_outcomes
 -- takes: job_id, count
 -- gives: what became of the records of a run that were not simply there, in the order of writing
@@ -203,6 +215,15 @@ with given as (
 )
 select g.number, g.slug, case when a.slug is not null then 'added' when c.slug is not null then 'changed' else 'unchanged' end as outcome
   from given g left join added a using (slug) left join changed c using (slug);
+
+-- name: hold_shards
+-- takes: slugs text[], of shows, those that are not there yet left out
+-- locks: the log_positions rows of their shards, in order
+select p.shard
+  from log_positions p
+ where p.shard in (select s.id % (select count(*) from log_positions) from shows s where s.slug = any(:slugs::text[]))
+ order by p.shard
+   for update;
 
 -- name: put_supports!
 -- takes: show slugs and artists of their support acts, in the order of the bill; both arrays of one length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -51,6 +51,21 @@ def jobs_as_table(jobs: list[Any]) -> Table:
         began = job["created_at"].strftime("%Y-%m-%d %H:%M")
         what = f"{job['kind']} {job['subject']}"
         table.add_row(str(job["id"]), what, job["status"], done, str(job["refused_count"]), began, job["error"])
+    return table
+
+
+async def fetch_runs(database: Database, ids: Sequence[int]) -> list[Any]:
+    """Some runs, in their order."""
+    async with database.connection() as connection:
+        return [row async for row in queries.fetch_runs(connection, ids=list(ids))]
+
+
+def runs_as_table(runs: list[Any]) -> Table:
+    """One row a run, with what it added and changed."""
+    table = Table("run", "what", "status", *OUTCOMES[:2], OUTCOMES[3], "error")
+    for run in runs:
+        counts = [str(run[f"{outcome}_count"]) for outcome in ("added", "changed", "refused")]
+        table.add_row(str(run["id"]), f"{run['kind']} at {run['service']}", run["status"], *counts, run["error"])
     return table
 
 

@@ -247,7 +247,7 @@ async def test_one_show_comes_with_everything(db: Database, world: World) -> Non
     item = (await list_shows(db, ShowQuery(), now=NOW))["items"][0]
     assert {name: show[name] for name in item} == item
     assert set(show) - set(item) == {
-        "votes_per_user_max", "requires_ticket", "results", "accuracy", "attendance_count", "at", "total", "now_playing", "bill", "setlists",
+        "votes_per_user_max", "requires_ticket", "results", "accuracy", "attendance_count", "at", "total", "now_playing", "bill", "setlists", "sources",
     }  # fmt: skip
 
 

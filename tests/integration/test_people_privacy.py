@@ -61,6 +61,7 @@ NOT_EXPORTED = {
     "reports.profile_id": "what somebody else said, and who they are, is theirs",
     "user_bans.banned_by": "the ban is in moderation_log, with its reason",
     "user_bans.lifted_by": "that it was lifted is in moderation_log",
+    "identity_reviews.decided_by": "the decision is in audit_log",
     "database_operations.started_by": "says nothing about a person but that they were at work",
 }
 # Columns of those tables that the export leaves out: whose row it is, and

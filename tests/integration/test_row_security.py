@@ -47,6 +47,13 @@ EXPECTED = {
     "artist_songs": public(),
     "artist_stats": public(),
     "artist_identities": Expected(READ, READ, READ, READ),
+    "venue_identities": Expected(READ, READ, READ, READ),
+    "show_identities": Expected(READ, READ, READ, READ),
+    "song_identities": Expected(READ, READ, READ, READ),
+    "identity_reviews": Expected(),
+    "show_predictions": Expected(),
+    "sync_schedules": Expected(),
+    "sync_pauses": Expected(),
     "external_cache": Expected(admin=READ),
     "show_trending": public(),
     "show_accuracy": public(),
@@ -146,6 +153,33 @@ ROWS = {
         "artist_id = {n}",
         "confidence = 0.5",
     ),
+    "venue_identities": Row(
+        "(service, external_id, venue_id, confidence, evidence) values ('ticketmaster', '{n}', {n}, 1, 'told')",
+        "venue_id = {n}",
+        "confidence = 0.5",
+    ),
+    "show_identities": Row(
+        "(service, external_id, show_id, confidence, evidence) values ('ticketmaster', '{n}', {n}, 1, 'told')",
+        "show_id = {n}",
+        "confidence = 0.5",
+    ),
+    "song_identities": Row(
+        "(service, external_id, song_id) values ('spotify', '{n}', {n})", "song_id = {n}", "isrc = 'x'"
+    ),
+    "identity_reviews": Row(
+        "(service, external_id, name, artist_id, confidence, evidence) values ('spotify', '{n}', 'A', {n}, 0.5, 'told')",
+        "artist_id = {n}",
+        "confidence = 0.6",
+    ),
+    "show_predictions": Row("(show_id, songs, basis) values ({n}, '{{}}', 1)", "show_id = {n}", "basis = 2"),
+    "sync_schedules": Row(
+        "(name, every_s) values ('s' || repeat('x', {n}), 60)", "name = 's' || repeat('x', {n})", "every_s = 61"
+    ),
+    "sync_pauses": Row(
+        "(service) values ((enum_range(null::sync_service))[{n}])",
+        "service = (enum_range(null::sync_service))[{n}]",
+        "paused_at = 'epoch'",
+    ),
     "external_cache": Row(
         "(service, asked, kind, fresh_until) values ('spotify', '/{n}', 'artist', now())",
         "asked = '/{n}'",
@@ -203,7 +237,7 @@ ROWS = {
         "user_id = {n}",
         "revoked_at = now()",
     ),
-    "sync_jobs": Row("(service, kind) values ('file', 'import')", change="status = 'failed'"),
+    "sync_jobs": Row("(service, kind, subject) values ('file', 'import', '{n}')", change="status = 'failed'"),
     "sync_progress": Row("(job_id, stage, total) values ({n}, 'read', 1)", "job_id = {n}", "done = 1"),
     "import_log": Row(
         "(job_id, stage, outcome, message) values ({n}, 'read', 'added', '')", "job_id = {n}", "message = 'x'"

@@ -81,6 +81,13 @@ TABLES = {
     "import_log": ("sync/queries.sql:insert_outcomes", "sync/queries.sql:fetch_jobs"),
     "external_cache": ("sync/clients/cache.sql:put_answer", "sync/clients/cache.sql:fetch_answer"),
     "artist_identities": ("sync/queries.sql:put_identities", "sync/queries.sql:find_identity"),
+    "venue_identities": ("sync/identities.sql:put_venue_identity", "sync/identities.sql:find_venue_by_id"),
+    "show_identities": ("sync/identities.sql:put_show_identity", "sync/identities.sql:find_shows_by_id"),
+    "song_identities": ("sync/identities.sql:put_song_identities", "catalog/queries.sql:sources_of_song"),
+    "identity_reviews": ("sync/identities.sql:put_review", "sync/identities.sql:list_reviews"),
+    "show_predictions": ("sync/identities.sql:put_prediction", "sync/identities.sql:fetch_prediction"),
+    "sync_schedules": ("sync/jobs.sql:put_schedules", "sync/jobs.sql:take_schedules"),
+    "sync_pauses": ("sync/jobs.sql:pause_service", "sync/jobs.sql:claim_jobs"),
     "service_health": ("admin/health.sql:add_health", "admin/health.sql:fetch_health"),
     "activity": (
         COMMIT + " > votes! > count_inserted_votes() > move_tallies() > shows! > tell_of_show() > add_activity()",

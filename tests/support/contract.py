@@ -14,12 +14,14 @@ from unittest.mock import Mock
 import asyncpg
 
 from server.app import Databases, Node
+from server.clock import SystemClock
 from server.live.sse import EVENTS
 from server.openapi import describe
 from server.people.sessions import mint_token
 from server.protocol.endpoints import Endpoint
 from server.protocol.identity import ROLES
 from server.store.database import Database
+from server.supply import Supply
 from tests.support.node import SECRET, NodeProcess
 from tests.support.theatre import settings
 
@@ -32,7 +34,10 @@ def served_endpoints() -> list[Endpoint]:
 
     async def build() -> list[Endpoint]:
         unused = Mock(spec=Database, url="postgresql://nowhere")
-        node = Node(settings("postgresql://nowhere", "redis://nowhere"), Databases(unused, unused, unused), 16)
+        given = settings("postgresql://nowhere", "redis://nowhere")
+        supply = await Supply.open(given, unused, "redis://nowhere", SystemClock())
+        node = Node(given, Databases(unused, unused, unused), supply, 16)
+        await supply.close()
         return node.endpoints
 
     return asyncio.run(build())

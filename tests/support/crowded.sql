@@ -153,6 +153,26 @@ select 'musicbrainz', '/ws/2/artist/' || n, 'artist', convert_to(repeat('x', 300
   from generate_series(1, 20000) n;
 insert into artist_identities (service, external_id, artist_id, confidence, evidence)
 select s.service, a.id::text, a.id, 0.9, 'its name' from artists a, unnest(array['musicbrainz', 'spotify']::sync_service[]) as s (service);
+insert into venue_identities (service, external_id, venue_id, confidence, evidence)
+select 'ticketmaster', 'v' || id, id, 0.9, 'its name' from venues;
+insert into show_identities (service, external_id, show_id, version, confidence, evidence)
+select s.service, left(s.service::text, 1) || w.id, w.id, '1', 0.9, 'listed' from shows w, unnest(array['ticketmaster', 'setlistfm']::sync_service[]) as s (service);
+insert into song_identities (service, external_id, song_id)
+select 'spotify', 't' || id, id from songs;
+insert into show_predictions (show_id, songs, basis) select id, '{}', 1 from shows;
+insert into identity_reviews (service, external_id, name, artist_id, confidence, evidence, verdict, decided_at, decided_by)
+select 'spotify', 'r' || n, 'Somebody', 1 + n % 4000, 0.5, 'its name alone', case when n % 10 = 0 then 'open' else 'different' end::review_verdict,
+       case when n % 10 = 0 then null else now() end, case when n % 10 = 0 then null else 1 + n % 5 end
+  from generate_series(1, 20000) n;
+insert into identity_reviews (service, external_id, name, venue_id, confidence, evidence)
+select 'ticketmaster', 'w' || n, 'Somewhere', 1 + n % 1000, 0.5, 'its name alone' from generate_series(1, 2000) n;
+insert into sync_schedules (name, every_s) values ('shows', 3600), ('played', 900);
+insert into sync_pauses (service) values ('spotify');
+insert into sync_jobs (service, kind, subject, status, priority, run_at, lease_until)
+select s.service, k.kind, n::text, case when n > 1000 then 'queued' when n > 990 then 'running' else 'succeeded' end::sync_status, 'low',
+       now() + (n - 1500) * interval '1 minute', case when n between 991 and 1000 then now() + interval '1 minute' end
+  from (values ('ticketmaster', 'shows'), ('setlistfm', 'setlists'), ('setlistfm', 'played'), ('spotify', 'songs'), ('musicbrainz', 'artist'))
+       as k (service, kind), lateral (select k.service::sync_service) s (service), generate_series(1, 4000) n;
 insert into service_health (service, hour, ok_count, last_status)
 select service, date_trunc('hour', now(), 'UTC') - n * interval '1 hour', 60, 'ok'
   from unnest(array['postgres', 'valkey', 'smtp']) as service, generate_series(0, 4000) n;

@@ -17,6 +17,28 @@ OWNER = None
 
 # What a parameter is given: by its name, or by its name and type where that name has several.
 EXAMPLES: dict[str, Any] = {
+    "names": ["shows"],
+    "url": "https://example.org/7",
+    "kinds:text[]": ["setlists", "played"],
+    "lease_s": 60.0,
+    "delay_s": 0.0,
+    "is_counted": True,
+    "cursor": "{}",
+    "everies_s": [3600],
+    "is_paused": False,
+    "older_than_s": 604800.0,
+    "near_older_than_s": 86400.0,
+    "spread_s": 600.0,
+    "identity": "musicbrainz",
+    "isrcs": ["x"],
+    "basis": 3,
+    "verdict": "same",
+    "hours": 24,
+    "before_id": 10_000,
+    "our_id": 7,
+    "evidence": "told",
+    "confidence": 0.9,
+    "version": "1",
     "about": "show:7",
     "action": "review.approve",
     "actor_id": 1,
@@ -213,6 +235,14 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "sync/queries.find_ids": [{"slug": "artist-7"}],
     "catalog/directing.change_show": [{"status": "live"}],
     "sync/queries.finish_job": [{"status": "succeeded"}],
+    "sync/identities.find_artists_by_id": [{"service": "musicbrainz", "external_ids": ["7"]}],
+    "sync/identities.put_review": [{"external_id": "r7", "name": "Somebody", "venue_id": None, "confidence": 0.5}],
+    "sync/identities.fetch_verdict": [{"external_id": "r7", "venue_id": None}],
+    "sync/identities.find_shows_by_id": [{"service": "ticketmaster", "external_ids": ["t7"]}],
+    "sync/identities.find_venue_by_id": [{"service": "ticketmaster", "external_id": "v7"}],
+    "sync/jobs.claim_jobs": [{"service": "setlistfm", "count": 2}],
+    "sync/jobs.end_job": [{"status": "succeeded", "error": ""}],
+    "sync/routes.fetch_hours": [{"service": "postgres"}],
     "sync/clients/cache.note_answer": [
         {"service": "spotify", "status": "ok", "latency_ms": 12.5, "is_cached": False, "detail": "answered"}
     ],
@@ -250,6 +280,12 @@ ROLES: dict[str, str | None] = {
 # Queries that read large tables from end to end, and why they may: {query: {table: reason}}.
 _CHECK = "compares every count with its rows"
 READS_ALL: dict[str, dict[str, str]] = {
+    "sync/jobs.queue_artists": {
+        "artists": "looks once an hour at every artist for the few whose turn it is",
+        "artist_identities": "the same",
+    },
+    "sync/jobs.queue_of_artists": {"artist_identities": "looks once an hour at every artist that is known there"},
+    "sync/routes.fetch_cache": {"external_cache": "an administrator asks how much is kept"},
     "admin/operations.miscounted_shows": dict.fromkeys(("setlist_songs", "setlists", "shows", "votes"), _CHECK),
     "admin/operations.violations": dict.fromkeys(
         (

@@ -20,6 +20,7 @@ from server.errors import ProviderError
 from server.sync.clients.provider import Answer, EndpointWithdrawn, Link, Provider, Trouble, open_provider
 
 SERVICE = "spotify"
+PAGE_URL = "https://open.spotify.com/artist/"
 # Its limit is not told; it counts over 30 s.
 QUOTA = Quota(count_max=60, period_s=30.0, pace_s=0.1)
 TTL_S = 86_400.0

@@ -1,0 +1,158 @@
+-- What is called how elsewhere, and what a person should decide about.
+
+-- name: find_artists_by_id
+-- takes: service, external_ids
+-- gives: our artists with those ids there
+select i.external_id, i.artist_id, a.slug, a.name
+  from artist_identities i join artists a on a.id = i.artist_id
+ where i.service = :service::sync_service and i.external_id = any(:external_ids::text[]);
+
+-- name: fetch_artist^
+-- takes: artist_id
+-- gives: an artist, with their ids elsewhere: {service: [ids, most certain first]}
+select a.id, a.slug, a.name,
+       coalesce((select jsonb_object_agg(service, ids)
+                   from (select service, jsonb_agg(external_id order by confidence desc, external_id) as ids
+                           from artist_identities where artist_id = a.id group by service) i), '{}')::text as identities
+  from artists a
+ where a.id = :artist_id;
+
+-- name: fetch_titles
+-- takes: artist_id, count
+-- gives: titles of an artist's songs, the oldest first
+select id, title from songs where artist_id = :artist_id order by id limit :count;
+
+-- name: put_venue_identity!
+-- takes: service, external_id, venue_id, url, confidence, evidence
+insert into venue_identities as i (service, external_id, venue_id, url, confidence, evidence)
+values (:service::sync_service, :external_id, :venue_id, left(:url, 500), :confidence, left(:evidence, 300))
+    on conflict (service, external_id) do update
+   set venue_id = excluded.venue_id, url = excluded.url, confidence = excluded.confidence, evidence = excluded.evidence,
+       checked_at = now()
+ where i.venue_id = excluded.venue_id or i.confidence <= excluded.confidence;
+
+-- name: find_venue_by_id^
+-- takes: service, external_id
+select v.id, v.slug, v.name, v.city, v.country, v.latitude, v.longitude, v.time_zone
+  from venue_identities i join venues v on v.id = i.venue_id
+ where i.service = :service::sync_service and i.external_id = :external_id;
+
+-- name: venues_around
+-- takes: latitude, longitude, radius_km
+-- gives: venues within, for a closer look
+select v.id, v.slug, v.name, v.city, v.country, v.latitude, v.longitude, v.time_zone
+  from venues v
+ where v.point <@ earth_box(earth_point(:latitude::float8, :longitude::float8), :radius_km::float8)
+ order by v.id;
+
+-- name: put_show_identity!
+-- takes: service, external_id, show_id, url, version, confidence, evidence
+insert into show_identities (service, external_id, show_id, url, version, confidence, evidence)
+values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:version, 80), :confidence, left(:evidence, 300))
+    on conflict (service, external_id) do update
+   set show_id = excluded.show_id, url = excluded.url, version = excluded.version, confidence = excluded.confidence,
+       evidence = excluded.evidence, checked_at = now();
+
+-- name: find_shows_by_id
+-- takes: service, external_ids
+-- gives: our shows with those ids there
+select i.external_id, i.version, s.id, s.slug, s.artist_id, s.local_date, s.starts_at, s.opens_at, s.closes_at, s.status::text
+  from show_identities i join shows s on s.id = i.show_id
+ where i.service = :service::sync_service and i.external_id = any(:external_ids::text[]);
+
+-- name: shows_of_artist
+-- takes: artist_id, first, last, local dates
+-- gives: shows where they are on the bill, with place and what is known of them elsewhere
+select s.id, s.slug, s.artist_id, s.local_date, s.starts_at, s.opens_at, s.closes_at, s.status::text, s.vote_count,
+       v.id as venue_id, v.name as venue_name, v.city, v.country, v.latitude, v.longitude,
+       coalesce((select jsonb_object_agg(i.service || ' ' || i.external_id, i.version)
+                   from show_identities i where i.show_id = s.id), '{}')::text as identities
+  from show_artists b
+  join shows s on s.id = b.show_id
+  join venues v on v.id = s.venue_id
+ where b.artist_id = :artist_id and s.local_date between :first::date and :last::date
+ order by s.local_date, s.id;
+
+-- name: fetch_show^
+-- takes: show_id
+select s.id, s.slug, s.artist_id, s.local_date, s.starts_at, s.opens_at, s.closes_at, s.status::text, s.vote_count,
+       v.id as venue_id, v.name as venue_name, v.city, v.country, v.latitude, v.longitude, a.name as artist_name,
+       coalesce((select jsonb_object_agg(i.service || ' ' || i.external_id, i.version)
+                   from show_identities i where i.show_id = s.id), '{}')::text as identities
+  from shows s
+  join venues v on v.id = s.venue_id
+  join artists a on a.id = s.artist_id
+ where s.id = :show_id;
+
+-- name: find_show_id$
+-- takes: slug
+select id from shows where slug = :slug;
+
+-- name: put_song_identities!
+-- takes: service, external_ids, song_ids, urls, isrcs: arrays of one length
+insert into song_identities as i (service, external_id, song_id, url, isrc)
+select :service::sync_service, w.external_id, w.song_id, left(w.url, 500), left(w.isrc, 20)
+  from unnest(:external_ids::text[], :song_ids::bigint[], :urls::text[], :isrcs::text[]) as w (external_id, song_id, url, isrc)
+ order by w.external_id
+    on conflict (service, external_id) do update
+   set song_id = excluded.song_id, url = excluded.url, isrc = excluded.isrc, checked_at = now();
+
+-- name: put_review!
+-- takes: service, external_id, name, url, artist_id, venue_id (one of both null), confidence, evidence
+-- What was asked before is not asked again.
+insert into identity_reviews as r (service, external_id, name, url, artist_id, venue_id, confidence, evidence)
+values (:service::sync_service, :external_id, left(:name, 300), left(:url, 500), :artist_id, :venue_id, :confidence,
+        left(:evidence, 300))
+    on conflict do nothing;
+
+-- name: fetch_verdict$
+-- takes: service, external_id, artist_id, venue_id
+-- gives: what a person decided; none: nobody was asked
+select verdict::text from identity_reviews
+ where service = :service::sync_service and external_id = :external_id
+   and (artist_id = :artist_id::bigint or venue_id = :venue_id::bigint);
+
+-- name: list_reviews
+-- takes: after_id, count
+-- gives: what waits for a decision, the oldest first
+select r.id, r.service::text, r.external_id, r.name, r.url, r.confidence, r.evidence, r.created_at,
+       case when r.artist_id is not null then 'artist' else 'venue' end as kind,
+       coalesce(r.artist_id, r.venue_id) as our_id, coalesce(a.name, v.name) as our_name
+  from identity_reviews r
+  left join artists a on a.id = r.artist_id
+  left join venues v on v.id = r.venue_id
+ where r.verdict = 'open' and r.id > :after_id
+ order by r.id
+ limit :count;
+
+-- name: decide_review^
+-- takes: id, verdict, decided_by
+-- gives: what was decided about, when it was open
+update identity_reviews
+   set verdict = :verdict::review_verdict, decided_by = :decided_by, decided_at = now()
+ where id = :id and verdict = 'open'
+returning service::text, external_id, url, artist_id, venue_id;
+
+-- name: fetch_prediction^
+-- takes: show_id
+-- gives: what was predicted last, what stands now, and whether anybody has voted
+select p.songs as written, p.basis,
+       coalesce((select array_agg(e.song_id order by l.position, e.position)
+                   from setlists l join setlist_songs e on e.setlist_id = l.id
+                  where l.show_id = :show_id and l.type = 'predicted'), '{}') as standing,
+       (select vote_count from shows where id = :show_id) as vote_count
+  from (select 1) one left join show_predictions p on p.show_id = :show_id;
+
+-- name: put_prediction!
+-- takes: show_id, basis, of how many setlists
+-- Remembers what stands now as what was predicted.
+insert into show_predictions (show_id, songs, basis)
+select :show_id, coalesce(array_agg(e.song_id order by l.position, e.position), '{}'), :basis
+  from setlists l join setlist_songs e on e.setlist_id = l.id
+ where l.show_id = :show_id and l.type = 'predicted'
+    on conflict (show_id) do update set songs = excluded.songs, basis = excluded.basis, made_at = now();
+
+-- name: cancel_show!
+-- takes: show_id
+-- locks: the show
+update shows set status = 'cancelled' where id = :show_id and status = 'upcoming';

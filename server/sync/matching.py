@@ -1,0 +1,187 @@
+"""Whether two names mean the same: artists, venues, songs, and shows by them. Pure; the rules are told in docs/matching.md.
+
+Names are compared in a plain form, and the plain form is never shown. Nothing is ever joined on a name alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from typing import Literal, NamedTuple
+
+from rapidfuzz import fuzz
+
+NORMALISER_VERSION = 1
+
+# Of 100: how alike two plain names of venues must be.
+VENUE_SCORE_MIN = 80.0
+VENUE_SCORE_SURE = 90.0
+# Coordinates of a city are those of its middle; a venue's own are within a street or two.
+CITY_KM_MAX = 25.0
+SPOT_KM_MAX = 0.35
+
+Outcome = Literal["same", "doubtful", "different"]
+
+_QUOTES = str.maketrans(
+    {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "…": "...", "‐": "-", "–": "-", "—": "-"}
+)
+_TRIBUTE = re.compile(
+    r"\b(tributes?|the music of|salute to|celebrat(ing|ion)|a night of|plays the|performed by|cover band|experience)\b",
+    re.IGNORECASE,
+)
+# What a recording is, beside its title.
+_KIND_WORDS = (
+    r"(?:\d{4} )?(?:digital )?re-?master(?:ed)?(?: \d{4})?(?: version)?|live|live (?:at|in|from|on) .+|radio edit|edit|single edit|"
+    r"mono|stereo|(?:mono|stereo) (?:mix|version)|bonus track|demo|acoustic|acoustic version|album version|single version|"
+    r"(?:original|extended|radio|studio|deluxe|explicit|clean) (?:mix|version|edit)|\d{4} (?:version|mix|edit)|"
+    r"deluxe edition|deluxe|from [\"“'].+|featured in .+|remastered .+|taylor's version"
+)
+_VERSION_TAIL = re.compile(rf" - (?:{_KIND_WORDS})$", re.IGNORECASE)
+_VERSION_BRACKET = re.compile(rf"\s*[(\[](?:{_KIND_WORDS})[)\]]", re.IGNORECASE)
+_GUESTS = re.compile(
+    r"\s*[(\[](?:feat\.?|ft\.?|featuring|with|med|avec|con|mit) [^)\]]+[)\]]|\s+(?:feat\.?|ft\.?|featuring) .+$",
+    re.IGNORECASE,
+)
+_NUMBERS = {
+    "0": "zero", "1st": "first", "2nd": "second", "3rd": "third", "4th": "fourth", "5th": "fifth",
+    "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven", "8": "eight", "9": "nine",
+    "10": "ten",
+}  # fmt: skip
+_SPELLINGS = {"pt": "part", "n": "and", "ii": "two", "iii": "three", "iv": "four", "no": "no"}
+
+
+class Place(NamedTuple):
+    """A venue to compare; latitude and longitude in degrees, None: not told."""
+
+    name: str
+    city: str
+    country: str
+    latitude: float | None = None
+    longitude: float | None = None
+    is_city_centre: bool = False
+
+
+class Verdict(NamedTuple):
+    """What was found, how sure that is (0 to 1), and why."""
+
+    outcome: Outcome
+    confidence: float
+    evidence: str
+
+
+def plain_name(name: str) -> str:
+    """A name of an artist, a venue or a city to compare by; never empty unless the name is.
+
+    Case, accents, punctuation, `&` for `and` and a leading `The` make no difference; names of nothing but signs are
+    kept as they are (`!!!`), and no script is lost.
+    """
+    text = _folded(name).replace("&", " and ").replace("+", " and " if re.search(r"\w\s*\+\s*\w", name) else "+")
+    words = re.sub(r"[^\w\s]|_", "", text).split()
+    if len(words) > 1 and words[0] == "the":
+        words = words[1:]
+    return " ".join(words) or " ".join(text.split())
+
+
+def is_tribute(name: str) -> bool:
+    """Whether a name says that somebody plays somebody else's songs."""
+    return bool(_TRIBUTE.search(name))
+
+
+def plain_title(title: str) -> str:
+    """A song's title to compare by; two titles of one plain form are one song. Never empty unless the title is.
+
+    What says which recording it is goes (`- Remastered 2011`, `(Live)`, `feat. X`); what tells songs apart stays
+    (`Reprise`, `Part II`, a remix, brackets that belong to the title).
+    """
+    text = shown_title(title)
+    text = _folded(text).replace("&", " and ")
+    text = re.sub(r"(\w)\*+(\w)", r"\1\2", text)
+    words = re.sub(r"[^\w\s]|_", lambda sign: "" if sign[0] in "'.*" else " ", text).split()
+    words = [_SPELLINGS.get(word, _NUMBERS.get(word, word)) for word in words]
+    return " ".join(words) or " ".join(title.split())
+
+
+def shown_title(title: str) -> str:
+    """A title as one would write it down: without what says which recording it is, and without guests."""
+    text = " ".join(title.translate(_QUOTES).split())
+    while True:
+        shorter = _GUESTS.sub("", _VERSION_TAIL.sub("", _VERSION_BRACKET.sub("", text))).strip()
+        if not shorter:
+            return text or title
+        if shorter == text:
+            return text
+        text = shorter
+
+
+def judge_venue(ours: Place, theirs: Place) -> Verdict:
+    """Whether two are one place: in one city, and of about one name or on one spot."""
+    if ours.country and theirs.country and ours.country != theirs.country:
+        return Verdict("different", 1.0, "in another country")
+    km = _distance_km(ours, theirs)
+    is_centre = ours.is_city_centre or theirs.is_city_centre
+    is_near = km is not None and km <= (CITY_KM_MAX if is_centre else 2.0)
+    has_city = bool(ours.city and theirs.city)
+    if has_city and plain_name(ours.city) != plain_name(theirs.city) and not is_near:
+        return Verdict("different", 1.0, "in another city")
+    if km is not None and km > CITY_KM_MAX:
+        return Verdict("different", 1.0, f"{km:.0f} km apart")
+    score = _venue_score(ours, theirs)
+    if score >= VENUE_SCORE_SURE:
+        return Verdict("same", 0.95, f"their names are alike ({score:.0f} of 100), in one city")
+    if km is not None and km <= SPOT_KM_MAX and not is_centre:
+        if score >= 50:
+            return Verdict("same", 0.9, f"{km * 1000:.0f} m apart, and their names are alike ({score:.0f} of 100)")
+        return Verdict("doubtful", 0.6, f"{km * 1000:.0f} m apart, under another name")
+    if score >= VENUE_SCORE_MIN:
+        return Verdict("same", 0.85, f"their names are alike ({score:.0f} of 100), in one city")
+    return Verdict("different", 0.8, f"their names differ ({score:.0f} of 100)")
+
+
+def judge_show(ours: Place, theirs: Place) -> Verdict:
+    """Whether an artist's shows on one day are one: at one venue, or in one city. The day is the venue's, never UTC's."""
+    venue = judge_venue(ours, theirs)
+    if venue.outcome == "same":
+        return venue
+    is_one_city = bool(ours.city and theirs.city) and plain_name(ours.city) == plain_name(theirs.city)
+    km = _distance_km(ours, theirs)
+    if venue.evidence not in ("in another country", "in another city") and (
+        is_one_city or (km is not None and km <= CITY_KM_MAX)
+    ):
+        return Verdict("same", 0.8, "the same day, in one city")
+    if not theirs.city and _venue_score(ours, theirs) >= VENUE_SCORE_MIN:
+        return Verdict("same", 0.75, "the same day, at a venue of that name")
+    return Verdict("different", venue.confidence, venue.evidence)
+
+
+def _folded(text: str) -> str:
+    """Lower case without accents; scripts stay what they are."""
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text.translate(_QUOTES)).casefold())
+    return unicodedata.normalize("NFC", "".join(char for char in text if not unicodedata.combining(char)))
+
+
+def _venue_score(ours: Place, theirs: Place) -> float:
+    """0 to 100; the city's own name in a venue's says nothing."""
+
+    def words(place: Place) -> str:
+        city = set(plain_name(place.city).split())
+        kept = [
+            word
+            for word in plain_name(place.name).split()
+            if word not in city and word not in ("at", "of", "and", "the")
+        ]
+        return " ".join(kept) or plain_name(place.name)
+
+    return max(fuzz.ratio(words(ours), words(theirs)), fuzz.token_sort_ratio(words(ours), words(theirs)))
+
+
+def _distance_km(one: Place, other: Place) -> float | None:
+    """Along the earth's surface; None: one of the places is not told."""
+    if one.latitude is None or one.longitude is None or other.latitude is None or other.longitude is None:
+        return None
+    a, b = math.radians(one.latitude), math.radians(other.latitude)
+    half = (
+        math.sin((b - a) / 2) ** 2
+        + math.cos(a) * math.cos(b) * math.sin(math.radians(other.longitude - one.longitude) / 2) ** 2
+    )
+    return 2 * 6371.0 * math.asin(min(1.0, math.sqrt(half)))

@@ -1,0 +1,62 @@
+-- What administrators see of providers and runs.
+
+-- name: fetch_hours
+-- takes: service, hours, how many
+-- gives: the latest hours in which the service was asked, newest first
+select hour, ok_count, degraded_count, down_count, cached_count,
+       latency_sum_ms / nullif(ok_count + degraded_count, 0) as latency_mean_ms, latency_max_ms,
+       last_status::text, last_detail, last_at
+  from service_health
+ where service = :service and hour > now() - make_interval(hours => :hours)
+ order by hour desc;
+
+-- name: fetch_cache^
+-- takes: service
+-- gives: answers that are kept of a service, and which endpoints are known to be withdrawn
+select count(*) filter (where kind <> 'withdrawn') as answer_count,
+       count(*) filter (where kind <> 'withdrawn' and fresh_until > now()) as fresh_count,
+       coalesce(sum(octet_length(body)), 0)::bigint as bytes,
+       coalesce(array_agg(substr(asked, 11) order by asked) filter (where kind = 'withdrawn' and fresh_until > now()), '{}') as withdrawn
+  from external_cache
+ where service = :service::sync_service;
+
+-- name: fetch_service_queue^
+-- takes: service
+select count(*) filter (where status = 'queued') as waiting,
+       count(*) filter (where status = 'queued' and run_at <= now()) as due,
+       count(*) filter (where status = 'running') as running,
+       min(run_at) filter (where status = 'queued' and run_at <= now()) as due_since,
+       exists (select from sync_pauses where service = :service::sync_service) as is_paused
+  from sync_jobs
+ where service = :service::sync_service and status in ('queued', 'running');
+
+-- name: list_runs
+-- takes: before_id, count
+-- gives: runs, newest first
+select j.id, j.service::text, j.kind, j.subject, j.priority::text, j.status::text, j.attempts, j.run_at, j.started_at,
+       j.finished_at, j.error,
+       coalesce((select jsonb_agg(jsonb_build_object('stage', p.stage, 'done', p.done, 'total', p.total) order by p.stage)
+                   from sync_progress p where p.job_id = j.id), '[]')::text as stages,
+       (select count(*) from import_log l where l.job_id = j.id and l.outcome = 'refused') as refused_count
+  from sync_jobs j
+ where j.id < :before_id
+ order by j.id desc
+ limit :count;
+
+-- name: log_action!
+-- takes: actor_id, action, subject
+insert into audit_log (actor_id, action, subject) values (:actor_id::bigint, :action::text, :subject::text);
+
+-- name: put_decided_artist!
+-- takes: service, external_id, url, our_id
+insert into artist_identities (service, external_id, artist_id, url, confidence, evidence)
+values (:service::sync_service, :external_id, :our_id, :url, 1, 'decided by a person')
+    on conflict (service, external_id) do update
+   set artist_id = excluded.artist_id, url = excluded.url, confidence = 1, evidence = excluded.evidence, checked_at = now();
+
+-- name: put_decided_venue!
+-- takes: service, external_id, url, our_id
+insert into venue_identities (service, external_id, venue_id, url, confidence, evidence)
+values (:service::sync_service, :external_id, :our_id, :url, 1, 'decided by a person')
+    on conflict (service, external_id) do update
+   set venue_id = excluded.venue_id, url = excluded.url, confidence = 1, evidence = excluded.evidence, checked_at = now();

@@ -1,0 +1,82 @@
+"""What a node does for the catalogue by itself, with the providers it may ask."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from server.store.database import Database
+from server.sync.artists import ArtistSyncService
+from server.sync.providers import Providers
+from server.sync.scheduler import Handler, Job, Schedule, SyncScheduler, jobs
+from server.sync.setlists import SetlistSyncService
+from server.sync.shows import ShowSyncService
+from server.sync.songs import SongSyncService
+from server.sync.venues import VenueSyncService
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+HOUR_S = 3_600
+DAY_S = 24 * HOUR_S
+# How many jobs a schedule adds at once, and over how long they are spread.
+JOBS_MAX = 200
+SPREAD_S = 600.0
+
+
+def handlers_of(database: Database, providers: Providers) -> dict[tuple[str, str], Handler]:
+    """All jobs that can be done with the providers there are, by service and kind."""
+    artists = ArtistSyncService(database, providers)
+
+    async def artist(job: Job) -> None:
+        await artists.sync_known(int(job.subject), job.id)
+
+    handlers: dict[tuple[str, str], Handler] = {("musicbrainz", "artist"): artist}
+    if providers.ticketmaster is not None:
+        shows, venues = ShowSyncService(database, providers), VenueSyncService(database, providers)
+        handlers |= {
+            ("ticketmaster", "shows"): shows.sync,
+            ("ticketmaster", "show"): shows.sync_show,
+            ("ticketmaster", "venue"): venues.sync,
+        }
+    if providers.setlistfm is not None:
+        setlists = SetlistSyncService(database, providers)
+        handlers |= {("setlistfm", "setlists"): setlists.sync, ("setlistfm", "played"): setlists.sync_played}
+    if providers.spotify is not None:
+        handlers["spotify", "songs"] = SongSyncService(database, providers).sync
+    return handlers
+
+
+def scheduler_of(database: Database, providers: Providers) -> SyncScheduler:
+    """All jobs that can be done with the providers there are, and the schedules that queue them."""
+    handlers = handlers_of(database, providers)
+    schedules = [
+        Schedule("artists", HOUR_S, _queue_artists),
+        Schedule("shows", HOUR_S, partial(_queue_of_artists, "ticketmaster", "shows", "ticketmaster")),
+        Schedule("setlists", HOUR_S, partial(_queue_of_artists, "setlistfm", "setlists", "musicbrainz")),
+        Schedule("played", HOUR_S // 4, _queue_played),
+        Schedule("songs", DAY_S, partial(_queue_of_artists, "spotify", "songs", "spotify")),
+    ]
+    kinds = {"artists": "artist"}
+    possible = {kind for _, kind in handlers}
+    return SyncScheduler(database, handlers, [one for one in schedules if kinds.get(one.name, one.name) in possible])
+
+
+async def _queue_artists(connection: Connection) -> int:
+    count: int = await jobs.queue_artists(
+        connection, service="musicbrainz", older_than_s=30 * DAY_S, count=JOBS_MAX, spread_s=SPREAD_S
+    )
+    return count
+
+
+async def _queue_of_artists(service: str, kind: str, identity: str, connection: Connection) -> int:
+    count: int = await jobs.queue_of_artists(
+        connection, service=service, kind=kind, identity=identity, older_than_s=7 * DAY_S, near_older_than_s=DAY_S,
+        count=JOBS_MAX, spread_s=SPREAD_S,
+    )  # fmt: skip
+    return count
+
+
+async def _queue_played(connection: Connection) -> int:
+    count: int = await jobs.queue_played(connection, service="setlistfm", count=JOBS_MAX, spread_s=SPREAD_S)
+    return count

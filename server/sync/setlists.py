@@ -1,0 +1,284 @@
+"""Setlists from setlist.fm: what shows brought, and what the next ones will probably bring.
+
+What was played at other shows is read, counted and not kept: their terms allow short copies only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from server.errors import StoreConflict
+from server.store.database import Database, savepoint
+from server.sync.artists import identities
+from server.sync.clients import musicbrainz, setlistfm
+from server.sync.clients.setlistfm import Setlist
+from server.sync.importing import outcome_rows
+from server.sync.matching import judge_show
+from server.sync.predicting import PlayedSet, PlayedSong, Predicted, predict
+from server.sync.providers import Providers
+from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, slug_of
+from server.sync.scheduler import Job, Unfit
+from server.sync.venues import ours_as_place, place_of
+from server.sync.writing import NotTaken, Outcomes, hold, queries, write
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+STAGE = "setlists"
+# A prediction is made of the last BASIS setlists that somebody has written down, within PAGES_MAX pages.
+BASIS = 15
+PAGES_MAX = 3
+LOOK_BACK_DAYS = 14
+LOOK_AHEAD_DAYS = 365
+SHOWS_PER_BATCH = 20
+
+# Sets that are no part of the show.
+_APART = re.compile(r"\b(vip|soundcheck|sound check|preshow|pre-show|meet (and|&) greet)\b", re.IGNORECASE)
+_ENCORE = re.compile(r"^encores?\b", re.IGNORECASE)
+
+
+class SetlistSyncService:
+    """Brings actual and predicted setlists up to date."""
+
+    def __init__(self, database: Database, providers: Providers) -> None:
+        self._database = database
+        self._providers = providers
+
+    async def sync(self, job: Job) -> None:
+        """The setlists of an artist's shows, past and to come. Subject: the artist's id.
+
+        Raises: Unfit: they have no MusicBrainz id; ProviderError; StoreUnavailable
+        """
+        mbid, artist = await self._identify(int(job.subject))
+        history = await self._fetch_history(mbid)
+        today = self._today()
+        async with self._database.connection() as connection:
+            rows = identities.shows_of_artist(
+                connection,
+                artist_id=artist["id"],
+                first=today - dt.timedelta(days=LOOK_BACK_DAYS),
+                last=today + dt.timedelta(days=LOOK_AHEAD_DAYS),
+            )
+            shows = [row async for row in rows if row["artist_id"] == artist["id"]]
+        songs = predict([as_played(one) for one in history[:BASIS]])
+        covered = {song.cover.mbid: song.cover for one in history[:BASIS] for _, song in songs_of(one) if song.cover}
+        authors = [covered[song.by] for song in songs if song.by is not None]
+        for begin in range(0, len(shows), SHOWS_PER_BATCH):
+            batch = shows[begin : begin + SHOWS_PER_BATCH]
+            async with self._database.transaction() as connection:
+                await hold(connection, [show["slug"] for show in batch])
+                outcomes: Outcomes = []
+                for show in batch:
+                    if show["local_date"] <= today:
+                        fitting = [one for one in history if _is_of(one, show)]
+                        outcomes += [await _write_played(connection, artist, show, one) for one in fitting[:1]]
+                    if songs and show["status"] == "upcoming" and show["local_date"] >= today:
+                        prediction = Prediction(songs, authors, basis=len(history[:BASIS]))
+                        outcomes.append(await _write_prediction(connection, artist, show, prediction))
+                await _log(connection, job.id, outcomes)
+            await job.tell(STAGE, min(begin + SHOWS_PER_BATCH, len(shows)), len(shows))
+
+    async def sync_played(self, job: Job) -> None:
+        """What one show brought, once somebody has written it down. Subject: the show's id.
+
+        Raises: Unfit, ProviderError, StoreUnavailable
+        """
+        client = self._providers.setlistfm
+        assert client is not None
+        async with self._database.connection() as connection:
+            show = await identities.fetch_show(connection, show_id=int(job.subject))
+        if show is None:
+            raise Unfit(f"there is no show {job.subject} any more")
+        mbid, artist = await self._identify(show["artist_id"])
+        page = await client.search_setlists(mbid=mbid, day=show["local_date"])
+        found = [one for one in page.setlist if _is_by(one, mbid) and _is_of(one, show)]
+        # Two shows on one day are two setlists: the one that is written down is taken.
+        found.sort(key=lambda one: not one.sets.set)
+        async with self._database.transaction() as connection:
+            outcomes = [await _write_played(connection, artist, show, one) for one in found[:1]]
+            await _log(connection, job.id, outcomes)
+        await job.tell(STAGE, len(found[:1]), 1)
+
+    def _today(self) -> dt.date:
+        assert self._providers.setlistfm is not None
+        return self._providers.setlistfm.provider.now().date()
+
+    async def _identify(self, artist_id: int) -> tuple[str, Any]:
+        async with self._database.connection() as connection:
+            artist = await identities.fetch_artist(connection, artist_id=artist_id)
+        if artist is None:
+            raise Unfit(f"there is no artist {artist_id} any more")
+        mbids = msgspec.json.decode(artist["identities"], type=dict[str, list[str]]).get(musicbrainz.SERVICE, [])
+        if not mbids:
+            raise Unfit(f"{artist['name']} has no MusicBrainz id, by which setlist.fm knows artists")
+        return mbids[0], artist
+
+    async def _fetch_history(self, mbid: str) -> list[Setlist]:
+        """The last setlists with songs, newest first. Those of shows to come are listed too, without any."""
+        client = self._providers.setlistfm
+        assert client is not None
+        history: list[Setlist] = []
+        for number in range(1, PAGES_MAX + 1):
+            page = await client.fetch_artist_setlists(mbid, number)
+            history += [
+                one for one in page.setlist if one.date is not None and _is_by(one, mbid) and any(songs_of(one))
+            ]
+            if page.is_last or len(history) >= BASIS:
+                break
+        return sorted(history, key=lambda one: (one.date, one.id), reverse=True)
+
+
+def songs_of(setlist: Setlist) -> Iterable[tuple[setlistfm.Set, setlistfm.Song]]:
+    """The songs of the show with their sets, those played from tape included; VIP sets and unknown songs left out."""
+    for one in setlist.sets.set:
+        if not _APART.search(one.name):
+            yield from ((one, song) for song in one.song if song.name.strip())
+
+
+def is_encore(one: setlistfm.Set) -> bool:
+    """Whether a set is an encore; some have it in their name alone."""
+    return one.encore is not None or bool(_ENCORE.match(one.name))
+
+
+def as_played(setlist: Setlist) -> PlayedSet:
+    """A setlist to predict from: what was performed."""
+    performed = [(one, song) for one, song in songs_of(setlist) if not song.tape]
+    last = max(1, len(performed) - 1)
+    return PlayedSet(
+        setlist.date or dt.date.min,
+        [
+            PlayedSong(song.name.strip(), song.cover.mbid if song.cover else None, number / last, is_encore(one))
+            for number, (one, song) in enumerate(performed)
+        ],
+    )
+
+
+def _is_by(setlist: Setlist, mbid: str) -> bool:
+    return setlist.artist is not None and setlist.artist.mbid == mbid
+
+
+def _is_of(setlist: Setlist, show: Any) -> bool:
+    if setlist.venue is None or setlist.date != show["local_date"]:
+        return False
+    return judge_show(ours_as_place(show), place_of(setlist.venue)).outcome == "same"
+
+
+async def _write_played(connection: Connection, artist: Any, show: Any, setlist: Setlist) -> tuple[int, str, str]:
+    """What a show brought. Unchanged when it is of the version that was written."""
+    versions = msgspec.json.decode(show["identities"], type=dict[str, str])
+    if versions.get(f"{setlistfm.SERVICE} {setlist.id}") == setlist.version_id or not any(songs_of(setlist)):
+        return (0, "unchanged", show["slug"])
+    try:
+        async with savepoint(connection):
+            covers = await _ensure_covered(
+                connection, artist, [song.cover for _, song in songs_of(setlist) if song.cover is not None]
+            )
+            record = SetlistRecord(show=show["slug"], type="actual", sets=_sets(setlist, covers))
+            msgspec.convert(msgspec.to_builtins(record), SetlistRecord)
+            ((_, outcome, _),) = await write(connection, STAGE, [(0, record)])
+    except (NotTaken, StoreConflict, msgspec.ValidationError) as error:
+        return (0, "refused", f"{show['slug']}: {error}")
+    await identities.put_show_identity(
+        connection, service=setlistfm.SERVICE, external_id=setlist.id, show_id=show["id"], url=setlist.url,
+        version=setlist.version_id, confidence=0.95, evidence="the same artist, day and place",
+    )  # fmt: skip
+    return (0, outcome, f"{show['slug']}: what was played")
+
+
+def _sets(setlist: Setlist, covers: dict[str, str]) -> list[SetRecord]:
+    sets, number = [], 0
+    for one in setlist.sets.set:
+        songs = [song for of, song in songs_of(setlist) if of is one]
+        if not songs:
+            continue
+        number += 1
+        # One set may not hold a song twice; the second time is a reprise that adds nothing to who foresaw it.
+        unique = {(song.name.strip(), _by(song, covers)): song for song in reversed(songs)}
+        sets.append(
+            SetRecord(
+                songs=[
+                    SetSong(title=title[:300], by=by, is_tape=song.tape, note=song.info[:200])
+                    for (title, by), song in reversed(unique.items())
+                ],
+                name=one.name.rstrip(": ")[:200] or None,
+                kind="encore" if is_encore(one) else "main",
+            )
+        )
+    return sets
+
+
+def _by(song: setlistfm.Song, covers: dict[str, str]) -> str | None:
+    return covers.get(song.cover.mbid) if song.cover is not None else None
+
+
+async def _ensure_covered(connection: Connection, artist: Any, covered: Sequence[setlistfm.Artist]) -> dict[str, str]:
+    """Slugs of the artists whose songs were covered, by MusicBrainz id; who is not in the catalogue is added."""
+    wanted = {one.mbid: one for one in covered if one.mbid and one.name}
+    rows = identities.find_artists_by_id(connection, service=musicbrainz.SERVICE, external_ids=sorted(wanted))
+    slugs = {row["external_id"]: row["slug"] async for row in rows}
+    for mbid in sorted(wanted.keys() - slugs.keys()):
+        slug = slug_of(wanted[mbid].name)
+        others = [row async for row in queries.find_ids(connection, service=musicbrainz.SERVICE, slug=slug)]
+        if not slug or others or slug == artist["slug"]:
+            # A namesake of somebody else.
+            slug = f"{slug}-{mbid[:8]}".strip("-")
+        record = ArtistRecord(name=wanted[mbid].name[:200], slug=slug)
+        ((_, _, slug),) = await write(connection, "artists", [(0, record)])
+        artist_id: int = await queries.find_artist_id(connection, slug=slug)
+        await queries.put_identities(
+            connection, artist_id=artist_id, services=[musicbrainz.SERVICE], external_ids=[mbid],
+            urls=[musicbrainz.PAGE_URL + mbid], confidences=[0.95], evidences=["named with a song of theirs at setlist.fm"],
+        )  # fmt: skip
+        slugs[mbid] = slug
+    return slugs
+
+
+class Prediction(NamedTuple):
+    """Songs for a show, who wrote those that are covers, and of how many setlists that was made."""
+
+    songs: Sequence[Predicted]
+    authors: Sequence[setlistfm.Artist]
+    basis: int
+
+
+async def _write_prediction(
+    connection: Connection, artist: Any, show: Any, prediction: Prediction
+) -> tuple[int, str, str]:
+    """A predicted setlist, unless somebody else made one, changed ours, or has voted on it."""
+    standing = await identities.fetch_prediction(connection, show_id=show["id"])
+    if standing["standing"] and (standing["vote_count"] > 0 or standing["written"] != standing["standing"]):
+        return (0, "unchanged", show["slug"])
+    try:
+        async with savepoint(connection):
+            covers = await _ensure_covered(connection, artist, prediction.authors)
+            parts = [
+                (kind, [song for song in prediction.songs if song.is_encore == (kind == "encore")])
+                for kind in ("main", "encore")
+            ]
+            sets = [
+                SetRecord(
+                    songs=[
+                        SetSong(title=song.title[:300], by=covers.get(song.by) if song.by else None) for song in part
+                    ],
+                    kind="encore" if kind == "encore" else "main",
+                )
+                for kind, part in parts
+                if part
+            ]
+            record = SetlistRecord(show=show["slug"], type="predicted", sets=sets)
+            ((_, outcome, _),) = await write(connection, STAGE, [(0, record)])
+            await identities.put_prediction(connection, show_id=show["id"], basis=prediction.basis)
+    except (NotTaken, StoreConflict) as error:
+        return (0, "refused", f"{show['slug']}: {error}")
+    return (0, outcome, f"{show['slug']}: predicted from {prediction.basis} setlists")
+
+
+async def _log(connection: Connection, job_id: int, outcomes: Outcomes) -> None:
+    rows = outcome_rows(outcomes)
+    if rows:
+        await queries.insert_outcomes(connection, job_id=job_id, stage=STAGE, rows=msgspec.json.encode(rows).decode())

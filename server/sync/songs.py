@@ -1,0 +1,100 @@
+"""Songs at Spotify: a page to link to from each of ours, and a first setlist for artists of whom nobody wrote one down."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from server.errors import StoreConflict
+from server.store.database import Database, savepoint
+from server.sync.artists import SONGS_MAX, identities
+from server.sync.clients import spotify
+from server.sync.importing import outcome_rows
+from server.sync.matching import plain_title, shown_title
+from server.sync.providers import Providers
+from server.sync.records import SetlistRecord, SetRecord, SetSong
+from server.sync.scheduler import Job, Unfit
+from server.sync.setlists import LOOK_AHEAD_DAYS
+from server.sync.writing import NotTaken, Outcomes, queries, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from server.store.database import Connection
+
+STAGE = "songs"
+
+
+class SongSyncService:
+    """Brings an artist's songs together with their recordings."""
+
+    def __init__(self, database: Database, providers: Providers) -> None:
+        self._database = database
+        self._providers = providers
+
+    async def sync(self, job: Job) -> None:
+        """What people hear most of an artist. Subject: the artist's id.
+
+        Raises: Unfit: they are not known at Spotify; ProviderError; StoreUnavailable
+        """
+        client = self._providers.spotify
+        assert client is not None
+        async with self._database.connection() as connection:
+            artist = await identities.fetch_artist(connection, artist_id=int(job.subject))
+        if artist is None:
+            raise Unfit(f"there is no artist {job.subject} any more")
+        ids = msgspec.json.decode(artist["identities"], type=dict[str, list[str]]).get(spotify.SERVICE, [])
+        if not ids:
+            raise Unfit(f"{artist['name']} is not known at Spotify")
+        # Without the name there is nothing to search by, where top tracks were withdrawn.
+        tracks = await client.fetch_top_tracks(spotify.Artist(id=ids[0], name=artist["name"]))
+        async with self._database.transaction() as connection:
+            rows = identities.fetch_titles(connection, artist_id=artist["id"], count=SONGS_MAX)
+            songs = {plain_title(row["title"]): row["id"] async for row in rows}
+            found = {plain_title(track.name): track for track in reversed(tracks)}
+            joined = [(track, songs[key]) for key, track in found.items() if key in songs]
+            await identities.put_song_identities(
+                connection,
+                service=spotify.SERVICE,
+                external_ids=[track.id for track, _ in joined],
+                song_ids=[song_id for _, song_id in joined],
+                urls=[track.urls.spotify for track, _ in joined],
+                isrcs=[track.external_ids.isrc for track, _ in joined],
+            )
+            outcomes: Outcomes = []
+            if not songs and tracks:
+                titles = list(dict.fromkeys(shown_title(track.name) for track in tracks))
+                outcomes = await _write_first_setlists(connection, artist["id"], titles, client.provider.now().date())
+            rows_told = outcome_rows(outcomes)
+            if rows_told:
+                told = msgspec.json.encode(rows_told).decode()
+                await queries.insert_outcomes(connection, job_id=job.id, stage="setlists", rows=told)
+        await job.tell(STAGE, len(joined), len(joined))
+
+
+async def _write_first_setlists(
+    connection: Connection, artist_id: int, titles: Sequence[str], today: dt.date
+) -> Outcomes:
+    """Better than nothing to vote on: what people hear most."""
+    rows = identities.shows_of_artist(
+        connection, artist_id=artist_id, first=today, last=today + dt.timedelta(days=LOOK_AHEAD_DAYS)
+    )
+    shows = [row async for row in rows if row["artist_id"] == artist_id and row["status"] == "upcoming"]
+    outcomes: Outcomes = []
+    for show in shows:
+        standing = await identities.fetch_prediction(connection, show_id=show["id"])
+        if standing["standing"]:
+            continue
+        songs = [SetSong(title=title[:300]) for title in titles]
+        record = SetlistRecord(show=show["slug"], type="predicted", sets=[SetRecord(songs=songs)])
+        try:
+            async with savepoint(connection):
+                ((_, outcome, _),) = await write(connection, "setlists", [(0, record)])
+                await identities.put_prediction(connection, show_id=show["id"], basis=1)
+        except (NotTaken, StoreConflict) as error:
+            outcomes.append((0, "refused", f"{show['slug']}: {error}"))
+            continue
+        outcomes.append((0, outcome, f"{show['slug']}: what people hear most"))
+    return outcomes

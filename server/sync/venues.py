@@ -1,0 +1,151 @@
+"""Venues of providers, and which of ours they are."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from server.errors import StoreConflict
+from server.store.database import Database
+from server.sync.artists import identities
+from server.sync.clients import setlistfm, ticketmaster
+from server.sync.matching import Place, judge_venue
+from server.sync.providers import Providers
+from server.sync.records import VenueRecord, slug_of
+from server.sync.scheduler import Job, Unfit
+from server.sync.writing import NotTaken, queries, write
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+STAGE = "venues"
+# How far around a place one looks for it: coordinates may be the middle of the city.
+AROUND_KM = 30.0
+GIVEN_CONFIDENCE = 1.0
+
+
+class VenueSyncService:
+    """Finds the venue of ours that is meant, and adds it when there is none."""
+
+    def __init__(self, database: Database, providers: Providers) -> None:
+        self._database = database
+        self._providers = providers
+
+    async def sync(self, job: Job) -> None:
+        """Brings a venue's name and place up to date. Subject: its id at Ticketmaster.
+
+        Raises: Unfit, ProviderError, StoreUnavailable
+        """
+        assert self._providers.ticketmaster is not None
+        venue = await self._providers.ticketmaster.fetch_venue(job.subject)
+        if venue is None:
+            raise Unfit(f"Ticketmaster knows no venue {job.subject}")
+        async with self._database.transaction() as connection:
+            try:
+                await ensure_venue(connection, venue)
+            except NotTaken as error:
+                raise Unfit(str(error)) from error
+
+
+async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any:
+    """Our row for a venue of Ticketmaster's: known by id, or the same by name and place, or added.
+
+    Raises: NotTaken: too little is said of it to add it
+    """
+    known = await identities.find_venue_by_id(connection, service=ticketmaster.SERVICE, external_id=venue.id)
+    if known is not None:
+        return known
+    theirs = place_of(venue)
+    confidence, evidence = GIVEN_CONFIDENCE, "added from there"
+    found = None
+    if theirs.latitude is not None and theirs.longitude is not None:
+        around = identities.venues_around(
+            connection,
+            latitude=theirs.latitude,
+            longitude=theirs.longitude,
+            radius_km=AROUND_KM,
+        )
+        for ours in [row async for row in around]:
+            verdict = judge_venue(ours_as_place(ours), theirs)
+            if verdict.outcome == "same" and (found is None or verdict.confidence > confidence):
+                found, confidence, evidence = ours, verdict.confidence, verdict.evidence
+            elif verdict.outcome == "doubtful":
+                await identities.put_review(
+                    connection, service=ticketmaster.SERVICE, external_id=venue.id, name=venue.name, url=venue.url,
+                    artist_id=None, venue_id=ours["id"], confidence=verdict.confidence, evidence=verdict.evidence,
+                )  # fmt: skip
+    if found is None:
+        found = await _add(connection, venue)
+    await identities.put_venue_identity(
+        connection, service=ticketmaster.SERVICE, external_id=venue.id, venue_id=found["id"], url=venue.url,
+        confidence=confidence, evidence=evidence,
+    )  # fmt: skip
+    return found
+
+
+async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
+    """Raises: NotTaken."""
+    place = venue.location
+    city = " ".join(venue.city.name.split())
+    if (
+        not (venue.name and city and venue.country.code and venue.timezone)
+        or place.latitude is None
+        or place.longitude is None
+    ):
+        raise NotTaken(
+            f"too little is said of the venue {venue.name or venue.id!r}: its city, country, zone or place is missing"
+        )
+    slug = slug_of(venue.name, city) or f"venue-{slug_of(venue.id)}"
+    taken = {row["reference"] async for row in queries.find_venues(connection, references=[slug])}
+    try:
+        record = VenueRecord(
+            name=venue.name[:200],
+            city=city[:120],
+            country=venue.country.code.upper()[:2],
+            latitude=place.latitude,
+            longitude=place.longitude,
+            time_zone=venue.timezone,
+            slug=f"{slug}-{slug_of(venue.id)}"[:300] if taken else slug,
+            region=(venue.state.code or venue.state.name)[:80] or None,
+        )
+        msgspec.convert(msgspec.structs.asdict(record), VenueRecord)
+        ((_, _, own),) = await write(connection, STAGE, [(0, record)])
+    except (ValueError, msgspec.ValidationError, StoreConflict, zoneinfo.ZoneInfoNotFoundError) as error:
+        raise NotTaken(f"the venue {venue.name!r} cannot be taken: {error}") from error
+    rows = [row async for row in queries.find_venues(connection, references=[own])]
+    return rows[0]
+
+
+def place_of(venue: ticketmaster.Venue | setlistfm.Venue) -> Place:
+    """A provider's venue, to compare."""
+    if isinstance(venue, ticketmaster.Venue):
+        return Place(
+            name=venue.name,
+            city=venue.city.name,
+            country=venue.country.code,
+            latitude=venue.location.latitude,
+            longitude=venue.location.longitude,
+        )
+    city = venue.city or setlistfm.City()
+    coords = city.coords or setlistfm.Coords()
+    return Place(
+        name=venue.name,
+        city=city.name,
+        country=city.country.code if city.country else "",
+        latitude=coords.lat,
+        longitude=coords.long,
+        is_city_centre=True,
+    )
+
+
+def ours_as_place(row: Any) -> Place:
+    """A venue of ours, to compare."""
+    return Place(
+        name=row["venue_name"] if "venue_name" in row else row["name"],
+        city=row["city"],
+        country=row["country"],
+        latitude=row["latitude"],
+        longitude=row["longitude"],
+    )
