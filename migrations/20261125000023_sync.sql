@@ -68,6 +68,8 @@ create table identity_reviews (
 
 create unique index identity_reviews_once_idx on identity_reviews (service, external_id, artist_id, venue_id) nulls not distinct;
 create index identity_reviews_open_idx on identity_reviews (id) where verdict = 'open';
+create index identity_reviews_artist_id_idx on identity_reviews (artist_id) where artist_id is not null;
+create index identity_reviews_venue_id_idx on identity_reviews (venue_id) where venue_id is not null;
 create index identity_reviews_decided_by_idx on identity_reviews (decided_by) where decided_by is not null;
 
 -- What was predicted for a show from earlier setlists. While it stands unchanged and nobody has voted, it may be predicted anew.

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import asyncpg
 import pytest
+import stamina
 
 from server.app import Node
+from server.store.database import Database
+from server.sync.providers import Providers
+from tests.support import providers as stand_in
 from tests.support.booth import Booth
 from tests.support.desk import Desk
 from tests.support.mailing import Mailing
+from tests.support.outside import access, opened
 from tests.support.people import People, Person
 from tests.support.post_office import PostOffice
+from tests.support.providers.service import Rate
+from tests.support.providers.world import World
 from tests.support.theatre import Theatre, running_node
 
 
@@ -76,3 +85,36 @@ async def admin(node: Node, theatre: Theatre) -> AsyncIterator[Desk]:
     user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
     async with Desk.open(node.url, user_id=user_id) as desk:
         yield desk
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty catalogue."""
+    opened_database = await Database.open(database_url, pool_size=6)
+    yield opened_database
+    await opened_database.close()
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Any]:
+    """A connection to look with."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def outside() -> AsyncIterator[stand_in.Providers]:
+    """All providers of data, of a world of six artists, with all the time in the world."""
+    with stamina.set_testing(True, attempts=4):
+        async with stand_in.running_providers(World.make(artists=6)) as running:
+            for service in running.services():
+                service.rate = Rate(1_000_000, 1.0, 1_000_000)
+            yield running
+
+
+@pytest.fixture
+async def providers(outside: stand_in.Providers, database: Database, redis_url: str) -> AsyncIterator[Providers]:
+    """Clients of all of them."""
+    async with opened(access(outside), database, redis_url) as clients:
+        yield clients

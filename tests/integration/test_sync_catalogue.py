@@ -3,82 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import asyncpg
-import pytest
-import stamina
-
-from server.cache.connection import Connection
-from server.cache.gates import Quota
-from server.clock import SystemClock
 from server.store.database import Database
 from server.sync.artists import ArtistSyncService
-from server.sync.providers import Access, Providers, open_providers
+from server.sync.providers import Providers
 from server.sync.scheduler import queue_job
 from server.sync.schedules import scheduler_of
 from tests.support import providers as stand_in
-from tests.support.providers import spotify as spotify_stand_in
-from tests.support.providers.service import Rate
-from tests.support.providers.world import VENUES, World
-
-SERVICES = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty catalogue."""
-    opened = await Database.open(database_url, pool_size=6)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Any]:
-    """A connection to look with."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def outside() -> AsyncIterator[stand_in.Providers]:
-    """All providers, of a world of six artists, with all the time in the world."""
-    with stamina.set_testing(True, attempts=4):
-        async with stand_in.running_providers(World.make(artists=6)) as running:
-            for service in running.services():
-                service.rate = Rate(1_000_000, 1.0, 1_000_000)
-            yield running
-
-
-def access(outside: stand_in.Providers, **more: Any) -> Access:
-    """To all of them, as fast as one likes."""
-    given = outside.environ()
-    return Access(
-        musicbrainz_url=outside.url,
-        setlistfm_url=outside.url,
-        ticketmaster_url=outside.url,
-        spotify_url=outside.url,
-        spotify_accounts_url=outside.url,
-        **{
-            "setlistfm_key": given["SETLISTFM_API_KEY"],
-            "ticketmaster_key": given["TICKETMASTER_API_KEY"],
-            "spotify_client": spotify_stand_in.CLIENT,
-            "quotas": dict.fromkeys(SERVICES, Quota(100_000, 1.0)),
-        }
-        | more,
-    )
-
-
-@pytest.fixture
-async def providers(outside: stand_in.Providers, database: Database, redis_url: str) -> AsyncIterator[Providers]:
-    """Clients of all of them."""
-    valkey = Connection(redis_url)
-    async with open_providers(access(outside), database, valkey.ask, SystemClock(), is_urgent=True) as opened:
-        yield opened
-    await valkey.close()
+from tests.support.providers.world import VENUES
 
 
 async def bring_in(database: Database, providers: Providers, sql: Any, name: str) -> int:

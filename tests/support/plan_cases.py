@@ -365,6 +365,17 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "put_song": (OWNER, "update setlist_songs set song_id = 9 where show_id = 7 and position = 3"),
     "put_set": (OWNER, "update setlists set type = 'actual', position = 2 where show_id = 7 and type = 'predicted'"),
     "delete_show": (OWNER, "delete from shows where id = 17031"),
+    "delete_artist": (
+        OWNER,
+        "insert into artists (slug, name) values ('new', 'New'); delete from artists where slug = 'new'",
+    ),
+    "delete_venue": (
+        OWNER,
+        (
+            "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+            " values ('new', 'New', 'Oslo', 'NO', 59, 10, 'Europe/Oslo'); delete from venues where slug = 'new'"
+        ),
+    ),
     "delete_job": (OWNER, "delete from sync_jobs where id = 7"),
 }
 

@@ -1,0 +1,442 @@
+"""The clients of setlist.fm, Ticketmaster and Spotify on a stand-in: what they answer when all is well, and each trap."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from server.errors import ProviderError
+from server.store.database import Database
+from server.sync.clients import setlistfm, spotify, ticketmaster
+from server.sync.predicting import predict
+from server.sync.providers import Providers
+from server.sync.scheduler import run_now
+from server.sync.schedules import handlers_of
+from server.sync.setlists import as_played, is_encore, songs_of
+from server.sync.shows import as_shows, is_concert
+from tests.support import providers as stand_in
+from tests.support.outside import access, opened
+from tests.support.providers.ticketmaster import event_json
+from tests.support.providers.world import VENUES
+
+RECORDED = Path(os.environ.get("MYSETLIST_REAL_RESPONSES", Path(__file__).parents[3] / "shared" / "real-responses"))
+
+
+async def all_events(client: ticketmaster.TicketmasterClient, **wanted: Any) -> list[ticketmaster.Event]:
+    """Every page of a search."""
+    return [event async for page in client.search_events(**wanted) for event in page]
+
+
+# ── setlist.fm
+
+
+async def test_an_empty_page_is_404_and_so_is_the_one_after_the_last(
+    providers: Providers, outside: stand_in.Providers
+) -> None:
+    """Nothing found, no setlists and the end of a list are empty; an unknown setlist is none. None of it is an error."""
+    client = providers.setlistfm
+    assert client is not None
+    assert await client.search_artists("Nobody At All") == ()
+    unknown = "00000000-0000-4000-8000-000000000000"
+    assert (await client.fetch_artist_setlists(unknown)).setlist == ()
+    assert await client.fetch_setlist("ffffffff") is None
+    mbid = outside.world.artists[0].mbid
+    first, second = await client.fetch_artist_setlists(mbid), await client.fetch_artist_setlists(mbid, 2)
+    assert (len(first.setlist), first.is_last, len(second.setlist), second.is_last) == (20, False, 2, True)
+    assert (await client.fetch_artist_setlists(mbid, 3)).is_last
+    assert outside.setlistfm.violations == []
+
+
+async def test_setlists_are_read_as_they_are(providers: Providers, outside: stand_in.Providers) -> None:
+    """Sets one level deeper, days before months, tape, unknown songs, VIP sets, encores by name, no tour by its name."""
+    client = providers.setlistfm
+    assert client is not None
+    artist = outside.world.artists[1]
+    page = await client.fetch_artist_setlists(artist.mbid)
+    upcoming = [one for one in page.setlist if one.date is not None and one.date > outside.world.today]
+    assert len(upcoming) == 3
+    assert all(not one.sets.set for one in upcoming)
+    written = next(one for one in page.setlist if one.sets.set)
+    assert written.date == outside.world.today - dt.timedelta(days=4)
+    assert {one.tour_name for one in page.setlist} == {None, "Long Way Round"}
+    assert "Only For A Few" in [song.name for one in written.sets.set for song in one.song]
+    names = [song.name for _, song in songs_of(written)]
+    assert "Only For A Few" not in names
+    assert "" not in names
+    assert [one.name for one in written.sets.set if is_encore(one)] == ["Encore:"]
+    played = as_played(written)
+    assert "Intro Music" not in [song.title for song in played.songs]
+    assert [song.is_encore for song in played.songs[-2:]] == [True, True]
+    assert (played.songs[0].place, played.songs[-1].place) == (0.0, 1.0)
+    by_day = await client.search_setlists(mbid=artist.mbid, day=written.date)
+    assert [one.id for one in by_day.setlist] == [written.id]
+
+
+async def test_the_likeliest_artist_comes_first(providers: Providers, outside: stand_in.Providers) -> None:
+    """Sorted by name, as it is by itself, the one who is meant could be anywhere."""
+    assert providers.setlistfm is not None
+    outside.world.add_artist("Aaa Silver Harbour Tribute")
+    found = await providers.setlistfm.search_artists("Silver Harbour")
+    assert found[0].name == "Silver Harbour"
+    assert outside.setlistfm.asked[-1].query["sort"] == "relevance"
+
+
+# ── Ticketmaster
+
+
+async def test_what_is_listed_is_put_together_to_shows(providers: Providers, outside: stand_in.Providers) -> None:
+    """Nothing found has no `_embedded`; resellers' listings are the same show, VIP packages none; zones from the venue."""
+    client = providers.ticketmaster
+    assert client is not None
+    assert await all_events(client, attraction_id="K8v0000000") == []
+    events = await all_events(client, attraction_id=outside.world.artists[0].attraction_id)
+    assert len(events) == 5
+    concerts = [event for event in events if is_concert(event)]
+    shows = as_shows(concerts)
+    assert sorted(len(listings) for listings in shows) == [1, 1, 2]
+    assert not any(listings[0].id.startswith("Z7r9jZ") for listings in shows)
+    assert {event.time_zone for event in events} == {venue.time_zone for venue in VENUES[:3]}
+    assert all(isinstance(event.venue.location.latitude, float) for event in events if event.venue)
+
+
+async def test_undated_and_cancelled_events_are_told(providers: Providers, outside: stand_in.Providers) -> None:
+    """Put off without a date is hidden from searches and found apart; both spellings of cancelled; no time is none."""
+    client = providers.ticketmaster
+    assert client is not None
+    artist = outside.world.artists[2]
+    off = outside.world.add_event(artist, VENUES[3], None, status="postponed", first_date=outside.world.today)
+    gone = outside.world.add_event(artist, VENUES[4], outside.world.today, status="cancelled", time=None)
+    also = outside.world.add_event(artist, VENUES[5], outside.world.today, status="canceled")
+    events = {event.id: event for event in await all_events(client, attraction_id=artist.attraction_id)}
+    assert off.id not in events
+    assert events[gone.id].is_cancelled
+    assert events[also.id].is_cancelled
+    assert events[gone.id].time is None
+    (undated,) = await client.find_undated(artist.attraction_id or "")
+    assert (undated.id, undated.is_without_date, undated.date) == (off.id, True, None)
+    assert (await client.fetch_event(off.id)) is not None
+    assert await client.fetch_event("nothing") is None
+    assert outside.ticketmaster.violations == []
+
+
+async def test_a_large_search_is_asked_in_halves(providers: Providers, outside: stand_in.Providers) -> None:
+    """1,500 events, of which one may page through 1,000: all of them come, no page too deep, dates as they want them."""
+    client = providers.ticketmaster
+    assert client is not None
+    artist = outside.world.artists[3]
+    for number in range(1_500):
+        outside.world.add_event(
+            artist, VENUES[0], outside.world.today + dt.timedelta(days=1 + number // 3), is_resale=False
+        )
+    wanted = {event_json(event)["id"] for event in outside.world.events if artist in event.artists}
+    start = dt.datetime.now(dt.UTC).replace(hour=0)
+    found = [event.id for event in await all_events(client, attraction_id=artist.attraction_id, start=start)]
+    assert set(found) == wanted
+    assert len(found) == len(wanted)
+    assert outside.ticketmaster.violations == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "is_shut"),
+    [
+        ({"status": 429, "body": b'{"fault": {"faultstring": "Identifier : ticket-key", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}'}, "day's questions are used up", True),
+        ({"status": 401, "body": b'{"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}}'}, "does not know the key", True),
+        ({"status": 400, "body": b'{"errors": [{"code": "DIS1035", "detail": "max paging depth", "status": "400 BAD_REQUEST"}]}'}, "DIS1035 max paging depth", False),
+    ],
+)  # fmt: skip
+async def test_both_shapes_of_ticketmasters_errors_are_understood(
+    providers: Providers, outside: stand_in.Providers, fault: dict[str, Any], reason: str, is_shut: bool
+) -> None:
+    """The gateway's and Discovery's; a used-up day and a refused key shut the gate; the key is never repeated."""
+    client = providers.ticketmaster
+    assert client is not None
+    outside.ticketmaster.fail(**fault)
+    with pytest.raises(ProviderError, match=reason) as caught:
+        await client.search_attractions("Silver")
+    assert "ticket-key" not in str(caught.value)
+    assert len(outside.ticketmaster.asked) == 1
+    assert ((await client.provider.gate.fetch_state()).circuit == "open") == is_shut
+
+
+async def test_an_answer_without_a_page_is_none(providers: Providers, outside: stand_in.Providers) -> None:
+    """HTML or no `page` with 200 is asked again; a spike is waited for."""
+    client = providers.ticketmaster
+    assert client is not None
+    outside.ticketmaster.fail(body=b"<html>Busy</html>", content_type="text/html")
+    outside.ticketmaster.fail(body=b'{"_embedded": {}}')
+    outside.ticketmaster.fail(is_cut=True)
+    assert await client.search_attractions("Silver") != []
+    assert len(outside.ticketmaster.asked) == 4
+
+
+# ── Spotify
+
+
+async def test_spotify_in_development_mode_is_worked_around(providers: Providers, outside: stand_in.Providers) -> None:
+    """Top tracks and batches were withdrawn: remembered after one refusal, done by search and one by one."""
+    client = providers.spotify
+    assert client is not None
+    artist = outside.world.artists[0]
+    wanted = spotify.Artist(id=artist.spotify_ids[0], name=artist.name)
+    tracks = await client.fetch_top_tracks(wanted)
+    assert 5 <= len(tracks) <= 10
+    assert all(track.artists[0].id == artist.spotify_ids[0] and track.external_ids.isrc for track in tracks)
+    await client.fetch_top_tracks(spotify.Artist(id=outside.world.artists[1].spotify_ids[0], name="Paper Foxes"))
+    assert sum(path.endswith("/top-tracks") for path in outside.spotify.paths()) == 1
+
+    ids = [artist.songs[0].track_id, "0" * 22, artist.songs[1].track_id]
+    found = await client.fetch_tracks(ids)
+    assert [track and track.id for track in found] == [ids[0], None, ids[2]]
+    assert await client.fetch_recommendations(artist_ids=[wanted.id]) == []
+    assert await client.fetch_audio_features(ids) == {}
+    pages = [page async for page in client.fetch_albums(wanted.id)]
+    assert [len(page) for page in pages] == [10, 2]
+    assert await client.fetch_album_tracks(pages[0][0].id) != []
+    assert outside.spotify.violations == []
+
+
+async def test_spotify_that_kept_everything_is_asked_in_batches(
+    providers: Providers, outside: stand_in.Providers
+) -> None:
+    """An app of before: batches with null for what is unknown, top tracks, features, one token for all of it."""
+    outside.spotify.is_extended = True
+    client = providers.spotify
+    assert client is not None
+    artist = outside.world.artists[0]
+    ids = [artist.songs[0].track_id, "0" * 22]
+    assert [track and track.id for track in await client.fetch_tracks(ids)] == [ids[0], None]
+    assert [one and one.name for one in await client.fetch_artists([artist.spotify_ids[0], "0" * 22])] == [
+        artist.name,
+        None,
+    ]
+    assert len(await client.fetch_top_tracks(spotify.Artist(id=artist.spotify_ids[0], name=artist.name))) == 10
+    assert list(await client.fetch_audio_features(ids)) == [ids[0]]
+    assert len(await client.fetch_recommendations(artist_ids=[artist.spotify_ids[0]])) == 5
+    assert outside.spotify.token_count == 1
+
+
+async def test_a_token_that_ends_early_is_renewed_once_for_all(
+    providers: Providers, outside: stand_in.Providers
+) -> None:
+    """Forty questions at once fetch one token; after it was taken away they fetch one more."""
+    client = providers.spotify
+    assert client is not None
+    for count in (1, 2):
+        ids = [song.track_id for song in outside.world.artists[count].songs]
+        found = await asyncio.gather(*(client.fetch_track(one) for one in ids))
+        assert all(found)
+        assert outside.spotify.token_count == count
+        outside.spotify.tokens.clear()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"status": 403, "body": b"Active premium subscription required for the owner of the app.", "content_type": "text/plain"}, "lets this app ask nothing: Active premium"),
+        ({"status": 429, "body": b"Too many requests", "content_type": "text/plain", "headers": {"Retry-After": "86400"}}, "answered 429"),
+        ({"status": 429, "body": b'{"error": {"status": 429, "message": "Too many requests", "reason": "QUOTA_EXCEEDED"}}'}, "quota is used up"),
+    ],
+)  # fmt: skip
+async def test_spotify_is_left_alone_when_it_says_so(
+    providers: Providers, outside: stand_in.Providers, fault: dict[str, Any], reason: str
+) -> None:
+    """No premium account, a day's wait, a quota: one line, and nobody asks again meanwhile."""
+    client = providers.spotify
+    assert client is not None
+    outside.spotify.fail(**fault)
+    for _ in range(2):
+        with pytest.raises(ProviderError, match=reason):
+            await client.search_artists("Silver")
+    assert len(outside.spotify.asked) == 1
+
+
+async def test_a_secret_that_is_refused_is_one_line(providers: Providers, outside: stand_in.Providers) -> None:
+    """The token endpoint speaks of errors in another shape than the rest."""
+    outside.spotify.is_revoked = True
+    assert providers.spotify is not None
+    with pytest.raises(ProviderError, match="gives no token for SPOTIFY_CLIENT_ID"):
+        await providers.spotify.search_artists("Silver")
+
+
+# ── all
+
+
+async def test_schema_changes_do_no_harm(providers: Providers, outside: stand_in.Providers) -> None:
+    """Fields that are new, and fields that are gone, are no trouble."""
+    assert providers.setlistfm is not None
+    assert providers.ticketmaster is not None
+
+    def leaner(answer: Any) -> Any:
+        for one in answer["setlist"]:
+            del one["tour"], one["versionId"], one["venue"]
+            one["mood"] = {"new": True}
+        return answer
+
+    outside.setlistfm.fail(
+        change=lambda answer: leaner({**answer, "setlist": [one for one in answer["setlist"] if "tour" in one]})
+    )
+    page = await providers.setlistfm.fetch_artist_setlists(outside.world.artists[0].mbid)
+    assert page.setlist[0].venue is None
+    assert page.setlist[0].version_id == ""
+
+    def poorer(answer: Any) -> Any:
+        for event in answer["_embedded"]["events"]:
+            del event["_embedded"], event["sales"], event["dates"]["status"]
+        return answer
+
+    outside.ticketmaster.fail(change=poorer)
+    events = await all_events(providers.ticketmaster, attraction_id=outside.world.artists[0].attraction_id)
+    assert events[0].venue is None
+    assert not any(is_concert(event) for event in events)
+
+
+async def test_a_revoked_key_is_told_and_not_tried_again(
+    providers: Providers, outside: stand_in.Providers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """setlist.fm says Forbidden without saying why; one question, one line, no key in any log."""
+    outside.setlistfm.is_revoked = True
+    assert providers.setlistfm is not None
+    for _ in range(3):
+        with pytest.raises(ProviderError, match="refused us with 403"):
+            await providers.setlistfm.search_artists("Silver")
+    assert len(outside.setlistfm.asked) == 1
+    printed = capsys.readouterr()
+    for secret in ("setlist-key", "ticket-key", "spotify-secret"):
+        assert secret not in printed.out + printed.err
+
+
+async def test_nothing_is_asked_while_nobody_can_count(outside: stand_in.Providers, database: Database) -> None:
+    """Without Valkey the limits fail safe."""
+    async with opened(access(outside), database, "redis://127.0.0.1:9") as providers:
+        assert providers.setlistfm is not None
+        with pytest.raises(ProviderError, match="nobody can count"):
+            await providers.setlistfm.search_artists("Silver")
+    assert outside.asked_count == 0
+
+
+async def test_no_key_is_kept(providers: Providers, sql: Any, outside: stand_in.Providers) -> None:
+    """What is remembered of questions and answers holds no key."""
+    assert providers.ticketmaster is not None
+    await providers.ticketmaster.search_attractions("Silver Harbour")
+    outside.ticketmaster.fail(status=400, body=b"no such thing for ticket-key")
+    with pytest.raises(ProviderError, match="•••"):
+        await providers.ticketmaster.search_venues("Hall")
+    rows = await sql.fetch("select asked || coalesce(convert_from(body, 'UTF8'), '') from external_cache")
+    rows += await sql.fetch("select last_detail from service_health")
+    assert len(rows) == 2
+    assert not any("ticket-key" in row[0] for row in rows)
+
+
+async def test_health_of_the_hour_is_kept(providers: Providers, sql: Any, outside: stand_in.Providers) -> None:
+    """Answered, from the cache, and down, each counted."""
+    assert providers.setlistfm is not None
+    await providers.setlistfm.search_artists("Silver")
+    await providers.setlistfm.search_artists("Silver")
+    outside.setlistfm.fail(4, status=500)
+    with pytest.raises(ProviderError, match="answered 500"):
+        await providers.setlistfm.search_artists("Paper")
+    row = await sql.fetchrow(
+        "select ok_count, cached_count, down_count, last_status::text, last_detail from service_health where service = 'setlistfm'"
+    )
+    assert tuple(row) == (1, 1, 4, "down", "answered 500")
+
+
+# What each recorded answer is; the others are errors and tokens.
+KINDS: dict[str, Any] = {
+    "setlistfm/1": setlistfm.Page, "setlistfm/3": setlistfm.Page, "setlistfm/6": setlistfm.Page,
+    "setlistfm/9": setlistfm._Artists, "setlistfm/11": setlistfm.Artist, "setlistfm/12": setlistfm.Venue,
+    "spotify/3": spotify._Albums, "spotify/11": spotify._Search, "spotify/12": spotify._TrackList,
+    "spotify/13": spotify._TrackList, "spotify/17": spotify._TrackList, "spotify/19": spotify._TrackList,
+    "spotify/22": spotify._Token, "spotify/7": spotify._Said, "spotify/8": spotify._Said,
+    "ticketmaster/4": ticketmaster._Found, "ticketmaster/5": ticketmaster._Found, "ticketmaster/6": ticketmaster._Found,
+    "ticketmaster/9": ticketmaster.Event, "ticketmaster/11": ticketmaster.Venue,
+}  # fmt: skip
+recorded = pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="no recorded answers: MYSETLIST_REAL_RESPONSES names no folder"
+)
+
+
+@recorded
+@pytest.mark.parametrize("name", KINDS)
+def test_every_recorded_answer_is_read(name: str) -> None:
+    """Whatever the real ones answered, of any year, has a place in our types."""
+    read = msgspec.json.decode((RECORDED / f"{name}.json").read_bytes(), type=KINDS[name], strict=False)
+    if isinstance(read, setlistfm.Page):
+        assert all(one.date is not None and one.artist is not None for one in read.setlist)
+    if isinstance(read, spotify._Albums | spotify._TrackList):
+        assert any(getattr(read, "items", ()) or getattr(read, "tracks", ()))
+
+
+@recorded
+@pytest.mark.parametrize("name", ["ticketmaster/4", "ticketmaster/5", "ticketmaster/6"])
+async def test_recorded_events_are_synced(
+    name: str, database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """A page of real listings becomes shows; what cannot be taken is told, and nothing breaks."""
+    body = (RECORDED / f"{name}.json").read_bytes()
+    page = msgspec.json.decode(body, type=ticketmaster._Found)
+    # As if it were the only one of its search.
+    only = {"size": 200, "totalElements": 20, "totalPages": 1, "number": 0}
+    body = msgspec.json.encode({**msgspec.json.decode(body), "page": only})
+    events = msgspec.convert(page.embedded.get("events", []), list[ticketmaster.Event], strict=False)
+    acts = [event.embedded.attractions[0] for event in events if event.embedded.attractions]
+    known = {act.id: act.name for act in acts} or {"K8v": "Nobody"}
+    for number, (act, title) in enumerate(known.items()):
+        await sql.execute("insert into artists (slug, name) values ($1, $2)", f"act-{number}", title)
+        await sql.execute(
+            "insert into artist_identities (service, external_id, artist_id, confidence, evidence)"
+            " select 'ticketmaster', $1, id, 1, 'told' from artists where slug = $2", act, f"act-{number}",
+        )  # fmt: skip
+    for artist_id in [row["id"] for row in await sql.fetch("select id from artists order by id")]:
+        await sql.execute("delete from external_cache")
+        outside.ticketmaster.fail(body=body)
+        handler = handlers_of(database, providers)["ticketmaster", "shows"]
+        await run_now(database, handler, ("ticketmaster", "shows"), str(artist_id))
+        outside.ticketmaster.faults.clear()
+    assert await sql.fetch("select error from sync_jobs where status <> 'succeeded'") == []
+    count = await sql.fetchval("select count(*) from shows")
+    refused = await sql.fetchval("select count(*) from import_log where outcome = 'refused'")
+    assert (count > 0) == bool(acts), await sql.fetch("select outcome, message from import_log")
+    assert refused == 0 or count > 0
+
+
+@recorded
+@pytest.mark.parametrize("name", ["setlistfm/1", "setlistfm/3", "setlistfm/6"])
+async def test_recorded_setlists_are_synced(
+    name: str, database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """A page of real setlists becomes a prediction for the next show of the first artist who has one."""
+    body = (RECORDED / f"{name}.json").read_bytes()
+    page = msgspec.json.decode(body, type=setlistfm.Page, strict=False)
+    artist = next(one.artist for one in page.setlist if one.artist is not None and any(songs_of(one)))
+    theirs = [one for one in page.setlist if one.artist and one.artist.mbid == artist.mbid]
+    await sql.execute(
+        "insert into artists (slug, name) values ('act', 'Act');"
+        "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+        " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
+    )
+    await sql.execute(
+        "insert into artist_identities (service, external_id, artist_id, confidence, evidence)"
+        " select 'musicbrainz', $1, id, 1, 'told' from artists where slug = 'act'", artist.mbid,
+    )  # fmt: skip
+    await sql.execute(
+        "insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at)"
+        " select 'next', a.id, v.id, 'Next', current_date + 9, v.time_zone, now() + interval '9 days', now(), now() + interval '9 days'"
+        " from artists a, venues v where a.slug = 'act'"
+    )
+    outside.setlistfm.fail(body=body)
+    artist_id = await sql.fetchval("select id from artists where slug = 'act'")
+    handler = handlers_of(database, providers)["setlistfm", "setlists"]
+    await run_now(database, handler, ("setlistfm", "setlists"), str(artist_id))
+    assert await sql.fetch("select error from sync_jobs where status <> 'succeeded'") == []
+    assert await sql.fetch("select message from import_log where outcome = 'refused'") == []
+    expected = {song.title[:300] for song in predict([as_played(one) for one in theirs if any(songs_of(one))])}
+    titles = await sql.fetch("select g.title from setlist_songs e join songs g on g.id = e.song_id")
+    assert {row["title"] for row in titles} == expected
+    assert expected

@@ -1,0 +1,47 @@
+"""Clients of a stand-in of all providers, for tests that are in no hurry to be polite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from server.cache.connection import Connection
+from server.cache.gates import Quota
+from server.clock import SystemClock
+from server.store.database import Database
+from server.sync.providers import Access, Providers, open_providers
+from tests.support import providers as stand_in
+from tests.support.providers import spotify
+
+SERVICES = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
+
+
+def access(outside: stand_in.Providers, **more: Any) -> Access:
+    """To all of them, as fast as one likes."""
+    given = outside.environ()
+    return Access(
+        musicbrainz_url=outside.url,
+        setlistfm_url=outside.url,
+        ticketmaster_url=outside.url,
+        spotify_url=outside.url,
+        spotify_accounts_url=outside.url,
+        **{
+            "setlistfm_key": given["SETLISTFM_API_KEY"],
+            "ticketmaster_key": given["TICKETMASTER_API_KEY"],
+            "spotify_client": spotify.CLIENT,
+            "quotas": dict.fromkeys(SERVICES, Quota(100_000, 1.0)),
+        }
+        | more,
+    )
+
+
+@asynccontextmanager
+async def opened(wanted: Access, database: Database, redis_url: str) -> AsyncIterator[Providers]:
+    """Clients of them, a person waiting."""
+    valkey = Connection(redis_url)
+    try:
+        async with open_providers(wanted, database, valkey.ask, SystemClock(), is_urgent=True) as providers:
+            yield providers
+    finally:
+        await valkey.close()
