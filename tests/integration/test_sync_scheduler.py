@@ -1,0 +1,276 @@
+"""Jobs that ask providers: each done once by one node, none lost with its node, none tried for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from server.errors import ProviderError
+from server.store.database import Database
+from server.sync import scheduler as scheduling
+from server.sync.scheduler import ATTEMPTS_MAX, Job, Schedule, SyncScheduler, Unfit, jobs, queue_job
+from tests.support.theatre import until
+
+
+@pytest.fixture
+async def second(database_url: str) -> AsyncIterator[Database]:
+    """Another node's."""
+    opened = await Database.open(database_url, pool_size=4)
+    yield opened
+    await opened.close()
+
+
+def doing(database: Database, handler: Any, *schedules: Schedule) -> SyncScheduler:
+    """A scheduler that knows one kind of job."""
+    return SyncScheduler(database, {("setlistfm", "setlists"): handler}, schedules)
+
+
+async def states(sql: Any) -> list[tuple[Any, ...]]:
+    """Subject, status, attempts and error of all jobs."""
+    rows = await sql.fetch("select subject, status::text, attempts, error from sync_jobs order by id")
+    return [tuple(row) for row in rows]
+
+
+async def test_two_nodes_do_each_job_once(database: Database, second: Database, sql: Any) -> None:
+    """Forty jobs, some queued twice; done once each, urgent ones first, never more at once than a node may."""
+    done: list[str] = []
+    under_way: dict[Database, int] = {database: 0, second: 0}
+
+    def handler(node: Database) -> Any:
+        async def handle(job: Job) -> None:
+            under_way[node] += 1
+            assert under_way[node] <= scheduling.JOBS_PER_SERVICE
+            await asyncio.sleep(0)
+            done.append(job.subject)
+            under_way[node] -= 1
+
+        return handle
+
+    for number in range(40):
+        await queue_job(database, "setlistfm", "setlists", str(number), priority="urgent" if number >= 36 else "low")
+    assert len({await queue_job(database, "setlistfm", "setlists", "0", priority="normal") for _ in range(3)}) == 1
+    await asyncio.gather(doing(database, handler(database)).finish(), doing(second, handler(second)).finish())
+    assert sorted(done, key=int) == [str(number) for number in range(40)]
+    assert set(done[:4]) == {"36", "37", "38", "39"}
+    assert done[4] == "0"
+    assert {row[1:] for row in await states(sql)} == {("succeeded", 1, "")}
+
+
+async def test_a_job_of_a_lost_node_goes_on_where_it_stood(database: Database, second: Database, sql: Any) -> None:
+    """Its lease runs out, another node takes it over with its cursor; what comes from the lost one counts no more."""
+    begun, seen = asyncio.Event(), []
+
+    async def hang(job: Job) -> None:
+        await job.save({"page": 3})
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def go_on(job: Job) -> None:
+        seen.append(job.cursor)
+
+    await queue_job(database, "setlistfm", "setlists", "7")
+    lost, heir = doing(database, hang), doing(second, go_on)
+    await lost.look()
+    await begun.wait()
+    await heir.finish()
+    assert seen == []  # its lease is good
+    await sql.execute("update sync_jobs set lease_until = now() - interval '1 second'")
+    await heir.finish()
+    assert seen == [{"page": 3}]
+    await lost.look()  # finds that the job is not its own any more, and lets go of it
+    await until(lambda: _is_idle(lost))
+    assert await states(sql) == [("7", "succeeded", 2, "")]
+
+
+async def _is_idle(scheduler: SyncScheduler) -> bool:
+    return not scheduler._tasks
+
+
+async def test_a_lease_is_renewed_while_a_job_lasts(database: Database, second: Database, sql: Any) -> None:
+    """A node that lives keeps what it does, however long that takes."""
+    release = asyncio.Event()
+
+    async def wait(job: Job) -> None:
+        await release.wait()
+
+    await queue_job(database, "setlistfm", "setlists", "7")
+    slow, other = doing(database, wait), doing(second, wait)
+    await slow.look()
+    await sql.execute("update sync_jobs set lease_until = now() + interval '1 second'")
+    await slow.look()
+    assert await sql.fetchval("select lease_until > now() + interval '30 seconds' from sync_jobs")
+    await other.look()
+    assert await _is_idle(other)
+    release.set()
+    await slow.finish()
+    assert await states(sql) == [("7", "succeeded", 1, "")]
+
+
+async def test_trouble_is_put_off_and_not_for_ever(database: Database, sql: Any) -> None:
+    """Told when: then, not counted; else after a while that doubles, and after ATTEMPTS_MAX it has failed."""
+    waits = iter([90.0, None, None])
+    current: list[float | None] = []
+
+    async def fail(job: Job) -> None:
+        current.append(next(waits, None))
+        raise ProviderError("setlistfm", "answered 500", retry_after_s=current[-1])
+
+    await queue_job(database, "setlistfm", "setlists", "7")
+    scheduler = doing(database, fail)
+    delays = []
+    for _ in range(ATTEMPTS_MAX):
+        await scheduler.finish()
+        delays.append(round(await sql.fetchval("select extract(epoch from run_at - now()) from sync_jobs") / 10) * 10)
+        await sql.execute("update sync_jobs set run_at = now()")
+    assert delays == [90, 60, 120, 240, 480, 960]
+    assert await states(sql) == [("7", "queued", ATTEMPTS_MAX - 1, "setlistfm: answered 500")]
+    await scheduler.finish()
+    assert await states(sql) == [("7", "failed", ATTEMPTS_MAX, "setlistfm: answered 500")]
+
+
+async def test_what_can_never_be_done_and_what_is_broken_fail_at_once(database: Database, sql: Any) -> None:
+    """A job about nothing, and a bug: each fails with a line, and the others are done."""
+
+    async def handle(job: Job) -> None:
+        if job.subject == "1":
+            raise Unfit("there is no artist 1 any more")
+        if job.subject == "2":
+            raise KeyError("a bug")
+
+    for number in range(4):
+        await queue_job(database, "setlistfm", "setlists", str(number))
+    await doing(database, handle).finish()
+    assert await states(sql) == [
+        ("0", "succeeded", 1, ""),
+        ("1", "failed", 1, "there is no artist 1 any more"),
+        ("2", "failed", 1, "KeyError: see the log"),
+        ("3", "succeeded", 1, ""),
+    ]
+
+
+async def test_cancelled_is_stopped_and_paused_waits(database: Database, sql: Any) -> None:
+    """A job under way is stopped within a look; a paused service's jobs wait until it is resumed."""
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def hang(job: Job) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    job_id = await queue_job(database, "setlistfm", "setlists", "7")
+    scheduler = doing(database, hang)
+    await scheduler.look()
+    await begun.wait()
+    async with database.connection() as connection:
+        assert await jobs.cancel_job(connection, id=job_id) == 1
+        await scheduler.look()
+        await stopped.wait()
+        assert await jobs.cancel_job(connection, id=job_id) == 0
+        await jobs.pause_service(connection, service="setlistfm")
+        await queue_job(database, "setlistfm", "setlists", "8")
+        await scheduler.look()
+        assert (await states(sql))[-1] == ("8", "queued", 0, "")
+        await jobs.resume_service(connection, service="setlistfm")
+    begun.clear()
+    await scheduler.look()
+    await begun.wait()
+    assert [row[:2] for row in await states(sql)] == [("7", "cancelled"), ("8", "running")]
+
+
+async def test_a_stopped_node_leaves_its_jobs_to_the_others(database: Database, second: Database, sql: Any) -> None:
+    """Nothing of a job is told as done or failed because its node was stopped."""
+    begun = asyncio.Event()
+
+    async def hang(job: Job) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def do(job: Job) -> None:
+        pass
+
+    await queue_job(database, "setlistfm", "setlists", "7")
+    running = asyncio.create_task(doing(database, hang).run())
+    await begun.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await states(sql) == [("7", "running", 1, "")]
+    await sql.execute("update sync_jobs set lease_until = now() - interval '1 second'")
+    await doing(second, do).finish()
+    assert await states(sql) == [("7", "succeeded", 2, "")]
+
+
+async def test_a_schedule_is_taken_by_one_node_and_made_up_for_once(
+    database: Database, second: Database, sql: Any
+) -> None:
+    """After a week away it queues once, not a week's worth; paused, it does not; nobody else takes it at the same time."""
+    taken: list[str] = []
+
+    async def queue(connection: Any) -> int:
+        taken.append("queued")
+        return 0
+
+    async def do(job: Job) -> None:
+        pass
+
+    nodes = [doing(node, do, Schedule("setlists", 3600, queue)) for node in (database, second)]
+    await asyncio.gather(*(node.look() for node in nodes))
+    assert len(taken) == 1
+    await sql.execute("update sync_schedules set next_at = now() - interval '7 days'")
+    for _ in range(3):
+        await asyncio.gather(*(node.look() for node in nodes))
+    assert len(taken) == 2
+    async with database.connection() as connection:
+        assert await jobs.pause_schedule(connection, name="setlists", is_paused=True) == 1
+    await sql.execute("update sync_schedules set next_at = now()")
+    await nodes[0].look()
+    assert len(taken) == 2
+    assert await sql.fetchval("select is_paused from sync_schedules")
+
+
+async def test_what_is_queued_by_the_clock(database: Database, sql: Any) -> None:
+    """Shows near their date first, over before they are asked about, none twice within its time."""
+    await sql.execute(
+        "insert into artists (slug, name) select 'a' || n, 'A' || n from generate_series(1, 4) n;"
+        "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+        " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York');"
+        "insert into artist_identities (service, external_id, artist_id, confidence, evidence)"
+        " select 'musicbrainz', 'm' || id, id, 1, 'told' from artists where slug <> 'a4'"
+    )
+    for slug, days in (("a1", 40), ("a2", 1), ("a2", -1), ("a3", -5), ("a3", -30), ("a4", -1)):
+        await sql.execute(
+            "insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at)"
+            " select a.slug || 'x' || $2::int + 100, a.id, v.id, 'Show', current_date + $2::int, v.time_zone, now() + $2 * interval '1 day',"
+            " now() - interval '90 days', now() + interval '90 days' from artists a, venues v where a.slug = $1", slug, days,
+        )  # fmt: skip
+    async with database.connection() as connection:
+
+        async def queue_setlists() -> int:
+            count: int = await jobs.queue_of_artists(
+                connection, service="setlistfm", kind="setlists", identity="musicbrainz", older_than_s=7 * 86_400.0,
+                near_older_than_s=86_400.0, count=100, spread_s=600.0,
+            )  # fmt: skip
+            return count
+
+        assert await queue_setlists() == 3
+        assert await queue_setlists() == 0
+        rows = await sql.fetch(
+            "select a.slug, j.priority::text, j.run_at between now() and now() + interval '10 minutes' from sync_jobs j"
+            " join artists a on a.id = j.subject::bigint where j.kind = 'setlists' order by 1"
+        )
+        assert [tuple(row) for row in rows] == [("a1", "low", True), ("a2", "high", True), ("a3", "low", True)]
+        await sql.execute("update sync_jobs set status = 'succeeded', created_at = now() - interval '2 days'")
+        assert await queue_setlists() == 1  # only who is near
+        assert await jobs.queue_played(connection, service="setlistfm", count=100, spread_s=600.0) == 2
+        assert await jobs.queue_played(connection, service="setlistfm", count=100, spread_s=600.0) == 0
+        played = await sql.fetch(
+            "select s.slug, j.priority::text from sync_jobs j join shows s on s.id = j.subject::bigint where j.kind = 'played' order by j.id"
+        )
+        assert {row["slug"] for row in played} == {"a2x99", "a3x95"}
+        assert (
+            await jobs.queue_artists(connection, service="musicbrainz", older_than_s=1e6, count=9, spread_s=600.0) == 1
+        )
