@@ -146,6 +146,11 @@ class ArtistSyncService:
         self, wanted: str, attraction: ticketmaster.Attraction | None
     ) -> tuple[musicbrainz.Artist, float, str]:
         """The artist meant, how sure that is, and why."""
+        if attraction is not None and len(attraction.mbids) == 1 and attraction.spotify_ids:
+            # Two links and the name: that will do, and MusicBrainz is asked another day.
+            pages = [musicbrainz.Relation(musicbrainz.Url(spotify.PAGE_URL + one)) for one in attraction.spotify_ids]
+            known = musicbrainz.Artist(id=attraction.mbids[0], name=attraction.name, relations=pages)
+            return known, LINK_CONFIDENCE, "linked at Ticketmaster, to Spotify too, and called the same"
         if attraction is not None and len(attraction.mbids) == 1:
             linked = await self._providers.musicbrainz.fetch_artist(attraction.mbids[0])
             # Links there are not curated: one that leads to another name is no evidence.

@@ -10,10 +10,8 @@ from server.sync.artists import identities
 from server.sync.importing import Progress
 from server.sync.providers import Providers
 from server.sync.scheduler import run_now
-from server.sync.schedules import handlers_of
+from server.sync.schedules import OF_ARTIST, handlers_of
 
-# In this order: shows first, so that there is something to predict for; recordings last, for who has no setlists.
-OF_ARTIST = (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs"))
 OF_SHOW = (("ticketmaster", "show"), ("setlistfm", "played"))
 
 

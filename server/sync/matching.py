@@ -83,6 +83,11 @@ def plain_name(name: str) -> str:
     return " ".join(words) or " ".join(text.split())
 
 
+def name_similarity(one: str, other: str) -> float:
+    """How alike two names are, 0 to 1."""
+    return fuzz.token_sort_ratio(plain_name(one), plain_name(other)) / 100
+
+
 def is_tribute(name: str) -> bool:
     """Whether a name says that somebody plays somebody else's songs."""
     return bool(_TRIBUTE.search(name))

@@ -141,6 +141,7 @@ class SyncScheduler:
         self._database = database
         self._handlers = handlers
         self._schedules = {schedule.name: schedule for schedule in schedules}
+        self._are_schedules_known = False
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._services: dict[int, str] = {}
 
@@ -152,7 +153,8 @@ class SyncScheduler:
                     await self.look()
                 except StoreError as error:
                     log.warning("sync.not_looked", error=str(error))
-                await asyncio.sleep(LOOK_EVERY_S)
+                    await asyncio.sleep(LOOK_EVERY_S)
+                await self._wait()
         finally:
             under_way = list(self._tasks.values())
             for task in under_way:
@@ -172,6 +174,13 @@ class SyncScheduler:
             await self._queue_due(connection)
             await self._begin(connection)
 
+    async def _wait(self) -> None:
+        """Until a job has ended, and another may begin; or for a while."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(LOOK_EVERY_S)
+
     async def finish(self) -> None:
         """Returns when nothing that is due is left, and nothing under way; for commands and tests."""
         while True:
@@ -189,8 +198,10 @@ class SyncScheduler:
             self._tasks[job_id].cancel()
 
     async def _queue_due(self, connection: Connection) -> None:
-        names, everies = list(self._schedules), [schedule.every_s for schedule in self._schedules.values()]
-        await jobs.put_schedules(connection, names=names, everies_s=everies)
+        if not self._are_schedules_known:
+            names, everies = list(self._schedules), [schedule.every_s for schedule in self._schedules.values()]
+            await jobs.put_schedules(connection, names=names, everies_s=everies)
+            self._are_schedules_known = True
         for name in [row["name"] async for row in jobs.take_schedules(connection)]:
             # A schedule that a newer version has and this one does not is left to that one's nodes.
             if name in self._schedules:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from server.store.database import Database
-from server.sync.artists import ArtistSyncService
+from server.sync.artists import ArtistSyncService, identities
 from server.sync.providers import Providers
-from server.sync.scheduler import Handler, Job, Schedule, SyncScheduler, jobs
+from server.sync.scheduler import Handler, Job, Schedule, SyncScheduler, jobs, queue_job
 from server.sync.setlists import SetlistSyncService
 from server.sync.shows import ShowSyncService
 from server.sync.songs import SongSyncService
@@ -16,6 +19,13 @@ from server.sync.venues import VenueSyncService
 
 if TYPE_CHECKING:
     from server.store.database import Connection
+
+# What is looked up for an artist, in this order: shows first, so that there is something to predict for; recordings last,
+# for who has no setlists.
+OF_ARTIST = (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs"))
+
+# By which service's id an artist is known there.
+IDENTITY_FOR = {"shows": "ticketmaster", "setlists": "musicbrainz", "songs": "spotify"}
 
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
@@ -47,19 +57,40 @@ def handlers_of(database: Database, providers: Providers) -> dict[tuple[str, str
     return handlers
 
 
+def following(database: Database, handlers: Mapping[tuple[str, str], Handler]) -> dict[tuple[str, str], Handler]:
+    """Jobs of an artist one after the other: who was found has shows, shows are predicted for, and so on."""
+    chain = [("musicbrainz", "artist"), *OF_ARTIST]
+
+    def followed(number: int, handler: Handler) -> Handler:
+        async def handle(job: Job) -> None:
+            await handler(job)
+            async with database.connection() as connection:
+                row = await identities.fetch_artist(connection, artist_id=int(job.subject))
+            known = msgspec.json.decode(row["identities"], type=dict[str, list[str]]) if row is not None else {}
+            for service, kind in chain[number + 1 :]:
+                if (service, kind) in handlers and IDENTITY_FOR[kind] in known:
+                    await queue_job(database, service, kind, job.subject)
+                    return
+
+        return handle
+
+    return {
+        what: followed(chain.index(what), handler) if what in chain else handler for what, handler in handlers.items()
+    }
+
+
 def scheduler_of(database: Database, providers: Providers) -> SyncScheduler:
     """All jobs that can be done with the providers there are, and the schedules that queue them."""
     handlers = handlers_of(database, providers)
     schedules = [
         Schedule("artists", HOUR_S, _queue_artists),
-        Schedule("shows", HOUR_S, partial(_queue_of_artists, "ticketmaster", "shows", "ticketmaster")),
-        Schedule("setlists", HOUR_S, partial(_queue_of_artists, "setlistfm", "setlists", "musicbrainz")),
+        Schedule("shows", HOUR_S, partial(_queue_of_artists, "ticketmaster", "shows")),
+        Schedule("setlists", HOUR_S, partial(_queue_of_artists, "setlistfm", "setlists")),
         Schedule("played", HOUR_S // 4, _queue_played),
-        Schedule("songs", DAY_S, partial(_queue_of_artists, "spotify", "songs", "spotify")),
+        Schedule("songs", DAY_S, partial(_queue_of_artists, "spotify", "songs")),
     ]
-    kinds = {"artists": "artist"}
-    possible = {kind for _, kind in handlers}
-    return SyncScheduler(database, handlers, [one for one in schedules if kinds.get(one.name, one.name) in possible])
+    kinds = {"artists", *(kind for _, kind in handlers)}
+    return SyncScheduler(database, following(database, handlers), [one for one in schedules if one.name in kinds])
 
 
 async def _queue_artists(connection: Connection) -> int:
@@ -69,9 +100,9 @@ async def _queue_artists(connection: Connection) -> int:
     return count
 
 
-async def _queue_of_artists(service: str, kind: str, identity: str, connection: Connection) -> int:
+async def _queue_of_artists(service: str, kind: str, connection: Connection) -> int:
     count: int = await jobs.queue_of_artists(
-        connection, service=service, kind=kind, identity=identity, older_than_s=7 * DAY_S, near_older_than_s=DAY_S,
+        connection, service=service, kind=kind, identity=IDENTITY_FOR[kind], older_than_s=7 * DAY_S, near_older_than_s=DAY_S,
         count=JOBS_MAX, spread_s=SPREAD_S,
     )  # fmt: skip
     return count

@@ -18,7 +18,7 @@ from server.sync.artists import identities
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist
 from server.sync.importing import outcome_rows
-from server.sync.matching import judge_show
+from server.sync.matching import judge_show, name_similarity
 from server.sync.predicting import PlayedSet, PlayedSong, Predicted, predict
 from server.sync.providers import Providers
 from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, slug_of
@@ -36,6 +36,8 @@ PAGES_MAX = 3
 LOOK_BACK_DAYS = 14
 LOOK_AHEAD_DAYS = 365
 SHOWS_PER_BATCH = 20
+# Of 1; less is another name.
+NAME_SIMILARITY_MIN = 0.6
 
 # Sets that are no part of the show.
 _APART = re.compile(r"\b(vip|soundcheck|sound check|preshow|pre-show|meet (and|&) greet)\b", re.IGNORECASE)
@@ -56,6 +58,7 @@ class SetlistSyncService:
         """
         mbid, artist = await self._identify(int(job.subject))
         history = await self._fetch_history(mbid)
+        _refuse_namesake(artist, history)
         today = self._today()
         async with self._database.connection() as connection:
             rows = identities.shows_of_artist(
@@ -131,6 +134,16 @@ class SetlistSyncService:
             if page.is_last or len(history) >= BASIS:
                 break
         return sorted(history, key=lambda one: (one.date, one.id), reverse=True)
+
+
+def _refuse_namesake(artist: Any, history: Sequence[Setlist]) -> None:
+    """Links elsewhere are not curated: an id under which setlist.fm knows somebody else is not ours.
+
+    Raises: Unfit
+    """
+    called = {one.artist.name for one in history if one.artist is not None and one.artist.name}
+    if called and all(name_similarity(name, artist["name"]) < NAME_SIMILARITY_MIN for name in called):
+        raise Unfit(f"setlist.fm knows {min(called)!r} under the MusicBrainz id of {artist['name']!r}: look at it")
 
 
 def songs_of(setlist: Setlist) -> Iterable[tuple[setlistfm.Set, setlistfm.Song]]:

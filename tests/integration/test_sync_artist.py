@@ -20,9 +20,10 @@ from server.cache.connection import Connection
 from server.cache.gates import Gate, Quota
 from server.errors import ProviderError
 from server.store.database import Database
-from server.sync.artists import NotIdentified, SyncedArtist, sync_artist
+from server.sync.artists import ArtistSyncService, NotIdentified, SyncedArtist
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
 from server.sync.clients.provider import BODY_BYTES_MAX, Answer, Link, Provider
+from server.sync.providers import Providers
 from tests.support.clock import FakeClock
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
 
@@ -88,6 +89,11 @@ async def client(link: Link) -> AsyncIterator[MusicBrainzClient]:
     """A client in no hurry to be polite."""
     async with open_musicbrainz(link) as opened:
         yield opened
+
+
+async def sync_artist(database: Database, client: MusicBrainzClient, wanted: str, **more: Any) -> SyncedArtist:
+    """An artist with MusicBrainz alone."""
+    return await ArtistSyncService(database, Providers(musicbrainz=client)).sync(wanted, **more)
 
 
 async def identities(sql: Any) -> list[tuple[Any, ...]]:

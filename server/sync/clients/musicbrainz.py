@@ -14,7 +14,7 @@ from server.sync.clients.provider import Link, Provider, open_provider
 SERVICE = "musicbrainz"
 PAGE_URL = "https://musicbrainz.org/artist/"
 # Their rule: one request a second (https://musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting).
-QUOTA = Quota(count_max=1, period_s=1.05)
+QUOTA = Quota(count_max=1, period_s=1.1)
 SEARCH_TTL_S = 7 * 86_400.0
 ARTIST_TTL_S = 30 * 86_400.0
 SEARCH_ITEMS = 10

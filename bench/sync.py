@@ -1,0 +1,102 @@
+"""A full sync of many artists at the pace the providers allow, and a second one that finds nothing new.
+
+    .venv/bin/python bench/sync.py [--artists 50] [--seed 1]
+
+Starts engines of its own and a stand-in of all four providers with their real limits, adds the artists by name, and
+lets one scheduler find out who they are, their shows, their setlists and their songs. Then the same once more, with
+every answer past its time. Prints one JSON object; asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+from measure import data_folder, origin, say, tell
+
+from server.cache.connection import Connection
+from server.clock import SystemClock
+from server.embedded import EmbeddedEngines
+from server.settings import data_folder as server_folder
+from server.store.database import Database
+from server.store.migrations import migrate_up
+from server.sync.providers import Access, open_providers
+from server.sync.scheduler import queue_job
+from server.sync.schedules import scheduler_of
+from server.telemetry import configure_logging
+from tests.support.providers import Providers, running_providers, setlistfm, spotify, ticketmaster
+from tests.support.providers.world import World
+
+COUNTED = ("artists", "venues", "shows", "songs", "setlists", "setlist_songs", "show_identities", "identity_reviews")
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artists", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    configure_logging("json")
+    with data_folder() as folder:
+        tell({"benchmark": "sync", **origin(), **uvloop.run(run(folder, given.artists, given.seed))})
+
+
+async def run(folder: Path, artists: int, seed: int) -> dict[str, Any]:
+    """On engines of its own."""
+    engines = await EmbeddedEngines.start(folder)
+    try:
+        return await measure(engines, artists, seed)
+    finally:
+        await engines.stop()
+
+
+async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str, Any]:
+    """Both syncs."""
+    await migrate_up(engines.database_url, server_folder("migrations"))
+    database = await Database.open(engines.database_url, pool_size=8)
+    valkey = Connection(engines.redis_url)
+    sql = await asyncpg.connect(engines.database_url)
+    try:
+        async with running_providers(World.make(artists=artists, seed=seed)) as outside:
+            access = Access(*[outside.url] * 5, setlistfm.KEY, ticketmaster.KEY, spotify.CLIENT, contact="bench")
+            async with open_providers(access, database, valkey.ask, SystemClock(), is_urgent=True) as providers:
+                for number, artist in enumerate(outside.world.artists):
+                    name = artist.name
+                    await sql.execute("insert into artists (slug, name) values ($1, $2)", f"artist-{number}", name)
+                result: dict[str, Any] = {"settings": {"artists": artists, "seed": seed}}
+                for name in ("first", "second"):
+                    say(f"{name} sync")
+                    await sql.execute("update external_cache set fresh_until = now() - interval '1 second'")
+                    began_s, asked = time.monotonic(), counts(outside)
+                    for row in await sql.fetch("select id from artists where slug like 'artist-%' order by id"):
+                        await queue_job(database, "musicbrainz", "artist", str(row["id"]))
+                    await scheduler_of(database, providers).finish()
+                    result[name] = {
+                        "seconds": round(time.monotonic() - began_s, 1),
+                        "asked": {service: count - asked[service] for service, count in counts(outside).items()},
+                        "rows": {table: await sql.fetchval(f"select count(*) from {table}") for table in COUNTED},
+                        "logged": await sql.fetchval("select count(*) from import_log where outcome <> 'refused'"),
+                        "refused": await sql.fetchval("select count(*) from import_log where outcome = 'refused'"),
+                        "jobs": dict(await sql.fetch("select status::text, count(*) from sync_jobs group by 1")),
+                        "revalidated": outside.musicbrainz.revalidated_count,
+                        "violations": outside.violations,
+                    }
+                errors = await sql.fetch("select distinct error from sync_jobs where status = 'failed' limit 5")
+                return result | {"errors": [row["error"] for row in errors]}
+    finally:
+        await sql.close()
+        await valkey.close()
+        await database.close()
+
+
+def counts(outside: Providers) -> dict[str, int]:
+    """How often each was asked so far."""
+    return {service.name: len(service.asked) for service in outside.services()}
+
+
+if __name__ == "__main__":
+    main()
