@@ -130,3 +130,185 @@ async def test_what_changes_there_changes_here(
     await again(database, providers, artist_id, sql)
     assert (await shows(sql))[-1][::2] == (second.date, "upcoming")
     assert await sql.fetchval("select count(*) from shows") == 3
+
+
+async def test_what_was_played_is_written_scored_and_put_right(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """The crowd's votes against the setlist of setlist.fm; a correction there is a correction here, once."""
+    world = outside.world
+    artist = world.artists[0]
+    artist_id = await bring_in(database, providers, sql, artist.name)
+    show_id = await sql.fetchval("select min(id) from shows")
+    songs = [row["id"] for row in await sql.fetch(
+        "select e.id from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1 and l.type = 'predicted'"
+        " order by l.position, e.position", show_id,
+    )]  # fmt: skip
+    titles = [row["title"] for row in await sql.fetch(
+        "select g.title from setlist_songs e join songs g on g.id = e.song_id where e.id = any($1) order by array_position($1, e.id)", songs,
+    )]  # fmt: skip
+    # It was last night: the fan voted three up, of which two were played.
+    await sql.execute(
+        "update shows set local_date = current_date - 1, starts_at = now() - interval '20 hours', opens_at = now() - interval '9 days',"
+        " closes_at = now() - interval '19 hours' where id = $1", show_id,
+    )  # fmt: skip
+    fan = await sql.fetchval("insert into users default values returning id")
+    for song in songs[:3]:
+        await sql.execute(
+            "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, $3, 'up', now() - interval '20 hours')",
+            song, fan, show_id,
+        )  # fmt: skip
+    venue = VENUES[0]
+    played = world.add_played(artist, venue, world.today - dt.timedelta(days=1), [*titles[1:5], "A Surprise"])
+    other = world.add_played(artist, VENUES[4], world.today - dt.timedelta(days=1), ["Elsewhere"])
+    assert other.id != played.id
+
+    async def look_again() -> list[tuple[Any, ...]]:
+        await sql.execute("delete from external_cache")
+        await queue_job(database, "setlistfm", "played", str(show_id))
+        await scheduler_of(database, providers).finish()
+        await sql.execute("select score_show($1)", show_id)
+        rows = await sql.fetch("select predicted, hits, played from show_accuracy where show_id = $1", show_id)
+        return [tuple(row) for row in rows]
+
+    assert await look_again() == [(3, 2, 5)]
+    source = await sql.fetchrow(
+        "select url, version from show_identities where service = 'setlistfm' and show_id = $1", show_id
+    )
+    assert source["url"].endswith(f"{played.id}.html")
+    revision = await sql.fetchval("select revision from shows where id = $1", show_id)
+    assert await look_again() == [(3, 2, 5)]
+    assert await sql.fetchval("select revision from shows where id = $1", show_id) == revision
+
+    world.edit(played, titles[:5])
+    assert await look_again() == [(3, 3, 5)]
+    assert await sql.fetchval("select count(*) from votes where show_id = $1", show_id) == 3
+    assert await sql.fetchval("select count(*) from miscounts()") == 0
+    assert (
+        await sql.fetchval("select version from show_identities where service = 'setlistfm' and show_id = $1", show_id)
+        != source["version"]
+    )
+    assert artist_id == 1
+
+
+async def test_a_prediction_that_somebody_relies_on_stays(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """Voted on, or changed by a person: it is not predicted anew; untouched, it follows what the artist plays now."""
+    artist = outside.world.artists[0]
+    artist_id = await bring_in(database, providers, sql, artist.name)
+    voted, changed, free = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
+
+    async def titles(show_id: int) -> list[str]:
+        rows = await sql.fetch(
+            "select g.title from setlists l join setlist_songs e on e.setlist_id = l.id join songs g on g.id = e.song_id"
+            " where l.show_id = $1 and l.type = 'predicted' order by l.position, e.position", show_id,
+        )  # fmt: skip
+        return [row["title"] for row in rows]
+
+    before = {show_id: await titles(show_id) for show_id in (voted, changed, free)}
+    fan = await sql.fetchval("insert into users default values returning id")
+    song = await sql.fetchval(
+        "select e.id from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1 limit 1", voted
+    )
+    await sql.execute(
+        "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, $3, 'up', now())",
+        song,
+        fan,
+        voted,
+    )
+    await sql.execute(
+        "delete from setlist_songs where id = (select max(e.id) from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1)",
+        changed,
+    )
+    of_a_person = await titles(changed)
+    for back in range(15):
+        outside.world.add_played(
+            artist, VENUES[0], outside.world.today - dt.timedelta(days=1 + back % 3), [f"New {n}" for n in range(6)]
+        )
+    await again(database, providers, artist_id, sql)
+    assert await titles(voted) == before[voted]
+    assert await titles(changed) == of_a_person
+    assert set(await titles(free)) == {f"New {n}" for n in range(6)}
+
+
+async def test_a_wrong_link_is_found_out(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """An id under which setlist.fm knows somebody else brings no setlists, and says so."""
+    artist_id = await sql.fetchval(
+        "insert into artists (slug, name) values ('somebody', 'Somebody Quite Different') returning id"
+    )
+    await sql.execute(
+        "insert into artist_identities (service, external_id, artist_id, confidence, evidence) values ('musicbrainz', $1, $2, 1, 'told')",
+        outside.world.artists[0].mbid, artist_id,
+    )  # fmt: skip
+    await queue_job(database, "setlistfm", "setlists", str(artist_id))
+    await scheduler_of(database, providers).finish()
+    row = await sql.fetchrow("select status::text, error from sync_jobs where kind = 'setlists'")
+    assert row["status"] == "failed"
+    assert "setlist.fm knows 'Silver Harbour' under the MusicBrainz id of 'Somebody Quite Different'" in row["error"]
+
+
+async def test_who_heads_the_bill_has_the_show(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """A support act's page lists the headliner's shows: one show, the other on its bill; an unknown headliner is told."""
+    world = outside.world
+    head, support, stranger = world.artists[0], world.artists[1], world.artists[4]
+    world.events.clear()
+    together = world.add_event(head, VENUES[0], world.today + dt.timedelta(days=3))
+    together.artists = [head, support]
+    world.add_event(stranger, VENUES[1], world.today + dt.timedelta(days=4)).artists = [stranger, support]
+    stranger.is_linked_at_ticketmaster = True
+    await bring_in(database, providers, sql, head.name)
+    await bring_in(database, providers, sql, support.name)
+    rows = await sql.fetch(
+        "select s.slug, a.name, b.billing::text from shows s join show_artists b on b.show_id = s.id join artists a on a.id = b.artist_id order by b.position"
+    )
+    assert [(row["name"], row["billing"]) for row in rows] == [(head.name, "headliner"), (support.name, "support")]
+    told = await sql.fetch("select distinct message from import_log where outcome = 'refused'")
+    assert [row["message"] for row in told] == [
+        f"{stranger.name} on {world.today + dt.timedelta(days=4)}: {stranger.name} heads the bill, who is not in the catalogue"
+    ]
+
+
+async def test_venues_are_known_again_by_name_and_place(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """Ours under a slightly different name is taken; one of that name in another country is not; one on the spot is asked about."""
+    ours = await sql.fetchval(
+        "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+        " values ('ballroom', 'Grand Ballroom', 'New York', 'US', 40.75, -73.99, 'America/New_York') returning id"
+    )
+    await sql.execute(
+        "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+        " values ('namesake', 'Lakeside Amphitheatre', 'London', 'GB', 51.5, -0.1, 'Europe/London'),"
+        "        ('old-name', 'Something Else Entirely', 'Los Angeles', 'US', 34.0983, -118.3240, 'America/Los_Angeles')"
+    )
+    await bring_in(database, providers, sql, outside.world.artists[0].name)
+    rows = await sql.fetch(
+        "select v.id, v.slug, s.local_date from shows s join venues v on v.id = s.venue_id order by s.local_date"
+    )
+    assert rows[0]["id"] == ours
+    assert rows[1]["slug"] == "lakeside-amphitheatre-chicago"
+    reviews = await sql.fetch(
+        "select r.name, v.slug, r.evidence from identity_reviews r join venues v on v.id = r.venue_id"
+    )
+    assert [tuple(row) for row in reviews] == [
+        ("Palladium presented by Acme Bank", "old-name", "0 m apart, under another name")
+    ]
+
+
+async def test_without_setlists_people_vote_on_what_they_hear_most(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """Nobody has written a setlist down: the first one is made of top tracks, under titles as one writes them."""
+    artist = outside.world.artists[0]
+    outside.world.played.clear()
+    await bring_in(database, providers, sql, artist.name)
+    rows = await sql.fetch("select distinct g.title from setlist_songs e join songs g on g.id = e.song_id")
+    titles = {row["title"] for row in rows}
+    assert len(titles) >= 5
+    assert titles <= {song.title for song in artist.songs}
+    assert await sql.fetchval("select count(*) from show_predictions") == 3

@@ -1,0 +1,60 @@
+"""`mysetlist sync artist` and `sync show` as a person runs them, against a stand-in of the providers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+from tests.support import providers as stand_in
+
+
+async def test_the_commands_bring_everything_in_and_say_so(
+    outside: stand_in.Providers, database_url: str, redis_url: str, sql: Any
+) -> None:
+    """An artist with shows and setlists in one command; one show again; what is unknown is one line and exit 1."""
+    environ = os.environ | outside.environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+
+    async def run(*words: str, **changed: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "server", "sync", *words, env=environ | changed,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    artist = outside.world.artists[0]
+    code, out, _ = await run("artist", artist.name)
+    assert code == 0, out
+    for words in (
+        "linked at Ticketmaster",
+        f"ticketmaster {artist.attraction_id}",
+        "shows at ticketmaster",
+        "setlists at setlistfm",
+    ):
+        assert words in out
+    assert await sql.fetchval("select count(*) from shows") == 3
+    assert await sql.fetchval("select count(distinct show_id) from setlists") == 3
+
+    show_id = await sql.fetchval("select min(id) from shows")
+    outside.world.events[0].status = "cancelled"
+    await sql.execute("delete from external_cache")
+    code, out, _ = await run("show", str(show_id))
+    assert code == 0, out
+    assert await sql.fetchval("select status::text from shows where id = $1", show_id) == "cancelled"
+
+    code, out, err = await run("show", "999999")
+    assert (code, out, err.splitlines()[-1]) == (1, "", "mysetlist: there is no show 999999")
+    code, out, err = await run("show", str(show_id), TICKETMASTER_API_KEY="", SETLISTFM_API_KEY="")
+    assert (code, out) == (1, "")
+    assert "TICKETMASTER_API_KEY, SETLISTFM_API_KEY: at least one is needed" in err
+    assert "Traceback" not in err
+    outside.ticketmaster.is_revoked = True
+    await sql.execute("delete from external_cache")
+    code, out, err = await run("show", str(show_id))
+    assert code == 1
+    assert "does not know the key in TICKETMASTER_API_KEY" in out.replace("\n", " ") or "TICKETMASTER" in out
+    assert "Traceback" not in err + out
+    assert outside.violations == []
