@@ -122,7 +122,13 @@ class Node:
             buffer_bytes_max=settings.limits.send_buffer_bytes,
         )
         self._turnstile = Turnstile(settings.redis_url, clock, settings.limits)
-        self._upkeep = Upkeep(databases.owner, settings.redis_url, clock, is_own=has_own_database)
+        self._upkeep = Upkeep(
+            databases.owner,
+            settings.redis_url,
+            clock,
+            is_own=has_own_database,
+            alert_webhook_url=settings.alert_webhook_url,
+        )
         self._sockets = Sockets(clock, settings.limits)
         self._standing = Standing(database, databases.requests, self._sockets.identities, self._sockets.dismiss)
         self._intake = Intake(

@@ -65,6 +65,7 @@ class Settings:
     musicbrainz_api_url: str = "https://musicbrainz.org"
     smtp_url: str | None = None  # None: no letters are sent
     mail_from: str | None = None  # None: mysetlist@ and the name of this machine
+    alert_webhook_url: str | None = None  # where it is posted that a service is in trouble; None: nowhere
     otlp_endpoint: str | None = None  # an OpenTelemetry collector; None: no traces
     traces_ratio: float = 0.01  # of the log's entries, how many are traced
     public_url: str | None = None  # where links in letters lead; None: this node's own address
@@ -266,6 +267,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MUSICBRAINZ_API_URL": ("musicbrainz_api_url", _http_url),
     "SMTP_URL": ("smtp_url", _smtp_url),
     "MYSETLIST_MAIL_FROM": ("mail_from", _mail_from),
+    "MYSETLIST_ALERT_WEBHOOK_URL": ("alert_webhook_url", _http_url),
     "MYSETLIST_PUBLIC_URL": ("public_url", _http_url),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("otlp_endpoint", _http_url),
     "OTEL_TRACES_SAMPLER_ARG": ("traces_ratio", _ratio),

@@ -112,6 +112,12 @@ PROVIDER_CIRCUIT = Gauge(
     multiprocess_mode="livemax",
 )
 SYNC_JOBS = Counter("mysetlist_sync_jobs_total", "Jobs of this node that ended", ["service", "kind", "outcome"])
+SERVICE_IN_TROUBLE = Gauge(
+    "mysetlist_service_in_trouble",
+    "1: this engine or provider is in trouble; told by the node whose turn the chores are",
+    ["service"],
+    multiprocess_mode="livemax",
+)
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server could not be used at all")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from server.admin import statistics
+from server.admin.alerts import Alerts
 from server.admin.health import HealthSampler
 from server.admin.jobs import Hooks, Progress
 from server.admin.operations import Operations
@@ -25,14 +26,22 @@ from server.voting.reconcile import reopen_shards
 
 
 class Upkeep:
-    """Takes: owner, a database with the rights of its owner; is_own, whether it is of the node's own engines."""
+    """Takes: owner, a database with the rights of its owner; is_own, whether it is of the node's own engines;
+    alert_webhook_url, where alerts are posted, None: nowhere.
+    """
 
-    def __init__(self, owner: Database, redis_url: str, clock: Clock, *, is_own: bool) -> None:
+    def __init__(
+        self, owner: Database, redis_url: str, clock: Clock, *, is_own: bool, alert_webhook_url: str | None = None
+    ) -> None:
         self._owner = owner
         self._redis_url = redis_url
         self._is_own = is_own
         self._valkey = Connection(redis_url)
-        self._chores = Chores(owner.url, clock, [RETENTION, *statistics.CHORES, trending.REFRESH, accuracy.SCORING])
+        self._chores = Chores(
+            owner.url,
+            clock,
+            [RETENTION, Alerts(alert_webhook_url).chore(), *statistics.CHORES, trending.REFRESH, accuracy.SCORING],
+        )
         self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._ping_valkey})
         self._operations = Operations(
             owner, Hooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed)

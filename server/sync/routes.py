@@ -83,6 +83,14 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
 
 
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """That a service is in trouble, as it was told to whoever watches."""
+
+    status: str
+    detail: str
+    since: datetime
+
+
 class ServiceDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """A provider. `has_key` false: it is not asked at all. `gate` null: Valkey is away, and it is not asked meanwhile.
 
@@ -99,6 +107,7 @@ class ServiceDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
     last_detail: str | None
     last_at: datetime | None
     hours: list[Hour]
+    alert: Alert | None
     cache: Cache
     queue: Queue
     probe: Probe | None
@@ -258,6 +267,7 @@ class SyncRoutes:
                 gate = None
         async with self._owner.connection() as connection:
             hours = [row async for row in queries.fetch_hours(connection, service=service, hours=HOURS_TOLD)]
+            alert = await queries.fetch_alert(connection, service=service)
             cache = await queries.fetch_cache(connection, service=service)
             queue = await queries.fetch_service_queue(connection, service=service)
         answered = sum(row["ok_count"] + row["degraded_count"] for row in hours)
@@ -276,6 +286,7 @@ class SyncRoutes:
             last_detail=last["last_detail"] if last else None,
             last_at=last["last_at"] if last else None,
             hours=[msgspec.convert(dict(row), Hour) for row in hours],
+            alert=Alert(**alert) if alert is not None else None,
             cache=Cache(**cache, hit_rate_24h=cached / (cached + asked) if cached + asked else None),
             queue=Queue(**queue),
             probe=probe,

@@ -10,6 +10,11 @@ select hour, ok_count, degraded_count, down_count, cached_count,
  where service = :service and hour > now() - make_interval(hours => :hours)
  order by hour desc;
 
+-- name: fetch_alert^
+-- takes: service
+-- gives: 0..1 row: since when it has been in trouble, as was told
+select status::text, detail, since from service_alerts where service = :service and status <> 'ok';
+
 -- name: fetch_cache^
 -- takes: service
 -- gives: answers that are kept of a service, and which endpoints are known to be withdrawn

@@ -54,6 +54,7 @@ EXPECTED = {
     "show_predictions": Expected(),
     "sync_schedules": Expected(),
     "sync_pauses": Expected(),
+    "service_alerts": Expected(),
     "external_cache": Expected(admin=READ),
     "show_trending": public(),
     "show_accuracy": public(),
@@ -174,6 +175,11 @@ ROWS = {
     "show_predictions": Row("(show_id, songs, basis) values ({n}, '{{}}', 1)", "show_id = {n}", "basis = 2"),
     "sync_schedules": Row(
         "(name, every_s) values ('s' || repeat('x', {n}), 60)", "name = 's' || repeat('x', {n})", "every_s = 61"
+    ),
+    "service_alerts": Row(
+        "(service, status) values ('s_' || repeat('x', {n}), 'ok')",
+        "service = 's_' || repeat('x', {n})",
+        "detail = 'x'",
     ),
     "sync_pauses": Row(
         "(service) values ((enum_range(null::sync_service))[{n}])",

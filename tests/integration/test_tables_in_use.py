@@ -88,6 +88,7 @@ TABLES = {
     "show_predictions": ("sync/identities.sql:put_prediction", "sync/identities.sql:fetch_prediction"),
     "sync_schedules": ("sync/jobs.sql:put_schedules", "sync/jobs.sql:take_schedules"),
     "sync_pauses": ("sync/jobs.sql:pause_service", "sync/jobs.sql:claim_jobs"),
+    "service_alerts": ("admin/alerts.sql:change_alerts", "sync/routes.sql:fetch_alert"),
     "service_health": ("admin/health.sql:add_health", "admin/health.sql:fetch_health"),
     "activity": (
         COMMIT + " > votes! > count_inserted_votes() > move_tallies() > shows! > tell_of_show() > add_activity()",

@@ -17,6 +17,8 @@ OWNER = None
 
 # What a parameter is given: by its name, or by its name and type where that name has several.
 EXAMPLES: dict[str, Any] = {
+    "bad_count": 3,
+    "quiet_s": 300.0,
     "names": ["shows"],
     "url": "https://example.org/7",
     "kinds:text[]": ["setlists", "played"],
@@ -242,6 +244,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "sync/identities.find_venue_by_id": [{"service": "ticketmaster", "external_id": "v7"}],
     "sync/jobs.claim_jobs": [{"service": "setlistfm", "count": 2}],
     "sync/jobs.end_job": [{"status": "succeeded", "error": ""}],
+    "sync/routes.fetch_alert": [{"service": "spotify"}],
     "sync/routes.fetch_hours": [{"service": "postgres"}],
     "sync/clients/cache.note_answer": [
         {"service": "spotify", "status": "ok", "latency_ms": 12.5, "is_cached": False, "detail": "answered"}

@@ -1,0 +1,27 @@
+-- Alerts: what has changed about the services.
+
+-- name: change_alerts
+-- takes: bad_count, so many bad answers in this hour and the last one bad: it is in trouble; quiet_s, how long it must
+--        have been well, or not be asked, before it is said to be well again
+-- gives: services that are in trouble since now, or well again since now
+-- locks: their rows
+with latest as (
+    select distinct on (service) service, last_status, last_detail, last_at, degraded_count + down_count as bad
+      from service_health
+     where hour > now() - interval '2 hours'
+     order by service, hour desc
+), found as (
+    select service, last_detail,
+           case when last_status <> 'ok' and bad >= :bad_count and last_at > now() - make_interval(secs => :quiet_s::float8)
+                then last_status else 'ok' end as status
+      from latest
+), told as (
+    insert into service_alerts as a (service, status, detail)
+    select service, status, case when status = 'ok' then '' else last_detail end from found order by service
+        on conflict (service) do update
+       set status = excluded.status, detail = excluded.detail, since = now()
+     where a.status <> excluded.status
+       and (excluded.status <> 'ok' or a.since < now() - make_interval(secs => :quiet_s::float8))
+ returning service, status, detail, since, xmax = 0 as is_new
+)
+select service, status::text, detail, since from told where not is_new or status <> 'ok' order by service;

@@ -1,0 +1,94 @@
+"""Alerts: a service in trouble is told once, by log and webhook, and again when it is well."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from server.admin.alerts import BAD_COUNT, QUIET_S, Alerts
+from server.store.database import Database
+
+
+class Hook:
+    """A webhook: what was posted, and what it answers."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.posted: list[dict[str, Any]] = []
+        self.status = 200
+
+    async def take(self, request: web.Request) -> web.Response:
+        """`POST /hook`."""
+        self.posted.append(await request.json())
+        return web.Response(status=self.status)
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[Hook]:
+    """One that listens."""
+    opened = Hook()
+    app = web.Application()
+    app.add_routes([web.post("/hook", opened.take)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    opened.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield opened
+    await runner.cleanup()
+
+
+async def found(sql: Any, service: str, status: str, *, bad: int, detail: str = "") -> None:
+    """What the nodes wrote down of a service in this hour."""
+    await sql.execute(
+        "insert into service_health (service, hour, ok_count, down_count, last_status, last_detail)"
+        " values ($1, date_trunc('hour', now(), 'UTC'), 5, $2, $3::health_status, $4)"
+        " on conflict (service, hour) do update set down_count = $2, last_status = $3::health_status, last_detail = $4, last_at = now()",
+        service, bad, status, detail,
+    )  # fmt: skip
+
+
+async def test_trouble_is_told_once_and_its_end_once(database: Database, sql: Any, hook: Hook) -> None:
+    """One bad answer is none; several are an alert; well again is told after a while, not at the first good answer."""
+    alerts = Alerts(hook.url)
+
+    async def look() -> list[tuple[str, str]]:
+        hook.posted.clear()
+        async with database.connection() as connection:
+            await alerts.look(connection)
+            await alerts.look(connection)
+        return [(one["service"], one["status"]) for one in hook.posted]
+
+    await found(sql, "postgres", "ok", bad=0)
+    await found(sql, "setlistfm", "down", bad=BAD_COUNT - 1, detail="answered 500")
+    assert await look() == []
+    await found(sql, "setlistfm", "down", bad=BAD_COUNT, detail="answered 500")
+    assert await look() == [("setlistfm", "down")]
+    assert hook.posted[0]["detail"] == "answered 500"
+    assert hook.posted[0]["since"].endswith("Z")
+    await found(sql, "setlistfm", "ok", bad=BAD_COUNT)
+    assert await look() == []
+    await sql.execute("update service_alerts set since = now() - make_interval(secs => $1)", QUIET_S + 1)
+    assert await look() == [("setlistfm", "ok")]
+    await found(sql, "postgres", "degraded", bad=BAD_COUNT)
+    assert await look() == [("postgres", "degraded")]
+
+
+async def test_a_webhook_in_trouble_stops_nothing(
+    database: Database, sql: Any, hook: Hook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It answers with an error, or not at all: a line in the log, and the alert stands."""
+    await found(sql, "spotify", "down", bad=BAD_COUNT)
+    hook.status = 500
+    async with database.connection() as connection:
+        await Alerts(hook.url).look(connection)
+        await found(sql, "valkey", "down", bad=BAD_COUNT)
+        await Alerts("http://127.0.0.1:9/nobody").look(connection)
+    assert [row["service"] for row in await sql.fetch("select service from service_alerts order by 1")] == [
+        "spotify",
+        "valkey",
+    ]
+    printed = capsys.readouterr()
+    assert (printed.out + printed.err).count("alert.not_posted") == 2
