@@ -83,7 +83,7 @@ class Gate:
         self.quota = quota
         self._ask = ask
         self._clock = clock
-        self._is_urgent = is_urgent
+        self.is_urgent = is_urgent
 
     async def enter(self) -> float:
         """Takes a turn.
@@ -176,7 +176,7 @@ class Gate:
     def _allowed_today(self) -> int:
         """How many questions there may have been by now: what is not urgent is spread over the day."""
         day_max = self.quota.day_max or 0
-        if self._is_urgent:
+        if self.is_urgent:
             return day_max
         share = min(1.0, self._day_elapsed_s() / DAY_S + AHEAD_SHARE) * (1 - URGENT_SHARE)
         return int(day_max * share)
@@ -184,7 +184,7 @@ class Gate:
     def _until_more_s(self) -> float:
         """Until another question is allowed: at midnight, or when the day has gone on by one question's share."""
         until_midnight_s = DAY_S - self._day_elapsed_s()
-        if self._is_urgent or self.quota.day_max is None:
+        if self.is_urgent or self.quota.day_max is None:
             return until_midnight_s
         return min(until_midnight_s, DAY_S / (self.quota.day_max * (1 - URGENT_SHARE)) + 1)
 

@@ -33,9 +33,18 @@ values (:service::sync_service, :external_id, :venue_id, left(:url, 500), :confi
 
 -- name: find_venue_by_id^
 -- takes: service, external_id
-select v.id, v.slug, v.name, v.city, v.country, v.latitude, v.longitude, v.time_zone
+select v.id, v.slug, v.name, v.city, v.country, v.latitude, v.longitude, v.time_zone, i.evidence
   from venue_identities i join venues v on v.id = i.venue_id
  where i.service = :service::sync_service and i.external_id = :external_id;
+
+-- name: venue_by_slug^
+-- takes: slug
+select id, slug, name, city, country, latitude, longitude, time_zone from venues where slug = :slug;
+
+-- name: touch_venue!
+-- takes: service, external_id
+-- It was seen there just now.
+update venue_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
 
 -- name: venues_around
 -- takes: latitude, longitude, radius_km

@@ -227,3 +227,24 @@ with wanted as (
  returning 1
 )
 select count(*) from added;
+
+-- name: queue_venues$
+-- takes: service, older_than_s, count, spread_s
+-- gives: how many jobs were added
+with wanted as (
+    select i.external_id as subject
+      from venue_identities i
+     where i.service = :service::sync_service and i.checked_at < now() - make_interval(secs => :older_than_s::float8)
+       and not exists (select from sync_jobs j
+                        where j.service = i.service and j.kind = 'venue' and j.subject = i.external_id
+                          and j.created_at > now() - make_interval(secs => :older_than_s::float8))
+     order by i.checked_at
+     limit :count
+), added as (
+    insert into sync_jobs (service, kind, subject, priority, status, run_at)
+    select :service::sync_service, 'venue', subject, 'low', 'queued', now() + random() * make_interval(secs => :spread_s::float8)
+      from wanted
+        on conflict (service, kind, subject) where status = 'queued' do nothing
+ returning 1
+)
+select count(*) from added;

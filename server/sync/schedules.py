@@ -87,9 +87,12 @@ def scheduler_of(database: Database, providers: Providers) -> SyncScheduler:
         Schedule("shows", HOUR_S, partial(_queue_of_artists, "ticketmaster", "shows")),
         Schedule("setlists", HOUR_S, partial(_queue_of_artists, "setlistfm", "setlists")),
         Schedule("played", HOUR_S // 4, _queue_played),
+        Schedule("venues", DAY_S, _queue_venues),
         Schedule("songs", DAY_S, partial(_queue_of_artists, "spotify", "songs")),
     ]
-    kinds = {"artists", *(kind for _, kind in handlers)}
+    kinds = {"artists", *(kind for _, kind in handlers)} | (
+        {"venues"} if ("ticketmaster", "venue") in handlers else set()
+    )
     return SyncScheduler(database, following(database, handlers), [one for one in schedules if one.name in kinds])
 
 
@@ -110,4 +113,11 @@ async def _queue_of_artists(service: str, kind: str, connection: Connection) -> 
 
 async def _queue_played(connection: Connection) -> int:
     count: int = await jobs.queue_played(connection, service="setlistfm", count=JOBS_MAX, spread_s=SPREAD_S)
+    return count
+
+
+async def _queue_venues(connection: Connection) -> int:
+    count: int = await jobs.queue_venues(
+        connection, service="ticketmaster", older_than_s=30 * DAY_S, count=JOBS_MAX, spread_s=SPREAD_S
+    )
     return count

@@ -105,6 +105,9 @@ class SetlistSyncService:
         async with self._database.transaction() as connection:
             outcomes = [await _write_played(connection, artist, show, one) for one in found[:1]]
             await _log(connection, job.id, outcomes)
+        for one, (_, outcome, _) in zip(found, outcomes, strict=False):
+            if outcome == "changed":
+                await client.forget_setlist(one.id)
         await job.tell(STAGE, len(found[:1]), 1)
 
     def _today(self) -> dt.date:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +10,7 @@ from server.errors import StoreConflict
 from server.store.database import Database
 from server.sync.artists import identities
 from server.sync.clients import setlistfm, ticketmaster
+from server.sync.importing import outcome_rows
 from server.sync.matching import Place, judge_venue
 from server.sync.providers import Providers
 from server.sync.records import VenueRecord, slug_of
@@ -24,6 +24,7 @@ STAGE = "venues"
 # How far around a place one looks for it: coordinates may be the middle of the city.
 AROUND_KM = 30.0
 GIVEN_CONFIDENCE = 1.0
+ADDED = "added from there"
 
 
 class VenueSyncService:
@@ -34,7 +35,7 @@ class VenueSyncService:
         self._providers = providers
 
     async def sync(self, job: Job) -> None:
-        """Brings a venue's name and place up to date. Subject: its id at Ticketmaster.
+        """Brings a venue up to date that was added from Ticketmaster: its name, its place. Subject: its id there.
 
         Raises: Unfit, ProviderError, StoreUnavailable
         """
@@ -44,9 +45,16 @@ class VenueSyncService:
             raise Unfit(f"Ticketmaster knows no venue {job.subject}")
         async with self._database.transaction() as connection:
             try:
-                await ensure_venue(connection, venue)
-            except NotTaken as error:
+                ours = await ensure_venue(connection, venue)
+                # What a person or a file told of a venue is not overwritten.
+                if ours["evidence"] == ADDED:
+                    outcomes = await write(connection, STAGE, [(0, _record(venue, ours["slug"]))])
+                    rows = msgspec.json.encode(outcome_rows(outcomes)).decode()
+                    await queries.insert_outcomes(connection, job_id=job.id, stage=STAGE, rows=rows)
+                await identities.touch_venue(connection, service=ticketmaster.SERVICE, external_id=venue.id)
+            except (NotTaken, StoreConflict) as error:
                 raise Unfit(str(error)) from error
+        await job.tell(STAGE, 1, 1)
 
 
 async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any:
@@ -58,7 +66,7 @@ async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any
     if known is not None:
         return known
     theirs = place_of(venue)
-    confidence, evidence = GIVEN_CONFIDENCE, "added from there"
+    confidence, evidence = GIVEN_CONFIDENCE, ADDED
     found = None
     if theirs.latitude is not None and theirs.longitude is not None:
         around = identities.venues_around(
@@ -82,40 +90,38 @@ async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any
         connection, service=ticketmaster.SERVICE, external_id=venue.id, venue_id=found["id"], url=venue.url,
         confidence=confidence, evidence=evidence,
     )  # fmt: skip
-    return found
+    return {**found, "evidence": evidence}
 
 
 async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
     """Raises: NotTaken."""
-    place = venue.location
-    city = " ".join(venue.city.name.split())
-    if (
-        not (venue.name and city and venue.country.code and venue.timezone)
-        or place.latitude is None
-        or place.longitude is None
-    ):
-        raise NotTaken(
-            f"too little is said of the venue {venue.name or venue.id!r}: its city, country, zone or place is missing"
-        )
-    slug = slug_of(venue.name, city) or f"venue-{slug_of(venue.id)}"
+    slug = slug_of(venue.name, venue.city.name) or f"venue-{slug_of(venue.id)}"
     taken = {row["reference"] async for row in queries.find_venues(connection, references=[slug])}
+    record = _record(venue, f"{slug}-{slug_of(venue.id)}"[:300] if taken else slug)
     try:
-        record = VenueRecord(
-            name=venue.name[:200],
-            city=city[:120],
-            country=venue.country.code.upper()[:2],
-            latitude=place.latitude,
-            longitude=place.longitude,
-            time_zone=venue.timezone,
-            slug=f"{slug}-{slug_of(venue.id)}"[:300] if taken else slug,
-            region=(venue.state.code or venue.state.name)[:80] or None,
-        )
-        msgspec.convert(msgspec.structs.asdict(record), VenueRecord)
         ((_, _, own),) = await write(connection, STAGE, [(0, record)])
-    except (ValueError, msgspec.ValidationError, StoreConflict, zoneinfo.ZoneInfoNotFoundError) as error:
+    except StoreConflict as error:
         raise NotTaken(f"the venue {venue.name!r} cannot be taken: {error}") from error
-    rows = [row async for row in queries.find_venues(connection, references=[own])]
-    return rows[0]
+    return await identities.venue_by_slug(connection, slug=own)
+
+
+def _record(venue: ticketmaster.Venue, slug: str) -> VenueRecord:
+    """Raises: NotTaken: too little is said of it, or what is said makes no sense."""
+    place, city = venue.location, " ".join(venue.city.name.split())
+    given = {
+        "name": venue.name[:200],
+        "city": city[:120],
+        "country": venue.country.code.upper(),
+        "latitude": place.latitude,
+        "longitude": place.longitude,
+        "time_zone": venue.timezone,
+        "slug": slug,
+        "region": (venue.state.code or venue.state.name)[:80] or None,
+    }
+    try:
+        return msgspec.convert(given, VenueRecord)
+    except msgspec.ValidationError as error:
+        raise NotTaken(f"the venue {venue.name or venue.id!r} cannot be taken: {error}") from None
 
 
 def place_of(venue: ticketmaster.Venue | setlistfm.Venue) -> Place:

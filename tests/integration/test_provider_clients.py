@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from server.cache.connection import Connection
+from server.clock import SystemClock
 from server.errors import ProviderError
 from server.store.database import Database
-from server.sync.clients import setlistfm, spotify, ticketmaster
+from server.sync.clients import provider, setlistfm, spotify, ticketmaster
 from server.sync.predicting import predict
-from server.sync.providers import Providers
+from server.sync.providers import Providers, open_providers
 from server.sync.scheduler import run_now
 from server.sync.schedules import handlers_of
 from server.sync.setlists import as_played, is_encore, songs_of
@@ -320,6 +322,51 @@ async def test_nothing_is_asked_while_nobody_can_count(outside: stand_in.Provide
     assert outside.asked_count == 0
 
 
+async def test_an_answer_that_does_not_come_is_not_waited_for(
+    providers: Providers, outside: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that hangs and one that trickles: given up after their time, asked again, and one error in the end."""
+    monkeypatch.setattr(provider, "REQUEST_TIMEOUT_S", 0.2)
+    assert providers.setlistfm is not None
+    outside.setlistfm.fail(delay_s=30.0)
+    assert await providers.setlistfm.search_artists("Silver") != ()
+    assert len(outside.setlistfm.faults) == 0
+    outside.setlistfm.fail(4, delay_s=30.0)
+    with pytest.raises(ProviderError, match="cannot be reached .TimeoutError."):
+        await providers.setlistfm.search_artists("Paper")
+
+
+async def test_who_asks_by_hand_is_told_how_it_is_now(
+    providers: Providers, outside: stand_in.Providers, database: Database, redis_url: str, sql: Any
+) -> None:
+    """An answer of a few hours ago does for a node, not for a person who waits."""
+    assert providers.setlistfm is not None
+    await providers.setlistfm.search_artists("Silver")
+    await sql.execute("update external_cache set fetched_at = now() - interval '1 hour'")
+    valkey = Connection(redis_url)
+    async with open_providers(access(outside), database, valkey.ask, SystemClock()) as patient:
+        assert patient.setlistfm is not None
+        await patient.setlistfm.search_artists("Silver")
+    await valkey.close()
+    assert len(outside.setlistfm.asked) == 1
+    await providers.setlistfm.search_artists("Silver")
+    assert len(outside.setlistfm.asked) == 2
+
+
+async def test_a_setlist_that_changed_is_not_answered_from_the_cache(
+    providers: Providers, outside: stand_in.Providers
+) -> None:
+    """Known to have changed: what was kept of it is dropped."""
+    client = providers.setlistfm
+    assert client is not None
+    played = outside.world.played[0]
+    await client.fetch_setlist(played.id)
+    outside.world.edit(played, ["Something New"])
+    assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0001"  # type: ignore[union-attr]
+    await client.forget_setlist(played.id)
+    assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0002"  # type: ignore[union-attr]
+
+
 async def test_no_key_is_kept(providers: Providers, sql: Any, outside: stand_in.Providers) -> None:
     """What is remembered of questions and answers holds no key."""
     assert providers.ticketmaster is not None
@@ -430,6 +477,7 @@ async def test_recorded_setlists_are_synced(
         " select 'next', a.id, v.id, 'Next', current_date + 9, v.time_zone, now() + interval '9 days', now(), now() + interval '9 days'"
         " from artists a, venues v where a.slug = 'act'"
     )
+    await sql.execute("update artists set name = $1 where slug = 'act'", artist.name)
     outside.setlistfm.fail(body=body)
     artist_id = await sql.fetchval("select id from artists where slug = 'act'")
     handler = handlers_of(database, providers)["setlistfm", "setlists"]

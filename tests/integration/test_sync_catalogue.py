@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 from server.store.database import Database
 from server.sync.artists import ArtistSyncService
 from server.sync.providers import Providers
-from server.sync.scheduler import queue_job
+from server.sync.scheduler import jobs, queue_job
 from server.sync.schedules import scheduler_of
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
@@ -312,3 +313,36 @@ async def test_without_setlists_people_vote_on_what_they_hear_most(
     assert len(titles) >= 5
     assert titles <= {song.title for song in artist.songs}
     assert await sql.fetchval("select count(*) from show_predictions") == 3
+
+
+async def test_a_venue_is_renamed_here_when_it_was_added_from_there(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """A sponsor's new name is followed, its page stays; a venue that a person told us of keeps its name."""
+    await sql.execute(
+        "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+        " values ('ballroom', 'Grand Ballroom', 'New York', 'US', 40.75, -73.99, 'America/New_York')"
+    )
+    await bring_in(database, providers, sql, outside.world.artists[0].name)
+    for event in outside.world.events:
+        event.venue = dataclasses.replace(event.venue, name=f"New {event.venue.name}")
+    await sql.execute("delete from external_cache; update venue_identities set checked_at = now() - interval '31 days'")
+    async with database.connection() as connection:
+        assert (
+            await jobs.queue_venues(
+                connection, service="ticketmaster", older_than_s=30 * 86_400.0, count=9, spread_s=0.0
+            )
+            == 3
+        )
+    await scheduler_of(database, providers).finish()
+    rows = await sql.fetch("select slug, name from venues order by slug")
+    assert [tuple(row) for row in rows] == [
+        ("ballroom", "Grand Ballroom"),
+        ("lakeside-amphitheatre-chicago", "New Lakeside Amphitheatre"),
+        ("palladium-presented-by-acme-bank-los-angeles", "New Palladium presented by Acme Bank"),
+    ]
+    assert (
+        await sql.fetchval("select count(*) from venue_identities where checked_at > now() - interval '1 minute'") == 3
+    )
+    errors = await sql.fetch("select error from sync_jobs where status = 'failed'")
+    assert [row["error"] for row in errors] == []

@@ -88,7 +88,14 @@ async def test_a_job_is_run_watched_and_told(supplied: Node, outside: stand_in.P
             == f"sync.run job:shows {artist_id}"
         )
         _, state = await desk.get(MANAGER)
-        assert {one["name"] for one in state["schedules"]} == {"artists", "shows", "setlists", "played", "songs"}
+        assert {one["name"] for one in state["schedules"]} == {
+            "artists",
+            "shows",
+            "setlists",
+            "played",
+            "songs",
+            "venues",
+        }
         status, first = await desk.get(f"{MANAGER}?limit=1")
         assert len(first["items"]) == 1
         show = await theatre.sql.fetchval("select min(id) from shows")

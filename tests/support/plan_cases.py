@@ -17,6 +17,7 @@ OWNER = None
 
 # What a parameter is given: by its name, or by its name and type where that name has several.
 EXAMPLES: dict[str, Any] = {
+    "age_s_max": None,
     "bad_count": 3,
     "quiet_s": 300.0,
     "names": ["shows"],
@@ -287,6 +288,7 @@ READS_ALL: dict[str, dict[str, str]] = {
         "artists": "looks once an hour at every artist for the few whose turn it is",
         "artist_identities": "the same",
     },
+    "sync/jobs.queue_venues": {"venue_identities": "looks once a day at every venue that is known there"},
     "sync/jobs.queue_of_artists": {"artist_identities": "looks once an hour at every artist that is known there"},
     "sync/routes.fetch_cache": {"external_cache": "an administrator asks how much is kept"},
     "admin/operations.miscounted_shows": dict.fromkeys(("setlist_songs", "setlists", "shows", "votes"), _CHECK),

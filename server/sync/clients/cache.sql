@@ -1,9 +1,10 @@
 -- What providers answered, and how well they do.
 
 -- name: fetch_answer^
--- takes: service, asked, endpoint, the key under which it would be remembered as withdrawn
+-- takes: service, asked, endpoint, the key under which it would be remembered as withdrawn, age_s_max, null: any
 -- gives: the answer kept, whether it is still fresh, and whether the endpoint is known to be withdrawn; none: nobody asked
-select k.body, coalesce(k.etag, '') as etag, coalesce(k.fresh_until > now(), false) as is_fresh,
+select k.body, coalesce(k.etag, '') as etag, coalesce(k.fresh_until > now(), false) and (:age_s_max::float8 is null
+           or k.fetched_at > now() - make_interval(secs => :age_s_max)) as is_fresh,
        w.asked is not null as is_withdrawn
   from (select 1) one
   left join external_cache k on k.service = :service::sync_service and k.asked = :asked

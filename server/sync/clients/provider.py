@@ -45,6 +45,8 @@ BUSY_S = 2.0
 KEY_REFUSED_S = 600.0
 # An endpoint that was withdrawn from this app is looked at again after a month: access can be given back.
 WITHDRAWN_S = 30 * 86_400.0
+# Somebody who asks by hand wants to know how it is now.
+URGENT_AGE_S_MAX = 60.0
 SLOW_MS = 3_000.0
 BODY_BYTES_MAX = 5 * 1024 * 1024
 ASKED_CHARS_MAX = 1_000
@@ -131,7 +133,7 @@ class Provider:
         ttl_s: float,
         endpoint: str | None = None,
     ) -> Result | None:
-        """What the provider says, at most `ttl_s` old.
+        """What the provider says, at most `ttl_s` old, and no older than a minute when a person is waiting.
 
         Takes:  path and params, without any key; into, the type of the JSON; kind, what it is about; endpoint, the name
                 under which it is remembered when it is withdrawn
@@ -145,7 +147,11 @@ class Provider:
             raise ProviderError(self.service, "the question is too long")
         async with self._database.connection() as connection:
             kept = await queries.fetch_answer(
-                connection, service=self.service, asked=asked, endpoint=_withdrawn_key(endpoint)
+                connection,
+                service=self.service,
+                asked=asked,
+                endpoint=_withdrawn_key(endpoint),
+                age_s_max=URGENT_AGE_S_MAX if self.gate.is_urgent else None,
             )
         if kept is not None and kept["is_withdrawn"]:
             raise EndpointWithdrawn(self.service, f"{endpoint} was withdrawn from this app")
