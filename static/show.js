@@ -34,6 +34,8 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const foreseenLine = h("span", { class: "foreseen-line" });
   const foreseenDetail = h("span", { class: "foreseen-detail" });
   const foreseen = h("p", { class: "foreseen" }, foreseenLine, " ", foreseenDetail);
+  const sourcesList = h("ul");
+  const sources = h("nav", { class: "sources", "aria-label": "Where this is from" }, sourcesList);
   const budgetText = h("span", { class: "budget-text" });
   const budgetDots = h("span", { class: "budget-dots", "aria-hidden": "true" });
   const budget = h("div", { class: "budget" }, budgetDots, budgetText);
@@ -58,7 +60,7 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
     h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
-    heading, bill, name, where, when, crowd, windowBox, foreseen);
+    heading, bill, name, where, when, crowd, windowBox, foreseen, sources);
   const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element, suggest.element);
   const element = h("div", { class: "page show" }, panel, content);
   let wasOpen = false;
@@ -73,7 +75,7 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
       const isBroken = show.phase === "error" || show.phase === "missing";
       setHidden(skeleton, show.phase !== "loading");
       setHidden(problem, !isBroken);
-      for (const part of [toolbar, windowBox, crowd, board.element, suggest.element]) setHidden(part, !isReady);
+      for (const part of [toolbar, windowBox, crowd, sources, board.element, suggest.element]) setHidden(part, !isReady);
       setHidden(waiting, true);
       setHidden(hidden, true);
       setHidden(foreseen, true);
@@ -118,6 +120,8 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
       setText(foreseenLine, line);
       setText(foreseenDetail, detail);
 
+      drawSources(info.sources);
+
       setText(total, words.count(totalOf(show)));
       setText(totalUnit, totalOf(show) === 1 ? "vote" : "votes");
       drawBudget(show, voting);
@@ -136,6 +140,19 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
       if (isClosing) windowText.focus({ preventScroll: true });
     },
   };
+
+  /** Links that have not changed stay: one of them may have the keyboard. */
+  function drawSources(given) {
+    const found = words.followable(given);
+    setHidden(sources, found.length === 0);
+    while (sourcesList.childElementCount > found.length) sourcesList.lastChild.remove();
+    while (sourcesList.childElementCount < found.length) sourcesList.append(h("li", {}, h("a", { rel: "noopener" })));
+    found.forEach((source, index) => {
+      const link = sourcesList.children[index].firstChild;
+      setAttribute(link, "href", source.url);
+      setText(link, words.sourceLine(source));
+    });
+  }
 
   function drawBudget(show, voting) {
     const remaining = remainingOf(show);

@@ -287,7 +287,8 @@ function applyWhole(show, kind, at, value, isRewound) {
     return { ...next, status: { status, voting, opens_at, closes_at, now_playing, results, accuracy } };
   }
   const setlists = value.setlists.map(plainSetlist);
-  return { ...next, setlists, order: followSetlists(show.order, setlists) };
+  const info = { ...show.info, sources: value.sources ?? show.info?.sources ?? [] };
+  return { ...next, info: show.info && info, setlists, order: followSetlists(show.order, setlists) };
 }
 
 /** Songs keep their places on screen; new ones join at the end until the next arrangement. */

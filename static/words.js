@@ -133,6 +133,27 @@ export function foreseen(accuracy) {
   };
 }
 
+const SERVICES = {
+  ticketmaster: "Ticketmaster", setlistfm: "setlist.fm", spotify: "Spotify", musicbrainz: "MusicBrainz",
+};
+
+/** What a page elsewhere has to do with the show. @param {{service: string, url: string, about?: string}} source */
+export function sourceLine({ service, url, about }) {
+  const name = SERVICES[service] ?? new URL(url).hostname.replace(/^www\./, "");
+  if (about === "prediction") {
+    return service === "spotify" ? "Predicted from what is heard most at Spotify" : `Predicted from setlists at ${name}`;
+  }
+  if (service === "spotify") return "Listen at Spotify";
+  if (about !== "show") return `About the artist at ${name}`;
+  if (service === "ticketmaster") return "Tickets at Ticketmaster";
+  return service === "setlistfm" ? "Setlist from setlist.fm" : `About the show at ${name}`;
+}
+
+/** Only pages one can follow; an address from elsewhere could be anything. @param {{url: string}[]} [sources] */
+export function followable(sources = []) {
+  return sources.filter(({ url }) => /^https?:\/\//.test(url) && URL.canParse(url));
+}
+
 export const SUGGESTION = { pending: "Waiting", approved: "In the set", declined: "Declined" };
 
 /** Why a suggestion was not taken; a conflict is explained by the server. */

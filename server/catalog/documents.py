@@ -26,6 +26,12 @@ class Source(TypedDict):
     url: str
 
 
+class ShowSource(Source):
+    """A source of a show: a page about the show itself, or one about its artist, by which its sets were predicted or not."""
+
+    about: Literal["show", "prediction", "artist"]
+
+
 class ArtistName(TypedDict):
     """An artist where something else is told."""
 
@@ -133,7 +139,7 @@ class Show(ShowItem):
     now_playing: int | None
     bill: list[BilledArtist]
     setlists: list[Setlist]
-    sources: list[Source]
+    sources: list[ShowSource]
 
 
 class ArtistItem(ArtistName):

@@ -55,13 +55,18 @@ select a.id, a.slug, a.name, b.billing
 
 -- name: sources_of_show
 -- takes: show_id bigint
--- gives: pages about the show elsewhere, then about its artist where the show has none of that service
-select service::text, url from (
-    select distinct on (service) service, url
-      from (select i.service, i.url, 0 as rank, i.external_id from show_identities i where i.show_id = :show_id::bigint
+-- gives: pages about the show elsewhere, then about its artist where the show has none of that service; `about`: show,
+--        prediction (of the artist, by whose page there the show's sets were predicted) or artist
+select service::text, url, about from (
+    select distinct on (service) service, url, about
+      from (select i.service, i.url, 'show' as about, 0 as rank, i.external_id
+              from show_identities i where i.show_id = :show_id::bigint
             union all
-            select i.service, i.url, 1, i.external_id
-              from shows s join artist_identities i on i.artist_id = s.artist_id where s.id = :show_id) u
+            select i.service, i.url, case when p.service is null then 'artist' else 'prediction' end, 1, i.external_id
+              from shows s
+              join artist_identities i on i.artist_id = s.artist_id
+              left join show_predictions p on p.show_id = s.id and p.service = i.service
+             where s.id = :show_id) u
      where url <> ''
      order by service, rank, external_id) f
  order by service;

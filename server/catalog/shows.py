@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.catalog.documents import Show, ShowItem, ShowPage, Source
+from server.catalog.documents import Show, ShowItem, ShowPage, ShowSource, Source
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ShowQuery, parse_near
 from server.catalog.places import GROUPS, ShowPlace
 from server.catalog.window import next_change_ms, voting_state
@@ -200,7 +200,7 @@ async def fetch_show(
         show = await find_show(connection, reference)
         bill = [row async for row in queries.bill_of_show(connection, show_id=show["id"])]
         rows = [row async for row in queries.songs_of_show(connection, show_id=show["id"])]
-        sources = [source_of(row) async for row in queries.sources_of_show(connection, show_id=show["id"])]
+        sources = await _sources(connection, show["id"])
     is_hidden = await why_hidden(Audience(show["audience"]), show["id"], identity, has_voted) is not None
     return {
         **_show_item(show, now),
@@ -245,8 +245,9 @@ async def fetch_setlist_state(db: Database, show_id: int) -> tuple[int, Json] | 
         if show is None:
             return None
         rows = [row async for row in queries.songs_of_show(connection, show_id=show_id)]
-    setlists = _setlists(rows, lambda _: {})
-    return show["revision"], {"setlists": setlists, "accuracy": read_accuracy(show["accuracy"])}
+        sources = await _sources(connection, show_id)
+    state = {"setlists": _setlists(rows, lambda _: {}), "accuracy": read_accuracy(show["accuracy"]), "sources": sources}
+    return show["revision"], state
 
 
 async def fetch_status_row(db: Database, show_id: int) -> StatusRow | None:
@@ -254,6 +255,11 @@ async def fetch_status_row(db: Database, show_id: int) -> StatusRow | None:
     async with db.connection() as connection:
         row = await queries.status_of_show(connection, show_id=show_id)
     return None if row is None else StatusRow(**{**row, "accuracy": read_accuracy(row["accuracy"])})
+
+
+async def _sources(connection: Connection, show_id: int) -> list[ShowSource]:
+    rows = queries.sources_of_show(connection, show_id=show_id)
+    return [{"service": row["service"], "url": row["url"], "about": row["about"]} async for row in rows]
 
 
 def source_of(row: Any) -> Source:

@@ -206,13 +206,24 @@ class Set(msgspec.Struct, frozen=True):
     songs: list[Song]
 
 
+class ShowSource(msgspec.Struct, frozen=True):
+    """A page at another service to link back to: about the show itself, or about its artist, by which its sets were predicted
+    or not.
+    """
+
+    service: str
+    url: str
+    about: Literal["show", "prediction", "artist"]
+
+
 class SetlistState(msgspec.Struct, frozen=True):
-    """The sets of a show, in order, and how well the crowd foresaw what was played; null: that is not known, or not everyone's
-    yet.
+    """The sets of a show, in order, how well the crowd foresaw what was played (null: that is not known, or not everyone's
+    yet), and where all that is from.
     """
 
     setlists: list[Set]
     accuracy: Accuracy | None
+    sources: list[ShowSource]
 
 
 class StatusState(msgspec.Struct, frozen=True):

@@ -237,7 +237,9 @@ class ArtistSyncService:
                 verdict = await identities.fetch_verdict(
                     connection, service=service, external_id=external_id, artist_id=artist_id, venue_id=None
                 )
-                if verdict is None:
+                if verdict == "same":
+                    sure = [*sure, (service, external_id, url, GIVEN_CONFIDENCE, "decided by a person")]
+                elif verdict is None:
                     await identities.put_review(
                         connection, service=service, external_id=external_id, name=artist.name, url=url,
                         artist_id=artist_id, venue_id=None, confidence=confidence, evidence=evidence,

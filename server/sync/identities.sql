@@ -62,6 +62,19 @@ values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:v
    set show_id = excluded.show_id, url = excluded.url, version = excluded.version, confidence = excluded.confidence,
        evidence = excluded.evidence, checked_at = now();
 
+-- name: put_show_origin!
+-- takes: show_id, service, which told us of it first
+update shows set origin = :service::sync_service where id = :show_id;
+
+-- name: put_venue_origin!
+-- takes: venue_id, service, which told us of it first
+update venues set origin = :service::sync_service where id = :venue_id;
+
+-- name: touch_show!
+-- takes: service, external_id
+-- It was seen there just now, unchanged.
+update show_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
+
 -- name: find_shows_by_id
 -- takes: service, external_ids
 -- gives: our shows with those ids there
@@ -153,13 +166,13 @@ select p.songs as written, p.basis,
   from (select 1) one left join show_predictions p on p.show_id = :show_id;
 
 -- name: put_prediction!
--- takes: show_id, basis, of how many setlists
+-- takes: show_id; service, by whose data; basis, of how many setlists
 -- Remembers what stands now as what was predicted.
-insert into show_predictions (show_id, songs, basis)
-select :show_id, coalesce(array_agg(e.song_id order by l.position, e.position), '{}'), :basis
+insert into show_predictions (show_id, songs, service, basis)
+select :show_id, coalesce(array_agg(e.song_id order by l.position, e.position), '{}'), :service::sync_service, :basis
   from setlists l join setlist_songs e on e.setlist_id = l.id
  where l.show_id = :show_id and l.type = 'predicted'
-    on conflict (show_id) do update set songs = excluded.songs, basis = excluded.basis, made_at = now();
+    on conflict (show_id) do update set songs = excluded.songs, service = excluded.service, basis = excluded.basis, made_at = now();
 
 -- name: cancel_show!
 -- takes: show_id

@@ -147,7 +147,7 @@ select service::text, paused_at from sync_pauses order by service;
 -- name: queue_artists$
 -- takes: service, older_than_s, count, spread_s
 -- gives: how many jobs were added
--- Artists with a show to come, a follower or neither, in that order, whose identities nobody looked at lately.
+-- Artists with a show to come, a follower or neither, in that order, of whom that service was not asked lately.
 with wanted as (
     select a.id::text as subject, (n.local_date is not null) as is_near, coalesce(t.follower_count, 0) as followers
       from artists a
@@ -156,7 +156,8 @@ with wanted as (
                           where s.artist_id = a.id and s.local_date between current_date and current_date + 60
                           limit 1) n on true
      where not exists (select from artist_identities i
-                        where i.artist_id = a.id and i.checked_at > now() - make_interval(secs => :older_than_s::float8))
+                        where i.artist_id = a.id and i.service = :service::sync_service
+                          and i.checked_at > now() - make_interval(secs => :older_than_s::float8))
        and not exists (select from sync_jobs j
                         where j.kind = 'artist' and j.subject = a.id::text
                           and j.created_at > now() - make_interval(secs => :older_than_s::float8))

@@ -61,6 +61,8 @@ class SetlistSyncService:
         _refuse_namesake(artist, history)
         today = self._today()
         async with self._database.connection() as connection:
+            if history:
+                await _put_page(connection, artist, history[0])
             rows = identities.shows_of_artist(
                 connection,
                 artist_id=artist["id"],
@@ -184,10 +186,22 @@ def _is_of(setlist: Setlist, show: Any) -> bool:
     return judge_show(ours_as_place(show), place_of(setlist.venue)).outcome == "same"
 
 
+async def _put_page(connection: Connection, artist: Any, setlist: Setlist) -> None:
+    """Remembers the artist's page there, to which predictions link back."""
+    assert setlist.artist is not None
+    await queries.put_identities(
+        connection, artist_id=artist["id"], services=[setlistfm.SERVICE], external_ids=[setlist.artist.mbid],
+        urls=[setlist.artist.url[:500]], confidences=[0.95], evidences=["setlists of the same MusicBrainz id"],
+    )  # fmt: skip
+
+
 async def _write_played(connection: Connection, artist: Any, show: Any, setlist: Setlist) -> tuple[int, str, str]:
     """What a show brought. Unchanged when it is of the version that was written."""
     versions = msgspec.json.decode(show["identities"], type=dict[str, str])
-    if versions.get(f"{setlistfm.SERVICE} {setlist.id}") == setlist.version_id or not any(songs_of(setlist)):
+    if not any(songs_of(setlist)):
+        return (0, "unchanged", show["slug"])
+    if versions.get(f"{setlistfm.SERVICE} {setlist.id}") == setlist.version_id:
+        await identities.touch_show(connection, service=setlistfm.SERVICE, external_id=setlist.id)
         return (0, "unchanged", show["slug"])
     try:
         async with savepoint(connection):
@@ -288,7 +302,9 @@ async def _write_prediction(
             ]
             record = SetlistRecord(show=show["slug"], type="predicted", sets=sets)
             ((_, outcome, _),) = await write(connection, STAGE, [(0, record)])
-            await identities.put_prediction(connection, show_id=show["id"], basis=prediction.basis)
+            await identities.put_prediction(
+                connection, show_id=show["id"], service=setlistfm.SERVICE, basis=prediction.basis
+            )
     except (NotTaken, StoreConflict) as error:
         return (0, "refused", f"{show['slug']}: {error}")
     return (0, outcome, f"{show['slug']}: predicted from {prediction.basis} setlists")

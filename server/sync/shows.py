@@ -227,6 +227,8 @@ async def _write_show(
     )
     ((_, outcome, slug),) = await write(connection, STAGE, [(0, record)])
     show_id: int = await identities.find_show_id(connection, slug=slug)
+    if outcome == "added":
+        await identities.put_show_origin(connection, show_id=show_id, service=ticketmaster.SERVICE)
     for listing in listings:
         await identities.put_show_identity(
             connection, service=ticketmaster.SERVICE, external_id=listing.id, show_id=show_id, url=listing.url,

@@ -92,7 +92,7 @@ async def _write_first_setlists(
         try:
             async with savepoint(connection):
                 ((_, outcome, _),) = await write(connection, "setlists", [(0, record)])
-                await identities.put_prediction(connection, show_id=show["id"], basis=1)
+                await identities.put_prediction(connection, show_id=show["id"], service=spotify.SERVICE, basis=1)
         except (NotTaken, StoreConflict) as error:
             outcomes.append((0, "refused", f"{show['slug']}: {error}"))
             continue

@@ -99,10 +99,13 @@ async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
     taken = {row["reference"] async for row in queries.find_venues(connection, references=[slug])}
     record = _record(venue, f"{slug}-{slug_of(venue.id)}"[:300] if taken else slug)
     try:
-        ((_, _, own),) = await write(connection, STAGE, [(0, record)])
+        ((_, outcome, own),) = await write(connection, STAGE, [(0, record)])
     except StoreConflict as error:
         raise NotTaken(f"the venue {venue.name!r} cannot be taken: {error}") from error
-    return await identities.venue_by_slug(connection, slug=own)
+    added = await identities.venue_by_slug(connection, slug=own)
+    if outcome == "added":
+        await identities.put_venue_origin(connection, venue_id=added["id"], service=ticketmaster.SERVICE)
+    return added
 
 
 def _record(venue: ticketmaster.Venue, slug: str) -> VenueRecord:

@@ -55,6 +55,7 @@ async def test_an_artist_comes_with_shows_and_predictions_and_twice_is_once(
     )
     assert {(row["service"], row["external_id"]) for row in identities} == {
         ("musicbrainz", artist.mbid), ("ticketmaster", artist.attraction_id), ("spotify", artist.spotify_ids[0]),
+        ("setlistfm", artist.mbid),
     }  # fmt: skip
     today = outside.world.today
     assert await shows(sql) == [

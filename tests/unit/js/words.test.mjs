@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  billLine, foreseen, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, windowLine,
+  billLine, followable, foreseen, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, sourceLine, windowLine,
 } from "../../../static/words.js";
 
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
@@ -91,4 +91,19 @@ test("what the crowd foresaw is said plainly, and not at all when it said nothin
   assert.deepEqual(told(0, 18, 0), ["", ""]);
   assert.deepEqual(foreseen(null), { line: "", detail: "" });
   assert.deepEqual(foreseen(undefined), { line: "", detail: "" });
+});
+
+test("a source is named by what it has to do with the show, one nobody knows by its host", () => {
+  const told = (service, about, url = "https://www.example.org/x") => sourceLine({ service, about, url });
+  assert.equal(told("ticketmaster", "show"), "Tickets at Ticketmaster");
+  assert.equal(told("ticketmaster", "artist"), "About the artist at Ticketmaster");
+  assert.equal(told("setlistfm", "show"), "Setlist from setlist.fm");
+  assert.equal(told("setlistfm", "prediction"), "Predicted from setlists at setlist.fm");
+  assert.equal(told("setlistfm", "artist"), "About the artist at setlist.fm");
+  assert.equal(told("spotify", "prediction"), "Predicted from what is heard most at Spotify");
+  assert.equal(told("spotify", "artist"), "Listen at Spotify");
+  assert.equal(told("musicbrainz", "artist"), "About the artist at MusicBrainz");
+  assert.equal(told("bandsintown", "show"), "About the show at example.org");
+  assert.deepEqual(followable([{ url: "javascript:alert(1)" }, { url: "https://" }, { url: "http://a.org" }]), [{ url: "http://a.org" }]);
+  assert.deepEqual(followable(undefined), []);
 });

@@ -1,0 +1,71 @@
+"""Where a show is from: links to its pages elsewhere, in words that say what each has to do with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from server.app import Node
+from tests.browser.audience import DESKTOP, PHONE
+from tests.browser.conftest import OpenFan
+from tests.support.stage import make_shows
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PUT_SHOW = (
+    "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
+    " values ($1::sync_service, 'x', $2, $3, 1, 'listed there')"
+)
+PUT_ARTIST = (
+    "insert into artist_identities (service, external_id, artist_id, url, confidence, evidence)"
+    " select s, s, w.artist_id, u, 1, 'linked' from unnest($2::sync_service[], $3::text[]) as g (s, u), shows w where w.id = $1"
+)
+EVENT = "https://www.ticketmaster.com/event/7"
+ARTIST = "https://www.setlist.fm/setlists/somebody-1.html"
+PLAYED = "https://www.setlist.fm/setlist/somebody/2026/hall-7.html"
+
+
+async def test_a_show_links_to_where_it_is_from(node: Node, fan: OpenFan, database_url: str, sql: Any) -> None:
+    """A prediction, tickets and the artist have their pages, to follow by keyboard, narrow and wide; the actual set that arrives
+    while somebody looks brings its own link; what is no address of a page is left out.
+    """
+    (show,) = await make_shows(database_url)
+    bare = await (await fan()).open_show(show.id)
+    await expect(bare.page.locator(".sources")).to_be_hidden()
+    await bare.page.close()
+    await sql.execute(PUT_SHOW, "ticketmaster", show.id, EVENT)
+    await sql.execute(
+        PUT_ARTIST, show.id, ["setlistfm", "spotify", "musicbrainz"],
+        [ARTIST, "javascript:alert(1)", "https://musicbrainz.org/artist/1"],
+    )  # fmt: skip
+    await sql.execute("insert into show_predictions (show_id, songs, basis) values ($1, '{}', 5)", show.id)
+    for viewport in (PHONE, DESKTOP):
+        seat = await (await fan(viewport=viewport)).open_show(show.id)
+        links = seat.page.get_by_role("navigation", name="Where this is from").get_by_role("link")
+        await expect(links).to_have_text(
+            ["About the artist at MusicBrainz", "Predicted from setlists at setlist.fm", "Tickets at Ticketmaster"]
+        )
+        assert [await link.get_attribute("href") for link in await links.all()] == [
+            "https://musicbrainz.org/artist/1", ARTIST, EVENT,
+        ]  # fmt: skip
+        for link in await links.all():
+            assert "nofollow" not in (await link.get_attribute("rel") or "")
+            box = await link.bounding_box()
+            assert box is not None
+            assert box["height"] >= 44
+        await links.first.focus()
+        await seat.page.keyboard.press("Tab")
+        await expect(links.nth(1)).to_be_focused()
+    async with sql.transaction():
+        await sql.execute(PUT_SHOW, "setlistfm", show.id, PLAYED)
+        await sql.execute(
+            "with l as (insert into setlists (show_id, type, name) values ($1, 'actual', 'Played') returning id)"
+            " insert into setlist_songs (setlist_id, show_id, song_id, position)"
+            " select l.id, $1, e.song_id, e.position from l, setlist_songs e where e.id = any ($2::bigint[])",
+            show.id, show.songs[:2],
+        )  # fmt: skip
+    await expect(links.nth(1)).to_have_text("Setlist from setlist.fm")
+    await expect(links.nth(1)).to_have_attribute("href", PLAYED)
+    await expect(links.nth(1)).to_be_focused()
