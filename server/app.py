@@ -127,6 +127,7 @@ class Node:
             settings.redis_url,
             clock,
             is_own=has_own_database,
+            kept_days=settings.kept_days,
             alert_webhook_url=settings.alert_webhook_url,
         )
         self._sockets = Sockets(clock, settings.limits)

@@ -99,9 +99,9 @@ def _providers(settings: Settings) -> Check:
         "setlist.fm": settings.setlistfm_api_key,
     }
     with_key = [name for name, key in keys.items() if key]
-    return Check(
-        "providers", "ok", f"keys for {', '.join(with_key)}" if with_key else "no keys (none are needed to vote)"
-    )
+    told = f"keys for {', '.join(with_key)}" if with_key else "no keys (none are needed to vote)"
+    kept = ", ".join(f"{service} {days}" for service, days in settings.kept_days.items())
+    return Check("providers", "ok", f"{told}; days kept: {kept}")
 
 
 async def _mail(settings: Settings) -> Check:

@@ -27,6 +27,7 @@ SECRET_BYTES_MIN = 32
 VOTES_PER_DAY_DEFAULT = 1000
 WORKERS_MAX = 64
 CROWD_MAX = 10_000
+KEEP_DAYS_MAX = 3_650
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster")
 
@@ -63,6 +64,11 @@ class Settings:
     setlistfm_api_key: str | None = None
     setlistfm_api_url: str = "https://api.setlist.fm"
     musicbrainz_api_url: str = "https://musicbrainz.org"
+    # Days for which what a provider said is kept unless it says so again; the reasons stand in docs/providers.md.
+    keep_setlistfm_days: int = 14
+    keep_ticketmaster_days: int = 45
+    keep_spotify_days: int = 45
+    keep_musicbrainz_days: int = 365
     smtp_url: str | None = None  # None: no letters are sent
     mail_from: str | None = None  # None: mysetlist@ and the name of this machine
     alert_webhook_url: str | None = None  # where it is posted that a service is in trouble; None: nowhere
@@ -74,6 +80,16 @@ class Settings:
         """Names and plain values; whatever may hold a password or a key is only said to be there."""
         shown = (f"{field.name}={_shown(field.name, getattr(self, field.name))}" for field in fields(self))
         return f"Settings({', '.join(shown)})"
+
+    @property
+    def kept_days(self) -> dict[str, int]:
+        """For how many days what a provider said is kept, by the name the database has for it."""
+        return {
+            "setlistfm": self.keep_setlistfm_days,
+            "ticketmaster": self.keep_ticketmaster_days,
+            "spotify": self.keep_spotify_days,
+            "musicbrainz": self.keep_musicbrainz_days,
+        }
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
@@ -230,6 +246,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= KEEP_DAYS_MAX:
+        raise ValueError(f"{text!r} is no whole number of days between 1 and {KEEP_DAYS_MAX}")
+    return int(text)
+
+
 def _ratio(text: str) -> float:
     ratio = float(text)
     if not 0 <= ratio <= 1:
@@ -265,6 +287,10 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SETLISTFM_API_KEY": ("setlistfm_api_key", _text),
     "SETLISTFM_API_URL": ("setlistfm_api_url", _http_url),
     "MUSICBRAINZ_API_URL": ("musicbrainz_api_url", _http_url),
+    "MYSETLIST_KEEP_SETLISTFM_DAYS": ("keep_setlistfm_days", _days),
+    "MYSETLIST_KEEP_TICKETMASTER_DAYS": ("keep_ticketmaster_days", _days),
+    "MYSETLIST_KEEP_SPOTIFY_DAYS": ("keep_spotify_days", _days),
+    "MYSETLIST_KEEP_MUSICBRAINZ_DAYS": ("keep_musicbrainz_days", _days),
     "SMTP_URL": ("smtp_url", _smtp_url),
     "MYSETLIST_MAIL_FROM": ("mail_from", _mail_from),
     "MYSETLIST_ALERT_WEBHOOK_URL": ("alert_webhook_url", _http_url),

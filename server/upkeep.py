@@ -12,7 +12,7 @@ from server.admin.alerts import Alerts
 from server.admin.health import HealthSampler
 from server.admin.jobs import Hooks, Progress
 from server.admin.operations import Operations
-from server.admin.retention import RETENTION
+from server.admin.retention import Retention
 from server.admin.routes import DatabaseRoutes
 from server.cache.connection import Connection
 from server.catalog.development import why_not_seed
@@ -27,12 +27,20 @@ from server.voting.reconcile import reopen_shards
 
 class Upkeep:
     """Takes: owner, a database with the rights of its owner; is_own, whether it is of the node's own engines;
-    alert_webhook_url, where alerts are posted, None: nowhere.
+    kept_days, for how long what a provider said is kept; alert_webhook_url, where alerts are posted, None: nowhere.
     """
 
     def __init__(
-        self, owner: Database, redis_url: str, clock: Clock, *, is_own: bool, alert_webhook_url: str | None = None
+        self,
+        owner: Database,
+        redis_url: str,
+        clock: Clock,
+        *,
+        is_own: bool,
+        kept_days: Mapping[str, int],
+        alert_webhook_url: str | None = None,
     ) -> None:
+        retention = Retention(kept_days)
         self._owner = owner
         self._redis_url = redis_url
         self._is_own = is_own
@@ -40,11 +48,19 @@ class Upkeep:
         self._chores = Chores(
             owner.url,
             clock,
-            [RETENTION, Alerts(alert_webhook_url).chore(), *statistics.CHORES, trending.REFRESH, accuracy.SCORING],
+            [
+                retention.chore(),
+                Alerts(alert_webhook_url).chore(),
+                *statistics.CHORES,
+                trending.REFRESH,
+                accuracy.SCORING,
+            ],
         )
         self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._ping_valkey})
         self._operations = Operations(
-            owner, Hooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed)
+            owner,
+            retention,
+            Hooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed),
         )
 
     def endpoints(self) -> list[Endpoint]:

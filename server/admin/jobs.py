@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.admin.retention import STEPS
+from server.admin.retention import Retention
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.store.queries import load_queries
@@ -90,7 +90,7 @@ async def refuse_unknown_table(connection: Any, table: str | None) -> None:
         raise Refused(Code.BAD_REQUEST, "`table` is no table of this database.")
 
 
-async def work(job: Job, hooks: Hooks) -> Result:
+async def work(job: Job, retention: Retention, hooks: Hooks) -> Result:
     """Does what a job is for.
 
     Gives:  its result
@@ -105,7 +105,7 @@ async def work(job: Job, hooks: Hooks) -> Result:
         case "integrity-check":
             return await _check(job, hooks)
         case "cleanup":
-            return await _cleanup(job)
+            return await _cleanup(job, retention)
         case "seed":
             return {"added": dict(await hooks.seed(job.tell))}
 
@@ -175,10 +175,10 @@ async def _violations(job: Job) -> Result:
     }
 
 
-async def _cleanup(job: Job) -> Result:
+async def _cleanup(job: Job, retention: Retention) -> Result:
     result = {}
-    for number, (name, step) in enumerate(STEPS.items()):
-        job.tell(name, number, len(STEPS))
+    for number, (name, step) in enumerate(retention.steps.items()):
+        job.tell(name, number, len(retention.steps))
         result[name] = await step(job.connection)
-    job.done = len(STEPS)
+    job.done = len(retention.steps)
     return result

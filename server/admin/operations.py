@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from server.admin.jobs import Hooks, Job, OperationBody, Result, queries, refuse_unknown_table, work
+from server.admin.retention import Retention
 from server.errors import CacheError, Refused, SetupError, StoreConflict, StoreError
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
@@ -55,8 +56,9 @@ class Operations:
     Takes: owner, a database with the rights of its owner
     """
 
-    def __init__(self, owner: Database, hooks: Hooks) -> None:
+    def __init__(self, owner: Database, retention: Retention, hooks: Hooks) -> None:
         self._owner = owner
+        self._retention = retention
         self._hooks = hooks
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()  # at most one: its connection holds the lock
 
@@ -142,7 +144,7 @@ class Operations:
 
         async def working() -> Result:
             with complaints():
-                return await work(job, self._hooks)
+                return await work(job, self._retention, self._hooks)
 
         task = asyncio.create_task(working(), name=f"operation {job.id}")
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,10 @@ async def _vote_limits(connection: Any) -> int:
         after_user_id, after_day = row["user_id"], row["day"]
 
 
-def _in_batches(query: Any, days: int) -> Step:
+def _in_batches(query: Any, **what: Any) -> Step:
     async def delete(connection: Any) -> int:
         deleted = 0
-        while batch := await query(connection, days=days, count=BATCH_ROWS):
+        while batch := await query(connection, **what, count=BATCH_ROWS):
             deleted += batch
         return deleted
 
@@ -60,8 +60,8 @@ def _in_batches(query: Any, days: int) -> Step:
 
 
 async def _imports(connection: Any) -> int:
-    await _in_batches(queries.delete_import_log, SYNC_JOBS_DAYS)(connection)
-    return await _in_batches(queries.delete_sync_jobs, SYNC_JOBS_DAYS)(connection)
+    await _in_batches(queries.delete_import_log, days=SYNC_JOBS_DAYS)(connection)
+    return await _in_batches(queries.delete_sync_jobs, days=SYNC_JOBS_DAYS)(connection)
 
 
 async def _service_health(connection: Any) -> int:
@@ -83,25 +83,37 @@ async def _orphans(connection: Any) -> int:
 
 
 # What is past its time. In the order it is done; what is counted is called as in the result of `cleanup`.
-OLD: dict[str, Step] = {
+_OLD: dict[str, Step] = {
     "log_commits": _log_commits,
     "vote_limits": _vote_limits,
-    "email_log": _in_batches(queries.delete_email_log, EMAIL_LOG_DAYS),
-    "email_queue": _in_batches(queries.delete_email_queue, EMAIL_QUEUE_DAYS),
+    "email_log": _in_batches(queries.delete_email_log, days=EMAIL_LOG_DAYS),
+    "email_queue": _in_batches(queries.delete_email_queue, days=EMAIL_QUEUE_DAYS),
     "sync_jobs": _imports,
     "service_health": _service_health,
     "operations": _operations,
-    "activity": _in_batches(queries.delete_activity, ACTIVITY_DAYS),
-    "provider_answers": _in_batches(queries.delete_answers, ANSWERS_DAYS),
+    "activity": _in_batches(queries.delete_activity, days=ACTIVITY_DAYS),
 }
-# Whoever looks for orphans reads the whole history, so they go only when somebody asks.
-STEPS: dict[str, Step] = OLD | {"orphaned_users": _orphans, "partitions_made": ensure_partitions}
 
 
-async def delete_old(connection: Any) -> None:
-    """Deletes what is past its time."""
-    for step in OLD.values():
-        await step(connection)
+class Retention:
+    """What goes, and when.
 
+    Takes: kept_days, by service, for how many days what it said is kept unless it says so again
+    """
 
-RETENTION = Chore("retention", RETENTION_EVERY_S, delete_old)
+    def __init__(self, kept_days: Mapping[str, int]) -> None:
+        of_providers = {"services": list(kept_days), "kept_days": list(kept_days.values())}
+        self._old = _OLD | {
+            "provider_answers": _in_batches(queries.delete_answers, days=ANSWERS_DAYS, **of_providers),
+            "provider_links": _in_batches(queries.delete_links, **of_providers),
+        }
+        # Whoever looks for orphans reads the whole history, so they go only when somebody asks.
+        self.steps: Mapping[str, Step] = self._old | {"orphaned_users": _orphans, "partitions_made": ensure_partitions}
+
+    def chore(self) -> Chore:
+        """Deletes what is past its time, once a day."""
+        return Chore("retention", RETENTION_EVERY_S, self._delete_old)
+
+    async def _delete_old(self, connection: Any) -> None:
+        for step in self._old.values():
+            await step(connection)

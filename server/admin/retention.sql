@@ -94,15 +94,67 @@ with gone as (
 select count(*) from gone;
 
 -- name: delete_answers$
--- takes: days, count
--- gives: how many answers of providers were deleted that have not been fresh for so many days
+-- takes: days; services and kept_days, of one length; count
+-- gives: how many answers of providers were deleted that have not been fresh for so many days, or are older than answers
+--        of their service may be; what an app may not ask is no answer
 with gone as (
     delete from external_cache
-     where ctid = any(array(select ctid from external_cache
-                             where fresh_until < now() - make_interval(days => :days::int) limit :count::bigint))
+     where ctid = any(array(select c.ctid
+                              from external_cache c
+                              left join unnest(:services::sync_service[], :kept_days::int[]) as k (service, days)
+                                     on k.service = c.service and c.kind <> 'withdrawn'
+                             where c.fresh_until < now() - make_interval(days => :days::int)
+                                or c.fetched_at < now() - make_interval(days => k.days)
+                             limit :count::bigint))
     returning 1
 )
 select count(*) from gone;
+
+-- name: delete_links$
+-- takes: services and kept_days, of one length; count, for each table
+-- gives: how many ids and pages of things elsewhere were deleted that nobody saw there for so long, and questions about
+--        them that nobody answered
+-- A setlist that was played keeps its page for as long as it stands: it is told where it is from. Whoever is seen again
+-- while this waits for the row stays.
+with old as materialized (
+    select k.service, now() - make_interval(days => k.days) as before
+      from unnest(:services::sync_service[], :kept_days::int[]) as k (service, days)
+), artists_gone as (
+    delete from artist_identities i using old o
+     where i.service = o.service and i.checked_at < o.before
+       and i.ctid = any(array(select x.ctid from artist_identities x join old y on y.service = x.service and x.checked_at < y.before
+                               limit :count::bigint))
+    returning 1
+), venues_gone as (
+    delete from venue_identities i using old o
+     where i.service = o.service and i.checked_at < o.before
+       and i.ctid = any(array(select x.ctid from venue_identities x join old y on y.service = x.service and x.checked_at < y.before
+                               limit :count::bigint))
+    returning 1
+), songs_gone as (
+    delete from song_identities i using old o
+     where i.service = o.service and i.checked_at < o.before
+       and i.ctid = any(array(select x.ctid from song_identities x join old y on y.service = x.service and x.checked_at < y.before
+                               limit :count::bigint))
+    returning 1
+), shows_gone as (
+    delete from show_identities i using old o
+     where i.service = o.service and i.checked_at < o.before
+       and i.ctid = any(array(select x.ctid from show_identities x join old y on y.service = x.service and x.checked_at < y.before
+                               where x.service <> 'setlistfm'
+                                  or not exists (select from setlists l where l.show_id = x.show_id and l.type = 'actual')
+                               limit :count::bigint))
+    returning 1
+), reviews_gone as (
+    delete from identity_reviews i using old o
+     where i.service = o.service and i.verdict = 'open' and i.created_at < o.before
+       and i.ctid = any(array(select x.ctid from identity_reviews x join old y on y.service = x.service and x.created_at < y.before
+                               where x.verdict = 'open'
+                               limit :count::bigint))
+    returning 1
+)
+select (select count(*) from artists_gone) + (select count(*) from venues_gone) + (select count(*) from songs_gone)
+       + (select count(*) from shows_gone) + (select count(*) from reviews_gone);
 
 -- name: delete_activity$
 -- takes: days, count
@@ -164,6 +216,7 @@ with gone as (
        and not exists (select from email_preferences x where x.user_id = u.id)
        and not exists (select from email_queue x where x.user_id = u.id)
        and not exists (select from email_log x where x.user_id = u.id)
+       and not exists (select from identity_reviews x where x.decided_by = u.id)
        and not exists (select from api_keys x where x.user_id = u.id)
        and not exists (select from database_operations x where x.started_by = u.id)
     returning 1

@@ -15,6 +15,7 @@ import redis
 from server.admin.health import DEGRADED_MS, HealthSampler, fetch_health
 from server.admin.jobs import Hooks, OperationBody
 from server.admin.operations import OPERATION_CLASS, Operations
+from server.admin.retention import Retention
 from server.admin.statistics import fetch_statistics
 from server.app import Node
 from server.catalog.seeding import seed
@@ -143,7 +144,7 @@ async def test_every_operation_on_postgres_15_for_a_plain_owner() -> None:
         url = superuser_url.replace("owner:s3cret%2B%2F%26x", "plain:x").removesuffix("/postgres") + "/app"
         await migrate_up(url, data_folder("migrations"))
         db = await Database.open(url, pool_size=2)
-        operations = Operations(db, Hooks(reopen_shards=nothing, why_not_seed=nothing, seed=seeded))
+        operations = Operations(db, Retention({}), Hooks(reopen_shards=nothing, why_not_seed=nothing, seed=seeded))
         running = asyncio.create_task(operations.run())
         try:
             assert (await fetch_statistics(db)).slowest_statements is None

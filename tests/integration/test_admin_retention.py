@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.admin import retention
-from server.admin.retention import RETENTION
+from server.admin.retention import Retention
 from tests.support.desk import Desk
 from tests.support.theatre import Theatre, until
 
@@ -94,7 +94,7 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
         "provider_answers": "external_cache",
     }
     tables = {names.get(name, name): count for name, count in result.items()}
-    assert tables.keys() == {*old_and_young, "orphaned_users", "partitions_made"}
+    assert tables.keys() == {*old_and_young, "provider_links", "orphaned_users", "partitions_made"}
     assert tables["orphaned_users"] == 0
     for table in old_and_young:
         # A node's writer forgets old commits by itself, and may have been quicker.
@@ -109,16 +109,78 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
 
 async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str) -> None:
     """Once a day; accounts are looked for only when somebody asks."""
-    assert RETENTION.every_s == 86_400
+    chore = Retention({}).chore()
+    assert chore.every_s == 86_400
     async with Theatre.open(database_url) as theatre:
         await theatre.sql.execute(
             "insert into service_health (service, hour, last_status)"
             " values ('smtp', date_trunc('hour', now(), 'UTC') - interval '500 days', 'ok');"
             "insert into users (token_until) values (now() - interval '1 year')"
         )
-        await RETENTION.work(theatre.sql)
+        await chore.work(theatre.sql)
         assert await theatre.sql.fetchval("select count(*) from service_health") == 0
         assert await theatre.sql.fetchval("select count(*) from users") == 1
+
+
+async def test_what_a_provider_said_goes_when_it_is_not_said_again(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers, ids, pages and open questions, each service by its own days, in batches; what was played keeps its page, what a
+    person decided stays, and so does everything of ours.
+    """
+    monkeypatch.setattr(retention, "BATCH_ROWS", 2)
+    (played, planned) = (await theatre.show(7), await theatre.show(8))
+    await theatre.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
+    kept_days = {"setlistfm": 2, "spotify": 4}
+    ours = "select (select count(*) from shows), (select count(*) from songs), (select count(*) from setlists)"
+    before = await theatre.sql.fetchrow(ours)
+    for service, days in kept_days.items():
+        for age in (days - 1, days + 1, days + 2, days + 3):
+            told = (service, f"{age}", age)
+            await theatre.sql.execute(
+                "insert into external_cache (service, asked, kind, fetched_at, fresh_until)"
+                " values ($1, '/' || $2, 'artist', now() - make_interval(days => $3), now() + interval '1 year')",
+                *told,
+            )
+            for kind, our_id in (("artist", 1), ("venue", 1), ("song", await first_song(theatre)), ("show", 8)):
+                sure = "" if kind == "song" else ", confidence, evidence"
+                values = "" if kind == "song" else ", 1, 'told'"
+                await theatre.sql.execute(
+                    f"insert into {kind}_identities (service, external_id, checked_at, {kind}_id{sure})"
+                    f" values ($1, $2, now() - make_interval(days => $3), $4{values})",
+                    *told, our_id,
+                )  # fmt: skip
+            await theatre.sql.execute(
+                "insert into identity_reviews (service, external_id, created_at, name, artist_id, confidence, evidence)"
+                " values ($1, $2, now() - make_interval(days => $3), 'Somebody', 1, 0.5, 'its name alone')",
+                *told,
+            )
+    await theatre.sql.execute(
+        "insert into show_identities (service, external_id, show_id, checked_at, confidence, evidence)"
+        " values ('setlistfm', 'played', 7, now() - interval '1 year', 1, 'told');"
+        "insert into external_cache (service, asked, kind, fetched_at, fresh_until)"
+        " values ('spotify', 'withdrawn /x', 'withdrawn', now() - interval '20 days', now() + interval '10 days');"
+        "update identity_reviews set verdict = 'different', decided_at = now() where external_id = '5'"
+    )
+    await Retention(kept_days).chore().work(theatre.sql)
+
+    async def left(table: str) -> set[tuple[str, str]]:
+        name = "asked" if table == "external_cache" else "external_id"
+        return {tuple(row) for row in await theatre.sql.fetch(f"select service::text, ltrim({name}, '/') from {table}")}
+
+    young = {("setlistfm", "1"), ("spotify", "3")}
+    for kind in ("artist", "venue", "song"):
+        assert await left(f"{kind}_identities") == young
+    assert await left("show_identities") == young | {("setlistfm", "played")}
+    assert await left("external_cache") == young | {("spotify", "withdrawn /x")}
+    assert await left("identity_reviews") == young | {("setlistfm", "5"), ("spotify", "5")}
+    assert await theatre.sql.fetchrow(ours) == before
+    assert (played.id, planned.id) == (7, 8)
+
+
+async def first_song(theatre: Theatre) -> int:
+    song_id: int = await theatre.sql.fetchval("select min(id) from songs")
+    return song_id
 
 
 async def test_only_users_of_whom_there_is_nothing_are_deleted(
@@ -160,6 +222,8 @@ async def test_only_users_of_whom_there_is_nothing_are_deleted(
         "user_bans": "(user_id, kind, reason) values ($1, 'vote', 'spam')",
         "user_bans (by)": f"(user_id, banned_by, kind, reason) values ({reviewed}, $1, 'vote', 'spam')",
         "user_bans (lifted)": f"(user_id, lifted_by, lifted_at, kind, reason) values ({reviewed}, $1, now(), 'vote', 'spam')",
+        "identity_reviews": "(decided_by, decided_at, verdict, service, external_id, name, artist_id, confidence, evidence)"
+        " values ($1, now(), 'same', 'spotify', 'x', 'Ana', 1, 0.5, 'its name alone')",
         "email_preferences": "(user_id, address) values ($1, 'a@example.org')",
         "email_queue": "(user_id, kind, about) values ($1, 'show_result', 'show:7')",
         "email_log": "(queue_id, user_id, kind, status) values (1, $1, 'show_result', 'sent')",

@@ -35,6 +35,7 @@ EXAMPLES: dict[str, Any] = {
     "identity": "musicbrainz",
     "isrcs": ["x"],
     "basis": 3,
+    "kept_days": [30],
     "verdict": "same",
     "hours": 24,
     "before_id": 10_000,
@@ -288,7 +289,6 @@ READS_ALL: dict[str, dict[str, str]] = {
         "artists": "looks once an hour at every artist for the few whose turn it is",
         "artist_identities": "the same",
     },
-    "sync/jobs.queue_venues": {"venue_identities": "looks once a day at every venue that is known there"},
     "sync/jobs.queue_of_artists": {"artist_identities": "looks once an hour at every artist that is known there"},
     "sync/routes.fetch_cache": {"external_cache": "an administrator asks how much is kept"},
     "admin/operations.miscounted_shows": dict.fromkeys(("setlist_songs", "setlists", "shows", "votes"), _CHECK),
@@ -298,6 +298,10 @@ READS_ALL: dict[str, dict[str, str]] = {
             "user_show_attendance", "venue_reviews", "venues", "vote_analytics", "vote_rollups", "votes",
         ),
         _CHECK,
+    ),
+    "admin/retention.delete_answers": {"external_cache": "once a day"},
+    "admin/retention.delete_links": dict.fromkeys(
+        ("artist_identities", "venue_identities", "song_identities", "show_identities", "identity_reviews"), "once a day"
     ),
     "admin/retention.delete_operations": {"database_operations": "a few rows a day, read once a day"},
     "admin/retention.delete_service_health": {"service_health": "a few rows an hour, read once a day"},

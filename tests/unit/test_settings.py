@@ -57,6 +57,10 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
         SETLISTFM_API_KEY="fm",
         SETLISTFM_API_URL="http://127.0.0.1:4",
         MUSICBRAINZ_API_URL="http://127.0.0.1:5",
+        MYSETLIST_KEEP_SETLISTFM_DAYS="1",
+        MYSETLIST_KEEP_TICKETMASTER_DAYS="2",
+        MYSETLIST_KEEP_SPOTIFY_DAYS="3",
+        MYSETLIST_KEEP_MUSICBRAINZ_DAYS="3650",
         SMTP_URL="smtps://me:pw@mail:465",
         MYSETLIST_MAIL_FROM="Sets <sets@example.org>",
         MYSETLIST_PUBLIC_URL="https://sets.example.org/",
@@ -72,6 +76,7 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
     assert found.limits == Limits(connections_per_user=3, sessions_per_address=70_000)
     assert (found.spotify_client_id, found.spotify_client_secret) == ("id", "hush")
     assert (found.spotify_api_url, found.spotify_accounts_url) == ("http://127.0.0.1:1/api", "http://127.0.0.1:2")
+    assert found.kept_days == {"setlistfm": 1, "ticketmaster": 2, "spotify": 3, "musicbrainz": 3650}
     assert (found.ticketmaster_api_key, found.ticketmaster_api_url) == ("tm", "http://127.0.0.1:3")
     assert (found.setlistfm_api_key, found.setlistfm_api_url) == ("fm", "http://127.0.0.1:4")
     assert (found.musicbrainz_api_url, found.smtp_url) == ("http://127.0.0.1:5", "smtps://me:pw@mail:465")
@@ -109,6 +114,9 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
         ("MYSETLIST_TRUSTED_PROXIES", "proxy.example.org"),
         ("MYSETLIST_VOTES_PER_DAY", "0"),
         ("MYSETLIST_VOTES_PER_DAY", "many"),
+        ("MYSETLIST_KEEP_SPOTIFY_DAYS", "0"),
+        ("MYSETLIST_KEEP_SETLISTFM_DAYS", "3651"),
+        ("MYSETLIST_KEEP_MUSICBRAINZ_DAYS", "for ever"),
         ("MYSETLIST_VOTES_PER_DAY", "٣"),
         ("MYSETLIST_VOTES_PER_DAY", "1" * 30),
         ("MYSETLIST_LOG_FORMAT", "xml"),
