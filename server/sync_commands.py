@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.errors import SetupError
 from server.terminal import DataDir, progress_bars, run_to_end, settings_from
 
 if TYPE_CHECKING:
@@ -111,6 +114,41 @@ def sync_show(
     _print(runs_as_table(runs))
     if any(run["status"] == "failed" for run in runs):
         raise typer.Exit(1)
+
+
+class Provider(StrEnum):
+    """Whose data goes."""
+
+    TICKETMASTER = "ticketmaster"
+    SPOTIFY = "spotify"
+    SETLISTFM = "setlistfm"
+    MUSICBRAINZ = "musicbrainz"
+
+
+@app.command("forget")
+def sync_forget(
+    provider: Annotated[Provider, typer.Argument(help="Who told it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Take out everything a provider told, but what fans voted on or staff changed; its jobs are paused."""
+    from server.commands import database_for
+    from server.sync.forgetting import forget
+    from server.sync.report import forgotten_as_table
+
+    settings = settings_from(data_dir=data_dir)
+    if not yes and not sys.stdin.isatty():
+        raise SetupError(f"forget takes out everything that came from {provider}; say --yes")
+    if not yes:
+        typer.confirm(f"Everything that came from {provider} goes, but what has votes. Go on?", abort=True)
+
+    async def command() -> Counter[str]:
+        with progress_bars() as show:
+            async with database_for(settings) as database:
+                return await forget(database, provider.value, progress=show)
+
+    _print(forgotten_as_table(provider, run_to_end(command())))
+    typer.echo(f"Jobs of {provider} are paused until an administrator resumes them; take its key away to be sure.")
 
 
 def _print(table: Table) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,16 @@ from server.sync.writing import queries
 
 JOBS_SHOWN = 20
 OUTCOMES_SHOWN = 10_000
+FORGOTTEN = {
+    "shows": "shows",
+    "venues": "venues",
+    "played": "setlists that were played",
+    "predicted": "predicted setlists",
+    "links": "ids and links",
+    "questions": "questions to a person",
+    "answers": "answers in the cache",
+    "log_lines": "lines of its runs' logs",
+}
 OUTCOMES = ("added", "changed", "unchanged", "refused")
 
 
@@ -80,6 +90,16 @@ def outcomes_as_table(outcomes: list[Any]) -> Table:
     table = Table("line", "of", "became", "what")
     for outcome in outcomes:
         table.add_row(str(outcome["line"] or ""), outcome["stage"], outcome["outcome"], outcome["message"])
+    return table
+
+
+def forgotten_as_table(service: str, gone: Mapping[str, int]) -> Table:
+    """What went with a provider, and how many of its shows stay."""
+    table = Table("of " + service, "gone")
+    for name, what in FORGOTTEN.items():
+        table.add_row(what, str(gone.get(name, 0)))
+    table.add_section()
+    table.add_row("shows that stay, without a link", str(gone.get("kept", 0)))
     return table
 
 

@@ -51,6 +51,16 @@ async def test_the_commands_bring_everything_in_and_say_so(
     assert (code, out) == (1, "")
     assert "TICKETMASTER_API_KEY, SETLISTFM_API_KEY: at least one is needed" in err
     assert "Traceback" not in err
+    code, out, err = await run("forget", "ticketmaster")
+    assert (code, out) == (1, "")
+    assert err.endswith("say --yes\n")
+    code, out, err = await run("forget", "spotify", "--yes")
+    assert code == 0, err
+    assert "ids and links" in out
+    assert "Jobs of spotify are paused" in out
+    assert await sql.fetchval("select count(*) from song_identities") == 0
+    code, out, _ = await run("status")
+    assert "forget spotify" in out
     outside.ticketmaster.is_revoked = True
     await sql.execute("delete from external_cache")
     code, out, err = await run("show", str(show_id))

@@ -290,6 +290,10 @@ READS_ALL: dict[str, dict[str, str]] = {
         "artist_identities": "the same",
     },
     "sync/jobs.queue_of_artists": {"artist_identities": "looks once an hour at every artist that is known there"},
+    "sync/forgetting.delete_rows": dict.fromkeys(
+        ("artist_identities", "external_cache", "show_predictions"), "takes out most of what there is"
+    ),
+    "sync/forgetting.delete_venues": {"venues": "once in a provider's life"},
     "sync/routes.fetch_cache": {"external_cache": "an administrator asks how much is kept"},
     "admin/operations.miscounted_shows": dict.fromkeys(("setlist_songs", "setlists", "shows", "votes"), _CHECK),
     "admin/operations.violations": dict.fromkeys(

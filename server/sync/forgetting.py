@@ -1,0 +1,73 @@
+"""Forgetting a provider: everything that came from it goes, but for what people made theirs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from server.store.queries import load_queries
+from server.sync.importing import Progress, finishing_job
+from server.sync.writing import hold, queries
+
+if TYPE_CHECKING:
+    from server.store.database import Database
+
+Service = Literal["ticketmaster", "spotify", "setlistfm", "musicbrainz"]
+
+# Votes on the shows of a batch wait while it is done.
+SHOWS_PER_BATCH = 20
+ROWS_PER_BATCH = 1_000
+
+forgetting = load_queries(Path(__file__).with_name("forgetting.sql"))
+
+
+async def forget(database: Database, service: Service, *, progress: Progress = lambda *_: None) -> Counter[str]:
+    """Takes out what a provider told: answers, links, questions, unvoted sets, and shows and venues only it told us of.
+
+    What has votes stays, without a link. Twice is once; what was cut off is ended by the next. The provider's jobs are
+    paused until somebody resumes them, or they would bring it all back.
+
+    Gives:  how many of each are gone; `kept`, how many shows it had told us of stay
+    Raises: StoreUnavailable
+    Cancel: what was forgotten stays forgotten; the run is marked cancelled
+    """
+    gone: Counter[str] = Counter()
+    async with database.connection() as connection:
+        job_id: int = await queries.insert_job(connection, service=service, kind="forget", subject=service)
+    async with finishing_job(database, job_id):
+        async with database.connection() as connection:
+            await forgetting.stop_jobs(connection, service=service, job_id=job_id)
+        await _forget_shows(database, service, gone, progress)
+        async with database.connection() as connection:
+            while venues := await forgetting.delete_venues(connection, service=service, count=ROWS_PER_BATCH):
+                gone["venues"] += venues
+            of_run = {"service": service, "job_id": job_id, "count": ROWS_PER_BATCH}
+            while any((rows := dict(await forgetting.delete_rows(connection, **of_run))).values()):
+                gone.update(rows)
+                progress("links", gone["links"], gone["links"])
+            setlists = gone["played"] + gone["predicted"]
+            for stage, count in (("venues", gone["venues"]), ("shows", gone["shows"]), ("setlists", setlists)):
+                await queries.put_progress(connection, job_id=job_id, stage=stage, done=count, total=count)
+    return gone
+
+
+async def _forget_shows(database: Database, service: Service, gone: Counter[str], progress: Progress) -> None:
+    after_id, seen = 0, 0
+    while True:
+        async with database.transaction() as connection:
+            listed = forgetting.list_shows(connection, service=service, after_id=after_id, count=SHOWS_PER_BATCH)
+            shows = [row async for row in listed]
+            if not shows:
+                return
+            ids = [show["id"] for show in shows]
+            await hold(connection, [show["slug"] for show in shows])
+            async for _ in forgetting.lock_shows(connection, ids=ids):
+                pass
+            gone["played"] += await forgetting.delete_played(connection, service=service, ids=ids)
+            gone["predicted"] += await forgetting.delete_predicted(connection, service=service, ids=ids)
+            deleted = await forgetting.delete_shows(connection, service=service, ids=ids)
+        gone["shows"] += deleted
+        gone["kept"] += len(shows) - deleted
+        after_id, seen = ids[-1], seen + len(ids)
+        progress("shows", seen, seen)

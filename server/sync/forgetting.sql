@@ -1,0 +1,131 @@
+-- What came from one provider, and how it goes. What anybody voted on, or made theirs in another way, stays.
+
+-- name: stop_jobs!
+-- takes: service, job_id, of the run that forgets
+-- Its other jobs do not bring back what goes; until somebody says go on, none begins.
+with paused as (
+    insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing
+)
+update sync_jobs set status = 'cancelled', finished_at = now(), lease_until = null
+ where service = :service::sync_service and status in ('queued', 'running') and id <> :job_id;
+
+-- name: list_shows
+-- takes: service, after_id, count
+-- gives: shows that the provider told us of, or for which sets are from it, in the order of ids
+select s.id, s.slug
+  from shows s
+ where s.id > :after_id
+   and (s.origin = :service::sync_service
+        or (select p.service from show_predictions p where p.show_id = s.id) = :service::sync_service
+        or :service::sync_service = 'setlistfm'
+           and exists (select from show_identities i where i.show_id = s.id and i.service = 'setlistfm'))
+ order by s.id
+ limit :count;
+
+-- name: lock_shows
+-- takes: ids
+-- locks: those shows: nobody says meanwhile that they go
+select id from shows where id = any(:ids::bigint[]) order by id for update;
+
+-- name: delete_played$
+-- takes: service, show ids
+-- gives: of how many shows what was played is gone: it was from there, and nobody voted on it
+-- locks: those sets and their songs; their shows, through the triggers
+with gone as (
+    delete from setlists l
+     where l.show_id = any(:ids::bigint[]) and l.type = 'actual' and :service::sync_service = 'setlistfm'
+       and exists (select from show_identities i where i.show_id = l.show_id and i.service = 'setlistfm')
+       and not exists (select from setlists o join setlist_songs e on e.setlist_id = o.id
+                        where o.show_id = l.show_id and o.type = 'actual' and e.up_count + e.down_count > 0)
+    returning l.show_id
+)
+select count(distinct show_id) from gone;
+
+-- name: delete_predicted$
+-- takes: service, show ids
+-- gives: of how many shows the predicted sets are gone: they stood as they were predicted, and nobody has ever voted there
+-- locks: those sets and their songs; their shows, through the triggers
+with gone as (
+    delete from setlists l
+     using show_predictions p, shows s
+     where l.show_id = any(:ids::bigint[]) and l.type = 'predicted' and s.id = l.show_id and p.show_id = l.show_id
+       and p.service = :service::sync_service and s.vote_count = 0
+       and not exists (select from vote_analytics a where a.show_id = l.show_id)
+       and p.songs = (select coalesce(array_agg(e.song_id order by o.position, e.position), '{}')
+                        from setlists o join setlist_songs e on e.setlist_id = o.id
+                       where o.show_id = l.show_id and o.type = 'predicted')
+    returning l.show_id
+)
+select count(distinct show_id) from gone;
+
+-- name: delete_shows$
+-- takes: service, ids
+-- gives: how many shows are gone: nobody else told us of them, nobody has ever voted there, says to go, has a ticket, wished
+--        for a song, played or changed anything
+-- locks: those shows and all that hangs on them
+with gone as (
+    delete from shows s
+     where s.id = any(:ids::bigint[]) and s.origin = :service::sync_service and s.vote_count = 0
+       and not exists (select from vote_analytics a where a.show_id = s.id)
+       and not exists (select from user_show_attendance g where g.show_id = s.id)
+       and not exists (select from song_suggestions w where w.show_id = s.id)
+       and not exists (select from ticket_codes t where t.show_id = s.id)
+       and not exists (select from audit_log a where a.subject = 'show:' || s.id)
+       and not exists (select from setlists l where l.show_id = s.id and l.type = 'actual')
+       and coalesce((select array_agg(e.song_id order by l.position, e.position)
+                       from setlists l join setlist_songs e on e.setlist_id = l.id
+                      where l.show_id = s.id and l.type = 'predicted'), '{}')
+           in ('{}', (select p.songs from show_predictions p where p.show_id = s.id))
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_venues$
+-- takes: service, count
+-- gives: how many venues are gone that nobody else told us of, where no show is left and of which nobody wrote anything
+-- locks: those venues
+with gone as (
+    delete from venues v
+     where v.id in (select o.id from venues o
+                     where o.origin = :service::sync_service
+                       and not exists (select from shows s where s.venue_id = o.id)
+                       and not exists (select from venue_reviews r where r.venue_id = o.id)
+                     limit :count)
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_rows^
+-- takes: service, job_id, of the run that forgets, count, for each table
+-- gives: how many answers, links and ids, questions to a person, predictions' notes and lines of its runs' logs are gone
+with answers as (
+    delete from external_cache where ctid = any(array(
+        select ctid from external_cache where service = :service::sync_service limit :count)) returning 1
+), artists as (
+    delete from artist_identities where ctid = any(array(
+        select ctid from artist_identities where service = :service::sync_service limit :count)) returning 1
+), venues as (
+    delete from venue_identities where ctid = any(array(
+        select ctid from venue_identities where service = :service::sync_service limit :count)) returning 1
+), shows as (
+    delete from show_identities where ctid = any(array(
+        select ctid from show_identities where service = :service::sync_service limit :count)) returning 1
+), songs as (
+    delete from song_identities where ctid = any(array(
+        select ctid from song_identities where service = :service::sync_service limit :count)) returning 1
+), reviews as (
+    delete from identity_reviews where ctid = any(array(
+        select ctid from identity_reviews where service = :service::sync_service limit :count)) returning 1
+), predictions as (
+    delete from show_predictions where ctid = any(array(
+        select ctid from show_predictions where service = :service::sync_service limit :count)) returning 1
+), logged as (
+    delete from import_log where ctid = any(array(
+        select l.ctid from sync_jobs j join import_log l on l.job_id = j.id
+         where j.service = :service::sync_service and j.id <> :job_id limit :count)) returning 1
+)
+select (select count(*) from answers) as answers,
+       (select count(*) from artists) + (select count(*) from venues) + (select count(*) from shows)
+       + (select count(*) from songs) as links,
+       (select count(*) from reviews) as questions, (select count(*) from predictions) as notes,
+       (select count(*) from logged) as log_lines;
