@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import asyncpg
 
 from server.store.database import Database
 from server.sync.artists import ArtistSyncService
@@ -14,6 +17,7 @@ from server.sync.scheduler import jobs, queue_job
 from server.sync.schedules import scheduler_of
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
+from tests.support.theatre import until
 
 
 async def bring_in(database: Database, providers: Providers, sql: Any, name: str) -> int:
@@ -347,3 +351,42 @@ async def test_a_venue_is_renamed_here_when_it_was_added_from_there(
     )
     errors = await sql.fetch("select error from sync_jobs where status = 'failed'")
     assert [row["error"] for row in errors] == []
+
+
+async def test_another_id_is_another_artist(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """An act of the same name that is linked to another MusicBrainz id is not ours, and nobody is asked about it."""
+    artist, namesake = outside.world.artists[0], outside.world.artists[4]
+    namesake.name, artist.attraction_id, namesake.is_linked_at_ticketmaster = artist.name, None, True
+    synced = await ArtistSyncService(database, providers).sync(artist.mbid)
+    assert synced.slug == "silver-harbour"
+    assert await sql.fetchval("select count(*) from artist_identities where service = 'ticketmaster'") == 0
+    assert await sql.fetchval("select count(*) from identity_reviews") == 0
+
+
+async def test_shows_wait_for_votes_holding_nothing(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
+) -> None:
+    """Who writes votes holds a shard first, and so does a sync: it waits there, before it has locked any show."""
+    artist_id = await bring_in(database, providers, sql, outside.world.artists[0].name)
+    for event in outside.world.events:
+        event.time = dt.time(19)
+    writer, eyes = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    async with writer.transaction():
+        await writer.execute("select from log_positions for update")
+        syncing = asyncio.create_task(again(database, providers, artist_id, sql))
+        await until(
+            lambda: eyes.fetchval(
+                "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
+                " and datname = current_database() and pid <> pg_backend_pid())"
+            )
+        )
+        await writer.execute("set local lock_timeout = '1s'")
+        await writer.execute("select from shows for update")
+        await writer.execute("select from setlist_songs for update")
+    await syncing
+    await writer.close()
+    await eyes.close()
+    hours = await sql.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
+    assert {row["hour"] for row in hours} == {19}
