@@ -78,9 +78,9 @@ def plain_name(name: str) -> str:
     """
     text = _folded(name).replace("&", " and ").replace("+", " and " if re.search(r"\w\s*\+\s*\w", name) else "+")
     words = re.sub(r"[^\w\s]|_", "", text).split()
-    if len(words) > 1 and words[0] == "the":
+    if len(words) > 1 and words[0] == "the" and words[1] != "the":
         words = words[1:]
-    return " ".join(words) or " ".join(text.split())
+    return " ".join(words) or " ".join(text.split()) or " ".join(name.split())
 
 
 def name_similarity(one: str, other: str) -> float:
@@ -99,12 +99,12 @@ def plain_title(title: str) -> str:
     What says which recording it is goes (`- Remastered 2011`, `(Live)`, `feat. X`); what tells songs apart stays
     (`Reprise`, `Part II`, a remix, brackets that belong to the title).
     """
-    text = shown_title(title)
-    text = _folded(text).replace("&", " and ")
+    shown = _folded(shown_title(title))
+    text = shown.replace("&", " and ")
     text = re.sub(r"(\w)\*+(\w)", r"\1\2", text)
     words = re.sub(r"[^\w\s]|_", lambda sign: "" if sign[0] in "'.*" else " ", text).split()
     words = [_SPELLINGS.get(word, _NUMBERS.get(word, word)) for word in words]
-    return " ".join(words) or " ".join(title.split())
+    return " ".join(words) or " ".join(shown.split()) or " ".join(title.split())
 
 
 def shown_title(title: str) -> str:
@@ -154,7 +154,8 @@ def judge_show(ours: Place, theirs: Place) -> Verdict:
         is_one_city or (km is not None and km <= CITY_KM_MAX)
     ):
         return Verdict("same", 0.8, "the same day, in one city")
-    if not theirs.city and _venue_score(ours, theirs) >= VENUE_SCORE_MIN:
+    # Without a city it is usually in the name.
+    if not theirs.city and fuzz.token_set_ratio(plain_name(ours.name), plain_name(theirs.name)) >= VENUE_SCORE_SURE:
         return Verdict("same", 0.75, "the same day, at a venue of that name")
     return Verdict("different", venue.confidence, venue.evidence)
 

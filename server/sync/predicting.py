@@ -66,7 +66,8 @@ def predict(played: Sequence[PlayedSet]) -> list[Predicted]:
             places[key] += weight * song.place
             encores[key] += weight * song.is_encore
     likely = sorted(
-        (key for key, weight in weights.items() if weight / total >= SHARE_MIN), key=lambda key: (-weights[key], key)
+        (key for key, weight in weights.items() if weight / total >= SHARE_MIN),
+        key=lambda key: (-weights[key], key[0], key[1] or ""),
     )[:SONGS_MAX]
     predicted = [
         Predicted(key[0], key[1], weights[key] / total, encores[key] > ENCORE_SHARE_MIN * weights[key])
@@ -74,5 +75,10 @@ def predict(played: Sequence[PlayedSet]) -> list[Predicted]:
     ]
     return sorted(
         predicted,
-        key=lambda song: (song.is_encore, places[song.title, song.by] / weights[song.title, song.by], song.title),
+        key=lambda song: (
+            song.is_encore,
+            places[song.title, song.by] / weights[song.title, song.by],
+            song.title,
+            song.by or "",
+        ),
     )
