@@ -60,7 +60,7 @@ select count(distinct show_id) from gone;
 
 -- name: delete_shows$
 -- takes: service, ids
--- gives: how many shows are gone: nobody else told us of them, nobody has ever voted there, says to go, has a ticket, wished
+-- gives: how many shows are gone, of which all nodes are told, so that nobody votes on them any more: nobody else told us of them, nobody has ever voted there, says to go, has a ticket, wished
 --        for a song, played or changed anything
 -- locks: those shows and all that hangs on them
 with gone as (
@@ -76,7 +76,7 @@ with gone as (
                        from setlists l join setlist_songs e on e.setlist_id = l.id
                       where l.show_id = s.id and l.type = 'predicted'), '{}')
            in ('{}', (select p.songs from show_predictions p where p.show_id = s.id))
-    returning 1
+    returning pg_notify('shows', s.id::text)
 )
 select count(*) from gone;
 

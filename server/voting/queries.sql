@@ -109,16 +109,17 @@ select objid::bigint as node
 
 -- name: fetch_revised_shows
 -- takes: shows
--- gives: what revise.lua needs to know of each
-select w.id, w.revision,
-       (extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
-       case when w.status = 'cancelled' or w.finalised_at is not null then 0
+-- gives: what revise.lua needs to know of each; one that is gone is closed and has no songs
+select r.id, coalesce(w.revision, next_revision(0)) as revision,
+       coalesce((extract(epoch from w.opens_at) * 1000)::bigint, 0) as opens_ms,
+       case when w.id is null or w.status = 'cancelled' or w.finalised_at is not null then 0
             else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
-       w.is_locked, coalesce(w.votes_per_user_max, 0) as budget, w.requires_ticket,
-       results_audience(w.results, w.finalised_at) as audience,
-       array(select s.id from setlist_songs s where s.show_id = w.id order by s.id) as song_ids
-  from shows w
- where w.id = any(:show_ids::bigint[]);
+       coalesce(w.is_locked, true) as is_locked, coalesce(w.votes_per_user_max, 0) as budget,
+       coalesce(w.requires_ticket, false) as requires_ticket,
+       case when w.id is null then 0 else results_audience(w.results, w.finalised_at) end as audience,
+       array(select s.id from setlist_songs s where s.show_id = r.id order by s.id) as song_ids
+  from unnest(:show_ids::bigint[]) as r (id)
+  left join shows w on w.id = r.id;
 
 -- name: fetch_tally
 -- takes: show

@@ -101,6 +101,16 @@ async def test_a_lock_that_overtakes_a_seed_holds(booth: Booth, theatre: Theatre
     assert (await booth.cast(7, user, (show.first, "up"))).code == "locked"
 
 
+async def test_a_show_that_is_gone_takes_no_votes(booth: Booth, theatre: Theatre, tallies: Tallies) -> None:
+    """A warm show that was deleted is not there for voters either, as soon as a node hears of it."""
+    show = await theatre.show(7)
+    (user,) = await theatre.users(1)
+    assert (await booth.cast(7, user)).code == "ok"
+    await theatre.sql.execute("delete from shows where id = 7")
+    await tallies.revise([7])
+    assert (await booth.cast(7, user, (show.first, "up"))).code == "not_found"
+
+
 async def test_a_seed_nobody_takes_does_not_lie_in_wait(booth: Booth, theatre: Theatre) -> None:
     """A user who is gone asks for a cold show; what was read for them is not put in later, when it is out of date."""
     show = await theatre.show(7)
