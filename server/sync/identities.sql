@@ -178,3 +178,13 @@ select :show_id, coalesce(array_agg(e.song_id order by l.position, e.position), 
 -- takes: show_id
 -- locks: the show
 update shows set status = 'cancelled' where id = :show_id and status = 'upcoming';
+
+-- name: fetch_spellings
+-- takes: artist_id, mbids, of others whose songs they cover
+-- gives: titles, the oldest first; mbid null: the artist's own
+select null as mbid, s.id, s.title from songs s where s.artist_id = :artist_id
+union all
+select i.external_id, s.id, s.title
+  from artist_identities i join songs s on s.artist_id = i.artist_id
+ where i.service = 'musicbrainz' and i.external_id = any(:mbids::text[])
+ order by id;

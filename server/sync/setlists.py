@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ from server.sync.predicting import PlayedSet, PlayedSong, Predicted, predict
 from server.sync.providers import Providers
 from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, slug_of
 from server.sync.scheduler import Job, Unfit
+from server.sync.spellings import Spellings, fetch_spellings
 from server.sync.venues import ours_as_place, place_of
 from server.sync.writing import NotTaken, Outcomes, hold, queries, write
 
@@ -70,8 +71,10 @@ class SetlistSyncService:
                 last=today + dt.timedelta(days=LOOK_AHEAD_DAYS),
             )
             shows = [row async for row in rows if row["artist_id"] == artist["id"]]
-        songs = predict([as_played(one) for one in history[:BASIS]])
         covered = {song.cover.mbid: song.cover for one in history[:BASIS] for _, song in songs_of(one) if song.cover}
+        async with self._database.connection() as connection:
+            spellings = await fetch_spellings(connection, artist["id"], sorted(covered))
+        songs = predict([as_played(one, spellings) for one in history[:BASIS]])
         authors = [covered[song.by] for song in songs if song.by is not None]
         for begin in range(0, len(shows), SHOWS_PER_BATCH):
             batch = shows[begin : begin + SHOWS_PER_BATCH]
@@ -163,14 +166,19 @@ def is_encore(one: setlistfm.Set) -> bool:
     return one.encore is not None or bool(_ENCORE.match(one.name))
 
 
-def as_played(setlist: Setlist) -> PlayedSet:
-    """A setlist to predict from: what was performed."""
+def as_played(setlist: Setlist, spellings: Spellings) -> PlayedSet:
+    """A setlist to predict from: what was performed, songs written as they are here."""
     performed = [(one, song) for one, song in songs_of(setlist) if not song.tape]
     last = max(1, len(performed) - 1)
     return PlayedSet(
         setlist.date or dt.date.min,
         [
-            PlayedSong(song.name.strip(), song.cover.mbid if song.cover else None, number / last, is_encore(one))
+            PlayedSong(
+                spellings.of(mbid := song.cover.mbid if song.cover else None, song.name),
+                mbid,
+                number / last,
+                is_encore(one),
+            )
             for number, (one, song) in enumerate(performed)
         ],
     )
@@ -208,7 +216,8 @@ async def _write_played(connection: Connection, artist: Any, show: Any, setlist:
             covers = await _ensure_covered(
                 connection, artist, [song.cover for _, song in songs_of(setlist) if song.cover is not None]
             )
-            record = SetlistRecord(show=show["slug"], type="actual", sets=_sets(setlist, covers))
+            spellings = await fetch_spellings(connection, artist["id"], sorted(covers))
+            record = SetlistRecord(show=show["slug"], type="actual", sets=sets_of(setlist, covers, spellings))
             msgspec.convert(msgspec.to_builtins(record), SetlistRecord)
             ((_, outcome, _),) = await write(connection, STAGE, [(0, record)])
     except (NotTaken, StoreConflict, msgspec.ValidationError) as error:
@@ -220,30 +229,32 @@ async def _write_played(connection: Connection, artist: Any, show: Any, setlist:
     return (0, outcome, f"{show['slug']}: what was played")
 
 
-def _sets(setlist: Setlist, covers: dict[str, str]) -> list[SetRecord]:
-    sets, number = [], 0
+def sets_of(setlist: Setlist, covers: Mapping[str, str], spellings: Spellings) -> list[SetRecord]:
+    """The sets that were played, songs written as they are here.
+
+    Takes: covers, slugs of those whose songs were covered, by MusicBrainz id
+    """
+    sets, medley_count = [], 0
     for one in setlist.sets.set:
-        songs = [song for of, song in songs_of(setlist) if of is one]
-        if not songs:
-            continue
-        number += 1
-        # One set may not hold a song twice; the second time is a reprise that adds nothing to who foresaw it.
-        unique = {(song.name.strip(), _by(song, covers)): song for song in reversed(songs)}
-        sets.append(
-            SetRecord(
-                songs=[
-                    SetSong(title=title[:300], by=by, is_tape=song.tape, note=song.info[:200])
-                    for (title, by), song in reversed(unique.items())
-                ],
-                name=one.name.rstrip(": ")[:200] or None,
-                kind="encore" if is_encore(one) else "main",
-            )
-        )
+        # One set may not hold a song twice; the second time adds nothing to who foresaw it.
+        songs: dict[tuple[str | None, str], SetSong] = {}
+        for song in [song for of, song in songs_of(setlist) if of is one]:
+            mbid = song.cover.mbid if song.cover is not None else None
+            titles = spellings.parts(mbid, song.name)
+            medley_count += len(titles) > 1
+            for title in titles:
+                played = SetSong(
+                    title=title,
+                    by=covers.get(mbid) if mbid is not None else None,
+                    is_tape=song.tape,
+                    medley=medley_count if len(titles) > 1 else None,
+                    note=song.info[:200],
+                )
+                songs.setdefault((mbid, title), played)
+        if songs:
+            kind: Literal["encore", "main"] = "encore" if is_encore(one) else "main"
+            sets.append(SetRecord(songs=list(songs.values()), name=one.name.rstrip(": ")[:200] or None, kind=kind))
     return sets
-
-
-def _by(song: setlistfm.Song, covers: dict[str, str]) -> str | None:
-    return covers.get(song.cover.mbid) if song.cover is not None else None
 
 
 async def _ensure_covered(connection: Connection, artist: Any, covered: Sequence[setlistfm.Artist]) -> dict[str, str]:

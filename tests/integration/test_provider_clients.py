@@ -22,6 +22,7 @@ from server.sync.scheduler import run_now
 from server.sync.schedules import handlers_of
 from server.sync.setlists import as_played, is_encore, songs_of
 from server.sync.shows import as_shows, is_concert
+from server.sync.spellings import Spellings
 from tests.support import providers as stand_in
 from tests.support.outside import access, opened
 from tests.support.providers.ticketmaster import event_json
@@ -72,7 +73,7 @@ async def test_setlists_are_read_as_they_are(providers: Providers, outside: stan
     assert "Only For A Few" not in names
     assert "" not in names
     assert [one.name for one in written.sets.set if is_encore(one)] == ["Encore:"]
-    played = as_played(written)
+    played = as_played(written, Spellings())
     assert "Intro Music" not in [song.title for song in played.songs]
     assert [song.is_encore for song in played.songs[-2:]] == [True, True]
     assert (played.songs[0].place, played.songs[-1].place) == (0.0, 1.0)
@@ -484,7 +485,9 @@ async def test_recorded_setlists_are_synced(
     await run_now(database, handler, ("setlistfm", "setlists"), str(artist_id))
     assert await sql.fetch("select error from sync_jobs where status <> 'succeeded'") == []
     assert await sql.fetch("select message from import_log where outcome = 'refused'") == []
-    expected = {song.title[:300] for song in predict([as_played(one) for one in theirs if any(songs_of(one))])}
+    expected = {
+        song.title[:300] for song in predict([as_played(one, Spellings()) for one in theirs if any(songs_of(one))])
+    }
     titles = await sql.fetch("select g.title from setlist_songs e join songs g on g.id = e.song_id")
     assert {row["title"] for row in titles} == expected
     assert expected

@@ -17,6 +17,7 @@ OWNER = None
 
 # What a parameter is given: by its name, or by its name and type where that name has several.
 EXAMPLES: dict[str, Any] = {
+    "mbids": ["7"],
     "age_s_max": None,
     "bad_count": 3,
     "quiet_s": 300.0,

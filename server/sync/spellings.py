@@ -1,0 +1,55 @@
+"""How songs are written here: as they were written first, whatever others call them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from server.sync.artists import identities
+from server.sync.matching import plain_title
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+TITLE_CHARS_MAX = 300
+_SLASH = re.compile(r"\s*/\s*")
+
+
+class Spellings:
+    """Titles of an artist and of those whose songs they cover. `by` is a MusicBrainz id, None: the artist's own.
+
+    Takes: known, (by, title) of songs that are there, the oldest first
+    """
+
+    def __init__(self, known: Iterable[tuple[str | None, str]] = ()) -> None:
+        self._titles: dict[tuple[str | None, str], str] = {}
+        for by, title in known:
+            self.of(by, title)
+
+    def of(self, by: str | None, title: str) -> str:
+        """How it is written here; from now on like this, when it is new."""
+        title = title.strip()[:TITLE_CHARS_MAX]
+        return self._titles.setdefault((by, plain_title(title)), title)
+
+    def parts(self, by: str | None, title: str) -> list[str]:
+        """The songs of a medley such as `A / B`: when nothing is called so, and something is called like each part.
+
+        Gives: how each is written here; else the whole, alone
+        """
+        if (by, plain_title(title)) not in self._titles:
+            parts = [self._titles.get((by, plain_title(part))) for part in _SLASH.split(title) if part.strip()]
+            known = [part for part in parts if part is not None]
+            if len(known) == len(parts) > 1:
+                return known
+        return [self.of(by, title)]
+
+
+async def fetch_spellings(connection: Connection, artist_id: int, mbids: Sequence[str]) -> Spellings:
+    """Those of the catalogue.
+
+    Takes: mbids, of the artists whose songs are covered
+    Raises: StoreUnavailable
+    """
+    rows = identities.fetch_spellings(connection, artist_id=artist_id, mbids=list(mbids))
+    return Spellings([(row["mbid"], row["title"]) async for row in rows])
