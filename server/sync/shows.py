@@ -32,6 +32,8 @@ STARTS_AT = dt.time(20)
 # Two listings of one evening are one show unless they begin further apart than this.
 APART = dt.timedelta(hours=2)
 LOOK_AHEAD_DAYS = 730
+# What Ticketmaster says of a listing that does not take place.
+OFF = ("cancelled", "canceled", "postponed")
 SUPPORTS_MAX = 20
 SHOWS_PER_BATCH = 20
 
@@ -193,6 +195,7 @@ async def _write_shows(connection: Connection, artist: dict[str, Any], shows: Se
             # Put off without a new date: nobody can vote for a day that is none.
             if event.id in known and known[event.id]["status"] == "upcoming":
                 outcomes.append(await _cancel(connection, known[event.id]))
+                await _keep_identities(connection, [event], known[event.id]["id"])
             continue
         try:
             async with savepoint(connection):
@@ -211,6 +214,11 @@ async def _write_show(
     ours = next((known[one.id] for one in listings if one.id in known), None)
     if ours is None and event.is_cancelled:
         return (0, "unchanged", "cancelled before it was known")
+    if ours is not None and ours["status"] in ("live", "finished"):
+        await _keep_identities(connection, listings, ours["id"])
+        if event.date > ours["local_date"]:
+            return (0, "refused", f"{ours['slug']} is {ours['status']} here and listed for {event.date}: look at it")
+        return (0, "unchanged", ours["slug"])
     headliner, supports = await _bill(connection, artist, event)
     venue = await ensure_venue(connection, event.venue)
     if ours is None:
@@ -229,12 +237,16 @@ async def _write_show(
     show_id: int = await identities.find_show_id(connection, slug=slug)
     if outcome == "added":
         await identities.put_show_origin(connection, show_id=show_id, service=ticketmaster.SERVICE)
+    await _keep_identities(connection, listings, show_id)
+    return (0, outcome, slug)
+
+
+async def _keep_identities(connection: Connection, listings: Sequence[Event], show_id: int) -> None:
     for listing in listings:
         await identities.put_show_identity(
             connection, service=ticketmaster.SERVICE, external_id=listing.id, show_id=show_id, url=listing.url,
             version=listing.dates.status.code, confidence=1.0, evidence="listed there",
         )  # fmt: skip
-    return (0, outcome, slug)
 
 
 async def _bill(connection: Connection, artist: dict[str, Any], event: Event) -> tuple[Any, list[str]]:
@@ -278,10 +290,12 @@ async def _same_evening(connection: Connection, artist_id: int, venue_id: int, e
 
 
 def _status(event: Event, ours: Any) -> Any:
-    """Cancelled there is cancelled here; back on there is back on here. What is under way or over stays so."""
-    if ours is not None and ours["status"] in ("live", "finished"):
-        return None
-    return "cancelled" if event.is_cancelled else "upcoming"
+    """Cancelled there is cancelled here, and back on there is back on here; what staff here cancelled stays so. None: as it is."""
+    if event.is_cancelled:
+        return "cancelled"
+    if ours is not None and ours["status"] == "cancelled" and ours.get("version") in OFF:
+        return "upcoming"
+    return None
 
 
 def _window(event: Event, venue: Any, ours: Any) -> dict[str, Any]:

@@ -368,6 +368,15 @@ async def test_a_setlist_that_changed_is_not_answered_from_the_cache(
     assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0002"  # type: ignore[union-attr]
 
 
+async def test_a_key_goes_nowhere_else(providers: Providers, outside: stand_in.Providers) -> None:
+    """A redirect is not followed by who carries a key."""
+    outside.setlistfm.fail(status=301, headers={"Location": f"{outside.url}/rest/1.0/search/countries"})
+    assert providers.setlistfm is not None
+    with pytest.raises(ProviderError, match="refused the question with 301"):
+        await providers.setlistfm.search_artists("Silver")
+    assert outside.setlistfm.paths() == ["/rest/1.0/search/artists"]
+
+
 async def test_no_key_is_kept(providers: Providers, sql: Any, outside: stand_in.Providers) -> None:
     """What is remembered of questions and answers holds no key."""
     assert providers.ticketmaster is not None

@@ -390,3 +390,22 @@ async def test_shows_wait_for_votes_holding_nothing(
     await eyes.close()
     hours = await sql.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
     assert {row["hour"] for row in hours} == {19}
+
+
+async def test_what_staff_decided_and_what_is_over_stays(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """A show that staff cancelled is not put back on; one that is over is not moved, but told about."""
+    artist_id = await bring_in(database, providers, sql, outside.world.artists[0].name)
+    first, second, third = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
+    await sql.execute("update shows set status = 'cancelled' where id = $1", first)
+    await sql.execute("update shows set status = 'finished' where id = any($1)", [second, third])
+    before = await sql.fetch("select id, local_date, starts_at, closes_at, status from shows order by id")
+    moved = [event for event in outside.world.events if event.date == outside.world.today + dt.timedelta(days=23)]
+    for event in moved:
+        event.date = outside.world.today + dt.timedelta(days=60)
+    await again(database, providers, artist_id, sql)
+    assert await sql.fetch("select id, local_date, starts_at, closes_at, status from shows order by id") == before
+    told = await sql.fetch("select message from import_log where outcome = 'refused'")
+    assert len(told) == 1
+    assert f"is finished here and listed for {moved[0].date}: look at it" in told[0]["message"]

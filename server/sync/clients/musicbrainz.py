@@ -109,7 +109,9 @@ class MusicBrainzClient:
 @asynccontextmanager
 async def open_musicbrainz(link: Link) -> AsyncIterator[MusicBrainzClient]:
     """A client for as long as it is needed; they ask for a contact (https://musicbrainz.org/doc/MusicBrainz_API)."""
-    async with open_provider(SERVICE, QUOTA, link, headers={"Accept": "application/json"}) as provider:
+    async with open_provider(
+        SERVICE, QUOTA, link, headers={"Accept": "application/json"}, follows_redirects=True
+    ) as provider:
         yield MusicBrainzClient(provider)
 
 

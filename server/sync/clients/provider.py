@@ -406,8 +406,12 @@ async def open_provider(
     auth: httpx.Auth | None = None,
     explain: Explain = lambda _: None,
     secrets: Sequence[str] = (),
+    follows_redirects: bool = False,
 ) -> AsyncIterator[Provider]:
-    """A provider for as long as its client is needed."""
+    """A provider for as long as its client is needed.
+
+    Takes: follows_redirects, for one without a key, which would go along
+    """
     # A contact may hold what no header may; what is left still says who asks.
     agent = f"mysetlist/{version('mysetlist')} ( {link.contact} )".encode("ascii", "ignore").decode()
     named = {"User-Agent": "".join(char for char in agent if char.isprintable())}
@@ -417,7 +421,7 @@ async def open_provider(
         params=params,
         auth=auth,
         timeout=REQUEST_TIMEOUT_S,
-        follow_redirects=True,
+        follow_redirects=follows_redirects,
     ) as http:
         gate = Gate(service, link.quota or quota, link.ask, link.clock, is_urgent=link.is_urgent)
         yield Provider(http, link.database, gate, link.clock, explain=explain, secrets=secrets)
