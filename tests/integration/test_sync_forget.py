@@ -127,23 +127,27 @@ async def test_what_a_provider_told_goes_and_what_people_made_theirs_stays(
 async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
     database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
 ) -> None:
-    """Shows go with the sets predicted for them, unless somebody changed those; a show that was there before Ticketmaster
-    listed it loses its link alone, and a venue that somebody reviewed stays.
+    """Shows go with the sets predicted for them, unless somebody changed those, voted once, wished for a song or has a ticket; a
+    show that was there before Ticketmaster listed it loses its link alone, and a venue that somebody reviewed stays.
     """
-    await bring_in(database, providers, sql, outside.world.artists[0].name)
-    edited, own, reviewed = sorted(await ids(sql, "select id from shows"))
+    for artist in outside.world.artists[:2]:
+        await bring_in(database, providers, sql, artist.name)
+    edited, own, withdrawn, wished, ticketed, *others = sorted(await ids(sql, "select id from shows"))
     await sql.execute(
         "delete from setlist_songs where id = (select min(id) from setlist_songs where show_id = $1)", edited
     )
     await sql.execute("update shows set origin = null where id = $1", own)
     fan = await sql.fetchval("insert into users default values returning id")
-    venue = await sql.fetchval("select venue_id from shows where id = $1", reviewed)
+    await sql.execute(WITHDRAWN, withdrawn, fan)
+    await sql.execute("insert into song_suggestions (show_id, user_id, title) values ($1, $2, 'Encore')", wished, fan)
+    await sql.execute("insert into ticket_codes (show_id, code_hash) values ($1, sha256('a'))", ticketed)
+    venue = await sql.fetchval("select venue_id from shows where id = $1", others[0])
     await sql.execute("insert into venue_reviews (venue_id, user_id, rating) values ($1, $2, 5)", venue, fan)
     gone = await forget(database, "ticketmaster")
-    assert (gone["shows"], gone["venues"]) == (1, 0)
-    assert await ids(sql, "select id from shows") == {edited, own}
+    assert gone["shows"] == len(others)
+    assert await ids(sql, "select id from shows") == {edited, own, withdrawn, wished, ticketed}
     assert await ids(sql, "select id from venues") >= {venue}
     gone = await forget(database, "setlistfm")
-    assert gone["predicted"] == 1
-    assert await ids(sql, "select show_id from setlists") == {edited}
+    assert gone["predicted"] == 3
+    assert await ids(sql, "select show_id from setlists") == {edited, withdrawn}
     assert await sql.fetch("select * from miscounts()") == []

@@ -154,14 +154,15 @@ async def test_a_doubtful_match_waits_for_a_person(
     name = outside.world.artists[3].name
     artist_id = await theatre.sql.fetchval("insert into artists (slug, name) values ('doubt', $1) returning id", name)
     async with desk_of(supplied, theatre) as desk:
-        for _ in range(2):
+
+        async def look_again() -> None:
             await theatre.sql.execute("delete from external_cache")
             _, done = await desk.post(MANAGER, {"action": "run", "kind": "artist", "subject": str(artist_id)})
-            await until(
-                lambda run=done["run"]: theatre.sql.fetchval(
-                    "select status = 'succeeded' from sync_jobs where id = $1", run
-                )
-            )
+            is_done = "select status = 'succeeded' from sync_jobs where id = $1"
+            await until(lambda: theatre.sql.fetchval(is_done, done["run"]))
+
+        await look_again()
+        await look_again()
         _, state = await desk.get(MANAGER)
         (review,) = state["reviews"]
         assert (review["service"], review["kind"], review["our_id"], review["name"]) == (
@@ -179,6 +180,12 @@ async def test_a_doubtful_match_waits_for_a_person(
         )
         assert tuple(row) == (outside.world.artists[3].attraction_id, 1.0, "decided by a person")
         assert (await desk.get(MANAGER))[1]["reviews"] == []
+        # What a person decided is as good as any other link: it is confirmed when the artist is looked up again.
+        await theatre.sql.execute("update artist_identities set checked_at = now() - interval '40 days'")
+        await look_again()
+        assert await theatre.sql.fetchval(
+            "select checked_at > now() - interval '1 hour' from artist_identities where service = 'ticketmaster'"
+        )
 
 
 async def test_diagnostics_tell_how_providers_do(supplied: Node, outside: stand_in.Providers, theatre: Theatre) -> None:
