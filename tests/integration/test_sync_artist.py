@@ -273,6 +273,26 @@ async def test_a_wait_that_the_provider_names_is_kept(
     assert 6.5 < waits[0] <= 7.0
 
 
+async def test_a_turn_that_is_missed_is_not_used(
+    musicbrainz: MusicBrainz, database: Database, valkey: Connection
+) -> None:
+    """Whoever wakes up late would come too close to the next; another turn is taken."""
+    clock = FakeClock()
+    late_s = iter([1.0, 0.04])
+
+    async def sleep(seconds: float) -> None:
+        clock.advance(seconds + next(late_s))
+
+    async with httpx.AsyncClient(base_url=musicbrainz.url) as http:
+        gate = Gate("musicbrainz", Quota(1, 10.0), valkey.ask, clock)
+        client = MusicBrainzClient(Provider(http, database, gate, clock, sleep=sleep))
+        for mbid in (RADIOHEAD, OTHER):
+            await client.fetch_artist(mbid)
+    assert next(late_s, None) is None
+    assert (await gate.fetch_state()).day_count == 3
+    assert len(musicbrainz.asked) == 2
+
+
 async def test_they_are_told_who_asks_and_no_address_is_logged(
     musicbrainz: MusicBrainz, link: Link, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

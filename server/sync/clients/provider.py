@@ -41,6 +41,8 @@ REQUEST_TIMEOUT_S = 10.0
 RETRY_AFTER_S_MAX = 15.0
 # Asked too much, and not told how long to wait: setlist.fm is content after 2 s.
 BUSY_S = 2.0
+LATE_S_MAX = 0.05
+SHUT_S_MIN = 0.05
 # A key that is refused will be refused again; somebody has to do something first.
 KEY_REFUSED_S = 600.0
 # An endpoint that was withdrawn from this app is looked at again after a month: access can be given back.
@@ -223,12 +225,15 @@ class Provider:
                 if shut.wait_s > RETRY_AFTER_S_MAX:
                     PROVIDER_REQUESTS.labels(self.service, "not_asked").inc()
                     raise ProviderError(self.service, f"not asked: {shut}", retry_after_s=shut.wait_s) from None
-                wait_s = shut.wait_s
-            else:
-                if wait_s > 0:
-                    await self._sleep(wait_s)
+                await self._sleep(max(shut.wait_s, SHUT_S_MIN))
+                continue
+            if wait_s <= 0:
                 return
-            await self._sleep(max(wait_s, 0.05))
+            turn_s = self._clock.monotonic_s() + wait_s
+            await self._sleep(wait_s)
+            # Whoever comes late comes too close to the next: the turn is over, and another one is taken.
+            if self._clock.monotonic_s() - turn_s <= LATE_S_MAX:
+                return
 
     async def _attempt(
         self, path: str, params: Mapping[str, str], into: type[Result], *, etag: str, timeout_s: float
