@@ -47,7 +47,7 @@ class Alerts:
             if is_well:
                 log.info("service.well_again", service=row["service"])
             else:
-                log.error("service.in_trouble", service=row["service"], status=row["status"], detail=row["detail"])
+                log.warning("service.in_trouble", service=row["service"], status=row["status"], detail=row["detail"])
             if self._webhook_url is not None:
                 await self._post({**row, "since": iso(row["since"])})
 

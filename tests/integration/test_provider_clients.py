@@ -270,6 +270,18 @@ async def test_a_secret_that_is_refused_is_one_line(providers: Providers, outsid
 # ── all
 
 
+async def test_too_many_is_waited_for_when_nobody_says_how_long(
+    providers: Providers, outside: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """setlist.fm's gateway names no wait: a short one does, for all nodes; it is no failure of theirs."""
+    monkeypatch.setattr(provider, "BUSY_S", 0.05)
+    assert providers.setlistfm is not None
+    outside.setlistfm.fail(3, status=429, body=b'{"message": "Too Many Requests"}')
+    assert await providers.setlistfm.search_artists("Silver") != ()
+    assert [asked.status for asked in outside.setlistfm.asked] == [429, 429, 429, 200]
+    assert (await providers.setlistfm.provider.gate.fetch_state()).failures == 0
+
+
 async def test_schema_changes_do_no_harm(providers: Providers, outside: stand_in.Providers) -> None:
     """Fields that are new, and fields that are gone, are no trouble."""
     assert providers.setlistfm is not None

@@ -51,7 +51,13 @@ class NodeProcess:
         self._flags = flags
         self._port = 0
         self.environ = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
-        self.environ |= {"MYSETLIST_SECRET": SECRET, "MYSETLIST_LOG_FORMAT": "json", **environ}
+        self.environ |= {
+            "MYSETLIST_SECRET": SECRET,
+            "MYSETLIST_LOG_FORMAT": "json",
+            # No test asks the real ones.
+            "MUSICBRAINZ_API_URL": "http://127.0.0.1:9",
+            **environ,
+        }
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod

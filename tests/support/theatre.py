@@ -140,6 +140,7 @@ def settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
         "database_url": database_url,
         "redis_url": redis_url,
         "port": 0,
+        "musicbrainz_api_url": "http://127.0.0.1:9",  # no test asks the real ones
     }
     return Settings(**(given | changes))
 

@@ -311,7 +311,7 @@ class Provider:
             open_s = await self.gate.fail(trouble.reason)
             if open_s:
                 PROVIDER_CIRCUIT.labels(self.service).set(1)
-                log.error("provider.circuit_opened", service=self.service, open_s=open_s, reason=trouble.reason)
+                log.warning("provider.circuit_opened", service=self.service, open_s=open_s, reason=trouble.reason)
             raise _Busy(trouble.reason)
         wait_s = KEY_REFUSED_S if trouble.kind == "key" else trouble.wait_s or BUSY_S
         await self.gate.shut(trouble.reason, wait_s)
