@@ -130,6 +130,10 @@ class Hub:
             channel.subscribers.add(subscriber)
             subscriber.channels.add(name)
             SUBSCRIPTIONS.inc()
+        if channel.is_changed and isinstance(channel.state, ActivityState) and subscriber not in channel.behind:
+            # Its next push says what came since the last one, which this state has already: this one gets the whole.
+            channel.behind.add(subscriber)
+            subscriber.behind_count += 1
         return channel.state
 
     def leave(self, subscriber: Subscriber, name: str) -> None:
@@ -325,6 +329,7 @@ class Hub:
             for change in channel.backlog:
                 change(state)
             channel.backlog = []
+            state.change()  # whoever joins is given these with the state, and not once more with the next push
             asyncio.get_running_loop().call_later(UNWATCHED_S, self._forget_unwatched, channel)
         loading.set_result(state)
 

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from server.protocol.embargo import OPEN, Embargo
+from server.protocol.positions import SEQ_BITS, SEQ_MAX
 
 Counts = Sequence[tuple[int, int, int]]
 
@@ -156,7 +157,8 @@ class AttendanceState:
     """Who goes to a show, by its shard's log, and how many watch it, by the clock of presence.
 
     Two sources on one scale of positions: what is older than the last word of its own source is dropped, and the
-    channel's position grows with either.
+    channel's position grows with either. Every node hears them in an order of its own, so the last bits of a position
+    are made of the counts: whoever comes from another node with the same position has seen the same.
     """
 
     __slots__ = ("_going", "_going_at", "_watching", "_watching_at", "at", "embargo")
@@ -164,7 +166,7 @@ class AttendanceState:
     def __init__(self, going_at: int, going: int, watching_at: int, watching: int) -> None:
         self._going_at, self._going = going_at, going
         self._watching_at, self._watching = watching_at, watching
-        self.at = max(going_at, watching_at)
+        self.at = self._position_after(max(going_at, watching_at))
         self.embargo = OPEN
 
     def apply_going(self, at: int, going: int) -> bool:
@@ -187,13 +189,19 @@ class AttendanceState:
         """Takes over both."""
         is_other_going = self.apply_going(newer._going_at, newer._going)
         is_other_watching = self.apply_watching(newer._watching_at, newer._watching)
-        self.at = max(self.at, newer.at)
+        if newer.at > self.at:
+            self.at = self._position_after(newer.at)
         return is_other_going or is_other_watching
 
     def _move(self, at: int, *, is_new: bool) -> bool:
         # What is new must come after what was shown, though its own source may be a little behind the other one.
-        self.at = max(self.at + 1, at) if is_new else self.at
+        if is_new:
+            self.at = self._position_after(max(self.at, at))
         return is_new
+
+    def _position_after(self, at: int) -> int:
+        # Counts that two nodes show in the same millisecond differ by a few, which never come to the same bits.
+        return ((at >> SEQ_BITS) + 1) << SEQ_BITS | (31 * self._going + self._watching) & SEQ_MAX
 
     def whole_fields(self) -> bytes:
         """The fields `"going":n,"watching":n`."""

@@ -204,10 +204,11 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
             yield
 
 
-async def connect(url: str, *, is_unhurried: bool = False) -> Any:
+async def connect(url: str, *, name: str = "mysetlist", is_unhurried: bool = False) -> Any:
     """A connection of one's own, for LISTEN, leases and long work: never from the pool.
 
-    Takes:  is_unhurried: a statement may take as long as it does; the server ends it when nobody waits for it any more
+    Takes:  name, for pg_stat_activity
+            is_unhurried: a statement may take as long as it does; the server ends it when nobody waits for it any more
     Gives:  asyncpg.Connection
     Raises: StoreUnavailable
     """
@@ -217,7 +218,7 @@ async def connect(url: str, *, is_unhurried: bool = False) -> Any:
             url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=None if is_unhurried else COMMAND_TIMEOUT_S,
-            server_settings=_SERVER_SETTINGS | patience,
+            server_settings=_SERVER_SETTINGS | patience | {"application_name": name},
         )
 
 

@@ -9,6 +9,9 @@ from typing import Any
 from server.errors import StoreUnavailable
 from server.store.database import connect, translated
 
+# What PostgreSQL calls the connection, pg_stat_activity.application_name.
+LISTENER = "mysetlist listener"
+
 # Called with a notification's payload.
 Handle = Callable[[str], None]
 
@@ -31,7 +34,7 @@ class Listening:
 
         Raises: StoreUnavailable
         """
-        listening = cls(await connect(url))
+        listening = cls(await connect(url, name=LISTENER))
         try:
             with translated():
                 for channel, handle in handlers.items():

@@ -107,13 +107,7 @@ async def cast_randomly(rng: random.Random, fans: list[Talker], show: Show, coun
 
 async def cut_listener(theatre: Theatre) -> None:
     """Terminates the backend that listens."""
-    # What a backend ran last gives it away: it listened, or compared positions since.
-    cut = await theatre.sql.fetchval(
-        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-        " where datname = current_database() and pid <> pg_backend_pid()"
-        " and (query ilike 'listen %' or query ilike '%select id, position, revision from shows%')"
-    )
-    assert cut == 1
+    assert await theatre.cut_listeners() == 1
 
 
 def through_the_page(stream: list[Message]) -> list[list[int]]:

@@ -290,12 +290,7 @@ class World:
                 self.is_hidden = step.results != "live"
                 await sql.execute("update shows set results = $1::text::results_visibility where id = 7", step.results)
             case Cut():
-                # What a backend ran last gives it away: it listened, or compared positions since.
-                await sql.execute(
-                    "select pg_terminate_backend(pid) from pg_stat_activity"
-                    " where datname = current_database() and pid <> pg_backend_pid()"
-                    " and (query ilike 'listen %' or query ilike '%select id, position, revision from shows%')"
-                )
+                await self.theatre.cut_listeners()
                 for said in step.meanwhile:
                     await self._do(said)
 

@@ -14,6 +14,7 @@ import asyncpg
 from server.app import Node
 from server.people.sessions import mint_token
 from server.settings import Settings
+from server.store.listening import LISTENER
 
 SECRET = "a secret of tests, and long enough"
 HOUR_S = 3600.0
@@ -105,6 +106,15 @@ class Theatre:
         """A new user's token."""
         (user_id,) = await self.users(1)
         return mint_token(SECRET, user_id, "user")
+
+    async def cut_listeners(self) -> int:
+        """Ends the listening connections of all nodes; gives how many there were."""
+        cut: int = await self.sql.fetchval(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            " where datname = current_database() and application_name = $1",
+            LISTENER,
+        )
+        return cut
 
     async def last_partition(self) -> str:
         """The latest month of the history."""

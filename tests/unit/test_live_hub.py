@@ -16,7 +16,7 @@ from server.live import pusher as pusher_module
 from server.live.channel import Subscriber
 from server.live.hub import UNWATCHED_S, Hub
 from server.live.pusher import BUFFER_BYTES_MAX, PUSH_INTERVAL_S
-from server.live.states import DocumentState, State, TallyState
+from server.live.states import ActivityState, DocumentState, State, TallyState
 from server.protocol.embargo import Audience, Embargo
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport
@@ -92,6 +92,10 @@ class Rig:
         """New counts of show 7."""
         self.hub.publish_tally(7, at, sum(up + down for _, up, down in counts), counts)
 
+    def happen(self, at: int, previous_at: int) -> None:
+        """The next event, which says no more than its position."""
+        self.hub.publish_activity((at, b"%d" % at), previous_at)
+
 
 @pytest.fixture
 async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
@@ -100,6 +104,7 @@ async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     monkeypatch.setattr(asyncio.get_running_loop(), "call_later", rig.call_later)
     rig.states["votes", 7] = TallyState(100, 0, [(1, 0, 0), (2, 0, 0)])
     rig.states["status", 7] = DocumentState(50, b'{"voting":"open"}')
+    rig.states["activity", 0] = ActivityState(10, [(10, b"10")])
     running = asyncio.create_task(rig.hub.pusher.run())
     yield rig
     running.cancel()
@@ -133,6 +138,43 @@ async def test_what_comes_while_joining_is_not_missed(rig: Rig) -> None:
     state = rig.hub.join(watcher, "votes:7")
     assert state is not None
     assert (state.at, json.loads(state.whole())["tally"]) == (101, [[1, 5, 0], [2, 0, 0]])
+
+
+async def test_an_event_that_comes_while_joining_is_told_once(rig: Rig) -> None:
+    """It is in the state, so the first push has only what came after it."""
+    rig.gate.clear()
+    asking = asyncio.create_task(rig.hub.prepare(["activity"], {}))
+    await rig.settle()
+    rig.happen(11, 10)
+    rig.gate.set()
+    await asking
+    watcher = Watcher()
+    state = rig.hub.join(watcher, "activity")
+    assert state is not None
+    assert json.loads(state.whole()) == {"events": [10, 11]}
+    rig.happen(12, 11)
+    await rig.settle()
+    assert watcher.pushes() == [{"ch": "activity", "at": 12, "events": [12]}]
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_who_joins_before_a_push_is_not_told_events_twice(rig: Rig, *, again: bool) -> None:
+    """What waits to be pushed is in the state they are given: they get all of it next, those who were there the new."""
+    there, watcher = Watcher(), Watcher()
+    await rig.watch(there, "activity")
+    if again:
+        await rig.watch(watcher, "activity")
+    rig.happen(11, 10)
+    await rig.settle()
+    watcher.wire.frames.clear()
+    rig.happen(12, 11)
+    state = await rig.watch(watcher, "activity")
+    assert json.loads(state.whole()) == {"events": [10, 11, 12]}
+    rig.happen(13, 12)
+    await rig.pass_time(PUSH_INTERVAL_S)
+    assert watcher.pushes() == [{"ch": "activity", "at": 13, "events": [10, 11, 12, 13], "gap": True}]
+    assert [push["events"] for push in there.pushes()] == [[11], [12, 13]]
+    assert watcher.behind_count == 0
 
 
 async def test_an_older_change_is_dropped_after_joining(rig: Rig) -> None:

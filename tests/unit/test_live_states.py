@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.live.states import DocumentState, TallyState
+from server.live.states import AttendanceState, DocumentState, TallyState
+from server.protocol.positions import SEQ_MAX
 
 
 def fields(data: bytes) -> Any:
@@ -51,6 +52,35 @@ def test_replacing_takes_songs_away() -> None:
     assert fields(state.change()) == {"tally": [], "total": 1}
     assert not state.replace(10, 5, [])
     assert not state.replace(12, 1, [(101, 1, 0)])
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.integers(-16, 16), st.integers(-16, 16))
+def test_nodes_that_show_other_attendance_are_at_other_positions(
+    going: int, watching: int, more_going: int, more_watching: int
+) -> None:
+    """Else whoever changes from one to the other at an equal position is told nothing, and keeps what is wrong."""
+    one = AttendanceState(3 << 10, going, 4 << 10, watching)
+    other = AttendanceState(3 << 10, going + more_going, 4 << 10, 0)
+    other.apply_watching(4 << 10, watching + more_watching)
+    assert (one.at & SEQ_MAX == other.at & SEQ_MAX) == (one.whole() == other.whole())
+
+
+def test_attendance_moves_on_with_everything_new() -> None:
+    """Past what was shown and past what its source says, whichever is later; what is not new moves nothing."""
+    state = AttendanceState(3 << 10, 0, 4 << 10, 0)
+    positions = [state.at]
+    for change, at, count in (
+        (state.apply_going, 9 << 10 | 700, 1),
+        (state.apply_watching, 6 << 10, 1),
+        (state.apply_watching, 6 << 10, 2),
+    ):
+        assert change(at, count)
+        positions.append(state.at)
+        assert state.at >= at
+    assert positions == sorted(set(positions))
+    assert not state.apply_watching(20 << 10, 2)
+    assert not state.apply_going(9 << 10, 5)
+    assert state.at == positions[-1]
 
 
 def test_a_document_is_always_whole() -> None:
