@@ -16,8 +16,6 @@ import msgspec
 
 from server.cache.connection import Command
 from server.cache.keys import gate_keys
-from server.clock import Clock
-from server.protocol.instants import from_ms
 
 # So many failures in a row open a circuit; it stays open for OPEN_S, doubled with every failure after.
 FAILURES_MAX = 5
@@ -73,16 +71,15 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate:
-    """The gate of one service.
+    """The gate of one service. Every time is Valkey's, so that nodes whose clocks differ count the same day.
 
     Takes: ask, a Connection's; is_urgent: a person is waiting, so the whole day's budget may be used
     """
 
-    def __init__(self, service: str, quota: Quota, ask: Ask, clock: Clock, *, is_urgent: bool = False) -> None:
+    def __init__(self, service: str, quota: Quota, ask: Ask, *, is_urgent: bool = False) -> None:
         self.service = service
         self.quota = quota
         self._ask = ask
-        self._clock = clock
         self.is_urgent = is_urgent
 
     async def enter(self) -> float:
@@ -93,14 +90,16 @@ class Gate:
                 CacheUnavailable: nobody can count now, so nobody may ask
         """
         quota = self.quota
+        now = await self._now()
         answer, wait_ms, *more = await self._run(
+            str(now.date()),
             "enter",
             quota.count_max,
             _ms(quota.period_s),
             _ms(quota.pace_s),
             _ms(WAIT_S_MAX),
             quota.day_max or 0,
-            self._allowed_today(),
+            self._allowed_by(now),
             _ms(TRYING_S),
         )
         if answer == b"go":
@@ -109,14 +108,14 @@ class Gate:
             raise GateShut(more[0].decode(), wait_ms / 1000)
         if answer == b"full":
             raise GateShut("too many are waiting to ask it", wait_ms / 1000)
-        raise GateShut("it was asked as often as it may be by now", self._until_more_s())
+        raise GateShut("it was asked as often as it may be by now", self._until_more_s(now))
 
     async def succeed(self) -> None:
         """An answer came: the circuit closes.
 
         Raises: CacheUnavailable
         """
-        await self._run("leave", "ok", FAILURES_MAX, 0, 0, "")
+        await self._run("", "leave", "ok", FAILURES_MAX, 0, 0, "")
 
     async def fail(self, reason: str) -> float:
         """No answer that can be used.
@@ -125,7 +124,7 @@ class Gate:
         Raises: CacheUnavailable
         """
         reply = await self._run(
-            "leave", "failed", FAILURES_MAX, _ms(OPEN_S), _ms(OPEN_S_MAX), reason[:REASON_CHARS_MAX]
+            "", "leave", "failed", FAILURES_MAX, _ms(OPEN_S), _ms(OPEN_S_MAX), reason[:REASON_CHARS_MAX]
         )
         return float(reply[1]) / 1000
 
@@ -134,7 +133,7 @@ class Gate:
 
         Raises: CacheUnavailable
         """
-        await self._run("leave", "shut", FAILURES_MAX, _ms(for_s), 0, reason[:REASON_CHARS_MAX])
+        await self._run("", "leave", "shut", FAILURES_MAX, _ms(for_s), 0, reason[:REASON_CHARS_MAX])
 
     async def reopen(self) -> None:
         """Forgets that it was shut, and why.
@@ -148,10 +147,11 @@ class Gate:
 
         Raises: CacheUnavailable
         """
-        state_key, _, day_key = self._keys()
-        kept, day_count, now = await self._ask([("HGETALL", state_key), ("GET", day_key), ("TIME",)])
+        now = await self._now()
+        state_key, _, day_key = gate_keys(self.service, str(now.date()))
+        kept, day_count = await self._ask([("HGETALL", state_key), ("GET", day_key)])
         fields = dict(zip(kept[::2], kept[1::2], strict=True))
-        now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+        now_ms = int(now.timestamp() * 1000)
         open_until_ms = int(fields.get(b"open_until_ms", 0))
         circuit: Circuit = "closed" if not open_until_ms else "open" if open_until_ms > now_ms else "half-open"
         count = int(day_count or 0)
@@ -166,31 +166,32 @@ class Gate:
             day_left=None if day_max is None else max(0, day_max - count),
         )
 
-    async def _run(self, *arguments: str | int) -> list[Any]:
-        (reply,) = await self._ask([("EVAL", _SCRIPT, 3, *self._keys(), *arguments)])
+    async def _run(self, day: str, *arguments: str | int) -> list[Any]:
+        (reply,) = await self._ask([("EVAL", _SCRIPT, 3, *gate_keys(self.service, day), *arguments)])
         return list(reply)
 
-    def _keys(self) -> tuple[str, str, str]:
-        return gate_keys(self.service, str(from_ms(self._clock.now_ms()).date()))
+    async def _now(self) -> dt.datetime:
+        ((seconds, microseconds),) = await self._ask([("TIME",)])
+        return dt.datetime.fromtimestamp(int(seconds), dt.UTC).replace(microsecond=int(microseconds))
 
-    def _allowed_today(self) -> int:
+    def _allowed_by(self, now: dt.datetime) -> int:
         """How many questions there may have been by now: what is not urgent is spread over the day."""
         day_max = self.quota.day_max or 0
         if self.is_urgent:
             return day_max
-        share = min(1.0, self._day_elapsed_s() / DAY_S + AHEAD_SHARE) * (1 - URGENT_SHARE)
+        share = min(1.0, _day_elapsed_s(now) / DAY_S + AHEAD_SHARE) * (1 - URGENT_SHARE)
         return int(day_max * share)
 
-    def _until_more_s(self) -> float:
+    def _until_more_s(self, now: dt.datetime) -> float:
         """Until another question is allowed: at midnight, or when the day has gone on by one question's share."""
-        until_midnight_s = DAY_S - self._day_elapsed_s()
+        until_midnight_s = DAY_S - _day_elapsed_s(now)
         if self.is_urgent or self.quota.day_max is None:
             return until_midnight_s
         return min(until_midnight_s, DAY_S / (self.quota.day_max * (1 - URGENT_SHARE)) + 1)
 
-    def _day_elapsed_s(self) -> float:
-        now = from_ms(self._clock.now_ms())
-        return (now - dt.datetime.combine(now.date(), dt.time(), dt.UTC)).total_seconds()
+
+def _day_elapsed_s(now: dt.datetime) -> float:
+    return (now - dt.datetime.combine(now.date(), dt.time(), dt.UTC)).total_seconds()
 
 
 def _ms(seconds: float) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from server.cache.connection import Connection
+from server.cache.connection import Command, Connection
 from server.cache.gates import FAILURES_MAX, OPEN_S, OPEN_S_MAX, Gate, GateShut, Quota
 from server.errors import CacheUnavailable
 from tests.support.clock import FakeClock
@@ -41,7 +42,7 @@ async def past(valkey: Connection, field: str) -> None:
 async def test_turns_are_given_in_order_and_no_window_is_ever_overrun(valkey: Connection, second: Connection) -> None:
     """Two nodes in a crowd: never more than count_max turns in a period, none closer than the pace, none lost."""
     quota = Quota(count_max=3, period_s=2.0, pace_s=0.1)
-    gates = [Gate("setlistfm", quota, node.ask, FakeClock()) for node in (valkey, second)]
+    gates = [Gate("setlistfm", quota, node.ask) for node in (valkey, second)]
     (began, micros) = map(int, (await valkey.ask([("TIME",)]))[0])
     waits = await asyncio.gather(*(gates[number % 2].enter() for number in range(12)))
     took_s = (await valkey.ask([("TIME",)]))[0]
@@ -57,7 +58,7 @@ async def test_turns_are_given_in_order_and_no_window_is_ever_overrun(valkey: Co
 
 async def test_a_turn_far_away_is_not_taken(valkey: Connection) -> None:
     """Whoever would wait longer than a minute is told, and takes nobody's place."""
-    gate = Gate("setlistfm", Quota(count_max=1, period_s=50.0), valkey.ask, FakeClock())
+    gate = Gate("setlistfm", Quota(count_max=1, period_s=50.0), valkey.ask)
     assert await gate.enter() == 0
     assert 49 < await gate.enter() <= 50
     for _ in range(2):
@@ -70,9 +71,18 @@ async def test_a_turn_far_away_is_not_taken(valkey: Connection) -> None:
 async def test_a_day_has_a_budget_that_lasts_all_day(valkey: Connection) -> None:
     """What can wait gets its share of the hours that have passed; a person gets what is left; midnight begins anew."""
     clock = FakeClock(now_ms=MIDNIGHT_MS)
+
+    async def ask(commands: Sequence[Command]) -> list[Any]:
+        """With the time of day that the test wants, in place of Valkey's."""
+        answers = await valkey.ask(commands)
+        return [
+            [clock.now_ms() // 1000, 0] if sent == ("TIME",) else got
+            for sent, got in zip(commands, answers, strict=True)
+        ]
+
     quota = Quota(count_max=1_000, period_s=1.0, day_max=100)
-    patient = Gate("setlistfm", quota, valkey.ask, clock)
-    urgent = Gate("setlistfm", quota, valkey.ask, clock, is_urgent=True)
+    patient = Gate("setlistfm", quota, ask)
+    urgent = Gate("setlistfm", quota, ask, is_urgent=True)
 
     async def take(gate: Gate) -> int:
         count = (await gate.fetch_state()).day_count
@@ -102,7 +112,7 @@ async def test_a_provider_in_trouble_is_left_alone_and_then_tried_by_one(
     valkey: Connection, second: Connection
 ) -> None:
     """Failures in a row open the circuit for all nodes; after its time one tries; it closes, or stays open twice as long."""
-    here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask, FakeClock()) for node in (valkey, second))
+    here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask) for node in (valkey, second))
     for _ in range(FAILURES_MAX - 1):
         assert await here.fail("answered 500") == 0
     assert (await here.fetch_state()).circuit == "closed"
@@ -136,7 +146,7 @@ async def test_a_provider_in_trouble_is_left_alone_and_then_tried_by_one(
 
 async def test_whoever_tries_and_dies_is_followed_by_somebody_else(valkey: Connection, second: Connection) -> None:
     """One who was to try and is not heard of any more does not keep everybody out."""
-    here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask, FakeClock()) for node in (valkey, second))
+    here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask) for node in (valkey, second))
     await here.shut("asked us to wait", 60.0)
     await past(valkey, "open_until_ms")
     await here.enter()
@@ -148,4 +158,4 @@ async def test_nobody_asks_while_nobody_can_count() -> None:
     """Without Valkey the limits cannot be kept, so nothing is asked."""
     away = Connection("redis://127.0.0.1:9")
     with pytest.raises(CacheUnavailable):
-        await Gate("setlistfm", Quota(1, 1.0), away.ask, FakeClock()).enter()
+        await Gate("setlistfm", Quota(1, 1.0), away.ask).enter()

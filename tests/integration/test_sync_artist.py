@@ -258,7 +258,7 @@ async def test_a_wait_that_the_provider_names_is_kept(
         await valkey.ask([("DEL", "{gate:musicbrainz}:state")])
 
     async with httpx.AsyncClient(base_url=musicbrainz.url) as http:
-        gate = Gate("musicbrainz", Quota(1_000, 1.0), valkey.ask, clock)
+        gate = Gate("musicbrainz", Quota(1_000, 1.0), valkey.ask)
         provider = Provider(http, database, gate, clock, sleep=sleep)
 
         def said(value: str, date: str = "") -> float | None:
@@ -284,7 +284,7 @@ async def test_a_turn_that_is_missed_is_not_used(
         clock.advance(seconds + next(late_s))
 
     async with httpx.AsyncClient(base_url=musicbrainz.url) as http:
-        gate = Gate("musicbrainz", Quota(1, 10.0), valkey.ask, clock)
+        gate = Gate("musicbrainz", Quota(1, 10.0), valkey.ask)
         client = MusicBrainzClient(Provider(http, database, gate, clock, sleep=sleep))
         for mbid in (RADIOHEAD, OTHER):
             await client.fetch_artist(mbid)

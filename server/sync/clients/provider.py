@@ -428,5 +428,5 @@ async def open_provider(
         timeout=REQUEST_TIMEOUT_S,
         follow_redirects=follows_redirects,
     ) as http:
-        gate = Gate(service, link.quota or quota, link.ask, link.clock, is_urgent=link.is_urgent)
+        gate = Gate(service, link.quota or quota, link.ask, is_urgent=link.is_urgent)
         yield Provider(http, link.database, gate, link.clock, explain=explain, secrets=secrets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -98,8 +99,6 @@ class Service:
         answer = await handler(request)
         assert isinstance(answer, web.Response)
         if fault.change is not None:
-            import json
-
             assert isinstance(answer.body, bytes)
             return web.json_response(fault.change(json.loads(answer.body)))
         if fault.is_cut:

@@ -75,7 +75,6 @@ class Spotify(Service):
         limit = int(request.query.get("limit", "5"))
         words = set(request.query["q"].lower().replace('"', " ").replace(":", " ").split()) - {"artist", "track"}
         artists = [one for one in self.world.artists if words & set(one.name.lower().split())]
-        wanted = " ".join(words)
         artists.sort(key=lambda one: one.name.lower() not in request.query["q"].lower())
         if request.query["type"] == "artist":
             found = [self._artist_json(one) for one in artists[:limit]]
@@ -93,7 +92,6 @@ class Spotify(Service):
                         | {"name": f"{song.title} - Live At Wembley", "id": song.track_id[::-1]}
                     )
         found = tracks[:limit]
-        del wanted
         return web.json_response(
             {"tracks": {"items": found, "limit": limit, "offset": 0, "total": len(tracks), "next": None}}
         )
