@@ -60,8 +60,9 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
     h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
-    heading, bill, name, where, when, crowd, windowBox, foreseen, sources);
-  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element, suggest.element);
+    heading, bill, name, where, when, crowd, windowBox, foreseen);
+  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element, suggest.element,
+    sources);
   const element = h("div", { class: "page show" }, panel, content);
   let wasOpen = false;
 
