@@ -26,7 +26,7 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const follow = mark("Follow", onFollow);
   const crowdText = h("span");
   const followersText = h("span");
-  const crowd = h("div", { class: "crowd" }, going, crowdText, follow, followersText);
+  const crowd = h("div", { class: "crowd" }, h("div", {}, going, crowdText), h("div", {}, follow, followersText));
   const status = h("span", { class: "badge" });
   const windowText = h("p", { class: "window-text", tabindex: "-1" });
   const reason = h("p", { id: "reason", class: "reason" });
