@@ -54,6 +54,43 @@ async def test_everything_in_one_subscribe(watcher: Talker, show: Show) -> None:
     assert again[f"song:{show.first}"].keys() == {"at"}
 
 
+async def test_links_are_told_to_whoever_watches(watcher: Talker, theatre: Theatre) -> None:
+    """A show's page elsewhere, its artist's and what its sets were predicted from come, change and go with the sets."""
+    sql = theatre.sql
+    state = await watcher.watch("setlist:7")
+    assert state["setlist:7"]["state"]["sources"] == []
+
+    async def told(statement: str) -> list[tuple[str, str, str]]:
+        await sql.execute(statement)
+        push = await watcher.push("setlist:7")
+        assert push["at"] >= state["setlist:7"]["at"]
+        assert [setlist["name"] for setlist in push["setlists"]] == ["What we expect"]
+        return [(source["service"], source["about"], source["url"]) for source in push["sources"]]
+
+    artist = ("setlistfm", "artist", "https://a.example/1")
+    assert await told(
+        "insert into artist_identities (service, external_id, artist_id, url, confidence, evidence)"
+        " values ('setlistfm', 'a', 1, 'https://a.example/1', 1, 'linked')"
+    ) == [artist]
+    assert await told("insert into show_predictions (show_id, songs, basis) values (7, '{}', 5)") == [
+        ("setlistfm", "prediction", "https://a.example/1")
+    ]
+    assert await told("delete from show_predictions") == [artist]
+    tickets = await told(
+        "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
+        " values ('ticketmaster', 't', 7, 'https://t.example/1', 1, 'listed there')"
+    )
+    assert tickets == [artist, ("ticketmaster", "show", "https://t.example/1")]
+    assert await told("update artist_identities set url = 'https://a.example/2'") == [
+        ("setlistfm", "artist", "https://a.example/2"), tickets[1],
+    ]  # fmt: skip
+    assert await told("update show_identities set url = 'https://t.example/2'") == [
+        ("setlistfm", "artist", "https://a.example/2"), ("ticketmaster", "show", "https://t.example/2"),
+    ]  # fmt: skip
+    assert await told("delete from artist_identities") == [("ticketmaster", "show", "https://t.example/2")]
+    assert await told("delete from show_identities") == []
+
+
 async def test_a_song_moves_with_its_show_and_alone(fan: Talker, watcher: Talker, show: Show) -> None:
     """A push for its own counts, none for another song's; the position is the one `votes` has."""
     await watcher.watch(f"song:{show.first}", "votes:7")

@@ -366,6 +366,7 @@ CALLS: dict[str, tuple[str | None, str]] = {
             " select 'new', artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at from shows where id = 7"
         ),
     ),
+    "tell_of_artist_link": (OWNER, "delete from artist_identities where artist_id = 7"),
     "tell_of_followers": (OWNER, "update artist_stats set follower_count = 1000000 where artist_id = 7"),
     "review": (REQUEST_ROLE, "insert into venue_reviews (venue_id, user_id, rating) values (3999, 101, 3)"),
     "change_review": (STAFF, "update venue_reviews set status = 'rejected' where id = 101"),
