@@ -31,9 +31,10 @@ $(VENV): $(VENV)/.installed
 run: $(VENV)/.installed
 	$(BIN)/mysetlist serve --data-dir .data --demo --crowd 200
 
-# Each process has engines of its own; `python -m pytest` runs the same tests one after the other.
+# Each process has engines of its own, and waits for them and for time as much as it works: one more than there are cores.
+# `python -m pytest` runs the same tests one after the other.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
