@@ -368,28 +368,38 @@ async def test_another_id_is_another_artist(
 async def test_shows_wait_for_votes_holding_nothing(
     database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
-    """Who writes votes holds a shard first, and so does a sync: it waits there, before it has locked any show."""
+    """Who writes votes holds a shard first, and so does a sync: whichever of its shows' it waits for, it has locked none yet."""
     artist_id = await bring_in(database, providers, sql, outside.world.artists[0].name)
-    for event in outside.world.events:
-        event.time = dt.time(19)
     writer, eyes = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
-    async with writer.transaction():
-        await writer.execute("select from log_positions for update")
-        syncing = asyncio.create_task(again(database, providers, artist_id, sql))
-        await until(
-            lambda: eyes.fetchval(
-                "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
-                " and datname = current_database() and pid <> pg_backend_pid())"
+
+    async def hours_of_shows() -> set[int]:
+        rows = await eyes.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
+        return {row["hour"] for row in rows}
+
+    show_ids = [row["id"] for row in await sql.fetch("select id from shows")]
+    for hour, show_id in enumerate(show_ids, 17):
+        for event in outside.world.events:
+            event.time = dt.time(hour)
+        async with writer.transaction():
+            await writer.execute(
+                "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
             )
-        )
-        await writer.execute("set local lock_timeout = '1s'")
-        await writer.execute("select from shows for update")
-        await writer.execute("select from setlist_songs for update")
-    await syncing
+            syncing = asyncio.create_task(again(database, providers, artist_id, sql))
+            await until(
+                lambda: eyes.fetchval(
+                    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
+                    " and datname = current_database() and pid <> pg_backend_pid())"
+                )
+            )
+            # It is the shows that wait, not the setlists after them.
+            assert hour not in await hours_of_shows()
+            await writer.execute("set local lock_timeout = '1s'")
+            await writer.execute("select from shows for update")
+            await writer.execute("select from setlist_songs for update")
+        await syncing
+        assert await hours_of_shows() == {hour}
     await writer.close()
     await eyes.close()
-    hours = await sql.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
-    assert {row["hour"] for row in hours} == {19}
 
 
 async def test_what_staff_decided_and_what_is_over_stays(

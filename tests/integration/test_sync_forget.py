@@ -128,11 +128,14 @@ async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
     database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
 ) -> None:
     """Shows go with the sets predicted for them, unless somebody changed those, voted once, wished for a song or has a ticket; a
-    show that was there before Ticketmaster listed it loses its link alone, and a venue that somebody reviewed stays.
+    show that was there before Ticketmaster listed it loses its link alone; what was played and voted on stays, and a venue
+    that somebody reviewed.
     """
     for artist in outside.world.artists[:2]:
         await bring_in(database, providers, sql, artist.name)
     edited, own, withdrawn, wished, ticketed, *others = sorted(await ids(sql, "select id from shows"))
+    await sql.execute(ACTUAL, own)
+    await sql.execute(PLAYED, own)
     await sql.execute(
         "delete from setlist_songs where id = (select min(id) from setlist_songs where show_id = $1)", edited
     )
@@ -147,7 +150,13 @@ async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
     assert gone["shows"] == len(others)
     assert await ids(sql, "select id from shows") == {edited, own, withdrawn, wished, ticketed}
     assert await ids(sql, "select id from venues") >= {venue}
+    # Somebody votes on what was played, which is from there: it stays.
+    await sql.execute(
+        "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) select max(e.id), $2, $1, 'up', now()"
+        " from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1 and l.type = 'actual'", own, fan,
+    )  # fmt: skip
     gone = await forget(database, "setlistfm")
-    assert gone["predicted"] == 3
-    assert await ids(sql, "select show_id from setlists") == {edited, withdrawn}
+    assert (gone["predicted"], gone["played"]) == (2, 0)
+    assert await ids(sql, "select show_id from setlists") == {edited, own, withdrawn}
+    assert await sql.fetchval("select count(*) from votes") == 1
     assert await sql.fetch("select * from miscounts()") == []
