@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,6 +37,30 @@ async def again(database: Database, providers: Providers, artist_id: int, sql: A
         await scheduler_of(database, providers).finish()
     failed = await sql.fetch("select kind, error from sync_jobs where status not in ('succeeded', 'queued')")
     assert [tuple(row) for row in failed] == []
+
+
+@asynccontextmanager
+async def waiting_for_votes(database_url: str, show_id: int, work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    """While somebody writes votes of a show, work waits for them, and holds no show and no song meanwhile."""
+    writer, eyes = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    async with writer.transaction():
+        await writer.execute(
+            "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
+        )
+        working = asyncio.create_task(work)
+        await until(
+            lambda: eyes.fetchval(
+                "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
+                " and datname = current_database() and pid <> pg_backend_pid())"
+            )
+        )
+        await writer.execute("set local lock_timeout = '1s'")
+        await writer.execute("select from shows for update")
+        await writer.execute("select from setlist_songs for update")
+        yield
+    await working
+    await writer.close()
+    await eyes.close()
 
 
 async def shows(sql: Any) -> list[tuple[Any, ...]]:
@@ -365,41 +391,32 @@ async def test_another_id_is_another_artist(
     assert await sql.fetchval("select count(*) from identity_reviews") == 0
 
 
-async def test_shows_wait_for_votes_holding_nothing(
+async def test_shows_and_setlists_wait_for_votes_holding_nothing(
     database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
     """Who writes votes holds a shard first, and so does a sync: whichever of its shows' it waits for, it has locked none yet."""
     artist_id = await bring_in(database, providers, sql, outside.world.artists[0].name)
-    writer, eyes = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
 
     async def hours_of_shows() -> set[int]:
-        rows = await eyes.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
+        rows = await sql.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
         return {row["hour"] for row in rows}
 
-    show_ids = [row["id"] for row in await sql.fetch("select id from shows")]
-    for hour, show_id in enumerate(show_ids, 17):
+    for hour, show in enumerate(await sql.fetch("select id from shows"), 17):
         for event in outside.world.events:
             event.time = dt.time(hour)
-        async with writer.transaction():
-            await writer.execute(
-                "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
-            )
-            syncing = asyncio.create_task(again(database, providers, artist_id, sql))
-            await until(
-                lambda: eyes.fetchval(
-                    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
-                    " and datname = current_database() and pid <> pg_backend_pid())"
-                )
-            )
+        async with waiting_for_votes(database_url, show["id"], again(database, providers, artist_id, sql)):
             # It is the shows that wait, not the setlists after them.
             assert hour not in await hours_of_shows()
-            await writer.execute("set local lock_timeout = '1s'")
-            await writer.execute("select from shows for update")
-            await writer.execute("select from setlist_songs for update")
-        await syncing
         assert await hours_of_shows() == {hour}
-    await writer.close()
-    await eyes.close()
+        # Another song opened their last three nights: what is predicted changes for all shows.
+        world = outside.world
+        for days in range(1, 4):
+            titles = [f"Opener {hour}", *[song.title for song in world.artists[0].songs[:8]]]
+            world.add_played(world.artists[0], VENUES[4], world.today - dt.timedelta(days=days), titles)
+        await sql.execute("delete from external_cache")
+        await queue_job(database, "setlistfm", "setlists", str(artist_id))
+        async with waiting_for_votes(database_url, show["id"], scheduler_of(database, providers).finish()):
+            pass
 
 
 async def test_what_staff_decided_and_what_is_over_stays(

@@ -11,7 +11,7 @@ from server.sync import forgetting
 from server.sync.forgetting import forget
 from server.sync.providers import Providers
 from server.sync.scheduler import queue_job
-from tests.integration.test_sync_catalogue import bring_in
+from tests.integration.test_sync_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 
 OF_SERVICE = (
@@ -160,3 +160,14 @@ async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
     assert await ids(sql, "select show_id from setlists") == {edited, own, withdrawn}
     assert await sql.fetchval("select count(*) from votes") == 1
     assert await sql.fetch("select * from miscounts()") == []
+
+
+async def test_forgetting_waits_for_votes_holding_nothing(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
+) -> None:
+    """Who writes votes and who forgets begin with the shard both, so neither waits for the other in a ring."""
+    await bring_in(database, providers, sql, outside.world.artists[0].name)
+    last = await sql.fetchval("select max(id) from shows")
+    async with waiting_for_votes(database_url, last, forget(database, "setlistfm")):
+        assert await sql.fetchval("select count(*) from setlists") > 0
+    assert await sql.fetchval("select count(*) from setlists") == 0
