@@ -119,3 +119,9 @@ class Channel:
         self.conflated = CONFLATED.labels(kind)
         self.committed_ms = 0  # when the oldest change since the last push was committed; 0: not said
         self.lag_ms: int | None = None  # from there to the end of the last push that tells
+
+    def put_behind(self, subscriber: Subscriber) -> None:
+        """Has a subscriber get the whole state next, in place of what changed."""
+        if subscriber not in self.behind:
+            self.behind.add(subscriber)
+            subscriber.behind_count += 1

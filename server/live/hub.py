@@ -130,10 +130,9 @@ class Hub:
             channel.subscribers.add(subscriber)
             subscriber.channels.add(name)
             SUBSCRIPTIONS.inc()
-        if channel.is_changed and isinstance(channel.state, ActivityState) and subscriber not in channel.behind:
+        if channel.is_changed and isinstance(channel.state, ActivityState):
             # Its next push says what came since the last one, which this state has already: this one gets the whole.
-            channel.behind.add(subscriber)
-            subscriber.behind_count += 1
+            channel.put_behind(subscriber)
         return channel.state
 
     def leave(self, subscriber: Subscriber, name: str) -> None:

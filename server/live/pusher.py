@@ -114,9 +114,7 @@ class Pusher:
                 continue
             waiting_bytes = transport.get_write_buffer_size()
             if waiting_bytes > self._buffer_bytes_max:
-                if subscriber not in behind:
-                    behind.add(subscriber)
-                    subscriber.behind_count += 1
+                channel.put_behind(subscriber)
                 subscriber.skipped_count += 1
                 skipped_count += 1
                 continue
