@@ -17,6 +17,24 @@ select a.id, a.slug, a.name,
   from artists a
  where a.id = :artist_id;
 
+-- name: lacking_details
+-- takes: count
+-- gives: artists of whom MusicBrainz told nothing yet, with their ids there
+select i.external_id, i.artist_id, a.slug, a.name
+  from artist_identities i join artists a on a.id = i.artist_id
+ where i.lacks_details and i.service = 'musicbrainz'
+ order by i.external_id
+ limit :count;
+
+-- name: set_lacks_details!
+-- takes: external_id, at MusicBrainz; lacks_details
+update artist_identities set lacks_details = :lacks_details
+ where service = 'musicbrainz' and external_id = :external_id and lacks_details <> :lacks_details;
+
+-- name: delete_identity!
+-- takes: service, external_id
+delete from artist_identities where service = :service::sync_service and external_id = :external_id;
+
 -- name: fetch_titles
 -- takes: artist_id, count
 -- gives: titles of an artist's songs, the oldest first

@@ -16,7 +16,6 @@ from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.parameters import PageQuery
 from server.store.database import Database
 from server.store.queries import load_queries
-from server.sync.artists import identities
 from server.sync.documents import (
     SERVICES,
     Action,
@@ -35,6 +34,7 @@ from server.sync.documents import (
     ServiceDiagnosis,
     SyncState,
 )
+from server.sync.joining import identities
 from server.sync.providers import Providers
 from server.sync.scheduler import jobs, queue_job
 

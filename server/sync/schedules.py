@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from server.store.database import Database
-from server.sync.artists import ArtistSyncService, identities
+from server.sync.artists import ArtistSyncService
+from server.sync.details import DetailsSyncService
+from server.sync.joining import identities, ids_of
 from server.sync.providers import Providers
 from server.sync.scheduler import Handler, Job, Schedule, SyncScheduler, jobs, queue_job
 from server.sync.setlists import SetlistSyncService
@@ -41,7 +41,10 @@ def handlers_of(database: Database, providers: Providers) -> dict[tuple[str, str
     async def artist(job: Job) -> None:
         await artists.sync_known(int(job.subject), job.id)
 
-    handlers: dict[tuple[str, str], Handler] = {("musicbrainz", "artist"): artist}
+    handlers: dict[tuple[str, str], Handler] = {
+        ("musicbrainz", "artist"): artist,
+        ("musicbrainz", "details"): DetailsSyncService(database, providers).sync,
+    }
     if providers.ticketmaster is not None:
         shows, venues = ShowSyncService(database, providers), VenueSyncService(database, providers)
         handlers |= {
@@ -66,9 +69,10 @@ def following(database: Database, handlers: Mapping[tuple[str, str], Handler]) -
             await handler(job)
             async with database.connection() as connection:
                 row = await identities.fetch_artist(connection, artist_id=int(job.subject))
-            known = msgspec.json.decode(row["identities"], type=dict[str, list[str]]) if row is not None else {}
+            known = ids_of(row) if row is not None else {}
             for service, kind in chain[number + 1 :]:
-                if (service, kind) in handlers and IDENTITY_FOR[kind] in known:
+                # Who an artist is at Spotify is told by songs, if by no link.
+                if (service, kind) in handlers and (kind == "songs" or IDENTITY_FOR[kind] in known):
                     await queue_job(database, service, kind, job.subject)
                     return
 

@@ -14,10 +14,10 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
-from server.sync.artists import identities
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist
 from server.sync.importing import outcome_rows
+from server.sync.joining import identities
 from server.sync.matching import judge_show, name_similarity
 from server.sync.predicting import PlayedSet, PlayedSong, Predicted, predict
 from server.sync.providers import Providers

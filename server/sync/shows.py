@@ -13,10 +13,10 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
-from server.sync.artists import identities
 from server.sync.clients import ticketmaster
 from server.sync.clients.ticketmaster import Event
 from server.sync.importing import outcome_rows
+from server.sync.joining import identities
 from server.sync.matching import plain_name
 from server.sync.providers import Providers
 from server.sync.records import ShowRecord

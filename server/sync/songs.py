@@ -9,10 +9,10 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
-from server.sync.artists import SONGS_MAX, identities
 from server.sync.clients import spotify
 from server.sync.importing import outcome_rows
-from server.sync.matching import plain_title, shown_title
+from server.sync.joining import DOUBTFUL_CONFIDENCE, SHARED_CONFIDENCE, Identity, identities, ids_of, keep
+from server.sync.matching import plain_name, plain_title, shown_title
 from server.sync.providers import Providers
 from server.sync.records import SetlistRecord, SetRecord, SetSong
 from server.sync.scheduler import Job, Unfit
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from server.store.database import Connection
 
 STAGE = "songs"
+SONGS_MAX = 1_000
+SHARED_SONGS_MIN = 2
+NAMESAKES_MAX = 3
 
 
 class SongSyncService:
@@ -37,7 +40,9 @@ class SongSyncService:
     async def sync(self, job: Job) -> None:
         """What people hear most of an artist. Subject: the artist's id.
 
-        Raises: Unfit: they are not known at Spotify; ProviderError; StoreUnavailable
+        Whoever is linked nowhere is looked for by name, and known again by songs of ours.
+
+        Raises: Unfit: there is no such artist; ProviderError; StoreUnavailable
         """
         client = self._providers.spotify
         assert client is not None
@@ -45,9 +50,10 @@ class SongSyncService:
             artist = await identities.fetch_artist(connection, artist_id=int(job.subject))
         if artist is None:
             raise Unfit(f"there is no artist {job.subject} any more")
-        ids = msgspec.json.decode(artist["identities"], type=dict[str, list[str]]).get(spotify.SERVICE, [])
+        ids = ids_of(artist).get(spotify.SERVICE) or await self._find(client, artist["id"], artist["name"])
         if not ids:
-            raise Unfit(f"{artist['name']} is not known at Spotify")
+            await job.tell(STAGE, 0, 0)
+            return
         # Without the name there is nothing to search by, where top tracks were withdrawn.
         tracks = await client.fetch_top_tracks(spotify.Artist(id=ids[0], name=artist["name"]))
         async with self._database.transaction() as connection:
@@ -72,6 +78,28 @@ class SongSyncService:
                 told = msgspec.json.encode(rows_told).decode()
                 await queries.insert_outcomes(connection, job_id=job.id, stage="setlists", rows=told)
         await job.tell(STAGE, len(joined), len(joined))
+
+    async def _find(self, client: spotify.SpotifyClient, artist_id: int, name: str) -> list[str]:
+        """Ids of the artist at Spotify; where songs do not tell, a person is asked."""
+        called = [one for one in await client.search_artists(name) if plain_name(one.name) == plain_name(name)]
+        sure: list[Identity] = []
+        doubtful: list[Identity] = []
+        async with self._database.connection() as connection:
+            titles = {
+                plain_title(row["title"])
+                async for row in identities.fetch_titles(connection, artist_id=artist_id, count=SONGS_MAX)
+            }
+        for one in called[:NAMESAKES_MAX]:
+            shared = titles & {plain_title(track.name) for track in await client.fetch_top_tracks(one)}
+            if len(shared) >= SHARED_SONGS_MIN:
+                told = f"called the same, and {len(shared)} songs are the same"
+                sure.append((spotify.SERVICE, one.id, spotify.PAGE_URL + one.id, SHARED_CONFIDENCE, told))
+            else:
+                doubtful.append(
+                    (spotify.SERVICE, one.id, spotify.PAGE_URL + one.id, DOUBTFUL_CONFIDENCE, "its name alone")
+                )
+        kept = await keep(self._database, artist_id, name, sure, [] if sure else doubtful)
+        return [external_id for _, external_id, *_ in kept]
 
 
 async def _write_first_setlists(

@@ -8,9 +8,9 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database
-from server.sync.artists import identities
 from server.sync.clients import setlistfm, ticketmaster
 from server.sync.importing import outcome_rows
+from server.sync.joining import identities
 from server.sync.matching import Place, judge_venue
 from server.sync.providers import Providers
 from server.sync.records import VenueRecord, slug_of

@@ -24,6 +24,7 @@ EXAMPLES: dict[str, Any] = {
     "names": ["shows"],
     "url": "https://example.org/7",
     "kinds:text[]": ["setlists", "played"],
+    "lacks_details": True,
     "lease_s": 60.0,
     "delay_s": 0.0,
     "is_counted": True,

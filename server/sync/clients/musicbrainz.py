@@ -17,7 +17,10 @@ PAGE_URL = "https://musicbrainz.org/artist/"
 QUOTA = Quota(count_max=1, period_s=1.1)
 SEARCH_TTL_S = 7 * 86_400.0
 ARTIST_TTL_S = 30 * 86_400.0
+GENRES_TTL_S = 30 * 86_400.0
 SEARCH_ITEMS = 10
+# Ids in one question; with more it would be longer than what a question is kept under.
+IDS_MAX = 20
 
 _SPOTIFY_ARTIST = re.compile(r"https?://open\.spotify\.com/artist/([A-Za-z0-9]{22})(?:[/?#]|$)")
 _LUCENE_SPECIAL = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/])')
@@ -30,7 +33,7 @@ class Alias(msgspec.Struct, frozen=True):
 
 
 class Genre(msgspec.Struct, frozen=True):
-    """A genre, and how many people said so."""
+    """A genre, or any other word for an artist, and how many people said so."""
 
     name: str
     count: int = 0
@@ -50,7 +53,7 @@ class Relation(msgspec.Struct, frozen=True):
 
 
 class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sort-name"}):
-    """An artist; a search tells no relations and no genres, and how well it matches (score, 0 to 100)."""
+    """An artist; a search tells how well it matches (score, 0 to 100), tags of all kinds, no genres and no relations."""
 
     id: str
     name: str
@@ -60,12 +63,13 @@ class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sort-name"}):
     score: int = 0
     aliases: Sequence[Alias] = ()
     genres: Sequence[Genre] = ()
+    tags: Sequence[Genre] = ()
     relations: Sequence[Relation] = ()
 
     @property
     def genre(self) -> str | None:
-        """What most people call it."""
-        return max(self.genres, key=lambda genre: genre.count).name if self.genres else None
+        """What most people call it; of equals the first by the alphabet."""
+        return min(self.genres, key=lambda genre: (-genre.count, genre.name)).name if self.genres else None
 
     @property
     def spotify_ids(self) -> list[str]:
@@ -104,6 +108,23 @@ class MusicBrainzClient:
         """
         params = {"inc": "genres+url-rels", "fmt": "json"}
         return await self.provider.get(f"/ws/2/artist/{mbid}", params, Artist, kind="artist", ttl_s=ARTIST_TTL_S)
+
+    async def fetch_artists(self, mbids: Sequence[str]) -> list[Artist]:
+        """Artists with genres, all at one question, at most IDS_MAX: a search, which tells no links.
+
+        Genres are tags that MusicBrainz has in its list of genres, so they are the same as one artist's own page gives.
+
+        Gives:  those it knows under these very ids; one that was merged into another is not among them
+        Raises: ProviderError, StoreUnavailable
+        """
+        listed = await self.provider.get("/ws/2/genre/all", {"fmt": "txt"}, str, kind="genres", ttl_s=GENRES_TTL_S)
+        genres = frozenset((listed or "").splitlines())
+        params = {"query": f"arid:({' OR '.join(sorted(mbids))})", "fmt": "json", "limit": str(IDS_MAX)}
+        found = await self.provider.get("/ws/2/artist", params, _Found, kind="artist-search", ttl_s=SEARCH_TTL_S)
+        return [
+            msgspec.structs.replace(artist, genres=[tag for tag in artist.tags if tag.name in genres])
+            for artist in (found.artists if found is not None else [])
+        ]
 
 
 @asynccontextmanager

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import email.utils
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
 import httpx
@@ -26,6 +25,17 @@ from server.clock import Clock
 from server.errors import CacheError, ProviderError
 from server.protocol.instants import from_ms
 from server.store.queries import load_queries
+from server.sync.clients.answers import (
+    BODY_BYTES_MAX,
+    Answer,
+    Explain,
+    Result,
+    TooLong,
+    Trouble,
+    decode,
+    http_date,
+    read_body,
+)
 from server.telemetry import PROVIDER_CIRCUIT, PROVIDER_REQUESTS, PROVIDER_SECONDS
 
 if TYPE_CHECKING:
@@ -50,47 +60,14 @@ WITHDRAWN_S = 30 * 86_400.0
 # Somebody who asks by hand wants to know how it is now.
 URGENT_AGE_S_MAX = 60.0
 SLOW_MS = 3_000.0
-BODY_BYTES_MAX = 5 * 1024 * 1024
 ASKED_CHARS_MAX = 1_000
 
 queries = load_queries(Path(__file__).with_name("cache.sql"))
-Result = TypeVar("Result")
 Health = Literal["ok", "degraded", "down"]
 
 
 class EndpointWithdrawn(ProviderError):
     """The provider does not let this app ask this any more; there may be another way."""
-
-
-class Answer(NamedTuple):
-    """What came back over HTTP."""
-
-    path: str
-    status: int
-    headers: httpx.Headers
-    body: bytes
-
-    def said_at(self) -> dt.datetime | None:
-        """When it was given, by the provider's clock; None: not told."""
-        return _http_date(self.headers.get("Date", ""))
-
-
-class Trouble(NamedTuple):
-    """What an answer that is none means.
-
-    busy:      worth another attempt, and a failure
-    wait:      we asked too much; nobody asks for wait_s
-    key:       it does not know our key, or not any more; nobody asks for a while
-    withdrawn: this endpoint is not for us
-    refused:   the question was wrong
-    """
-
-    kind: Literal["busy", "wait", "key", "withdrawn", "refused"]
-    reason: str
-    wait_s: float | None = None
-
-
-Explain = Callable[[Answer], Trouble | None]
 
 
 class _Busy(Exception):
@@ -137,7 +114,7 @@ class Provider:
     ) -> Result | None:
         """What the provider says, at most `ttl_s` old, and no older than a minute when a person is waiting.
 
-        Takes:  path and params, without any key; into, the type of the JSON; kind, what it is about; endpoint, the name
+        Takes:  path and params, without any key; into, the type of the JSON, str for plain text; kind, what it is about; endpoint, the name
                 under which it is remembered when it is withdrawn
         Gives:  None: the provider knows no such thing (404)
         Raises: EndpointWithdrawn; ProviderError: away, busy beyond our patience, refusing us, or not making sense;
@@ -160,7 +137,7 @@ class Provider:
         if kept is not None and kept["is_fresh"]:
             PROVIDER_REQUESTS.labels(self.service, "cached").inc()
             await self._note("ok", is_cached=True)
-            return _decode(kept["body"], into)
+            return decode(kept["body"], into)
         try:
             status, body, etag = await self._ask(path, params, into, etag=kept["etag"] if kept is not None else "")
         except EndpointWithdrawn:
@@ -178,7 +155,7 @@ class Provider:
                 await queries.put_answer(
                     connection, service=self.service, asked=asked, kind=kind, body=body, etag=etag, ttl_s=ttl_s
                 )
-        return _decode(body, into)
+        return decode(body, into)
 
     def now(self) -> dt.datetime:
         """The instant it is, UTC."""
@@ -245,12 +222,12 @@ class Provider:
                 asyncio.timeout(timeout_s),
                 self._http.stream("GET", path, params=dict(params), headers=headers) as response,
             ):
-                answer = Answer(path, response.status_code, response.headers, await _read(response))
+                answer = Answer(path, response.status_code, response.headers, await read_body(response))
             trouble = self._judge(answer, into, has_etag=bool(etag))
         except (httpx.HTTPError, TimeoutError) as error:
             # Its text holds the address; its name says enough.
             trouble = Trouble("busy", f"cannot be reached ({type(error).__name__})")
-        except _TooLong:
+        except TooLong:
             trouble = Trouble("busy", f"answered more than {BODY_BYTES_MAX} bytes")
         except ProviderError as error:
             trouble = Trouble("key", self._redacted(str(error).removeprefix(f"{self.service}: ")))
@@ -285,8 +262,8 @@ class Provider:
         if status != httpx.codes.OK:
             return Trouble("refused", f"refused the question with {status}{self._snippet(answer.body)}")
         try:
-            _decode(answer.body, into)
-        except msgspec.DecodeError as error:
+            decode(answer.body, into)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # Pages of HTML and answers cut short come with 200 too; nothing of the kind is kept.
             return Trouble("busy", f"answered what makes no sense: {str(error)[:120]}")
         return None
@@ -337,7 +314,7 @@ class Provider:
         said = answer.headers.get("Retry-After", "").strip()
         if said.isascii() and said.isdigit():
             return float(said)
-        until = _http_date(said)
+        until = http_date(said)
         # Both by the provider's clock, when it tells it: ours may differ.
         return None if until is None else max(0.0, (until - (answer.said_at() or self.now())).total_seconds())
 
@@ -350,33 +327,6 @@ class Provider:
         for secret in self._secrets:
             text = text.replace(secret, "•••")
         return text
-
-
-def _decode(body: bytes | None, into: type[Result]) -> Result | None:
-    # Unknown fields are ignored; numbers may come as strings.
-    return None if body is None else msgspec.json.decode(body, type=into, strict=False)
-
-
-class _TooLong(Exception):
-    """More than anybody should answer."""
-
-
-async def _read(response: httpx.Response) -> bytes:
-    parts, size = [], 0
-    async for part in response.aiter_bytes():
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise _TooLong
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _http_date(text: str) -> dt.datetime | None:
-    try:
-        at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return at.replace(tzinfo=at.tzinfo or dt.UTC)
 
 
 def _withdrawn_key(endpoint: str | None) -> str:

@@ -15,7 +15,8 @@ import msgspec
 
 from server.cache.gates import Quota
 from server.errors import ProviderError
-from server.sync.clients.provider import Answer, Link, Provider, Trouble, open_provider
+from server.sync.clients.answers import Answer, Trouble
+from server.sync.clients.provider import Link, Provider, open_provider
 
 SERVICE = "ticketmaster"
 # 5 a second and 5,000 a day; questions they refuse cost too.

@@ -11,6 +11,9 @@ from tests.support.providers.service import Rate, Service
 from tests.support.providers.world import Artist, World
 
 ETAG = '"as it was"'
+SEARCH_ITEMS_MAX = 100
+GENRES = ("indie rock", "pop", "rock")
+TAGS = ({"name": "seen live", "count": 9}, {"name": "indie rock", "count": 3}, {"name": "pop", "count": 1})
 
 
 class MusicBrainz(Service):
@@ -25,6 +28,7 @@ class MusicBrainz(Service):
         """Under /ws/2."""
         return [
             web.get("/ws/2/artist", self.wrapped(self._search)),
+            web.get("/ws/2/genre/all", self.wrapped(self._list_genres)),
             web.get("/ws/2/artist/{mbid}", self.wrapped(self._fetch)),
         ]
 
@@ -33,24 +37,35 @@ class MusicBrainz(Service):
             self.violations.append("musicbrainz: nobody said who asks")
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
+        """`artist:"NAME"`, or `arid:(ID OR ID …)`; tags of all kinds, no genres, no links, nobody under an old id."""
         self._note(request)
-        wanted = re.sub(r"\\(.)", r"\1", request.query["query"].partition('"')[2].rstrip('"')).lower()
-        words = set(wanted.split())
-        found = [
-            {
-                "id": one.mbid,
-                "name": one.name,
-                "sort-name": one.name,
-                "country": one.country,
-                "score": 100 if one.name.lower() == wanted else 60,
-            }
-            for one in self.world.artists
-            if words & set(one.name.lower().split())
-        ]
+        query = request.query["query"]
+        if query.startswith("arid:"):
+            mbids = query.removeprefix("arid:(").removesuffix(")").split(" OR ")
+            found = [
+                _found(one, 100)
+                for one in self.world.artists
+                if one.mbid in mbids and one.mbid not in self.world.merged
+            ]
+        else:
+            wanted = re.sub(r"\\(.)", r"\1", query.partition('"')[2].rstrip('"')).lower()
+            words = set(wanted.split())
+            found = [
+                _found(one, 100 if one.name.lower() == wanted else 60)
+                for one in self.world.artists
+                if words & set(one.name.lower().split())
+            ]
         found.sort(key=lambda one: -one["score"])
+        shown = found[: min(int(request.query.get("limit", "25")), SEARCH_ITEMS_MAX)]
         return web.json_response(
-            {"created": "2026-11-25T00:00:00Z", "count": len(found), "offset": 0, "artists": found[:10]}
+            {"created": "2026-11-25T00:00:00Z", "count": len(found), "offset": 0, "artists": shown}
         )
+
+    async def _list_genres(self, request: web.Request) -> web.StreamResponse:
+        self._note(request)
+        if request.query.get("fmt") != "txt":
+            return web.json_response({"genre-count": len(GENRES), "genre-offset": 0, "genres": []})
+        return web.Response(text="\n".join(GENRES) + "\n")
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
         self._note(request)
@@ -66,6 +81,13 @@ class MusicBrainz(Service):
             self.revalidated_count += 1
             return web.Response(status=304)
         return web.json_response(artist_json(found[0]), headers={"ETag": ETAG})
+
+
+def _found(artist: Artist, score: int) -> dict[str, Any]:
+    return {
+        "id": artist.mbid, "name": artist.name_at_musicbrainz or artist.name, "sort-name": artist.name, "country": artist.country,
+        "score": score, "tags": TAGS,
+    }  # fmt: skip
 
 
 def artist_json(artist: Artist) -> dict[str, Any]:
@@ -86,6 +108,6 @@ def artist_json(artist: Artist) -> dict[str, Any]:
         }
     )
     return {
-        "id": artist.mbid, "name": artist.name, "sort-name": artist.name, "country": artist.country, "disambiguation": "",
-        "genres": [{"name": "indie rock", "count": 3}, {"name": "pop", "count": 1}], "relations": relations,
+        "id": artist.mbid, "name": artist.name_at_musicbrainz or artist.name, "sort-name": artist.name, "country": artist.country, "disambiguation": "",
+        "genres": [tag for tag in TAGS if tag["name"] in GENRES], "relations": relations,
     }  # fmt: skip

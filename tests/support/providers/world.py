@@ -81,6 +81,7 @@ class Artist:
     is_linked_at_ticketmaster: bool = True
     is_linked_to_spotify_there: bool = False
     is_linked_at_musicbrainz: bool = True
+    name_at_musicbrainz: str | None = None  # None: the same
 
 
 @dataclass

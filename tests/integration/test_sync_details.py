@@ -1,0 +1,176 @@
+"""Artists known by links alone get their details from MusicBrainz, many at one question; a second sync changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.errors import ProviderError
+from server.store.database import Database
+from server.sync.artists import ArtistSyncService
+from server.sync.clients.musicbrainz import IDS_MAX
+from server.sync.providers import Providers
+from server.sync.scheduler import queue_job
+from server.sync.schedules import scheduler_of
+from tests.support import providers as stand_in
+from tests.support.providers.world import Artist
+
+
+async def sync_all(database: Database, providers: Providers, outside: stand_in.Providers, sql: Any) -> None:
+    """Every artist of the world by name alone, as a node does it, every answer past its time."""
+    await sql.execute("update external_cache set fresh_until = now() - interval '1 second'")
+    for artist in outside.world.artists:
+        await sql.execute(
+            "insert into artists (slug, name) values ($1, $2) on conflict do nothing",
+            f"artist-{artist.number}",
+            artist.name,
+        )
+    for row in await sql.fetch("select id from artists where slug like 'artist-%' order by id"):
+        await queue_job(database, "musicbrainz", "artist", str(row["id"]))
+    await scheduler_of(database, providers).finish()
+
+
+def doubly_linked(artist: Artist) -> Artist:
+    """One whom Ticketmaster links to MusicBrainz and to Spotify."""
+    artist.attraction_id = artist.attraction_id or f"K8vZ918{artist.number:04d}"
+    artist.is_linked_at_ticketmaster = artist.is_linked_to_spotify_there = artist.is_linked_at_musicbrainz = True
+    return artist
+
+
+async def catalogue(sql: Any) -> dict[str, list[Any]]:
+    """What a second run must leave as it is: all that people see, and what was told of the first."""
+    wanted = {
+        "artists": "select id, slug, name, country, genre, updated_at from artists order by id",
+        "venues": "select id, slug, name, updated_at from venues order by id",
+        "shows": "select id, slug, status, revision, updated_at from shows order by id",
+        "songs": "select id, title, updated_at from songs order by id",
+        "sets": "select id, setlist_id, song_id, position from setlist_songs order by id",
+        "ids": "select service, external_id, artist_id, url from artist_identities order by 1, 2",
+        "show ids": "select service, external_id, show_id, url from show_identities order by 1, 2",
+        "song ids": "select service, external_id, song_id, url from song_identities order by 1, 2",
+        "questions": "select service, external_id, artist_id, verdict from identity_reviews order by 1, 2, 3",
+        "told": "select stage, outcome, message from import_log where outcome <> 'refused' order by id",
+    }
+    return {what: await sql.fetch(query) for what, query in wanted.items()}
+
+
+async def test_many_come_at_one_question_and_a_second_sync_changes_nothing(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """All have country and genre after the first run; the second asks for every page and writes nothing."""
+    for number in range(IDS_MAX):
+        doubly_linked(outside.world.add_artist(f"Late Arrival {number}"))
+    await sync_all(database, providers, outside, sql)
+
+    linked = [one for one in outside.world.artists if one.is_linked_at_ticketmaster and one.is_linked_to_spotify_there]
+    searches = [one.query["query"] for one in outside.musicbrainz.asked if one.path == "/ws/2/artist"]
+    assert sum(query.startswith("arid:") for query in searches) == 2
+    assert {mbid for query in searches if "arid:" in query for mbid in query[6:-1].split(" OR ")} == {
+        one.mbid for one in linked
+    }
+    pages = outside.musicbrainz.paths()
+    assert not [one for one in linked if f"/ws/2/artist/{one.mbid}" in pages]
+    assert {tuple(row) for row in await sql.fetch("select country, genre from artists where slug like 'artist-%'")} == {
+        ("US", "Indie rock")
+    }
+    evidences = (
+        "select distinct i.evidence from artist_identities i where service = 'spotify' and external_id = any($1)"
+    )
+    found = [row["evidence"] for row in await sql.fetch(evidences, [one.spotify_ids[0] for one in linked])]
+    assert found == ["linked at Ticketmaster"]
+    # Linked nowhere, and known again by the songs that came later in the same run.
+    unlinked = next(one for one in outside.world.artists if not one.is_linked_at_musicbrainz)
+    assert await sql.fetchval(
+        "select evidence from artist_identities where external_id = $1", unlinked.spotify_ids[0]
+    ) == ("called the same, and 7 songs are the same")
+    before, asked = await catalogue(sql), len(pages)
+    assert [what for what, rows in before.items() if not rows] == []
+
+    await sync_all(database, providers, outside, sql)
+    after = await catalogue(sql)
+    new = {what: [row for row in rows if row not in before[what]] for what, rows in after.items()}
+    assert {what: rows for what, rows in new.items() if rows} == {}
+    assert {what: len(rows) for what, rows in after.items()} == {what: len(rows) for what, rows in before.items()}
+    assert {f"/ws/2/artist/{one.mbid}" for one in outside.world.artists} == set(outside.musicbrainz.paths()[asked:])
+    assert outside.violations == []
+    assert await sql.fetchval("select count(*) from sync_jobs where status <> 'succeeded'") == 0
+
+
+async def test_a_link_to_another_name_is_taken_back_and_asked_about(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """Nothing of the stranger is written; a person decides, and only their yes joins the two."""
+    artist = outside.world.artists[0]
+    artist.name_at_musicbrainz = "Quite Another Act"
+    await sync_all(database, providers, outside, sql)
+    row = await sql.fetchrow("select id, name, country, genre from artists where slug = 'artist-0'")
+    assert tuple(row)[1:] == (artist.name, "", "")
+    ids = "select external_id from artist_identities where artist_id = $1 and service = 'musicbrainz'"
+    assert await sql.fetch(ids, row["id"]) == []
+    asked = await sql.fetchrow(
+        "select external_id, name, evidence, verdict::text from identity_reviews where service = 'musicbrainz'"
+    )
+    assert tuple(asked) == (
+        artist.mbid, "Quite Another Act", "linked at Ticketmaster, but called 'Quite Another Act' at MusicBrainz", "open"
+    )  # fmt: skip
+    failed = await sql.fetch("select subject, error from sync_jobs where status <> 'succeeded' and kind = 'artist'")
+    assert [(one["subject"], "nobody is called" in one["error"]) for one in failed] == [(str(row["id"]), True)]
+    told = await sql.fetchval("select message from import_log where outcome = 'refused' and stage = 'artists'")
+    assert told == "artist-0: linked at Ticketmaster, but called 'Quite Another Act' at MusicBrainz"
+
+    await sync_all(database, providers, outside, sql)
+    assert await sql.fetch(ids, row["id"]) == []
+    await sql.execute("update identity_reviews set verdict = 'same', decided_at = now() where service = 'musicbrainz'")
+    outside.world.artists[0].name_at_musicbrainz = None
+    await sync_all(database, providers, outside, sql)
+    assert [one["external_id"] for one in await sql.fetch(ids, row["id"])] == [artist.mbid]
+    assert await sql.fetchval("select genre from artists where slug = 'artist-0'") == "Indie rock"
+
+
+async def test_an_id_that_was_merged_leads_to_the_other(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """A search knows nobody under the old id; the artist's own page does."""
+    old = outside.world.artists[0]
+    new = outside.world.add_artist(old.name)
+    new.attraction_id = None
+    outside.world.merged[old.mbid] = new.mbid
+    outside.world.artists.remove(new)
+    await sync_all(database, providers, outside, sql)
+    assert await sql.fetchval("select genre from artists where slug = 'artist-0'") == ""
+    outside.world.artists.append(new)
+    await sql.execute("update artist_identities set lacks_details = true where external_id = $1", old.mbid)
+    await queue_job(database, "musicbrainz", "details", "all")
+    await sql.execute("delete from external_cache")
+    await scheduler_of(database, providers).finish()
+    row = await sql.fetchrow("select id, country, genre from artists where slug = 'artist-0'")
+    assert tuple(row)[1:] == ("US", "Indie rock")
+    ids = await sql.fetch(
+        "select external_id from artist_identities where artist_id = $1 and service = 'musicbrainz'", row["id"]
+    )
+    assert {one["external_id"] for one in ids} == {old.mbid, new.mbid}
+
+
+async def test_whoever_asks_by_hand_has_the_details_at_once(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """A person is waiting, for one artist: MusicBrainz is asked now."""
+    await ArtistSyncService(database, providers).sync(outside.world.artists[0].name)
+    assert tuple(await sql.fetchrow("select country, genre from artists")) == ("US", "Indie rock")
+    assert await sql.fetchval("select count(*) from artist_identities where lacks_details") == 0
+
+
+async def test_genres_are_tags_that_are_in_the_list_of_genres(
+    providers: Providers, outside: stand_in.Providers
+) -> None:
+    """What most people call somebody need not be a genre; a page of HTML is no list, and is asked for again."""
+    mbid = outside.world.artists[0].mbid
+    outside.musicbrainz.fail(4, body=b"<html>busy</html>", content_type="text/html")
+    with pytest.raises(ProviderError, match=r"a page of HTML instead of plain text"):
+        await providers.musicbrainz.fetch_artists([mbid])
+    (artist,) = await providers.musicbrainz.fetch_artists([mbid])
+    assert [genre.name for genre in artist.genres] == ["indie rock", "pop"]
+    page = await providers.musicbrainz.fetch_artist(mbid)
+    assert page is not None
+    assert (artist.genre, artist.country, artist.name) == (page.genre, page.country, page.name)
