@@ -149,21 +149,25 @@ class SyncScheduler:
         """Until cancelled; then what is under way is left to whoever takes it over."""
         try:
             while True:
+                begun = 0
                 try:
-                    await self.look()
+                    begun = await self.look()
                 except StoreError as error:
                     log.warning("sync.not_looked", error=str(error))
+                if self._tasks:
+                    await asyncio.wait(self._tasks.values(), timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                elif not begun:
                     await asyncio.sleep(LOOK_EVERY_S)
-                await self._wait()
         finally:
             under_way = list(self._tasks.values())
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def look(self) -> None:
+    async def look(self) -> int:
         """Renews what is under way, takes over what nobody does any more, queues what is due, and begins jobs.
 
+        Gives:  how many it began; some may be over already
         Raises: StoreUnavailable
         """
         async with self._database.connection() as connection:
@@ -172,22 +176,16 @@ class SyncScheduler:
             if taken_over:
                 log.warning("sync.jobs_taken_over", count=taken_over)
             await self._queue_due(connection)
-            await self._begin(connection)
-
-    async def _wait(self) -> None:
-        """Until a job has ended, and another may begin; or for a while."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-        else:
-            await asyncio.sleep(LOOK_EVERY_S)
+            return await self._begin(connection)
 
     async def finish(self) -> None:
         """Returns when nothing that is due is left, and nothing under way; for commands and tests."""
         while True:
-            await self.look()
-            if not self._tasks:
+            begun = await self.look()
+            if self._tasks:
+                await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            elif not begun:
                 return
-            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
 
     async def _renew(self, connection: Connection) -> None:
         if not self._tasks:
@@ -208,7 +206,8 @@ class SyncScheduler:
                 count = await self._schedules[name].queue(connection)
                 log.info("sync.schedule_queued", schedule=name, jobs=count)
 
-    async def _begin(self, connection: Connection) -> None:
+    async def _begin(self, connection: Connection) -> int:
+        begun = 0
         for service in sorted({service for service, _ in self._handlers}):
             free = JOBS_PER_SERVICE - sum(own == service for own in self._services.values())
             if free <= 0:
@@ -222,6 +221,8 @@ class SyncScheduler:
                 task = asyncio.create_task(self._do(job, row["attempts"]), name=f"sync {job.kind} {job.subject}")
                 self._tasks[job.id] = task
                 task.add_done_callback(lambda done, job_id=job.id: self._forget(job_id, done))  # type: ignore[misc]
+                begun += 1
+        return begun
 
     def _forget(self, job_id: int, done: asyncio.Task[None]) -> None:
         del self._tasks[job_id], self._services[job_id]

@@ -59,6 +59,34 @@ async def test_two_nodes_do_each_job_once(database: Database, second: Database, 
     assert {row[1:] for row in await states(sql)} == {("succeeded", 1, "")}
 
 
+async def test_jobs_that_are_over_before_the_look_is_are_no_reason_to_stop(
+    database: Database, sql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that is slow to end finds nothing under way, though it began something: there may be more."""
+
+    class SlowLook(SyncScheduler):
+        async def _begin(self, connection: Any) -> int:
+            begun = await super()._begin(connection)
+            while self._tasks:
+                await asyncio.wait(self._tasks.values())
+            return begun
+
+    async def handle(_: Job) -> None: ...
+
+    for number in range(5):
+        await queue_job(database, "setlistfm", "setlists", str(number))
+    slow = SlowLook(database, {("setlistfm", "setlists"): handle}, ())
+    await slow.finish()
+    assert {status for _, status, *_ in await states(sql)} == {"succeeded"}
+
+    for number in range(5):
+        await queue_job(database, "setlistfm", "setlists", str(number))
+    monkeypatch.setattr(scheduling, "LOOK_EVERY_S", 3_600.0)
+    running = asyncio.create_task(slow.run())
+    await until(lambda: sql.fetchval("select count(*) = 10 from sync_jobs where status = 'succeeded'"))
+    running.cancel()
+
+
 async def test_a_job_of_a_lost_node_goes_on_where_it_stood(database: Database, second: Database, sql: Any) -> None:
     """Its lease runs out, another node takes it over with its cursor; what comes from the lost one counts no more."""
     begun, seen = asyncio.Event(), []
