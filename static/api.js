@@ -1,4 +1,4 @@
-/** The HTTP side: six reads, one suggestion, signing in and out, and one error type shared with the websocket. */
+/** The HTTP side: seven reads, one suggestion, signing in and out, and one error type shared with the websocket. */
 
 const TIMEOUT_MS = 15_000;
 const PAGE_COUNT = 24;
@@ -43,6 +43,8 @@ export function fetchShows({ query, status, cursor }) {
   if (cursor) search.set("cursor", cursor);
   return call(`/api/shows?${search}`);
 }
+
+export const fetchTrending = (count) => call(`/api/trending?kind=shows&limit=${count}`);
 
 export const fetchShow = (ref) => call(`/api/shows/${encodeURIComponent(ref)}`);
 

@@ -4,9 +4,9 @@
  * Every event becomes an action at once; the page is drawn at most once a frame, however many pushes came.
  */
 import { createBoardVoice, createNotices } from "./announce.js";
-import { fetchFollowing, fetchGoing, fetchShow, fetchShows, signOut } from "./api.js";
+import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTrending, signOut } from "./api.js";
 import { Client, RequestError } from "./client.js";
-import { isAffordable, songTitle } from "./derive.js";
+import { isAffordable, isTrendingUnknown, songTitle } from "./derive.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createList } from "./list.js";
 import { sentElsewhere } from "./outbox.js";
@@ -18,6 +18,8 @@ const ARRANGE_EVERY_MS = 4_000;
 const ARRANGE_IDLE_MS = 1_500; // nothing moves while somebody is scrolling or tapping
 const CLOCK_EVERY_MS = 5_000;
 const SETTLE_MS = 3_000;
+// More than are shown: who comes up next has a name already.
+const TRENDING_KNOWN = 12;
 
 const main = document.getElementById("main");
 const pill = document.getElementById("connection");
@@ -129,6 +131,7 @@ function heard(event) {
     setTimeout(() => dispatch({ type: "settle", show, at }), SETTLE_MS);
   }
   if (event.type === "hello" && event.user) loadMarks();
+  if (event.channel === "trending" && isTrendingUnknown(state.trending)) loadTrending();
   const isBack = event.type === "connection" && event.status === "live";
   if (isBack && state.show?.phase === "error") loadShow();
 }
@@ -185,6 +188,17 @@ async function loadMarks() {
   }
 }
 
+/** Their names; the channel tells only who they are. */
+async function loadTrending() {
+  try {
+    const { items } = await fetchTrending(TRENDING_KNOWN);
+    dispatch({ type: "trending_loaded", items });
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    dispatch({ type: "trending_failed" });
+  }
+}
+
 async function loadList({ query = state.list.query, status = state.list.status, isMore = false }) {
   const { next } = state.list;
   const request = state.list.request + 1;
@@ -218,12 +232,16 @@ function enter(isFirst = false) {
     client.unwatch(state.show.id);
     client.unsubscribe(crowdsOf(state.show));
   }
+  if (route.name === "show") client.unsubscribe(["trending"]);
   shouldFocus = !isFirst;
   dispatch({ type: "navigate", route });
   if (route.name === "show") {
     loadShow();
     return;
   }
+  loadTrending();
+  client.subscribe(["trending"]);
+  client.connect();
   const address = new URLSearchParams(location.search);
   const query = address.get("q") ?? "";
   const status = address.get("status") ?? "";

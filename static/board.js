@@ -5,10 +5,9 @@
  * it) is never taken out of the document: doing so would lose the focus or the tap in progress.
  */
 import { choiceOf, countsOf, durabilityOf, isAffordable } from "./derive.js";
-import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
+import { h, icon, setAttribute, setHidden, setText, sliding } from "./dom.js";
 import * as words from "./words.js";
 
-const MOVE_MS = 420;
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
 /**
  * @param {{onVote(song: number, choice: "up"|"down"|"none"): void, tools: HTMLElement}} parts
@@ -248,20 +247,14 @@ function slide(bar, share) {
   if (bar.style.transform !== transform) bar.style.transform = transform;
 }
 
-/** Puts the rows into `wanted` order, moving each from where it was seen last (FLIP); held rows are not touched. */
+/** Puts the rows into `wanted` order, moving each from where it was seen last; held rows are not touched. */
 function place(list, wanted, held, isCalm) {
-  const before = new Map([...list.children].map((row) => [row, row.getBoundingClientRect().top]));
   const isHeld = (row) => row.parentNode === list && held.includes(Number(row.dataset.song));
-  let next = null;
-  for (const row of [...wanted].reverse()) {
-    if (!isHeld(row) && (row.parentNode !== list || row.nextSibling !== next)) list.insertBefore(row, next);
-    next = row;
-  }
-  if (isCalm) return;
-  for (const row of wanted) {
-    const shift = before.has(row) ? before.get(row) - row.getBoundingClientRect().top : 0;
-    if (Math.abs(shift) < 1) continue;
-    row.animate([{ transform: `translateY(${shift}px)` }, { transform: "none" }],
-      { duration: MOVE_MS, easing: "cubic-bezier(.2,.7,.2,1)" });
-  }
+  sliding([...list.children], isCalm, () => {
+    let next = null;
+    for (const row of [...wanted].reverse()) {
+      if (!isHeld(row) && (row.parentNode !== list || row.nextSibling !== next)) list.insertBefore(row, next);
+      next = row;
+    }
+  });
 }

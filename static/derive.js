@@ -131,3 +131,17 @@ export function songTitle(show, song) {
   }
   return null;
 }
+
+const TRENDING_COUNT = 5;
+
+/** The first shows of the ranking; `share` is their score as a part of the first one's. */
+export function trendingOf({ ranking, known }) {
+  return ranking.slice(0, TRENDING_COUNT)
+    .filter(({ id }) => known?.[id])
+    .map(({ id, score }) => ({ id, ...known[id], share: ranking[0].score > 0 ? score / ranking[0].score : 0 }));
+}
+
+/** Whether a show is among the first whose name nobody has asked for. */
+export function isTrendingUnknown({ ranking, known }) {
+  return known !== null && ranking.slice(0, TRENDING_COUNT).some(({ id }) => !known[id]);
+}

@@ -37,6 +37,21 @@ export function setHidden(element, isHidden) {
   if (element.hidden !== isHidden) element.hidden = isHidden;
 }
 
+const MOVE_MS = 420;
+
+/** Makes a change, and lets each element slide from where it was before to where it is then (FLIP). */
+export function sliding(elements, isCalm, change) {
+  const before = isCalm ? [] : elements.map((element) => element.getBoundingClientRect());
+  change();
+  before.forEach(({ left, top }, index) => {
+    const now = elements[index].getBoundingClientRect();
+    const [x, y] = [left - now.left, top - now.top];
+    if (!elements[index].isConnected || Math.hypot(x, y) < 1) return;
+    elements[index].animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }],
+      { duration: MOVE_MS, easing: "cubic-bezier(.2,.7,.2,1)" });
+  });
+}
+
 const PATHS = {
   up: "M12 5.5 19 13h-4.2v5.5H9.2V13H5z",
   down: "M12 18.5 5 11h4.2V5.5h5.6V11H19z",

@@ -1,5 +1,6 @@
 /** The list of shows: search, status filter, cards, load more, and what to show instead of them. */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
+import { createTrending } from "./trending.js";
 import * as words from "./words.js";
 
 const SEARCH_QUIET_MS = 250;
@@ -49,18 +50,21 @@ export function createList({ onSearch, onStatus, onMore, onRetry }) {
     h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again"));
   const more = h("button", { class: "button more", type: "button", on: { click: onMore } }, "Load more");
 
+  const trending = createTrending();
+
   const heading = h("h1", { tabindex: "-1" }, "Which songs tonight?");
   const element = h("div", { class: "page list" },
     h("div", { class: "hero" }, heading,
       h("p", { class: "lead" }, "Vote the setlist of a show and watch the hall make up its mind.")),
     h("div", { class: "filters" }, form, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips)),
-    summary, skeleton, cards, empty, error, more);
+    trending.element, summary, skeleton, cards, empty, error, more);
 
   let drawn = null;
   return {
     element,
     heading,
-    update({ list }, now_ms) {
+    update({ list, trending: ranked }, now_ms) {
+      trending.update(ranked, !list.query && !list.status);
       if (document.activeElement !== input && input.value.trim() !== list.query) input.value = list.query;
       FILTERS.forEach(([status], index) => setAttribute(chips[index], "aria-pressed", String(status === list.status)));
       const isFailed = list.phase === "error";

@@ -17,6 +17,8 @@ export const initial = Object.freeze({
   skew_ms: 0,
   sort: "votes",
   list: { query: "", status: "", phase: "loading", items: [], next: null, error: null, request: 0 },
+  // What channel and API say of the first shows; `known` has their names, null until they were asked for.
+  trending: { at: 0, ranking: [], known: null },
   show: null,
   notice: null,
   noticeCount: 0,
@@ -72,6 +74,19 @@ const handlers = {
   list_failed: (state, { request, error }) =>
     request === state.list.request ? { ...state, list: { ...state.list, phase: "error", error } } : state,
 
+  trending_loaded: (state, { items }) => {
+    const known = { ...state.trending.known };
+    for (const { id, slug, artist_name, venue_name, local_date } of items) {
+      known[id] = { slug, artist: artist_name, venue: venue_name, local_date };
+    }
+    // Until the channel speaks, the answer's own order is the ranking.
+    const ranking = state.trending.at ? state.trending.ranking : items.map(({ id, score }) => ({ id, score }));
+    return { ...state, trending: { ...state.trending, ranking, known } };
+  },
+  // Without names there is nothing to show, and the list below does without.
+  trending_failed: (state) =>
+    state.trending.known ? state : { ...state, trending: { ...state.trending, known: {} } },
+
   show_loading: (state, { ref }) => onRef(state, ref, (show) => ({ ...show, phase: "loading", error: null })),
   show_loaded: (state, { ref, show: body }) => onRef(state, ref, (show) => loadShow(show, body, state.sort)),
   show_failed: (state, { ref, error }) =>
@@ -84,8 +99,10 @@ const handlers = {
   },
   hello: (state, { user, skew_ms }) => ({ ...state, user, skew_ms }),
 
-  snapshot: (state, action) => onChannel(state, action, applySnapshot),
-  push: (state, action) => onChannel(state, action, applyPush),
+  snapshot: (state, action) =>
+    action.channel === "trending" ? rank(state, action, action.state) : onChannel(state, action, applySnapshot),
+  push: (state, action) =>
+    action.channel === "trending" ? rank(state, action, action.payload) : onChannel(state, action, applyPush),
   channel_error: (state, { channel, error }) =>
     error.code === "forbidden" ? onShow(state, countedShowOf(channel), hideCounts) : state,
   unsubscribed: (state, { channels }) =>
@@ -172,6 +189,11 @@ function onChannel(state, { channel, at, ...rest }, change) {
   const isOfArtist = kind === "followers";
   if (isOfArtist && state.show?.info?.artist.id !== Number(id)) return state;
   return onShow(state, isOfArtist ? state.show.id : Number(id), (show) => change(show, kind, at, rest));
+}
+
+function rank(state, { at, isRewound = false }, { shows }) {
+  if (at < state.trending.at && !isRewound) return state;
+  return { ...state, trending: { ...state.trending, at, ranking: shows.map(({ id, score }) => ({ id, score })) } };
 }
 
 function onMark(state, subject, wanted) {

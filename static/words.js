@@ -38,6 +38,7 @@ const calendar = (options) => {
   return (local_date) => format.format(new Date(`${local_date}T00:00:00Z`));
 };
 export const longDate = calendar({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+export const shortDate = calendar({ month: "short", day: "numeric" });
 export const month = calendar({ month: "short" });
 export const dayOfMonth = calendar({ day: "numeric" });
 export const year = calendar({ year: "numeric" });

@@ -13,10 +13,11 @@ select extract(epoch from trending_half_life())::bigint as half_life_s,
 -- name: trending_shows
 -- takes: count bigint
 -- gives: 0..count rows, highest score first
-select rank, show_id, slug, name, status::text as status, starts_at, artist_id, artist_name, venue_id, venue_name, score,
-       vote_count, votes_24h, votes_this_hour, attendance_count, refreshed_at
-  from get_trending_shows((:count::bigint)::int)
- order by rank;
+select t.rank, t.show_id, t.slug, t.name, t.status::text as status, t.starts_at, s.local_date, t.artist_id, t.artist_name,
+       t.venue_id, t.venue_name, t.score, t.vote_count, t.votes_24h, t.votes_this_hour, t.attendance_count, t.refreshed_at
+  from get_trending_shows((:count::bigint)::int) t
+  join shows s on s.id = t.show_id
+ order by t.rank;
 
 -- name: trending_artists
 -- takes: count bigint

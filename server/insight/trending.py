@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,6 +56,7 @@ class TrendingShow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     status: Literal["upcoming", "live"]
     starts_at: datetime
+    local_date: date  # of the venue's own calendar
     artist_id: int
     artist_name: str
     venue_id: int

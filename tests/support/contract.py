@@ -113,6 +113,10 @@ async def running_api(folder: Path, database_url: str, redis_url: str) -> AsyncI
                 " on conflict (user_id) do update set is_public = true, status = 'approved'",
                 EXISTING,
             )
+            # What no sample holds: every path names something that is there, whichever test comes first.
+            await connection.execute(
+                "insert into database_operations (operation, status, finished_at) values ('analyze', 'succeeded', now())"
+            )
             tables = {"show": "shows", "artist": "artists", "venue": "venues"}
             slugs = {
                 name: await connection.fetchval(f"select slug from {table} where id = {EXISTING}")

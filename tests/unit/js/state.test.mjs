@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  choiceOf, countsOf, durabilityOf, isAffordable, remainingOf, totalOf, votingOf, waitingCountOf,
+  choiceOf, countsOf, durabilityOf, isAffordable, isTrendingUnknown, remainingOf, totalOf, trendingOf, votingOf, waitingCountOf,
 } from "../../../static/derive.js";
 import { initial, reduce } from "../../../static/state.js";
 import { showBody, SONGS } from "./fakes.mjs";
@@ -324,4 +324,28 @@ test("how well the crowd did comes with the page and moves with the status", () 
   const corrected = { ...status, accuracy: null };
   const gone = reduce(scored, { type: "push", channel: "status:7", at: 1000, payload: corrected });
   assert.equal(gone.show.status.accuracy, null);
+});
+
+test("the ranking is the answer's until the channel speaks, and the channel's from then on", () => {
+  const item = (id, score) => ({ id, slug: `show-${id}`, artist_name: `Artist ${id}`, venue_name: "Hall", local_date: "2026-12-01", score });
+  const named = run(initial, { type: "trending_loaded", items: [item(1, 9), item(2, 3)] });
+  assert.deepEqual(trendingOf(named.trending).map(({ id, artist, share }) => [id, artist, share]),
+    [[1, "Artist 1", 1], [2, "Artist 2", 1 / 3]]);
+  const ranked = (type, at, ...shows) => ({ type, channel: "trending", at, payload: { shows }, state: { shows }, isRewound: false });
+  const pushed = run(named, ranked("snapshot", 5, { id: 2, score: 8 }, { id: 1, score: 4 }));
+  assert.deepEqual(trendingOf(pushed.trending).map(({ id, share }) => [id, share]), [[2, 1], [1, 0.5]]);
+  assert.equal(reduce(pushed, ranked("push", 4, { id: 1, score: 9 })), pushed);
+  assert.deepEqual(trendingOf(run(pushed, { type: "trending_loaded", items: [item(1, 9)] }).trending).map(({ id }) => id), [2, 1]);
+});
+
+test("a show nobody knows the name of is asked about, and not shown before", () => {
+  const show = { id: 7, score: 1 };
+  const unknown = run(initial, { type: "push", channel: "trending", at: 1, payload: { shows: [show] } });
+  assert.equal(isTrendingUnknown(unknown.trending), false); // the names are on their way
+  const failed = run(unknown, { type: "trending_failed" });
+  assert.equal(isTrendingUnknown(failed.trending), true);
+  assert.deepEqual(trendingOf(failed.trending), []);
+  const many = Array.from({ length: 9 }, (_, index) => ({ id: index + 1, score: 9 - index }));
+  const items = many.map(({ id, score }) => ({ id, score, slug: `s${id}`, artist_name: "A", venue_name: "V", local_date: "2026-12-01" }));
+  assert.equal(trendingOf(run(initial, { type: "trending_loaded", items }).trending).length, 5);
 });
