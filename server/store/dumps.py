@@ -13,10 +13,9 @@ import fcntl
 import os
 import re
 import shutil
-import signal
 import subprocess
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +25,11 @@ import asyncpg
 
 from server.errors import SetupError
 from server.store.engine import connect, place, reason
+from server.store.running import CHUNK_BYTES, Running
 
 # What was done, how much of it, of how much.
 Progress = Callable[[str, int, int], None]
 
-CHUNK_BYTES = 1 << 18
-# An interrupted program gets this long to have its statement cancelled by the server.
-STOP_TIMEOUT_S = 5.0
-LINE_CHARS_MAX = 300
 ANALYZE_TIMEOUT_S = 600.0
 # Tokens outlive the rows they name. Where the old database is gone, nobody knows how many accounts were made after the
 # backup, and a new one must not get the number, and with it the token, of an old one.
@@ -44,55 +40,8 @@ select c.relname as name, pg_table_size(c.oid) as bytes
   from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
 """
 
-# Everything but what belongs to extensions, which stay: to make them again may be the right of a superuser.
-_CLEAN = """
-create temp table handed_out on commit drop as
-select sequencename as name, last_value from pg_sequences where schemaname = 'public' and last_value is not null;
-
-do $$
-declare
-    statements text[];
-    statement text;
-begin
-    perform set_config('lock_timeout', '5s', true);
-    select array_agg(case c.relkind when 'v' then 'drop view' when 'm' then 'drop materialized view'
-                                    when 'S' then 'drop sequence' else 'drop table' end
-                     || format(' if exists public.%I cascade', c.relname) order by c.relkind = 'S')
-      into statements
-      from pg_class c
-     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S') and not c.relispartition
-       and not exists (select from pg_depend d
-                        where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e');
-    foreach statement in array coalesce(statements, '{}') loop execute statement; end loop;
-    select array_agg(format('drop routine if exists %s cascade', p.oid::regprocedure)) into statements
-      from pg_proc p
-     where p.pronamespace = 'public'::regnamespace
-       and not exists (select from pg_depend d
-                        where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e');
-    foreach statement in array coalesce(statements, '{}') loop execute statement; end loop;
-    select array_agg(format('drop type if exists public.%I cascade', t.typname)) into statements
-      from pg_type t
-     where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd')
-       and not exists (select from pg_depend d
-                        where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e');
-    foreach statement in array coalesce(statements, '{}') loop execute statement; end loop;
-end $$;
-"""
-
-# Positions, revisions and numbers only grow, for those who remember the world before the restore: Valkey's log, a
-# page that is still open, a token. `alter table` because a revision that follows from nothing is nobody's news.
-_MOVE_ON = """
-set local search_path = public;
-update log_positions
-   set position = greatest(position + 1, {position_min}, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10);
-alter table shows disable trigger user;
-update shows set revision = greatest(revision + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10);
-alter table shows enable trigger user;
-select setval(format('public.%I', s.sequencename),
-              greatest(s.last_value, h.last_value, 1) + case s.sequencename when 'users_id_seq' then {leap} else 0 end)
-  from pg_sequences s left join handed_out h on h.name = s.sequencename
- where s.schemaname = 'public' and (coalesce(s.last_value, h.last_value) is not null or s.sequencename = 'users_id_seq');
-"""
+_CLEAN = Path(__file__).with_name("clean.psql").read_text()
+_MOVE_ON = Path(__file__).with_name("move_on.psql").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +159,9 @@ class Programs:
                 done = min(done + 1, contents.entry_count)
                 progress(f"writing {found[2].removeprefix('public.')}"[:60], done, contents.entry_count)
 
-        async with self._running("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", stdin=PIPE, stdout=DEVNULL) as target:
+        variables = {"ON_ERROR_STOP": 1, "position_min": position_min, "leap": USER_IDS_LEAP}
+        flags = ["-X", "-q", *(f"--set={name}={value}" for name, value in variables.items())]
+        async with self._running("psql", *flags, stdin=PIPE, stdout=DEVNULL) as target:
 
             async def feed() -> None:
                 await target.write(f"begin;\n{roles}\n{_CLEAN}".encode())
@@ -222,123 +173,24 @@ class Programs:
                             await target.write(chunk)
 
                     await source.finished(heard, meanwhile=pump)
-                move_on = _MOVE_ON.format(position_min=position_min, leap=USER_IDS_LEAP)
-                await target.write(f"{move_on}\ncommit;\n".encode(), is_last=True)
+                await target.write(f"{_MOVE_ON}\ncommit;\n".encode(), is_last=True)
 
             await target.finished(meanwhile=feed)
 
     @asynccontextmanager
     async def _running(
         self, name: str, *flags: str, is_connected: bool = True, stdin: int = DEVNULL, stdout: int
-    ) -> AsyncIterator[_Running]:
+    ) -> AsyncIterator[Running]:
         address = [f"--dbname={self._address}"] if is_connected else []
         process = await asyncio.create_subprocess_exec(
             str(self._folder / name), *address, *flags,
             stdin=stdin, stdout=stdout, stderr=PIPE, env=self._environ, start_new_session=True, limit=CHUNK_BYTES,
         )  # fmt: skip
-        running = _Running(name, process)
+        running = Running(name, process)
         try:
             yield running
         finally:
             await running.end()
-
-
-class _GoneError(Exception):
-    """A program ended before all was written to it; its own complaint says why."""
-
-    def __init__(self, running: _Running) -> None:
-        super().__init__()
-        self.running = running
-
-
-class _Running:
-    """One program while it runs."""
-
-    def __init__(self, name: str, process: Process) -> None:
-        self._name = name
-        self._process = process
-
-    async def write(self, data: bytes, *, is_last: bool = False) -> None:
-        """Hands it some of its input.
-
-        Raises: _GoneError
-        """
-        assert self._process.stdin is not None
-        self._process.stdin.write(data)
-        try:
-            await self._process.stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            raise _GoneError(self) from None
-        if is_last:
-            self._process.stdin.close()
-
-    async def chunk(self) -> bytes:
-        """What it prints next; nothing: it is done."""
-        assert self._process.stdout is not None
-        return await self._process.stdout.read(CHUNK_BYTES)
-
-    async def read(self) -> str:
-        """All it prints.
-
-        Raises: SetupError: it failed
-        """
-        printed: list[bytes] = []
-
-        async def collect() -> None:
-            while chunk := await self.chunk():
-                printed.append(chunk)
-
-        await self.finished(meanwhile=collect)
-        return b"".join(printed).decode(errors="replace")
-
-    async def finished(
-        self, heard: Callable[[str], None] | None = None, *, meanwhile: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
-        """Returns once it has come to a good end.
-
-        Takes:  heard, told each line of stderr; meanwhile, what feeds or empties it
-        Raises: SetupError: with its own first complaint; whatever `meanwhile` raised
-        """
-        complaints: list[str] = []
-
-        async def listen() -> None:
-            assert self._process.stderr is not None
-            while raw := await self._process.stderr.readline():
-                line = raw.decode(errors="replace").strip()
-                if heard is not None:
-                    heard(line)
-                if re.search(r"\b(error|ERROR|FATAL|fatal|PANIC):", line):
-                    complaints.append(line)
-
-        listening = asyncio.create_task(listen(), name=f"{self._name} stderr")
-        try:
-            if meanwhile is not None:
-                try:
-                    await meanwhile()
-                except _GoneError as gone:
-                    if gone.running is not self:
-                        raise
-            await listening
-            code = await self._process.wait()
-        finally:
-            listening.cancel()
-        if code != 0 or complaints:
-            ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
-            said = re.sub(r"^psql:<stdin>:\d+: ", "", complaints[0]) if complaints else ended
-            raise SetupError(f"{self._name}: {said.removeprefix(f'{self._name}: ')}"[:LINE_CHARS_MAX])
-
-    async def end(self) -> None:
-        """Gone, if it is not yet: interrupted, so that the server stops working for it, else killed."""
-        if self._process.stdin is not None:
-            # To psql, the end of an open transaction is no commit.
-            self._process.stdin.close()
-        for number in (signal.SIGINT, signal.SIGKILL):
-            if self._process.returncode is not None:
-                break
-            self._process.send_signal(number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await self._process.wait()
 
 
 async def table_sizes(url: str) -> dict[str, int]:

@@ -1,0 +1,115 @@
+"""A program of PostgreSQL's under way: fed, emptied, listened to, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
+
+from server.errors import SetupError
+
+CHUNK_BYTES = 1 << 18
+# An interrupted program gets this long to have its statement cancelled by the server.
+STOP_TIMEOUT_S = 5.0
+LINE_CHARS_MAX = 300
+
+
+class Gone(Exception):
+    """A program ended before all was written to it; its own complaint says why."""
+
+    def __init__(self, running: Running) -> None:
+        super().__init__()
+        self.running = running
+
+
+class Running:
+    """One program while it runs."""
+
+    def __init__(self, name: str, process: Process) -> None:
+        self._name = name
+        self._process = process
+
+    async def write(self, data: bytes, *, is_last: bool = False) -> None:
+        """Hands it some of its input.
+
+        Raises: Gone
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        try:
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise Gone(self) from None
+        if is_last:
+            self._process.stdin.close()
+
+    async def chunk(self) -> bytes:
+        """What it prints next; nothing: it is done."""
+        assert self._process.stdout is not None
+        return await self._process.stdout.read(CHUNK_BYTES)
+
+    async def read(self) -> str:
+        """All it prints.
+
+        Raises: SetupError: it failed
+        """
+        printed: list[bytes] = []
+
+        async def collect() -> None:
+            while chunk := await self.chunk():
+                printed.append(chunk)
+
+        await self.finished(meanwhile=collect)
+        return b"".join(printed).decode(errors="replace")
+
+    async def finished(
+        self, heard: Callable[[str], None] | None = None, *, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Returns once it has come to a good end.
+
+        Takes:  heard, told each line of stderr; meanwhile, what feeds or empties it
+        Raises: SetupError: with its own first complaint; whatever `meanwhile` raised
+        """
+        complaints: list[str] = []
+
+        async def listen() -> None:
+            assert self._process.stderr is not None
+            while raw := await self._process.stderr.readline():
+                line = raw.decode(errors="replace").strip()
+                if heard is not None:
+                    heard(line)
+                if re.search(r"\b(error|ERROR|FATAL|fatal|PANIC):", line):
+                    complaints.append(line)
+
+        listening = asyncio.create_task(listen(), name=f"{self._name} stderr")
+        try:
+            if meanwhile is not None:
+                try:
+                    await meanwhile()
+                except Gone as gone:
+                    if gone.running is not self:
+                        raise
+            await listening
+            code = await self._process.wait()
+        finally:
+            listening.cancel()
+        if code != 0 or complaints:
+            ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
+            said = re.sub(r"^psql:<stdin>:\d+: ", "", complaints[0]) if complaints else ended
+            raise SetupError(f"{self._name}: {said.removeprefix(f'{self._name}: ')}"[:LINE_CHARS_MAX])
+
+    async def end(self) -> None:
+        """Gone, if it is not yet: interrupted, so that the server stops working for it, else killed."""
+        if self._process.stdin is not None:
+            # To psql, the end of an open transaction is no commit.
+            self._process.stdin.close()
+        for number in (signal.SIGINT, signal.SIGKILL):
+            if self._process.returncode is not None:
+                break
+            self._process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await self._process.wait()
