@@ -18,6 +18,7 @@ from server.cache.connection import Connection
 from server.catalog.directing import DirectionRoutes
 from server.catalog.editing import EditingRoutes
 from server.catalog.routes import CatalogRoutes
+from server.catalog.shows import find_show_id
 from server.catalog.suggestions import SuggestionRoutes
 from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
@@ -141,6 +142,7 @@ class Node:
             why_refused=self._standing.why_refused,
         )
         self._has_voted = partial(has_voted, self._intake)
+        self._find_show = partial(find_show_id, databases.requests)
         self._marks = Marks(database, clock, self._intake.submit_mark)
         self._writer = Writer(settings.redis_url, database, clock, shard_count=shard_count)
         self._fleet = Fleet(self._name, settings.redis_url, self._feeds.hub, self._sockets, clock)
@@ -323,7 +325,7 @@ class Node:
                 screen=screen,
                 pending_max=self._settings.limits.suggestions_waiting,
             ).endpoints(),
-            *VotingRoutes(self._intake).endpoints(),
+            *VotingRoutes(self._intake, self._find_show).endpoints(),
             *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
             *InsightRoutes(requests, clock, self._has_voted).endpoints(),
             *self._upkeep.endpoints(),
@@ -337,7 +339,9 @@ class Node:
             *AccountRoutes(requests, clock).endpoints(),
             *KeyRoutes(requests).endpoints(),
             *PrivacyRoutes(requests, self._forgetting.forget, self._sockets.hang_up_user).endpoints(),
-            *TicketRoutes(requests, self._tallies.grant_ticket, self._turnstile.count_redemption).endpoints(),
+            *TicketRoutes(
+                requests, self._tallies.grant_ticket, self._turnstile.count_redemption, self._find_show
+            ).endpoints(),
             *MailRoutes(
                 requests,
                 self._databases.owner,
@@ -382,8 +386,8 @@ class Node:
         identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
         counted = counting(identify, self._turnstile.count_request)
         app.add_routes(routes_of(self.endpoints, counted, TOKEN_TTL_S, address_of))
-        for routes in (LiveRoutes, EventRoutes):
-            app.add_routes(routes(services, self._sockets, identify, address_of).routes())
+        app.add_routes(LiveRoutes(services, self._sockets, identify, address_of).routes())
+        app.add_routes(EventRoutes(services, self._sockets, identify, address_of, self._find_show).routes())
         app.add_routes(Pages(data_folder("static"), self._why_not_ready).routes())
         return Runner(app, settings.limits.handshake_s, handler_cancellation=True, shutdown_timeout=2.0)
 

@@ -20,6 +20,7 @@ from server.protocol.codes import Code
 from server.protocol.cursors import cut_page, decode_cursor
 from server.protocol.embargo import Audience, HasVoted, Results, why_hidden
 from server.protocol.identity import Identity
+from server.protocol.ids import parse_id
 from server.protocol.instants import iso, ms_of, us_of
 from server.protocol.parameters import PAGE_DEFAULT, Reference, parse_reference
 from server.protocol.positions import SEQ_BITS
@@ -236,6 +237,18 @@ async def find_show(connection: Connection, wanted: Reference) -> Any:
     if row is None:
         raise Refused(Code.NOT_FOUND, "No such show.")
     return row
+
+
+async def find_show_id(db: Database, text: str) -> int:
+    """The id of a show named by id or slug. An id is taken as it stands, so that voting by id asks no database.
+
+    Raises: Refused: not_found; StoreUnavailable
+    """
+    number = parse_id(text)
+    if number is not None:
+        return number
+    async with db.snapshot() as connection:
+        return int((await find_show(connection, parse_reference(text)))["id"])
 
 
 async def fetch_setlist_state(db: Database, show_id: int) -> tuple[int, Json] | None:

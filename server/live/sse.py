@@ -29,7 +29,6 @@ from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_DRAIN, CLOSE_SLOW, NO_G
 from server.protocol.embargo import Audience, sees_all
 from server.protocol.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
-from server.protocol.ids import parse_id
 from server.protocol.messages import CHANNELS_PER_REQUEST_MAX
 from server.protocol.parameters import parse_query
 from server.protocol.positions import EXACT_MAX
@@ -71,7 +70,7 @@ async def _described_only(_call: Call) -> Answer:
 
 EVENTS = Endpoint(
     method="GET", path=PATH, handler=_described_only, query=EventsQuery, answer=str, media_type="text/event-stream",
-    codes=(Code.FORBIDDEN, Code.OVERLOADED, Code.TOO_LARGE),
+    codes=(Code.FORBIDDEN, Code.OVERLOADED, Code.TOO_LARGE), slugs=("show",),
     summary="A show's channels as server-sent events.",
     description=(
         "Each event is a push as the websocket sends it, beginning with the whole state of each channel. `Last-Event-ID`"
@@ -214,7 +213,7 @@ class _Stream(web.StreamResponse):
 
 
 class EventRoutes:
-    """Takes: identify and address_of, as LiveRoutes does."""
+    """Takes: identify and address_of, as LiveRoutes does; find_show, the id of a show that a path names by id or slug."""
 
     def __init__(
         self,
@@ -222,11 +221,13 @@ class EventRoutes:
         sockets: Sockets,
         identify: Callable[[web.Request], Awaitable[Identity | None]],
         address_of: Callable[[web.Request], str],
+        find_show: Callable[[str], Awaitable[int]],
     ) -> None:
         self._services = services
         self._sockets = sockets
         self._identify = identify
         self._address_of = address_of
+        self._find_show = find_show
         self._wires: WeakValueDictionary[frozenset[str], EventFormat] = WeakValueDictionary()
 
     def routes(self) -> list[web.RouteDef]:
@@ -238,7 +239,7 @@ class EventRoutes:
         if self._sockets.is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=1_000)
         services = self._services
-        names = self._names(request)
+        names = await self._names(request)
         identity = await self._identify(request)
         if identity is not None:
             banned = services.why_banned(identity.user_id)
@@ -303,10 +304,8 @@ class EventRoutes:
             hub.leave_all(stream)
             self._sockets.remove(stream)
 
-    def _names(self, request: web.Request) -> list[str]:
-        show = parse_id(request.match_info["show"])
-        if show is None:
-            raise Refused(Code.NOT_FOUND, "No such show.")
+    async def _names(self, request: web.Request) -> list[str]:
+        show = await self._find_show(request.match_info["show"])
         kinds = parse_query(request.query.items(), EventsQuery).channels.split(",")
         names = dict.fromkeys(f"{kind}:{show}" if kind in SHOW_KINDS else kind for kind in kinds)
         most = min(CHANNELS_PER_REQUEST_MAX, self._services.seats.limits.channels_per_connection)

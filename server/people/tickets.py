@@ -81,7 +81,8 @@ class TicketRoutes:
     """Tickets over HTTP.
 
     Takes: grant, tells the hot copy of the votes that a user has a ticket to a show; raises CacheError;
-           count_try, by user; raises Refused(rate_limited, unavailable)
+           count_try, by user; raises Refused(rate_limited, unavailable); find_show, the id of a show that a path names by
+           id or slug; raises Refused(not_found)
     """
 
     def __init__(
@@ -89,10 +90,12 @@ class TicketRoutes:
         database: Database,
         grant: Callable[[int, int], Awaitable[None]],
         count_try: Callable[[int], Awaitable[None]],
+        find_show: Callable[[str], Awaitable[int]],
     ) -> None:
         self._database = database
         self._grant = grant
         self._count_try = count_try
+        self._find_show = find_show
 
     def endpoints(self) -> list[Endpoint]:
         """What app serves."""
@@ -100,26 +103,28 @@ class TicketRoutes:
         return [
             Endpoint(
                 method="POST", path="/api/shows/{show}/ticket", handler=self.post_ticket, access="user",
-                body=RedeemBody, answer=Redeemed, codes=(Code.NOT_FOUND, Code.CONFLICT),
+                body=RedeemBody, answer=Redeemed, codes=(Code.NOT_FOUND, Code.CONFLICT), slugs=("show",),
                 summary="Redeem the code of one's ticket, to vote on a show that requires one; twice is once.",
             ),
             Endpoint(
                 method="GET", path=path, handler=self.get_tickets, access="admin", answer=Tickets,
-                summary="Whether a show requires tickets, and how many codes it has.",
+                slugs=("show",), summary="Whether a show requires tickets, and how many codes it has.",
             ),
             Endpoint(
                 method="PUT", path=path, handler=self.put_tickets, access="admin", body=TicketsBody, answer=Tickets,
+                slugs=("show",),
                 summary="Have a show take votes with a ticket only, or from everybody; votes that were cast stay.",
             ),
             Endpoint(
                 method="POST", path=path, handler=self.post_codes, access="admin", body=CodesBody, status=201,
-                answer=NewCodes, summary="Add codes to a show, given or made; those it has already are skipped.",
+                answer=NewCodes, slugs=("show",),
+                summary="Add codes to a show, given or made; those it has already are skipped.",
             ),
         ]  # fmt: skip
 
     async def post_ticket(self, call: Call) -> Answer:
         """`POST /api/shows/{show}/ticket`."""
-        show_id, user = call.id("show"), call.user
+        show_id, user = await self._find_show(call.path["show"]), call.user
         await self._count_try(user.user_id)
         async with self._database.acting(user) as connection:
             found = await queries.redeem_ticket(
@@ -141,12 +146,13 @@ class TicketRoutes:
 
     async def get_tickets(self, call: Call) -> Answer:
         """`GET /api/admin/shows/{show}/tickets`."""
+        show_id = await self._find_show(call.path["show"])
         async with self._database.acting(call.user) as connection:
-            return Answer(document=await _fetch(connection, call.id("show")))
+            return Answer(document=await _fetch(connection, show_id))
 
     async def put_tickets(self, call: Call) -> Answer:
         """`PUT /api/admin/shows/{show}/tickets`."""
-        show_id, is_required = call.id("show"), call.body.requires_ticket
+        show_id, is_required = await self._find_show(call.path["show"]), call.body.requires_ticket
         async with self._database.acting(call.user) as connection:
             before = await _fetch(connection, show_id)
             if before.requires_ticket != is_required:
@@ -157,7 +163,7 @@ class TicketRoutes:
 
     async def post_codes(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/tickets`."""
-        show_id, body = call.id("show"), call.body
+        show_id, body = await self._find_show(call.path["show"]), call.body
         if (body.codes is None) == (body.make is None):
             raise Refused(Code.BAD_REQUEST, "Give either `codes` or `make`.")
         made = [make_code() for _ in range(body.make or 0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import msgspec
@@ -29,10 +30,14 @@ class CastAnswer(BallotAnswer, frozen=True):
 
 
 class VotingRoutes:
-    """Casts and ballots over HTTP."""
+    """Casts and ballots over HTTP.
 
-    def __init__(self, intake: Intake) -> None:
+    Takes: find_show, the id of a show that a path names by id or slug; raises Refused(not_found)
+    """
+
+    def __init__(self, intake: Intake, find_show: Callable[[str], Awaitable[int]]) -> None:
         self._intake = intake
+        self._find_show = find_show
 
     def endpoints(self) -> list[Endpoint]:
         """What app serves."""
@@ -41,13 +46,12 @@ class VotingRoutes:
             Endpoint(
                 method="POST", path="/api/shows/{show}/votes", handler=self.post_votes, access="user",
                 body=VotesBody, body_bytes_max=INBOUND_BYTES_MAX, answer=CastAnswer,
-                codes=(*refusals, Code.CLOSED, Code.LOCKED, Code.BUDGET),
+                codes=(*refusals, Code.CLOSED, Code.LOCKED, Code.BUDGET), slugs=("show",),
                 summary="Set choices in a show: all or none of the list is taken; twice is once.",
             ),
             Endpoint(
                 method="GET", path="/api/shows/{show}/ballot", handler=self.get_ballot, access="user",
-                answer=BallotAnswer, codes=refusals,
-                summary="One's own choices in a show.",
+                answer=BallotAnswer, codes=refusals, slugs=("show",), summary="One's own choices in a show.",
             ),
         ]  # fmt: skip
 
@@ -64,5 +68,6 @@ class VotingRoutes:
         return Answer(document=b'{"ballot":%b,"remaining":%b}' % (ballot, left))
 
     async def _submit(self, call: Call, votes: list[tuple[int, Any]]) -> tuple[int, str, bytes, bytes]:
-        at, durability, ballot, remaining = await submitted(self._intake, call.id("show"), call.user.user_id, votes)
+        show_id = await self._find_show(call.path["show"])
+        at, durability, ballot, remaining = await submitted(self._intake, show_id, call.user.user_id, votes)
         return at, durability, ballot_json(ballot), b"null" if remaining is None else b"%d" % remaining

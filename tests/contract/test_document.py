@@ -152,3 +152,11 @@ def test_a_query_is_told_parameter_by_parameter() -> None:
         {"name": "from", "in": "query", "required": True, "schema": {"type": "string"}},
     ]  # fmt: skip
     assert "Query" not in described["components"]["schemas"]
+
+
+@pytest.mark.parametrize("name", ["show", "artist", "venue"])
+def test_shows_artists_and_venues_answer_to_id_or_slug(name: str) -> None:
+    """Wherever a path names one, whoever asks has whichever is at hand."""
+    named = [endpoint for endpoint in ENDPOINTS if f"{{{name}}}" in endpoint.path]
+    assert named
+    assert [endpoint.path for endpoint in named if name not in endpoint.slugs] == []

@@ -64,14 +64,22 @@ async def post(http: aiohttp.ClientSession, show: Any, votes: Any, headers: dict
     return await http.post(f"/api/shows/{show}/votes", json={"votes": votes}, headers=headers)
 
 
-async def test_votes_and_ballot(http: aiohttp.ClientSession, node: Node, show: Show, bearer: dict[str, str]) -> None:
-    """The reply is that of a cast; the ballot and a watcher's state say the same."""
+async def test_votes_and_ballot(
+    http: aiohttp.ClientSession, node: Node, theatre: Theatre, show: Show, bearer: dict[str, str]
+) -> None:
+    """The reply is that of a cast, by id or by slug; the ballot and a watcher's state say the same."""
     response = await post(http, 7, [[show.songs[0], "up"], [show.songs[1], "down"]], bearer)
     answer = await response.json()
     ballot = {str(show.songs[0]): "up", str(show.songs[1]): "down"}
     assert response.status == 200
     assert answer == {"at": answer["at"], "durability": "committed", "ballot": ballot, "remaining": 0}
     response = await http.get("/api/shows/7/ballot", headers=bearer)
+    assert await response.json() == {"ballot": ballot, "remaining": 0}
+    slug = await theatre.sql.fetchval("select slug from shows where id = 7")
+    again = await (await post(http, slug, [[show.songs[0], "none"]], bearer)).json()
+    assert again["ballot"] == {str(show.songs[1]): "down"}
+    assert (await (await post(http, 7, [[show.songs[0], "up"]], bearer)).json())["ballot"] == ballot
+    response = await http.get(f"/api/shows/{slug}/ballot", headers=bearer)
     assert await response.json() == {"ballot": ballot, "remaining": 0}
     async with Talker.connect(node.url) as watcher:
         state = (await watcher.watch("votes:7"))["votes:7"]

@@ -53,6 +53,9 @@ async def test_pushes_are_those_of_the_websocket(node: Node, theatre: Theatre) -
         await vote(node, theatre, (show.first, "up"))
         assert await reader.push("votes:7") == await talker.push("votes:7")
         assert RETRY_MIN_MS <= reader.retry_ms <= RETRY_MAX_MS
+    slug = await theatre.sql.fetchval("select slug from shows where id = 7")
+    async with Reader.connect(node.url, PATH.replace("7", slug)) as reader:
+        assert (await reader.push("votes:7"))["total"] == 1
 
 
 async def test_whoever_comes_back_gets_what_changed(node: Node, theatre: Theatre) -> None:
