@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make check  lint, format, types, layers, tests
 # make bench  the two benchmarks, one JSON object each
+# make soak   votes for MINUTES (10) while nodes and engines die; fails when one is lost or doubled
 #
 # Needs Python 3.11 or newer and make. Another interpreter: make PYTHON=python3.13 run
 
@@ -10,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint bench clean
+.PHONY: help run test check lint bench soak clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -49,6 +50,10 @@ check: lint
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py
 	$(BIN)/python bench/fanout.py
+
+MINUTES ?= 10
+soak: $(VENV)/.installed
+	$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -68,8 +68,8 @@ class TcpProxy:
         self.port = 0
         self.accepted_count = 0
         self._turn = 0
-        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pairs: dict[tuple[socket.socket, socket.socket], asyncio.Task[None]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -96,10 +96,11 @@ class TcpProxy:
 
     def cut(self) -> None:
         """Resets every connection on both sides, as a router does that has forgotten them."""
-        for pair in list(self._pairs):
+        for pair, carrying in self._pairs.items():
             for end in pair:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                end.close()
+            # Closed under its loop, a socket would be waited for for ever: whoever carries closes it.
+            carrying.cancel()
 
     def vanish(self) -> None:
         """Takes no packet of any connection any more and sends none: nobody is told, as when a phone loses its signal.
@@ -119,7 +120,7 @@ class TcpProxy:
         while True:
             client, _ = await loop.sock_accept(listening)
             self.accepted_count += 1
-            task = asyncio.create_task(self._carry(client), name="proxied")
+            task: asyncio.Task[None] = asyncio.create_task(self._carry(client), name="proxied")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -129,7 +130,9 @@ class TcpProxy:
             if target is None:
                 return
             pair = client, target
-            self._pairs.add(pair)
+            carrying = asyncio.current_task()
+            assert carrying is not None
+            self._pairs[pair] = carrying
             try:
                 with target:
                     for end in pair:
@@ -139,7 +142,7 @@ class TcpProxy:
                 # One side is gone, or was cut; leaving the blocks tells the other.
                 return
             finally:
-                self._pairs.discard(pair)
+                del self._pairs[pair]
 
     async def _both_ways(self, client: socket.socket, target: socket.socket) -> None:
         down = asyncio.create_task(self.down.carry(target, client), name="proxied-down")
