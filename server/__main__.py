@@ -364,7 +364,7 @@ def restore(
 
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
-    """Check settings, engines, versions and clocks; exit 1 with the reason."""
+    """Check settings, engines, versions, clocks and providers; exit 1 with the reason."""
     from rich.console import Console
 
     from server import doctor as examination

@@ -62,6 +62,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     is_ok: bool
     took_ms: int
     error: str | None
+    is_key_refused: bool
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from server.clock import Clock
-from server.errors import CacheError, ProviderError, Refused
+from server.errors import CacheError, Refused
 from server.protocol.codes import Code
 from server.protocol.cursors import ID_MAX, IdPlace, decode_cursor, encode_cursor
 from server.protocol.endpoints import Answer, Call, Endpoint
@@ -25,7 +25,6 @@ from server.sync.documents import (
     DiagnosticsQuery,
     Done,
     Hour,
-    Probe,
     Queue,
     Review,
     Run,
@@ -35,6 +34,7 @@ from server.sync.documents import (
     SyncState,
 )
 from server.sync.joining import identities
+from server.sync.probing import probe
 from server.sync.providers import Providers
 from server.sync.scheduler import jobs, queue_job
 
@@ -45,13 +45,6 @@ REVIEWS_TOLD_MAX = 100
 
 queries = load_queries(Path(__file__).with_name("routes.sql"))
 
-# Something small that always has an answer.
-_PROBES: dict[Service, tuple[str, dict[str, str]]] = {
-    "musicbrainz": ("/ws/2/artist/a74b1b7f-71a5-4011-9441-d0b5e4122711", {"fmt": "json"}),
-    "setlistfm": ("/rest/1.0/search/countries", {}),
-    "ticketmaster": ("/discovery/v2/events.json", {"size": "1"}),
-    "spotify": ("/v1/search", {"q": "love", "type": "track", "limit": "1", "market": "US"}),
-}
 _KINDS: dict[str, Service] = {
     "artist": "musicbrainz",
     "shows": "ticketmaster",
@@ -98,7 +91,7 @@ class SyncRoutes:
 
     async def _diagnose(self, service: Service, *, is_probed: bool) -> ServiceDiagnosis:
         provider = self._providers.get(service)
-        probe = await self._probe(service) if is_probed and provider is not None else None
+        probed = await probe(provider, self._clock) if is_probed and provider is not None else None
         gate = None
         if provider is not None:
             try:
@@ -129,20 +122,8 @@ class SyncRoutes:
             alert=Alert(**alert) if alert is not None else None,
             cache=Cache(**cache, hit_rate_24h=cached / (cached + asked) if cached + asked else None),
             queue=Queue(**queue),
-            probe=probe,
+            probe=probed,
         )
-
-    async def _probe(self, service: Service) -> Probe:
-        path, params = _PROBES[service]
-        began_s = self._clock.monotonic_s()
-        error = None
-        try:
-            # Good for no time at all: every probe asks.
-            await self._providers[service].get(path, params, dict[str, Any], kind="probe", ttl_s=0.0)
-        except ProviderError as trouble:
-            error = str(trouble)
-        took_ms = round((self._clock.monotonic_s() - began_s) * 1000)
-        return Probe(is_ok=error is None, took_ms=took_ms, error=error)
 
     async def get_state(self, call: Call) -> Answer:
         """`GET /api/admin/sync-manager`."""

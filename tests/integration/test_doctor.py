@@ -15,6 +15,7 @@ from server.embedded import EmbeddedEngines
 from server.settings import Settings, data_folder
 from server.store.engine import missing_rights
 from server.store.migrations import migrate_up
+from tests.support import providers as stand_in
 from tests.support.engines import execute, unused_port
 from tests.support.post_office import PostOffice
 
@@ -136,3 +137,25 @@ async def test_the_mail_server_is_asked(engine_dir: Path) -> None:
         url = office.url(user="me:s3cret%2F%26x@")
         found = await _mail(Settings.from_environ(secret | {"SMTP_URL": url}, data_dir=engine_dir))
         assert (found.verdict, "although" in found.found, "s3cret" in found.found) == ("warn", True, False)
+
+
+async def test_providers_are_asked(
+    engine_dir: Path, database_url: str, redis_url: str, outside: stand_in.Providers
+) -> None:
+    """Each that a node would ask, one question; a key that is refused fails, who is only away does not."""
+    plain = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
+    assert "musicbrainz" not in verdicts(await examine(plain, engine_dir))
+    environ = plain | outside.environ()
+    found = {check.name: check for check in await examine(environ, engine_dir)}
+    services = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
+    assert [found[service].verdict for service in services] == ["ok"] * 4
+    assert found["spotify"].found.startswith("answered in ")
+    assert all(len(service.asked) >= 1 for service in outside.services())
+
+    outside.ticketmaster.is_revoked = True
+    outside.setlistfm.fail(4, status=500)
+    found = {check.name: check for check in await examine(environ, engine_dir)}
+    assert [found[service].verdict for service in services] == ["ok", "warn", "fail", "ok"]
+    assert found["setlistfm"].found == "setlistfm: answered 500"
+    assert found["ticketmaster"].found == "ticketmaster: does not know the key in TICKETMASTER_API_KEY"
+    assert environ["TICKETMASTER_API_KEY"] not in str(found)

@@ -70,6 +70,10 @@ class EndpointWithdrawn(ProviderError):
     """The provider does not let this app ask this any more; there may be another way."""
 
 
+class KeyRefused(ProviderError):
+    """The provider does not know our key, or not any more: somebody has to do something."""
+
+
 class _Busy(Exception):
     """Worth another attempt."""
 
@@ -295,7 +299,8 @@ class Provider:
         if trouble.kind == "wait" and wait_s <= RETRY_AFTER_S_MAX:
             raise _Busy(trouble.reason)
         PROVIDER_CIRCUIT.labels(self.service).set(1)
-        raise ProviderError(self.service, trouble.reason, retry_after_s=wait_s)
+        told = KeyRefused if trouble.kind == "key" else ProviderError
+        raise told(self.service, trouble.reason, retry_after_s=wait_s)
 
     async def _note(self, status: Health, *, took_s: float = 0.0, detail: str = "", is_cached: bool = False) -> None:
         """One more answer in the health of this hour."""
