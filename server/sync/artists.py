@@ -13,7 +13,7 @@ from server.store.database import Database
 from server.sync.clients import musicbrainz, spotify, ticketmaster
 from server.sync.clients.musicbrainz import MusicBrainzClient
 from server.sync.identifying import MBID, Identified, NotIdentified, identify, is_called
-from server.sync.importing import Progress, finishing_job
+from server.sync.importing import Progress, finishing_job, log_outcomes
 from server.sync.joining import DOUBTFUL_CONFIDENCE, LINK_CONFIDENCE, Identity, identities, ids_of, keep, put_identities
 from server.sync.matching import is_tribute, plain_name
 from server.sync.providers import Providers
@@ -86,9 +86,9 @@ class ArtistSyncService:
     async def _sync(self, job_id: int, wanted: str, known: Any | None = None) -> SyncedArtist:
         attraction = await self._find_attraction(wanted)
         artist, confidence, evidence, lacks_details = await self._identify(wanted, attraction, known)
-        own_slug = known["slug"] if known is not None else None
-        if own_slug is None:
-            own_slug = await _own_slug(self._database, self._providers.musicbrainz, artist)
+        own_slug = (
+            known["slug"] if known is not None else await _own_slug(self._database, self._providers.musicbrainz, artist)
+        )
         async with self._database.transaction() as connection:
             artist_id, slug, outcome = await write_artist(connection, artist, own_slug)
             rows = [(musicbrainz.SERVICE, artist.id, musicbrainz.PAGE_URL + artist.id, confidence, evidence)]
@@ -101,11 +101,7 @@ class ArtistSyncService:
                     connection, service=musicbrainz.SERVICE, kind="details", subject=DETAILS_SUBJECT, priority="low",
                     delay_s=0.0,
                 )  # fmt: skip
-            if outcome != "unchanged":
-                told = [{"line": None, "outcome": outcome, "message": slug}]
-                await queries.insert_outcomes(
-                    connection, job_id=job_id, stage=STAGE, rows=msgspec.json.encode(told).decode()
-                )
+            await log_outcomes(connection, job_id, STAGE, [(0, outcome, slug)])
             await queries.put_progress(connection, job_id=job_id, stage=STAGE, done=1, total=1)
         rows += await self._join_ticketmaster(artist_id, artist, attraction)
         rows += await self._join_spotify(artist_id, artist, attraction)

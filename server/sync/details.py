@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from server.store.database import Database, savepoint
 from server.sync.artists import STAGE, write_artist
 from server.sync.clients import musicbrainz
 from server.sync.identifying import NotIdentified, is_called
+from server.sync.importing import log_outcomes
 from server.sync.joining import DOUBTFUL_CONFIDENCE, identities
 from server.sync.providers import Providers
 from server.sync.scheduler import Job, jobs
-from server.sync.writing import queries
+from server.sync.writing import Outcomes
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -53,7 +52,7 @@ async def _put_details(connection: Connection, job_id: int, row: Any, found: mus
 
     Takes: row, of lacking_details; found, None: nobody has that id, or not any more
     """
-    told: dict[str, str | None] | None = None
+    outcomes: Outcomes = []
     if found is None:
         # Merged into another, whom the artist's own page leads to.
         await _look_anew(connection, row["artist_id"])
@@ -66,19 +65,16 @@ async def _put_details(connection: Connection, job_id: int, row: Any, found: mus
         )  # fmt: skip
         await identities.delete_identity(connection, service=musicbrainz.SERVICE, external_id=found.id)
         await _look_anew(connection, row["artist_id"])
-        told = {"outcome": "refused", "message": f"{row['slug']}: {evidence}"}
+        outcomes = [(0, "refused", f"{row['slug']}: {evidence}")]
     else:
         try:
             async with savepoint(connection):
                 _, slug, outcome = await write_artist(connection, found, row["slug"])
-            told = {"outcome": outcome, "message": slug} if outcome != "unchanged" else None
+            outcomes = [(0, outcome, slug)]
         except NotIdentified as error:
-            told = {"outcome": "refused", "message": str(error)}
+            outcomes = [(0, "refused", str(error))]
     await identities.set_lacks_details(connection, external_id=row["external_id"], lacks_details=False)
-    if told is not None:
-        await queries.insert_outcomes(
-            connection, job_id=job_id, stage=STAGE, rows=msgspec.json.encode([{"line": None} | told]).decode()
-        )
+    await log_outcomes(connection, job_id, STAGE, outcomes)
 
 
 async def _look_anew(connection: Connection, artist_id: int) -> None:

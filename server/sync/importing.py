@@ -176,10 +176,12 @@ async def _log(connection: Connection, job_id: int, stage: str, told: Sequence[T
         await queries.insert_outcomes(connection, job_id=job_id, stage=stage, rows=msgspec.json.encode(rows).decode())
 
 
-def outcome_rows(outcomes: Outcomes) -> list[dict[str, object]]:
-    """What became of records that come from no file, for the log; without what was simply there."""
-    return [
+async def log_outcomes(connection: Connection, job_id: int, stage: str, outcomes: Outcomes) -> None:
+    """Writes down what became of records that come from no file; without what was simply there."""
+    rows = [
         {"line": None, "outcome": outcome, "message": message}
         for _, outcome, message in outcomes
         if outcome != "unchanged"
     ]
+    if rows:
+        await queries.insert_outcomes(connection, job_id=job_id, stage=stage, rows=msgspec.json.encode(rows).decode())

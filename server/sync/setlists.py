@@ -16,7 +16,7 @@ from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist
-from server.sync.importing import outcome_rows
+from server.sync.importing import log_outcomes
 from server.sync.joining import identities
 from server.sync.matching import judge_show, name_similarity
 from server.sync.predicting import PlayedSet, PlayedSong, Predicted, predict
@@ -88,7 +88,7 @@ class SetlistSyncService:
                     if songs and show["status"] == "upcoming" and show["local_date"] >= today:
                         prediction = Prediction(songs, authors, basis=len(history[:BASIS]))
                         outcomes.append(await _write_prediction(connection, artist, show, prediction))
-                await _log(connection, job.id, outcomes)
+                await log_outcomes(connection, job.id, STAGE, outcomes)
             await job.tell(STAGE, min(begin + SHOWS_PER_BATCH, len(shows)), len(shows))
 
     async def sync_played(self, job: Job) -> None:
@@ -109,7 +109,7 @@ class SetlistSyncService:
         found.sort(key=lambda one: not one.sets.set)
         async with self._database.transaction() as connection:
             outcomes = [await _write_played(connection, artist, show, one) for one in found[:1]]
-            await _log(connection, job.id, outcomes)
+            await log_outcomes(connection, job.id, STAGE, outcomes)
         for one, (_, outcome, _) in zip(found, outcomes, strict=False):
             if outcome == "changed":
                 await client.forget_setlist(one.id)
@@ -319,9 +319,3 @@ async def _write_prediction(
     except (NotTaken, StoreConflict) as error:
         return (0, "refused", f"{show['slug']}: {error}")
     return (0, outcome, f"{show['slug']}: predicted from {prediction.basis} setlists")
-
-
-async def _log(connection: Connection, job_id: int, outcomes: Outcomes) -> None:
-    rows = outcome_rows(outcomes)
-    if rows:
-        await queries.insert_outcomes(connection, job_id=job_id, stage=STAGE, rows=msgspec.json.encode(rows).decode())

@@ -15,14 +15,14 @@ from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.clients import ticketmaster
 from server.sync.clients.ticketmaster import Event
-from server.sync.importing import outcome_rows
+from server.sync.importing import log_outcomes
 from server.sync.joining import identities
 from server.sync.matching import plain_name
 from server.sync.providers import Providers
 from server.sync.records import ShowRecord
 from server.sync.scheduler import Job, Unfit
 from server.sync.venues import ensure_venue
-from server.sync.writing import NotTaken, Outcomes, hold, queries, write
+from server.sync.writing import NotTaken, Outcomes, hold, write
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -104,7 +104,7 @@ class ShowSyncService:
         for begin in range(0, len(shows), SHOWS_PER_BATCH):
             async with self._database.transaction() as connection:
                 outcomes = await _write_shows(connection, artist, shows[begin : begin + SHOWS_PER_BATCH])
-                await _log(connection, job.id, outcomes)
+                await log_outcomes(connection, job.id, STAGE, outcomes)
 
     async def _fetch_artist(self, artist_id: int) -> dict[str, Any]:
         async with self._database.connection() as connection:
@@ -140,7 +140,7 @@ class ShowSyncService:
         gone = sorted(missing - {event.id for event in found})
         async with self._database.connection() as connection:
             told: Outcomes = [(0, "refused", f"{one} is gone at Ticketmaster; look at the show") for one in gone]
-            await _log(connection, job.id, told)
+            await log_outcomes(connection, job.id, STAGE, told)
 
 
 def is_concert(event: Event) -> bool:
@@ -332,9 +332,3 @@ async def _cancel(connection: Connection, show: Any) -> tuple[int, str, str]:
 
 def _versions(row: Any) -> dict[str, str]:
     return msgspec.json.decode(row["identities"], type=dict[str, str])
-
-
-async def _log(connection: Connection, job_id: int, outcomes: Outcomes) -> None:
-    rows = outcome_rows(outcomes)
-    if rows:
-        await queries.insert_outcomes(connection, job_id=job_id, stage=STAGE, rows=msgspec.json.encode(rows).decode())

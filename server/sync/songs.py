@@ -5,19 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.clients import spotify
-from server.sync.importing import outcome_rows
+from server.sync.importing import log_outcomes
 from server.sync.joining import DOUBTFUL_CONFIDENCE, SHARED_CONFIDENCE, Identity, identities, ids_of, keep
 from server.sync.matching import plain_name, plain_title, shown_title
 from server.sync.providers import Providers
 from server.sync.records import SetlistRecord, SetRecord, SetSong
 from server.sync.scheduler import Job, Unfit
 from server.sync.setlists import LOOK_AHEAD_DAYS
-from server.sync.writing import NotTaken, Outcomes, queries, write
+from server.sync.writing import NotTaken, Outcomes, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,10 +71,7 @@ class SongSyncService:
             if not songs and tracks:
                 titles = list(dict.fromkeys(shown_title(track.name) for track in tracks))
                 outcomes = await _write_first_setlists(connection, artist["id"], titles, client.provider.now().date())
-            rows_told = outcome_rows(outcomes)
-            if rows_told:
-                told = msgspec.json.encode(rows_told).decode()
-                await queries.insert_outcomes(connection, job_id=job.id, stage="setlists", rows=told)
+            await log_outcomes(connection, job.id, "setlists", outcomes)
         await job.tell(STAGE, len(joined), len(joined))
 
     async def _find(self, client: spotify.SpotifyClient, artist_id: int, name: str) -> list[str]:

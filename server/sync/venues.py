@@ -9,7 +9,7 @@ import msgspec
 from server.errors import StoreConflict
 from server.store.database import Database
 from server.sync.clients import setlistfm, ticketmaster
-from server.sync.importing import outcome_rows
+from server.sync.importing import log_outcomes
 from server.sync.joining import identities
 from server.sync.matching import Place, judge_venue
 from server.sync.providers import Providers
@@ -49,8 +49,7 @@ class VenueSyncService:
                 # What a person or a file told of a venue is not overwritten.
                 if ours["evidence"] == ADDED:
                     outcomes = await write(connection, STAGE, [(0, _record(venue, ours["slug"]))])
-                    rows = msgspec.json.encode(outcome_rows(outcomes)).decode()
-                    await queries.insert_outcomes(connection, job_id=job.id, stage=STAGE, rows=rows)
+                    await log_outcomes(connection, job.id, STAGE, outcomes)
                 await identities.touch_venue(connection, service=ticketmaster.SERVICE, external_id=venue.id)
             except (NotTaken, StoreConflict) as error:
                 raise Unfit(str(error)) from error
