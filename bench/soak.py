@@ -148,7 +148,8 @@ async def soak(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
                 say(f"{number + 1}/{arguments.minutes}: {done['votes']:,} votes; {happened or 'no faults'}; {fine}")
             wrong = [f"round {place + 1}: {text}" for place, one in enumerate(rounds) for text in one["differences"]]
             wrong += [f"{node.folder.name} logged: {node.complaints()[:2_000]}" for node in nodes if node.complaints()]
-            return {"ok": not (wrong := wrong + growth(rounds)), "wrong": wrong, "rounds": rounds}
+            wrong += growth(rounds)
+            return {"ok": not wrong, "wrong": wrong, "rounds": rounds}
     finally:
         await engines.stop()
 

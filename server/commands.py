@@ -77,21 +77,15 @@ async def providers_for(settings: Settings) -> AsyncIterator[tuple[Database, Pro
 
     Raises: SetupError
     """
-    from server.cache.connection import Connection
     from server.clock import SystemClock
-    from server.supply import access_of
-    from server.sync.providers import open_providers
+    from server.supply import providers_of
 
     async with engines_for(settings, valkey=True, tables=True) as engines:
         database = await Database.open(engines.database_url, pool_size=POOL_SIZE)
-        valkey = Connection(engines.redis_url)
         try:
-            async with open_providers(
-                access_of(settings), database, valkey.ask, SystemClock(), is_urgent=True
-            ) as providers:
+            async with providers_of(settings, database, engines.redis_url, SystemClock(), is_urgent=True) as providers:
                 yield database, providers
         finally:
-            await valkey.close()
             await database.close()
 
 

@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,6 @@ from urllib.parse import urlsplit
 
 from rich.table import Table
 
-from server.cache.connection import Connection
 from server.cache.engine import check_valkey
 from server.clock import SystemClock
 from server.embedded import Addresses, open_engines
@@ -28,10 +26,9 @@ from server.settings import Settings, data_folder
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.engine import check_postgres, missing_rights
 from server.store.migrations import dbmate_path, migrate_status
-from server.supply import access_of
+from server.supply import providers_of
 from server.sync.documents import Probe
 from server.sync.probing import probe
-from server.sync.providers import open_providers
 
 # Windows and budgets are decided on Valkey's clock, days and history on PostgreSQL's.
 CLOCK_DIFFERENCE_MAX_MS = 1_000.0
@@ -139,8 +136,8 @@ async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
     ]
     if clocks:
         checks.append(_clock(clocks))
-    is_ready = {check.name for check in checks if check.verdict == "ok"} >= {"PostgreSQL", "migrations"}
-    if is_ready and all(check.verdict != "fail" for check in checks):
+    has_schema = any(check.name == "migrations" and check.verdict == "ok" for check in checks)
+    if has_schema and all(check.verdict != "fail" for check in checks):
         checks += await _asked(settings, addresses.database_url, addresses.redis_url)
     return checks
 
@@ -148,16 +145,15 @@ async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
 async def _asked(settings: Settings, database_url: str, redis_url: str) -> list[Check]:
     """What providers say that a node would ask; without a key it asks none by itself."""
     clock = SystemClock()
-    async with AsyncExitStack() as stack:
-        database = await Database.open(database_url, pool_size=4)
-        stack.push_async_callback(database.close)
-        valkey = Connection(redis_url)
-        stack.push_async_callback(valkey.close)
-        opened = open_providers(access_of(settings), database, valkey.ask, clock, is_urgent=True)
-        providers = (await stack.enter_async_context(opened)).by_service()
-        if len(providers) == 1:
-            return []
-        found = await asyncio.gather(*(probe(provider, clock) for provider in providers.values()))
+    database = await Database.open(database_url, pool_size=4)
+    try:
+        async with providers_of(settings, database, redis_url, clock, is_urgent=True) as opened:
+            providers = opened.by_service()
+            if len(providers) == 1:
+                return []
+            found = await asyncio.gather(*(probe(provider, clock) for provider in providers.values()))
+    finally:
+        await database.close()
     return [_answered(service, answer) for service, answer in zip(providers, found, strict=True)]
 
 

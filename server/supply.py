@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from server.cache.connection import Connection
@@ -33,6 +33,22 @@ def access_of(settings: Settings) -> Access:
     )
 
 
+@asynccontextmanager
+async def providers_of(
+    settings: Settings, database: Database, redis_url: str, clock: Clock, *, is_urgent: bool = False
+) -> AsyncIterator[Providers]:
+    """Clients of all providers there are keys for; nobody is asked yet.
+
+    Takes: is_urgent, as open_providers does
+    """
+    valkey = Connection(redis_url)
+    try:
+        async with open_providers(access_of(settings), database, valkey.ask, clock, is_urgent=is_urgent) as providers:
+            yield providers
+    finally:
+        await valkey.close()
+
+
 class Supply:
     """Takes: owner, a database with the rights of its owner; stack, what to close at the end."""
 
@@ -46,9 +62,7 @@ class Supply:
     async def open(cls, settings: Settings, owner: Database, redis_url: str, clock: Clock) -> Supply:
         """Clients of all providers there are keys for; nobody is asked yet."""
         async with AsyncExitStack() as stack:
-            valkey = Connection(redis_url)
-            stack.push_async_callback(valkey.close)
-            providers = await stack.enter_async_context(open_providers(access_of(settings), owner, valkey.ask, clock))
+            providers = await stack.enter_async_context(providers_of(settings, owner, redis_url, clock))
             return cls(owner, clock, providers, stack.pop_all())
 
     def endpoints(self) -> list[Endpoint]:
