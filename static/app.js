@@ -232,10 +232,10 @@ function enter(isFirst = false) {
     client.unwatch(state.show.id);
     client.unsubscribe(crowdsOf(state.show));
   }
-  if (route.name === "show") client.unsubscribe(["trending"]);
   shouldFocus = !isFirst;
   dispatch({ type: "navigate", route });
   if (route.name === "show") {
+    client.unsubscribe(["trending"]);
     loadShow();
     return;
   }

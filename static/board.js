@@ -5,7 +5,7 @@
  * it) is never taken out of the document: doing so would lose the focus or the tap in progress.
  */
 import { choiceOf, countsOf, durabilityOf, isAffordable } from "./derive.js";
-import { h, icon, setAttribute, setHidden, setText, sliding } from "./dom.js";
+import { h, icon, setAttribute, setHidden, setText, slideBar, sliding } from "./dom.js";
 import * as words from "./words.js";
 
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
@@ -17,7 +17,6 @@ export function createBoard({ onVote, tools }) {
   const groups = new Map();
   const element = h("div", { class: "board" });
   const touched = new Map(); // pointer id -> song
-  const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
   const canHover = matchMedia("(hover: hover)");
   let lastTouch_ms = 0;
 
@@ -52,7 +51,7 @@ export function createBoard({ onVote, tools }) {
       keepOnly(groups, types);
       element.dataset.count = types.length;
       for (const type of types) {
-        if (!groups.has(type)) groups.set(type, createGroup(type, onVote, isCalm));
+        if (!groups.has(type)) groups.set(type, createGroup(type, onVote));
         groups.get(type).update(show, show.setlists.filter((setlist) => setlist.type === type), voting, this.held);
       }
       putInOrder(element, types.map((type) => groups.get(type).element));
@@ -66,7 +65,7 @@ export function createBoard({ onVote, tools }) {
 }
 
 /** The sets of one type: those expected, or those played. A single set needs no heading of its own. */
-function createGroup(type, onVote, isCalm) {
+function createGroup(type, onVote) {
   const name = h("span", { class: "section-name", dir: "auto" });
   const heading = h("h2", { id: `sets-${type}` }, h("span", { class: "section-type" }, words.SETLIST[type]), " ", name);
   const head = h("div", { class: "section-head" }, heading);
@@ -85,7 +84,7 @@ function createGroup(type, onVote, isCalm) {
       const scale = Math.max(SCALE_MIN, ...[...counts.values()].flatMap(({ up, down }) => [up, down]));
       const titles = words.setTitles(setlists, show.info.artist.id);
       setlists.forEach((setlist, index) => {
-        if (!sets.has(setlist.id)) sets.set(setlist.id, createSet(setlist.id, heading.id, onVote, isCalm));
+        if (!sets.has(setlist.id)) sets.set(setlist.id, createSet(setlist.id, heading.id, onVote));
         const title = isSingle ? null : titles[index];
         sets.get(setlist.id).update(show, setlist, { title, counts, scale, voting, held });
       });
@@ -94,7 +93,7 @@ function createGroup(type, onVote, isCalm) {
   };
 }
 
-function createSet(id, groupId, onVote, isCalm) {
+function createSet(id, groupId, onVote) {
   const title = h("span", { dir: "auto" });
   const name = h("span", { class: "section-name", dir: "auto" });
   const heading = h("h3", { id: `setlist-${id}`, class: "set-head" }, title, " ", name);
@@ -117,7 +116,7 @@ function createSet(id, groupId, onVote, isCalm) {
       for (const song of songs.keys()) if (!rows.has(song)) rows.set(song, createRow(song, onVote));
       const next = show.order[setlist.id];
       if (next !== order) {
-        place(list, next.map((song) => rows.get(song).element), held(), isCalm.matches);
+        place(list, next.map((song) => rows.get(song).element), held());
         order = next;
       }
       next.forEach((song, index) => {
@@ -217,8 +216,8 @@ function createRow(id, onVote) {
       setText(counts.up, isHidden ? "" : words.count(up));
       setText(counts.down, isHidden ? "" : words.count(down));
       setText(spoken, isHidden ? "." : `. ${words.count(up)} up, ${words.count(down)} down.`);
-      slide(fill, isHidden ? 0 : up / scale);
-      slide(fillDown, isHidden ? 0 : down / scale);
+      slideBar(fill, isHidden ? 0 : up / scale);
+      slideBar(fillDown, isHidden ? 0 : down / scale);
       setAttribute(element, "data-hidden", isHidden);
       setAttribute(element, "data-choice", choice);
       setAttribute(element, "data-playing", isPlaying);
@@ -241,16 +240,10 @@ function createRow(id, onVote) {
   };
 }
 
-/** Written through the CSSOM, which the content security policy allows, unlike style attributes. */
-function slide(bar, share) {
-  const transform = `translateX(${((share - 1) * 100).toFixed(1)}%)`;
-  if (bar.style.transform !== transform) bar.style.transform = transform;
-}
-
 /** Puts the rows into `wanted` order, moving each from where it was seen last; held rows are not touched. */
-function place(list, wanted, held, isCalm) {
+function place(list, wanted, held) {
   const isHeld = (row) => row.parentNode === list && held.includes(Number(row.dataset.song));
-  sliding([...list.children], isCalm, () => {
+  sliding([...list.children], () => {
     let next = null;
     for (const row of [...wanted].reverse()) {
       if (!isHeld(row) && (row.parentNode !== list || row.nextSibling !== next)) list.insertBefore(row, next);

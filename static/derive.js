@@ -132,7 +132,7 @@ export function songTitle(show, song) {
   return null;
 }
 
-const TRENDING_COUNT = 5;
+export const TRENDING_COUNT = 5;
 
 /** The first shows of the ranking; `share` is their score as a part of the first one's. */
 export function trendingOf({ ranking, known }) {

@@ -37,11 +37,22 @@ export function setHidden(element, isHidden) {
   if (element.hidden !== isHidden) element.hidden = isHidden;
 }
 
+/**
+ * Draws a bar as long as `share` of its frame. Written through the CSSOM, which the content security policy allows, unlike
+ * style attributes.
+ */
+export function slideBar(bar, share) {
+  const transform = `translateX(${((share - 1) * 100).toFixed(1)}%)`;
+  if (bar.style.transform !== transform) bar.style.transform = transform;
+}
+
 const MOVE_MS = 420;
 
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
 /** Makes a change, and lets each element slide from where it was before to where it is then (FLIP). */
-export function sliding(elements, isCalm, change) {
-  const before = isCalm ? [] : elements.map((element) => element.getBoundingClientRect());
+export function sliding(elements, change) {
+  const before = calm.matches ? [] : elements.map((element) => element.getBoundingClientRect());
   change();
   before.forEach(({ left, top }, index) => {
     const now = elements[index].getBoundingClientRect();

@@ -80,7 +80,7 @@ const handlers = {
       known[id] = { slug, artist: artist_name, venue: venue_name, local_date };
     }
     // Until the channel speaks, the answer's own order is the ranking.
-    const ranking = state.trending.at ? state.trending.ranking : items.map(({ id, score }) => ({ id, score }));
+    const ranking = state.trending.at ? state.trending.ranking : items;
     return { ...state, trending: { ...state.trending, ranking, known } };
   },
   // Without names there is nothing to show, and the list below does without.
@@ -193,7 +193,7 @@ function onChannel(state, { channel, at, ...rest }, change) {
 
 function rank(state, { at, isRewound = false }, { shows }) {
   if (at < state.trending.at && !isRewound) return state;
-  return { ...state, trending: { ...state.trending, at, ranking: shows.map(({ id, score }) => ({ id, score })) } };
+  return { ...state, trending: { ...state.trending, at, ranking: shows } };
 }
 
 function onMark(state, subject, wanted) {

@@ -1,15 +1,12 @@
 /** The first shows of the moment, live, above the list. */
-import { trendingOf } from "./derive.js";
-import { h, setHidden, setText, sliding } from "./dom.js";
+import { TRENDING_COUNT, trendingOf } from "./derive.js";
+import { h, setHidden, setText, slideBar, sliding } from "./dom.js";
 import * as words from "./words.js";
 
-const SKELETON_COUNT = 5;
-
 export function createTrending() {
-  const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
   const items = h("ol", { class: "trending-items" });
   const skeleton = h("div", { class: "trending-items", "aria-hidden": "true" },
-    ...Array.from({ length: SKELETON_COUNT }, () => h("div", { class: "trending-item skeleton" })));
+    ...Array.from({ length: TRENDING_COUNT }, () => h("div", { class: "trending-item skeleton" })));
   const element = h("section", { class: "trending", "aria-labelledby": "trending" },
     h("h2", { id: "trending" }, "Trending now"), skeleton, items);
   const rows = new Map(); // show -> {row, update}
@@ -29,7 +26,7 @@ export function createTrending() {
       for (const show of shows) if (!rows.has(show.id)) rows.set(show.id, createItem(show));
       const wanted = shows.map(({ id }) => rows.get(id).row);
       const isSame = wanted.length === items.children.length && wanted.every((row, place) => row === items.children[place]);
-      if (!isSame) sliding([...items.children], isCalm.matches, () => items.replaceChildren(...wanted));
+      if (!isSame) sliding([...items.children], () => items.replaceChildren(...wanted));
       shows.forEach((show, place) => rows.get(show.id).update(show, place + 1));
     },
   };
@@ -47,8 +44,7 @@ function createItem({ id, slug, artist, venue, local_date }) {
     row,
     update({ share }, place) {
       setText(rank, String(place));
-      const transform = `scaleX(${share.toFixed(3)})`;
-      if (bar.style.transform !== transform) bar.style.transform = transform;
+      slideBar(bar, share);
     },
   };
 }
