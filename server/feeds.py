@@ -200,11 +200,11 @@ class Feeds:
             self.hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
 
     async def _reload_documents(self, show_id: int) -> None:
-        if show_id in self.hub.watched("setlist"):
+        if self.hub.is_open(f"setlist:{show_id}"):
             setlists = await fetch_setlist_state(self._database, show_id)
             if setlists is not None:
                 self.hub.replace_document(f"setlist:{show_id}", setlists[0], orjson.dumps(setlists[1]))
-        if show_id in self.hub.watched("status"):
+        if self.hub.is_open(f"status:{show_id}"):
             row = await fetch_status_row(self._database, show_id)
             if row is not None:
                 self._status_rows[show_id] = row

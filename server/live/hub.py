@@ -207,6 +207,10 @@ class Hub:
         """Subjects of all channels of a kind whose state is known -> its position."""
         return {c.subject: c.state.at for c in self._channels.values() if c.kind == kind and c.state is not None}
 
+    def is_open(self, name: str) -> bool:
+        """Whether a channel's state is known or being read: such a reading may have begun before what changed was there."""
+        return name in self._channels
+
     def channels(self) -> list[Channel]:
         """All channels."""
         return list(self._channels.values())

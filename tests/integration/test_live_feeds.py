@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from server import feeds as feeding
 from server.cache.connection import Connection
 from server.clock import SystemClock
 from server.feeds import Feeds
 from server.live.channel import Subscriber
 from server.live.pusher import BUFFER_BYTES_MAX
+from server.store.database import Database
 from server.voting.tallies import Tallies
 from tests.support.booth import SHARD_COUNT, Booth
 from tests.support.theatre import Theatre
@@ -42,3 +46,32 @@ async def test_songs_come_and_go_while_votes_are_under_way(booth: Booth, theatre
     await feeds.reload_show(7)
     assert sorted(json.loads(state.whole())["tally"]) == [[show.songs[1], 1, 0], [show.songs[2], 0, 0], [added, 0, 0]]
     assert state.at >= before
+
+
+async def test_a_link_that_comes_while_the_sets_are_being_read(
+    booth: Booth, theatre: Theatre, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reading began before the link was there, and the revision is the same: whoever joins has the link all the same."""
+    await theatre.show(7)
+    read, has_read, may_go_on = feeding.fetch_setlist_state, asyncio.Event(), asyncio.Event()
+
+    async def slow_first(database: Database, show_id: int) -> Any:
+        found = await read(database, show_id)
+        if not has_read.is_set():
+            has_read.set()
+            await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr(feeding, "fetch_setlist_state", slow_first)
+    preparing = asyncio.create_task(feeds.hub.prepare(["setlist:7"], {}))
+    await has_read.wait()
+    await theatre.sql.execute(
+        "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
+        " values ('ticketmaster', 'x', 7, 'https://t.example/7', 1, 'listed there')"
+    )
+    await feeds.reload_show(7)
+    may_go_on.set()
+    assert await preparing == {}
+    state = feeds.hub.join(Subscriber(RecordingTransport()), "setlist:7")
+    assert state is not None
+    assert [source["url"] for source in json.loads(state.whole())["sources"]] == ["https://t.example/7"]
