@@ -52,7 +52,8 @@ def answers_key(question: str) -> str:
     return f"fleet:answers:{question}"
 
 
-# Hash: user -> day << 30 | spent (days since 1970, UTC); not sharded, see docs/adr/0004.
+# Hash: user -> "generation day spent" (days since 1970, UTC), "generation" -> how many resets there have been: what is of
+# an older one is held against the database before it counts. Not sharded, see docs/adr/0004.
 SPENT_KEY = "spent"
 
 

@@ -20,7 +20,6 @@
 
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
-local SPENT_UNITS = 1073741824     -- a user's day budget is kept as day * SPENT_UNITS + spent
 local request = cmsgpack.unpack(ARGV[1])
 local day_max = request[1]
 
@@ -33,6 +32,29 @@ if not meta[1] then
     return cmsgpack.pack({-1, now_ms, {}})
 end
 local last, barrier = tonumber(meta[1]), tonumber(meta[2])
+local generation = redis.call('HGET', spent_key, 'generation') or '0'
+
+-- What somebody is known to have spent, of which day, and whether that is still to be held against the database.
+local function spent_of(user)
+    local packed = redis.call('HGET', spent_key, user)
+    local known_in, day, spent = string.match(packed or '', '^(%d+) (%d+) (%d+)$')
+    return tonumber(day), tonumber(spent), known_in ~= generation
+end
+
+local function keep_spent(user, day, spent)
+    redis.call('HSET', spent_key, user, string.format('%s %d %d', generation, day, spent))
+end
+
+-- What was spent never falls within a day, so the larger one is nearer: the logs of other shards may hold casts that the
+-- database has not yet, and Valkey may have lost some that it has.
+local function seed_spent(user, day, spent)
+    local hot_day, hot_spent, is_stale = spent_of(user)
+    if not is_stale then return end
+    if hot_day and (hot_day > day or hot_day == day and hot_spent > spent) then
+        day, spent = hot_day, hot_spent
+    end
+    keep_spent(user, day, spent)
+end
 
 for _, seed in ipairs(request[2]) do
     local show_key = prefix .. 'show:' .. string.format('%d', seed[1])
@@ -57,7 +79,7 @@ for _, seed in ipairs(request[3]) do
     local show, user = string.format('%d', seed[1]), string.format('%d', seed[2])
     if seed[3] >= barrier and redis.call('EXISTS', prefix .. 'show:' .. show) == 1 then
         redis.call('HSETNX', prefix .. 'ballots:' .. show, user, seed[4])
-        redis.call('HSETNX', spent_key, user, string.format('%d', seed[5] * SPENT_UNITS + seed[6]))
+        seed_spent(user, seed[5], seed[6])
         if seed[7] == 1 then redis.call('SADD', prefix .. 'tickets:' .. show, user) end
     end
 end
@@ -104,8 +126,8 @@ local function decide(cast)
     local user = string.format('%d', cast[2])
     local ballots_key = prefix .. 'ballots:' .. show_id
     local packed = redis.call('HGET', ballots_key, user)
-    local spent_packed = tonumber(redis.call('HGET', spent_key, user))
-    if not packed or not spent_packed then return {2} end
+    local spent_day, spent, is_spent_stale = spent_of(user)
+    if not packed or is_spent_stale then return {2} end
     if #cast > 2 then
         if now_ms < show.opens or now_ms >= show.closes then return {3} end
         if show.is_locked then return {4} end
@@ -145,8 +167,7 @@ local function decide(cast)
     end
     -- A ballot over its budget (the budget was lowered since) may shrink or change, but not grow.
     if show.budget > 0 and size > show.budget and size > size_before then return {6, show.budget} end
-    local spent_day = math.floor(spent_packed / SPENT_UNITS)
-    local spent = spent_day == today and spent_packed % SPENT_UNITS or 0
+    if spent_day ~= today then spent = 0 end
     if cost > 0 and spent + cost > day_max then return {7} end
 
     if #moves > 0 then
@@ -159,7 +180,7 @@ local function decide(cast)
         packed = ballot
         redis.call('HSET', ballots_key, user, packed)
         if cost > 0 then
-            redis.call('HSET', spent_key, user, string.format('%d', today * SPENT_UNITS + spent + cost))
+            keep_spent(user, today, spent + cost)
         end
     end
     show.is_cast_on = true

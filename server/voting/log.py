@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from server.cache.connection import Command
-from server.cache.keys import log_key, meta_key, shard_prefix
+from server.cache.keys import SPENT_KEY, log_key, meta_key, shard_prefix
 from server.protocol.positions import from_stream_id, stream_id
 from server.store.database import Database
 from server.store.queries import load_queries
@@ -136,6 +136,8 @@ async def restart_logs(ask: Ask, positions: dict[int, int]) -> None:
             ]
         )
         await ask([("EVAL", RESET_SCRIPT, 1, prefix, position, last or b"")])
+    # A reset keeps it, as the logs may hold more of it than the database; these logs are empty.
+    await ask([("UNLINK", SPENT_KEY)])
 
 
 def trim_command(shard: int, position: int) -> Command:

@@ -81,7 +81,8 @@ async def test_what_the_audit_finds(place: Place) -> None:
     async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
         await valkey.hset(tally_key(shard, show.id), str(show.songs[0]), "7 0")
         await valkey.hset(ballots_key(shard, show.id), str(user.id), f"{show.songs[0]}u")
-        await valkey.hincrby(SPENT_KEY, str(user.id), 1)
+        generation, day, spent = (await valkey.hget(SPENT_KEY, str(user.id))).decode().split()
+        await valkey.hset(SPENT_KEY, str(user.id), f"{generation} {day} {int(spent) + 1}")
         await valkey.hincrby(meta_key(shard), "last", 1)
     found = await differences(place.database_url, place.redis_url, ledger)
     assert sorted({line.partition(":")[0] for line in found}) == ["hot ballot", "hot limit", "hot tally", "log"]

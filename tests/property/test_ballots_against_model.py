@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from server.voting.log import open_shard
+from server.voting.rules import shard_of
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow, Vote
 from tests.support.booth import SHARD_COUNT, Booth
@@ -67,6 +68,13 @@ class Forget:
     """Valkey loses everything once PostgreSQL has it."""
 
 
+@dataclass(frozen=True)
+class Reset:
+    """A shard's hot copy is thrown away, whatever the logs hold."""
+
+    show: int
+
+
 CAST = st.tuples(
     st.sampled_from([1, 17, 2, 3] * 4 + [UNKNOWN_SHOW]),
     # The last one is a user that does not exist.
@@ -89,8 +97,9 @@ RULE = st.builds(
     is_open=st.sampled_from([True, True, False]),
     budget=st.sampled_from([None, 1, 2, 5]),
 )
+RESET = st.builds(Reset, st.sampled_from(sorted(BUDGETS)))
 STEPS = st.lists(
-    st.one_of(CASTS, CASTS, CASTS, CASTS, MARKS, MARKS, RULE, RULE, RULE, st.builds(Drain), st.builds(Forget)),
+    st.one_of(CASTS, CASTS, CASTS, CASTS, MARKS, MARKS, RULE, RULE, RULE, st.builds(Drain), st.builds(Forget), RESET),
     min_size=1,
     max_size=12,
 )
@@ -134,6 +143,8 @@ class World:
                 case Forget():
                     await self.drain()
                     await self._forget()
+                case Reset():
+                    await self._open(shard_of(step.show, SHARD_COUNT), is_forked=True)
         for show_id in self.shows:
             await self._change(Rule(show_id, budget=self.model.shows[show_id].budget))
         for user in users[:-1]:
@@ -172,10 +183,11 @@ class World:
 
     async def _forget(self) -> None:
         await self.valkey.flushdb()
-        # All shards at once: opening one of them throws away what every user has spent today, and what is still in
-        # the logs of the others would then be missing from it (docs/adr/0004).
         for shard in range(SHARD_COUNT):
-            await open_shard(self.booth.database, self.booth.intake._connection.ask, shard)
+            await self._open(shard)
+
+    async def _open(self, shard: int, *, is_forked: bool = False) -> None:
+        await open_shard(self.booth.database, self.booth.intake._connection.ask, shard, is_forked=is_forked)
 
     async def _ask(self, show_id: int, user_id: int) -> None:
         outcome = await self.booth.cast(show_id, user_id)
