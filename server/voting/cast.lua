@@ -34,7 +34,7 @@ end
 local last, barrier = tonumber(meta[1]), tonumber(meta[2])
 local generation = redis.call('HGET', spent_key, 'generation') or '0'
 
--- What somebody is known to have spent, of which day, and whether that is still to be held against the database.
+-- The day, what somebody has spent of it, and whether that is still to be held against the database (docs/adr/0004).
 local function spent_of(user)
     local packed = redis.call('HGET', spent_key, user)
     local known_in, day, spent = string.match(packed or '', '^(%d+) (%d+) (%d+)$')
@@ -45,8 +45,8 @@ local function keep_spent(user, day, spent)
     redis.call('HSET', spent_key, user, string.format('%s %d %d', generation, day, spent))
 end
 
--- What was spent never falls within a day, so the larger one is nearer: the logs of other shards may hold casts that the
--- database has not yet, and Valkey may have lost some that it has.
+-- What was spent never falls within a day, so the larger one is nearer: the logs of other shards may hold casts that
+-- the database has not yet, and Valkey may have lost some that it has.
 local function seed_spent(user, day, spent)
     local hot_day, hot_spent, is_stale = spent_of(user)
     if not is_stale then return end
