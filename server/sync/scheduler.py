@@ -35,7 +35,6 @@ BACKOFF_S = 60.0
 BACKOFF_S_MAX = 6 * 3_600.0
 # Jobs of one service at once on one node; how fast they ask is the gate's business.
 JOBS_PER_SERVICE = 2
-ERROR_CHARS_MAX = 1_000
 
 jobs = load_queries(Path(__file__).with_name("jobs.sql"))
 
@@ -232,38 +231,48 @@ class SyncScheduler:
     async def _do(self, job: Job, attempts: int) -> None:
         log.info("sync.job_begun", job=job.id, service=job.service, kind=job.kind, subject=job.subject)
         status, error = "succeeded", ""
+        trouble: ProviderError | StoreError | None = None
         try:
             await self._handlers[job.service, job.kind](job)
-        except StoreError as away:
-            # Its lease runs out, and whoever is there then goes on.
-            log.warning("sync.job_left", job=job.id, error=str(away))
-            return
-        except ProviderError as trouble:
-            await self._postpone(job, trouble, attempts)
-            return
+        except (ProviderError, StoreError) as away:
+            trouble = away
         except MysetlistError as unfit:
             status, error = "failed", str(unfit)
         except Exception as bug:
             # A bug in one job is no reason to stop the others; it is told, and not tried again.
             log.exception("sync.job_broken", job=job.id)
             status, error = "failed", f"{type(bug).__name__}: see the log"
-        SYNC_JOBS.labels(job.service, job.kind, status).inc()
-        log.info("sync.job_ended", job=job.id, kind=job.kind, subject=job.subject, status=status, error=error)
+        try:
+            if trouble is None:
+                await self._end(job, status, error)
+            else:
+                await self._postpone(job, trouble, attempts)
+        except StoreError as away:
+            # Its lease runs out, and whoever is there then goes on.
+            log.warning("sync.job_left", job=job.id, error=str(away))
+
+    async def _end(self, job: Job, status: str, error: str) -> None:
         async with self._database.connection() as connection:
             await jobs.end_job(connection, id=job.id, status=status, error=error)
+        SYNC_JOBS.labels(job.service, job.kind, status).inc()
+        log.info("sync.job_ended", job=job.id, kind=job.kind, subject=job.subject, status=status, error=error)
 
-    async def _postpone(self, job: Job, trouble: ProviderError, attempts: int) -> None:
+    async def _postpone(self, job: Job, trouble: ProviderError | StoreError, attempts: int) -> None:
         """Later: when the provider said, or after a while that doubles; not for ever."""
-        is_told_when = trouble.retry_after_s is not None
-        if not is_told_when and attempts >= ATTEMPTS_MAX:
-            SYNC_JOBS.labels(job.service, job.kind, "failed").inc()
-            async with self._database.connection() as connection:
-                await jobs.end_job(connection, id=job.id, status="failed", error=str(trouble)[:ERROR_CHARS_MAX])
+        told_s = trouble.retry_after_s if isinstance(trouble, ProviderError) else None
+        if told_s is not None:
+            delay_s = told_s
+        elif attempts >= ATTEMPTS_MAX:
+            await self._end(job, "failed", str(trouble))
             return
-        delay_s = trouble.retry_after_s if is_told_when else min(BACKOFF_S * 2 ** (attempts - 1), BACKOFF_S_MAX)
-        SYNC_JOBS.labels(job.service, job.kind, "postponed").inc()
-        log.info("sync.job_postponed", job=job.id, delay_s=delay_s, error=str(trouble))
+        elif isinstance(trouble, StoreError) and attempts == 1:
+            # PostgreSQL was busy for a moment, or two jobs met.
+            delay_s = 0.0
+        else:
+            delay_s = min(BACKOFF_S * 2 ** (attempts - 1), BACKOFF_S_MAX)
         async with self._database.connection() as connection:
             await jobs.postpone_job(
-                connection, id=job.id, error=str(trouble), delay_s=delay_s, is_counted=not is_told_when
+                connection, id=job.id, error=str(trouble), delay_s=delay_s, is_counted=told_s is None
             )
+        SYNC_JOBS.labels(job.service, job.kind, "postponed").inc()
+        log.info("sync.job_postponed", job=job.id, delay_s=delay_s, error=str(trouble))

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from server.errors import ProviderError
+from server.errors import ProviderError, StoreUnavailable
 from server.store.database import Database
 from server.sync import scheduler as scheduling
 from server.sync.scheduler import ATTEMPTS_MAX, Job, Schedule, SyncScheduler, Unfit, jobs, queue_job
@@ -157,6 +158,44 @@ async def test_trouble_is_put_off_and_not_for_ever(database: Database, sql: Any)
     assert await states(sql) == [("7", "queued", ATTEMPTS_MAX - 1, "setlistfm: answered 500")]
     await scheduler.finish()
     assert await states(sql) == [("7", "failed", ATTEMPTS_MAX, "setlistfm: answered 500")]
+
+
+async def test_what_postgres_is_too_busy_for_is_tried_again_at_once(database: Database, sql: Any) -> None:
+    """Once; after that it is put off like any other trouble."""
+    moments = {"1": 1, "2": 2}
+
+    async def handle(job: Job) -> None:
+        if moments[job.subject]:
+            moments[job.subject] -= 1
+            raise StoreUnavailable("TimeoutError: ")
+
+    for subject in moments:
+        await queue_job(database, "setlistfm", "setlists", subject)
+    await doing(database, handle).finish()
+    assert await states(sql) == [("1", "succeeded", 2, ""), ("2", "queued", 2, "TimeoutError: ")]
+    assert await sql.fetchval("select run_at > now() + interval '1 minute' from sync_jobs where subject = '2'")
+
+
+async def test_a_job_whose_end_cannot_be_written_is_left_to_its_lease(
+    database: Database, second: Database, sql: Any
+) -> None:
+    """PostgreSQL went away while it was under way: nothing breaks, and whoever is there later does it."""
+
+    async def lose(job: Job) -> None:
+        await database.close()
+        raise StoreUnavailable("ConnectionRefusedError: ")
+
+    async def do(job: Job) -> None: ...
+
+    await queue_job(database, "setlistfm", "setlists", "7")
+    with capture_logs() as told:
+        scheduler = doing(database, lose)
+        await scheduler.look()
+        await until(lambda: _is_idle(scheduler))
+    assert [line["event"] for line in told] == ["sync.job_begun", "sync.job_left"]
+    await sql.execute("update sync_jobs set lease_until = now() - interval '1 second'")
+    await doing(second, do).finish()
+    assert await states(sql) == [("7", "succeeded", 2, "")]
 
 
 async def test_what_can_never_be_done_and_what_is_broken_fail_at_once(database: Database, sql: Any) -> None:
