@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from server.insight import accuracy, trending
 from server.protocol.endpoints import Endpoint
 from server.store.chores import Chores
 from server.store.database import Database
+from server.sync.forgetting import expire_played
 from server.voting.reconcile import reopen_shards
 
 
@@ -40,7 +42,7 @@ class Upkeep:
         kept_days: Mapping[str, int],
         alert_webhook_url: str | None = None,
     ) -> None:
-        retention = Retention(kept_days)
+        retention = Retention(kept_days, {"played_setlists": partial(expire_played, days=kept_days["setlistfm"])})
         self._owner = owner
         self._redis_url = redis_url
         self._is_own = is_own

@@ -98,14 +98,16 @@ _OLD: dict[str, Step] = {
 class Retention:
     """What goes, and when.
 
-    Takes: kept_days, by service, for how many days what it said is kept unless it says so again
+    Takes: kept_days, by service, for how many days what it said is kept unless it says so again; more, what other rooms
+           take out
     """
 
-    def __init__(self, kept_days: Mapping[str, int]) -> None:
+    def __init__(self, kept_days: Mapping[str, int], more: Mapping[str, Step] | None = None) -> None:
         of_providers = {"services": list(kept_days), "kept_days": list(kept_days.values())}
         self._old = _OLD | {
             "provider_answers": _in_batches(queries.delete_answers, days=ANSWERS_DAYS, **of_providers),
             "provider_links": _in_batches(queries.delete_links, **of_providers),
+            **(more or {}),
         }
         # Whoever looks for orphans reads the whole history, so they go only when somebody asks.
         self.steps: Mapping[str, Step] = self._old | {"orphaned_users": _orphans, "partitions_made": ensure_partitions}

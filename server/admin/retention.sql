@@ -114,8 +114,8 @@ select count(*) from gone;
 -- takes: services and kept_days, of one length; count, for each table
 -- gives: how many ids and pages of things elsewhere were deleted that nobody saw there for so long, and questions about
 --        them that nobody answered
--- A setlist that was played keeps its page for as long as it stands: it is told where it is from. Whoever is seen again
--- while this waits for the row stays.
+-- Where what was played is written down stays known: it is linked to though we may not keep it. Whoever is seen again while
+-- this waits for the row stays.
 with old as materialized (
     select k.service, now() - make_interval(days => k.days) as before
       from unnest(:services::sync_service[], :kept_days::int[]) as k (service, days)
@@ -142,7 +142,6 @@ with old as materialized (
      where i.service = o.service and i.checked_at < o.before
        and i.ctid = any(array(select x.ctid from show_identities x join old y on y.service = x.service and x.checked_at < y.before
                                where x.service <> 'setlistfm'
-                                  or not exists (select from setlists l where l.show_id = x.show_id and l.type = 'actual')
                                limit :count::bigint))
     returning 1
 ), reviews_gone as (

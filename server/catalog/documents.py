@@ -95,7 +95,7 @@ class CoveredArtist(TypedDict):
 
 class SetlistSong(TypedDict):
     """A song of a setlist, with its tally, null when it is not for whoever asks; neighbours with the same number are one
-    medley. was_played: whether it is in a set that was played; null: nobody knows yet, or it is a tape.
+    medley. was_played: whether it is in a set that was played; null: not known here, or it is a tape.
     """
 
     id: int

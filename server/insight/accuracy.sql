@@ -11,7 +11,10 @@ select show_id, max(id) as up_to
 -- name: score_show!
 -- takes: show_id bigint
 -- locks: the rows of its scores; then, by the next query, its row of shows
-select score_show(:show_id::bigint);
+-- What was played may be gone because it may not be kept; its scores are settled, until somebody writes it down again.
+select score_show(:show_id::bigint)
+ where not exists (select from show_accuracy a where a.show_id = :show_id and a.is_settled)
+    or exists (select from setlists l where l.show_id = :show_id and l.type = 'actual');
 
 -- name: tell_of_score!
 -- takes: show_id bigint, up_to bigint: the last reason that was there before it was scored

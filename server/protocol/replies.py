@@ -181,7 +181,7 @@ class CoveredArtist(msgspec.Struct, frozen=True):
 
 class Song(msgspec.Struct, frozen=True):
     """A song of a set; neighbours with the same medley number are one. was_played: whether it is in a set that was played;
-    null: nobody knows yet, or it is a tape.
+    null: not known here, or it is a tape.
     """
 
     id: Id

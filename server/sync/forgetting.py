@@ -1,17 +1,18 @@
-"""Forgetting a provider: everything that came from it goes, but for what people made theirs."""
+"""Forgetting a provider: everything that came from it goes, but for what people made theirs. And what may not be kept long."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from server.store.queries import load_queries
 from server.sync.importing import Progress, finishing_job
 from server.sync.writing import hold, queries
 
 if TYPE_CHECKING:
-    from server.store.database import Database
+    from server.store.database import Connection, Database
 
 Service = Literal["ticketmaster", "spotify", "setlistfm", "musicbrainz"]
 
@@ -61,13 +62,41 @@ async def _forget_shows(database: Database, service: Service, gone: Counter[str]
             if not shows:
                 return
             ids = [show["id"] for show in shows]
-            await hold(connection, [show["slug"] for show in shows])
-            async for _ in forgetting.lock_shows(connection, ids=ids):
-                pass
+            await _hold_shows(connection, shows)
             gone["played"] += await forgetting.delete_played(connection, service=service, ids=ids)
+            await forgetting.delete_settled(connection, service=service, ids=ids)
             gone["predicted"] += await forgetting.delete_predicted(connection, service=service, ids=ids)
             deleted = await forgetting.delete_shows(connection, service=service, ids=ids)
         gone["shows"] += deleted
         gone["kept"] += len(shows) - deleted
         after_id, seen = ids[-1], seen + len(ids)
         progress("shows", seen, seen)
+
+
+async def expire_played(connection: Connection, days: int) -> int:
+    """Takes out what setlist.fm said was played, unless it said so again within so many days, or somebody voted on it.
+
+    The link to it stays, and so do its show's scores. Seen there again, it comes back.
+
+    Takes:  connection, an owner's, in no transaction
+    Gives:  of how many shows it is gone
+    """
+    after_id, gone = 0, 0
+    while True:
+        async with connection.transaction():
+            listed = forgetting.list_expired(connection, days=days, after_id=after_id, count=SHOWS_PER_BATCH)
+            shows = [row async for row in listed]
+            if not shows:
+                return gone
+            ids = [show["id"] for show in shows]
+            await _hold_shows(connection, shows)
+            await forgetting.settle_scores(connection, ids=ids)
+            gone += await forgetting.delete_played(connection, service="setlistfm", ids=ids)
+            await forgetting.unread_played(connection, ids=ids)
+        after_id = ids[-1]
+
+
+async def _hold_shows(connection: Connection, shows: Sequence[Any]) -> None:
+    await hold(connection, [show["slug"] for show in shows])
+    async for _ in forgetting.lock_shows(connection, ids=[show["id"] for show in shows]):
+        pass

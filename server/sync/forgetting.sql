@@ -27,6 +27,35 @@ select s.id, s.slug
 -- locks: those shows: nobody says meanwhile that they go
 select id from shows where id = any(:ids::bigint[]) order by id for update;
 
+-- name: list_expired
+-- takes: days, after_id, count
+-- gives: shows whose played sets setlist.fm has not shown for so many days, in the order of ids; sets with votes are ours
+select s.id, s.slug
+  from (select show_id, max(checked_at) as checked_at
+          from show_identities where service = 'setlistfm' and show_id > :after_id group by show_id) i
+  join shows s on s.id = i.show_id
+ where i.checked_at < now() - make_interval(days => :days::int)
+   and exists (select from setlists l where l.show_id = s.id and l.type = 'actual')
+   and not exists (select from setlists l join setlist_songs e on e.setlist_id = l.id
+                    where l.show_id = s.id and l.type = 'actual' and e.up_count + e.down_count > 0)
+ order by s.id
+ limit :count;
+
+-- name: settle_scores!
+-- takes: show ids, held
+update show_accuracy set is_settled = true where show_id = any(:ids::bigint[]);
+
+-- name: delete_settled!
+-- takes: service, show ids
+-- Scores that outlived the sets of that service they were made from.
+delete from show_accuracy
+ where show_id = any(:ids::bigint[]) and is_settled and :service::sync_service = 'setlistfm';
+
+-- name: unread_played!
+-- takes: show ids
+-- What was seen there is not here any more: it is written anew when it is seen again.
+update show_identities set version = '' where service = 'setlistfm' and show_id = any(:ids::bigint[]) and version <> '';
+
 -- name: delete_played$
 -- takes: service, show ids
 -- gives: of how many shows what was played is gone: it was from there, and nobody voted on it

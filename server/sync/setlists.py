@@ -34,7 +34,6 @@ STAGE = "setlists"
 # A prediction is made of the last BASIS setlists that somebody has written down, within PAGES_MAX pages.
 BASIS = 15
 PAGES_MAX = 3
-LOOK_BACK_DAYS = 14
 LOOK_AHEAD_DAYS = 365
 SHOWS_PER_BATCH = 20
 # Of 1; less is another name.
@@ -67,7 +66,8 @@ class SetlistSyncService:
             rows = identities.shows_of_artist(
                 connection,
                 artist_id=artist["id"],
-                first=today - dt.timedelta(days=LOOK_BACK_DAYS),
+                # As far back as the pages reach: what still stands there may be kept, and people put old ones right.
+                first=min((one.date for one in history if one.date), default=today),
                 last=today + dt.timedelta(days=LOOK_AHEAD_DAYS),
             )
             shows = [row async for row in rows if row["artist_id"] == artist["id"]]

@@ -94,7 +94,9 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
         "provider_answers": "external_cache",
     }
     tables = {names.get(name, name): count for name, count in result.items()}
-    assert tables.keys() == {*old_and_young, "provider_links", "orphaned_users", "partitions_made"}
+    assert tables.keys() == {
+        *old_and_young, "provider_links", "played_setlists", "orphaned_users", "partitions_made",
+    }  # fmt: skip
     assert tables["orphaned_users"] == 0
     for table in old_and_young:
         # A node's writer forgets old commits by itself, and may have been quicker.
@@ -105,6 +107,19 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
         assert await theatre.sql.fetchval(f"select count(*) from {table}{others}") == left, table
     assert await theatre.sql.fetchval("select count(*) from import_log") == 1
     assert await theatre.sql.fetchval("select to_regclass($1) is not null", partition)
+
+
+async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: Desk, theatre: Theatre) -> None:
+    """A set that was played, not seen there for longer than its days."""
+    await theatre.show(7)
+    await theatre.sql.execute(
+        "insert into setlists (show_id, type, name) values (7, 'actual', 'Played');"
+        "insert into show_identities (service, external_id, show_id, checked_at, confidence, evidence)"
+        " values ('setlistfm', 'played', 7, now() - interval '15 days', 1, 'told')"
+    )
+    result = (await admin.done(operation="cleanup"))["result"]
+    assert result["played_setlists"] == 1
+    assert await theatre.sql.fetchval("select array_agg(type::text) from setlists") == ["predicted"]
 
 
 async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str) -> None:
@@ -125,8 +140,8 @@ async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str)
 async def test_what_a_provider_said_goes_when_it_is_not_said_again(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers, ids, pages and open questions, each service by its own days, in batches; what was played keeps its page, what a
-    person decided stays, and so does everything of ours.
+    """Answers, ids, pages and open questions, each service by its own days, in batches; pages of setlists stay, and so does what
+    a person decided, and everything of ours.
     """
     monkeypatch.setattr(retention, "BATCH_ROWS", 2)
     (played, planned) = (await theatre.show(7), await theatre.show(8))
@@ -171,7 +186,9 @@ async def test_what_a_provider_said_goes_when_it_is_not_said_again(
     young = {("setlistfm", "1"), ("spotify", "3")}
     for kind in ("artist", "venue", "song"):
         assert await left(f"{kind}_identities") == young
-    assert await left("show_identities") == young | {("setlistfm", "played")}
+    # Where what was played is written down stays known.
+    of_setlistfm = {("setlistfm", age) for age in ("1", "3", "4", "5", "played")}
+    assert await left("show_identities") == of_setlistfm | {("spotify", "3")}
     assert await left("external_cache") == young | {("spotify", "withdrawn /x")}
     assert await left("identity_reviews") == young | {("setlistfm", "5"), ("spotify", "5")}
     assert await theatre.sql.fetchrow(ours) == before

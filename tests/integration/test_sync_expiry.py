@@ -1,0 +1,166 @@
+"""What setlist.fm says was played is kept only as long as it goes on saying so; how well it was foreseen stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from server.insight.accuracy import score_shows
+from server.store.database import Database
+from server.sync import forgetting
+from server.sync.forgetting import expire_played, forget
+from server.sync.providers import Providers
+from server.sync.scheduler import queue_job
+from server.sync.schedules import scheduler_of
+from tests.integration.test_sync_catalogue import bring_in, waiting_for_votes
+from tests.support import providers as stand_in
+from tests.support.providers.world import VENUES
+
+KEPT_DAYS = 14
+ACTUAL = "select array_agg(id order by id) from setlists where type = 'actual'"
+SCORED = "select show_id, predicted, hits, played, is_settled from show_accuracy order by show_id"
+LINKS = "select external_id, show_id, url from show_identities where service = 'setlistfm' order by external_id"
+
+
+async def last_months_show(database: Database, providers: Providers, outside: stand_in.Providers, sql: Any) -> int:
+    """An artist with a show forty days ago, of which the crowd foresaw two songs of three; it was written down there."""
+    world = outside.world
+    artist = world.artists[0]
+    artist_id = await bring_in(database, providers, sql, artist.name)
+    show_id: int = await sql.fetchval("select min(id) from shows")
+    await sql.execute(
+        "update shows set local_date = current_date - 40, starts_at = now() - interval '40 days',"
+        " opens_at = now() - interval '50 days', closes_at = now() - interval '41 days' where id = $1",
+        show_id,
+    )
+    offered = await sql.fetch(
+        "select e.id, g.title from setlist_songs e join songs g on g.id = e.song_id where e.show_id = $1 order by e.id limit 2",
+        show_id,
+    )
+    fan = await sql.fetchval("insert into users default values returning id")
+    for row in offered:
+        await sql.execute(
+            "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, $3, 'up', now())",
+            row["id"], fan, show_id,
+        )  # fmt: skip
+    titles = [row["title"] for row in offered]
+    world.add_played(artist, VENUES[0], world.today - dt.timedelta(days=40), [*titles, "A Surprise"])
+    await ask_again(database, providers, sql, artist_id)
+    return show_id
+
+
+async def ask_again(database: Database, providers: Providers, sql: Any, artist_id: int) -> None:
+    """The week's look at an artist's setlists."""
+    await sql.execute("delete from external_cache")
+    await queue_job(database, "setlistfm", "setlists", str(artist_id))
+    await scheduler_of(database, providers).finish()
+    await score_shows(sql)
+
+
+async def not_seen_for_days(sql: Any, days: int = KEPT_DAYS + 1) -> None:
+    await sql.execute("update show_identities set checked_at = now() - make_interval(days => $1)", days)
+
+
+async def test_it_goes_with_time_and_comes_back_when_it_is_seen(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """The set goes; its link and the scores stay, whatever else changes; seen again, it is written and scored anew."""
+    show_id = await last_months_show(database, providers, outside, sql)
+    scores, links = await sql.fetch(SCORED), await sql.fetch(LINKS)
+    assert [tuple(row) for row in scores] == [(show_id, 2, 2, 3, False)]
+    assert [row["show_id"] for row in links] == [show_id]
+    await not_seen_for_days(sql, KEPT_DAYS - 1)
+    assert await expire_played(sql, KEPT_DAYS) == 0
+    await not_seen_for_days(sql)
+    artist_id = await sql.fetchval("select artist_id from shows where id = $1", show_id)
+    await ask_again(database, providers, sql, artist_id)
+    assert await expire_played(sql, KEPT_DAYS) == 0, "it was seen a moment ago"
+    before = await sql.fetchval(ACTUAL)
+
+    await not_seen_for_days(sql)
+    assert await expire_played(sql, KEPT_DAYS) == 1
+    assert await sql.fetchval(ACTUAL) is None
+    await sql.execute("insert into shows_to_score (show_id) values ($1)", show_id)
+    await score_shows(sql)
+    assert [tuple(row) for row in await sql.fetch(SCORED)] == [(show_id, 2, 2, 3, True)]
+    assert await sql.fetchval("select count(*) from voter_accuracy") == 1
+    assert await sql.fetch(LINKS) == links
+    assert await sql.fetch("select * from miscounts()") == []
+    assert await expire_played(sql, KEPT_DAYS) == 0, "twice is once"
+
+    await ask_again(database, providers, sql, artist_id)
+    assert len(await sql.fetchval(ACTUAL)) == len(before)
+    assert await sql.fetch(SCORED) == scores
+    # Somebody says that it was not so: now there is nothing that it could be scored by.
+    await sql.execute("delete from setlists where type = 'actual'")
+    await score_shows(sql)
+    assert await sql.fetch(SCORED) == []
+
+
+async def test_forgetting_takes_the_scores_that_were_left(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+) -> None:
+    """They follow from what setlist.fm said, though that is gone."""
+    await last_months_show(database, providers, outside, sql)
+    await not_seen_for_days(sql)
+    assert await expire_played(sql, KEPT_DAYS) == 1
+    await forget(database, "ticketmaster")
+    assert len(await sql.fetch(SCORED)) == 1
+    await forget(database, "setlistfm")
+    assert await sql.fetch(SCORED) == []
+
+
+async def test_in_batches_and_nothing_that_is_ours(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five shows were played: one is known here alone, one has another setlist that was seen lately, one has a vote on it."""
+    monkeypatch.setattr(forgetting, "SHOWS_PER_BATCH", 1)
+    await bring_in(database, providers, sql, outside.world.artists[0].name)
+    await bring_in(database, providers, sql, outside.world.artists[1].name)
+    own, fresh, voted, *others = await sql.fetchval(
+        "select array_agg(id order by id) from (select id from shows limit 5) s"
+    )
+    for show_id in (own, fresh, voted, *others):
+        await sql.execute(
+            "with l as (insert into setlists (show_id, type, name) values ($1, 'actual', 'Played') returning id)"
+            " insert into setlist_songs (setlist_id, show_id, song_id, position)"
+            " select l.id, $1, (select min(id) from songs), 1 from l",
+            show_id,
+        )
+    put = (
+        "insert into show_identities (service, external_id, show_id, version, confidence, evidence, checked_at)"
+        " values ($1, 'x' || $2::bigint || $3::int, $2, 'v', 1, 'told', now() - make_interval(days => $3))"
+    )
+    await sql.execute(put, "ticketmaster", own, 90)
+    for show_id in (fresh, voted, *others):
+        await sql.execute(put, "setlistfm", show_id, 90)
+    await sql.execute(put, "setlistfm", fresh, 1)
+    fan = await sql.fetchval("insert into users default values returning id")
+    await sql.execute(
+        "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) select max(id), $2, $1, 'up', now()"
+        " from setlist_songs where show_id = $1", voted, fan,
+    )  # fmt: skip
+    assert await expire_played(sql, KEPT_DAYS) == len(others) == 2
+    assert await sql.fetchval("select array_agg(show_id order by show_id) from setlists where type = 'actual'") == [
+        own, fresh, voted,
+    ]  # fmt: skip
+    versions = await sql.fetch("select distinct version from show_identities where show_id = any($1)", others)
+    assert "" in {row["version"] for row in versions}
+    assert await sql.fetchval("select count(*) from votes") == 1
+
+
+async def test_expiring_waits_for_votes_holding_nothing(
+    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
+) -> None:
+    """Who writes votes and who takes sets out begin with the shard both, so neither waits for the other in a ring."""
+    show_id = await last_months_show(database, providers, outside, sql)
+    await not_seen_for_days(sql)
+    connection = await database._pool.acquire()
+    try:
+        async with waiting_for_votes(database_url, show_id, expire_played(connection, KEPT_DAYS)):
+            assert await sql.fetchval(ACTUAL) is not None
+    finally:
+        await database._pool.release(connection)
+    assert await sql.fetchval(ACTUAL) is None
