@@ -29,7 +29,7 @@ COMMAND_TIMEOUT_S = 10.0
 # How much longer the server itself waits before it cuts a statement off that nobody waits for any more.
 SERVER_PATIENCE_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
-ACQUIRE_TIMEOUT_S = 2.0
+ACQUIRE_TIMEOUT_S = 5.0
 
 # Statements are cut off by the server too, so that an abandoned one holds no lock for long.
 _SERVER_SETTINGS = {

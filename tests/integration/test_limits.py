@@ -52,7 +52,7 @@ async def test_five_hundred_fans_behind_one_address(node: Node, theatre: Theatre
     ) as http:
 
         async def fan(everybody: asyncio.Barrier) -> None:
-            # Not all at the same instant: a request waits two seconds at most for one of eight connections.
+            # Not all at the same instant: a request waits five seconds at most for one of eight connections.
             async with signing_in, http.post(f"{node.url}/api/session") as response:
                 assert response.status == 201
                 token = (await response.json())["token"]
