@@ -147,7 +147,7 @@ export function sourceLine({ service, url, about }) {
   if (service === "spotify") return "Listen at Spotify";
   if (about !== "show") return `About the artist at ${name}`;
   if (service === "ticketmaster") return "Tickets at Ticketmaster";
-  return service === "setlistfm" ? "Setlist from setlist.fm" : `About the show at ${name}`;
+  return service === "setlistfm" ? "What was played: setlist.fm" : `About the show at ${name}`;
 }
 
 /** Only pages one can follow; an address from elsewhere could be anything. @param {{url: string}[]} [sources] */

@@ -66,6 +66,6 @@ async def test_a_show_links_to_where_it_is_from(node: Node, fan: OpenFan, databa
             " select l.id, $1, e.song_id, e.position from l, setlist_songs e where e.id = any ($2::bigint[])",
             show.id, show.songs[:2],
         )  # fmt: skip
-    await expect(links.nth(1)).to_have_text("Setlist from setlist.fm")
+    await expect(links.nth(1)).to_have_text("What was played: setlist.fm")
     await expect(links.nth(1)).to_have_attribute("href", PLAYED)
     await expect(links.nth(1)).to_be_focused()

@@ -97,7 +97,7 @@ test("a source is named by what it has to do with the show, one nobody knows by 
   const told = (service, about, url = "https://www.example.org/x") => sourceLine({ service, about, url });
   assert.equal(told("ticketmaster", "show"), "Tickets at Ticketmaster");
   assert.equal(told("ticketmaster", "artist"), "About the artist at Ticketmaster");
-  assert.equal(told("setlistfm", "show"), "Setlist from setlist.fm");
+  assert.equal(told("setlistfm", "show"), "What was played: setlist.fm");
   assert.equal(told("setlistfm", "prediction"), "Predicted from setlists at setlist.fm");
   assert.equal(told("setlistfm", "artist"), "About the artist at setlist.fm");
   assert.equal(told("spotify", "prediction"), "Predicted from what is heard most at Spotify");
