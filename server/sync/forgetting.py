@@ -74,9 +74,9 @@ async def _forget_shows(database: Database, service: Service, gone: Counter[str]
 
 
 async def expire_played(connection: Connection, days: int) -> int:
-    """Takes out what setlist.fm said was played, unless it said so again within so many days, or somebody voted on it.
+    """Takes out what setlist.fm said was played, unless it said so again within so many days.
 
-    The link to it stays, and so do its show's scores. Seen there again, it comes back.
+    What somebody voted on or changed is ours by then. Links stay, and so do scores. What is seen there again comes back.
 
     Takes:  connection, an owner's, in no transaction
     Gives:  of how many shows it is gone
@@ -90,9 +90,8 @@ async def expire_played(connection: Connection, days: int) -> int:
                 return gone
             ids = [show["id"] for show in shows]
             await _hold_shows(connection, shows)
-            await forgetting.settle_scores(connection, ids=ids)
             gone += await forgetting.delete_played(connection, service="setlistfm", ids=ids)
-            await forgetting.unread_played(connection, ids=ids)
+            await forgetting.settle_shows(connection, ids=ids)
         after_id = ids[-1]
 
 

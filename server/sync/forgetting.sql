@@ -29,46 +29,50 @@ select id from shows where id = any(:ids::bigint[]) order by id for update;
 
 -- name: list_expired
 -- takes: days, after_id, count
--- gives: shows whose played sets setlist.fm has not shown for so many days, in the order of ids; sets with votes are ours
+-- gives: shows whose played sets setlist.fm has not shown for so many days, in the order of ids
 select s.id, s.slug
   from (select show_id, max(checked_at) as checked_at
-          from show_identities where service = 'setlistfm' and show_id > :after_id group by show_id) i
+          from show_identities where service = 'setlistfm' and songs is not null and show_id > :after_id
+         group by show_id) i
   join shows s on s.id = i.show_id
  where i.checked_at < now() - make_interval(days => :days::int)
-   and exists (select from setlists l where l.show_id = s.id and l.type = 'actual')
-   and not exists (select from setlists l join setlist_songs e on e.setlist_id = l.id
-                    where l.show_id = s.id and l.type = 'actual' and e.up_count + e.down_count > 0)
  order by s.id
  limit :count;
 
--- name: settle_scores!
--- takes: show ids, held
-update show_accuracy set is_settled = true where show_id = any(:ids::bigint[]);
+-- name: delete_played$
+-- takes: service, show ids
+-- gives: of how many shows what was played is gone: it stood as it was there, and nobody voted on it
+-- locks: those sets and their songs; their shows, through the triggers
+with gone as (
+    delete from setlists l
+     where l.show_id = any(:ids::bigint[]) and l.type = 'actual' and :service::sync_service = 'setlistfm'
+       and exists (select from show_identities i
+                    where i.show_id = l.show_id and i.service = 'setlistfm' and i.songs = songs_played(l.show_id))
+       and not exists (select from setlists o join setlist_songs e on e.setlist_id = o.id
+                        where o.show_id = l.show_id and o.type = 'actual' and e.up_count + e.down_count > 0)
+    returning l.show_id
+)
+select count(distinct show_id) from gone;
+
+-- name: settle_shows!
+-- takes: show ids
+-- Where what was played is gone, the scores are the last ones, and it is written anew when it is seen again. Where it is
+-- not, it is ours from now on.
+with bare as (
+    select w.id from unnest(:ids::bigint[]) as w (id)
+     where not exists (select from setlists l where l.show_id = w.id and l.type = 'actual')
+), settled as (
+    update show_accuracy a set is_settled = true from bare b where a.show_id = b.id
+)
+update show_identities i
+   set songs = null, version = case when i.show_id in (select id from bare) then '' else i.version end
+ where i.show_id = any(:ids) and i.service = 'setlistfm';
 
 -- name: delete_settled!
 -- takes: service, show ids
 -- Scores that outlived the sets of that service they were made from.
 delete from show_accuracy
  where show_id = any(:ids::bigint[]) and is_settled and :service::sync_service = 'setlistfm';
-
--- name: unread_played!
--- takes: show ids
--- What was seen there is not here any more: it is written anew when it is seen again.
-update show_identities set version = '' where service = 'setlistfm' and show_id = any(:ids::bigint[]) and version <> '';
-
--- name: delete_played$
--- takes: service, show ids
--- gives: of how many shows what was played is gone: it was from there, and nobody voted on it
--- locks: those sets and their songs; their shows, through the triggers
-with gone as (
-    delete from setlists l
-     where l.show_id = any(:ids::bigint[]) and l.type = 'actual' and :service::sync_service = 'setlistfm'
-       and exists (select from show_identities i where i.show_id = l.show_id and i.service = 'setlistfm')
-       and not exists (select from setlists o join setlist_songs e on e.setlist_id = o.id
-                        where o.show_id = l.show_id and o.type = 'actual' and e.up_count + e.down_count > 0)
-    returning l.show_id
-)
-select count(distinct show_id) from gone;
 
 -- name: delete_predicted$
 -- takes: service, show ids

@@ -80,6 +80,11 @@ values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:v
    set show_id = excluded.show_id, url = excluded.url, version = excluded.version, confidence = excluded.confidence,
        evidence = excluded.evidence, checked_at = now();
 
+-- name: put_copy!
+-- takes: service, external_id, of a show whose sets that were played were just written as they are there
+update show_identities set songs = songs_played(show_id)
+ where service = :service::sync_service and external_id = :external_id;
+
 -- name: put_show_origin!
 -- takes: show_id, service, which told us of it first
 update shows set origin = :service::sync_service where id = :show_id;

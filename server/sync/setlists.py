@@ -226,6 +226,7 @@ async def _write_played(connection: Connection, artist: Any, show: Any, setlist:
         connection, service=setlistfm.SERVICE, external_id=setlist.id, show_id=show["id"], url=setlist.url,
         version=setlist.version_id, confidence=0.95, evidence="the same artist, day and place",
     )  # fmt: skip
+    await identities.put_copy(connection, service=setlistfm.SERVICE, external_id=setlist.id)
     return (0, outcome, f"{show['slug']}: what was played")
 
 

@@ -113,9 +113,11 @@ async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: Desk, t
     """A set that was played, not seen there for longer than its days."""
     await theatre.show(7)
     await theatre.sql.execute(
-        "insert into setlists (show_id, type, name) values (7, 'actual', 'Played');"
-        "insert into show_identities (service, external_id, show_id, checked_at, confidence, evidence)"
-        " values ('setlistfm', 'played', 7, now() - interval '15 days', 1, 'told')"
+        "with l as (insert into setlists (show_id, type, name) values (7, 'actual', 'Played') returning id)"
+        " insert into setlist_songs (setlist_id, show_id, song_id, position)"
+        " select l.id, 7, (select min(id) from songs), 1 from l;"
+        "insert into show_identities (service, external_id, show_id, checked_at, confidence, evidence, songs)"
+        " values ('setlistfm', 'played', 7, now() - interval '15 days', 1, 'told', songs_played(7))"
     )
     result = (await admin.done(operation="cleanup"))["result"]
     assert result["played_setlists"] == 1

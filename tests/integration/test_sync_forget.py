@@ -28,8 +28,8 @@ ACTUAL = (
     " select l.id, $1, s.id, row_number() over (order by s.id) from l, (select id from songs order by id limit 3) s"
 )
 PLAYED = (
-    "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
-    " values ('setlistfm', 'x' || $1::bigint, $1, 'https://www.setlist.fm/x', 1, 'the same day')"
+    "insert into show_identities (service, external_id, show_id, url, confidence, evidence, songs)"
+    " values ('setlistfm', 'x' || $1::bigint, $1, 'https://www.setlist.fm/x', 1, 'the same day', songs_played($1))"
 )
 VOTE = (
     "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)"
