@@ -50,13 +50,14 @@ async def test_postgres_is_down_for_seconds(place: Place) -> None:
             ok = await voice.cast(show, {song: "up"})
             assert ok["durability"] == "accepted"
             assert ok["ballot"] == {str(song): "up"}
-            # Not before there was time for a commit; how long after it is a busy machine's.
-            assert time.monotonic() - began_s > 0.9
+            # Answered in rounds of a tenth of a second; the rest is a busy machine's.
+            assert 0.9 < time.monotonic() - began_s < 2.0
             accepted.append(ok["at"])
             counts = [song, number, 3 - number]
             await until(
                 lambda counts=counts: any(counts in push.get("tally", ()) for push in watcher.pushes),
                 f"the watcher sees {counts} while PostgreSQL is down",
+                timeout_s=4,
             )
         assert not any(voice.durable for voice in voices)
         place.engines.revive("postgres")
@@ -118,7 +119,7 @@ async def test_valkey_is_down(place: Place) -> None:
                 return response.status == 200
 
         # Nobody votes: the node finds out by itself.
-        await until_async(is_ready, "the node is ready again")
+        await until_async(is_ready, "the node is ready again", timeout_s=5)
         assert (await voice.cast(show, {song: "down"}))["durability"] == "committed"
     await until_drained(place.database_url, place.redis_url)
     assert await differences(place.database_url, place.redis_url) == []
@@ -161,7 +162,7 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
         async def is_reported() -> bool:
             return await lost_casts(node) == 1
 
-        await until_async(is_reported, "the loss is counted")
+        await until_async(is_reported, "the loss is counted", timeout_s=10)
         (record,) = node.records("votes.lost")
         assert record["casts"] == 1
         assert record["level"] == "error"
@@ -172,7 +173,7 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
                 shown.update({counted: counts for counted, *counts in push["tally"]})
             return shown[song] == [1, 0] and shown.get(other, [0, 0]) == [0, 0]
 
-        await until(is_back, "the watcher sees what is left")
+        await until(is_back, "the watcher sees what is left", timeout_s=5)
         # The fan is not stuck: the same vote again is taken.
         assert (await voice.cast(show, {song: "down", other: "up"}))["durability"] == "committed"
     await until_drained(place.database_url, place.redis_url)

@@ -23,7 +23,7 @@ from server.errors import SetupError
 READY = b"listening on "
 START_S = 40.0
 # Long enough for a slow machine to bring the last pushes; a difference is only believed after it.
-PATIENCE_S = 20.0
+PATIENCE_S = 5.0
 
 
 async def _lines(stream: asyncio.StreamReader) -> None:
