@@ -11,19 +11,19 @@ alter table show_accuracy
 -- Of a setlist that was played: what was written of it here, in order. Null: nothing is kept of it.
 alter table show_identities add column songs bigint[];
 
--- takes: a show
--- gives: the songs of the sets that were played there, in order; null: there are none
-create function songs_played(wanted bigint) returns bigint[] language sql stable parallel safe
-return (select array_agg(e.song_id order by l.position, e.position)
+-- takes: a show, and which of its sets
+-- gives: their songs in order
+create function songs_in_order(wanted bigint, wanted_type setlist_type) returns bigint[] language sql stable parallel safe
+return (select coalesce(array_agg(e.song_id order by l.position, e.position), '{}')
           from setlists l join setlist_songs e on e.setlist_id = l.id
-         where l.show_id = wanted and l.type = 'actual');
+         where l.show_id = wanted and l.type = wanted_type);
 
-update show_identities set songs = songs_played(show_id) where service = 'setlistfm';
+update show_identities set songs = nullif(songs_in_order(show_id, 'actual'), '{}') where service = 'setlistfm';
 
 -- migrate:down
 
 set local lock_timeout = '1s';
 
-drop function songs_played;
+drop function songs_in_order;
 alter table show_identities drop column songs;
 alter table show_accuracy drop column is_settled;

@@ -61,8 +61,7 @@ async def _forget_shows(database: Database, service: Service, gone: Counter[str]
             shows = [row async for row in listed]
             if not shows:
                 return
-            ids = [show["id"] for show in shows]
-            await _hold_shows(connection, shows)
+            ids = await _hold_shows(connection, shows)
             gone["played"] += await forgetting.delete_played(connection, service=service, ids=ids)
             await forgetting.delete_settled(connection, service=service, ids=ids)
             gone["predicted"] += await forgetting.delete_predicted(connection, service=service, ids=ids)
@@ -88,14 +87,12 @@ async def expire_played(connection: Connection, days: int) -> int:
             shows = [row async for row in listed]
             if not shows:
                 return gone
-            ids = [show["id"] for show in shows]
-            await _hold_shows(connection, shows)
+            ids = await _hold_shows(connection, shows)
             gone += await forgetting.delete_played(connection, service="setlistfm", ids=ids)
             await forgetting.settle_shows(connection, ids=ids)
         after_id = ids[-1]
 
 
-async def _hold_shows(connection: Connection, shows: Sequence[Any]) -> None:
+async def _hold_shows(connection: Connection, shows: Sequence[Any]) -> list[int]:
     await hold(connection, [show["slug"] for show in shows])
-    async for _ in forgetting.lock_shows(connection, ids=[show["id"] for show in shows]):
-        pass
+    return [row["id"] async for row in forgetting.lock_shows(connection, ids=[show["id"] for show in shows])]

@@ -47,7 +47,7 @@ with gone as (
     delete from setlists l
      where l.show_id = any(:ids::bigint[]) and l.type = 'actual' and :service::sync_service = 'setlistfm'
        and exists (select from show_identities i
-                    where i.show_id = l.show_id and i.service = 'setlistfm' and i.songs = songs_played(l.show_id))
+                    where i.show_id = l.show_id and i.service = 'setlistfm' and i.songs = songs_in_order(l.show_id, 'actual'))
        and not exists (select from setlists o join setlist_songs e on e.setlist_id = o.id
                         where o.show_id = l.show_id and o.type = 'actual' and e.up_count + e.down_count > 0)
     returning l.show_id
@@ -84,9 +84,7 @@ with gone as (
      where l.show_id = any(:ids::bigint[]) and l.type = 'predicted' and s.id = l.show_id and p.show_id = l.show_id
        and p.service = :service::sync_service and s.vote_count = 0
        and not exists (select from vote_analytics a where a.show_id = l.show_id)
-       and p.songs = (select coalesce(array_agg(e.song_id order by o.position, e.position), '{}')
-                        from setlists o join setlist_songs e on e.setlist_id = o.id
-                       where o.show_id = l.show_id and o.type = 'predicted')
+       and p.songs = songs_in_order(l.show_id, 'predicted')
     returning l.show_id
 )
 select count(distinct show_id) from gone;
@@ -105,10 +103,7 @@ with gone as (
        and not exists (select from ticket_codes t where t.show_id = s.id)
        and not exists (select from audit_log a where a.subject = 'show:' || s.id)
        and not exists (select from setlists l where l.show_id = s.id and l.type = 'actual')
-       and coalesce((select array_agg(e.song_id order by l.position, e.position)
-                       from setlists l join setlist_songs e on e.setlist_id = l.id
-                      where l.show_id = s.id and l.type = 'predicted'), '{}')
-           in ('{}', (select p.songs from show_predictions p where p.show_id = s.id))
+       and songs_in_order(s.id, 'predicted') in ('{}', (select p.songs from show_predictions p where p.show_id = s.id))
     returning pg_notify('shows', s.id::text)
 )
 select count(*) from gone;

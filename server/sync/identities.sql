@@ -82,7 +82,7 @@ values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:v
 
 -- name: put_copy!
 -- takes: service, external_id, of a show whose sets that were played were just written as they are there
-update show_identities set songs = songs_played(show_id)
+update show_identities set songs = songs_in_order(show_id, 'actual')
  where service = :service::sync_service and external_id = :external_id;
 
 -- name: put_show_origin!
@@ -182,9 +182,7 @@ returning service::text, external_id, url, artist_id, venue_id;
 -- takes: show_id
 -- gives: what was predicted last, what stands now, and whether anybody has voted
 select p.songs as written, p.basis,
-       coalesce((select array_agg(e.song_id order by l.position, e.position)
-                   from setlists l join setlist_songs e on e.setlist_id = l.id
-                  where l.show_id = :show_id and l.type = 'predicted'), '{}') as standing,
+       songs_in_order(:show_id, 'predicted') as standing,
        (select vote_count from shows where id = :show_id) as vote_count
   from (select 1) one left join show_predictions p on p.show_id = :show_id;
 
@@ -192,9 +190,7 @@ select p.songs as written, p.basis,
 -- takes: show_id; service, by whose data; basis, of how many setlists
 -- Remembers what stands now as what was predicted.
 insert into show_predictions (show_id, songs, service, basis)
-select :show_id, coalesce(array_agg(e.song_id order by l.position, e.position), '{}'), :service::sync_service, :basis
-  from setlists l join setlist_songs e on e.setlist_id = l.id
- where l.show_id = :show_id and l.type = 'predicted'
+values (:show_id, songs_in_order(:show_id, 'predicted'), :service::sync_service, :basis)
     on conflict (show_id) do update set songs = excluded.songs, service = excluded.service, basis = excluded.basis, made_at = now();
 
 -- name: cancel_show!

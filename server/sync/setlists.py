@@ -67,7 +67,7 @@ class SetlistSyncService:
                 connection,
                 artist_id=artist["id"],
                 # As far back as the pages reach: what still stands there may be kept, and people put old ones right.
-                first=min((one.date for one in history if one.date), default=today),
+                first=history[-1].date if history else today,
                 last=today + dt.timedelta(days=LOOK_AHEAD_DAYS),
             )
             shows = [row async for row in rows if row["artist_id"] == artist["id"]]

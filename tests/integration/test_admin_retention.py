@@ -117,7 +117,7 @@ async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: Desk, t
         " insert into setlist_songs (setlist_id, show_id, song_id, position)"
         " select l.id, 7, (select min(id) from songs), 1 from l;"
         "insert into show_identities (service, external_id, show_id, checked_at, confidence, evidence, songs)"
-        " values ('setlistfm', 'played', 7, now() - interval '15 days', 1, 'told', songs_played(7))"
+        " values ('setlistfm', 'played', 7, now() - interval '15 days', 1, 'told', songs_in_order(7, 'actual'))"
     )
     result = (await admin.done(operation="cleanup"))["result"]
     assert result["played_setlists"] == 1

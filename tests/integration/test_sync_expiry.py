@@ -134,7 +134,7 @@ async def test_in_batches_and_nothing_that_is_ours(
         await sql.execute(add, show_id, 0)
     put = (
         "insert into show_identities (service, external_id, show_id, version, confidence, evidence, checked_at, songs)"
-        " values ($1, 'x' || $2::bigint || $3::int, $2, 'v', 1, 'told', now() - make_interval(days => $3), songs_played($2))"
+        " values ($1, 'x' || $2::bigint || $3::int, $2, 'v', 1, 'told', now() - make_interval(days => $3), songs_in_order($2, 'actual'))"
     )
     await sql.execute(put, "ticketmaster", own, 90)
     for show_id in (fresh, voted, changed, *others):

@@ -29,7 +29,7 @@ ACTUAL = (
 )
 PLAYED = (
     "insert into show_identities (service, external_id, show_id, url, confidence, evidence, songs)"
-    " values ('setlistfm', 'x' || $1::bigint, $1, 'https://www.setlist.fm/x', 1, 'the same day', songs_played($1))"
+    " values ('setlistfm', 'x' || $1::bigint, $1, 'https://www.setlist.fm/x', 1, 'the same day', songs_in_order($1, 'actual'))"
 )
 VOTE = (
     "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)"
