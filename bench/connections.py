@@ -29,10 +29,10 @@ import orjson
 from measure import Node, data_folder, origin, own_cpu_s, say, spent, tell
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from server.client.crowd import run_loop
 from server.client.line import websocket_url
 from server.client.web import Web
 from server.client.wire import SUBPROTOCOL
+from server.load.crowd import run_loop
 
 PER_ADDRESS = 1_000
 PATIENCE_S = 120.0

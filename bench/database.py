@@ -26,14 +26,14 @@ import asyncpg
 import uvloop
 from measure import data_folder, origin, say, tell
 
-from server.catalog.large import LargeSize, seed_large
 from server.catalog.listings import list_venues
 from server.catalog.parameters import NearQuery, SearchQuery, ShowQuery
-from server.catalog.sample.tours import load_world
 from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.embedded import EmbeddedEngines
 from server.insight.statistics import queries as insight
+from server.sample.large import LargeSize, seed_large
+from server.sample.tours import load_world
 from server.settings import data_folder as server_folder
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.migrations import migrate_up

@@ -30,12 +30,12 @@ from typing import Any
 import orjson
 from measure import Node, node, origin, say, spent, tell
 
-from server.client.counts import merged
-from server.client.crowd import raise_file_limit, run_loop
-from server.client.part import Part, PartOptions, PollSpec
-from server.client.processes import CrowdPart, RemotePart
-from server.client.report import last_watcher
 from server.client.web import Web
+from server.load.counts import merged
+from server.load.crowd import raise_file_limit, run_loop
+from server.load.part import Part, PartOptions, PollSpec
+from server.load.processes import CrowdPart, RemotePart
+from server.load.report import last_watcher
 
 WARM_UP_S = 2.0
 SETTLE_S = 10.0

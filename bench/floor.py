@@ -25,7 +25,7 @@ from pathlib import Path
 import measure  # noqa: F401  # makes this checkout importable
 import orjson
 
-from server.client.crowd import raise_file_limit, run_loop
+from server.load.crowd import raise_file_limit, run_loop
 from server.protocol.frames import text_frame
 
 ROUNDS_PER_S = 10

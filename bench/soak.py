@@ -28,10 +28,10 @@ from typing import Any
 import psutil
 from measure import VOTES_PER_DAY, data_folder, origin, say, tell
 
-from server.client.crowd import CrowdOptions
-from server.client.crowd import run as run_crowd
 from server.embedded import EmbeddedEngines
 from server.embedded.engines import EngineName
+from server.load.crowd import CrowdOptions
+from server.load.crowd import run as run_crowd
 from server.settings import data_folder as server_folder
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging

@@ -13,7 +13,7 @@ from typing import Any
 
 from measure import Node, node, origin, own_cpu_s, say, spent, tell
 
-from server.client.crowd import CrowdOptions, raise_file_limit, run, run_loop
+from server.load.crowd import CrowdOptions, raise_file_limit, run, run_loop
 
 
 def main() -> None:

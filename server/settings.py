@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from server.errors import SetupError
-from server.protocol.addresses import Network
+from server.protocol.http.addresses import Network
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 
 LogFormat = Literal["auto", "json", "console"]

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from server.admin.jobs import Hooks, Job, OperationBody, Result, queries, refuse_unknown_table, work
+from server.admin.operation_kinds import Hooks, Job, OperationBody, Result, queries, refuse_unknown_table, work
 from server.admin.retention import Retention
 from server.errors import CacheError, Refused, SetupError, StoreConflict, StoreError
 from server.protocol.codes import Code

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from server.admin.health import ServiceHealth, fetch_health
-from server.admin.jobs import OperationBody
+from server.admin.operation_kinds import OperationBody
 from server.admin.operations import Operation, Operations
 from server.admin.statistics import Day, Statistics, fetch_days, fetch_statistics
 from server.protocol.codes import Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
 
 

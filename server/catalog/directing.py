@@ -14,9 +14,9 @@ from server.clock import Clock
 from server.errors import Refused, StoreConflict
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import Reference
 from server.protocol.instants import from_ms, iso
-from server.protocol.parameters import Reference
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.queries import load_queries

@@ -12,7 +12,7 @@ import structlog
 from server.catalog.directing import lock_show, log_act
 from server.errors import CacheError, Refused, StoreConflict
 from server.protocol.codes import Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.queries import load_queries

@@ -23,8 +23,8 @@ from server.catalog.shows import list_next_shows, queries, source_of
 from server.catalog.words import look_for
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.cursors import cut_page, decode_cursor
-from server.protocol.parameters import Reference
+from server.protocol.http.cursors import cut_page, decode_cursor
+from server.protocol.http.parameters import Reference
 from server.store.database import Database
 
 BELONGINGS_MAX = 20

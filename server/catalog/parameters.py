@@ -12,7 +12,7 @@ import msgspec
 from server.catalog.documents import Kind, ShowStatus
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.parameters import Limit, PageQuery, ReferenceText, Search
+from server.protocol.http.parameters import Limit, PageQuery, ReferenceText, Search
 
 SEARCH_WORDS_MAX = 8
 SEARCH_ITEMS_DEFAULT = 10

@@ -7,12 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from server.protocol.cursors import ID_MAX, Place
-
-# Every instant a PostgreSQL timestamptz and a Python datetime can both hold, with a day to spare.
-_US_MIN = -62_135_510_400_000_000
-_US_MAX = 253_402_214_400_000_000
-
+from server.protocol.http.cursors import CursorId, Microseconds, Place
 
 # The order of the list of shows, as list_group() says it.
 GROUPS = ("live", "upcoming", "finished", "cancelled")
@@ -22,8 +17,8 @@ class ShowPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True)
     """A show's place in the list: its group (0 live, 1 upcoming, 2 finished, 3 cancelled), start and id."""
 
     group: Annotated[int, msgspec.Meta(ge=0, le=3)]
-    starts_us: Annotated[int, msgspec.Meta(ge=_US_MIN, le=_US_MAX)]
-    id: Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
+    starts_us: Microseconds
+    id: CursorId
 
     @property
     def within(self) -> timedelta:
@@ -41,4 +36,4 @@ class DistancePlace(Place, frozen=True, array_like=True, forbid_unknown_fields=T
     """A place in a list in the order of distance; equals by id."""
 
     km: Annotated[float, msgspec.Meta(ge=0, le=20_038.0)]
-    id: Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
+    id: CursorId

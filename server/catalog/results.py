@@ -11,7 +11,7 @@ import msgspec
 from server.catalog.shows import find_show, queries
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.embargo import Audience
-from server.protocol.parameters import Reference
+from server.protocol.http.parameters import Reference
 from server.store.database import Database
 
 Format = Literal["json", "csv"]

@@ -13,7 +13,7 @@ from server.catalog.shows import fetch_show, list_shows
 from server.clock import Clock
 from server.protocol.codes import Code
 from server.protocol.embargo import HasVoted, why_hidden
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_ms
 from server.store.database import Database
 

@@ -17,12 +17,12 @@ from server.catalog.words import Wanted, look_for
 from server.errors import Refused
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code
-from server.protocol.cursors import cut_page, decode_cursor
 from server.protocol.embargo import Audience, HasVoted, Results, why_hidden
+from server.protocol.http.cursors import cut_page, decode_cursor
+from server.protocol.http.parameters import PAGE_DEFAULT, Reference, parse_reference
 from server.protocol.identity import Identity
 from server.protocol.ids import parse_id
 from server.protocol.instants import iso, ms_of, us_of
-from server.protocol.parameters import PAGE_DEFAULT, Reference, parse_reference
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
 from server.store.queries import load_queries

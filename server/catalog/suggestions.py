@@ -14,10 +14,10 @@ from server.catalog.shows import find_show
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.cursors import IdPlace, cut_page, decode_cursor
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PageQuery, Reference
 from server.protocol.instants import from_ms, iso
-from server.protocol.parameters import PageQuery, Reference
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.queries import load_queries

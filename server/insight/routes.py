@@ -7,7 +7,7 @@ from server.insight.statistics import VoteStats, VoteStatsQuery, fetch_vote_stat
 from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
 from server.protocol.codes import Code
 from server.protocol.embargo import HasVoted
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_ms
 from server.store.database import Database
 

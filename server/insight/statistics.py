@@ -12,8 +12,8 @@ from server.insight.trending import queries
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code
 from server.protocol.embargo import Audience, HasVoted, why_hidden
+from server.protocol.http.parameters import ReferenceText, parse_reference
 from server.protocol.identity import Identity
-from server.protocol.parameters import ReferenceText, parse_reference
 from server.store.database import Database
 
 SERIES_DAYS_MAX = 92

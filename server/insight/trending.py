@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.protocol.parameters import PAGE_DEFAULT, PAGE_MAX
+from server.protocol.http.parameters import PAGE_DEFAULT, PAGE_MAX
 from server.store.chores import Chore
 from server.store.database import Database
 from server.store.queries import load_queries

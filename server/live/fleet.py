@@ -21,12 +21,12 @@ from server.cache.keys import FLEET_KEY, answers_key, node_key
 from server.clock import Clock
 from server.errors import CacheError
 from server.live.channel import Channel, unsubscribed_json
+from server.live.fleet_messages import ChannelInfo, ConnectionInfo, ConnectionPage, NodeInfo, Question, Reply
 from server.live.hub import Hub
 from server.live.sockets import Sockets
-from server.protocol.addresses import network_of
 from server.protocol.codes import CLOSE_NORMAL
-from server.protocol.cursors import IdPlace, cut_page
-from server.protocol.fleet import ChannelInfo, ConnectionInfo, ConnectionPage, NodeInfo, Question, Reply
+from server.protocol.http.addresses import network_of
+from server.protocol.http.cursors import IdPlace, cut_page
 from server.protocol.instants import from_ms
 from server.telemetry import BUFFER_BYTES, SOCKETS_BEHIND
 

@@ -27,10 +27,10 @@ from server.live.progress import Progress
 from server.protocol.channels import SHOW_KINDS
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_DRAIN, CLOSE_SLOW, NO_GOODBYE, Code
 from server.protocol.embargo import Audience, sees_all
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import parse_query
 from server.protocol.identity import Identity
 from server.protocol.messages import CHANNELS_PER_REQUEST_MAX
-from server.protocol.parameters import parse_query
 from server.protocol.positions import EXACT_MAX
 
 if TYPE_CHECKING:

@@ -10,18 +10,18 @@ import msgspec
 
 from server.clock import Clock
 from server.errors import Refused
-from server.people.bans import Ban, BanKind, ban_of
-from server.people.bans import queries as ban_queries
-from server.people.moderation import log_decision, log_power
+from server.moderation.bans import Ban, BanKind, ban_of
+from server.moderation.bans import queries as ban_queries
+from server.moderation.logs import log_decision, log_power
+from server.moderation.reports import ReasonText
 from server.people.profiles import Counts, Profile, counts_of, profile_fields
-from server.people.reports import ReasonText
 from server.protocol.codes import Code
-from server.protocol.cursors import IdPlace, cut_page, decode_cursor
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PageQuery, Search
 from server.protocol.identity import Identity, Role
 from server.protocol.ids import parse_id
 from server.protocol.instants import from_ms, iso
-from server.protocol.parameters import PageQuery, Search
 from server.store.database import Database
 from server.store.queries import load_queries
 

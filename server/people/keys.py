@@ -17,15 +17,15 @@ import msgspec
 
 from server.clock import Clock
 from server.errors import Refused, StoreUnavailable
-from server.people.moderation import log_power
+from server.moderation.logs import log_power
 from server.people.provider import Claims, Provider, is_foreign
 from server.people.sessions import fetch_role
 from server.protocol.codes import Code
-from server.protocol.cursors import IdPlace, cut_page, decode_cursor
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PageQuery
 from server.protocol.identity import Identity, Role
 from server.protocol.instants import iso
-from server.protocol.parameters import PageQuery
 from server.store.database import Database
 from server.store.queries import load_queries
 

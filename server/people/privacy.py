@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from server.errors import Refused
-from server.people.bans import BanKind
-from server.people.holding import Status
-from server.people.moderation import log_power
+from server.moderation.bans import BanKind
+from server.moderation.logs import log_power
+from server.moderation.text_review import Status
 from server.protocol.codes import Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
 from server.store.database import Database
 from server.store.queries import load_queries

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.errors import Refused
-from server.people.bans import Ban, admit, list_active_bans
-from server.people.holding import Status, Verdict, file, judge
+from server.moderation.bans import Ban, admit, list_active_bans
+from server.moderation.text_review import Status, Verdict, file, judge
 from server.protocol.codes import Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Role
 from server.protocol.instants import iso
 from server.store.database import Database

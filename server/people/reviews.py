@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from server.errors import Refused
-from server.people.bans import admit
-from server.people.holding import Status, Verdict, file, judge
-from server.people.places import InstantPlace
-from server.people.screening import Reason
+from server.moderation.bans import admit
+from server.moderation.screening import Reason
+from server.moderation.text_review import Status, Verdict, file, judge
 from server.protocol.codes import Code
-from server.protocol.cursors import cut_page, decode_cursor
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.cursors import InstantPlace, cut_page, decode_cursor
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
-from server.protocol.parameters import PageQuery
 from server.store.database import Database
 from server.store.queries import load_queries
 

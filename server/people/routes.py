@@ -10,7 +10,7 @@ import msgspec
 from server.errors import Refused
 from server.people.sessions import keep_account, mint_token, sign_up, verify_token
 from server.protocol.codes import Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
 from server.protocol.messages import TOKEN_CHARS_MAX
 from server.store.database import Database

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from server.errors import Disconnect, StoreError
-from server.people.bans import sentence_of
+from server.moderation.bans import sentence_of
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL
 from server.protocol.identity import Identity
 from server.store.database import Database

@@ -15,9 +15,9 @@ import msgspec
 import structlog
 
 from server.errors import CacheError, Refused
-from server.people.moderation import log_power
+from server.moderation.logs import log_power
 from server.protocol.codes import Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
 from server.store.queries import load_queries
 

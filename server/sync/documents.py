@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from server.cache.gates import GateState
-from server.protocol.cursors import ID_MAX
+from server.protocol.http.cursors import ID_MAX
 
 Service = Literal["musicbrainz", "setlistfm", "ticketmaster", "spotify"]
 SERVICES: tuple[Service, ...] = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")

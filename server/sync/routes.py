@@ -11,9 +11,9 @@ import msgspec
 from server.clock import Clock
 from server.errors import CacheError, Refused
 from server.protocol.codes import Code
-from server.protocol.cursors import ID_MAX, IdPlace, decode_cursor, encode_cursor
-from server.protocol.endpoints import Answer, Call, Endpoint
-from server.protocol.parameters import PageQuery
+from server.protocol.http.cursors import ID_MAX, IdPlace, decode_cursor, encode_cursor
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PageQuery
 from server.store.database import Database
 from server.store.queries import load_queries
 from server.sync.documents import (

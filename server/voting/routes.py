@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from server.protocol.codes import Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.messages import INBOUND_BYTES_MAX, VotesBody
 from server.voting.ballots import submitted
 from server.voting.intake import Intake

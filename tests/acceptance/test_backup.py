@@ -16,8 +16,8 @@ import asyncpg
 import pytest
 import redis.asyncio
 
-from server.backup import backup, restore
 from server.cache.keys import log_key, meta_key
+from server.cli.backup import backup, restore
 from server.embedded import EmbeddedEngines
 from server.errors import SetupError
 from server.settings import data_folder
@@ -203,7 +203,7 @@ async def test_dying_before_valkey_is_told_leaks_nothing(
     async def die(*_: object) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("server.backup.restart_logs", die)
+    monkeypatch.setattr("server.cli.backup.restart_logs", die)
     with pytest.raises(asyncio.CancelledError):
         await restore(database_url, redis_url, file, no_progress)
     await votes_go_on(database_url, redis_url, [[show.first, 1, 0], [show.songs[1], 0, 0], [show.songs[2], 0, 0]])
@@ -261,7 +261,7 @@ async def test_a_fresh_cluster(database_url: str, redis_url: str, engine_dir: Pa
         assert await restore(fresh.database_url, fresh.redis_url, file, no_progress) == []
         assert await rows_of(fresh.database_url) == await rows_of(database_url)
         assert await schema(fresh.database_url) == await schema(database_url)
-        assert await value(fresh.database_url, "select id from artists where search @@ query_of('beyonce')")
+        assert await value(fresh.database_url, "select id from artists where search  query_of('beyonce')")
         async with NodeProcess.running(
             tmp_path / "n", DATABASE_URL=fresh.database_url, REDIS_URL=fresh.redis_url
         ) as node:
@@ -515,7 +515,7 @@ async def test_programs_of_another_version_are_not_used(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without those of the server's version there is one line that says which are missing."""
-    monkeypatch.setattr("server.backup.programs_folder", lambda: DEBIAN_POSTGRES)
+    monkeypatch.setattr("server.cli.backup.programs_folder", lambda: DEBIAN_POSTGRES)
     with pytest.raises(SetupError, match="^pg_dump, pg_restore and psql of PostgreSQL 18 are needed, the version of"):
         await backup(database_url, tmp_path / "votes.backup", no_progress)
 

@@ -15,7 +15,7 @@ import aiohttp
 import psutil
 import pytest
 
-from server.client.crowd import CrowdOptions, run
+from server.load.crowd import CrowdOptions, run
 from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
 from tests.support.node import NodeProcess, until, until_async
 from tests.support.proxy import TcpProxy

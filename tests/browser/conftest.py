@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from server.app import Node
+from server.node.node import Node
 from tests.browser.audience import Fan, Relay
 from tests.support.node import SECRET
 from tests.support.theatre import running_node

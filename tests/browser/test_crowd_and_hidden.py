@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, expect
 
-from server.app import Node
+from server.node.node import Node
 from tests.browser.audience import DESKTOP, NO_WAY, Seat
 from tests.browser.conftest import OpenFan
 from tests.support.stage import make_shows

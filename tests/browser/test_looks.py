@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from server.app import Node
-from server.catalog.seeding import seed
+from server.node.node import Node
+from server.sample.seeding import seed
 from tests.browser.audience import DESKTOP, NO_WAY, PHONE
 from tests.browser.conftest import OpenFan
 from tests.support.stage import make_shows

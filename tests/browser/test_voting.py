@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from playwright.async_api import expect
 
-from server.app import Node
+from server.node.node import Node
 from tests.browser.audience import DESKTOP
 from tests.browser.conftest import OpenFan
 from tests.support.stage import make_shows, make_users

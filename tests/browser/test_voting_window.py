@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from playwright.async_api import expect
 
-from server.app import Node
+from server.node.node import Node
 from tests.browser.audience import NO_WAY
 from tests.browser.conftest import OpenFan
 from tests.support.stage import make_shows

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from server.asyncapi import PATH, describe
 from server.protocol import replies
 from server.protocol.channels import SUBJECTS
 from server.protocol.codes import CLOSE_REASONS, Code
 from server.protocol.messages import OPS, Request
 from server.protocol.replies import KINDS, OPERATIONS
+from server.web.asyncapi import PATH, describe
 from tests.support.contract import DOCUMENT as OPENAPI
 from tests.support.contract import ENDPOINTS
 

@@ -14,11 +14,11 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from server.openapi import codes_of
 from server.protocol.codes import HTTP_STATUS
-from server.protocol.endpoints import Endpoint
+from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
-from server.web import _FROM_ANYWHERE
+from server.web.openapi import codes_of
+from server.web.origins import FROM_ANYWHERE
 from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
 from tests.support.mischief import NUMBER_WORDS, mischief, places, replaced, sample
 
@@ -237,7 +237,7 @@ async def test_who_may_not(session: aiohttp.ClientSession, api: Api, endpoint: E
         assert await asker.ask("a stale cookie", headers={"Cookie": "mysetlist_session=stale"}) == 401
         for role in ROLES[: ROLES.index(endpoint.access)]:
             assert await asker.ask(role, headers=api.headers(endpoint, role)) == 403
-    if endpoint.method != "GET" and endpoint.path not in _FROM_ANYWHERE:
+    if endpoint.method != "GET" and endpoint.path not in FROM_ANYWHERE:
         assert await asker.ask("another site", headers=asker.headers | {"Origin": "https://evil.example"}) == 403
 
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from server.app import Node
-from server.openapi import PATH, codes_of, describe
+from server.node.node import Node
 from server.protocol.codes import HTTP_STATUS, Code
-from server.protocol.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.web.openapi import PATH, codes_of, describe
 from tests.support.contract import DOCUMENT, ENDPOINTS, title
 from tests.support.theatre import running_node
 

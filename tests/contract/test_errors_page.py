@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from server.openapi import codes_of
 from server.protocol.codes import Code
 from server.protocol.replies import CHANNEL_CODES, COMMON_CODES, OPERATIONS
+from server.web.openapi import codes_of
 from tests.support.contract import ENDPOINTS, title
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from server.protocol.endpoints import Endpoint
+from server.protocol.http.endpoints import Endpoint
 from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import stamina
 
-from server.app import Node
+from server.node.node import Node
 from server.store.database import Database
 from server.sync.providers import Providers
 from tests.support import providers as stand_in

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from server.app import Node
 from server.insight import accuracy
 from server.insight.accuracy import score_shows
+from server.node.node import Node
 from server.store.database import WRITER_ROLE
 from tests.support.people import People
 from tests.support.talker import Talker

@@ -13,15 +13,15 @@ import pytest
 import redis
 
 from server.admin.health import DEGRADED_MS, HealthSampler, fetch_health
-from server.admin.jobs import Hooks, OperationBody
+from server.admin.operation_kinds import Hooks, OperationBody
 from server.admin.operations import OPERATION_CLASS, Operations
 from server.admin.retention import Retention
 from server.admin.statistics import fetch_statistics
-from server.app import Node
-from server.catalog.seeding import seed
 from server.clock import SystemClock
 from server.errors import StoreUnavailable
+from server.node.node import Node
 from server.protocol.identity import Identity
+from server.sample.seeding import seed
 from server.settings import data_folder
 from server.store.chores import Chore, Chores
 from server.store.database import Database

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.people import People, Person
 from tests.support.talker import Talker
 from tests.support.theatre import Show, Theatre, running_node, until

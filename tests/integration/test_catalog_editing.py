@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from server.app import Node
 from server.catalog.editing import SONGS_PER_SET_MAX
+from server.node.node import Node
 from tests.integration.test_catalog_directing import acts
 from tests.support.people import People, Person
 from tests.support.talker import Talker

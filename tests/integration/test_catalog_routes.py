@@ -14,10 +14,12 @@ from pytest_aiohttp.plugin import AiohttpClient
 from yarl import URL
 
 from server.catalog.routes import CatalogRoutes
-from server.catalog.seeding import seed
 from server.protocol.instants import ms_of
+from server.sample.seeding import seed
 from server.store.database import REQUEST_ROLE, Database
-from server.web import addresser, answer_errors, routes_of
+from server.web.errors import answer_errors
+from server.web.identity import addresser
+from server.web.routing import routes_of
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 
@@ -311,7 +313,7 @@ async def test_what_does_not_exist_is_not_found(client: Client, reference: str) 
 async def test_the_end_of_time_is_no_cursor(seeded_client: Client) -> None:
     """Well-formed cursors at the edges of time lead to an end of the list and not to an error."""
     from server.catalog.places import ShowPlace
-    from server.protocol.cursors import ID_MAX, encode_cursor
+    from server.protocol.http.cursors import ID_MAX, encode_cursor
 
     for group in range(4):
         for starts_us in (-62_135_510_400_000_000, 0, 253_402_214_400_000_000):

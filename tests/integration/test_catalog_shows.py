@@ -18,7 +18,7 @@ from server.catalog.parameters import ListQuery, NearQuery, ShowQuery
 from server.catalog.results import as_csv, fetch_results
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
-from server.protocol.parameters import Reference, parse_reference
+from server.protocol.http.parameters import Reference, parse_reference
 from server.store.database import Database
 from tests.support.world import World
 
@@ -478,7 +478,8 @@ async def test_no_title_is_a_formula(db: Database, world: World) -> None:
 
 async def test_every_named_query_is_understood(database_url: str) -> None:
     """PostgreSQL can prepare each query of the room's files."""
-    from server.catalog import shows, staging
+    from server.catalog import shows
+    from server.sample import staging
 
     connection = await asyncpg.connect(database_url)
     try:

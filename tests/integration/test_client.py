@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from server.app import Node
 from server.client.answers import Closed, Update
 from server.client.client import Client, _Live
 from server.errors import Refused
 from server.live.connection import EXPIRY_NOTICE_MS
+from server.node.node import Node
 from server.people.sessions import mint_token, verify_token
 from tests.support.proxy import TcpProxy
 from tests.support.theatre import PATIENCE_S, SECRET, Show, Theatre, running_node

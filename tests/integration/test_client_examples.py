@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.theatre import PATIENCE_S, Theatre
 from tests.unit.test_page_state import node_binary
 

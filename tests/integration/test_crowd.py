@@ -15,10 +15,10 @@ import asyncpg
 import orjson
 import pytest
 
-from server.client import watch
-from server.client.crowd import CrowdOptions, run
+from server.cli import live_board
 from server.client.web import Web
 from server.errors import SetupError
+from server.load.crowd import CrowdOptions, run
 
 READY = b"listening on "
 START_S = 40.0
@@ -153,7 +153,7 @@ async def test_a_board_follows_a_show(url: str) -> None:
     with pytest.raises(SetupError, match="no show 999999999"):
         await _crowd(url, 999_999_999)
     with pytest.raises(SetupError, match="no show nowhere"):
-        await watch.run(url, "nowhere", stop=asyncio.Event())
+        await live_board.run(url, "nowhere", stop=asyncio.Event())
 
 
 class _Lines:
@@ -175,7 +175,7 @@ class _Lines:
 async def _until_a_push(url: str, show: int, votes: Awaitable[Any] | None = None) -> list[str]:
     """Watches until a count moves; `votes`, what is to move it, when nobody does yet."""
     console, stop = _Lines(), asyncio.Event()
-    watching = asyncio.create_task(watch.run(url, show, stop=stop, console=console))  # type: ignore[arg-type]  # a stand-in
+    watching = asyncio.create_task(live_board.run(url, show, stop=stop, console=console))  # type: ignore[arg-type]  # a stand-in
     if votes is not None:
         await votes
     async with asyncio.timeout(START_S):

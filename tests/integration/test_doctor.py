@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from server.doctor import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, _mail, examine
+from server.cli.doctor import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, _mail, examine
 from server.embedded import EmbeddedEngines
 from server.settings import Settings, data_folder
 from server.store.engine import missing_rights

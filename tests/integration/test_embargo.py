@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.app import Node
-from server.protocol.endpoints import Endpoint
+from server.node.node import Node
+from server.protocol.http.endpoints import Endpoint
 from tests.integration.test_live_events import asked
 from tests.support.people import People, Person
 from tests.support.reader import Reader

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import redis
 
-from server.app import Node
 from server.cache.connection import Connection
 from server.live import fleet
+from server.node.node import Node
 from server.people.sessions import mint_token
 from tests.support.talker import Talker
 from tests.support.theatre import SECRET, Theatre, running_node, until

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from server.app import Node
+from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
 from tests.support.talker import Talker
@@ -216,7 +216,7 @@ async def test_a_foreign_page_may_not_change_anything(
 
 async def test_routes_and_methods_that_are_none(http: aiohttp.ClientSession, show: Show) -> None:
     """Unknown routes are not_found; a wrong method keeps its status and says which are right."""
-    for path in ("/api/nothing", "/nothing", "/api/shows/7/votes/", "/static/../server/app.py"):
+    for path in ("/api/nothing", "/nothing", "/api/shows/7/votes/", "/static/../server/node/node.py"):
         assert await problem(await http.get(path)) == (404, "not_found")
     for method, path in (
         ("GET", "/api/shows/7/votes"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.desk import Desk
 from tests.support.talker import Talker
 from tests.support.theatre import Theatre, running_node, until

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 import redis.asyncio
 
-from server.app import Node
 from server.cache.windows import AWAY_S, Window, Windows
 from server.errors import Refused
+from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.clock import FakeClock
 from tests.support.people import People

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import WSMsgType
 from structlog.testing import capture_logs
 
-from server.app import Node
+from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.limits import Limits
 from server.protocol.messages import INBOUND_BYTES_MAX

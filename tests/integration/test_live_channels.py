@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from server.app import Node
 from server.live.presence import NODES_KEY, TTL_MS
+from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from tests.support.talker import Talker
 from tests.support.theatre import Show, Theatre, running_node, until

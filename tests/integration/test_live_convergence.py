@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.talker import Message, Talker
 from tests.support.theatre import SECRET, Show, Theatre, mint_token, until
 from tests.unit.test_page_state import node_binary

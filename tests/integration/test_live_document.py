@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from server.app import Node
-from server.asyncapi import PATH, describe
 from server.live.connection import EXPIRY_NOTICE_MS
+from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.replies import KINDS, OPERATIONS
+from server.web.asyncapi import PATH, describe
 from tests.support.talker import Message, Talker
 from tests.support.theatre import SECRET, Theatre
 

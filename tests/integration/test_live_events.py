@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.app import Node
 from server.live.sockets import DRAIN_MAX_MS, DRAIN_MIN_MS
 from server.live.sse import RETRY_MAX_MS, RETRY_MIN_MS
+from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.reader import Reader
 from tests.support.talker import Talker

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from server import feeds as feeding
 from server.cache.connection import Connection
 from server.clock import SystemClock
-from server.feeds import Feeds
 from server.live.channel import Subscriber
 from server.live.pusher import BUFFER_BYTES_MAX
+from server.node import channel_states as feeding
+from server.node.channel_states import Feeds
 from server.store.database import Database
 from server.voting.tallies import Tallies
 from tests.support.booth import SHARD_COUNT, Booth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.talker import Closed, Talker
 from tests.support.theatre import PATIENCE_S, Theatre, running_node
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.talker import Talker
 from tests.support.theatre import Theatre, running_node, until
 

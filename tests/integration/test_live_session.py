@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
 from tests.support.talker import Talker

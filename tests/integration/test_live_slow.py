@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from server.app import Node
 from server.live.progress import SEND_BUFFER_BYTES
+from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.proxy import TcpProxy
 from tests.support.talker import Talker

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
 from tests.support.people import People, Person

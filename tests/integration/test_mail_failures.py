@@ -11,10 +11,10 @@ import structlog.testing
 
 from server.clock import SystemClock
 from server.errors import MailUnavailable
-from server.people.mail import sender as sender_module
-from server.people.mail.sender import ATTEMPTS_MAX, HELD, retry_s
-from server.people.mail.smtp import MailServer
-from server.people.mail.tokens import mailbox_hash
+from server.mail import sender as sender_module
+from server.mail.sender import ATTEMPTS_MAX, HELD, retry_s
+from server.mail.smtp import MailServer
+from server.mail.tokens import mailbox_hash
 from tests.support.clock import FakeClock
 from tests.support.engines import unused_port
 from tests.support.mailing import LETTERHEAD, SECRET, Mailing

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.people.mail import queueing
+from server.mail import queueing
 from tests.support.mailing import WEDNESDAY_NOON, Mailing
 
 DAY = timedelta(days=1)

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from server.app import Node
-from server.people.mail.tokens import confirmation_token, exact_hash, mailbox_hash, unsubscribe_token
+from server.mail.tokens import confirmation_token, exact_hash, mailbox_hash, unsubscribe_token
+from server.node.node import Node
 from server.people.sessions import mint_token
 from tests.support.engines import unused_port
 from tests.support.people import People

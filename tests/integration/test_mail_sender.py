@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.people.mail import sender as sender_module
-from server.people.mail.tokens import mailbox_hash, read_confirmation, read_unsubscribe
+from server.mail import sender as sender_module
+from server.mail.tokens import mailbox_hash, read_confirmation, read_unsubscribe
 from tests.support.mailing import SECRET, Mailing
 from tests.support.post_office import PostOffice
 

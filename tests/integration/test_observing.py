@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.node import NodeProcess
 from tests.support.talker import Talker
 from tests.support.theatre import Theatre, running_node, until

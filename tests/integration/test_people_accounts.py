@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from server.app import Node
+from server.moderation.bans import queries as ban_queries
+from server.node.node import Node
 from server.people.accounts import queries
-from server.people.bans import queries as ban_queries
 from server.people.standing import Standing
 from server.store.database import Database
 from tests.support.people import People, Person

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from server.people.follows import queries
 from tests.support.people import People, Person
 from tests.support.theatre import Theatre

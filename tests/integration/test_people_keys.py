@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.app import Node
 from server.errors import Refused, StoreUnavailable
+from server.node.node import Node
 from server.people import keys as keys_module
 from server.people.keys import Bearers, hash_key
 from server.people.sessions import mint_token, verify_token

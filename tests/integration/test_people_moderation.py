@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-
-from server.app import Node
-from server.people.holding import queries as holding_queries
-from server.people.moderation import queries
 from server.people.places import QueuePlace
-from server.protocol.cursors import ID_MAX, encode_cursor
+
+from server.moderation.routes import queries
+from server.moderation.text_review import queries as holding_queries
+from server.node.node import Node
+from server.protocol.http.cursors import ID_MAX, encode_cursor
 from tests.support.people import People, Person
 from tests.support.theatre import Theatre
 

@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from server.app import Node
 from server.errors import Refused, StoreConflict
+from server.node.node import Node
 from server.people import privacy
 from server.people.privacy import SECTIONS, Export, export
 from server.people.sessions import mint_token

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.app import Node
 from server.errors import StoreError
+from server.node.node import Node
 from server.people.profiles import queries
 from tests.support.people import People
 from tests.support.theatre import Theatre

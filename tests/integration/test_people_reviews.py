@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from server.people.reviews import queries
 from tests.support.people import People
 from tests.support.theatre import Theatre

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from server.app import Node
 from server.errors import CacheUnavailable
+from server.node.node import Node
 from server.people.tickets import hash_code, make_code
 from server.protocol.limits import DEFAULT_LIMITS
 from server.voting.seeds import Seeds

@@ -17,7 +17,7 @@ from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQue
 from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.errors import Refused
-from server.protocol.parameters import parse_reference
+from server.protocol.http.parameters import parse_reference
 from server.store.database import REQUEST_ROLE, Database
 from tests.support.world import World
 

@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from server.catalog.calendar import advance
-from server.catalog.sample.crowd import VOTERS_PER_SHOW
-from server.catalog.seeding import LIVE_MIN, UPCOMING_MIN, SeedResult, seed
+from server.sample.crowd import VOTERS_PER_SHOW
+from server.sample.seeding import LIVE_MIN, UPCOMING_MIN, SeedResult, seed
 from server.store.database import Database
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)

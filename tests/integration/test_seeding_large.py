@@ -10,12 +10,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.app import Node
-from server.catalog.large import LargeSize, seed_large
-from server.catalog.seeding import seed
-from server.catalog.staging import SeedResult
-from server.client.crowd import CrowdOptions, run
 from server.errors import SetupError
+from server.load.crowd import CrowdOptions, run
+from server.node.node import Node
+from server.sample.large import LargeSize, seed_large
+from server.sample.seeding import seed
+from server.sample.staging import SeedResult
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 SIZE = LargeSize.of(25, 6_000)  # three tours, the last one of five shows

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from server.app import Node
+from server.node.node import Node
 from server.people.sessions import mint_token
 from tests.support.theatre import SECRET, Theatre
 

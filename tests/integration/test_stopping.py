@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from tests.support.talker import Talker
 from tests.support.theatre import PATIENCE_S, Theatre, settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from server.protocol.limits import DEFAULT_LIMITS
 from tests.integration.test_catalog_directing import acts
 from tests.support.people import People, Person

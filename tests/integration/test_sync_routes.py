@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.app import Node
+from server.node.node import Node
 from server.sync import scheduler as scheduling
 from tests.support import providers as stand_in
 from tests.support.desk import Desk

@@ -13,8 +13,9 @@ from aiohttp import web
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from server import app, tracing
+from server import tracing
 from server.errors import SetupError
+from server.node import node as app
 from server.settings import Settings
 from server.tracing import open_traces, traces_to
 from tests.support.talker import Talker
@@ -117,7 +118,7 @@ async def test_they_go_to_a_collector() -> None:
 
 def test_without_a_collector_nothing_is_loaded() -> None:
     """A node that nobody asks for traces does not even import what makes them; the Valkey client has the API's names in use."""
-    code = "import sys, server.app; sys.exit('opentelemetry.sdk.trace' in sys.modules)"
+    code = "import sys, server.node.node; sys.exit('opentelemetry.sdk.trace' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server import workers
 from server.errors import SetupError
+from server.node import workers
 from server.settings import Settings
 
 # Ready, then alive until SIGTERM; its number and its addresses are what a test looks at.
@@ -119,7 +119,7 @@ async def test_a_taken_port_is_one_line() -> None:
 ORPHAN = """
 import os, signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c",
-    "import signal; from server.workers import end_with_parent; end_with_parent(); print(flush=True); signal.pause()"],
+    "import signal; from server.node.workers import end_with_parent; end_with_parent(); print(flush=True); signal.pause()"],
     stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)

@@ -12,9 +12,9 @@ import orjson
 import pytest
 from hypothesis import strategies as st
 
-from server import feeds
-from server.app import Node
 from server.live import listener, presence
+from server.node import channel_states as feeds
+from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_channel
 from server.protocol.codes import CLOSE_DRAIN
 from server.voting import intake

@@ -13,15 +13,15 @@ from unittest.mock import Mock
 
 import asyncpg
 
-from server.app import Databases, Node
 from server.clock import SystemClock
 from server.live.sse import EVENTS
-from server.openapi import describe
+from server.node.catalogue_sync import Supply
+from server.node.node import Databases, Node
 from server.people.sessions import mint_token
-from server.protocol.endpoints import Endpoint
+from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
 from server.store.database import Database
-from server.supply import Supply
+from server.web.openapi import describe
 from tests.support.node import SECRET, NodeProcess
 from tests.support.theatre import settings
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import asyncpg
 
-from server.people.mail.items import confirmation_about
-from server.people.mail.letters import Letterhead
-from server.people.mail.queueing import Queueing
-from server.people.mail.sender import Sender
-from server.people.mail.smtp import MailServer
-from server.people.mail.tokens import mailbox_hash
+from server.mail.items import confirmation_about
+from server.mail.letters import Letterhead
+from server.mail.queueing import Queueing
+from server.mail.sender import Sender
+from server.mail.smtp import MailServer
+from server.mail.tokens import mailbox_hash
 from server.protocol.instants import from_ms, ms_of
 from server.store.database import Database
 from tests.support.clock import FakeClock

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from server.app import Node
+from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import Identity
 from tests.support.theatre import SECRET, Theatre

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from server.app import Node
+from server.node.node import Node
 from server.people.sessions import mint_token
 from server.settings import Settings
 from server.store.listening import LISTENER

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery, check_words, parse_near
 from server.catalog.places import DistancePlace, ShowPlace, SlugPlace
 from server.errors import Refused
-from server.protocol.cursors import ID_MAX, decode_cursor, encode_cursor
+from server.protocol.http.cursors import ID_MAX, decode_cursor, encode_cursor
+from server.protocol.http.parameters import PAGE_DEFAULT, Reference, parse_query, parse_reference
 from server.protocol.instants import from_us
-from server.protocol.parameters import PAGE_DEFAULT, Reference, parse_query, parse_reference
 
 NAMES = ["status", "artist", "venue", "near", "radius_km", "from", "to", "q", "limit", "cursor", "first", "other"]
 SLUGS = st.from_regex(r"[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}", fullmatch=True)

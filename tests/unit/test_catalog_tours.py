@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.catalog.large import LargeSize
-from server.catalog.sample.facts import load_facts
-from server.catalog.sample.tours import CHOICES_SURE, Tours, draw_rows, load_world, share_votes
 from server.errors import SetupError
+from server.sample.facts import load_facts
+from server.sample.large import LargeSize
+from server.sample.tours import CHOICES_SURE, Tours, draw_rows, load_world, share_votes
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 WORLD = load_world()

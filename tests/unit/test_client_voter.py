@@ -11,17 +11,17 @@ import orjson
 import pytest
 from picows import WSMsgType
 
+from server.cli.scoreboard import Scoreboard, Update, bar
 from server.client import line as line_module
 from server.client import wire
-from server.client.counts import Counts
 from server.client.line import Line, websocket_url
-from server.client.plan import Plan, make_poll
-from server.client.scoreboard import Scoreboard, Update, bar
 from server.client.view import Views
-from server.client.voter import Voter
-from server.client.watcher import Watcher
 from server.client.web import Session, Setlist, Show, Song, Unreachable, in_turns
 from server.errors import Refused
+from server.load.counts import Counts
+from server.load.plan import Plan, make_poll
+from server.load.voter import Voter
+from server.load.watcher import Watcher
 
 SONGS = [101, 102, 103, 104]
 SETTLED_S = 2.0

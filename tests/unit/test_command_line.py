@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from server import __main__ as command_line
+from server.cli import main as command_line
+from server.cli.terminal import duration_s
 from server.errors import SetupError
-from server.terminal import duration_s
 
 COMMANDS = ("serve", "migrate", "seed", "crowd", "watch", "reconcile", "token", "export", "backup", "restore", "doctor")
 
@@ -32,7 +32,7 @@ def test_every_command_explains_itself(name: str) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     """Asking for help costs a moment: neither web server nor database drivers are imported."""
-    check = "import sys, server.__main__; sys.exit(any(m in sys.modules for m in ('aiohttp', 'asyncpg', 'redis', 'uvloop')))"
+    check = "import sys, server.cli.main; sys.exit(any(m in sys.modules for m in ('aiohttp', 'asyncpg', 'redis', 'uvloop')))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 

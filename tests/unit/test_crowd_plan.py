@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.client.crowd import SOCKETS_PER_PROCESS, CrowdOptions, plan_parts
-from server.client.pace import Pace
-from server.client.part import PollSpec
-from server.client.plan import Held, Plan, Poll, make_poll, put
+from server.load.crowd import SOCKETS_PER_PROCESS, CrowdOptions, plan_parts
+from server.load.pace import Pace
+from server.load.part import PollSpec
+from server.load.plan import Held, Plan, Poll, make_poll, put
 
 SONGS = list(range(101, 121))
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.client.plan import Held
-from server.client.verify import Board, Model, counted, differences, tally_differences
+from server.load.plan import Held
+from server.load.verify import Board, Model, counted, differences, tally_differences
 
 MODEL = Model(user_id=1, show_id=7, choices={101: "up", 102: "down"})
 BALLOT = {101: "up", 102: "down"}

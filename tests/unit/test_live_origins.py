@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from server.errors import CacheUnavailable, Refused, StoreConflict, StoreUnavailable
 from server.protocol.codes import HTTP_STATUS, Code
-from server.web import answer_errors, check_origins, problem
+from server.web.errors import answer_errors, problem
+from server.web.origins import check_origins
 
 
 def body_of(response: web.StreamResponse) -> dict[str, Any]:

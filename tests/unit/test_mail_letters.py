@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.people.mail.items import CONFIRMATION, Item, confirmation_about, why_not
-from server.people.mail.letters import Letter, Letterhead
-from server.people.mail.tokens import read_confirmation, read_unsubscribe
+from server.mail.items import CONFIRMATION, Item, confirmation_about, why_not
+from server.mail.letters import Letter, Letterhead
+from server.mail.tokens import read_confirmation, read_unsubscribe
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 SECRET = "0123456789abcdef" * 4

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from server.errors import Refused
-from server.people.mail.tokens import (
+from server.mail.tokens import (
     confirmation_token,
     exact_hash,
     mailbox_hash,

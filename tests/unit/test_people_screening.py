@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.people.holding import judge
-from server.people.screening import BLOCKED_WORDS, priority_of, screen
+from server.moderation.screening import BLOCKED_WORDS, priority_of, screen
+from server.moderation.text_review import judge
 
 HARMLESS = [
     "",

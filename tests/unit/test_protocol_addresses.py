@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from server.protocol.addresses import client_address, network_of
+from server.protocol.http.addresses import client_address, network_of
 
 TRUSTED = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from server.errors import Refused
 from server.protocol.channels import parse_channel
+from server.protocol.http.parameters import parse_body
 from server.protocol.messages import (
     CHANNELS_PER_REQUEST_MAX,
     INBOUND_BYTES_MAX,
@@ -30,7 +31,6 @@ from server.protocol.messages import (
     VotesBody,
     decode_request,
 )
-from server.protocol.parameters import parse_body
 
 BIG = 2**53
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from server.errors import Refused
-from server.protocol.parameters import parse_query
+from server.protocol.http.parameters import parse_query
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

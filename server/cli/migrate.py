@@ -1,0 +1,72 @@
+"""`mysetlist migrate …`: the database's schema."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from server.cli.terminal import DataDir, run_to_end, settings_from
+
+app = typer.Typer(help="The database's schema: plain SQL, forward and back.", no_args_is_help=True)
+
+
+@app.command("up")
+def migrate_up(data_dir: DataDir = None) -> None:
+    """Apply what is missing."""
+    from server.cli.engines import engines_for
+    from server.settings import data_folder
+    from server.store import migrations
+
+    settings = settings_from(data_dir=data_dir)
+
+    async def command() -> None:
+        async with engines_for(settings, valkey=False, tables=False) as engines:
+            for migration in await migrations.migrate_up(engines.database_url, data_folder("migrations")):
+                typer.echo(f"applied {migration.name}")
+            typer.echo("the database is up to date")
+
+    run_to_end(command())
+
+
+@app.command("status")
+def migrate_status(data_dir: DataDir = None) -> None:
+    """List the migrations; exit 1 when one is not applied."""
+    from server.cli.engines import engines_for
+    from server.settings import data_folder
+    from server.store import migrations
+
+    settings = settings_from(data_dir=data_dir)
+
+    async def command() -> int:
+        async with engines_for(settings, valkey=False, tables=False) as engines:
+            found = await migrations.migrate_status(engines.database_url, data_folder("migrations"))
+        for migration in found:
+            typer.echo(f"{'applied' if migration.is_applied else 'pending'}  {migration.name}")
+        return sum(not migration.is_applied for migration in found)
+
+    if run_to_end(command()):
+        raise typer.Exit(1)
+
+
+@app.command("down")
+def migrate_down(
+    data_dir: DataDir = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take the newest migration back, with the data only it knew."""
+    from server.cli.engines import engines_for
+    from server.settings import data_folder
+    from server.store import migrations
+
+    settings = settings_from(data_dir=data_dir)
+    if not yes and sys.stdin.isatty():
+        typer.confirm("This removes the newest migration's tables and their data. Go on?", abort=True)
+
+    async def command() -> None:
+        async with engines_for(settings, valkey=False, tables=False) as engines:
+            migration = await migrations.migrate_down(engines.database_url, data_folder("migrations"))
+        typer.echo(f"took back {migration.name}" if migration else "nothing to take back")
+
+    run_to_end(command())

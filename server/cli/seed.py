@@ -1,0 +1,47 @@
+"""`mysetlist seed`: sample data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from server.cli.terminal import DataDir, progress_bars, run_to_end, settings_from
+from server.errors import SetupError
+
+
+class Profile(StrEnum):
+    """How much sample data."""
+
+    demo = "demo"
+    large = "large"
+
+
+def seed(
+    profile: Annotated[Profile, typer.Option(help="How much.")] = Profile.demo,
+    random_seed: Annotated[int, typer.Option("--seed", help="The same number gives the same data.")] = 1,
+    shows: Annotated[int | None, typer.Option(help="large only: how many shows; 1000.")] = None,
+    votes: Annotated[int | None, typer.Option(help="large only: how many votes; 5000 a show.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Add sample data; a second time changes nothing."""
+    from server.cli.engines import engines_for
+    from server.sample import large, seeding, staging
+
+    if profile is Profile.demo and (shows is not None or votes is not None):
+        raise SetupError("--shows and --votes need --profile large")
+    size = large.LargeSize.of(shows, votes, random_seed) if profile is Profile.large else None
+    settings = settings_from(data_dir=data_dir)
+
+    async def command() -> staging.SeedResult:
+        with progress_bars() as show:
+            async with engines_for(settings, valkey=False, tables=True) as engines:
+                if size is not None:
+                    return await large.seed_large(engines.database_url, size, progress=show)
+                return await seeding.seed(engines.database_url, seed=random_seed, progress=show)
+
+    added = run_to_end(command())
+    counts = {name: getattr(added, name) for name in added.__struct_fields__}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    typer.echo(f"added {told}" if told else "everything was there already")

@@ -1,0 +1,36 @@
+"""`mysetlist serve`: one node, or several on one port."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from server.cli.terminal import DataDir, run_to_end, settings_from
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
+    workers: Annotated[int, typer.Option(help="Processes sharing the port.")] = 1,
+    data_dir: DataDir = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Seed sample data first.")] = False,
+    crowd: Annotated[int, typer.Option(help="Simulated voters on the sample shows.")] = 0,
+    reuse_port: Annotated[bool, typer.Option("--reuse-port", hidden=True)] = False,
+) -> None:
+    """Run one node. Without DATABASE_URL and REDIS_URL it runs its own PostgreSQL and Valkey too."""
+    settings = settings_from(
+        host=host, port=port, workers=workers, data_dir=data_dir, demo=demo, crowd=crowd, reuse_port=reuse_port
+    )
+    if reuse_port:
+        from server.node.workers import end_with_parent
+
+        end_with_parent()
+    if settings.workers > 1:
+        from server.node.workers import serve_with_workers
+
+        run_to_end(serve_with_workers(settings))
+    else:
+        from server.node.serve import serve as serve_node
+
+        run_to_end(serve_node(settings))

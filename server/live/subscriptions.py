@@ -1,0 +1,224 @@
+"""HTTP of who is connected: connections, channels and lag of every node; closing one connection or a whole channel."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import msgspec
+
+from server.errors import CacheError, Refused
+from server.live.fleet_messages import ChannelInfo, ConnectionPage, NodeInfo, Question, Reply
+from server.protocol.channels import parse_channel
+from server.protocol.codes import Code
+from server.protocol.http.cursors import IdPlace, decode_cursor
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PageQuery
+from server.protocol.messages import CHANNEL_CHARS_MAX
+from server.store.database import Database
+from server.store.queries import load_queries
+
+queries = load_queries(Path(__file__).with_name("subscriptions.sql"))
+
+CHANNELS_TOLD_MAX = 100
+_NAME_CHARS_MAX = 64
+
+NodeName = Annotated[
+    str, msgspec.Meta(max_length=_NAME_CHARS_MAX, description="The node whose connections are listed.")
+]
+ConnectionName = Annotated[str, msgspec.Meta(max_length=_NAME_CHARS_MAX, description="The id of a connection.")]
+ChannelToClose = Annotated[str, msgspec.Meta(max_length=CHANNEL_CHARS_MAX, description="A channel, like `votes:7`.")]
+
+
+class SubscriptionQuery(PageQuery, frozen=True, kw_only=True):
+    """Whose connections, and where their list goes on."""
+
+    node: NodeName | None = None
+
+
+class CloseQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What to close: one of the two."""
+
+    connection: ConnectionName | None = None
+    channel: ChannelToClose | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: Refused: bad_request."""
+        if (self.connection is None) == (self.channel is None):
+            raise Refused(Code.BAD_REQUEST, "Name a `connection` or a `channel`, and not both.")
+
+
+class FleetTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """All nodes together."""
+
+    node_count: int
+    connection_count: int
+    subscription_count: int
+    buffer_bytes: int
+    pushes_per_s: float
+    frames_per_s: float
+    skipped_per_s: float
+    lag_max_ms: int | None
+
+
+class Subscriptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is connected to what. `node`: whose connections these are; `is_complete` false: Valkey is away, and only the
+    node that answers is told. Channels are those with the most subscribers, over all nodes.
+    """
+
+    node: str
+    is_complete: bool
+    totals: FleetTotals
+    nodes: list[NodeInfo]
+    channels: list[ChannelInfo]
+    connections: ConnectionPage
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many connections were closed or subscribers removed; nodes that did not answer in time may still do it."""
+
+    closed_count: int
+    unanswered: list[str]
+
+
+class Fleet(Protocol):
+    """All nodes, as one of them sees them (live.fleet.Fleet)."""
+
+    node: str
+
+    def summary(self) -> NodeInfo:
+        """This node."""
+
+    async def nodes(self) -> list[NodeInfo]:
+        """Every node that lives, this one first. Raises: CacheError."""
+
+    def page(self, after: int, limit: int) -> ConnectionPage:
+        """Connections of this node."""
+
+    async def answers(self, question_id: str, nodes: Iterable[str]) -> list[Reply]:
+        """What nodes answer to a question that was sent. Raises: CacheError."""
+
+
+class SubscriptionRoutes:
+    """Takes: owner, a database with the rights of its owner."""
+
+    def __init__(self, owner: Database, fleet: Fleet) -> None:
+        self._owner = owner
+        self._fleet = fleet
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        path = "/api/realtime/subscriptions"
+        return [
+            Endpoint(
+                method="GET", path=path, handler=self.get_subscriptions, access="admin", query=SubscriptionQuery,
+                answer=Subscriptions, codes=(Code.NOT_FOUND,),
+                summary="Connections, channels, rates and lag of every node.",
+                description="Summaries are at most a few seconds old; connections are those of the node that answers, or "
+                "of the one that is named.",
+            ),
+            Endpoint(
+                method="DELETE", path=path, handler=self.delete_subscriptions, access="admin", query=CloseQuery,
+                answer=Closed, codes=(Code.NOT_FOUND,),
+                summary="Close a connection, or remove every subscriber of a channel, on whichever node.",
+                description="Who is removed is told `unsubscribed` and may subscribe again; the connection lives on.",
+            ),
+        ]  # fmt: skip
+
+    async def get_subscriptions(self, call: Call) -> Answer:
+        """`GET /api/realtime/subscriptions`."""
+        query: SubscriptionQuery = call.query
+        after = 0 if query.cursor is None else decode_cursor(query.cursor, IdPlace).id
+        try:
+            nodes, is_complete = await self._fleet.nodes(), True
+        except CacheError:
+            nodes, is_complete = [self._fleet.summary()], False
+        node = query.node or self._fleet.node
+        if node not in [told.node for told in nodes]:
+            raise Refused(Code.NOT_FOUND, "No such node.")
+        document = Subscriptions(
+            node=node,
+            is_complete=is_complete,
+            totals=_totals(nodes),
+            nodes=nodes,
+            channels=_merged(nodes),
+            connections=await self._page(node, after, query.limit),
+        )
+        return Answer(document=document)
+
+    async def delete_subscriptions(self, call: Call) -> Answer:
+        """`DELETE /api/realtime/subscriptions`."""
+        query: CloseQuery = call.query
+        nodes = [told.node for told in await self._fleet.nodes()]
+        node = None
+        if query.connection is not None:
+            node = query.connection.rpartition("-")[0]
+            if node not in nodes:
+                raise Refused(Code.NOT_FOUND, "No such connection.")
+            nodes = [node]
+        if query.channel is not None:
+            parse_channel(query.channel)
+        question = Question(
+            id=secrets.token_hex(8), node=node, close_connection=query.connection, close_channel=query.channel
+        )
+        what = "connection" if query.channel is None else "channel"
+        async with self._owner.transaction() as connection:
+            await queries.log_closing(
+                connection,
+                actor_id=call.user.user_id,
+                action=f"{what}.close",
+                subject=f"{what}:{query.connection or query.channel}",
+            )
+            await queries.ask_nodes(connection, question=msgspec.json.encode(question).decode())
+        replies = await self._fleet.answers(question.id, nodes)
+        closed_count = sum(reply.closed_count for reply in replies)
+        unanswered = sorted(set(nodes) - {reply.node for reply in replies})
+        if not closed_count and unanswered:
+            raise Refused(Code.UNAVAILABLE, "Not every node has answered. Try again.", retry_after_ms=1_000)
+        if not closed_count:
+            raise Refused(Code.NOT_FOUND, "No such connection." if query.channel is None else "Nobody watches this.")
+        return Answer(document=Closed(closed_count=closed_count, unanswered=unanswered))
+
+    async def _page(self, node: str, after: int, limit: int) -> ConnectionPage:
+        if node == self._fleet.node:
+            return self._fleet.page(after, limit)
+        question = Question(id=secrets.token_hex(8), node=node, after=after, limit=limit)
+        async with self._owner.transaction() as connection:
+            await queries.ask_nodes(connection, question=msgspec.json.encode(question).decode())
+        for reply in await self._fleet.answers(question.id, [node]):
+            if reply.page is not None:
+                return reply.page
+        raise Refused(Code.UNAVAILABLE, "That node does not answer.", retry_after_ms=1_000)
+
+
+def _totals(nodes: list[NodeInfo]) -> FleetTotals:
+    return FleetTotals(
+        node_count=len(nodes),
+        connection_count=sum(node.connection_count for node in nodes),
+        subscription_count=sum(node.subscription_count for node in nodes),
+        buffer_bytes=sum(node.buffer_bytes for node in nodes),
+        pushes_per_s=round(sum(node.pushes_per_s for node in nodes), 1),
+        frames_per_s=round(sum(node.frames_per_s for node in nodes), 1),
+        skipped_per_s=round(sum(node.skipped_per_s for node in nodes), 1),
+        lag_max_ms=max((node.lag_max_ms for node in nodes if node.lag_max_ms is not None), default=None),
+    )
+
+
+def _merged(nodes: list[NodeInfo]) -> list[ChannelInfo]:
+    """The channels of all nodes: subscribers and pushes added up, the newest position, the longest lag."""
+    merged: dict[str, ChannelInfo] = {}
+    for channel in (channel for node in nodes for channel in node.channels):
+        known = merged.get(channel.name)
+        if known is not None:
+            lags = [lag for lag in (known.lag_ms, channel.lag_ms) if lag is not None]
+            channel = ChannelInfo(  # noqa: PLW2901  the two together
+                name=channel.name,
+                subscriber_count=known.subscriber_count + channel.subscriber_count,
+                at=max(known.at, channel.at),
+                pushes_per_s=round(known.pushes_per_s + channel.pushes_per_s, 1),
+                lag_ms=max(lags, default=None),
+            )
+        merged[channel.name] = channel
+    return sorted(merged.values(), key=lambda channel: -channel.subscriber_count)[:CHANNELS_TOLD_MAX]

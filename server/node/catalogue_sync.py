@@ -1,0 +1,80 @@
+"""Where the catalogue comes from: providers, the jobs that ask them, what administrators see of both. For one node."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from server.cache.connection import Connection
+from server.clock import Clock
+from server.protocol.http.endpoints import Endpoint
+from server.settings import Settings
+from server.store.database import Database
+from server.sync.providers import Access, Providers, open_providers
+from server.sync.routes import SyncRoutes
+from server.sync.schedules import scheduler_of
+
+
+def access_of(settings: Settings) -> Access:
+    """Where the providers are and the keys to them."""
+    client_id, client_secret = settings.spotify_client_id, settings.spotify_client_secret
+    return Access(
+        musicbrainz_url=settings.musicbrainz_api_url,
+        setlistfm_url=settings.setlistfm_api_url,
+        ticketmaster_url=settings.ticketmaster_api_url,
+        spotify_url=settings.spotify_api_url,
+        spotify_accounts_url=settings.spotify_accounts_url,
+        setlistfm_key=settings.setlistfm_api_key,
+        ticketmaster_key=settings.ticketmaster_api_key,
+        spotify_client=(client_id, client_secret) if client_id and client_secret else None,
+        contact=settings.public_url or settings.mail_from or socket.gethostname(),
+    )
+
+
+@asynccontextmanager
+async def providers_of(
+    settings: Settings, database: Database, redis_url: str, clock: Clock, *, is_urgent: bool = False
+) -> AsyncIterator[Providers]:
+    """Clients of all providers there are keys for; nobody is asked yet.
+
+    Takes: is_urgent, as open_providers does
+    """
+    valkey = Connection(redis_url)
+    try:
+        async with open_providers(access_of(settings), database, valkey.ask, clock, is_urgent=is_urgent) as providers:
+            yield providers
+    finally:
+        await valkey.close()
+
+
+class Supply:
+    """Takes: owner, a database with the rights of its owner; stack, what to close at the end."""
+
+    def __init__(self, owner: Database, clock: Clock, providers: Providers, stack: AsyncExitStack) -> None:
+        self._owner = owner
+        self._clock = clock
+        self._providers = providers
+        self._stack = stack
+
+    @classmethod
+    async def open(cls, settings: Settings, owner: Database, redis_url: str, clock: Clock) -> Supply:
+        """Clients of all providers there are keys for; nobody is asked yet."""
+        async with AsyncExitStack() as stack:
+            providers = await stack.enter_async_context(providers_of(settings, owner, redis_url, clock))
+            return cls(owner, clock, providers, stack.pop_all())
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        return SyncRoutes(self._owner, self._providers, self._clock).endpoints()
+
+    def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What app runs. Without any key nobody is asked in the background: a node of one's own stays quiet."""
+        if len(self._providers.by_service()) == 1:
+            return {}
+        return {"sync": scheduler_of(self._owner, self._providers).run()}
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._stack.aclose()

@@ -1,0 +1,93 @@
+"""What keeps a service in order beside serving: chores, health, operations on the database. Put together for one node."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from server.admin import statistics
+from server.admin.alerts import Alerts
+from server.admin.health import HealthSampler
+from server.admin.operation_kinds import Hooks, Progress
+from server.admin.operations import Operations
+from server.admin.retention import Retention
+from server.admin.routes import DatabaseRoutes
+from server.cache.connection import Connection
+from server.clock import Clock
+from server.insight import accuracy, trending
+from server.protocol.http.endpoints import Endpoint
+from server.sample.development import why_not_seed
+from server.sample.seeding import seed
+from server.store.chores import Chores
+from server.store.database import Database
+from server.sync.forgetting import expire_played
+from server.voting.reconcile import reopen_shards
+
+
+class Upkeep:
+    """Takes: owner, a database with the rights of its owner; is_own, whether it is of the node's own engines;
+    kept_days, for how long what a provider said is kept; alert_webhook_url, where alerts are posted, None: nowhere.
+    """
+
+    def __init__(
+        self,
+        owner: Database,
+        redis_url: str,
+        clock: Clock,
+        *,
+        is_own: bool,
+        kept_days: Mapping[str, int],
+        alert_webhook_url: str | None = None,
+    ) -> None:
+        retention = Retention(kept_days, {"played_setlists": partial(expire_played, days=kept_days["setlistfm"])})
+        self._owner = owner
+        self._redis_url = redis_url
+        self._is_own = is_own
+        self._valkey = Connection(redis_url)
+        self._chores = Chores(
+            owner.url,
+            clock,
+            [
+                retention.chore(),
+                Alerts(alert_webhook_url).chore(),
+                *statistics.CHORES,
+                trending.REFRESH,
+                accuracy.SCORING,
+            ],
+        )
+        self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._ping_valkey})
+        self._operations = Operations(
+            owner,
+            retention,
+            Hooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed),
+        )
+
+    def endpoints(self) -> list[Endpoint]:
+        """What app serves."""
+        return DatabaseRoutes(self._owner, self._operations).endpoints()
+
+    def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What app runs."""
+        return {"operations": self._operations.run(), "chores": self._chores.run(), "health": self._run_health()}
+
+    async def _run_health(self) -> None:
+        try:
+            await self._health.run()
+        finally:
+            await self._valkey.close()
+
+    async def _ping_valkey(self) -> None:
+        await self._valkey.ask([("PING",)])
+
+    async def _reopen_shards(self, show_ids: list[int]) -> None:
+        await reopen_shards(self._owner, self._redis_url, show_ids)
+
+    async def _why_not_seed(self) -> str | None:
+        return await why_not_seed(self._owner, is_own=self._is_own)
+
+    async def _seed(self, progress: Progress) -> Mapping[str, int]:
+        added = await seed(self._owner.url, progress=progress)
+        return {name: count for name, count in msgspec.structs.asdict(added).items() if count}

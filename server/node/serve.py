@@ -1,0 +1,99 @@
+"""One node as a process: engines of its own, its preparation, signals, a crowd beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import signal
+import sys
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from server.cache.engine import check_valkey
+from server.embedded import open_engines
+from server.errors import SetupError
+from server.node.node import Node
+from server.settings import Settings, data_folder
+from server.store.engine import check_postgres
+from server.store.migrations import migrate_up
+from server.telemetry import configure_logging
+
+log = structlog.get_logger()
+
+CROWD_CASTS_PER_VOTER_S = 0.1
+GC_THRESHOLD = (20_000, 20, 50)
+
+
+async def serve(settings: Settings) -> None:
+    """Runs one node until SIGTERM or SIGINT, with engines of its own where no address is given.
+
+    Raises: SetupError: one clear line why it cannot start, or which loop died
+    """
+    configure_logging(settings.log_format)
+    _raise_file_limit()
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    engines = open_engines(
+        settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url, may_join=False
+    )
+    has_own_database = settings.database_url is None
+    async with engines as addresses:
+        settings = replace(settings, database_url=addresses.database_url, redis_url=addresses.redis_url)
+        await _prepare(settings)
+        node = await Node.start(settings, has_own_database=has_own_database)
+        crowd: asyncio.subprocess.Process | None = None
+        try:
+            await node.wait_until_ready()
+            # What stands now stays for good, and a vote makes no cycles: the collector need not look so often.
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLD)
+            # To whoever started this, a person or a program.
+            print(f"listening on {node.url}", flush=True)  # noqa: T201
+            await node.greet_first_admin()
+            if settings.crowd:
+                crowd = await _start_crowd(node.url, settings.crowd)
+            stopped = asyncio.create_task(stopping.wait(), name="signals")
+            endings: list[asyncio.Future[Any]] = [stopped, node.failed]
+            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+        finally:
+            if crowd is not None and crowd.returncode is None:
+                crowd.terminate()
+                await crowd.wait()
+            await node.stop()
+        if node.failed.done():
+            raise SetupError(f"the loop {node.failed.result()!r} died; the log says why")
+
+
+async def _prepare(settings: Settings) -> None:
+    """Engines checked, schema up to date, sample data there if wanted."""
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    await check_postgres(settings.database_url)
+    for warning in (await check_valkey(settings.redis_url)).warnings:
+        log.warning("valkey.warning", reason=warning)
+    await migrate_up(settings.database_url, data_folder("migrations"))
+    if settings.demo:
+        from server.sample.seeding import seed
+
+        await seed(settings.database_url)
+
+
+async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:
+    """A simulated crowd in a process of its own, so that it cannot slow the node down."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--voters", str(voters),
+        "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural", "--with-parent",
+        stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def _raise_file_limit() -> None:
+    """A socket is a file: take as many as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,1 @@
+"""protocol.http: endpoints, their parameters, cursors of lists, addresses of clients; no I/O."""

@@ -1,0 +1,119 @@
+"""What comes in query strings, paths and bodies, decoded and checked before anything else sees it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from server.errors import Refused
+from server.protocol.codes import Code
+from server.protocol.http.cursors import CURSOR_CHARS_MAX, ID_MAX
+
+PAGE_DEFAULT = 20
+PAGE_MAX = 100
+SEARCH_CHARS_MAX = 100
+REFERENCE_CHARS_MAX = 300
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX, description="Items a page.")]
+Search = Annotated[str, msgspec.Meta(max_length=SEARCH_CHARS_MAX, description="Words to search for.")]
+ReferenceText = Annotated[str, msgspec.Meta(max_length=REFERENCE_CHARS_MAX, description="An id or a slug.")]
+CursorText = Annotated[str, msgspec.Meta(max_length=CURSOR_CHARS_MAX, description="Where to go on: a page's `next`.")]
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters of every list."""
+
+    limit: Limit = PAGE_DEFAULT
+    cursor: CursorText | None = None
+
+
+Query = TypeVar("Query", bound=msgspec.Struct)
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """An artist, venue or show as a client names it: by id, or by slug."""
+
+    id: int | None
+    slug: str | None
+
+
+def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
+    """The parameters of a query string; an empty one counts as left out, unknown ones are ignored.
+
+    Raises: Refused: bad_request, naming the parameter
+    """
+    given: dict[str, str] = {}
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    for name, value in pairs:
+        if name not in known or not value:
+            continue
+        if name in given:
+            raise Refused(Code.BAD_REQUEST, f"`{name}` is given twice.")
+        _refuse_unprintable(value, name)
+        given[name] = value
+    try:
+        query = msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(Code.BAD_REQUEST, _sentence(error)) from None
+    for field in msgspec.structs.fields(kind):
+        # msgspec reads the word null as none of a number; here it is no number.
+        if field.encode_name in given and getattr(query, field.name) is None:
+            raise Refused(Code.BAD_REQUEST, f"`{field.encode_name}` may be left out, not null.")
+    return query
+
+
+def parse_body(data: bytes, kind: Any) -> Any:
+    """A JSON body of the type `kind`; control characters but line breaks and tabs are refused in every text.
+
+    Raises: Refused: bad_request, naming the place
+    """
+    try:
+        body = msgspec.json.decode(data, type=kind)
+    except RecursionError:
+        raise Refused(Code.BAD_REQUEST, "The JSON is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(Code.BAD_REQUEST, _sentence(error)) from None
+    for name, text in _texts(body, ""):
+        _refuse_unprintable(text, name, allowed="\n\r\t")
+    return body
+
+
+def parse_reference(text: str) -> Reference:
+    """An id or a slug. What can be neither names nothing: it gives a reference that no row matches.
+
+    All digits is an id, so that a slug can never hide one.
+    """
+    if text.isascii() and text.isdigit():
+        number = int(text) if len(text) <= len(str(ID_MAX)) else ID_MAX + 1
+        return Reference(number if number <= ID_MAX else 0, None)
+    well_formed = len(text) <= REFERENCE_CHARS_MAX and text.isascii() and text.isprintable()
+    return Reference(None, text if well_formed else "")
+
+
+def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            yield from _texts(getattr(value, field.name), field.encode_name)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item, name)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key, name)
+            yield from _texts(item, name)
+
+
+def _sentence(error: Exception) -> str:
+    # "Expected `int` <= 100 - at `$.limit`": the rule and the place; at most one short value is quoted.
+    return f"{str(error).replace('$.', '')[:200]}."
+
+
+def _refuse_unprintable(value: str, name: str, *, allowed: str = "") -> None:
+    # NUL cannot be stored, a lone surrogate cannot be encoded: both would surface as a fault of ours.
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed for char in value):
+        raise Refused(Code.BAD_REQUEST, f"`{name}` holds a control character.")

@@ -1,0 +1,250 @@
+"""A large catalogue: thousands of shows and millions of votes, to try a service at its size.
+
+Made of tours (sample/tours.py), each in one transaction: its artist, songs, shows, fans, votes and all that counts
+them. So a tour is there whole or not at all, whatever ends the command, and a running node never sees a show whose
+votes are still coming. Which tours are there is told by the slugs of their artists: done again, the rest is added,
+and what stands is left as it is.
+
+Votes come by COPY, with every constraint and every counting trigger on; history and roll-ups follow from them by the
+set. Two tours are written at a time: while PostgreSQL is busy with one, the votes of the other are drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from server.errors import MysetlistError, SetupError
+from server.sample.facts import load_facts
+from server.sample.fans import PUBLIC_SHARE, write_review
+from server.sample.programme import VOTING_DAYS
+from server.sample.staging import Progress, SeedResult, StagedShow, as_json, silent, write_shows, write_votes
+from server.sample.staging import queries as staging
+from server.sample.tours import FIRST_DAY, Tour, Tours, draw_rows, load_world, share_votes
+from server.store.database import Database
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+SHOWS = 1_000
+SHOWS_MAX = 100_000
+VOTES_PER_SHOW = 5_000
+VOTES_PER_SHOW_MAX = 50_000  # on average; the most popular ones get four times the average
+TOURS_AT_ONCE = 2
+STATEMENT_TIMEOUT_S = 300.0
+JOINED_DAYS = 300
+NAMED_SHARE = 0.1
+FOLLOWING_SHARE = 0.5
+GOING_SHARE = 0.2
+REVIEWS_PER_SHOW = 10
+
+queries = load_queries(Path(__file__).with_name("large.sql"))
+
+
+class LargeSize(msgspec.Struct, frozen=True):
+    """How large; build it with `of`."""
+
+    shows: int
+    votes: int
+    seed: int
+
+    @classmethod
+    def of(cls, shows: int | None = None, votes: int | None = None, seed: int = 1) -> LargeSize:
+        """Takes the defaults for what is None.
+
+        Raises: SetupError: out of range, or more votes than these shows could hold
+        """
+        shows = SHOWS if shows is None else shows
+        votes = shows * VOTES_PER_SHOW if votes is None else votes
+        if not 1 <= shows <= SHOWS_MAX:
+            raise SetupError(f"--shows: {shows} is not between 1 and {SHOWS_MAX}")
+        if not 0 <= votes <= shows * VOTES_PER_SHOW_MAX:
+            raise SetupError(
+                f"--votes: {votes} is not between 0 and the {shows * VOTES_PER_SHOW_MAX} that {shows} shows hold"
+            )
+        if seed < 0:
+            raise SetupError(f"--seed: {seed} is negative")
+        return cls(shows, votes, seed)
+
+
+async def seed_large(
+    database_url: str, size: LargeSize, *, now: datetime | None = None, progress: Progress = silent
+) -> SeedResult:
+    """Adds what is missing of the catalogue described above.
+
+    Takes:  size, whose seed and numbers give the same data at the same `now`; now, aware, for tests
+    Gives:  what was added
+    Raises: SetupError: another one is adding; StoreUnavailable
+    Cancel: the tours that were finished stay
+    Cost:   20 us of PostgreSQL a vote, a third of it foreign keys, and 4 us here; memory for the fans of two tours
+    """
+    db = await Database.open(database_url, pool_size=TOURS_AT_ONCE + 1, timeout_s=STATEMENT_TIMEOUT_S)
+    try:
+        async with db.connection() as holding:
+            if not await queries.try_lock_large(holding):
+                raise SetupError("a large catalogue is being added already")
+            filling = _Filling(db, size, now or datetime.now(UTC), progress)
+            begun = await filling.begin(holding)
+            added = await filling.run(await filling.missing(holding))
+            if added:
+                await queries.analyze_tables(holding)
+            return _sum([begun, *added])
+    finally:
+        await db.close()
+
+
+class _Filling:
+    """A large catalogue on its way into a database."""
+
+    def __init__(self, db: Database, size: LargeSize, now: datetime, progress: Progress) -> None:
+        self._db = db
+        self._seed = size.seed
+        self._now = now
+        self._progress = progress
+        self._facts = load_facts()
+        world = load_world()
+        self._venues = world.venues()
+        quotas = share_votes(size.shows, size.votes, seed=size.seed)
+        self._tours = Tours(world, self._venues, self._facts.artists, quotas, seed=size.seed, now=now)
+        self._drawn = 0
+        self._total = 0
+
+    async def begin(self, connection: Connection) -> SeedResult:
+        """What all tours need: venues, songs to cover, and months for the history."""
+        async with connection.transaction():
+            # Apart from the rest, because making a partition locks the whole history.
+            first = self._now + timedelta(days=FIRST_DAY - VOTING_DAYS - 1)
+            await staging.make_history_months(connection, first=first.date(), last=self._now.date())
+        artists = as_json(self._facts.artists)
+        venues = as_json(self._venues)
+        async with connection.transaction():
+            return SeedResult(
+                artists=len([row async for row in staging.insert_artists(connection, rows=artists)]),
+                venues=len([row async for row in staging.insert_venues(connection, rows=venues)]),
+                songs=len([row async for row in staging.insert_songs(connection, rows=artists)]),
+            )
+
+    async def missing(self, connection: Connection) -> list[int]:
+        """The numbers of the tours that are not there."""
+        slugs = {self._tours.slug(number): number for number in range(self._tours.count)}
+        standing = {row["slug"] async for row in queries.standing_artists(connection, slugs=list(slugs))}
+        return [number for slug, number in slugs.items() if slug not in standing]
+
+    async def run(self, numbers: Sequence[int]) -> list[SeedResult]:
+        """Writes tours, TOURS_AT_ONCE at a time."""
+        self._total = sum(self._tours.votes(number) for number in numbers)
+        waiting = iter(numbers)
+        added: list[SeedResult] = []
+
+        async def write() -> None:
+            for number in waiting:
+                tour = self._tours.make(number)
+                rng = random.Random(f"{self._seed}:fans:{number}")  # noqa: S311 - reproducible on purpose
+                async with self._db.transaction() as connection:
+                    result = await self._write(connection, tour, rng)
+                added.append(result)
+                self._progress("tours", len(added), len(numbers))
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(TOURS_AT_ONCE):
+                    tasks.create_task(write())
+        except* MysetlistError as errors:
+            raise errors.exceptions[0] from None
+        return added
+
+    async def _write(self, connection: Connection, tour: Tour, rng: random.Random) -> SeedResult:
+        """One tour, in the lock order of the migrations: votes before what counts them, venues last."""
+        acts = as_json([tour.artist, *([tour.support] if tour.support else [])])
+        artists = [row async for row in staging.insert_artists(connection, rows=acts)]
+        songs = [row async for row in staging.insert_songs(connection, rows=acts)]
+        began_at = min(show.opens_at for show in tour.shows)
+        user_ids = [
+            row["id"]
+            async for row in queries.insert_fans(
+                connection, count=tour.fan_count, first=began_at - timedelta(days=JOINED_DAYS), last=began_at
+            )
+        ]
+        staged = await write_shows(connection, tour.shows)
+        for show, quota in zip(tour.shows, tour.quotas, strict=True):
+            place = staged[show.slug]
+            rows = draw_rows(
+                rng, show, show_id=place.id, song_ids=place.song_ids, user_ids=user_ids, quota=quota, now=self._now
+            )
+            await write_votes(connection, rows, [place])
+            self._drawn += quota
+            self._progress("votes", self._drawn, self._total)
+        going = await self._write_attendance(connection, tour, rng, staged, user_ids)
+        following = [user_id for user_id in user_ids if rng.random() < FOLLOWING_SHARE]
+        slugs = [tour.artist.slug] * len(following)
+        await staging.insert_follows(connection, user_ids=following, artists=slugs, first=began_at, last=self._now)
+        return SeedResult(
+            artists=len(artists),
+            songs=len(songs),
+            users=len(user_ids),
+            shows=len(staged),
+            votes=sum(tour.quotas),
+            profiles=await self._write_profiles(connection, tour, rng, user_ids),
+            follows=len(following),
+            attendances=going,
+            reviews=await self._write_reviews(connection, tour, rng, user_ids),
+        )
+
+    async def _write_attendance(
+        self,
+        connection: Connection,
+        tour: Tour,
+        rng: random.Random,
+        staged: dict[str, StagedShow],
+        user_ids: Sequence[int],
+    ) -> int:
+        going = [
+            (user_id, staged[show.slug].id) for show in tour.shows for user_id in user_ids if rng.random() < GOING_SHARE
+        ]
+        user_column, show_column = ([pair[part] for pair in going] for part in (0, 1))
+        await staging.insert_attendance(connection, user_ids=user_column, show_ids=show_column, last=self._now)
+        return len(going)
+
+    async def _write_profiles(
+        self, connection: Connection, tour: Tour, rng: random.Random, user_ids: Sequence[int]
+    ) -> int:
+        profiles = [
+            {
+                "user_id": user_id,
+                "display_name": rng.choice(self._facts.people.names),
+                "city": "",
+                "country": tour.artist.country,
+                "is_public": rng.random() < PUBLIC_SHARE,
+            }
+            for user_id in user_ids
+            if rng.random() < NAMED_SHARE
+        ]
+        await staging.insert_profiles(connection, rows=as_json(profiles))
+        return len(profiles)
+
+    async def _write_reviews(
+        self, connection: Connection, tour: Tour, rng: random.Random, user_ids: Sequence[int]
+    ) -> int:
+        cities = {venue.slug: venue.city for venue in self._venues}
+        reviews = []
+        for show in tour.shows:  # no two are in one hall
+            if show.status != "finished":
+                continue
+            for user_id in rng.sample(user_ids, k=min(REVIEWS_PER_SHOW, len(user_ids))):
+                rating, body = write_review(rng, self._facts.people, cities[show.venue])
+                written_at = show.starts_at + (self._now - show.starts_at) * rng.random()
+                review = {"user_id": user_id, "venue": show.venue, "rating": rating, "body": body}
+                reviews.append(review | {"created_at": written_at})
+        await staging.insert_reviews(connection, rows=as_json(reviews))
+        return len(reviews)
+
+
+def _sum(results: Sequence[SeedResult]) -> SeedResult:
+    return SeedResult(*(sum(counts) for counts in zip(*map(msgspec.structs.astuple, results), strict=True)))

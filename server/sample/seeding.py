@@ -1,0 +1,194 @@
+"""The demo: a catalogue that is worth looking at the minute a node is up.
+
+What a seed brings about is a state, so doing it again changes nothing: the sample artists, venues and songs are
+there, at least LIVE_MIN shows are on with open voting, and at least UPCOMING_MIN are to come with open voting. A
+catalogue without any show gets the full hundred, past ones included; a demo that is started again after its shows
+are over gets new ones around the new now, and what stands is never changed.
+
+Votes are only ever inserted for shows and by users made in the same transaction. Nobody else can see those yet: no
+tally that a running node holds hot moves.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from server.sample.crowd import VOTERS_PER_SHOW, draw_votes
+from server.sample.facts import Facts, load_facts
+from server.sample.fans import draw_attendance, draw_follows, draw_profiles, draw_reviews
+from server.sample.programme import UPCOMING_DAYS, Booking, PlannedShow, Programme
+from server.sample.staging import (
+    Progress,
+    SeedResult,
+    StagedShow,
+    VoteRow,
+    as_json,
+    queries,
+    silent,
+    write_shows,
+    write_votes,
+)
+from server.store.database import Database
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+LIVE_MIN = 3
+UPCOMING_MIN = 20
+
+
+async def seed(
+    database_url: str,
+    *,
+    seed: int = 1,
+    now: datetime | None = None,
+    progress: Progress = silent,
+) -> SeedResult:
+    """Brings the database to the state described above.
+
+    Takes:  seed, the same number and the same `now` give the same data; now, aware, for tests; progress, called with
+            stage, done, total
+    Raises: StoreUnavailable
+    Cancel: nothing was written, but perhaps empty months of the history
+    """
+    now = now or datetime.now(UTC)
+    facts = load_facts()
+    db = await Database.open(database_url, pool_size=1)
+    try:
+        async with db.transaction() as connection:
+            await queries.lock_seeding(connection)
+            wanted = await _wanted(connection, facts, seed, now)
+            if wanted:
+                # Apart from the rest, because making a partition locks the whole history.
+                since = min(show.opens_at for show in wanted)
+                await queries.make_history_months(connection, first=since.date(), last=now.date())
+        async with db.transaction() as connection:
+            await queries.lock_seeding(connection)
+            return await _write(connection, facts, seed, now, progress)
+    finally:
+        await db.close()
+
+
+async def _wanted(connection: Connection, facts: Facts, seed: int, now: datetime) -> list[PlannedShow]:
+    state = await queries.demo_state(connection, instant=now)
+    is_new = state["show_count"] == 0
+    nights = timedelta(days=UPCOMING_DAYS + 2)
+    booked = [
+        Booking(row["artist"], row["venue"], row["local_date"])
+        async for row in queries.booked_nights(
+            connection, first=(now - timedelta(days=2)).date(), last=(now + nights).date()
+        )
+    ]
+    programme = Programme(facts, seed=seed, now=now, booked=booked)
+    shows: list[PlannedShow] = []
+    if is_new:
+        shows += programme.past()
+    if state["live_count"] < LIVE_MIN:
+        shows += programme.tonight()
+    if state["upcoming_count"] < UPCOMING_MIN:
+        shows += programme.upcoming(with_exceptions=is_new)
+    return shows
+
+
+async def _write(connection: Connection, facts: Facts, seed: int, now: datetime, progress: Progress) -> SeedResult:
+    artists = as_json(facts.artists)
+    artist_count = len([row async for row in queries.insert_artists(connection, rows=artists)])
+    progress("artists", len(facts.artists), len(facts.artists))
+    venue_count = len([row async for row in queries.insert_venues(connection, rows=as_json(facts.venues))])
+    progress("venues", len(facts.venues), len(facts.venues))
+    song_count = len([row async for row in queries.insert_songs(connection, rows=artists)])
+    song_total = sum(len(artist.songs) for artist in facts.artists)
+    progress("songs", song_total, song_total)
+
+    shows = await _wanted(connection, facts, seed, now)
+    if not shows:
+        return SeedResult(artists=artist_count, venues=venue_count, songs=song_count)
+    user_ids = [
+        row["id"]
+        async for row in queries.insert_voters(
+            connection,
+            count=VOTERS_PER_SHOW * len(shows),
+            joined_at=min(show.opens_at for show in shows),
+        )
+    ]
+    await queries.lock_artist_stats(connection, slugs=[artist.slug for artist in facts.artists])
+    staged = await write_shows(connection, shows)
+    progress("shows", len(shows), len(shows))
+    votes = _draw_votes(shows, staged, user_ids, seed=seed, now=now)
+    await write_votes(connection, votes, staged.values())
+    progress("votes", len(votes), len(votes))
+    life = await _insert_life(connection, facts, shows, staged, user_ids, seed=seed, now=now)
+    progress("fans", len(user_ids), len(user_ids))
+    return msgspec.structs.replace(
+        life,
+        artists=artist_count,
+        venues=venue_count,
+        songs=song_count,
+        users=len(user_ids),
+        shows=len(staged),
+        votes=len(votes),
+    )
+
+
+def _draw_votes(
+    shows: list[PlannedShow], staged: dict[str, StagedShow], user_ids: list[int], *, seed: int, now: datetime
+) -> list[VoteRow]:
+    rows = []
+    for show in shows:
+        place = staged[show.slug]
+        for vote in draw_votes(show, voter_count=len(user_ids), seed=seed, now=now):
+            choice = "up" if vote.is_up else "down"
+            rows.append((place.song_ids[vote.song], user_ids[vote.voter], place.id, choice, vote.cast_at))
+    return rows
+
+
+async def _insert_life(
+    connection: Connection,
+    facts: Facts,
+    shows: list[PlannedShow],
+    staged: dict[str, StagedShow],
+    user_ids: list[int],
+    *,
+    seed: int,
+    now: datetime,
+) -> SeedResult:
+    """What the new fans are beyond their votes: profiles, follows, attendance, reviews."""
+    rng = random.Random(f"{seed}:{shows[0].slug}:fans")  # noqa: S311 - reproducible on purpose
+    fan_count = len(user_ids)
+    since = min(show.opens_at for show in shows)
+    profiles = [
+        {"user_id": user_ids[profile.fan], **msgspec.structs.asdict(profile)}
+        for profile in draw_profiles(rng, facts.people, facts.venues, fan_count)
+    ]
+    follows = draw_follows(rng, facts.artists, fan_count)
+    going = draw_attendance(rng, len(shows), fan_count)
+    reviews = [
+        {
+            "user_id": user_ids[review.fan],
+            "venue": facts.venues[review.venue].slug,
+            "rating": review.rating,
+            "body": review.body,
+            "created_at": review.created_at,
+        }
+        for review in draw_reviews(rng, facts.people, facts.venues, fan_count, now=now)
+    ]
+    await queries.insert_profiles(connection, rows=as_json(profiles))
+    await queries.insert_attendance(
+        connection,
+        user_ids=[user_ids[fan] for fan, _ in going],
+        show_ids=[staged[shows[show].slug].id for _, show in going],
+        last=now,
+    )
+    await queries.insert_follows(
+        connection,
+        user_ids=[user_ids[fan] for fan, _ in follows],
+        artists=[facts.artists[artist].slug for _, artist in follows],
+        first=since,
+        last=now,
+    )
+    await queries.insert_reviews(connection, rows=as_json(reviews))
+    return SeedResult(profiles=len(profiles), follows=len(follows), attendances=len(going), reviews=len(reviews))

@@ -1,0 +1,116 @@
+"""Planned shows become rows: the show, its bill, its sets and their songs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+
+from server.sample.programme import PlannedShow
+from server.store.copying import copy_rows
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("seeding.sql"))
+
+Progress = Callable[[str, int, int], None]
+VoteRow = tuple[int, int, int, str, datetime]
+VOTE_COLUMNS = ("setlist_song_id", "user_id", "show_id", "choice", "cast_at")
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+class SeedResult(msgspec.Struct, frozen=True):
+    """How many rows a seed has added; all 0 when everything was there."""
+
+    artists: int = 0
+    venues: int = 0
+    songs: int = 0
+    users: int = 0
+    shows: int = 0
+    votes: int = 0
+    profiles: int = 0
+    follows: int = 0
+    attendances: int = 0
+    reviews: int = 0
+
+
+class StagedShow(msgspec.Struct, frozen=True):
+    """Where a planned show is now; song_ids, what is voted on, in the order of `PlannedShow.predicted`."""
+
+    id: int
+    song_ids: list[int]
+
+
+async def write_shows(connection: Connection, shows: Sequence[PlannedShow]) -> dict[str, StagedShow]:
+    """Inserts shows whose artists, supports, venues and songs are there.
+
+    Gives: by slug
+    Cost:  four statements, whatever their number
+    """
+    ids = {row["slug"]: row["id"] async for row in queries.insert_shows(connection, rows=as_json(shows))}
+    bill = [
+        {"show_id": ids[show.slug], "artist": artist, "position": position}
+        for show in shows
+        for position, artist in enumerate(show.supports, start=2)
+    ]
+    await queries.insert_supports(connection, rows=as_json(bill))
+
+    planned = {}
+    for show in shows:
+        places = {"predicted": 0, "actual": 0}
+        for planned_set in show.sets:
+            places[planned_set.type] += 1
+            planned[ids[show.slug], planned_set.type, places[planned_set.type]] = planned_set
+    rows = [
+        {
+            "show_id": show_id,
+            "type": type_,
+            "position": position,
+            "kind": planned_set.kind,
+            "name": planned_set.name,
+            "artist": planned_set.artist,
+        }
+        for (show_id, type_, position), planned_set in planned.items()
+    ]
+    setlist_ids = {
+        (row["show_id"], row["type"], row["position"]): row["id"]
+        async for row in queries.insert_setlists(connection, rows=as_json(rows))
+    }
+    songs = [
+        {"setlist_id": setlist_ids[key], "show_id": key[0], "position": position, "song": song}
+        for key, planned_set in planned.items()
+        for position, song in enumerate(planned_set.songs, start=1)
+    ]
+    song_ids = {
+        (row["setlist_id"], row["position"]): row["id"]
+        async for row in queries.insert_setlist_songs(connection, rows=as_json(songs))
+    }
+    staged: dict[int, list[int]] = {show_id: [] for show_id in ids.values()}
+    for key, planned_set in planned.items():
+        if key[1] == "predicted":
+            staged[key[0]] += [song_ids[setlist_ids[key], place + 1] for place in range(len(planned_set.songs))]
+    return {slug: StagedShow(show_id, staged[show_id]) for slug, show_id in ids.items()}
+
+
+async def write_votes(connection: Connection, rows: Iterable[VoteRow], shows: Iterable[StagedShow]) -> None:
+    """Inserts all votes of shows of this transaction, with their history and hourly counts; the triggers count them.
+
+    Takes:  rows, drawn as they are sent; one a fan and song
+    """
+    await copy_rows(connection, "votes", VOTE_COLUMNS, rows)
+    song_ids = [song_id for show in shows for song_id in show.song_ids]
+    await queries.insert_history(connection, song_ids=song_ids)
+
+
+def as_json(rows: Any) -> str:
+    """Rows as one JSON document, for jsonb_to_recordset."""
+    return orjson.dumps(rows, default=msgspec.to_builtins).decode()

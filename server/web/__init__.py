@@ -1,0 +1,6 @@
+"""web: HTTP around the rooms.
+
+Owns:      nothing that outlives a request
+Threads:   event loop only
+Never:     knows a room; node hands it endpoints
+"""

@@ -1,0 +1,67 @@
+"""Turns errors into problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from server.errors import CacheError, Refused, StoreError
+from server.protocol.codes import HTTP_STATUS, Code
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_CODES = {status: code for code, status in HTTP_STATUS.items() if status in (400, 401, 403, 404, 413)}
+
+
+def problem(error: Refused, status: int | None = None) -> web.Response:
+    """An error as `application/problem+json` (RFC 9457) with our `code`."""
+    status = status or HTTP_STATUS[Code(error.code)]
+    body = {
+        "type": "about:blank",
+        "title": str(error.code).replace("_", " ").capitalize(),
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after_ms is not None:
+        body["retry_after_ms"] = error.retry_after_ms
+        headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+    return web.Response(
+        status=status, body=msgspec.json.encode(body), content_type="application/problem+json", headers=headers
+    )
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error a client can cause becomes a problem with a code; anything else is a bug: logged, and `internal`."""
+    try:
+        return await handler(request)
+    except Refused as error:
+        return problem(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        refused = Refused(_CODES.get(error.status, Code.BAD_REQUEST), f"{error.reason}.")
+        answer = problem(refused, error.status)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except (StoreError, CacheError) as error:
+        log.warning("request.unavailable", path=_route(request), error=str(error))
+        return problem(Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000))
+    except Exception:
+        # Not swallowed: the traceback is in the log, and the client must not see it.
+        log.exception("request.failed", method=request.method, path=_route(request))
+        return problem(Refused(Code.INTERNAL, "Something went wrong here."))
+
+
+def _route(request: web.Request) -> str:
+    """The path as it is declared: in the log of an erasure that failed, nobody's number must stand."""
+    resource = request.match_info.route.resource
+    return request.path if resource is None else resource.canonical

@@ -1,0 +1,64 @@
+"""What is noted of every request: an id in each log record and in the answer, and how long it took."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from server.protocol.http.addresses import Network, is_trusted
+from server.telemetry import REQUEST_SECONDS
+
+HEADER = "X-Request-ID"
+
+# What a proxy may call a request: nothing that could break a log line or a header.
+_SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+def observer(trusted: tuple[Network, ...]) -> Middleware:
+    """The outermost middleware. Takes: trusted, the proxies whose name for a request is kept."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = _id_of(request, trusted)
+        started_s = time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                response = await handler(request)
+            except web.HTTPException as redirect:
+                redirect.headers[HEADER] = request_id
+                _note(request, redirect, started_s)
+                raise
+        if not response.prepared:
+            response.headers[HEADER] = request_id
+        _note(request, response, started_s)
+        return response
+
+    return observe
+
+
+async def add_request_id(_request: web.Request, response: web.StreamResponse) -> None:
+    """The id as a header of what begins before its handler ends: websockets, streams (signal on_response_prepare)."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id is not None:
+        response.headers[HEADER] = request_id
+
+
+def _id_of(request: web.Request, trusted: tuple[Network, ...]) -> str:
+    given = request.headers.get(HEADER, "")
+    if given and is_trusted(request.remote, trusted) and _SANE_ID.fullmatch(given):
+        return given
+    return secrets.token_hex(8)
+
+
+def _note(request: web.Request, response: web.StreamResponse, started_s: float) -> None:
+    # Websockets and event streams end with their client, which says nothing about us.
+    if isinstance(response, web.Response | web.FileResponse):
+        method = request.method if request.method in hdrs.METH_ALL else "other"
+        resource = request.match_info.route.resource
+        route = "none" if resource is None else resource.canonical
+        REQUEST_SECONDS.labels(method, route, str(response.status)).observe(time.monotonic() - started_s)

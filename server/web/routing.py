@@ -1,0 +1,87 @@
+"""Serves endpoints: decides access, decodes requests, encodes answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from aiohttp import ETag, web
+
+from server.errors import Refused
+from server.protocol.codes import Code
+from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import parse_body, parse_query
+from server.protocol.identity import COOKIE
+from server.web.identity import AddressOf, Identify
+
+
+def routes_of(
+    endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int, address_of: AddressOf
+) -> list[web.RouteDef]:
+    """Endpoints as aiohttp serves them: who may come in is decided, and what comes in is decoded, here alone."""
+
+    def route_of(endpoint: Endpoint) -> web.RouteDef:
+        async def handle(request: web.Request) -> web.Response:
+            identity = await identify(request)
+            if endpoint.access != "anyone":
+                if identity is None:
+                    raise Refused(Code.UNAUTHENTICATED, "Sign in first.")
+                if not identity.may(endpoint.access):
+                    raise Refused(Code.FORBIDDEN, f"Only for a {endpoint.access}.")
+            call = Call(
+                path=request.match_info,
+                query=None if endpoint.query is None else parse_query(request.query.items(), endpoint.query),
+                body=None if endpoint.body is None else await _read_body(request, endpoint),
+                identity=identity,
+                address=address_of(request),
+            )
+            return _respond(request, endpoint, await endpoint.handler(call), session_ttl_s)
+
+        return web.route(endpoint.method, endpoint.path, handle)
+
+    return [route_of(endpoint) for endpoint in endpoints]
+
+
+async def _read_body(request: web.Request, endpoint: Endpoint) -> Any:
+    bytes_max = endpoint.body_bytes_max
+    # The length that is announced is refused before it is read; a chunked body announces none.
+    try:
+        if (request.content_length or 0) > bytes_max or len(data := await request.read()) > bytes_max:
+            raise Refused(Code.TOO_LARGE, f"A body has at most {bytes_max} bytes.")
+    except web.RequestPayloadError:
+        raise Refused(Code.BAD_REQUEST, "The body is not encoded as its headers say.") from None
+    if not data and endpoint.body_is_optional:
+        return None
+    return parse_body(data, endpoint.body)
+
+
+def _respond(request: web.Request, endpoint: Endpoint, answer: Answer, session_ttl_s: int) -> web.Response:
+    document = answer.document
+    body = document if isinstance(document, bytes) else None if document is None else msgspec.json.encode(document)
+    response = web.Response(status=answer.status or endpoint.status, body=body, headers=answer.headers)
+    if body is not None:
+        response.content_type = answer.media_type or endpoint.media_type
+    if endpoint.is_revalidated:
+        assert body is not None
+        etag = ETag(hashlib.blake2b(body, digest_size=12).hexdigest(), is_weak=True)
+        if any(tag.value in (etag.value, "*") for tag in request.if_none_match or ()):
+            response = web.Response(status=304, headers=answer.headers)
+        response.etag = etag
+        response.headers.setdefault("Cache-Control", "no-cache")
+    else:
+        response.headers.setdefault("Cache-Control", "no-store")
+    if answer.session:
+        response.set_cookie(
+            COOKIE,
+            answer.session,
+            max_age=session_ttl_s,
+            httponly=True,
+            samesite="Lax",
+            secure=request.secure,
+            path="/",
+        )
+    elif answer.session is not None:
+        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=request.secure)
+    return response
