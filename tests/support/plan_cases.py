@@ -1,4 +1,4 @@
-"""What the queries are explained with in tests/integration/test_plans.py, on the database of crowded.sql.
+"""What the queries are explained with in tests/integration/store/test_plans.py, on the database of crowded.sql.
 
 A new query needs nothing here while EXAMPLES knows the names (or names and types) of its parameters, and ROLES its file.
 """

@@ -28,7 +28,7 @@ from tests.support.outside import access, opened
 from tests.support.providers.ticketmaster import event_json
 from tests.support.providers.world import VENUES
 
-RECORDED = Path(os.environ.get("MYSETLIST_REAL_RESPONSES", Path(__file__).parents[3] / "shared" / "real-responses"))
+RECORDED = Path(os.environ.get("MYSETLIST_REAL_RESPONSES", Path(__file__).parents[4] / "shared" / "real-responses"))
 
 
 async def all_events(client: ticketmaster.TicketmasterClient, **wanted: Any) -> list[ticketmaster.Event]:

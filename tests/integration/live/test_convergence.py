@@ -22,7 +22,7 @@ from tests.support.talker import Message, Talker
 from tests.support.theatre import SECRET, Show, Theatre, mint_token, until
 from tests.unit.test_page_state import node_binary
 
-REDUCER = Path(__file__).parents[1] / "unit" / "js" / "apply_stream.mjs"
+REDUCER = Path(__file__).parents[2] / "unit" / "js" / "apply_stream.mjs"
 CHANNEL = "votes:7"
 
 

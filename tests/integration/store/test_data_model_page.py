@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
+PAGE = Path(__file__).parents[3] / "docs" / "data-model.md"
 
 
 async def test_the_page_names_every_table(database_url: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from server.node.node import Node
 from server.protocol.http.endpoints import Endpoint
-from tests.integration.test_live_events import asked
+from tests.integration.live.test_events import asked
 from tests.support.people import People, Person
 from tests.support.reader import Reader
 from tests.support.talker import Talker

@@ -15,7 +15,7 @@ from server.errors import SetupError
 from server.store.database import Database
 from server.sync.importing import ImportResult, import_file
 
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "import.md"
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "import.md"
 
 TOUR = {
     "artists": [

@@ -11,7 +11,7 @@ from server.sync import forgetting
 from server.sync.forgetting import forget
 from server.sync.providers import Providers
 from server.sync.scheduler import queue_job
-from tests.integration.test_sync_catalogue import bring_in, waiting_for_votes
+from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 
 OF_SERVICE = (

@@ -14,7 +14,7 @@ from server.node.node import Node
 from tests.support.theatre import PATIENCE_S, Theatre
 from tests.unit.test_page_state import node_binary
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "clients.md").read_text("utf-8")
 PROGRAMS = {"python": [sys.executable, "-"], "js": [str(node_binary()), "--input-type=module", "-"]}
 

@@ -34,7 +34,7 @@ from tests.support.plans import Explainer, Plan
 pytestmark = pytest.mark.timeout(240)
 
 FOLDER = Path(server.__file__).parent
-CROWDED = Path(__file__).parents[1] / "support" / "crowded.sql"
+CROWDED = Path(__file__).parents[2] / "support" / "crowded.sql"
 # What cannot be explained: no statement with a plan.
 _UTILITIES = ("set ", "analyze ")
 

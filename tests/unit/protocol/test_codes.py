@@ -8,7 +8,7 @@ from pathlib import Path
 from server.protocol import codes
 from server.protocol.codes import CLOSE_REASONS, HTTP_STATUS, Code
 
-PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 CLOSE_CODES = {value for name, value in vars(codes).items() if name.startswith("CLOSE_") and isinstance(value, int)}
 
 

@@ -14,7 +14,7 @@ from server.sync.forgetting import expire_played, forget
 from server.sync.providers import Providers
 from server.sync.scheduler import queue_job
 from server.sync.schedules import scheduler_of
-from tests.integration.test_sync_catalogue import bring_in, waiting_for_votes
+from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 

@@ -9,7 +9,7 @@ import pytest
 
 from server.catalog.editing import SONGS_PER_SET_MAX
 from server.node.node import Node
-from tests.integration.test_catalog_directing import acts
+from tests.integration.catalog.test_directing import acts
 from tests.support.people import People, Person
 from tests.support.talker import Talker
 from tests.support.theatre import Show, Theatre, running_node, until
