@@ -37,8 +37,8 @@ from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
 from server.voting.reconcile import run as reconcile
 from tests.support.node import NodeProcess
+from tests.support.open_shows import make_shows
 from tests.support.proxy import TcpProxy
-from tests.support.stage import make_shows
 
 SHOWS = 6
 ROUND_S = 60.0

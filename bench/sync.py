@@ -61,29 +61,33 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
     valkey = Connection(engines.redis_url)
     sql = await asyncpg.connect(engines.database_url)
     try:
-        async with running_providers(World.make(artists=artists, seed=seed)) as outside:
-            access = Access(*[outside.url] * 5, setlistfm.KEY, ticketmaster.KEY, spotify.CLIENT, contact="bench")
+        async with running_providers(World.make(artists=artists, seed=seed)) as provider_services:
+            access = Access(
+                *[provider_services.url] * 5, setlistfm.KEY, ticketmaster.KEY, spotify.CLIENT, contact="bench"
+            )
             async with open_providers(access, database, valkey.ask, SystemClock(), is_urgent=True) as providers:
-                for number, artist in enumerate(outside.world.artists):
+                for number, artist in enumerate(provider_services.world.artists):
                     name = artist.name
                     await sql.execute("insert into artists (slug, name) values ($1, $2)", f"artist-{number}", name)
                 result: dict[str, Any] = {"settings": {"artists": artists, "seed": seed}}
                 for name in ("first", "second"):
                     say(f"{name} sync")
                     await sql.execute("update external_cache set fresh_until = now() - interval '1 second'")
-                    began_s, asked = time.monotonic(), counts(outside)
+                    began_s, asked = time.monotonic(), counts(provider_services)
                     for row in await sql.fetch("select id from artists where slug like 'artist-%' order by id"):
                         await queue_job(database, "musicbrainz", "artist", str(row["id"]))
                     await scheduler_of(database, providers).finish()
                     result[name] = {
                         "seconds": round(time.monotonic() - began_s, 1),
-                        "asked": {service: count - asked[service] for service, count in counts(outside).items()},
+                        "asked": {
+                            service: count - asked[service] for service, count in counts(provider_services).items()
+                        },
                         "rows": {table: await sql.fetchval(f"select count(*) from {table}") for table in COUNTED},
                         "logged": await sql.fetchval("select count(*) from import_log where outcome <> 'refused'"),
                         "refused": await sql.fetchval("select count(*) from import_log where outcome = 'refused'"),
                         "jobs": dict(await sql.fetch("select status::text, count(*) from sync_jobs group by 1")),
-                        "revalidated": outside.musicbrainz.revalidated_count,
-                        "violations": outside.violations,
+                        "revalidated": provider_services.musicbrainz.revalidated_count,
+                        "violations": provider_services.violations,
                     }
                 errors = await sql.fetch("select distinct error from sync_jobs where status = 'failed' limit 5")
                 return result | {"errors": [row["error"] for row in errors]}
@@ -93,9 +97,9 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
         await database.close()
 
 
-def counts(outside: Providers) -> dict[str, int]:
+def counts(provider_services: Providers) -> dict[str, int]:
     """How often each was asked so far."""
-    return {service.name: len(service.asked) for service in outside.services()}
+    return {service.name: len(service.asked) for service in provider_services.services()}
 
 
 if __name__ == "__main__":

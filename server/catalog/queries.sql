@@ -20,7 +20,7 @@ select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s
            and (:venue_ids::bigint[] is null or venue_id = any(:venue_ids))
            and (:first::date is null or local_date >= :first)
            and (:last::date is null or local_date <= :last)
-           and (:words::text is null or search  query_of(:words))
+           and (:words::text is null or search @@ query_of(:words))
            and (:like::text is null or search_text %> :like)
            and (:similar::text[] is null or closeness(search_text, :similar) >= :closeness::float8)
          order by list_group(status), list_place(status, starts_at), id
@@ -137,7 +137,7 @@ select s.revision, s.status, s.opens_at, s.closes_at, s.is_locked, s.finalised_a
 select id, slug, name, genre, country
   from artists
  where slug > :after_slug::text
-   and (:words::text is null or search  query_of(:words))
+   and (:words::text is null or search @@ query_of(:words))
    and (:like::text is null or folded %> :like)
    and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by slug
@@ -171,7 +171,7 @@ select g.id, g.title, s.predicted_count, s.played_count, s.last_played_on
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
   from venues
  where slug > :after_slug::text
-   and (:words::text is null or search  query_of(:words))
+   and (:words::text is null or search @@ query_of(:words))
    and (:like::text is null or folded %> :like)
    and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by slug
@@ -187,7 +187,7 @@ select id, slug, name, city, region, country, latitude, longitude, time_zone, ca
  where point <@ earth_box(earth_point(:latitude, :longitude), :radius_km::float8)
    and earth_km(point, earth_point(:latitude, :longitude)) <= :radius_km
    and (earth_km(point, earth_point(:latitude, :longitude)), id) > (:after_km::float8, :after_id::bigint)
-   and (:words::text is null or search  query_of(:words))
+   and (:words::text is null or search @@ query_of(:words))
    and (:like::text is null or folded %> :like)
    and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by distance_km, id

@@ -10,10 +10,10 @@
 -- takes: q text, kinds text[]
 -- gives: words, folded, none when there is nothing to look for; and for each kind whether a row has all of them
 select tsvector_to_array(words_of(:q::text)) as words,
-       'artists' = any(:kinds::text[]) and exists (select from artists where search  query_of(:q)) as artists,
-       'songs' = any(:kinds) and exists (select from songs where search  query_of(:q)) as songs,
-       'venues' = any(:kinds) and exists (select from venues where search  query_of(:q)) as venues,
-       'shows' = any(:kinds) and exists (select from shows where search  query_of(:q)) as shows;
+       'artists' = any(:kinds::text[]) and exists (select from artists where search @@ query_of(:q)) as artists,
+       'songs' = any(:kinds) and exists (select from songs where search @@ query_of(:q)) as songs,
+       'venues' = any(:kinds) and exists (select from venues where search @@ query_of(:q)) as venues,
+       'shows' = any(:kinds) and exists (select from shows where search @@ query_of(:q)) as shows;
 
 -- name: choose_like$
 -- takes: words text[], folded; kinds text[]; letters_min int, rows_max bigint
@@ -23,13 +23,13 @@ select word
   from unnest(:words::text[]) as w (word)
  where char_length(word) >= :letters_min::int
    and ('artists' <> all(:kinds::text[]) or :rows_max::bigint > (
-        select count(*) from (select from artists where search  query_of(word) limit :rows_max) r))
+        select count(*) from (select from artists where search @@ query_of(word) limit :rows_max) r))
    and ('songs' <> all(:kinds) or :rows_max > (
-        select count(*) from (select from songs where search  query_of(word) limit :rows_max) r))
+        select count(*) from (select from songs where search @@ query_of(word) limit :rows_max) r))
    and ('venues' <> all(:kinds) or :rows_max > (
-        select count(*) from (select from venues where search  query_of(word) limit :rows_max) r))
+        select count(*) from (select from venues where search @@ query_of(word) limit :rows_max) r))
    and ('shows' <> all(:kinds) or :rows_max > (
-        select count(*) from (select from shows where search  query_of(word) limit :rows_max) r))
+        select count(*) from (select from shows where search @@ query_of(word) limit :rows_max) r))
  order by char_length(word) desc, word
  limit 1;
 
@@ -52,7 +52,7 @@ select case when 'artists' = any(:kinds::text[]) then (
 select a.id, a.slug, a.name, a.genre, a.country
   from artists a
   join artist_stats t on t.artist_id = a.id
- where (:words::text is null or a.search  query_of(:words))
+ where (:words::text is null or a.search @@ query_of(:words))
    and (:like::text is null or a.folded %> :like)
    and (:similar::text[] is null or closeness(a.folded, :similar) >= :closeness::float8)
  order by a.search = words_of(:q::text) desc, t.follower_count desc, a.id
@@ -64,7 +64,7 @@ select a.id, a.slug, a.name, a.genre, a.country
 select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist_name
   from (select id, title, artist_id
           from songs
-         where (:words::text is null or search  query_of(:words))
+         where (:words::text is null or search @@ query_of(:words))
            and (:like::text is null or folded %> :like)
            and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
          order by char_length(title), id
@@ -77,7 +77,7 @@ select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist
 -- gives: 0..count rows: what is called exactly so, then the largest
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
   from venues
- where (:words::text is null or search  query_of(:words))
+ where (:words::text is null or search @@ query_of(:words))
    and (:like::text is null or folded %> :like)
    and (:similar::text[] is null or closeness(folded, :similar) >= :closeness::float8)
  order by lower(name) = lower(:q::text) desc, capacity desc nulls last, id

@@ -63,7 +63,7 @@ select r.reference, coalesce(s.id, n.id) as id
   left join artists s on s.slug = r.reference
   left join lateral (
        select min(a.id) as id from artists a
-        where a.search  query_of(r.reference) and fold(a.name) = fold(r.reference) having count(*) = 1) n on s.id is null
+        where a.search @@ query_of(r.reference) and fold(a.name) = fold(r.reference) having count(*) = 1) n on s.id is null
  where coalesce(s.id, n.id) is not null;
 
 -- name: find_venues
@@ -74,7 +74,7 @@ select r.reference, v.id, v.slug, v.name, v.time_zone
   left join venues s on s.slug = r.reference
   left join lateral (
        select min(n.id) as id from venues n
-        where n.search  query_of(r.reference) and fold(n.name) = fold(r.reference) having count(*) = 1) m on s.id is null
+        where n.search @@ query_of(r.reference) and fold(n.name) = fold(r.reference) having count(*) = 1) m on s.id is null
   join venues v on v.id = coalesce(s.id, m.id);
 
 -- name: find_artist_id$

@@ -25,13 +25,13 @@ from server.store.dumps import USER_IDS_LEAP, libpq_address
 from server.store.migrations import migrate_down, migrate_status, migrate_up
 from server.voting.leases import NODE_CLASS
 from tests.support.audit import SHARD_COUNT, differences, until_drained
-from tests.support.booth import Booth
 from tests.support.engines import DEBIAN_POSTGRES, FAST_SETTINGS, debian_postgres, execute
 from tests.support.node import NodeProcess
+from tests.support.open_shows import make_shows, make_users
+from tests.support.row_factory import RowFactory, until
 from tests.support.schema import schema
-from tests.support.stage import make_shows, make_users
-from tests.support.theatre import Theatre, until
-from tests.support.voice import Voice
+from tests.support.stepped_client import SteppedClient
+from tests.support.vote_path import VotePath
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -109,18 +109,18 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
     file = tmp_path / "votes.backup"
     await node.start()
     try:
-        async with Voice.connected(node.url, users[0]) as voice:
-            await voice.cast(show.id, {show.songs[0]: "up", show.songs[1]: "down"})
-            assert (await voice.cast(other.id, {other.songs[0]: "up"}))["durability"] == "committed"
+        async with SteppedClient.connected(node.url, users[0]) as client:
+            await client.cast(show.id, {show.songs[0]: "up", show.songs[1]: "down"})
+            assert (await client.cast(other.id, {other.songs[0]: "up"}))["durability"] == "committed"
             await until_drained(database_url, redis_url)
             before = await rows_of(database_url)
             code, _, errors = await run_command(
                 "backup", str(file), "--data-dir", str(tmp_path / "d"), DATABASE_URL=database_url
             )
             assert (code, errors) == (0, "")
-            await voice.cast(show.id, {show.songs[0]: "none", show.songs[2]: "up"})
-        async with Voice.connected(node.url, users[1]) as voice:
-            await voice.cast(show.id, {show.songs[0]: "down"})
+            await client.cast(show.id, {show.songs[0]: "none", show.songs[2]: "up"})
+        async with SteppedClient.connected(node.url, users[1]) as client:
+            await client.cast(show.id, {show.songs[0]: "down"})
         code, _, errors = await run_command(
             "restore",
             str(file),
@@ -147,12 +147,12 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
         assert await rows_of(database_url) == before
 
         await node.start()
-        async with Voice.connected(node.url, users[0]) as voice:
-            ballot = (await voice.ask(op="ballot", show=show.id))["ok"]["ballot"]
+        async with SteppedClient.connected(node.url, users[0]) as client:
+            ballot = (await client.ask(op="ballot", show=show.id))["ok"]["ballot"]
             assert ballot == {str(show.songs[0]): "up", str(show.songs[1]): "down"}
-            assert (await voice.cast(show.id, {show.songs[0]: "down"}))["durability"] == "committed"
-        async with Voice.connected(node.url, users[2]) as voice:
-            assert (await voice.cast(other.id, {other.songs[0]: "up"}))["durability"] == "committed"
+            assert (await client.cast(show.id, {show.songs[0]: "down"}))["durability"] == "committed"
+        async with SteppedClient.connected(node.url, users[2]) as client:
+            assert (await client.cast(other.id, {other.songs[0]: "up"}))["durability"] == "committed"
         await until_drained(database_url, redis_url)
         assert await differences(database_url, redis_url) == []
         assert await value(database_url, "select count(*) from votes") == 4
@@ -164,15 +164,15 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
 async def test_votes_that_only_valkey_has_stay_behind(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """Accepted and not committed when the file goes in: not in the restored world, and their log is gone."""
     file = tmp_path / "votes.backup"
-    async with Theatre.open(database_url) as theatre, Booth.open(database_url, redis_url) as booth:
-        show = await theatre.show(7)
-        first, second = await theatre.users(2)
-        await booth.cast(7, first, (show.first, "up"))
-        async with booth.writer():
-            await until(booth.is_drained)
+    async with RowFactory.open(database_url) as factory, VotePath.open(database_url, redis_url) as vote_path:
+        show = await factory.show(7)
+        first, second = await factory.users(2)
+        await vote_path.cast(7, first, (show.first, "up"))
+        async with vote_path.writer():
+            await until(vote_path.is_drained)
         await backup(database_url, file, no_progress)
-        await booth.cast(7, first, (show.songs[1], "up"))
-        await booth.cast(7, second, (show.first, "down"))
+        await vote_path.cast(7, first, (show.songs[1], "up"))
+        await vote_path.cast(7, second, (show.first, "down"))
     await restore(database_url, redis_url, file, no_progress)
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
         assert await valkey.xlen(log_key(7)) == 0
@@ -191,14 +191,14 @@ async def test_dying_before_valkey_is_told_leaks_nothing(
 ) -> None:
     """The positions in the database alone put Valkey's log behind: a node that starts then reads none of it."""
     file = tmp_path / "votes.backup"
-    async with Theatre.open(database_url) as theatre, Booth.open(database_url, redis_url) as booth:
-        show = await theatre.show(7)
-        (user,) = await theatre.users(1)
-        await booth.cast(7, user, (show.first, "up"))
-        async with booth.writer():
-            await until(booth.is_drained)
+    async with RowFactory.open(database_url) as factory, VotePath.open(database_url, redis_url) as vote_path:
+        show = await factory.show(7)
+        (user,) = await factory.users(1)
+        await vote_path.cast(7, user, (show.first, "up"))
+        async with vote_path.writer():
+            await until(vote_path.is_drained)
         await backup(database_url, file, no_progress)
-        await booth.cast(7, user, (show.songs[1], "up"))
+        await vote_path.cast(7, user, (show.songs[1], "up"))
 
     async def die(*_: object) -> None:
         raise asyncio.CancelledError
@@ -211,14 +211,17 @@ async def test_dying_before_valkey_is_told_leaks_nothing(
 
 async def votes_go_on(database_url: str, redis_url: str, tally: list[list[int]]) -> None:
     """Show 7 has these counts in rows and in Valkey, and takes another vote."""
-    async with Theatre.open(database_url, is_empty=False) as theatre, Booth.open(database_url, redis_url) as booth:
-        async with booth.writer():
-            (user,) = await theatre.users(1)
-            assert await theatre.tally(7) == await theatre.counted(7) == tally
-            assert (await booth.cast(7, user, (tally[0][0], "up"))).code == "ok"
-            await until(booth.is_drained)
+    async with (
+        RowFactory.open(database_url, is_empty=False) as factory,
+        VotePath.open(database_url, redis_url) as vote_path,
+    ):
+        async with vote_path.writer():
+            (user,) = await factory.users(1)
+            assert await factory.tally(7) == await factory.counted(7) == tally
+            assert (await vote_path.cast(7, user, (tally[0][0], "up"))).code == "ok"
+            await until(vote_path.is_drained)
         tally[0][1] += 1
-        assert await theatre.tally(7) == await theatre.counted(7) == tally
+        assert await factory.tally(7) == await factory.counted(7) == tally
         assert await differences(database_url, redis_url) == []
 
 
@@ -261,7 +264,7 @@ async def test_a_fresh_cluster(database_url: str, redis_url: str, engine_dir: Pa
         assert await restore(fresh.database_url, fresh.redis_url, file, no_progress) == []
         assert await rows_of(fresh.database_url) == await rows_of(database_url)
         assert await schema(fresh.database_url) == await schema(database_url)
-        assert await value(fresh.database_url, "select id from artists where search  query_of('beyonce')")
+        assert await value(fresh.database_url, "select id from artists where search @@ query_of('beyonce')")
         async with NodeProcess.running(
             tmp_path / "n", DATABASE_URL=fresh.database_url, REDIS_URL=fresh.redis_url
         ) as node:

@@ -18,10 +18,10 @@ import pytest
 from server.load.crowd import CrowdOptions, run
 from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
 from tests.support.node import NodeProcess, until, until_async
+from tests.support.open_shows import make_shows, make_users
 from tests.support.proxy import TcpProxy
-from tests.support.recorder import Crowd, Ledger
-from tests.support.stage import make_shows, make_users
-from tests.support.voice import Voice
+from tests.support.recording_crowd import Crowd, Ledger
+from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -70,14 +70,14 @@ async def test_two_nodes_are_one_server(start_node: StartNode, database_url: str
     await until_shared(one, other)
     assert await one.metric("mysetlist_shards_held") + await other.metric("mysetlist_shards_held") == SHARD_COUNT
     async with (
-        Voice.connected(one.url, users[0]) as voice,
-        Voice.connected(other.url, users[1]) as other_voice,
-        Voice.connected(other.url) as watcher,
+        SteppedClient.connected(one.url, users[0]) as client,
+        SteppedClient.connected(other.url, users[1]) as other_voice,
+        SteppedClient.connected(other.url) as watcher,
     ):
         for show in shows:
             await watcher.watch(f"votes:{show.id}")
             song = show.songs[0]
-            assert (await voice.cast(show.id, {song: "up"}))["durability"] == "committed"
+            assert (await client.cast(show.id, {song: "up"}))["durability"] == "committed"
             await until(
                 lambda seen=[song, 1, 0]: any(seen in push["tally"] for push in watcher.pushes),
                 "the other node's watcher sees the vote",
@@ -97,15 +97,15 @@ async def test_the_node_that_writes_is_killed(start_node: StartNode, database_ur
     shard = shows[0].id % SHARD_COUNT
     nodes.sort(key=lambda node: shard not in held_shards(node))
     holder, heir = nodes
-    async with Crowd.voting(nodes, shows, users[:8]) as crowd, Voice.connected(heir.url, users[8]) as voice:
+    async with Crowd.voting(nodes, shows, users[:8]) as crowd, SteppedClient.connected(heir.url, users[8]) as client:
         await crowd.more()
         votes = {shows[0].songs[0]: "up"}
         cast = crowd.ledger.sent(users[8].id, shows[0].id, votes)
         killed_s = time.monotonic()
         await holder.kill()
-        ok = await voice.cast(shows[0].id, votes)
+        ok = await client.cast(shows[0].id, votes)
         if ok["durability"] == "accepted":
-            await voice.until_durable(shows[0].id, ok["at"])
+            await client.until_durable(shows[0].id, ok["at"])
         assert time.monotonic() - killed_s < TAKE_OVER_S_MAX
         cast.outcome, cast.at = "committed", ok["at"]
         await until(lambda: held_shards(heir) == set(range(SHARD_COUNT)), "the other node holds all shards")
@@ -122,13 +122,13 @@ async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_ur
     node = await start_node()
     ledger = Ledger()
     async with AsyncExitStack() as stack:
-        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in users]
-        watcher = await stack.enter_async_context(Voice.connected(node.url))
+        clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in users]
+        watcher = await stack.enter_async_context(SteppedClient.connected(node.url))
         await watcher.watch(f"votes:{show.id}")
         under_way = []
         for song in show.songs:
-            for voice, user in zip(voices, users, strict=True):
-                under_way.append((ledger.sent(user.id, show.id, {song: "up"}), voice.send_cast(show.id, {song: "up"})))
+            for client, user in zip(clients, users, strict=True):
+                under_way.append((ledger.sent(user.id, show.id, {song: "up"}), client.send_cast(show.id, {song: "up"})))
         # The first answer shows that all have arrived: they were sent long before it.
         await under_way[0][1]
         stopping = asyncio.create_task(node.terminate())
@@ -140,10 +140,10 @@ async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_ur
                 assert answer["error"]["code"] == "unavailable"
                 cast.outcome = "unknown"
         assert await stopping == 0
-        await until(lambda: all(voice.is_closed for voice in [*voices, watcher]), "every socket is closed")
-        for voice in [*voices, watcher]:
-            assert voice.close_code == 4000
-            (drain,) = voice.drains
+        await until(lambda: all(client.is_closed for client in [*clients, watcher]), "every socket is closed")
+        for client in [*clients, watcher]:
+            assert client.close_code == 4000
+            (drain,) = client.drains
             assert 0 < drain["min_ms"] < drain["max_ms"]
     assert ledger.count("committed") > 0
     # The log is empty without the node's help: it left nothing behind.
@@ -160,15 +160,15 @@ async def test_sigterm_with_clients_that_take_nothing(start_node: StartNode, dat
         TcpProxy.running(node.port) as proxy,
         AsyncExitStack() as stack,
     ):
-        stuck = [await stack.enter_async_context(Voice.connected(proxy.url)) for _ in range(5)]
+        stuck = [await stack.enter_async_context(SteppedClient.connected(proxy.url)) for _ in range(5)]
         for _ in range(5):
             stream = await stack.enter_async_context(http.get(f"{proxy.url}/api/shows/{show.id}/events"))
             assert stream.status == 200
         proxy.down.stall()
-        for voice in stuck:
+        for client in stuck:
             # Answers of many times what the kernels hold, and less than what a client is cut for.
             for _ in range(100):
-                voice.send(op="subscribe", channels=[f"votes:{show.id}"])
+                client.send(op="subscribe", channels=[f"votes:{show.id}"])
         await until_async(lambda: _has_waiting(node), "answers wait in the node")
         assert await node.terminate() == 0
         proxy.cut()
@@ -236,14 +236,14 @@ async def test_engines_that_die_under_a_node_come_back(engine_dir: Path) -> None
         database_url = json.loads((data / "engines.json").read_text())["database_url"]
         redis_url = json.loads((data / "engines.json").read_text())["redis_url"]
         ((show,), (user,)) = await make_shows(database_url), await make_users(database_url, 1)
-        async with Voice.connected(node.url, user) as voice:
-            assert (await voice.cast(show.id, {show.songs[0]: "up"}))["durability"] == "committed"
+        async with SteppedClient.connected(node.url, user) as client:
+            assert (await client.cast(show.id, {show.songs[0]: "up"}))["durability"] == "committed"
             for pidfile, choice in (("postgres/postmaster.pid", "down"), ("valkey/valkey.pid", "up")):
                 pid = int((data / pidfile).read_text().split()[0])
                 os.kill(pid, signal.SIGKILL)
 
                 async def is_committed(choice: str = choice) -> bool:
-                    return (await voice.cast(show.id, {show.songs[0]: choice})).get("durability") == "committed"
+                    return (await client.cast(show.id, {show.songs[0]: choice})).get("durability") == "committed"
 
                 await until_async(is_committed, f"a vote is committed after {pidfile} is gone")
         await until(

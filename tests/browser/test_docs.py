@@ -9,7 +9,7 @@ from tests.browser.audience import DESKTOP, PHONE
 from tests.browser.conftest import OpenFan
 from tests.browser.test_looks import NOTHING_HIDDEN, OVERHANGING, SCHEMES, too_faint
 from tests.support.contract import DOCUMENT
-from tests.support.stage import make_shows
+from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -14,7 +14,7 @@ from server.node.node import Node
 from server.sample.seeding import seed
 from tests.browser.audience import DESKTOP, NO_WAY, PHONE
 from tests.browser.conftest import OpenFan
-from tests.support.stage import make_shows
+from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

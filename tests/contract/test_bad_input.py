@@ -19,8 +19,8 @@ from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
 from server.web.openapi import codes_of
 from server.web.origins import FROM_ANYWHERE
+from tests.support.bad_values import NUMBER_WORDS, bad_values, places, replaced, sample
 from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
-from tests.support.mischief import NUMBER_WORDS, mischief, places, replaced, sample
 
 # Fewer than the smallest pool lets wait in vain.
 REQUESTS_AT_ONCE = 4
@@ -121,7 +121,7 @@ async def test_queries(session: aiohttp.ClientSession, api: Api, endpoint: Endpo
     def asked() -> Iterator[tuple[str, dict[str, Any]]]:
         for parameter in parameters_of(endpoint, "query"):
             name = parameter["name"]
-            values = [_encoded(value) for value in mischief(parameter["schema"], DOCUMENT, name)]
+            values = [_encoded(value) for value in bad_values(parameter["schema"], DOCUMENT, name)]
             for value in dict.fromkeys(
                 [*values, *map(_encoded, NUMBER_WORDS), "%", "%zz", "%ff", "%ed%a0%80", "a+b%2B"]
             ):
@@ -162,7 +162,7 @@ async def test_paths(session: aiohttp.ClientSession, api: Api, endpoint: Endpoin
             "999999999999",
             "x" * 7_000,
         ]
-        values += [_encoded(value) for value in mischief(parameter["schema"], DOCUMENT) if value != ""]
+        values += [_encoded(value) for value in bad_values(parameter["schema"], DOCUMENT) if value != ""]
 
         def asked(name: str, values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             # A path too long to be read, and one that names a parent folder, are other requests.
@@ -194,7 +194,7 @@ async def test_bodies(session: aiohttp.ClientSession, api: Api, endpoint: Endpoi
 
     def asked() -> Iterator[tuple[str, dict[str, Any]]]:
         for path, place in places(schema, DOCUMENT):
-            for value in mischief(place, DOCUMENT, str(path[-1]) if path else ""):
+            for value in bad_values(place, DOCUMENT, str(path[-1]) if path else ""):
                 body = json.dumps(replaced(whole, path, value))
                 yield f"{path} = {value!r:.60}: {body}", {"data": body}
             for word in (*NUMBER_WORDS, '"\\ud800"', '"\\u0000"'):

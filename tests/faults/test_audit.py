@@ -12,8 +12,8 @@ from server.cache.keys import SPENT_KEY, ballots_key, meta_key, tally_key
 from tests.faults.conftest import Place
 from tests.support.audit import SHARD_COUNT, differences, until_drained
 from tests.support.engines import execute
-from tests.support.recorder import Ledger, Mark, request_of
-from tests.support.voice import Voice
+from tests.support.recording_crowd import Ledger, Mark, request_of
+from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -58,15 +58,15 @@ async def test_what_the_audit_finds(place: Place) -> None:
     """A fan votes up, then down, goes and follows: all is well, until a row, or what Valkey holds, is not as it should be."""
     node = await place.start_node()
     show, user, ledger = place.shows[0], place.users[0], Ledger()
-    async with Voice.connected(node.url, user) as voice:
+    async with SteppedClient.connected(node.url, user) as client:
         for votes in ({show.songs[0]: "up", show.songs[1]: "up"}, {show.songs[0]: "down"}):
             cast = ledger.sent(user.id, show.id, votes)
-            ok = await voice.cast(show.id, votes)
+            ok = await client.cast(show.id, votes)
             cast.outcome, cast.at = ok["durability"], ok["at"]
         marks: list[Mark] = [("attend", show.id), ("follow", show.artist)]
         for mark in marks:
             cast = ledger.sent(user.id, mark[1], {mark: "yes"})
-            ok = (await voice.ask(**request_of(mark[1], {mark: "yes"})))["ok"]
+            ok = (await client.ask(**request_of(mark[1], {mark: "yes"})))["ok"]
             cast.outcome, cast.at = ok["durability"], ok["at"]
     await until_drained(place.database_url, place.redis_url)
     await node.end()

@@ -14,7 +14,7 @@ import redis.asyncio
 from tests.faults.conftest import Place
 from tests.support.audit import differences, until_drained
 from tests.support.node import NodeProcess, until, until_async
-from tests.support.voice import Voice
+from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -38,16 +38,16 @@ async def test_postgres_is_down_for_seconds(place: Place) -> None:
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
-        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in place.users[:3]]
-        watcher = await stack.enter_async_context(Voice.connected(node.url))
-        for voice in voices:
-            assert (await voice.cast(show, {song: "down"}))["durability"] == "committed"
+        clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users[:3]]
+        watcher = await stack.enter_async_context(SteppedClient.connected(node.url))
+        for client in clients:
+            assert (await client.cast(show, {song: "down"}))["durability"] == "committed"
         await watcher.watch(f"votes:{show}")
         place.engines.kill("postgres")
         accepted = []
-        for number, voice in enumerate(voices, 1):
+        for number, client in enumerate(clients, 1):
             began_s = time.monotonic()
-            ok = await voice.cast(show, {song: "up"})
+            ok = await client.cast(show, {song: "up"})
             assert ok["durability"] == "accepted"
             assert ok["ballot"] == {str(song): "up"}
             # Answered in rounds of a tenth of a second; the rest is a busy machine's.
@@ -59,10 +59,10 @@ async def test_postgres_is_down_for_seconds(place: Place) -> None:
                 f"the watcher sees {counts} while PostgreSQL is down",
                 timeout_s=4,
             )
-        assert not any(voice.durable for voice in voices)
+        assert not any(client.durable for client in clients)
         place.engines.revive("postgres")
-        for voice, at in zip(voices, accepted, strict=True):
-            await voice.until_durable(show, at)
+        for client, at in zip(clients, accepted, strict=True):
+            await client.until_durable(show, at)
         positions = [push["at"] for push in watcher.pushes]
         assert positions == sorted(positions)
     await until_drained(place.database_url, place.redis_url)
@@ -73,16 +73,19 @@ async def test_fans_unknown_to_valkey_have_to_wait_for_postgres(place: Place) ->
     """Who has not voted yet is refused as unavailable while PostgreSQL is down: nobody knows the ballot."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with Voice.connected(node.url, place.users[0]) as voice, Voice.connected(node.url, place.users[1]) as other:
+    async with (
+        SteppedClient.connected(node.url, place.users[0]) as client,
+        SteppedClient.connected(node.url, place.users[1]) as other,
+    ):
         assert (await other.cast(show, {song: "up"}))["durability"] == "committed"
         place.engines.kill("postgres")
-        error = await voice.cast(show, {song: "up"})
+        error = await client.cast(show, {song: "up"})
         assert error["code"] == "unavailable"
         assert error["retry_after_ms"] > 0
         place.engines.revive("postgres")
 
         async def is_taken() -> bool:
-            return (await voice.cast(show, {song: "up"})).get("durability") == "committed"
+            return (await client.cast(show, {song: "up"})).get("durability") == "committed"
 
         await until_async(is_taken, "the vote is taken")
 
@@ -91,10 +94,10 @@ async def test_valkey_is_down(place: Place) -> None:
     """Casts are refused with a hint when to return, pages and new watchers are served from PostgreSQL."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with Voice.connected(node.url, place.users[0]) as voice, aiohttp.ClientSession() as http:
-        assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+    async with SteppedClient.connected(node.url, place.users[0]) as client, aiohttp.ClientSession() as http:
+        assert (await client.cast(show, {song: "up"}))["durability"] == "committed"
         place.engines.kill("valkey")
-        error = await voice.cast(show, {song: "down"})
+        error = await client.cast(show, {song: "down"})
         assert error["code"] == "unavailable"
         assert error["retry_after_ms"] > 0
         async with http.get(f"{node.url}/api/shows/{show}") as response:
@@ -108,7 +111,7 @@ async def test_valkey_is_down(place: Place) -> None:
             assert response.status == 503
             assert (await response.json())["code"] == "unavailable"
             assert int(response.headers["Retry-After"]) > 0
-        state = await voice.watch(f"votes:{show}")
+        state = await client.watch(f"votes:{show}")
         assert [song, 1, 0] in state["state"]["tally"]
         async with http.get(f"{node.url}/readyz") as response:
             assert response.status == 503
@@ -120,7 +123,7 @@ async def test_valkey_is_down(place: Place) -> None:
 
         # Nobody votes: the node finds out by itself.
         await until_async(is_ready, "the node is ready again", timeout_s=5)
-        assert (await voice.cast(show, {song: "down"}))["durability"] == "committed"
+        assert (await client.cast(show, {song: "down"}))["durability"] == "committed"
     await until_drained(place.database_url, place.redis_url)
     assert await differences(place.database_url, place.redis_url) == []
 
@@ -138,16 +141,16 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
     node = await place.start_node()
     show, (song, other, *_) = place.shows[0].id, place.shows[0].songs
     async with (
-        Voice.connected(node.url, place.users[0]) as voice,
-        Voice.connected(node.url) as watcher,
+        SteppedClient.connected(node.url, place.users[0]) as client,
+        SteppedClient.connected(node.url) as watcher,
         redis.asyncio.Redis.from_url(place.redis_url) as valkey,
     ):
-        assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+        assert (await client.cast(show, {song: "up"}))["durability"] == "committed"
         await until_drained(place.database_url, place.redis_url)
         await watcher.watch(f"votes:{show}")
         size = place.engines.log_bytes()
         place.engines.kill("postgres")
-        assert (await voice.cast(show, {song: "down", other: "up"}))["durability"] == "accepted"
+        assert (await client.cast(show, {song: "down", other: "up"}))["durability"] == "accepted"
         await until(
             lambda: any([song, 0, 1] in push["tally"] for push in watcher.pushes), "the watcher sees what was accepted"
         )
@@ -175,7 +178,7 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
 
         await until(is_back, "the watcher sees what is left", timeout_s=5)
         # The fan is not stuck: the same vote again is taken.
-        assert (await voice.cast(show, {song: "down", other: "up"}))["durability"] == "committed"
+        assert (await client.cast(show, {song: "down", other: "up"}))["durability"] == "committed"
     await until_drained(place.database_url, place.redis_url)
     assert await differences(place.database_url, place.redis_url) == []
     assert await lost_casts(node) == 1
@@ -185,15 +188,15 @@ async def test_a_vote_that_only_seemed_lost_is_not_reported(place: Place) -> Non
     """Both engines restart, Valkey keeps its log: what was accepted is committed, and nothing is called lost."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with Voice.connected(node.url, place.users[0]) as voice:
-        assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+    async with SteppedClient.connected(node.url, place.users[0]) as client:
+        assert (await client.cast(show, {song: "up"}))["durability"] == "committed"
         place.engines.kill("postgres")
-        ok = await voice.cast(show, {song: "down"})
+        ok = await client.cast(show, {song: "down"})
         assert ok["durability"] == "accepted"
         place.engines.kill("valkey")
         place.engines.revive("valkey")
         place.engines.revive("postgres")
-        await voice.until_durable(show, ok["at"])
+        await client.until_durable(show, ok["at"])
     assert await lost_casts(node) == 0
     await until_rows(place, song, (0, 1))
 
@@ -204,15 +207,15 @@ async def test_postgres_that_hangs_is_as_good_as_down(place: Place) -> None:
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     connection = await asyncpg.connect(place.database_url)
     try:
-        async with Voice.connected(node.url, place.users[0]) as voice:
-            assert (await voice.cast(show, {song: "up"}))["durability"] == "committed"
+        async with SteppedClient.connected(node.url, place.users[0]) as client:
+            assert (await client.cast(show, {song: "up"}))["durability"] == "committed"
             async with connection.transaction():
                 await connection.execute("lock table votes in share row exclusive mode")
-                ok = await voice.cast(show, {song: "down"})
+                ok = await client.cast(show, {song: "down"})
                 assert ok["durability"] == "accepted"
-                assert not voice.durable
-            await voice.until_durable(show, ok["at"])
-            assert (await voice.cast(show, {song: "none"}))["durability"] == "committed"
+                assert not client.durable
+            await client.until_durable(show, ok["at"])
+            assert (await client.cast(show, {song: "none"}))["durability"] == "committed"
     finally:
         await connection.close()
     await until_drained(place.database_url, place.redis_url)
@@ -224,11 +227,11 @@ async def test_casts_of_one_fan_keep_their_order(place: Place) -> None:
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
-        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in place.users]
+        clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users]
         replies = []
         for choice in ("up", "down", "up", "none", "down", "up"):
-            for voice in voices:
-                replies.append(voice.send_cast(show, {song: choice}))
+            for client in clients:
+                replies.append(client.send_cast(show, {song: choice}))
                 await asyncio.sleep(0.0005)
         for reply in await asyncio.gather(*replies):
             assert reply["ok"]["durability"] == "committed"
@@ -241,11 +244,11 @@ async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
     node = await place.start_node(MYSETLIST_REQUESTS_PER_S="10000", MYSETLIST_REQUESTS_PER_S_OF_USER="10000")
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
-        voices = [await stack.enter_async_context(Voice.connected(node.url, user)) for user in place.users[:4]]
-        assert (await voices[0].cast(show, {song: "up"}))["durability"] == "committed"
+        clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users[:4]]
+        assert (await clients[0].cast(show, {song: "up"}))["durability"] == "committed"
         size = place.engines.log_bytes()
-        for voice in voices[1:]:
-            last = await voice.cast(show, {song: "up"})
+        for client in clients[1:]:
+            last = await client.cast(show, {song: "up"})
             assert last["durability"] == "committed"
         place.engines.kill("valkey")
         place.engines.cut_log(size)
@@ -253,35 +256,38 @@ async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
         # Joined and left, so that the counts are read anew each time; until the node has found out by itself.
         until_s = time.monotonic() + 1.5
         while time.monotonic() < until_s:
-            channel = await voices[0].watch(f"votes:{show}")
+            channel = await clients[0].watch(f"votes:{show}")
             assert channel["at"] >= last["at"]
             assert [song, 4, 0] in channel["state"]["tally"]
-            await voices[0].ask(op="unsubscribe", channels=[f"votes:{show}"])
+            await clients[0].ask(op="unsubscribe", channels=[f"votes:{show}"])
 
 
 async def test_valkey_away_nobody_goes_and_each_node_shows_its_own_watchers(place: Place) -> None:
     """Going is refused as `unavailable`; who joins is told what is committed and who watches here, and at no older position."""
     node = await place.start_node()
     show, channel = place.shows[0], f"attendance:{place.shows[0].id}"
-    async with Voice.connected(node.url, place.users[0]) as voice, Voice.connected(node.url) as watcher:
-        assert (await voice.ask(op="attend", show=show.id, going=True))["ok"]["durability"] == "committed"
+    async with (
+        SteppedClient.connected(node.url, place.users[0]) as client,
+        SteppedClient.connected(node.url) as watcher,
+    ):
+        assert (await client.ask(op="attend", show=show.id, going=True))["ok"]["durability"] == "committed"
         before = await watcher.watch(channel)
         await until(lambda: any(push["watching"] == 1 for push in watcher.pushes), "the watcher is counted")
         place.engines.kill("valkey")
-        assert (await voice.ask(op="attend", show=show.id, going=False))["error"]["code"] == "unavailable"
+        assert (await client.ask(op="attend", show=show.id, going=False))["error"]["code"] == "unavailable"
         await watcher.ask(op="unsubscribe", channels=[channel])
         again = await watcher.watch(channel)
         assert again["at"] > max(before["at"], *(push["at"] for push in watcher.pushes))
         assert again["state"]["going"] == 1
         watcher.pushes.clear()
-        await voice.watch(channel)
+        await client.watch(channel)
         await until(
             lambda: any(push["watching"] == 2 for push in watcher.pushes), "both watch, as far as the node knows"
         )
         place.engines.revive("valkey")
 
         async def is_taken() -> bool:
-            return "ok" in await voice.ask(op="attend", show=show.id, going=False)
+            return "ok" in await client.ask(op="attend", show=show.id, going=False)
 
         await until_async(is_taken, "Valkey is back")
         await until(lambda: any(push["going"] == 0 for push in watcher.pushes), "nobody goes")

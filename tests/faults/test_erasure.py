@@ -15,10 +15,10 @@ from server.voting.leases import LEASE_CLASS
 from tests.faults.conftest import Place
 from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
 from tests.support.node import SECRET, NodeProcess, until_async
-from tests.support.recorder import Crowd
-from tests.support.stage import User
+from tests.support.open_shows import User
+from tests.support.recording_crowd import Crowd
+from tests.support.stepped_client import SteppedClient
 from tests.support.traces import traces_in_postgres, traces_in_valkey
-from tests.support.voice import Voice
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -49,14 +49,14 @@ async def erase(node: NodeProcess, user: User) -> int:
 async def vote_until_gone(place: Place, node: NodeProcess, user: User) -> None:
     """Casts without a pause, also on a new connection with the old token, until the account is said to be gone."""
     for round_number in itertools.count():
-        async with Voice.connected(node.url, user) as voice:
+        async with SteppedClient.connected(node.url, user) as client:
             for number in itertools.count():
                 show = place.shows[number % 2]
                 votes = {show.songs[number // 2 % 3]: ("up", "down", "none")[(number + round_number) % 3]}
-                if voice.is_closed:
+                if client.is_closed:
                     break
                 try:
-                    answer = await voice.cast(show.id, votes)
+                    answer = await client.cast(show.id, votes)
                 except ConnectionError:
                     break
                 if answer.get("code") == "unauthenticated":
@@ -117,12 +117,12 @@ async def test_fans_leave_while_no_writer_works(place: Place) -> None:
             await leases.execute("select pg_advisory_lock($1::int, $2::int)", LEASE_CLASS, shard)
         nodes = [await place.start_node(), await place.start_node()]
         async with (
-            Voice.connected(nodes[0].url, leavers[0]) as first,
-            Voice.connected(nodes[1].url, leavers[1]) as second,
-            Voice.connected(nodes[1].url, place.users[0]) as fan,
+            SteppedClient.connected(nodes[0].url, leavers[0]) as first,
+            SteppedClient.connected(nodes[1].url, leavers[1]) as second,
+            SteppedClient.connected(nodes[1].url, place.users[0]) as fan,
         ):
-            for voice in (first, second, fan):
-                answer = await voice.cast(show.id, {show.songs[0]: "up", show.songs[1]: "down"})
+            for client in (first, second, fan):
+                answer = await client.cast(show.id, {show.songs[0]: "up", show.songs[1]: "down"})
                 assert answer["durability"] == "accepted"
             assert await erase(nodes[0], leavers[0]) == 204
             # Where the erasing node's sockets are closed, the other's find out with their next cast.
@@ -153,8 +153,8 @@ async def test_an_engine_is_away(place: Place) -> None:
     node = await place.start_node()
     (leaver,) = await make_leavers(place, 1)
     show = place.shows[0]
-    async with Voice.connected(node.url, leaver) as voice:
-        assert (await voice.cast(show.id, {show.songs[0]: "up"}))["durability"] in ("committed", "accepted")
+    async with SteppedClient.connected(node.url, leaver) as client:
+        assert (await client.cast(show.id, {show.songs[0]: "up"}))["durability"] in ("committed", "accepted")
     await until_drained(place.database_url, place.redis_url)
     for engine in ("valkey", "postgres"):
         place.engines.kill(engine)

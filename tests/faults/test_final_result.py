@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from tests.faults.conftest import Place
 from tests.support.audit import differences, until_drained
 from tests.support.node import until_async
-from tests.support.voice import Voice
+from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -18,8 +18,8 @@ async def test_postgres_is_away_over_the_closing(place: Place) -> None:
     """What was accepted before the closing is counted by the result that is called final."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with Voice.connected(node.url, place.users[0]) as voice:
-        assert (await voice.cast(show, {song: "down"}))["durability"] == "committed"
+    async with SteppedClient.connected(node.url, place.users[0]) as client:
+        assert (await client.cast(show, {song: "down"}))["durability"] == "committed"
         connection = await asyncpg.connect(place.database_url)
         revision = await connection.fetchval(
             "update shows set closes_at = now() + interval '4 seconds' where id = $1 returning revision", show
@@ -35,11 +35,11 @@ async def test_postgres_is_away_over_the_closing(place: Place) -> None:
 
             await until_async(is_revised, "Valkey knows the closing")
         place.engines.kill("postgres")
-        accepted = await voice.cast(show, {song: "up"})
+        accepted = await client.cast(show, {song: "up"})
         assert accepted["durability"] == "accepted"
 
         async def is_closed() -> bool:
-            answer = await voice.send_cast(show, {song: "up"})
+            answer = await client.send_cast(show, {song: "up"})
             return (answer.get("error") or {}).get("code") == "closed"
 
         await until_async(is_closed, "voting has closed", timeout_s=15)

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from tests.faults.conftest import Place
-from tests.support.desk import Desk
+from tests.support.api_client import ApiClient
 from tests.support.node import SECRET, NodeProcess, until_async
 
 pytestmark = pytest.mark.timeout(60)
@@ -30,10 +30,12 @@ async def _admin(place: Place) -> int:
 
 
 @asynccontextmanager
-async def _desks(place: Place, *nodes: NodeProcess) -> AsyncIterator[list[Desk]]:
+async def _desks(place: Place, *nodes: NodeProcess) -> AsyncIterator[list[ApiClient]]:
     user_id = await _admin(place)
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(Desk.open(node.url, user_id=user_id, secret=SECRET)) for node in nodes]
+        yield [
+            await stack.enter_async_context(ApiClient.open(node.url, user_id=user_id, secret=SECRET)) for node in nodes
+        ]
 
 
 @asynccontextmanager
@@ -48,8 +50,8 @@ async def _songs_locked(place: Place) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def _status(desk: Desk, operation: dict[str, Any]) -> str:
-    code, document = await desk.get(f"{PATH}/{operation['id']}")
+async def _status(api: ApiClient, operation: dict[str, Any]) -> str:
+    code, document = await api.get(f"{PATH}/{operation['id']}")
     # While PostgreSQL starts again there is no telling.
     return str(document["status"]) if code == 200 else "unknown"
 
@@ -100,7 +102,7 @@ async def test_two_nodes_are_asked_at_once(place: Place) -> None:
     async with _desks(place, *nodes) as desks:
         for _ in range(10):
             async with _songs_locked(place):
-                answers = await asyncio.gather(*(desk.post(PATH, VACUUM) for desk in desks))
+                answers = await asyncio.gather(*(api.post(PATH, VACUUM) for api in desks))
                 assert sorted(code for code, _ in answers) == [202, 409]
                 (refused,) = [document for code, document in answers if code == 409]
                 assert refused["code"] == "conflict"
@@ -117,10 +119,10 @@ async def test_two_nodes_are_asked_at_once(place: Place) -> None:
 async def test_postgres_is_killed_in_the_middle(place: Place) -> None:
     """The node goes on; when PostgreSQL is back the operation has not succeeded, and the next one may go."""
     node = await place.start_node()
-    async with _desks(place, node) as (desk,):
+    async with _desks(place, node) as (api,):
         locked = _songs_locked(place)
         await locked.__aenter__()
-        code, operation = await desk.post(PATH, VACUUM)
+        code, operation = await api.post(PATH, VACUUM)
         assert code == 202
         place.engines.kill("postgres")
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
@@ -128,12 +130,12 @@ async def test_postgres_is_killed_in_the_middle(place: Place) -> None:
         place.engines.revive("postgres")
 
         async def is_over() -> bool:
-            return await _status(desk, operation) in ("failed", "interrupted")
+            return await _status(api, operation) in ("failed", "interrupted")
 
         await until_async(is_over, "the operation is over")
 
         async def may_go() -> bool:
-            code, document = await desk.post(PATH, VACUUM)
-            return code == 202 and (await desk.ended(document))["status"] == "succeeded"
+            code, document = await api.post(PATH, VACUUM)
+            return code == 202 and (await api.ended(document))["status"] == "succeeded"
 
         await until_async(may_go, "the next operation goes through")

@@ -10,8 +10,8 @@ from tests.faults.conftest import Place
 from tests.support.audit import differences, until_drained
 from tests.support.engines import execute
 from tests.support.node import until_async
-from tests.support.stage import make_shows
-from tests.support.voice import Voice
+from tests.support.open_shows import make_shows
+from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -30,13 +30,13 @@ async def lose(place: Place, loss: str, size: int) -> None:
     place.engines.revive("valkey")
 
 
-async def outcome(voice: Voice, show: int, votes: dict[int, str]) -> str:
+async def outcome(client: SteppedClient, show: int, votes: dict[int, str]) -> str:
     """How a cast ends once the server is not `unavailable` any more."""
     answer: dict[str, object] = {}
 
     async def is_decided() -> bool:
         answer.clear()
-        answer.update(await voice.cast(show, votes))
+        answer.update(await client.cast(show, votes))
         return answer.get("code") != "unavailable"
 
     await until_async(is_decided, "the cast is decided")
@@ -47,17 +47,17 @@ async def test_a_full_ballot_stays_full(place: Place) -> None:
     """Three votes of three committed: a fourth is refused before and after, a withdrawal makes room."""
     ((show,), node) = await make_shows(place.database_url, votes_per_user_max=3), await place.start_node()
     first, second, third, fourth, *_ = show.songs
-    async with Voice.connected(node.url, place.users[0]) as voice:
+    async with SteppedClient.connected(node.url, place.users[0]) as client:
         size = place.engines.log_bytes()
         for song in (first, second, third):
-            assert await outcome(voice, show.id, {song: "up"}) == "committed"
-        assert await outcome(voice, show.id, {fourth: "up"}) == "budget"
+            assert await outcome(client, show.id, {song: "up"}) == "committed"
+        assert await outcome(client, show.id, {fourth: "up"}) == "budget"
         for loss in LOSSES:
             await lose(place, loss, size)
-            assert await outcome(voice, show.id, {fourth: "up"}) == "budget", loss
-        assert await outcome(voice, show.id, {first: "down"}) == "committed"
-        assert await outcome(voice, show.id, {second: "none", fourth: "up"}) == "committed"
-        assert await outcome(voice, show.id, {second: "up"}) == "budget"
+            assert await outcome(client, show.id, {fourth: "up"}) == "budget", loss
+        assert await outcome(client, show.id, {first: "down"}) == "committed"
+        assert await outcome(client, show.id, {second: "none", fourth: "up"}) == "committed"
+        assert await outcome(client, show.id, {second: "up"}) == "budget"
     await until_drained(place.database_url, place.redis_url)
     assert await differences(place.database_url, place.redis_url) == []
 
@@ -66,38 +66,38 @@ async def test_what_the_day_has_cost_stays_spent(place: Place) -> None:
     """Four votes a day, cast in two shows: the fifth is refused before and after, in both; an undo is free."""
     node = await place.start_node(MYSETLIST_VOTES_PER_DAY="4")
     one, other = place.shows
-    async with Voice.connected(node.url, place.users[0]) as voice:
+    async with SteppedClient.connected(node.url, place.users[0]) as client:
         size = place.engines.log_bytes()
         for song in one.songs[:3]:
-            assert await outcome(voice, one.id, {song: "up"}) == "committed"
-        assert await outcome(voice, other.id, {other.songs[0]: "up"}) == "committed"
-        assert await outcome(voice, one.id, {one.songs[3]: "up"}) == "budget"
+            assert await outcome(client, one.id, {song: "up"}) == "committed"
+        assert await outcome(client, other.id, {other.songs[0]: "up"}) == "committed"
+        assert await outcome(client, one.id, {one.songs[3]: "up"}) == "budget"
         for loss in LOSSES:
             await lose(place, loss, size)
-            assert await outcome(voice, other.id, {other.songs[1]: "up"}) == "budget", loss
-            assert await outcome(voice, one.id, {one.songs[3]: "up"}) == "budget", loss
-        assert await outcome(voice, one.id, {one.songs[0]: "none"}) == "committed"
-        assert await outcome(voice, one.id, {one.songs[0]: "up"}) == "budget"
+            assert await outcome(client, other.id, {other.songs[1]: "up"}) == "budget", loss
+            assert await outcome(client, one.id, {one.songs[3]: "up"}) == "budget", loss
+        assert await outcome(client, one.id, {one.songs[0]: "none"}) == "committed"
+        assert await outcome(client, one.id, {one.songs[0]: "up"}) == "budget"
 
 
 async def test_a_lock_holds(place: Place) -> None:
     """Locked in PostgreSQL after the last vote: nobody votes any more, whatever Valkey forgets."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with Voice.connected(node.url, place.users[0]) as voice:
-        assert await outcome(voice, show, {song: "up"}) == "committed"
+    async with SteppedClient.connected(node.url, place.users[0]) as client:
+        assert await outcome(client, show, {song: "up"}) == "committed"
         await until_drained(place.database_url, place.redis_url)
         size = place.engines.log_bytes()
         await execute(place.database_url, f"update shows set is_locked = true where id = {show}")
 
         async def is_locked() -> bool:
             # The choice it already has: taken or not, it changes nothing.
-            return await outcome(voice, show, {song: "up"}) == "locked"
+            return await outcome(client, show, {song: "up"}) == "locked"
 
         await until_async(is_locked, "the lock has arrived")
         for loss in LOSSES:
             await lose(place, loss, size)
-            assert await outcome(voice, show, {song: "down"}) == "locked", loss
+            assert await outcome(client, show, {song: "down"}) == "locked", loss
     assert await held(place, song) == "up"
 
 
@@ -105,8 +105,8 @@ async def test_a_lock_set_while_valkey_is_down_holds(place: Place) -> None:
     """Valkey comes back with everything it had, which is older than the lock: the first cast is refused."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with Voice.connected(node.url, place.users[0]) as voice:
-        assert await outcome(voice, show, {song: "up"}) == "committed"
+    async with SteppedClient.connected(node.url, place.users[0]) as client:
+        assert await outcome(client, show, {song: "up"}) == "committed"
         await until_drained(place.database_url, place.redis_url)
         place.engines.kill("valkey")
         await execute(place.database_url, f"update shows set is_locked = true where id = {show}")
@@ -116,7 +116,7 @@ async def test_a_lock_set_while_valkey_is_down_holds(place: Place) -> None:
 
         await until_async(is_told, "the node has tried to tell Valkey")
         place.engines.revive("valkey")
-        assert await outcome(voice, show, {song: "down"}) == "locked"
+        assert await outcome(client, show, {song: "down"}) == "locked"
     assert await held(place, song) == "up"
 
 

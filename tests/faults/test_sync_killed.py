@@ -15,10 +15,10 @@ from tests.support.providers.world import World
 async def test_a_node_killed_in_mid_run_is_taken_over(tmp_path: Path, database_url: str, redis_url: str) -> None:
     """Kill -9 while Ticketmaster takes its time; the next node does the job once its lease has run out, and it is whole."""
     sql = await asyncpg.connect(database_url)
-    async with running_providers(World.make(artists=3)) as outside:
-        for service in outside.services():
+    async with running_providers(World.make(artists=3)) as provider_services:
+        for service in provider_services.services():
             service.rate = Rate(1_000_000, 1.0, 1_000_000)
-        artist = outside.world.artists[0]
+        artist = provider_services.world.artists[0]
         artist_id = await sql.fetchval("insert into artists (slug, name) values ('a', $1) returning id", artist.name)
         await sql.execute(
             "insert into artist_identities (service, external_id, artist_id, confidence, evidence)"
@@ -28,11 +28,11 @@ async def test_a_node_killed_in_mid_run_is_taken_over(tmp_path: Path, database_u
             "insert into sync_jobs (service, kind, subject, status) values ('ticketmaster', 'shows', $1, 'queued')",
             str(artist_id),
         )
-        outside.ticketmaster.fail(delay_s=60.0)
-        environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **outside.environ()}
+        provider_services.ticketmaster.fail(delay_s=60.0)
+        environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **provider_services.environ()}
         async with NodeProcess.running(tmp_path / "first", **environ) as first:
             await until_async(lambda: _is(sql, "running"), "no node took the job")
-            await until(lambda: not outside.ticketmaster.faults, "Ticketmaster was not asked")
+            await until(lambda: not provider_services.ticketmaster.faults, "Ticketmaster was not asked")
             await first.kill()
         assert await sql.fetchval("select count(*) from shows") == 0
         # A minute later.
@@ -42,7 +42,7 @@ async def test_a_node_killed_in_mid_run_is_taken_over(tmp_path: Path, database_u
         assert await sql.fetchval("select attempts from sync_jobs where kind = 'shows'") == 2
         assert await sql.fetchval("select count(*) from shows") == 3
         assert await sql.fetchval("select count(*) from import_log where stage = 'shows' and outcome = 'added'") == 3
-        assert outside.violations == []
+        assert provider_services.violations == []
     await sql.close()
 
 

@@ -18,8 +18,8 @@ from server.voting.leases import LEASE_CLASS
 from server.voting.writer import Writer
 from tests.faults.conftest import Place
 from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
-from tests.support.recorder import Crowd
-from tests.support.voice import Voice
+from tests.support.recording_crowd import Crowd
+from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -108,12 +108,12 @@ async def test_a_small_shard_behind_a_backlog(place: Place, monkeypatch: pytest.
             await leases.execute("select pg_advisory_lock($1::int, $2::int)", LEASE_CLASS, shard)
         node = await place.start_node()
         async with (
-            Voice.connected(node.url, place.users[0]) as voice,
-            Voice.connected(node.url, place.users[1]) as other,
+            SteppedClient.connected(node.url, place.users[0]) as client,
+            SteppedClient.connected(node.url, place.users[1]) as other,
         ):
             for entry in range(60):
                 # Spaced wider than a round gathers: an entry each.
-                voice.send_cast(busy.id, {busy.songs[entry % 2]: "up" if entry % 4 < 2 else "down"})
+                client.send_cast(busy.id, {busy.songs[entry % 2]: "up" if entry % 4 < 2 else "down"})
                 await asyncio.sleep(0.012)
             ok = await other.cast(quiet.id, {quiet.songs[0]: "down"})
             assert ok["durability"] == "accepted"

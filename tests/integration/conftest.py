@@ -13,21 +13,21 @@ from server.node.node import Node
 from server.store.database import Database
 from server.sync.providers import Providers
 from tests.support import providers as stand_in
-from tests.support.booth import Booth
-from tests.support.desk import Desk
+from tests.support.api_client import ApiClient
 from tests.support.mailing import Mailing
-from tests.support.outside import access, opened
 from tests.support.people import People, Person
-from tests.support.post_office import PostOffice
+from tests.support.provider_clients import access, opened
 from tests.support.providers.service import Rate
 from tests.support.providers.world import World
-from tests.support.theatre import Theatre, running_node
+from tests.support.row_factory import RowFactory, running_node
+from tests.support.smtp_server import SmtpServer
+from tests.support.vote_path import VotePath
 
 
 @pytest.fixture
-async def theatre(database_url: str) -> AsyncIterator[Theatre]:
+async def factory(database_url: str) -> AsyncIterator[RowFactory]:
     """An empty catalogue to put shows in."""
-    async with Theatre.open(database_url) as opened:
+    async with RowFactory.open(database_url) as opened:
         yield opened
 
 
@@ -46,9 +46,9 @@ async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[
 
 
 @pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+async def people(node: Node, factory: RowFactory) -> AsyncIterator[People]:
     """Fans and staff of the node."""
-    async with People.open(node, theatre) as opened:
+    async with People.open(node, factory) as opened:
         yield opened
 
 
@@ -66,25 +66,25 @@ async def mailing(database_url: str) -> AsyncIterator[Mailing]:
 
 
 @pytest.fixture
-async def office() -> AsyncIterator[PostOffice]:
+async def smtp_server() -> AsyncIterator[SmtpServer]:
     """A mail server that takes everything until it is told otherwise."""
-    async with PostOffice.open() as opened:
+    async with SmtpServer.open() as opened:
         yield opened
 
 
 @pytest.fixture
-async def booth(database_url: str, redis_url: str) -> AsyncIterator[Booth]:
+async def vote_path(database_url: str, redis_url: str) -> AsyncIterator[VotePath]:
     """An intake on empty engines, without a writer."""
-    async with Booth.open(database_url, redis_url) as opened:
+    async with VotePath.open(database_url, redis_url) as opened:
         yield opened
 
 
 @pytest.fixture
-async def admin(node: Node, theatre: Theatre) -> AsyncIterator[Desk]:
+async def admin(node: Node, factory: RowFactory) -> AsyncIterator[ApiClient]:
     """An administrator at the node."""
-    user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
-    async with Desk.open(node.url, user_id=user_id) as desk:
-        yield desk
+    user_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with ApiClient.open(node.url, user_id=user_id) as api:
+        yield api
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def sql(database_url: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def outside() -> AsyncIterator[stand_in.Providers]:
+async def provider_services() -> AsyncIterator[stand_in.Providers]:
     """All providers of data, of a world of six artists, with all the time in the world."""
     with stamina.set_testing(True, attempts=4):
         async with stand_in.running_providers(World.make(artists=6)) as running:
@@ -114,7 +114,9 @@ async def outside() -> AsyncIterator[stand_in.Providers]:
 
 
 @pytest.fixture
-async def providers(outside: stand_in.Providers, database: Database, redis_url: str) -> AsyncIterator[Providers]:
+async def providers(
+    provider_services: stand_in.Providers, database: Database, redis_url: str
+) -> AsyncIterator[Providers]:
     """Clients of all of them."""
-    async with opened(access(outside), database, redis_url) as clients:
+    async with opened(access(provider_services), database, redis_url) as clients:
         yield clients

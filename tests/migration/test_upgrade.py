@@ -55,7 +55,7 @@ union all
 select 'bill of ' || w.id from shows w
  where (select array_agg(b.artist_id) from show_artists b where b.show_id = w.id) is distinct from array[w.artist_id]
 union all
-select 'words of ' || w.id from shows w join artists a on a.id = w.artist_id where not w.search  query_of(a.name || ' koln')
+select 'words of ' || w.id from shows w join artists a on a.id = w.artist_id where not w.search @@ query_of(a.name || ' koln')
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.theatre import Theatre
+from tests.support.row_factory import RowFactory
 
 SHOW = 7
 NOBODY = 5
@@ -85,8 +85,8 @@ def recount(example: Example) -> tuple[tuple[Any, ...] | None, dict[int, tuple[A
 class Stage:
     """One show whose sets and votes are put there, scored and taken away again."""
 
-    def __init__(self, theatre: Theatre) -> None:
-        self.sql = theatre.sql
+    def __init__(self, factory: RowFactory) -> None:
+        self.sql = factory.sql
         self.seen: Counter[str] = Counter()
 
     async def play(self, example: Example) -> None:
@@ -149,9 +149,9 @@ def _floats(found: tuple[Any, ...] | None) -> Any:
 @pytest.fixture
 async def stage(database_url: str) -> AsyncIterator[Stage]:
     """A band and a support, seven songs, four fans and a nobody."""
-    async with Theatre.open(database_url) as theatre:
-        await theatre.show(SHOW, song_count=0)
-        await theatre.sql.execute(
+    async with RowFactory.open(database_url) as factory:
+        await factory.show(SHOW, song_count=0)
+        await factory.sql.execute(
             f"""
             delete from setlists;
             insert into artists (slug, name) values ('support', 'Support');
@@ -161,7 +161,7 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
             insert into users (nobody) values (1);
             """
         )
-        yield Stage(theatre)
+        yield Stage(factory)
 
 
 async def test_scores_equal_a_recount(stage: Stage) -> None:

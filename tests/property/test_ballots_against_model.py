@@ -19,9 +19,9 @@ from server.voting.log import open_shard
 from server.voting.rules import shard_of
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow, Vote
-from tests.support.booth import SHARD_COUNT, Booth
 from tests.support.examples import play_examples
-from tests.support.theatre import Show, Theatre, until
+from tests.support.row_factory import RowFactory, Show, until
+from tests.support.vote_path import SHARD_COUNT, VotePath
 
 DAY_MAX = 7
 USERS_PER_EXAMPLE = 2
@@ -109,8 +109,8 @@ STEPS = st.lists(
 class World:
     """Engines, the shows on them, and what the model says about both."""
 
-    booth: Booth
-    theatre: Theatre
+    vote_path: VotePath
+    factory: RowFactory
     tallies: Tallies
     valkey: Any
     shows: dict[int, Show]
@@ -128,7 +128,7 @@ class World:
 
     async def play(self, steps: list[Any]) -> None:
         """One example: new users, then the steps, then a look at everything."""
-        users = [*await self.theatre.users(USERS_PER_EXAMPLE), 10**9]
+        users = [*await self.factory.users(USERS_PER_EXAMPLE), 10**9]
         self.model.users.update(users[:-1])
         for step in steps:
             match step:
@@ -160,7 +160,7 @@ class World:
             for show, number, places in step.casts
         ]
         casts += casts[: step.repeats]
-        outcomes = await self.booth.decided(casts)
+        outcomes = await self.vote_path.decided(casts)
         # Casts of one user are decided in the order they were handed in, those of different users in any order:
         # between users nothing is shared but the counts. The model goes by user.
         for user in dict.fromkeys(user for _, user, _ in casts):
@@ -177,7 +177,7 @@ class World:
 
     async def _mark(self, step: Marks, users: list[int]) -> None:
         marks = [(marked, subject, users[number], wanted) for marked, subject, number, wanted in step.marks]
-        await self.booth.marked(marks)
+        await self.vote_path.marked(marks)
         for *mark, wanted in marks:
             self.model.mark(tuple(mark), wanted=wanted)
 
@@ -187,15 +187,15 @@ class World:
             await self._open(shard)
 
     async def _open(self, shard: int, *, is_forked: bool = False) -> None:
-        await open_shard(self.booth.database, self.booth.intake._connection.ask, shard, is_forked=is_forked)
+        await open_shard(self.vote_path.database, self.vote_path.intake._connection.ask, shard, is_forked=is_forked)
 
     async def _ask(self, show_id: int, user_id: int) -> None:
-        outcome = await self.booth.cast(show_id, user_id)
+        outcome = await self.vote_path.cast(show_id, user_id)
         assert outcome.taken is not None, outcome.code
         assert outcome.taken[2:] == (self.model.ballot(show_id, user_id), self.model.remaining(show_id, user_id))
 
     async def _change(self, rule: Rule) -> None:
-        await self.theatre.sql.execute(
+        await self.factory.sql.execute(
             "update shows set is_locked = $2, votes_per_user_max = $3,"
             # Not yet open rather than closed: a closed show becomes final, for good.
             " opens_at = now() + case when $4 then -1 else 1 end * interval '30 minutes' where id = $1",
@@ -207,7 +207,7 @@ class World:
 
     async def drain(self) -> None:
         """Everything that is in the log goes into PostgreSQL."""
-        await until(self.booth.is_drained)
+        await until(self.vote_path.is_drained)
 
     async def _compare_valkey(self) -> None:
         for show_id in self.shows:
@@ -217,11 +217,11 @@ class World:
             assert hot.total == sum(up + down for _, up, down in self.model.tally(show_id))
 
     async def _compare_postgres(self) -> None:
-        sql = self.theatre.sql
+        sql = self.factory.sql
         rows = await sql.fetch("select show_id, user_id, setlist_song_id, choice::text from votes")
         assert {tuple(row) for row in rows} == self.model.rows()
         for show_id in self.shows:
-            assert await self.theatre.tally(show_id) == self.model.tally(show_id)
+            assert await self.factory.tally(show_id) == self.model.tally(show_id)
         totals = {show: sum(up + down for _, up, down in self.model.tally(show)) for show in self.shows}
         assert dict(await sql.fetch("select id, vote_count from shows where id <> $1", EMPTY_SHOW)) == totals
         assert (
@@ -250,7 +250,7 @@ class World:
 
     async def _compare_history(self) -> None:
         """Each vote's history is a chain that begins with nothing and ends with what stands."""
-        changes = await self.theatre.sql.fetch(
+        changes = await self.factory.sql.fetch(
             "select show_id, user_id, setlist_song_id, previous::text, choice::text from vote_analytics order by id"
         )
         stands: dict[tuple[int, int, int], str | None] = {}
@@ -258,7 +258,7 @@ class World:
             assert stands.get((show, user, song)) == previous
             stands[show, user, song] = choice
         assert {(*key, choice) for key, choice in stands.items() if choice} == self.model.rows()
-        rolled = await self.theatre.sql.fetchrow(
+        rolled = await self.factory.sql.fetchrow(
             "select sum(up_count)::int, sum(down_count)::int, sum(withdrawn_count)::int from vote_rollups"
         )
         counted = [sum(1 for change in changes if change["choice"] == choice) for choice in ("up", "down", None)]
@@ -269,24 +269,24 @@ class World:
 async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
     """Four shows on three shards, with an intake and a writer."""
     async with (
-        Theatre.open(database_url) as theatre,
-        Booth.open(database_url, redis_url, votes_per_day_max=DAY_MAX) as booth,
-        booth.writer(),
+        RowFactory.open(database_url) as factory,
+        VotePath.open(database_url, redis_url, votes_per_day_max=DAY_MAX) as vote_path,
+        vote_path.writer(),
         Redis.from_url(redis_url) as valkey,
     ):
         for show_id, budget in {**BUDGETS, EMPTY_SHOW: None}.items():
-            await theatre.show(show_id, song_count=0, budget=budget)
+            await factory.show(show_id, song_count=0, budget=budget)
         # In turns of five, so that within a show one id ends another's: 1, 6, 11, 16, 21, 26.
         songs: dict[int, list[int]] = {}
         for _ in range(6):
             for show_id in (*BUDGETS, EMPTY_SHOW):
-                songs.setdefault(show_id, []).extend(await theatre.add_songs(show_id, 1))
+                songs.setdefault(show_id, []).extend(await factory.add_songs(show_id, 1))
         shows = {show_id: Show(show_id, songs[show_id]) for show_id in BUDGETS}
         model = Model(DAY_MAX, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
-        await theatre.sql.execute("insert into artists (slug, name) values ('second', 'Second')")
+        await factory.sql.execute("insert into artists (slug, name) values ('second', 'Second')")
         model.artists |= {1, 2}
-        tallies = Tallies(redis_url, booth.database, shard_count=SHARD_COUNT)
-        yield World(booth, theatre, tallies, valkey, shows, model)
+        tallies = Tallies(redis_url, vote_path.database, shard_count=SHARD_COUNT)
+        yield World(vote_path, factory, tallies, valkey, shows, model)
         await tallies.close()
 
 

@@ -19,8 +19,8 @@ from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_chan
 from server.protocol.codes import CLOSE_DRAIN
 from server.voting import intake
 from tests.support.examples import play_examples
-from tests.support.talker import Message, Talker
-from tests.support.theatre import PATIENCE_S, Show, Theatre, running_node, until
+from tests.support.row_factory import PATIENCE_S, RowFactory, Show, running_node, until
+from tests.support.socket_client import Message, SocketClient
 
 NODES = 3
 WATCHERS = 3
@@ -131,7 +131,7 @@ class Watcher:
     state.
     """
 
-    def __init__(self, talker: Talker, node: int) -> None:
+    def __init__(self, talker: SocketClient, node: int) -> None:
         self.talker = talker
         self.node = node
         self.held: dict[str, tuple[int, Message]] = {}
@@ -207,10 +207,10 @@ class World:
     """Nodes on one database, a show to watch and its neighbour, fans and their tokens, each at a node of their own."""
 
     nodes: list[Node]
-    theatre: Theatre
+    factory: RowFactory
     shows: dict[int, Show]
     tokens: list[str]
-    fans: list[Talker] = field(default_factory=list)
+    fans: list[SocketClient] = field(default_factory=list)
     is_hidden: bool = False
     watchers: list[Watcher] = field(default_factory=list)
 
@@ -247,8 +247,8 @@ class World:
                     await watcher.listen()
             await self._converge()
 
-    async def _connect(self, stack: AsyncExitStack, node: int) -> Talker:
-        return await stack.enter_async_context(Talker.connect(self.nodes[node % NODES].url))
+    async def _connect(self, stack: AsyncExitStack, node: int) -> SocketClient:
+        return await stack.enter_async_context(SocketClient.connect(self.nodes[node % NODES].url))
 
     async def _resume(self, stack: AsyncExitStack, watcher: Watcher, node: int) -> None:
         watcher.talker, watcher.node = await self._connect(stack, node), node % NODES
@@ -269,7 +269,7 @@ class World:
             await self.fans[node].hello(self.tokens[node])
 
     async def _do(self, step: Any) -> None:
-        sql = self.theatre.sql
+        sql = self.factory.sql
         match step:
             case Cast():
                 await self.fans[step.fan].cast(step.show, (self.shows[step.show].songs[step.place], step.choice))
@@ -290,7 +290,7 @@ class World:
                 self.is_hidden = step.results != "live"
                 await sql.execute("update shows set results = $1::text::results_visibility where id = 7", step.results)
             case Cut():
-                await self.theatre.cut_listeners()
+                await self.factory.cut_listeners()
                 for said in step.meanwhile:
                     await self._do(said)
 
@@ -345,10 +345,10 @@ async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(intake, "ACCEPT_AFTER_S", 0.1)  # whose commit nobody heard of is answered then
     monkeypatch.setattr(listener, "COMPARE_INTERVAL_S", 0.1)
     async with AsyncExitStack() as stack:
-        theatre = await stack.enter_async_context(Theatre.open(database_url))
-        shows = {show_id: await theatre.show(show_id) for show_id in SHOWS}
+        factory = await stack.enter_async_context(RowFactory.open(database_url))
+        shows = {show_id: await factory.show(show_id) for show_id in SHOWS}
         nodes = [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(NODES)]
-        yield World(nodes, theatre, shows, [await theatre.token() for _ in range(FANS)])
+        yield World(nodes, factory, shows, [await factory.token() for _ in range(FANS)])
 
 
 async def test_state_and_pushes_are_a_fresh_state_of_every_kind(world: World) -> None:

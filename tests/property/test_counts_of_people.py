@@ -23,7 +23,7 @@ from server.protocol.http.parameters import parse_body, parse_query
 from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
 from tests.support.examples import play_examples
-from tests.support.theatre import Theatre
+from tests.support.row_factory import RowFactory
 
 FANS = 3
 TEXTS = ["", "Fine.", "Good sound.", "cheap tickets at www.example.org", "what a shit place"]
@@ -49,7 +49,7 @@ STEP = st.one_of(
 class World:
     """Two artists, shows and venues; fans, one of whom may be erased and come back as somebody new; a moderator."""
 
-    theatre: Theatre
+    factory: RowFactory
     endpoints: dict[tuple[str, str], Endpoint]
     moderator: Identity
     fans: list[Identity]
@@ -74,10 +74,10 @@ class World:
 
     async def play(self, steps: list[Any]) -> None:
         """One example; after each step the counts are compared with the rows."""
-        self.fans = [Identity(user_id, "user") for user_id in await self.theatre.users(FANS)]
+        self.fans = [Identity(user_id, "user") for user_id in await self.factory.users(FANS)]
         for step in steps:
             await self._do(step)
-            assert await self.theatre.sql.fetch("select * from miscounts()") == [], step
+            assert await self.factory.sql.fetch("select * from miscounts()") == [], step
             await self._compare_queue()
 
     async def _do(self, step: Any) -> None:
@@ -85,11 +85,11 @@ class World:
             case ("decide", number, is_kind):
                 await self._decide(number, is_kind=is_kind)
             case ("erase", fan):
-                await self.theatre.sql.fetch("select erase_user($1)", self.fans[fan].user_id)
-                (user_id,) = await self.theatre.users(1)
+                await self.factory.sql.fetch("select erase_user($1)", self.fans[fan].user_id)
+                (user_id,) = await self.factory.users(1)
                 self.fans[fan] = Identity(user_id, "user")
             case ("report", fan, number):
-                rows = await self.theatre.sql.fetch("select id from venue_reviews order by id desc limit 6")
+                rows = await self.factory.sql.fetch("select id from venue_reviews order by id desc limit 6")
                 review = rows[number % len(rows)]["id"] if rows else 10**9
                 body = b'{"review":%d,"reason":"x"}' % review
                 await self.ask("POST", "/api/reports", self.fans[fan], body)
@@ -114,7 +114,7 @@ class World:
 
     async def _compare_queue(self) -> None:
         """What is held back waits in the queue, once, and nothing else does."""
-        rows = await self.theatre.sql.fetch(
+        rows = await self.factory.sql.fetch(
             "select r.id as review, r.status::text, count(m.id) as waiting from venue_reviews r"
             " left join content_moderation m on m.review_id = r.id and m.status = 'pending' group by r.id"
         )
@@ -146,21 +146,21 @@ class Scribe:
 async def world(database_url: str) -> AsyncIterator[World]:
     """The rooms' endpoints on a database, as requests see it."""
     requests = await Database.open(database_url, role=REQUEST_ROLE)
-    async with Theatre.open(database_url) as theatre:
-        await theatre.sql.execute(
+    async with RowFactory.open(database_url) as factory:
+        await factory.sql.execute(
             "insert into artists (slug, name) values ('duo', 'Duo');"
             "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
             " values ('club', 'Club', 'Ghent', 'BE', 51, 3.7, 'Europe/Brussels')"
         )
         for show_id in (1, 2):
-            await theatre.show(show_id, song_count=0)
-        moderator = await theatre.sql.fetchval("insert into users (role) values ('moderator') returning id")
+            await factory.show(show_id, song_count=0)
+        moderator = await factory.sql.fetchval("insert into users (role) values ('moderator') returning id")
         routes = [
-            FollowRoutes(requests, Marks(requests, SystemClock(), Scribe(theatre.sql).submit)), ReviewRoutes(requests), ReportRoutes(requests), ModerationRoutes(requests),
+            FollowRoutes(requests, Marks(requests, SystemClock(), Scribe(factory.sql).submit)), ReviewRoutes(requests), ReportRoutes(requests), ModerationRoutes(requests),
             AccountRoutes(requests, SystemClock()),
         ]  # fmt: skip
         endpoints = {(each.method, each.path): each for room in routes for each in room.endpoints()}
-        yield World(theatre, endpoints, Identity(moderator, "moderator"), [], set())
+        yield World(factory, endpoints, Identity(moderator, "moderator"), [], set())
     await requests.close()
 
 

@@ -18,10 +18,10 @@ from server.voting import reconcile
 from server.voting.forgetting import Forgetting
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow
-from tests.support.booth import SHARD_COUNT, Booth
 from tests.support.examples import play_examples
-from tests.support.theatre import Show, Theatre, until
+from tests.support.row_factory import RowFactory, Show, until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
+from tests.support.vote_path import SHARD_COUNT, VotePath
 
 USERS_PER_EXAMPLE = 4
 # Two shows share shard 1.
@@ -75,8 +75,8 @@ STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, MARKS, LEAVE, st.builds(Drain)),
 class World:
     """Engines, and what the model says: of whom is there, of what is committed, and of ballots that are nobody's."""
 
-    booth: Booth
-    theatre: Theatre
+    vote_path: VotePath
+    factory: RowFactory
     forgetting: Forgetting
     tallies: Tallies
     shows: dict[int, Show]
@@ -87,7 +87,7 @@ class World:
     async def play(self, steps: list[Any]) -> None:
         """One example: new users, then the steps, then a look at everything."""
         users = list(itertools.islice(_USER_IDS, USERS_PER_EXAMPLE))
-        await self.theatre.sql.execute(
+        await self.factory.sql.execute(
             "insert into users (id) overriding system value select unnest($1::bigint[])", users
         )
         self.model.users.update(users)
@@ -98,7 +98,7 @@ class World:
                 case Marks():
                     # With the token they had, also of those who are gone: the log takes it, the writer does not.
                     marks = [(marked, subject, users[number], wanted) for marked, subject, number, wanted in step.marks]
-                    await self.booth.marked(marks)
+                    await self.vote_path.marked(marks)
                     for *mark, wanted in marks:
                         self.model.mark(tuple(mark), wanted=wanted)
                 case Drain():
@@ -113,14 +113,14 @@ class World:
             (show, user, [(self.shows[show].songs[place], choice) for place, choice in votes])
             for show, user, votes in casts
         ]
-        outcomes = await self.booth.decided(given)
+        outcomes = await self.vote_path.decided(given)
         for user in dict.fromkeys(user for _, user, _ in given):
             for (show, by, votes), outcome in zip(given, outcomes, strict=True):
                 if by == user:
                     assert outcome.code == self.model.cast(show, user, votes), (show, user, votes)
 
     async def _leave(self, users: set[int]) -> None:
-        database, forget = self.booth.database, self.forgetting.forget
+        database, forget = self.vote_path.database, self.forgetting.forget
         assert all(await asyncio.gather(*[erase(database, forget, Identity(user, "user"), user) for user in users]))
         self.gone += users
         self.model.users -= users
@@ -133,15 +133,15 @@ class World:
 
     async def drain(self) -> None:
         """Everything that is in the log goes into PostgreSQL."""
-        async with self.booth.writer():
-            await until(self.booth.is_drained)
+        async with self.vote_path.writer():
+            await until(self.vote_path.is_drained)
         self.committed = deepcopy(self.model.ballots)
 
     async def _compare(self) -> None:
-        sql = self.theatre.sql
+        sql = self.factory.sql
         for show_id in self.shows:
             tally = self.model.tally(show_id)
-            assert await self.theatre.tally(show_id) == tally == await self.theatre.counted(show_id)
+            assert await self.factory.tally(show_id) == tally == await self.factory.counted(show_id)
             shown = await self.tallies.read(show_id)
             assert shown is not None
             assert [list(counts) for counts in shown.counts] == tally
@@ -150,27 +150,27 @@ class World:
             " union all select 'artist', artist_id, user_id from user_follows_artists"
         )
         assert {tuple(row) for row in rows} == self.model.marks
-        assert await reconcile.run(self.booth.database.url, self.booth.redis_url) == []
+        assert await reconcile.run(self.vote_path.database.url, self.vote_path.redis_url) == []
         assert await sql.fetch("select * from integrity_check()") == []
         # The writer may have stopped before it trimmed its last entries; the next one does.
-        async with self.booth.writer():
+        async with self.vote_path.writer():
             await until(self._is_clean)
         assert await traces_in_postgres(sql, *self.gone) == []
 
     async def _is_clean(self) -> bool:
-        return not await traces_in_valkey(self.booth.redis_url, *self.gone)
+        return not await traces_in_valkey(self.vote_path.redis_url, *self.gone)
 
 
 @pytest.fixture
 async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
     """Three shows on two shards, with an intake and no writer."""
-    async with Theatre.open(database_url) as theatre, Booth.open(database_url, redis_url) as booth:
-        shows = {show: await theatre.show(show, song_count=4, budget=budget) for show, budget in BUDGETS.items()}
+    async with RowFactory.open(database_url) as factory, VotePath.open(database_url, redis_url) as vote_path:
+        shows = {show: await factory.show(show, song_count=4, budget=budget) for show, budget in BUDGETS.items()}
         model = Model(1_000, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
         model.artists.add(1)
         forgetting = Forgetting(redis_url, shard_count=SHARD_COUNT)
-        tallies = Tallies(redis_url, booth.database, shard_count=SHARD_COUNT)
-        yield World(booth, theatre, forgetting, tallies, shows, model)
+        tallies = Tallies(redis_url, vote_path.database, shard_count=SHARD_COUNT)
+        yield World(vote_path, factory, forgetting, tallies, shows, model)
         await forgetting.close()
         await tallies.close()
 

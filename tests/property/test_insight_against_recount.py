@@ -18,7 +18,7 @@ from server.store.database import Database
 from server.voting.folding import Folded
 from server.voting.log import queries
 from tests.support.examples import play_examples
-from tests.support.theatre import Show, Theatre
+from tests.support.row_factory import RowFactory, Show
 
 # Not on the hour, and with the change to winter time among the days before it.
 NOW = datetime(2026, 11, 9, 17, 23, 41, 500_000, tzinfo=UTC)
@@ -89,13 +89,13 @@ class World:
     """A database with four shows, and the votes of one example after the other in it."""
 
     db: Database
-    theatre: Theatre
+    factory: RowFactory
     shows: dict[int, Show]
     ledger: Ledger
 
     async def play(self, batches: list[list[tuple[int, int, int, str | None, float]]]) -> None:
         """One example: new users vote, then everything is compared."""
-        users = await self.theatre.users(4)
+        users = await self.factory.users(4)
         for batch in batches:
             await self._commit(batch, users)
         await self._compare_scores(NOW)
@@ -124,7 +124,7 @@ class World:
     async def _compare_scores(self, as_of: datetime) -> None:
         expected = {show: self.ledger.score(show, as_of) for show in COMPETING}
         expected = {show: score for show, score in expected.items() if score > 0}
-        sql = self.theatre.sql
+        sql = self.factory.sql
         assert await sql.fetchval("select update_trending_scores($1)", as_of) == len(expected)
         rows = await sql.fetch("select * from get_trending_shows(100) order by rank")
         assert {row["show_id"]: row["score"] for row in rows} == pytest.approx(expected)
@@ -140,7 +140,7 @@ class World:
         assert [row["score"] for row in artists] == ([pytest.approx(sum(expected.values()))] if expected else [])
 
     async def _compare_stats(self, show: int) -> None:
-        row = await self.theatre.sql.fetchrow("select * from get_vote_stats($1, $2)", show, NOW)
+        row = await self.factory.sql.fetchrow("select * from get_vote_stats($1, $2)", show, NOW)
         held = {key: choice for key, choice in self.ledger.votes.items() if key[0] == show}
         count = Counter(held.values())
         assert (row["vote_count"], row["up_count"], row["down_count"]) == (len(held), count["up"], count["down"])
@@ -181,12 +181,12 @@ class World:
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """Three shows that compete, and one that is over."""
-    async with Theatre.open(database_url) as theatre:
-        shows = {number: await theatre.show(number) for number in (*COMPETING, FINISHED)}
-        await theatre.sql.execute("update shows set status = 'finished' where id = $1", FINISHED)
-        await theatre.sql.execute("update shows set status = 'live' where id = 2")
+    async with RowFactory.open(database_url) as factory:
+        shows = {number: await factory.show(number) for number in (*COMPETING, FINISHED)}
+        await factory.sql.execute("update shows set status = 'finished' where id = $1", FINISHED)
+        await factory.sql.execute("update shows set status = 'live' where id = 2")
         db = await Database.open(database_url, pool_size=1)
-        yield World(db, theatre, shows, Ledger())
+        yield World(db, factory, shows, Ledger())
         await db.close()
 
 
@@ -199,7 +199,7 @@ async def test_scores_and_statistics_equal_a_recount(world: World) -> None:
 async def test_scores_halve_in_a_half_life_and_end_at_the_horizon(world: World) -> None:
     """Without new votes: half of it a day later, a quarter two days later, nothing after two weeks."""
     await world.play([[(1, 0, 0, "up", 1.0), (1, 1, 1, "down", 30.0), (2, 2, 2, "up", 5.0)]])
-    sql = world.theatre.sql
+    sql = world.factory.sql
     scores = dict(await sql.fetch("select show_id, score from show_trending"))
     assert scores.keys() == {1, 2}
     for days, share in ((1, 0.5), (2, 0.25)):
@@ -216,7 +216,7 @@ async def test_scores_halve_in_a_half_life_and_end_at_the_horizon(world: World) 
 async def test_a_show_that_is_over_leaves(world: World) -> None:
     """Finished and cancelled shows have no score from the next refresh on."""
     await world.play([[(1, 0, 0, "up", 1.0), (2, 0, 0, "up", 1.0), (17, 0, 0, "up", 1.0)]])
-    await world.theatre.sql.execute("update shows set status = 'finished' where id = 1")
-    await world.theatre.sql.execute("update shows set status = 'cancelled' where id = 2")
-    assert await world.theatre.sql.fetchval("select update_trending_scores($1)", NOW) == 1
-    assert await world.theatre.sql.fetchval("select show_id from show_trending") == 17
+    await world.factory.sql.execute("update shows set status = 'finished' where id = 1")
+    await world.factory.sql.execute("update shows set status = 'cancelled' where id = 2")
+    assert await world.factory.sql.fetchval("select update_trending_scores($1)", NOW) == 1
+    assert await world.factory.sql.fetchval("select show_id from show_trending") == 17

@@ -19,7 +19,7 @@ from server.mail.tokens import mailbox_hash
 from server.protocol.instants import from_ms, ms_of
 from server.store.database import Database
 from tests.support.clock import FakeClock
-from tests.support.post_office import PostOffice
+from tests.support.smtp_server import SmtpServer
 
 SECRET = "a secret of tests, and long enough"
 WEDNESDAY_NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -73,14 +73,14 @@ class Mailing:
         """What looks for what is to be said."""
         return Queueing(self.owner, self.clock)
 
-    def sender(self, office: PostOffice, *, minute_max: int = 10_000, letter_timeout_s: float = 20.0) -> Sender:
+    def sender(self, smtp_server: SmtpServer, *, minute_max: int = 10_000, letter_timeout_s: float = 20.0) -> Sender:
         """One that sends to the post office."""
-        server = MailServer(office.url(), LETTERHEAD.sender, letter_timeout_s=letter_timeout_s)
+        server = MailServer(smtp_server.url(), LETTERHEAD.sender, letter_timeout_s=letter_timeout_s)
         return Sender(self.owner, self.clock, server, LETTERHEAD, minute_max=minute_max)
 
-    async def send_all(self, office: PostOffice) -> None:
+    async def send_all(self, smtp_server: SmtpServer) -> None:
         """Sends until nothing is due."""
-        sender = self.sender(office)
+        sender = self.sender(smtp_server)
         while await sender.send_due():
             pass
         await sender._server.close()

@@ -13,7 +13,7 @@ from yarl import URL
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import Identity
-from tests.support.theatre import SECRET, Theatre
+from tests.support.row_factory import SECRET, RowFactory
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,17 @@ class Person:
 class People:
     """Makes them."""
 
-    def __init__(self, node: Node, theatre: Theatre, http: aiohttp.ClientSession) -> None:
+    def __init__(self, node: Node, factory: RowFactory, http: aiohttp.ClientSession) -> None:
         self._node = node
-        self._theatre = theatre
+        self._theatre = factory
         self._http = http
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, node: Node, theatre: Theatre) -> AsyncIterator[People]:
+    async def open(cls, node: Node, factory: RowFactory) -> AsyncIterator[People]:
         """People of this node."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            yield cls(node, theatre, http)
+            yield cls(node, factory, http)
 
     async def person(self, role: str = "user") -> Person:
         """Somebody new."""

@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.support.booth import Booth
-from tests.support.theatre import Theatre, until
+from tests.support.row_factory import RowFactory, until
+from tests.support.vote_path import VotePath
 
 # Each breaks one rule behind the back of all triggers; and what is then said of which subject.
 PLANTED: dict[str, tuple[str, set[tuple[str, str]]]] = {
@@ -65,39 +65,39 @@ async def check(sql: Any) -> set[tuple[str, str]]:
 
 
 @pytest.fixture
-async def ids(booth: Booth, theatre: Theatre) -> dict[str, int]:
+async def ids(vote_path: VotePath, factory: RowFactory) -> dict[str, int]:
     """A show that was voted on in earnest, with reviews, followers and guests."""
-    show = await theatre.show(7)
-    user, stranger = await theatre.users(2)
-    async with booth.writer():
-        await booth.cast(7, user, (show.first, "up"), (show.songs[1], "down"))
-        await booth.cast(7, user, (show.songs[2], "up"))
-        await booth.cast(7, user, (show.songs[2], "none"))
-        await until(booth.is_drained)
-    await theatre.sql.execute(
+    show = await factory.show(7)
+    user, stranger = await factory.users(2)
+    async with vote_path.writer():
+        await vote_path.cast(7, user, (show.first, "up"), (show.songs[1], "down"))
+        await vote_path.cast(7, user, (show.songs[2], "up"))
+        await vote_path.cast(7, user, (show.songs[2], "none"))
+        await until(vote_path.is_drained)
+    await factory.sql.execute(
         f"insert into user_follows_artists values ({user}, 1); insert into user_show_attendance values ({user}, 7);"
         f"insert into venue_reviews (venue_id, user_id, rating, status) values (1, {user}, 5, 'approved')"
     )
-    setlist = await theatre.sql.fetchval("select id from setlists")
+    setlist = await factory.sql.fetchval("select id from setlists")
     return {"song": show.first, "user": user, "stranger": stranger, "setlist": setlist}
 
 
-async def test_a_sound_database_has_no_violation(theatre: Theatre, ids: dict[str, int]) -> None:
+async def test_a_sound_database_has_no_violation(factory: RowFactory, ids: dict[str, int]) -> None:
     """After votes, changes of mind and withdrawals through the whole vote path; and after an erasure."""
-    assert await check(theatre.sql) == set()
-    await theatre.sql.execute(f"select erase_user({ids['user']})")
-    assert await check(theatre.sql) == set()
+    assert await check(factory.sql) == set()
+    await factory.sql.execute(f"select erase_user({ids['user']})")
+    assert await check(factory.sql) == set()
 
 
-async def test_every_rule_finds_what_was_planted(theatre: Theatre, ids: dict[str, int]) -> None:
+async def test_every_rule_finds_what_was_planted(factory: RowFactory, ids: dict[str, int]) -> None:
     """One violation at a time, behind the back of all triggers, is reported under its rule and subject, and no other."""
     for name, (statement, expected) in PLANTED.items():
-        transaction = theatre.sql.transaction()
+        transaction = factory.sql.transaction()
         await transaction.start()
         try:
-            await theatre.sql.execute("set local session_replication_role = replica")
-            assert await theatre.sql.execute(statement.format(**ids)) not in ("UPDATE 0", "DELETE 0"), name
-            assert await check(theatre.sql) == {(rule, of.format(**ids)) for rule, of in expected}, name
+            await factory.sql.execute("set local session_replication_role = replica")
+            assert await factory.sql.execute(statement.format(**ids)) not in ("UPDATE 0", "DELETE 0"), name
+            assert await check(factory.sql) == {(rule, of.format(**ids)) for rule, of in expected}, name
         finally:
             await transaction.rollback()
     assert {rule for _, expected in PLANTED.values() for rule, _ in expected} == {
@@ -105,29 +105,29 @@ async def test_every_rule_finds_what_was_planted(theatre: Theatre, ids: dict[str
     }  # fmt: skip
 
 
-async def test_every_miscount_is_repaired(theatre: Theatre, ids: dict[str, int]) -> None:
+async def test_every_miscount_is_repaired(factory: RowFactory, ids: dict[str, int]) -> None:
     """repair_counts() goes by the rows, changes what is wrong and nothing else."""
     for name, (statement, expected) in PLANTED.items():
         if {rule for rule, _ in expected} != {"tally"} and name != "a song's tally":
             continue
-        transaction = theatre.sql.transaction()
+        transaction = factory.sql.transaction()
         await transaction.start()
         try:
-            await theatre.sql.execute("set local session_replication_role = replica")
-            await theatre.sql.execute(statement.format(**ids))
-            await theatre.sql.execute("set local session_replication_role = origin")
+            await factory.sql.execute("set local session_replication_role = replica")
+            await factory.sql.execute(statement.format(**ids))
+            await factory.sql.execute("set local session_replication_role = origin")
             tallies = {of for rule, of in expected if rule == "tally"}
-            assert await theatre.sql.fetchval("select repair_counts()") == len(tallies), name
-            assert await theatre.sql.fetch("select * from miscounts()") == [], name
+            assert await factory.sql.fetchval("select repair_counts()") == len(tallies), name
+            assert await factory.sql.fetch("select * from miscounts()") == [], name
         finally:
             await transaction.rollback()
 
 
 async def test_a_repair_waits_for_who_is_changing_what_it_counts(
-    theatre: Theatre, ids: dict[str, int], database_url: str
+    factory: RowFactory, ids: dict[str, int], database_url: str
 ) -> None:
     """A review that is written meanwhile is counted once: by the repair, or after it."""
-    await theatre.sql.execute("update venues set review_count = 9, rating_sum = 9")
+    await factory.sql.execute("update venues set review_count = 9, rating_sum = 9")
     author = await asyncpg.connect(database_url)
     watcher = await asyncpg.connect(database_url)
     try:
@@ -136,12 +136,12 @@ async def test_a_repair_waits_for_who_is_changing_what_it_counts(
         await author.execute(
             f"insert into venue_reviews (venue_id, user_id, rating, status) values (1, {ids['stranger']}, 2, 'approved')"
         )
-        repair = asyncio.create_task(theatre.sql.fetchval("select repair_counts()"))
+        repair = asyncio.create_task(factory.sql.fetchval("select repair_counts()"))
         await until(lambda: watcher.fetchval("select exists (select from pg_locks where not granted)"))
         await writing.commit()
         assert await repair == 1
-        assert await theatre.sql.fetch("select * from miscounts()") == []
-        assert await theatre.sql.fetchval("select rating_sum from venues") == 7
+        assert await factory.sql.fetch("select * from miscounts()") == []
+        assert await factory.sql.fetchval("select rating_sum from venues") == 7
     finally:
         await watcher.close()
         await author.close()

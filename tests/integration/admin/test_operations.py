@@ -27,11 +27,11 @@ from server.store.chores import Chore, Chores
 from server.store.database import Database
 from server.store.migrations import migrate_up
 from server.voting.reconcile import run as reconcile
+from tests.support.api_client import ApiClient
 from tests.support.clock import FakeClock
-from tests.support.desk import Desk
 from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute
-from tests.support.talker import Talker
-from tests.support.theatre import Theatre, running_node, until
+from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 PATH = "/api/database/operations"
 
@@ -39,10 +39,10 @@ PATH = "/api/database/operations"
 # ───────────────────────────────────────────────────────────────── looking
 
 
-async def test_the_database_is_described(admin: Desk, theatre: Theatre, node: Node) -> None:
+async def test_the_database_is_described(admin: ApiClient, factory: RowFactory, node: Node) -> None:
     """Sizes, rows, index use, connections, migrations, health and days are all there."""
-    await theatre.show(7)
-    await theatre.sql.execute("vacuum analyze setlist_songs")
+    await factory.show(7)
+    await factory.sql.execute("vacuum analyze setlist_songs")
 
     async def sampled() -> dict[str, Any] | None:
         status, document = await admin.get(PATH)
@@ -76,14 +76,16 @@ async def test_the_database_is_described(admin: Desk, theatre: Theatre, node: No
     assert document["operations"] == []
 
 
-async def test_waiting_locks_and_long_transactions_are_seen(admin: Desk, theatre: Theatre, database_url: str) -> None:
+async def test_waiting_locks_and_long_transactions_are_seen(
+    admin: ApiClient, factory: RowFactory, database_url: str
+) -> None:
     """Who waits, for what, because of whom; and the transaction that has been open longest."""
     waiting = await asyncpg.connect(database_url)
-    holder: int = await theatre.sql.fetchval("select pg_backend_pid()")
+    holder: int = await factory.sql.fetchval("select pg_backend_pid()")
     asked = "select 1 from venue_reviews"
     try:
-        async with theatre.sql.transaction():
-            await theatre.sql.execute("lock table venue_reviews")
+        async with factory.sql.transaction():
+            await factory.sql.execute("lock table venue_reviews")
             blocked = asyncio.create_task(waiting.execute(asked))
 
             async def seen() -> dict[str, Any] | None:
@@ -166,46 +168,46 @@ async def test_every_operation_on_postgres_15_for_a_plain_owner() -> None:
 
 @pytest.mark.parametrize(("role", "expected"), [(None, 401), ("user", 403), ("moderator", 403)])
 async def test_only_administrators_may_look_or_touch(
-    node: Node, theatre: Theatre, role: str | None, expected: int
+    node: Node, factory: RowFactory, role: str | None, expected: int
 ) -> None:
     """Everybody else is refused at each of the three doors."""
-    (user_id,) = await theatre.users(1)
-    async with Desk.open(node.url, user_id=user_id, role=role) as desk:
-        assert (await desk.get(PATH))[0] == expected
-        assert (await desk.get(f"{PATH}/1"))[0] == expected
-        assert (await desk.post(PATH, {"operation": "cleanup"}))[0] == expected
+    (user_id,) = await factory.users(1)
+    async with ApiClient.open(node.url, user_id=user_id, role=role) as api:
+        assert (await api.get(PATH))[0] == expected
+        assert (await api.get(f"{PATH}/1"))[0] == expected
+        assert (await api.post(PATH, {"operation": "cleanup"}))[0] == expected
 
 
 # ───────────────────────────────────────────────────────────── operations
 
 
-async def test_vacuum_of_everything_and_of_one_table(admin: Desk, theatre: Theatre) -> None:
+async def test_vacuum_of_everything_and_of_one_table(admin: ApiClient, factory: RowFactory) -> None:
     """Every table is vacuumed and analyzed, partitions too; one alone when it is named, with its partitions."""
     ended = await admin.done(operation="vacuum")
     assert ended["done"] == ended["total"]
-    never = await theatre.sql.fetch(
+    never = await factory.sql.fetch(
         "select c.relname from pg_stat_user_tables s join pg_class c on c.oid = s.relid"
         " where schemaname = 'public' and c.relkind = 'r' and last_vacuum is null"
     )
     assert never == []
     ended = await admin.done(operation="vacuum", table="vote_analytics")
-    partitions: int = await theatre.sql.fetchval(
+    partitions: int = await factory.sql.fetchval(
         "select count(*) from pg_inherits where inhparent = 'vote_analytics'::regclass"
     )
     assert ended["result"]["tables"] == partitions + 1
     assert ended["options"] == {"table": "vote_analytics"}
 
 
-async def test_reindex_rebuilds_and_sweeps_up(admin: Desk, theatre: Theatre) -> None:
+async def test_reindex_rebuilds_and_sweeps_up(admin: ApiClient, factory: RowFactory) -> None:
     """Every index of the table is another file afterwards, and what an interrupted one left is gone."""
     files = "select relname, relfilenode from pg_class where relkind = 'i' and relname like 'artists_%'"
-    before = dict(await theatre.sql.fetch(files))
-    await theatre.sql.execute(
+    before = dict(await factory.sql.fetch(files))
+    await factory.sql.execute(
         "create index artists_slug_ccnew on artists (slug);"
         "update pg_index set indisvalid = false where indexrelid = 'artists_slug_ccnew'::regclass"
     )
     ended = await admin.done(operation="reindex", table="artists")
-    after = dict(await theatre.sql.fetch(files))
+    after = dict(await factory.sql.fetch(files))
     assert before.keys() == after.keys()
     assert all(after[name] != before[name] for name in before)
     assert ended["result"]["indexes"] == len(before)
@@ -213,17 +215,17 @@ async def test_reindex_rebuilds_and_sweeps_up(admin: Desk, theatre: Theatre) -> 
 
 
 async def test_a_check_finds_and_a_repair_mends_postgres_and_valkey(
-    admin: Desk, theatre: Theatre, node: Node, database_url: str, redis_url: str
+    admin: ApiClient, factory: RowFactory, node: Node, database_url: str, redis_url: str
 ) -> None:
     """A wrong tally is named; the repair makes rows, tallies and the hot copy agree again; nothing else remains."""
-    show = await theatre.show(7)
-    (user,) = await theatre.users(1)
-    async with Talker.connect(node.url) as talker:
-        await talker.hello(await theatre.token())
+    show = await factory.show(7)
+    (user,) = await factory.users(1)
+    async with SocketClient.connect(node.url) as talker:
+        await talker.hello(await factory.token())
         await talker.cast(7, (show.first, "up"))
     assert user
     assert (await admin.done(operation="integrity-check"))["result"] == {"by_rule": {}, "violations": []}
-    await theatre.sql.execute("update setlist_songs set up_count = 5 where id = $1", show.first)
+    await factory.sql.execute("update setlist_songs set up_count = 5 where id = $1", show.first)
     with redis.Redis.from_url(redis_url) as valkey:
         valkey.hset("{7}:tally:7", str(show.first), "5 0")
 
@@ -232,20 +234,20 @@ async def test_a_check_finds_and_a_repair_mends_postgres_and_valkey(
     assert {violation["subject"] for violation in found["violations"] if violation["rule"] == "tally"} >= {
         f"song:{show.first}"
     }
-    assert await theatre.sql.fetchval("select up_count from setlist_songs where id = $1", show.first) == 5
+    assert await factory.sql.fetchval("select up_count from setlist_songs where id = $1", show.first) == 5
 
     mended = (await admin.done(operation="integrity-check", repair=True))["result"]
     assert mended["repaired"] == 1
     assert mended["shows_reopened"] == 1
     assert mended["remaining"] == {"by_rule": {}, "violations": []}
-    assert await theatre.tally(7) == await theatre.counted(7)
+    assert await factory.tally(7) == await factory.counted(7)
     assert await reconcile(database_url, redis_url) == []
 
 
-async def test_a_failure_is_told_in_a_line(admin: Desk, theatre: Theatre, database_url: str) -> None:
+async def test_a_failure_is_told_in_a_line(admin: ApiClient, factory: RowFactory, database_url: str) -> None:
     """What PostgreSQL said stands in the row, and the next operation may go."""
-    async with theatre.sql.transaction():
-        await theatre.sql.execute("lock table venue_reviews in share row exclusive mode")
+    async with factory.sql.transaction():
+        await factory.sql.execute("lock table venue_reviews in share row exclusive mode")
         status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "venue_reviews"})
         assert status == 202
         ended = await admin.ended(operation)
@@ -255,21 +257,21 @@ async def test_a_failure_is_told_in_a_line(admin: Desk, theatre: Theatre, databa
     await admin.done(operation="vacuum", table="venue_reviews")
 
 
-async def test_everything_that_is_started_is_in_the_audit_log(admin: Desk, theatre: Theatre) -> None:
+async def test_everything_that_is_started_is_in_the_audit_log(admin: ApiClient, factory: RowFactory) -> None:
     """Who, what, with which options; what was refused is not there."""
     ended = await admin.done(operation="vacuum", table="venues")
     assert (await admin.post(PATH, {"operation": "vacuum", "table": "no such"}))[0] == 400
-    (entry,) = await theatre.sql.fetch("select actor_id, action, subject, detail::text from audit_log")
+    (entry,) = await factory.sql.fetch("select actor_id, action, subject, detail::text from audit_log")
     assert entry["actor_id"] == ended["started_by"] is not None
     assert (entry["action"], entry["subject"]) == ("database.vacuum", "table:venues")
     assert f'"id": {ended["id"]}' in entry["detail"]
 
 
-async def test_two_at_once_are_one_and_a_conflict(admin: Desk, theatre: Theatre) -> None:
+async def test_two_at_once_are_one_and_a_conflict(admin: ApiClient, factory: RowFactory) -> None:
     """While one runs every other one is refused; afterwards the next may go."""
-    async with theatre.sql.transaction():
+    async with factory.sql.transaction():
         # A vacuum waits for this lock, and so goes on for a while.
-        await theatre.sql.execute("lock table songs in share row exclusive mode")
+        await factory.sql.execute("lock table songs in share row exclusive mode")
         status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "songs"})
         assert status == 202
         for body in ({"operation": "cleanup"}, {"operation": "vacuum", "table": "songs"}):
@@ -280,7 +282,7 @@ async def test_two_at_once_are_one_and_a_conflict(admin: Desk, theatre: Theatre)
 
 
 async def test_a_node_that_stops_cancels_its_operation(
-    theatre: Theatre, node: Node, admin: Desk, database_url: str
+    factory: RowFactory, node: Node, admin: ApiClient, database_url: str
 ) -> None:
     """Its row says interrupted, nothing goes on at the server, and another node may start the next."""
     holder = await asyncpg.connect(database_url)
@@ -289,15 +291,15 @@ async def test_a_node_that_stops_cancels_its_operation(
         status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "songs"})
         assert status == 202
         await until(
-            lambda: theatre.sql.fetchval("select true from pg_stat_activity where query like 'vacuum%songs%' limit 1")
+            lambda: factory.sql.fetchval("select true from pg_stat_activity where query like 'vacuum%songs%' limit 1")
         )
         await node.stop()
-        row = await theatre.sql.fetchrow("select * from database_operations where id = $1", operation["id"])
+        row = await factory.sql.fetchrow("select * from database_operations where id = $1", operation["id"])
         assert (row["status"], row["error"]) == ("interrupted", "The node was stopped.")
         assert row["finished_at"] is not None
 
         async def is_quiet() -> bool:
-            held: int = await theatre.sql.fetchval(
+            held: int = await factory.sql.fetchval(
                 "select count(*) from pg_locks where locktype = 'advisory' and classid = $1::int::oid"
                 " and database = (select oid from pg_database where datname = current_database())",
                 OPERATION_CLASS,
@@ -308,10 +310,10 @@ async def test_a_node_that_stops_cancels_its_operation(
     await holder.close()
 
 
-async def test_progress_is_told_while_a_job_works(admin: Desk, theatre: Theatre) -> None:
+async def test_progress_is_told_while_a_job_works(admin: ApiClient, factory: RowFactory) -> None:
     """The row names the table at work and counts towards the total."""
-    async with theatre.sql.transaction():
-        await theatre.sql.execute("lock table songs in share row exclusive mode")
+    async with factory.sql.transaction():
+        await factory.sql.execute("lock table songs in share row exclusive mode")
         _, operation = await admin.post(PATH, {"operation": "vacuum"})
 
         async def at_work() -> dict[str, Any] | None:
@@ -327,34 +329,34 @@ async def test_progress_is_told_while_a_job_works(admin: Desk, theatre: Theatre)
 # ─────────────────────────────────────────────────────────────────── seed
 
 
-async def test_sample_data_is_refused_beside_anything_else(admin: Desk, theatre: Theatre) -> None:
+async def test_sample_data_is_refused_beside_anything_else(admin: ApiClient, factory: RowFactory) -> None:
     """The theatre's band is none of the sample's, so this is no development database."""
     status, problem = await admin.post(PATH, {"operation": "seed"})
     assert (status, problem["code"]) == (403, "forbidden")
     assert "no development database" in problem["detail"]
-    assert await theatre.sql.fetchval("select count(*) from database_operations") == 0
+    assert await factory.sql.fetchval("select count(*) from database_operations") == 0
 
 
 @asynccontextmanager
-async def _desk_of_own(database_url: str, redis_url: str, *, has_own_database: bool) -> AsyncIterator[Desk]:
+async def _desk_of_own(database_url: str, redis_url: str, *, has_own_database: bool) -> AsyncIterator[ApiClient]:
     connection = await asyncpg.connect(database_url)
     user_id = await connection.fetchval("insert into users (role) values ('admin') returning id")
     await connection.close()
     async with (
         running_node(database_url, redis_url, has_own_database=has_own_database) as node,
-        Desk.open(node.url, user_id=user_id) as desk,
+        ApiClient.open(node.url, user_id=user_id) as api,
     ):
-        yield desk
+        yield api
 
 
 async def test_sample_data_comes_into_an_empty_database_of_our_own_only(database_url: str, redis_url: str) -> None:
     """Refused in somebody else's, done in one's own, and twice is once."""
-    async with _desk_of_own(database_url, redis_url, has_own_database=False) as desk:
-        assert (await desk.post(PATH, {"operation": "seed"}))[0] == 403
-    async with _desk_of_own(database_url, redis_url, has_own_database=True) as desk:
-        added = (await desk.done(operation="seed"))["result"]["added"]
+    async with _desk_of_own(database_url, redis_url, has_own_database=False) as api:
+        assert (await api.post(PATH, {"operation": "seed"}))[0] == 403
+    async with _desk_of_own(database_url, redis_url, has_own_database=True) as api:
+        added = (await api.done(operation="seed"))["result"]["added"]
         assert added["shows"] == 100
-        assert (await desk.done(operation="seed"))["result"]["added"] == {}
+        assert (await api.done(operation="seed"))["result"]["added"] == {}
 
 
 # ─────────────────────────────────────────────────────────────── bad input
@@ -385,15 +387,15 @@ async def test_sample_data_comes_into_an_empty_database_of_our_own_only(database
         b'{"operation": "integrity-check", "repair": "yes"}',
     ],
 )
-async def test_bad_operations_are_refused(admin: Desk, theatre: Theatre, body: bytes) -> None:
+async def test_bad_operations_are_refused(admin: ApiClient, factory: RowFactory, body: bytes) -> None:
     """Each with `bad_request`, and nothing was started."""
     status, problem = await admin.post(PATH, body)
     assert (status, problem["code"]) == (400, "bad_request"), problem
-    assert await theatre.sql.fetchval("select count(*) from database_operations") == 0
+    assert await factory.sql.fetchval("select count(*) from database_operations") == 0
 
 
 @pytest.mark.parametrize("name", ["0", "-1", "1", "x", "9" * 30, "%00", "%F0%9F%8E%B8", "1'--"])
-async def test_unknown_operations_are_not_found(admin: Desk, name: str) -> None:
+async def test_unknown_operations_are_not_found(admin: ApiClient, name: str) -> None:
     """Whatever stands where an id should be."""
     status, problem = await admin.get(f"{PATH}/{name}")
     assert (status, problem["code"]) == (404, "not_found")
@@ -486,28 +488,30 @@ async def test_one_node_does_the_chores_and_another_takes_over(
         await connection.close()
 
 
-async def test_missing_months_are_made_by_a_running_node(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_missing_months_are_made_by_a_running_node(
+    database_url: str, redis_url: str, factory: RowFactory
+) -> None:
     """Without anybody asking: the month that was missing is there soon after a node has started."""
-    name = await theatre.last_partition()
-    await theatre.sql.execute(f"drop table {name}")
+    name = await factory.last_partition()
+    await factory.sql.execute(f"drop table {name}")
     async with running_node(database_url, redis_url):
-        await until(lambda: theatre.sql.fetchval("select to_regclass($1) is not null", name))
+        await until(lambda: factory.sql.fetchval("select to_regclass($1) is not null", name))
 
 
-async def test_days_count_people_and_not_nobodies(theatre: Theatre) -> None:
+async def test_days_count_people_and_not_nobodies(factory: RowFactory) -> None:
     """A day's numbers are those of its rows; who keeps an erased account's votes is no user."""
-    await theatre.users(2)
-    show = await theatre.show(7)
-    await theatre.sql.execute("insert into users (nobody) values (1)")
-    await theatre.sql.execute("insert into users (created_at) values (now() - interval '3 days')")
-    await theatre.sql.execute(
+    await factory.users(2)
+    show = await factory.show(7)
+    await factory.sql.execute("insert into users (nobody) values (1)")
+    await factory.sql.execute("insert into users (created_at) values (now() - interval '3 days')")
+    await factory.sql.execute(
         "insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)"
         " values ($1, date_trunc('day', now(), 'UTC'), 3, 2, 1)",
         show.id,
     )
     today = "(now() at time zone 'UTC')::date"
     for _ in range(2):
-        await theatre.sql.execute(f"select refresh_platform_stats({today})")
-        row = await theatre.sql.fetchrow(f"select * from platform_stats where day = {today}")
+        await factory.sql.execute(f"select refresh_platform_stats({today})")
+        row = await factory.sql.fetchrow(f"select * from platform_stats where day = {today}")
         assert (row["user_count"], row["new_user_count"]) == (3, 2)
         assert (row["vote_count"], row["withdrawn_count"], row["voted_show_count"]) == (5, 1, 1)

@@ -6,14 +6,14 @@ import pytest
 
 from server.admin import retention
 from server.admin.retention import Retention
-from tests.support.desk import Desk
-from tests.support.theatre import Theatre, until
+from tests.support.api_client import ApiClient
+from tests.support.row_factory import RowFactory, until
 
 
-async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, theatre: Theatre) -> None:
+async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: ApiClient, factory: RowFactory) -> None:
     """Of every kind a row just past its time goes, and one just before it stays."""
     # The node has done the same by itself once it began, which comes before its days in numbers.
-    await until(lambda: theatre.sql.fetchval("select count(*) from platform_stats"))
+    await until(lambda: factory.sql.fetchval("select count(*) from platform_stats"))
     old_and_young = {
         "log_commits": (
             (
@@ -78,14 +78,14 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
         ),
     }
     for insert, past in old_and_young.values():
-        await theatre.sql.execute(insert, past + 1)
-        await theatre.sql.execute(insert, past - 1)
-    await theatre.sql.execute(
+        await factory.sql.execute(insert, past + 1)
+        await factory.sql.execute(insert, past - 1)
+    await factory.sql.execute(
         "insert into email_queue (user_id, kind, about, not_before, created_at)"
         " select max(id), 'show_result', 'show:999', now() + interval '1 day', now() - interval '1 year' from users"
     )
-    partition = await theatre.last_partition()
-    await theatre.sql.execute(f"drop table {partition}")
+    partition = await factory.last_partition()
+    await factory.sql.execute(f"drop table {partition}")
 
     result = (await admin.done(operation="cleanup"))["result"]
     names = {
@@ -104,15 +104,15 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: Desk, 
         # The young one; a letter still to be sent; this very operation. Health of others is what the node saw.
         left = {"email_queue": 2, "database_operations": 2}.get(table, 1)
         others = " where service = 'smtp'" if table == "service_health" else ""
-        assert await theatre.sql.fetchval(f"select count(*) from {table}{others}") == left, table
-    assert await theatre.sql.fetchval("select count(*) from import_log") == 1
-    assert await theatre.sql.fetchval("select to_regclass($1) is not null", partition)
+        assert await factory.sql.fetchval(f"select count(*) from {table}{others}") == left, table
+    assert await factory.sql.fetchval("select count(*) from import_log") == 1
+    assert await factory.sql.fetchval("select to_regclass($1) is not null", partition)
 
 
-async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: Desk, theatre: Theatre) -> None:
+async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: ApiClient, factory: RowFactory) -> None:
     """A set that was played, not seen there for longer than its days."""
-    await theatre.show(7)
-    await theatre.sql.execute(
+    await factory.show(7)
+    await factory.sql.execute(
         "with l as (insert into setlists (show_id, type, name) values (7, 'actual', 'Played') returning id)"
         " insert into setlist_songs (setlist_id, show_id, song_id, position)"
         " select l.id, 7, (select min(id) from songs), 1 from l;"
@@ -121,69 +121,69 @@ async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: Desk, t
     )
     result = (await admin.done(operation="cleanup"))["result"]
     assert result["played_setlists"] == 1
-    assert await theatre.sql.fetchval("select array_agg(type::text) from setlists") == ["predicted"]
+    assert await factory.sql.fetchval("select array_agg(type::text) from setlists") == ["predicted"]
 
 
 async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str) -> None:
     """Once a day; accounts are looked for only when somebody asks."""
     chore = Retention({}).chore()
     assert chore.every_s == 86_400
-    async with Theatre.open(database_url) as theatre:
-        await theatre.sql.execute(
+    async with RowFactory.open(database_url) as factory:
+        await factory.sql.execute(
             "insert into service_health (service, hour, last_status)"
             " values ('smtp', date_trunc('hour', now(), 'UTC') - interval '500 days', 'ok');"
             "insert into users (token_until) values (now() - interval '1 year')"
         )
-        await chore.work(theatre.sql)
-        assert await theatre.sql.fetchval("select count(*) from service_health") == 0
-        assert await theatre.sql.fetchval("select count(*) from users") == 1
+        await chore.work(factory.sql)
+        assert await factory.sql.fetchval("select count(*) from service_health") == 0
+        assert await factory.sql.fetchval("select count(*) from users") == 1
 
 
 async def test_what_a_provider_said_goes_when_it_is_not_said_again(
-    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+    factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers, ids, pages and open questions, each service by its own days, in batches; pages of setlists stay, and so does what
     a person decided, and everything of ours.
     """
     monkeypatch.setattr(retention, "BATCH_ROWS", 2)
-    (played, planned) = (await theatre.show(7), await theatre.show(8))
-    await theatre.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
+    (played, planned) = (await factory.show(7), await factory.show(8))
+    await factory.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
     kept_days = {"setlistfm": 2, "spotify": 4}
     ours = "select (select count(*) from shows), (select count(*) from songs), (select count(*) from setlists)"
-    before = await theatre.sql.fetchrow(ours)
+    before = await factory.sql.fetchrow(ours)
     for service, days in kept_days.items():
         for age in (days - 1, days + 1, days + 2, days + 3):
             told = (service, f"{age}", age)
-            await theatre.sql.execute(
+            await factory.sql.execute(
                 "insert into external_cache (service, asked, kind, fetched_at, fresh_until)"
                 " values ($1, '/' || $2, 'artist', now() - make_interval(days => $3), now() + interval '1 year')",
                 *told,
             )
-            for kind, our_id in (("artist", 1), ("venue", 1), ("song", await first_song(theatre)), ("show", 8)):
+            for kind, our_id in (("artist", 1), ("venue", 1), ("song", await first_song(factory)), ("show", 8)):
                 sure = "" if kind == "song" else ", confidence, evidence"
                 values = "" if kind == "song" else ", 1, 'told'"
-                await theatre.sql.execute(
+                await factory.sql.execute(
                     f"insert into {kind}_identities (service, external_id, checked_at, {kind}_id{sure})"
                     f" values ($1, $2, now() - make_interval(days => $3), $4{values})",
                     *told, our_id,
                 )  # fmt: skip
-            await theatre.sql.execute(
+            await factory.sql.execute(
                 "insert into identity_reviews (service, external_id, created_at, name, artist_id, confidence, evidence)"
                 " values ($1, $2, now() - make_interval(days => $3), 'Somebody', 1, 0.5, 'its name alone')",
                 *told,
             )
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into show_identities (service, external_id, show_id, checked_at, confidence, evidence)"
         " values ('setlistfm', 'played', 7, now() - interval '1 year', 1, 'told');"
         "insert into external_cache (service, asked, kind, fetched_at, fresh_until)"
         " values ('spotify', 'withdrawn /x', 'withdrawn', now() - interval '20 days', now() + interval '10 days');"
         "update identity_reviews set verdict = 'different', decided_at = now() where external_id = '5'"
     )
-    await Retention(kept_days).chore().work(theatre.sql)
+    await Retention(kept_days).chore().work(factory.sql)
 
     async def left(table: str) -> set[tuple[str, str]]:
         name = "asked" if table == "external_cache" else "external_id"
-        return {tuple(row) for row in await theatre.sql.fetch(f"select service::text, ltrim({name}, '/') from {table}")}
+        return {tuple(row) for row in await factory.sql.fetch(f"select service::text, ltrim({name}, '/') from {table}")}
 
     young = {("setlistfm", "1"), ("spotify", "3")}
     for kind in ("artist", "venue", "song"):
@@ -193,32 +193,32 @@ async def test_what_a_provider_said_goes_when_it_is_not_said_again(
     assert await left("show_identities") == of_setlistfm | {("spotify", "3")}
     assert await left("external_cache") == young | {("spotify", "withdrawn /x")}
     assert await left("identity_reviews") == young | {("setlistfm", "5"), ("spotify", "5")}
-    assert await theatre.sql.fetchrow(ours) == before
+    assert await factory.sql.fetchrow(ours) == before
     assert (played.id, planned.id) == (7, 8)
 
 
-async def first_song(theatre: Theatre) -> int:
-    song_id: int = await theatre.sql.fetchval("select min(id) from songs")
+async def first_song(factory: RowFactory) -> int:
+    song_id: int = await factory.sql.fetchval("select min(id) from songs")
     return song_id
 
 
 async def test_only_users_of_whom_there_is_nothing_are_deleted(
-    admin: Desk, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+    admin: ApiClient, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An old user with a row in any table that names users stays; staff, nobodies and new ones too; in batches."""
     monkeypatch.setattr(retention, "BATCH_ROWS", 2)
-    show = await theatre.show(7)
+    show = await factory.show(7)
     old = "insert into users (token_until, role, nobody) select now() - interval '31 days', $1, $2 returning id"
 
     async def old_user(role: str = "user", nobody: int | None = None) -> int:
-        user_id: int = await theatre.sql.fetchval(old, role, nobody)
+        user_id: int = await factory.sql.fetchval(old, role, nobody)
         return user_id
 
     reviewed = await old_user()
-    review = await theatre.sql.fetchval(
+    review = await factory.sql.fetchval(
         "insert into venue_reviews (venue_id, user_id, rating) values (1, $1, 5) returning id", reviewed
     )
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into show_accuracy (show_id, offered, predicted, hits, played) values (7, 3, 1, 1, 1)"
     )
     rows = {
@@ -251,13 +251,13 @@ async def test_only_users_of_whom_there_is_nothing_are_deleted(
     }
     # Whoever still has a good token may vote at any moment, whenever the account was made.
     signed_in = "insert into users (created_at) select now() - interval '80 days' returning id"
-    kept = {reviewed, await old_user("moderator"), await old_user("user", 1), *(await theatre.users(1))}
-    kept.add(await theatre.sql.fetchval(signed_in))
+    kept = {reviewed, await old_user("moderator"), await old_user("user", 1), *(await factory.users(1))}
+    kept.add(await factory.sql.fetchval(signed_in))
     for table, values in rows.items():
         user_id = await old_user()
-        await theatre.sql.execute(f"insert into {table.split()[0]} {values}", user_id)
+        await factory.sql.execute(f"insert into {table.split()[0]} {values}", user_id)
         kept.add(user_id)
-    named = await theatre.sql.fetch(
+    named = await factory.sql.fetch(
         "select conrelid::regclass::text as name from pg_constraint where contype = 'f' and confrelid = 'users'::regclass"
     )
     assert {row["name"] for row in named} <= {table.split()[0] for table in rows}, "a table is missing above"
@@ -265,6 +265,6 @@ async def test_only_users_of_whom_there_is_nothing_are_deleted(
 
     result = (await admin.done(operation="cleanup"))["result"]
     assert result["orphaned_users"] == len(orphans)
-    left = {row["id"] for row in await theatre.sql.fetch("select id from users")}
+    left = {row["id"] for row in await factory.sql.fetch("select id from users")}
     assert kept <= left
     assert not left & set(orphans)

@@ -11,14 +11,14 @@ import pytest
 
 from server.node.node import Node
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, running_node, until
+from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.socket_client import SocketClient
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
-    return await theatre.show(7, budget=2)
+    return await factory.show(7, budget=2)
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ async def boss(people: People) -> Person:
 
 
 @pytest.fixture
-async def fan(node: Node, theatre: Theatre, show: Show) -> AsyncIterator[Talker]:
+async def fan(node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
     """A fan who is signed in and watches the show's status."""
-    async with Talker.connect(node.url) as talker:
-        await talker.hello(await theatre.token())
+    async with SocketClient.connect(node.url) as talker:
+        await talker.hello(await factory.token())
         await talker.watch("status:7", "setlist:7")
         yield talker
 
@@ -41,19 +41,19 @@ def in_s(seconds: float) -> str:
     return (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)).isoformat()
 
 
-async def acts(theatre: Theatre) -> list[tuple[str, Any]]:
+async def acts(factory: RowFactory) -> list[tuple[str, Any]]:
     """Actions of the audit log with their details, in order."""
-    rows = await theatre.sql.fetch("select action, subject, detail from audit_log order by id")
+    rows = await factory.sql.fetch("select action, subject, detail from audit_log order by id")
     assert {row["subject"] for row in rows} <= {"show:7"}
     return [(row["action"], json.loads(row["detail"])) for row in rows]
 
 
 async def test_a_lock_acts_on_another_node_at_once(
-    database_url: str, redis_url: str, moderator: Person, show: Show, theatre: Theatre
+    database_url: str, redis_url: str, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
     """Whoever votes at another node is refused from the moment the status says so; unlocked, they are not."""
-    async with running_node(database_url, redis_url) as other, Talker.connect(other.url) as far:
-        await far.hello(await theatre.token())
+    async with running_node(database_url, redis_url) as other, SocketClient.connect(other.url) as far:
+        await far.hello(await factory.token())
         await far.watch("status:7")
         await far.cast(7, (show.first, "up"))
         answer = await moderator.well("POST", "/api/admin/shows/7/lock", {"is_locked": True})
@@ -63,14 +63,14 @@ async def test_a_lock_acts_on_another_node_at_once(
         await moderator.well("POST", "/api/admin/shows/show-7/lock", {"is_locked": False})
         await far.push("status:7", lambda message: message["voting"] == "open")
         await far.cast(7, (show.first, "down"))
-    assert await acts(theatre) == [
+    assert await acts(factory) == [
         ("show.lock", {"is_locked": [False, True]}),
         ("show.unlock", {"is_locked": [True, False]}),
     ]
 
 
 async def test_closed_is_final_once_all_is_in_and_opens_again_with_a_reason(
-    moderator: Person, boss: Person, fan: Talker, show: Show, theatre: Theatre
+    moderator: Person, boss: Person, fan: SocketClient, show: Show, factory: RowFactory
 ) -> None:
     """Close now, wait for the final result, move nothing of it, reopen it, vote again."""
     await fan.cast(7, (show.first, "up"))
@@ -95,14 +95,14 @@ async def test_closed_is_final_once_all_is_in_and_opens_again_with_a_reason(
     assert (reopened["voting"], reopened["is_final"]) == ("open", False)
     await fan.push("status:7", lambda message: message["voting"] == "open")
     await fan.cast(7, (show.first, "down"))
-    assert await theatre.tally(7) == await theatre.counted(7)
-    actions = await acts(theatre)
+    assert await factory.tally(7) == await factory.counted(7)
+    actions = await acts(factory)
     assert [action for action, _ in actions] == ["show.close", "show.reopen"]
     assert actions[1][1]["reason"] == "Rain delay"
     assert actions[1][1]["is_final"] == [True, False]
 
 
-async def test_two_who_change_one_show_do_not_undo_each_other(boss: Person, show: Show, theatre: Theatre) -> None:
+async def test_two_who_change_one_show_do_not_undo_each_other(boss: Person, show: Show, factory: RowFactory) -> None:
     """With the revision it was made for, a change that comes late is a conflict; without it, the last one counts."""
     seen = await boss.well("GET", "/api/admin/shows/7")
     changed = await boss.well("PATCH", "/api/admin/shows/7", {"is_locked": True, "revision": seen["revision"]})
@@ -112,7 +112,7 @@ async def test_two_who_change_one_show_do_not_undo_each_other(boss: Person, show
     assert (await boss.well("PATCH", "/api/admin/shows/7", {"is_locked": False}))["is_locked"] is False
     again = await boss.well("PATCH", "/api/admin/shows/7", {})
     assert again == await boss.well("GET", "/api/admin/shows/7")
-    assert len(await acts(theatre)) == 2
+    assert len(await acts(factory)) == 2
 
 
 async def test_a_window_that_cannot_be(boss: Person, show: Show) -> None:
@@ -135,7 +135,7 @@ async def test_a_window_that_cannot_be(boss: Person, show: Show) -> None:
 
 
 async def test_a_budget_that_is_lowered_takes_no_vote_away(
-    boss: Person, fan: Talker, show: Show, theatre: Theatre
+    boss: Person, fan: SocketClient, show: Show, factory: RowFactory
 ) -> None:
     """Who is over it may change and withdraw votes, not add one; without a budget there is no limit."""
     await fan.cast(7, (show.songs[0], "up"), (show.songs[1], "up"))
@@ -147,15 +147,15 @@ async def test_a_budget_that_is_lowered_takes_no_vote_away(
     await boss.well("PATCH", "/api/admin/shows/7", {"votes_per_user_max": None})
     await until(lambda: _has_budget(fan, None))
     await fan.cast(7, (show.songs[2], "up"))
-    assert sum(up + down for _, up, down in await theatre.tally(7)) == 3
+    assert sum(up + down for _, up, down in await factory.tally(7)) == 3
 
 
-async def _has_budget(fan: Talker, left: int | None) -> bool:
+async def _has_budget(fan: SocketClient, left: int | None) -> bool:
     return bool((await fan.ok("ballot", show=7))["remaining"] == left)
 
 
 async def test_what_is_being_played_is_seen_by_everybody(
-    boss: Person, moderator: Person, fan: Talker, show: Show, theatre: Theatre
+    boss: Person, moderator: Person, fan: SocketClient, show: Show, factory: RowFactory
 ) -> None:
     """On a show that is on, the song marked last is playing now; taken back, the one before is; another show's is not."""
     await boss.well("PATCH", "/api/admin/shows/7", {"status": "live"})
@@ -164,7 +164,7 @@ async def test_what_is_being_played_is_seen_by_everybody(
         await fan.push("status:7", lambda message, song=song: message["now_playing"] == song)
     await moderator.well("POST", "/api/admin/shows/7/played", {"song": show.songs[1], "played": False})
     await fan.push("status:7", lambda message: message["now_playing"] == show.first)
-    other = await theatre.show(8)
+    other = await factory.show(8)
     body = {"song": other.first, "played": True}
     assert await moderator.refused("POST", "/api/admin/shows/7/played", body) == "not_found"
 
@@ -179,7 +179,7 @@ async def test_fans_may_do_nothing_of_it(people: People, show: Show) -> None:
         assert await fan.refused(method, f"/api/admin/shows/7{path}", body) == "forbidden"
 
 
-async def test_a_window_is_what_the_clocks_at_the_show_read(boss: Person, show: Show, theatre: Theatre) -> None:
+async def test_a_window_is_what_the_clocks_at_the_show_read(boss: Person, show: Show, factory: RowFactory) -> None:
     """Without an offset it is the show's zone, on either side of the change of clocks; the answer says both."""
     year = dt.datetime.now(dt.UTC).year + 1
     body = {"opens_at": f"{year}-01-15T20:00:00", "closes_at": f"{year}-07-15T20:00:00"}

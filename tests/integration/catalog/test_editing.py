@@ -11,30 +11,30 @@ from server.catalog.editing import SONGS_PER_SET_MAX
 from server.node.node import Node
 from tests.integration.catalog.test_directing import acts
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, running_node, until
+from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/shows/7/songs"
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
-    return await theatre.show(7)
+    return await factory.show(7)
 
 
-async def order(theatre: Theatre) -> list[tuple[int, int]]:
+async def order(factory: RowFactory) -> list[tuple[int, int]]:
     """Places and songs of the show's set, by place."""
-    rows = await theatre.sql.fetch("select position, id from setlist_songs where show_id = 7 order by position")
+    rows = await factory.sql.fetch("select position, id from setlist_songs where show_id = 7 order by position")
     return [(row["position"], row["id"]) for row in rows]
 
 
 async def test_a_song_can_be_voted_on_as_soon_as_it_is_answered(
-    database_url: str, redis_url: str, moderator: Person, show: Show, theatre: Theatre
+    database_url: str, redis_url: str, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
     """At another node too, whose show is warm; the set is pushed; a known title is the known song."""
-    async with running_node(database_url, redis_url) as other, Talker.connect(other.url) as far:
-        await far.hello(await theatre.token())
+    async with running_node(database_url, redis_url) as other, SocketClient.connect(other.url) as far:
+        await far.hello(await factory.token())
         await far.watch("setlist:7", "votes:7")
         await far.cast(7, (show.first, "up"))
         added = await moderator.well("POST", PATH, {"title": " Encore! ", "position": 2, "note": "maybe"}, status=201)
@@ -43,66 +43,66 @@ async def test_a_song_can_be_voted_on_as_soon_as_it_is_answered(
         pushed = await far.push("setlist:7", lambda push: len(push["setlists"][0]["songs"]) == 4)
         assert [song["id"] for song in pushed["setlists"][0]["songs"]] == [show.first, added["id"], *show.songs[1:]]
         await far.push("votes:7", lambda push: [added["id"], 1, 0] in push["tally"])
-    await theatre.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
-    played = await theatre.sql.fetchval("select id from setlists where type = 'actual'")
+    await factory.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
+    played = await factory.sql.fetchval("select id from setlists where type = 'actual'")
     again = await moderator.well("POST", PATH, {"title": "ÉNCORE!", "setlist": played}, status=201)
     assert (again["song"], again["position"]) == (added["song"], 1)
     by_id = await moderator.refused("POST", PATH, {"song": added["song"]})
     assert by_id == "conflict"
-    assert [action for action, _ in await acts(theatre)] == ["show.song_added", "show.song_added"]
+    assert [action for action, _ in await acts(factory)] == ["show.song_added", "show.song_added"]
 
 
-async def test_songs_move(moderator: Person, show: Show, theatre: Theatre) -> None:
+async def test_songs_move(moderator: Person, show: Show, factory: RowFactory) -> None:
     """To any place, past the end too; the others close up, their votes stay where they are."""
     first, second, third = show.songs
     moved = await moderator.well("PATCH", f"{PATH}/{third}", {"position": 1, "note": "opener"})
     assert (moved["position"], moved["note"]) == (1, "opener")
-    assert await order(theatre) == [(1, third), (2, first), (3, second)]
+    assert await order(factory) == [(1, third), (2, first), (3, second)]
     await moderator.well("PATCH", f"{PATH}/{third}", {"position": 200})
-    assert await order(theatre) == [(1, first), (2, second), (3, third)]
+    assert await order(factory) == [(1, first), (2, second), (3, third)]
     await moderator.well("PATCH", f"{PATH}/{first}", {"note": ""})
-    assert await order(theatre) == [(1, first), (2, second), (3, third)]
+    assert await order(factory) == [(1, first), (2, second), (3, third)]
 
 
 async def test_a_song_with_votes_goes_when_that_is_confirmed(
-    node: Node, moderator: Person, show: Show, theatre: Theatre
+    node: Node, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
     """First a conflict that says how many; then the votes go with it, the budget is free again, and all counts agree."""
     first, second, third = show.songs
-    await theatre.sql.execute("update shows set votes_per_user_max = 2 where id = 7")
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    await factory.sql.execute("update shows set votes_per_user_max = 2 where id = 7")
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         await fan.watch("votes:7", "setlist:7")
         await until(lambda: _is_taken(fan, first))
         await fan.cast(7, (second, "down"))
         status, problem = await moderator.ask("DELETE", f"{PATH}/{first}")
         assert (status, problem["detail"]) == (409, "1 votes on Song 0 would be lost. Repeat it with `confirm=true`.")
         assert await moderator.ask("DELETE", f"{PATH}/{first}?confirm=true") == (204, None)
-        assert await order(theatre) == [(1, second), (2, third)]
+        assert await order(factory) == [(1, second), (2, third)]
         assert (await fan.ok("ballot", show=7))["ballot"] == {str(second): "down"}
         assert await fan.refusal("cast", show=7, votes=[[first, "up"]]) == "not_found"
         await fan.cast(7, (third, "up"))
-        assert await theatre.tally(7) == await theatre.counted(7) == [[second, 0, 1], [third, 1, 0]]
-        assert await theatre.sql.fetchval("select vote_count from shows where id = 7") == 2
+        assert await factory.tally(7) == await factory.counted(7) == [[second, 0, 1], [third, 1, 0]]
+        assert await factory.sql.fetchval("select vote_count from shows where id = 7") == 2
         fresh = await fan.watch("votes:7")
         assert sorted(fresh["votes:7"]["state"]["tally"]) == [[second, 0, 1], [third, 1, 0]]
-    assert not await theatre.sql.fetch("select * from miscounts()")
-    assert (await acts(theatre))[-1] == ("show.song_removed", {"id": first, "title": "Song 0", "votes": 1})
+    assert not await factory.sql.fetch("select * from miscounts()")
+    assert (await acts(factory))[-1] == ("show.song_removed", {"id": first, "title": "Song 0", "votes": 1})
 
 
-async def _is_taken(fan: Talker, song: int) -> bool:
+async def _is_taken(fan: SocketClient, song: int) -> bool:
     return "ok" in await fan.ask("cast", show=7, votes=[[song, "up"]])
 
 
-async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: Show, theatre: Theatre) -> None:
+async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: Show, factory: RowFactory) -> None:
     """Songs come, move and go under votes on all of them: nobody is told unavailable, and every count is right."""
-    async with Talker.connect(node.url) as one, Talker.connect(node.url) as two:
+    async with SocketClient.connect(node.url) as one, SocketClient.connect(node.url) as two:
         stop = asyncio.Event()
 
         for fan in (one, two):
-            await fan.hello(await theatre.token())
+            await fan.hello(await factory.token())
 
-        async def vote(fan: Talker) -> None:
+        async def vote(fan: SocketClient) -> None:
             number = 0
             while not stop.is_set():
                 song = show.songs[number % 3] if number % 2 else number // 2 + 1
@@ -117,11 +117,11 @@ async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: 
             assert (await moderator.ask("DELETE", f"{PATH}/{added['id']}?confirm=true"))[0] == 204
         stop.set()
         await asyncio.gather(*voting)
-    assert not await theatre.sql.fetch("select * from miscounts()")
-    assert await theatre.tally(7) == await theatre.counted(7)
+    assert not await factory.sql.fetch("select * from miscounts()")
+    assert await factory.tally(7) == await factory.counted(7)
     hot = await node._tallies.read(7)
     assert hot is not None
-    assert [list(row) for row in hot.counts] == await theatre.tally(7)
+    assert [list(row) for row in hot.counts] == await factory.tally(7)
 
 
 @pytest.mark.parametrize(
@@ -142,25 +142,27 @@ async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: 
     ],
 )
 async def test_what_makes_no_sense_changes_nothing(
-    moderator: Person, show: Show, theatre: Theatre, asked: tuple[str, str, Any], code: str
+    moderator: Person, show: Show, factory: RowFactory, asked: tuple[str, str, Any], code: str
 ) -> None:
     """Each with its code, and nothing is half done."""
-    before = await order(theatre)
+    before = await order(factory)
     assert await moderator.refused(*asked) == code
-    assert await order(theatre) == before
-    assert await acts(theatre) == []
+    assert await order(factory) == before
+    assert await acts(factory) == []
 
 
-async def test_a_final_result_keeps_its_songs(people: People, moderator: Person, show: Show, theatre: Theatre) -> None:
+async def test_a_final_result_keeps_its_songs(
+    people: People, moderator: Person, show: Show, factory: RowFactory
+) -> None:
     """What was voted on stays; what was played may still be written down. Fans edit nothing; a set has an end."""
-    await theatre.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
-    played = await theatre.sql.fetchval("select id from setlists where type = 'actual'")
-    await theatre.sql.execute("update shows set finalised_at = now() where id = 7")
+    await factory.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
+    played = await factory.sql.fetchval("select id from setlists where type = 'actual'")
+    await factory.sql.execute("update shows set finalised_at = now() where id = 7")
     assert await moderator.refused("POST", PATH, {"title": "Late"}) == "conflict"
     assert await moderator.refused("DELETE", f"{PATH}/{show.first}") == "conflict"
     await moderator.well("POST", PATH, {"title": "Late", "setlist": played}, status=201)
     fan = await people.person()
     for method, path in (("POST", PATH), ("PATCH", f"{PATH}/1"), ("DELETE", f"{PATH}/1")):
         assert await fan.refused(method, path, {"title": "x"}) == "forbidden"
-    await theatre.show(8, song_count=SONGS_PER_SET_MAX)
+    await factory.show(8, song_count=SONGS_PER_SET_MAX)
     assert await moderator.refused("POST", "/api/admin/shows/8/songs", {"title": "One more"}) == "conflict"

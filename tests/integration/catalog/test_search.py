@@ -19,7 +19,7 @@ from server.catalog.shows import list_shows
 from server.errors import Refused
 from server.protocol.http.parameters import parse_reference
 from server.store.database import REQUEST_ROLE, Database
-from tests.support.world import World
+from tests.support.small_catalogue import SmallCatalogue
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -48,10 +48,10 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
+async def world(database_url: str) -> AsyncIterator[SmallCatalogue]:
     """A small catalogue with names that are hard to type."""
     connection = await asyncpg.connect(database_url)
-    world = World(connection, NOW)
+    world = SmallCatalogue(connection, NOW)
     await world.build()
     for slug, name in NAMES.items():
         world.artists[slug] = await connection.fetchval(
@@ -93,7 +93,9 @@ async def _shows(db: Database, **filters: Any) -> list[str]:
         ("Bjo\u0308rk", ["bjork"]),
     ],
 )
-async def test_words_are_folded_and_may_be_unfinished(db: Database, world: World, q: str, found: list[str]) -> None:
+async def test_words_are_folded_and_may_be_unfinished(
+    db: Database, world: SmallCatalogue, q: str, found: list[str]
+) -> None:
     """Accents, case, apostrophes, other punctuation, the order of words and missing last letters do not matter."""
     assert await _artists(db, q) == found
 
@@ -112,12 +114,12 @@ async def test_words_are_folded_and_may_be_unfinished(db: Database, world: World
         ("radiohead metallica", []),
     ],
 )
-async def test_misspelt_words_find_the_closest(db: Database, world: World, q: str, found: list[str]) -> None:
+async def test_misspelt_words_find_the_closest(db: Database, world: SmallCatalogue, q: str, found: list[str]) -> None:
     """What nothing has is looked for by likeness, and only the closest is given."""
     assert await _artists(db, q) == found
 
 
-async def test_what_is_spelt_right_hides_what_is_alike(db: Database, world: World) -> None:
+async def test_what_is_spelt_right_hides_what_is_alike(db: Database, world: SmallCatalogue) -> None:
     """Likeness is asked only where no row has the words, kind by kind, and of alike rows the closest alone is given."""
     await world.show("metal", DAY, artist="metallica")
     await world.show("metro", DAY, artist="bjork", name="Metallic Nights")
@@ -129,7 +131,7 @@ async def test_what_is_spelt_right_hides_what_is_alike(db: Database, world: Worl
     assert (found["songs"], found["venues"]) == ([], [])
 
 
-async def test_each_misspelt_word_counts(db: Database, world: World) -> None:
+async def test_each_misspelt_word_counts(db: Database, world: SmallCatalogue) -> None:
     """Several words may be found anywhere in the words of a show, each of them a little wrong."""
     await world.show("brooklyn", DAY, artist="metallica", venue="barclays-center")
     await world.show("honolulu", DAY, artist="metallica", venue="blaisdell-arena")
@@ -137,7 +139,7 @@ async def test_each_misspelt_word_counts(db: Database, world: World) -> None:
     assert await _shows(db, q="metalica honolulo") == ["honolulu"]
 
 
-async def test_pages_of_a_misspelt_search_belong_together(db: Database, world: World) -> None:
+async def test_pages_of_a_misspelt_search_belong_together(db: Database, world: SmallCatalogue) -> None:
     """The cursor of a search by likeness goes on with the same search."""
     for number in range(5):
         await world.show(f"show-{number}", timedelta(hours=number + 1), artist="metallica")
@@ -151,7 +153,7 @@ async def test_pages_of_a_misspelt_search_belong_together(db: Database, world: W
     assert walked == [f"show-{number}" for number in range(5)]
 
 
-async def test_the_words_of_a_show_follow_what_they_come_from(db: Database, world: World) -> None:
+async def test_the_words_of_a_show_follow_what_they_come_from(db: Database, world: SmallCatalogue) -> None:
     """A renamed show, artist or venue, a moved show and a support act are found by their new words, not the old."""
     show_id = await world.show("a", DAY, artist="radiohead", venue="barclays-center", name="One Night")
     sql = world.connection
@@ -177,7 +179,7 @@ async def test_the_words_of_a_show_follow_what_they_come_from(db: Database, worl
     assert await _shows(db, q="кино") == []
 
 
-async def test_the_best_comes_first(db: Database, world: World) -> None:
+async def test_the_best_comes_first(db: Database, world: SmallCatalogue) -> None:
     """Exact names, then followers; short titles; large venues; shows in the order of their list."""
     sql = world.connection
     for slug, name in (("queen-b", "Queen B"), ("queen", "Queen"), ("queens", "Queens of the Stone Age")):
@@ -219,7 +221,7 @@ HOSTILE = [
 _TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100)
 
 
-async def test_no_text_does_harm(db: Database, world: World) -> None:
+async def test_no_text_does_harm(db: Database, world: SmallCatalogue) -> None:
     """Whatever is looked for is answered or refused, everywhere; quotes and operators are words or nothing."""
     await world.show("a", DAY)
     for q in HOSTILE:
@@ -316,7 +318,7 @@ async def test_near_is_what_the_haversine_formula_says(
             assert expected < radius_km + 0.002
 
 
-async def test_lists_near_a_place_say_how_far(db: Database, world: World) -> None:
+async def test_lists_near_a_place_say_how_far(db: Database, world: SmallCatalogue) -> None:
     """Venues come the nearest first, shows in their order; both say the distance, and other lists do not."""
     manhattan = "40.7505,-73.9934"
     venues = (await list_venues(db, NearQuery(near=manhattan, radius_km=9_000)))["items"]
@@ -341,7 +343,7 @@ async def test_lists_near_a_place_say_how_far(db: Database, world: World) -> Non
 # ────────────────────────────────────────────────────────────────── what belongs
 
 
-async def test_a_song_says_who_plays_it_and_where(db: Database, world: World) -> None:
+async def test_a_song_says_who_plays_it_and_where(db: Database, world: SmallCatalogue) -> None:
     """Its artist, everybody who plays it, most often first, and the latest setlists it is in."""
     first = await world.show("first", -2 * DAY, "finished")
     second = await world.show("second", -DAY, "finished")
@@ -395,7 +397,7 @@ async def test_a_song_says_who_plays_it_and_where(db: Database, world: World) ->
     assert caught.value.code == "not_found"
 
 
-async def test_artists_and_venues_come_with_their_counts(db: Database, world: World) -> None:
+async def test_artists_and_venues_come_with_their_counts(db: Database, world: SmallCatalogue) -> None:
     """Followers are counted, and the rating is the mean of the reviews that are shown."""
     sql = world.connection
     users = [row["id"] for row in await sql.fetch("insert into users select from generate_series(1, 3) returning id")]

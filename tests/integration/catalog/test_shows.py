@@ -20,7 +20,7 @@ from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_r
 from server.errors import Refused
 from server.protocol.http.parameters import Reference, parse_reference
 from server.store.database import Database
-from tests.support.world import World
+from tests.support.small_catalogue import SmallCatalogue
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
@@ -34,10 +34,10 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
+async def world(database_url: str) -> AsyncIterator[SmallCatalogue]:
     """A small catalogue in the same database."""
     connection = await asyncpg.connect(database_url)
-    world = World(connection, NOW)
+    world = SmallCatalogue(connection, NOW)
     await world.build()
     yield world
     await connection.close()
@@ -57,7 +57,7 @@ async def _slugs(db: Database, **filters: Any) -> list[str]:
     return [item["slug"] for item in page["items"]]
 
 
-async def test_the_order_is_live_upcoming_finished_cancelled(db: Database, world: World) -> None:
+async def test_the_order_is_live_upcoming_finished_cancelled(db: Database, world: SmallCatalogue) -> None:
     """Live and upcoming shows come soonest first, then finished and cancelled ones latest first."""
     hour = timedelta(hours=1)
     await world.show("cancelled-late", 9 * hour, "cancelled")
@@ -81,7 +81,7 @@ async def test_the_order_is_live_upcoming_finished_cancelled(db: Database, world
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
-async def test_cursors_walk_everything_exactly_once(db: Database, world: World, limit: int) -> None:
+async def test_cursors_walk_everything_exactly_once(db: Database, world: SmallCatalogue, limit: int) -> None:
     """Whatever the page's size, following the cursors gives the same list as one large page, ties included."""
     for number in range(24):
         status = ("live", "upcoming", "finished", "cancelled")[number % 4]
@@ -101,7 +101,7 @@ async def test_cursors_walk_everything_exactly_once(db: Database, world: World, 
     assert walked == whole
 
 
-async def test_a_walk_survives_shows_that_come_and_go(db: Database, world: World) -> None:
+async def test_a_walk_survives_shows_that_come_and_go(db: Database, world: SmallCatalogue) -> None:
     """A show deleted or added before the cursor neither repeats nor hides another."""
     for number in range(6):
         await world.show(f"show-{number}", timedelta(hours=number + 1))
@@ -113,7 +113,7 @@ async def test_a_walk_survives_shows_that_come_and_go(db: Database, world: World
     assert second["next"] is None
 
 
-async def test_filters_choose(db: Database, world: World) -> None:
+async def test_filters_choose(db: Database, world: SmallCatalogue) -> None:
     """Each filter chooses by its own field, they add up, and one that fits nothing gives an empty page."""
     await world.show("a", timedelta(days=1), artist="bjork", venue="barclays-center")
     await world.show("b", timedelta(days=2), artist="radiohead", venue="blaisdell-arena")
@@ -132,7 +132,7 @@ async def test_filters_choose(db: Database, world: World) -> None:
         assert await _slugs(db, venue=nothing) == []
 
 
-async def test_nearness_is_measured_on_the_globe(db: Database, world: World) -> None:
+async def test_nearness_is_measured_on_the_globe(db: Database, world: SmallCatalogue) -> None:
     """`near` keeps what lies within the radius: 7.7 km between the two halls of New York, 8,000 to Honolulu."""
     await world.show("brooklyn", timedelta(days=1), venue="barclays-center")
     await world.show("honolulu", timedelta(days=2), venue="blaisdell-arena")
@@ -166,7 +166,7 @@ async def test_nearness_is_measured_on_the_globe(db: Database, world: World) -> 
         ("a b c d e f g h", []),
     ],
 )
-async def test_search_looks_for_every_word(db: Database, world: World, q: str, found: list[str]) -> None:
+async def test_search_looks_for_every_word(db: Database, world: SmallCatalogue, q: str, found: list[str]) -> None:
     """Every word is looked for in show, artist, venue and city; what is no word finds nothing and does no harm."""
     await world.show("a", timedelta(days=1), artist="bjork", venue="blaisdell-arena")
     await world.show("b", timedelta(days=2), artist="radiohead", venue="barclays-center")
@@ -174,7 +174,7 @@ async def test_search_looks_for_every_word(db: Database, world: World, q: str, f
     assert await _slugs(db, q=q) == found
 
 
-async def test_a_list_item_says_what_the_contract_says(db: Database, world: World) -> None:
+async def test_a_list_item_says_what_the_contract_says(db: Database, world: SmallCatalogue) -> None:
     """Every field, and no other, with its exact spelling."""
     show_id = await world.show("a", timedelta(days=1))
     page = await list_shows(db, ShowQuery(), now=NOW)
@@ -210,7 +210,7 @@ async def test_a_list_item_says_what_the_contract_says(db: Database, world: Worl
     }
 
 
-async def test_one_show_comes_with_everything(db: Database, world: World) -> None:
+async def test_one_show_comes_with_everything(db: Database, world: SmallCatalogue) -> None:
     """By id or slug: the item's fields, the budget, position and total, and setlists in order with their tallies."""
     show_id = await world.show(
         "a", -timedelta(hours=1), "live", closes_at=NOW + timedelta(hours=1), votes_per_user_max=9
@@ -262,7 +262,7 @@ async def test_what_names_nothing_is_not_found(db: Database, reference: str) -> 
         assert caught.value.code == "not_found"
 
 
-async def test_the_setlist_state_moves_with_its_revision(db: Database, world: World) -> None:
+async def test_the_setlist_state_moves_with_its_revision(db: Database, world: SmallCatalogue) -> None:
     """Adding, playing and moving songs raise the revision; a vote does not; an unknown show is None."""
     show_id = await world.show("a", timedelta(hours=1))
     (first,) = await world.setlist(show_id, ["Creep"])
@@ -286,7 +286,7 @@ async def test_the_setlist_state_moves_with_its_revision(db: Database, world: Wo
     assert await fetch_setlist_state(db, show_id + 1) is None
 
 
-async def test_a_night_is_told_in_full(db: Database, world: World) -> None:
+async def test_a_night_is_told_in_full(db: Database, world: SmallCatalogue) -> None:
     """The bill in order, each set with its kind and who plays it, covers with whose they are, tapes, medleys, notes."""
     show_id = await world.show("a", timedelta(hours=1))
     sql, bjork, radiohead = world.connection, world.artists["bjork"], world.artists["radiohead"]
@@ -337,7 +337,7 @@ async def test_a_night_is_told_in_full(db: Database, world: World) -> None:
         assert listed["songs"] == [{k: v for k, v in song.items() if k not in more} for song in whole["songs"]]
 
 
-async def test_the_status_row_follows_the_show(db: Database, world: World) -> None:
+async def test_the_status_row_follows_the_show(db: Database, world: SmallCatalogue) -> None:
     """now_playing is the song played last, in live shows only; a lock and the final tally show; unknown is None."""
     show_id = await world.show("a", -timedelta(hours=1), "live", closes_at=NOW + timedelta(hours=1))
     songs = await world.setlist(show_id, ["Creep", "Let Down", "Lucky"])
@@ -376,7 +376,7 @@ async def test_the_status_row_follows_the_show(db: Database, world: World) -> No
     assert await fetch_status_row(db, show_id + 1) is None
 
 
-async def test_the_calendar_moves_what_is_due_and_nothing_else(db: Database, world: World) -> None:
+async def test_the_calendar_moves_what_is_due_and_nothing_else(db: Database, world: SmallCatalogue) -> None:
     """Shows start on time and end after four hours or with their voting; others are not written at all."""
     hour = timedelta(hours=1)
     await world.show("to-come", timedelta(milliseconds=1))
@@ -397,7 +397,7 @@ async def test_the_calendar_moves_what_is_due_and_nothing_else(db: Database, wor
     assert await advance(db, NOW + timedelta(hours=1)) == 3
 
 
-async def test_artists_and_venues_are_listed_and_searched(db: Database, world: World) -> None:
+async def test_artists_and_venues_are_listed_and_searched(db: Database, world: SmallCatalogue) -> None:
     """Plain lists by slug, walked by cursor, searched by words."""
     slugs = []
     cursor = None
@@ -426,7 +426,7 @@ async def test_artists_and_venues_are_listed_and_searched(db: Database, world: W
         await list_venues(db, NearQuery(cursor="bm9uc2Vuc2U"))
 
 
-async def test_artists_and_venues_come_with_their_next_shows(db: Database, world: World) -> None:
+async def test_artists_and_venues_come_with_their_next_shows(db: Database, world: SmallCatalogue) -> None:
     """Live and upcoming shows of one's own, soonest first, without those that are over."""
     await world.show("far", timedelta(days=9))
     await world.show("near", timedelta(days=1))
@@ -442,7 +442,7 @@ async def test_artists_and_venues_come_with_their_next_shows(db: Database, world
     assert venue["time_zone"] == "America/New_York"
 
 
-async def test_an_export_ranks_each_setlist(db: Database, world: World) -> None:
+async def test_an_export_ranks_each_setlist(db: Database, world: SmallCatalogue) -> None:
     """CSV and JSON hold each song with tally, score and rank; equal scores share a rank, setlists rank apart."""
     show_id = await world.show("a", timedelta(hours=1))
     songs = await world.setlist(show_id, ["Creep", 'Say "Lucky", again', "Let Down"])
@@ -466,7 +466,7 @@ async def test_an_export_ranks_each_setlist(db: Database, world: World) -> None:
         await fetch_results(db, parse_reference("nobody"))
 
 
-async def test_no_title_is_a_formula(db: Database, world: World) -> None:
+async def test_no_title_is_a_formula(db: Database, world: SmallCatalogue) -> None:
     """A spreadsheet that opens the file computes nothing of what somebody called a song; a negative score is a number."""
     show_id = await world.show("a", timedelta(hours=1))
     songs = await world.setlist(show_id, ['=HYPERLINK("http://evil.example")', "+1", "-2", "@x", "99 Problems"])

@@ -8,16 +8,16 @@ from server.node.node import Node
 from server.protocol.limits import DEFAULT_LIMITS
 from tests.integration.catalog.test_directing import acts
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre
+from tests.support.row_factory import RowFactory, Show
+from tests.support.socket_client import SocketClient
 
 PATH, STAFF = "/api/shows/7/suggestions", "/api/admin/suggestions"
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
-    return await theatre.show(7)
+    return await factory.show(7)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def fan(people: People) -> Person:
 
 
 async def test_a_wish_of_many_becomes_a_song_at_once(
-    other: Node, people: People, moderator: Person, show: Show, theatre: Theatre
+    other: Node, people: People, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
     """Two fans write one title two ways: one decision, told to both; a vote on it at another node is taken right after."""
     fan, other_fan = await people.persons(2)
@@ -41,8 +41,8 @@ async def test_a_wish_of_many_becomes_a_song_at_once(
         ("Déjà Vu", 2, []), ("BUY AT WWW.EXAMPLE.COM", 1, ["links", "shouting"]),
     ]  # fmt: skip
     assert await moderator.pages(STAFF, 1) == waiting["items"]
-    async with Talker.connect(other.url) as far:
-        await far.hello(await theatre.token())
+    async with SocketClient.connect(other.url) as far:
+        await far.hello(await factory.token())
         await far.cast(7, (show.first, "up"))
         await far.watch("setlist:7")
         decided = await moderator.well("POST", f"{STAFF}/{mine['id']}", {"decision": "approve"})
@@ -54,7 +54,7 @@ async def test_a_wish_of_many_becomes_a_song_at_once(
     assert await moderator.refused("POST", f"{STAFF}/{mine['id']}", {"decision": "decline"}) == "conflict"
     assert await (await people.person()).refused("POST", PATH, {"title": "déjà vu"}) == "conflict"
     detail = {"title": "Déjà Vu", "fans": 2, "reason": "", "song": decided["song"]}
-    assert await acts(theatre) == [("suggestion.approve", detail)]
+    assert await acts(factory) == [("suggestion.approve", detail)]
 
 
 async def test_what_is_declined_stays_declined(people: People, fan: Person, moderator: Person, show: Show) -> None:
@@ -82,7 +82,7 @@ async def test_a_fan_has_a_few_and_takes_them_back(people: People, fan: Person, 
 
 
 async def test_who_may_not_and_when_it_is_too_late(
-    people: People, fan: Person, moderator: Person, show: Show, theatre: Theatre
+    people: People, fan: Person, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
     """Strangers, the banned, a song that is there, nonsense; a show that is locked, over or cancelled."""
     assert await people.nobody().refused("POST", PATH, {"title": "x"}) == "unauthenticated"
@@ -102,7 +102,7 @@ async def test_who_may_not_and_when_it_is_too_late(
         ("is_locked = true", "locked"), ("is_locked = false, status = 'cancelled'", "closed"),
         ("status = 'live', closes_at = now()", "closed"), ("finalised_at = now()", "closed"),
     ):  # fmt: skip
-        await theatre.sql.execute(f"update shows set {change} where id = 7")
+        await factory.sql.execute(f"update shows set {change} where id = 7")
         assert await late.refused("POST", PATH, {"title": "Late"}) == code
     assert await moderator.refused("POST", f"{STAFF}/{wish['id']}", {"decision": "approve"}) == "conflict"
     assert (await fan.well("GET", PATH))["items"][0]["status"] == "pending"

@@ -17,7 +17,7 @@ from server.store.engine import missing_rights
 from server.store.migrations import migrate_up
 from tests.support import providers as stand_in
 from tests.support.engines import execute, unused_port
-from tests.support.post_office import PostOffice
+from tests.support.smtp_server import SmtpServer
 
 SECRET = "0123456789abcdef" * 4
 
@@ -130,30 +130,30 @@ async def test_the_mail_server_is_asked(engine_dir: Path) -> None:
     url = f"smtp://me:hush@localhost:{unused_port()}"
     found = await _mail(Settings.from_environ(secret | {"SMTP_URL": url}, data_dir=engine_dir))
     assert (found.verdict, "hush" in found.found) == ("warn", False)
-    async with PostOffice.open() as office:
-        found = await _mail(Settings.from_environ(secret | {"SMTP_URL": office.url()}, data_dir=engine_dir))
-        assert (found.verdict, found.found) == ("ok", f"localhost:{office.port}, not encrypted")
-    async with PostOffice.open(needs_login=True) as office:
-        url = office.url(user="me:s3cret%2F%26x@")
+    async with SmtpServer.open() as smtp_server:
+        found = await _mail(Settings.from_environ(secret | {"SMTP_URL": smtp_server.url()}, data_dir=engine_dir))
+        assert (found.verdict, found.found) == ("ok", f"localhost:{smtp_server.port}, not encrypted")
+    async with SmtpServer.open(needs_login=True) as smtp_server:
+        url = smtp_server.url(user="me:s3cret%2F%26x@")
         found = await _mail(Settings.from_environ(secret | {"SMTP_URL": url}, data_dir=engine_dir))
         assert (found.verdict, "although" in found.found, "s3cret" in found.found) == ("warn", True, False)
 
 
 async def test_providers_are_asked(
-    engine_dir: Path, database_url: str, redis_url: str, outside: stand_in.Providers
+    engine_dir: Path, database_url: str, redis_url: str, provider_services: stand_in.Providers
 ) -> None:
     """Each that a node would ask, one question; a key that is refused fails, who is only away does not."""
     plain = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
     assert "musicbrainz" not in verdicts(await examine(plain, engine_dir))
-    environ = plain | outside.environ()
+    environ = plain | provider_services.environ()
     found = {check.name: check for check in await examine(environ, engine_dir)}
     services = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
     assert [found[service].verdict for service in services] == ["ok"] * 4
     assert found["spotify"].found.startswith("answered in ")
-    assert all(len(service.asked) >= 1 for service in outside.services())
+    assert all(len(service.asked) >= 1 for service in provider_services.services())
 
-    outside.ticketmaster.is_revoked = True
-    outside.setlistfm.fail(4, status=500)
+    provider_services.ticketmaster.is_revoked = True
+    provider_services.setlistfm.fail(4, status=500)
     found = {check.name: check for check in await examine(environ, engine_dir)}
     assert [found[service].verdict for service in services] == ["ok", "warn", "fail", "ok"]
     assert found["setlistfm"].found == "setlistfm: answered 500"

@@ -11,10 +11,10 @@ from tests.support import providers as stand_in
 
 
 async def test_the_commands_bring_everything_in_and_say_so(
-    outside: stand_in.Providers, database_url: str, redis_url: str, sql: Any
+    provider_services: stand_in.Providers, database_url: str, redis_url: str, sql: Any
 ) -> None:
     """An artist with shows and setlists in one command; one show again; what is unknown is one line and exit 1."""
-    environ = os.environ | outside.environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    environ = os.environ | provider_services.environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
 
     async def run(*words: str, **changed: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
@@ -25,7 +25,7 @@ async def test_the_commands_bring_everything_in_and_say_so(
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
 
-    artist = outside.world.artists[0]
+    artist = provider_services.world.artists[0]
     code, out, _ = await run("artist", artist.name)
     assert code == 0, out
     for words in (
@@ -39,7 +39,7 @@ async def test_the_commands_bring_everything_in_and_say_so(
     assert await sql.fetchval("select count(distinct show_id) from setlists") == 3
 
     show_id = await sql.fetchval("select min(id) from shows")
-    outside.world.events[0].status = "cancelled"
+    provider_services.world.events[0].status = "cancelled"
     await sql.execute("delete from external_cache")
     code, out, _ = await run("show", str(show_id))
     assert code == 0, out
@@ -61,10 +61,10 @@ async def test_the_commands_bring_everything_in_and_say_so(
     assert await sql.fetchval("select count(*) from song_identities") == 0
     code, out, _ = await run("status")
     assert "forget spotify" in out
-    outside.ticketmaster.is_revoked = True
+    provider_services.ticketmaster.is_revoked = True
     await sql.execute("delete from external_cache")
     code, out, err = await run("show", str(show_id))
     assert code == 1
     assert "does not know the key in TICKETMASTER_API_KEY" in out.replace("\n", " ") or "TICKETMASTER" in out
     assert "Traceback" not in err + out
-    assert outside.violations == []
+    assert provider_services.violations == []

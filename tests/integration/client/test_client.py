@@ -15,13 +15,13 @@ from server.live.connection import EXPIRY_NOTICE_MS
 from server.node.node import Node
 from server.people.sessions import mint_token, verify_token
 from tests.support.proxy import TcpProxy
-from tests.support.theatre import PATIENCE_S, SECRET, Show, Theatre, running_node
+from tests.support.row_factory import PATIENCE_S, SECRET, RowFactory, Show, running_node
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
-    return await theatre.show(7)
+    return await factory.show(7)
 
 
 class Follower:
@@ -54,7 +54,7 @@ async def watching(client: Client, *channels: str) -> AsyncIterator[Follower]:
         await updates.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 
-async def test_an_evening(node: Node, theatre: Theatre, show: Show) -> None:
+async def test_an_evening(node: Node, factory: RowFactory, show: Show) -> None:
     """Sign in, watch, vote, go, follow; states are whole after every push; HTTP tells the same."""
     async with Client(node.url) as client:
         user_id = await client.sign_in()
@@ -80,22 +80,22 @@ async def test_an_evening(node: Node, theatre: Theatre, show: Show) -> None:
             with pytest.raises(Refused) as caught:
                 await client.cast(7, {999: "up"})
             assert caught.value.code == "not_found"
-            await theatre.sql.execute("select add_activity('live', 7, 1, 'Show', '', n) from generate_series(1, 3) n")
+            await factory.sql.execute("select add_activity('live', 7, 1, 'Show', '', n) from generate_series(1, 3) n")
             while len(seen.last.get("activity", Update("", 0, {"events": ()})).state["events"]) < 3:
                 newer = await anext(seen._updates)
                 seen.last[newer.channel] = newer
         # What is not watched any more is not pushed any more.
         assert client.channels() == []
-    assert await theatre.sql.fetchval("select user_id from votes") == user_id
+    assert await factory.sql.fetchval("select user_id from votes") == user_id
     with pytest.raises(Closed):
         await client.ballot(7)
 
 
 async def test_a_cast_that_is_cut_under_way_is_answered_and_counted_once(
-    node: Node, theatre: Theatre, show: Show
+    node: Node, factory: RowFactory, show: Show
 ) -> None:
     """The answer never came; the client comes back, asks again, and gets it; what it watched goes on where it was."""
-    token = await theatre.token()
+    token = await factory.token()
     async with TcpProxy.running(node.port) as proxy, Client(proxy.url, token) as client:
         updates = client.watch("votes:7")
         seen = Follower(updates)
@@ -103,28 +103,30 @@ async def test_a_cast_that_is_cut_under_way_is_answered_and_counted_once(
         proxy.down.stall()
         casting = asyncio.create_task(client.cast(7, {show.first: "up"}))
         async with asyncio.timeout(PATIENCE_S):
-            while not await theatre.sql.fetchval("select count(*) from votes"):
+            while not await factory.sql.fetchval("select count(*) from votes"):
                 await asyncio.sleep(0.01)
         assert not casting.done()
         proxy.cut()
         proxy.down.resume()
         assert (await casting).ballot == {show.first: "up"}
         await seen.until("votes:7", total=1)
-        assert await theatre.tally(7) == await theatre.counted(7)
-        assert (await theatre.tally(7))[0] == [show.first, 1, 0]
+        assert await factory.tally(7) == await factory.counted(7)
+        assert (await factory.tally(7))[0] == [show.first, 1, 0]
 
 
-async def test_a_node_that_goes_and_comes_back(database_url: str, redis_url: str, theatre: Theatre, show: Show) -> None:
+async def test_a_node_that_goes_and_comes_back(
+    database_url: str, redis_url: str, factory: RowFactory, show: Show
+) -> None:
     """Drained, the client waits as it was told and resumes at the next node; what happened meanwhile is there."""
     async with TcpProxy.running() as proxy, running_node(database_url, redis_url) as second:
         async with running_node(database_url, redis_url) as first:
             proxy.targets[:] = [first.port]
-            client = Client(proxy.url, await theatre.token())
+            client = Client(proxy.url, await factory.token())
             updates = client.watch("votes:7")
             seen = Follower(updates)
             await seen.until("votes:7", total=0)
             proxy.targets[:] = [second.port]
-        async with Client(second.url, await theatre.token()) as other:
+        async with Client(second.url, await factory.token()) as other:
             await other.cast(7, {show.first: "up"})
         await seen.until("votes:7", total=1)
         assert (await client.cast(7, {show.first: "up"})).durability == "committed"
@@ -134,9 +136,9 @@ async def test_a_node_that_goes_and_comes_back(database_url: str, redis_url: str
             await anext(updates)
 
 
-async def test_a_token_that_ends_is_renewed(node: Node, theatre: Theatre, show: Show) -> None:
+async def test_a_token_that_ends_is_renewed(node: Node, factory: RowFactory, show: Show) -> None:
     """Told that it ends, the client goes on with a newer one, of the same user; its own or the caller's."""
-    (user_id,) = await theatre.users(1)
+    (user_id,) = await factory.users(1)
     short = mint_token(SECRET, user_id, "user", ttl_s=EXPIRY_NOTICE_MS // 1000 - 1)
     given: list[str] = []
 
@@ -157,7 +159,7 @@ async def test_a_token_that_ends_is_renewed(node: Node, theatre: Theatre, show: 
     assert client.token in given
 
 
-async def test_what_ends_for_good_is_told(node: Node, theatre: Theatre, show: Show) -> None:
+async def test_what_ends_for_good_is_told(node: Node, factory: RowFactory, show: Show) -> None:
     """A channel that is not there, counts that are hidden, a token that is none: each ends what it concerns, and says why."""
     async with Client(node.url) as client:
         async with watching(client, "votes:7") as seen, watching(client, "votes:7", "status:7") as both:
@@ -166,7 +168,7 @@ async def test_what_ends_for_good_is_told(node: Node, theatre: Theatre, show: Sh
             with pytest.raises(Refused) as caught:
                 await anext(client.watch("votes:999"))
             assert caught.value.code == "not_found"
-            await theatre.sql.execute("update shows set results = 'after_closing' where id = 7")
+            await factory.sql.execute("update shows set results = 'after_closing' where id = 7")
             for follower in (seen, both):
                 with pytest.raises(Refused) as caught:
                     await follower.until("votes:7", total=99)
@@ -179,7 +181,7 @@ async def test_what_ends_for_good_is_told(node: Node, theatre: Theatre, show: Sh
             await stranger.ballot(7)
 
 
-async def test_a_watch_that_begins_while_the_line_is_opened(node: Node, theatre: Theatre, show: Show) -> None:
+async def test_a_watch_that_begins_while_the_line_is_opened(node: Node, factory: RowFactory, show: Show) -> None:
     """Too late for the first subscribe, too early to be asked for by itself: it gets its states all the same."""
     async with TcpProxy.running(node.port) as proxy, Client(proxy.url) as client:
         proxy.down.delay_s = 0.2
@@ -192,7 +194,9 @@ async def test_a_watch_that_begins_while_the_line_is_opened(node: Node, theatre:
             assert (await opening).channel == "votes:7"
 
 
-async def test_silence_is_found_out(node: Node, theatre: Theatre, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_is_found_out(
+    node: Node, factory: RowFactory, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The network takes every packet and says nothing: the client asks, gives up, and comes back by itself."""
     monkeypatch.setattr(_Live, "quiet_s", 0.2)
     async with TcpProxy.running(node.port) as proxy, Client(proxy.url) as client, Client(node.url) as other:

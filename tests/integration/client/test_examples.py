@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.node.node import Node
-from tests.support.theatre import PATIENCE_S, Theatre
+from tests.support.row_factory import PATIENCE_S, RowFactory
 from tests.unit.test_page_state import node_binary
 
 ROOT = Path(__file__).parents[3]
@@ -20,10 +20,10 @@ PROGRAMS = {"python": [sys.executable, "-"], "js": [str(node_binary()), "--input
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-async def test_an_example_votes_and_sees_its_vote(node: Node, theatre: Theatre, language: str) -> None:
+async def test_an_example_votes_and_sees_its_vote(node: Node, factory: RowFactory, language: str) -> None:
     """It ends by itself once its vote is among the counts, and the vote is there."""
     (program,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    show = await theatre.show(7)
+    show = await factory.show(7)
     running = await asyncio.create_subprocess_exec(
         *PROGRAMS[language], cwd=ROOT, env={**os.environ, "MYSETLIST_URL": node.url},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -32,4 +32,4 @@ async def test_an_example_votes_and_sees_its_vote(node: Node, theatre: Theatre, 
         said, complaints = await running.communicate(program.encode())
     assert running.returncode == 0, complaints.decode()
     assert "Song 0: up, committed" in said.decode()
-    assert (await theatre.tally(7))[0] == [show.first, 1, 0]
+    assert (await factory.tally(7))[0] == [show.first, 1, 0]

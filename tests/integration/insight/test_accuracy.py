@@ -11,19 +11,19 @@ from server.insight.accuracy import score_shows
 from server.node.node import Node
 from server.store.database import WRITER_ROLE
 from tests.support.people import People
-from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, until
+from tests.support.row_factory import RowFactory, Show, until
+from tests.support.socket_client import SocketClient
 
 # Three songs are offered: the first is voted up by two and played, the second up by one, the third down and played.
 FORESEEN = {"precision": 0.5, "recall": 0.5, "rank_correlation": 0.0, "hits": 1, "played": 2, "predicted": 2}
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show with three songs, and the votes of two fans."""
-    show = await theatre.show(7)
-    one, two = await theatre.users(2)
-    await theatre.sql.executemany(
+    show = await factory.show(7)
+    one, two = await factory.users(2)
+    await factory.sql.executemany(
         "insert into votes values ($1, $2, 7, $3, now())",
         [
             (show.songs[0], one, "up"),
@@ -35,9 +35,9 @@ async def show(theatre: Theatre) -> Show:
     return show
 
 
-async def play(theatre: Theatre, *songs: int) -> None:
+async def play(factory: RowFactory, *songs: int) -> None:
     """An actual set with these of the songs that were offered, counted from 0."""
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "with l as (insert into setlists (show_id, type, name) values (7, 'actual', 'Played') returning id)"
         " insert into setlist_songs (setlist_id, show_id, song_id, position)"
         " select l.id, 7, e.song_id, e.position from l, setlist_songs e where e.show_id = 7 and e.position - 1 = any ($1::int[])",
@@ -67,13 +67,13 @@ CORRECTIONS = {
 
 
 @pytest.mark.parametrize("correction", CORRECTIONS)
-async def test_a_correction_is_scored_anew(theatre: Theatre, show: Show, correction: str) -> None:
+async def test_a_correction_is_scored_anew(factory: RowFactory, show: Show, correction: str) -> None:
     """Whichever way what was played, offered or voted becomes another, the next look scores the show as it is now."""
-    sql = theatre.sql
+    sql = factory.sql
     await sql.execute(
         "insert into artists (slug, name) values ('other', 'Other'); insert into show_artists values (7, 2, 'support', 2)"
     )
-    await play(theatre, 0, 2)
+    await play(factory, 0, 2)
     await score_shows(sql)
     before = await stored(sql)
     assert before[0] == (7, 3, 2, 1, 2, 0.0)
@@ -86,10 +86,10 @@ async def test_a_correction_is_scored_anew(theatre: Theatre, show: Show, correct
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
 
 
-async def test_a_support_becomes_the_artist(theatre: Theatre, show: Show) -> None:
+async def test_a_support_becomes_the_artist(factory: RowFactory, show: Show) -> None:
     """What is known of one act says nothing of another, until they are one."""
-    sql = theatre.sql
-    await play(theatre, 0, 2)
+    sql = factory.sql
+    await play(factory, 0, 2)
     await sql.execute(
         "insert into artists (slug, name) values ('other', 'Other'); insert into show_artists values (7, 2, 'support', 2);"
         "update setlists set artist_id = 2 where type = 'actual'"
@@ -101,12 +101,12 @@ async def test_a_support_becomes_the_artist(theatre: Theatre, show: Show) -> Non
     assert (await stored(sql))[0] == (7, 3, 2, 1, 2, 0.0)
 
 
-async def test_what_changes_no_score_leaves_no_note(theatre: Theatre, show: Show) -> None:
+async def test_what_changes_no_score_leaves_no_note(factory: RowFactory, show: Show) -> None:
     """Votes, marks of what is playing, the order of songs, a show nobody knows the actual set of."""
-    sql = theatre.sql
+    sql = factory.sql
     await sql.execute("update shows set finalised_at = now(); update shows set finalised_at = null")
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
-    await play(theatre, 0)
+    await play(factory, 0)
     await score_shows(sql)
     await sql.execute(
         "update votes set choice = 'down'; delete from votes; update setlist_songs set played_at = now(), note = 'loud';"
@@ -115,25 +115,25 @@ async def test_what_changes_no_score_leaves_no_note(theatre: Theatre, show: Show
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
 
 
-async def test_a_note_made_meanwhile_is_kept(theatre: Theatre, show: Show, database_url: str) -> None:
+async def test_a_note_made_meanwhile_is_kept(factory: RowFactory, show: Show, database_url: str) -> None:
     """Who changes a show while it is scored waits for nothing, and it is scored again."""
-    await play(theatre, 0, 2)
-    async with Theatre.open(database_url, is_empty=False) as other:
-        async with theatre.sql.transaction():
-            await theatre.sql.execute("select score_show(7)")
+    await play(factory, 0, 2)
+    async with RowFactory.open(database_url, is_empty=False) as other:
+        async with factory.sql.transaction():
+            await factory.sql.execute("select score_show(7)")
             await other.sql.execute("set lock_timeout = '1s'; delete from setlist_songs where id = 5")
-            (note,) = await theatre.sql.fetch("select min(id) as up_to from shows_to_score")
-            await accuracy.queries.tell_of_score(theatre.sql, show_id=7, up_to=note["up_to"])
+            (note,) = await factory.sql.fetch("select min(id) as up_to from shows_to_score")
+            await accuracy.queries.tell_of_score(factory.sql, show_id=7, up_to=note["up_to"])
         assert (await stored(other.sql))[0][4] == 2
         await score_shows(other.sql)
         assert (await stored(other.sql))[0][4] == 1
 
 
-async def test_one_that_fails_waits_on(theatre: Theatre, show: Show, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_one_that_fails_waits_on(factory: RowFactory, show: Show, capfd: pytest.CaptureFixture[str]) -> None:
     """The shows behind it are scored, the log says which was not, and the next look tries it again."""
-    sql = theatre.sql
-    await play(theatre, 0, 2)
-    await theatre.show(8)
+    sql = factory.sql
+    await play(factory, 0, 2)
+    await factory.show(8)
     await sql.execute(
         "insert into setlists (show_id, type, name) values (8, 'actual', 'Played');"
         "insert into setlist_songs (setlist_id, show_id, song_id, position) select max(id), 8, 4, 1 from setlists;"
@@ -148,39 +148,41 @@ async def test_one_that_fails_waits_on(theatre: Theatre, show: Show, capfd: pyte
     assert await sql.fetchval("select count(*) from show_accuracy") == 2
 
 
-async def test_scoring_and_erasing_wait_for_each_other(theatre: Theatre, show: Show, database_url: str) -> None:
+async def test_scoring_and_erasing_wait_for_each_other(factory: RowFactory, show: Show, database_url: str) -> None:
     """Whoever is being erased gets no score meanwhile, and no lock is taken that an erasure would need."""
-    await play(theatre, 0, 2)
-    (stranger,) = await theatre.users(1)
-    async with Theatre.open(database_url, is_empty=False) as other, other.sql.transaction():
+    await play(factory, 0, 2)
+    (stranger,) = await factory.users(1)
+    async with RowFactory.open(database_url, is_empty=False) as other, other.sql.transaction():
         await other.sql.execute("select erase_user($1)", stranger)
-        await theatre.sql.execute("set lock_timeout = '100ms'")
-        await score_shows(theatre.sql)
-        assert await stored(theatre.sql) == []
-    await score_shows(theatre.sql)
-    assert len(await stored(theatre.sql)) == 3
+        await factory.sql.execute("set lock_timeout = '100ms'")
+        await score_shows(factory.sql)
+        assert await stored(factory.sql) == []
+    await score_shows(factory.sql)
+    assert len(await stored(factory.sql)) == 3
 
 
-async def test_the_writer_may_leave_a_note(theatre: Theatre, show: Show) -> None:
+async def test_the_writer_may_leave_a_note(factory: RowFactory, show: Show) -> None:
     """The role that makes results final has no right to the table of notes, and leaves one all the same."""
-    await play(theatre, 0)
-    await score_shows(theatre.sql)
-    async with theatre.sql.transaction():
-        await theatre.sql.execute(f"set local role {WRITER_ROLE}; update shows set finalised_at = now() where id = 7")
-    assert await theatre.sql.fetchval("select show_id from shows_to_score") == 7
+    await play(factory, 0)
+    await score_shows(factory.sql)
+    async with factory.sql.transaction():
+        await factory.sql.execute(f"set local role {WRITER_ROLE}; update shows set finalised_at = now() where id = 7")
+    assert await factory.sql.fetchval("select show_id from shows_to_score") == 7
 
 
-async def test_it_is_told_on_every_node(node: Node, other: Node, theatre: Theatre, people: People, show: Show) -> None:
+async def test_it_is_told_on_every_node(
+    node: Node, other: Node, factory: RowFactory, people: People, show: Show
+) -> None:
     """The actual set arrives: both nodes push the score and which songs were played; a correction moves it, and without the
     set it is gone.
     """
-    async with Talker.connect(node.url) as near, Talker.connect(other.url) as far:
+    async with SocketClient.connect(node.url) as near, SocketClient.connect(other.url) as far:
         for talker in (near, far):
             states = await talker.watch("setlist:7", "status:7")
             assert [states[name]["state"]["accuracy"] for name in ("setlist:7", "status:7")] == [None, None]
             songs = states["setlist:7"]["state"]["setlists"][0]["songs"]
             assert [song["was_played"] for song in songs] == [None] * 3
-        await play(theatre, 0, 2)
+        await play(factory, 0, 2)
         for talker in (near, far):
             assert (await talker.push("status:7", lambda push: push["accuracy"] is not None))["accuracy"] == FORESEEN
             push = await talker.push("setlist:7", lambda push: push["accuracy"] is not None)
@@ -188,24 +190,24 @@ async def test_it_is_told_on_every_node(node: Node, other: Node, theatre: Theatr
             assert [song["was_played"] for song in push["setlists"][0]["songs"]] == [True, False, True]
             assert [song["was_played"] for song in push["setlists"][1]["songs"]] == [True, True]
         moderator = await people.person("moderator")
-        removed = await theatre.sql.fetchval("select max(id) from setlist_songs")
+        removed = await factory.sql.fetchval("select max(id) from setlist_songs")
         assert (await moderator.ask("DELETE", f"/api/admin/shows/7/songs/{removed}"))[0] in (200, 204)
         for talker in (near, far):
             now = await talker.push("status:7", lambda push: push["accuracy"] != FORESEEN)
             assert (now["accuracy"]["recall"], now["accuracy"]["played"]) == (1.0, 1)
-        await theatre.sql.execute("delete from setlists where type = 'actual'")
+        await factory.sql.execute("delete from setlists where type = 'actual'")
         for talker in (near, far):
             await talker.push("status:7", lambda push: push["accuracy"] is None)
             push = await talker.push("setlist:7", lambda push: push["accuracy"] is None)
             assert [song["was_played"] for song in push["setlists"][0]["songs"]] == [None] * 3
 
 
-async def test_http_says_the_same(node: Node, theatre: Theatre, people: People, show: Show) -> None:
+async def test_http_says_the_same(node: Node, factory: RowFactory, people: People, show: Show) -> None:
     """The show, its result and its statistics have the crowd's; a fan's own are in their account."""
     fan = await people.person()
-    await theatre.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.songs[2], fan.id)
-    await play(theatre, 0, 2)
-    await until(lambda: theatre.sql.fetchval("select exists (select from show_accuracy)"))
+    await factory.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.songs[2], fan.id)
+    await play(factory, 0, 2)
+    await until(lambda: factory.sql.fetchval("select exists (select from show_accuracy)"))
     for path in ("/api/shows/7", "/api/shows/7/results", "/api/analytics/vote-stats?show=7"):
         assert (await fan.well("GET", path))["accuracy"] == FORESEEN, path
     assert (await fan.well("GET", "/api/me"))["accuracy"] == {
@@ -214,22 +216,22 @@ async def test_http_says_the_same(node: Node, theatre: Theatre, people: People, 
     (score,) = (await fan.well("GET", "/api/me/export"))["accuracy"]
     assert (score["show_id"], score["predicted"], score["hits"], score["played"]) == (7, 1, 1, 2)
     assert await fan.ask("DELETE", "/api/me") == (204, None)
-    await theatre.sql.execute("update shows set finalised_at = now() where id = 7")
-    await until(lambda: theatre.sql.fetchval("select not exists (select from shows_to_score)"))
-    assert await theatre.sql.fetchval("select count(*) from voter_accuracy") == 2
+    await factory.sql.execute("update shows set finalised_at = now() where id = 7")
+    await until(lambda: factory.sql.fetchval("select not exists (select from shows_to_score)"))
+    assert await factory.sql.fetchval("select count(*) from voter_accuracy") == 2
     assert (await people.nobody().well("GET", "/api/shows/7"))["accuracy"] == FORESEEN
 
 
 @pytest.mark.parametrize("results", ["after_vote", "after_closing"])
 async def test_it_is_hidden_as_counts_are(
-    node: Node, theatre: Theatre, people: People, show: Show, results: str
+    node: Node, factory: RowFactory, people: People, show: Show, results: str
 ) -> None:
     """While counts are not everyone's, no channel has it, and over HTTP only whoever may see them; final, it is everyone's."""
-    await theatre.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
-    await play(theatre, 0, 2)
-    await until(lambda: theatre.sql.fetchval("select exists (select from show_accuracy)"))
+    await factory.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
+    await play(factory, 0, 2)
+    await until(lambda: factory.sql.fetchval("select exists (select from show_accuracy)"))
     fan, moderator = await people.person(), await people.person("moderator")
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         assert moderator.token is not None
         await talker.hello(moderator.token)
         states = await talker.watch("setlist:7", "status:7")
@@ -240,7 +242,7 @@ async def test_it_is_hidden_as_counts_are(
             assert (await reader.well("GET", "/api/analytics/vote-stats?show=7"))["accuracy"] is None
             assert await reader.refused("GET", "/api/shows/7/results") == "forbidden"
         assert (await moderator.well("GET", "/api/shows/7"))["accuracy"] == FORESEEN
-        await theatre.sql.execute("update shows set finalised_at = now() where id = 7")
+        await factory.sql.execute("update shows set finalised_at = now() where id = 7")
         for name in ("setlist:7", "status:7"):
             assert (await talker.push(name, lambda push: push["accuracy"] is not None))["accuracy"] == FORESEEN
         assert (await fan.well("GET", "/api/shows/7"))["accuracy"] == FORESEEN

@@ -9,33 +9,33 @@ from typing import Any
 import pytest
 
 from server.node.node import Node
-from tests.support.desk import Desk
-from tests.support.talker import Talker
-from tests.support.theatre import Theatre, running_node, until
+from tests.support.api_client import ApiClient
+from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 STATS = "/api/analytics/vote-stats"
 
 
 @pytest.fixture
-async def visitor(node: Node) -> AsyncIterator[Desk]:
+async def visitor(node: Node) -> AsyncIterator[ApiClient]:
     """Somebody who is not signed in."""
-    async with Desk.open(node.url, user_id=0, role=None) as desk:
-        yield desk
+    async with ApiClient.open(node.url, user_id=0, role=None) as api:
+        yield api
 
 
-async def _vote(theatre: Theatre, node: Node, show_id: int, *choices: tuple[int, str]) -> None:
-    async with Talker.connect(node.url) as talker:
-        await talker.hello(await theatre.token())
+async def _vote(factory: RowFactory, node: Node, show_id: int, *choices: tuple[int, str]) -> None:
+    async with SocketClient.connect(node.url) as talker:
+        await talker.hello(await factory.token())
         await talker.cast(show_id, *choices)
 
 
-async def test_votes_trend(visitor: Desk, theatre: Theatre, node: Node) -> None:
+async def test_votes_trend(visitor: ApiClient, factory: RowFactory, node: Node) -> None:
     """The show with more votes comes first, its artist has the sum; the formula says how."""
-    quiet, loud = await theatre.show(7), await theatre.show(8)
-    await _vote(theatre, node, quiet.id, (quiet.first, "up"))
+    quiet, loud = await factory.show(7), await factory.show(8)
+    await _vote(factory, node, quiet.id, (quiet.first, "up"))
     for _ in range(2):
-        await _vote(theatre, node, loud.id, (loud.songs[0], "up"), (loud.songs[1], "down"))
-    await theatre.sql.execute("select update_trending_scores()")
+        await _vote(factory, node, loud.id, (loud.songs[0], "up"), (loud.songs[1], "down"))
+    await factory.sql.execute("select update_trending_scores()")
 
     status, trending = await visitor.get("/api/trending")
     assert status == 200
@@ -55,17 +55,17 @@ async def test_votes_trend(visitor: Desk, theatre: Theatre, node: Node) -> None:
     assert artist["score"] == pytest.approx(sum(item["score"] for item in trending["items"]))
 
 
-async def test_a_node_refreshes_by_itself(theatre: Theatre, database_url: str, redis_url: str) -> None:
+async def test_a_node_refreshes_by_itself(factory: RowFactory, database_url: str, redis_url: str) -> None:
     """Roll-ups that are there when a node starts have a score soon after."""
-    show = await theatre.show(7)
-    await theatre.sql.execute(
+    show = await factory.show(7)
+    await factory.sql.execute(
         "insert into vote_rollups (show_id, hour, up_count) values ($1, date_trunc('hour', now(), 'UTC'), 3)", show.id
     )
     async with running_node(database_url, redis_url):
-        assert await until(lambda: theatre.sql.fetchval("select show_id from show_trending")) == show.id
+        assert await until(lambda: factory.sql.fetchval("select show_id from show_trending")) == show.id
 
 
-async def test_nothing_trends_in_an_empty_house(visitor: Desk) -> None:
+async def test_nothing_trends_in_an_empty_house(visitor: ApiClient) -> None:
     """Empty lists, and a formula all the same."""
     for kind in ("shows", "artists"):
         status, trending = await visitor.get(f"/api/trending?kind={kind}")
@@ -73,12 +73,12 @@ async def test_nothing_trends_in_an_empty_house(visitor: Desk) -> None:
         assert (trending["kind"], trending["items"], trending["refreshed_at"]) == (kind, [], None)
 
 
-async def test_statistics_of_a_show(visitor: Desk, theatre: Theatre, node: Node) -> None:
+async def test_statistics_of_a_show(visitor: ApiClient, factory: RowFactory, node: Node) -> None:
     """Totals, ranks, velocity and pattern, by id and by slug; a changed mind is one vote and two casts."""
-    show = await theatre.show(7)
-    await _vote(theatre, node, 7, (show.songs[0], "down"), (show.songs[1], "up"))
-    async with Talker.connect(node.url) as talker:
-        await talker.hello(await theatre.token())
+    show = await factory.show(7)
+    await _vote(factory, node, 7, (show.songs[0], "down"), (show.songs[1], "up"))
+    async with SocketClient.connect(node.url) as talker:
+        await talker.hello(await factory.token())
         await talker.cast(7, (show.songs[1], "down"))
         await talker.cast(7, (show.songs[1], "up"))
         await talker.cast(7, (show.songs[2], "up"))
@@ -98,12 +98,12 @@ async def test_statistics_of_a_show(visitor: Desk, theatre: Theatre, node: Node)
     assert (await visitor.get(f"{STATS}?show=show-7"))[1] == stats
 
 
-async def test_a_series_has_the_hours_of_its_days(visitor: Desk, theatre: Theatre) -> None:
+async def test_a_series_has_the_hours_of_its_days(visitor: ApiClient, factory: RowFactory) -> None:
     """Both days are included, in UTC; hours without votes are left out; one end alone is enough."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     midnight = datetime(2026, 11, 20, tzinfo=UTC)
     for hours in (-1, 0, 5, 23, 24, 47, 48):
-        await theatre.sql.execute(
+        await factory.sql.execute(
             "insert into vote_rollups (show_id, hour, up_count, withdrawn_count) values ($1, $2, 1, 2)",
             show.id,
             midnight + timedelta(hours=hours),
@@ -153,9 +153,9 @@ async def test_a_series_has_the_hours_of_its_days(visitor: Desk, theatre: Theatr
         f"{STATS}?show=7&from=1&from=2",
     ],
 )
-async def test_bad_questions_are_refused(visitor: Desk, theatre: Theatre, query: str) -> None:
+async def test_bad_questions_are_refused(visitor: ApiClient, factory: RowFactory, query: str) -> None:
     """Each with `bad_request`."""
-    await theatre.show(7)
+    await factory.show(7)
     status, problem = await visitor.get(query)
     assert (status, problem["code"]) == (400, "bad_request"), problem
 
@@ -163,15 +163,15 @@ async def test_bad_questions_are_refused(visitor: Desk, theatre: Theatre, query:
 @pytest.mark.parametrize(
     "show", ["8", "0", "-1", "9" * 40, "no-such-show", "%F0%9F%8E%B8", "%D8%B9%D8%B1", "1'%20or%201=1--"]
 )
-async def test_unknown_shows_are_not_found(visitor: Desk, show: str) -> None:
+async def test_unknown_shows_are_not_found(visitor: ApiClient, show: str) -> None:
     """Whatever names none."""
     status, problem = await visitor.get(f"{STATS}?show={show}&from=2026-11-20")
     assert (status, problem["code"]) == (404, "not_found")
 
 
-async def test_the_longest_series_is_allowed(visitor: Desk, theatre: Theatre) -> None:
+async def test_the_longest_series_is_allowed(visitor: ApiClient, factory: RowFactory) -> None:
     """92 days, both ends included, are not one too many."""
-    await theatre.show(7)
+    await factory.show(7)
     answer: dict[str, Any]
     status, answer = await visitor.get(f"{STATS}?show=7&from=2026-01-01&to=2026-04-02")
     assert status == 200

@@ -11,8 +11,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Theatre, running_node, until
+from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 
 def by_header(person: Person) -> dict[str, Any]:
@@ -30,19 +30,19 @@ async def ban(moderator: Person, person: Person, kind: str) -> int:
 
 
 async def test_a_ban_from_everything_closes_on_every_node(
-    node: Node, people: People, theatre: Theatre, database_url: str, redis_url: str
+    node: Node, people: People, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
     """Open sockets are told why and closed with 4403, new ones are not let in; readers and other fans stay."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     ann, ben, cat, moderator = [*await people.persons(3), await people.person("moderator")]
     async with (
         running_node(database_url, redis_url) as second,
-        Talker.connect(node.url, **by_header(ann)) as here,
-        Talker.connect(second.url, **by_cookie(ann)) as there,
-        Talker.connect(second.url) as said_hello,
-        Talker.connect(node.url, **by_header(ben)) as voteless,
-        Talker.connect(node.url, **by_header(cat)) as other,
-        Talker.connect(node.url) as reader,
+        SocketClient.connect(node.url, **by_header(ann)) as here,
+        SocketClient.connect(second.url, **by_cookie(ann)) as there,
+        SocketClient.connect(second.url) as said_hello,
+        SocketClient.connect(node.url, **by_header(ben)) as voteless,
+        SocketClient.connect(node.url, **by_header(cat)) as other,
+        SocketClient.connect(node.url) as reader,
     ):
         await said_hello.hello(ann.token or "")
         await ban(moderator, ben, "vote")
@@ -52,10 +52,10 @@ async def test_a_ban_from_everything_closes_on_every_node(
             error = talker.heard[-1]["error"]
             assert (error["code"], error["message"]) == ("forbidden", "You are banned for good: Sold votes")
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-            async with Talker.connect(node.url, **by_header(ann)):
+            async with SocketClient.connect(node.url, **by_header(ann)):
                 pass
         assert refusal.value.status == 403
-        async with Talker.connect(node.url, **by_cookie(ann)) as again:
+        async with SocketClient.connect(node.url, **by_cookie(ann)) as again:
             assert await again.close_code() == 4403
             assert again.heard[-1]["error"]["message"] == "You are banned for good: Sold votes"
         assert await reader.refusal("hello", token=ann.token) == "forbidden"
@@ -67,22 +67,22 @@ async def test_a_ban_from_everything_closes_on_every_node(
         await moderator.ask("DELETE", f"/api/admin/users/{ann.id}/bans/{ban_id}")
 
         async def is_back() -> bool:
-            async with Talker.connect(second.url) as talker:
+            async with SocketClient.connect(second.url) as talker:
                 return "ok" in await talker.ask("hello", token=ann.token)
 
         await until(is_back)
 
 
 async def test_a_role_taken_away_and_an_account_erased(
-    node: Node, people: People, theatre: Theatre, database_url: str, redis_url: str
+    node: Node, people: People, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
     """Less than the socket came with: 4401, also on a node that heard of nothing; more: it stays; erased: 1000."""
     lowered, raised, erased, admin = [await people.person(role) for role in ("moderator", "moderator", "user", "admin")]
     async with (
         running_node(database_url, redis_url) as second,
-        Talker.connect(second.url, **by_header(lowered)) as losing,
-        Talker.connect(second.url, **by_header(raised)) as rising,
-        Talker.connect(second.url, **by_header(erased)) as leaving,
+        SocketClient.connect(second.url, **by_header(lowered)) as losing,
+        SocketClient.connect(second.url, **by_header(raised)) as rising,
+        SocketClient.connect(second.url, **by_header(erased)) as leaving,
     ):
         assert (await losing.ok("hello"))["role"] == "moderator"
         for person, role in ((lowered, "user"), (raised, "admin")):
@@ -94,10 +94,10 @@ async def test_a_role_taken_away_and_an_account_erased(
         assert await rising.is_alive()
 
 
-async def test_a_token_ends_while_connected(node: Node, theatre: Theatre) -> None:
+async def test_a_token_ends_while_connected(node: Node, factory: RowFactory) -> None:
     """The client is warned, says hello with a new one and stays; who does not is closed with 4401."""
-    users = await theatre.users(2)
-    async with Talker.connect(node.url) as renewing, Talker.connect(node.url) as idle:
+    users = await factory.users(2)
+    async with SocketClient.connect(node.url) as renewing, SocketClient.connect(node.url) as idle:
         await renewing.hello(mint_token(SECRET, users[0], "user", ttl_s=30))
         warning = await renewing.next(lambda message: "expiring" in message)
         assert 0 < warning["expiring"]["in_ms"] <= 30_000

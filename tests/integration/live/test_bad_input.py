@@ -20,8 +20,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.limits import Limits
 from server.protocol.messages import INBOUND_BYTES_MAX
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Show, Theatre, running_node
+from tests.support.row_factory import SECRET, RowFactory, Show, running_node
+from tests.support.socket_client import SocketClient
 
 BIG = 2**53
 
@@ -36,23 +36,23 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show that is open."""
-    return await theatre.show(7)
+    return await factory.show(7)
 
 
 @pytest.fixture
-async def fan(logged: list[Any], node: Node, theatre: Theatre, show: Show) -> AsyncIterator[Talker]:
+async def fan(logged: list[Any], node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
     """Somebody signed in; still connected and served at the end."""
-    async with Talker.connect(node.url) as talker:
-        await talker.hello(await theatre.token())
+    async with SocketClient.connect(node.url) as talker:
+        await talker.hello(await factory.token())
         yield talker
         assert await talker.is_alive()
         answer = await talker.cast(7, (show.first, "up"))
         assert answer["ballot"] == {str(show.first): "up"}
 
 
-async def error_for(talker: Talker, text: str, request_id: int | None) -> str:
+async def error_for(talker: SocketClient, text: str, request_id: int | None) -> str:
     """Sends a text as it is, and gives the code of the refusal."""
     await talker.socket.send_str(text)
     reply = await talker.reply_to(request_id)
@@ -61,7 +61,7 @@ async def error_for(talker: Talker, text: str, request_id: int | None) -> str:
     return str(reply["error"]["code"])
 
 
-async def test_what_is_no_request(fan: Talker, logged: list[Any]) -> None:
+async def test_what_is_no_request(fan: SocketClient, logged: list[Any]) -> None:
     """Malformed, nested, NUL, numbers without end: bad_request, and one line in the log for all of them."""
     for text in (
         "", "{", "null", "[]", "[1,2]", '"x"', "NaN", "\x00", "{'id':1}", '{"id":4,"op":"ping"', '{"id":"4","op":"ping"}',
@@ -74,7 +74,7 @@ async def test_what_is_no_request(fan: Talker, logged: list[Any]) -> None:
     assert len([entry for entry in logged if entry["event"] == "request.malformed"]) == 1
 
 
-async def test_what_is_no_good_request(fan: Talker, show: Show) -> None:
+async def test_what_is_no_good_request(fan: SocketClient, show: Show) -> None:
     """Unknown ops, wrong types, too much of something: bad_request, under the request's id."""
     votes = [[show.first, "up"]]
     for fields in (
@@ -102,9 +102,9 @@ async def test_what_is_no_good_request(fan: Talker, show: Show) -> None:
         assert await error_for(fan, json.dumps({"id": 4, **fields}), 4) == "bad_request", fields
 
 
-async def test_what_is_not_there(fan: Talker, theatre: Theatre, show: Show) -> None:
+async def test_what_is_not_there(fan: SocketClient, factory: RowFactory, show: Show) -> None:
     """Shows, songs and channels that do not exist, or not here: not_found."""
-    other = await theatre.show(23)
+    other = await factory.show(23)
     for show_id, song in ((999, show.first), (BIG - 1, 1), (7, BIG - 1), (7, other.first), (23, show.first)):
         assert await fan.refusal("cast", show=show_id, votes=[[song, "up"]]) == "not_found"
     assert await fan.refusal("ballot", show=999) == "not_found"
@@ -134,20 +134,20 @@ async def test_what_is_not_there(fan: Talker, theatre: Theatre, show: Show) -> N
 
 async def test_a_cast_without_a_session(node: Node, show: Show, logged: list[Any]) -> None:
     """A reader may watch but not vote, nor ask for a ballot."""
-    async with Talker.connect(node.url) as reader:
+    async with SocketClient.connect(node.url) as reader:
         assert await reader.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
         assert await reader.refusal("ballot", show=7) == "unauthenticated"
         assert "state" in (await reader.watch("votes:7"))["votes:7"]
 
 
 async def test_a_cast_of_an_account_that_is_gone(
-    node: Node, theatre: Theatre, show: Show, logged: list[Any], monkeypatch: pytest.MonkeyPatch
+    node: Node, factory: RowFactory, show: Show, logged: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The token is good, the user is not there any more; the cast is refused before the connection is closed."""
-    (user_id,) = await theatre.users(1)
-    await theatre.sql.execute("delete from users where id = $1", user_id)
+    (user_id,) = await factory.users(1)
+    await factory.sql.execute("delete from users where id = $1", user_id)
     monkeypatch.setattr(node._standing, "_connected", set)
-    async with Talker.connect(node.url) as ghost:
+    async with SocketClient.connect(node.url) as ghost:
         await ghost.hello(mint_token(SECRET, user_id, "user"))
         assert await ghost.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
         assert await ghost.is_alive()
@@ -165,7 +165,7 @@ async def test_a_bad_token_ends_the_connection(node: Node, kind: str, logged: li
         "NUL": "\x00",
         "wrong audience": jwt.encode(claims | {"aud": "elsewhere"}, SECRET, algorithm="HS256"),
     }[kind]
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         assert await talker.refusal("hello", token=token) == "unauthenticated"
         assert await talker.close_code() == 4401
 
@@ -176,7 +176,7 @@ async def test_a_bad_token_at_the_upgrade(node: Node, token: str, logged: list[A
     if token == "expired":
         token = mint_token(SECRET, 1, "user", ttl_s=-1)
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-        async with Talker.connect(node.url, headers={"Authorization": f"Bearer {token}"}):
+        async with SocketClient.connect(node.url, headers={"Authorization": f"Bearer {token}"}):
             pass
     assert refusal.value.status == 401
 
@@ -184,7 +184,7 @@ async def test_a_bad_token_at_the_upgrade(node: Node, token: str, logged: list[A
 @pytest.mark.parametrize("size", [INBOUND_BYTES_MAX, INBOUND_BYTES_MAX + 1, 100_000, 1024 * 1024])
 async def test_a_frame_that_is_too_large(node: Node, size: int, logged: list[Any]) -> None:
     """Up to 16 KiB it is read; one byte more closes with 1009, and others are served on."""
-    async with Talker.connect(node.url) as talker, Talker.connect(node.url) as other:
+    async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as other:
         head = '{"id":4,"op":"ping","x":"'
         await talker.socket.send_str(head + "x" * (size - len(head) - 2) + '"}')
         if size > INBOUND_BYTES_MAX:
@@ -196,12 +196,12 @@ async def test_a_frame_that_is_too_large(node: Node, size: int, logged: list[Any
 
 async def test_nesting_beyond_the_limit(node: Node, logged: list[Any]) -> None:
     """A hundred thousand brackets are too large before anybody looks at them."""
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         await talker.socket.send_str("[" * 100_000)
         assert await talker.close_code() == 1009
 
 
-async def test_binary_frames(fan: Talker) -> None:
+async def test_binary_frames(fan: SocketClient) -> None:
     """Only text is understood, whatever the bytes say."""
     for data in (b"", b"\x00\xff", b'{"id":4,"op":"ping"}', b"x" * 16_000):
         await fan.socket.send_bytes(data)
@@ -211,7 +211,7 @@ async def test_binary_frames(fan: Talker) -> None:
 @pytest.mark.parametrize("data", [b"\xff\xfe", b'{"id":4,"op":"hello","token":"\xed\xa0\x80"}', b"\xc0\x80"])
 async def test_text_that_is_no_utf_8(node: Node, data: bytes, logged: list[Any]) -> None:
     """RFC 6455 has the connection closed with 1007; others are served on."""
-    async with Talker.connect(node.url) as talker, Talker.connect(node.url) as other:
+    async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as other:
         await talker.socket.send_frame(data, WSMsgType.TEXT)
         assert await talker.close_code() == 1007
         assert await other.is_alive()
@@ -219,9 +219,9 @@ async def test_text_that_is_no_utf_8(node: Node, data: bytes, logged: list[Any])
 
 async def test_what_breaks_the_framing(node: Node, logged: list[Any]) -> None:
     """Bits that mean nothing, and a continuation of nothing, close the connection; others are served on."""
-    async with Talker.connect(node.url) as other:
+    async with SocketClient.connect(node.url) as other:
         for head in (b"\xc1\x80", b"\x83\x80", b"\x80\x80"):
-            async with Talker.connect(node.url) as talker:
+            async with SocketClient.connect(node.url) as talker:
                 transport = talker.socket.get_extra_info("socket")
                 assert transport is not None
                 talker.socket._response.connection.transport.write(head + b"\x00\x00\x00\x00")
@@ -244,15 +244,15 @@ async def test_a_foreign_origin(node: Node, origin: str, logged: list[Any]) -> N
 
 
 async def test_a_client_that_asks_too_much_at_once(
-    database_url: str, redis_url: str, theatre: Theatre, show: Show, logged: list[Any]
+    database_url: str, redis_url: str, factory: RowFactory, show: Show, logged: list[Any]
 ) -> None:
     """Past 256 unanswered votes a connection is told to wait; the ones it had are answered, and it goes on after."""
     limits = Limits(requests_per_s=1_000, requests_per_s_of_user=1_000)
     async with (
         running_node(database_url, redis_url, limits=limits) as node,
-        Talker.connect(node.url) as fan,
+        SocketClient.connect(node.url) as fan,
     ):
-        await fan.hello(await theatre.token())
+        await fan.hello(await factory.token())
         frames = [json.dumps({"id": n, "op": "cast", "show": 7, "votes": [[show.first, "up"]]}) for n in range(1, 1001)]
         for frame in frames:
             await fan.socket.send_str(frame)
@@ -265,11 +265,11 @@ async def test_a_client_that_asks_too_much_at_once(
         assert {error["code"] for error in refused} <= {"overloaded"}
         assert all(error["retry_after_ms"] > 0 for error in refused)
         assert sum("ok" in reply for reply in replies.values()) >= 256
-        assert (await theatre.tally(7))[0] == [show.first, 1, 0]
+        assert (await factory.tally(7))[0] == [show.first, 1, 0]
 
 
 async def test_memory_does_not_grow(
-    database_url: str, redis_url: str, theatre: Theatre, show: Show, logged: list[Any]
+    database_url: str, redis_url: str, factory: RowFactory, show: Show, logged: list[Any]
 ) -> None:
     """Ten thousand bad frames leave nothing behind: no channel, no cast, no log line each."""
     bad = [
@@ -278,7 +278,7 @@ async def test_memory_does_not_grow(
         '{"id":4,"op":"unsubscribe","channels":["x","votes:1"]}', '{"id":4,"op":"hello"}',
     ]  # fmt: skip
 
-    async def send(fan: Talker, numbers: range) -> None:
+    async def send(fan: SocketClient, numbers: range) -> None:
         for start in numbers[::20]:
             frames = [
                 frame
@@ -293,8 +293,8 @@ async def test_memory_does_not_grow(
 
     limits = Limits(requests_per_s=1_000_000, requests_per_s_of_user=1_000_000)
     async with running_node(database_url, redis_url, limits=limits) as node:
-        async with Talker.connect(node.url) as fan:
-            await fan.hello(await theatre.token())
+        async with SocketClient.connect(node.url) as fan:
+            await fan.hello(await factory.token())
             await send(fan, range(40))
             tracemalloc.start()
             try:
@@ -314,7 +314,7 @@ async def test_sockets_that_come_and_go_leave_nothing(node: Node, show: Show, lo
     """Fifty visitors who vanish, politely or not, leave no subscription and no socket."""
 
     async def visit(number: int) -> None:
-        async with Talker.connect(node.url) as visitor:
+        async with SocketClient.connect(node.url) as visitor:
             await visitor.watch("votes:7", "status:7")
             if number % 2:
                 visitor.socket._response.connection.transport.abort()

@@ -11,32 +11,32 @@ import redis.asyncio
 from server.live.presence import NODES_KEY, TTL_MS
 from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
-from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, running_node, until
+from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.socket_client import SocketClient
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
-    return await theatre.show(7)
+    return await factory.show(7)
 
 
 @pytest.fixture
-async def fan(node: Node, theatre: Theatre, show: Show) -> AsyncIterator[Talker]:
+async def fan(node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
     """A fan who is signed in."""
-    async with Talker.connect(node.url) as talker:
-        await talker.hello(await theatre.token())
+    async with SocketClient.connect(node.url) as talker:
+        await talker.hello(await factory.token())
         yield talker
 
 
 @pytest.fixture
-async def watcher(node: Node, show: Show) -> AsyncIterator[Talker]:
+async def watcher(node: Node, show: Show) -> AsyncIterator[SocketClient]:
     """Somebody who only watches."""
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         yield talker
 
 
-async def test_everything_in_one_subscribe(watcher: Talker, show: Show) -> None:
+async def test_everything_in_one_subscribe(watcher: SocketClient, show: Show) -> None:
     """Eight kinds in one request: each with its position and its state as the contract has it."""
     names = [
         "votes:7", f"song:{show.first}", "setlist:7", "status:7", "attendance:7", "followers:1", "trending", "activity",
@@ -54,9 +54,9 @@ async def test_everything_in_one_subscribe(watcher: Talker, show: Show) -> None:
     assert again[f"song:{show.first}"].keys() == {"at"}
 
 
-async def test_links_are_told_to_whoever_watches(watcher: Talker, theatre: Theatre) -> None:
+async def test_links_are_told_to_whoever_watches(watcher: SocketClient, factory: RowFactory) -> None:
     """A show's page elsewhere, its artist's and what its sets were predicted from come, change and go with the sets."""
-    sql = theatre.sql
+    sql = factory.sql
     state = await watcher.watch("setlist:7")
     assert state["setlist:7"]["state"]["sources"] == []
 
@@ -91,7 +91,7 @@ async def test_links_are_told_to_whoever_watches(watcher: Talker, theatre: Theat
     assert await told("delete from show_identities") == []
 
 
-async def test_a_song_moves_with_its_show_and_alone(fan: Talker, watcher: Talker, show: Show) -> None:
+async def test_a_song_moves_with_its_show_and_alone(fan: SocketClient, watcher: SocketClient, show: Show) -> None:
     """A push for its own counts, none for another song's; the position is the one `votes` has."""
     await watcher.watch(f"song:{show.first}", "votes:7")
     await fan.cast(7, (show.songs[1], "up"))
@@ -104,7 +104,7 @@ async def test_a_song_moves_with_its_show_and_alone(fan: Talker, watcher: Talker
 
 
 async def test_a_song_alone_finds_what_no_notification_told(
-    fan: Talker, watcher: Talker, show: Show, node: Node
+    fan: SocketClient, watcher: SocketClient, show: Show, node: Node
 ) -> None:
     """Nobody watches the show's votes, and the notification is lost: the comparison of positions finds it."""
     await watcher.watch(f"song:{show.first}")
@@ -121,7 +121,7 @@ async def test_a_song_alone_finds_what_no_notification_told(
 
 
 async def test_going_and_following_are_acknowledged_and_shown(
-    fan: Talker, watcher: Talker, theatre: Theatre, node: Node
+    fan: SocketClient, watcher: SocketClient, factory: RowFactory, node: Node
 ) -> None:
     """Committed, at a position; rows and counts are there; saying it twice is once, taking it back takes it back."""
     await watcher.watch("attendance:7", "followers:1")
@@ -133,47 +133,47 @@ async def test_going_and_following_are_acknowledged_and_shown(
     assert (await watcher.push("followers:1"))["followers"] == 1
     await fan.ok("attend", show=7, going=True)
     await fan.ok("follow", artist=1, following=True)
-    assert await theatre.sql.fetchval("select count(*) from user_show_attendance") == 1
-    assert await theatre.sql.fetchval("select attendance_count from shows where id = 7") == 1
+    assert await factory.sql.fetchval("select count(*) from user_show_attendance") == 1
+    assert await factory.sql.fetchval("select attendance_count from shows where id = 7") == 1
     await fan.ok("attend", show=7, going=False)
     await fan.ok("follow", artist=1, following=False)
     await watcher.push("attendance:7", lambda m: m["going"] == 0)
     assert (await watcher.push("followers:1"))["followers"] == 0
-    assert await theatre.sql.fetchval("select count(*) from user_follows_artists") == 0
+    assert await factory.sql.fetchval("select count(*) from user_follows_artists") == 0
 
 
-async def test_who_may_not_say_so(node: Node, fan: Talker, theatre: Theatre) -> None:
+async def test_who_may_not_say_so(node: Node, fan: SocketClient, factory: RowFactory) -> None:
     """Nobody in particular: unauthenticated. What is not there: not_found. What goes away on the way is dropped."""
-    async with Talker.connect(node.url) as reader:
+    async with SocketClient.connect(node.url) as reader:
         assert await reader.refusal("attend", show=7, going=True) == "unauthenticated"
         assert await reader.refusal("follow", artist=1, following=True) == "unauthenticated"
     assert await fan.refusal("attend", show=8, going=True) == "not_found"
-    await theatre.show(8)
+    await factory.show(8)
     await fan.ok("attend", show=8, going=True)
-    await theatre.sql.execute("delete from shows where id = 8")
+    await factory.sql.execute("delete from shows where id = 8")
     # Still believed to be there; the writer knows better.
     await fan.ok("attend", show=8, going=True)
-    assert await theatre.sql.fetchval("select count(*) from user_show_attendance") == 0
+    assert await factory.sql.fetchval("select count(*) from user_show_attendance") == 0
 
 
-async def test_the_last_word_of_many_at_once(node: Node, fan: Talker, theatre: Theatre) -> None:
+async def test_the_last_word_of_many_at_once(node: Node, fan: SocketClient, factory: RowFactory) -> None:
     """Fifty changes of mind sent at once end as the last one says, mixed with votes in the same shard."""
     ids = [await fan.send("attend", show=7, going=number % 2 == 0) for number in range(51)]
     for request_id in ids:
         assert "ok" in await fan.reply_to(request_id)
-    assert await theatre.sql.fetchval("select count(*) from user_show_attendance where show_id = 7") == 1
-    assert await theatre.sql.fetchval("select attendance_count from shows where id = 7") == 1
+    assert await factory.sql.fetchval("select count(*) from user_show_attendance where show_id = 7") == 1
+    assert await factory.sql.fetchval("select attendance_count from shows where id = 7") == 1
 
 
 async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
-    database_url: str, redis_url: str, theatre: Theatre, node: Node, watcher: Talker
+    database_url: str, redis_url: str, factory: RowFactory, node: Node, watcher: SocketClient
 ) -> None:
     """One connection is one watcher, however many channels; another node's count too, until it is no longer heard of."""
-    await theatre.show(9)
+    await factory.show(9)
     await watcher.watch("attendance:9", "votes:9", "status:9")
     await watcher.push("attendance:9", lambda message: message["watching"] == 1)
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
-        async with running_node(database_url, redis_url) as other, Talker.connect(other.url) as second:
+        async with running_node(database_url, redis_url) as other, SocketClient.connect(other.url) as second:
             await second.watch("votes:9")
             await watcher.push("attendance:9", lambda message: message["watching"] == 2)
             joined = await second.watch("attendance:9")
@@ -198,35 +198,35 @@ async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
 
 
 async def test_what_happens_is_told_in_order_and_without_names(
-    fan: Talker, watcher: Talker, theatre: Theatre, show: Show
+    fan: SocketClient, watcher: SocketClient, factory: RowFactory, show: Show
 ) -> None:
     """Announced, played, on, cancelled, a round number of votes and of followers: each once, none with a fan in it."""
     before = (await watcher.watch("activity"))["activity"]
-    await theatre.show(8)
+    await factory.show(8)
     announced = await watcher.push("activity")
     assert announced["at"] > before["at"]
     assert [(event["kind"], event["show"], event["name"]) for event in announced["events"]] == [
         ("announced", 8, "Show")
     ]
-    await theatre.sql.execute("update setlist_songs set played_at = now() where id = $1", show.first)
+    await factory.sql.execute("update setlist_songs set played_at = now() where id = $1", show.first)
     assert (await watcher.push("activity"))["events"][0]["song"] == "Song 0"
-    await theatre.sql.execute("update shows set status = 'live' where id = 8")
+    await factory.sql.execute("update shows set status = 'live' where id = 8")
     assert (await watcher.push("activity"))["events"][0]["kind"] == "live"
-    for user in await theatre.users(10):
-        await theatre.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, user)
-        await theatre.sql.execute("insert into user_follows_artists values ($1, 1)", user)
+    for user in await factory.users(10):
+        await factory.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, user)
+        await factory.sql.execute("insert into user_follows_artists values ($1, 1)", user)
     kinds = {}
     while len(kinds) < 2:
         for event in (await watcher.push("activity"))["events"]:
             kinds[event["kind"]] = event.get("count")
     assert kinds == {"votes": 10, "followers": 10}
     # Taken back and given again is no news.
-    await theatre.sql.execute("delete from votes where user_id = $1", user)
-    await theatre.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, user)
-    await theatre.sql.execute("update shows set status = 'cancelled' where id = 8")
+    await factory.sql.execute("delete from votes where user_id = $1", user)
+    await factory.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, user)
+    await factory.sql.execute("update shows set status = 'cancelled' where id = 8")
     assert [event["kind"] for event in (await watcher.push("activity"))["events"]] == ["cancelled"]
 
-    async with Talker.connect(str(watcher.socket._response.url.origin())) as late:
+    async with SocketClient.connect(str(watcher.socket._response.url.origin())) as late:
         events = (await late.watch("activity"))["activity"]["state"]["events"]
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
     assert [event["kind"] for event in events].count("votes") == 1
@@ -235,17 +235,17 @@ async def test_what_happens_is_told_in_order_and_without_names(
     }  # fmt: skip
 
 
-async def test_a_gap_in_what_happens_is_told(node: Node, watcher: Talker, theatre: Theatre) -> None:
+async def test_a_gap_in_what_happens_is_told(node: Node, watcher: SocketClient, factory: RowFactory) -> None:
     """A lost notification is read again; more than are kept at once is a gap, with the last of them."""
     await watcher.watch("activity")
     deaf = node._feeds.hub.publish_activity
     node._feeds.hub.publish_activity = lambda *_: None  # type: ignore[method-assign]
     try:
-        await theatre.show(8)
+        await factory.show(8)
         assert (await watcher.push("activity"))["events"][0]["show"] == 8
-        async with theatre.sql.transaction():
+        async with factory.sql.transaction():
             for number in range(ACTIVITY_EVENTS_MAX + 5):
-                await theatre.sql.execute("select add_activity('live', 8, 1, $1, '', 0)", f"Event {number}")
+                await factory.sql.execute("select add_activity('live', 8, 1, $1, '', 0)", f"Event {number}")
         push = await watcher.push("activity")
     finally:
         node._feeds.hub.publish_activity = deaf  # type: ignore[method-assign]
@@ -253,11 +253,13 @@ async def test_a_gap_in_what_happens_is_told(node: Node, watcher: Talker, theatr
     assert [event["name"] for event in push["events"]] == [f"Event {n}" for n in range(5, ACTIVITY_EVENTS_MAX + 5)]
 
 
-async def test_trending_is_ranked_and_refreshed(fan: Talker, watcher: Talker, theatre: Theatre, show: Show) -> None:
+async def test_trending_is_ranked_and_refreshed(
+    fan: SocketClient, watcher: SocketClient, factory: RowFactory, show: Show
+) -> None:
     """After a refresh of the scores the first come in order, with what the score is."""
     await watcher.watch("trending")
     await fan.cast(7, *((song, "up") for song in show.songs))
-    await theatre.sql.execute("select update_trending_scores()")
+    await factory.sql.execute("select update_trending_scores()")
     push = await watcher.push("trending", lambda message: bool(message["shows"]))
     assert [(entry["id"], entry["rank"]) for entry in push["shows"]] == [(7, 1)]
     assert push["shows"][0]["score"] > 0
@@ -265,12 +267,12 @@ async def test_trending_is_ranked_and_refreshed(fan: Talker, watcher: Talker, th
     assert json.dumps(push)
 
 
-async def test_marks_survive_a_writer_that_stops(fan: Talker, theatre: Theatre) -> None:
+async def test_marks_survive_a_writer_that_stops(fan: SocketClient, factory: RowFactory) -> None:
     """PostgreSQL's row of the shard is held: accepted after a second, and committed once it is free."""
-    async with theatre.sql.transaction():
-        await theatre.sql.execute("select from log_positions where shard = 7 for update")
+    async with factory.sql.transaction():
+        await factory.sql.execute("select from log_positions where shard = 7 for update")
         answer = await fan.ok("attend", show=7, going=True)
         assert answer["durability"] == "accepted"
     durable = await fan.next(lambda message: "committed" in message)
     assert durable == {"committed": {"show": 7, "at": answer["at"]}}
-    assert await theatre.sql.fetchval("select attendance_count from shows where id = 7") == 1
+    assert await factory.sql.fetchval("select attendance_count from shows where id = 7") == 1

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from server.node.node import Node
-from tests.support.talker import Message, Talker
-from tests.support.theatre import SECRET, Show, Theatre, mint_token, until
+from tests.support.row_factory import SECRET, RowFactory, Show, mint_token, until
+from tests.support.socket_client import Message, SocketClient
 from tests.unit.test_page_state import node_binary
 
 REDUCER = Path(__file__).parents[2] / "unit" / "js" / "apply_stream.mjs"
@@ -64,7 +64,7 @@ class Screen:
 class Watching:
     """A screen and the connection it has now."""
 
-    def __init__(self, talker: Talker) -> None:
+    def __init__(self, talker: SocketClient) -> None:
         self.talker = talker
         self.screen = Screen()
 
@@ -90,7 +90,7 @@ class Watching:
                 self.read()
 
 
-async def cast_randomly(rng: random.Random, fans: list[Talker], show: Show, count: int) -> None:
+async def cast_randomly(rng: random.Random, fans: list[SocketClient], show: Show, count: int) -> None:
     """Casts from random fans, all under way at once, and every one answered."""
     asked = [
         (
@@ -105,9 +105,9 @@ async def cast_randomly(rng: random.Random, fans: list[Talker], show: Show, coun
     assert all("error" not in message for fan in fans for message in fan.heard)
 
 
-async def cut_listener(theatre: Theatre) -> None:
+async def cut_listener(factory: RowFactory) -> None:
     """Terminates the backend that listens."""
-    assert await theatre.cut_listeners() == 1
+    assert await factory.cut_listeners() == 1
 
 
 def through_the_page(stream: list[Message]) -> list[list[int]]:
@@ -121,22 +121,22 @@ def through_the_page(stream: list[Message]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_state_and_pushes_are_a_fresh_state(node: Node, theatre: Theatre, seed: int) -> None:
+async def test_state_and_pushes_are_a_fresh_state(node: Node, factory: RowFactory, seed: int) -> None:
     """Whatever a watcher went through, in the end it holds what somebody who comes now is given."""
     rng = random.Random(seed)
-    show, neighbour = await theatre.show(7, song_count=8), await theatre.show(23)
+    show, neighbour = await factory.show(7, song_count=8), await factory.show(23)
     async with AsyncExitStack() as stack:
-        fans = [await stack.enter_async_context(Talker.connect(node.url)) for _ in range(6)]
+        fans = [await stack.enter_async_context(SocketClient.connect(node.url)) for _ in range(6)]
         for fan in fans:
-            await fan.hello(await theatre.token())
-        watching = [Watching(await stack.enter_async_context(Talker.connect(node.url))) for _ in range(5)]
+            await fan.hello(await factory.token())
+        watching = [Watching(await stack.enter_async_context(SocketClient.connect(node.url))) for _ in range(5)]
         for one in watching:
             await one.join(with_since=False)
         for step in range(12):
             await cast_randomly(rng, fans, show, 12)
             await cast_randomly(rng, fans, neighbour, 3)
             if step == 6:
-                await cut_listener(theatre)
+                await cut_listener(factory)
             one = rng.choice(watching)
             match rng.choice(["subscribe again", "leave and join", "reconnect", "reconnect", "listen"]):
                 case "subscribe again":
@@ -148,16 +148,16 @@ async def test_state_and_pushes_are_a_fresh_state(node: Node, theatre: Theatre, 
                 case "reconnect":
                     await one.talker.socket.close()
                     one.read()
-                    one.talker = await stack.enter_async_context(Talker.connect(node.url))
+                    one.talker = await stack.enter_async_context(SocketClient.connect(node.url))
                     await one.join(with_since=rng.random() < 0.5)
                 case "listen":
                     await one.talker.ok("ping")
                     one.read()
-        final = await theatre.counted(7)
-        assert final == await theatre.tally(7)
+        final = await factory.counted(7)
+        assert final == await factory.tally(7)
         for one in watching:
             await one.catch_up(final)
-        fresh = await stack.enter_async_context(Talker.connect(node.url))
+        fresh = await stack.enter_async_context(SocketClient.connect(node.url))
         answer = (await fresh.watch(CHANNEL))[CHANNEL]
         assert sorted(answer["state"]["tally"]) == final
         for one in watching:
@@ -166,13 +166,13 @@ async def test_state_and_pushes_are_a_fresh_state(node: Node, theatre: Theatre, 
     assert [sorted(through_the_page(stream)) for stream in streams[:2]] == [final, final]
 
 
-async def test_a_cut_listener_is_made_up_for(node: Node, theatre: Theatre) -> None:
+async def test_a_cut_listener_is_made_up_for(node: Node, factory: RowFactory) -> None:
     """A vote that is committed while nobody listens is seen all the same, and acknowledged."""
-    show = await theatre.show(7)
-    async with Talker.connect(node.url) as fan, Talker.connect(node.url) as watcher:
-        await fan.hello(await theatre.token())
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as fan, SocketClient.connect(node.url) as watcher:
+        await fan.hello(await factory.token())
         await watcher.watch(CHANNEL)
-        await cut_listener(theatre)
+        await cut_listener(factory)
         answer = await fan.cast(7, (show.first, "up"))
         assert answer["durability"] in ("committed", "accepted")
         await watcher.push(CHANNEL, lambda push: [show.first, 1, 0] in push["tally"])
@@ -187,29 +187,29 @@ async def test_a_cut_listener_is_made_up_for(node: Node, theatre: Theatre) -> No
         await watcher.push(CHANNEL, lambda push: [show.first, 0, 1] in push["tally"])
 
 
-async def test_at_most_ten_pushes_a_second(node: Node, theatre: Theatre) -> None:
+async def test_at_most_ten_pushes_a_second(node: Node, factory: RowFactory) -> None:
     """Under a load of hundreds of commits a second a watcher still gets at most ten pushes in any second."""
-    show = await theatre.show(7)
-    tokens = [mint_token(SECRET, user, "user") for user in await theatre.users(4)]
+    show = await factory.show(7)
+    tokens = [mint_token(SECRET, user, "user") for user in await factory.users(4)]
     loop = asyncio.get_running_loop()
     arrivals: list[float] = []
 
-    async def listen(watcher: Talker) -> None:
+    async def listen(watcher: SocketClient) -> None:
         # One by one, because the test looks on while it grows.
         async for _ in watcher.socket:
             arrivals.append(loop.time())  # noqa: PERF401
 
     async def vote(token: str) -> None:
-        async with Talker.connect(node.url) as fan:
+        async with SocketClient.connect(node.url) as fan:
             await fan.hello(token)
             for n in range(25):
                 await fan.cast(7, (show.first, ("up", "down")[n % 2]))
 
-    async with Talker.connect(node.url) as watcher:
+    async with SocketClient.connect(node.url) as watcher:
         await watcher.watch(CHANNEL)
         listening = asyncio.create_task(listen(watcher))
         await asyncio.gather(*map(vote, tokens))
-        await until(lambda: _is_settled(theatre, arrivals))
+        await until(lambda: _is_settled(factory, arrivals))
         listening.cancel()
     assert arrivals
     # A frame may be late, and then the next one follows closely: over all of the time it cannot be more.
@@ -217,5 +217,5 @@ async def test_at_most_ten_pushes_a_second(node: Node, theatre: Theatre) -> None
     assert len(arrivals) <= lasted_s * 10 + 2
 
 
-async def _is_settled(theatre: Theatre, arrivals: list[Any]) -> bool:
-    return bool(arrivals) and await theatre.counted(7) == await theatre.tally(7)
+async def _is_settled(factory: RowFactory, arrivals: list[Any]) -> bool:
+    return bool(arrivals) and await factory.counted(7) == await factory.tally(7)

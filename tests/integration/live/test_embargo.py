@@ -12,10 +12,10 @@ import pytest
 from server.node.node import Node
 from server.protocol.http.endpoints import Endpoint
 from tests.integration.live.test_events import asked
+from tests.support.event_stream import EventStream
 from tests.support.people import People, Person
-from tests.support.reader import Reader
-from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, until
+from tests.support.row_factory import RowFactory, Show, until
+from tests.support.socket_client import SocketClient
 
 # Counts that stand nowhere by chance; the third is the score that follows from them.
 UP, DOWN = 79_190_003, 60_070_009
@@ -26,18 +26,18 @@ EVERY_CHANNEL = (
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show whose counts are staff's alone until they are final."""
-    show = await theatre.show(7)
-    await set_results(theatre, "after_closing")
+    show = await factory.show(7)
+    await set_results(factory, "after_closing")
     return show
 
 
-async def set_results(theatre: Theatre, results: str) -> None:
-    await theatre.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
+async def set_results(factory: RowFactory, results: str) -> None:
+    await factory.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
 
 
-async def watching(node: Node, talker: Talker, person: Person, *channels: str) -> dict[str, Any]:
+async def watching(node: Node, talker: SocketClient, person: Person, *channels: str) -> dict[str, Any]:
     """Signs somebody in and subscribes; gives each channel's state or its error's code."""
     if person.token is not None:
         await talker.hello(person.token)
@@ -67,7 +67,7 @@ async def everything_told(node: Node, person: Person, song: int) -> str:
             async with http.get(node.url + place, headers=headers) as response:
                 is_stream = response.content_type == "text/event-stream"
                 told.append(repr(await (response.content.readany() if is_stream else response.read())))
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         await watching(node, talker, person, *(name.format(song=song) for name in EVERY_CHANNEL))
         told += [str(message) for message in talker.heard]
     return "\n".join(told)
@@ -75,13 +75,13 @@ async def everything_told(node: Node, person: Person, song: int) -> str:
 
 @pytest.mark.parametrize("is_warm", [False, True])
 async def test_no_endpoint_and_no_channel_tells(
-    node: Node, theatre: Theatre, people: People, show: Show, is_warm: bool
+    node: Node, factory: RowFactory, people: People, show: Show, is_warm: bool
 ) -> None:
     """Every reading endpoint and every channel, by a fan and by a stranger: hidden counts are in none; staff finds them."""
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "update setlist_songs set up_count = $2, down_count = $3 where id = $1", show.first, UP, DOWN
     )
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into vote_rollups (show_id, hour, up_count, down_count) values (7, date_trunc('hour', now()), $1, $2)",
         UP, DOWN,
     )  # fmt: skip
@@ -100,7 +100,7 @@ async def test_after_closing_they_are_everyones_once_they_are_final(node: Node, 
     it is reopened.
     """
     fan, boss = await people.person(), await people.person("admin")
-    async with Talker.connect(node.url) as talker, Talker.connect(node.url) as staff:
+    async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as staff:
         names = ("votes:7", f"song:{show.first}", "status:7")
         found = await watching(node, talker, fan, *names)
         assert (found["votes:7"], found[f"song:{show.first}"]) == ("forbidden", "forbidden")
@@ -137,15 +137,15 @@ async def test_after_closing_they_are_everyones_once_they_are_final(node: Node, 
         assert not [push for push in talker.pushes("votes:7") if push["total"] and [show.first, 0, 1] in push["tally"]]
 
 
-async def test_after_ones_own_vote(node: Node, theatre: Theatre, people: People, show: Show) -> None:
+async def test_after_ones_own_vote(node: Node, factory: RowFactory, people: People, show: Show) -> None:
     """A vote opens the counts to whoever cast it, over the socket, as a stream and over HTTP; withdrawn, they close again."""
-    await set_results(theatre, "after_vote")
+    await set_results(factory, "after_vote")
     fan, other = await people.person(), await people.person()
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         assert (await watching(node, talker, fan, "votes:7"))["votes:7"] == "forbidden"
         await talker.cast(7, (show.first, "up"))
         assert (await talker.watch("votes:7"))["votes:7"]["state"]["total"] == 1
-        async with Reader.connect(
+        async with EventStream.connect(
             node.url, "/api/shows/7/events?channels=votes", Authorization=f"Bearer {fan.token}"
         ) as own:
             assert (await own.push("votes:7"))["total"] == 1
@@ -160,17 +160,17 @@ async def test_after_ones_own_vote(node: Node, theatre: Theatre, people: People,
 
 
 async def test_a_new_rule_takes_watchers_off_on_every_node(
-    node: Node, other: Node, theatre: Theatre, people: People, show: Show
+    node: Node, other: Node, factory: RowFactory, people: People, show: Show
 ) -> None:
     """Sockets and streams of fans are taken off and told, staff's stay; nothing of what is cast then reaches a fan."""
-    await set_results(theatre, "live")
+    await set_results(factory, "live")
     fan, boss = await people.person(), await people.person("admin")
     song = f"song:{show.first}"
     async with (
-        Talker.connect(node.url) as near,
-        Talker.connect(other.url) as far,
-        Talker.connect(other.url) as staff,
-        Reader.connect(other.url, "/api/shows/7/events?channels=votes,status") as stream,
+        SocketClient.connect(node.url) as near,
+        SocketClient.connect(other.url) as far,
+        SocketClient.connect(other.url) as staff,
+        EventStream.connect(other.url, "/api/shows/7/events?channels=votes,status") as stream,
     ):
         await watching(node, near, fan, "votes:7", song, "status:7")
         await watching(other, far, fan, "votes:7", song)
@@ -192,7 +192,7 @@ async def test_a_new_rule_takes_watchers_off_on_every_node(
         assert (await far.watch("votes:7", song))[song]["state"] == {"up": 1, "down": 0}
 
     async def in_audit() -> Any:
-        return await theatre.sql.fetchval("select detail -> 'results' from audit_log")
+        return await factory.sql.fetchval("select detail -> 'results' from audit_log")
 
     assert await until(in_audit) == '["live", "after_vote"]'
 
@@ -200,7 +200,7 @@ async def test_a_new_rule_takes_watchers_off_on_every_node(
 async def test_whoever_becomes_somebody_else_asks_again(node: Node, people: People, show: Show) -> None:
     """A second hello as a fan takes a moderator's socket off hidden counts, and off nothing else."""
     fan, moderator = await people.person(), await people.person("moderator")
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         await watching(node, talker, moderator, "votes:7", "status:7")
         assert fan.token is not None
         await talker.hello(fan.token)
@@ -213,11 +213,11 @@ async def test_whoever_becomes_somebody_else_asks_again(node: Node, people: Peop
         assert not talker.pushes("votes:7")
 
 
-async def test_a_rule_that_was_missed_is_found(node: Node, theatre: Theatre, people: People, show: Show) -> None:
+async def test_a_rule_that_was_missed_is_found(node: Node, factory: RowFactory, people: People, show: Show) -> None:
     """A node that never heard of the new rule finds it by comparing, though nobody watches the sets."""
-    await set_results(theatre, "live")
-    async with Talker.connect(node.url) as talker:
+    await set_results(factory, "live")
+    async with SocketClient.connect(node.url) as talker:
         await watching(node, talker, await people.person(), "votes:7")
-        await theatre.sql.execute("alter table shows disable trigger shows_notify")
-        await set_results(theatre, "after_closing")
+        await factory.sql.execute("alter table shows disable trigger shows_notify")
+        await set_results(factory, "after_closing")
         assert await talker.next(lambda message: "unsubscribed" in message)

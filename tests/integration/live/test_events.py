@@ -13,16 +13,16 @@ from server.live.sockets import DRAIN_MAX_MS, DRAIN_MIN_MS
 from server.live.sse import RETRY_MAX_MS, RETRY_MIN_MS
 from server.node.node import Node
 from server.protocol.limits import Limits
-from tests.support.reader import Reader
-from tests.support.talker import Talker
-from tests.support.theatre import PATIENCE_S, Theatre, running_node, until
+from tests.support.event_stream import EventStream
+from tests.support.row_factory import PATIENCE_S, RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 PATH = "/api/shows/7/events"
 
 
-async def vote(node: Node, theatre: Theatre, *votes: tuple[int, str]) -> None:
-    async with Talker.connect(node.url) as talker:
-        await talker.hello(await theatre.token())
+async def vote(node: Node, factory: RowFactory, *votes: tuple[int, str]) -> None:
+    async with SocketClient.connect(node.url) as talker:
+        await talker.hello(await factory.token())
         await talker.cast(7, *votes)
 
 
@@ -35,10 +35,10 @@ async def asked(node: Node, path: str, method: str = "GET", **headers: str) -> t
         return response.status, response.headers, await response.json() if method == "GET" else await response.read()
 
 
-async def test_pushes_are_those_of_the_websocket(node: Node, theatre: Theatre) -> None:
+async def test_pushes_are_those_of_the_websocket(node: Node, factory: RowFactory) -> None:
     """The whole state of each channel first, then every push, as JSON like the websocket's, with headers for proxies."""
-    show = await theatre.show(7)
-    async with Talker.connect(node.url) as talker, Reader.connect(node.url, PATH) as reader:
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as talker, EventStream.connect(node.url, PATH) as reader:
         headers = reader.response.headers
         assert headers["Content-Type"] == "text/event-stream"
         assert headers["X-Accel-Buffering"] == "no"
@@ -50,42 +50,42 @@ async def test_pushes_are_those_of_the_websocket(node: Node, theatre: Theatre) -
         }
         for name, first in firsts.items():
             assert first == {"ch": name, "at": states[name]["at"], **states[name]["state"]}
-        await vote(node, theatre, (show.first, "up"))
+        await vote(node, factory, (show.first, "up"))
         assert await reader.push("votes:7") == await talker.push("votes:7")
         assert RETRY_MIN_MS <= reader.retry_ms <= RETRY_MAX_MS
-    slug = await theatre.sql.fetchval("select slug from shows where id = 7")
-    async with Reader.connect(node.url, PATH.replace("7", slug)) as reader:
+    slug = await factory.sql.fetchval("select slug from shows where id = 7")
+    async with EventStream.connect(node.url, PATH.replace("7", slug)) as reader:
         assert (await reader.push("votes:7"))["total"] == 1
 
 
-async def test_whoever_comes_back_gets_what_changed(node: Node, theatre: Theatre) -> None:
+async def test_whoever_comes_back_gets_what_changed(node: Node, factory: RowFactory) -> None:
     """`Last-Event-ID` holds the positions of all channels: one that did not move is not sent again, the other is whole."""
-    show = await theatre.show(7)
-    async with Reader.connect(node.url, PATH) as reader:
+    show = await factory.show(7)
+    async with EventStream.connect(node.url, PATH) as reader:
         for name in ("votes:7", "status:7", "setlist:7"):
             await reader.push(name)
-        await vote(node, theatre, (show.first, "up"))
+        await vote(node, factory, (show.first, "up"))
         await reader.push("votes:7")
         last_id = reader.last_id
-    await vote(node, theatre, (show.songs[1], "down"))
-    async with Reader.connect(node.url, PATH, **{"Last-Event-ID": last_id}) as back:
+    await vote(node, factory, (show.songs[1], "down"))
+    async with EventStream.connect(node.url, PATH, **{"Last-Event-ID": last_id}) as back:
         counts = await back.push("votes:7", lambda push: push["total"] == 2)
         assert sorted(counts["tally"]) == [[show.first, 1, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
-        await vote(node, theatre, (show.first, "up"))
+        await vote(node, factory, (show.first, "up"))
         await back.push("votes:7", lambda push: push["total"] == 3)
         assert {event["ch"] for _, event in back.events} == {"votes:7"}
-        async with Reader.connect(node.url, PATH, **{"Last-Event-ID": back.last_id}) as same:
-            await vote(node, theatre, (show.first, "up"))
+        async with EventStream.connect(node.url, PATH, **{"Last-Event-ID": back.last_id}) as same:
+            await vote(node, factory, (show.first, "up"))
             assert (await same.push("votes:7"))["total"] == 4
             assert len(same.events) == 1
-    async with Reader.connect(node.url, PATH, **{"Last-Event-ID": "votes:7@x,;,@,5"}) as confused:
+    async with EventStream.connect(node.url, PATH, **{"Last-Event-ID": "votes:7@x,;,@,5"}) as confused:
         assert (await confused.push("votes:7"))["total"] == 4
 
 
-async def test_an_id_never_speaks_for_what_was_skipped(node: Node, theatre: Theatre) -> None:
+async def test_an_id_never_speaks_for_what_was_skipped(node: Node, factory: RowFactory) -> None:
     """While a channel's state was skipped, events of others come without an id; with the state ids are back."""
-    await theatre.show(7)
-    async with Reader.connect(node.url, PATH + "?channels=votes,status") as reader:
+    await factory.show(7)
+    async with EventStream.connect(node.url, PATH + "?channels=votes,status") as reader:
         for name in ("votes:7", "status:7"):
             await reader.push(name)
         (stream,) = node._sockets._connections
@@ -101,9 +101,9 @@ async def test_an_id_never_speaks_for_what_was_skipped(node: Node, theatre: Thea
         assert reader.last_id != before
 
 
-async def test_who_is_refused_reads_why(node: Node, theatre: Theatre) -> None:
+async def test_who_is_refused_reads_why(node: Node, factory: RowFactory) -> None:
     """Unknown shows and channels, too many, a bad token: a problem before the stream begins."""
-    await theatre.show(7)
+    await factory.show(7)
     for path, status, code in (
         ("/api/shows/8/events", 404, "not_found"),
         ("/api/shows/x/events", 404, "not_found"),
@@ -124,17 +124,17 @@ async def test_who_is_refused_reads_why(node: Node, theatre: Theatre) -> None:
     assert len(node._sockets) == 0
 
 
-async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """A stream takes one of a node's and of a user's, and gives it back."""
-    await theatre.show(7)
+    await factory.show(7)
     limits = Limits(connections=2, connections_per_user=1)
     async with running_node(database_url, redis_url, limits=limits) as node:
-        bearer = {"Authorization": f"Bearer {await theatre.token()}"}
-        async with Reader.connect(node.url, PATH, **bearer) as first:
+        bearer = {"Authorization": f"Bearer {await factory.token()}"}
+        async with EventStream.connect(node.url, PATH, **bearer) as first:
             await first.push("votes:7")
             answer = await asked(node, PATH, **bearer)
             assert (answer[0], answer[2]["code"]) == (503, "overloaded")
-            async with Talker.connect(node.url) as talker:
+            async with SocketClient.connect(node.url) as talker:
                 assert await talker.is_alive()
                 assert (await asked(node, PATH))[2]["code"] == "overloaded"
 
@@ -142,13 +142,13 @@ async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, 
             return not len(node._sockets)
 
         await until(is_free)
-        async with Reader.connect(node.url, PATH, **bearer) as again:
+        async with EventStream.connect(node.url, PATH, **bearer) as again:
             await again.push("votes:7")
 
 
-async def test_plain_http_1_0(node: Node, theatre: Theatre) -> None:
+async def test_plain_http_1_0(node: Node, factory: RowFactory) -> None:
     """No chunks, which an old proxy would hand on as they are; the connection's end is the stream's."""
-    await theatre.show(7)
+    await factory.show(7)
     reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
     writer.write(f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
     async with asyncio.timeout(PATIENCE_S):
@@ -161,9 +161,9 @@ async def test_plain_http_1_0(node: Node, theatre: Theatre) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
-async def test_curl_shows_it(node: Node, theatre: Theatre) -> None:
+async def test_curl_shows_it(node: Node, factory: RowFactory) -> None:
     """`curl -N` prints each event when it happens."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     process = await asyncio.create_subprocess_exec(
         "curl", "-sN", node.url + PATH + "?channels=votes", stdout=asyncio.subprocess.PIPE
     )
@@ -171,17 +171,17 @@ async def test_curl_shows_it(node: Node, theatre: Theatre) -> None:
     try:
         async with asyncio.timeout(PATIENCE_S):
             await process.stdout.readuntil(b'"total":0}\n')
-            await vote(node, theatre, (show.first, "up"))
+            await vote(node, factory, (show.first, "up"))
             await process.stdout.readuntil(b'"total":1}\n')
     finally:
         process.kill()
         await process.wait()
 
 
-async def test_a_quiet_stream_is_kept_open_by_comments(node: Node, theatre: Theatre) -> None:
+async def test_a_quiet_stream_is_kept_open_by_comments(node: Node, factory: RowFactory) -> None:
     """Nothing is ever heard of a reader, which is no reason to hang up: it is sent a comment, and stays."""
-    await theatre.show(7)
-    async with Reader.connect(node.url, PATH + "?channels=votes") as reader:
+    await factory.show(7)
+    async with EventStream.connect(node.url, PATH + "?channels=votes") as reader:
         await reader.push("votes:7")
         (stream,) = node._sockets._connections
         for _ in range(3):
@@ -193,10 +193,10 @@ async def test_a_quiet_stream_is_kept_open_by_comments(node: Node, theatre: Thea
         assert reader.comment_count == 3
 
 
-async def test_a_stream_ends_with_its_token(node: Node, theatre: Theatre) -> None:
+async def test_a_stream_ends_with_its_token(node: Node, factory: RowFactory) -> None:
     """There is no second hello: an event says why, and the stream is closed."""
-    await theatre.show(7)
-    async with Reader.connect(node.url, PATH, Authorization=f"Bearer {await theatre.token()}") as reader:
+    await factory.show(7)
+    async with EventStream.connect(node.url, PATH, Authorization=f"Bearer {await factory.token()}") as reader:
         await reader.push("votes:7")
         (stream,) = node._sockets._connections
         stream.alarm_ms = 0
@@ -205,10 +205,10 @@ async def test_a_stream_ends_with_its_token(node: Node, theatre: Theatre) -> Non
         assert reader.events[-1][0] == "end"
 
 
-async def test_a_stopping_node_says_when_to_come_back(node: Node, theatre: Theatre) -> None:
+async def test_a_stopping_node_says_when_to_come_back(node: Node, factory: RowFactory) -> None:
     """Each stream is told a time of its own, and ends as streams end: nobody waits for the next push."""
-    await theatre.show(7)
-    async with Reader.connect(node.url, PATH) as one, Reader.connect(node.url, PATH) as other:
+    await factory.show(7)
+    async with EventStream.connect(node.url, PATH) as one, EventStream.connect(node.url, PATH) as other:
         for reader in (one, other):
             await reader.push("votes:7")
         await node._sockets.drain()

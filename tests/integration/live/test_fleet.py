@@ -16,8 +16,8 @@ from server.cache.connection import Connection
 from server.live import fleet
 from server.node.node import Node
 from server.people.sessions import mint_token
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Theatre, running_node, until
+from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 PATH = "/api/realtime/subscriptions"
 
@@ -42,8 +42,8 @@ class Staff:
 
 
 @asynccontextmanager
-async def staff_of(node: Node, theatre: Theatre) -> AsyncIterator[Staff]:
-    user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
+async def staff_of(node: Node, factory: RowFactory) -> AsyncIterator[Staff]:
+    user_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
     headers = {"Authorization": f"Bearer {mint_token(SECRET, user_id, 'admin')}"}
     async with aiohttp.ClientSession(node.url, headers=headers) as http:
         yield Staff(http, user_id)
@@ -57,17 +57,17 @@ async def other(node: Node, database_url: str, redis_url: str, monkeypatch: pyte
         yield second
 
 
-async def test_who_is_connected_to_what(node: Node, other: Node, theatre: Theatre) -> None:
+async def test_who_is_connected_to_what(node: Node, other: Node, factory: RowFactory) -> None:
     """Connections of the node that answers and, when asked for, of another; channels, sums and lag of both."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     async with (
-        staff_of(other, theatre) as staff,
-        Talker.connect(node.url) as far,
-        Talker.connect(other.url) as near,
-        Talker.connect(other.url) as reader,
+        staff_of(other, factory) as staff,
+        SocketClient.connect(node.url) as far,
+        SocketClient.connect(other.url) as near,
+        SocketClient.connect(other.url) as reader,
     ):
-        await far.hello(await theatre.token())
-        user = await near.hello(await theatre.token())
+        await far.hello(await factory.token())
+        user = await near.hello(await factory.token())
         for watcher in (far, near):
             await watcher.watch("votes:7", "status:7")
         await reader.watch("status:7")
@@ -103,9 +103,13 @@ async def test_who_is_connected_to_what(node: Node, other: Node, theatre: Theatr
             assert response.status == 404
 
 
-async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, theatre: Theatre) -> None:
+async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, factory: RowFactory) -> None:
     """By its id, by any node; the audit log says who did it, and what is unknown is not found."""
-    async with staff_of(other, theatre) as staff, Talker.connect(node.url) as gone, Talker.connect(node.url) as stays:
+    async with (
+        staff_of(other, factory) as staff,
+        SocketClient.connect(node.url) as gone,
+        SocketClient.connect(node.url) as stays,
+    ):
         await gone.ok("hello")
         await stays.ok("hello")
         await until(lambda: _holds(staff, lambda seen: len(seen["nodes"]) == 2))
@@ -113,7 +117,7 @@ async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, th
         assert await staff.close(connection=theirs[0]["id"]) == (200, {"closed_count": 1, "unanswered": []})
         assert await gone.close_code() == 1000
         assert await stays.is_alive()
-        rows = await theatre.sql.fetch("select actor_id, action, subject from audit_log")
+        rows = await factory.sql.fetch("select actor_id, action, subject from audit_log")
         assert [tuple(row) for row in rows] == [
             (staff.user_id, "connection.close", f"connection:{theirs[0]['id']}"),
         ]
@@ -124,13 +128,17 @@ async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, th
 
 
 async def test_a_channel_is_closed_on_every_node(
-    node: Node, other: Node, theatre: Theatre, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    node: Node, other: Node, factory: RowFactory, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its subscribers are told and hear no more of it, everything else goes on; a node that is silent is named."""
     monkeypatch.setattr(fleet, "ANSWER_TIMEOUT_S", 0.3)
-    show = await theatre.show(7)
-    async with staff_of(node, theatre) as staff, Talker.connect(node.url) as near, Talker.connect(other.url) as far:
-        await far.hello(await theatre.token())
+    show = await factory.show(7)
+    async with (
+        staff_of(node, factory) as staff,
+        SocketClient.connect(node.url) as near,
+        SocketClient.connect(other.url) as far,
+    ):
+        await far.hello(await factory.token())
         for watcher in (near, far):
             await watcher.watch("votes:7", "status:7")
         await until(lambda: _holds(staff, lambda seen: len(seen["nodes"]) == 2))
@@ -141,7 +149,7 @@ async def test_a_channel_is_closed_on_every_node(
             told = await watcher.next(lambda message: "unsubscribed" in message)
             assert told == {"unsubscribed": {"channels": ["votes:7"]}}
         await far.cast(7, (show.first, "up"))
-        await theatre.sql.execute("update shows set is_locked = true where id = 7")
+        await factory.sql.execute("update shows set is_locked = true where id = 7")
         for watcher in (near, far):
             await watcher.push("status:7")
             assert watcher.pushes("votes:7") == []
@@ -155,9 +163,9 @@ async def test_a_channel_is_closed_on_every_node(
         assert (await staff.close(channel="votes:7"))[0] == 503
 
 
-async def test_without_valkey_a_node_tells_of_itself(node: Node, theatre: Theatre) -> None:
+async def test_without_valkey_a_node_tells_of_itself(node: Node, factory: RowFactory) -> None:
     """And says that it does not know of the others."""
-    async with staff_of(node, theatre) as staff, Talker.connect(node.url) as fan:
+    async with staff_of(node, factory) as staff, SocketClient.connect(node.url) as fan:
         await fan.ok("hello")
         await node._fleet._line.close()
         node._fleet._line = Connection("redis://127.0.0.1:1")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from server.node.node import Node
-from tests.support.talker import Closed, Talker
-from tests.support.theatre import PATIENCE_S, Theatre, running_node
+from tests.support.row_factory import PATIENCE_S, RowFactory, running_node
+from tests.support.socket_client import Closed, SocketClient
 
 SOCKETS = 500
 USERS = 50
@@ -15,25 +15,25 @@ CHANNELS = ("votes:7", "status:7", "setlist:7")
 QUERIES_MAX = 100
 
 
-async def queries(theatre: Theatre) -> int:
+async def queries(factory: RowFactory) -> int:
     """Statements that this database has run so far."""
-    count: int = await theatre.sql.fetchval(
+    count: int = await factory.sql.fetchval(
         "select coalesce(sum(calls), 0)::bigint from pg_stat_statements"
         " where dbid = (select oid from pg_database where datname = current_database())"
     )
     return count
 
 
-async def test_a_herd_comes_back(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_a_herd_comes_back(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Signed in, subscribed and with state, to a node that knows nothing of the show: one read of each channel for all."""
-    await theatre.show(7)
-    tokens = [await theatre.token() for _ in range(USERS)]
-    await theatre.sql.execute("create extension if not exists pg_stat_statements")
+    await factory.show(7)
+    tokens = [await factory.token() for _ in range(USERS)]
+    await factory.sql.execute("create extension if not exists pg_stat_statements")
     async with running_node(database_url, redis_url) as node:
         everybody = asyncio.Barrier(SOCKETS + 1)
 
         async def fan(number: int) -> None:
-            async with Talker.connect(node.url) as talker:
+            async with SocketClient.connect(node.url) as talker:
                 await talker.hello(tokens[number % USERS])
                 await talker.watch(*CHANNELS)
                 await everybody.wait()
@@ -42,7 +42,7 @@ async def test_a_herd_comes_back(database_url: str, redis_url: str, theatre: The
                         await talker.receive()
                 except Closed:
                     pass
-            async with Talker.connect(node.url) as talker:
+            async with SocketClient.connect(node.url) as talker:
                 await talker.hello(tokens[number % USERS])
                 states = await talker.watch(*CHANNELS)
                 assert all("state" in states[name] for name in CHANNELS)
@@ -53,10 +53,10 @@ async def test_a_herd_comes_back(database_url: str, redis_url: str, theatre: The
                 fans.create_task(fan(number))
             await everybody.wait()
             assert len(node._sockets) == SOCKETS
-            before = await queries(theatre)
+            before = await queries(factory)
             _cut_all(node)
             await everybody.wait()
-            asked = await queries(theatre) - before
+            asked = await queries(factory) - before
         assert asked < QUERIES_MAX
 
 

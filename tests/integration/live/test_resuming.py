@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from server.node.node import Node
-from tests.support.talker import Talker
-from tests.support.theatre import Theatre, running_node, until
+from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 # What tells a hub of changes: without it, the node stays behind.
 CHANGES = (
@@ -19,31 +19,31 @@ CHANGES = (
 
 
 @pytest.fixture
-async def nodes(database_url: str, redis_url: str, theatre: Theatre) -> AsyncIterator[list[Node]]:
+async def nodes(database_url: str, redis_url: str, factory: RowFactory) -> AsyncIterator[list[Node]]:
     """One that is told of everything, and one that will be told of nothing."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(2)]
 
 
-async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], theatre: Theatre) -> None:
+async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], factory: RowFactory) -> None:
     """Of each kind that moves: the node reads again what the client holds newer, and shows it to its other watchers."""
     informed, behind = nodes
-    show = await theatre.show(7)
+    show = await factory.show(7)
     channels = ["votes:7", f"song:{show.first}", "attendance:7", "followers:1", "trending", "activity"]
     async with (
-        Talker.connect(behind.url) as waiting,
-        Talker.connect(informed.url) as fan,
-        Talker.connect(behind.url) as arriving,
+        SocketClient.connect(behind.url) as waiting,
+        SocketClient.connect(informed.url) as fan,
+        SocketClient.connect(behind.url) as arriving,
     ):
         assert len(await waiting.watch(*channels)) == len(channels)
         for name in CHANGES:
             setattr(behind._feeds.hub, name, lambda *_: None)
-        await fan.hello(await theatre.token())
+        await fan.hello(await factory.token())
         await fan.cast(7, (show.first, "up"))
         await fan.ok("attend", show=7, going=True)
         await fan.ok("follow", artist=1, following=True)
-        await theatre.sql.execute("update shows set status = 'live' where id = 7")
-        await theatre.sql.execute("select update_trending_scores()")
+        await factory.sql.execute("update shows set status = 'live' where id = 7")
+        await factory.sql.execute("select update_trending_scores()")
 
         async def is_told() -> bool:
             told = await fan.watch(*channels)

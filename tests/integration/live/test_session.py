@@ -8,16 +8,16 @@ import pytest
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Theatre, until
+from tests.support.row_factory import SECRET, RowFactory, until
+from tests.support.socket_client import SocketClient
 
 
-async def test_hello_says_who_is_who(node: Node, theatre: Theatre) -> None:
+async def test_hello_says_who_is_who(node: Node, factory: RowFactory) -> None:
     """By token, by cookie and header at the upgrade, or as a reader who is nobody."""
-    user_id = await theatre.sql.fetchval("insert into users (role) values ('moderator') returning id")
+    user_id = await factory.sql.fetchval("insert into users (role) values ('moderator') returning id")
     token = mint_token(SECRET, user_id, "moderator")
     who = {"id": user_id, "role": "moderator"}
-    async with Talker.connect(node.url) as fan:
+    async with SocketClient.connect(node.url) as fan:
         assert fan.socket.protocol == "mysetlist.v1"
         reader = await fan.ok("hello")
         assert (reader["user"], reader["role"]) == (None, "reader")
@@ -28,24 +28,24 @@ async def test_hello_says_who_is_who(node: Node, theatre: Theatre) -> None:
         assert welcome["time_ms"] >= reader["time_ms"]
         assert (await fan.ok("hello"))["user"] == who
     for headers in ({"Cookie": f"{COOKIE}={token}"}, {"Authorization": f"Bearer {token}"}):
-        async with Talker.connect(node.url, headers=headers) as fan:
+        async with SocketClient.connect(node.url, headers=headers) as fan:
             assert (await fan.ok("hello"))["user"] == who
-    async with Talker.connect(node.url, headers={"Cookie": f"{COOKIE}=stale"}) as fan:
+    async with SocketClient.connect(node.url, headers={"Cookie": f"{COOKIE}=stale"}) as fan:
         assert (await fan.ok("hello"))["user"] is None
 
 
-async def test_a_vote_goes_all_the_way_round(node: Node, theatre: Theatre) -> None:
+async def test_a_vote_goes_all_the_way_round(node: Node, factory: RowFactory) -> None:
     """Cast, committed, pushed to another watcher, in the ballot, in PostgreSQL, and withdrawn again."""
-    show = await theatre.show(7, budget=2)
-    async with Talker.connect(node.url) as fan, Talker.connect(node.url) as watcher:
-        await fan.hello(await theatre.token())
+    show = await factory.show(7, budget=2)
+    async with SocketClient.connect(node.url) as fan, SocketClient.connect(node.url) as watcher:
+        await fan.hello(await factory.token())
         states = await watcher.watch("votes:7")
         assert states["votes:7"]["state"] == {"tally": [[song, 0, 0] for song in show.songs], "total": 0}
         answer = await fan.cast(7, (show.songs[0], "up"), (show.songs[1], "down"))
         assert answer["durability"] == "committed"
         assert answer["ballot"] == {str(show.songs[0]): "up", str(show.songs[1]): "down"}
         assert answer["remaining"] == 0
-        assert await theatre.tally(7) == [[show.songs[0], 1, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
+        assert await factory.tally(7) == [[show.songs[0], 1, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
         push = await watcher.push("votes:7")
         assert push["at"] >= answer["at"] > states["votes:7"]["at"]
         assert sorted(push["tally"]) == [[show.songs[0], 1, 0], [show.songs[1], 0, 1]]
@@ -55,13 +55,13 @@ async def test_a_vote_goes_all_the_way_round(node: Node, theatre: Theatre) -> No
         assert (undone["ballot"], undone["remaining"]) == ({str(show.songs[1]): "down"}, 1)
         push = await watcher.push("votes:7")
         assert (push["tally"], push["total"]) == ([[show.songs[0], 0, 0]], 1)
-        assert await theatre.counted(7) == await theatre.tally(7)
+        assert await factory.counted(7) == await factory.tally(7)
 
 
-async def test_since_leaves_out_what_is_held(node: Node, theatre: Theatre) -> None:
+async def test_since_leaves_out_what_is_held(node: Node, factory: RowFactory) -> None:
     """The state comes only to who does not hold it; a channel that is none fails by itself."""
-    await theatre.show(7)
-    async with Talker.connect(node.url) as watcher, Talker.connect(node.url) as other:
+    await factory.show(7)
+    async with SocketClient.connect(node.url) as watcher, SocketClient.connect(node.url) as other:
         at = (await watcher.watch("votes:7"))["votes:7"]["at"]
         states = await other.watch("votes:7", "status:7", "votes:99", "dreams:7", since={"votes:7": at, "status:7": 1})
         assert states["votes:7"] == {"at": at}
@@ -70,11 +70,11 @@ async def test_since_leaves_out_what_is_held(node: Node, theatre: Theatre) -> No
         assert states["votes:99"]["error"]["message"]
 
 
-async def test_who_unsubscribes_hears_no_more(node: Node, theatre: Theatre) -> None:
+async def test_who_unsubscribes_hears_no_more(node: Node, factory: RowFactory) -> None:
     """Pushes go on for the others; leaving what one never watched is no error."""
-    show = await theatre.show(7)
-    async with Talker.connect(node.url) as left, Talker.connect(node.url) as stays:
-        await stays.hello(await theatre.token())
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as left, SocketClient.connect(node.url) as stays:
+        await stays.hello(await factory.token())
         for watcher in (left, stays):
             await watcher.watch("votes:7")
         assert await left.ok("unsubscribe", channels=["votes:7", "votes:8", "nonsense"]) == {}
@@ -86,7 +86,7 @@ async def test_who_unsubscribes_hears_no_more(node: Node, theatre: Theatre) -> N
 
 async def test_too_many_channels_are_too_large(node: Node) -> None:
     """A connection may watch a hundred channels; the list that would exceed it is refused as a whole."""
-    async with Talker.connect(node.url) as watcher:
+    async with SocketClient.connect(node.url) as watcher:
         for start in (0, 50):
             await watcher.watch(*[f"votes:{number}" for number in range(1000 + start, 1050 + start)])
         # None of them exists, so none counts.
@@ -96,16 +96,16 @@ async def test_too_many_channels_are_too_large(node: Node) -> None:
 
 async def test_a_ping_tells_the_time(node: Node) -> None:
     """A reader may ask too."""
-    async with Talker.connect(node.url) as fan:
+    async with SocketClient.connect(node.url) as fan:
         first = (await fan.ok("ping"))["time_ms"]
         assert (await fan.ok("ping"))["time_ms"] >= first
 
 
-async def test_requests_may_overlap(node: Node, theatre: Theatre) -> None:
+async def test_requests_may_overlap(node: Node, factory: RowFactory) -> None:
     """Replies name their request, and casts of one connection count in the order they were sent."""
-    show = await theatre.show(7)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         requests = [
             await fan.send("cast", show=7, votes=[[show.first, choice]])
             for choice in ("up", "down", "none", "up", "none", "down")
@@ -115,27 +115,27 @@ async def test_requests_may_overlap(node: Node, theatre: Theatre) -> None:
         while set(requests) - seen:
             seen.add((await fan.receive()).get("re"))
         assert (await fan.ok("ballot", show=7))["ballot"] == {str(show.first): "down"}
-        assert (await theatre.tally(7))[0] == [show.first, 0, 1]
+        assert (await factory.tally(7))[0] == [show.first, 0, 1]
 
 
-async def test_all_of_a_list_or_none(node: Node, theatre: Theatre) -> None:
+async def test_all_of_a_list_or_none(node: Node, factory: RowFactory) -> None:
     """One vote that cannot be taken refuses the list, and nothing of it is counted."""
-    show, other = await theatre.show(7, budget=2), await theatre.show(23)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show, other = await factory.show(7, budget=2), await factory.show(23)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         good = [[show.songs[0], "up"], [show.songs[1], "up"]]
         assert await fan.refusal("cast", show=7, votes=[*good, [other.first, "up"]]) == "not_found"
         assert await fan.refusal("cast", show=7, votes=[*good, [show.songs[2], "up"]]) == "budget"
         assert await fan.refusal("cast", show=7, votes=[*good, [show.songs[0], "down"]]) == "bad_request"
         assert await fan.ok("ballot", show=7) == {"ballot": {}, "remaining": 2}
-        assert await theatre.counted(7) == [[song, 0, 0] for song in show.songs]
+        assert await factory.counted(7) == [[song, 0, 0] for song in show.songs]
 
 
-async def test_budgets_per_show(node: Node, theatre: Theatre) -> None:
+async def test_budgets_per_show(node: Node, factory: RowFactory) -> None:
     """A show's budget is of its own; changing and withdrawing stay possible when it is used up."""
-    show, other = await theatre.show(7, budget=1), await theatre.show(23)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show, other = await factory.show(7, budget=1), await factory.show(23)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         assert (await fan.cast(7, (show.songs[0], "up")))["remaining"] == 0
         assert await fan.refusal("cast", show=7, votes=[[show.songs[1], "up"]]) == "budget"
         assert (await fan.cast(7, (show.songs[0], "down")))["remaining"] == 0
@@ -145,13 +145,13 @@ async def test_budgets_per_show(node: Node, theatre: Theatre) -> None:
         assert (await fan.cast(7, (show.songs[1], "none")))["remaining"] == 1
 
 
-async def test_the_window_and_the_lock(node: Node, theatre: Theatre) -> None:
+async def test_the_window_and_the_lock(node: Node, factory: RowFactory) -> None:
     """Not yet open, closed and locked refuse with their codes; a reader's states say the same."""
-    early = await theatre.show(1, opens_in_s=60)
-    late = await theatre.show(2, opens_in_s=-120, closes_in_s=-60)
-    locked = await theatre.show(3, is_locked=True)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    early = await factory.show(1, opens_in_s=60)
+    late = await factory.show(2, opens_in_s=-120, closes_in_s=-60)
+    locked = await factory.show(3, is_locked=True)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         codes = [await fan.refusal("cast", show=s.id, votes=[[s.first, "up"]]) for s in (early, late, locked)]
         assert codes == ["closed", "closed", "locked"]
         states = await fan.watch("status:1", "status:2", "status:3")
@@ -160,15 +160,15 @@ async def test_the_window_and_the_lock(node: Node, theatre: Theatre) -> None:
         assert await fan.ok("ballot", show=3) == {"ballot": {}, "remaining": None}
 
 
-async def test_locking_is_pushed_and_holds(node: Node, theatre: Theatre) -> None:
+async def test_locking_is_pushed_and_holds(node: Node, factory: RowFactory) -> None:
     """An administrator locks and unlocks: watchers hear of it, and casts meet it from then on."""
-    show = await theatre.show(7)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         await fan.watch("status:7")
         await fan.cast(7, (show.first, "up"))
         for is_locked, voting in ((True, "locked"), (False, "open")):
-            await theatre.sql.execute("update shows set is_locked = $1 where id = 7", is_locked)
+            await factory.sql.execute("update shows set is_locked = $1 where id = 7", is_locked)
             await fan.push("status:7", lambda push, voting=voting: push["voting"] == voting)
             reply = await fan.ask("cast", show=7, votes=[[show.first, "down"]])
             assert ("error" in reply) == is_locked
@@ -178,47 +178,47 @@ async def test_locking_is_pushed_and_holds(node: Node, theatre: Theatre) -> None
         assert positions == sorted(positions)
 
 
-async def test_a_new_song_is_pushed_and_can_be_voted_on(node: Node, theatre: Theatre) -> None:
+async def test_a_new_song_is_pushed_and_can_be_voted_on(node: Node, factory: RowFactory) -> None:
     """The setlist grows while people vote; the song that leaves it can be voted on no more."""
-    show = await theatre.show(7)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         await fan.watch("setlist:7", "votes:7")
         await fan.cast(7, (show.first, "up"))
-        (added,) = await theatre.add_songs(7, 1)
+        (added,) = await factory.add_songs(7, 1)
         push = await fan.push("setlist:7")
         assert [song["id"] for song in push["setlists"][0]["songs"]] == [*show.songs, added]
         assert (await fan.cast(7, (added, "up")))["ballot"] == {str(show.first): "up", str(added): "up"}
-        await theatre.sql.execute("delete from setlist_songs where id = $1", show.first)
+        await factory.sql.execute("delete from setlist_songs where id = $1", show.first)
         push = await fan.push("setlist:7")
         assert [song["id"] for song in push["setlists"][0]["songs"]] == [*show.songs[1:], added]
         assert await fan.refusal("cast", show=7, votes=[[show.first, "down"]]) == "not_found"
         assert (await fan.ok("ballot", show=7))["ballot"] == {str(added): "up"}
-        assert await theatre.counted(7) == await theatre.tally(7)
+        assert await factory.counted(7) == await factory.tally(7)
 
 
-async def test_a_show_ends_by_itself(node: Node, theatre: Theatre) -> None:
+async def test_a_show_ends_by_itself(node: Node, factory: RowFactory) -> None:
     """At the instant of closing casts are refused and the status is pushed; later the tally is final."""
-    show = await theatre.show(7, closes_in_s=2)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show = await factory.show(7, closes_in_s=2)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         await fan.watch("status:7")
         await fan.cast(7, (show.first, "up"))
         closed = await fan.push("status:7", lambda push: push["voting"] == "closed")
         assert await fan.refusal("cast", show=7, votes=[[show.first, "down"]]) == "closed"
         final = await fan.push("status:7", lambda push: push["voting"] == "final")
         assert final["at"] > closed["at"]
-        assert await theatre.tally(7) == [[show.first, 1, 0], *([song, 0, 0] for song in show.songs[1:])]
-        closes_ms = await theatre.sql.fetchval("select extract(epoch from closes_at) * 1000 from shows where id = 7")
-        newest = await theatre.sql.fetchval("select max(extract(epoch from cast_at)) * 1000 from votes")
+        assert await factory.tally(7) == [[show.first, 1, 0], *([song, 0, 0] for song in show.songs[1:])]
+        closes_ms = await factory.sql.fetchval("select extract(epoch from closes_at) * 1000 from shows where id = 7")
+        newest = await factory.sql.fetchval("select max(extract(epoch from cast_at)) * 1000 from votes")
         assert newest < closes_ms
 
 
-async def test_the_page_and_the_socket_say_the_same(node: Node, theatre: Theatre) -> None:
+async def test_the_page_and_the_socket_say_the_same(node: Node, factory: RowFactory) -> None:
     """`GET /api/shows/…` has the counts that a new subscription has, at a position that is no newer."""
-    show, other = await theatre.show(7), await theatre.show(23)
-    async with Talker.connect(node.url) as fan, aiohttp.ClientSession() as http:
-        await fan.hello(await theatre.token())
+    show, other = await factory.show(7), await factory.show(23)
+    async with SocketClient.connect(node.url) as fan, aiohttp.ClientSession() as http:
+        await fan.hello(await factory.token())
         await fan.cast(7, (show.first, "up"), (show.songs[1], "down"))
         await fan.cast(23, (other.first, "down"))
         for shown in (show, other):
@@ -232,11 +232,11 @@ async def test_the_page_and_the_socket_say_the_same(node: Node, theatre: Theatre
 
 
 @pytest.mark.parametrize("show_ids", [(7, 23), (7, 8)], ids=["one shard", "two shards"])
-async def test_two_shows_do_not_mix(node: Node, theatre: Theatre, show_ids: tuple[int, int]) -> None:
+async def test_two_shows_do_not_mix(node: Node, factory: RowFactory, show_ids: tuple[int, int]) -> None:
     """A vote on one is pushed to its watchers only, whether or not the two lie in one shard."""
-    one, two = [await theatre.show(show_id) for show_id in show_ids]
-    async with Talker.connect(node.url) as fan, Talker.connect(node.url) as watcher:
-        await fan.hello(await theatre.token())
+    one, two = [await factory.show(show_id) for show_id in show_ids]
+    async with SocketClient.connect(node.url) as fan, SocketClient.connect(node.url) as watcher:
+        await fan.hello(await factory.token())
         await watcher.watch(f"votes:{one.id}", f"votes:{two.id}")
         await fan.cast(two.id, (two.first, "up"))
         assert (await watcher.push(f"votes:{two.id}"))["tally"] == [[two.first, 1, 0]]
@@ -246,11 +246,11 @@ async def test_two_shows_do_not_mix(node: Node, theatre: Theatre, show_ids: tupl
         assert [push["total"] for push in watcher.pushes(f"votes:{two.id}")] == [1]
 
 
-async def test_rejoining_never_leads_back(node: Node, theatre: Theatre) -> None:
+async def test_rejoining_never_leads_back(node: Node, factory: RowFactory) -> None:
     """Leaving and joining again gives a position that is no older, although other shows of the shard moved on."""
-    show, neighbour = await theatre.show(7), await theatre.show(23)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show, neighbour = await factory.show(7), await factory.show(23)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         newest = (await fan.watch("votes:7"))["votes:7"]["at"]
         for choice in ("up", "down", "none", "up"):
             requests = [
@@ -264,9 +264,9 @@ async def test_rejoining_never_leads_back(node: Node, theatre: Theatre) -> None:
                 if message.get("re") in requests:
                     requests.remove(message["re"])
             # A change of the show has its counts read anew, at the position of its whole shard.
-            await theatre.sql.execute("update shows set name = name || '!' where id = 7")
+            await factory.sql.execute("update shows set name = name || '!' where id = 7")
             await fan.watch("setlist:7")
-            revision = await theatre.sql.fetchval("select revision from shows where id = 7")
+            revision = await factory.sql.fetchval("select revision from shows where id = 7")
 
             async def is_heard(revision: int = revision) -> bool:
                 return bool((await fan.watch("setlist:7"))["setlist:7"]["at"] >= revision)

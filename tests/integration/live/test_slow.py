@@ -14,8 +14,8 @@ from server.live.progress import SEND_BUFFER_BYTES
 from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.proxy import TcpProxy
-from tests.support.talker import Talker
-from tests.support.theatre import PATIENCE_S, Theatre, running_node, until
+from tests.support.row_factory import PATIENCE_S, RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 SEND_BUFFER_MAX = 4096
 STALLED_S = 1
@@ -39,7 +39,7 @@ def skipped_count() -> float:
 class Counting:
     """Counts of show 7 that change as fast as they are pushed, as far as this node knows."""
 
-    def __init__(self, node: Node, watcher: Talker, at: int) -> None:
+    def __init__(self, node: Node, watcher: SocketClient, at: int) -> None:
         self._hub = node._feeds.hub
         self._watcher = watcher
         self.at = at
@@ -54,13 +54,13 @@ class Counting:
         await self._watcher.push("votes:7", lambda push: push["at"] == self.at)
 
 
-async def test_a_window_of_zero(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_a_window_of_zero(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Who reads nothing skips states, holds no more than its buffers, and is cut; the others get every push in time."""
-    await theatre.show(7)
+    await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
-        Talker.connect(node.url) as quick,
-        Talker.connect(proxy.url) as stuck,
+        SocketClient.connect(node.url) as quick,
+        SocketClient.connect(proxy.url) as stuck,
     ):
         counting = Counting(node, quick, (await quick.watch("votes:7"))["votes:7"]["at"])
         await stuck.watch("votes:7")
@@ -80,10 +80,10 @@ async def test_a_window_of_zero(database_url: str, redis_url: str, theatre: Thea
         proxy.cut()
 
 
-async def test_who_asks_and_does_not_read_the_answers(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_who_asks_and_does_not_read_the_answers(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Few enough bytes for the buffer of replies, and it goes on talking: it is cut all the same."""
-    await theatre.show(7)
-    async with impatient(database_url, redis_url) as (node, proxy), Talker.connect(proxy.url) as stuck:
+    await factory.show(7)
+    async with impatient(database_url, redis_url) as (node, proxy), SocketClient.connect(proxy.url) as stuck:
         await stuck.ok("ping")
         proxy.down.stall()
         with capture_logs() as logs:
@@ -99,13 +99,13 @@ async def test_who_asks_and_does_not_read_the_answers(database_url: str, redis_u
         proxy.cut()
 
 
-async def test_a_slow_network_is_no_reason(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_a_slow_network_is_no_reason(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Who takes a little all the time stays for longer than the limit, skips states, and ends with the newest."""
-    await theatre.show(7)
+    await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
-        Talker.connect(node.url) as quick,
-        Talker.connect(proxy.url) as slow,
+        SocketClient.connect(node.url) as quick,
+        SocketClient.connect(proxy.url) as slow,
     ):
         counting = Counting(node, quick, (await quick.watch("votes:7"))["votes:7"]["at"])
         await slow.watch("votes:7")
@@ -123,13 +123,13 @@ async def test_a_slow_network_is_no_reason(database_url: str, redis_url: str, th
         assert len(node._sockets) == 2
 
 
-async def test_who_vanishes_without_a_word(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_who_vanishes_without_a_word(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Nothing is acknowledged any more and no reset comes: the connection is given up long before a ping would tell."""
-    await theatre.show(7)
+    await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
-        Talker.connect(node.url) as quick,
-        Talker.connect(proxy.url) as gone,
+        SocketClient.connect(node.url) as quick,
+        SocketClient.connect(proxy.url) as gone,
     ):
         counting = Counting(node, quick, (await quick.watch("votes:7"))["votes:7"]["at"])
         await gone.watch("votes:7")
@@ -144,13 +144,13 @@ async def test_who_vanishes_without_a_word(database_url: str, redis_url: str, th
         proxy.cut()
 
 
-async def test_a_connection_that_is_reset(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_a_connection_that_is_reset(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """It is gone at once, and what is pushed meanwhile is no error."""
-    await theatre.show(7)
+    await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
-        Talker.connect(node.url) as quick,
-        Talker.connect(proxy.url) as cut,
+        SocketClient.connect(node.url) as quick,
+        SocketClient.connect(proxy.url) as cut,
     ):
         counting = Counting(node, quick, (await quick.watch("votes:7"))["votes:7"]["at"])
         await cut.watch("votes:7")
@@ -165,13 +165,13 @@ async def test_a_connection_that_is_reset(database_url: str, redis_url: str, the
 
 async def test_what_the_kernel_holds_is_bounded(database_url: str, redis_url: str) -> None:
     """A buffer of fixed size for every connection: it would grow to megabytes by itself."""
-    async with impatient(database_url, redis_url) as (node, proxy), Talker.connect(proxy.url) as talker:
+    async with impatient(database_url, redis_url) as (node, proxy), SocketClient.connect(proxy.url) as talker:
         assert await talker.is_alive()
         (connection,) = node._sockets._connections
         plain = connection.transport.get_extra_info("socket")
         assert plain.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
 
 
-def _port(talker: Talker) -> int:
+def _port(talker: SocketClient) -> int:
     port: int = talker.socket.get_extra_info("sockname")[1]
     return port

@@ -19,7 +19,7 @@ from tests.support.clock import FakeClock
 from tests.support.engines import unused_port
 from tests.support.mailing import LETTERHEAD, SECRET, Mailing
 from tests.support.node import NodeProcess, until
-from tests.support.post_office import DROP, HANG, PostOffice, certificate
+from tests.support.smtp_server import DROP, HANG, SmtpServer, certificate
 
 MINUTE_S = 60.0
 DAY = timedelta(days=1)
@@ -29,30 +29,30 @@ DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("where", ["at_recipient", "at_data"])
-async def test_a_deferred_letter_comes_later(mailing: Mailing, office: PostOffice, where: str) -> None:
+async def test_a_deferred_letter_comes_later(mailing: Mailing, smtp_server: SmtpServer, where: str) -> None:
     """Not before its time; the log keeps the answer without the address."""
     await mailing.one_letter()
-    getattr(office, where)["fan@example.org"] = "451 4.7.1 <Fan@example.org> try later"
-    await mailing.send_all(office)
+    getattr(smtp_server, where)["fan@example.org"] = "451 4.7.1 <Fan@example.org> try later"
+    await mailing.send_all(smtp_server)
     assert await mailing.states() == [("queued", 1)]
     assert await mailing.log() == [("queued", "451 4.7.1 <<address>> try later")]
-    getattr(office, where).clear()
+    getattr(smtp_server, where).clear()
     mailing.clock.advance(0.7 * MINUTE_S)
-    await mailing.send_all(office)
-    assert office.arrived == []
+    await mailing.send_all(smtp_server)
+    assert smtp_server.arrived == []
     mailing.clock.advance(0.6 * MINUTE_S)
-    await mailing.send_all(office)
-    assert office.recipients() == ["fan@example.org"]
+    await mailing.send_all(smtp_server)
+    assert smtp_server.recipients() == ["fan@example.org"]
     assert await mailing.states() == [("sent", 2)]
     assert await mailing.stops() == []
 
 
-async def test_six_attempts_are_made_ever_further_apart(mailing: Mailing, office: PostOffice) -> None:
+async def test_six_attempts_are_made_ever_further_apart(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """Then the letter has failed, and is left alone."""
     await mailing.one_letter()
-    office.at_recipient["fan@example.org"] = "450 4.2.0 busy"
+    smtp_server.at_recipient["fan@example.org"] = "450 4.2.0 busy"
     for _ in range(ATTEMPTS_MAX):
-        await mailing.send_all(office)
+        await mailing.send_all(smtp_server)
         waiting = await mailing.sql.fetchval("select not_before from email_queue")
         mailing.turn_to(max(waiting, mailing.now) + timedelta(milliseconds=1))
     assert await mailing.states() == [("failed", 6)]
@@ -60,7 +60,7 @@ async def test_six_attempts_are_made_ever_further_apart(mailing: Mailing, office
     assert (await mailing.log())[-1] == ("failed", "given up after 6 attempts: 450 4.2.0 busy")
     assert timedelta(hours=4) < mailing.now - datetime(2026, 11, 25, 12, tzinfo=UTC) < timedelta(hours=8)
     mailing.clock.advance(DAY.total_seconds())
-    await mailing.send_all(office)
+    await mailing.send_all(smtp_server)
     assert len(await mailing.log()) == 6
     assert await mailing.stops() == []
 
@@ -88,150 +88,150 @@ def test_retries_are_spread() -> None:
     ],
 )
 async def test_a_refusal_for_good_is_final(
-    mailing: Mailing, office: PostOffice, where: str, answer: str, *, is_bounce: bool
+    mailing: Mailing, smtp_server: SmtpServer, where: str, answer: str, *, is_bounce: bool
 ) -> None:
     """At the first attempt; only where there is no mailbox is the address given up, not where we are disliked."""
     await mailing.one_letter()
-    getattr(office, where)["fan@example.org"] = answer
-    await mailing.send_all(office)
+    getattr(smtp_server, where)["fan@example.org"] = answer
+    await mailing.send_all(smtp_server)
     assert await mailing.states() == [("failed", 1)]
     assert await mailing.log() == [("failed", answer)]
     assert await mailing.stops() == ([(mailbox_hash("fan@example.org"), "bounce")] if is_bounce else [])
 
 
-async def test_one_refusal_does_not_keep_the_others_back(mailing: Mailing, office: PostOffice) -> None:
+async def test_one_refusal_does_not_keep_the_others_back(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """Whatever one address answers, the rest of the batch is sent."""
     for number, answer in enumerate(["451 later", "550 nobody", DROP, "250 OK", "250 OK"]):
-        office.at_recipient[f"fan{number}@example.org"] = answer
+        smtp_server.at_recipient[f"fan{number}@example.org"] = answer
         await mailing.one_letter(f"fan{number}@example.org")
-    await mailing.send_all(office)
-    assert office.recipients() == ["fan3@example.org", "fan4@example.org"]
+    await mailing.send_all(smtp_server)
+    assert smtp_server.recipients() == ["fan3@example.org", "fan4@example.org"]
     assert [status for status, _ in await mailing.states()] == ["queued", "failed", "queued", "sent", "sent"]
 
 
 @pytest.mark.parametrize(
     "address", ["fan@example.org\r\nBcc: x@example.org", "fän@example.org", "a@b@c <", "\u202e@\u202e"]
 )
-async def test_an_address_that_is_none_fails_alone(mailing: Mailing, office: PostOffice, address: str) -> None:
+async def test_an_address_that_is_none_fails_alone(mailing: Mailing, smtp_server: SmtpServer, address: str) -> None:
     """No route lets it in; if it is there all the same, the sender lives on and nobody else gets anything of it."""
     await mailing.one_letter(address)
     await mailing.one_letter("next@example.org")
     with structlog.testing.capture_logs() as logs:
-        await mailing.send_all(office)
-    assert office.recipients() == ["next@example.org"]
+        await mailing.send_all(smtp_server)
+    assert smtp_server.recipients() == ["next@example.org"]
     assert await mailing.states() == [("failed", 1), ("sent", 1)]
     assert "@" not in f"{logs} {await mailing.log()}"
 
 
-async def test_great_digests_do_not_fill_the_minute(mailing: Mailing, office: PostOffice) -> None:
+async def test_great_digests_do_not_fill_the_minute(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """What is counted are letters, not what they say: also while they are on their way."""
-    office.at_data["fan@example.org"] = HANG
+    smtp_server.at_data["fan@example.org"] = HANG
     fan = await mailing.fan("fan@example.org", frequency="daily", follows=1)
     for _ in range(8):
         await mailing.queue(fan, await mailing.show())
-    slow = asyncio.create_task(mailing.sender(office, minute_max=4).send_due())
-    await office.came.wait()
+    slow = asyncio.create_task(mailing.sender(smtp_server, minute_max=4).send_due())
+    await smtp_server.came.wait()
     await mailing.one_letter("next@example.org")
-    sender = mailing.sender(office, minute_max=4)
+    sender = mailing.sender(smtp_server, minute_max=4)
     assert await sender.send_due() == 1
-    office.released.set()
+    smtp_server.released.set()
     await slow
     await sender._server.close()
-    assert office.recipients() == ["next@example.org", "fan@example.org"]
+    assert smtp_server.recipients() == ["next@example.org", "fan@example.org"]
 
 
 @pytest.mark.parametrize("where", ["at_recipient", "at_data", "after_data"])
-async def test_a_server_that_hangs_up_gets_it_again(mailing: Mailing, office: PostOffice, where: str) -> None:
+async def test_a_server_that_hangs_up_gets_it_again(mailing: Mailing, smtp_server: SmtpServer, where: str) -> None:
     """Even when it may have taken it: then twice, with one Message-ID."""
     await mailing.one_letter()
-    getattr(office, where)["fan@example.org"] = DROP
-    await mailing.send_all(office)
+    getattr(smtp_server, where)["fan@example.org"] = DROP
+    await mailing.send_all(smtp_server)
     assert await mailing.states() == [("queued", 1)]
-    getattr(office, where).clear()
+    getattr(smtp_server, where).clear()
     mailing.clock.advance(2 * MINUTE_S)
-    await mailing.send_all(office)
+    await mailing.send_all(smtp_server)
     assert await mailing.states() == [("sent", 2)]
-    assert len(office.arrived) == (2 if where == "after_data" else 1)
-    assert len({letter.message["Message-ID"] for letter in office.arrived}) == 1
+    assert len(smtp_server.arrived) == (2 if where == "after_data" else 1)
+    assert len({letter.message["Message-ID"] for letter in smtp_server.arrived}) == 1
 
 
-async def test_a_server_that_hangs_is_not_waited_for_for_ever(mailing: Mailing, office: PostOffice) -> None:
+async def test_a_server_that_hangs_is_not_waited_for_for_ever(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """The letter is deferred, and the next one is sent over a new connection."""
-    office.at_data["fan@example.org"] = HANG
+    smtp_server.at_data["fan@example.org"] = HANG
     await mailing.one_letter()
     await mailing.one_letter("next@example.org")
-    sender = mailing.sender(office, letter_timeout_s=0.3)
+    sender = mailing.sender(smtp_server, letter_timeout_s=0.3)
     assert await sender.send_due() == 2
     await sender._server.close()
     assert [status for status, _ in await mailing.states()] == ["queued", "sent"]
-    assert office.connections == 2
+    assert smtp_server.connections == 2
 
 
-async def test_a_mail_server_that_is_away_costs_no_attempt(mailing: Mailing, office: PostOffice) -> None:
+async def test_a_mail_server_that_is_away_costs_no_attempt(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """Nothing was sent, so no letter is to blame: all of it is back in the queue and goes when there is one."""
     for number in range(3):
         await mailing.one_letter(f"fan{number}@example.org")
-    sender = mailing.sender(office)
+    sender = mailing.sender(smtp_server)
     sender._server = MailServer(f"smtp://me:hush@localhost:{unused_port()}", LETTERHEAD.sender)
     with pytest.raises(MailUnavailable) as caught:
         await sender.send_due()
     assert "hush" not in str(caught.value)
     assert await mailing.states() == [("queued", 0)] * 3
-    await mailing.send_all(office)
-    assert len(office.arrived) == 3
+    await mailing.send_all(smtp_server)
+    assert len(smtp_server.arrived) == 3
 
 
 @pytest.mark.parametrize("answer", ["550 5.7.1 who are you", "421 4.3.2 closing", "451 not now"])
 async def test_a_server_that_does_not_want_us_costs_no_attempt(
-    mailing: Mailing, office: PostOffice, answer: str
+    mailing: Mailing, smtp_server: SmtpServer, answer: str
 ) -> None:
     """Our own address is refused: that is for the operator, and would fail every letter there is."""
     await mailing.one_letter()
-    office.at_sender = answer
-    sender = mailing.sender(office)
+    smtp_server.at_sender = answer
+    sender = mailing.sender(smtp_server)
     with pytest.raises(MailUnavailable, match=answer[:3]):
         await sender.send_due()
     assert await mailing.states() == [("queued", 0)]
     assert await mailing.log() == []
-    office.at_sender = "250 OK"
-    await mailing.send_all(office)
-    assert len(office.arrived) == 1
+    smtp_server.at_sender = "250 OK"
+    await mailing.send_all(smtp_server)
+    assert len(smtp_server.arrived) == 1
 
 
 # ── who else sends, and who dies
 
 
-async def test_two_senders_never_send_the_same(mailing: Mailing, office: PostOffice) -> None:
+async def test_two_senders_never_send_the_same(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """Nor two letters of one digest: each row is one node's."""
     for number in range(40):
         fan = await mailing.fan(frequency="daily" if number % 4 == 0 else "immediately", follows=1)
         for _ in range(3 if number % 4 == 0 else 1):
             await mailing.queue(fan, await mailing.show())
-    await asyncio.gather(*(mailing.send_all(office) for _ in range(4)))
-    assert len(office.arrived) == 40
-    assert len(set(office.recipients())) == 40
+    await asyncio.gather(*(mailing.send_all(smtp_server) for _ in range(4)))
+    assert len(smtp_server.arrived) == 40
+    assert len(set(smtp_server.recipients())) == 40
     assert {status for status, _ in await mailing.states()} == {"sent"}
     assert len(await mailing.log()) == 60
 
 
-async def test_what_somebody_else_holds_is_not_waited_for(mailing: Mailing, office: PostOffice) -> None:
+async def test_what_somebody_else_holds_is_not_waited_for(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """An erasure that takes its time keeps nobody else's letters back."""
     fan = await mailing.one_letter("held@example.org")
     await mailing.one_letter("free@example.org")
     async with mailing.sql.transaction():
         await mailing.sql.execute("select 1 from email_queue where user_id = $1 for update", fan)
-        await mailing.send_all(office)
-        assert office.recipients() == ["free@example.org"]
-    await mailing.send_all(office)
-    assert office.recipients() == ["free@example.org", "held@example.org"]
+        await mailing.send_all(smtp_server)
+        assert smtp_server.recipients() == ["free@example.org"]
+    await mailing.send_all(smtp_server)
+    assert smtp_server.recipients() == ["free@example.org", "held@example.org"]
 
 
 async def test_what_a_dead_node_had_taken_is_sent_by_another_after_ten_minutes(
-    mailing: Mailing, office: PostOffice, monkeypatch: pytest.MonkeyPatch
+    mailing: Mailing, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It dies when the letter is taken and not yet written down: nothing is lost, and the double has the same name."""
     await mailing.one_letter()
-    dying = mailing.sender(office)
+    dying = mailing.sender(smtp_server)
 
     class Killed(BaseException):
         pass
@@ -243,60 +243,60 @@ async def test_what_a_dead_node_had_taken_is_sent_by_another_after_ten_minutes(
     with pytest.raises(Killed):
         await dying.send_due()
     await dying._server.close()
-    assert len(office.arrived) == 1
+    assert len(smtp_server.arrived) == 1
     assert await mailing.states() == [("sending", 1)]
 
     mailing.clock.advance(HELD.total_seconds() - 1)
-    await mailing.send_all(office)
-    assert len(office.arrived) == 1
+    await mailing.send_all(smtp_server)
+    assert len(smtp_server.arrived) == 1
     mailing.clock.advance(1)
-    await mailing.send_all(office)
-    first, second = office.arrived
+    await mailing.send_all(smtp_server)
+    first, second = smtp_server.arrived
     assert first.message["Message-ID"] == second.message["Message-ID"]
     assert await mailing.states() == [("sent", 2)]
 
 
 async def test_a_node_that_is_killed_loses_nothing(
-    mailing: Mailing, office: PostOffice, database_url: str, redis_url: str, engine_dir: Path
+    mailing: Mailing, smtp_server: SmtpServer, database_url: str, redis_url: str, engine_dir: Path
 ) -> None:
     """`kill -9` after the mail server took the letter, before the node heard of it: another sends it under the same name."""
     mailing.clock = FakeClock(SystemClock().now_ms())
-    office.after_data["fan@example.org"] = HANG
+    smtp_server.after_data["fan@example.org"] = HANG
     environ = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "SMTP_URL": office.url(),
+        "SMTP_URL": smtp_server.url(),
         "MYSETLIST_SECRET": SECRET,
         "MYSETLIST_MAIL_FROM": LETTERHEAD.mail_from,
     }
     async with NodeProcess.running(engine_dir / "node", **environ) as node:
         await mailing.one_letter()
         await mailing.one_letter("next@example.org")
-        await until(lambda: len(office.arrived) == 1, "the letter is taken")
+        await until(lambda: len(smtp_server.arrived) == 1, "the letter is taken")
         await node.kill()
         assert node.complaints() == ""
-    office.after_data.clear()
+    smtp_server.after_data.clear()
     assert ("sending", 1) in await mailing.states()
     mailing.clock.advance(HELD.total_seconds() + MINUTE_S)
-    await mailing.send_all(office)
-    assert office.recipients().count("fan@example.org") == 2
-    assert office.recipients().count("next@example.org") == 1
-    assert len({letter.message["Message-ID"] for letter in office.arrived}) == 2
+    await mailing.send_all(smtp_server)
+    assert smtp_server.recipients().count("fan@example.org") == 2
+    assert smtp_server.recipients().count("next@example.org") == 1
+    assert len({letter.message["Message-ID"] for letter in smtp_server.arrived}) == 2
     assert {status for status, _ in await mailing.states()} == {"sent"}
 
 
-async def test_a_node_that_was_given_up_comes_too_late(mailing: Mailing, office: PostOffice) -> None:
+async def test_a_node_that_was_given_up_comes_too_late(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """It hung for longer than its claim was good; what the other wrote down stands."""
     await mailing.one_letter()
-    office.at_data["fan@example.org"] = HANG
-    slow = asyncio.create_task(mailing.sender(office).send_due())
-    await office.came.wait()
+    smtp_server.at_data["fan@example.org"] = HANG
+    slow = asyncio.create_task(mailing.sender(smtp_server).send_due())
+    await smtp_server.came.wait()
     mailing.clock.advance(HELD.total_seconds())
-    office.at_data["fan@example.org"] = "550 5.6.0 no"
-    await mailing.send_all(office)
+    smtp_server.at_data["fan@example.org"] = "550 5.6.0 no"
+    await mailing.send_all(smtp_server)
     assert await mailing.states() == [("failed", 2)]
     with structlog.testing.capture_logs() as logs:
-        office.released.set()
+        smtp_server.released.set()
         await slow
     assert [entry["event"] for entry in logs] == ["mail.not_settled"]
     assert await mailing.states() == [("failed", 2)]
@@ -304,66 +304,66 @@ async def test_a_node_that_was_given_up_comes_too_late(mailing: Mailing, office:
 
 
 async def test_a_node_that_stops_finishes_the_letter_and_gives_the_others_back(
-    mailing: Mailing, office: PostOffice
+    mailing: Mailing, smtp_server: SmtpServer
 ) -> None:
     """What is on its way arrives once; what is not is another node's at once."""
     for number in range(3):
         await mailing.one_letter(f"fan{number}@example.org")
-    office.after_data["fan0@example.org"] = HANG
-    stopping = asyncio.create_task(mailing.sender(office).run())
-    await office.came.wait()
+    smtp_server.after_data["fan0@example.org"] = HANG
+    stopping = asyncio.create_task(mailing.sender(smtp_server).run())
+    await smtp_server.came.wait()
     stopping.cancel()
     await asyncio.sleep(0)
-    office.released.set()
+    smtp_server.released.set()
     with pytest.raises(asyncio.CancelledError):
         await stopping
     assert await mailing.states() == [("sent", 1), ("queued", 0), ("queued", 0)]
-    await mailing.send_all(office)
-    assert office.recipients() == [f"fan{number}@example.org" for number in range(3)]
+    await mailing.send_all(smtp_server)
+    assert smtp_server.recipients() == [f"fan{number}@example.org" for number in range(3)]
 
 
 async def test_a_node_that_stops_does_not_wait_for_a_server_that_hangs(
-    mailing: Mailing, office: PostOffice, monkeypatch: pytest.MonkeyPatch
+    mailing: Mailing, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The letter stays held, because nobody knows what became of it; then it is sent again."""
     monkeypatch.setattr(sender_module, "STOP_GRACE_S", 0.05)
     await mailing.one_letter()
-    office.at_data["fan@example.org"] = HANG
-    stopping = asyncio.create_task(mailing.sender(office).run())
-    await office.came.wait()
+    smtp_server.at_data["fan@example.org"] = HANG
+    stopping = asyncio.create_task(mailing.sender(smtp_server).run())
+    await smtp_server.came.wait()
     stopping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stopping
     assert await mailing.states() == [("sending", 1)]
-    office.at_data.clear()
+    smtp_server.at_data.clear()
     mailing.clock.advance(HELD.total_seconds())
-    await mailing.send_all(office)
+    await mailing.send_all(smtp_server)
     assert await mailing.states() == [("sent", 2)]
 
 
-async def test_no_more_than_so_many_a_minute(mailing: Mailing, office: PostOffice) -> None:
+async def test_no_more_than_so_many_a_minute(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """Of all nodes together; the rest goes in the next minute."""
     for _ in range(10):
         await mailing.one_letter(f"fan{await mailing.user()}@example.org")
-    senders = [mailing.sender(office, minute_max=4) for _ in range(3)]
+    senders = [mailing.sender(smtp_server, minute_max=4) for _ in range(3)]
     for _ in range(3):
         await asyncio.gather(*(sender.send_due() for sender in senders))
-    assert len(office.arrived) == 4
+    assert len(smtp_server.arrived) == 4
     mailing.clock.advance(MINUTE_S)
     for _ in range(2):
         await asyncio.gather(*(sender.send_due() for sender in senders))
-    assert len(office.arrived) == 8
+    assert len(smtp_server.arrived) == 8
     for sender in senders:
         await sender._server.close()
 
 
-async def test_no_address_and_no_password_is_logged(mailing: Mailing, office: PostOffice) -> None:
+async def test_no_address_and_no_password_is_logged(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """Whatever the server says, and whatever goes wrong."""
     for number, answer in enumerate(["451 <fan0@example.org> no", "550 FAN1@example.org no", DROP]):
-        office.at_recipient[f"fan{number}@example.org"] = answer
+        smtp_server.at_recipient[f"fan{number}@example.org"] = answer
         await mailing.one_letter(f"fan{number}@example.org")
     with structlog.testing.capture_logs() as logs:
-        await mailing.send_all(office)
+        await mailing.send_all(smtp_server)
     assert len(logs) == 3
     told = f"{logs} {await mailing.log()}".lower()
     assert "@example.org" not in told
@@ -380,33 +380,33 @@ async def test_a_password_goes_over_an_encrypted_line(
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))
     for scheme in ("smtp", "smtps"):
         kind = {"starttls" if scheme == "smtp" else "tls": context}
-        async with PostOffice.open(needs_login=True, **kind) as office:
+        async with SmtpServer.open(needs_login=True, **kind) as smtp_server:
             await mailing.one_letter(f"{scheme}@example.org")
-            server = MailServer(office.url(user="me:s3cret%2F%26x@", scheme=scheme), LETTERHEAD.sender)
-            sender = mailing.sender(office)
+            server = MailServer(smtp_server.url(user="me:s3cret%2F%26x@", scheme=scheme), LETTERHEAD.sender)
+            sender = mailing.sender(smtp_server)
             sender._server = server
             assert await sender.send_due() == 1
             await server.close()
-            assert office.logins == [(b"me", b"s3cret/&x")]
-            assert office.recipients() == [f"{scheme}@example.org"]
+            assert smtp_server.logins == [(b"me", b"s3cret/&x")]
+            assert smtp_server.recipients() == [f"{scheme}@example.org"]
             assert (await server.check()).is_encrypted
 
 
 async def test_a_certificate_that_is_not_trusted_gets_no_password(mailing: Mailing, tmp_path: Path) -> None:
     """Rather no letters than a password in the wrong hands."""
     context, _ = certificate(tmp_path)
-    async with PostOffice.open(starttls=context, needs_login=True) as office:
+    async with SmtpServer.open(starttls=context, needs_login=True) as smtp_server:
         await mailing.one_letter()
-        server = MailServer(office.url(user="me:s3cret%2F%26x@"), LETTERHEAD.sender)
+        server = MailServer(smtp_server.url(user="me:s3cret%2F%26x@"), LETTERHEAD.sender)
         with pytest.raises(MailUnavailable):
             await server.send("fan@example.org", b"Subject: x\r\n\r\nx")
-        assert office.logins == []
+        assert smtp_server.logins == []
 
 
 async def test_a_password_that_is_wrong_is_told_without_it(mailing: Mailing) -> None:
     """And costs no letter an attempt."""
-    async with PostOffice.open(needs_login=True) as office:
-        server = MailServer(office.url(user="me:wr0ng-one@"), LETTERHEAD.sender)
+    async with SmtpServer.open(needs_login=True) as smtp_server:
+        server = MailServer(smtp_server.url(user="me:wr0ng-one@"), LETTERHEAD.sender)
         with pytest.raises(MailUnavailable, match="535") as caught:
             await server.check()
         assert "wr0ng-one" not in str(caught.value)

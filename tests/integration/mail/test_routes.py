@@ -17,8 +17,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from tests.support.engines import unused_port
 from tests.support.people import People
-from tests.support.post_office import PostOffice
-from tests.support.theatre import SECRET, Theatre, running_node, until
+from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.smtp_server import SmtpServer
 
 KINDS = ["show_announced", "show_reminder", "show_result"]
 ADDRESS = "Fan+sets@mail.example.org"
@@ -37,16 +37,16 @@ async def page(url: str, method: str = "GET", **options: Any) -> tuple[int, str,
         return response.status, response.content_type, await response.text()
 
 
-async def confirmations(theatre: Theatre) -> int:
+async def confirmations(factory: RowFactory) -> int:
     """How many were asked for."""
-    count: int = await theatre.sql.fetchval("select count(*) from email_queue where kind = 'confirm_address'")
+    count: int = await factory.sql.fetchval("select count(*) from email_queue where kind = 'confirm_address'")
     return count
 
 
 # ── the address
 
 
-async def test_an_address_is_kept_changed_and_forgotten(people: People, theatre: Theatre) -> None:
+async def test_an_address_is_kept_changed_and_forgotten(people: People, factory: RowFactory) -> None:
     """What is left out is the usual; another address has to be confirmed, other wishes need not."""
     fan = await people.person()
     nothing = {
@@ -55,16 +55,16 @@ async def test_an_address_is_kept_changed_and_forgotten(people: People, theatre:
     assert await fan.well("GET", "/api/me/email") == nothing
     kept = await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
     assert kept == nothing | {"address": ADDRESS, "frequency": "immediately", "kinds": KINDS}
-    assert await confirmations(theatre) == 1
-    await theatre.sql.execute("update email_preferences set confirmed_at = now()")
+    assert await confirmations(factory) == 1
+    await factory.sql.execute("update email_preferences set confirmed_at = now()")
     wishes = {"address": ADDRESS, "frequency": "weekly", "kinds": ["show_result", "show_announced", "show_result"]}
     changed = await fan.well("PUT", "/api/me/email", wishes)
     assert changed == nothing | wishes | {"kinds": ["show_announced", "show_result"], "is_confirmed": True}
     assert await fan.well("GET", "/api/me/email") == changed
-    assert await confirmations(theatre) == 1
+    assert await confirmations(factory) == 1
     moved = await fan.well("PUT", "/api/me/email", wishes | {"address": ADDRESS.lower()})
     assert moved["is_confirmed"] is False
-    assert await confirmations(theatre) == 2
+    assert await confirmations(factory) == 2
     await fan.well("DELETE", "/api/me/email", status=204)
     await fan.well("DELETE", "/api/me/email", status=204)
     assert await fan.well("GET", "/api/me/email") == nothing
@@ -83,7 +83,7 @@ async def test_everybody_has_their_own(people: People) -> None:
         assert await people.nobody().refused(method, "/api/me/email", body) == "unauthenticated"
 
 
-async def test_a_fourth_confirmation_in_an_hour_is_refused(people: People, theatre: Theatre) -> None:
+async def test_a_fourth_confirmation_in_an_hour_is_refused(people: People, factory: RowFactory) -> None:
     """Also when the requests come at once, and for other addresses; what was asked for before stays."""
     fan = await people.person()
     for number in range(3):
@@ -92,21 +92,21 @@ async def test_a_fourth_confirmation_in_an_hour_is_refused(people: People, theat
     assert (status, problem["code"]) == (429, "rate_limited")
     assert 0 < problem["retry_after_ms"] <= 3_600_000
     assert (await fan.well("GET", "/api/me/email"))["address"] == "fan2@example.org"
-    assert await confirmations(theatre) == 3
+    assert await confirmations(factory) == 3
     other = await people.person()
     await other.well("PUT", "/api/me/email", {"address": "fan3@example.org"})
-    await theatre.sql.execute("update email_queue set created_at = created_at - interval '61 minutes'")
+    await factory.sql.execute("update email_queue set created_at = created_at - interval '61 minutes'")
     await fan.well("PUT", "/api/me/email", {"address": "fan3@example.org"})
 
 
-async def test_confirmations_asked_for_at_once_are_counted(people: People, theatre: Theatre) -> None:
+async def test_confirmations_asked_for_at_once_are_counted(people: People, factory: RowFactory) -> None:
     """However many requests of one fan race."""
     fan = await people.person()
     answers = await asyncio.gather(
         *(fan.ask("PUT", "/api/me/email", {"address": f"f{n}@example.org"}) for n in range(8))
     )
     taken = [status for status, _ in answers].count(200)
-    assert taken == await confirmations(theatre) == 3
+    assert taken == await confirmations(factory) == 3
     assert {status for status, _ in answers} == {200, 429}
 
 
@@ -122,11 +122,11 @@ async def test_confirmations_asked_for_at_once_are_counted(people: People, theat
     ],
     ids=lambda address: ascii(address)[:40],
 )  # fmt: skip
-async def test_what_is_no_address_is_refused(address: str, people: People, theatre: Theatre) -> None:
+async def test_what_is_no_address_is_refused(address: str, people: People, factory: RowFactory) -> None:
     """Nothing is kept."""
     fan = await people.person()
     assert await fan.refused("PUT", "/api/me/email", {"address": address}) == "bad_request"
-    assert await theatre.sql.fetchval("select count(*) from email_preferences") == 0
+    assert await factory.sql.fetchval("select count(*) from email_preferences") == 0
 
 
 @pytest.mark.parametrize(
@@ -160,37 +160,39 @@ async def test_a_body_that_is_too_large_is_refused(people: People) -> None:
     assert await fan.refused("PUT", "/api/me/email", b" " * 70_000) == "too_large"
 
 
-async def test_an_account_that_is_gone_has_no_address(people: People, theatre: Theatre) -> None:
+async def test_an_account_that_is_gone_has_no_address(people: People, factory: RowFactory) -> None:
     """Its token may still be good for weeks."""
     fan = await people.person()
-    await theatre.sql.execute("select erase_user($1)", fan.id)
+    await factory.sql.execute("select erase_user($1)", fan.id)
     assert await fan.refused("PUT", "/api/me/email", {"address": ADDRESS}) == "unauthenticated"
     assert (await fan.well("GET", "/api/me/email"))["address"] is None
 
 
 async def test_without_a_mail_server_wishes_are_kept_and_it_is_said(
-    database_url: str, redis_url: str, theatre: Theatre
+    database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
     """Nothing is queued for a day that may never come, and nothing is refused."""
-    async with running_node(database_url, redis_url) as node, People.open(node, theatre) as people:
+    async with running_node(database_url, redis_url) as node, People.open(node, factory) as people:
         fan = await people.person()
         for _ in range(5):
             kept = await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
         assert (kept["can_send"], kept["is_confirmed"]) == (False, False)
-        assert await confirmations(theatre) == 0
+        assert await confirmations(factory) == 0
     async with (
         running_node(database_url, redis_url, smtp_url=f"smtp://localhost:{unused_port()}") as node,
-        People.open(node, theatre) as people,
+        People.open(node, factory) as people,
     ):
         fan = await people.person()
         assert (await fan.well("PUT", "/api/me/email", {"address": ADDRESS}))["can_send"] is True
-        assert await confirmations(theatre) == 1
+        assert await confirmations(factory) == 1
 
 
 # ── the links
 
 
-async def test_a_confirmation_confirms_its_address_and_no_other(node: Node, people: People, theatre: Theatre) -> None:
+async def test_a_confirmation_confirms_its_address_and_no_other(
+    node: Node, people: People, factory: RowFactory
+) -> None:
     """Twice is once; after a change, a deletion, two days or for somebody else, the page is one and the same."""
     fan, other = await people.persons(2)
     now = datetime.now(UTC)
@@ -227,12 +229,12 @@ async def test_pages_load_nothing_that_the_policy_forbids(node: Node) -> None:
     assert (await page(f"{node.url}/static/style.css"))[0] == 200
 
 
-async def test_one_click_from_anywhere_stops_everything(node: Node, people: People, theatre: Theatre) -> None:
+async def test_one_click_from_anywhere_stops_everything(node: Node, people: People, factory: RowFactory) -> None:
     """No cookie, another site's origin, and for an address nobody has heard of too; looking at the page does nothing."""
     link = f"{node.url}/unsubscribe?token={unsubscribe_token(SECRET, ADDRESS)}"
     status, kind, text = await page(link)
     assert (status, kind, "<button" in text) == (200, "text/html", True)
-    assert await theatre.sql.fetchval("select count(*) from email_unsubscribes") == 0
+    assert await factory.sql.fetchval("select count(*) from email_unsubscribes") == 0
     body = {"List-Unsubscribe": "One-Click"}
     answers = [
         await page(link, "POST", data=body, headers={"Origin": "https://mail.example.com"}),
@@ -241,7 +243,7 @@ async def test_one_click_from_anywhere_stops_everything(node: Node, people: Peop
     ]
     assert answers == [answers[0]] * 3
     assert answers[0][:2] == (200, "text/html")
-    rows = await theatre.sql.fetch("select address_hash, reason from email_unsubscribes")
+    rows = await factory.sql.fetch("select address_hash, reason from email_unsubscribes")
     assert [tuple(row) for row in rows] == [(mailbox_hash(ADDRESS), "link")]
 
 
@@ -254,12 +256,12 @@ async def test_no_other_route_is_open_to_other_sites(people: People) -> None:
         assert (status, '"forbidden"' in text) == (403, True)
 
 
-async def test_who_has_shown_the_address_is_theirs_takes_it_back(people: People, theatre: Theatre) -> None:
+async def test_who_has_shown_the_address_is_theirs_takes_it_back(people: People, factory: RowFactory) -> None:
     """Nobody else does, and not what a mail server or staff has stopped; strangers do not learn that it was stopped."""
     owner, stranger = await people.persons(2)
     for fan in (owner, stranger):
         await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
-    await theatre.sql.execute("update email_preferences set confirmed_at = now() where user_id = $1", owner.id)
+    await factory.sql.execute("update email_preferences set confirmed_at = now() where user_id = $1", owner.id)
     await page(f"{owner.url}/unsubscribe?token={unsubscribe_token(SECRET, ADDRESS.upper())}", "POST")
     assert (await stranger.well("GET", "/api/me/email"))["stopped_by"] is None
     assert (await owner.well("GET", "/api/me/email"))["stopped_by"] == "link"
@@ -267,14 +269,14 @@ async def test_who_has_shown_the_address_is_theirs_takes_it_back(people: People,
     never = await owner.well("PUT", "/api/me/email", {"address": ADDRESS, "frequency": "never"})
     assert never["stopped_by"] == "link"
     assert (await owner.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] is None
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into email_unsubscribes (address_hash, reason) values ($1, 'bounce')", mailbox_hash(ADDRESS)
     )
     assert (await owner.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] == "bounce"
 
 
 @pytest.mark.parametrize("path", ["GET /confirm-email", "GET /unsubscribe", "POST /unsubscribe"])
-async def test_tokens_of_another_kind_are_refused(path: str, node: Node, theatre: Theatre) -> None:
+async def test_tokens_of_another_kind_are_refused(path: str, node: Node, factory: RowFactory) -> None:
     """Of a session, of the other link, of another secret, none, too long, or rubbish: one code, nothing is done."""
     method, _, route = path.partition(" ")
     now = datetime.now(UTC)
@@ -296,7 +298,7 @@ async def test_tokens_of_another_kind_are_refused(path: str, node: Node, theatre
             assert '"code":"bad_request"' in told
     status, _, told = await page(f"{node.url}{route}?token={leave}&token={leave}", method)
     assert (status, '"code":"bad_request"' in told) == (400, True)
-    assert await theatre.sql.fetchval("select count(*) from email_unsubscribes") == 0
+    assert await factory.sql.fetchval("select count(*) from email_unsubscribes") == 0
 
 
 async def test_no_link_signs_anybody_in(people: People) -> None:
@@ -314,57 +316,57 @@ async def test_no_link_signs_anybody_in(people: People) -> None:
 
 
 async def test_a_node_writes_to_a_fan_from_beginning_to_end(
-    database_url: str, redis_url: str, theatre: Theatre
+    database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
     """Address, confirmation, a new show by an artist they follow, one click, silence; and the counters tell of it."""
     async with (
-        PostOffice.open() as office,
+        SmtpServer.open() as smtp_server,
         running_node(
             database_url,
             redis_url,
-            smtp_url=office.url(),
+            smtp_url=smtp_server.url(),
             mail_from="Sets <sets@example.org>",
             public_url="https://sets.example.org",
         ) as node,
-        People.open(node, theatre) as people,
+        People.open(node, factory) as people,
     ):
         fan = await people.person()
         await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
 
         async def arrived(count: int) -> bool:
-            return len(office.arrived) >= count
+            return len(smtp_server.arrived) >= count
 
         await until(lambda: arrived(1))
-        confirmation = office.arrived[0]
+        confirmation = smtp_server.arrived[0]
         assert confirmation.message["From"] == "Sets <sets@example.org>"
         link = next(line for line in confirmation.text.splitlines() if "/confirm-email?" in line)
         assert link.startswith("https://sets.example.org/confirm-email?token=")
         assert (await page(link.replace("https://sets.example.org", node.url)))[0] == 200
         assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is True
 
-        await theatre.sql.execute("insert into user_follows_artists (user_id, artist_id) values ($1, 1)", fan.id)
-        await theatre.show(1)
-        await theatre.sql.execute(
+        await factory.sql.execute("insert into user_follows_artists (user_id, artist_id) values ($1, 1)", fan.id)
+        await factory.show(1)
+        await factory.sql.execute(
             "insert into email_queue (user_id, kind, about) values ($1, 'show_announced', 'show:1')", fan.id
         )
         await until(lambda: arrived(2))
-        letter = office.arrived[1]
+        letter = smtp_server.arrived[1]
         way_out = letter.message["List-Unsubscribe"].strip("<>").replace("https://sets.example.org", node.url)
         await page(
             way_out, "POST", data={"List-Unsubscribe": "One-Click"}, headers={"Origin": "https://mail.example.com"}
         )
         assert (await fan.well("GET", "/api/me/email"))["stopped_by"] == "link"
-        await theatre.sql.execute(
+        await factory.sql.execute(
             "insert into email_queue (user_id, kind, about) values ($1, 'show_reminder', 'show:1')", fan.id
         )
 
         async def settled() -> bool:
             return bool(
-                await theatre.sql.fetchval("select bool_and(status in ('sent', 'suppressed')) from email_queue")
+                await factory.sql.fetchval("select bool_and(status in ('sent', 'suppressed')) from email_queue")
             )
 
         await until(settled)
-        assert len(office.arrived) == 2
+        assert len(smtp_server.arrived) == 2
         _, _, metrics = await page(f"{node.url}/metrics")
         assert 'mysetlist_letters_total{kind="confirm_address",outcome="sent"}' in metrics
         assert 'mysetlist_letters_total{kind="show_reminder",outcome="suppressed"}' in metrics

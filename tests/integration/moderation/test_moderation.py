@@ -6,14 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from server.people.places import QueuePlace
 
-from server.moderation.routes import queries
+from server.moderation.routes import QueuePlace, queries
 from server.moderation.text_review import queries as holding_queries
 from server.node.node import Node
 from server.protocol.http.cursors import ID_MAX, encode_cursor
 from tests.support.people import People, Person
-from tests.support.theatre import Theatre
+from tests.support.row_factory import RowFactory
 
 REVIEWS = "/api/venues/hall/reviews"
 QUEUE = "/api/admin/moderation"
@@ -31,7 +30,7 @@ async def _queue(moderator: Person) -> list[dict[str, Any]]:
     return items
 
 
-async def test_a_moderator_shows_or_hides_what_was_held_back(people: People, theatre: Theatre) -> None:
+async def test_a_moderator_shows_or_hides_what_was_held_back(people: People, factory: RowFactory) -> None:
     """Approved is shown and counted, rejected is not; either way it leaves the queue and stands in the log."""
     ann, bob, moderator = await people.person(), await people.person(), await people.person("moderator")
     shown, hidden = await _review(ann, SPAM), await _review(bob, SPAM, 1)
@@ -57,7 +56,7 @@ async def test_a_moderator_shows_or_hides_what_was_held_back(people: People, the
         (moderator.id, "text.approve", f"review:{shown}"),
     ]
     assert log[1]["detail"] == {"moderation": first["id"], "reasons": ["links"], "note": "It is the venue's."}
-    assert await theatre.sql.fetch("select * from miscounts()") == []
+    assert await factory.sql.fetch("select * from miscounts()") == []
 
 
 async def test_a_decision_is_about_the_text_that_was_read(people: People) -> None:
@@ -143,7 +142,7 @@ async def test_upholding_one_report_answers_the_others(people: People) -> None:
     assert (await ann.well("GET", REVIEWS))["own"]["status"] == "rejected"
 
 
-async def test_the_queue_is_most_urgent_first_and_can_be_walked(people: People, theatre: Theatre) -> None:
+async def test_the_queue_is_most_urgent_first_and_can_be_walked(people: People, factory: RowFactory) -> None:
     """Held texts and reports in one list; every page size gives each once."""
     moderator = await people.person("moderator")
     texts = [SPAM, "a shit place", SPAM, "a shit place", SPAM]
@@ -157,8 +156,8 @@ async def test_the_queue_is_most_urgent_first_and_can_be_walked(people: People, 
     assert [(item["kind"], item["priority"]) for item in whole] == [
         *[("held", "high")] * 2, *[("held", "normal")] * 3, *[("report", "normal")] * 3,
     ]  # fmt: skip
-    await theatre.sql.execute("update reports set created_at = now()")
-    await theatre.sql.execute("update content_moderation set created_at = (select min(created_at) from reports)")
+    await factory.sql.execute("update reports set created_at = now()")
+    await factory.sql.execute("update content_moderation set created_at = (select min(created_at) from reports)")
     whole = await people_queue(moderator, 100)
     for limit in (1, 2, 3, 5):
         assert await people_queue(moderator, limit) == whole
@@ -217,7 +216,7 @@ async def test_bad_input_is_refused(people: People) -> None:
         assert await moderator.well("GET", f"{QUEUE}?cursor={cursor}") == {"items": [], "next": None}
 
 
-async def test_authors_and_moderators_at_once(people: People, theatre: Theatre) -> None:
+async def test_authors_and_moderators_at_once(people: People, factory: RowFactory) -> None:
     """Edits, decisions and reports of the same reviews cross each other: nobody waits in a circle, all counts hold."""
     authors, moderators = await people.persons(6), [await people.person("moderator") for _ in range(3)]
 
@@ -235,19 +234,19 @@ async def test_authors_and_moderators_at_once(people: People, theatre: Theatre) 
     await asyncio.gather(
         *map(write, authors), *(decide(m, "approve") for m in moderators[:2]), decide(moderators[2], "reject")
     )
-    assert await theatre.sql.fetch("select * from miscounts()") == []
-    rows = await theatre.sql.fetch(
+    assert await factory.sql.fetch("select * from miscounts()") == []
+    rows = await factory.sql.fetch(
         "select r.status::text, m.id from venue_reviews r"
         " left join content_moderation m on m.review_id = r.id and m.status = 'pending'"
     )
     assert all((row["status"] == "pending") == (row["id"] is not None) for row in rows)
 
 
-async def test_row_security_guards_the_queue(node: Node, people: People, theatre: Theatre) -> None:
+async def test_row_security_guards_the_queue(node: Node, people: People, factory: RowFactory) -> None:
     """Even a handler that forgot to ask could let no fan decide, enter others' texts, or take them out."""
     ann, thief = await people.persons(2)
     review = await _review(ann, SPAM)
-    held = await theatre.sql.fetchval("select id from content_moderation")
+    held = await factory.sql.fetchval("select id from content_moderation")
     requests = node._databases.requests
     async with requests.acting(thief.identity) as connection:
         assert await queries.find_held(connection, id=held) is None
@@ -258,9 +257,9 @@ async def test_row_security_guards_the_queue(node: Node, people: People, theatre
     async with requests.acting(ann.identity) as connection:
         decided = await queries.decide_held(connection, id=held, status="approved", decided_by=ann.id, note="")
         assert decided is None
-    row = await theatre.sql.fetchrow("select id, status::text from content_moderation")
+    row = await factory.sql.fetchrow("select id, status::text from content_moderation")
     assert tuple(row) == (held, "pending")
-    assert await theatre.sql.fetchval("select status::text from venue_reviews") == "pending"
+    assert await factory.sql.fetchval("select status::text from venue_reviews") == "pending"
     for person in (thief, people.nobody()):
         with pytest.raises(Exception, match="row-level security"):
             async with requests.acting(person.identity if person.id else None) as connection:

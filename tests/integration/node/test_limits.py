@@ -18,8 +18,8 @@ from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.clock import FakeClock
 from tests.support.people import People
-from tests.support.talker import Talker
-from tests.support.theatre import PATIENCE_S, Theatre, running_node, until
+from tests.support.row_factory import PATIENCE_S, RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 LOCAL = (ipaddress.ip_network("127.0.0.1/32"),)
 
@@ -38,15 +38,15 @@ def behind(address: str) -> dict[str, Any]:
 async def status_of_upgrade(node: Node, **options: Any) -> int:
     """101, or what the upgrade was refused with."""
     try:
-        async with Talker.connect(node.url, **options):
+        async with SocketClient.connect(node.url, **options):
             return 101
     except aiohttp.WSServerHandshakeError as refusal:
         return refusal.status
 
 
-async def test_five_hundred_fans_behind_one_address(node: Node, theatre: Theatre) -> None:
+async def test_five_hundred_fans_behind_one_address(node: Node, factory: RowFactory) -> None:
     """A stadium's network is one address: all sign in, connect and vote at once, and none is refused anything."""
-    show = await theatre.show(7, song_count=1)
+    show = await factory.show(7, song_count=1)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
     ) as http:
@@ -56,7 +56,7 @@ async def test_five_hundred_fans_behind_one_address(node: Node, theatre: Theatre
             async with signing_in, http.post(f"{node.url}/api/session") as response:
                 assert response.status == 201
                 token = (await response.json())["token"]
-            async with Talker.connect(node.url) as talker:
+            async with SocketClient.connect(node.url) as talker:
                 await talker.hello(token)
                 await everybody.wait()
                 await talker.cast(7, (show.first, "up"))
@@ -65,7 +65,7 @@ async def test_five_hundred_fans_behind_one_address(node: Node, theatre: Theatre
         signing_in, everybody = asyncio.Semaphore(20), asyncio.Barrier(500)
         async with asyncio.timeout(PATIENCE_S * 2):
             await asyncio.gather(*(fan(everybody) for _ in range(500)))
-    assert await theatre.tally(7) == [[show.first, 500, 0]]
+    assert await factory.tally(7) == [[show.first, 500, 0]]
 
 
 async def test_connections_of_a_node_and_an_address(database_url: str, redis_url: str) -> None:
@@ -73,7 +73,7 @@ async def test_connections_of_a_node_and_an_address(database_url: str, redis_url
     async with limited(database_url, redis_url, connections=3, connections_per_address=2) as node:
         async with AsyncExitStack() as stack:
             for _ in range(2):
-                await stack.enter_async_context(Talker.connect(node.url, **behind("198.51.100.1")))
+                await stack.enter_async_context(SocketClient.connect(node.url, **behind("198.51.100.1")))
             async with aiohttp.ClientSession() as http:
                 headers = {
                     "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
@@ -84,7 +84,7 @@ async def test_connections_of_a_node_and_an_address(database_url: str, redis_url
                     problem = await response.json()
             assert (response.status, problem["code"]) == (503, "overloaded")
             assert problem["retry_after_ms"] > 0
-            await stack.enter_async_context(Talker.connect(node.url, **behind("2001:db8::1")))
+            await stack.enter_async_context(SocketClient.connect(node.url, **behind("2001:db8::1")))
             assert await status_of_upgrade(node, **behind("192.0.2.1")) == 503
 
         async def has_room() -> bool:
@@ -93,27 +93,30 @@ async def test_connections_of_a_node_and_an_address(database_url: str, redis_url
         await until(has_room)
 
 
-async def test_connections_of_a_user(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_connections_of_a_user(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Past them a connection is closed with 4003, said hello or came by cookie; others are let in, and so is who left."""
-    async with limited(database_url, redis_url, connections_per_user=2) as node, People.open(node, theatre) as people:
+    async with limited(database_url, redis_url, connections_per_user=2) as node, People.open(node, factory) as people:
         ann, ben = await people.persons(2)
         cookie = {"headers": {"Cookie": f"mysetlist_session={ann.token}"}}
-        async with Talker.connect(node.url, **cookie) as one, Talker.connect(node.url) as two:
+        async with SocketClient.connect(node.url, **cookie) as one, SocketClient.connect(node.url) as two:
             await one.ok("hello")
             await two.hello(ann.token or "")
             await two.hello(ann.token or "")
-            async with Talker.connect(node.url) as third, Talker.connect(node.url, **cookie) as fourth:
+            async with SocketClient.connect(node.url) as third, SocketClient.connect(node.url, **cookie) as fourth:
                 assert await third.refusal("hello", token=ann.token) == "overloaded"
                 for talker in (third, fourth):
                     assert await talker.close_code() == 4003
                 assert fourth.heard[-1]["error"]["code"] == "overloaded"
             # A connection that goes over to somebody else leaves a seat.
             await two.hello(ben.token or "")
-            async with Talker.connect(node.url) as third:
+            async with SocketClient.connect(node.url) as third:
                 await third.hello(ann.token or "")
 
         async def has_room() -> bool:
-            async with Talker.connect(node.url, **cookie) as first, Talker.connect(node.url, **cookie) as second:
+            async with (
+                SocketClient.connect(node.url, **cookie) as first,
+                SocketClient.connect(node.url, **cookie) as second,
+            ):
                 return "ok" in await first.ask("hello") and "ok" in await second.ask("hello")
 
         await until(has_room)
@@ -127,7 +130,7 @@ async def test_who_says_nothing_is_let_go(database_url: str, redis_url: str) -> 
             reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
             writer.write(start)
             readers.append((reader, writer))
-        async with Talker.connect(node.url) as silent, Talker.connect(node.url) as reading:
+        async with SocketClient.connect(node.url) as silent, SocketClient.connect(node.url) as reading:
             assert await reading.is_alive()
             assert await silent.close_code() == 4002
             for reader, writer in readers:
@@ -137,12 +140,12 @@ async def test_who_says_nothing_is_let_go(database_url: str, redis_url: str) -> 
             assert await reading.is_alive()
 
 
-async def test_requests_of_a_connection(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_requests_of_a_connection(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Too many at once are refused under their ids, with when to come back; others are not slowed, and it goes on."""
     async with (
         limited(database_url, redis_url, requests_per_s=5, requests_per_s_of_user=1_000) as node,
-        Talker.connect(node.url) as flooding,
-        Talker.connect(node.url) as other,
+        SocketClient.connect(node.url) as flooding,
+        SocketClient.connect(node.url) as other,
     ):
         requests = [await flooding.send("ping") for _ in range(12)]
         replies = [await flooding.reply_to(request_id) for request_id in requests]
@@ -160,14 +163,14 @@ async def test_requests_of_a_connection(database_url: str, redis_url: str, theat
         await until(goes_on)
 
 
-async def test_requests_of_a_user(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_requests_of_a_user(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """All a user's connections share them; another user's are not touched."""
     async with limited(database_url, redis_url, requests_per_s=1_000, requests_per_s_of_user=5) as node:
-        tokens = [await theatre.token() for _ in range(2)]
+        tokens = [await factory.token() for _ in range(2)]
         async with (
-            Talker.connect(node.url) as one,
-            Talker.connect(node.url) as two,
-            Talker.connect(node.url) as other,
+            SocketClient.connect(node.url) as one,
+            SocketClient.connect(node.url) as two,
+            SocketClient.connect(node.url) as other,
         ):
             for talker, token in ((one, tokens[0]), (two, tokens[0]), (other, tokens[1])):
                 await talker.hello(token)
@@ -183,13 +186,13 @@ async def test_requests_of_a_user(database_url: str, redis_url: str, theatre: Th
             assert await other.is_alive()
 
 
-async def test_frames_and_channels_that_are_set(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_frames_and_channels_that_are_set(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """A longer frame: 1009; another channel: too_large, and those that are watched stay."""
     for show_id in (1, 2, 3):
-        await theatre.show(show_id)
+        await factory.show(show_id)
     async with (
         limited(database_url, redis_url, frame_bytes=200, channels_per_connection=2) as node,
-        Talker.connect(node.url) as talker,
+        SocketClient.connect(node.url) as talker,
     ):
         await talker.watch("votes:1", "votes:2")
         assert await talker.refusal("subscribe", channels=["votes:3"]) == "too_large"
@@ -198,14 +201,14 @@ async def test_frames_and_channels_that_are_set(database_url: str, redis_url: st
         assert await talker.close_code() == 1009
 
 
-async def test_what_all_nodes_count_together(database_url: str, redis_url: str, theatre: Theatre) -> None:
+async def test_what_all_nodes_count_together(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """A user's requests and connections, an address's sessions: what one node took, another does not give again."""
     shares = {"http_requests_per_minute": 20, "connects_per_minute": 10, "sessions_per_address": 10}
     async with (
         limited(database_url, redis_url, **shares) as node,
         limited(database_url, redis_url, **shares) as second,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
-        People.open(node, theatre) as people,
+        People.open(node, factory) as people,
     ):
         ann, ben = await people.persons(2)
 
@@ -234,7 +237,7 @@ async def test_what_all_nodes_count_together(database_url: str, redis_url: str, 
 
         codes = []
         for number in range(16):
-            async with Talker.connect((node, second)[number % 2].url) as talker:
+            async with SocketClient.connect((node, second)[number % 2].url) as talker:
                 reply = await talker.ask("hello", token=ben.token)
                 codes.append(reply.get("error", {}).get("code"))
                 if "error" in reply:

@@ -8,7 +8,7 @@ import aiohttp
 
 from server.node.node import Node
 from server.people.sessions import mint_token
-from tests.support.theatre import SECRET, Theatre
+from tests.support.row_factory import SECRET, RowFactory
 
 DAYS_LEFT = "select extract(day from token_until - now())::int from users where id = $1"
 
@@ -21,22 +21,22 @@ async def post_session(node: Node, **options: Any) -> dict[str, Any]:
         return answer
 
 
-async def test_staying_signed_in_keeps_the_account(node: Node, theatre: Theatre) -> None:
+async def test_staying_signed_in_keeps_the_account(node: Node, factory: RowFactory) -> None:
     """A new token means that the account is not cleaned away while it lasts."""
     session = await post_session(node)
     user_id = session["user"]["id"]
-    assert await theatre.sql.fetchval(DAYS_LEFT, user_id) == 89
-    await theatre.sql.execute("update users set token_until = now() + interval '3 days' where id = $1", user_id)
+    assert await factory.sql.fetchval(DAYS_LEFT, user_id) == 89
+    await factory.sql.execute("update users set token_until = now() + interval '3 days' where id = $1", user_id)
     bearer = {"Authorization": f"Bearer {session['token']}"}
     again = await post_session(node, json={"keep": True}, headers=bearer)
     assert again["user"]["id"] == user_id
-    assert await theatre.sql.fetchval(DAYS_LEFT, user_id) == 89
+    assert await factory.sql.fetchval(DAYS_LEFT, user_id) == 89
 
 
-async def test_a_role_is_the_accounts_not_the_tokens(node: Node, theatre: Theatre) -> None:
+async def test_a_role_is_the_accounts_not_the_tokens(node: Node, factory: RowFactory) -> None:
     """Who was a moderator when the token was made has no power of theirs left; who has become one gets it."""
-    demoted, promoted = await theatre.users(2)
-    await theatre.sql.execute("update users set role = 'moderator' where id = $1", promoted)
+    demoted, promoted = await factory.users(2)
+    await factory.sql.execute("update users set role = 'moderator' where id = $1", promoted)
     async with aiohttp.ClientSession() as http:
 
         async def status(token: str) -> int:

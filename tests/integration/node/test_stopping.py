@@ -8,23 +8,27 @@ import aiohttp
 import pytest
 
 from server.node.node import Node
-from tests.support.talker import Talker
-from tests.support.theatre import PATIENCE_S, Theatre, settings
+from tests.support.row_factory import PATIENCE_S, RowFactory, settings
+from tests.support.socket_client import SocketClient
 
 
 async def test_not_ready_first(
-    database_url: str, redis_url: str, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+    database_url: str, redis_url: str, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While casts wait for their answers a load balancer still hears that the node is not ready, and who comes new is
     sent elsewhere; then the sockets are told, then nobody listens any more.
     """
-    await theatre.show(7)
+    await factory.show(7)
     node = await Node.start(settings(database_url, redis_url))
     answered = asyncio.Event()
     stopping: asyncio.Task[None] | None = None
     monkeypatch.setattr(node, "_wait_for_casts", answered.wait)
     try:
-        async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as http, Talker.connect(node.url) as talker:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            aiohttp.ClientSession() as http,
+            SocketClient.connect(node.url) as talker,
+        ):
             await node.wait_until_ready()
             stopping = asyncio.create_task(node.stop())
             await asyncio.sleep(0)

@@ -15,8 +15,8 @@ from server.people.accounts import queries
 from server.people.standing import Standing
 from server.store.database import Database
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import Theatre, running_node, until
+from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 USERS = "/api/admin/users"
 REVIEWS = "/api/venues/hall/reviews"
@@ -36,10 +36,10 @@ def _iso(**later: float) -> str:
 # ── bans
 
 
-async def test_a_ban_from_writing_keeps_from_writing_only(people: People, theatre: Theatre) -> None:
+async def test_a_ban_from_writing_keeps_from_writing_only(people: People, factory: RowFactory) -> None:
     """Reviews, profiles and reports are refused with the reason; voting, following and taking back are not."""
     ann, moderator = await people.person(), await people.person("moderator")
-    await theatre.show(1)
+    await factory.show(1)
     await ann.well("POST", REVIEWS, {"rating": 3}, status=201)
     await ann.well("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
     await _ban(moderator, ann, "write", expires_at="2035-01-01T01:30:00+01:30")
@@ -62,10 +62,10 @@ async def test_a_ban_from_writing_keeps_from_writing_only(people: People, theatr
     assert "banned_by" not in ban
 
 
-async def test_a_ban_from_everything_leaves_reading_and_leaving(people: People, theatre: Theatre) -> None:
+async def test_a_ban_from_everything_leaves_reading_and_leaving(people: People, factory: RowFactory) -> None:
     """Counts cannot be moved up by somebody banned; what they did before they may undo."""
     ann, moderator = await people.person(), await people.person("moderator")
-    await theatre.show(1)
+    await factory.show(1)
     await ann.well("PUT", "/api/artists/band/follow")
     ban = await _ban(moderator, ann, "all")
     for path in ("/api/artists/band/follow", "/api/shows/1/attendance"):
@@ -80,13 +80,13 @@ async def test_a_ban_from_everything_leaves_reading_and_leaving(people: People, 
 
 
 async def test_a_ban_from_voting_acts_on_every_node(
-    node: Node, people: People, theatre: Theatre, database_url: str, redis_url: str
+    node: Node, people: People, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
     """On this node and on another, over HTTP and on a websocket that was open before; lifted, votes are taken again."""
     ann, bob, moderator = await people.person(), await people.person(), await people.person("moderator")
-    show = await theatre.show(1)
+    show = await factory.show(1)
     votes = {"votes": [[show.first, "up"]]}
-    async with running_node(database_url, redis_url) as second, Talker.connect(second.url) as talker:
+    async with running_node(database_url, redis_url) as second, SocketClient.connect(second.url) as talker:
         assert ann.token is not None
         await talker.hello(ann.token)
         await talker.cast(1, (show.first, "up"))
@@ -113,7 +113,7 @@ async def test_a_ban_from_voting_acts_on_every_node(
             return not await _is_refused(ann, votes)
 
         await until(is_taken)
-    async with running_node(database_url, redis_url) as third, Talker.connect(third.url) as talker:
+    async with running_node(database_url, redis_url) as third, SocketClient.connect(third.url) as talker:
         await talker.hello(ann.token)
         await talker.cast(1, (show.first, "down"))
 
@@ -122,7 +122,7 @@ async def _is_refused(person: Person, votes: object) -> bool:
     return (await person.ask("POST", "/api/shows/1/votes", votes))[0] == 403
 
 
-async def test_a_ban_ends_by_itself(node: Node, people: People, theatre: Theatre) -> None:
+async def test_a_ban_ends_by_itself(node: Node, people: People, factory: RowFactory) -> None:
     """Once its time is over it keeps from nothing and is not told any more, except to staff."""
     ann, moderator = await people.person(), await people.person("moderator")
     ban = await _ban(moderator, ann, "all", expires_at=_iso(hours=1))
@@ -130,7 +130,7 @@ async def test_a_ban_ends_by_itself(node: Node, people: People, theatre: Theatre
     await bans.refresh()
     assert (bans.why_refused(ann.id) or "").startswith("You are banned until 20")
     assert bans.why_refused(moderator.id) is None
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "update user_bans set banned_at = now() - interval '2 hours', expires_at = now() - interval '1 second'"
     )
     await bans.refresh()
@@ -183,7 +183,7 @@ async def test_moderators_have_no_power_over_staff(people: People) -> None:
     assert await admin.refused("DELETE", f"{USERS}/{other.id}/bans/2") == "not_found"  # it is another's
 
 
-async def test_bans_stand_in_both_logs(people: People, theatre: Theatre) -> None:
+async def test_bans_stand_in_both_logs(people: People, factory: RowFactory) -> None:
     """Who banned whom, from what and why; lifting twice is logged once."""
     ann, moderator = await people.person(), await people.person("moderator")
     ban = await _ban(moderator, ann, "vote")
@@ -195,7 +195,7 @@ async def test_bans_stand_in_both_logs(people: People, theatre: Theatre) -> None
         ("user.ban", f"user:{ann.id}", moderator.id),
     ]
     assert log[1]["detail"] == {"ban": ban, "kind": "vote", "reason": "a robot", "expires_at": None}
-    rows = await theatre.sql.fetch("select actor_id, action, subject from audit_log order by id")
+    rows = await factory.sql.fetch("select actor_id, action, subject from audit_log order by id")
     assert [tuple(row) for row in rows] == [
         (moderator.id, "user.ban", f"user:{ann.id}"),
         (moderator.id, "user.unban", f"user:{ann.id}"),
@@ -205,13 +205,13 @@ async def test_bans_stand_in_both_logs(people: People, theatre: Theatre) -> None
 # ── roles
 
 
-async def test_an_administrator_gives_roles(people: People, theatre: Theatre) -> None:
+async def test_an_administrator_gives_roles(people: People, factory: RowFactory) -> None:
     """Promotion and demotion are in the audit log, with what was before; the same again is nothing."""
     ann, admin = await people.person(), await people.person("admin")
     for role in ("moderator", "moderator", "admin", "user"):
         account = await admin.well("PATCH", f"{USERS}/{ann.id}", {"role": role})
         assert (account["id"], account["role"]) == (ann.id, role)
-    rows = await theatre.sql.fetch(
+    rows = await factory.sql.fetch(
         "select actor_id, action, subject, detail->>'from' || '>' || (detail->>'to') from audit_log order by id"
     )
     assert [tuple(row) for row in rows] == [
@@ -221,13 +221,13 @@ async def test_an_administrator_gives_roles(people: People, theatre: Theatre) ->
     assert (await ann.well("GET", "/api/me"))["role"] == "user"
 
 
-async def test_the_last_administrator_stays(people: People, theatre: Theatre) -> None:
+async def test_the_last_administrator_stays(people: People, factory: RowFactory) -> None:
     """Nobody can leave the house without an administrator, not even two who demote each other at once."""
     admin = await people.person("admin")
     assert await admin.refused("PATCH", f"{USERS}/{admin.id}", {"role": "user"}) == "conflict"
     assert (await admin.well("PATCH", f"{USERS}/{admin.id}", {"role": "admin"}))["role"] == "admin"
     for _ in range(5):
-        await theatre.sql.execute(
+        await factory.sql.execute(
             "update users set role = case id when $1 then 'admin' else 'user' end::user_role", admin.id
         )
         other = await people.person("admin")
@@ -237,13 +237,13 @@ async def test_the_last_administrator_stays(people: People, theatre: Theatre) ->
         )
         # Who comes second is too late, or no administrator any more.
         assert sorted(status for status, _ in answers) in ([200, 403], [200, 409])
-        assert await theatre.sql.fetchval("select count(*) from users where role = 'admin'") == 1
+        assert await factory.sql.fetchval("select count(*) from users where role = 'admin'") == 1
 
 
 # ── the list
 
 
-async def test_accounts_can_be_found(people: People, theatre: Theatre) -> None:
+async def test_accounts_can_be_found(people: People, factory: RowFactory) -> None:
     """By id, by part of a name without its accents, by role, by ban; newest first, every page size the same."""
     moderator = await people.person("moderator")
     fans = await people.persons(5)
@@ -253,7 +253,7 @@ async def test_accounts_can_be_found(people: People, theatre: Theatre) -> None:
     await _ban(moderator, fans[3], "all", expires_at=_iso(hours=1))
     lifted = await _ban(moderator, fans[4], "write")
     await moderator.well("DELETE", f"{USERS}/{fans[4].id}/bans/{lifted}", status=204)
-    await theatre.sql.execute("insert into users (nobody) values (1)")
+    await factory.sql.execute("insert into users (nobody) values (1)")
 
     async def found(query: str) -> list[int]:
         return [item["id"] for item in await moderator.pages(f"{USERS}?{query}", 2)]
@@ -292,7 +292,7 @@ async def test_only_staff_sees_accounts(people: People) -> None:
     assert await moderator.refused("PATCH", f"{USERS}/{ann.id}", {"role": "moderator"}) == "forbidden"
 
 
-async def test_bad_input_is_refused(people: People, theatre: Theatre) -> None:
+async def test_bad_input_is_refused(people: People, factory: RowFactory) -> None:
     """Filters, roles, bans and ids that make no sense: 400 or 404, never a fault of ours."""
     ann, admin = await people.person(), await people.person("admin")
     for query in (
@@ -312,8 +312,8 @@ async def test_bad_input_is_refused(people: People, theatre: Theatre) -> None:
     ]  # fmt: skip
     for ban in bans:
         assert await admin.refused("POST", f"{USERS}/{ann.id}/bans", ban) == "bad_request", ban
-    assert await theatre.sql.fetchval("select count(*) from user_bans") == 0
-    nobody = await theatre.sql.fetchval("insert into users (nobody) values (1) returning id")
+    assert await factory.sql.fetchval("select count(*) from user_bans") == 0
+    nobody = await factory.sql.fetchval("insert into users (nobody) values (1) returning id")
     for user in ("0", "-1", "x", "9" * 30, "%00", "999999999", nobody):
         assert await admin.refused("GET", f"{USERS}/{user}") == "not_found", user
         assert await admin.refused("PATCH", f"{USERS}/{user}", {"role": "moderator"}) == "not_found", user
@@ -323,7 +323,7 @@ async def test_bad_input_is_refused(people: People, theatre: Theatre) -> None:
         assert await admin.refused("DELETE", f"{USERS}/{ann.id}/bans/{ban}") == "not_found", ban
 
 
-async def test_row_security_guards_roles_and_bans(node: Node, people: People, theatre: Theatre) -> None:
+async def test_row_security_guards_roles_and_bans(node: Node, people: People, factory: RowFactory) -> None:
     """Even a handler that forgot to ask could promote nobody, ban nobody and lift no ban for a fan."""
     ann, thief, moderator = await people.person(), await people.person(), await people.person("moderator")
     await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
@@ -344,8 +344,8 @@ async def test_row_security_guards_roles_and_bans(node: Node, people: People, th
             assert await connection.fetch("select find_people('ann')") == []
     async with requests.acting(moderator.identity) as connection:
         await queries.set_role(connection, user_id=moderator.id, role="admin")
-    assert await theatre.sql.fetchval("select count(*) from users where role = 'admin'") == 0
-    assert await theatre.sql.fetchval("select count(*) from user_bans where lifted_at is null") == 1
+    assert await factory.sql.fetchval("select count(*) from users where role = 'admin'") == 0
+    assert await factory.sql.fetchval("select count(*) from user_bans where lifted_at is null") == 1
     with pytest.raises(Exception, match="row-level security"):
         async with requests.acting(thief.identity) as connection:
             await ban_queries.insert_ban(

@@ -20,9 +20,9 @@ from server.voting.log import CAST_SCRIPT
 from server.voting.rules import shard_of
 from server.voting.seeds import ColdCast, Seeds
 from server.voting.tallies import Tallies
-from tests.support.booth import SHARD_COUNT, Booth
-from tests.support.theatre import Theatre, until
+from tests.support.row_factory import RowFactory, until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
+from tests.support.vote_path import SHARD_COUNT, VotePath
 
 # No other number in the database or in Valkey has these digits in it.
 LEAVER, OTHER_LEAVER = 700_000_123_457, 700_000_123_458
@@ -31,26 +31,26 @@ LEAVER, OTHER_LEAVER = 700_000_123_457, 700_000_123_458
 class Stage:
     """A booth in a theatre, and what erasing needs."""
 
-    def __init__(self, booth: Booth, theatre: Theatre, forgetting: Forgetting, tallies: Tallies) -> None:
-        self.booth = booth
-        self.theatre = theatre
+    def __init__(self, vote_path: VotePath, factory: RowFactory, forgetting: Forgetting, tallies: Tallies) -> None:
+        self.vote_path = vote_path
+        self.factory = factory
         self.forgetting = forgetting
         self.tallies = tallies
 
     async def erase(self, user_id: int) -> None:
         """As DELETE /api/me does."""
-        assert await erase(self.booth.database, self.forgetting.forget, Identity(user_id, "user"), user_id)
+        assert await erase(self.vote_path.database, self.forgetting.forget, Identity(user_id, "user"), user_id)
 
     async def drain(self) -> None:
         """Everything in the log is moved into PostgreSQL, and the log is trimmed."""
-        async with self.booth.writer():
-            await until(self.booth.is_drained)
+        async with self.vote_path.writer():
+            await until(self.vote_path.is_drained)
             await until(self._is_trimmed)
 
     async def check(self, *, votes: dict[int, tuple[int, int]], gone: Sequence[int] = (LEAVER,)) -> None:
         """Rows, tallies and Valkey agree on the counts of these songs, and nothing is left of who is gone."""
-        sql = self.theatre.sql
-        assert await reconcile.run(self.booth.database.url, self.booth.redis_url) == []
+        sql = self.factory.sql
+        assert await reconcile.run(self.vote_path.database.url, self.vote_path.redis_url) == []
         assert await sql.fetch("select * from integrity_check()") == []
         assert await sql.fetch("select * from miscounts()") == []
         rows = await sql.fetch("select id, up_count, down_count from setlist_songs where up_count + down_count > 0")
@@ -61,85 +61,87 @@ class Stage:
             shown = {song: (up, down) for song, up, down in tally.counts if up + down}
             assert shown.items() <= votes.items()
         assert await traces_in_postgres(sql, *gone) == []
-        assert await traces_in_valkey(self.booth.redis_url, *gone) == []
+        assert await traces_in_valkey(self.vote_path.redis_url, *gone) == []
 
     async def _is_trimmed(self) -> bool:
-        async with Redis.from_url(self.booth.redis_url) as valkey:
+        async with Redis.from_url(self.vote_path.redis_url) as valkey:
             return not any([await valkey.xlen(f"{{{shard}}}:log") for shard in range(SHARD_COUNT)])
 
 
 @pytest.fixture
-async def stage(booth: Booth, theatre: Theatre) -> AsyncIterator[Stage]:
+async def stage(vote_path: VotePath, factory: RowFactory) -> AsyncIterator[Stage]:
     """Two leavers among the users."""
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into users (id) overriding system value select unnest($1::bigint[])", [LEAVER, OTHER_LEAVER]
     )
-    forgetting = Forgetting(booth.redis_url, shard_count=SHARD_COUNT)
-    tallies = Tallies(booth.redis_url, booth.database, shard_count=SHARD_COUNT)
-    yield Stage(booth, theatre, forgetting, tallies)
+    forgetting = Forgetting(vote_path.redis_url, shard_count=SHARD_COUNT)
+    tallies = Tallies(vote_path.redis_url, vote_path.database, shard_count=SHARD_COUNT)
+    yield Stage(vote_path, factory, forgetting, tallies)
     await forgetting.close()
     await tallies.close()
 
 
 async def test_votes_that_are_committed_count_on(stage: Stage) -> None:
     """They pass to nobodies; the show stays warm, and nobody else's ballot is touched."""
-    show, neighbour = await stage.theatre.show(7), await stage.theatre.show(23)
-    (fan,) = await stage.theatre.users(1)
+    show, neighbour = await stage.factory.show(7), await stage.factory.show(23)
+    (fan,) = await stage.factory.users(1)
     # Not in the order of their ids, which is the order the database tells of.
-    await stage.booth.cast(7, LEAVER, (show.songs[2], "down"), (show.songs[0], "up"))
-    await stage.booth.cast(23, LEAVER, (neighbour.first, "up"))
-    await stage.booth.cast(7, fan, (show.songs[0], "up"))
+    await stage.vote_path.cast(7, LEAVER, (show.songs[2], "down"), (show.songs[0], "up"))
+    await stage.vote_path.cast(23, LEAVER, (neighbour.first, "up"))
+    await stage.vote_path.cast(7, fan, (show.songs[0], "up"))
     await stage.drain()
     await stage.erase(LEAVER)
-    async with Redis.from_url(stage.booth.redis_url) as valkey:
+    async with Redis.from_url(stage.vote_path.redis_url) as valkey:
         assert await valkey.exists("{7}:show:7", "{7}:show:23") == 2
         assert await valkey.hkeys("{7}:ballots:7") == [str(fan).encode()]
     await stage.drain()
     await stage.check(votes={show.songs[0]: (2, 0), show.songs[2]: (0, 1), neighbour.first: (1, 0)})
-    assert await stage.theatre.sql.fetchval("select count(distinct user_id) from votes") == 3
+    assert await stage.factory.sql.fetchval("select count(distinct user_id) from votes") == 3
 
 
 async def test_votes_that_are_only_in_the_log_are_dropped(stage: Stage) -> None:
     """The writer stands still: a new vote, a change of mind and a withdrawal of the leaver never arrive, others' do."""
-    show, neighbour, other = [await stage.theatre.show(number) for number in (7, 23, 8)]
-    (fan,) = await stage.theatre.users(1)
+    show, neighbour, other = [await stage.factory.show(number) for number in (7, 23, 8)]
+    (fan,) = await stage.factory.users(1)
     first, second, third = show.songs
-    await stage.booth.cast(7, LEAVER, (first, "up"), (second, "up"))
+    await stage.vote_path.cast(7, LEAVER, (first, "up"), (second, "up"))
     await stage.drain()
-    await stage.booth.cast(7, LEAVER, (first, "down"), (second, "none"), (third, "up"))
-    await stage.booth.cast(23, LEAVER, (neighbour.first, "up"))
-    await stage.booth.cast(8, LEAVER, (other.first, "up"), (other.first + 1, "down"))
-    await stage.booth.cast(7, fan, (first, "up"), (third, "down"))
+    await stage.vote_path.cast(7, LEAVER, (first, "down"), (second, "none"), (third, "up"))
+    await stage.vote_path.cast(23, LEAVER, (neighbour.first, "up"))
+    await stage.vote_path.cast(8, LEAVER, (other.first, "up"), (other.first + 1, "down"))
+    await stage.vote_path.cast(7, fan, (first, "up"), (third, "down"))
     await stage.erase(LEAVER)
-    assert (await stage.booth.submit(7, fan, (second, "down")).known()).code == "unavailable", "the writer stands still"
-    assert (await stage.booth.submit(7, LEAVER, (second, "down")).known()).code != "ok"
+    assert (await stage.vote_path.submit(7, fan, (second, "down")).known()).code == "unavailable", (
+        "the writer stands still"
+    )
+    assert (await stage.vote_path.submit(7, LEAVER, (second, "down")).known()).code != "ok"
     await stage.drain()
-    assert (await stage.booth.cast(7, fan, (second, "down"))).code == "ok"
-    assert (await stage.booth.cast(7, LEAVER, (second, "down"))).code == "unauthenticated"
-    assert (await stage.booth.cast(7, LEAVER)).code == "unauthenticated", "not even the ballot"
+    assert (await stage.vote_path.cast(7, fan, (second, "down"))).code == "ok"
+    assert (await stage.vote_path.cast(7, LEAVER, (second, "down"))).code == "unauthenticated"
+    assert (await stage.vote_path.cast(7, LEAVER)).code == "unauthenticated", "not even the ballot"
     await stage.drain()
     await stage.check(votes={first: (2, 0), second: (1, 1), third: (0, 1)})
 
 
 async def test_a_seed_from_before_brings_nobody_back(stage: Stage) -> None:
     """Read before the erasure, sent after everything is drained: its position is not new enough."""
-    show = await stage.theatre.show(7)
-    (fan,) = await stage.theatre.users(1)
-    await stage.booth.cast(7, fan, (show.first, "up"))
-    await stage.booth.cast(23, fan)
+    show = await stage.factory.show(7)
+    (fan,) = await stage.factory.users(1)
+    await stage.vote_path.cast(7, fan, (show.first, "up"))
+    await stage.vote_path.cast(23, fan)
     await stage.drain()
-    await stage.theatre.sql.execute(
+    await stage.factory.sql.execute(
         "insert into ticket_codes (show_id, code_hash, user_id, redeemed_at) values (7, sha256('c'), $1, now())", LEAVER
     )
     await stage.tallies.grant_ticket(7, LEAVER)
-    seeds = Seeds(stage.booth.database, SHARD_COUNT, lambda _cast, _error: None)
+    seeds = Seeds(stage.vote_path.database, SHARD_COUNT, lambda _cast, _error: None)
     assert await seeds._read([ColdCast(7, LEAVER, 1, 0, None)]) == {}
     shows, ballots = seeds.take(shard_of(7, SHARD_COUNT))
     await stage.erase(LEAVER)
     await stage.drain()
     request = msgspec.msgpack.encode((1_000, shows, ballots, [(7, LEAVER, show.first, 1)]))
     valkey: Any
-    async with Redis.from_url(stage.booth.redis_url) as valkey:
+    async with Redis.from_url(stage.vote_path.redis_url) as valkey:
         reply = await valkey.eval(CAST_SCRIPT, 1, "{7}:", request)
     assert msgspec.msgpack.decode(reply)[2] == [[2]], "the ballot is cold"
     await stage.check(votes={show.first: (1, 0)})
@@ -147,11 +149,11 @@ async def test_a_seed_from_before_brings_nobody_back(stage: Stage) -> None:
 
 async def test_the_ballots_were_thrown_away_before(stage: Stage) -> None:
     """A song was removed, so Valkey knows no ballot of the show any more, but its counts have what the log has."""
-    show = await stage.theatre.show(7)
-    await stage.booth.cast(7, LEAVER, (show.songs[0], "up"))
-    await stage.theatre.sql.execute("delete from setlist_songs where id = $1", show.songs[2])
+    show = await stage.factory.show(7)
+    await stage.vote_path.cast(7, LEAVER, (show.songs[0], "up"))
+    await stage.factory.sql.execute("delete from setlist_songs where id = $1", show.songs[2])
     await stage.tallies.revise([7])
-    async with Redis.from_url(stage.booth.redis_url) as valkey:
+    async with Redis.from_url(stage.vote_path.redis_url) as valkey:
         assert not await valkey.exists("{7}:ballots:7")
     await stage.erase(LEAVER)
     await stage.drain()
@@ -160,30 +162,30 @@ async def test_the_ballots_were_thrown_away_before(stage: Stage) -> None:
 
 async def test_only_history(stage: Stage) -> None:
     """Whoever withdrew everything has no votes; the history says so without a name, and nobody has to inherit."""
-    show = await stage.theatre.show(7)
-    await stage.booth.cast(7, LEAVER, (show.first, "up"))
-    await stage.booth.cast(7, LEAVER, (show.first, "none"))
+    show = await stage.factory.show(7)
+    await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
+    await stage.vote_path.cast(7, LEAVER, (show.first, "none"))
     await stage.drain()
-    await stage.booth.cast(7, LEAVER, (show.first, "down"))
+    await stage.vote_path.cast(7, LEAVER, (show.first, "down"))
     await stage.drain()
-    await stage.booth.cast(7, LEAVER, (show.first, "none"))
+    await stage.vote_path.cast(7, LEAVER, (show.first, "none"))
     await stage.drain()
     await stage.erase(LEAVER)
     await stage.drain()
     await stage.check(votes={})
-    sql = stage.theatre.sql
+    sql = stage.factory.sql
     assert await sql.fetchval("select count(*) from vote_analytics where user_id = 0") == 2
     assert await sql.fetchval("select count(*) from users where nobody is not null") == 0
 
 
 async def test_two_who_voted_on_the_same_songs(stage: Stage) -> None:
     """Each is inherited by another nobody of the show, so that as many voters are counted as before."""
-    show = await stage.theatre.show(7, budget=2)
-    (fan,) = await stage.theatre.users(1)
+    show = await stage.factory.show(7, budget=2)
+    (fan,) = await stage.factory.users(1)
     for user in (LEAVER, fan, OTHER_LEAVER):
-        await stage.booth.cast(7, user, (show.songs[0], "up"), (show.songs[1], "down"))
+        await stage.vote_path.cast(7, user, (show.songs[0], "up"), (show.songs[1], "down"))
     await stage.drain()
-    sql = stage.theatre.sql
+    sql = stage.factory.sql
     assert await sql.fetchval("select voter_count from get_vote_stats(7)") == 3
     await asyncio.gather(stage.erase(LEAVER), stage.erase(OTHER_LEAVER))
     await stage.drain()
@@ -193,36 +195,36 @@ async def test_two_who_voted_on_the_same_songs(stage: Stage) -> None:
 
 async def test_many_who_voted_on_the_same_song(stage: Stage) -> None:
     """As many nobodies as there are of them; that no two are drawn alike by chance alone is as good as impossible."""
-    show = await stage.theatre.show(7)
-    leavers = await stage.theatre.users(60)
-    await stage.booth.decided([(7, user, [(show.first, "up")]) for user in leavers])
+    show = await stage.factory.show(7)
+    leavers = await stage.factory.users(60)
+    await stage.vote_path.decided([(7, user, [(show.first, "up")]) for user in leavers])
     await stage.drain()
     for user in leavers:
         await stage.erase(user)
     await stage.drain()
     await stage.check(votes={show.first: (60, 0)}, gone=[])
-    assert await stage.theatre.sql.fetchval("select voter_count from get_vote_stats(7)") == 60
+    assert await stage.factory.sql.fetchval("select voter_count from get_vote_stats(7)") == 60
 
 
 async def test_chance_decides_who_inherits(stage: Stage) -> None:
     """The ballots of one person do not all pass to the same nobody."""
-    shows = [await stage.theatre.show(number) for number in range(1, 31)]
+    shows = [await stage.factory.show(number) for number in range(1, 31)]
     for show in shows:
-        await stage.booth.cast(show.id, LEAVER, (show.first, "up"))
+        await stage.vote_path.cast(show.id, LEAVER, (show.first, "up"))
     await stage.drain()
     await stage.erase(LEAVER)
     await stage.drain()
     await stage.check(votes={show.first: (1, 0) for show in shows})
     # Of a hundred nobodies thirty are drawn: that all are one, or all in a row, is as good as impossible.
-    heirs = await stage.theatre.sql.fetchval("select count(distinct user_id) from votes")
+    heirs = await stage.factory.sql.fetchval("select count(distinct user_id) from votes")
     assert heirs > 10
 
 
 async def test_a_commit_between_the_two_looks_at_the_history(stage: Stage) -> None:
     """The history is read while the writer goes on; a row that it adds meanwhile, from an old log, loses its name too."""
-    show = await stage.theatre.show(7)
-    sql = stage.theatre.sql
-    await stage.booth.cast(7, LEAVER, (show.first, "up"))
+    show = await stage.factory.show(7)
+    sql = stage.factory.sql
+    await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
     # As if the log had waited for three days; the window was open then.
     await sql.execute("update shows set opens_at = now() - interval '9 days' where id = 7")
     at_ms = await sql.fetchval("select (extract(epoch from now() - interval '3 days') * 1000)::bigint")
@@ -249,13 +251,13 @@ async def test_a_commit_between_the_two_looks_at_the_history(stage: Stage) -> No
 
 async def test_valkey_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is erased: everything or nothing is forgotten."""
-    show = await stage.theatre.show(7)
-    await stage.booth.cast(7, LEAVER, (show.first, "up"))
+    show = await stage.factory.show(7)
+    await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
     await stage.drain()
     away = Forgetting("unix:///nowhere", shard_count=SHARD_COUNT)
     with pytest.raises(CacheUnavailable):
-        await erase(stage.booth.database, away.forget, Identity(LEAVER, "user"), LEAVER)
-    assert await stage.theatre.sql.fetchval("select count(*) from votes where user_id = $1", LEAVER) == 1
+        await erase(stage.vote_path.database, away.forget, Identity(LEAVER, "user"), LEAVER)
+    assert await stage.factory.sql.fetchval("select count(*) from votes where user_id = $1", LEAVER) == 1
     await stage.erase(LEAVER)
     await stage.drain()
     await stage.check(votes={show.first: (1, 0)})
@@ -263,41 +265,41 @@ async def test_valkey_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_a_valkey_that_is_older_than_the_database(stage: Stage) -> None:
     """Its copy is left alone and thrown away when it is opened, and knows nobody who was erased."""
-    show = await stage.theatre.show(7)
-    (fan,) = await stage.theatre.users(1)
-    await stage.booth.cast(7, LEAVER, (show.first, "up"))
-    await stage.booth.cast(7, fan, (show.first, "up"))
+    show = await stage.factory.show(7)
+    (fan,) = await stage.factory.users(1)
+    await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
+    await stage.vote_path.cast(7, fan, (show.first, "up"))
     await stage.drain()
-    async with Redis.from_url(stage.booth.redis_url) as valkey:
+    async with Redis.from_url(stage.vote_path.redis_url) as valkey:
         await valkey.hset("{7}:meta", "last", "1")
         await stage.erase(LEAVER)
         assert await valkey.xlen("{7}:log") == 0
-    async with another_booth(stage) as booth:
-        assert (await booth.cast(7, fan, (show.first, "down"))).code == "ok"
+    async with another_booth(stage) as vote_path:
+        assert (await vote_path.cast(7, fan, (show.first, "down"))).code == "ok"
         await stage.drain()
     await stage.check(votes={show.first: (1, 1)})
 
 
 async def test_while_two_nodes_take_votes(stage: Stage) -> None:
     """The leaver and others cast on two nodes without a pause, with a writer at work: what counts is what is there."""
-    shows = [await stage.theatre.show(number) for number in (7, 23, 8)]
-    fans = await stage.theatre.users(6)
+    shows = [await stage.factory.show(number) for number in (7, 23, 8)]
+    fans = await stage.factory.users(6)
     stop = asyncio.Event()
 
-    async def vote(booth: Booth, user: int) -> str:
+    async def vote(vote_path: VotePath, user: int) -> str:
         number, code = 0, "ok"
         while not stop.is_set() and code in ("ok", "unavailable"):
             show = shows[number % 3]
             choice = ("up", "down", "none")[number // 3 % 3]
-            code = (await booth.cast(show.id, user, (show.songs[number % 2], choice))).code
+            code = (await vote_path.cast(show.id, user, (show.songs[number % 2], choice))).code
             number += 1
         return code
 
-    async with another_booth(stage) as other, stage.booth.writer():
+    async with another_booth(stage) as other, stage.vote_path.writer():
         voters = [
-            asyncio.create_task(vote(booth, user))
+            asyncio.create_task(vote(vote_path, user))
             for user in (*fans, LEAVER, OTHER_LEAVER)
-            for booth in (stage.booth, other)
+            for vote_path in (stage.vote_path, other)
         ]
         await until(lambda: _has_voted(stage, LEAVER))
         await stage.erase(LEAVER)
@@ -308,7 +310,7 @@ async def test_while_two_nodes_take_votes(stage: Stage) -> None:
         stop.set()
         assert set(await asyncio.gather(*voters[:-4])) == {"ok"}
     await stage.drain()
-    rows = await stage.theatre.sql.fetch(
+    rows = await stage.factory.sql.fetch(
         "select setlist_song_id, count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down')"
         " from votes group by 1"
     )
@@ -316,10 +318,10 @@ async def test_while_two_nodes_take_votes(stage: Stage) -> None:
 
 
 @asynccontextmanager
-async def another_booth(stage: Stage) -> AsyncIterator[Booth]:
-    async with Booth.open(stage.booth.database.url, stage.booth.redis_url) as booth:
-        yield booth
+async def another_booth(stage: Stage) -> AsyncIterator[VotePath]:
+    async with VotePath.open(stage.vote_path.database.url, stage.vote_path.redis_url) as vote_path:
+        yield vote_path
 
 
 async def _has_voted(stage: Stage, user: int) -> bool:
-    return bool(await stage.theatre.sql.fetchval("select count(*) from vote_analytics where user_id = $1", user) > 20)
+    return bool(await stage.factory.sql.fetchval("select count(*) from vote_analytics where user_id = $1", user) > 20)

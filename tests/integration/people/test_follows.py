@@ -12,16 +12,16 @@ import pytest
 from server.node.node import Node
 from server.people.follows import queries
 from tests.support.people import People, Person
-from tests.support.theatre import Theatre
+from tests.support.row_factory import RowFactory
 
 
 @pytest.fixture
-async def people(node: Node, theatre: Theatre) -> AsyncIterator[People]:
+async def people(node: Node, factory: RowFactory) -> AsyncIterator[People]:
     """Fans of the node, whose catalogue has a second artist and three shows."""
-    await theatre.sql.execute("insert into artists (slug, name) values ('duo', 'Duo')")
+    await factory.sql.execute("insert into artists (slug, name) values ('duo', 'Duo')")
     for show_id in (1, 2, 3):
-        await theatre.show(show_id, song_count=0)
-    async with People.open(node, theatre) as opened:
+        await factory.show(show_id, song_count=0)
+    async with People.open(node, factory) as opened:
         yield opened
 
 
@@ -56,10 +56,10 @@ async def test_ids_and_slugs_name_the_same(people: People) -> None:
     assert await nobody.refused("DELETE", "/api/shows/1/attendance") == "unauthenticated"
 
 
-async def test_lists_are_ones_own_and_can_be_walked(people: People, theatre: Theatre) -> None:
+async def test_lists_are_ones_own_and_can_be_walked(people: People, factory: RowFactory) -> None:
     """Followed last first, the latest show first; every page size gives each item once."""
     ann, bob = await people.persons(2)
-    await theatre.sql.execute("update shows set starts_at = starts_at + id * interval '1 day'")
+    await factory.sql.execute("update shows set starts_at = starts_at + id * interval '1 day'")
     for slug in ("band", "duo"):
         await ann.well("PUT", f"/api/artists/{slug}/follow")
     for show_id in (2, 3, 1):
@@ -86,19 +86,19 @@ async def test_lists_are_ones_own_and_can_be_walked(people: People, theatre: The
             assert await ann.refused("GET", f"{path}?{query}") == "bad_request", query
 
 
-async def test_follows_made_at_one_instant_are_walked_once(people: People, theatre: Theatre) -> None:
+async def test_follows_made_at_one_instant_are_walked_once(people: People, factory: RowFactory) -> None:
     """Equal instants are told apart by id, so no page repeats or hides one."""
     ann = await people.person()
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into artists (slug, name) select 'more-' || n, 'More' from generate_series(1, 7) n"
     )
-    await theatre.sql.execute("insert into user_follows_artists select $1, id from artists", ann.id)
+    await factory.sql.execute("insert into user_follows_artists select $1, id from artists", ann.id)
     ids = [item["id"] for item in await ann.pages("/api/me/follows", 2)]
     assert ids == sorted(ids, reverse=True)
     assert len(ids) == 9
 
 
-async def test_a_crowd_attends_one_show_at_once(people: People, theatre: Theatre) -> None:
+async def test_a_crowd_attends_one_show_at_once(people: People, factory: RowFactory) -> None:
     """Sixty fans at one row: everybody is answered, none waits for another in a circle, and the count is exact."""
     fans = await people.persons(60)
     answers = await asyncio.gather(*(fan.well("PUT", "/api/shows/1/attendance") for fan in fans))
@@ -106,11 +106,11 @@ async def test_a_crowd_attends_one_show_at_once(people: People, theatre: Theatre
     assert all(1 <= answer["count"] <= 60 for answer in answers)
     assert max(answer["count"] for answer in answers) == 60
     await asyncio.gather(*(fan.well("DELETE", "/api/shows/1/attendance") for fan in fans[:20]))
-    assert await theatre.sql.fetchval("select attendance_count from shows where id = 1") == 40
-    assert await theatre.sql.fetch("select * from miscounts()") == []
+    assert await factory.sql.fetchval("select attendance_count from shows where id = 1") == 40
+    assert await factory.sql.fetch("select * from miscounts()") == []
 
 
-async def test_two_artists_in_opposite_order_do_not_lock_up(people: People, theatre: Theatre) -> None:
+async def test_two_artists_in_opposite_order_do_not_lock_up(people: People, factory: RowFactory) -> None:
     """Half of the crowd goes band, duo and show, the other half the other way round, there and back."""
     paths = ["/api/artists/band/follow", "/api/artists/duo/follow", "/api/shows/1/attendance"]
 
@@ -121,33 +121,33 @@ async def test_two_artists_in_opposite_order_do_not_lock_up(people: People, thea
 
     fans = await people.persons(20)
     await asyncio.gather(*(there_and_back(fan, paths[:: 1 if n % 2 else -1]) for n, fan in enumerate(fans)))
-    rows = await theatre.sql.fetch("select follower_count from artist_stats order by artist_id")
+    rows = await factory.sql.fetch("select follower_count from artist_stats order by artist_id")
     assert [row["follower_count"] for row in rows] == [20, 20]
-    assert await theatre.sql.fetch("select * from miscounts()") == []
+    assert await factory.sql.fetch("select * from miscounts()") == []
 
 
-async def test_the_writer_tells_how_many_and_nobody_else_tells_anything(people: People, theatre: Theatre) -> None:
+async def test_the_writer_tells_how_many_and_nobody_else_tells_anything(people: People, factory: RowFactory) -> None:
     """Counts with a position, from the writer's transaction; going to a show is no change of the show."""
     heard: list[tuple[str, Any]] = []
     for channel in ("shows", "votes", "attendance", "followers", "test"):
-        await theatre.sql.add_listener(channel, lambda _c, _p, name, load: heard.append((name, json.loads(load))))
+        await factory.sql.add_listener(channel, lambda _c, _p, name, load: heard.append((name, json.loads(load))))
     ann = await people.person()
-    revision = await theatre.sql.fetchval("select revision from shows where id = 1")
+    revision = await factory.sql.fetchval("select revision from shows where id = 1")
     await ann.well("PUT", "/api/shows/1/attendance")
     await ann.well("PUT", "/api/artists/band/follow")
     # Notifications come in the order of their commits: this one is last.
-    await theatre.sql.execute("select pg_notify('test', '0')")
+    await factory.sql.execute("select pg_notify('test', '0')")
     while ("test", 0) not in heard:
         await asyncio.sleep(0.01)
     (_, going), (_, followers), _ = heard
-    positions = [row[0] for row in await theatre.sql.fetch("select position from log_positions where shard = 1")]
+    positions = [row[0] for row in await factory.sql.fetch("select position from log_positions where shard = 1")]
     assert going == {"show": 1, "at": going["at"], "going": 1}
     assert followers == {"artist": 1, "at": positions[0], "followers": 1}
     assert 0 < going["at"] <= positions[0]
-    assert await theatre.sql.fetchval("select revision from shows where id = 1") == revision
+    assert await factory.sql.fetchval("select revision from shows where id = 1") == revision
 
 
-async def test_row_security_guards_follows(node: Node, people: People, theatre: Theatre) -> None:
+async def test_row_security_guards_follows(node: Node, people: People, factory: RowFactory) -> None:
     """No request may write who follows whom, not even for oneself; and one sees one's own only."""
     ann, thief = await people.persons(2)
     await ann.well("PUT", "/api/artists/1/follow")
@@ -164,5 +164,5 @@ async def test_row_security_guards_follows(node: Node, people: People, theatre: 
         with pytest.raises(Exception, match="permission denied"):
             async with node._databases.requests.acting(thief.identity) as connection:
                 await connection.execute(statement)
-    assert await theatre.sql.fetchval("select follower_count from artist_stats where artist_id = 1") == 1
-    assert await theatre.sql.fetchval("select attendance_count from shows where id = 1") == 1
+    assert await factory.sql.fetchval("select follower_count from artist_stats where artist_id = 1") == 1
+    assert await factory.sql.fetchval("select attendance_count from shows where id = 1") == 1

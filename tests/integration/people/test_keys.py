@@ -20,8 +20,8 @@ from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
 from tests.support.clock import FakeClock
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Theatre, running_node
+from tests.support.row_factory import SECRET, RowFactory, running_node
+from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/api-keys"
 BAD_KEYS = (
@@ -42,7 +42,7 @@ async def make(admin: Person, **body: Any) -> tuple[Person, int]:
     return replace(admin, token=made["key"]), made["id"]
 
 
-async def test_a_key_is_shown_once(admin: Person, theatre: Theatre) -> None:
+async def test_a_key_is_shown_once(admin: Person, factory: RowFactory) -> None:
     """It is long and random, speaks for its maker, and only its hash is kept."""
     first = await admin.well("POST", PATH, {"name": "Board 🎸", "role": "moderator"}, status=201)
     second = await admin.well("POST", PATH, {"name": "Board 🎸", "expires_in_days": 3650}, status=201)
@@ -56,9 +56,9 @@ async def test_a_key_is_shown_once(admin: Person, theatre: Theatre) -> None:
         "items": [{name: made[name] for name in made if name != "key"} for made in (second, first)],
         "next": None,
     }
-    rows = await theatre.sql.fetch("select k::text from api_keys k")
+    rows = await factory.sql.fetch("select k::text from api_keys k")
     assert not any(made["key"] in row[0] for made in (first, second) for row in rows)
-    audited = await theatre.sql.fetch("select actor_id, action, subject, detail from audit_log order by id")
+    audited = await factory.sql.fetch("select actor_id, action, subject, detail from audit_log order by id")
     assert [tuple(row) for row in audited] == [
         (admin.id, "api_key.make", f"api_key:{first['id']}", '{"role": "moderator"}'),
         (admin.id, "api_key.make", f"api_key:{second['id']}", '{"role": "user"}'),
@@ -72,13 +72,13 @@ async def test_pages_of_keys(admin: Person) -> None:
         assert [item["id"] for item in await admin.pages(PATH, limit)] == ids[::-1]
 
 
-async def test_a_key_identifies_its_user_with_its_own_role(people: People, admin: Person, theatre: Theatre) -> None:
+async def test_a_key_identifies_its_user_with_its_own_role(people: People, admin: Person, factory: RowFactory) -> None:
     """It votes as its maker; what needs a role above the key's is forbidden, although the maker may."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     program, _ = await make(admin)
     assert (await program.well("GET", "/api/me"))["id"] == admin.id
     await program.well("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
-    assert await theatre.sql.fetchval("select user_id from votes") == admin.id
+    assert await factory.sql.fetchval("select user_id from votes") == admin.id
     assert await program.refused("GET", "/api/admin/moderation") == "forbidden"
     assert await program.refused("GET", PATH) == "forbidden"
     moderator, _ = await make(admin, role="moderator")
@@ -88,23 +88,23 @@ async def test_a_key_identifies_its_user_with_its_own_role(people: People, admin
     await full.well("GET", PATH)
 
 
-async def test_a_key_is_never_more_than_its_maker(admin: Person, theatre: Theatre) -> None:
+async def test_a_key_is_never_more_than_its_maker(admin: Person, factory: RowFactory) -> None:
     """When the maker loses a role, the key has lost it too, at its next use."""
     program, _ = await make(admin, role="admin")
-    await theatre.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
+    await factory.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
     await program.well("GET", "/api/admin/moderation")
     assert await program.refused("GET", PATH) == "forbidden"
 
 
 async def test_a_token_of_staff_is_never_more_than_its_account(
-    bearers: Bearers, clock: FakeClock, admin: Person, theatre: Theatre
+    bearers: Bearers, clock: FakeClock, admin: Person, factory: RowFactory
 ) -> None:
     """A role that was taken away is gone a second later, whatever the token says; one that was given needs a new token."""
     assert await bearers.identify(admin.token or "") == admin.identity
-    await theatre.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
+    await factory.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
     clock.advance(keys_module.BELIEVED_S + 0.01)
     assert await bearers.identify(admin.token or "") == Identity(admin.id, "moderator")
-    await theatre.sql.execute("update users set role = 'admin' where id = $1", admin.id)
+    await factory.sql.execute("update users set role = 'admin' where id = $1", admin.id)
     clock.advance(keys_module.BELIEVED_S + 0.01)
     assert await bearers.identify(mint_token(SECRET, admin.id, "moderator")) == Identity(admin.id, "moderator")
 
@@ -132,16 +132,16 @@ async def test_no_key_of_ours(people: People, key: str) -> None:
     assert await stranger.refused("GET", "/api/shows") == "unauthenticated"
 
 
-async def test_an_expired_key(admin: Person, theatre: Theatre) -> None:
+async def test_an_expired_key(admin: Person, factory: RowFactory) -> None:
     """Its day is over: nobody."""
     program, key_id = await make(admin, expires_in_days=1)
-    await theatre.sql.execute("update api_keys set expires_at = now() where id = $1", key_id)
+    await factory.sql.execute("update api_keys set expires_at = now() where id = $1", key_id)
     assert await program.refused("GET", "/api/me") == "unauthenticated"
-    assert await theatre.sql.fetchval("select last_used_at from api_keys") is None
+    assert await factory.sql.fetchval("select last_used_at from api_keys") is None
 
 
 async def test_revoking_acts_on_every_node(
-    people: People, admin: Person, theatre: Theatre, database_url: str, redis_url: str
+    people: People, admin: Person, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
     """A key that two nodes have just seen is nobody's on both soon after; twice is once; it is written down."""
     program, key_id = await make(admin, role="moderator")
@@ -163,16 +163,16 @@ async def test_revoking_acts_on_every_node(
     assert (await admin.well("GET", PATH))["items"][0]["revoked_at"] == revoked_at
     for wanted in ("0", "-1", "1000000000", "9" * 30, "x", "1%20or%201=1"):
         assert await admin.refused("DELETE", f"{PATH}/{wanted}") == "not_found"
-    rows = await theatre.sql.fetch(
+    rows = await factory.sql.fetch(
         "select actor_id, subject from audit_log where action = 'api_key.revoke' order by id"
     )
     assert [tuple(row) for row in rows] == [(other_admin.id, f"api_key:{key_id}"), (admin.id, f"api_key:{key_id}")]
 
 
-async def test_a_use_is_written_down_once_a_minute(admin: Person, theatre: Theatre) -> None:
+async def test_a_use_is_written_down_once_a_minute(admin: Person, factory: RowFactory) -> None:
     """Not with every request."""
     program, key_id = await make(admin)
-    sql = theatre.sql
+    sql = factory.sql
     for ago, is_moved in (("59 seconds", False), ("61 seconds", True)):
         before = await sql.fetchval(
             "update api_keys set last_used_at = now() - $1::text::interval where id = $2 returning last_used_at",
@@ -184,7 +184,7 @@ async def test_a_use_is_written_down_once_a_minute(admin: Person, theatre: Theat
         assert (await sql.fetchval("select last_used_at from api_keys") != before) is is_moved
 
 
-async def test_bad_bodies(admin: Person, theatre: Theatre) -> None:
+async def test_bad_bodies(admin: Person, factory: RowFactory) -> None:
     """Every one is refused as such, and makes nothing."""
     bodies: tuple[Any, ...] = (
         {}, [], None, {"name": ""}, {"name": "x" * 81}, {"name": "nul \x00"}, {"name": 7}, {"name": "x", "role": "owner"},
@@ -195,26 +195,26 @@ async def test_bad_bodies(admin: Person, theatre: Theatre) -> None:
         assert await admin.refused("POST", PATH, b"null" if body is None else body) == "bad_request", body
     assert await admin.refused("GET", f"{PATH}?limit=0") == "bad_request"
     assert await admin.refused("GET", f"{PATH}?cursor=x") == "bad_request"
-    assert await theatre.sql.fetchval("select count(*) from api_keys") == 0
+    assert await factory.sql.fetchval("select count(*) from api_keys") == 0
     for name in ("'; drop table api_keys; --", "🎸 שלום \u202e", "e\u0301" * 40):
         assert (await admin.well("POST", PATH, {"name": name}, status=201))["name"] == name
 
 
 async def test_a_key_opens_a_websocket(
-    admin: Person, node: Node, theatre: Theatre, database_url: str, redis_url: str
+    admin: Person, node: Node, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
     """In the header or in `hello`, with the key's own role; on every node it is closed when the key is revoked or over."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     revoked, key_id = await make(admin, role="moderator")
     over, over_id = await make(admin, expires_in_days=1)
     lasting, _ = await make(admin)
     async with (
         running_node(database_url, redis_url) as second,
-        Talker.connect(node.url, headers={"Authorization": f"Bearer {revoked.token}"}) as by_header,
-        Talker.connect(second.url) as by_hello,
-        Talker.connect(node.url) as ending,
-        Talker.connect(node.url) as staying,
-        Talker.connect(node.url) as of_the_maker,
+        SocketClient.connect(node.url, headers={"Authorization": f"Bearer {revoked.token}"}) as by_header,
+        SocketClient.connect(second.url) as by_hello,
+        SocketClient.connect(node.url) as ending,
+        SocketClient.connect(node.url) as staying,
+        SocketClient.connect(node.url) as of_the_maker,
     ):
         assert (await by_header.ok("hello"))["role"] == "moderator"
         assert (await by_hello.hello(revoked.token or ""))["user"] == {"id": admin.id, "role": "moderator"}
@@ -223,7 +223,7 @@ async def test_a_key_opens_a_websocket(
         await by_header.cast(7, (show.first, "up"))
         assert (await staying.ok("ballot", show=7))["ballot"] == {str(show.first): "up"}
         await admin.ask("DELETE", f"{PATH}/{key_id}")
-        await theatre.sql.execute("update api_keys set expires_at = now() where id = $1", over_id)
+        await factory.sql.execute("update api_keys set expires_at = now() where id = $1", over_id)
         for talker in (by_header, by_hello, ending):
             assert await talker.close_code() == 4401
             assert talker.heard[-1]["error"]["code"] == "unauthenticated"
@@ -235,11 +235,11 @@ async def test_no_key_opens_no_websocket(admin: Person, node: Node) -> None:
     """Unknown or revoked: refused in `hello`, and at the upgrade."""
     program, key_id = await make(admin)
     await admin.ask("DELETE", f"{PATH}/{key_id}")
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         assert await talker.refusal("hello", token=program.token) == "unauthenticated"
         assert await talker.close_code() == 4401
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-        async with Talker.connect(node.url, headers={"Authorization": f"Bearer {program.token}"}):
+        async with SocketClient.connect(node.url, headers={"Authorization": f"Bearer {program.token}"}):
             pass
     assert refusal.value.status == 401
 
@@ -253,7 +253,7 @@ async def test_a_key_cannot_be_looked_up_for_a_websocket(
     async def away(*_: Any) -> Identity:
         raise StoreUnavailable("away")
 
-    async with Talker.connect(node.url) as talker:
+    async with SocketClient.connect(node.url) as talker:
         with monkeypatch.context() as patch:
             patch.setattr(Bearers, "_look_up", away)
             assert await talker.refusal("hello", token=program.token) == "unavailable"
@@ -278,7 +278,7 @@ async def bearers(database_url: str, clock: FakeClock) -> AsyncIterator[Bearers]
 
 
 async def test_an_answer_is_believed_for_a_second(
-    bearers: Bearers, clock: FakeClock, admin: Person, theatre: Theatre
+    bearers: Bearers, clock: FakeClock, admin: Person, factory: RowFactory
 ) -> None:
     """Then the database is asked again; a user's own token is never looked up."""
     program, _ = await make(admin)
@@ -289,7 +289,7 @@ async def test_an_answer_is_believed_for_a_second(
         (admin.token, admin.identity),
     ):
         assert await bearers.identify(token) == identity
-    await theatre.sql.execute("select erase_user($1)", admin.id)
+    await factory.sql.execute("select erase_user($1)", admin.id)
     clock.advance(keys_module.BELIEVED_S - 0.01)
     for token in (program.token, admin.token):
         assert (await bearers.identify(token)).user_id == admin.id

@@ -19,10 +19,10 @@ from server.people import provider as provider_module
 from server.people.provider import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, Provider, is_foreign
 from server.people.sessions import mint_token
 from tests.support.clock import FakeClock
+from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider, SigningKey
 from tests.support.people import People, Person
-from tests.support.provider import AUDIENCE, ISSUER, IdentityProvider, SigningKey
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Theatre, running_node, until
+from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 
 @pytest.fixture(scope="module")
@@ -265,17 +265,17 @@ def person_with(people: People, token: str) -> Person:
 
 
 async def test_a_provider_s_user_votes_and_stays_the_same(
-    published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, theatre: Theatre
+    published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
     """Over HTTP and websocket, with whichever key; roles come from our own account; a session of ours is not given."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     options = {"jwks_url": published.url, "jwt_audience": AUDIENCE}
-    async with running_node(database_url, redis_url, **options) as node, People.open(node, theatre) as people:
+    async with running_node(database_url, redis_url, **options) as node, People.open(node, factory) as people:
         ana = person_with(people, keys["ES256"].token("ana", role="admin"))
         ids = await asyncio.gather(*(ana.well("GET", "/api/me") for _ in range(5)))
         assert len({me["id"] for me in ids}) == 1
         ana_id = ids[0]["id"]
-        async with Talker.connect(node.url) as talker, Talker.connect(node.url) as ending:
+        async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as ending:
             welcome = await talker.hello(keys["EdDSA"].token("ana"))
             assert welcome["user"] == {"id": ana_id, "role": "user"}
             await talker.cast(7, (show.first, "up"))
@@ -288,37 +288,37 @@ async def test_a_provider_s_user_votes_and_stays_the_same(
         assert await ana.refused("POST", "/api/session", {"keep": True}) == "forbidden"
         # Our own tokens go on as before.
         assert (await (await people.person("admin")).well("GET", "/api/admin/users"))["items"]
-        await theatre.sql.execute("update users set role = 'moderator' where id = $1", ana_id)
+        await factory.sql.execute("update users set role = 'moderator' where id = $1", ana_id)
         await until(lambda: _may(ana, "/api/admin/users"))
         exported = await ana.well("GET", "/api/me/export")
         assert [(item["issuer"], item["subject"]) for item in exported["identities"]] == [(ISSUER, "ana")]
         await ana.well("DELETE", "/api/me", status=204)
-        assert await theatre.sql.fetchval("select count(*) from user_identities where subject = 'ana'") == 0
+        assert await factory.sql.fetchval("select count(*) from user_identities where subject = 'ana'") == 0
         await until(lambda: _is_new(ana, ana_id))
 
 
 async def test_roles_of_a_provider_are_the_accounts(
-    published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, theatre: Theatre
+    published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
     """Given and taken by the claim that is named, also on sockets that are open."""
     options = {"jwks_url": published.url, "jwt_audience": AUDIENCE, "jwt_role_claim": "role"}
-    async with running_node(database_url, redis_url, **options) as node, People.open(node, theatre) as people:
+    async with running_node(database_url, redis_url, **options) as node, People.open(node, factory) as people:
         key = keys["ES256"]
         ana = person_with(people, key.token("ana", role="moderator"))
         await ana.well("GET", "/api/admin/users")
         assert await ana.refused("GET", "/api/admin/api-keys") == "forbidden"
-        async with Talker.connect(node.url) as talker:
+        async with SocketClient.connect(node.url) as talker:
             assert (await talker.hello(ana.token or ""))["role"] == "moderator"
             await person_with(people, key.token("ana")).well("GET", "/api/me")
             assert await talker.close_code() == 4401
-        assert await theatre.sql.fetchval("select role::text from users") == "user"
+        assert await factory.sql.fetchval("select role::text from users") == "user"
 
 
 async def test_without_a_provider_its_tokens_are_nobodys(
-    node: Any, theatre: Theatre, keys: dict[str, SigningKey]
+    node: Any, factory: RowFactory, keys: dict[str, SigningKey]
 ) -> None:
     """However they are signed."""
-    async with People.open(node, theatre) as people:
+    async with People.open(node, factory) as people:
         assert await person_with(people, keys["ES256"].token()).refused("GET", "/api/me") == "unauthenticated"
 
 
@@ -327,7 +327,7 @@ def test_ours_are_not_foreign() -> None:
     assert not any(map(is_foreign, (mint_token(SECRET, 1, "user"), "", "a.b.c", "\ud800", "msk_x", "é.é.é")))
 
 
-async def test_two_at_once_are_one(theatre: Theatre, database_url: str) -> None:
+async def test_two_at_once_are_one(factory: RowFactory, database_url: str) -> None:
     """Whoever comes first makes the account; the other finds it, and nothing is left over."""
     connections = [await asyncpg.connect(database_url) for _ in range(4)]
     try:
@@ -342,7 +342,7 @@ async def test_two_at_once_are_one(theatre: Theatre, database_url: str) -> None:
     finally:
         for connection in connections:
             await connection.close()
-    assert await theatre.sql.fetchval("select count(*) from users") == 5
+    assert await factory.sql.fetchval("select count(*) from users") == 5
 
 
 async def _is(verifier: Provider, token: str, code: str) -> bool:

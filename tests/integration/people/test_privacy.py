@@ -19,8 +19,8 @@ from server.store.database import REQUEST_ROLE, Database
 from server.voting import reconcile
 from tests.support.audit import until_drained
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Show, Theatre
+from tests.support.row_factory import SECRET, RowFactory, Show
+from tests.support.socket_client import SocketClient
 from tests.support.traces import traces_in_postgres, traces_in_valkey
 
 LEAVER = 700_000_123_457
@@ -80,21 +80,21 @@ RENAMED = {"setlist_song_id": "song_id"}
 
 
 @pytest.fixture
-async def leaver(people: People, theatre: Theatre) -> Person:
+async def leaver(people: People, factory: RowFactory) -> Person:
     """Somebody whose number stands nowhere else."""
-    await theatre.sql.execute("insert into users (id) overriding system value values ($1)", LEAVER)
+    await factory.sql.execute("insert into users (id) overriding system value values ($1)", LEAVER)
     other = await people.person()
     return Person(LEAVER, "user", other.http, other.url, mint_token(SECRET, LEAVER, "user"))
 
 
-async def settle_in(theatre: Theatre, person: Person, moderator: Person) -> Show:
+async def settle_in(factory: RowFactory, person: Person, moderator: Person) -> Show:
     """A row of the person's in every table, and one of the moderator's; votes through the front door."""
-    show = await theatre.show(7)
-    await theatre.show(8)
+    show = await factory.show(7)
+    await factory.show(8)
     for choice in ("up", "none", "down"):
         await person.well("POST", "/api/shows/7/votes", {"votes": [[show.first, choice], [show.songs[1], "up"]]})
     await moderator.well("POST", "/api/shows/7/votes", {"votes": [[show.songs[2], "up"]]})
-    await theatre.sql.execute(
+    await factory.sql.execute(
         f"""
         insert into user_profiles (user_id, display_name, bio, city, country, is_public)
         values ({person.id}, '{NAME}', '{BIO}', '{CITY}', 'FR', true);
@@ -149,10 +149,10 @@ async def settle_in(theatre: Theatre, person: Person, moderator: Person) -> Show
 # ─────────────────────────────────────────────────────────────────────────── export
 
 
-async def test_everything_about_oneself(people: People, theatre: Theatre, leaver: Person) -> None:
+async def test_everything_about_oneself(people: People, factory: RowFactory, leaver: Person) -> None:
     """Every section says what was put there, and nothing of anybody else, although others are in every table too."""
     moderator = await people.person("moderator")
-    show = await settle_in(theatre, leaver, moderator)
+    show = await settle_in(factory, leaver, moderator)
     document = await leaver.well("GET", "/api/me/export")
     found = msgspec.convert(document, Export, strict=True)
     assert set(document) == {*SECTIONS, "cut"}
@@ -195,10 +195,10 @@ async def test_nothing_yet(people: People) -> None:
     assert {section for section, rows in document.items() if rows} == set()
 
 
-async def test_staff_get_their_own_only(people: People, theatre: Theatre, leaver: Person, database_url: str) -> None:
+async def test_staff_get_their_own_only(people: People, factory: RowFactory, leaver: Person, database_url: str) -> None:
     """An administrator's powers to read others' rows are put aside, not only left unused by the queries."""
     admin = await people.person("admin")
-    await settle_in(theatre, leaver, await people.person("moderator"))
+    await settle_in(factory, leaver, await people.person("moderator"))
     document = await admin.well("GET", "/api/me/export")
     assert document.pop("account")["id"] == admin.id
     assert {section for section, rows in document.items() if rows} == set()
@@ -216,11 +216,11 @@ async def test_staff_get_their_own_only(people: People, theatre: Theatre, leaver
     assert roles == {"user"}
 
 
-async def test_a_section_has_an_end(people: People, theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_section_has_an_end(people: People, factory: RowFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the limit the newest rows are there, and the section is named as cut."""
     monkeypatch.setattr(privacy, "EXPORT_ROWS_MAX", 2)
     fan = await people.person()
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into user_vote_limits select $1::bigint, date '2026-01-01' + n, n from generate_series(1, 3) n", fan.id
     )
     document = await fan.well("GET", "/api/me/export")
@@ -247,9 +247,9 @@ async def test_one_export_at_a_time(people: People, monkeypatch: pytest.MonkeyPa
     assert (await second.well("GET", "/api/me/export"))["account"]["id"] == second.id
 
 
-async def test_every_column_that_names_a_user_is_thought_of(theatre: Theatre) -> None:
+async def test_every_column_that_names_a_user_is_thought_of(factory: RowFactory) -> None:
     """By its name or by its foreign key; in the export, or with a reason why not."""
-    rows = await theatre.sql.fetch(
+    rows = await factory.sql.fetch(
         """
         select c.table_name || '.' || c.column_name
           from information_schema.columns c
@@ -269,12 +269,12 @@ async def test_every_column_that_names_a_user_is_thought_of(theatre: Theatre) ->
     assert set(EXPORTED.values()) == set(SECTIONS)
 
 
-async def test_every_column_of_ones_rows_is_thought_of(theatre: Theatre) -> None:
+async def test_every_column_of_ones_rows_is_thought_of(factory: RowFactory) -> None:
     """A column that is added to one of these tables is exported, or left out on purpose."""
     fields = {field.name: field.type for field in msgspec.structs.fields(Export)}
     for reference, section in EXPORTED.items():
         table, owner = reference.split(".")
-        rows = await theatre.sql.fetch(
+        rows = await factory.sql.fetch(
             "select column_name from information_schema.columns where table_schema = 'public' and table_name = $1",
             table,
         )
@@ -287,10 +287,10 @@ async def test_every_column_of_ones_rows_is_thought_of(theatre: Theatre) -> None
 
 
 async def test_the_queries_themselves_are_narrow(
-    people: People, theatre: Theatre, leaver: Person, database_url: str
+    people: People, factory: RowFactory, leaver: Person, database_url: str
 ) -> None:
     """Row security is the second lock: read as the owner, who may see everything, the export is the same."""
-    await settle_in(theatre, leaver, await people.person("moderator"))
+    await settle_in(factory, leaver, await people.person("moderator"))
     requests = await Database.open(database_url, role=REQUEST_ROLE)
     owner = await Database.open(database_url)
     try:
@@ -304,27 +304,27 @@ async def test_the_queries_themselves_are_narrow(
 
 
 async def test_nothing_is_left(
-    people: People, theatre: Theatre, leaver: Person, database_url: str, redis_url: str
+    people: People, factory: RowFactory, leaver: Person, database_url: str, redis_url: str
 ) -> None:
     """No table, no key, no counter; votes count on, everything else of theirs does not."""
     moderator = await people.person("moderator")
-    show = await settle_in(theatre, leaver, moderator)
-    tally = await theatre.tally(7)
+    show = await settle_in(factory, leaver, moderator)
+    tally = await factory.tally(7)
     assert await leaver.ask("DELETE", "/api/me") == (204, None)
     await until_drained(database_url, redis_url)
-    assert await theatre.tally(7) == tally == await theatre.counted(7)
+    assert await factory.tally(7) == tally == await factory.counted(7)
     assert tally[0] == [show.first, 0, 1]
-    assert await traces_in_postgres(theatre.sql, *WORDS) == []
-    assert await theatre.sql.fetch("select * from integrity_check()") == []
-    assert await theatre.sql.fetch("select * from miscounts()") == []
+    assert await traces_in_postgres(factory.sql, *WORDS) == []
+    assert await factory.sql.fetch("select * from integrity_check()") == []
+    assert await factory.sql.fetch("select * from miscounts()") == []
     assert await reconcile.run(database_url, redis_url) == []
-    counts = await theatre.sql.fetchrow(
+    counts = await factory.sql.fetchrow(
         "select (select follower_count from artist_stats), (select attendance_count from shows where id = 7),"
         " (select review_count from venues)"
     )
     assert tuple(counts) == (1, 1, 1), "the moderator's"
     # What staff did stays, without the name of whom they did it to, or of who did it.
-    acts = await theatre.sql.fetch("select moderator_id, subject, detail from moderation_log order by id")
+    acts = await factory.sql.fetch("select moderator_id, subject, detail from moderation_log order by id")
     assert [tuple(act) for act in acts] == [
         (moderator.id, "review:0", "{}"),
         (moderator.id, "report:0", "{}"),
@@ -332,7 +332,7 @@ async def test_nothing_is_left(
         (moderator.id, "user:0", "{}"),
         (None, f"user:{moderator.id}", '{"reason": "a mistake"}'),
     ]
-    assert await theatre.sql.fetchval("select count(*) from user_bans where banned_by is null") == 1
+    assert await factory.sql.fetchval("select count(*) from user_bans where banned_by is null") == 1
     await _until_no_trace(redis_url)
 
 
@@ -356,7 +356,7 @@ async def test_nobody_of_that_name(people: People, wanted: str) -> None:
     assert await admin.refused("DELETE", f"/api/admin/users/{wanted}") == "not_found"
 
 
-async def test_who_may_erase_whom(people: People, theatre: Theatre, leaver: Person) -> None:
+async def test_who_may_erase_whom(people: People, factory: RowFactory, leaver: Person) -> None:
     """Oneself, and anybody for an administrator, which is written down without a name."""
     fan, moderator, admin = await people.person(), await people.person("moderator"), await people.person("admin")
     path = f"/api/admin/users/{LEAVER}"
@@ -365,22 +365,22 @@ async def test_who_may_erase_whom(people: People, theatre: Theatre, leaver: Pers
     assert await fan.refused("DELETE", path) == "forbidden"
     assert await moderator.refused("DELETE", path) == "forbidden"
     assert await admin.ask("DELETE", path) == (204, None)
-    rows = await theatre.sql.fetch("select actor_id, action, subject, detail from audit_log")
+    rows = await factory.sql.fetch("select actor_id, action, subject, detail from audit_log")
     assert [tuple(row) for row in rows] == [(admin.id, "user.erase", "user:0", "{}")]
-    assert await traces_in_postgres(theatre.sql, LEAVER) == []
+    assert await traces_in_postgres(factory.sql, LEAVER) == []
     # A nobody is no account that could be erased.
-    show = await theatre.show(7)
+    show = await factory.show(7)
     await fan.well("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
     assert await fan.ask("DELETE", "/api/me") == (204, None)
-    heir = await theatre.sql.fetchval("select user_id from votes")
+    heir = await factory.sql.fetchval("select user_id from votes")
     assert await admin.refused("DELETE", f"/api/admin/users/{heir}") == "not_found"
 
 
 async def test_the_old_token_does_nothing(
-    people: People, theatre: Theatre, leaver: Person, node: Node, redis_url: str
+    people: People, factory: RowFactory, leaver: Person, node: Node, redis_url: str
 ) -> None:
     """Wherever it is shown, it is `unauthenticated`, and nothing is written."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     assert await leaver.ask("DELETE", "/api/me") == (204, None)
     for method, path, body in (
         ("GET", "/api/me", None),
@@ -395,14 +395,14 @@ async def test_the_old_token_does_nothing(
         ("POST", "/api/venues/1/reviews", {"rating": 5, "body": REVIEW}),
     ):
         assert await leaver.refused(method, path, body) == "unauthenticated", path
-    async with Talker.connect(node.url, headers=bearer(leaver)) as talker:
+    async with SocketClient.connect(node.url, headers=bearer(leaver)) as talker:
         assert await talker.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
         assert await talker.refusal("ballot", show=7) == "unauthenticated"
-    assert await traces_in_postgres(theatre.sql, *WORDS) == []
+    assert await traces_in_postgres(factory.sql, *WORDS) == []
     await _until_no_trace(redis_url)
 
 
-async def test_the_old_token_of_staff_does_nothing(people: People, theatre: Theatre) -> None:
+async def test_the_old_token_of_staff_does_nothing(people: People, factory: RowFactory) -> None:
     """Who could change what is not their own is looked up: within a second nothing is theirs to do any more."""
     admin, fan = await people.person("admin"), await people.person()
     assert await admin.ask("DELETE", "/api/me") == (204, None)
@@ -417,17 +417,17 @@ async def test_the_old_token_of_staff_does_nothing(people: People, theatre: Thea
         ("POST", "/api/database/operations", {"operation": "vacuum"}),
     ):
         assert await admin.refused(method, path, body) == "unauthenticated", path
-    assert await theatre.sql.fetchval("select count(*) from audit_log") == 0
+    assert await factory.sql.fetchval("select count(*) from audit_log") == 0
 
 
-async def test_erased_between_the_look_and_the_write(theatre: Theatre, leaver: Person, database_url: str) -> None:
+async def test_erased_between_the_look_and_the_write(factory: RowFactory, leaver: Person, database_url: str) -> None:
     """A foreign key that fails because its user was erased a moment ago is `unauthenticated`; any other is not."""
     database = await Database.open(database_url, role=REQUEST_ROLE)
 
     async def review(venue_id: int, *, late: str) -> None:
         async with database.acting(leaver.identity) as connection:
             assert await connection.fetchval("select count(*) from users") == 1
-            await theatre.sql.execute(late)
+            await factory.sql.execute(late)
             await connection.execute(
                 "insert into venue_reviews (user_id, venue_id, rating) values ($1, $2, 3)", LEAVER, venue_id
             )
@@ -442,7 +442,7 @@ async def test_erased_between_the_look_and_the_write(theatre: Theatre, leaver: P
         await database.close()
 
 
-async def test_a_cookie_of_somebody_erased(node: Node, theatre: Theatre) -> None:
+async def test_a_cookie_of_somebody_erased(node: Node, factory: RowFactory) -> None:
     """The page keeps who the cookie names; when that one is gone, it gets a new account instead of going in circles."""
     async with aiohttp.ClientSession(node.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         async with http.post("/api/session") as response:
@@ -457,17 +457,17 @@ async def test_a_cookie_of_somebody_erased(node: Node, theatre: Theatre) -> None
         assert second != first
         async with http.post("/api/session", json={"keep": True}) as response:
             assert (await response.json())["user"]["id"] == second
-    assert await theatre.sql.fetchval("select count(*) from users") == 1
+    assert await factory.sql.fetchval("select count(*) from users") == 1
 
 
 async def test_open_connections_are_closed(node: Node, people: People, leaver: Person) -> None:
     """Those of the user on this node, with the code of a normal end; nobody else's."""
     fan = await people.person()
     async with (
-        Talker.connect(node.url, headers=bearer(leaver)) as one,
-        Talker.connect(node.url, headers=bearer(leaver)) as two,
-        Talker.connect(node.url, headers=bearer(fan)) as other,
-        Talker.connect(node.url) as reader,
+        SocketClient.connect(node.url, headers=bearer(leaver)) as one,
+        SocketClient.connect(node.url, headers=bearer(leaver)) as two,
+        SocketClient.connect(node.url, headers=bearer(fan)) as other,
+        SocketClient.connect(node.url) as reader,
     ):
         assert await leaver.ask("DELETE", "/api/me") == (204, None)
         assert [await one.close_code(), await two.close_code()] == [1000, 1000]
@@ -476,10 +476,10 @@ async def test_open_connections_are_closed(node: Node, people: People, leaver: P
 
 
 async def test_a_log_without_names(
-    people: People, theatre: Theatre, leaver: Person, capfd: pytest.CaptureFixture[str]
+    people: People, factory: RowFactory, leaver: Person, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever was done and refused, before and after: what the node writes to its log does not name the user."""
-    show = await settle_in(theatre, leaver, await people.person("moderator"))
+    show = await settle_in(factory, leaver, await people.person("moderator"))
     assert await leaver.ask("DELETE", "/api/me") == (204, None)
     await leaver.refused("PATCH", "/api/me", {"display_name": NAME})
     await leaver.refused("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
@@ -492,14 +492,14 @@ async def test_a_log_without_names(
 
 async def test_valkey_refuses(
     people: People,
-    theatre: Theatre,
+    factory: RowFactory,
     leaver: Person,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """`unavailable`, nothing was erased, and the log does not say who it was about; afterwards it works."""
     admin = await people.person("admin")
-    await settle_in(theatre, leaver, await people.person("moderator"))
+    await settle_in(factory, leaver, await people.person("moderator"))
     before = await leaver.well("GET", "/api/me/export")
     with monkeypatch.context() as patch:
         patch.setattr("server.voting.forgetting.FORGET_SCRIPT", b"return redis.error_reply('not now')")

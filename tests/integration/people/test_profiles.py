@@ -8,7 +8,7 @@ from server.errors import StoreError
 from server.node.node import Node
 from server.people.profiles import queries
 from tests.support.people import People
-from tests.support.theatre import Theatre
+from tests.support.row_factory import RowFactory
 
 
 async def test_a_new_fan_is_nobody_in_particular(people: People) -> None:
@@ -56,17 +56,17 @@ async def test_a_profile_is_changed_field_by_field(people: People) -> None:
     assert [me[name] for name in ("display_name", "city", "country", "is_public")] == [None, None, None, False]
 
 
-async def test_mail_and_counts_are_told(people: People, theatre: Theatre) -> None:
+async def test_mail_and_counts_are_told(people: People, factory: RowFactory) -> None:
     """Preferences of mail and the numbers of follows, shows, votes and reviews are one's own rows."""
     fan, other = await people.persons(2)
-    show = await theatre.show(1)
+    show = await factory.show(1)
     for person in (fan, other):
-        await theatre.sql.execute(
+        await factory.sql.execute(
             "insert into email_preferences (user_id, address, confirmed_at, frequency, kinds)"
             " values ($1::bigint, 'fan' || $1 || '@example.org', now(), 'weekly', '{show_result}')",
             person.id,
         )
-        await theatre.sql.execute(
+        await factory.sql.execute(
             "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, 1, 'up', now())",
             show.first, person.id,
         )  # fmt: skip
@@ -149,11 +149,11 @@ async def test_odd_texts_are_kept_as_they_are(people: People) -> None:
     assert (blank["display_name"], blank["bio"]) == (None, None)
 
 
-async def test_an_erased_account_is_told_so(people: People, theatre: Theatre) -> None:
+async def test_an_erased_account_is_told_so(people: People, factory: RowFactory) -> None:
     """A token outlives its account; nothing that is asked with it is a fault of ours, and nothing comes back to life."""
     fan = await people.person()
-    await theatre.show(1)
-    await theatre.sql.fetch("select erase_user($1)", fan.id)
+    await factory.show(1)
+    await factory.sql.fetch("select erase_user($1)", fan.id)
     for method, path, body in (
         ("GET", "/api/me", None),
         ("PATCH", "/api/me", {"bio": "I am back."}),
@@ -163,10 +163,10 @@ async def test_an_erased_account_is_told_so(people: People, theatre: Theatre) ->
         ("POST", "/api/reports", {"review": 1, "reason": "rude"}),
     ):
         assert await fan.refused(method, path, body) == "unauthenticated", path
-    assert await theatre.sql.fetchval("select count(*) from user_profiles") == 0
+    assert await factory.sql.fetchval("select count(*) from user_profiles") == 0
 
 
-async def test_row_security_guards_profiles(node: Node, people: People, theatre: Theatre) -> None:
+async def test_row_security_guards_profiles(node: Node, people: People, factory: RowFactory) -> None:
     """Even a handler that forgot to ask could not change somebody else's profile, nor make one in their name."""
     fan, thief = await people.persons(2)
     await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
@@ -183,7 +183,7 @@ async def test_row_security_guards_profiles(node: Node, people: People, theatre:
             status="approved",
         )
         assert await queries.lock_profile(connection, user_id=fan.id) is None
-    assert await theatre.sql.fetchval("select display_name from user_profiles") == "Ann"
+    assert await factory.sql.fetchval("select display_name from user_profiles") == "Ann"
     victim = await people.person()
     with pytest.raises(Exception, match="row-level security") as refusal:
         async with requests.acting(thief.identity) as connection:

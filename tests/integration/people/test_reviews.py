@@ -9,7 +9,7 @@ import pytest
 from server.node.node import Node
 from server.people.reviews import queries
 from tests.support.people import People
-from tests.support.theatre import Theatre
+from tests.support.row_factory import RowFactory
 
 PATH = "/api/venues/hall/reviews"
 SPAM = "cheap tickets at www.example.org"
@@ -84,9 +84,9 @@ async def test_a_suspicious_review_waits(people: People) -> None:
     assert (await people.nobody().well("GET", PATH))["rating"]["count"] == 0
 
 
-async def test_reviews_can_be_walked(people: People, theatre: Theatre) -> None:
+async def test_reviews_can_be_walked(people: People, factory: RowFactory) -> None:
     """Every page size gives each review once, also when many were written at one instant."""
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "with author as (insert into users select from generate_series(1, 25) returning id)"
         " insert into venue_reviews (venue_id, user_id, rating, status) select 1, id, 3, 'approved' from author"
     )
@@ -123,21 +123,21 @@ async def test_bad_reviews_are_refused(people: People) -> None:
         assert (await ann.well("GET", PATH))["own"]["body"] == words
 
 
-async def test_one_fan_on_many_devices_has_one_review(people: People, theatre: Theatre) -> None:
+async def test_one_fan_on_many_devices_has_one_review(people: People, factory: RowFactory) -> None:
     """Twenty requests at once: one makes the review, the rest change it, and the counts add up."""
     ann = await people.person()
     answers = await asyncio.gather(
         *(ann.ask("POST", PATH, {"rating": n % 5 + 1, "body": SPAM if n % 2 else f"Visit {n}"}) for n in range(20))
     )
     assert sorted(status for status, _ in answers) == [200] * 19 + [201]
-    assert await theatre.sql.fetchval("select count(*) from venue_reviews") == 1
-    assert await theatre.sql.fetch("select * from miscounts()") == []
+    assert await factory.sql.fetchval("select count(*) from venue_reviews") == 1
+    assert await factory.sql.fetch("select * from miscounts()") == []
     own = (await ann.well("GET", PATH))["own"]
-    waiting = await theatre.sql.fetchval("select count(*) from content_moderation where status = 'pending'")
+    waiting = await factory.sql.fetchval("select count(*) from content_moderation where status = 'pending'")
     assert waiting == (own["status"] == "pending")
 
 
-async def test_row_security_guards_reviews(node: Node, people: People, theatre: Theatre) -> None:
+async def test_row_security_guards_reviews(node: Node, people: People, factory: RowFactory) -> None:
     """Even a handler that forgot to ask could not change, delete or write somebody else's review, or read a held one."""
     ann, thief = await people.persons(2)
     requests = node._databases.requests
@@ -152,7 +152,7 @@ async def test_row_security_guards_reviews(node: Node, people: People, theatre: 
                 seen = await queries.own_review(connection, venue_id=1, user_id=ann.id)
                 assert (seen is not None) == may_be_read
                 await queries.delete_own_review(connection, venue_id=1, user_id=ann.id)
-        assert await theatre.sql.fetchval("select body from venue_reviews") == words
+        assert await factory.sql.fetchval("select body from venue_reviews") == words
     victim = await people.person()
     with pytest.raises(Exception, match="row-level security"):
         async with requests.acting(thief.identity) as connection:

@@ -15,8 +15,8 @@ from server.people.tickets import hash_code, make_code
 from server.protocol.limits import DEFAULT_LIMITS
 from server.voting.seeds import Seeds
 from tests.support.people import People, Person
-from tests.support.talker import Talker
-from tests.support.theatre import Show, Theatre, running_node, until
+from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/shows/7/tickets"
 REDEEM = "/api/shows/7/ticket"
@@ -30,10 +30,10 @@ async def admin(people: People) -> Person:
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show that takes votes with a ticket only."""
-    show = await theatre.show(7)
-    await theatre.sql.execute("update shows set requires_ticket = true where id = 7")
+    show = await factory.show(7)
+    await factory.sql.execute("update shows set requires_ticket = true where id = 7")
     return show
 
 
@@ -72,7 +72,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 # ────────────────────────────────────────────────────────────────────────── codes
 
 
-async def test_codes_are_made_and_given(admin: Person, people: People, show: Show, theatre: Theatre) -> None:
+async def test_codes_are_made_and_given(admin: Person, people: People, show: Show, factory: RowFactory) -> None:
     """Made ones are long and shown once, given ones are skipped when they are there; only hashes are kept."""
     new = await admin.well("POST", PATH, {"make": 3}, status=201)
     assert new["added"] == 3
@@ -85,9 +85,9 @@ async def test_codes_are_made_and_given(admin: Person, people: People, show: Sho
     assert await admin.well("POST", PATH, given, status=201) == {"added": 0, "codes": []}
     assert await redeem(await people.person(), " row1 seat-23 ") == "ok"
     assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 5, "redeemed_count": 1}
-    rows = " ".join(row[0] for row in await theatre.sql.fetch("select t::text from ticket_codes t"))
+    rows = " ".join(row[0] for row in await factory.sql.fetch("select t::text from ticket_codes t"))
     assert not any(code.lower() in rows.lower() for code in (*new["codes"], *given["codes"]))
-    audited = await theatre.sql.fetch("select actor_id, subject, detail from audit_log where action = 'show.codes'")
+    audited = await factory.sql.fetch("select actor_id, subject, detail from audit_log where action = 'show.codes'")
     assert [row["detail"] for row in audited] == ['{"added": 3}', '{"added": 2}', '{"added": 0}']
     assert {(row["actor_id"], row["subject"]) for row in audited} == {(admin.id, "show:7")}
 
@@ -121,9 +121,9 @@ def test_a_code_is_of_one_show() -> None:
 # ────────────────────────────────────────────────────────────────────── redeeming
 
 
-async def test_a_code_is_good_once(people: People, admin: Person, show: Show, theatre: Theatre) -> None:
+async def test_a_code_is_good_once(people: People, admin: Person, show: Show, factory: RowFactory) -> None:
     """For one fan, who may send it again; their second is not used up; not at another show, nor one nobody made."""
-    await theatre.show(8)
+    await factory.show(8)
     first, second = await made(admin, 2)
     ann, ben = await people.persons(2)
     assert await ann.refused("POST", "/api/shows/8/ticket", {"code": first}) == "not_found"
@@ -135,18 +135,18 @@ async def test_a_code_is_good_once(people: People, admin: Person, show: Show, th
     assert await ann.refused("POST", "/api/shows/999/ticket", {"code": first}) == "not_found"
 
 
-async def test_many_want_the_same_code(people: People, admin: Person, show: Show, theatre: Theatre) -> None:
+async def test_many_want_the_same_code(people: People, admin: Person, show: Show, factory: RowFactory) -> None:
     """One gets it; and one fan with many codes gets one of them, all others stay good."""
     (code,) = await made(admin, 1)
     fans = await people.persons(20)
     answers = await asyncio.gather(*(redeem(fan, code) for fan in fans))
     assert sorted(answers) == ["conflict"] * 19 + ["ok"]
     winner = fans[answers.index("ok")]
-    assert await theatre.sql.fetchval("select user_id from ticket_codes") == winner.id
+    assert await factory.sql.fetchval("select user_id from ticket_codes") == winner.id
     greedy, codes = await people.person(), await made(admin, 8)
     answers = await asyncio.gather(*(redeem(greedy, code) for code in codes))
     assert sorted(answers) == ["conflict"] * 7 + ["ok"]
-    assert await theatre.sql.fetchval("select count(*) from ticket_codes where redeemed_at is null") == 7
+    assert await factory.sql.fetchval("select count(*) from ticket_codes where redeemed_at is null") == 7
 
 
 async def test_guessing_is_slow(people: People, show: Show) -> None:
@@ -161,15 +161,15 @@ async def test_guessing_is_slow(people: People, show: Show) -> None:
 
 
 async def test_a_vote_needs_a_ticket(
-    *, node: Node, people: People, admin: Person, show: Show, theatre: Theatre, database_url: str, redis_url: str
+    *, node: Node, people: People, admin: Person, show: Show, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
     """Refused with a clear word on every node; redeemed on one, at once taken on both, whether the ballot was warm or cold."""
     codes = await made(admin, 2)
     ann, ben = await people.persons(2)
     async with (
         running_node(database_url, redis_url) as second,
-        Talker.connect(node.url) as here,
-        Talker.connect(second.url) as there,
+        SocketClient.connect(node.url) as here,
+        SocketClient.connect(second.url) as there,
     ):
         for talker in (here, there):
             await talker.hello(ann.token or "")
@@ -185,12 +185,12 @@ async def test_a_vote_needs_a_ticket(
         assert await redeem(ben, codes[1]) == "ok"
         await there.hello(ben.token or "")
         await there.cast(7, (show.first, "up"))
-    assert await theatre.counted(7) == [[show.first, 2, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
+    assert await factory.counted(7) == [[show.first, 2, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
 
 
-async def test_requiring_tickets_begins_and_ends(people: People, admin: Person, theatre: Theatre) -> None:
+async def test_requiring_tickets_begins_and_ends(people: People, admin: Person, factory: RowFactory) -> None:
     """On a show that people vote on: from then on casts need one, votes that were cast stay, and it is written down."""
-    show = await theatre.show(7)
+    show = await factory.show(7)
     ann, ben = await people.persons(2)
     assert await vote(ann, show) == "ok"
     for _ in range(2):
@@ -202,15 +202,15 @@ async def test_requiring_tickets_begins_and_ends(people: People, admin: Person, 
 
     await until(is_required)
     assert await vote(ann, show, "down") == "forbidden"
-    assert await theatre.counted(7) == await theatre.tally(7)
-    assert (await theatre.tally(7))[0][1:] in ([1, 0], [2, 0])
+    assert await factory.counted(7) == await factory.tally(7)
+    assert (await factory.tally(7))[0][1:] in ([1, 0], [2, 0])
     await admin.well("PUT", PATH, {"requires_ticket": False})
 
     async def is_free() -> bool:
         return await vote(ben, show) == "ok"
 
     await until(is_free)
-    details = await theatre.sql.fetch("select detail from audit_log where action = 'show.tickets' order by id")
+    details = await factory.sql.fetch("select detail from audit_log where action = 'show.tickets' order by id")
     assert [row["detail"] for row in details] == ['{"requires_ticket": true}', '{"requires_ticket": false}']
 
 
@@ -264,7 +264,7 @@ async def test_valkey_cannot_be_told_of_a_ticket(
 
 
 async def test_whoever_redeemed_is_erased(
-    people: People, admin: Person, show: Show, theatre: Theatre, redis_url: str
+    people: People, admin: Person, show: Show, factory: RowFactory, redis_url: str
 ) -> None:
     """The code stays spent, and nothing says by whom: not in the database, not in Valkey."""
     (code,) = await made(admin, 1)
@@ -275,6 +275,6 @@ async def test_whoever_redeemed_is_erased(
     await ann.well("DELETE", "/api/me", status=204)
     assert await redeem(await people.person(), code) == "conflict"
     assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 1, "redeemed_count": 1}
-    assert await theatre.sql.fetchval("select user_id from ticket_codes") is None
+    assert await factory.sql.fetchval("select user_id from ticket_codes") is None
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
         assert not await valkey.sismember("{7}:tickets:7", str(ann.id))

@@ -100,9 +100,9 @@ async def test_votes_and_every_count_of_them_agree(database_url: str, connection
     over = """select count(*) from (select 1 from votes v join shows s on s.id = v.show_id
               group by s.id, v.user_id having count(*) > s.votes_per_user_max) x"""
     assert await connection.fetchval(over) == 0
-    outside = """select count(*) from votes v join shows s on s.id = v.show_id
+    provider_services = """select count(*) from votes v join shows s on s.id = v.show_id
                  where v.cast_at < s.opens_at or v.cast_at >= least(s.closes_at, $1)"""
-    assert await connection.fetchval(outside, NOW) == 0
+    assert await connection.fetchval(provider_services, NOW) == 0
     finished = [stage for stage, done, total in stages if done == total]
     assert finished == ["artists", "venues", "songs", "shows", "votes", "fans"]
     assert not await connection.fetch("select * from integrity_check()")

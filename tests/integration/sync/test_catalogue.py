@@ -19,7 +19,7 @@ from server.sync.scheduler import jobs, queue_job
 from server.sync.schedules import scheduler_of
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
-from tests.support.theatre import until
+from tests.support.row_factory import until
 
 
 async def bring_in(database: Database, providers: Providers, sql: Any, name: str) -> int:
@@ -73,10 +73,10 @@ async def shows(sql: Any) -> list[tuple[Any, ...]]:
 
 
 async def test_an_artist_comes_with_shows_and_predictions_and_twice_is_once(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """Three shows of four listings and a VIP package, predicted from setlists; the second time nothing changes."""
-    artist = outside.world.artists[0]
+    artist = provider_services.world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
 
     identities = await sql.fetch(
@@ -87,7 +87,7 @@ async def test_an_artist_comes_with_shows_and_predictions_and_twice_is_once(
         ("musicbrainz", artist.mbid), ("ticketmaster", artist.attraction_id), ("spotify", artist.spotify_ids[0]),
         ("setlistfm", artist.mbid),
     }  # fmt: skip
-    today = outside.world.today
+    today = provider_services.world.today
     assert await shows(sql) == [
         (today + dt.timedelta(days=5), VENUES[0].name, "upcoming", 2),
         (today + dt.timedelta(days=14), VENUES[1].name, "upcoming", 1),
@@ -124,17 +124,17 @@ async def test_an_artist_comes_with_shows_and_predictions_and_twice_is_once(
         "select (select count(*) from songs), (select count(*) from setlist_songs), (select count(*) from venues)"
     )
     assert await sql.fetchval("select count(*) from import_log") == logged
-    assert outside.violations == []
+    assert provider_services.violations == []
 
 
 async def test_what_changes_there_changes_here(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """Moved, cancelled, put off without a date and back again; a window that staff set moves with its show."""
-    artist_id = await bring_in(database, providers, sql, outside.world.artists[0].name)
+    artist_id = await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     events = [
         event
-        for event in outside.world.events
+        for event in provider_services.world.events
         if event.artists[0].number == 0 and "VIP" not in event.name and not event.is_resale
     ]
     first, second, third = events
@@ -142,15 +142,15 @@ async def test_what_changes_there_changes_here(
         "update shows set opens_at = now() - interval '1 day', closes_at = starts_at - interval '1 hour' where local_date = $1",
         third.date,
     )
-    outside.world.events = [event for event in outside.world.events if not event.is_resale]
+    provider_services.world.events = [event for event in provider_services.world.events if not event.is_resale]
     first.status = "cancelled"
     second.status, second.first_date, second.date = "postponed", second.date, None
     third.status, third.first_date, third.date = "rescheduled", third.date, third.date + dt.timedelta(days=30)
     await again(database, providers, artist_id, sql)
     assert [(date, status) for date, _, status, _ in await shows(sql)] == [
-        (outside.world.today + dt.timedelta(days=5), "cancelled"),
-        (outside.world.today + dt.timedelta(days=14), "cancelled"),
-        (outside.world.today + dt.timedelta(days=53), "upcoming"),
+        (provider_services.world.today + dt.timedelta(days=5), "cancelled"),
+        (provider_services.world.today + dt.timedelta(days=14), "cancelled"),
+        (provider_services.world.today + dt.timedelta(days=53), "upcoming"),
     ]
     window = await sql.fetchrow(
         "select starts_at - closes_at as before, opens_at < now() as is_open from shows where local_date = $1",
@@ -158,17 +158,17 @@ async def test_what_changes_there_changes_here(
     )
     assert (window["before"], window["is_open"]) == (dt.timedelta(hours=1), True)
 
-    second.status, second.date = "rescheduled", outside.world.today + dt.timedelta(days=90)
+    second.status, second.date = "rescheduled", provider_services.world.today + dt.timedelta(days=90)
     await again(database, providers, artist_id, sql)
     assert (await shows(sql))[-1][::2] == (second.date, "upcoming")
     assert await sql.fetchval("select count(*) from shows") == 3
 
 
 async def test_what_was_played_is_written_scored_and_put_right(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """The crowd's votes against the setlist of setlist.fm; a correction there is a correction here, once."""
-    world = outside.world
+    world = provider_services.world
     artist = world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
     show_id = await sql.fetchval("select min(id) from shows")
@@ -224,10 +224,10 @@ async def test_what_was_played_is_written_scored_and_put_right(
 
 
 async def test_a_prediction_that_somebody_relies_on_stays(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """Voted on, or changed by a person: it is not predicted anew; untouched, it follows what the artist plays now."""
-    artist = outside.world.artists[0]
+    artist = provider_services.world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
     voted, changed, free = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
 
@@ -255,8 +255,11 @@ async def test_a_prediction_that_somebody_relies_on_stays(
     )
     of_a_person = await titles(changed)
     for back in range(15):
-        outside.world.add_played(
-            artist, VENUES[0], outside.world.today - dt.timedelta(days=1 + back % 3), [f"New {n}" for n in range(6)]
+        provider_services.world.add_played(
+            artist,
+            VENUES[0],
+            provider_services.world.today - dt.timedelta(days=1 + back % 3),
+            [f"New {n}" for n in range(6)],
         )
     await again(database, providers, artist_id, sql)
     assert await titles(voted) == before[voted]
@@ -265,7 +268,7 @@ async def test_a_prediction_that_somebody_relies_on_stays(
 
 
 async def test_a_wrong_link_is_found_out(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """An id under which setlist.fm knows somebody else brings no setlists, and says so."""
     artist_id = await sql.fetchval(
@@ -273,7 +276,7 @@ async def test_a_wrong_link_is_found_out(
     )
     await sql.execute(
         "insert into artist_identities (service, external_id, artist_id, confidence, evidence) values ('musicbrainz', $1, $2, 1, 'told')",
-        outside.world.artists[0].mbid, artist_id,
+        provider_services.world.artists[0].mbid, artist_id,
     )  # fmt: skip
     await queue_job(database, "setlistfm", "setlists", str(artist_id))
     await scheduler_of(database, providers).finish()
@@ -283,10 +286,10 @@ async def test_a_wrong_link_is_found_out(
 
 
 async def test_who_heads_the_bill_has_the_show(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """A support act's page lists the headliner's shows: one show, the other on its bill; an unknown headliner is told."""
-    world = outside.world
+    world = provider_services.world
     head, support, stranger = world.artists[0], world.artists[1], world.artists[4]
     world.events.clear()
     together = world.add_event(head, VENUES[0], world.today + dt.timedelta(days=3))
@@ -306,7 +309,7 @@ async def test_who_heads_the_bill_has_the_show(
 
 
 async def test_venues_are_known_again_by_name_and_place(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """Ours under a slightly different name is taken; one of that name in another country is not; one on the spot is asked about."""
     ours = await sql.fetchval(
@@ -318,7 +321,7 @@ async def test_venues_are_known_again_by_name_and_place(
         " values ('namesake', 'Lakeside Amphitheatre', 'London', 'GB', 51.5, -0.1, 'Europe/London'),"
         "        ('old-name', 'Something Else Entirely', 'Los Angeles', 'US', 34.0983, -118.3240, 'America/Los_Angeles')"
     )
-    await bring_in(database, providers, sql, outside.world.artists[0].name)
+    await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     rows = await sql.fetch(
         "select v.id, v.slug, s.local_date from shows s join venues v on v.id = s.venue_id order by s.local_date"
     )
@@ -333,11 +336,11 @@ async def test_venues_are_known_again_by_name_and_place(
 
 
 async def test_without_setlists_people_vote_on_what_they_hear_most(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """Nobody has written a setlist down: the first one is made of top tracks, under titles as one writes them."""
-    artist = outside.world.artists[0]
-    outside.world.played.clear()
+    artist = provider_services.world.artists[0]
+    provider_services.world.played.clear()
     await bring_in(database, providers, sql, artist.name)
     rows = await sql.fetch("select distinct g.title from setlist_songs e join songs g on g.id = e.song_id")
     titles = {row["title"] for row in rows}
@@ -347,15 +350,15 @@ async def test_without_setlists_people_vote_on_what_they_hear_most(
 
 
 async def test_a_venue_is_renamed_here_when_it_was_added_from_there(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """A sponsor's new name is followed, its page stays; a venue that a person told us of keeps its name."""
     await sql.execute(
         "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
         " values ('ballroom', 'Grand Ballroom', 'New York', 'US', 40.75, -73.99, 'America/New_York')"
     )
-    await bring_in(database, providers, sql, outside.world.artists[0].name)
-    for event in outside.world.events:
+    await bring_in(database, providers, sql, provider_services.world.artists[0].name)
+    for event in provider_services.world.events:
         event.venue = dataclasses.replace(event.venue, name=f"New {event.venue.name}")
     await sql.execute("delete from external_cache; update venue_identities set checked_at = now() - interval '31 days'")
     async with database.connection() as connection:
@@ -380,10 +383,10 @@ async def test_a_venue_is_renamed_here_when_it_was_added_from_there(
 
 
 async def test_another_id_is_another_artist(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """An act of the same name that is linked to another MusicBrainz id is not ours, and nobody is asked about it."""
-    artist, namesake = outside.world.artists[0], outside.world.artists[4]
+    artist, namesake = provider_services.world.artists[0], provider_services.world.artists[4]
     namesake.name, artist.attraction_id, namesake.is_linked_at_ticketmaster = artist.name, None, True
     synced = await ArtistSyncService(database, providers).sync(artist.mbid)
     assert synced.slug == "silver-harbour"
@@ -392,24 +395,24 @@ async def test_another_id_is_another_artist(
 
 
 async def test_shows_and_setlists_wait_for_votes_holding_nothing(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
     """Who writes votes holds a shard first, and so does a sync: whichever of its shows' it waits for, it has locked none yet."""
-    artist_id = await bring_in(database, providers, sql, outside.world.artists[0].name)
+    artist_id = await bring_in(database, providers, sql, provider_services.world.artists[0].name)
 
     async def hours_of_shows() -> set[int]:
         rows = await sql.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
         return {row["hour"] for row in rows}
 
     for hour, show in enumerate(await sql.fetch("select id from shows"), 17):
-        for event in outside.world.events:
+        for event in provider_services.world.events:
             event.time = dt.time(hour)
         async with waiting_for_votes(database_url, show["id"], again(database, providers, artist_id, sql)):
             # It is the shows that wait, not the setlists after them.
             assert hour not in await hours_of_shows()
         assert await hours_of_shows() == {hour}
         # Another song opened their last three nights: what is predicted changes for all shows.
-        world = outside.world
+        world = provider_services.world
         for days in range(1, 4):
             titles = [f"Opener {hour}", *[song.title for song in world.artists[0].songs[:8]]]
             world.add_played(world.artists[0], VENUES[4], world.today - dt.timedelta(days=days), titles)
@@ -420,17 +423,21 @@ async def test_shows_and_setlists_wait_for_votes_holding_nothing(
 
 
 async def test_what_staff_decided_and_what_is_over_stays(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """A show that staff cancelled is not put back on; one that is over is not moved, but told about."""
-    artist_id = await bring_in(database, providers, sql, outside.world.artists[0].name)
+    artist_id = await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     first, second, third = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
     await sql.execute("update shows set status = 'cancelled' where id = $1", first)
     await sql.execute("update shows set status = 'finished' where id = any($1)", [second, third])
     before = await sql.fetch("select id, local_date, starts_at, closes_at, status from shows order by id")
-    moved = [event for event in outside.world.events if event.date == outside.world.today + dt.timedelta(days=23)]
+    moved = [
+        event
+        for event in provider_services.world.events
+        if event.date == provider_services.world.today + dt.timedelta(days=23)
+    ]
     for event in moved:
-        event.date = outside.world.today + dt.timedelta(days=60)
+        event.date = provider_services.world.today + dt.timedelta(days=60)
     await again(database, providers, artist_id, sql)
     assert await sql.fetch("select id, local_date, starts_at, closes_at, status from shows order by id") == before
     told = await sql.fetch("select message from import_log where outcome = 'refused'")

@@ -24,7 +24,7 @@ from server.sync.setlists import as_played, is_encore, songs_of
 from server.sync.shows import as_shows, is_concert
 from server.sync.spellings import Spellings
 from tests.support import providers as stand_in
-from tests.support.outside import access, opened
+from tests.support.provider_clients import access, opened
 from tests.support.providers.ticketmaster import event_json
 from tests.support.providers.world import VENUES
 
@@ -40,7 +40,7 @@ async def all_events(client: ticketmaster.TicketmasterClient, **wanted: Any) -> 
 
 
 async def test_an_empty_page_is_404_and_so_is_the_one_after_the_last(
-    providers: Providers, outside: stand_in.Providers
+    providers: Providers, provider_services: stand_in.Providers
 ) -> None:
     """Nothing found, no setlists and the end of a list are empty; an unknown setlist is none. None of it is an error."""
     client = providers.setlistfm
@@ -49,24 +49,24 @@ async def test_an_empty_page_is_404_and_so_is_the_one_after_the_last(
     unknown = "00000000-0000-4000-8000-000000000000"
     assert (await client.fetch_artist_setlists(unknown)).setlist == ()
     assert await client.fetch_setlist("ffffffff") is None
-    mbid = outside.world.artists[0].mbid
+    mbid = provider_services.world.artists[0].mbid
     first, second = await client.fetch_artist_setlists(mbid), await client.fetch_artist_setlists(mbid, 2)
     assert (len(first.setlist), first.is_last, len(second.setlist), second.is_last) == (20, False, 2, True)
     assert (await client.fetch_artist_setlists(mbid, 3)).is_last
-    assert outside.setlistfm.violations == []
+    assert provider_services.setlistfm.violations == []
 
 
-async def test_setlists_are_read_as_they_are(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_setlists_are_read_as_they_are(providers: Providers, provider_services: stand_in.Providers) -> None:
     """Sets one level deeper, days before months, tape, unknown songs, VIP sets, encores by name, no tour by its name."""
     client = providers.setlistfm
     assert client is not None
-    artist = outside.world.artists[1]
+    artist = provider_services.world.artists[1]
     page = await client.fetch_artist_setlists(artist.mbid)
-    upcoming = [one for one in page.setlist if one.date is not None and one.date > outside.world.today]
+    upcoming = [one for one in page.setlist if one.date is not None and one.date > provider_services.world.today]
     assert len(upcoming) == 3
     assert all(not one.sets.set for one in upcoming)
     written = next(one for one in page.setlist if one.sets.set)
-    assert written.date == outside.world.today - dt.timedelta(days=4)
+    assert written.date == provider_services.world.today - dt.timedelta(days=4)
     assert {one.tour_name for one in page.setlist} == {None, "Long Way Round"}
     assert "Only For A Few" in [song.name for one in written.sets.set for song in one.song]
     names = [song.name for _, song in songs_of(written)]
@@ -81,24 +81,26 @@ async def test_setlists_are_read_as_they_are(providers: Providers, outside: stan
     assert [one.id for one in by_day.setlist] == [written.id]
 
 
-async def test_the_likeliest_artist_comes_first(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_the_likeliest_artist_comes_first(providers: Providers, provider_services: stand_in.Providers) -> None:
     """Sorted by name, as it is by itself, the one who is meant could be anywhere."""
     assert providers.setlistfm is not None
-    outside.world.add_artist("Aaa Silver Harbour Tribute")
+    provider_services.world.add_artist("Aaa Silver Harbour Tribute")
     found = await providers.setlistfm.search_artists("Silver Harbour")
     assert found[0].name == "Silver Harbour"
-    assert outside.setlistfm.asked[-1].query["sort"] == "relevance"
+    assert provider_services.setlistfm.asked[-1].query["sort"] == "relevance"
 
 
 # ── Ticketmaster
 
 
-async def test_what_is_listed_is_put_together_to_shows(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_what_is_listed_is_put_together_to_shows(
+    providers: Providers, provider_services: stand_in.Providers
+) -> None:
     """Nothing found has no `_embedded`; resellers' listings are the same show, VIP packages none; zones from the venue."""
     client = providers.ticketmaster
     assert client is not None
     assert await all_events(client, attraction_id="K8v0000000") == []
-    events = await all_events(client, attraction_id=outside.world.artists[0].attraction_id)
+    events = await all_events(client, attraction_id=provider_services.world.artists[0].attraction_id)
     assert len(events) == 5
     concerts = [event for event in events if is_concert(event)]
     shows = as_shows(concerts)
@@ -108,14 +110,20 @@ async def test_what_is_listed_is_put_together_to_shows(providers: Providers, out
     assert all(isinstance(event.venue.location.latitude, float) for event in events if event.venue)
 
 
-async def test_undated_and_cancelled_events_are_told(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_undated_and_cancelled_events_are_told(
+    providers: Providers, provider_services: stand_in.Providers
+) -> None:
     """Put off without a date is hidden from searches and found apart; both spellings of cancelled; no time is none."""
     client = providers.ticketmaster
     assert client is not None
-    artist = outside.world.artists[2]
-    off = outside.world.add_event(artist, VENUES[3], None, status="postponed", first_date=outside.world.today)
-    gone = outside.world.add_event(artist, VENUES[4], outside.world.today, status="cancelled", time=None)
-    also = outside.world.add_event(artist, VENUES[5], outside.world.today, status="canceled")
+    artist = provider_services.world.artists[2]
+    off = provider_services.world.add_event(
+        artist, VENUES[3], None, status="postponed", first_date=provider_services.world.today
+    )
+    gone = provider_services.world.add_event(
+        artist, VENUES[4], provider_services.world.today, status="cancelled", time=None
+    )
+    also = provider_services.world.add_event(artist, VENUES[5], provider_services.world.today, status="canceled")
     events = {event.id: event for event in await all_events(client, attraction_id=artist.attraction_id)}
     assert off.id not in events
     assert events[gone.id].is_cancelled
@@ -125,24 +133,24 @@ async def test_undated_and_cancelled_events_are_told(providers: Providers, outsi
     assert (undated.id, undated.is_without_date, undated.date) == (off.id, True, None)
     assert (await client.fetch_event(off.id)) is not None
     assert await client.fetch_event("nothing") is None
-    assert outside.ticketmaster.violations == []
+    assert provider_services.ticketmaster.violations == []
 
 
-async def test_a_large_search_is_asked_in_halves(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_a_large_search_is_asked_in_halves(providers: Providers, provider_services: stand_in.Providers) -> None:
     """1,500 events, of which one may page through 1,000: all of them come, no page too deep, dates as they want them."""
     client = providers.ticketmaster
     assert client is not None
-    artist = outside.world.artists[3]
+    artist = provider_services.world.artists[3]
     for number in range(1_500):
-        outside.world.add_event(
-            artist, VENUES[0], outside.world.today + dt.timedelta(days=1 + number // 3), is_resale=False
+        provider_services.world.add_event(
+            artist, VENUES[0], provider_services.world.today + dt.timedelta(days=1 + number // 3), is_resale=False
         )
-    wanted = {event_json(event)["id"] for event in outside.world.events if artist in event.artists}
+    wanted = {event_json(event)["id"] for event in provider_services.world.events if artist in event.artists}
     start = dt.datetime.now(dt.UTC).replace(hour=0)
     found = [event.id for event in await all_events(client, attraction_id=artist.attraction_id, start=start)]
     assert set(found) == wanted
     assert len(found) == len(wanted)
-    assert outside.ticketmaster.violations == []
+    assert provider_services.ticketmaster.violations == []
 
 
 @pytest.mark.parametrize(
@@ -154,44 +162,48 @@ async def test_a_large_search_is_asked_in_halves(providers: Providers, outside: 
     ],
 )  # fmt: skip
 async def test_both_shapes_of_ticketmasters_errors_are_understood(
-    providers: Providers, outside: stand_in.Providers, fault: dict[str, Any], reason: str, is_shut: bool
+    providers: Providers, provider_services: stand_in.Providers, fault: dict[str, Any], reason: str, is_shut: bool
 ) -> None:
     """The gateway's and Discovery's; a used-up day and a refused key shut the gate; the key is never repeated."""
     client = providers.ticketmaster
     assert client is not None
-    outside.ticketmaster.fail(**fault)
+    provider_services.ticketmaster.fail(**fault)
     with pytest.raises(ProviderError, match=reason) as caught:
         await client.search_attractions("Silver")
     assert "ticket-key" not in str(caught.value)
-    assert len(outside.ticketmaster.asked) == 1
+    assert len(provider_services.ticketmaster.asked) == 1
     assert ((await client.provider.gate.fetch_state()).circuit == "open") == is_shut
 
 
-async def test_an_answer_without_a_page_is_none(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_an_answer_without_a_page_is_none(providers: Providers, provider_services: stand_in.Providers) -> None:
     """HTML or no `page` with 200 is asked again; a spike is waited for."""
     client = providers.ticketmaster
     assert client is not None
-    outside.ticketmaster.fail(body=b"<html>Busy</html>", content_type="text/html")
-    outside.ticketmaster.fail(body=b'{"_embedded": {}}')
-    outside.ticketmaster.fail(is_cut=True)
+    provider_services.ticketmaster.fail(body=b"<html>Busy</html>", content_type="text/html")
+    provider_services.ticketmaster.fail(body=b'{"_embedded": {}}')
+    provider_services.ticketmaster.fail(is_cut=True)
     assert await client.search_attractions("Silver") != []
-    assert len(outside.ticketmaster.asked) == 4
+    assert len(provider_services.ticketmaster.asked) == 4
 
 
 # ── Spotify
 
 
-async def test_spotify_in_development_mode_is_worked_around(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_spotify_in_development_mode_is_worked_around(
+    providers: Providers, provider_services: stand_in.Providers
+) -> None:
     """Top tracks and batches were withdrawn: remembered after one refusal, done by search and one by one."""
     client = providers.spotify
     assert client is not None
-    artist = outside.world.artists[0]
+    artist = provider_services.world.artists[0]
     wanted = spotify.Artist(id=artist.spotify_ids[0], name=artist.name)
     tracks = await client.fetch_top_tracks(wanted)
     assert 5 <= len(tracks) <= 10
     assert all(track.artists[0].id == artist.spotify_ids[0] and track.external_ids.isrc for track in tracks)
-    await client.fetch_top_tracks(spotify.Artist(id=outside.world.artists[1].spotify_ids[0], name="Paper Foxes"))
-    assert sum(path.endswith("/top-tracks") for path in outside.spotify.paths()) == 1
+    await client.fetch_top_tracks(
+        spotify.Artist(id=provider_services.world.artists[1].spotify_ids[0], name="Paper Foxes")
+    )
+    assert sum(path.endswith("/top-tracks") for path in provider_services.spotify.paths()) == 1
 
     ids = [artist.songs[0].track_id, "0" * 22, artist.songs[1].track_id]
     found = await client.fetch_tracks(ids)
@@ -201,17 +213,17 @@ async def test_spotify_in_development_mode_is_worked_around(providers: Providers
     pages = [page async for page in client.fetch_albums(wanted.id)]
     assert [len(page) for page in pages] == [10, 2]
     assert await client.fetch_album_tracks(pages[0][0].id) != []
-    assert outside.spotify.violations == []
+    assert provider_services.spotify.violations == []
 
 
 async def test_spotify_that_kept_everything_is_asked_in_batches(
-    providers: Providers, outside: stand_in.Providers
+    providers: Providers, provider_services: stand_in.Providers
 ) -> None:
     """An app of before: batches with null for what is unknown, top tracks, features, one token for all of it."""
-    outside.spotify.is_extended = True
+    provider_services.spotify.is_extended = True
     client = providers.spotify
     assert client is not None
-    artist = outside.world.artists[0]
+    artist = provider_services.world.artists[0]
     ids = [artist.songs[0].track_id, "0" * 22]
     assert [track and track.id for track in await client.fetch_tracks(ids)] == [ids[0], None]
     assert [one and one.name for one in await client.fetch_artists([artist.spotify_ids[0], "0" * 22])] == [
@@ -221,21 +233,21 @@ async def test_spotify_that_kept_everything_is_asked_in_batches(
     assert len(await client.fetch_top_tracks(spotify.Artist(id=artist.spotify_ids[0], name=artist.name))) == 10
     assert list(await client.fetch_audio_features(ids)) == [ids[0]]
     assert len(await client.fetch_recommendations(artist_ids=[artist.spotify_ids[0]])) == 5
-    assert outside.spotify.token_count == 1
+    assert provider_services.spotify.token_count == 1
 
 
 async def test_a_token_that_ends_early_is_renewed_once_for_all(
-    providers: Providers, outside: stand_in.Providers
+    providers: Providers, provider_services: stand_in.Providers
 ) -> None:
     """Forty questions at once fetch one token; after it was taken away they fetch one more."""
     client = providers.spotify
     assert client is not None
     for count in (1, 2):
-        ids = [song.track_id for song in outside.world.artists[count].songs]
+        ids = [song.track_id for song in provider_services.world.artists[count].songs]
         found = await asyncio.gather(*(client.fetch_track(one) for one in ids))
         assert all(found)
-        assert outside.spotify.token_count == count
-        outside.spotify.tokens.clear()
+        assert provider_services.spotify.token_count == count
+        provider_services.spotify.tokens.clear()
 
 
 @pytest.mark.parametrize(
@@ -247,21 +259,23 @@ async def test_a_token_that_ends_early_is_renewed_once_for_all(
     ],
 )  # fmt: skip
 async def test_spotify_is_left_alone_when_it_says_so(
-    providers: Providers, outside: stand_in.Providers, fault: dict[str, Any], reason: str
+    providers: Providers, provider_services: stand_in.Providers, fault: dict[str, Any], reason: str
 ) -> None:
     """No premium account, a day's wait, a quota: one line, and nobody asks again meanwhile."""
     client = providers.spotify
     assert client is not None
-    outside.spotify.fail(**fault)
+    provider_services.spotify.fail(**fault)
     for _ in range(2):
         with pytest.raises(ProviderError, match=reason):
             await client.search_artists("Silver")
-    assert len(outside.spotify.asked) == 1
+    assert len(provider_services.spotify.asked) == 1
 
 
-async def test_a_secret_that_is_refused_is_one_line(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_a_secret_that_is_refused_is_one_line(
+    providers: Providers, provider_services: stand_in.Providers
+) -> None:
     """The token endpoint speaks of errors in another shape than the rest."""
-    outside.spotify.is_revoked = True
+    provider_services.spotify.is_revoked = True
     assert providers.spotify is not None
     with pytest.raises(ProviderError, match="gives no token for SPOTIFY_CLIENT_ID"):
         await providers.spotify.search_artists("Silver")
@@ -271,18 +285,18 @@ async def test_a_secret_that_is_refused_is_one_line(providers: Providers, outsid
 
 
 async def test_too_many_is_waited_for_when_nobody_says_how_long(
-    providers: Providers, outside: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
+    providers: Providers, provider_services: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """setlist.fm's gateway names no wait: a short one does, for all nodes; it is no failure of theirs."""
     monkeypatch.setattr(provider, "BUSY_S", 0.05)
     assert providers.setlistfm is not None
-    outside.setlistfm.fail(3, status=429, body=b'{"message": "Too Many Requests"}')
+    provider_services.setlistfm.fail(3, status=429, body=b'{"message": "Too Many Requests"}')
     assert await providers.setlistfm.search_artists("Silver") != ()
-    assert [asked.status for asked in outside.setlistfm.asked] == [429, 429, 429, 200]
+    assert [asked.status for asked in provider_services.setlistfm.asked] == [429, 429, 429, 200]
     assert (await providers.setlistfm.provider.gate.fetch_state()).failures == 0
 
 
-async def test_schema_changes_do_no_harm(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_schema_changes_do_no_harm(providers: Providers, provider_services: stand_in.Providers) -> None:
     """Fields that are new, and fields that are gone, are no trouble."""
     assert providers.setlistfm is not None
     assert providers.ticketmaster is not None
@@ -293,10 +307,10 @@ async def test_schema_changes_do_no_harm(providers: Providers, outside: stand_in
             one["mood"] = {"new": True}
         return answer
 
-    outside.setlistfm.fail(
+    provider_services.setlistfm.fail(
         change=lambda answer: leaner({**answer, "setlist": [one for one in answer["setlist"] if "tour" in one]})
     )
-    page = await providers.setlistfm.fetch_artist_setlists(outside.world.artists[0].mbid)
+    page = await providers.setlistfm.fetch_artist_setlists(provider_services.world.artists[0].mbid)
     assert page.setlist[0].venue is None
     assert page.setlist[0].version_id == ""
 
@@ -305,95 +319,99 @@ async def test_schema_changes_do_no_harm(providers: Providers, outside: stand_in
             del event["_embedded"], event["sales"], event["dates"]["status"]
         return answer
 
-    outside.ticketmaster.fail(change=poorer)
-    events = await all_events(providers.ticketmaster, attraction_id=outside.world.artists[0].attraction_id)
+    provider_services.ticketmaster.fail(change=poorer)
+    events = await all_events(providers.ticketmaster, attraction_id=provider_services.world.artists[0].attraction_id)
     assert events[0].venue is None
     assert not any(is_concert(event) for event in events)
 
 
 async def test_a_revoked_key_is_told_and_not_tried_again(
-    providers: Providers, outside: stand_in.Providers, capsys: pytest.CaptureFixture[str]
+    providers: Providers, provider_services: stand_in.Providers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """setlist.fm says Forbidden without saying why; one question, one line, no key in any log."""
-    outside.setlistfm.is_revoked = True
+    provider_services.setlistfm.is_revoked = True
     assert providers.setlistfm is not None
     for _ in range(3):
         with pytest.raises(ProviderError, match="refused us with 403"):
             await providers.setlistfm.search_artists("Silver")
-    assert len(outside.setlistfm.asked) == 1
+    assert len(provider_services.setlistfm.asked) == 1
     printed = capsys.readouterr()
     for secret in ("setlist-key", "ticket-key", "spotify-secret"):
         assert secret not in printed.out + printed.err
 
 
-async def test_nothing_is_asked_while_nobody_can_count(outside: stand_in.Providers, database: Database) -> None:
+async def test_nothing_is_asked_while_nobody_can_count(
+    provider_services: stand_in.Providers, database: Database
+) -> None:
     """Without Valkey the limits fail safe."""
-    async with opened(access(outside), database, "redis://127.0.0.1:9") as providers:
+    async with opened(access(provider_services), database, "redis://127.0.0.1:9") as providers:
         assert providers.setlistfm is not None
         with pytest.raises(ProviderError, match="nobody can count"):
             await providers.setlistfm.search_artists("Silver")
-    assert outside.asked_count == 0
+    assert provider_services.asked_count == 0
 
 
 async def test_an_answer_that_does_not_come_is_not_waited_for(
-    providers: Providers, outside: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
+    providers: Providers, provider_services: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that hangs and one that trickles: given up after their time, asked again, and one error in the end."""
     monkeypatch.setattr(provider, "REQUEST_TIMEOUT_S", 0.2)
     assert providers.setlistfm is not None
-    outside.setlistfm.fail(delay_s=30.0)
+    provider_services.setlistfm.fail(delay_s=30.0)
     assert await providers.setlistfm.search_artists("Silver") != ()
-    assert len(outside.setlistfm.faults) == 0
-    outside.setlistfm.fail(4, delay_s=30.0)
+    assert len(provider_services.setlistfm.faults) == 0
+    provider_services.setlistfm.fail(4, delay_s=30.0)
     with pytest.raises(ProviderError, match="cannot be reached .TimeoutError."):
         await providers.setlistfm.search_artists("Paper")
 
 
 async def test_who_asks_by_hand_is_told_how_it_is_now(
-    providers: Providers, outside: stand_in.Providers, database: Database, redis_url: str, sql: Any
+    providers: Providers, provider_services: stand_in.Providers, database: Database, redis_url: str, sql: Any
 ) -> None:
     """An answer of a few hours ago does for a node, not for a person who waits."""
     assert providers.setlistfm is not None
     await providers.setlistfm.search_artists("Silver")
     await sql.execute("update external_cache set fetched_at = now() - interval '1 hour'")
     valkey = Connection(redis_url)
-    async with open_providers(access(outside), database, valkey.ask, SystemClock()) as patient:
+    async with open_providers(access(provider_services), database, valkey.ask, SystemClock()) as patient:
         assert patient.setlistfm is not None
         await patient.setlistfm.search_artists("Silver")
     await valkey.close()
-    assert len(outside.setlistfm.asked) == 1
+    assert len(provider_services.setlistfm.asked) == 1
     await providers.setlistfm.search_artists("Silver")
-    assert len(outside.setlistfm.asked) == 2
+    assert len(provider_services.setlistfm.asked) == 2
 
 
 async def test_a_setlist_that_changed_is_not_answered_from_the_cache(
-    providers: Providers, outside: stand_in.Providers
+    providers: Providers, provider_services: stand_in.Providers
 ) -> None:
     """Known to have changed: what was kept of it is dropped."""
     client = providers.setlistfm
     assert client is not None
-    played = outside.world.played[0]
+    played = provider_services.world.played[0]
     await client.fetch_setlist(played.id)
-    outside.world.edit(played, ["Something New"])
+    provider_services.world.edit(played, ["Something New"])
     assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0001"  # type: ignore[union-attr]
     await client.forget_setlist(played.id)
     assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0002"  # type: ignore[union-attr]
 
 
-async def test_a_key_goes_nowhere_else(providers: Providers, outside: stand_in.Providers) -> None:
+async def test_a_key_goes_nowhere_else(providers: Providers, provider_services: stand_in.Providers) -> None:
     """A redirect is not followed by who carries a key."""
-    outside.setlistfm.fail(status=301, headers={"Location": f"{outside.url}/rest/1.0/search/countries"})
+    provider_services.setlistfm.fail(
+        status=301, headers={"Location": f"{provider_services.url}/rest/1.0/search/countries"}
+    )
     assert providers.setlistfm is not None
     with pytest.raises(ProviderError, match="refused the question with 301"):
         await providers.setlistfm.search_artists("Silver")
-    assert outside.setlistfm.paths() == ["/rest/1.0/search/artists"]
+    assert provider_services.setlistfm.paths() == ["/rest/1.0/search/artists"]
 
 
-async def test_no_key_is_kept(providers: Providers, sql: Any, outside: stand_in.Providers) -> None:
+async def test_no_key_is_kept(providers: Providers, sql: Any, provider_services: stand_in.Providers) -> None:
     """What is remembered of questions and answers holds no key."""
     assert providers.ticketmaster is not None
     await providers.ticketmaster.search_attractions("Silver Harbour")
-    outside.ticketmaster.fail(status=400, body=b"no such thing for ticket-key")
+    provider_services.ticketmaster.fail(status=400, body=b"no such thing for ticket-key")
     with pytest.raises(ProviderError, match="•••"):
         await providers.ticketmaster.search_venues("Hall")
     rows = await sql.fetch("select asked || coalesce(convert_from(body, 'UTF8'), '') from external_cache")
@@ -402,12 +420,14 @@ async def test_no_key_is_kept(providers: Providers, sql: Any, outside: stand_in.
     assert not any("ticket-key" in row[0] for row in rows)
 
 
-async def test_health_of_the_hour_is_kept(providers: Providers, sql: Any, outside: stand_in.Providers) -> None:
+async def test_health_of_the_hour_is_kept(
+    providers: Providers, sql: Any, provider_services: stand_in.Providers
+) -> None:
     """Answered, from the cache, and down, each counted."""
     assert providers.setlistfm is not None
     await providers.setlistfm.search_artists("Silver")
     await providers.setlistfm.search_artists("Silver")
-    outside.setlistfm.fail(4, status=500)
+    provider_services.setlistfm.fail(4, status=500)
     with pytest.raises(ProviderError, match="answered 500"):
         await providers.setlistfm.search_artists("Paper")
     row = await sql.fetchrow(
@@ -445,7 +465,7 @@ def test_every_recorded_answer_is_read(name: str) -> None:
 @recorded
 @pytest.mark.parametrize("name", ["ticketmaster/4", "ticketmaster/5", "ticketmaster/6"])
 async def test_recorded_events_are_synced(
-    name: str, database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    name: str, database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """A page of real listings becomes shows; what cannot be taken is told, and nothing breaks."""
     body = (RECORDED / f"{name}.json").read_bytes()
@@ -464,10 +484,10 @@ async def test_recorded_events_are_synced(
         )  # fmt: skip
     for artist_id in [row["id"] for row in await sql.fetch("select id from artists order by id")]:
         await sql.execute("delete from external_cache")
-        outside.ticketmaster.fail(body=body)
+        provider_services.ticketmaster.fail(body=body)
         handler = handlers_of(database, providers)["ticketmaster", "shows"]
         await run_now(database, handler, ("ticketmaster", "shows"), str(artist_id))
-        outside.ticketmaster.faults.clear()
+        provider_services.ticketmaster.faults.clear()
     assert await sql.fetch("select error from sync_jobs where status <> 'succeeded'") == []
     count = await sql.fetchval("select count(*) from shows")
     refused = await sql.fetchval("select count(*) from import_log where outcome = 'refused'")
@@ -478,7 +498,7 @@ async def test_recorded_events_are_synced(
 @recorded
 @pytest.mark.parametrize("name", ["setlistfm/1", "setlistfm/3", "setlistfm/6"])
 async def test_recorded_setlists_are_synced(
-    name: str, database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    name: str, database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """A page of real setlists becomes a prediction for the next show of the first artist who has one."""
     body = (RECORDED / f"{name}.json").read_bytes()
@@ -500,7 +520,7 @@ async def test_recorded_setlists_are_synced(
         " from artists a, venues v where a.slug = 'act'"
     )
     await sql.execute("update artists set name = $1 where slug = 'act'", artist.name)
-    outside.setlistfm.fail(body=body)
+    provider_services.setlistfm.fail(body=body)
     artist_id = await sql.fetchval("select id from artists where slug = 'act'")
     handler = handlers_of(database, providers)["setlistfm", "setlists"]
     await run_now(database, handler, ("setlistfm", "setlists"), str(artist_id))

@@ -17,10 +17,10 @@ from tests.support import providers as stand_in
 from tests.support.providers.world import Artist
 
 
-async def sync_all(database: Database, providers: Providers, outside: stand_in.Providers, sql: Any) -> None:
+async def sync_all(database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any) -> None:
     """Every artist of the world by name alone, as a node does it, every answer past its time."""
     await sql.execute("update external_cache set fresh_until = now() - interval '1 second'")
-    for artist in outside.world.artists:
+    for artist in provider_services.world.artists:
         await sql.execute(
             "insert into artists (slug, name) values ($1, $2) on conflict do nothing",
             f"artist-{artist.number}",
@@ -56,20 +56,24 @@ async def catalogue(sql: Any) -> dict[str, list[Any]]:
 
 
 async def test_many_come_at_one_question_and_a_second_sync_changes_nothing(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """All have country and genre after the first run; the second asks for every page and writes nothing."""
     for number in range(IDS_MAX):
-        doubly_linked(outside.world.add_artist(f"Late Arrival {number}"))
-    await sync_all(database, providers, outside, sql)
+        doubly_linked(provider_services.world.add_artist(f"Late Arrival {number}"))
+    await sync_all(database, providers, provider_services, sql)
 
-    linked = [one for one in outside.world.artists if one.is_linked_at_ticketmaster and one.is_linked_to_spotify_there]
-    searches = [one.query["query"] for one in outside.musicbrainz.asked if one.path == "/ws/2/artist"]
+    linked = [
+        one
+        for one in provider_services.world.artists
+        if one.is_linked_at_ticketmaster and one.is_linked_to_spotify_there
+    ]
+    searches = [one.query["query"] for one in provider_services.musicbrainz.asked if one.path == "/ws/2/artist"]
     assert sum(query.startswith("arid:") for query in searches) == 2
     assert {mbid for query in searches if "arid:" in query for mbid in query[6:-1].split(" OR ")} == {
         one.mbid for one in linked
     }
-    pages = outside.musicbrainz.paths()
+    pages = provider_services.musicbrainz.paths()
     assert not [one for one in linked if f"/ws/2/artist/{one.mbid}" in pages]
     assert {tuple(row) for row in await sql.fetch("select country, genre from artists where slug like 'artist-%'")} == {
         ("US", "Indie rock")
@@ -80,29 +84,31 @@ async def test_many_come_at_one_question_and_a_second_sync_changes_nothing(
     found = [row["evidence"] for row in await sql.fetch(evidences, [one.spotify_ids[0] for one in linked])]
     assert found == ["linked at Ticketmaster"]
     # Linked nowhere, and known again by the songs that came later in the same run.
-    unlinked = next(one for one in outside.world.artists if not one.is_linked_at_musicbrainz)
+    unlinked = next(one for one in provider_services.world.artists if not one.is_linked_at_musicbrainz)
     how = "select evidence from artist_identities where external_id = $1"
     assert (await sql.fetchval(how, unlinked.spotify_ids[0])).startswith("called the same, and ")
     before, asked = await catalogue(sql), len(pages)
     assert [what for what, rows in before.items() if not rows] == []
 
-    await sync_all(database, providers, outside, sql)
+    await sync_all(database, providers, provider_services, sql)
     after = await catalogue(sql)
     new = {what: [row for row in rows if row not in before[what]] for what, rows in after.items()}
     assert {what: rows for what, rows in new.items() if rows} == {}
     assert {what: len(rows) for what, rows in after.items()} == {what: len(rows) for what, rows in before.items()}
-    assert {f"/ws/2/artist/{one.mbid}" for one in outside.world.artists} == set(outside.musicbrainz.paths()[asked:])
-    assert outside.violations == []
+    assert {f"/ws/2/artist/{one.mbid}" for one in provider_services.world.artists} == set(
+        provider_services.musicbrainz.paths()[asked:]
+    )
+    assert provider_services.violations == []
     assert await sql.fetchval("select count(*) from sync_jobs where status <> 'succeeded'") == 0
 
 
 async def test_a_link_to_another_name_is_taken_back_and_asked_about(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """Nothing of the stranger is written; a person decides, and only their yes joins the two."""
-    artist = outside.world.artists[0]
+    artist = provider_services.world.artists[0]
     artist.name_at_musicbrainz = "Quite Another Act"
-    await sync_all(database, providers, outside, sql)
+    await sync_all(database, providers, provider_services, sql)
     row = await sql.fetchrow("select id, name, country, genre from artists where slug = 'artist-0'")
     assert tuple(row)[1:] == (artist.name, "", "")
     ids = "select external_id from artist_identities where artist_id = $1 and service = 'musicbrainz'"
@@ -118,27 +124,27 @@ async def test_a_link_to_another_name_is_taken_back_and_asked_about(
     told = await sql.fetchval("select message from import_log where outcome = 'refused' and stage = 'artists'")
     assert told == "artist-0: linked at Ticketmaster, but called 'Quite Another Act' at MusicBrainz"
 
-    await sync_all(database, providers, outside, sql)
+    await sync_all(database, providers, provider_services, sql)
     assert await sql.fetch(ids, row["id"]) == []
     await sql.execute("update identity_reviews set verdict = 'same', decided_at = now() where service = 'musicbrainz'")
-    outside.world.artists[0].name_at_musicbrainz = None
-    await sync_all(database, providers, outside, sql)
+    provider_services.world.artists[0].name_at_musicbrainz = None
+    await sync_all(database, providers, provider_services, sql)
     assert [one["external_id"] for one in await sql.fetch(ids, row["id"])] == [artist.mbid]
     assert await sql.fetchval("select genre from artists where slug = 'artist-0'") == "Indie rock"
 
 
 async def test_an_id_that_was_merged_leads_to_the_other(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """A search knows nobody under the old id; the artist's own page does."""
-    old = outside.world.artists[0]
-    new = outside.world.add_artist(old.name)
+    old = provider_services.world.artists[0]
+    new = provider_services.world.add_artist(old.name)
     new.attraction_id = None
-    outside.world.merged[old.mbid] = new.mbid
-    outside.world.artists.remove(new)
-    await sync_all(database, providers, outside, sql)
+    provider_services.world.merged[old.mbid] = new.mbid
+    provider_services.world.artists.remove(new)
+    await sync_all(database, providers, provider_services, sql)
     assert await sql.fetchval("select genre from artists where slug = 'artist-0'") == ""
-    outside.world.artists.append(new)
+    provider_services.world.artists.append(new)
     await sql.execute("update artist_identities set lacks_details = true where external_id = $1", old.mbid)
     await queue_job(database, "musicbrainz", "details", "all")
     await sql.execute("delete from external_cache")
@@ -152,20 +158,20 @@ async def test_an_id_that_was_merged_leads_to_the_other(
 
 
 async def test_whoever_asks_by_hand_has_the_details_at_once(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """A person is waiting, for one artist: MusicBrainz is asked now."""
-    await ArtistSyncService(database, providers).sync(outside.world.artists[0].name)
+    await ArtistSyncService(database, providers).sync(provider_services.world.artists[0].name)
     assert tuple(await sql.fetchrow("select country, genre from artists")) == ("US", "Indie rock")
     assert await sql.fetchval("select count(*) from artist_identities where lacks_details") == 0
 
 
 async def test_genres_are_tags_that_are_in_the_list_of_genres(
-    providers: Providers, outside: stand_in.Providers
+    providers: Providers, provider_services: stand_in.Providers
 ) -> None:
     """What most people call somebody need not be a genre; a page of HTML is no list, and is asked for again."""
-    mbid = outside.world.artists[0].mbid
-    outside.musicbrainz.fail(4, body=b"<html>busy</html>", content_type="text/html")
+    mbid = provider_services.world.artists[0].mbid
+    provider_services.musicbrainz.fail(4, body=b"<html>busy</html>", content_type="text/html")
     with pytest.raises(ProviderError, match=r"a page of HTML instead of plain text"):
         await providers.musicbrainz.fetch_artists([mbid])
     (artist,) = await providers.musicbrainz.fetch_artists([mbid])

@@ -24,9 +24,11 @@ SCORED = "select show_id, predicted, hits, played, is_settled from show_accuracy
 LINKS = "select external_id, show_id, url from show_identities where service = 'setlistfm' order by external_id"
 
 
-async def last_months_show(database: Database, providers: Providers, outside: stand_in.Providers, sql: Any) -> int:
+async def last_months_show(
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
+) -> int:
     """An artist with a show forty days ago, of which the crowd foresaw two songs of three; it was written down there."""
-    world = outside.world
+    world = provider_services.world
     artist = world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
     show_id: int = await sql.fetchval("select min(id) from shows")
@@ -64,10 +66,10 @@ async def not_seen_for_days(sql: Any, days: int = KEPT_DAYS + 1) -> None:
 
 
 async def test_it_goes_with_time_and_comes_back_when_it_is_seen(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """The set goes; its link and the scores stay, whatever else changes; seen again, it is written and scored anew."""
-    show_id = await last_months_show(database, providers, outside, sql)
+    show_id = await last_months_show(database, providers, provider_services, sql)
     scores, links = await sql.fetch(SCORED), await sql.fetch(LINKS)
     assert [tuple(row) for row in scores] == [(show_id, 2, 2, 3, False)]
     assert [row["show_id"] for row in links] == [show_id]
@@ -100,10 +102,10 @@ async def test_it_goes_with_time_and_comes_back_when_it_is_seen(
 
 
 async def test_forgetting_takes_the_scores_that_were_left(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """They follow from what setlist.fm said, though that is gone."""
-    await last_months_show(database, providers, outside, sql)
+    await last_months_show(database, providers, provider_services, sql)
     await not_seen_for_days(sql)
     assert await expire_played(sql, KEPT_DAYS) == 1
     await forget(database, "ticketmaster")
@@ -113,13 +115,17 @@ async def test_forgetting_takes_the_scores_that_were_left(
 
 
 async def test_in_batches_and_nothing_that_is_ours(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    providers: Providers,
+    provider_services: stand_in.Providers,
+    sql: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of six shows that were played one is known here alone, one was seen lately under another id, one has a vote, and one
     was changed here: these stay, and what was voted on or changed stays for good.
     """
     monkeypatch.setattr(forgetting, "SHOWS_PER_BATCH", 1)
-    for artist in outside.world.artists[:2]:
+    for artist in provider_services.world.artists[:2]:
         await bring_in(database, providers, sql, artist.name)
     own, fresh, voted, changed, *others = await sql.fetchval(
         "select array_agg(id order by id) from (select id from shows order by id limit 6) s"
@@ -164,10 +170,10 @@ async def test_in_batches_and_nothing_that_is_ours(
 
 
 async def test_expiring_waits_for_votes_holding_nothing(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
     """Who writes votes and who takes sets out begin with the shard both, so neither waits for the other in a ring."""
-    show_id = await last_months_show(database, providers, outside, sql)
+    show_id = await last_months_show(database, providers, provider_services, sql)
     await not_seen_for_days(sql)
     connection = await database._pool.acquire()
     try:

@@ -58,14 +58,18 @@ async def ids(sql: Any, query: str) -> set[int]:
 
 
 async def test_what_a_provider_told_goes_and_what_people_made_theirs_stays(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    providers: Providers,
+    provider_services: stand_in.Providers,
+    sql: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of two artists' shows one has a vote, one had one, one has a guest, one was changed by staff: these stay, one provider
     after the other; no vote is lost, and twice is once.
     """
     monkeypatch.setattr(forgetting, "SHOWS_PER_BATCH", 2)
     monkeypatch.setattr(forgetting, "ROWS_PER_BATCH", 3)
-    for artist in outside.world.artists[:2]:
+    for artist in provider_services.world.artists[:2]:
         await bring_in(database, providers, sql, artist.name)
     shows = sorted(await ids(sql, "select id from shows"))
     assert len(shows) >= 6
@@ -125,13 +129,13 @@ async def test_what_a_provider_told_goes_and_what_people_made_theirs_stays(
 
 
 async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
     """Shows go with the sets predicted for them, unless somebody changed those, voted once, wished for a song or has a ticket; a
     show that was there before Ticketmaster listed it loses its link alone; what was played and voted on stays, and a venue
     that somebody reviewed.
     """
-    for artist in outside.world.artists[:2]:
+    for artist in provider_services.world.artists[:2]:
         await bring_in(database, providers, sql, artist.name)
     edited, own, withdrawn, wished, ticketed, *others = sorted(await ids(sql, "select id from shows"))
     await sql.execute(ACTUAL, own)
@@ -163,10 +167,10 @@ async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
 
 
 async def test_forgetting_waits_for_votes_holding_nothing(
-    database: Database, providers: Providers, outside: stand_in.Providers, sql: Any, database_url: str
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
     """Who writes votes and who forgets begin with the shard both, so neither waits for the other in a ring."""
-    await bring_in(database, providers, sql, outside.world.artists[0].name)
+    await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     last = await sql.fetchval("select max(id) from shows")
     async with waiting_for_votes(database_url, last, forget(database, "setlistfm")):
         assert await sql.fetchval("select count(*) from setlists") > 0

@@ -11,9 +11,9 @@ import pytest
 from server.node.node import Node
 from server.sync import scheduler as scheduling
 from tests.support import providers as stand_in
-from tests.support.desk import Desk
+from tests.support.api_client import ApiClient
 from tests.support.providers import setlistfm, spotify, ticketmaster
-from tests.support.theatre import Theatre, running_node, until
+from tests.support.row_factory import RowFactory, running_node, until
 
 MANAGER = "/api/admin/sync-manager"
 DIAGNOSTICS = "/api/external-apis/diagnostics"
@@ -21,18 +21,18 @@ DIAGNOSTICS = "/api/external-apis/diagnostics"
 
 @pytest.fixture
 async def supplied(
-    outside: stand_in.Providers, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    provider_services: stand_in.Providers, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Node]:
     """A node with all keys, that looks for jobs often."""
     monkeypatch.setattr(scheduling, "LOOK_EVERY_S", 0.05)
     async with running_node(
         database_url,
         redis_url,
-        musicbrainz_api_url=outside.url,
-        setlistfm_api_url=outside.url,
-        ticketmaster_api_url=outside.url,
-        spotify_api_url=outside.url,
-        spotify_accounts_url=outside.url,
+        musicbrainz_api_url=provider_services.url,
+        setlistfm_api_url=provider_services.url,
+        ticketmaster_api_url=provider_services.url,
+        spotify_api_url=provider_services.url,
+        spotify_accounts_url=provider_services.url,
         setlistfm_api_key=setlistfm.KEY,
         ticketmaster_api_key=ticketmaster.KEY,
         spotify_client_id=spotify.CLIENT[0],
@@ -42,19 +42,19 @@ async def supplied(
 
 
 @asynccontextmanager
-async def desk_of(node: Node, theatre: Theatre) -> AsyncIterator[Desk]:
-    user_id = await theatre.sql.fetchval("insert into users (role) values ('admin') returning id")
-    async with Desk.open(node.url, user_id=user_id) as desk:
-        yield desk
+async def desk_of(node: Node, factory: RowFactory) -> AsyncIterator[ApiClient]:
+    user_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with ApiClient.open(node.url, user_id=user_id) as api:
+        yield api
 
 
-async def artist_of(theatre: Theatre, outside: stand_in.Providers, number: int) -> int:
+async def artist_of(factory: RowFactory, provider_services: stand_in.Providers, number: int) -> int:
     """An artist whom Ticketmaster and MusicBrainz know."""
-    artist = outside.world.artists[number]
-    artist_id: int = await theatre.sql.fetchval(
+    artist = provider_services.world.artists[number]
+    artist_id: int = await factory.sql.fetchval(
         "insert into artists (slug, name) values ($1, $2) returning id", f"artist-{number}", artist.name
     )
-    await theatre.sql.execute(
+    await factory.sql.execute(
         "insert into artist_identities (service, external_id, artist_id, confidence, evidence)"
         " values ('musicbrainz', $1, $3, 1, 'told'), ('ticketmaster', $2, $3, 1, 'told')",
         artist.mbid, artist.attraction_id, artist_id,
@@ -62,15 +62,17 @@ async def artist_of(theatre: Theatre, outside: stand_in.Providers, number: int) 
     return artist_id
 
 
-async def test_a_job_is_run_watched_and_told(supplied: Node, outside: stand_in.Providers, theatre: Theatre) -> None:
+async def test_a_job_is_run_watched_and_told(
+    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
+) -> None:
     """Run from the desk: queued at once, done by the node, its stages and refusals in the list, the use of power on record."""
-    artist_id = await artist_of(theatre, outside, 0)
-    async with desk_of(supplied, theatre) as desk:
-        status, done = await desk.post(MANAGER, {"action": "run", "kind": "shows", "subject": str(artist_id)})
+    artist_id = await artist_of(factory, provider_services, 0)
+    async with desk_of(supplied, factory) as api:
+        status, done = await api.post(MANAGER, {"action": "run", "kind": "shows", "subject": str(artist_id)})
         assert (status, done["action"]) == (200, "run")
 
         async def run() -> Any:
-            _, state = await desk.get(MANAGER)
+            _, state = await api.get(MANAGER)
             (found,) = [one for one in state["items"] if one["id"] == done["run"]]
             return found if found["status"] == "succeeded" else None
 
@@ -82,12 +84,12 @@ async def test_a_job_is_run_watched_and_told(supplied: Node, outside: stand_in.P
             1,
         )
         assert [stage["stage"] for stage in found["stages"]] == ["shows"]
-        assert await theatre.sql.fetchval("select count(*) from shows") == 3
+        assert await factory.sql.fetchval("select count(*) from shows") == 3
         assert (
-            await theatre.sql.fetchval("select action || ' ' || subject from audit_log")
+            await factory.sql.fetchval("select action || ' ' || subject from audit_log")
             == f"sync.run job:shows {artist_id}"
         )
-        _, state = await desk.get(MANAGER)
+        _, state = await api.get(MANAGER)
         assert {one["name"] for one in state["schedules"]} == {
             "artists",
             "shows",
@@ -96,19 +98,19 @@ async def test_a_job_is_run_watched_and_told(supplied: Node, outside: stand_in.P
             "songs",
             "venues",
         }
-        status, first = await desk.get(f"{MANAGER}?limit=1")
+        status, first = await api.get(f"{MANAGER}?limit=1")
         assert len(first["items"]) == 1
-        show = await theatre.sql.fetchval("select min(id) from shows")
-        status, told = await desk.get(f"/api/shows/{show}")
+        show = await factory.sql.fetchval("select min(id) from shows")
+        status, told = await api.get(f"/api/shows/{show}")
         # The jobs that follow may have found more of them meanwhile.
         (listed,) = [one for one in told["sources"] if one["service"] == "ticketmaster"]
         assert listed["about"] == "show"
         assert listed["url"].startswith("https://www.ticketmaster.com/event/")
 
 
-async def test_what_cannot_be_done_is_refused(supplied: Node, theatre: Theatre) -> None:
+async def test_what_cannot_be_done_is_refused(supplied: Node, factory: RowFactory) -> None:
     """Unknown runs, schedules and reviews; a job that makes no sense; half of what is needed."""
-    async with desk_of(supplied, theatre) as desk:
+    async with desk_of(supplied, factory) as api:
         for body, status, code in [
             ({"action": "run"}, 400, "bad_request"),
             ({"action": "run", "kind": "shows", "subject": "the beatles"}, 400, "bad_request"),
@@ -122,48 +124,50 @@ async def test_what_cannot_be_done_is_refused(supplied: Node, theatre: Theatre) 
             ({"action": "decide", "review": 999}, 400, "bad_request"),
             ({"action": "dance"}, 400, "bad_request"),
         ]:
-            got, answer = await desk.post(MANAGER, body)
+            got, answer = await api.post(MANAGER, body)
             assert (got, answer["code"]) == (status, code), body
-        assert await theatre.sql.fetchval("select count(*) from audit_log") == 0
+        assert await factory.sql.fetchval("select count(*) from audit_log") == 0
 
 
-async def test_paused_cancelled_and_tried_again(supplied: Node, outside: stand_in.Providers, theatre: Theatre) -> None:
+async def test_paused_cancelled_and_tried_again(
+    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
+) -> None:
     """A paused service's job waits; it is cancelled, tried again, and done once the service is resumed."""
-    artist_id = await artist_of(theatre, outside, 0)
-    async with desk_of(supplied, theatre) as desk:
-        assert (await desk.post(MANAGER, {"action": "pause", "service": "ticketmaster"}))[0] == 200
-        assert (await desk.post(MANAGER, {"action": "pause", "schedule": "shows"}))[0] == 200
-        _, state = await desk.get(MANAGER)
+    artist_id = await artist_of(factory, provider_services, 0)
+    async with desk_of(supplied, factory) as api:
+        assert (await api.post(MANAGER, {"action": "pause", "service": "ticketmaster"}))[0] == 200
+        assert (await api.post(MANAGER, {"action": "pause", "schedule": "shows"}))[0] == 200
+        _, state = await api.get(MANAGER)
         assert state["paused_services"] == ["ticketmaster"]
         assert [one["name"] for one in state["schedules"] if one["is_paused"]] == ["shows"]
-        _, done = await desk.post(MANAGER, {"action": "run", "kind": "shows", "subject": str(artist_id)})
-        assert (await desk.post(MANAGER, {"action": "cancel", "run": done["run"]}))[0] == 200
-        status, again = await desk.post(MANAGER, {"action": "retry", "run": done["run"]})
+        _, done = await api.post(MANAGER, {"action": "run", "kind": "shows", "subject": str(artist_id)})
+        assert (await api.post(MANAGER, {"action": "cancel", "run": done["run"]}))[0] == 200
+        status, again = await api.post(MANAGER, {"action": "retry", "run": done["run"]})
         assert status == 200
         assert again["run"] != done["run"]
-        assert await theatre.sql.fetchval("select count(*) from shows") == 0
-        assert (await desk.post(MANAGER, {"action": "resume", "service": "ticketmaster"}))[0] == 200
-        await until(lambda: theatre.sql.fetchval("select count(*) = 3 from shows"))
+        assert await factory.sql.fetchval("select count(*) from shows") == 0
+        assert (await api.post(MANAGER, {"action": "resume", "service": "ticketmaster"}))[0] == 200
+        await until(lambda: factory.sql.fetchval("select count(*) = 3 from shows"))
 
 
 async def test_a_doubtful_match_waits_for_a_person(
-    supplied: Node, outside: stand_in.Providers, theatre: Theatre
+    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
 ) -> None:
     """A name alone is a question; the answer is kept, whichever it is, and asked once."""
-    outside.world.artists[3].is_linked_at_ticketmaster = False
-    name = outside.world.artists[3].name
-    artist_id = await theatre.sql.fetchval("insert into artists (slug, name) values ('doubt', $1) returning id", name)
-    async with desk_of(supplied, theatre) as desk:
+    provider_services.world.artists[3].is_linked_at_ticketmaster = False
+    name = provider_services.world.artists[3].name
+    artist_id = await factory.sql.fetchval("insert into artists (slug, name) values ('doubt', $1) returning id", name)
+    async with desk_of(supplied, factory) as api:
 
         async def look_again() -> None:
-            await theatre.sql.execute("delete from external_cache")
-            _, done = await desk.post(MANAGER, {"action": "run", "kind": "artist", "subject": str(artist_id)})
+            await factory.sql.execute("delete from external_cache")
+            _, done = await api.post(MANAGER, {"action": "run", "kind": "artist", "subject": str(artist_id)})
             is_done = "select status = 'succeeded' from sync_jobs where id = $1"
-            await until(lambda: theatre.sql.fetchval(is_done, done["run"]))
+            await until(lambda: factory.sql.fetchval(is_done, done["run"]))
 
         await look_again()
         await look_again()
-        _, state = await desk.get(MANAGER)
+        _, state = await api.get(MANAGER)
         (review,) = state["reviews"]
         assert (review["service"], review["kind"], review["our_id"], review["name"]) == (
             "ticketmaster",
@@ -171,27 +175,29 @@ async def test_a_doubtful_match_waits_for_a_person(
             artist_id,
             name,
         )
-        assert await theatre.sql.fetchval("select count(*) from artist_identities where service = 'ticketmaster'") == 0
+        assert await factory.sql.fetchval("select count(*) from artist_identities where service = 'ticketmaster'") == 0
         decide = {"action": "decide", "review": review["id"], "verdict": "same"}
-        assert (await desk.post(MANAGER, decide))[0] == 200
-        assert (await desk.post(MANAGER, decide))[0] == 404
-        row = await theatre.sql.fetchrow(
+        assert (await api.post(MANAGER, decide))[0] == 200
+        assert (await api.post(MANAGER, decide))[0] == 404
+        row = await factory.sql.fetchrow(
             "select external_id, confidence, evidence from artist_identities where service = 'ticketmaster'"
         )
-        assert tuple(row) == (outside.world.artists[3].attraction_id, 1.0, "decided by a person")
-        assert (await desk.get(MANAGER))[1]["reviews"] == []
+        assert tuple(row) == (provider_services.world.artists[3].attraction_id, 1.0, "decided by a person")
+        assert (await api.get(MANAGER))[1]["reviews"] == []
         # What a person decided is as good as any other link: it is confirmed when the artist is looked up again.
-        await theatre.sql.execute("update artist_identities set checked_at = now() - interval '40 days'")
+        await factory.sql.execute("update artist_identities set checked_at = now() - interval '40 days'")
         await look_again()
-        assert await theatre.sql.fetchval(
+        assert await factory.sql.fetchval(
             "select checked_at > now() - interval '1 hour' from artist_identities where service = 'ticketmaster'"
         )
 
 
-async def test_diagnostics_tell_how_providers_do(supplied: Node, outside: stand_in.Providers, theatre: Theatre) -> None:
+async def test_diagnostics_tell_how_providers_do(
+    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
+) -> None:
     """A probe asks each; trouble shows as an open circuit with its reason, a lower availability, a budget that is used."""
-    async with desk_of(supplied, theatre) as desk:
-        status, told = await desk.get(f"{DIAGNOSTICS}?probe=1")
+    async with desk_of(supplied, factory) as api:
+        status, told = await api.get(f"{DIAGNOSTICS}?probe=1")
         assert status == 200
         services = {one["service"]: one for one in told["services"]}
         assert list(services) == ["musicbrainz", "setlistfm", "ticketmaster", "spotify"]
@@ -207,53 +213,53 @@ async def test_diagnostics_tell_how_providers_do(supplied: Node, outside: stand_
         )
         assert services["musicbrainz"]["gate"]["day_left"] is None
 
-        outside.setlistfm.fail(4, status=500)
+        provider_services.setlistfm.fail(4, status=500)
         for _ in range(2):
-            _, told = await desk.get(f"{DIAGNOSTICS}?service=setlistfm&probe=1")
-        outside.setlistfm.fail(1, status=500)
-        _, told = await desk.get(f"{DIAGNOSTICS}?service=setlistfm")
+            _, told = await api.get(f"{DIAGNOSTICS}?service=setlistfm&probe=1")
+        provider_services.setlistfm.fail(1, status=500)
+        _, told = await api.get(f"{DIAGNOSTICS}?service=setlistfm")
         (one,) = told["services"]
         assert one["probe"] is None
         assert 0 < one["availability_24h"] < 0.99
         assert not one["is_on_target"]
         assert one["cache"]["answer_count"] == 1
-        outside.setlistfm.is_revoked = True
-        _, told = await desk.get(f"{DIAGNOSTICS}?service=setlistfm&probe=1")
+        provider_services.setlistfm.is_revoked = True
+        _, told = await api.get(f"{DIAGNOSTICS}?service=setlistfm&probe=1")
         (one,) = told["services"]
         assert (one["probe"]["is_ok"], one["gate"]["circuit"], one["last_status"]) == (False, "open", "down")
         assert one["gate"]["open_for_s"] > 0
         assert setlistfm.KEY not in str(told)
 
 
-async def test_without_keys_nobody_is_asked(node: Node, theatre: Theatre) -> None:
+async def test_without_keys_nobody_is_asked(node: Node, factory: RowFactory) -> None:
     """A node without any key serves as ever: no loop, nothing asked, and it says so."""
-    async with desk_of(node, theatre) as desk:
-        _, told = await desk.get(f"{DIAGNOSTICS}?service=setlistfm&probe=1")
+    async with desk_of(node, factory) as api:
+        _, told = await api.get(f"{DIAGNOSTICS}?service=setlistfm&probe=1")
         (one,) = told["services"]
         assert (one["has_key"], one["gate"], one["probe"], one["availability_24h"]) == (False, None, None, None)
-        status, answer = await desk.post(MANAGER, {"action": "run", "kind": "setlists", "subject": "1"})
+        status, answer = await api.post(MANAGER, {"action": "run", "kind": "setlists", "subject": "1"})
         assert (status, answer["code"]) == (409, "conflict")
         # All there is to see and to do is there; what a provider once told is served on.
-        show = await theatre.show(7)
-        await theatre.sql.execute(
+        show = await factory.show(7)
+        await factory.sql.execute(
             "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
             " values ('ticketmaster', 'x', 7, 'https://www.ticketmaster.com/event/x', 1, 'listed there')"
         )
         for path in ("/readyz", "/api/shows", "/api/artists", "/api/venues", "/api/artists/1", "/api/venues/1",
                      "/api/search?q=show", "/api/trending?kind=shows", f"{DIAGNOSTICS}", MANAGER):  # fmt: skip
-            status, _ = await desk.get(path)
+            status, _ = await api.get(path)
             assert status == 200, path
-        _, told = await desk.get("/api/shows/7")
+        _, told = await api.get("/api/shows/7")
         assert [one["about"] for one in told["sources"]] == ["show"]
         assert [song["id"] for one in told["setlists"] for song in one["songs"]] == show.songs
-        status, cast = await desk.post("/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+        status, cast = await api.post("/api/shows/7/votes", {"votes": [[show.first, "up"]]})
         assert status == 200, cast
     assert "sync" not in node._loops
 
 
-async def test_only_administrators_see_it(node: Node, theatre: Theatre) -> None:
+async def test_only_administrators_see_it(node: Node, factory: RowFactory) -> None:
     """Anybody else is refused."""
-    user_id = await theatre.sql.fetchval("insert into users (role) values ('moderator') returning id")
-    async with Desk.open(node.url, user_id=user_id, role="moderator") as desk:
+    user_id = await factory.sql.fetchval("insert into users (role) values ('moderator') returning id")
+    async with ApiClient.open(node.url, user_id=user_id, role="moderator") as api:
         for path in (MANAGER, DIAGNOSTICS):
-            assert (await desk.get(path))[0] == 403
+            assert (await api.get(path))[0] == 403

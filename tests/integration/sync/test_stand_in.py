@@ -18,16 +18,16 @@ EVENTS = f"/discovery/v2/events.json?apikey={ticketmaster.KEY}"
 
 
 @pytest.fixture
-async def outside() -> AsyncIterator[stand_in.Providers]:
+async def provider_services() -> AsyncIterator[stand_in.Providers]:
     """With the limits that the real ones have."""
-    async with running_providers(World.make(artists=2)) as outside:
-        yield outside
+    async with running_providers(World.make(artists=2)) as provider_services:
+        yield provider_services
 
 
 @pytest.fixture
-async def http(outside: stand_in.Providers) -> AsyncIterator[httpx.AsyncClient]:
+async def http(provider_services: stand_in.Providers) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who may ask anything."""
-    async with httpx.AsyncClient(base_url=outside.url) as http:
+    async with httpx.AsyncClient(base_url=provider_services.url) as http:
         yield http
 
 
@@ -38,17 +38,17 @@ async def token(http: httpx.AsyncClient) -> dict[str, str]:
 
 
 async def test_each_has_its_own_limit_and_says_so_in_its_own_way(
-    outside: stand_in.Providers, http: httpx.AsyncClient
+    provider_services: stand_in.Providers, http: httpx.AsyncClient
 ) -> None:
     """One question more than a period or a day allows is refused, and remembered as a rule that was not kept."""
-    mbid = outside.world.artists[0].mbid
+    mbid = provider_services.world.artists[0].mbid
     bearer = await token(http)
     said: dict[str, Any] = {}
     for service, path, headers in (
-        (outside.setlistfm, f"/rest/1.0/artist/{mbid}", SETLISTFM),
-        (outside.ticketmaster, EVENTS, {}),
-        (outside.spotify, f"/v1/artists/{outside.world.artists[0].spotify_ids[0]}", bearer),
-        (outside.musicbrainz, f"/ws/2/artist/{mbid}", {"User-Agent": "mysetlist/1"}),
+        (provider_services.setlistfm, f"/rest/1.0/artist/{mbid}", SETLISTFM),
+        (provider_services.ticketmaster, EVENTS, {}),
+        (provider_services.spotify, f"/v1/artists/{provider_services.world.artists[0].spotify_ids[0]}", bearer),
+        (provider_services.musicbrainz, f"/ws/2/artist/{mbid}", {"User-Agent": "mysetlist/1"}),
     ):
         # A minute of the same number of questions: the machine may be slow.
         service.rate = Rate(service.rate.count_max, 60.0, service.rate.day_max)
@@ -66,15 +66,17 @@ async def test_each_has_its_own_limit_and_says_so_in_its_own_way(
     assert "Retry-After" not in said["setlistfm"].headers
     assert said["spotify"].headers["Retry-After"] == "5"
     assert said["ticketmaster"].json()["fault"]["detail"]["errorcode"] == "policies.ratelimit.SpikeArrestViolation"
-    assert outside.violations == [one for service in outside.services() for one in service.violations]
+    assert provider_services.violations == [
+        one for service in provider_services.services() for one in service.violations
+    ]
 
 
 async def test_what_they_do_not_allow_is_refused_and_remembered(
-    outside: stand_in.Providers, http: httpx.AsyncClient
+    provider_services: stand_in.Providers, http: httpx.AsyncClient
 ) -> None:
     """Pages past the limits, dates in another form, keys that are none, XML, questions of nobody, withdrawn endpoints."""
     bearer = await token(http)
-    for service in outside.services():
+    for service in provider_services.services():
         service.rate = Rate(1_000, 1.0, 1_000)
 
     async def status(path: str, **headers: str) -> int:
@@ -84,24 +86,24 @@ async def test_what_they_do_not_allow_is_refused_and_remembered(
     assert await status(f"{EVENTS}&size=200&page=5") == 400
     assert await status(f"{EVENTS}&startDateTime=2026-11-25") == 400
     assert await status("/v1/search?type=artist&q=a&limit=11", **bearer) == 400
-    assert len(outside.violations) == 4
+    assert len(provider_services.violations) == 4
     assert (
         "xml"
         in (await http.get("/rest/1.0/search/artists", headers={"x-api-key": setlistfm.KEY})).headers["Content-Type"]
     )
     await http.get("/ws/2/artist/x")
-    assert len(outside.violations) == 6
+    assert len(provider_services.violations) == 6
     assert await status("/discovery/v2/events.json?apikey=no") == 401
     assert await status("/rest/1.0/search/artists", Accept="application/json") == 403
     assert await status("/v1/artists/x", Authorization="Bearer no") == 401
     assert await status("/v1/recommendations", **bearer) == 403
     assert (await http.post("/api/token", data={"grant_type": "client_credentials"})).status_code == 400
-    assert len(outside.violations) == 6
+    assert len(provider_services.violations) == 6
 
 
-async def test_faults_come_as_ordered(outside: stand_in.Providers, http: httpx.AsyncClient) -> None:
+async def test_faults_come_as_ordered(provider_services: stand_in.Providers, http: httpx.AsyncClient) -> None:
     """Errors of its own, a page of HTML, an answer cut in the middle, another schema; then all is well again."""
-    service = outside.ticketmaster
+    service = provider_services.ticketmaster
     service.rate = Rate(1_000, 1.0, 1_000)
     service.fail(2, status=502, headers={"Retry-After": "1"})
     for _ in range(2):
@@ -116,4 +118,4 @@ async def test_faults_come_as_ordered(outside: stand_in.Providers, http: httpx.A
     assert (await http.get(EVENTS)).json()["page"] == "none"
     assert (await http.get(EVENTS)).json()["page"]["number"] == 0
     assert [asked.status for asked in service.asked] == [502, 502, 200, 200, 200, 200]
-    assert outside.violations == []
+    assert provider_services.violations == []

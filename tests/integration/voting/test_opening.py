@@ -10,8 +10,8 @@ from server.cache.connection import Command, Connection
 from server.cache.keys import SPENT_KEY, meta_key, tally_key
 from server.store.database import Database
 from server.voting.log import open_shard
-from tests.support.booth import Booth
-from tests.support.theatre import Theatre, until
+from tests.support.row_factory import RowFactory, until
+from tests.support.vote_path import VotePath
 
 SHARD = 7
 
@@ -43,35 +43,35 @@ async def test_a_fork_is_reset_though_somebody_casts_at_that_moment(database_url
 async def test_what_other_shards_hold_of_the_day_outlives_a_reset(database_url: str, redis_url: str) -> None:
     """Two votes a day, both only in the log of shard 1 when shard 2 is thrown away: there is no third, anywhere."""
     async with (
-        Theatre.open(database_url) as theatre,
-        Booth.open(database_url, redis_url, votes_per_day_max=2) as booth,
+        RowFactory.open(database_url) as factory,
+        VotePath.open(database_url, redis_url, votes_per_day_max=2) as vote_path,
     ):
-        one, two = await theatre.show(1), await theatre.show(2)
-        (user,) = await theatre.users(1)
+        one, two = await factory.show(1), await factory.show(2)
+        (user,) = await factory.users(1)
         for song in one.songs[:2]:
-            assert (await booth.cast(one.id, user, (song, "up"))).taken is not None
-        await open_shard(booth.database, booth.intake._connection.ask, 2, is_forked=True)
-        assert (await booth.cast(two.id, user, (two.first, "up"))).code == "budget"
-        assert (await booth.cast(one.id, user, (one.songs[2], "up"))).code == "budget"
-        assert (await booth.cast(one.id, user, (one.first, "none"))).taken is not None
+            assert (await vote_path.cast(one.id, user, (song, "up"))).taken is not None
+        await open_shard(vote_path.database, vote_path.intake._connection.ask, 2, is_forked=True)
+        assert (await vote_path.cast(two.id, user, (two.first, "up"))).code == "budget"
+        assert (await vote_path.cast(one.id, user, (one.songs[2], "up"))).code == "budget"
+        assert (await vote_path.cast(one.id, user, (one.first, "none"))).taken is not None
 
 
 async def test_what_valkey_lost_of_the_day_is_read_again(database_url: str, redis_url: str) -> None:
     """Both votes were in shard 2, committed, and lost with Valkey's newest data; shard 1 lost nothing and stays warm."""
     async with (
-        Theatre.open(database_url) as theatre,
-        Booth.open(database_url, redis_url, votes_per_day_max=2) as booth,
+        RowFactory.open(database_url) as factory,
+        VotePath.open(database_url, redis_url, votes_per_day_max=2) as vote_path,
         redis.asyncio.Redis.from_url(redis_url) as valkey,
     ):
-        one, two = await theatre.show(1), await theatre.show(2)
-        (user,) = await theatre.users(1)
-        assert (await booth.cast(one.id, user, (one.first, "none"))).taken is not None
+        one, two = await factory.show(1), await factory.show(2)
+        (user,) = await factory.users(1)
+        assert (await vote_path.cast(one.id, user, (one.first, "none"))).taken is not None
         before = await valkey.hgetall(SPENT_KEY)
-        async with booth.writer():
+        async with vote_path.writer():
             for song in two.songs[:2]:
-                assert (await booth.cast(two.id, user, (song, "up"))).taken is not None
-            await until(booth.is_drained)
+                assert (await vote_path.cast(two.id, user, (song, "up"))).taken is not None
+            await until(vote_path.is_drained)
         await valkey.hset(SPENT_KEY, mapping=before)
         await valkey.hset(meta_key(2), "last", 1)
-        assert await open_shard(booth.database, booth.intake._connection.ask, 2)
-        assert (await booth.cast(one.id, user, (one.first, "up"))).code == "budget"
+        assert await open_shard(vote_path.database, vote_path.intake._connection.ask, 2)
+        assert (await vote_path.cast(one.id, user, (one.first, "up"))).code == "budget"

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
-from tests.support.talker import Talker
-from tests.support.theatre import SECRET, Show, Theatre, running_node
+from tests.support.row_factory import SECRET, RowFactory, Show, running_node
+from tests.support.socket_client import SocketClient
 
 
 @pytest.fixture
@@ -36,15 +36,15 @@ async def http(logged: list[Any], node: Node) -> AsyncIterator[aiohttp.ClientSes
 
 
 @pytest.fixture
-async def show(theatre: Theatre) -> Show:
+async def show(factory: RowFactory) -> Show:
     """A show that is open, with a budget of two."""
-    return await theatre.show(7, budget=2)
+    return await factory.show(7, budget=2)
 
 
 @pytest.fixture
-async def bearer(theatre: Theatre) -> dict[str, str]:
+async def bearer(factory: RowFactory) -> dict[str, str]:
     """The headers of somebody signed in."""
-    return {"Authorization": f"Bearer {await theatre.token()}"}
+    return {"Authorization": f"Bearer {await factory.token()}"}
 
 
 async def problem(response: aiohttp.ClientResponse) -> tuple[int, str]:
@@ -65,7 +65,7 @@ async def post(http: aiohttp.ClientSession, show: Any, votes: Any, headers: dict
 
 
 async def test_votes_and_ballot(
-    http: aiohttp.ClientSession, node: Node, theatre: Theatre, show: Show, bearer: dict[str, str]
+    http: aiohttp.ClientSession, node: Node, factory: RowFactory, show: Show, bearer: dict[str, str]
 ) -> None:
     """The reply is that of a cast, by id or by slug; the ballot and a watcher's state say the same."""
     response = await post(http, 7, [[show.songs[0], "up"], [show.songs[1], "down"]], bearer)
@@ -75,13 +75,13 @@ async def test_votes_and_ballot(
     assert answer == {"at": answer["at"], "durability": "committed", "ballot": ballot, "remaining": 0}
     response = await http.get("/api/shows/7/ballot", headers=bearer)
     assert await response.json() == {"ballot": ballot, "remaining": 0}
-    slug = await theatre.sql.fetchval("select slug from shows where id = 7")
+    slug = await factory.sql.fetchval("select slug from shows where id = 7")
     again = await (await post(http, slug, [[show.songs[0], "none"]], bearer)).json()
     assert again["ballot"] == {str(show.songs[1]): "down"}
     assert (await (await post(http, 7, [[show.songs[0], "up"]], bearer)).json())["ballot"] == ballot
     response = await http.get(f"/api/shows/{slug}/ballot", headers=bearer)
     assert await response.json() == {"ballot": ballot, "remaining": 0}
-    async with Talker.connect(node.url) as watcher:
+    async with SocketClient.connect(node.url) as watcher:
         state = (await watcher.watch("votes:7"))["votes:7"]
         assert state["at"] >= answer["at"]
         assert state["state"]["total"] == 2
@@ -101,7 +101,7 @@ async def test_a_session(http: aiohttp.ClientSession, node: Node, show: Show) ->
     assert (await post(http, 7, [[show.first, "up"]], by_cookie)).status == 200
     ballot = await (await http.get("/api/shows/7/ballot", headers=by_token)).json()
     assert ballot["ballot"] == {str(show.first): "up"}
-    async with Talker.connect(node.url, headers=by_cookie) as fan:
+    async with SocketClient.connect(node.url, headers=by_cookie) as fan:
         assert (await fan.ok("hello"))["user"] == body["user"]
     response = await http.delete("/api/session", headers=by_cookie)
     assert response.status == 204
@@ -109,10 +109,10 @@ async def test_a_session(http: aiohttp.ClientSession, node: Node, show: Show) ->
 
 
 async def test_refusals_of_the_rules(
-    http: aiohttp.ClientSession, theatre: Theatre, show: Show, bearer: dict[str, str]
+    http: aiohttp.ClientSession, factory: RowFactory, show: Show, bearer: dict[str, str]
 ) -> None:
     """Each rule has its code and its status."""
-    closed, locked = await theatre.show(1, opens_in_s=60), await theatre.show(2, is_locked=True)
+    closed, locked = await factory.show(1, opens_in_s=60), await factory.show(2, is_locked=True)
     votes = [[song, "up"] for song in show.songs]
     for show_id, cast, expected in (
         (7, votes, (409, "budget")),
@@ -123,7 +123,7 @@ async def test_refusals_of_the_rules(
         (7, [[show.first, "up"], [show.first, "up"]], (400, "bad_request")),
     ):
         assert await problem(await post(http, show_id, cast, bearer)) == expected
-    assert await theatre.counted(7) == [[song, 0, 0] for song in show.songs]
+    assert await factory.counted(7) == [[song, 0, 0] for song in show.songs]
 
 
 BODIES = [
@@ -245,15 +245,15 @@ async def test_probes_and_headers(http: aiohttp.ClientSession) -> None:
     assert "mysetlist_votes_committed_total" in metrics
 
 
-async def test_the_budget_of_a_day(database_url: str, redis_url: str, theatre: Theatre, logged: list[Any]) -> None:
+async def test_the_budget_of_a_day(database_url: str, redis_url: str, factory: RowFactory, logged: list[Any]) -> None:
     """It holds across shows and for both ways in; withdrawing is free, and another user has their own."""
-    shows = [await theatre.show(show_id) for show_id in (1, 2, 17)]
+    shows = [await factory.show(show_id) for show_id in (1, 2, 17)]
     async with (
         running_node(database_url, redis_url, votes_per_day_max=4) as node,
         aiohttp.ClientSession(node.url) as http,
-        Talker.connect(node.url) as fan,
+        SocketClient.connect(node.url) as fan,
     ):
-        token = await theatre.token()
+        token = await factory.token()
         bearer = {"Authorization": f"Bearer {token}"}
         await fan.hello(token)
         await fan.cast(1, (shows[0].songs[0], "up"), (shows[0].songs[1], "up"))
@@ -263,19 +263,19 @@ async def test_the_budget_of_a_day(database_url: str, redis_url: str, theatre: T
         assert await fan.refusal("cast", show=1, votes=[[shows[0].songs[0], "down"]]) == "budget"
         assert (await fan.cast(1, (shows[0].songs[0], "none")))["ballot"] == {str(shows[0].songs[1]): "up"}
         assert (await fan.cast(1, (shows[0].songs[1], "up")))["ballot"] == {str(shows[0].songs[1]): "up"}
-        other = {"Authorization": f"Bearer {await theatre.token()}"}
+        other = {"Authorization": f"Bearer {await factory.token()}"}
         assert (await post(http, 1, [[shows[0].first, "up"]], other)).status == 200
-    assert await theatre.sql.fetch("select sum(spent)::int from user_vote_limits group by user_id order by 1") == [
+    assert await factory.sql.fetch("select sum(spent)::int from user_vote_limits group by user_id order by 1") == [
         (1,),
         (4,),
     ]
 
 
-async def test_many_at_once(http: aiohttp.ClientSession, theatre: Theatre, show: Show) -> None:
+async def test_many_at_once(http: aiohttp.ClientSession, factory: RowFactory, show: Show) -> None:
     """Two hundred requests side by side are each answered, and each is counted."""
-    tokens = [mint_token(SECRET, user, "user") for user in await theatre.users(200)]
+    tokens = [mint_token(SECRET, user, "user") for user in await factory.users(200)]
     responses = await asyncio.gather(
         *(post(http, 7, [[show.first, "up"]], {"Authorization": f"Bearer {token}"}) for token in tokens)
     )
     assert {response.status for response in responses} == {200}
-    assert (await theatre.tally(7))[0] == [show.first, 200, 0]
+    assert (await factory.tally(7))[0] == [show.first, 200, 0]

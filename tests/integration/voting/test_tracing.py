@@ -18,14 +18,14 @@ from server.errors import SetupError
 from server.node import node as app
 from server.settings import Settings
 from server.tracing import open_traces, traces_to
-from tests.support.talker import Talker
-from tests.support.theatre import Theatre, running_node, until
+from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 STAGES = ["cast", "script", "commit", "notify", "push"]
 
 
 async def test_a_vote_is_one_trace(
-    theatre: Theatre, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    factory: RowFactory, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its stages share a trace, follow its first span, and say where in the log they are."""
     memory = InMemorySpanExporter()
@@ -34,10 +34,10 @@ async def test_a_vote_is_one_trace(
         return traces_to(SimpleSpanProcessor(memory), ratio, node, shard_count)
 
     monkeypatch.setattr(app, "open_traces", to_memory)
-    show = await theatre.show(7)
+    show = await factory.show(7)
     async with running_node(database_url, redis_url, otlp_endpoint="http://collector", traces_ratio=1.0) as node:
-        async with Talker.connect(node.url) as fan:
-            await fan.hello(await theatre.token())
+        async with SocketClient.connect(node.url) as fan:
+            await fan.hello(await factory.token())
             await fan.watch("votes:7")
             at = (await fan.cast(7, (show.first, "up")))["at"]
             await fan.push("votes:7")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from server.voting import writer as writing
-from tests.support.booth import Booth
-from tests.support.theatre import Theatre, until
+from tests.support.row_factory import RowFactory, until
+from tests.support.vote_path import VotePath
 
 
 class HurriedClock:
@@ -26,17 +26,17 @@ class HurriedClock:
 
 
 async def test_a_backlog_of_one_shard_loses_nothing_of_another(
-    booth: Booth, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+    vote_path: VotePath, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A shard that has to wait its turn behind another's long backlog is not taken for one that lost its log."""
     monkeypatch.setattr(writing, "BATCH_VOTES_MAX", 1)
-    busy, quiet = await theatre.show(16), await theatre.show(5)
-    users = await theatre.users(12)
+    busy, quiet = await factory.show(16), await factory.show(5)
+    users = await factory.users(12)
     for user in users:
-        assert (await booth.cast(busy.id, user, (busy.first, "up"))).code == "ok"
-    assert (await booth.cast(quiet.id, users[0], (quiet.first, "down"))).code == "ok"
-    async with booth.writer(HurriedClock()):
-        await until(booth.is_drained)
-    assert (await theatre.tally(quiet.id))[0] == [quiet.first, 0, 1]
-    assert (await theatre.tally(busy.id))[0] == [busy.first, len(users), 0]
-    assert await theatre.counted(busy.id) == await theatre.tally(busy.id)
+        assert (await vote_path.cast(busy.id, user, (busy.first, "up"))).code == "ok"
+    assert (await vote_path.cast(quiet.id, users[0], (quiet.first, "down"))).code == "ok"
+    async with vote_path.writer(HurriedClock()):
+        await until(vote_path.is_drained)
+    assert (await factory.tally(quiet.id))[0] == [quiet.first, 0, 1]
+    assert (await factory.tally(busy.id))[0] == [busy.first, len(users), 0]
+    assert await factory.counted(busy.id) == await factory.tally(busy.id)

@@ -15,8 +15,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.replies import KINDS, OPERATIONS
 from server.web.asyncapi import PATH, describe
-from tests.support.talker import Message, Talker
-from tests.support.theatre import SECRET, Theatre
+from tests.support.row_factory import SECRET, RowFactory
+from tests.support.socket_client import Message, SocketClient
 
 DOCUMENT: dict[str, Any] = {**describe()}
 NOTICES = {"committed", "drain", "expiring", "unsubscribed"}
@@ -61,7 +61,7 @@ def check(message: Message, ops: dict[int, str]) -> str:
     return name
 
 
-class Noted(Talker):
+class Noted(SocketClient):
     """A talker that remembers its requests."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -77,11 +77,11 @@ class Noted(Talker):
         return request_id
 
 
-async def test_all_that_is_said_is_in_the_document(node: Node, theatre: Theatre) -> None:
+async def test_all_that_is_said_is_in_the_document(node: Node, factory: RowFactory) -> None:
     """Every request, reply, refusal, push and notice of a fan's evening."""
-    show = await theatre.show(7, budget=2)
-    await theatre.show(23, is_locked=True)
-    (user_id,) = await theatre.users(1)
+    show = await factory.show(7, budget=2)
+    await factory.show(23, is_locked=True)
+    (user_id,) = await factory.users(1)
     async with Noted.connect(node.url) as fan:
         assert isinstance(fan, Noted)
         await fan.ok("hello")
@@ -103,23 +103,23 @@ async def test_all_that_is_said_is_in_the_document(node: Node, theatre: Theatre)
         assert await fan.refusal("cast", show=7, votes=[[show.songs[2], "up"]]) == "budget"
         assert await fan.refusal("cast", show=23, votes=[[1, "up"]]) == "locked"
         assert await fan.refusal("ballot", show=999) == "not_found"
-        await theatre.sql.execute("update setlist_songs set played_at = now() where id = $1", show.first)
-        await theatre.sql.execute("update shows set status = 'live' where id = 7")
+        await factory.sql.execute("update setlist_songs set played_at = now() where id = $1", show.first)
+        await factory.sql.execute("update shows set status = 'live' where id = 7")
         await fan.push("setlist:7", lambda push: push["setlists"][0]["songs"][0]["played_at"] is not None)
         await fan.push("status:7", lambda push: push["now_playing"] == show.first)
         await fan.push("activity")
-        await theatre.sql.execute("select update_trending_scores()")
+        await factory.sql.execute("select update_trending_scores()")
         await fan.push("trending", lambda push: bool(push["shows"]))
-        async with theatre.sql.transaction():
+        async with factory.sql.transaction():
             # PostgreSQL is slow: the cast is answered before it is durable.
-            await theatre.sql.execute("lock table log_positions in exclusive mode")
+            await factory.sql.execute("lock table log_positions in exclusive mode")
             slow = await fan.cast(7, (show.songs[0], "down"))
         assert slow["durability"] == "accepted"
         await fan.next(lambda message: "committed" in message)
-        await theatre.sql.execute("update shows set results = 'after_closing' where id = 7")
+        await factory.sql.execute("update shows set results = 'after_closing' where id = 7")
         await fan.push("status:7", lambda push: push["results"] == "after_closing")
         assert (await fan.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
-        await theatre.sql.execute("update shows set results = 'live' where id = 7")
+        await factory.sql.execute("update shows set results = 'live' where id = 7")
         await fan.push("status:7", lambda push: push["results"] == "live")
         await fan.watch("votes:7")
         await fan.ok("ping")

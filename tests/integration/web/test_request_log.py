@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.node.node import Node
 from tests.support.node import NodeProcess
-from tests.support.talker import Talker
-from tests.support.theatre import Theatre, running_node, until
+from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.socket_client import SocketClient
 
 # A series that has to move on a vote's way, and its labels.
 STAGES: list[tuple[str, dict[str, str]]] = [
@@ -55,18 +55,18 @@ def socket_requests() -> float:
     )
 
 
-async def test_every_stage_of_a_vote_is_measured(node: Node, theatre: Theatre) -> None:
+async def test_every_stage_of_a_vote_is_measured(node: Node, factory: RowFactory) -> None:
     """From the intake to the push, and how connections and requests end; a websocket's hours are no request."""
     before, sockets_before = values(), socket_requests()
-    show = await theatre.show(7)
-    async with Talker.connect(node.url) as fan:
-        await fan.hello(await theatre.token())
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
         await fan.watch("votes:7")
         await fan.cast(7, (show.first, "up"))
         await fan.push("votes:7")
-    async with Talker.connect(node.url) as fan:
+    async with SocketClient.connect(node.url) as fan:
         await fan.socket.close(code=3999)
-    async with Talker.connect(node.url) as fan:
+    async with SocketClient.connect(node.url) as fan:
         await fan.refusal("hello", token="bad")
         await fan.close_code()
     async with aiohttp.ClientSession(node.url) as http:
@@ -122,7 +122,7 @@ async def test_a_request_has_an_id(node: Node, database_url: str, redis_url: str
 async def test_a_websocket_has_an_id(node: Node) -> None:
     """For as long as it lives, also in what others log about it."""
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as records:
-        async with Talker.connect(node.url) as first, Talker.connect(node.url) as second:
+        async with SocketClient.connect(node.url) as first, SocketClient.connect(node.url) as second:
             ids = [talker.socket._response.headers["X-Request-ID"] for talker in (first, second)]
             for talker in (first, second):
                 await talker.socket.send_str("{}")
@@ -140,7 +140,7 @@ async def test_any_worker_answers_for_all(database_url: str, redis_url: str, tmp
     async with NodeProcess.running(
         tmp_path, "--workers", "2", DATABASE_URL=database_url, REDIS_URL=redis_url
     ) as process:
-        talkers = [Talker.connect(process.url) for _ in range(6)]
+        talkers = [SocketClient.connect(process.url) for _ in range(6)]
         for talker in talkers:
             await talker.__aenter__()
         try:

@@ -62,7 +62,7 @@ class Frame:
         return self._payload
 
 
-class Desk:
+class ApiClient:
     """A server's side: every connection made, hello answered by itself."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +118,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+async def api(monkeypatch: pytest.MonkeyPatch) -> ApiClient:
+    return ApiClient(monkeypatch)
 
 
 def _session(number: int) -> Session:
@@ -164,13 +164,13 @@ class Party:
         return {song: choice for _, model in self.voter.models() for song, choice in model.choices.items()}
 
 
-async def test_an_acknowledged_cast_is_in_the_model(desk: Desk) -> None:
+async def test_an_acknowledged_cast_is_in_the_model(api: ApiClient) -> None:
     """A committed cast is counted, timed, sampled and held."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
     cast = party.cast()
     assert not party.voter.cast()  # one in flight is all it may have
-    desk.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "committed", "ballot": {}, "remaining": 3}})
+    api.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "committed", "ballot": {}, "remaining": 3}})
     [[song, choice]] = cast["votes"]
     assert party.choices() == {song: choice}
     assert (party.counts.sent, party.counts.committed, party.counts.votes) == (1, 1, 1)
@@ -178,26 +178,24 @@ async def test_an_acknowledged_cast_is_in_the_model(desk: Desk) -> None:
     assert party.free == [party.voter, party.voter]  # once when it entered, once when it was answered
 
 
-async def test_a_refused_cast_is_undone(desk: Desk) -> None:
+async def test_a_refused_cast_is_undone(api: ApiClient) -> None:
     """After `closed` the model holds what it held before, and the show is left."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
     cast = party.cast()
-    desk.say(party.voter, {"re": cast["id"], "error": {"code": "closed", "message": "", "retry_after_ms": None}})
+    api.say(party.voter, {"re": cast["id"], "error": {"code": "closed", "message": "", "retry_after_ms": None}})
     assert party.choices() == {}
     assert party.voter.plan.polls == []
     assert party.counts.errors == {"closed": 1}
     assert not party.voter.cast()
 
 
-async def test_a_cast_refused_for_now_is_sent_again_after_the_pause(desk: Desk) -> None:
+async def test_a_cast_refused_for_now_is_sent_again_after_the_pause(api: ApiClient) -> None:
     """`rate_limited` is honoured: nothing is sent before retry_after_ms, then the same votes are."""
     party = Party(in_flight_max=2)
-    await desk.open(party.voter)
+    await api.open(party.voter)
     cast = party.cast()
-    desk.say(
-        party.voter, {"re": cast["id"], "error": {"code": "rate_limited", "message": "", "retry_after_ms": 60_000}}
-    )
+    api.say(party.voter, {"re": cast["id"], "error": {"code": "rate_limited", "message": "", "retry_after_ms": 60_000}})
     assert not party.voter.cast()
     assert party.last() == cast
     party.voter._resume()
@@ -206,98 +204,98 @@ async def test_a_cast_refused_for_now_is_sent_again_after_the_pause(desk: Desk) 
     assert again["id"] != cast["id"]
 
 
-async def test_unanswered_casts_are_sent_again_after_a_loss(desk: Desk) -> None:
+async def test_unanswered_casts_are_sent_again_after_a_loss(api: ApiClient) -> None:
     """A lost connection comes back, and what was under way is said once more; both answers leave one choice."""
     party = Party(in_flight_max=2)
-    await desk.open(party.voter)
+    await api.open(party.voter)
     first, second = party.cast(), party.cast()
-    desk.refuse_count = 3
-    await desk.lose(party.voter)
-    assert [request["op"] for request in desk.transports[1].sent] == ["hello", "cast", "cast"]
-    assert [request["votes"] for request in desk.transports[1].sent[1:]] == [first["votes"], second["votes"]]
+    api.refuse_count = 3
+    await api.lose(party.voter)
+    assert [request["op"] for request in api.transports[1].sent] == ["hello", "cast", "cast"]
+    assert [request["votes"] for request in api.transports[1].sent[1:]] == [first["votes"], second["votes"]]
     assert party.counts.reconnects == 1
-    for request in desk.transports[1].sent[1:]:
-        desk.say(party.voter, {"re": request["id"], "ok": {"at": 9, "durability": "committed"}})
+    for request in api.transports[1].sent[1:]:
+        api.say(party.voter, {"re": request["id"], "ok": {"at": 9, "durability": "committed"}})
     assert party.choices() == dict([*first["votes"], *second["votes"]])
     assert party.voter.is_settled
 
 
-async def test_an_unanswered_cast_is_in_doubt(desk: Desk) -> None:
+async def test_an_unanswered_cast_is_in_doubt(api: ApiClient) -> None:
     """What was sent and never answered may be held or not, and the model says so."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
     [[song, choice]] = party.cast()["votes"]
     [(_, model)] = party.voter.models()
     assert model.doubts == {song: frozenset({choice, "none"})}
 
 
-async def test_a_cast_refused_after_a_loss_stays_in_doubt_until_voted_anew(desk: Desk) -> None:
+async def test_a_cast_refused_after_a_loss_stays_in_doubt_until_voted_anew(api: ApiClient) -> None:
     """The attempt before the loss may have been taken, so only a ballot or a newer cast can tell."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
     [[song, choice]] = party.cast()["votes"]
-    await desk.lose(party.voter)
+    await api.lose(party.voter)
     again = party.last()
-    desk.say(party.voter, {"re": again["id"], "error": {"code": "internal", "message": "", "retry_after_ms": None}})
+    api.say(party.voter, {"re": again["id"], "error": {"code": "internal", "message": "", "retry_after_ms": None}})
     [(_, model)] = party.voter.models()
     assert model.doubts == {song: frozenset({choice, "none"})}
     party.voter._resume()
     for _ in range(30):
         cast = party.cast()
-        desk.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "committed"}})
+        api.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "committed"}})
     assert party.voter.models()[0][1].doubts == {}
 
 
-async def test_accepted_casts_wait_for_their_commit(desk: Desk) -> None:
+async def test_accepted_casts_wait_for_their_commit(api: ApiClient) -> None:
     """An accepted cast settles with the `committed` of its own show and position only."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
     cast = party.cast()
-    desk.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "accepted"}})
-    desk.say(party.voter, {"committed": {"show": 7, "at": 8}})
+    api.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "accepted"}})
+    api.say(party.voter, {"committed": {"show": 7, "at": 8}})
     assert party.voter.unsettled() == (0, 1)
-    desk.say(party.voter, {"committed": {"show": 7, "at": 9}})
+    api.say(party.voter, {"committed": {"show": 7, "at": 9}})
     assert party.voter.is_settled
     assert (party.counts.accepted, party.counts.confirmed) == (1, 1)
 
 
-async def test_accepted_casts_are_sent_again_after_a_loss_unless_newer_ones_replaced_them(desk: Desk) -> None:
+async def test_accepted_casts_are_sent_again_after_a_loss_unless_newer_ones_replaced_them(api: ApiClient) -> None:
     """Sending an accepted state again is how its durability is learnt; an outdated one must not come back."""
     party = Party(held_max=1)  # with room for one, the second cast is about the same song
-    await desk.open(party.voter)
+    await api.open(party.voter)
     first = party.cast()
-    desk.say(party.voter, {"re": first["id"], "ok": {"at": 9, "durability": "accepted"}})
+    api.say(party.voter, {"re": first["id"], "ok": {"at": 9, "durability": "accepted"}})
     second = party.cast()
     assert second["votes"][0][0] == first["votes"][0][0]
-    desk.say(party.voter, {"re": second["id"], "ok": {"at": 10, "durability": "accepted"}})
-    await desk.lose(party.voter)
-    assert [request["votes"] for request in desk.transports[1].sent[1:]] == [second["votes"]]
+    api.say(party.voter, {"re": second["id"], "ok": {"at": 10, "durability": "accepted"}})
+    await api.lose(party.voter)
+    assert [request["votes"] for request in api.transports[1].sent[1:]] == [second["votes"]]
     assert party.counts.orphaned == 2
 
 
-async def test_a_spent_budget_makes_a_new_session(desk: Desk) -> None:
+async def test_a_spent_budget_makes_a_new_session(api: ApiClient) -> None:
     """After `budget` the voter goes on as another user, and the first one's ballot is still to be compared."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
     cast = party.cast()
-    desk.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "committed"}})
+    api.say(party.voter, {"re": cast["id"], "ok": {"at": 9, "durability": "committed"}})
     [[song, choice]] = cast["votes"]
-    desk.connected.clear()
+    api.connected.clear()
     refused = party.cast()
-    desk.say(party.voter, {"re": refused["id"], "error": {"code": "budget", "message": "", "retry_after_ms": None}})
+    api.say(party.voter, {"re": refused["id"], "error": {"code": "budget", "message": "", "retry_after_ms": None}})
     async with asyncio.timeout(SETTLED_S):
-        await desk.connected.wait()
-    assert desk.transports[1].sent[0]["token"] == "t2"
+        await api.connected.wait()
+    assert api.transports[1].sent[0]["token"] == "t2"
     assert [(identity.session.token, dict(model.choices)) for identity, model in party.voter.models()] == [
         ("t1", {song: choice}),
     ]
     assert party.voter.can_cast
 
 
-async def test_a_close_code_of_4400_and_up_ends_a_line(desk: Desk) -> None:
+async def test_a_close_code_of_4400_and_up_ends_a_line(api: ApiClient) -> None:
     """Who is told not to come back does not."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
 
     class Info:
         code = 4403
@@ -310,45 +308,45 @@ async def test_a_close_code_of_4400_and_up_ends_a_line(desk: Desk) -> None:
     party.voter.on_ws_disconnected(party.voter.transport)  # type: ignore[arg-type]  # likewise
     assert party.voter.is_finished
     assert party.counts.errors == {"close_4403": 1}
-    assert len(desk.transports) == 1
+    assert len(api.transports) == 1
 
 
-async def test_a_watcher_says_what_it_holds_when_it_comes_back(desk: Desk) -> None:
+async def test_a_watcher_says_what_it_holds_when_it_comes_back(api: ApiClient) -> None:
     """After a loss the subscribe carries the position held, and the pushes go on from there."""
     views, counts = Views(), Counts()
     watcher = Watcher("ws://nowhere/ws", Random(1), counts, views, views.open(7, "one"))
-    await desk.open(watcher)
-    assert "since" not in desk.transports[0].sent[1]
-    desk.say(watcher, {"ch": "votes:7", "at": 6, "tally": [[101, 2, 0]], "total": 2})
-    await desk.lose(watcher)
-    assert desk.transports[1].sent[1]["since"] == {"votes:7": 6}
+    await api.open(watcher)
+    assert "since" not in api.transports[0].sent[1]
+    api.say(watcher, {"ch": "votes:7", "at": 6, "tally": [[101, 2, 0]], "total": 2})
+    await api.lose(watcher)
+    assert api.transports[1].sent[1]["since"] == {"votes:7": 6}
     assert counts.frames == 1
 
 
-async def test_a_hello_refused_for_good_is_not_repeated(desk: Desk) -> None:
+async def test_a_hello_refused_for_good_is_not_repeated(api: ApiClient) -> None:
     """A bad token is counted and ends the line instead of hammering the server."""
     party = Party()
     asked = asyncio.create_task(party.voter.keep_open())
     while party.voter.transport is None or not party.last():
         await asyncio.sleep(0)
-    desk.say(party.voter, {"re": 1, "error": {"code": "unauthenticated", "message": "", "retry_after_ms": None}})
+    api.say(party.voter, {"re": 1, "error": {"code": "unauthenticated", "message": "", "retry_after_ms": None}})
     await asked
     assert party.voter.is_finished
     assert party.counts.errors == {"unauthenticated": 1}
 
 
-async def test_asking_a_lost_line_fails_at_once(desk: Desk) -> None:
+async def test_asking_a_lost_line_fails_at_once(api: ApiClient) -> None:
     """A question under way when the connection breaks is answered with ConnectionError, not with a timeout."""
     party = Party()
-    await desk.open(party.voter)
+    await api.open(party.voter)
     question = asyncio.create_task(party.voter.ask(lambda number: wire.ballot_frame(number, 7)))
     await asyncio.sleep(0)
-    await desk.lose(party.voter)
+    await api.lose(party.voter)
     with pytest.raises(ConnectionError):
         await question
     answered = asyncio.create_task(party.voter.ask(lambda number: wire.ballot_frame(number, 7)))
     await asyncio.sleep(0)
-    desk.say(party.voter, {"re": party.last()["id"], "error": {"code": "not_found", "message": "no"}})
+    api.say(party.voter, {"re": party.last()["id"], "error": {"code": "not_found", "message": "no"}})
     with pytest.raises(Refused):
         await answered
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.theatre import PATIENCE_S
+from tests.support.row_factory import PATIENCE_S
 
 Message = dict[str, Any]
 
 
-class Reader:
+class EventStream:
     """Reads only while it is asked to. events: (type, data) of all so far; comments: how many."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -27,7 +27,7 @@ class Reader:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, path: str, **headers: str) -> AsyncIterator[Reader]:
+    async def connect(cls, url: str, path: str, **headers: str) -> AsyncIterator[EventStream]:
         """Opens a stream, which must begin."""
         timeout = aiohttp.ClientTimeout(total=None)
         async with (

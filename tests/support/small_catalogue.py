@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 
-class World:
+class SmallCatalogue:
     """A small catalogue: three artists, three venues, and the shows a test adds."""
 
     def __init__(self, connection: Any, now: datetime) -> None:

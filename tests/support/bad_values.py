@@ -85,11 +85,11 @@ def _text(schema: Schema) -> str:
     return dates.get(schema.get("format", ""), "x" * max(1, schema.get("minLength", 1)))
 
 
-def mischief(schema: Schema, document: Schema, name: str = "") -> Iterator[Any]:
+def bad_values(schema: Schema, document: Schema, name: str = "") -> Iterator[Any]:
     """Bad values for a place of this schema, and some that are merely unusual."""
     schema = _resolved(schema, document)
     for choice in schema.get("anyOf", ()):
-        yield from mischief(choice, document, name)
+        yield from bad_values(choice, document, name)
     if "cursor" in name:
         yield from CURSORS
     if name == "near":

@@ -12,13 +12,13 @@ from typing import Any
 import aiohttp
 
 from tests.support.node import until
-from tests.support.stage import User
+from tests.support.open_shows import User
 
 SUBPROTOCOL = "mysetlist.v1"
 ANSWER_TIMEOUT_S = 20.0
 
 
-class Voice:
+class SteppedClient:
     """A websocket with its answers sorted. Build it with `connected`."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -33,15 +33,15 @@ class Voice:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str, user: User | None = None) -> AsyncIterator[Voice]:
+    async def connected(cls, url: str, user: User | None = None) -> AsyncIterator[SteppedClient]:
         """Connected to the node at `url`, and signed in when there is a user."""
         async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}/ws", protocols=[SUBPROTOCOL]) as socket:
-            voice = cls(socket)
-            listening = asyncio.create_task(voice._listen(), name="voice")
+            client = cls(socket)
+            listening = asyncio.create_task(client._listen(), name="voice")
             try:
                 if user is not None:
-                    assert "ok" in await voice.ask(op="hello", token=user.token)
-                yield voice
+                    assert "ok" in await client.ask(op="hello", token=user.token)
+                yield client
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)

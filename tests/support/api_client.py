@@ -10,12 +10,12 @@ import aiohttp
 from yarl import URL
 
 from server.people.sessions import mint_token
-from tests.support.theatre import SECRET, until
+from tests.support.row_factory import SECRET, until
 
 Json = dict[str, Any]
 
 
-class Desk:
+class ApiClient:
     """Asks a node in somebody's name."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
@@ -26,7 +26,7 @@ class Desk:
     @asynccontextmanager
     async def open(
         cls, url: str, *, user_id: int, role: str | None = "admin", secret: str = SECRET
-    ) -> AsyncIterator[Desk]:
+    ) -> AsyncIterator[ApiClient]:
         """Takes: role, what the token says; None: nobody."""
         headers = {} if role is None else {"Authorization": f"Bearer {mint_token(secret, user_id, role)}"}
         async with aiohttp.ClientSession(headers=headers) as http:

@@ -13,7 +13,7 @@ from server.store.database import Database
 from server.voting.intake import Intake
 from server.voting.rules import Marked, ballot_of
 from server.voting.writer import Writer
-from tests.support.theatre import PATIENCE_S
+from tests.support.row_factory import PATIENCE_S
 
 SHARD_COUNT = 16
 
@@ -64,7 +64,7 @@ class Outcome:
         return "ok" if self.refusal is None else str(self.refusal.code)
 
 
-class Booth:
+class VotePath:
     """An intake whose accepted casts are answered as soon as they are in the log, and a writer to drain the log with."""
 
     def __init__(self, redis_url: str, database: Database, intake: Intake) -> None:
@@ -76,7 +76,7 @@ class Booth:
     @asynccontextmanager
     async def open(
         cls, database_url: str, redis_url: str, *, votes_per_day_max: int = 1_000, clock: Clock | None = None
-    ) -> AsyncIterator[Booth]:
+    ) -> AsyncIterator[VotePath]:
         """An intake that runs; no writer yet."""
         database = await Database.open(database_url, pool_size=4)
         intake = Intake(

@@ -52,7 +52,7 @@ class Arrived:
         return text
 
 
-class PostOffice:
+class SmtpServer:
     """Build it with `open`. An answer is an SMTP reply, HANG or DROP.
 
     at_recipient, at_data: address -> answer; at_sender: the answer to MAIL; after_data: address -> what happens once the
@@ -77,9 +77,9 @@ class PostOffice:
     @asynccontextmanager
     async def open(
         cls, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, needs_login: bool = False
-    ) -> AsyncIterator[PostOffice]:
+    ) -> AsyncIterator[SmtpServer]:
         """An open one, on a port of its own."""
-        office = cls()
+        smtp_server = cls()
         loop = asyncio.get_running_loop()
         protocols: list[SMTP] = []
 
@@ -88,24 +88,24 @@ class PostOffice:
                 # It does not see the encryption outside of itself, and warns of a password on an open line.
                 warnings.simplefilter("ignore")
                 protocol = SMTP(
-                    office,
+                    smtp_server,
                     loop=loop,
                     hostname="post.example.org",
                     tls_context=starttls,
                     auth_required=needs_login,
                     auth_require_tls=starttls is not None,
-                    authenticator=office._authenticate,
+                    authenticator=smtp_server._authenticate,
                 )
-            office.connections += 1
+            smtp_server.connections += 1
             protocols.append(protocol)
             return protocol
 
         server = await loop.create_server(connected, "127.0.0.1", 0, ssl=tls)
-        office.port = server.sockets[0].getsockname()[1]
+        smtp_server.port = server.sockets[0].getsockname()[1]
         try:
-            yield office
+            yield smtp_server
         finally:
-            office.released.set()
+            smtp_server.released.set()
             server.close()
             for protocol in protocols:
                 if protocol.transport is not None:

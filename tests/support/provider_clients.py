@@ -17,15 +17,15 @@ from tests.support.providers import spotify
 SERVICES = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
 
 
-def access(outside: stand_in.Providers, **more: Any) -> Access:
+def access(provider_services: stand_in.Providers, **more: Any) -> Access:
     """To all of them, as fast as one likes."""
-    given = outside.environ()
+    given = provider_services.environ()
     return Access(
-        musicbrainz_url=outside.url,
-        setlistfm_url=outside.url,
-        ticketmaster_url=outside.url,
-        spotify_url=outside.url,
-        spotify_accounts_url=outside.url,
+        musicbrainz_url=provider_services.url,
+        setlistfm_url=provider_services.url,
+        ticketmaster_url=provider_services.url,
+        spotify_url=provider_services.url,
+        spotify_accounts_url=provider_services.url,
         **{
             "setlistfm_key": given["SETLISTFM_API_KEY"],
             "ticketmaster_key": given["TICKETMASTER_API_KEY"],

@@ -35,7 +35,7 @@ class Show:
         return self.songs[0]
 
 
-class Theatre:
+class RowFactory:
     """Inserts what a test needs, and looks at what the server made of it."""
 
     def __init__(self, connection: Any) -> None:
@@ -44,7 +44,7 @@ class Theatre:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database_url: str, *, is_empty: bool = True) -> AsyncIterator[Theatre]:
+    async def open(cls, database_url: str, *, is_empty: bool = True) -> AsyncIterator[RowFactory]:
         """A theatre with one artist and one venue; not empty: one that was opened before."""
         connection = await asyncpg.connect(database_url)
         try:

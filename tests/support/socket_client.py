@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.theatre import PATIENCE_S
+from tests.support.row_factory import PATIENCE_S
 
 Message = dict[str, Any]
 
@@ -23,7 +23,7 @@ class Closed(Exception):
         self.code = code
 
 
-class Talker:
+class SocketClient:
     """Reads only while it is asked to, so a test decides when things are heard.
 
     heard: every message so far; pushes: those of channels
@@ -37,7 +37,7 @@ class Talker:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, **options: Any) -> AsyncIterator[Talker]:
+    async def connect(cls, url: str, **options: Any) -> AsyncIterator[SocketClient]:
         """Connects to a node's `/ws`. Takes: url of the node; options of aiohttp's ws_connect."""
         options.setdefault("protocols", ("mysetlist.v1",))
         async with (

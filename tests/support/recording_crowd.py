@@ -18,7 +18,7 @@ from typing import Any, Literal
 import aiohttp
 
 from tests.support.node import NodeProcess, until
-from tests.support.stage import Show, User
+from tests.support.open_shows import Show, User
 
 SUBPROTOCOL = "mysetlist.v1"
 CHOICES = ("up", "down", "none")
