@@ -19,7 +19,7 @@ from server.errors import Disconnect, Refused, StoreError
 from server.live.admission import prepare
 from server.live.channel import Subscriber
 from server.live.progress import Progress
-from server.live.replies import Marked, MarkReply, VoteReply, error_object
+from server.live.replies import MarkReply, VoteReply, error_object
 from server.live.seats import NOBODY, Bucket
 from server.live.services import Services
 from server.protocol.codes import (
@@ -49,6 +49,7 @@ from server.protocol.messages import (
     decode_request,
     request_id_of,
 )
+from server.protocol.outcomes import Marked
 from server.telemetry import LIMITED
 
 log = structlog.get_logger()

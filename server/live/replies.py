@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from server.errors import Refused
 from server.protocol.frames import text_frame
+from server.protocol.outcomes import Marked
 
 if TYPE_CHECKING:
     from server.live.connection import Connection
 
-Marked = Literal["show", "artist"]
-
 
 class VoteReply:
-    """Waits for the outcome of one cast, or for one ballot (voting.receipts.Waiter)."""
+    """Waits for the outcome of one cast, or for one ballot (protocol.outcomes.Waiter)."""
 
     __slots__ = ("_connection", "_is_cast", "_request_id")
 

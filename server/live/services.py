@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from server.clock import Clock
 from server.live.hub import Hub
-from server.live.replies import Marked
 from server.live.seats import Seats
 from server.protocol.embargo import HasVoted
 from server.protocol.identity import Identity
+from server.protocol.outcomes import Marked
 
 
 class Mark(Protocol):

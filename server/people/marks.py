@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal, Protocol
+from typing import Protocol
 
 from server.clock import Clock
 from server.errors import Refused
 from server.people.crowds import queries
 from server.protocol.codes import Code
+from server.protocol.outcomes import Marked, Waiter
 from server.store.database import Database
 
 # How long it is believed that a show or an artist is there, of how many.
 BELIEVED_S = 60.0
 BELIEVED_MAX = 10_000
-
-Marked = Literal["show", "artist"]
-
-
-class Waiter(Protocol):
-    """Whoever said it (voting.receipts.Waiter): answered or refused, then committed, each at most once."""
-
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
-        """It is in the log at `at`; durability is "committed" or "accepted"."""
-
-    def refused(self, error: Refused) -> None:
-        """It was not taken."""
-
-    def committed(self, subject_id: int, at: int) -> None:
-        """What was answered as accepted is durable now."""
 
 
 class Submit(Protocol):

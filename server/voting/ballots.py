@@ -10,7 +10,7 @@ from server.voting.intake import Intake
 
 
 class _Waiter:
-    """Turns the calls of an intake (receipts.Waiter) into one future: (position, durability, ballot, votes left)."""
+    """Turns the calls of an intake (protocol.outcomes.Waiter) into one future: (position, durability, ballot, votes left)."""
 
     def __init__(self) -> None:
         self.outcome: asyncio.Future[tuple[int, str, str, int | None]] = asyncio.get_running_loop().create_future()

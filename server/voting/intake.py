@@ -18,12 +18,13 @@ from server.cache.keys import meta_key, shard_prefix
 from server.clock import Clock
 from server.errors import CacheError, CacheUnavailable, Refused, StoreError
 from server.protocol.codes import Code
+from server.protocol.outcomes import Marked, Waiter
 from server.store.database import Database
 from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
 from server.tracing import Traces
 from server.voting.log import CAST_SCRIPT, open_shard, queries
-from server.voting.receipts import Batch, Receipt, Receipts, Waiter
-from server.voting.rules import Marked, pack_cast, pack_mark, shard_of
+from server.voting.receipts import Batch, Receipt, Receipts
+from server.voting.rules import pack_cast, pack_mark, shard_of
 from server.voting.seeds import ColdCast, Seeds
 from server.voting.tallies import revise_warm
 

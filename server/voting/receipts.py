@@ -9,30 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.outcomes import Waiter
 from server.telemetry import ACKNOWLEDGEMENT_SECONDS, CASTS
 
 AWAITING_CASTS_MAX = 100_000
 EARLY_MAX = 10_000
 # A commit's answers in one go would hold up the next commit by as long as they take: about 1 ms a hundred.
 ANSWERS_IN_A_ROW = 100
-
-
-class Waiter(Protocol):
-    """Whoever cast. Each method is called at most once, in this order: answered or refused, then committed."""
-
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
-        """The cast was taken; durability is "committed" or "accepted"."""
-
-    def refused(self, error: Refused) -> None:
-        """The cast was not taken."""
-
-    def committed(self, subject_id: int, at: int) -> None:
-        """What was answered as accepted is durable now."""
 
 
 class Receipt:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.outcomes import Marked
 
 CHOICE_CODES = {"none": 0, "up": 1, "down": 2}
 CHOICES = (None, "up", "down")  # by code, as the database has them
 
 # What begins a mark in a log entry, where a cast has its show; then the kind, the fan, the subject, and 1 or 0.
 MARK = 0
-Marked = Literal["show", "artist"]
 MARK_CODES: dict[Marked, int] = {"show": 1, "artist": 2}  # a show they go to, an artist they follow
 
 _LETTER_CHOICES = {"u": "up", "d": "down"}

@@ -16,11 +16,12 @@ from server.moderation.reports import ReportRoutes
 from server.moderation.routes import ModerationRoutes
 from server.people.accounts import AccountRoutes
 from server.people.follows import FollowRoutes
-from server.people.marks import Marked, Marks, Waiter
+from server.people.marks import Marks
 from server.people.reviews import ReviewRoutes
 from server.protocol.http.endpoints import Call, Endpoint
 from server.protocol.http.parameters import parse_body, parse_query
 from server.protocol.identity import Identity
+from server.protocol.outcomes import Marked, Waiter
 from server.store.database import REQUEST_ROLE, Database
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory

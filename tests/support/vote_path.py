@@ -9,9 +9,10 @@ from typing import Any
 
 from server.clock import Clock, SystemClock
 from server.errors import Refused
+from server.protocol.outcomes import Marked
 from server.store.database import Database
 from server.voting.intake import Intake
-from server.voting.rules import Marked, ballot_of
+from server.voting.rules import ballot_of
 from server.voting.writer import Writer
 from tests.support.row_factory import PATIENCE_S
 

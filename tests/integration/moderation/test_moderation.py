@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server.moderation.logs import queries as log_queries
 from server.moderation.routes import QueuePlace, queries
 from server.moderation.text_review import queries as holding_queries
 from server.node.node import Node
@@ -263,6 +264,6 @@ async def test_row_security_guards_the_queue(node: Node, people: People, factory
     for person in (thief, people.nobody()):
         with pytest.raises(Exception, match="row-level security"):
             async with requests.acting(person.identity if person.id else None) as connection:
-                await queries.log_decision(
+                await log_queries.log_decision(
                     connection, moderator_id=ann.id, action="text.approve", subject="review:1", detail="{}"
                 )

@@ -66,15 +66,15 @@ TABLES = {
         "insight/accuracy.sql:shows_to_score",
     ),
     "venue_reviews": ("people/reviews.sql:insert_review", "people/reviews.sql:list_reviews"),
-    "content_moderation": ("people/holding.sql:enter_queue", "people/moderation.sql:list_queue"),
-    "reports": ("people/moderation.sql:insert_report", "people/moderation.sql:find_report"),
-    "user_bans": ("people/bans.sql:insert_ban", "people/bans.sql:active_bans"),
-    "moderation_log": ("people/moderation.sql:log_decision", "people/moderation.sql:list_decisions"),
-    "audit_log": ("people/moderation.sql:log_power", "people/privacy.sql:audit_log"),
-    "email_preferences": ("people/mail/queries.sql:save_preferences", "people/mail/queries.sql:fetch_preferences"),
-    "email_queue": ("people/mail/queries.sql:queue_announcements", "people/mail/queries.sql:claim_due"),
-    "email_log": ("people/mail/queries.sql:settle", "people/privacy.sql:email_log"),
-    "email_unsubscribes": ("people/mail/queries.sql:stop_address", "people/mail/queries.sql:fetch_stop"),
+    "content_moderation": ("moderation/text_review.sql:enter_queue", "moderation/queries.sql:list_queue"),
+    "reports": ("moderation/queries.sql:insert_report", "moderation/queries.sql:find_report"),
+    "user_bans": ("moderation/bans.sql:insert_ban", "moderation/bans.sql:active_bans"),
+    "moderation_log": ("moderation/logs.sql:log_decision", "moderation/queries.sql:list_decisions"),
+    "audit_log": ("moderation/logs.sql:log_power", "people/privacy.sql:audit_log"),
+    "email_preferences": ("mail/queries.sql:save_preferences", "mail/queries.sql:fetch_preferences"),
+    "email_queue": ("mail/queries.sql:queue_announcements", "mail/queries.sql:claim_due"),
+    "email_log": ("mail/queries.sql:settle", "people/privacy.sql:email_log"),
+    "email_unsubscribes": ("mail/queries.sql:stop_address", "mail/queries.sql:fetch_stop"),
     "api_keys": ("people/keys.sql:insert_key", "people/keys.sql:list_keys"),
     "sync_jobs": ("sync/queries.sql:insert_job", "sync/queries.sql:fetch_jobs"),
     "sync_progress": ("sync/queries.sql:put_progress", "sync/queries.sql:fetch_jobs"),
@@ -191,10 +191,17 @@ async def test_every_table_is_written_and_read(sql: Any) -> None:
 
 
 async def test_every_query_is_called() -> None:
-    """A named query that nothing calls is dead."""
+    """A named query that nothing calls is dead: an attribute of a room's queries, or the field of an export, names it."""
     code = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
     names = {name.rpartition(":")[2] for name in named_queries()}
-    assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set()
+    assert {name for name in names if not _called(name).search(code)} == set()
+
+
+def _called(name: str) -> re.Pattern[str]:
+    """A call of a query, a reference to it, or the field of an export that the query of the same name fills."""
+    return re.compile(
+        rf"\b(?:\w*queries|staging|jobs|identities|forgetting)\.{name}\b|^    {name}: ", re.MULTILINE
+    )
 
 
 async def test_every_enum_is_a_columns_type(sql: Any) -> None:
