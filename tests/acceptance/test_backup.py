@@ -28,7 +28,8 @@ from tests.support.audit import SHARD_COUNT, differences, until_drained
 from tests.support.engines import DEBIAN_POSTGRES, FAST_SETTINGS, debian_postgres, execute
 from tests.support.node import NodeProcess
 from tests.support.open_shows import make_shows, make_users
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.schema import schema
 from tests.support.stepped_client import SteppedClient
 from tests.support.vote_path import VotePath

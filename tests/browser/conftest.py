@@ -14,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 from server.node.node import Node
 from tests.browser.audience import Fan, Relay
 from tests.support.node import SECRET
-from tests.support.row_factory import running_node
+from tests.support.running_node import running_node
 
 NAMES = ("chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
 FLAGS = (

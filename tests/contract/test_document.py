@@ -15,7 +15,7 @@ from server.protocol.codes import HTTP_STATUS, Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.web.openapi import PATH, codes_of, describe
 from tests.support.contract import DOCUMENT, ENDPOINTS, title
-from tests.support.row_factory import running_node
+from tests.support.running_node import running_node
 
 # Served beside the endpoints: pages, files, probes and the websocket.
 NO_ENDPOINTS = {"/", "/shows/{show}", "/api/docs", "/static/{name}", "/ws", "/healthz", "/readyz", "/metrics"}

@@ -19,7 +19,8 @@ from tests.support.people import People, Person
 from tests.support.provider_clients import access, opened
 from tests.support.providers.service import Rate
 from tests.support.providers.world import World
-from tests.support.row_factory import RowFactory, running_node
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node
 from tests.support.smtp_server import SmtpServer
 from tests.support.vote_path import VotePath
 

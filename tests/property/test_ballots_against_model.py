@@ -20,7 +20,8 @@ from server.voting.rules import shard_of
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow, Vote
 from tests.support.examples import play_examples
-from tests.support.row_factory import RowFactory, Show, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, VotePath
 
 DAY_MAX = 7

@@ -19,7 +19,8 @@ from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_chan
 from server.protocol.codes import CLOSE_DRAIN
 from server.voting import intake
 from tests.support.examples import play_examples
-from tests.support.row_factory import PATIENCE_S, RowFactory, Show, running_node, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import PATIENCE_S, running_node, until
 from tests.support.socket_client import Message, SocketClient
 
 NODES = 3

@@ -19,7 +19,8 @@ from server.voting.forgetting import Forgetting
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow
 from tests.support.examples import play_examples
-from tests.support.row_factory import RowFactory, Show, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
 from tests.support.vote_path import SHARD_COUNT, VotePath
 

@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from server.people.sessions import mint_token
-from tests.support.row_factory import SECRET, until
+from tests.support.running_node import SECRET, until
 
 Json = dict[str, Any]
 

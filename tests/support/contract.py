@@ -23,7 +23,7 @@ from server.protocol.identity import ROLES
 from server.store.database import Database
 from server.web.openapi import describe
 from tests.support.node import SECRET, NodeProcess
-from tests.support.row_factory import settings
+from tests.support.running_node import settings
 
 # Far above the ids that tests try, so that nobody bans, promotes or erases who asks.
 FIRST_ASKER = 4_000_000_000

@@ -13,7 +13,8 @@ from yarl import URL
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import Identity
-from tests.support.row_factory import SECRET, RowFactory
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET
 
 
 @dataclass(frozen=True)

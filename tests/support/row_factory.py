@@ -1,25 +1,19 @@
-"""Shows to vote on, users to vote with, and one whole node in this process."""
+"""Inserts shows to vote on and users to vote with."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from server.node.node import Node
 from server.people.sessions import mint_token
-from server.settings import Settings
 from server.store.listening import LISTENER
+from tests.support.running_node import SECRET
 
-SECRET = "a secret of tests, and long enough"
 HOUR_S = 3600.0
-# Longer than anything here takes on a busy machine; only a test that hangs meets it.
-PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -140,40 +134,3 @@ class RowFactory:
             show_id,
         )
         return [list(row) for row in rows]
-
-
-def settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
-    """What a node in a test is told."""
-    given: dict[str, Any] = {
-        "data_dir": Path("/nowhere"),
-        "secret": SECRET,
-        "database_url": database_url,
-        "redis_url": redis_url,
-        "port": 0,
-        "musicbrainz_api_url": "http://127.0.0.1:9",  # no test asks the real ones
-    }
-    return Settings(**(given | changes))
-
-
-@asynccontextmanager
-async def running_node(
-    database_url: str, redis_url: str, *, has_own_database: bool = False, **changes: Any
-) -> AsyncIterator[Node]:
-    """A whole node, ready, on a port of its own; stopped at the end, and none of its loops may have died."""
-    node = await Node.start(settings(database_url, redis_url, **changes), has_own_database=has_own_database)
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await node.wait_until_ready()
-        yield node
-    finally:
-        has_failed = node.failed.done()
-        await node.stop()
-    assert not has_failed, f"the loop {node.failed.result()} died"
-
-
-async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
-    """Asks until the answer is true, and gives it: for what no message tells."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not (answer := await holds()):
-            await asyncio.sleep(0.01)
-    return answer

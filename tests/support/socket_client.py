@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.row_factory import PATIENCE_S
+from tests.support.running_node import PATIENCE_S
 
 Message = dict[str, Any]
 

@@ -14,7 +14,7 @@ from server.store.database import Database
 from server.voting.intake import Intake
 from server.voting.rules import ballot_of
 from server.voting.writer import Writer
-from tests.support.row_factory import PATIENCE_S
+from tests.support.running_node import PATIENCE_S
 
 SHARD_COUNT = 16
 

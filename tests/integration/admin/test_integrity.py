@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.vote_path import VotePath
 
 # Each breaks one rule behind the back of all triggers; and what is then said of which subject.

@@ -30,7 +30,8 @@ from server.voting.reconcile import run as reconcile
 from tests.support.api_client import ApiClient
 from tests.support.clock import FakeClock
 from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute
-from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/database/operations"

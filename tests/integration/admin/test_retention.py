@@ -7,7 +7,8 @@ import pytest
 from server.admin import retention
 from server.admin.retention import Retention
 from tests.support.api_client import ApiClient
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 
 
 async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: ApiClient, factory: RowFactory) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from server.node.node import Node
 from tests.support.people import People, Person
-from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 

@@ -11,7 +11,8 @@ from server.catalog.editing import SONGS_PER_SET_MAX
 from server.node.node import Node
 from tests.integration.catalog.test_directing import acts
 from tests.support.people import People, Person
-from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/shows/7/songs"

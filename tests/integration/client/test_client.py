@@ -15,7 +15,8 @@ from server.live.connection import EXPIRY_NOTICE_MS
 from server.node.node import Node
 from server.people.sessions import mint_token, verify_token
 from tests.support.proxy import TcpProxy
-from tests.support.row_factory import PATIENCE_S, SECRET, RowFactory, Show, running_node
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import PATIENCE_S, SECRET, running_node
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from server.node.node import Node
-from tests.support.row_factory import PATIENCE_S, RowFactory
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import PATIENCE_S
 from tests.unit.test_page_state import node_binary
 
 ROOT = Path(__file__).parents[3]

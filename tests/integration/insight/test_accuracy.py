@@ -11,7 +11,8 @@ from server.insight.accuracy import score_shows
 from server.node.node import Node
 from server.store.database import WRITER_ROLE
 from tests.support.people import People
-from tests.support.row_factory import RowFactory, Show, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import until
 from tests.support.socket_client import SocketClient
 
 # Three songs are offered: the first is voted up by two and played, the second up by one, the third down and played.

@@ -10,7 +10,8 @@ import pytest
 
 from server.node.node import Node
 from tests.support.api_client import ApiClient
-from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 STATS = "/api/analytics/vote-stats"

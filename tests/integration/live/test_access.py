@@ -11,7 +11,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
 from tests.support.people import People, Person
-from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
 

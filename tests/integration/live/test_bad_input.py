@@ -20,7 +20,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.limits import Limits
 from server.protocol.messages import INBOUND_BYTES_MAX
-from tests.support.row_factory import SECRET, RowFactory, Show, running_node
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import SECRET, running_node
 from tests.support.socket_client import SocketClient
 
 BIG = 2**53

@@ -11,7 +11,8 @@ import redis.asyncio
 from server.live.presence import NODES_KEY, TTL_MS
 from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
-from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 

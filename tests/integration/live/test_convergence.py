@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from server.node.node import Node
-from tests.support.row_factory import SECRET, RowFactory, Show, mint_token, until
+from server.people.sessions import mint_token
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import SECRET, until
 from tests.support.socket_client import Message, SocketClient
 from tests.unit.test_page_state import node_binary
 

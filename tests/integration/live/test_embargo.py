@@ -14,7 +14,8 @@ from server.protocol.http.endpoints import Endpoint
 from tests.integration.live.test_events import asked
 from tests.support.event_stream import EventStream
 from tests.support.people import People, Person
-from tests.support.row_factory import RowFactory, Show, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import until
 from tests.support.socket_client import SocketClient
 
 # Counts that stand nowhere by chance; the third is the score that follows from them.

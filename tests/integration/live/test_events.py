@@ -14,7 +14,8 @@ from server.live.sse import RETRY_MAX_MS, RETRY_MIN_MS
 from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.event_stream import EventStream
-from tests.support.row_factory import PATIENCE_S, RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import PATIENCE_S, running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/shows/7/events"

@@ -16,7 +16,8 @@ from server.cache.connection import Connection
 from server.live import fleet
 from server.node.node import Node
 from server.people.sessions import mint_token
-from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/realtime/subscriptions"

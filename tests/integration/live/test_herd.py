@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from server.node.node import Node
-from tests.support.row_factory import PATIENCE_S, RowFactory, running_node
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import PATIENCE_S, running_node
 from tests.support.socket_client import Closed, SocketClient
 
 SOCKETS = 500

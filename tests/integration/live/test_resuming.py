@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from server.node.node import Node
-from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 # What tells a hub of changes: without it, the node stays behind.

@@ -8,7 +8,8 @@ import pytest
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
-from tests.support.row_factory import SECRET, RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET, until
 from tests.support.socket_client import SocketClient
 
 

@@ -14,7 +14,8 @@ from server.live.progress import SEND_BUFFER_BYTES
 from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.proxy import TcpProxy
-from tests.support.row_factory import PATIENCE_S, RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import PATIENCE_S, running_node, until
 from tests.support.socket_client import SocketClient
 
 SEND_BUFFER_MAX = 4096

@@ -17,7 +17,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from tests.support.engines import unused_port
 from tests.support.people import People
-from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET, running_node, until
 from tests.support.smtp_server import SmtpServer
 
 KINDS = ["show_announced", "show_reminder", "show_result"]

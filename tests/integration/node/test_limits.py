@@ -18,7 +18,8 @@ from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.clock import FakeClock
 from tests.support.people import People
-from tests.support.row_factory import PATIENCE_S, RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import PATIENCE_S, running_node, until
 from tests.support.socket_client import SocketClient
 
 LOCAL = (ipaddress.ip_network("127.0.0.1/32"),)

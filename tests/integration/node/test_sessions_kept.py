@@ -8,7 +8,8 @@ import aiohttp
 
 from server.node.node import Node
 from server.people.sessions import mint_token
-from tests.support.row_factory import SECRET, RowFactory
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET
 
 DAYS_LEFT = "select extract(day from token_until - now())::int from users where id = $1"
 

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from server.node.node import Node
-from tests.support.row_factory import PATIENCE_S, RowFactory, settings
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import PATIENCE_S, settings
 from tests.support.socket_client import SocketClient
 
 

@@ -15,7 +15,8 @@ from server.people.accounts import queries
 from server.people.standing import Standing
 from server.store.database import Database
 from tests.support.people import People, Person
-from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 USERS = "/api/admin/users"

@@ -20,7 +20,8 @@ from server.voting.log import CAST_SCRIPT
 from server.voting.rules import shard_of
 from server.voting.seeds import ColdCast, Seeds
 from server.voting.tallies import Tallies
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
 from tests.support.vote_path import SHARD_COUNT, VotePath
 

@@ -20,7 +20,8 @@ from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
 from tests.support.clock import FakeClock
 from tests.support.people import People, Person
-from tests.support.row_factory import SECRET, RowFactory, running_node
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET, running_node
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/api-keys"

@@ -21,7 +21,8 @@ from server.people.sessions import mint_token
 from tests.support.clock import FakeClock
 from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider, SigningKey
 from tests.support.people import People, Person
-from tests.support.row_factory import SECRET, RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
 

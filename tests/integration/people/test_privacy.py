@@ -19,7 +19,8 @@ from server.store.database import REQUEST_ROLE, Database
 from server.voting import reconcile
 from tests.support.audit import until_drained
 from tests.support.people import People, Person
-from tests.support.row_factory import SECRET, RowFactory, Show
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import SECRET
 from tests.support.socket_client import SocketClient
 from tests.support.traces import traces_in_postgres, traces_in_valkey
 

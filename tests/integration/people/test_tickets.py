@@ -15,7 +15,8 @@ from server.people.tickets import hash_code, make_code
 from server.protocol.limits import DEFAULT_LIMITS
 from server.voting.seeds import Seeds
 from tests.support.people import People, Person
-from tests.support.row_factory import RowFactory, Show, running_node, until
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/shows/7/tickets"

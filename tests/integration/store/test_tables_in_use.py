@@ -199,9 +199,7 @@ async def test_every_query_is_called() -> None:
 
 def _called(name: str) -> re.Pattern[str]:
     """A call of a query, a reference to it, or the field of an export that the query of the same name fills."""
-    return re.compile(
-        rf"\b(?:\w*queries|staging|jobs|identities|forgetting)\.{name}\b|^    {name}: ", re.MULTILINE
-    )
+    return re.compile(rf"\b(?:\w*queries|staging|jobs|identities|forgetting)\.{name}\b|^    {name}: ", re.MULTILINE)
 
 
 async def test_every_enum_is_a_columns_type(sql: Any) -> None:

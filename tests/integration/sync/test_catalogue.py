@@ -19,7 +19,7 @@ from server.sync.scheduler import jobs, queue_job
 from server.sync.schedules import scheduler_of
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
-from tests.support.row_factory import until
+from tests.support.running_node import until
 
 
 async def bring_in(database: Database, providers: Providers, sql: Any, name: str) -> int:

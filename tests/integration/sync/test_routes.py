@@ -13,7 +13,8 @@ from server.sync import scheduler as scheduling
 from tests.support import providers as stand_in
 from tests.support.api_client import ApiClient
 from tests.support.providers import setlistfm, spotify, ticketmaster
-from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node, until
 
 MANAGER = "/api/admin/sync-manager"
 DIAGNOSTICS = "/api/external-apis/diagnostics"

@@ -13,7 +13,7 @@ from server.errors import ProviderError, StoreUnavailable
 from server.store.database import Database
 from server.sync import scheduler as scheduling
 from server.sync.scheduler import ATTEMPTS_MAX, Job, Schedule, SyncScheduler, Unfit, jobs, queue_job
-from tests.support.row_factory import until
+from tests.support.running_node import until
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from server.errors import Refused
 from server.protocol.positions import from_stream_id, position_of
 from server.voting import intake as intake_module
 from server.voting.leases import Leases
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, VotePath
 
 

@@ -10,7 +10,8 @@ from server.cache.connection import Command, Connection
 from server.cache.keys import SPENT_KEY, meta_key, tally_key
 from server.store.database import Database
 from server.voting.log import open_shard
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.vote_path import VotePath
 
 SHARD = 7

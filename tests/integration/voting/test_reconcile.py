@@ -6,7 +6,8 @@ from redis.asyncio import Redis
 
 from server.cache.keys import tally_key
 from server.voting.reconcile import run
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.vote_path import VotePath
 
 

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
-from tests.support.row_factory import SECRET, RowFactory, Show, running_node
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import SECRET, running_node
 from tests.support.socket_client import SocketClient
 
 

@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from server.voting.tallies import Tallies
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, VotePath
 
 

@@ -18,7 +18,8 @@ from server.errors import SetupError
 from server.node import node as app
 from server.settings import Settings
 from server.tracing import open_traces, traces_to
-from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 STAGES = ["cast", "script", "commit", "notify", "push"]

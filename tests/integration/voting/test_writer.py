@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from server.voting import writer as writing
-from tests.support.row_factory import RowFactory, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 from tests.support.vote_path import VotePath
 
 

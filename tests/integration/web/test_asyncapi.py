@@ -15,7 +15,8 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.replies import KINDS, OPERATIONS
 from server.web.asyncapi import PATH, describe
-from tests.support.row_factory import SECRET, RowFactory
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET
 from tests.support.socket_client import Message, SocketClient
 
 DOCUMENT: dict[str, Any] = {**describe()}

@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.node.node import Node
 from tests.support.node import NodeProcess
-from tests.support.row_factory import RowFactory, running_node, until
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 # A series that has to move on a vote's way, and its labels.
