@@ -236,7 +236,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "catalog/search.look_for_similar": [
         {"like": "metalica", "words": ["metalica"], "kinds": ["artists", "songs", "venues", "shows"]}
     ],
-    "people/moderation.list_queue": [{}, {"after_priority": None}],
+    "moderation/queries.list_queue": [{}, {"after_priority": None}],
     "sync/queries.find_artist_id": [{"slug": "artist-7"}],
     "sync/queries.find_ids": [{"slug": "artist-7"}],
     "catalog/directing.change_show": [{"status": "live"}],
@@ -266,12 +266,13 @@ ROLES: dict[str, str | None] = {
     "insight/": REQUEST_ROLE,
     "insight/accuracy": OWNER,
     "insight/queries.update_trending_scores": OWNER,
+    "live/": OWNER,
+    "mail/": OWNER,
+    "moderation/": STAFF,
+    "moderation/text_review": REQUEST_ROLE,
     "people/": REQUEST_ROLE,
     "people/accounts": STAFF,
-    "people/bans": STAFF,
     "people/keys": STAFF,
-    "people/mail": OWNER,
-    "people/moderation": STAFF,
     "people/queries": OWNER,
     "people/standing": WRITER_ROLE,
     "people/tickets": STAFF,
@@ -279,6 +280,7 @@ ROLES: dict[str, str | None] = {
     "people/queries.sign_up": REQUEST_ROLE,
     "people/queries.keep_account": REQUEST_ROLE,
     "people/queries.sign_in_as": REQUEST_ROLE,
+    "sample/": OWNER,
     "sync/": OWNER,
     "voting/": WRITER_ROLE,
     "voting/reconcile": OWNER,
@@ -314,8 +316,8 @@ READS_ALL: dict[str, dict[str, str]] = {
     "admin/retention.orphaned_users": dict.fromkeys(
         ("user_vote_limits", "users", "vote_analytics"), "looks for what nothing refers to; the history once a run"
     ),
-    "catalog/development.catalogue_share": {"artists": "once, before a catalogue is seeded"},
-    "catalog/seeding.demo_state": {"shows": "once, before a demo starts"},
+    "sample/development.catalogue_share": {"artists": "once, before a catalogue is seeded"},
+    "sample/seeding.demo_state": {"shows": "once, before a demo starts"},
     "people/privacy.vote_history": {"vote_analytics": "the history has no index by fan: it is written far more often"},
     "voting/reconcile.fetch_miscounts": dict.fromkeys(
         (
