@@ -26,7 +26,7 @@ import asyncpg
 import uvloop
 from measure import data_folder, origin, say, tell
 
-from server.catalog.listings import list_venues
+from server.catalog.artists_venues_songs import list_venues
 from server.catalog.parameters import NearQuery, SearchQuery, ShowQuery
 from server.catalog.search import search
 from server.catalog.shows import list_shows

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
 from server.catalog.documents import Artist, ArtistPage, Found, Show, ShowPage, Song, Venue, VenuePage
-from server.catalog.listings import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
 from server.catalog.results import Results, ResultsQuery, as_csv, fetch_results
 from server.catalog.search import search

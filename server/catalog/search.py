@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import get_args
 
+from server.catalog.artists_venues_songs import artist_item, song_item, venue_item
 from server.catalog.documents import Found, Kind
-from server.catalog.listings import artist_item, song_item, venue_item
 from server.catalog.parameters import SearchQuery
+from server.catalog.search_filters import look_for, queries
 from server.catalog.shows import list_wanted_shows
-from server.catalog.words import look_for, queries
 from server.store.database import Database
 
 

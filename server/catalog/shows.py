@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from server.catalog.cursors import GROUPS, ShowPlace
 from server.catalog.documents import Show, ShowItem, ShowPage, ShowSource, Source
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ShowQuery, parse_near
-from server.catalog.places import GROUPS, ShowPlace
-from server.catalog.window import next_change_ms, voting_state
-from server.catalog.words import Wanted, look_for
+from server.catalog.search_filters import Wanted, look_for
+from server.catalog.voting_window import next_change_ms, voting_state
 from server.errors import Refused
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code

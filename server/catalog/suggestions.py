@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.catalog.directing import REASON_CHARS_MAX, lock_show, log_act
-from server.catalog.editing import NewSetSong, Revise, Title, add_song, revise_now
+from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, revise_now
+from server.catalog.show_control import REASON_CHARS_MAX, lock_show, log_act
 from server.catalog.shows import find_show
 from server.clock import Clock
 from server.errors import Refused

@@ -27,19 +27,19 @@ def seed(
 ) -> None:
     """Add sample data; a second time changes nothing."""
     from server.cli.engines import engines_for
-    from server.sample import large, seeding, staging
+    from server.sample import demo, inserts, large
 
     if profile is Profile.demo and (shows is not None or votes is not None):
         raise SetupError("--shows and --votes need --profile large")
     size = large.LargeSize.of(shows, votes, random_seed) if profile is Profile.large else None
     settings = settings_from(data_dir=data_dir)
 
-    async def command() -> staging.SeedResult:
+    async def command() -> inserts.SeedResult:
         with progress_bars() as show:
             async with engines_for(settings, valkey=False, tables=True) as engines:
                 if size is not None:
                     return await large.seed_large(engines.database_url, size, progress=show)
-                return await seeding.seed(engines.database_url, seed=random_seed, progress=show)
+                return await demo.seed(engines.database_url, seed=random_seed, progress=show)
 
     added = run_to_end(command())
     counts = {name: getattr(added, name) for name in added.__struct_fields__}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import orjson
 import structlog
 
-from server.catalog.calendar import advance
+from server.catalog.show_status import advance
 from server.catalog.shows import StatusRow, fetch_setlist_state, fetch_status_row
 from server.clock import Clock
 from server.errors import CacheError, StoreError

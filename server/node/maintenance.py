@@ -19,8 +19,8 @@ from server.cache.connection import Connection
 from server.clock import Clock
 from server.insight import accuracy, trending
 from server.protocol.http.endpoints import Endpoint
+from server.sample.demo import seed
 from server.sample.development import why_not_seed
-from server.sample.seeding import seed
 from server.store.chores import Chores
 from server.store.database import Database
 from server.sync.forgetting import expire_played

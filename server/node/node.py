@@ -13,9 +13,9 @@ import structlog
 from aiohttp import web
 
 from server.cache.connection import Connection
-from server.catalog.directing import DirectionRoutes
-from server.catalog.editing import EditingRoutes
 from server.catalog.routes import CatalogRoutes
+from server.catalog.setlist_editing import EditingRoutes
+from server.catalog.show_control import DirectionRoutes
 from server.catalog.shows import find_show_id
 from server.catalog.suggestions import SuggestionRoutes
 from server.clock import Clock, SystemClock

@@ -79,7 +79,7 @@ async def _prepare(settings: Settings) -> None:
         log.warning("valkey.warning", reason=warning)
     await migrate_up(settings.database_url, data_folder("migrations"))
     if settings.demo:
-        from server.sample.seeding import seed
+        from server.sample.demo import seed
 
         await seed(settings.database_url)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server.sample.facts import load_facts
+from server.sample.seed_data import load_facts
 from server.store.database import Database
 from server.store.queries import load_queries
 

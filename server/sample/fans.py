@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from server.sample.facts import Artist, People, Venue
+from server.sample.seed_data import Artist, People, Venue
 
 NAMED_SHARE = 0.3  # the others are numbers who only vote
 PUBLIC_SHARE = 0.7  # of those with a name

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.errors import MysetlistError, SetupError
-from server.sample.facts import load_facts
+from server.sample.demo_shows import VOTING_DAYS
 from server.sample.fans import PUBLIC_SHARE, write_review
-from server.sample.programme import VOTING_DAYS
-from server.sample.staging import Progress, SeedResult, StagedShow, as_json, silent, write_shows, write_votes
-from server.sample.staging import queries as staging
+from server.sample.inserts import Progress, SeedResult, StagedShow, as_json, silent, write_shows, write_votes
+from server.sample.inserts import queries as staging
+from server.sample.seed_data import load_facts
 from server.sample.tours import FIRST_DAY, Tour, Tours, draw_rows, load_world, share_votes
 from server.store.database import Database
 from server.store.queries import load_queries

@@ -1,4 +1,4 @@
--- How a large catalogue is written; what a demo needs too stands in seeding.sql.
+-- How a large catalogue is written; what a demo needs too stands in inserts.sql.
 
 -- name: try_lock_large$
 -- gives: whether this session may add a large catalogue; until it ends

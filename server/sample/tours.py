@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.sample.facts import Artist, Venue
-from server.sample.programme import LIVE_VOTING, VOTING_DAYS, PlannedShow, hours_from_evening
-from server.sample.sets import perform, predict, so_far
+from server.sample.demo_shows import LIVE_VOTING, VOTING_DAYS, PlannedShow, hours_from_evening
+from server.sample.seed_data import Artist, Venue
+from server.sample.setlists import perform, predict, so_far
 
 SHOWS_PER_TOUR = 10
 SONGS_MIN, SONGS_MAX = 16, 26

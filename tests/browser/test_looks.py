@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from server.node.node import Node
-from server.sample.seeding import seed
+from server.sample.demo import seed
 from tests.browser.audience import DESKTOP, NO_WAY, PHONE
 from tests.browser.conftest import OpenFan
 from tests.support.open_shows import make_shows

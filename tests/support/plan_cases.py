@@ -239,7 +239,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "moderation/queries.list_queue": [{}, {"after_priority": None}],
     "sync/queries.find_artist_id": [{"slug": "artist-7"}],
     "sync/queries.find_ids": [{"slug": "artist-7"}],
-    "catalog/directing.change_show": [{"status": "live"}],
+    "catalog/show_control.change_show": [{"status": "live"}],
     "sync/queries.finish_job": [{"status": "succeeded"}],
     "sync/identities.find_artists_by_id": [{"service": "musicbrainz", "external_ids": ["7"]}],
     "sync/identities.put_review": [{"external_id": "r7", "name": "Somebody", "venue_id": None, "confidence": 0.5}],
@@ -317,7 +317,7 @@ READS_ALL: dict[str, dict[str, str]] = {
         ("user_vote_limits", "users", "vote_analytics"), "looks for what nothing refers to; the history once a run"
     ),
     "sample/development.catalogue_share": {"artists": "once, before a catalogue is seeded"},
-    "sample/seeding.demo_state": {"shows": "once, before a demo starts"},
+    "sample/inserts.demo_state": {"shows": "once, before a demo starts"},
     "people/privacy.vote_history": {"vote_analytics": "the history has no index by fan: it is written far more often"},
     "voting/reconcile.fetch_miscounts": dict.fromkeys(
         (

@@ -21,7 +21,7 @@ from server.clock import SystemClock
 from server.errors import StoreUnavailable
 from server.node.node import Node
 from server.protocol.identity import Identity
-from server.sample.seeding import seed
+from server.sample.demo import seed
 from server.settings import data_folder
 from server.store.chores import Chore, Chores
 from server.store.database import Database

@@ -15,7 +15,7 @@ from yarl import URL
 
 from server.catalog.routes import CatalogRoutes
 from server.protocol.instants import ms_of
-from server.sample.seeding import seed
+from server.sample.demo import seed
 from server.store.database import REQUEST_ROLE, Database
 from server.web.errors import answer_errors
 from server.web.identity import addresser
@@ -312,7 +312,7 @@ async def test_what_does_not_exist_is_not_found(client: Client, reference: str) 
 
 async def test_the_end_of_time_is_no_cursor(seeded_client: Client) -> None:
     """Well-formed cursors at the edges of time lead to an end of the list and not to an error."""
-    from server.catalog.places import ShowPlace
+    from server.catalog.cursors import ShowPlace
     from server.protocol.http.cursors import ID_MAX, encode_cursor
 
     for group in range(4):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.catalog.listings import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
+from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
 from server.catalog.search import search
 from server.catalog.shows import list_shows

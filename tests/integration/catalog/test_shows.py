@@ -11,11 +11,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.catalog.calendar import advance
+from server.catalog.artists_venues_songs import fetch_artist, fetch_venue, list_artists, list_venues
 from server.catalog.documents import Show
-from server.catalog.listings import fetch_artist, fetch_venue, list_artists, list_venues
 from server.catalog.parameters import ListQuery, NearQuery, ShowQuery
 from server.catalog.results import as_csv, fetch_results
+from server.catalog.show_status import advance
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
 from server.protocol.http.parameters import Reference, parse_reference
@@ -479,11 +479,10 @@ async def test_no_title_is_a_formula(db: Database, world: SmallCatalogue) -> Non
 async def test_every_named_query_is_understood(database_url: str) -> None:
     """PostgreSQL can prepare each query of the room's files."""
     from server.catalog import shows
-    from server.sample import staging
 
     connection = await asyncpg.connect(database_url)
     try:
-        for queries in (shows.queries, staging.queries):
+        for queries in (shows.queries, inserts.queries):
             names = [name for name in queries.available_queries if not name.endswith("_cursor")]
             assert len(names) >= 10
             for name in names:

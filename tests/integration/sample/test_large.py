@@ -13,9 +13,9 @@ import pytest
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
 from server.node.node import Node
+from server.sample.demo import seed
+from server.sample.inserts import SeedResult
 from server.sample.large import LargeSize, seed_large
-from server.sample.seeding import seed
-from server.sample.staging import SeedResult
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 SIZE = LargeSize.of(25, 6_000)  # three tours, the last one of five shows

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.sample.seeding import seed
+from server.sample.demo import seed
 
 # How a row of each table is changed, and how only its counts are.
 CHANGES = {

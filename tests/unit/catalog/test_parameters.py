@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.catalog.cursors import DistancePlace, ShowPlace, SlugPlace
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery, check_words, parse_near
-from server.catalog.places import DistancePlace, ShowPlace, SlugPlace
 from server.errors import Refused
 from server.protocol.http.cursors import ID_MAX, decode_cursor, encode_cursor
 from server.protocol.http.parameters import PAGE_DEFAULT, Reference, parse_query, parse_reference

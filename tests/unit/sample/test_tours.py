@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.errors import SetupError
-from server.sample.facts import load_facts
 from server.sample.large import LargeSize
+from server.sample.seed_data import load_facts
 from server.sample.tours import CHOICES_SURE, Tours, draw_rows, load_world, share_votes
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.sample.programme import PlannedShow, hours_from_evening
-from server.sample.sets import PlannedSong
+from server.sample.demo_shows import PlannedShow, hours_from_evening
+from server.sample.setlists import PlannedSong
 
 VOTERS_PER_SHOW = 20  # users made for each new show; most vote at several
 BALLOTS_MEDIAN = 120

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
+from server.catalog.cursors import DistancePlace, SlugPlace
 from server.catalog.documents import (
     Artist,
     ArtistItem,
@@ -18,9 +19,8 @@ from server.catalog.documents import (
     VenuePage,
 )
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ListQuery, NearQuery, parse_near
-from server.catalog.places import DistancePlace, SlugPlace
+from server.catalog.search_filters import look_for
 from server.catalog.shows import list_next_shows, queries, source_of
-from server.catalog.words import look_for
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.cursors import cut_page, decode_cursor

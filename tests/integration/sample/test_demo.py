@@ -10,9 +10,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.catalog.calendar import advance
-from server.sample.crowd import VOTERS_PER_SHOW
-from server.sample.seeding import LIVE_MIN, UPCOMING_MIN, SeedResult, seed
+from server.catalog.show_status import advance
+from server.sample.demo import LIVE_MIN, UPCOMING_MIN, SeedResult, seed
+from server.sample.votes import VOTERS_PER_SHOW
 from server.store.database import Database
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
-from server.sample.programme import PlannedShow
+from server.sample.demo_shows import PlannedShow
 from server.store.copying import copy_rows
 from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-queries = load_queries(Path(__file__).with_name("seeding.sql"))
+queries = load_queries(Path(__file__).with_name("inserts.sql"))
 
 Progress = Callable[[str, int, int], None]
 VoteRow = tuple[int, int, int, str, datetime]

@@ -9,7 +9,7 @@ from itertools import chain
 
 import msgspec
 
-from server.sample.facts import Artist
+from server.sample.seed_data import Artist
 
 PREDICTED_MIN, PREDICTED_MAX = 8, 15  # the artist's own songs in main set and encores
 ACTUAL_MAX = 20

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.sample.facts import Artist, Facts, Venue
-from server.sample.sets import PlannedSet, PlannedSong, perform, predict, so_far
+from server.sample.seed_data import Artist, Facts, Venue
+from server.sample.setlists import PlannedSet, PlannedSong, perform, predict, so_far
 
 PAST_COUNT = 35
 LIVE_COUNT = 6

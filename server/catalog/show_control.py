@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.catalog.window import VotingState, instant_of, voting_state
+from server.catalog.voting_window import VotingState, instant_of, voting_state
 from server.clock import Clock
 from server.errors import Refused, StoreConflict
 from server.protocol.codes import Code
@@ -24,7 +24,7 @@ from server.store.queries import load_queries
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-queries = load_queries(Path(__file__).with_name("directing.sql"))
+queries = load_queries(Path(__file__).with_name("show_control.sql"))
 
 REASON_CHARS_MAX = 500
 VOTES_PER_USER_MAX = 1_000_000

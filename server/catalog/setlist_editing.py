@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import structlog
 
-from server.catalog.directing import lock_show, log_act
+from server.catalog.show_control import lock_show, log_act
 from server.errors import CacheError, Refused, StoreConflict
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -20,7 +20,7 @@ from server.store.queries import load_queries
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-queries = load_queries(Path(__file__).with_name("editing.sql"))
+queries = load_queries(Path(__file__).with_name("setlist_setlist_editing.sql"))
 
 TITLE_CHARS_MAX = 200
 NOTE_CHARS_MAX = 200

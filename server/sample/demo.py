@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.sample.crowd import VOTERS_PER_SHOW, draw_votes
-from server.sample.facts import Facts, load_facts
+from server.sample.demo_shows import UPCOMING_DAYS, Booking, PlannedShow, Programme
 from server.sample.fans import draw_attendance, draw_follows, draw_profiles, draw_reviews
-from server.sample.programme import UPCOMING_DAYS, Booking, PlannedShow, Programme
-from server.sample.staging import (
+from server.sample.inserts import (
     Progress,
     SeedResult,
     StagedShow,
@@ -32,6 +30,8 @@ from server.sample.staging import (
     write_shows,
     write_votes,
 )
+from server.sample.seed_data import Facts, load_facts
+from server.sample.votes import VOTERS_PER_SHOW, draw_votes
 from server.store.database import Database
 
 if TYPE_CHECKING:

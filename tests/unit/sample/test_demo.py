@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.sample.crowd import DrawnVote, draw_votes
-from server.sample.facts import load_facts
+from server.sample.demo_shows import Booking, PlannedShow, Programme
 from server.sample.fans import write_review
-from server.sample.programme import Booking, PlannedShow, Programme
-from server.sample.sets import PlannedSong
+from server.sample.seed_data import load_facts
+from server.sample.setlists import PlannedSong
+from server.sample.votes import DrawnVote, draw_votes
 
 FACTS = load_facts()
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
