@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +12,8 @@ from server.catalog.show_control import REASON_CHARS_MAX, lock_show, log_act
 from server.catalog.shows import find_show
 from server.clock import Clock
 from server.errors import Refused
+from server.moderation.bans import admit
+from server.moderation.screening import screen
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -23,11 +24,6 @@ from server.store.database import Database
 from server.store.queries import load_queries
 
 queries = load_queries(Path(__file__).with_name("suggestions.sql"))
-
-# people.bans.admit: lets a user in unless they are gone or banned from writing; raises Refused
-Admit = Callable[..., Awaitable[None]]
-# people.screening.screen: why a text should be looked at twice
-Screen = Callable[[str], list[Any]]
 
 Status = Literal["pending", "approved", "declined"]
 
@@ -102,23 +98,11 @@ class SuggestionRoutes:
     fan may wait in one show.
     """
 
-    def __init__(
-        self,
-        requests: Database,
-        owner: Database,
-        clock: Clock,
-        revise: Revise,
-        *,
-        admit: Admit,
-        screen: Screen,
-        pending_max: int,
-    ) -> None:
+    def __init__(self, requests: Database, owner: Database, clock: Clock, revise: Revise, *, pending_max: int) -> None:
         self._requests = requests
         self._owner = owner
         self._clock = clock
         self._revise = revise
-        self._admit = admit
-        self._screen = screen
         self._pending_max = pending_max
 
     def endpoints(self) -> list[Endpoint]:
@@ -161,7 +145,7 @@ class SuggestionRoutes:
         """`POST /api/shows/{show}/suggestions`."""
         title, user_id = call.body.title.strip(), call.user.user_id
         async with self._requests.acting(call.identity) as connection:
-            await self._admit(connection, user_id, "write", "all")
+            await admit(connection, user_id, "write", "all")
             show = await find_show(connection, call.reference("show"))
             self._refuse_over(show)
             mine = {"show_id": show["id"], "user_id": user_id}
@@ -173,9 +157,8 @@ class SuggestionRoutes:
                 raise Refused(Code.CONFLICT, f"{there['title']} is in this show already: song {there['id']}.")
             if await queries.decision_on_suggestion(connection, show_id=show["id"], title=title) == "declined":
                 raise Refused(Code.CONFLICT, "This song was suggested before, and declined.")
-            reasons = [str(reason) for reason in self._screen(title)]
             row = await queries.insert_suggestion(
-                connection, title=title, reasons=reasons, pending_max=self._pending_max, **mine
+                connection, title=title, reasons=screen(title), pending_max=self._pending_max, **mine
             )
             if row is None:
                 message = f"{self._pending_max} of your suggestions for this show wait already. Take one back first."

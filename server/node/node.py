@@ -35,10 +35,8 @@ from server.mail.queueing import Queueing
 from server.mail.routes import MailRoutes
 from server.mail.sender import Sender
 from server.mail.smtp import MailServer
-from server.moderation.bans import admit
 from server.moderation.reports import ReportRoutes
 from server.moderation.routes import ModerationRoutes
-from server.moderation.screening import screen
 from server.node.catalogue_sync import Supply
 from server.node.channel_states import Feeds
 from server.node.maintenance import Upkeep
@@ -315,8 +313,6 @@ class Node:
                 self._databases.owner,
                 clock,
                 self._tallies.revise,
-                admit=admit,
-                screen=screen,
                 pending_max=self._settings.limits.suggestions_waiting,
             ).endpoints(),
             *VotingRoutes(self._intake, self._find_show).endpoints(),
