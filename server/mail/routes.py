@@ -10,8 +10,8 @@ import msgspec
 from server.clock import Clock
 from server.errors import Refused, StoreConflict
 from server.mail import pages
+from server.mail.enqueuer import queries
 from server.mail.items import CONFIRMATIONS_PER_HOUR_MAX, KINDS, Frequency, Kind, confirmation_about
-from server.mail.queueing import queries
 from server.mail.tokens import mailbox_hash, read_confirmation, read_unsubscribe
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint

@@ -23,9 +23,9 @@ import structlog
 
 from server.clock import Clock
 from server.errors import MailUnavailable, StoreError, StoreUnavailable
+from server.mail.composer import Letterhead
+from server.mail.enqueuer import queries
 from server.mail.items import Item, why_not
-from server.mail.letters import Letterhead
-from server.mail.queueing import queries
 from server.mail.smtp import CONNECT_TIMEOUT_S, LETTER_TIMEOUT_S, MailServer
 from server.mail.tokens import mailbox_hash
 from server.protocol.instants import from_ms

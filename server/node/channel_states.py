@@ -26,7 +26,7 @@ from server.live.states import (
     TallyState,
     followers_document,
 )
-from server.people.crowds import fetch_followers, fetch_going
+from server.people.relation_counts import fetch_followers, fetch_going
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from server.store.database import Database
 from server.voting.tallies import Tallies, Tally

@@ -30,8 +30,8 @@ from server.live.services import Services
 from server.live.sockets import Sockets
 from server.live.sse import EVENTS, EventRoutes
 from server.live.subscriptions import SubscriptionRoutes
-from server.mail.letters import Letterhead
-from server.mail.queueing import Queueing
+from server.mail.composer import Letterhead
+from server.mail.enqueuer import Queueing
 from server.mail.routes import MailRoutes
 from server.mail.sender import Sender
 from server.mail.smtp import MailServer
@@ -41,17 +41,17 @@ from server.node.catalogue_sync import Supply
 from server.node.channel_states import Feeds
 from server.node.maintenance import Upkeep
 from server.node.rate_limits import Turnstile
+from server.people.access_monitor import Standing
 from server.people.accounts import AccountRoutes
 from server.people.follows import FollowRoutes
 from server.people.keys import Bearers, KeyRoutes
 from server.people.marks import Marks
+from server.people.oidc import Claims, Provider
 from server.people.privacy import PrivacyRoutes
 from server.people.profiles import ProfileRoutes
-from server.people.provider import Claims, Provider
 from server.people.reviews import ReviewRoutes
-from server.people.routes import SessionRoutes
+from server.people.session_routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, first_admin_link, sign_in_as, verify_token
-from server.people.standing import Standing
 from server.people.tickets import TicketRoutes
 from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity

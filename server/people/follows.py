@@ -9,8 +9,8 @@ import msgspec
 
 from server.errors import Refused
 from server.moderation.bans import admit
-from server.people.crowds import fetch_followers, fetch_going
 from server.people.marks import Marks
+from server.people.relation_counts import fetch_followers, fetch_going
 from server.protocol.codes import Code
 from server.protocol.http.cursors import InstantPlace, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint

@@ -1,7 +1,7 @@
 """API keys: for programs that act as whoever made them, until the key expires or is revoked.
 
 A key is shown once; only its SHA-256 is kept, which is enough, because a key is random and long. A websocket that was
-opened with one does not outlive it (standing.py).
+opened with one does not outlive it (access_monitor.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from server.clock import Clock
 from server.errors import Refused, StoreUnavailable
 from server.moderation.logs import log_power
-from server.people.provider import Claims, Provider, is_foreign
+from server.people.oidc import Claims, Provider, is_foreign
 from server.people.sessions import fetch_role
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor

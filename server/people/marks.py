@@ -7,7 +7,7 @@ from typing import Protocol
 
 from server.clock import Clock
 from server.errors import Refused
-from server.people.crowds import queries
+from server.people.relation_counts import queries
 from server.protocol.codes import Code
 from server.protocol.outcomes import Marked, Waiter
 from server.store.database import Database

@@ -9,7 +9,7 @@ import jwt
 import structlog
 
 from server.errors import Refused
-from server.people.provider import Claims
+from server.people.oidc import Claims
 from server.protocol.codes import Code
 from server.protocol.identity import ROLES, Identity
 from server.protocol.ids import parse_id
@@ -22,7 +22,7 @@ TOKEN_TTL_S = 90 * 24 * 3600
 SIGN_IN_TTL_S = 3600
 _AUDIENCE = "mysetlist"
 
-queries = load_queries(Path(__file__).parent / "queries.sql")
+queries = load_queries(Path(__file__).with_name("sessions.sql"))
 
 
 async def sign_up(database: Database) -> int:

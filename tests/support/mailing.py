@@ -10,9 +10,9 @@ from typing import Any
 
 import asyncpg
 
+from server.mail.composer import Letterhead
+from server.mail.enqueuer import Queueing
 from server.mail.items import confirmation_about
-from server.mail.letters import Letterhead
-from server.mail.queueing import Queueing
 from server.mail.sender import Sender
 from server.mail.smtp import MailServer
 from server.mail.tokens import mailbox_hash

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from server.moderation.bans import queries as ban_queries
 from server.node.node import Node
+from server.people.access_monitor import Standing
 from server.people.accounts import queries
-from server.people.standing import Standing
 from server.store.database import Database
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory

@@ -15,8 +15,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.errors import Refused
-from server.people import provider as provider_module
-from server.people.provider import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, Provider, is_foreign
+from server.people import oidc
+from server.people.oidc import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, Provider, is_foreign
 from server.people.sessions import mint_token
 from tests.support.clock import FakeClock
 from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider, SigningKey
@@ -220,7 +220,7 @@ async def test_keys_are_read_again_by_themselves(
     published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key that is taken back is refused after a while, though nobody came with an unknown one."""
-    monkeypatch.setattr(provider_module, "REFRESH_S", 0.02)
+    monkeypatch.setattr(oidc, "REFRESH_S", 0.02)
     async with verifying(published, clock) as verifier:
         loop = asyncio.create_task(verifier.run())
         try:

@@ -24,10 +24,10 @@ MARKS = "voting/queries.sql:commit_log > commit_log() > commit_marks()"
 
 # table: (the way that writes it, the way that reads it)
 TABLES = {
-    "users": ("people/queries.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
+    "users": ("people/sessions.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
     "song_suggestions": ("catalog/suggestions.sql:insert_suggestion", "catalog/suggestions.sql:waiting_suggestions"),
     "ticket_codes": ("people/tickets.sql:insert_codes", "voting/queries.sql:fetch_seed_ballots"),
-    "user_identities": ("people/queries.sql:sign_in_as > sign_in_as()", "people/privacy.sql:identities"),
+    "user_identities": ("people/sessions.sql:sign_in_as > sign_in_as()", "people/privacy.sql:identities"),
     "user_profiles": ("people/profiles.sql:update_profile", "people/privacy.sql:profile"),
     "user_follows_artists": (MARKS, "people/follows.sql:list_follows"),
     "user_show_attendance": (MARKS, "people/follows.sql:list_attendance"),
@@ -44,7 +44,7 @@ TABLES = {
     ),
     "artist_stats": (
         MARKS + " > user_follows_artists! > count_follows()",
-        "people/crowds.sql:fetch_followers",
+        "people/relation_counts.sql:fetch_followers",
     ),
     "votes": (COMMIT, "voting/queries.sql:fetch_seed_ballots"),
     "vote_analytics": (COMMIT, "people/privacy.sql:vote_history"),

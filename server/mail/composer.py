@@ -13,8 +13,8 @@ from email.utils import format_datetime
 from typing import Any
 
 from server.mail.items import CONFIRMATION, Item
+from server.mail.rendering import Line, Section, as_html, as_text, one_line, section_of
 from server.mail.tokens import confirmation_token, unsubscribe_token
-from server.mail.wording import Line, Section, as_html, as_text, one_line, section_of
 
 _ORDER = ("show_reminder", "show_announced", "show_result")  # what is most urgent stands first
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 LOOK_S = 1.0
 
-queries = load_queries(Path(__file__).with_name("standing.sql"))
+queries = load_queries(Path(__file__).with_name("access_monitor.sql"))
 
 
 class Standing:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.mail.composer import Letter, Letterhead
 from server.mail.items import CONFIRMATION, Item, confirmation_about, why_not
-from server.mail.letters import Letter, Letterhead
 from server.mail.tokens import read_confirmation, read_unsubscribe
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)

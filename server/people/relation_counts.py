@@ -9,7 +9,7 @@ from typing import Any
 from server.store.database import Database
 from server.store.queries import load_queries
 
-queries = load_queries(Path(__file__).with_name("crowds.sql"))
+queries = load_queries(Path(__file__).with_name("relation_counts.sql"))
 
 # By id: position, and how many.
 Crowds = dict[int, tuple[int, int]]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.mail import queueing
+from server.mail import enqueuer
 from tests.support.mailing import WEDNESDAY_NOON, Mailing
 
 DAY = timedelta(days=1)
@@ -127,7 +127,7 @@ async def test_more_than_one_statement_takes_is_queued_in_several(
     mailing: Mailing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A great artist's followers are not one transaction."""
-    monkeypatch.setattr(queueing, "QUEUED_AT_ONCE_MAX", 3)
+    monkeypatch.setattr(enqueuer, "QUEUED_AT_ONCE_MAX", 3)
     fans = [await mailing.fan(follows=1) for _ in range(7)]
     await mailing.show()
     await mailing.queueing().look()
