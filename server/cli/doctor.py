@@ -28,7 +28,7 @@ from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.engine import check_postgres, missing_rights
 from server.store.migrations import dbmate_path, migrate_status
 from server.sync.documents import Probe
-from server.sync.probing import probe
+from server.sync.provider_probe import probe
 
 # Windows and budgets are decided on Valkey's clock, days and history on PostgreSQL's.
 CLOCK_DIFFERENCE_MAX_MS = 1_000.0

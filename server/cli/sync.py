@@ -27,8 +27,8 @@ def sync_import(
 ) -> None:
     """Bring artists, venues, songs, shows and setlists in from a file; exit 1 when a record was refused."""
     from server.cli.engines import database_for
-    from server.sync.importing import ImportResult, import_file
-    from server.sync.report import as_lines, as_table
+    from server.sync.file_import import ImportResult, import_file
+    from server.sync.terminal_tables import as_lines, as_table
 
     settings = settings_from(data_dir=data_dir)
 
@@ -52,7 +52,7 @@ def sync_status(
 ) -> None:
     """List the latest runs, or what became of the records of one."""
     from server.cli.engines import database_for
-    from server.sync.report import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
+    from server.sync.terminal_tables import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
 
     settings = settings_from(data_dir=data_dir)
 
@@ -73,8 +73,8 @@ def sync_artist(
     """Bring an artist in: who they are at every provider, their shows, and what they will probably play."""
     from server.cli.engines import providers_for
     from server.sync.artists import ArtistSyncService, SyncedArtist
-    from server.sync.bringing import bring_in_artist
-    from server.sync.report import artist_as_table, fetch_runs, runs_as_table
+    from server.sync.immediate_sync import bring_in_artist
+    from server.sync.terminal_tables import artist_as_table, fetch_runs, runs_as_table
 
     settings = settings_from(data_dir=data_dir)
 
@@ -100,8 +100,8 @@ def sync_show(
 ) -> None:
     """Bring a show up to date: its day and place, what it will probably bring, and what it brought."""
     from server.cli.engines import providers_for
-    from server.sync.bringing import bring_in_show
-    from server.sync.report import fetch_runs, runs_as_table
+    from server.sync.immediate_sync import bring_in_show
+    from server.sync.terminal_tables import fetch_runs, runs_as_table
 
     settings = settings_from(data_dir=data_dir)
 
@@ -134,7 +134,7 @@ def sync_forget(
     """Take out everything a provider told, but what fans voted on or staff changed; its jobs are paused."""
     from server.cli.engines import database_for
     from server.sync.forgetting import forget
-    from server.sync.report import forgotten_as_table
+    from server.sync.terminal_tables import forgotten_as_table
 
     settings = settings_from(data_dir=data_dir)
     if not yes and not sys.stdin.isatty():

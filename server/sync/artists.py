@@ -10,16 +10,24 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database
+from server.sync.artist_identification import MBID, Identified, NotIdentified, identify, is_called
 from server.sync.clients import musicbrainz, spotify, ticketmaster
 from server.sync.clients.musicbrainz import MusicBrainzClient
-from server.sync.identifying import MBID, Identified, NotIdentified, identify, is_called
-from server.sync.importing import Progress, finishing_job, log_outcomes
-from server.sync.joining import DOUBTFUL_CONFIDENCE, LINK_CONFIDENCE, Identity, identities, ids_of, keep, put_identities
+from server.sync.file_import import Progress, finishing_job, log_outcomes
+from server.sync.identities import (
+    DOUBTFUL_CONFIDENCE,
+    LINK_CONFIDENCE,
+    Identity,
+    identities,
+    ids_of,
+    keep,
+    put_identities,
+)
 from server.sync.matching import is_tribute, plain_name
 from server.sync.providers import Providers
+from server.sync.record_writer import NotTaken, queries, write
 from server.sync.records import ArtistRecord, slug_of
 from server.sync.scheduler import jobs
-from server.sync.writing import NotTaken, queries, write
 
 if TYPE_CHECKING:
     from server.store.database import Connection

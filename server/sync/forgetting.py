@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from server.store.queries import load_queries
-from server.sync.importing import Progress, finishing_job
-from server.sync.writing import hold, queries
+from server.sync.file_import import Progress, finishing_job
+from server.sync.record_writer import hold, queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection, Database

@@ -33,8 +33,8 @@ from server.sync.documents import (
     ServiceDiagnosis,
     SyncState,
 )
-from server.sync.joining import identities
-from server.sync.probing import probe
+from server.sync.identities import identities
+from server.sync.provider_probe import probe
 from server.sync.providers import Providers
 from server.sync.scheduler import jobs, queue_job
 

@@ -19,8 +19,8 @@ import structlog
 from server.errors import MysetlistError, ProviderError, StoreError
 from server.store.database import Database
 from server.store.queries import load_queries
-from server.sync.importing import Progress, finishing_job
-from server.sync.writing import queries as catalogue
+from server.sync.file_import import Progress, finishing_job
+from server.sync.record_writer import queries as catalogue
 from server.telemetry import SYNC_JOBS
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from server.store.database import Database
+from server.sync.artist_details import DetailsSyncService
 from server.sync.artists import ArtistSyncService
-from server.sync.details import DetailsSyncService
-from server.sync.joining import identities, ids_of
+from server.sync.identities import identities, ids_of
 from server.sync.providers import Providers
 from server.sync.scheduler import Handler, Job, Schedule, SyncScheduler, jobs, queue_job
 from server.sync.setlists import SetlistSyncService

@@ -14,18 +14,18 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
+from server.sync.canonical_titles import Spellings, fetch_spellings
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist
-from server.sync.importing import log_outcomes
-from server.sync.joining import identities
+from server.sync.file_import import log_outcomes
+from server.sync.identities import identities
 from server.sync.matching import judge_show, name_similarity
-from server.sync.predicting import PlayedSet, PlayedSong, Predicted, predict
+from server.sync.prediction import PlayedSet, PlayedSong, Predicted, predict
 from server.sync.providers import Providers
+from server.sync.record_writer import NotTaken, Outcomes, hold, queries, write
 from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, slug_of
 from server.sync.scheduler import Job, Unfit
-from server.sync.spellings import Spellings, fetch_spellings
 from server.sync.venues import ours_as_place, place_of
-from server.sync.writing import NotTaken, Outcomes, hold, queries, write
 
 if TYPE_CHECKING:
     from server.store.database import Connection

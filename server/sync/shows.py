@@ -15,14 +15,14 @@ from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.clients import ticketmaster
 from server.sync.clients.ticketmaster import Event
-from server.sync.importing import log_outcomes
-from server.sync.joining import identities
+from server.sync.file_import import log_outcomes
+from server.sync.identities import identities
 from server.sync.matching import plain_name
 from server.sync.providers import Providers
+from server.sync.record_writer import NotTaken, Outcomes, hold, write
 from server.sync.records import ShowRecord
 from server.sync.scheduler import Job, Unfit
 from server.sync.venues import ensure_venue
-from server.sync.writing import NotTaken, Outcomes, hold, write
 
 if TYPE_CHECKING:
     from server.store.database import Connection

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.clients import spotify
-from server.sync.importing import log_outcomes
-from server.sync.joining import DOUBTFUL_CONFIDENCE, SHARED_CONFIDENCE, Identity, identities, ids_of, keep
+from server.sync.file_import import log_outcomes
+from server.sync.identities import DOUBTFUL_CONFIDENCE, SHARED_CONFIDENCE, Identity, identities, ids_of, keep
 from server.sync.matching import plain_name, plain_title, shown_title
 from server.sync.providers import Providers
+from server.sync.record_writer import NotTaken, Outcomes, write
 from server.sync.records import SetlistRecord, SetRecord, SetSong
 from server.sync.scheduler import Job, Unfit
 from server.sync.setlists import LOOK_AHEAD_DAYS
-from server.sync.writing import NotTaken, Outcomes, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,13 @@ import msgspec
 from server.errors import StoreConflict
 from server.store.database import Database
 from server.sync.clients import setlistfm, ticketmaster
-from server.sync.importing import log_outcomes
-from server.sync.joining import identities
+from server.sync.file_import import log_outcomes
+from server.sync.identities import identities
 from server.sync.matching import Place, judge_venue
 from server.sync.providers import Providers
+from server.sync.record_writer import NotTaken, queries, write
 from server.sync.records import VenueRecord, slug_of
 from server.sync.scheduler import Job, Unfit
-from server.sync.writing import NotTaken, queries, write
 
 if TYPE_CHECKING:
     from server.store.database import Connection

@@ -25,7 +25,7 @@ from server.clock import Clock
 from server.errors import CacheError, ProviderError
 from server.protocol.instants import from_ms
 from server.store.queries import load_queries
-from server.sync.clients.answers import (
+from server.sync.clients.responses import (
     BODY_BYTES_MAX,
     Answer,
     Explain,

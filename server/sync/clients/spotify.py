@@ -17,8 +17,8 @@ import msgspec
 from server.cache.gates import Quota
 from server.clock import Clock
 from server.errors import ProviderError
-from server.sync.clients.answers import Answer, Trouble
 from server.sync.clients.provider import EndpointWithdrawn, Link, Provider, open_provider
+from server.sync.clients.responses import Answer, Trouble
 
 SERVICE = "spotify"
 PAGE_URL = "https://open.spotify.com/artist/"

@@ -15,8 +15,8 @@ import msgspec
 
 from server.cache.gates import Quota
 from server.errors import ProviderError
-from server.sync.clients.answers import Answer, Trouble
 from server.sync.clients.provider import Link, Provider, open_provider
+from server.sync.clients.responses import Answer, Trouble
 
 SERVICE = "ticketmaster"
 # 5 a second and 5,000 a day; questions they refuse cost too.

@@ -20,11 +20,11 @@ from server.cache.connection import Connection
 from server.cache.gates import Gate, Quota
 from server.errors import ProviderError
 from server.store.database import Database
+from server.sync.artist_identification import NotIdentified
 from server.sync.artists import ArtistSyncService, SyncedArtist
-from server.sync.clients.answers import BODY_BYTES_MAX, Answer
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
 from server.sync.clients.provider import Link, Provider
-from server.sync.identifying import NotIdentified
+from server.sync.clients.responses import BODY_BYTES_MAX, Answer
 from server.sync.providers import Providers
 from tests.support.clock import FakeClock
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz

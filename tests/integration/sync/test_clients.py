@@ -15,14 +15,14 @@ from server.cache.connection import Connection
 from server.clock import SystemClock
 from server.errors import ProviderError
 from server.store.database import Database
+from server.sync.canonical_titles import Spellings
 from server.sync.clients import provider, setlistfm, spotify, ticketmaster
-from server.sync.predicting import predict
+from server.sync.prediction import predict
 from server.sync.providers import Providers, open_providers
 from server.sync.scheduler import run_now
 from server.sync.schedules import handlers_of
 from server.sync.setlists import as_played, is_encore, songs_of
 from server.sync.shows import as_shows, is_concert
-from server.sync.spellings import Spellings
 from tests.support import providers as stand_in
 from tests.support.provider_clients import access, opened
 from tests.support.providers.ticketmaster import event_json

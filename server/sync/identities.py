@@ -10,8 +10,8 @@ import msgspec
 
 from server.store.database import Database
 from server.store.queries import load_queries
-from server.sync.identifying import GIVEN_CONFIDENCE
-from server.sync.writing import queries
+from server.sync.artist_identification import GIVEN_CONFIDENCE
+from server.sync.record_writer import queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection

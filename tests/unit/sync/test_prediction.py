@@ -7,7 +7,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.sync.predicting import HALF_LIFE_DAYS, SHARE_MIN, SONGS_MAX, PlayedSet, PlayedSong, predict
+from server.sync.prediction import HALF_LIFE_DAYS, SHARE_MIN, SONGS_MAX, PlayedSet, PlayedSong, predict
 
 TODAY = dt.date(2026, 11, 25)
 SETS = st.lists(

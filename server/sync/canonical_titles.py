@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from server.sync.joining import identities
+from server.sync.identities import identities
 from server.sync.matching import plain_title
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from server.store.database import Database
 from server.sync.artists import SyncedArtist
-from server.sync.importing import ImportResult
+from server.sync.file_import import ImportResult
+from server.sync.record_writer import queries
 from server.sync.records import STAGES
-from server.sync.writing import queries
 
 JOBS_SHOWN = 20
 OUTCOMES_SHOWN = 10_000

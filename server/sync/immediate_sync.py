@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from server.errors import SetupError
 from server.store.database import Database
-from server.sync.importing import Progress
-from server.sync.joining import identities
+from server.sync.file_import import Progress
+from server.sync.identities import identities
 from server.sync.providers import Providers
 from server.sync.scheduler import run_now
 from server.sync.schedules import OF_ARTIST, handlers_of

@@ -13,7 +13,7 @@ import pytest
 
 from server.errors import SetupError
 from server.store.database import Database
-from server.sync.importing import ImportResult, import_file
+from server.sync.file_import import ImportResult, import_file
 
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "import.md"
 

@@ -16,9 +16,9 @@ import msgspec
 
 from server.errors import MysetlistError, StoreConflict
 from server.store.database import Database, savepoint
-from server.sync.reading import Contents, Found, Refusal, read_file
+from server.sync.file_parser import Contents, Found, Refusal, read_file
+from server.sync.record_writer import NotTaken, Outcomes, queries, write
 from server.sync.records import STAGES, ArtistRecord, SongRecord
-from server.sync.writing import NotTaken, Outcomes, queries, write
 
 if TYPE_CHECKING:
     from server.store.database import Connection

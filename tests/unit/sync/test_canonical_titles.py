@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from server.sync.canonical_titles import Spellings
 from server.sync.clients.setlistfm import Artist, Set, Setlist, Sets, Song
 from server.sync.setlists import as_played, sets_of
-from server.sync.spellings import Spellings
 
 OTHER = Artist(mbid="m", name="Other")
 

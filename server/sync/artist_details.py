@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from server.store.database import Database, savepoint
+from server.sync.artist_identification import NotIdentified, is_called
 from server.sync.artists import STAGE, write_artist
 from server.sync.clients import musicbrainz
-from server.sync.identifying import NotIdentified, is_called
-from server.sync.importing import log_outcomes
-from server.sync.joining import DOUBTFUL_CONFIDENCE, identities
+from server.sync.file_import import log_outcomes
+from server.sync.identities import DOUBTFUL_CONFIDENCE, identities
 from server.sync.providers import Providers
+from server.sync.record_writer import Outcomes
 from server.sync.scheduler import Job, jobs
-from server.sync.writing import Outcomes
 
 if TYPE_CHECKING:
     from server.store.database import Connection
