@@ -29,8 +29,8 @@ import orjson
 from measure import Node, data_folder, origin, own_cpu_s, say, spent, tell
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from server.client.line import websocket_url
-from server.client.web import Web
+from server.client.http import Web
+from server.client.websocket import websocket_url
 from server.client.wire import SUBPROTOCOL
 from server.load.crowd import run_loop
 

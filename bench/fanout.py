@@ -30,11 +30,11 @@ from typing import Any
 import orjson
 from measure import Node, node, origin, say, spent, tell
 
-from server.client.web import Web
+from server.client.http import Web
+from server.load.child_process import CrowdPart, RemotePart
 from server.load.counts import merged
 from server.load.crowd import raise_file_limit, run_loop
-from server.load.part import Part, PartOptions, PollSpec
-from server.load.processes import CrowdPart, RemotePart
+from server.load.local_process import Part, PartOptions, PollSpec
 from server.load.report import last_watcher
 
 WARM_UP_S = 2.0

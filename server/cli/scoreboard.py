@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from server.client.web import Setlist, Show, Tally
+from server.client.http import Setlist, Show, Tally
 
 _BAR_CELLS = 32
 _PARTS = " ▏▎▍▌▋▊▉█"

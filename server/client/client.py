@@ -16,8 +16,8 @@ import structlog
 
 from server.client import wire
 from server.client.answers import Ballot, Closed, MarkReceipt, Receipt, Update, merged
-from server.client.line import Line, websocket_url
-from server.client.web import Show, Web
+from server.client.http import Show, Web
+from server.client.websocket import Line, websocket_url
 from server.errors import MysetlistError, Refused
 
 log = structlog.get_logger()

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import uvloop
 from rich.console import Console
 
-from server.client.web import Show, Tally, Web
+from server.client.http import Show, Tally, Web
 from server.errors import SetupError
-from server.load.part import Audit, Part, PartOptions, PollSpec
-from server.load.processes import CrowdPart, RemotePart
+from server.load.child_process import CrowdPart, RemotePart
+from server.load.local_process import Audit, Part, PartOptions, PollSpec
 from server.load.report import report, verdict
 from server.load.verify import Difference, tally_differences, unsettled_differences
 

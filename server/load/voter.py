@@ -12,12 +12,12 @@ import msgspec
 from picows import WSFrame, WSTransport
 
 from server.client import wire
-from server.client.line import TEXT, Line
-from server.client.view import View, Views
-from server.client.web import Session, Unreachable
+from server.client.http import Session, Unreachable
+from server.client.websocket import TEXT, Line
 from server.load.counts import Counts
 from server.load.plan import Choice, Held, Plan, put
 from server.load.verify import Model
+from server.load.view import View, Views
 from server.load.watcher import join
 from server.protocol.codes import Code
 

@@ -10,9 +10,9 @@ import msgspec
 from picows import WSFrame, WSTransport
 
 from server.client import wire
-from server.client.line import Line
-from server.client.view import View, Views
+from server.client.websocket import Line
 from server.load.counts import Counts
+from server.load.view import View, Views
 
 now_s = time.monotonic
 

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from server.cli import live_board
-from server.client.web import Web
+from server.client.http import Web
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
 

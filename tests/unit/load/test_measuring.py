@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.client.view import KNOWN_PUSHES_MAX, Timeline, Views
 from server.client.wire import Joined, VotesState
 from server.load.counts import SAMPLES_PER_S_MAX, Counts, merged
 from server.load.histogram import Histogram
 from server.load.report import last_watcher, report
+from server.load.view import KNOWN_PUSHES_MAX, Timeline, Views
 
 
 @given(st.lists(st.floats(min_value=0, max_value=2000), min_size=1), st.sampled_from([50, 90, 99]))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.load.crowd import SOCKETS_PER_PROCESS, CrowdOptions, plan_parts
+from server.load.local_process import PollSpec
 from server.load.pace import Pace
-from server.load.part import PollSpec
 from server.load.plan import Held, Plan, Poll, make_poll, put
 
 SONGS = list(range(101, 121))

@@ -12,14 +12,14 @@ import pytest
 from picows import WSMsgType
 
 from server.cli.scoreboard import Scoreboard, Update, bar
-from server.client import line as line_module
+from server.client import websocket as line_module
 from server.client import wire
-from server.client.line import Line, websocket_url
-from server.client.view import Views
-from server.client.web import Session, Setlist, Show, Song, Unreachable, in_turns
+from server.client.http import Session, Setlist, Show, Song, Unreachable, in_turns
+from server.client.websocket import Line, websocket_url
 from server.errors import Refused
 from server.load.counts import Counts
 from server.load.plan import Plan, make_poll
+from server.load.view import Views
 from server.load.voter import Voter
 from server.load.watcher import Watcher
 

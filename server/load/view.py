@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from server.client import wire
-from server.client.web import Tally
+from server.client.http import Tally
 
 MILESTONES_MAX = 50_000
 KNOWN_PUSHES_MAX = 4096

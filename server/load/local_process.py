@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 
 from server.client import wire
-from server.client.line import Line, websocket_url
-from server.client.view import View, Views
-from server.client.web import Tally, Web, in_turns
+from server.client.http import Tally, Web, in_turns
+from server.client.websocket import Line, websocket_url
 from server.errors import Refused
 from server.load.counts import Counts
 from server.load.pace import Pace
@@ -25,6 +24,7 @@ from server.load.verify import (
     board_differences,
     counted,
 )
+from server.load.view import View, Views
 from server.load.voter import Identity, Voter
 from server.load.watcher import Watcher
 

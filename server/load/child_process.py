@@ -15,9 +15,9 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import orjson
 
-from server.client.web import Tally
+from server.client.http import Tally
 from server.errors import MysetlistError
-from server.load.part import Audit, Looks, Part, PartOptions
+from server.load.local_process import Audit, Looks, Part, PartOptions
 
 PROGRESS_S = 0.5
 STOP_TIMEOUT_S = 10.0
@@ -80,7 +80,7 @@ class RemotePart:
             sys.executable,
             "-P",
             "-m",
-            "server.load.processes",
+            "server.load.child_process",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES_MAX,
