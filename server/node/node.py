@@ -142,7 +142,7 @@ class Node:
             database.url,
             self._feeds.hub,
             Sources(
-                committed=self._intake.receipts.committed,
+                committed=self._intake.pending_acks.committed,
                 fetch_positions=voting_log.queries.fetch_show_positions,
                 reload_tallies=self._feeds.reload_tallies,
                 reload_show=self._feeds.reload_show,
@@ -227,7 +227,7 @@ class Node:
                 await self._sockets.drain()
                 await self._runner.cleanup()
         except TimeoutError:
-            log.warning("node.drain_cut_short", sockets=len(self._sockets), casts=self._intake.receipts.cast_count)
+            log.warning("node.drain_cut_short", sockets=len(self._sockets), casts=self._intake.pending_acks.cast_count)
         for task in reversed(self._loops.values()):
             task.cancel()
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
@@ -247,7 +247,7 @@ class Node:
             async with asyncio.timeout(STOP_TIMEOUT_S / 5):
                 await self._intake.drained()
         except TimeoutError:
-            log.warning("node.casts_not_committed", casts=self._intake.receipts.cast_count)
+            log.warning("node.casts_not_committed", casts=self._intake.pending_acks.cast_count)
 
     # ── loops
 

@@ -23,10 +23,10 @@ from server.store.database import Database
 from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS, VOTES_LOST
 from server.tracing import Traces
 from server.voting.log import CAST_SCRIPT, open_shard, queries
-from server.voting.receipts import Batch, Receipt, Receipts
+from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from server.voting.rules import pack_cast, pack_mark, shard_of
-from server.voting.seeds import ColdCast, Seeds
 from server.voting.tallies import revise_warm
+from server.voting.warm_up import ColdCast, WarmUp
 
 log = structlog.get_logger()
 
@@ -107,7 +107,7 @@ class Intake:
         self._queue: list[Cast] = []
         self._resumed: list[Cast] = []  # waited for what was cold; go before the queue, being older
         self._queued = asyncio.Event()
-        self._seeds = Seeds(database, shard_count, self._resume)
+        self._warm_up = WarmUp(database, shard_count, self._resume)
         self._ticketless: dict[tuple[int, int], float] = {}  # (show, user) -> until when the database is believed
         self._cast_number = 0
         self.traces: Traces | None = None  # app gives some when they are wanted
@@ -115,7 +115,7 @@ class Intake:
         self._is_busy = False
         self._is_in_round = False
         self._is_draining = False
-        self.receipts = Receipts(clock)
+        self.pending_acks = PendingAcks(clock)
 
     @property
     def is_ready(self) -> bool:
@@ -155,8 +155,8 @@ class Intake:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_rounds(), name="intake-rounds")
-                tasks.create_task(self._accept_and_settle(), name="intake-receipts")
-                tasks.create_task(self._seeds.run(), name="intake-seeds")
+                tasks.create_task(self._accept_and_settle(), name="intake-acks")
+                tasks.create_task(self._warm_up.run(), name="intake-warm-up")
         finally:
             self._refuse_all(self._resumed + self._queue, "The server is going away. Try again.")
             self._resumed, self._queue = [], []
@@ -175,11 +175,11 @@ class Intake:
     @property
     def _waiting_count(self) -> int:
         """Casts that wait for a round or for a seed."""
-        return len(self._queue) + len(self._resumed) + self._seeds.waiting_count
+        return len(self._queue) + len(self._resumed) + self._warm_up.waiting_count
 
     @property
     def _is_idle(self) -> bool:
-        return self._waiting_count == 0 and not self._is_in_round and self.receipts.is_empty
+        return self._waiting_count == 0 and not self._is_in_round and self.pending_acks.is_empty
 
     # ── rounds
 
@@ -238,7 +238,7 @@ class Intake:
                 taken_count = self._answer(shard, position, casts, answers)
                 if self.traces is not None and taken_count:
                     self.traces.logged(shard, position, taken_count, queued_s=queued_s, sent_s=started_s)
-        PENDING_CASTS.set(self._waiting_count + self.receipts.cast_count)
+        PENDING_CASTS.set(self._waiting_count + self.pending_acks.cast_count)
 
     async def _ask(self, commands: list[Command]) -> list[bytes]:
         was_ready = self._connection.is_ready
@@ -259,7 +259,7 @@ class Intake:
         by_shard: dict[int, list[Cast]] = {}
         votes_by_shard: dict[int, int] = {}
         rest: list[Cast] = []
-        waiting = self._seeds.earliest()
+        waiting = self._warm_up.earliest()
         for cast in self._resumed + self._queue:
             if waiting.get((cast.packed[0], cast.packed[1]), cast.number) < cast.number:
                 # The same fan's earlier cast waits for a seed; what they chose last must be decided last.
@@ -278,12 +278,12 @@ class Intake:
         return by_shard
 
     def _pack_round(self, shard: int, casts: list[Cast]) -> bytes:
-        shows, ballots = self._seeds.take(shard)
+        shows, ballots = self._warm_up.take(shard)
         return _encode((self._votes_per_day_max, shows, ballots, [cast.packed for cast in casts]))
 
     def _answer(self, shard: int, position: int, casts: list[Cast], answers: list[list[int | str]]) -> int:
         """Gives: how many casts are in the log."""
-        receipts: list[Receipt] = []
+        pending_acks: list[PendingAck] = []
         for cast, answer in zip(casts, answers, strict=True):
             code = answer[0]
             if code == _Answer.OK:
@@ -292,16 +292,16 @@ class Intake:
                 if len(cast.packed) == 2:
                     cast.waiter.answered(position, "committed", ballot, left)
                 else:
-                    receipts.append(Receipt(cast.subject_id, cast.waiter, ballot, left))
+                    pending_acks.append(PendingAck(cast.subject_id, cast.waiter, ballot, left))
             elif code in (_Answer.COLD_SHOW, _Answer.COLD_BALLOT) or (
                 code == _Answer.TICKET and self._is_worth_a_look(cast)
             ):
                 self._want(cast)
             else:
                 _refuse(cast, _refusal(answer))
-        if receipts:
-            self.receipts.add(Batch(shard, position, self._clock.monotonic_s(), receipts))
-        return len(receipts)
+        if pending_acks:
+            self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), pending_acks))
+        return len(pending_acks)
 
     def _is_worth_a_look(self, cast: Cast) -> bool:
         """Whether the database may know of a ticket that Valkey does not."""
@@ -315,7 +315,7 @@ class Intake:
         return False
 
     def _want(self, cast: Cast) -> None:
-        self._seeds.want(ColdCast(cast.packed[0], cast.packed[1], cast.number, cast.tries, cast))
+        self._warm_up.want(ColdCast(cast.packed[0], cast.packed[1], cast.number, cast.tries, cast))
 
     def _resume(self, cast: object, error: Refused | None) -> None:
         """What was cold has been read, or could not be."""
@@ -358,21 +358,21 @@ class Intake:
         for cast in casts:
             _refuse(cast, Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS))
 
-    # ── receipts
+    # ── acknowledgements
 
     async def _accept_and_settle(self) -> None:
         settled_s = self._clock.monotonic_s()
         while True:
             await asyncio.sleep(0.1)
             now_s = self._clock.monotonic_s()
-            self.receipts.accept_older(now_s - ACCEPT_AFTER_S)
+            self.pending_acks.accept_older(now_s - ACCEPT_AFTER_S)
             if now_s - settled_s >= 1.0:
                 settled_s = now_s
                 await self._settle(now_s - ACCEPT_AFTER_S)
 
     async def _settle(self, than_s: float) -> None:
         """Asks PostgreSQL about batches whose notification is overdue."""
-        oldest = self.receipts.oldest_by_shard(than_s)
+        oldest = self.pending_acks.oldest_by_shard(than_s)
         if not oldest:
             return
         try:
@@ -384,10 +384,10 @@ class Intake:
                     )
                 ]
         except StoreError as error:
-            log.warning("receipts.not_settled", error=str(error), casts=self.receipts.cast_count)
+            log.warning("acks.not_settled", error=str(error), casts=self.pending_acks.cast_count)
             return
         for row in rows:
-            lost_count = self.receipts.settle(row["shard"], row["position"], set(row["entries"]))
+            lost_count = self.pending_acks.settle(row["shard"], row["position"], set(row["entries"]))
             if lost_count:
                 VOTES_LOST.inc(lost_count)
                 log.error("votes.lost", shard=row["shard"], casts=lost_count, committed=row["position"])
@@ -403,7 +403,7 @@ class Intake:
                 if end is not None and int(end) < oldest[shard]:
                     await open_shard(self._database, self._connection.ask, shard, awaited=oldest[shard])
         except (CacheError, StoreError) as error:
-            log.warning("receipts.not_settled", error=str(error), casts=self.receipts.cast_count)
+            log.warning("acks.not_settled", error=str(error), casts=self.pending_acks.cast_count)
 
 
 def _refuse(cast: Cast, error: Refused) -> None:

@@ -46,7 +46,7 @@ select p.shard, p.position, coalesce(array_agg(e.entry) filter (where e.entry is
 -- Ten minutes are far more than a node that missed a notification needs to ask.
 delete from log_commits where committed_at < now() - interval '10 minutes';
 
--- name: fetch_seed_shows
+-- name: fetch_warm_up_shows
 -- takes: shows
 -- gives: what cast.lua needs to know of each; a cancelled or final show is closed for good
 select w.id, w.revision,
@@ -63,7 +63,7 @@ select w.id, w.revision,
  where w.id = any(:show_ids::bigint[])
  group by w.id;
 
--- name: fetch_seed_ballots
+-- name: fetch_warm_up_ballots
 -- takes: pairs of show and user
 -- gives: each pair's ballot, "101u102d", how much of which day's budget the user has spent, and whether they have a ticket
 select p.show_id, p.user_id, u.id is not null as is_known, coalesce(b.ballot, '') as ballot,

@@ -124,7 +124,7 @@ class VotePath:
         async with asyncio.timeout(PATIENCE_S):
             while any(outcome.taken is None and outcome.refusal is None for outcome in outcomes):
                 await asyncio.sleep(0.001)
-                self.intake.receipts.accept_older(float("inf"))
+                self.intake.pending_acks.accept_older(float("inf"))
 
     async def cast(self, show: int, user: int, *votes: Vote) -> Outcome:
         """One cast, decided."""

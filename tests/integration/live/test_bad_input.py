@@ -307,7 +307,7 @@ async def test_memory_does_not_grow(
             assert await fan.is_alive()
         assert after - before < 1_000_000
         assert node._feeds.hub._channels == {}
-        assert node._intake.receipts.cast_count == 0
+        assert node._intake.pending_acks.cast_count == 0
         assert len(logged) < 50
 
 

@@ -18,8 +18,8 @@ from server.voting import reconcile
 from server.voting.forgetting import Forgetting
 from server.voting.log import CAST_SCRIPT
 from server.voting.rules import shard_of
-from server.voting.seeds import ColdCast, Seeds
 from server.voting.tallies import Tallies
+from server.voting.warm_up import ColdCast, WarmUp
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
@@ -124,7 +124,7 @@ async def test_votes_that_are_only_in_the_log_are_dropped(stage: Stage) -> None:
     await stage.check(votes={first: (2, 0), second: (1, 1), third: (0, 1)})
 
 
-async def test_a_seed_from_before_brings_nobody_back(stage: Stage) -> None:
+async def test_rows_read_before_the_erasure_bring_nobody_back(stage: Stage) -> None:
     """Read before the erasure, sent after everything is drained: its position is not new enough."""
     show = await stage.factory.show(7)
     (fan,) = await stage.factory.users(1)
@@ -135,9 +135,9 @@ async def test_a_seed_from_before_brings_nobody_back(stage: Stage) -> None:
         "insert into ticket_codes (show_id, code_hash, user_id, redeemed_at) values (7, sha256('c'), $1, now())", LEAVER
     )
     await stage.tallies.grant_ticket(7, LEAVER)
-    seeds = Seeds(stage.vote_path.database, SHARD_COUNT, lambda _cast, _error: None)
-    assert await seeds._read([ColdCast(7, LEAVER, 1, 0, None)]) == {}
-    shows, ballots = seeds.take(shard_of(7, SHARD_COUNT))
+    warm_up = WarmUp(stage.vote_path.database, SHARD_COUNT, lambda _cast, _error: None)
+    assert await warm_up._read([ColdCast(7, LEAVER, 1, 0, None)]) == {}
+    shows, ballots = warm_up.take(shard_of(7, SHARD_COUNT))
     await stage.erase(LEAVER)
     await stage.drain()
     request = msgspec.msgpack.encode((1_000, shows, ballots, [(7, LEAVER, show.first, 1)]))

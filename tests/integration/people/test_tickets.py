@@ -13,7 +13,7 @@ from server.errors import CacheUnavailable
 from server.node.node import Node
 from server.people.tickets import hash_code, make_code
 from server.protocol.limits import DEFAULT_LIMITS
-from server.voting.seeds import Seeds
+from server.voting.warm_up import WarmUp
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import running_node, until
@@ -58,15 +58,15 @@ async def vote(person: Person, show: Show, choice: str = "up") -> str:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many casts each reading of seeds was for."""
+    """How many casts each warm-up was for."""
     found: list[int] = []
-    read = Seeds._read
+    read = WarmUp._read
 
-    async def counting(self: Seeds, casts: Any) -> Any:
+    async def counting(self: WarmUp, casts: Any) -> Any:
         found.append(len(casts))
         return await read(self, casts)
 
-    monkeypatch.setattr(Seeds, "_read", counting)
+    monkeypatch.setattr(WarmUp, "_read", counting)
     return found
 
 

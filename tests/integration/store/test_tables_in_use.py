@@ -26,7 +26,7 @@ MARKS = "voting/queries.sql:commit_log > commit_log() > commit_marks()"
 TABLES = {
     "users": ("people/sessions.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
     "song_suggestions": ("catalog/suggestions.sql:insert_suggestion", "catalog/suggestions.sql:waiting_suggestions"),
-    "ticket_codes": ("people/tickets.sql:insert_codes", "voting/queries.sql:fetch_seed_ballots"),
+    "ticket_codes": ("people/tickets.sql:insert_codes", "voting/queries.sql:fetch_warm_up_ballots"),
     "user_identities": ("people/sessions.sql:sign_in_as > sign_in_as()", "people/privacy.sql:identities"),
     "user_profiles": ("people/profiles.sql:update_profile", "people/privacy.sql:profile"),
     "user_follows_artists": (MARKS, "people/follows.sql:list_follows"),
@@ -46,10 +46,10 @@ TABLES = {
         MARKS + " > user_follows_artists! > count_follows()",
         "people/relation_counts.sql:fetch_followers",
     ),
-    "votes": (COMMIT, "voting/queries.sql:fetch_seed_ballots"),
+    "votes": (COMMIT, "voting/queries.sql:fetch_warm_up_ballots"),
     "vote_analytics": (COMMIT, "people/privacy.sql:vote_history"),
     "vote_rollups": (COMMIT, "insight/queries.sql:vote_series"),
-    "user_vote_limits": (COMMIT, "voting/queries.sql:fetch_seed_ballots"),
+    "user_vote_limits": (COMMIT, "voting/queries.sql:fetch_warm_up_ballots"),
     "log_positions": (COMMIT, "voting/queries.sql:fetch_positions"),
     "log_commits": (COMMIT, "voting/queries.sql:fetch_commits"),
     "show_trending": (

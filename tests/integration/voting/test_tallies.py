@@ -96,15 +96,15 @@ async def test_a_lock_that_overtakes_a_seed_holds(vote_path: VotePath, factory: 
     """A cold show's rules are read, then it is locked, then what was read arrives: the lock must stand."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
-    read_seeds = vote_path.intake._seeds._read
+    read_cold = vote_path.intake._warm_up._read
 
     async def locked_meanwhile(casts: list[object]) -> object:
-        gone = await read_seeds(casts)  # type: ignore[arg-type]
+        gone = await read_cold(casts)  # type: ignore[arg-type]
         await factory.sql.execute("update shows set is_locked = true where id = 7 and not is_locked")
         await tallies.revise([7])
         return gone
 
-    vote_path.intake._seeds._read = locked_meanwhile  # type: ignore[method-assign,assignment]
+    vote_path.intake._warm_up._read = locked_meanwhile  # type: ignore[method-assign,assignment]
     assert (await vote_path.cast(7, user, (show.first, "up"))).code == "locked"
 
 
@@ -134,20 +134,20 @@ async def test_a_later_cast_does_not_overtake_one_that_waits_for_its_seed(
     """The first vote meets a cold show and waits; the second comes just when it may go on, and still is second."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
-    read_seeds = vote_path.intake._seeds._read
+    read_cold = vote_path.intake._warm_up._read
     outcomes = []
 
     async def second_vote_meanwhile(casts: list[object]) -> object:
-        gone = await read_seeds(casts)  # type: ignore[arg-type]
+        gone = await read_cold(casts)  # type: ignore[arg-type]
         if len(outcomes) == 1:
             outcomes.append(vote_path.submit(7, user, (show.first, "none")))
         return gone
 
-    vote_path.intake._seeds._read = second_vote_meanwhile  # type: ignore[method-assign,assignment]
+    vote_path.intake._warm_up._read = second_vote_meanwhile  # type: ignore[method-assign,assignment]
     outcomes.append(vote_path.submit(7, user, (show.first, "up")))
 
     async def are_decided() -> bool:
-        vote_path.intake.receipts.accept_older(float("inf"))
+        vote_path.intake.pending_acks.accept_older(float("inf"))
         return len(outcomes) == 2 and all(outcome.taken for outcome in outcomes)
 
     await until(are_decided)

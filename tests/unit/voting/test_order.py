@@ -39,7 +39,7 @@ async def test_a_later_cast_waits_behind_an_earlier_one_that_is_cold() -> None:
     intake.submit(7, 2, [(101, "down")], _Fan())
     sent = [cast for casts in intake._take_round().values() for cast in casts]
     assert [cast.packed[1] for cast in sent] == [2], "another fan's cast goes, the same fan's waits"
-    assert [cold.number for cold in intake._seeds._wanted] == [1, 2]
+    assert [cold.number for cold in intake._warm_up._wanted] == [1, 2]
 
 
 async def test_the_earlier_of_two_waiting_casts_is_not_held_by_the_later_one() -> None:

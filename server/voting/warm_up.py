@@ -33,11 +33,11 @@ class ColdCast:
     cast: object
 
 
-ShowSeed = tuple[int, int, int, int, int, int, int, list[int], int, int]
-BallotSeed = tuple[int, int, int, str, int, int, int]
+ShowRow = tuple[int, int, int, int, int, int, int, list[int], int, int]
+BallotRow = tuple[int, int, int, str, int, int, int]
 
 
-class Seeds:
+class WarmUp:
     """Reads seeds for cold casts and hands the casts back.
 
     Takes: resume(cast, error): called once a cast can be sent again, or with what makes it pointless
@@ -50,8 +50,8 @@ class Seeds:
         self._wanted: list[ColdCast] = []
         self._reading: list[ColdCast] = []
         self._is_wanted = asyncio.Event()
-        self._shows: dict[int, dict[int, ShowSeed]] = {}
-        self._ballots: dict[int, dict[tuple[int, int], BallotSeed]] = {}
+        self._shows: dict[int, dict[int, ShowRow]] = {}
+        self._ballots: dict[int, dict[tuple[int, int], BallotRow]] = {}
 
     @property
     def waiting_count(self) -> int:
@@ -76,7 +76,7 @@ class Seeds:
             earliest[key] = min(cold.number, earliest.get(key, cold.number))
         return earliest
 
-    def take(self, shard: int) -> tuple[list[ShowSeed], list[BallotSeed]]:
+    def take(self, shard: int) -> tuple[list[ShowRow], list[BallotRow]]:
         """The seeds read for a shard since the last call."""
         return list(self._shows.pop(shard, {}).values()), list(self._ballots.pop(shard, {}).values())
 
@@ -95,7 +95,7 @@ class Seeds:
             try:
                 gone = await self._read(self._reading)
             except StoreError as failure:
-                log.warning("seeds.not_read", error=str(failure), casts=len(self._reading))
+                log.warning("warm_up.not_read", error=str(failure), casts=len(self._reading))
                 error = Refused(
                     Code.UNAVAILABLE, "Voting is unavailable for a moment. Try again.", retry_after_ms=1_000
                 )
@@ -109,10 +109,10 @@ class Seeds:
         pairs = sorted({(cold.show_id, cold.user_id) for cold in casts})
         async with self._database.snapshot() as connection:
             position_rows = [row async for row in queries.fetch_positions(connection)]
-            show_rows = [row async for row in queries.fetch_seed_shows(connection, show_ids=show_ids)]
+            show_rows = [row async for row in queries.fetch_warm_up_shows(connection, show_ids=show_ids)]
             ballot_rows = [
                 row
-                async for row in queries.fetch_seed_ballots(
+                async for row in queries.fetch_warm_up_ballots(
                     connection, show_ids=[show for show, _ in pairs], user_ids=[user for _, user in pairs]
                 )
             ]
