@@ -18,10 +18,10 @@ from aiohttp import WSMsgType, web
 from server.errors import Disconnect, Refused, StoreError
 from server.live.admission import prepare
 from server.live.channel import Subscriber
-from server.live.progress import Progress
+from server.live.connection_limits import UNLIMITED, TokenBucket
 from server.live.replies import MarkReply, VoteReply, error_object
-from server.live.seats import NOBODY, Bucket
 from server.live.services import Services
+from server.live.stalled import StallTimer
 from server.protocol.codes import (
     CLOSE_BAD_TOKEN,
     CLOSE_BANNED,
@@ -88,8 +88,24 @@ class Connection(Subscriber):
     """
 
     __slots__ = (
-        "_bucket", "_close_code", "_seat", "_socket", "_was_malformed", "address", "alarm_ms", "has_asked", "heard_s", "identity",
-        "number", "opened_ms", "opened_s", "pending_count", "pinged_s", "progress", "request_id", "services",
+        "_bucket",
+        "_close_code",
+        "_socket",
+        "_user_bucket",
+        "_was_malformed",
+        "address",
+        "alarm_ms",
+        "has_asked",
+        "heard_s",
+        "identity",
+        "number",
+        "opened_ms",
+        "opened_s",
+        "pending_count",
+        "pinged_s",
+        "request_id",
+        "services",
+        "stall_timer",
     )  # fmt: skip
 
     kind: Literal["websocket", "events"] = "websocket"
@@ -108,8 +124,8 @@ class Connection(Subscriber):
         self._socket = socket
         self.services = services
         self.speak_for(identity)
-        self._bucket = Bucket(services.seats.limits.requests_per_s)
-        self._seat = NOBODY  # the bucket of whoever speaks, once they have taken a seat
+        self._bucket = TokenBucket(services.connection_limits.limits.requests_per_s)
+        self._user_bucket = UNLIMITED  # the bucket of whoever speaks, once they have taken a seat
         self.has_asked = False
         self.pending_count = 0
         self.number = 0
@@ -118,7 +134,7 @@ class Connection(Subscriber):
         self.request_id = request_id
         self.opened_ms = services.clock.now_ms()
         self._was_malformed = False
-        self.progress = Progress()
+        self.stall_timer = StallTimer()
         self.heard_s = self.pinged_s = self.opened_s = services.clock.monotonic_s()
 
     async def run(self) -> None:
@@ -129,7 +145,7 @@ class Connection(Subscriber):
                 self.heard_s = self.services.clock.monotonic_s()
                 match message.type:
                     case WSMsgType.TEXT:
-                        wait_s = self._bucket.wait_s(self.heard_s) or self._seat.wait_s(self.heard_s)
+                        wait_s = self._bucket.wait_s(self.heard_s) or self._user_bucket.wait_s(self.heard_s)
                         if wait_s:
                             await self._slow_down(message.data, wait_s)
                         else:
@@ -142,9 +158,9 @@ class Connection(Subscriber):
             await self.close(end.close_code, end.reason)
         finally:
             self.services.hub.leave_all(self)
-            if self._seat is not NOBODY:
+            if self._user_bucket is not UNLIMITED:
                 assert self.identity is not None
-                self.services.seats.give_up(self.identity.user_id)
+                self.services.connection_limits.release_user(self.identity.user_id)
 
     @property
     def close_code(self) -> int:
@@ -208,7 +224,7 @@ class Connection(Subscriber):
         """Hands a frame to the transport, if there still is one."""
         if self.transport.is_closing():
             return
-        if self.transport.get_write_buffer_size() > self.services.seats.limits.reply_buffer_bytes:
+        if self.transport.get_write_buffer_size() > self.services.connection_limits.limits.reply_buffer_bytes:
             self.hang_up_slow()
             return
         self.transport.write(frame)
@@ -296,12 +312,12 @@ class Connection(Subscriber):
         banned = services.why_banned(identity.user_id)
         if banned is not None:
             raise Refused(Code.FORBIDDEN, banned)
-        before = None if self._seat is NOBODY else self.identity
+        before = None if self._user_bucket is UNLIMITED else self.identity
         if before is None or before.user_id != identity.user_id:
             await services.count_entry(identity.user_id)
-            self._seat = services.seats.take(identity.user_id)
+            self._user_bucket = services.connection_limits.acquire_user(identity.user_id)
             if before is not None:
-                services.seats.give_up(before.user_id)
+                services.connection_limits.release_user(before.user_id)
         self.speak_for(identity)
         services.hub.review(self)
 
@@ -329,7 +345,7 @@ class Connection(Subscriber):
 
     async def _subscribe(self, request: Subscribe) -> None:
         names = list(dict.fromkeys(request.channels))
-        channels_max = self.services.seats.limits.channels_per_connection
+        channels_max = self.services.connection_limits.limits.channels_per_connection
         if len(self.channels.union(names)) > channels_max:
             raise Refused(Code.TOO_LARGE, f"One connection may watch {channels_max} channels.")
         hub = self.services.hub

@@ -45,7 +45,7 @@ class LiveRoutes:
             protocols=(SUBPROTOCOL,),
             autoping=False,  # the sweep needs to see the pongs
             compress=False,  # each socket would need its own copy of a push
-            max_msg_size=self._services.seats.limits.frame_bytes + 1,  # aiohttp refuses from this size on
+            max_msg_size=self._services.connection_limits.limits.frame_bytes + 1,  # aiohttp refuses from this size on
         )
         if not socket.can_prepare(request).ok:
             raise Refused(Code.BAD_REQUEST, f"This is a websocket; connect with the subprotocol {SUBPROTOCOL}.")
@@ -57,7 +57,7 @@ class LiveRoutes:
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
         address = self._address_of(request)
-        self._services.seats.enter(address)
+        self._services.connection_limits.acquire_address(address)
         try:
             await socket.prepare(request)
             assert request.transport is not None
@@ -71,7 +71,7 @@ class LiveRoutes:
             )
             await self._serve(connection)
         finally:
-            self._services.seats.leave(address)
+            self._services.connection_limits.release_address(address)
         return socket
 
     async def _serve(self, connection: Connection) -> None:

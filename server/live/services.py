@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from server.clock import Clock
+from server.live.connection_limits import ConnectionLimits
 from server.live.hub import Hub
-from server.live.seats import Seats
 from server.protocol.embargo import HasVoted
 from server.protocol.identity import Identity
 from server.protocol.outcomes import Marked
@@ -35,7 +35,7 @@ class Services:
     """
 
     hub: Hub
-    seats: Seats
+    connection_limits: ConnectionLimits
     clock: Clock
     node: str
     submit: Callable[[int, int, Sequence[tuple[int, str]], Any], None]

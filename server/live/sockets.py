@@ -91,7 +91,7 @@ class Sockets:
         for connection in list(self._connections):
             quiet_s = now_s - connection.heard_s
             # First, and of those that were sent away too: a goodbye that is not taken would keep them for ever.
-            if connection.progress.stalled_s(connection.transport, now_s) > self._limits.stalled_s:
+            if connection.stall_timer.stalled_s(connection.transport, now_s) > self._limits.stalled_s:
                 connection.hang_up_slow()
             elif connection.transport.is_closing():
                 continue

@@ -23,7 +23,7 @@ from server.errors import Disconnect, Refused
 from server.live.admission import prepare
 from server.live.channel import Subscriber, push_json
 from server.live.hub import Hub
-from server.live.progress import Progress
+from server.live.stalled import StallTimer
 from server.protocol.channels import SHOW_KINDS
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_DRAIN, CLOSE_SLOW, NO_GOODBYE, Code
 from server.protocol.embargo import Audience, sees_all
@@ -107,8 +107,20 @@ class EventStream(Subscriber):
     """
 
     __slots__ = (
-        "_transport", "address", "alarm_ms", "close_code", "has_asked", "heard_s", "identity", "number", "opened_ms",
-        "opened_s", "pinged_s", "progress", "request_id", "wire_format",
+        "_transport",
+        "address",
+        "alarm_ms",
+        "close_code",
+        "has_asked",
+        "heard_s",
+        "identity",
+        "number",
+        "opened_ms",
+        "opened_s",
+        "pinged_s",
+        "request_id",
+        "stall_timer",
+        "wire_format",
     )  # fmt: skip
 
     kind: Literal["websocket", "events"] = "events"
@@ -125,7 +137,7 @@ class EventStream(Subscriber):
         self.sees_all = sees_all(identity)
         expires_ms = None if identity is None else identity.expires_ms
         self.alarm_ms = math.inf if expires_ms is None else expires_ms
-        self.progress = Progress()
+        self.stall_timer = StallTimer()
         self.has_asked = True
         self.number = 0
         self.address = address
@@ -256,11 +268,11 @@ class EventRoutes:
         if request.method == "HEAD":
             return response
         address = self._address_of(request)
-        services.seats.enter(address)
+        services.connection_limits.acquire_address(address)
         try:
             await self._with_seat(request, response, identity, channels)
         finally:
-            services.seats.leave(address)
+            services.connection_limits.release_address(address)
         return response
 
     async def _with_seat(
@@ -270,16 +282,16 @@ class EventRoutes:
         identity: Identity | None,
         channels: Mapping[str, Audience],
     ) -> None:
-        seats = self._services.seats
+        limits = self._services.connection_limits
         if identity is None:
             await self._serve(request, response, None, channels)
             return
         await self._services.count_entry(identity.user_id)
-        seats.take(identity.user_id)
+        limits.acquire_user(identity.user_id)
         try:
             await self._serve(request, response, identity, channels)
         finally:
-            seats.give_up(identity.user_id)
+            limits.release_user(identity.user_id)
 
     async def _serve(
         self,
@@ -308,7 +320,7 @@ class EventRoutes:
         show = await self._find_show(request.match_info["show"])
         kinds = parse_query(request.query.items(), EventsQuery).channels.split(",")
         names = dict.fromkeys(f"{kind}:{show}" if kind in SHOW_KINDS else kind for kind in kinds)
-        most = min(CHANNELS_PER_REQUEST_MAX, self._services.seats.limits.channels_per_connection)
+        most = min(CHANNELS_PER_REQUEST_MAX, self._services.connection_limits.limits.channels_per_connection)
         if len(names) > most:
             raise Refused(Code.TOO_LARGE, f"One stream may watch {most} channels.")
         return list(names)

@@ -49,7 +49,7 @@ async def providers_of(
         await valkey.close()
 
 
-class Supply:
+class CatalogueSync:
     """Takes: owner, a database with the rights of its owner; stack, what to close at the end."""
 
     def __init__(self, owner: Database, clock: Clock, providers: Providers, stack: AsyncExitStack) -> None:
@@ -59,7 +59,7 @@ class Supply:
         self._stack = stack
 
     @classmethod
-    async def open(cls, settings: Settings, owner: Database, redis_url: str, clock: Clock) -> Supply:
+    async def open(cls, settings: Settings, owner: Database, redis_url: str, clock: Clock) -> CatalogueSync:
         """Clients of all providers there are keys for; nobody is asked yet."""
         async with AsyncExitStack() as stack:
             providers = await stack.enter_async_context(providers_of(settings, owner, redis_url, clock))

@@ -27,7 +27,7 @@ from server.sync.forgetting import expire_played
 from server.voting.reconcile import reopen_shards
 
 
-class Upkeep:
+class Maintenance:
     """Takes: owner, a database with the rights of its owner; is_own, whether it is of the node's own engines;
     kept_days, for how long what a provider said is kept; alert_webhook_url, where alerts are posted, None: nowhere.
     """

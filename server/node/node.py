@@ -21,14 +21,14 @@ from server.catalog.suggestions import SuggestionRoutes
 from server.clock import Clock, SystemClock
 from server.errors import SetupError, StoreError
 from server.insight.routes import InsightRoutes
+from server.live.connection_limits import ConnectionLimits
 from server.live.fleet import Fleet
 from server.live.listener import Listener, Sources
-from server.live.progress import bound_connections
 from server.live.routes import LiveRoutes
-from server.live.seats import Seats
 from server.live.services import Services
 from server.live.sockets import Sockets
 from server.live.sse import EVENTS, EventRoutes
+from server.live.stalled import bound_connections
 from server.live.subscriptions import SubscriptionRoutes
 from server.mail.composer import Letterhead
 from server.mail.enqueuer import Queueing
@@ -37,10 +37,10 @@ from server.mail.sender import Sender
 from server.mail.smtp import MailServer
 from server.moderation.reports import ReportRoutes
 from server.moderation.routes import ModerationRoutes
-from server.node.catalogue_sync import Supply
+from server.node.catalogue_sync import CatalogueSync
 from server.node.channel_states import Feeds
-from server.node.maintenance import Upkeep
-from server.node.rate_limits import Turnstile
+from server.node.maintenance import Maintenance
+from server.node.rate_limits import RateLimits
 from server.people.access_monitor import Standing
 from server.people.accounts import AccountRoutes
 from server.people.follows import FollowRoutes
@@ -92,7 +92,7 @@ class Node:
         self,
         settings: Settings,
         databases: Databases,
-        supply: Supply,
+        catalogue_sync: CatalogueSync,
         shard_count: int,
         *,
         has_own_database: bool = False,
@@ -101,7 +101,7 @@ class Node:
         clock = self._clock = SystemClock()
         self._settings = settings
         self._databases = databases
-        self._supply = supply
+        self._catalogue_sync = catalogue_sync
         database = databases.writer
         self._tallies = Tallies(settings.redis_url, database, shard_count=shard_count)
         self._name = secrets.token_hex(4)
@@ -114,8 +114,8 @@ class Node:
             ask=self._valkey.ask,
             buffer_bytes_max=settings.limits.send_buffer_bytes,
         )
-        self._turnstile = Turnstile(settings.redis_url, clock, settings.limits)
-        self._upkeep = Upkeep(
+        self._rate_limits = RateLimits(settings.redis_url, clock, settings.limits)
+        self._maintenance = Maintenance(
             databases.owner,
             settings.redis_url,
             clock,
@@ -176,8 +176,8 @@ class Node:
         async with databases.writer.connection() as connection:
             rows = [row async for row in voting_log.queries.fetch_positions(connection)]
         assert settings.redis_url is not None
-        supply = await Supply.open(settings, databases.owner, settings.redis_url, SystemClock())
-        node = cls(settings, databases, supply, len(rows), has_own_database=has_own_database)
+        catalogue_sync = await CatalogueSync.open(settings, databases.owner, settings.redis_url, SystemClock())
+        node = cls(settings, databases, catalogue_sync, len(rows), has_own_database=has_own_database)
         for name, loop in node._all_loops().items():
             node._run_loop(name, loop)
         await node._runner.setup()
@@ -233,11 +233,11 @@ class Node:
         await asyncio.gather(*self._loops.values(), return_exceptions=True)
         await self._tallies.close()
         await self._valkey.close()
-        await self._turnstile.close()
+        await self._rate_limits.close()
         if self._provider is not None:
             await self._provider.close()
         await self._forgetting.close()
-        await self._supply.close()
+        await self._catalogue_sync.close()
         await self._databases.close()
         if self._traces is not None:
             await asyncio.to_thread(self._traces.close)
@@ -260,8 +260,8 @@ class Node:
             "feeds": self._feeds.run(),
             "sockets": self._sockets.run(),
             "fleet": self._fleet.run(),
-            **self._upkeep.loops(),
-            **self._supply.loops(),
+            **self._maintenance.loops(),
+            **self._catalogue_sync.loops(),
             "standing": self._standing.run(),
             **self._mail_loops(),
             **({} if self._provider is None else {"provider": self._provider.run()}),
@@ -316,10 +316,10 @@ class Node:
                 pending_max=self._settings.limits.suggestions_waiting,
             ).endpoints(),
             *VotingRoutes(self._intake, self._find_show).endpoints(),
-            *SessionRoutes(requests, self._settings.secret, self._turnstile.count_session).endpoints(),
+            *SessionRoutes(requests, self._settings.secret, self._rate_limits.count_session).endpoints(),
             *InsightRoutes(requests, clock, self._has_voted).endpoints(),
-            *self._upkeep.endpoints(),
-            *self._supply.endpoints(),
+            *self._maintenance.endpoints(),
+            *self._catalogue_sync.endpoints(),
             *SubscriptionRoutes(self._databases.owner, self._fleet).endpoints(),
             *ProfileRoutes(requests).endpoints(),
             *FollowRoutes(requests, self._marks).endpoints(),
@@ -330,7 +330,7 @@ class Node:
             *KeyRoutes(requests).endpoints(),
             *PrivacyRoutes(requests, self._forgetting.forget, self._sockets.hang_up_user).endpoints(),
             *TicketRoutes(
-                requests, self._tallies.grant_ticket, self._turnstile.count_redemption, self._find_show
+                requests, self._tallies.grant_ticket, self._rate_limits.count_redemption, self._find_show
             ).endpoints(),
             *MailRoutes(
                 requests,
@@ -357,14 +357,14 @@ class Node:
         self.endpoints.append(document_endpoint([*self.endpoints, EVENTS]))
         services = Services(
             hub=self._feeds.hub,
-            seats=Seats(settings.limits),
+            connection_limits=ConnectionLimits(settings.limits),
             clock=self._clock,
             node=self._name,
             submit=self._intake.submit,
             mark=self._marks.submit,
             authenticate=bearers.identify,
             why_banned=self._standing.why_banned,
-            count_entry=self._turnstile.count_entry,
+            count_entry=self._rate_limits.count_entry,
             has_voted=self._has_voted,
             ballot_json=ballot_json,
         )
@@ -374,7 +374,7 @@ class Node:
         )
         app.on_response_prepare.extend([add_headers, add_request_id])
         identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
-        counted = counting(identify, self._turnstile.count_request)
+        counted = counting(identify, self._rate_limits.count_request)
         app.add_routes(routes_of(self.endpoints, counted, TOKEN_TTL_S, address_of))
         app.add_routes(LiveRoutes(services, self._sockets, identify, address_of).routes())
         app.add_routes(EventRoutes(services, self._sockets, identify, address_of, self._find_show).routes())

@@ -7,7 +7,7 @@ from server.clock import Clock
 from server.protocol.limits import Limits
 
 
-class Turnstile:
+class RateLimits:
     """Each method counts one more, and raises Refused(rate_limited) when there were as many as there may be.
 
     While Valkey is away they let everybody through, because votes cannot be cast then anyway and pages shall load; but no

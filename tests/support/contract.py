@@ -15,7 +15,7 @@ import asyncpg
 
 from server.clock import SystemClock
 from server.live.sse import EVENTS
-from server.node.catalogue_sync import Supply
+from server.node.catalogue_sync import CatalogueSync
 from server.node.node import Databases, Node
 from server.people.sessions import mint_token
 from server.protocol.http.endpoints import Endpoint
@@ -35,9 +35,9 @@ def served_endpoints() -> list[Endpoint]:
     async def build() -> list[Endpoint]:
         unused = Mock(spec=Database, url="postgresql://nowhere")
         given = settings("postgresql://nowhere", "redis://nowhere")
-        supply = await Supply.open(given, unused, "redis://nowhere", SystemClock())
-        node = Node(given, Databases(unused, unused, unused), supply, 16)
-        await supply.close()
+        catalogue_sync = await CatalogueSync.open(given, unused, "redis://nowhere", SystemClock())
+        node = Node(given, Databases(unused, unused, unused), catalogue_sync, 16)
+        await catalogue_sync.close()
         return node.endpoints
 
     return asyncio.run(build())

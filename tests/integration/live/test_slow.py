@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from server.live.progress import SEND_BUFFER_BYTES
+from server.live.stalled import SEND_BUFFER_BYTES
 from server.node.node import Node
 from server.protocol.limits import Limits
 from tests.support.proxy import TcpProxy

@@ -16,8 +16,8 @@ from server.live.connection import (
     PING_INTERVAL_S,
     Connection,
 )
+from server.live.connection_limits import ConnectionLimits
 from server.live.hub import Hub
-from server.live.seats import Seats
 from server.live.services import Services
 from server.live.sockets import DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
 from server.live.states import State
@@ -44,7 +44,7 @@ class Room:
         self.hub = Hub(self._load, self.clock)
         self.services = Services(
             hub=self.hub,
-            seats=Seats(LIMITS),
+            connection_limits=ConnectionLimits(LIMITS),
             clock=self.clock,
             node="node",
             submit=lambda *cast: self.casts.append(cast),
@@ -341,7 +341,7 @@ async def test_who_connects_and_asks_nothing(room: Room) -> None:
 
 async def test_a_hello_takes_a_seat_and_leaves_one(room: Room) -> None:
     """Counted once a user, however often they say hello; whoever is refused a seat keeps the one they had."""
-    seats = room.services.seats
+    limits = room.services.connection_limits
     connections = [room.enter()[0] for _ in range(LIMITS.connections_per_user + 1)]
     for connection in connections[:-1]:
         await _hello(connection, "7 3600")
@@ -352,6 +352,6 @@ async def test_a_hello_takes_a_seat_and_leaves_one(room: Room) -> None:
         await _hello(connections[-1], "7 3600")
     assert end.value.close_code == 4003
     assert connections[-1].identity == Identity(8, "user")
-    assert {user: bucket.holder_count for user, bucket in seats._users.items()} == {7: 3, 8: 1}
+    assert {user: bucket.holder_count for user, bucket in limits._users.items()} == {7: 3, 8: 1}
     await _hello(connections[0], "8 3600")
-    assert {user: bucket.holder_count for user, bucket in seats._users.items()} == {7: 2, 8: 2}
+    assert {user: bucket.holder_count for user, bucket in limits._users.items()} == {7: 2, 8: 2}

@@ -1,4 +1,4 @@
-"""Seats: how many connections this node has, an address and a user have of them, and how fast each may ask."""
+"""Limits of connections to this node: how many there are, how many an address or a user has, how fast each may ask."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from server.telemetry import LIMITED
 RETRY_AFTER_MS = 5_000
 
 
-class Bucket:
-    """A token bucket, kept as one number: the instant until which what was taken is paid for (GCRA).
+class TokenBucket:
+    """A token bucket, kept as one number: the instant until which the requests so far are paid for (GCRA).
 
-    Takes: per_s, requests a second for ever; twice as many at once
+    Takes: per_s, the lasting rate of requests; twice as many may come at once
     """
 
     __slots__ = ("_burst_s", "_cost_s", "_paid_until_s", "holder_count")
@@ -27,7 +27,7 @@ class Bucket:
         self.holder_count = 0
 
     def wait_s(self, now_s: float) -> float:
-        """Takes one and gives 0; or takes none, and gives how long to wait. Cost: about 100 ns, with every request."""
+        """Takes one token and gives 0; or takes none and gives the time to wait. Cost: about 100 ns, a request."""
         paid_until_s = self._paid_until_s
         if paid_until_s <= now_s:
             self._paid_until_s = now_s + self._cost_s
@@ -38,55 +38,55 @@ class Bucket:
         return 0.0
 
 
-# Whose requests nobody but their connection counts.
-NOBODY = Bucket(math.inf)
+# Anonymous clients: only the connection's own bucket limits them.
+UNLIMITED = TokenBucket(math.inf)
 
 
-class Seats:
-    """Counted in and out; a user's connections share a bucket."""
+class ConnectionLimits:
+    """Counts connections in and out. All connections of a user share one bucket."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._connection_count = 0
         self._addresses: dict[str, int] = {}
-        self._users: dict[int, Bucket] = {}
+        self._users: dict[int, TokenBucket] = {}
 
-    def enter(self, address: str) -> None:
-        """One connection more; to be followed by `leave`.
+    def acquire_address(self, address: str) -> None:
+        """Counts one connection more; `release_address` must follow.
 
-        Raises: Refused: overloaded, the node or the address has as many as they may
+        Raises: Refused: overloaded, the node or the address has as many connections as its limit allows
         """
         if self._connection_count >= self.limits.connections:
-            raise _full("connections", "This server has as many connections as it may.")
+            raise _full("connections", "Too many connections to this server. Try again in a few seconds.")
         of_address = self._addresses.get(address, 0)
         if of_address >= self.limits.connections_per_address:
-            raise _full("connections_per_address", "Your network has as many connections as it may.")
+            raise _full("connections_per_address", "Too many connections from your network. Try again in a minute.")
         self._connection_count += 1
         self._addresses[address] = of_address + 1
 
-    def leave(self, address: str) -> None:
-        """One connection less."""
+    def release_address(self, address: str) -> None:
+        """Counts one connection less."""
         self._connection_count -= 1
         self._addresses[address] -= 1
         if not self._addresses[address]:
             del self._addresses[address]
 
-    def take(self, user_id: int) -> Bucket:
-        """A user's connection more; to be followed by `give_up`.
+    def acquire_user(self, user_id: int) -> TokenBucket:
+        """Counts one connection of a user more; `release_user` must follow.
 
         Gives:  the bucket of the user's requests
-        Raises: Refused: overloaded, the user has as many connections to this node as they may
+        Raises: Refused: overloaded, the user has as many connections to this node as the limit allows
         """
         bucket = self._users.get(user_id)
         if bucket is None:
-            bucket = self._users[user_id] = Bucket(self.limits.requests_per_s_of_user)
+            bucket = self._users[user_id] = TokenBucket(self.limits.requests_per_s_of_user)
         elif bucket.holder_count >= self.limits.connections_per_user:
-            raise _full("connections_per_user", "You have as many connections as you may. Close one.")
+            raise _full("connections_per_user", "You have too many open connections. Close one and try again.")
         bucket.holder_count += 1
         return bucket
 
-    def give_up(self, user_id: int) -> None:
-        """A user's connection less."""
+    def release_user(self, user_id: int) -> None:
+        """Counts one connection of a user less."""
         bucket = self._users[user_id]
         bucket.holder_count -= 1
         if not bucket.holder_count:

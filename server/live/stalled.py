@@ -1,7 +1,7 @@
-"""What the kernel does with a connection: how much it holds for it, and whether the other side takes any of it.
+"""Stalled clients: bounds for the kernel's buffers, and a timer that finds a peer that takes nothing.
 
-A client that reads nothing has a window of zero, one that vanished acknowledges nothing; neither is an error until
-somebody gives up. Options are set on the listening socket, whose connections inherit them (docs/adr/0018).
+A client that reads nothing has a window of zero; a client that vanished acknowledges nothing. TCP reports neither as an
+error for many minutes. The options are set on the listening socket, and its connections inherit them (docs/adr/0018).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 # The kernel doubles it for its own bookkeeping. Without a number it grows to 4 MiB a connection.
 SEND_BUFFER_BYTES = 64 * 1024
-# What the kernel takes before it has been sent: whatever waits there is a state that is out of date when it arrives.
+# Unsent bytes that the kernel takes: a state that waits there is out of date when it arrives.
 UNSENT_BYTES_MAX = 16 * 1024
-# The sweep looks first, because it tells in the log; the kernel ends what it does not see.
+# The sweep looks first, because it writes to the log; the kernel ends the connections that the sweep does not see.
 SWEEP_FIRST_S = 5.0
 
 # `tcpi_bytes_acked` of Linux (linux/tcp.h): u64, after 8 bytes, 24 u32 and two u64.
@@ -23,19 +23,19 @@ _ACKED_OFFSET = 8 + 24 * 4 + 2 * 8
 
 
 def bound_connections(listening: socket.socket, *, stalled_s: float) -> None:
-    """Bounds what the kernel holds for each connection to come, and how long it waits for somebody who vanished.
+    """Bounds the kernel's buffer for each new connection, and the time it waits for a peer that vanished.
 
-    Elsewhere than on Linux only the first holds, and pings find who vanished (sockets.py).
+    Other systems than Linux have the first bound only; there, pings find the peers that vanished (sockets.py).
     """
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
-        # Counts for what is sent and not acknowledged, and for what cannot be sent because of a window of zero.
+        # Counts for bytes that are sent and not acknowledged, and for bytes that a window of zero holds back.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int((stalled_s + SWEEP_FIRST_S) * 1000))
 
 
-class Progress:
-    """Since when the other side has taken nothing of what waits for it. Cost: one system call a look, while some waits."""
+class StallTimer:
+    """Measures for how long the peer has taken none of the waiting bytes. Cost: one system call a look, if bytes wait."""
 
     __slots__ = ("_since_s", "_taken_bytes")
 
@@ -44,7 +44,7 @@ class Progress:
         self._taken_bytes = 0
 
     def stalled_s(self, transport: Any, now_s: float) -> float:
-        """How long nothing was taken, as of now; 0 when nothing waits."""
+        """The time in which the peer took nothing, up to now; 0 when nothing waits."""
         waiting_bytes = transport.get_write_buffer_size()
         if not waiting_bytes:
             self._since_s = None
@@ -57,10 +57,10 @@ class Progress:
 
 
 def _taken_bytes(transport: Any, waiting_bytes: int) -> int:
-    """What the other side's kernel has acknowledged; where ours does not say, only a shorter buffer shows it."""
+    """Bytes that the peer's kernel has acknowledged; where our kernel does not say, only a shorter buffer shows it."""
     plain = transport.get_extra_info("socket")
     if plain is None or not hasattr(socket, "TCP_INFO"):
         return -waiting_bytes
-    told = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_OFFSET + _ACKED.size)
-    (acknowledged_bytes,) = _ACKED.unpack_from(told, _ACKED_OFFSET)
+    info = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_OFFSET + _ACKED.size)
+    (acknowledged_bytes,) = _ACKED.unpack_from(info, _ACKED_OFFSET)
     return int(acknowledged_bytes)

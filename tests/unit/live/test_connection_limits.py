@@ -1,0 +1,76 @@
+"""Connection limits and token buckets: plain calls with given instants."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.errors import Refused
+from server.live.connection_limits import ConnectionLimits, TokenBucket
+from server.protocol.limits import Limits
+
+
+def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
+    """Twice the rate at once; the burst is back after two seconds of silence; a client that waits as told gets one."""
+    bucket = TokenBucket(10)
+    assert [bucket.wait_s(100.0) for _ in range(20)] == [0.0] * 20
+    wait_s = bucket.wait_s(100.0)
+    assert wait_s == pytest.approx(0.1)
+    assert bucket.wait_s(100.0) == wait_s, "a refused request takes nothing"
+    assert bucket.wait_s(100.0 + wait_s + 1e-9) == 0.0
+    assert bucket.wait_s(100.0 + wait_s + 1e-9) > 0.0
+    assert [bucket.wait_s(103.0) for _ in range(21)][19:] == [0.0, pytest.approx(0.1)]
+
+
+@given(st.floats(1, 1000), st.lists(st.floats(0, 3), max_size=300))
+def test_no_stretch_of_time_has_more_than_the_rate_and_the_burst(per_s: float, pauses_s: list[float]) -> None:
+    """In every stretch of time, with any rhythm of requests."""
+    bucket, now_s, taken = TokenBucket(per_s), 0.0, []
+    for pause_s in pauses_s:
+        now_s += pause_s / per_s
+        if bucket.wait_s(now_s) == 0.0:
+            taken.append(now_s)
+    for first, start_s in enumerate(taken):
+        assert len(taken) - first <= per_s * (now_s - start_s) + 2 * per_s + 1
+
+
+def test_an_unlimited_bucket_never_waits() -> None:
+    """Anonymous clients share one; this test has its own, because its instants are made up."""
+    bucket = TokenBucket(math.inf)
+    assert {bucket.wait_s(1.0) for _ in range(10_000)} == {0.0}
+
+
+def test_limits_of_the_node_and_of_an_address() -> None:
+    """Each is counted apart, a connection that leaves makes room, and an address without connections is forgotten."""
+    limits = ConnectionLimits(Limits(connections=3, connections_per_address=2))
+    limits.acquire_address("a")
+    limits.acquire_address("a")
+    with pytest.raises(Refused, match="network") as refusal:
+        limits.acquire_address("a")
+    assert (refusal.value.code, refusal.value.retry_after_ms) == ("overloaded", 5000)
+    limits.acquire_address("b")
+    with pytest.raises(Refused, match="server"):
+        limits.acquire_address("c")
+    limits.release_address("a")
+    limits.acquire_address("a")
+    for address in "aab":
+        limits.release_address(address)
+    assert limits._addresses == {}
+
+
+def test_limits_of_a_user() -> None:
+    """A user's connections share one bucket for as long as one of them is open."""
+    limits = ConnectionLimits(Limits(connections_per_user=2, requests_per_s_of_user=1))
+    first = limits.acquire_user(42)
+    assert limits.acquire_user(42) is first
+    assert limits.acquire_user(43) is not first
+    with pytest.raises(Refused, match="Close one"):
+        limits.acquire_user(42)
+    limits.release_user(42)
+    assert limits.acquire_user(42) is first
+    for user_id in (42, 42, 43):
+        limits.release_user(user_id)
+    assert limits._users == {}
