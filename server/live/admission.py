@@ -1,46 +1,45 @@
-"""Who may watch which channel: asked before a channel is joined, whatever carries its pushes."""
+"""Decides, before a client joins channels, which of them it may watch. The same for websockets and event streams."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from server.errors import Refused
-from server.protocol.embargo import Audience, sees_all, why_hidden
+from server.live.hub import Hub
+from server.protocol.embargo import Audience, HasVoted, sees_all, why_hidden
 from server.protocol.identity import Identity
-
-if TYPE_CHECKING:
-    from server.live.services import Services
 
 
 async def prepare(
-    services: Services, identity: Identity | None, names: Sequence[str], since: Mapping[str, int]
+    hub: Hub, has_voted: HasVoted, identity: Identity | None, names: Sequence[str], since: Mapping[str, int]
 ) -> dict[str, Audience | Refused]:
-    """Reads the states of channels, and looks which of them somebody may see.
+    """Loads the states of channels and checks which of them a client may see.
 
-    Takes: since, as Hub.prepare does
-    Gives: for each what to join it with, or what refuses it: not_found, forbidden, unavailable, overloaded
+    Takes: since, positions that the client holds, as Hub.prepare takes them
+    Gives: for each channel the audience to join it with, or its refusal: not_found, forbidden, unavailable, overloaded
     """
-    refused = await services.hub.prepare(names, since)
+    refused = await hub.prepare(names, since)
     prepared: dict[str, Audience | Refused] = {}
-    looked_at: dict[int, Audience | Refused] = {}
+    by_show: dict[int, Audience | Refused] = {}  # one check for all channels of a show
     for name in names:
-        audience, show_id = services.hub.audience_of(name)
+        audience, show_id = hub.audience_of(name)
         if name in refused:
             prepared[name] = refused[name]
         elif audience is Audience.EVERYONE:
             prepared[name] = audience
         else:
-            if show_id not in looked_at:
-                looked_at[show_id] = await _look(services, identity, audience, show_id)
-            prepared[name] = looked_at[show_id]
+            if show_id not in by_show:
+                by_show[show_id] = await _check(has_voted, identity, audience, show_id)
+            prepared[name] = by_show[show_id]
     return prepared
 
 
-async def _look(services: Services, identity: Identity | None, audience: Audience, show_id: int) -> Audience | Refused:
+async def _check(
+    has_voted: HasVoted, identity: Identity | None, audience: Audience, show_id: int
+) -> Audience | Refused:
     if sees_all(identity):
         return Audience.STAFF
     try:
-        return await why_hidden(audience, show_id, identity, services.has_voted) or audience
+        return await why_hidden(audience, show_id, identity, has_voted) or audience
     except Refused as error:
         return error

@@ -349,7 +349,7 @@ class Connection(Subscriber):
         if len(self.channels.union(names)) > channels_max:
             raise Refused(Code.TOO_LARGE, f"One connection may watch {channels_max} channels.")
         hub = self.services.hub
-        prepared = await prepare(self.services, self.identity, names, request.since)
+        prepared = await prepare(hub, self.services.has_voted, self.identity, names, request.since)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.
         parts = []
         for name in names:
@@ -368,7 +368,8 @@ class Connection(Subscriber):
 
     def _submit(self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]]) -> None:
         user_id = self._voter()
-        self.services.submit(show_id, user_id, votes, VoteReply(self, request_id, is_cast=bool(votes)))
+        reply = VoteReply(self, request_id, self.services.ballot_json, is_cast=bool(votes))
+        self.services.submit(show_id, user_id, votes, reply)
         self.pending_count += 1
 
     async def _mark(self, request_id: int, marked: Marked, subject_id: int, *, wanted: bool) -> None:

@@ -1,47 +1,73 @@
-"""What a connection needs from the other rooms."""
+"""The services of other rooms that a connection needs; node hands them over."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from server.clock import Clock
 from server.live.connection_limits import ConnectionLimits
 from server.live.hub import Hub
 from server.protocol.embargo import HasVoted
 from server.protocol.identity import Identity
-from server.protocol.outcomes import Marked
+from server.protocol.outcomes import Marked, Waiter
 
 
-class Mark(Protocol):
-    """Hands on what a fan says of a show or an artist."""
+class SubmitCast(Protocol):
+    """Takes a cast; without votes it only asks for the ballot (voting.Intake.submit)."""
 
-    async def __call__(self, marked: Marked, subject_id: int, user_id: int, waiter: Any, /, *, wanted: bool) -> None:
-        """The waiter hears of it later."""
+    def __call__(self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter, /) -> None:
+        """The waiter gets the outcome later. Raises: Refused."""
 
 
-@dataclass(frozen=True, slots=True)
+class SubmitMark(Protocol):
+    """Takes a mark: a fan goes to a show or follows an artist, or not (people.Marks.submit)."""
+
+    async def __call__(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, /, *, wanted: bool) -> None:
+        """The waiter gets the outcome later. Raises: Refused, StoreUnavailable."""
+
+
+class Authenticate(Protocol):
+    """Finds the identity behind a token or an API key (people.Bearers.identify)."""
+
+    async def __call__(self, token: str, /) -> Identity:
+        """Raises: Refused: unauthenticated; StoreUnavailable."""
+
+
+class WhyBanned(Protocol):
+    """Tells why a user may not connect (people.AccessMonitor.why_banned)."""
+
+    def __call__(self, user_id: int, /) -> str | None:
+        """The reason, for a person; None: the user may connect."""
+
+
+class CountEntry(Protocol):
+    """Counts a new connection of a user on all nodes together (node.RateLimits.count_entry)."""
+
+    async def __call__(self, user_id: int, /) -> None:
+        """Raises: Refused: rate_limited."""
+
+
+class BallotJson(Protocol):
+    """Writes a packed ballot as JSON (voting.rules.ballot_json)."""
+
+    def __call__(self, packed: str, /) -> bytes:
+        """`{"101":"up"}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What a connection needs from the other rooms; app hands it over.
-
-    submit:       (show, user, votes, waiter), voting.Intake.submit
-    mark:         (show or artist, id, user, waiter, wanted=), people.Marks.submit; raises Refused, StoreUnavailable
-    authenticate: token or API key -> Identity; raises Refused(unauthenticated), StoreUnavailable
-    why_banned:   user -> why they may not be connected, None: they may
-    count_entry:  user -> counts one of their connections on all nodes; raises Refused(rate_limited)
-    has_voted:    (show, user) -> whether they hold a vote in it
-    ballot_json:  packed ballot -> JSON
-    """
+    """All that a connection needs. Takes: node, the name of this node."""
 
     hub: Hub
     connection_limits: ConnectionLimits
     clock: Clock
     node: str
-    submit: Callable[[int, int, Sequence[tuple[int, str]], Any], None]
-    mark: Mark
-    authenticate: Callable[[str], Awaitable[Identity]]
-    why_banned: Callable[[int], str | None]
-    count_entry: Callable[[int], Awaitable[None]]
+    submit: SubmitCast
+    mark: SubmitMark
+    authenticate: Authenticate
+    why_banned: WhyBanned
+    count_entry: CountEntry
     has_voted: HasVoted
-    ballot_json: Callable[[str], bytes]
+    ballot_json: BallotJson

@@ -257,7 +257,8 @@ class EventRoutes:
             banned = services.why_banned(identity.user_id)
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
-        prepared = await prepare(services, identity, names, _positions(request.headers.get("Last-Event-ID", "")))
+        since = _positions(request.headers.get("Last-Event-ID", ""))
+        prepared = await prepare(services.hub, services.has_voted, identity, names, since)
         channels = {}
         for name, found in prepared.items():
             if isinstance(found, Refused):
