@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from server.live.states import State
 from server.protocol.frames import text_frame
@@ -23,11 +23,14 @@ class Transport(Protocol):
     def get_write_buffer_size(self) -> int:
         """Bytes that the peer has not taken yet."""
 
+    def get_extra_info(self, name: str) -> Any:
+        """Information about the connection, its socket above all; None where it has none."""
+
     def close(self) -> None:
-        """Hangs up once everything is sent."""
+        """Closes once everything is sent."""
 
     def abort(self) -> None:
-        """Hangs up at once."""
+        """Closes at once."""
 
 
 class WireFormat(Protocol):

@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -21,6 +20,7 @@ from server.cache.keys import FLEET_KEY, answers_key, node_key
 from server.clock import Clock
 from server.errors import CacheError
 from server.live.channel import Channel, unsubscribed_json
+from server.live.connection import ClientConnection
 from server.live.fleet_messages import ChannelInfo, ConnectionInfo, ConnectionPage, NodeInfo, Question, Reply
 from server.live.hub import Hub
 from server.live.sockets import Sockets
@@ -29,10 +29,6 @@ from server.protocol.http.addresses import network_of
 from server.protocol.http.cursors import IdPlace, cut_page
 from server.protocol.instants import from_ms
 from server.telemetry import BUFFER_BYTES, SOCKETS_BEHIND
-
-if TYPE_CHECKING:
-    from server.live.connection import Connection as Client
-    from server.live.sse import EventStream
 
 log = structlog.get_logger()
 
@@ -151,7 +147,7 @@ class Fleet:
         page, cursor = cut_page(found[: limit + 1], limit, lambda connection: IdPlace(connection.number))
         return ConnectionPage(items=[self._connection_info(connection) for connection in page], next=cursor)
 
-    def _connection_info(self, connection: Client | EventStream) -> ConnectionInfo:
+    def _connection_info(self, connection: ClientConnection) -> ConnectionInfo:
         who = connection.identity
         return ConnectionInfo(
             id=f"{self.node}-{connection.number}",

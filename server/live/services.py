@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from aiohttp import web
 
 from server.clock import Clock
 from server.live.connection_limits import ConnectionLimits
@@ -12,6 +14,13 @@ from server.live.hub import Hub
 from server.protocol.embargo import HasVoted
 from server.protocol.identity import Identity
 from server.protocol.outcomes import Marked, Waiter
+
+# The identity that a request's header or cookie names; None: it names none. Raises: Refused: unauthenticated
+Identify = Callable[[web.Request], Awaitable[Identity | None]]
+# The address of a request that limits count.
+AddressOf = Callable[[web.Request], str]
+# The id of the show that a path names by id or slug. Raises: Refused: not_found
+FindShow = Callable[[str], Awaitable[int]]
 
 
 class SubmitCast(Protocol):

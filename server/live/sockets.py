@@ -1,4 +1,4 @@
-"""All open websockets and event streams of a node: pings, the slow and the dead, and sending everybody away."""
+"""All open websockets and event streams of a node: pings them, ends the slow and the dead, drains."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import structlog
 
 from server.clock import Clock
 from server.errors import Disconnect
-from server.live.connection import PING_INTERVAL_S, Connection
-from server.live.sse import EventStream
+from server.live.connection import PING_INTERVAL_S, ClientConnection
 from server.protocol.codes import CLOSE_NORMAL, CLOSE_REASONS, CLOSE_STALE, NO_GOODBYE
 from server.protocol.identity import Identity
 from server.protocol.limits import DEFAULT_LIMITS, Limits
@@ -27,52 +26,52 @@ DRAIN_MAX_MS = 5_000
 
 
 class Sockets:
-    """Connections come and go through `add` and `remove`; `run` sweeps over them."""
+    """The set of open connections: `add` and `remove` change it, `run` sweeps over it."""
 
     def __init__(self, clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
         self._clock = clock
         self._limits = limits
-        self._connections: set[Connection | EventStream] = set()
+        self._connections: set[ClientConnection] = set()
         self._opened_count = 0
         self.is_draining = False
 
     def __len__(self) -> int:
         return len(self._connections)
 
-    def add(self, connection: Connection | EventStream) -> None:
-        """A socket was opened."""
+    def add(self, connection: ClientConnection) -> None:
+        """Adds a connection and numbers it."""
         self._opened_count += 1
         connection.number = self._opened_count
         self._connections.add(connection)
         SOCKETS.labels(connection.kind).inc()
 
-    def remove(self, connection: Connection | EventStream) -> None:
-        """A socket is gone; again: nothing."""
+    def remove(self, connection: ClientConnection) -> None:
+        """Removes a connection that has ended; does nothing the second time."""
         if connection not in self._connections:
             return
         self._connections.discard(connection)
         code = connection.close_code
-        # Clients may send any number: what is none of ours must not make a series of its own.
+        # Clients may send any number: an unknown one must not make a metric series of its own.
         CLOSES.labels(str(code) if code in CLOSE_REASONS or code == NO_GOODBYE else "other").inc()
         SOCKETS.labels(connection.kind).dec()
 
     def hang_up_user(self, user_id: int) -> int:
-        """Ends every connection of a user to this node, and gives how many; their pages come back."""
+        """Closes every connection of a user to this node and gives their number; the user's pages reconnect."""
         theirs = [c for c in self._connections if c.identity is not None and c.identity.user_id == user_id]
         for connection in theirs:
             connection.hang_up(CLOSE_NORMAL, "account erased")
         return len(theirs)
 
-    def connections(self) -> list[Connection | EventStream]:
-        """All of them."""
+    def connections(self) -> list[ClientConnection]:
+        """All open connections."""
         return list(self._connections)
 
     def identities(self) -> set[Identity]:
-        """Whoever is signed in here."""
+        """Identities that are signed in on this node."""
         return {connection.identity for connection in self._connections if connection.identity is not None}
 
     def dismiss(self, ends: Mapping[Identity, Disconnect]) -> None:
-        """Ends the connections of some identities, each for the reason given."""
+        """Closes the connections of some identities, each for the given reason."""
         for connection in list(self._connections):
             end = None if connection.identity is None else ends.get(connection.identity)
             if end is not None:
@@ -80,17 +79,17 @@ class Sockets:
                 connection.dismiss(end)
 
     async def run(self) -> None:
-        """Pings quiet sockets, ends dead and stuck ones; until cancelled."""
+        """Sweeps once a second until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             self.sweep()
 
     def sweep(self) -> None:
-        """One round over all sockets."""
+        """Pings quiet connections and closes dead, stalled and silent ones, in one round over all."""
         now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         for connection in list(self._connections):
             quiet_s = now_s - connection.heard_s
-            # First, and of those that were sent away too: a goodbye that is not taken would keep them for ever.
+            # First, and also for connections that are closing: a close frame that is not taken would keep them for ever.
             if connection.stall_timer.stalled_s(connection.transport, now_s) > self._limits.stalled_s:
                 connection.hang_up_slow()
             elif connection.transport.is_closing():
@@ -107,7 +106,7 @@ class Sockets:
                 connection.ping(now_s)
 
     async def drain(self, slice_pause_s: float = 0.02) -> None:
-        """Tells every client when to come back, and hangs up, in slices and random order."""
+        """Sends every client away with the time to come back, in slices and in random order."""
         self.is_draining = True
         connections = list(self._connections)
         random.shuffle(connections)

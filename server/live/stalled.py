@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Any
+
+from server.live.channel import Transport
 
 # The kernel doubles it for its own bookkeeping. Without a number it grows to 4 MiB a connection.
 SEND_BUFFER_BYTES = 64 * 1024
@@ -43,7 +44,7 @@ class StallTimer:
         self._since_s: float | None = None
         self._taken_bytes = 0
 
-    def stalled_s(self, transport: Any, now_s: float) -> float:
+    def stalled_s(self, transport: Transport, now_s: float) -> float:
         """The time in which the peer took nothing, up to now; 0 when nothing waits."""
         waiting_bytes = transport.get_write_buffer_size()
         if not waiting_bytes:
@@ -56,7 +57,7 @@ class StallTimer:
         return now_s - self._since_s
 
 
-def _taken_bytes(transport: Any, waiting_bytes: int) -> int:
+def _taken_bytes(transport: Transport, waiting_bytes: int) -> int:
     """Bytes that the peer's kernel has acknowledged; where our kernel does not say, only a shorter buffer shows it."""
     plain = transport.get_extra_info("socket")
     if plain is None or not hasattr(socket, "TCP_INFO"):

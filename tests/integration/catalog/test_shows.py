@@ -19,6 +19,7 @@ from server.catalog.show_status import advance
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
 from server.protocol.http.parameters import Reference, parse_reference
+from server.sample import inserts
 from server.store.database import Database
 from tests.support.small_catalogue import SmallCatalogue
 

@@ -11,7 +11,7 @@ import pytest
 from server.client.answers import Closed, Update
 from server.client.client import Client, _Live
 from server.errors import Refused
-from server.live.connection import EXPIRY_NOTICE_MS
+from server.live.websocket import EXPIRY_NOTICE_MS
 from server.node.node import Node
 from server.people.sessions import mint_token, verify_token
 from tests.support.proxy import TcpProxy

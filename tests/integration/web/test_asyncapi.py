@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from server.live.connection import EXPIRY_NOTICE_MS
+from server.live.websocket import EXPIRY_NOTICE_MS
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.replies import KINDS, OPERATIONS

@@ -10,17 +10,13 @@ from typing import Any
 import pytest
 
 from server.errors import Disconnect, Refused
-from server.live.connection import (
-    EXPIRY_NOTICE_MS,
-    PENDING_PER_CONNECTION_MAX,
-    PING_INTERVAL_S,
-    Connection,
-)
+from server.live.connection import PING_INTERVAL_S
 from server.live.connection_limits import ConnectionLimits
 from server.live.hub import Hub
 from server.live.services import Services
 from server.live.sockets import DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
 from server.live.states import State
+from server.live.websocket import EXPIRY_NOTICE_MS, PENDING_PER_CONNECTION_MAX, WebsocketConnection
 from server.protocol.frames import ping_frame
 from server.protocol.identity import Identity
 from server.protocol.limits import DEFAULT_LIMITS, Limits
@@ -73,11 +69,11 @@ class Room:
         user, _, ttl_s = token.partition(" ")
         return Identity(int(user), "user", expires_ms=self.clock.now_ms() + int(ttl_s) * 1000)
 
-    def enter(self) -> tuple[Connection, RecordingTransport]:
+    def enter(self) -> tuple[WebsocketConnection, RecordingTransport]:
         """One more connection, signed in."""
         transport = RecordingTransport()
         socket: Any = SimpleNamespace(close_code=None)
-        connection = Connection(socket, transport, self.services, Identity(42, "user"))
+        connection = WebsocketConnection(socket, transport, self.services, Identity(42, "user"))
         connection.has_asked = True
         self.sockets.add(connection)
         return connection, transport
@@ -260,7 +256,7 @@ async def test_a_cast_that_is_refused_at_once_is_not_pending(room: Room) -> None
     assert connection.pending_count == 0
 
 
-async def _hello(connection: Connection, token: str) -> None:
+async def _hello(connection: WebsocketConnection, token: str) -> None:
     await connection._take(json.dumps({"id": 1, "op": "hello", "token": token}))
 
 
@@ -317,7 +313,7 @@ async def test_who_is_banned_cannot_say_hello(room: Room) -> None:
 async def test_who_is_dismissed(room: Room) -> None:
     """Every connection of an identity, with the reason; nobody else's, and not one whose rights are others."""
     connections = [room.enter() for _ in range(3)]
-    connections[2][0].speak_for(Identity(42, "moderator"))
+    connections[2][0].sign_in(Identity(42, "moderator"))
     assert room.sockets.identities() == {Identity(42, "user"), Identity(42, "moderator")}
     room.sockets.dismiss({Identity(42, "user"): Disconnect(4403, "You are banned for good: " + "x" * 1000)})
     for _, transport in connections[:2]:

@@ -1,0 +1,361 @@
+"""One websocket, from its upgrade to its close.
+
+One loop a socket reads. Writing never waits: replies and pushes are whole frames that go to the transport, and its buffer is
+watched instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import WSMsgType, web
+
+from server.errors import Disconnect, Refused, StoreError
+from server.live.admission import prepare
+from server.live.connection import PING_INTERVAL_S, ClientConnection
+from server.live.connection_limits import UNLIMITED, TokenBucket
+from server.live.replies import MarkReply, VoteReply, error_object
+from server.live.services import Services
+from server.protocol.codes import (
+    CLOSE_BAD_TOKEN,
+    CLOSE_BANNED,
+    CLOSE_DRAIN,
+    CLOSE_NORMAL,
+    CLOSE_TOO_MANY,
+    NO_GOODBYE,
+    Code,
+)
+from server.protocol.frames import close_frame, ping_frame, pong_frame, text_frame
+from server.protocol.identity import Identity
+from server.protocol.messages import (
+    Attend,
+    BadRequest,
+    Ballot,
+    Cast,
+    Follow,
+    Hello,
+    Ping,
+    Request,
+    Subscribe,
+    Unsubscribe,
+    decode_request,
+    request_id_of,
+)
+from server.protocol.outcomes import Marked
+from server.telemetry import LIMITED
+
+log = structlog.get_logger()
+
+PENDING_PER_CONNECTION_MAX = 256
+# A client that asks too fast is not read for the time that it should have waited, up to this.
+UNREAD_S_MAX = 1.0
+# The time before the end of its token at which a client is asked for a hello with a new one.
+EXPIRY_NOTICE_MS = 60_000
+
+_PING = ping_frame()
+
+# The end of a connection whose identity was refused, by the code of the refusal.
+_ENDS_OF_REFUSED = {
+    Code.UNAUTHENTICATED: Disconnect(CLOSE_BAD_TOKEN, "bad token"),
+    Code.FORBIDDEN: Disconnect(CLOSE_BANNED, "banned"),
+    Code.OVERLOADED: Disconnect(CLOSE_TOO_MANY, "too many connections"),
+    Code.RATE_LIMITED: Disconnect(CLOSE_TOO_MANY, "too many connections"),
+}
+# The code of the error message before a dismissal, and the reason in the close frame.
+_DISMISSALS = {
+    CLOSE_NORMAL: (Code.UNAUTHENTICATED, "account erased"),
+    CLOSE_BAD_TOKEN: (Code.UNAUTHENTICATED, "bad token"),
+    CLOSE_BANNED: (Code.FORBIDDEN, "banned"),
+}
+
+
+class WebsocketConnection(ClientConnection):
+    """One client on a websocket. pending_count: its casts and marks without an outcome."""
+
+    __slots__ = ("_bucket", "_services", "_socket", "_user_bucket", "_was_malformed", "pending_count")
+
+    kind = "websocket"
+    expiry_notice_ms = EXPIRY_NOTICE_MS
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        transport: Any,
+        services: Services,
+        identity: Identity | None,
+        *,
+        address: str = "",
+        request_id: str = "",
+    ) -> None:
+        super().__init__(
+            transport,
+            _descriptor(transport),
+            services.clock,
+            identity,
+            address=address,
+            request_id=request_id,
+            has_asked=False,
+        )
+        self._socket = socket
+        self._services = services
+        self._bucket = TokenBucket(services.connection_limits.limits.requests_per_s)
+        self._user_bucket = UNLIMITED  # until the user is admitted
+        self._was_malformed = False
+        self.pending_count = 0
+
+    async def run(self) -> None:
+        """Reads until either side closes."""
+        try:
+            await self._enter()
+            async for message in self._socket:
+                self.heard_s = self._services.clock.monotonic_s()
+                match message.type:
+                    case WSMsgType.TEXT:
+                        wait_s = self._bucket.wait_s(self.heard_s) or self._user_bucket.wait_s(self.heard_s)
+                        if wait_s:
+                            await self._slow_down(message.data, wait_s)
+                        else:
+                            await self._take(message.data)
+                    case WSMsgType.PING:
+                        self.write(pong_frame(message.data))
+                    case WSMsgType.BINARY:
+                        self._malformed(BadRequest("This is a binary frame. Send text frames.", None))
+        except Disconnect as end:
+            await self.close(end.close_code, end.reason)
+        finally:
+            self._services.hub.leave_all(self)
+            if self._user_bucket is not UNLIMITED:
+                assert self.identity is not None
+                self._services.connection_limits.release_user(self.identity.user_id)
+
+    @property
+    def close_code(self) -> int:
+        """The code that this node sent, else the client's, else 1006."""
+        return self._close_code or self._socket.close_code or NO_GOODBYE
+
+    async def close(self, close_code: int, reason: str) -> None:
+        """Sends a close frame, waits for the client's, and closes."""
+        self._close_code = close_code
+        await self._socket.close(code=close_code, message=reason.encode(), drain=False)
+
+    def on_alarm(self, now_ms: int) -> None:
+        """Warns the client that its token ends soon; closes when the token has ended."""
+        assert self.identity is not None
+        assert self.identity.expires_ms is not None
+        left_ms = self.identity.expires_ms - now_ms
+        if left_ms > 0:
+            self.alarm_ms = self.identity.expires_ms
+            self.write(text_frame(b'{"expiring":{"in_ms":%d}}' % left_ms))
+        else:
+            self.dismiss(Disconnect(CLOSE_BAD_TOKEN, "The token has expired. Sign in again."))
+
+    def dismiss(self, end: Disconnect) -> None:
+        """Sends the reason as an error and closes. Takes: end, with a close code of _DISMISSALS."""
+        code, reason = _DISMISSALS[end.close_code]
+        self.reply_error(None, Refused(code, end.reason))
+        self.hang_up(end.close_code, reason)
+
+    def ping(self, now_s: float) -> None:
+        """Sends a ping; the pong proves that the client is alive."""
+        self.pinged_s = now_s
+        self.write(_PING)
+
+    def send_away(self, min_ms: int, max_ms: int) -> None:
+        """Sends the time after which to come back, and closes: the node is stopping."""
+        self.write(text_frame(b'{"drain":{"min_ms":%d,"max_ms":%d}}' % (min_ms, max_ms)))
+        self.hang_up(CLOSE_DRAIN, "drain")
+
+    def hang_up(self, close_code: int, reason: str) -> None:
+        """Sends a close frame and closes once it is sent, without waiting for the client's."""
+        self._close_code = close_code
+        self.write(close_frame(close_code, reason))
+        self.transport.close()
+
+    # ── writing
+
+    def write(self, frame: bytes) -> None:
+        """Hands a frame to the transport, unless that is closing; cuts a client with too many unread replies."""
+        if self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() > self._services.connection_limits.limits.reply_buffer_bytes:
+            self.hang_up_slow()
+            return
+        self.transport.write(frame)
+
+    def notify(self, payload: bytes) -> None:
+        """Sends a message that is no push and no reply; payload is a JSON object."""
+        self.write(text_frame(payload))
+
+    def reply(self, request_id: int, payload: bytes) -> None:
+        """Answers a request; payload is a JSON object."""
+        self.write(text_frame(b'{"re":%d,"ok":%b}' % (request_id, payload)))
+
+    def reply_error(self, request_id: int | None, error: Refused) -> None:
+        """Refuses a request; None: the error belongs to no request."""
+        self.write(text_frame(orjson.dumps({"re": request_id, "error": error_object(error)})))
+
+    # ── requests
+
+    async def _take(self, data: str) -> None:
+        self.has_asked = True
+        try:
+            request = decode_request(data)
+        except BadRequest as error:
+            self._malformed(error)
+            return
+        try:
+            await self._answer(request)
+        except Refused as error:
+            self.reply_error(request.id, error)
+            if isinstance(request, Hello) and error.code in _ENDS_OF_REFUSED:
+                raise _ENDS_OF_REFUSED[Code(error.code)] from error
+
+    async def _answer(self, request: Request) -> None:
+        match request:
+            case Cast():
+                self._submit(request.id, request.show, request.votes)
+            case Ballot():
+                self._submit(request.id, request.show, [])
+            case Attend():
+                await self._mark(request.id, "show", request.show, wanted=request.going)
+            case Follow():
+                await self._mark(request.id, "artist", request.artist, wanted=request.following)
+            case Ping():
+                self.reply(request.id, b'{"time_ms":%d}' % self._services.clock.now_ms())
+            case Subscribe():
+                await self._subscribe(request)
+            case Unsubscribe():
+                for name in request.channels:
+                    self._services.hub.leave(self, name)
+                self.reply(request.id, b"{}")
+            case Hello():
+                await self._hello(request)
+
+    async def _slow_down(self, data: str, wait_s: float) -> None:
+        """Refuses a request that came too soon, and reads no other for a while: the next ones wait at the client's side,
+        not here.
+        """
+        LIMITED.labels("requests_per_s").inc()
+        error = Refused(Code.RATE_LIMITED, "Too many requests. Slow down.", retry_after_ms=math.ceil(wait_s * 1000))
+        self.reply_error(request_id_of(data), error)
+        await asyncio.sleep(min(wait_s, UNREAD_S_MAX))
+
+    def _malformed(self, error: BadRequest) -> None:
+        self.reply_error(error.request_id, error)
+        if not self._was_malformed:
+            # One line a connection: a client that is wrong once is wrong a thousand times.
+            self._was_malformed = True
+            log.info("request.malformed", reason=error.message)
+
+    async def _enter(self) -> None:
+        """Admits the identity of the upgrade, or refuses it here, where a browser can read the reason."""
+        if self.identity is not None:
+            try:
+                await self._admit(self.identity)
+            except Refused as error:
+                self.reply_error(None, error)
+                raise _ENDS_OF_REFUSED[Code(error.code)] from error
+
+    async def _admit(self, identity: Identity) -> None:
+        """Signs an identity in, if it may connect, and counts it instead of the one before.
+
+        Raises: Refused: forbidden, overloaded, rate_limited; nothing has changed
+        """
+        services = self._services
+        banned = services.why_banned(identity.user_id)
+        if banned is not None:
+            raise Refused(Code.FORBIDDEN, banned)
+        before = None if self._user_bucket is UNLIMITED else self.identity
+        if before is None or before.user_id != identity.user_id:
+            await services.count_entry(identity.user_id)
+            self._user_bucket = services.connection_limits.acquire_user(identity.user_id)
+            if before is not None:
+                services.connection_limits.release_user(before.user_id)
+        self.sign_in(identity)
+        services.hub.review(self)
+
+    async def _hello(self, request: Hello) -> None:
+        """Signs in, or renews the token; also for another user, or with more or fewer rights than before."""
+        if request.token is not None:
+            try:
+                identity = await self._services.authenticate(request.token)
+            except StoreError as error:
+                raise self._unavailable(error) from error
+            await self._admit(identity)
+        user = self.identity
+        self.reply(
+            request.id,
+            orjson.dumps(
+                {
+                    "user": {"id": user.user_id, "role": user.role} if user else None,
+                    "role": user.role if user else "reader",
+                    "node": self._services.node,
+                    "time_ms": self._services.clock.now_ms(),
+                    "ping_ms": int(PING_INTERVAL_S * 1000),
+                }
+            ),
+        )
+
+    async def _subscribe(self, request: Subscribe) -> None:
+        names = list(dict.fromkeys(request.channels))
+        channels_max = self._services.connection_limits.limits.channels_per_connection
+        if len(self.channels.union(names)) > channels_max:
+            raise Refused(
+                Code.TOO_LARGE, f"One connection may watch {channels_max} channels. Unsubscribe from some first."
+            )
+        hub = self._services.hub
+        prepared = await prepare(hub, self._services.has_voted, self.identity, names, request.since)
+        # From here to the reply nothing is awaited, so no push can come before the state it follows.
+        parts = []
+        for name in names:
+            quoted = orjson.dumps(name)
+            found = prepared[name]
+            state = None if isinstance(found, Refused) else hub.join(self, name, found)
+            if state is None:
+                again = Refused(Code.UNAVAILABLE, "The channel changed meanwhile. Try again.", retry_after_ms=100)
+                error = found if isinstance(found, Refused) else again
+                parts.append(b'%b:{"error":%b}' % (quoted, orjson.dumps(error_object(error))))
+            elif request.since.get(name) == state.at:
+                parts.append(b'%b:{"at":%d}' % (quoted, state.at))
+            else:
+                parts.append(b'%b:{"at":%d,"state":%b}' % (quoted, state.at, state.whole()))
+        self.reply(request.id, b'{"channels":{%b}}' % b",".join(parts))
+
+    def _submit(self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]]) -> None:
+        user_id = self._voter()
+        reply = VoteReply(self, request_id, self._services.ballot_json, is_cast=bool(votes))
+        self._services.submit(show_id, user_id, votes, reply)
+        self.pending_count += 1
+
+    async def _mark(self, request_id: int, marked: Marked, subject_id: int, *, wanted: bool) -> None:
+        user_id = self._voter()
+        try:
+            await self._services.mark(marked, subject_id, user_id, MarkReply(self, request_id, marked), wanted=wanted)
+        except StoreError as error:
+            raise self._unavailable(error) from error
+        self.pending_count += 1
+
+    def _voter(self) -> int:
+        """The user whose cast or mark may be taken now.
+
+        Raises: Refused: unauthenticated, overloaded
+        """
+        if self.identity is None:
+            raise Refused(Code.UNAUTHENTICATED, "Sign in first.")
+        if self.pending_count >= PENDING_PER_CONNECTION_MAX:
+            raise Refused(Code.OVERLOADED, "Wait for the answers to your earlier votes first.", retry_after_ms=1_000)
+        return self.identity.user_id
+
+    def _unavailable(self, error: StoreError) -> Refused:
+        log.warning("request.unavailable", error=str(error))
+        return Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000)
+
+
+def _descriptor(transport: Any) -> int:
+    socket = transport.get_extra_info("socket")
+    return -1 if socket is None or transport.get_extra_info("sslcontext") else int(socket.fileno())
