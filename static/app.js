@@ -3,16 +3,16 @@
  *
  * Every event becomes an action at once; the page is drawn at most once a frame, however many pushes came.
  */
-import { createBoardVoice, createNotices } from "./announce.js";
+import { createBoardVoice, createNotices } from "./announcer.js";
 import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTrending, signOut } from "./api.js";
 import { Client, RequestError } from "./client.js";
-import { isAffordable, isTrendingUnknown, songTitle } from "./derive.js";
+import { isAffordable, isTrendingUnknown, songTitle } from "./selectors.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import { createList } from "./list.js";
+import { createList } from "./list-view.js";
 import { sentElsewhere } from "./outbox.js";
-import { createShow } from "./show.js";
+import { createShow } from "./show-view.js";
 import { initial, reduce } from "./state.js";
-import * as words from "./words.js";
+import * as words from "./messages.js";
 
 const ARRANGE_EVERY_MS = 4_000;
 const ARRANGE_IDLE_MS = 1_500; // nothing moves while somebody is scrolling or tapping

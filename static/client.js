@@ -7,7 +7,7 @@
  * Never:   touches the DOM; sends a toggle (a vote is state, so sending it again is always safe)
  */
 import { RequestError, signIn as signInHere } from "./api.js";
-import { Lanes } from "./lanes.js";
+import { Lanes } from "./vote-queue.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 

@@ -1,6 +1,6 @@
 /** The page of the HTTP interface, drawn from the OpenAPI document. */
 import { h, setHidden, setText } from "./dom.js";
-import { addressOf, codesOf, matches, operationsOf, outline, resolve } from "./outline.js";
+import { addressOf, codesOf, matches, operationsOf, outline, resolve } from "./openapi.js";
 
 const SHOWN_CHARS_MAX = 20_000;
 const WHO = { anyone: "Anyone", user: "Signed in", moderator: "Moderators", admin: "Administrators" };

@@ -16,7 +16,7 @@ export class Marks {
 
   /**
    * @param {Storage|null} storage  null, full or forbidden: what is said lives as long as the page
-   * @param {object} way  as of lanes.js
+   * @param {object} way  as of vote-queue.js
    */
   constructor(storage, way) {
     this.#storage = storage;

@@ -7,7 +7,7 @@
  * What must hold: positions on a channel never go back, and a snapshot plus the pushes after it equals a
  * fresh snapshot, in whatever order they arrive.
  */
-import { countedChoiceOf, holdOrder, wantedOrder } from "./derive.js";
+import { countedChoiceOf, holdOrder, wantedOrder } from "./selectors.js";
 
 export const initial = Object.freeze({
   route: { name: "list" },

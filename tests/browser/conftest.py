@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from server.node.node import Node
-from tests.browser.audience import Fan, Relay
+from tests.browser.pages import Fan, Relay
 from tests.support.node import SECRET
 from tests.support.running_node import running_node
 

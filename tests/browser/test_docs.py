@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.audience import DESKTOP, PHONE
 from tests.browser.conftest import OpenFan
-from tests.browser.test_looks import NOTHING_HIDDEN, OVERHANGING, SCHEMES, too_faint
+from tests.browser.pages import DESKTOP, PHONE
+from tests.browser.test_accessibility import NOTHING_HIDDEN, OVERHANGING, SCHEMES, too_faint
 from tests.support.contract import DOCUMENT
 from tests.support.open_shows import make_shows
 

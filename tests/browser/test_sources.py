@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import expect
 
 from server.node.node import Node
-from tests.browser.audience import DESKTOP, PHONE
 from tests.browser.conftest import OpenFan
+from tests.browser.pages import DESKTOP, PHONE
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

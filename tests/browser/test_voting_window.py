@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import expect
 
 from server.node.node import Node
-from tests.browser.audience import NO_WAY
 from tests.browser.conftest import OpenFan
+from tests.browser.pages import NO_WAY
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

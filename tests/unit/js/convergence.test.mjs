@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import test from "node:test";
-import { countsOf, totalOf } from "../../../static/derive.js";
+import { countsOf, totalOf } from "../../../static/selectors.js";
 import { initial, reduce } from "../../../static/state.js";
 import { seeded, showBody, SONGS } from "./fakes.mjs";
 

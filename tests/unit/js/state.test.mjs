@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import {
   choiceOf, countsOf, durabilityOf, isAffordable, isTrendingUnknown, remainingOf, totalOf, trendingOf, votingOf, waitingCountOf,
-} from "../../../static/derive.js";
+} from "../../../static/selectors.js";
 import { initial, reduce } from "../../../static/state.js";
 import { showBody, SONGS } from "./fakes.mjs";
 

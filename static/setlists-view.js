@@ -4,9 +4,9 @@
  * Rows change places only when the reducer's `order` does, and a held row (under a pointer, or with the focus in
  * it) is never taken out of the document: doing so would lose the focus or the tap in progress.
  */
-import { choiceOf, countsOf, durabilityOf, isAffordable } from "./derive.js";
+import { choiceOf, countsOf, durabilityOf, isAffordable } from "./selectors.js";
 import { h, icon, setAttribute, setHidden, setText, slideBar, sliding } from "./dom.js";
-import * as words from "./words.js";
+import * as words from "./messages.js";
 
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
 /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import {
   billLine, followable, foreseen, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, sourceLine, windowLine,
-} from "../../../static/words.js";
+} from "../../../static/messages.js";
 
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
 const ZONE = "America/Los_Angeles";

@@ -1,7 +1,7 @@
 /** The list of shows: search, status filter, cards, load more, and what to show instead of them. */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { createTrending } from "./trending.js";
-import * as words from "./words.js";
+import { createTrending } from "./trending-view.js";
+import * as words from "./messages.js";
 
 const SEARCH_QUIET_MS = 250;
 const SKELETON_COUNT = 6;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { holdOrder, leaderOf, wantedOrder } from "../../../static/derive.js";
+import { holdOrder, leaderOf, wantedOrder } from "../../../static/selectors.js";
 import { initial, reduce } from "../../../static/state.js";
 import { seeded, showBody, SONGS } from "./fakes.mjs";
 

@@ -2,7 +2,7 @@
 import { fetchSuggestions, signIn, suggest } from "./api.js";
 import { RequestError } from "./client.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import * as words from "./words.js";
+import * as words from "./messages.js";
 
 const TITLE_CHARS_MAX = 200;
 

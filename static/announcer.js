@@ -1,7 +1,7 @@
 /** What is said aloud and what pops up: own votes at once, the board now and then, notices until dismissed. */
-import { leaderOf, songTitle } from "./derive.js";
+import { leaderOf, songTitle } from "./selectors.js";
 import { h, setText } from "./dom.js";
-import * as words from "./words.js";
+import * as words from "./messages.js";
 
 const LEADER_QUIET_MS = 8_000; // a new leader
 const COUNT_QUIET_MS = 30_000; // the same leader with another count

@@ -1,9 +1,9 @@
 /** One show: heading, voting window, budget, order switch, and the board under them. */
-import { createBoard } from "./board.js";
-import { remainingOf, totalOf, votingOf, waitingCountOf } from "./derive.js";
+import { createBoard } from "./setlists-view.js";
+import { remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { createSuggest } from "./suggest.js";
-import * as words from "./words.js";
+import { createSuggest } from "./suggestions-view.js";
+import * as words from "./messages.js";
 
 const ORDERS = [["votes", "By votes"], ["setlist", "Setlist order"]];
 const BUDGET_DOTS_MAX = 20;

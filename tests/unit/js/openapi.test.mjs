@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { addressOf, codesOf, matches, operationsOf, outline, resolve } from "../../../static/outline.js";
+import { addressOf, codesOf, matches, operationsOf, outline, resolve } from "../../../static/openapi.js";
 
 const API = {
   paths: {

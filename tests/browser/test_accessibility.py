@@ -12,14 +12,14 @@ from playwright.async_api import Browser, Page, expect
 
 from server.node.node import Node
 from server.sample.demo import seed
-from tests.browser.audience import DESKTOP, NO_WAY, PHONE
 from tests.browser.conftest import OpenFan
+from tests.browser.pages import DESKTOP, NO_WAY, PHONE
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-EYES = Path(__file__).with_name("eyes.js").read_text()
+EYES = Path(__file__).with_name("contrast.js").read_text()
 NOTHING_HIDDEN = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 # What reaches past the right edge, to know where to look when something does.
 OVERHANGING = """() => [...document.querySelectorAll("main *, header *")]

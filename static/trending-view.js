@@ -1,7 +1,7 @@
 /** The first shows of the moment, live, above the list. */
-import { TRENDING_COUNT, trendingOf } from "./derive.js";
+import { TRENDING_COUNT, trendingOf } from "./selectors.js";
 import { h, setHidden, setText, slideBar, sliding } from "./dom.js";
-import * as words from "./words.js";
+import * as words from "./messages.js";
 
 export function createTrending() {
   const items = h("ol", { class: "trending-items" });
