@@ -9,7 +9,7 @@ import { Client, RequestError } from "./client.js";
 import { isAffordable, isTrendingUnknown, songTitle } from "./selectors.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createList } from "./list-view.js";
-import { sentElsewhere } from "./outbox.js";
+import { showSentByOtherTab } from "./outbox.js";
 import { createShow } from "./show-view.js";
 import { initial, reduce } from "./state.js";
 import * as words from "./messages.js";
@@ -274,7 +274,7 @@ document.addEventListener("visibilitychange", () => document.visibilityState ===
 
 /** Told to all tabs of a visitor but the one that changed something. */
 addEventListener("storage", (event) => {
-  const show = sentElsewhere(event);
+  const show = showSentByOtherTab(event);
   if (show !== null) client.refresh(show);
 });
 

@@ -4,12 +4,12 @@
  * One entry a subject, `{"show:7": true}`, in the browser's storage, which the tabs of a visitor share.
  */
 import { RequestError } from "./api.js";
+import { StoredMap } from "./stored-map.js";
 
 const KEY = "mysetlist.marks";
 
 export class Marks {
-  #storage; #way;
-  #memory = {};
+  #unsaid; #way;
   #isBusy = false;
   #attempt = 0;
   #timer = null;
@@ -19,25 +19,25 @@ export class Marks {
    * @param {object} way  as of vote-queue.js
    */
   constructor(storage, way) {
-    this.#storage = storage;
+    this.#unsaid = new StoredMap(storage, KEY);
     this.#way = way;
   }
 
   /** @param {string} subject  show:7 or artist:3 */
   put(subject, wanted) {
-    this.#save({ ...this.#load(), [subject]: wanted });
+    this.#unsaid.write({ [subject]: wanted });
     this.#way.on({ type: "marking", subject, wanted });
     this.say();
   }
 
   /** @returns {Record<string, boolean>} what is still to be said */
   unsaid() {
-    return this.#load();
+    return this.#unsaid.read();
   }
 
   /** Says what is to be said, one after the other, as soon as there is a way. */
   async say() {
-    const [next] = Object.entries(this.#load());
+    const [next] = Object.entries(this.#unsaid.read());
     if (!this.#way.canSend() || this.#isBusy || this.#timer !== null || !next) return;
     const [subject, wanted] = next;
     this.#isBusy = true;
@@ -78,26 +78,6 @@ export class Marks {
 
   /** Something else that was said of the same subject meanwhile stays. */
   #forget(subject, wanted) {
-    const { [subject]: last, ...others } = this.#load();
-    if (last === wanted) this.#save(others);
-  }
-
-  #load() {
-    try {
-      return JSON.parse(this.#storage.getItem(KEY)) ?? this.#memory;
-    } catch {
-      return this.#memory;
-    }
-  }
-
-  #save(entries) {
-    this.#memory = entries;
-    try {
-      if (Object.keys(entries).length) this.#storage.setItem(KEY, JSON.stringify(entries));
-      else this.#storage.removeItem(KEY);
-      this.#memory = {};
-    } catch {
-      // Kept in memory then.
-    }
+    if (this.#unsaid.read()[subject] === wanted) this.#unsaid.write({ [subject]: undefined });
   }
 }

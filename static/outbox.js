@@ -1,105 +1,120 @@
 /**
- * Votes on their way, kept in the browser: they outlive a dead signal, a reload and a closed laptop.
+ * Votes that the server has not made durable yet, kept in the browser: they outlive a lost connection, a reload and a
+ * closed laptop.
  *
- * One entry a song, the last choice wins: `{song: [choice, position|null]}` under one key a show. The position is
- * set once the server has accepted the choice; the entry goes when the choice is durable, so that a vote lost
- * between the two is sent again. Storage is read on every call because tabs share it.
+ * One entry for each song, the last choice wins: `{song: [choice, position|null]}` under one key for each show. The
+ * position is set when the server accepts the choice. The entry is deleted when the choice is durable, so that a vote
+ * lost between the two is sent again.
+ */
+import { StoredMap } from "./stored-map.js";
+
+/**
+ * @typedef {import("./client.js").Choice} Choice
+ * @typedef {import("./client.js").Vote} Vote
+ * @typedef {[choice: Choice, position: number|null]} Entry
  */
 
 const KEY_PREFIX = "mysetlist.outbox.";
 
-/** The show whose waiting votes another tab has just sent, all of them; null for any other change of the storage. */
-export function sentElsewhere({ key, newValue }) {
+/**
+ * The show whose votes another tab has just finished sending; null for any other change of the storage.
+ * @param {Pick<StorageEvent, "key"|"newValue">} event
+ */
+export function showSentByOtherTab({ key, newValue }) {
   return key?.startsWith(KEY_PREFIX) && newValue === null ? Number(key.slice(KEY_PREFIX.length)) : null;
 }
 
 export class Outbox {
   #storage;
-  #memory = new Map();
+  /** @type {Map<number, StoredMap<Entry>>} */
+  #maps = new Map();
 
   /** @param {Storage|null} storage  null, full or forbidden: the votes live as long as the page */
   constructor(storage) {
     this.#storage = storage;
   }
 
+  /**
+   * @param {number} show
+   * @param {number} song
+   * @param {Choice} choice
+   */
   put(show, song, choice) {
-    this.#change(show, (entries) => {
-      entries[song] = [choice, null];
-    });
+    this.#mapOf(show).write({ [song]: [choice, null] });
   }
 
-  /** Votes to send, withdrawals first: they make room in the budget for the others. */
+  /**
+   * Votes to send. Withdrawals come first: they make room in the budget for the others.
+   * @param {number} show
+   * @returns {Vote[]}
+   */
   unsent(show) {
+    /** @type {Vote[]} */
     const votes = [];
-    for (const [song, [choice, at]] of Object.entries(this.#load(show))) {
-      if (at === null) votes.push([Number(song), choice]);
+    for (const [song, [choice, position]] of Object.entries(this.#mapOf(show).read())) {
+      if (position === null) votes.push([Number(song), choice]);
     }
-    return votes.sort((a, b) => (b[1] === "none") - (a[1] === "none"));
+    return votes.sort((a, b) => Number(b[1] === "none") - Number(a[1] === "none"));
   }
 
-  /** @param {number|null} at  position of the acceptance, null when the votes are already durable */
+  /**
+   * @param {number} show
+   * @param {Vote[]} votes
+   * @param {number|null} at  position of the acceptance; null: the votes are already durable
+   */
   acknowledge(show, votes, at) {
-    this.#change(show, (entries) => {
-      for (const [song, choice] of votes) {
-        // A newer choice made meanwhile is still to be sent.
-        if (entries[song]?.[0] !== choice) continue;
-        if (at === null) delete entries[song];
-        else entries[song][1] = at;
-      }
-    });
+    const map = this.#mapOf(show);
+    const entries = map.read();
+    // A newer choice, made in the meantime, must still be sent.
+    const answered = votes.filter(([song, choice]) => entries[song]?.[0] === choice);
+    map.write(Object.fromEntries(answered.map(([song, choice]) => [song, at === null ? undefined : [choice, at]])));
   }
 
+  /**
+   * @param {number} show
+   * @param {number} at  what was accepted up to this position is durable
+   */
   commit(show, at) {
-    this.#change(show, (entries) => {
-      for (const [song, [, position]] of Object.entries(entries)) {
-        if (position !== null && position <= at) delete entries[song];
-      }
-    });
+    const map = this.#mapOf(show);
+    const durable = Object.entries(map.read()).filter(([, [, position]]) => position !== null && position <= at);
+    map.write(Object.fromEntries(durable.map(([song]) => [song, undefined])));
   }
 
+  /**
+   * @param {number} show
+   * @param {Vote[]} votes
+   */
   drop(show, votes) {
     this.acknowledge(show, votes, null);
   }
 
-  /** After a reconnect the word "committed" for earlier acceptances will not come: send them again. */
+  /**
+   * After a reconnect the server does not say `committed` for earlier acceptances: marks those votes as unsent.
+   * @param {number} show
+   */
   forgetAcceptances(show) {
-    this.#change(show, (entries) => {
-      for (const entry of Object.values(entries)) entry[1] = null;
-    });
+    const map = this.#mapOf(show);
+    map.write(Object.fromEntries(Object.entries(map.read()).map(([song, [choice]]) => [song, [choice, null]])));
   }
 
+  /** @returns {number[]} the shows that have votes */
   shows() {
-    const keys = new Set(this.#memory.keys());
+    const shows = new Set([...this.#maps].filter(([, map]) => Object.keys(map.read()).length).map(([show]) => show));
     try {
-      for (let index = 0; index < (this.#storage?.length ?? 0); index++) keys.add(this.#storage.key(index));
+      for (let index = 0; index < (this.#storage?.length ?? 0); index++) {
+        const key = this.#storage?.key(index);
+        if (key?.startsWith(KEY_PREFIX)) shows.add(Number(key.slice(KEY_PREFIX.length)));
+      }
     } catch {
-      // Storage taken away while the page runs: what is in memory is all there is.
+      // The storage became forbidden while the page runs: memory holds all that is left.
     }
-    return [...keys].filter((key) => key.startsWith(KEY_PREFIX)).map((key) => Number(key.slice(KEY_PREFIX.length)));
+    return [...shows];
   }
 
-  #change(show, change) {
-    const entries = this.#load(show);
-    change(entries);
-    const key = KEY_PREFIX + show;
-    const isEmpty = Object.keys(entries).length === 0;
-    try {
-      if (isEmpty) this.#storage.removeItem(key);
-      else this.#storage.setItem(key, JSON.stringify(entries));
-      this.#memory.delete(key);
-    } catch {
-      if (isEmpty) this.#memory.delete(key);
-      else this.#memory.set(key, entries);
-    }
-  }
-
-  #load(show) {
-    const key = KEY_PREFIX + show;
-    if (this.#memory.has(key)) return structuredClone(this.#memory.get(key));
-    try {
-      return JSON.parse(this.#storage.getItem(key)) ?? {};
-    } catch {
-      return {};
-    }
+  /** @param {number} show */
+  #mapOf(show) {
+    let map = this.#maps.get(show);
+    if (!map) this.#maps.set(show, (map = new StoredMap(this.#storage, KEY_PREFIX + show)));
+    return map;
   }
 }

@@ -399,6 +399,24 @@ test("a mark that is refused for the moment waits, one that is refused for good 
   assert.equal(socket.count("follow"), 2);
 });
 
+test("a mark that a full storage did not take is sent with those that it holds", async () => {
+  const storage = new FakeStorage();
+  const { client, connect } = setUp({ storage });
+  client.attend(7, true);
+  client.attend(8, true);
+  storage.isFull = true;
+  client.attend(7, false);
+  client.follow(3, true);
+  assert.deepEqual(client.marks.unsaid(), { "show:7": false, "show:8": true, "artist:3": true });
+  const socket = await connect();
+  assert.deepEqual([socket.last("attend").show, socket.last("attend").going], [7, false]);
+  await socket.reply("attend", { at: 9, durability: "committed" });
+  await socket.reply("attend", { at: 10, durability: "committed" });
+  await socket.reply("follow", { at: 11, durability: "committed" });
+  assert.deepEqual([socket.count("attend"), socket.count("follow")], [2, 1]);
+  assert.deepEqual(client.marks.unsaid(), {});
+});
+
 test("a mark under way when the connection breaks is said again on the next one", async () => {
   const { client, clock, connect, greet } = setUp();
   const socket = await connect();

@@ -91,8 +91,10 @@ export class FakeSocket {
   }
 }
 
+/** `isFull` makes it refuse every write as a browser does; deleting still works. */
 export class FakeStorage {
   #items = new Map();
+  isFull = false;
 
   get length() {
     return this.#items.size;
@@ -107,6 +109,7 @@ export class FakeStorage {
   }
 
   setItem(key, value) {
+    if (this.isFull) throw new DOMException("the quota has been exceeded", "QuotaExceededError");
     this.#items.set(key, String(value));
   }
 

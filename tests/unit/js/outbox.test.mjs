@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Outbox, sentElsewhere } from "../../../static/outbox.js";
+import { Outbox, showSentByOtherTab } from "../../../static/outbox.js";
 import { FakeStorage, seeded } from "./fakes.mjs";
 
 test("the last choice of a song wins", () => {
@@ -57,9 +57,7 @@ test("two tabs share one outbox", () => {
 
 test("without storage, or with one that refuses, votes live as long as the page", () => {
   const full = new FakeStorage();
-  full.setItem = () => {
-    throw new Error("full");
-  };
+  full.isFull = true;
   for (const storage of [null, full]) {
     const outbox = new Outbox(storage);
     outbox.put(7, 101, "up");
@@ -68,6 +66,19 @@ test("without storage, or with one that refuses, votes live as long as the page"
     outbox.drop(7, [[101, "up"]]);
     assert.deepEqual(outbox.shows(), []);
   }
+});
+
+test("a vote that a full storage did not take is sent in place of the older choice that it holds", () => {
+  const storage = new FakeStorage();
+  const outbox = new Outbox(storage);
+  outbox.put(7, 101, "up");
+  storage.isFull = true;
+  outbox.put(7, 101, "down");
+  outbox.put(8, 801, "up");
+  assert.deepEqual(outbox.unsent(7), [[101, "down"]]);
+  assert.deepEqual(outbox.shows().sort(), [7, 8]);
+  outbox.acknowledge(7, [[101, "down"]], null);
+  assert.deepEqual(outbox.unsent(7), []);
 });
 
 test("a spoilt entry in storage counts as empty", () => {
@@ -95,8 +106,8 @@ test("folding random taps keeps exactly the last choice of each song, across rel
 });
 
 test("only an emptied outbox means that another tab has sent its votes", () => {
-  assert.equal(sentElsewhere({ key: "mysetlist.outbox.7", newValue: null }), 7);
-  assert.equal(sentElsewhere({ key: "mysetlist.outbox.7", newValue: "{}" }), null);
-  assert.equal(sentElsewhere({ key: "something.else", newValue: null }), null);
-  assert.equal(sentElsewhere({ key: null, newValue: null }), null); // the whole storage was cleared
+  assert.equal(showSentByOtherTab({ key: "mysetlist.outbox.7", newValue: null }), 7);
+  assert.equal(showSentByOtherTab({ key: "mysetlist.outbox.7", newValue: "{}" }), null);
+  assert.equal(showSentByOtherTab({ key: "something.else", newValue: null }), null);
+  assert.equal(showSentByOtherTab({ key: null, newValue: null }), null); // the whole storage was cleared
 });
