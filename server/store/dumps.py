@@ -250,8 +250,8 @@ async def analyze(url: str) -> None:
 
 
 def roles_statement(migrations: Path) -> str:
-    """The statement that makes the roles, as the migration about row security has it: a file of grants needs them."""
-    (path,) = migrations.glob("*_row_security.sql")
+    """The statement of the security migration that makes the roles: a file of grants needs them."""
+    (path,) = migrations.glob("*_security.sql")
     found = re.search(r"^do \$\$$.*?^end \$\$;$", path.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[0]

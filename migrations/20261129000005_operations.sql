@@ -1,10 +1,132 @@
 -- migrate:up
+-- Running the service: health by the hour, days in numbers, long operations, and checks of what must always hold.
 
--- What must always hold, asked of the rows; and forgetting somebody.
+set local lock_timeout = '1s';
+-- A commit begins at log_positions, so a writer waits here and holds no other lock.
+lock table log_positions in exclusive mode;
 
-set local lock_timeout = '1s';  -- votes wait behind us; the start tries again
+create table service_health (
+    service        text          not null check (service ~ '^[a-z_]+$'),
+    hour           timestamptz   not null check (hour = date_trunc('hour', hour, 'UTC')),
+    ok_count       integer       not null default 0 check (ok_count >= 0),
+    degraded_count integer       not null default 0 check (degraded_count >= 0),
+    down_count     integer       not null default 0 check (down_count >= 0),
+    cached_count   integer       not null default 0 check (cached_count >= 0),
+    latency_sum_ms float8        not null default 0 check (latency_sum_ms >= 0),
+    latency_max_ms float8        not null default 0 check (latency_max_ms >= 0),
+    last_status    health_status not null,
+    last_detail    text          not null default '' check (char_length(last_detail) <= 500),
+    last_at        timestamptz   not null default now(),
+    constraint service_health_pkey primary key (service, hour)
+) with (fillfactor = 70);
+comment on table service_health is 'Availability and latency of a service in one hour, over all nodes.';
+comment on column service_health.service is 'postgres, valkey, smtp, or a provider.';
+comment on column service_health.cached_count is 'How many questions external_cache answered instead of the service.';
 
--- gives: every count that differs from the rows it counts; none: all is well
+create table service_alerts (
+    service text          primary key check (service ~ '^[a-z_]+$'),
+    status  health_status not null,
+    detail  text          not null default '' check (char_length(detail) <= 500),
+    since   timestamptz   not null default now()
+);
+comment on table service_alerts is 'The last status of a service that was alerted. A change of status is alerted once.';
+
+create table platform_stats (
+    day               date        primary key,
+    user_count        bigint      not null check (user_count >= 0),
+    new_user_count    bigint      not null check (new_user_count >= 0),
+    vote_count        bigint      not null check (vote_count >= 0),
+    withdrawn_count   bigint      not null check (withdrawn_count >= 0),
+    voted_show_count  bigint      not null check (voted_show_count >= 0),
+    new_follow_count  bigint      not null check (new_follow_count >= 0),
+    new_going_count   bigint      not null check (new_going_count >= 0),
+    new_review_count  bigint      not null check (new_review_count >= 0),
+    show_count        bigint      not null check (show_count >= 0),
+    refreshed_at      timestamptz not null default now()
+);
+comment on table platform_stats is 'One day (UTC) in numbers. The last two days are counted again until they are over.';
+comment on column platform_stats.user_count is 'At the end of the day.';
+comment on column platform_stats.vote_count is 'Cast that day, withdrawals not included.';
+comment on column platform_stats.show_count is 'Shows on that local date.';
+
+create table database_operations (
+    id          bigint generated always as identity primary key,
+    operation   text             not null check (char_length(operation) between 1 and 40),
+    options     jsonb            not null default '{}',
+    status      operation_status not null default 'running',
+    stage       text             not null default '' check (char_length(stage) <= 200),
+    done        bigint           not null default 0 check (done >= 0),
+    total       bigint           not null default 0 check (total >= 0),
+    result      jsonb            not null default '{}',
+    error       text             not null default '' check (char_length(error) <= 1000),
+    started_by  bigint           references users (id) on delete set null,
+    started_at  timestamptz      not null default now(),
+    finished_at timestamptz,
+    constraint database_operations_finished check ((status = 'running') = (finished_at is null))
+);
+comment on table database_operations is
+    'A long operation: vacuum, reindex, integrity check, clean-up, seed. One at a time, under an advisory lock.';
+comment on column database_operations.status is 'A running row without the advisory lock belongs to a node that died.';
+
+create unique index database_operations_one_idx on database_operations ((true)) where status = 'running';
+create index database_operations_started_by_idx on database_operations (started_by) where started_by is not null;
+
+-- takes: a day (UTC); counts it, again if need be
+-- Nobodies, which hold the votes of erased accounts, are not counted as users.
+create function refresh_platform_stats(wanted date) returns void language sql as $$
+    insert into platform_stats (day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_count,
+                                new_follow_count, new_going_count, new_review_count, show_count)
+    select wanted,
+           (select count(*) from users where created_at < b.ends_at and nobody is null),
+           (select count(*) from users
+             where created_at >= b.begins_at and created_at < b.ends_at and nobody is null),
+           v.vote_count, v.withdrawn_count, v.show_count,
+           (select count(*) from user_follows_artists where created_at >= b.begins_at and created_at < b.ends_at),
+           (select count(*) from user_show_attendance where created_at >= b.begins_at and created_at < b.ends_at),
+           (select count(*) from venue_reviews where created_at >= b.begins_at and created_at < b.ends_at),
+           (select count(*) from shows where local_date = wanted)
+      from (select wanted::timestamp at time zone 'UTC' as begins_at,
+                   (wanted + 1)::timestamp at time zone 'UTC' as ends_at) b
+     cross join lateral (
+           select coalesce(sum(up_count + down_count), 0) as vote_count, coalesce(sum(withdrawn_count), 0) as withdrawn_count,
+                  count(distinct show_id) as show_count
+             from vote_rollups where hour >= b.begins_at and hour < b.ends_at) v
+        on conflict (day) do update
+       set user_count = excluded.user_count, new_user_count = excluded.new_user_count,
+           vote_count = excluded.vote_count, withdrawn_count = excluded.withdrawn_count,
+           voted_show_count = excluded.voted_show_count, new_follow_count = excluded.new_follow_count,
+           new_going_count = excluded.new_going_count, new_review_count = excluded.new_review_count,
+           show_count = excluded.show_count, refreshed_at = now();
+$$;
+
+-- Statistics of the slowest statements. They work where the server was started with the library, and not every owner may
+-- create the extension.
+do $$
+begin
+    create extension if not exists pg_stat_statements;
+exception when insufficient_privilege or undefined_file or feature_not_supported then
+    raise notice 'no pg_stat_statements here: %', sqlerrm;
+end $$;
+
+-- takes: the largest number of rows
+-- gives: the statements of this database that took the most time in total; an error where the server does not count them
+create function slowest_statements(count integer)
+returns table (query text, calls bigint, total_ms float8, mean_ms float8, max_ms float8, rows bigint, cache_hit_rate float8)
+language plpgsql stable as $$
+begin
+    -- `execute` plans the query only when it runs: the view may not exist.
+    return query execute
+        'select left(s.query, 500), s.calls, s.total_exec_time, s.mean_exec_time, s.max_exec_time, s.rows,
+                s.shared_blks_hit::float8 / nullif(s.shared_blks_hit + s.shared_blks_read, 0)
+           from pg_stat_statements s
+          where s.dbid = (select oid from pg_database where datname = current_database())
+          order by s.total_exec_time desc
+          limit least(greatest($1, 0), 100)' using count;
+end $$;
+
+-- ─────────────────────────────────────────────────────── what must always hold
+
+-- gives: every count that differs from the rows it counts; none: all counts are right
 create function miscounts()
 returns table (subject text, id bigint, count_of text, stored bigint, counted bigint, show_id bigint)
 language sql stable as $$
@@ -58,10 +180,9 @@ language sql stable as $$
      where v.rating_sum <> coalesce(r.ratings, 0)
 $$;
 
--- takes: nothing; makes every count that miscounts() tells of right
--- gives: how many rows were changed
--- locks: all rows of log_positions, so that no writer commits meanwhile; then the rows with wrong counts, in the usual
---        order: whoever changes what they count waits for them, so what is counted afterwards is all there is
+-- gives: how many rows were changed to make every count of miscounts() right
+-- locks: all rows of log_positions, so that no writer commits meanwhile; then the rows with wrong counts, in the lock
+--        order. A transaction that changes the counted rows waits for them, so the new count is complete
 create function repair_counts() returns bigint language plpgsql as $$
 declare
     song_ids bigint[]; setlist_ids bigint[]; show_ids bigint[]; artist_ids bigint[]; venue_ids bigint[];
@@ -164,107 +285,15 @@ create function integrity_check() returns table (rule text, subject text, detail
                         where a.show_id = w.id and a.artist_id = w.artist_id and a.billing = 'headliner')
 $$;
 
--- takes: a user
--- gives: how much was erased; the ballots that were handed on, and the positions they stand at, so that the hot copy can
---        be held against them (docs/adr/0009); null: no such user
--- locks: all rows of log_positions, then in the usual order; one erasure at a time
--- Counts stay exact: votes pass to nobodies, users without any data, drawn anew for every show, so that nothing ties the
--- ballots of one person together; the history is user 0's. Instants are rounded down to the hour.
--- Everything else of the user is deleted, and the name taken out of the logs of moderators and staff.
-create function erase_user(wanted bigint) returns jsonb
-language plpgsql security definer set search_path = public, pg_temp as $$
-declare
-    began_at timestamptz := clock_timestamp();
-    written_since timestamptz;
-    history_count bigint;
-    later_count bigint;
-    vote_count bigint;
-    ballots jsonb;
-    show_ids bigint[];
-    heir_ids bigint[] := '{}';
-    nobody_count integer;
-    drawn integer;
-    heir_id bigint;
-    inherited bigint;
-begin
-    -- Here the current user is the owner, whose rights this runs with; who called is in `role` and the session's user.
-    if (current_setting('role') = 'mysetlist_request' or not pg_has_role(session_user, current_user, 'member'))
-       and coalesce(current_setting('app.role', true), '') <> 'admin'
-       and not coalesce(wanted = nullif(current_setting('app.user_id', true), '')::bigint, false) then
-        raise exception 'only oneself' using errcode = 'insufficient_privilege';
-    end if;
-    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
-    if not exists (select from users where id = wanted and nobody is null) then
-        return null;
-    end if;
-    -- For the rest of this call. As a clause of the function it would take a superuser to make it.
-    perform set_config('app.erasing', 'on', true);
-    -- The history is read from end to end, while the writers go on.
-    with renamed as (
-        update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted returning 1
-    )
-    select count(*) into history_count from renamed;
-    perform from log_positions order by shard for update;
-    -- What was written meanwhile, however old the log it waited in. A commit that the first look did not see began
-    -- less than a statement's timeout before it.
-    select to_timestamp((min(entries[1]) >> 10) / 1000.0) into written_since
-      from log_commits where committed_at > began_at - interval '1 minute';
-    with renamed as (
-        update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC')
-         where user_id = wanted and cast_at >= written_since returning 1
-    )
-    select count(*) into later_count from renamed;
-
-    select coalesce(jsonb_object_agg(show_id, ballot), '{}'), coalesce(array_agg(show_id), '{}')
-      into ballots, show_ids
-      from (select show_id, string_agg(setlist_song_id || left(choice::text, 1), '' order by setlist_song_id) as ballot
-              from votes where user_id = wanted group by show_id) b;
-    -- No show needs more nobodies than there were erasures; a hundred more leave chance a choice.
-    if show_ids <> '{}' then
-        select coalesce(max(nobody), 0) into nobody_count from users;
-        insert into users (nobody) select generate_series(nobody_count + 1, greatest(nobody_count + 1, 100));
-        select max(nobody) into nobody_count from users;
-    end if;
-    foreach inherited in array show_ids loop
-        loop
-            drawn := 1 + floor(random() * nobody_count);
-            select u.id into heir_id
-              from users u
-             where u.nobody = drawn
-               and not exists (select from votes v where v.user_id = u.id and v.show_id = inherited);
-            exit when found;
-        end loop;
-        heir_ids := heir_ids || heir_id;
-    end loop;
-    with handed_on as (
-        update votes v
-           set user_id = h.user_id, cast_at = greatest(date_trunc('hour', v.cast_at, 'UTC'), w.opens_at)
-          from unnest(show_ids, heir_ids) as h (show_id, user_id)
-          join shows w on w.id = h.show_id
-         where v.user_id = wanted and v.show_id = h.show_id
-     returning 1
-    )
-    select count(*) into vote_count from handed_on;
-
-    update moderation_log set subject = split_part(subject, ':', 1) || ':0', detail = '{}'
-     where subject in (select unnest(array['user:' || wanted, 'profile:' || wanted])
-                       union all select 'review:' || id from venue_reviews where user_id = wanted
-                       union all select 'report:' || id from reports where reporter_id = wanted);
-    update audit_log set subject = 'user:0', detail = '{}' where subject = 'user:' || wanted;
-    delete from reports where reporter_id = wanted;
-    -- These would go with the user too, but not in the order of locks.
-    delete from user_show_attendance where user_id = wanted;
-    delete from user_follows_artists where user_id = wanted;
-    delete from venue_reviews where user_id = wanted;
-    delete from users where id = wanted;
-    perform set_config('app.erasing', '', true);
-    return jsonb_build_object(
-        'votes', vote_count, 'history', history_count + later_count, 'ballots', ballots,
-        'positions', (select jsonb_object_agg(shard, position) from log_positions));
-end $$;
-
 -- migrate:down
 
 set local lock_timeout = '1s';
-
-drop function erase_user, integrity_check, repair_counts, miscounts;
+lock table log_positions in exclusive mode;
+drop function integrity_check, repair_counts, miscounts, slowest_statements, refresh_platform_stats;
+do $$
+begin
+    drop extension if exists pg_stat_statements;
+exception when insufficient_privilege then
+    raise notice 'pg_stat_statements stays: it has another owner';
+end $$;
+drop table database_operations, platform_stats, service_alerts, service_health;

@@ -1,14 +1,13 @@
 -- migrate:up
-
--- Who may see and change which rows, said once and held by the database itself (docs/adr/0008).
+-- Security: which role may see and change which rows. PostgreSQL itself enforces it (docs/adr/0008).
 --
 -- Requests run as mysetlist_request, the writer and the intake as mysetlist_writer; neither owns a table. The owner
--- migrates, seeds and repairs. A request says for whom it acts: `app.user_id` and `app.role`, set for its transaction;
--- without them it is nobody, who sees what is public.
+-- migrates, seeds and repairs. A request says for which user it acts: `app.user_id` and `app.role`, set for its
+-- transaction; without them it sees public rows only.
 --
 -- Roles belong to the whole server, not to this database, so another MySetlist on it may have made them already.
 
-set local lock_timeout = '1s';  -- votes wait behind us; the start tries again
+set local lock_timeout = '1s';
 
 do $$
 declare
@@ -30,9 +29,10 @@ begin
     end loop;
 end $$;
 
--- Nobody commits votes from here on. Whoever does takes log_positions first, so they hold none of these tables now.
+-- A commit begins at log_positions, so a writer waits here and holds no other lock.
 lock table log_positions in exclusive mode;
 
+-- gives: the user for whom this transaction acts; null: none
 create function app_user_id() returns bigint language sql stable parallel safe
 return nullif(current_setting('app.user_id', true), '')::bigint;
 
@@ -42,45 +42,48 @@ return coalesce(current_setting('app.role', true) in ('moderator', 'admin'), fal
 create function app_is_admin() returns boolean language sql stable parallel safe
 return coalesce(current_setting('app.role', true) = 'admin', false);
 
--- ─────────────────────────────────────────────────────────────── what is public
+-- ──────────────────────────────────────────────────────────────── what is public
 
 grant select on artists, venues, songs, shows, setlists, setlist_songs, show_artists, artist_songs, artist_stats,
-                vote_rollups, show_trending, log_positions, platform_stats, service_health
+                vote_rollups, show_trending, show_accuracy, log_positions, platform_stats, service_health,
+                activity, activity_clock, artist_identities, show_identities, show_predictions
       to mysetlist_request, mysetlist_writer;
+grant select on venue_identities, song_identities to mysetlist_request;
 
--- ──────────────────────────────────────────────────────────────────── the writer
--- It takes what the log holds to the tables of votes, of everybody; and moves shows along with the clock.
+-- ───────────────────────────────────────────────────────────────────── the writer
+-- It writes the votes, follows and attendance of all users from the log, and moves shows along with the clock.
 
-grant select on users to mysetlist_writer;
+grant select on users, user_bans, ticket_codes to mysetlist_writer;
 grant select, insert, update, delete on votes to mysetlist_writer;
 grant select, insert on vote_analytics to mysetlist_writer;
 grant insert, update on vote_rollups to mysetlist_writer;
 grant select, insert, update on user_vote_limits to mysetlist_writer;
-grant update on setlist_songs, setlists, shows to mysetlist_writer;
-grant update on log_positions to mysetlist_writer;
-grant select, insert, delete on log_commits to mysetlist_writer;
-grant select on user_bans to mysetlist_writer;
+grant select, insert, delete on user_follows_artists, user_show_attendance, log_commits to mysetlist_writer;
+grant update on setlist_songs, setlists, shows, log_positions to mysetlist_writer;
 
--- ───────────────────────────────────────────────────────────────────── requests
+-- ─────────────────────────────────────────────────────────────────────── requests
 
-grant select on users, user_profiles, votes, vote_analytics, user_vote_limits, user_follows_artists,
-                user_show_attendance, venue_reviews, content_moderation, reports, user_bans, moderation_log,
-                email_preferences, email_queue, email_log, audit_log, api_keys, database_operations,
-                sync_jobs, sync_progress, import_log
+grant select on users, user_identities, user_profiles, votes, vote_analytics, user_vote_limits, user_follows_artists,
+                user_show_attendance, ticket_codes, song_suggestions, voter_accuracy, venue_reviews,
+                content_moderation, reports, user_bans, moderation_log, email_preferences, email_queue, email_log,
+                audit_log, api_keys, database_operations, sync_jobs, sync_progress, import_log, external_cache
       to mysetlist_request;
 grant insert, update, delete on user_profiles, venue_reviews, email_preferences, api_keys to mysetlist_request;
-grant insert, delete on user_follows_artists, user_show_attendance to mysetlist_request;
 grant insert, update on content_moderation, reports, user_bans to mysetlist_request;
-grant insert on moderation_log, audit_log, email_queue to mysetlist_request;
+grant insert, delete on song_suggestions to mysetlist_request;
+grant insert on ticket_codes, moderation_log, audit_log, email_queue to mysetlist_request;
 grant update (role) on users to mysetlist_request;
 
--- A new account is nobody's yet, so no policy could let it in.
+-- ─────────────────────────────────────────────── functions with their owner's rights
+-- What a request may do that no policy can express, for example because it has no user yet.
+
+-- gives: the id of a new account
 create function sign_up() returns bigint language sql security definer set search_path = public, pg_temp as $$
     insert into users default values returning id
 $$;
 
--- takes: how long the token is good that oneself is about to get
--- gives: the account's role; null: it is gone. Written once a day at most
+-- takes: how long the token will be valid that the current user is about to get
+-- gives: the account's role; null: it is gone. Written at most once a day
 create function keep_account(ttl interval) returns user_role
 language sql security definer set search_path = public, pg_temp as $$
     update users set token_until = now() + ttl
@@ -88,33 +91,33 @@ language sql security definer set search_path = public, pg_temp as $$
     select role from users where id = app_user_id();
 $$;
 
-revoke execute on function sign_up, keep_account from public;
-grant execute on function sign_up, keep_account to mysetlist_request;
-
--- takes: the review or profile whose text somebody is changing; what waited for a moderator is no more. Only of
---        oneself: an author may not read the queue, so the rights are the owner's
-create function leave_queue(review bigint, profile bigint) returns void
-language sql security definer set search_path = public, pg_temp as $$
-    delete from content_moderation
-     where status = 'pending'
-       and (profile_id = profile and profile = app_user_id()
-            or review_id = (select id from venue_reviews where id = review and user_id = app_user_id()))
-$$;
-revoke execute on function leave_queue from public;
-grant execute on function leave_queue to mysetlist_request;
-
--- takes: part of a display name; gives: whose it may be, for staff alone. fold() leaves no wildcards
--- Under row security an index on words is of no use, because `like` may not look at a row before its policy has.
-create function find_people(words text) returns setof bigint
-language sql stable security definer set search_path = public, pg_temp as $$
-    select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
-$$;
-revoke execute on function find_people from public;
-grant execute on function find_people to mysetlist_request;
+-- takes: an identity at a provider; how long its token is valid
+-- gives: the account of that identity, made if need be, and its role
+-- Two calls at once make one account. Written at most once a day.
+create function sign_in_as(wanted_issuer text, wanted_subject text, ttl interval)
+    returns table (user_id bigint, role user_role)
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    found_id bigint;
+begin
+    loop
+        select i.user_id into found_id
+          from user_identities i where i.issuer = wanted_issuer and i.subject = wanted_subject;
+        exit when found;
+        insert into users default values returning id into found_id;
+        insert into user_identities (issuer, subject, user_id) values (wanted_issuer, wanted_subject, found_id)
+            on conflict do nothing;
+        exit when found;
+        delete from users where id = found_id;
+    end loop;
+    update users u set token_until = now() + ttl
+     where u.id = found_id and u.token_until < now() + ttl - interval '1 day';
+    return query select u.id, u.role from users u where u.id = found_id;
+end $$;
 
 -- takes: the SHA-256 of an API key
--- gives: whom it speaks for and what it may do, never more than its maker; none: unknown, expired or revoked
--- Who comes with a key is nobody yet, so no policy could show it. Its use is written down at most once a minute.
+-- gives: the user for whom the key acts and its role, never more than its maker's; none: unknown, expired or revoked
+-- Its use is written down at most once a minute.
 create function use_api_key(hash bytea) returns table (user_id bigint, role user_role)
 language sql security definer set search_path = public, pg_temp as $$
     update api_keys k
@@ -126,15 +129,82 @@ language sql security definer set search_path = public, pg_temp as $$
       join users u on u.id = k.user_id
      where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
 $$;
-revoke execute on function use_api_key from public;
-grant execute on function use_api_key to mysetlist_request;
 
--- Parts of triggers, some with their owner's rights: nobody's to call.
-revoke execute on function erase_user, repair_counts, move_review_counts, recount_artist_songs, refresh_show_words
+-- takes: the review or profile whose text is being changed; takes what waits for a moderator out of the queue
+-- Only for the user's own texts: an author may not read the queue.
+create function leave_queue(review bigint, profile bigint) returns void
+language sql security definer set search_path = public, pg_temp as $$
+    delete from content_moderation
+     where status = 'pending'
+       and (profile_id = profile and profile = app_user_id()
+            or review_id = (select id from venue_reviews where id = review and user_id = app_user_id()))
+$$;
+
+-- takes: part of a display name; gives: the users it may belong to, for staff only. fold() leaves no wildcards
+-- Under row security an index on words is of no use: `like` may not look at a row before its policy has.
+create function find_people(words text) returns setof bigint
+language sql stable security definer set search_path = public, pg_temp as $$
+    select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
+$$;
+
+-- takes: a show, a title; gives: the last decision about it, for any fan's suggestion; null: none yet
+-- The suggestions of other fans are hidden, the decisions are not.
+create function decision_on_suggestion(wanted_show bigint, wanted_title text) returns suggestion_status
+language sql stable security definer set search_path = public, pg_temp as $$
+    select status from song_suggestions
+     where show_id = wanted_show and folded = fold(wanted_title) and status <> 'pending'
+     order by decided_at desc limit 1
+$$;
+
+-- takes: a show, the hash of a code
+-- gives: redeemed, now or before by this user; held: the user has another ticket to this show; used: another user has
+--        redeemed it; unknown
+-- locks: the row of the code: of two users at once one gets it
+create function redeem_ticket(wanted_show bigint, wanted_hash bytea) returns text
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    code ticket_codes;
+begin
+    select * into code from ticket_codes where show_id = wanted_show and code_hash = wanted_hash for update;
+    if not found then
+        return 'unknown';
+    end if;
+    if code.user_id = app_user_id() then
+        return 'redeemed';
+    end if;
+    if code.redeemed_at is not null then
+        return 'used';
+    end if;
+    update ticket_codes set user_id = app_user_id(), redeemed_at = now()
+     where show_id = wanted_show and code_hash = wanted_hash;
+    return 'redeemed';
+exception when unique_violation then
+    return 'held';
+end $$;
+
+-- takes: a show; whether it takes votes with a ticket only; gives: whether there is such a show
+-- For administrators, who may change no other column directly.
+create function require_ticket(wanted_show bigint, is_required boolean) returns boolean
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    if not app_is_admin() then
+        raise exception 'for administrators' using errcode = 'insufficient_privilege';
+    end if;
+    update shows set requires_ticket = is_required where id = wanted_show;
+    return found;
+end $$;
+
+revoke execute on function sign_up, keep_account, sign_in_as, use_api_key, leave_queue, find_people,
+                           decision_on_suggestion, redeem_ticket, require_ticket, erase_user
     from public;
-grant execute on function erase_user to mysetlist_request;
+grant execute on function sign_up, keep_account, sign_in_as, use_api_key, leave_queue, find_people,
+                          decision_on_suggestion, redeem_ticket, require_ticket, erase_user
+   to mysetlist_request;
+-- Parts of triggers and of the owner's work.
+revoke execute on function repair_counts, move_review_counts, recount_artist_songs, refresh_show_words, score_show
+    from public;
 
--- ───────────────────────────────────────────────────────────────────── policies
+-- ─────────────────────────────────────────────────────────────────────── policies
 -- A sub-select is evaluated once a statement, a bare call once a row.
 
 alter table users enable row level security;
@@ -143,6 +213,21 @@ create policy users_read   on users for select to mysetlist_request
     using (id = (select app_user_id()) or (select app_is_staff()));
 create policy users_promote on users for update to mysetlist_request
     using ((select app_is_admin())) with check ((select app_is_admin()));
+
+alter table user_identities enable row level security;
+create policy user_identities_own on user_identities for select to mysetlist_request
+    using (user_id = (select app_user_id()));
+
+alter table user_profiles enable row level security;
+create policy user_profiles_read on user_profiles for select to mysetlist_request
+    using (user_id = (select app_user_id()) or (select app_is_staff()) or (is_public and status = 'approved'));
+create policy user_profiles_own on user_profiles for insert to mysetlist_request
+    with check (user_id = (select app_user_id()));
+create policy user_profiles_change on user_profiles for update to mysetlist_request
+    using (user_id = (select app_user_id()) or (select app_is_staff()))
+    with check (user_id = (select app_user_id()) or (select app_is_staff()));
+create policy user_profiles_delete on user_profiles for delete to mysetlist_request
+    using (user_id = (select app_user_id()) or (select app_is_admin()));
 
 alter table votes enable row level security;
 create policy votes_writer on votes for all to mysetlist_writer using (true) with check (true);
@@ -159,28 +244,42 @@ create policy user_vote_limits_writer on user_vote_limits for all to mysetlist_w
 create policy user_vote_limits_read   on user_vote_limits for select to mysetlist_request
     using (user_id = (select app_user_id()) or (select app_is_staff()));
 
-alter table user_profiles enable row level security;
-create policy user_profiles_read on user_profiles for select to mysetlist_request
-    using (user_id = (select app_user_id()) or (select app_is_staff()) or (is_public and status = 'approved'));
-create policy user_profiles_own on user_profiles for insert to mysetlist_request
-    with check (user_id = (select app_user_id()));
-create policy user_profiles_change on user_profiles for update to mysetlist_request
-    using (user_id = (select app_user_id()) or (select app_is_staff()))
-    with check (user_id = (select app_user_id()) or (select app_is_staff()));
-create policy user_profiles_delete on user_profiles for delete to mysetlist_request
-    using (user_id = (select app_user_id()) or (select app_is_admin()));
+alter table ticket_codes enable row level security;
+create policy ticket_codes_writer on ticket_codes for select to mysetlist_writer using (true);
+create policy ticket_codes_own on ticket_codes for select to mysetlist_request
+    using (user_id = (select app_user_id()));
+create policy ticket_codes_admin on ticket_codes for select to mysetlist_request using ((select app_is_admin()));
+create policy ticket_codes_make on ticket_codes for insert to mysetlist_request
+    with check ((select app_is_admin()) and user_id is null and redeemed_at is null);
+
+alter table song_suggestions enable row level security;
+create policy song_suggestions_read on song_suggestions for select to mysetlist_request
+    using (user_id = (select app_user_id()) or (select app_is_staff()));
+create policy song_suggestions_own on song_suggestions for insert to mysetlist_request
+    with check (user_id = (select app_user_id()) and status = 'pending');
+create policy song_suggestions_withdraw on song_suggestions for delete to mysetlist_request
+    using (user_id = (select app_user_id()) and status = 'pending');
 
 alter table user_follows_artists enable row level security;
 create policy user_follows_artists_own on user_follows_artists for all to mysetlist_request
     using (user_id = (select app_user_id())) with check (user_id = (select app_user_id()));
 create policy user_follows_artists_staff on user_follows_artists for select to mysetlist_request
     using ((select app_is_staff()));
+create policy user_follows_artists_writer on user_follows_artists for all to mysetlist_writer using (true) with check (true);
 
 alter table user_show_attendance enable row level security;
 create policy user_show_attendance_own on user_show_attendance for all to mysetlist_request
     using (user_id = (select app_user_id())) with check (user_id = (select app_user_id()));
 create policy user_show_attendance_staff on user_show_attendance for select to mysetlist_request
     using ((select app_is_staff()));
+create policy user_show_attendance_writer on user_show_attendance for all to mysetlist_writer using (true) with check (true);
+
+alter table show_accuracy enable row level security;
+create policy show_accuracy_read on show_accuracy for select to mysetlist_request, mysetlist_writer using (true);
+
+alter table voter_accuracy enable row level security;
+create policy voter_accuracy_read on voter_accuracy for select to mysetlist_request
+    using (user_id = (select app_user_id()) or (select app_is_staff()));
 
 alter table venue_reviews enable row level security;
 create policy venue_reviews_read on venue_reviews for select to mysetlist_request
@@ -193,7 +292,7 @@ create policy venue_reviews_change on venue_reviews for update to mysetlist_requ
 create policy venue_reviews_delete on venue_reviews for delete to mysetlist_request
     using (user_id = (select app_user_id()) or (select app_is_staff()));
 
--- An author's text enters the queue with the author's own request and the author sees what became of it; staff decides.
+-- An author's request adds the author's text to the queue, and the author sees the outcome; staff decides.
 alter table content_moderation enable row level security;
 create policy content_moderation_enter on content_moderation for insert to mysetlist_request
     with check (status = 'pending' and
@@ -254,10 +353,10 @@ create policy email_log_own on email_log for select to mysetlist_request
 -- No request reads or writes the hashes of addresses; mail is the owner's.
 alter table email_unsubscribes enable row level security;
 
+-- api_keys_own is restrictive: an administrator may revoke any key, and makes none in another user's name.
 alter table api_keys enable row level security;
 create policy api_keys_admin on api_keys for all to mysetlist_request
     using ((select app_is_admin())) with check ((select app_is_admin()));
--- An administrator revokes anybody's key, and makes none in another's name.
 create policy api_keys_own on api_keys as restrictive for insert to mysetlist_request
     with check (user_id = (select app_user_id()));
 create policy api_keys_read_own on api_keys for select to mysetlist_request
@@ -269,10 +368,18 @@ create policy database_operations_admin on database_operations for select to mys
 
 alter table sync_jobs enable row level security;
 create policy sync_jobs_admin on sync_jobs for select to mysetlist_request using ((select app_is_admin()));
+
 alter table sync_progress enable row level security;
 create policy sync_progress_admin on sync_progress for select to mysetlist_request using ((select app_is_admin()));
+
 alter table import_log enable row level security;
 create policy import_log_admin on import_log for select to mysetlist_request using ((select app_is_admin()));
+
+alter table external_cache enable row level security;
+create policy external_cache_admin on external_cache for select to mysetlist_request using ((select app_is_admin()));
+
+-- Administrators decide as the owner.
+alter table identity_reviews enable row level security;
 
 -- migrate:down
 
@@ -291,13 +398,16 @@ begin
         execute format('alter table %I disable row level security', found.relname);
     end loop;
 end $$;
-drop function use_api_key, find_people, leave_queue, keep_account, sign_up, app_is_admin, app_is_staff, app_user_id;
-grant execute on function erase_user, repair_counts, move_review_counts, recount_artist_songs, refresh_show_words
+
+drop function require_ticket, redeem_ticket, decision_on_suggestion, find_people, leave_queue, use_api_key, sign_in_as,
+              keep_account, sign_up, app_is_admin, app_is_staff, app_user_id;
+grant execute on function erase_user, repair_counts, move_review_counts, recount_artist_songs, refresh_show_words,
+                          score_show
    to public;
 drop owned by mysetlist_request, mysetlist_writer;
 do $$
 begin
     drop role mysetlist_request, mysetlist_writer;
 exception when dependent_objects_still_exist or insufficient_privilege then
-    raise notice 'the roles stay: another database uses them, or they are not ours to drop';
+    raise notice 'the roles stay: another database uses them, or this owner may not drop them';
 end $$;

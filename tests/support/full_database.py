@@ -1,13 +1,11 @@
-"""A database as an older release left it, full of votes, and a crowd that goes on voting in it."""
+"""A database full of votes, and a writer that goes on committing votes to it."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,10 +14,9 @@ import asyncpg
 from server.settings import data_folder
 from server.store.migrations import migrate_up
 
-FIRST_RELEASE = 2  # its migrations
-
 _FULL = """
-insert into users (display_name) select case when n % 3 = 0 then 'Fan ' || n end from generate_series(1, {users}) n;
+insert into users (role) select 'user' from generate_series(1, {users}) n;
+insert into user_profiles (user_id, display_name) select id, 'Fan ' || id from users where id % 3 = 0;
 insert into artists (slug, name) select 'artist-' || n, 'Artist ' || n from generate_series(1, {shows} / 10 + 1) n;
 insert into venues (slug, name, city, country, latitude, longitude, time_zone)
 select 'venue-' || n, 'Venue ' || n, 'Köln', 'DE', 50.9, 6.9, 'Europe/Berlin' from generate_series(1, {shows} / 20 + 1) n;
@@ -57,22 +54,9 @@ update shows w set vote_count = (select sum(vote_count) from setlists where show
 """
 
 
-def release(number: int, folder: Path) -> Path:
-    """The first migrations alone, as a release shipped them."""
-    folder.mkdir()
-    for path in sorted(data_folder("migrations").glob("*.sql"))[:number]:
-        shutil.copy(path, folder)
-    return folder
-
-
-async def fill(
-    url: str, folder: Path, *, shows: int = 20, songs: int = 8, users: int = 300, votes_a_song: int = 10
-) -> None:
-    """The first release's tables, with shows, people, votes and their history.
-
-    Takes: folder, where its migrations may be put
-    """
-    await migrate_up(url, release(FIRST_RELEASE, folder))
+async def fill(url: str, *, shows: int = 20, songs: int = 8, users: int = 300, votes_a_song: int = 10) -> None:
+    """Migrates an empty database, and fills it with shows, people, votes and their history."""
+    await migrate_up(url, data_folder("migrations"))
     connection = await asyncpg.connect(url, command_timeout=600)
     try:
         await connection.execute(_FULL.format(shows=shows, songs=songs, users=users, votes_a_song=votes_a_song))
@@ -82,7 +66,7 @@ async def fill(
 
 
 class Voting:
-    """What a writer of the first release does: one transaction after another, each told apart by its position."""
+    """A writer: one commit after another, each at a position of its own."""
 
     def __init__(self, connection: Any, songs: list[Any], users: int) -> None:
         self._connection = connection
@@ -139,7 +123,7 @@ class Voting:
                         [votes[key][1] for key in keys], [int(time.time() * 1000)] * len(keys),
                     )  # fmt: skip
                 except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
-                    # As the writer does.
+                    # The writer does the same.
                     self.retry_count += 1
                     continue
                 assert changed >= 0
