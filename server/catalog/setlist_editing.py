@@ -20,7 +20,7 @@ from server.store.queries import load_queries
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-queries = load_queries(Path(__file__).with_name("setlist_setlist_editing.sql"))
+queries = load_queries(Path(__file__).with_name("setlist_editing.sql"))
 
 TITLE_CHARS_MAX = 200
 NOTE_CHARS_MAX = 200
