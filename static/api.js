@@ -1,14 +1,20 @@
-/** The HTTP side: seven reads, one suggestion, signing in and out, and one error type shared with the websocket. */
+/** The HTTP API of the server: seven reads, one suggestion, signing in and out. The websocket shares its error type. */
+
+/**
+ * @import { WireError } from "./client.js"
+ * @import { ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
+ */
 
 const TIMEOUT_MS = 15_000;
 const PAGE_COUNT = 24;
 
-/** Refusals that pass by themselves. Every other code is an answer, and asking again will not change it. */
+/** Codes of errors that pass by themselves. After any other code the same request gets the same answer. */
 const TRANSIENT = new Set([
   "unavailable", "overloaded", "rate_limited", "internal", "timeout", "disconnected", "unauthenticated",
 ]);
 
 export class RequestError extends Error {
+  /** @param {WireError} error */
   constructor({ code, message, retry_after_ms = null }) {
     super(message ?? code);
     this.code = code;
@@ -20,6 +26,11 @@ export class RequestError extends Error {
   }
 }
 
+/**
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<any>} the answer's JSON, which each function below gives its type
+ */
 async function call(path, options = {}) {
   let response;
   let body;
@@ -27,7 +38,7 @@ async function call(path, options = {}) {
     response = await fetch(path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
     body = response.status === 204 ? null : await response.json();
   } catch (cause) {
-    // A proxy's error page is not JSON; to the visitor both mean that the server was not reached.
+    // The error page of a proxy is not JSON. For the visitor both mean that the server could not be reached.
     throw new RequestError({ code: response && !response.ok ? "unavailable" : "disconnected", message: String(cause) });
   }
   if (!response.ok) {
@@ -36,28 +47,42 @@ async function call(path, options = {}) {
   return body;
 }
 
+/**
+ * @param {{query: string, status: string, cursor: string|null}} filter
+ * @returns {Promise<{items: ShowItem[], next: string|null}>}
+ */
 export function fetchShows({ query, status, cursor }) {
-  const search = new URLSearchParams({ limit: PAGE_COUNT });
+  const search = new URLSearchParams({ limit: String(PAGE_COUNT) });
   if (query) search.set("q", query);
   if (status) search.set("status", status);
   if (cursor) search.set("cursor", cursor);
   return call(`/api/shows?${search}`);
 }
 
+/** @type {(count: number) => Promise<{items: TrendingItem[]}>} */
 export const fetchTrending = (count) => call(`/api/trending?kind=shows&limit=${count}`);
 
+/** @type {(ref: string) => Promise<ShowBody>} */
 export const fetchShow = (ref) => call(`/api/shows/${encodeURIComponent(ref)}`);
 
+/** @type {(show: number) => Promise<{going: boolean}>} */
 export const fetchGoing = (show) => call(`/api/shows/${show}/attendance`);
 
+/** @type {(artist: number) => Promise<{following: boolean}>} */
 export const fetchFollowing = (artist) => call(`/api/artists/${artist}/follow`);
 
+/** @type {(show: number) => Promise<{items: Suggestion[]}>} */
 export const fetchSuggestions = (show) => call(`/api/shows/${show}/suggestions`);
 
+/** @type {(show: number, title: string) => Promise<Suggestion>} */
 export const suggest = (show, title) =>
   call(`/api/shows/${show}/suggestions`, { method: "POST", body: JSON.stringify({ title }) });
 
-/** Anonymous sign-in; the answer's cookie names the visitor from then on. */
+/**
+ * Signs in without an account. From then on the answer's cookie identifies the visitor.
+ * @type {() => Promise<{token: string}>}
+ */
 export const signIn = () => call("/api/session", { method: "POST", body: JSON.stringify({ keep: true }) });
 
+/** @type {() => Promise<null>} */
 export const signOut = () => call("/api/session", { method: "DELETE" });

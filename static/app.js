@@ -1,47 +1,68 @@
 /**
- * Puts the page together: one state, one client, two views, and the few effects between them.
+ * Puts the page together: one state, one client, two views, and the effects between them.
  *
- * Every event becomes an action at once; the page is drawn at most once a frame, however many pushes came.
+ * Every event becomes an action at once. The page is drawn at most once a frame, however many pushes arrive.
  */
-import { createBoardVoice, createNotices } from "./announcer.js";
+import { createAnnouncer } from "./announcer.js";
 import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTrending, signOut } from "./api.js";
 import { Client, RequestError } from "./client.js";
-import { isAffordable, isTrendingUnknown, songTitle } from "./selectors.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import { createList } from "./list-view.js";
+import { createListView } from "./list-view.js";
+import * as messages from "./messages.js";
+import { createNotices } from "./notices.js";
 import { showSentByOtherTab } from "./outbox.js";
-import { createShow } from "./show-view.js";
+import { isAffordable, isTrendingUnknown, songTitle } from "./selectors.js";
+import { createShowView } from "./show-view.js";
 import { initial, reduce } from "./state.js";
-import * as words from "./messages.js";
+
+/**
+ * @import { Choice, ClientEvent } from "./client.js"
+ * @import { Action, LoadedShow, Route, SortKey, StatusFilter } from "./types.js"
+ */
 
 const ARRANGE_EVERY_MS = 4_000;
-const ARRANGE_IDLE_MS = 1_500; // nothing moves while somebody is scrolling or tapping
+const ARRANGE_IDLE_MS = 1_500; // nothing moves while somebody scrolls or taps
 const CLOCK_EVERY_MS = 5_000;
 const SETTLE_MS = 3_000;
-// More than are shown: who comes up next has a name already.
-const TRENDING_KNOWN = 12;
+// More than are shown: the next shows in the ranking then have a name already.
+const TRENDING_KNOWN_COUNT = 12;
 
-const main = document.getElementById("main");
-const pill = document.getElementById("connection");
-const sayVote = document.getElementById("say-vote");
-const sayBoard = createBoardVoice(document.getElementById("say-board"));
-const drawNotice = createNotices(document.getElementById("notice"), (id) => dispatch({ type: "notice_gone", id }));
+const main = elementOf("main");
+const connectionPill = elementOf("connection");
+const voteRegion = elementOf("say-vote");
+const announce = createAnnouncer(elementOf("say-board"));
+const drawNotice = createNotices(elementOf("notice"), (id) => dispatch({ type: "notice_gone", id }));
 const refusal = h("div", { class: "refusal", role: "alert", hidden: true });
 
 let state = initial;
-let frame = null;
-let view = null;
-let drawnShow = null;
+let isDrawScheduled = false;
+/** @type {ReturnType<typeof createShowView>|null} null: the list is on screen */
+let showView = null;
+/** @type {string|null} */
+let drawnRef = null;
+/** @type {Element|null} */
+let mounted = null;
 let shouldFocus = false;
-let scrollTo = null;
+/** @type {number|null} */
+let scrollTarget = null;
 
-const client = new Client({ on: heard, storage: browserStorage() });
-const list = createList({
+const client = new Client({ on: onClientEvent, storage: browserStorage() });
+const list = createListView({
   onSearch: (query, status = state.list.status) => search(query, status),
   onStatus: (status) => search(state.list.query, status),
-  onMore: () => state.list.phase === "ready" && loadList({ isMore: true }),
+  onMore: () => {
+    if (state.list.phase === "ready") loadList({ isMore: true });
+  },
   onRetry: () => loadList({ isMore: state.list.items.length > 0 }),
 });
+
+/**
+ * An element that index.html contains.
+ * @param {string} id
+ */
+function elementOf(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
 
 function browserStorage() {
   try {
@@ -51,6 +72,7 @@ function browserStorage() {
   }
 }
 
+/** @param {Action} action */
 function dispatch(action) {
   const next = reduce(state, action);
   if (next === state) return;
@@ -59,139 +81,170 @@ function dispatch(action) {
 }
 
 function draw() {
-  frame ??= requestAnimationFrame(() => {
-    frame = null;
+  if (isDrawScheduled) return;
+  isDrawScheduled = true;
+  requestAnimationFrame(() => {
+    isDrawScheduled = false;
     render();
   });
 }
 
 function render() {
   const now_ms = Date.now();
-  drawPill();
+  drawConnection();
   drawNotice(state);
-  if (state.route.name === "list") {
-    mount(list);
-    list.update(state, now_ms);
-    document.title = "MySetlist: vote on tonight's songs";
-  } else {
-    if (view === list || drawnShow !== state.route.ref) {
-      mount(createShow({
-        onVote: vote, onSort: sort, onRetry: loadShow,
-        onGoing: (going) => client.attend(state.show.id, going),
-        onFollow: (following) => client.follow(state.show.info.artist.id, following),
-      }));
-    }
-    drawnShow = state.route.ref;
-    view.update(state, now_ms);
-    const { info } = state.show;
-    document.title = info ? `${info.artist.name}, ${info.venue.name} | MySetlist` : "MySetlist";
-    sayBoard(state.show, performance.now());
-  }
-  if (shouldFocus && (state.route.name === "list" || state.show.phase !== "loading")) {
+  const view = state.show ? drawShow(now_ms) : drawList(now_ms);
+  if (shouldFocus && state.show?.phase !== "loading") {
     shouldFocus = false;
     view.heading.focus({ preventScroll: true });
   }
-  if (scrollTo !== null) {
-    scrollBy({ top: scrollTo - scrollY, behavior: "instant" });
-    scrollTo = null;
+  if (scrollTarget !== null) {
+    scrollBy({ top: scrollTarget - scrollY, behavior: "instant" });
+    scrollTarget = null;
   }
 }
 
-function mount(next) {
-  if (view === next) return;
-  view = next;
-  main.replaceChildren(refusal, view.element);
+/** @param {number} now_ms */
+function drawList(now_ms) {
+  showView = null;
+  mount(list.element);
+  list.update(state, now_ms);
+  document.title = "MySetlist: vote on tonight's songs";
+  return list;
 }
 
-function drawPill() {
-  setHidden(pill, !state.show || state.show.phase === "missing");
-  setAttribute(pill, "data-connection", state.connection);
-  setText(pill, words.CONNECTION[state.connection]);
+/** @param {number} now_ms */
+function drawShow(now_ms) {
+  const ref = state.show?.ref ?? null;
+  if (!showView || drawnRef !== ref) {
+    showView = createShowView({
+      onVote: vote, onSort: sort, onRetry: loadShow,
+      onGoing: (going) => withLoadedShow(({ id }) => client.attend(id, going)),
+      onFollow: (following) => withLoadedShow(({ info }) => client.follow(info.artist.id, following)),
+    });
+  }
+  mount(showView.element);
+  drawnRef = ref;
+  showView.update(state, now_ms);
+  const info = state.show?.info;
+  document.title = info ? `${info.artist.name}, ${info.venue.name} | MySetlist` : "MySetlist";
+  announce(state.show, performance.now());
+  return showView;
+}
+
+/** @param {Element} element */
+function mount(element) {
+  if (mounted === element) return;
+  mounted = element;
+  main.replaceChildren(refusal, element);
+}
+
+function drawConnection() {
+  setHidden(connectionPill, !state.show || state.show.phase === "missing");
+  setAttribute(connectionPill, "data-connection", state.connection);
+  setText(connectionPill, messages.CONNECTION[state.connection]);
   if (refusal.hidden !== (state.refusal === null)) {
     setHidden(refusal, state.refusal === null);
     refusal.replaceChildren(...(state.refusal === null ? [] : [
-      h("p", {}, words.refusal(state.refusal)),
-      h("button", { class: "button", type: "button", on: { click: startAfresh } }, "Reload"),
+      h("p", {}, messages.refusal(state.refusal)),
+      h("button", { class: "button", type: "button", on: { click: reload } }, "Reload"),
     ]));
   }
 }
 
-async function startAfresh() {
-  // The cookie is out of reach for scripts; only the server can take a bad one away.
+async function reload() {
+  // Scripts cannot reach the cookie: only the server can remove one that is not valid. The page reloads in any case.
   if (state.refusal === 4401) await signOut().catch(() => {});
   location.reload();
 }
 
-/** Events of the client. */
-function heard(event) {
+/** @param {(show: LoadedShow) => void} act */
+function withLoadedShow(act) {
+  if (state.show && state.show.id !== null) act(state.show);
+}
+
+/** @param {ClientEvent} event */
+function onClientEvent(event) {
   dispatch(event);
   if (event.type === "cast_ok") {
     const { show, reply: { at } } = event;
-    // A vote that changed no count is followed by no push that could settle it.
+    // After a vote that changed no count, no push comes that could settle it.
     setTimeout(() => dispatch({ type: "settle", show, at }), SETTLE_MS);
   }
   if (event.type === "hello" && event.user) loadMarks();
-  if (event.channel === "trending" && isTrendingUnknown(state.trending)) loadTrending();
+  if ("channel" in event && event.channel === "trending" && isTrendingUnknown(state.trending)) loadTrending();
   const isBack = event.type === "connection" && event.status === "live";
   if (isBack && state.show?.phase === "error") loadShow();
 }
 
+/**
+ * @param {number} song
+ * @param {Choice} choice
+ */
 function vote(song, choice) {
-  const { show } = state;
-  if (!isAffordable(show, song)) {
-    dispatch({ type: "notice", code: "budget", song });
-    return;
-  }
-  client.cast(show.id, song, choice);
-  const text = words.confirmation(choice, songTitle(show, song), state.connection);
-  // The same sentence twice in a row would not be said twice.
-  setText(sayVote, sayVote.textContent === text ? `${text}\u00a0` : text);
+  withLoadedShow((show) => {
+    if (!isAffordable(show, song)) {
+      dispatch({ type: "notice", code: "budget", song });
+      return;
+    }
+    client.cast(show.id, song, choice);
+    const text = messages.confirmation(choice, songTitle(show, song), state.connection);
+    // A screen reader would not read the same sentence again.
+    setText(voteRegion, voteRegion.textContent === text ? `${text}\u00a0` : text);
+  });
 }
 
+/** @param {SortKey} by */
 function sort(by) {
   dispatch({ type: "sort", by });
 }
 
 async function loadShow() {
   const { ref } = state.route;
+  if (ref === undefined) return;
   dispatch({ type: "show_loading", ref });
   try {
     const show = await fetchShow(ref);
     if (state.show?.ref !== ref) return;
     dispatch({ type: "show_loaded", ref, show });
     client.watch(show.id);
-    client.subscribe(crowdsOf(show));
+    client.subscribe(relationChannels(show.id, show.artist.id));
     client.connect();
     if (state.user) loadMarks();
   } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
     dispatch({ type: "show_failed", ref, error });
   }
 }
 
-const crowdsOf = ({ id, info, artist = info.artist }) => [`attendance:${id}`, `followers:${artist.id}`];
+/**
+ * @param {number} show
+ * @param {number} artist
+ */
+const relationChannels = (show, artist) => [`attendance:${show}`, `followers:${artist}`];
 
-/** What the visitor said before; what they are saying meanwhile counts more. */
+/** Loads the marks that the server has. Marks that are not sent yet are newer. */
 async function loadMarks() {
-  const { id, info } = state.show ?? {};
-  if (!id) return;
-  const saying = client.marks.unsaid();
+  if (!state.show || state.show.id === null) return;
+  const { id, info } = state.show;
+  const before = client.marks.unsaid();
   try {
     const [{ going }, { following }] = await Promise.all([fetchGoing(id), fetchFollowing(info.artist.id)]);
-    const said = { ...saying, ...client.marks.unsaid() };
+    const unsent = { ...before, ...client.marks.unsaid() };
     dispatch({
       type: "marks_loaded", show: id,
-      going: said[`show:${id}`] ?? going, following: said[`artist:${info.artist.id}`] ?? following,
+      going: unsent[`show:${id}`] ?? going, following: unsent[`artist:${info.artist.id}`] ?? following,
     });
   } catch (error) {
-    // The buttons work all the same: saying it twice is once.
+    // The buttons work without them: the same mark twice is one mark.
     if (!(error instanceof RequestError)) throw error;
   }
 }
 
-/** Their names; the channel tells only who they are. */
+/** Loads the names of trending shows; the channel has only their ids. */
 async function loadTrending() {
   try {
-    const { items } = await fetchTrending(TRENDING_KNOWN);
+    const { items } = await fetchTrending(TRENDING_KNOWN_COUNT);
     dispatch({ type: "trending_loaded", items });
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
@@ -199,6 +252,7 @@ async function loadTrending() {
   }
 }
 
+/** @param {{query?: string, status?: StatusFilter, isMore?: boolean}} wanted */
 async function loadList({ query = state.list.query, status = state.list.status, isMore = false }) {
   const { next } = state.list;
   const request = state.list.request + 1;
@@ -207,10 +261,15 @@ async function loadList({ query = state.list.query, status = state.list.status, 
     const { items, next: cursor } = await fetchShows({ query, status, cursor: isMore ? next : null });
     dispatch({ type: "list_loaded", request, items, next: cursor });
   } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
     dispatch({ type: "list_failed", request, error });
   }
 }
 
+/**
+ * @param {string} query
+ * @param {StatusFilter} status
+ */
 function search(query, status) {
   if (query === state.list.query && status === state.list.status) return;
   const address = new URLSearchParams(Object.entries({ q: query, status }).filter(([, value]) => value)).toString();
@@ -218,20 +277,24 @@ function search(query, status) {
   loadList({ query, status });
 }
 
-/** Routing. */
+/**
+ * @param {Location} location
+ * @returns {Route}
+ */
 function routeOf({ pathname }) {
   const [, ref] = pathname.match(/^\/shows\/([^/]+)\/?$/) ?? [];
   return ref ? { name: "show", ref: decodeURIComponent(ref) } : { name: "list" };
 }
 
-function enter(isFirst = false) {
+/** Shows the page that the address names. */
+function navigate(isFirst = false) {
   const route = routeOf(location);
   const isSame = !isFirst && route.name === state.route.name && route.ref === state.route.ref;
   if (isSame) return;
-  if (state.show?.id) {
-    client.unwatch(state.show.id);
-    client.unsubscribe(crowdsOf(state.show));
-  }
+  withLoadedShow(({ id, info }) => {
+    client.unwatch(id);
+    client.unsubscribe(relationChannels(id, info.artist.id));
+  });
   shouldFocus = !isFirst;
   dispatch({ type: "navigate", route });
   if (route.name === "show") {
@@ -244,46 +307,48 @@ function enter(isFirst = false) {
   client.connect();
   const address = new URLSearchParams(location.search);
   const query = address.get("q") ?? "";
-  const status = address.get("status") ?? "";
+  const status = /** @type {StatusFilter} */ (address.get("status") ?? "");
   const isKnown = state.list.request > 0 && query === state.list.query && status === state.list.status;
   if (isKnown && state.list.phase === "ready") return;
   loadList({ query, status });
 }
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[data-link]");
+  const link = event.target instanceof Element ? event.target.closest("a[data-link]") : null;
   const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!link || !isPlain) return;
+  if (!(link instanceof HTMLAnchorElement) || !isPlain) return;
   event.preventDefault();
   if (link.pathname === location.pathname) return;
   history.replaceState({ scroll: scrollY }, "");
   history.pushState({ scroll: 0 }, "", link.href);
-  scrollTo = 0;
-  enter();
+  scrollTarget = 0;
+  navigate();
 });
 addEventListener("popstate", (event) => {
-  scrollTo = event.state?.scroll ?? null;
-  enter();
+  scrollTarget = event.state?.scroll ?? null;
+  navigate();
 });
 history.scrollRestoration = "manual";
 
-/** The network and the lid of the laptop. */
+// The network comes and goes, and a closed laptop is opened.
 addEventListener("online", () => client.wake());
 addEventListener("offline", () => client.sleep());
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && client.wake());
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") client.wake();
+});
 
-/** Told to all tabs of a visitor but the one that changed something. */
+// All tabs of a visitor get this event, except the one that has changed the storage.
 addEventListener("storage", (event) => {
   const show = showSentByOtherTab(event);
   if (show !== null) client.refresh(show);
 });
 
 setInterval(() => {
-  if (state.show && view?.held && view.idle_ms() >= ARRANGE_IDLE_MS) dispatch({ type: "arrange", held: view.held() });
+  if (showView && showView.idle_ms() >= ARRANGE_IDLE_MS) dispatch({ type: "arrange", held: showView.heldSongs() });
 }, ARRANGE_EVERY_MS);
-// Relative times and a pause in the announcements both pass without any event.
+// Relative times and the pauses of the announcer pass without any event.
 setInterval(draw, CLOCK_EVERY_MS);
 
-enter(true);
+navigate(true);
 if (client.outbox.shows().length) client.connect();
 draw();

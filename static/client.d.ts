@@ -148,7 +148,7 @@ export declare class Client {
   wake(): void;
   sleep(): void;
   /** Resolves to the reply's `ok`; rejects with RequestError. */
-  request(op: string, fields?: Record<string, unknown>): Promise<Record<string, unknown>>;
+  request<Reply = Record<string, unknown>>(op: string, fields?: Record<string, unknown>): Promise<Reply>;
   subscribe(channels: string[]): Promise<void>;
   unsubscribe(channels: string[]): void;
   watch(show: number): void;

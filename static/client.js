@@ -1,90 +1,118 @@
 /**
- * The websocket client: one connection that comes back by itself, and votes that are never forgotten on the way.
+ * The websocket client: one connection that reconnects by itself, and votes that are kept until the server has them.
  *
- * Owns:    the socket, request ids, subscriptions with their positions, heartbeats, the outbox
- * Tells:   everything through `on(event)`; the events are listed in client.d.ts and are actions of state.js
- * Needs:   clock, storage, socket and random numbers can all be handed in, so that tests need none of them
- * Never:   touches the DOM; sends a toggle (a vote is state, so sending it again is always safe)
+ * Owns:    the socket, requests that wait for their replies, heartbeats; its parts own subscriptions, outbox and marks
+ * Gives:   events through `on(event)`; client.d.ts lists them, and each is an action of state.js
+ * Needs:   clock, storage, socket and random numbers, all of which tests can replace
+ * Never:   touches the DOM; sends a toggle (a vote is a state, so sending it again is always safe)
  */
-import { RequestError, signIn as signInHere } from "./api.js";
-import { Lanes } from "./vote-queue.js";
+import { RequestError, signIn } from "./api.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
+import { Subscriptions } from "./subscriptions.js";
+import { VoteQueue } from "./vote-queue.js";
 
 export { Outbox, RequestError };
+
+/**
+ * @import { CastReply, Choice, ClientEvent, ClientOptions, Clock, Socket, User, WireError } from "./client.d.ts"
+ * @import { Client as DeclaredClient } from "./client.d.ts"
+ * @import { ClientLink, ServerFrame } from "./types.js"
+ * @typedef {{user: User|null, ping_ms?: number, time_ms: number}} Hello
+ * @typedef {{resolve(ok: unknown): void, reject(error: RequestError): void, timer: unknown}} PendingRequest
+ */
 
 const PROTOCOL = "mysetlist.v1";
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 const WAKE_MAX_MS = 800;
-const ASK_AGAIN_MAX_MS = 2_000;
 const OPEN_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const PONG_TIMEOUT_MS = 6_000;
 const PING_DEFAULT_MS = 25_000;
-const REFUSAL_MIN = 4400;
-const WATCHED = ["votes", "setlist", "status"];
+const FINAL_CLOSE_CODE_MIN = 4400;
+const WATCHED_KINDS = ["votes", "setlist", "status"];
 
-/** Full jitter: anywhere between nothing and the doubled step, so that a full hall does not return at once. */
+/** @type {Clock} */
+const SYSTEM_CLOCK = {
+  now: () => Date.now(),
+  setTimeout: (work, delay_ms) => setTimeout(work, delay_ms),
+  clearTimeout: (timer) => clearTimeout(/** @type {number} */ (timer)),
+};
+
+/**
+ * Full jitter: a random delay up to the doubled step, so that a full hall does not reconnect at once.
+ * @param {number} attempt
+ * @param {() => number} random
+ */
 export function backoffMs(attempt, random = Math.random) {
   return random() * Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(attempt, 16));
 }
 
-function socketAddress() {
+function pageSocketUrl() {
   const { protocol, host } = globalThis.location;
   return `${protocol === "https:" ? "wss" : "ws"}://${host}/ws`;
 }
 
+/** @param {number} show */
+const watchedChannels = (show) => WATCHED_KINDS.map((kind) => `${kind}:${show}`);
+
+/** @implements {DeclaredClient} */
 export class Client {
-  #on; #url; #openSocket; #clock; #random; #isOnline; #signIn;
+  #on; #url; #openSocket; #clock; #random; #isOnline; #signIn; #subscriptions; #voteQueue;
+  /** @type {Socket|null} */
   #socket = null;
   #isReady = false;
   #isWanted = false;
+  /** @type {User|null} */
   #user = null;
   #attempt = 0;
+  /** @type {{min_ms: number, max_ms: number}|null} the delay that a draining server asked for */
   #drain = null;
   #nextId = 1;
+  /** @type {Map<number, PendingRequest>} */
   #requests = new Map();
-  #channels = new Map(); // channel -> position, null before the first state
-  #watched = new Set();
-  #hidden = new Set(); // channels whose counts are not for this visitor yet
-  #statuses = new Map(); // show -> what `status:` said last
-  #lanes;
-  #identifying = null;
+  /** @type {Set<number>} */
+  #watchedShows = new Set();
+  /** @type {Promise<void>|null} */
+  #authentication = null;
+  /** @type {unknown} */
   #reconnectTimer = null;
-  #resubscribeTimer = null;
+  /** @type {unknown} */
   #openTimer = null;
+  /** @type {unknown} */
   #pingTimer = null;
   #ping_ms = PING_DEFAULT_MS;
-  #heard_ms = 0;
+  #received_ms = 0;
 
-  /** @param {import("./client").ClientOptions} options */
-  constructor({ on, url, openSocket, storage, clock, random, isOnline, signIn }) {
-    this.#on = on;
-    this.#url = url ?? socketAddress;
-    this.#openSocket = openSocket ?? ((address, protocol) => new WebSocket(address, protocol));
-    this.#clock = clock ?? {
-      now: () => Date.now(),
-      setTimeout: (work, delay_ms) => setTimeout(work, delay_ms),
-      clearTimeout: (timer) => clearTimeout(timer),
-    };
-    this.#random = random ?? Math.random;
-    this.#isOnline = isOnline ?? (() => globalThis.navigator?.onLine ?? true);
-    this.#signIn = signIn ?? signInHere;
-    this.outbox = new Outbox(storage ?? null);
-    const way = {
-      on: (event) => this.#tell(event),
+  /** @param {ClientOptions} options */
+  constructor(options) {
+    this.#on = options.on;
+    this.#url = options.url ?? pageSocketUrl;
+    this.#openSocket = options.openSocket
+      ?? ((address, protocol) => /** @type {Socket} */ (new WebSocket(address, protocol)));
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#random = options.random ?? Math.random;
+    this.#isOnline = options.isOnline ?? (() => globalThis.navigator?.onLine ?? true);
+    this.#signIn = options.signIn ?? signIn;
+    const storage = options.storage ?? null;
+    /** @type {ClientLink} */
+    const link = {
       clock: this.#clock,
-      canSend: () => this.#isReady,
+      random: () => this.#random(),
+      emit: (event) => this.#emit(event),
+      isReady: () => this.#isReady,
       request: (op, fields) => this.request(op, fields),
-      identify: () => this.#becomeSomebody(),
+      ensureUser: () => this.#ensureUser(),
       forgetUser: () => {
         this.#user = null;
       },
-      delay_ms: (retry_after_ms, attempt) => this.#delay_ms(retry_after_ms, attempt),
+      retryDelayMs: (retry_after_ms, attempt) => this.#retryDelayMs(retry_after_ms, attempt),
     };
-    this.#lanes = new Lanes(this.outbox, way);
-    this.marks = new Marks(storage ?? null, way);
+    this.#subscriptions = new Subscriptions(link);
+    this.outbox = new Outbox(storage);
+    this.#voteQueue = new VoteQueue(this.outbox, link);
+    this.marks = new Marks(storage, link);
   }
 
   connect() {
@@ -95,10 +123,10 @@ export class Client {
     const address = typeof this.#url === "function" ? this.#url() : this.#url;
     const socket = this.#openSocket(address, PROTOCOL);
     this.#socket = socket;
-    this.#openTimer = this.#clock.setTimeout(() => this.#lose(socket), OPEN_TIMEOUT_MS);
+    this.#openTimer = this.#clock.setTimeout(() => this.#abandonSocket(socket), OPEN_TIMEOUT_MS);
     socket.onopen = () => this.#greet(socket);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(JSON.parse(data));
-    socket.onclose = ({ code }) => socket === this.#socket && this.#closed(code);
+    socket.onclose = ({ code }) => socket === this.#socket && this.#onClose(code);
   }
 
   close() {
@@ -112,7 +140,7 @@ export class Client {
     }
   }
 
-  /** The network is back or the page is looked at again: find out now whether the connection still lives. */
+  /** The network is back, or the page is visible again: checks now whether the connection still works. */
   wake() {
     if (this.#isReady) this.#probe();
     else if (this.#isWanted && !this.#socket) {
@@ -121,87 +149,114 @@ export class Client {
     }
   }
 
-  /** The network is gone: a socket left over from it would only look alive. */
+  /** The network is gone: an old socket would only seem to be connected. */
   sleep() {
-    if (this.#socket) this.#lose(this.#socket);
-    else if (this.#isWanted) this.#announce();
+    if (this.#socket) this.#abandonSocket(this.#socket);
+    else if (this.#isWanted) this.#emitConnection();
   }
 
-  /** @returns {Promise<object>} the reply's `ok`; rejects with RequestError */
+  /**
+   * @template [Reply=Record<string, unknown>]
+   * @param {string} op
+   * @param {Record<string, unknown>} [fields]
+   * @returns {Promise<Reply>} the reply's `ok`; rejects with RequestError
+   */
   request(op, fields = {}) {
-    if (!this.#socket || this.#socket.readyState !== 1) {
-      return Promise.reject(new RequestError({ code: "disconnected" }));
-    }
+    const socket = this.#socket;
+    if (socket?.readyState !== 1) return Promise.reject(new RequestError({ code: "disconnected" }));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimeout(() => this.#answer(id, { error: { code: "timeout" } }), REQUEST_TIMEOUT_MS);
-      this.#requests.set(id, { resolve, reject, timer });
-      this.#socket.send(JSON.stringify({ id, op, ...fields }));
+      this.#requests.set(id, { resolve: (ok) => resolve(/** @type {Reply} */ (ok)), reject, timer });
+      socket.send(JSON.stringify({ id, op, ...fields }));
     });
   }
 
+  /** @param {string[]} channels */
   subscribe(channels) {
-    for (const channel of channels) if (!this.#channels.has(channel)) this.#channels.set(channel, null);
-    return this.#isReady ? this.#subscribe(channels) : Promise.resolve();
+    this.#subscriptions.add(channels);
+    return this.#isReady ? this.#subscriptions.request(channels) : Promise.resolve();
   }
 
+  /** @param {string[]} channels */
   unsubscribe(channels) {
-    for (const channel of channels) {
-      this.#channels.delete(channel);
-      this.#hidden.delete(channel);
-    }
+    this.#subscriptions.remove(channels);
+    // A connection that is lost has no subscriptions either.
     if (this.#isReady) this.request("unsubscribe", { channels }).catch(() => {});
   }
 
-  /** Counts, setlists, status and the own ballot of one show, kept up across reconnects. */
+  /**
+   * Keeps counts, setlists, status and the own ballot of one show up to date, across reconnects.
+   * @param {number} show
+   */
   watch(show) {
-    this.#watched.add(show);
+    this.#watchedShows.add(show);
     const unsent = this.outbox.unsent(show);
-    if (unsent.length) this.#tell({ type: "casting", show, votes: unsent, phase: "waiting" });
-    for (const kind of WATCHED) this.#channels.set(`${kind}:${show}`, null);
+    if (unsent.length) this.#emit({ type: "casting", show, votes: unsent, phase: "waiting" });
+    const channels = watchedChannels(show);
+    this.#subscriptions.forgetPositions(channels);
     if (this.#isReady) {
-      this.#subscribe(WATCHED.map((kind) => `${kind}:${show}`));
-      this.#resume(show);
+      this.#subscriptions.request(channels);
+      this.#syncBallot(show);
     }
   }
 
+  /** @param {number} show */
   unwatch(show) {
-    this.#watched.delete(show);
-    this.unsubscribe(WATCHED.map((kind) => `${kind}:${show}`));
+    this.#watchedShows.delete(show);
+    this.unsubscribe(watchedChannels(show));
   }
 
-  /** Keeps the choice and sends it as soon as there is a way; the outcome arrives as events. */
+  /**
+   * Keeps the choice and sends it as soon as the connection is ready. The outcome arrives as events.
+   * @param {number} show
+   * @param {number} song
+   * @param {Choice} choice
+   */
   cast(show, song, choice) {
     this.outbox.put(show, song, choice);
     const phase = this.#isReady ? "pending" : "waiting";
-    this.#tell({ type: "casting", show, votes: [[song, choice]], phase });
-    this.#lanes.flush(show);
+    this.#emit({ type: "casting", show, votes: [[song, choice]], phase });
+    this.#voteQueue.flush(show);
   }
 
-  /** Another tab of this visitor has voted: what this one holds of the ballot is out of date. */
+  /**
+   * Another tab of this visitor has voted: asks for the ballot again.
+   * @param {number} show
+   */
   async refresh(show) {
-    if (!this.#isReady || !this.#watched.has(show)) return;
+    if (!this.#isReady || !this.#watchedShows.has(show)) return;
     try {
-      if (!this.#user) await this.#identify();
-      await this.#resume(show);
+      if (!this.#user) await this.#authenticate();
+      await this.#syncBallot(show);
     } catch (error) {
-      // Shown a little later then: with the next vote, or after the next reconnect.
+      // The ballot comes later: with the next vote or after the next reconnect.
       if (!(error instanceof RequestError)) throw error;
     }
   }
 
-  /** Says that the visitor goes to a show, or not; sent as soon as there is a way. */
+  /**
+   * Says whether the visitor goes to a show. Kept and sent like a vote.
+   * @param {number} show
+   * @param {boolean} going
+   */
   attend(show, going) {
     this.marks.put(`show:${show}`, going);
   }
 
-  /** Says that the visitor follows an artist, or not. */
+  /**
+   * Says whether the visitor follows an artist. Kept and sent like a vote.
+   * @param {number} artist
+   * @param {boolean} following
+   */
   follow(artist, following) {
     this.marks.put(`artist:${artist}`, following);
   }
 
+  /** @param {Socket} socket */
   async #greet(socket) {
     try {
+      /** @type {Hello} */
       const { user, ping_ms, time_ms } = await this.request("hello");
       if (socket !== this.#socket) return;
       this.#clock.clearTimeout(this.#openTimer);
@@ -210,129 +265,79 @@ export class Client {
       this.#user = user;
       this.#ping_ms = ping_ms ?? PING_DEFAULT_MS;
       this.#schedulePing();
-      this.#tell({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
-      this.#announce();
+      this.#emit({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
+      this.#emitConnection();
     } catch (error) {
-      if (socket === this.#socket) this.#lose(socket, error.retry_after_ms);
+      if (!(error instanceof RequestError)) throw error;
+      this.#abandonSocket(socket, error.retry_after_ms);
       return;
     }
-    if (this.#channels.size) this.#subscribe([...this.#channels.keys()]);
-    for (const show of new Set([...this.outbox.shows(), ...this.#watched])) {
+    this.#subscriptions.request(this.#subscriptions.channels());
+    for (const show of new Set([...this.outbox.shows(), ...this.#watchedShows])) {
       this.outbox.forgetAcceptances(show);
-      this.#lanes.clear(show);
-      this.#resume(show);
+      this.#voteQueue.reset(show);
+      this.#syncBallot(show);
     }
-    this.marks.say();
+    this.marks.flush();
   }
 
-  /** The ballot comes before the outbox, so that the page knows what the tally already holds. */
-  async #resume(show) {
-    if (this.#watched.has(show)) {
+  /**
+   * Asks for the ballot and then sends the outbox. The ballot comes first: with it the page knows which own votes the
+   * tally contains.
+   * @param {number} show
+   */
+  async #syncBallot(show) {
+    if (this.#watchedShows.has(show)) {
       try {
+        /** @type {{ballot: CastReply["ballot"], remaining: number|null|undefined}} */
         const held = this.#user ? await this.request("ballot", { show }) : { ballot: {}, remaining: undefined };
-        this.#tell({ type: "ballot", show, ...held, unsent: this.outbox.unsent(show) });
+        this.#emit({ type: "ballot", show, ...held, unsent: this.outbox.unsent(show) });
       } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
         if (error.code === "disconnected") return;
       }
     }
-    this.#lanes.flush(show);
+    this.#voteQueue.flush(show);
   }
 
-  async #subscribe(channels) {
-    if (!channels.length) return;
-    const since = {};
-    for (const channel of channels) {
-      const at = this.#channels.get(channel);
-      if (at !== null && at !== undefined) since[channel] = at;
-    }
-    const failed = [];
-    let retry_ms = null;
-    try {
-      const reply = await this.request("subscribe", { channels, since });
-      for (const [channel, { at, state, error }] of Object.entries(reply.channels)) {
-        if (!this.#channels.has(channel)) continue;
-        if (error) {
-          this.#tell({ type: "channel_error", channel, error });
-          if (error.code === "forbidden") {
-            this.#hidden.add(channel);
-            this.#channels.set(channel, null);
-          }
-          if (!new RequestError(error).isTransient) continue;
-          failed.push(channel);
-          retry_ms = Math.max(retry_ms ?? 0, error.retry_after_ms ?? 0);
-          continue;
-        }
-        // Below what was asked for: the server was restored from a backup, and its word is the newer one.
-        const isRewound = at < (since[channel] ?? 0);
-        if (isRewound) this.#channels.set(channel, at);
-        else this.#advance(channel, at);
-        this.#hidden.delete(channel);
-        if (state !== undefined) this.#tell({ type: "snapshot", channel, at, state, isRewound });
-      }
-    } catch (error) {
-      if (!error.isTransient || error.code === "disconnected") return;
-      failed.push(...channels);
-      retry_ms = error.retry_after_ms;
-    }
-    if (!failed.length) return;
-    this.#clock.clearTimeout(this.#resubscribeTimer);
-    this.#resubscribeTimer = this.#clock.setTimeout(() => {
-      const wanted = failed.filter((channel) => this.#channels.has(channel));
-      if (this.#isReady && wanted.length) this.#subscribe(wanted);
-    }, this.#delay_ms(retry_ms, 2));
-  }
-
+  /** @param {ServerFrame} frame */
   #receive(frame) {
-    this.#heard_ms = this.#clock.now();
-    if (frame.re !== undefined) this.#answer(frame.re, frame);
-    else if (frame.ch !== undefined) {
-      // A push that crossed its unsubscription is nobody's.
-      if (!this.#channels.has(frame.ch)) return;
-      this.#advance(frame.ch, frame.at);
-      this.#tell({ type: "push", channel: frame.ch, at: frame.at, payload: frame });
+    this.#received_ms = this.#clock.now();
+    if (frame.re !== undefined) {
+      this.#answer(frame.re, frame);
+    } else if (frame.ch !== undefined) {
+      // The client has unsubscribed while this push was on its way.
+      if (!this.#subscriptions.has(frame.ch)) return;
+      this.#subscriptions.advance(frame.ch, frame.at);
+      this.#emit({ type: "push", channel: frame.ch, at: frame.at, payload: frame });
     } else if (frame.committed) {
       if (frame.committed.show !== undefined) this.outbox.commit(frame.committed.show, frame.committed.at);
-      this.#tell({ type: "committed", ...frame.committed });
-    } else if (frame.drain) this.#drain = frame.drain;
-    else if (frame.expiring) {
-      this.#tell({ type: "expiring", ...frame.expiring });
-      // Refused, it ends when the token does.
-      this.#identify().catch(() => {});
+      this.#emit({ type: "committed", ...frame.committed });
+    } else if (frame.drain) {
+      this.#drain = frame.drain;
+    } else if (frame.expiring) {
+      this.#emit({ type: "expiring", ...frame.expiring });
+      // When the server refuses, the connection ends with the token.
+      this.#authenticate().catch(() => {});
     } else if (frame.unsubscribed) {
-      const channels = frame.unsubscribed.channels.filter((channel) => this.#channels.has(channel));
-      // Whoever drops what it held must be given the whole again.
-      for (const channel of channels) this.#channels.set(channel, null);
-      this.#tell({ type: "unsubscribed", channels });
-      this.#askAgain(channels);
+      const channels = frame.unsubscribed.channels.filter((channel) => this.#subscriptions.has(channel));
+      // The page drops these states, so it needs the whole ones again.
+      this.#subscriptions.forgetPositions(channels);
+      this.#emit({ type: "unsubscribed", channels });
+      this.#subscriptions.requestSoon(channels);
     }
   }
 
-  /** Tells the page, and looks whether counts that were hidden are for this visitor now. */
-  #tell(event) {
+  /** @param {ClientEvent} event */
+  #emit(event) {
     this.#on(event);
-    const { type, channel = "" } = event;
-    if ((type === "snapshot" || type === "push") && channel.startsWith("status:")) {
-      const status = event.state ?? event.payload;
-      this.#statuses.set(Number(channel.slice("status:".length)), status);
-      if (status.voting === "final" || status.results === "live") this.#askAgain([...this.#hidden]);
-    } else if (type === "cast_ok" && this.#statuses.get(event.show)?.results === "after_vote") {
-      this.#subscribe([...this.#hidden]);
-    }
+    this.#subscriptions.observe(event);
   }
 
-  /** A whole hall is told at once and must not answer at once. */
-  #askAgain(channels) {
-    if (!channels.length) return;
-    this.#clock.setTimeout(() => {
-      const wanted = channels.filter((channel) => this.#channels.has(channel));
-      if (this.#isReady && wanted.length) this.#subscribe(wanted);
-    }, this.#random() * ASK_AGAIN_MAX_MS);
-  }
-
-  #advance(channel, at) {
-    this.#channels.set(channel, Math.max(this.#channels.get(channel) ?? 0, at));
-  }
-
+  /**
+   * @param {number} id
+   * @param {{ok?: unknown, error?: WireError}} reply
+   */
   #answer(id, { ok, error }) {
     const request = this.#requests.get(id);
     if (!request) return;
@@ -342,68 +347,81 @@ export class Client {
     else request.resolve(ok);
   }
 
-  async #becomeSomebody() {
-    if (!this.#user) await this.#identify();
+  async #ensureUser() {
+    if (!this.#user) await this.#authenticate();
   }
 
-  /** A visitor becomes somebody at the first vote, once, even when two shows are sent at the same time. */
-  #identify() {
-    this.#identifying ??= (async () => {
+  /** Gets a token and says hello with it: once, even when two shows are sent at the same time. */
+  #authenticate() {
+    this.#authentication ??= (async () => {
       const { token } = await this.#signIn();
+      /** @type {Hello} */
       const { user, time_ms } = await this.request("hello", { token });
       this.#user = user;
-      this.#tell({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
+      this.#emit({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
     })().finally(() => {
-      this.#identifying = null;
+      this.#authentication = null;
     });
-    return this.#identifying;
+    return this.#authentication;
   }
 
-  #delay_ms(retry_after_ms, attempt) {
+  /**
+   * @param {number|null} retry_after_ms
+   * @param {number} attempt
+   */
+  #retryDelayMs(retry_after_ms, attempt) {
     return retry_after_ms ? retry_after_ms * (1 + this.#random()) : backoffMs(attempt, this.#random);
   }
 
   #schedulePing() {
     this.#clock.clearTimeout(this.#pingTimer);
-    // Early by up to a fifth, so that the pings of one hall spread out.
+    // Up to a fifth earlier, so that the pings of one hall do not arrive together.
     const delay_ms = this.#ping_ms * (1 - 0.2 * this.#random());
     this.#pingTimer = this.#clock.setTimeout(() => {
-      if (this.#clock.now() - this.#heard_ms >= this.#ping_ms / 2) this.#probe();
+      if (this.#clock.now() - this.#received_ms >= this.#ping_ms / 2) this.#probe();
       this.#schedulePing();
     }, delay_ms);
   }
 
   #probe() {
     const socket = this.#socket;
-    const asked_ms = this.#clock.now();
+    const sent_ms = this.#clock.now();
+    // The timer below decides; this request's own timeout comes later.
     this.request("ping").catch(() => {});
     this.#clock.setTimeout(() => {
-      if (socket === this.#socket && this.#heard_ms < asked_ms) this.#lose(socket);
+      if (socket && this.#received_ms < sent_ms) this.#abandonSocket(socket);
     }, PONG_TIMEOUT_MS);
   }
 
-  /** Gives a socket up without waiting for the other side, which may be long gone. */
-  #lose(socket, retry_after_ms = null) {
+  /**
+   * Drops a socket without waiting for the server, which may be unreachable.
+   * @param {Socket} socket
+   * @param {number|null} retry_after_ms
+   */
+  #abandonSocket(socket, retry_after_ms = null) {
     if (socket !== this.#socket) return;
     socket.close();
-    this.#closed(1006, retry_after_ms);
+    this.#onClose(1006, retry_after_ms);
   }
 
-  #closed(code, retry_after_ms = null) {
+  /**
+   * @param {number} code
+   * @param {number|null} retry_after_ms
+   */
+  #onClose(code, retry_after_ms = null) {
     this.#forgetSocket();
-    if (code >= REFUSAL_MIN) {
+    if (code >= FINAL_CLOSE_CODE_MIN) {
       this.#isWanted = false;
-      this.#announce(code);
+      this.#emitConnection(code);
       return;
     }
-    const { min_ms, max_ms } = this.#drain ?? {};
     const delay_ms = this.#drain
-      ? min_ms + this.#random() * (max_ms - min_ms)
-      : this.#delay_ms(retry_after_ms, this.#attempt);
+      ? this.#drain.min_ms + this.#random() * (this.#drain.max_ms - this.#drain.min_ms)
+      : this.#retryDelayMs(retry_after_ms, this.#attempt);
     this.#drain = null;
     this.#attempt += 1;
     this.#reconnectIn(delay_ms);
-    this.#announce();
+    this.#emitConnection();
   }
 
   #forgetSocket() {
@@ -414,13 +432,15 @@ export class Client {
     for (const id of [...this.#requests.keys()]) this.#answer(id, { error: { code: "disconnected" } });
   }
 
+  /** @param {number} delay_ms */
   #reconnectIn(delay_ms) {
     this.#clock.clearTimeout(this.#reconnectTimer);
     this.#reconnectTimer = this.#clock.setTimeout(() => this.connect(), delay_ms);
   }
 
-  #announce(refusal = null) {
+  /** @param {number|null} refusal  close code after which the client does not reconnect */
+  #emitConnection(refusal = null) {
     const away = this.#isOnline() && !refusal ? "reconnecting" : "offline";
-    this.#tell({ type: "connection", status: this.#isReady ? "live" : away, refusal });
+    this.#emit({ type: "connection", status: this.#isReady ? "live" : away, refusal });
   }
 }

@@ -1,114 +1,146 @@
-/** The page of the HTTP interface, drawn from the OpenAPI document. */
+/** The page of the HTTP API, drawn from the OpenAPI document. */
 import { h, setHidden, setText } from "./dom.js";
-import { addressOf, codesOf, matches, operationsOf, outline, resolve } from "./openapi.js";
+import { addressOf, codesOf, formatSchema, matches, operationsOf, resolveReference } from "./openapi.js";
+
+/** @import { Answer, OpenApi, Operation, Parameter } from "./openapi.js" */
 
 const SHOWN_CHARS_MAX = 20_000;
-const WHO = { anyone: "Anyone", user: "Signed in", moderator: "Moderators", admin: "Administrators" };
+/** @type {Record<string, string>} */
+const ACCESS = { anyone: "Anyone", user: "Signed in", moderator: "Moderators", admin: "Administrators" };
 
-const main = document.getElementById("main");
-const count = document.getElementById("count");
-const search = document.getElementById("search");
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+const count = /** @type {HTMLElement} */ (document.getElementById("count"));
+const search = /** @type {HTMLInputElement} */ (document.getElementById("search"));
 
-function part(title, ...children) {
+/** @type {(title: string, ...children: (Node|null)[]) => HTMLElement} */
+function createPart(title, ...children) {
   return h("section", { class: "doc-part" }, h("h3", {}, title), ...children);
 }
 
-/** What is wider than the page is scrolled, by keys too. */
-function block(text, label) {
+/**
+ * Code that scrolls when it is wider than the page, also by keys.
+ * @param {string} text
+ * @param {string} label
+ */
+function createBlock(text, label) {
   return h("pre", { class: "doc-block", tabindex: "0", role: "region", "aria-label": label }, h("code", {}, text));
 }
 
-function drawParameters(operation, api) {
+/**
+ * @param {Operation} operation
+ * @param {OpenApi} api
+ */
+function createParameters(operation, api) {
   if (!operation.parameters.length) return null;
   const rows = operation.parameters.flatMap((parameter) => [
     h("dt", {}, h("code", {}, parameter.name),
       parameter.required ? h("span", { class: "doc-note" }, parameter.in === "path" ? "in the path" : "required") : null),
-    h("dd", {}, h("code", { class: "doc-kind" }, outline(parameter.schema, api)),
-      parameter.description ? h("p", {}, ...words(parameter.description)) : null),
+    h("dd", {}, h("code", { class: "doc-kind" }, formatSchema(parameter.schema, api)),
+      parameter.description ? h("p", {}, ...withCode(parameter.description)) : null),
   ]);
-  return part("Parameters", h("dl", { class: "doc-list" }, ...rows));
+  return createPart("Parameters", h("dl", { class: "doc-list" }, ...rows));
 }
 
-function drawBody(operation, api) {
-  const body = operation.requestBody;
-  if (!body) return null;
-  const [[kind, { schema }]] = Object.entries(body.content);
-  const needed = body.required ? "" : " It may be left out.";
-  return part("Body", h("p", { class: "doc-note" }, `${kind}. ${body.description ?? ""}${needed}`),
-    block(outline(schema, api), "Body"));
+/**
+ * @param {Operation} operation
+ * @param {OpenApi} api
+ */
+function createBody({ requestBody: body }, api) {
+  const [content] = Object.entries(body?.content ?? {});
+  if (!body || !content) return null;
+  const [mediaType, { schema }] = content;
+  const optional = body.required ? "" : " It may be left out.";
+  return createPart("Body", h("p", { class: "doc-note" }, `${mediaType}. ${body.description ?? ""}${optional}`),
+    createBlock(formatSchema(schema, api), "Body"));
 }
 
-function drawAnswers(operation, api) {
+/**
+ * @param {Operation} operation
+ * @param {OpenApi} api
+ */
+function createAnswers(operation, api) {
   const rows = Object.entries(operation.responses).flatMap(([status, reference]) => {
-    const answer = resolve(reference, api);
+    /** @type {Answer} */
+    const answer = resolveReference(reference, api);
     const codes = codesOf(answer);
-    const [kind, content] = Object.entries(answer.content ?? {})[0] ?? [];
-    const said = codes.length
+    const [mediaType, content] = Object.entries(answer.content ?? {})[0] ?? [];
+    const summary = codes.length
       ? codes.flatMap((code, index) => [index ? " " : null, h("code", { class: "doc-code" }, code)])
-      : [answer.description, kind ? `, ${kind}` : ""];
-    return [
-      h("dt", {}, h("code", {}, status)),
-      h("dd", {}, h("p", {}, ...said), content && !codes.length ? block(outline(content.schema, api), `Answer ${status}`) : null),
-    ];
+      : [answer.description ?? "", mediaType ? `, ${mediaType}` : ""];
+    const schema = content && !codes.length ? createBlock(formatSchema(content.schema, api), `Answer ${status}`) : null;
+    return [h("dt", {}, h("code", {}, status)), h("dd", {}, h("p", {}, ...summary), schema)];
   });
-  return part("Answers", h("dl", { class: "doc-list doc-answers" }, ...rows));
+  return createPart("Answers", h("dl", { class: "doc-list doc-answers" }, ...rows));
 }
 
-/** For what only reads: a form, and what the server says. The visitor's own cookie goes along. */
-function drawTry(operation) {
+/**
+ * A form that sends the request and shows the answer, only for operations that read. The visitor's own cookie is sent too.
+ * @param {Operation} operation
+ */
+function createTryForm(operation) {
   if (operation.method !== "GET" || !operation.responses[200]) return null;
   const outcome = h("p", { class: "doc-outcome", role: "status" });
   const code = h("code");
-  const text = h("pre", { class: "doc-block", tabindex: "0", role: "region", "aria-label": "What came back", hidden: true }, code);
+  const answerBlock = h("pre", { class: "doc-block", tabindex: "0", role: "region", "aria-label": "Answer to your request", hidden: true }, code);
   const inputs = operation.parameters.map((parameter) => h("input", {
     id: `${operation.operationId}-${parameter.name}`, name: parameter.name, required: parameter.in === "path" || parameter.required,
-    autocomplete: "off", spellcheck: "false", placeholder: parameter.schema.default,
+    autocomplete: "off", spellcheck: "false", placeholder: placeholderOf(parameter),
   }));
   const fields = inputs.map((input) => h("p", { class: "doc-field" }, h("label", { for: input.id }, input.name), input));
-  const submit = async (event) => {
+  const submit = async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const address = addressOf(operation, Object.fromEntries(inputs.map((input) => [input.name, input.value])));
     setText(outcome, `Asking ${address}`);
     try {
       const answer = await fetch(address);
-      const said = await answer.text();
+      const text = await answer.text();
       const isJson = answer.headers.get("Content-Type")?.includes("json");
-      const shown = isJson ? JSON.stringify(JSON.parse(said), null, 2) : said;
+      const shown = isJson ? JSON.stringify(JSON.parse(text), null, 2) : text;
       setText(code, shown.length > SHOWN_CHARS_MAX ? `${shown.slice(0, SHOWN_CHARS_MAX)}\n…` : shown);
       setText(outcome, `${answer.status} ${answer.statusText}: ${address}`);
-      setHidden(text, false);
+      setHidden(answerBlock, false);
     } catch (error) {
-      setText(outcome, `No answer: ${error.message}`);
-      setHidden(text, true);
+      setText(outcome, `The request failed: ${errorText(error)}. Check the connection and try again.`);
+      setHidden(answerBlock, true);
     }
   };
-  return part("Try it", h("form", { class: "doc-try", on: { submit } }, ...fields,
-    h("button", { class: "button", type: "submit" }, "Send")), outcome, text);
+  return createPart("Try it", h("form", { class: "doc-try", on: { submit } }, ...fields,
+    h("button", { class: "button", type: "submit" }, "Send")), outcome, answerBlock);
 }
 
-function drawOperation(operation, api) {
+/** @param {Parameter} parameter */
+function placeholderOf({ schema: { default: value } }) {
+  return value === undefined || value === null ? null : String(value);
+}
+
+/**
+ * @param {Operation} operation
+ * @param {OpenApi} api
+ */
+function createOperation(operation, api) {
   const inside = h("div", { class: "doc-inside" });
   const summary = h("summary", {},
     h("span", { class: "doc-method", data: { method: operation.method } }, operation.method),
     h("code", { class: "doc-path" }, operation.path),
-    h("span", { class: "doc-summary" }, ...words(operation.summary)),
-    h("span", { class: "badge" }, WHO[operation["x-access"]]));
+    h("span", { class: "doc-summary" }, ...withCode(operation.summary)),
+    h("span", { class: "badge" }, ACCESS[operation["x-access"]] ?? ""));
   const element = h("details", { id: operation.operationId, class: "doc-operation" }, summary, inside);
-  // Drawn when it is first opened: most are never looked at.
+  // Filled when it is first opened: most operations stay closed.
   element.addEventListener("toggle", () => {
     if (!element.open || inside.childElementCount) return;
     const parts = [
-      operation.description ? h("p", {}, ...words(operation.description)) : null,
-      drawParameters(operation, api), drawBody(operation, api), drawAnswers(operation, api), drawTry(operation),
+      operation.description ? h("p", {}, ...withCode(operation.description)) : null,
+      createParameters(operation, api), createBody(operation, api), createAnswers(operation, api), createTryForm(operation),
       h("p", {}, h("a", { href: `#${operation.operationId}` }, "Link to this operation")),
     ];
-    inside.append(...parts.filter(Boolean));
+    inside.append(...parts.filter((part) => part !== null));
   });
   return element;
 }
 
+/** @param {OpenApi} api */
 function draw(api) {
-  const drawn = operationsOf(api).map((operation) => ({ operation, element: drawOperation(operation, api) }));
+  const drawn = operationsOf(api).map((operation) => ({ operation, element: createOperation(operation, api) }));
   const tags = [...new Set(drawn.map(({ operation }) => operation.tag))];
   const sections = tags.map((tag) => {
     const members = drawn.filter(({ operation }) => operation.tag === tag);
@@ -116,8 +148,10 @@ function draw(api) {
     return { members, link: h("li", {}, h("a", { href: `#tag-${tag}` }, tag)),
       element: h("section", { class: "doc-tag" }, heading, ...members.map(({ element }) => element)) };
   });
-  const about = h("div", { class: "doc-about" }, ...api.info.description.split("\n\n").map((text) => h("p", {}, ...words(text))));
-  const nothing = h("p", { class: "empty small", hidden: true }, "Nothing matches.");
+  const paragraphs = (api.info?.description ?? "").split("\n\n");
+  const about = h("div", { class: "doc-about" }, ...paragraphs.map((text) => h("p", {}, ...withCode(text))));
+  const nothing = h("p", { class: "empty small", hidden: true },
+    "No operation matches. Try other words, or clear the search.");
   main.replaceChildren(
     h("nav", { class: "doc-nav", "aria-label": "Parts" }, h("ul", {}, ...sections.map(({ link }) => link))),
     h("div", { class: "doc-body" }, about, nothing, ...sections.map(({ element }) => element)));
@@ -139,20 +173,26 @@ function draw(api) {
   search.addEventListener("input", filter);
   filter();
 
-  const follow = () => {
+  const followHash = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
     if (target instanceof HTMLDetailsElement) target.open = true;
     target.scrollIntoView();
   };
-  addEventListener("hashchange", follow);
-  follow();
+  addEventListener("hashchange", followHash);
+  followHash();
 }
 
-/** A sentence with its `code` marked up. */
-function words(text) {
+/**
+ * A sentence with its `code` marked up.
+ * @param {string} text
+ */
+function withCode(text) {
   return text.split("`").map((piece, index) => (index % 2 ? h("code", {}, piece) : piece));
 }
+
+/** @param {unknown} error */
+const errorText = (error) => (error instanceof Error ? error.message : String(error));
 
 async function load() {
   setText(count, "Loading");
@@ -162,7 +202,8 @@ async function load() {
     draw(await answer.json());
   } catch (error) {
     setText(count, "");
-    main.replaceChildren(h("div", { class: "empty", role: "alert" }, h("p", {}, `The document did not load: ${error.message}`),
+    const text = `The document could not be loaded: ${errorText(error)}. Check the connection and try again.`;
+    main.replaceChildren(h("div", { class: "empty", role: "alert" }, h("p", {}, text),
       h("button", { class: "button", type: "button", on: { click: load } }, "Try again")));
   }
 }

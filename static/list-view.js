@@ -1,23 +1,29 @@
-/** The list of shows: search, status filter, cards, load more, and what to show instead of them. */
+/** The list of shows: search, status filter, trending shows, cards and "Load more". */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { createTrending } from "./trending-view.js";
-import * as words from "./messages.js";
+import * as messages from "./messages.js";
+import { createTrendingView } from "./trending-view.js";
 
-const SEARCH_QUIET_MS = 250;
+/** @import { ShowItem, State, StatusFilter } from "./types.js" */
+
+const SEARCH_DELAY_MS = 250; // after the last key
 const SKELETON_COUNT = 6;
+/** @type {[status: StatusFilter, label: string][]} */
 const FILTERS = [["", "All"], ["live", "Live"], ["upcoming", "Upcoming"], ["finished", "Finished"]];
 
 /**
- * @param {{onSearch(query: string): void, onStatus(status: string): void, onMore(): void, onRetry(): void}} actions
+ * @param {{
+ *   onSearch(query: string, status?: StatusFilter): void, onStatus(status: StatusFilter): void,
+ *   onMore(): void, onRetry(): void,
+ * }} actions  without a status, a search keeps the one that is chosen
  */
-export function createList({ onSearch, onStatus, onMore, onRetry }) {
-  let quiet = null;
+export function createListView({ onSearch, onStatus, onMore, onRetry }) {
+  let timer = 0;
   const input = h("input", {
     id: "search", type: "search", placeholder: "Artist, venue or city", autocomplete: "off", enterkeyhint: "search",
     on: {
       input: () => {
-        clearTimeout(quiet);
-        quiet = setTimeout(() => onSearch(input.value.trim()), SEARCH_QUIET_MS);
+        clearTimeout(timer);
+        timer = setTimeout(() => onSearch(input.value.trim()), SEARCH_DELAY_MS);
       },
     },
   });
@@ -26,7 +32,7 @@ export function createList({ onSearch, onStatus, onMore, onRetry }) {
     on: {
       submit: (event) => {
         event.preventDefault();
-        clearTimeout(quiet);
+        clearTimeout(timer);
         onSearch(input.value.trim());
       },
     },
@@ -50,65 +56,75 @@ export function createList({ onSearch, onStatus, onMore, onRetry }) {
     h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again"));
   const more = h("button", { class: "button more", type: "button", on: { click: onMore } }, "Load more");
 
-  const trending = createTrending();
+  const trending = createTrendingView();
 
   const heading = h("h1", { tabindex: "-1" }, "Which songs tonight?");
   const element = h("div", { class: "page list" },
     h("div", { class: "hero" }, heading,
-      h("p", { class: "lead" }, "Vote the setlist of a show and watch the hall make up its mind.")),
+      h("p", { class: "lead" }, "Vote for the songs of a show and watch the counts move live.")),
     h("div", { class: "filters" }, form, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips)),
     trending.element, summary, skeleton, cards, empty, error, more);
 
-  let drawn = null;
+  /** @type {ShowItem[]} */
+  let drawn = [];
   return {
     element,
     heading,
+    /**
+     * @param {State} state
+     * @param {number} now_ms
+     */
     update({ list, trending: ranked }, now_ms) {
       trending.update(ranked, !list.query && !list.status);
       if (document.activeElement !== input && input.value.trim() !== list.query) input.value = list.query;
-      FILTERS.forEach(([status], index) => setAttribute(chips[index], "aria-pressed", String(status === list.status)));
+      for (const [index, chip] of chips.entries()) {
+        setAttribute(chip, "aria-pressed", String(FILTERS[index]?.[0] === list.status));
+      }
       const isFailed = list.phase === "error";
-      const wasOnMore = document.activeElement === more; // asked before it may be hidden and lose the focus
+      const wasOnMore = document.activeElement === more; // read before it may be hidden and lose the focus
       setHidden(skeleton, list.phase !== "loading");
       setHidden(error, !isFailed);
-      if (isFailed) setText(errorText, words.failure(list.error.code));
+      if (list.error) setText(errorText, messages.failure(list.error.code));
       setHidden(empty, list.phase !== "ready" || list.items.length > 0);
-      setText(emptyText, list.query || list.status ? "No show matches." : "No shows yet.");
+      setText(emptyText, list.query || list.status ? "No show matches your search." : "No shows yet.");
       setHidden(clear, !list.query && !list.status);
       setHidden(more, !list.next || isFailed);
       setAttribute(more, "aria-disabled", list.phase === "more" ? "true" : null);
       setText(more, list.phase === "more" ? "Loading" : "Load more");
       setAttribute(cards, "aria-busy", String(list.phase === "loading" || list.phase === "more"));
-      if (list.phase === "ready") setText(summary, `${words.plural(list.items.length, "show", "shows")} listed`);
+      if (list.phase === "ready") setText(summary, `${messages.plural(list.items.length, "show", "shows")} listed`);
       if (list.items === drawn) return;
-      const isLonger = drawn && list.items.length > drawn.length && list.items[0] === drawn[0] && drawn.length > 0;
+      const isLonger = drawn.length > 0 && list.items.length > drawn.length && list.items[0] === drawn[0];
       const first = isLonger ? drawn.length : 0;
-      const added = list.items.slice(first).map((show) => card(show, now_ms));
+      const added = list.items.slice(first).map((show) => createCard(show, now_ms));
       if (isLonger) {
         cards.append(...added);
-        // The button stays where it was; the reader wants to go on with the first new show.
-        if (wasOnMore) added[0].querySelector("a").focus();
+        // The button stays where it was; the reader wants to continue with the first new show.
+        if (wasOnMore) added[0]?.querySelector("a")?.focus();
       } else cards.replaceChildren(...added);
       drawn = list.items;
     },
   };
 }
 
-function card(show, now_ms) {
+/**
+ * @param {ShowItem} show
+ * @param {number} now_ms
+ */
+function createCard(show, now_ms) {
   const isEarly = show.voting === "closed" && show.opens_at && Date.parse(show.opens_at) > now_ms;
   const voting = isEarly
-    ? `Voting opens ${words.inTime(Date.parse(show.opens_at), now_ms)}` : words.VOTING[show.voting];
-  const isDull = show.status === "cancelled";
+    ? `Voting opens ${messages.inTime(Date.parse(show.opens_at), now_ms)}` : messages.VOTING[show.voting];
   return h("li", { class: "card", data: { show: show.id, status: show.status } },
     h("time", { class: "stub", datetime: show.local_date },
-      h("span", { class: "stub-month" }, words.month(show.local_date)),
-      h("span", { class: "stub-day" }, words.dayOfMonth(show.local_date)),
-      h("span", { class: "stub-year" }, words.year(show.local_date))),
+      h("span", { class: "stub-month" }, messages.month(show.local_date)),
+      h("span", { class: "stub-day" }, messages.dayOfMonth(show.local_date)),
+      h("span", { class: "stub-year" }, messages.year(show.local_date))),
     h("div", { class: "card-text" },
       h("h2", {}, h("a", { href: `/shows/${show.slug}`, "data-link": true }, show.artist.name)),
-      h("p", { class: "card-place" }, `${show.venue.name}, ${words.place(show.venue)}`),
+      h("p", { class: "card-place" }, `${show.venue.name}, ${messages.place(show.venue)}`),
       h("p", { class: "badges" },
-        h("span", { class: `badge badge-${show.status}` }, words.STATUS[show.status]),
-        isDull ? null : h("span", { class: `badge badge-${isEarly ? "early" : show.voting}` }, voting),
-        h("span", { class: "card-votes" }, words.plural(show.vote_count, "vote", "votes")))));
+        h("span", { class: `badge badge-${show.status}` }, messages.STATUS[show.status]),
+        show.status === "cancelled" ? null : h("span", { class: `badge badge-${isEarly ? "early" : show.voting}` }, voting),
+        h("span", { class: "card-votes" }, messages.votes(show.vote_count)))));
 }

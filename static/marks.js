@@ -1,83 +1,109 @@
 /**
- * What a visitor says of shows and artists, kept until it is said: they go, they follow. The last word on each counts.
+ * Marks of the visitor, that they go to a show or follow an artist, kept until the server has them. For each subject the
+ * last mark counts.
  *
- * One entry a subject, `{"show:7": true}`, in the browser's storage, which the tabs of a visitor share.
+ * One entry for each subject, `{"show:7": true}`, in the browser's storage, which the tabs of a visitor share.
  */
 import { RequestError } from "./api.js";
 import { StoredMap } from "./stored-map.js";
 
+/**
+ * @import { Subject } from "./client.js"
+ * @import { ClientLink } from "./types.js"
+ */
+
 const KEY = "mysetlist.marks";
 
 export class Marks {
-  #unsaid; #way;
+  #link;
+  /** @type {StoredMap<boolean>} */
+  #unsent;
   #isBusy = false;
   #attempt = 0;
+  /** @type {unknown} */
   #timer = null;
 
   /**
-   * @param {Storage|null} storage  null, full or forbidden: what is said lives as long as the page
-   * @param {object} way  as of vote-queue.js
+   * @param {Storage|null} storage  null, full or forbidden: the marks live as long as the page
+   * @param {ClientLink} link
    */
-  constructor(storage, way) {
-    this.#unsaid = new StoredMap(storage, KEY);
-    this.#way = way;
+  constructor(storage, link) {
+    this.#unsent = new StoredMap(storage, KEY);
+    this.#link = link;
   }
 
-  /** @param {string} subject  show:7 or artist:3 */
+  /**
+   * @param {Subject} subject
+   * @param {boolean} wanted
+   */
   put(subject, wanted) {
-    this.#unsaid.write({ [subject]: wanted });
-    this.#way.on({ type: "marking", subject, wanted });
-    this.say();
+    this.#unsent.write({ [subject]: wanted });
+    this.#link.emit({ type: "marking", subject, wanted });
+    this.flush();
   }
 
-  /** @returns {Record<string, boolean>} what is still to be said */
+  /** @returns {Record<Subject, boolean>} the marks that the server does not have yet */
   unsaid() {
-    return this.#unsaid.read();
+    return this.#unsent.read();
   }
 
-  /** Says what is to be said, one after the other, as soon as there is a way. */
-  async say() {
-    const [next] = Object.entries(this.#unsaid.read());
-    if (!this.#way.canSend() || this.#isBusy || this.#timer !== null || !next) return;
+  /** Sends the marks one after the other, as soon as the connection is ready. */
+  async flush() {
+    const [next] = /** @type {[Subject, boolean][]} */ (Object.entries(this.#unsent.read()));
+    if (!this.#link.isReady() || this.#isBusy || this.#timer !== null || !next) return;
     const [subject, wanted] = next;
     this.#isBusy = true;
     try {
-      await this.#way.identify();
+      await this.#link.ensureUser();
       const { at } = await this.#send(subject, wanted);
       this.#attempt = 0;
       this.#forget(subject, wanted);
-      this.#way.on({ type: "mark_ok", subject, wanted, at });
+      this.#link.emit({ type: "mark_ok", subject, wanted, at });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.#recover(subject, wanted, error);
     } finally {
       this.#isBusy = false;
     }
-    this.say();
+    this.flush();
   }
 
+  /**
+   * @param {Subject} subject
+   * @param {boolean} wanted
+   * @returns {Promise<{at: number}>}
+   */
   #send(subject, wanted) {
     const [kind, number] = subject.split(":");
     return kind === "show"
-      ? this.#way.request("attend", { show: Number(number), going: wanted })
-      : this.#way.request("follow", { artist: Number(number), following: wanted });
+      ? this.#link.request("attend", { show: Number(number), going: wanted })
+      : this.#link.request("follow", { artist: Number(number), following: wanted });
   }
 
+  /**
+   * @param {Subject} subject
+   * @param {boolean} wanted
+   * @param {RequestError} error
+   */
   #recover(subject, wanted, error) {
-    if (error.code === "unauthenticated") this.#way.forgetUser();
+    if (error.code === "unauthenticated") this.#link.forgetUser();
     if (!error.isTransient) {
       this.#forget(subject, wanted);
-      this.#way.on({ type: "mark_refused", subject, wanted, error });
-    } else if (this.#way.canSend()) {
-      this.#timer = this.#way.clock.setTimeout(() => {
+      this.#link.emit({ type: "mark_refused", subject, wanted, error });
+    } else if (this.#link.isReady()) {
+      this.#timer = this.#link.clock.setTimeout(() => {
         this.#timer = null;
-        this.say();
-      }, this.#way.delay_ms(error.retry_after_ms, ++this.#attempt));
+        this.flush();
+      }, this.#link.retryDelayMs(error.retry_after_ms, ++this.#attempt));
     }
   }
 
-  /** Something else that was said of the same subject meanwhile stays. */
+  /**
+   * Deletes a mark, unless the visitor has changed it in the meantime.
+   * @param {Subject} subject
+   * @param {boolean} wanted
+   */
   #forget(subject, wanted) {
-    if (this.#unsaid.read()[subject] === wanted) this.#unsaid.write({ [subject]: undefined });
+    if (this.#unsent.read()[subject] === wanted) this.#unsent.write({ [subject]: undefined });
   }
 }

@@ -1,25 +1,40 @@
-/** Every sentence, number and date the page shows. Codes decide; the server's own wording is never matched. */
+/** Every sentence, number and date that the page shows. Codes decide which; the server's own wording is never matched. */
 
-// The sentences are English; a date in another language inside them would read badly aloud.
+/**
+ * @import { Choice } from "./client.js"
+ * @import { Accuracy, ConnectionStatus, Place, Results, SetKind, Setlist, ShowState, Song, Source } from "./types.js"
+ * @typedef {"open"|"early"|"locked"|"closed"|"final"|"cancelled"} Voting  from `votingOf`
+ */
+
+// The sentences are English; a screen reader would read a date in another language inside them badly.
 const locale = globalThis.navigator?.languages?.find((language) => language.startsWith("en")) ?? "en";
-const number = new Intl.NumberFormat(locale);
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const numberFormat = new Intl.NumberFormat(locale);
+const relativeTimeFormat = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const listFormat = new Intl.ListFormat("en");
 
-export const count = (value) => number.format(value);
+/** @param {number} value */
+export const count = (value) => numberFormat.format(value);
+
+/** @type {(value: number, one: string, many: string) => string} */
 export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
 
-const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
+/** @type {[unit: Intl.RelativeTimeFormatUnit, unit_ms: number][]} */
+const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
 
+/** @type {(then_ms: number, now_ms: number) => string} */
 export function inTime(then_ms, now_ms) {
   const distance_ms = then_ms - now_ms;
-  // Below a minute seconds would run; two of the next lower unit say more than one of the upper.
   if (Math.abs(distance_ms) < 1_500) return "just now";
-  const [unit, unit_ms] = UNITS.find(([, size]) => Math.abs(distance_ms) >= size * 1.5) ?? UNITS[3];
-  return relative.format(Math.round(distance_ms / unit_ms), unit);
+  // Below one and a half of a unit, the next lower unit says more: "in 83 minutes", not "in 1 hour".
+  const [unit, unit_ms] = UNITS.find(([, size_ms]) => Math.abs(distance_ms) >= size_ms * 1.5) ?? ["second", 1_000];
+  return relativeTimeFormat.format(Math.round(distance_ms / unit_ms), unit);
 }
 
-/** A moment in the show's zone; the zone is named when the visitor is elsewhere. */
-export function moment(iso, time_zone) {
+/**
+ * A date and time in the show's zone. The zone is named for a visitor who is in another one.
+ * @type {(iso: string, time_zone: string) => string}
+ */
+export function dateTime(iso, time_zone) {
   const isElsewhere = Intl.DateTimeFormat().resolvedOptions().timeZone !== time_zone;
   return new Intl.DateTimeFormat(locale, {
     timeZone: time_zone, weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit",
@@ -27,12 +42,17 @@ export function moment(iso, time_zone) {
   }).format(new Date(iso));
 }
 
+/** @type {(iso: string, time_zone: string) => string} */
 export function clockTime(iso, time_zone) {
   return new Intl.DateTimeFormat(locale, { timeZone: time_zone, hour: "numeric", minute: "2-digit" })
     .format(new Date(iso));
 }
 
-/** `local_date` is a calendar day at the venue; it must not pass through the visitor's zone. */
+/**
+ * Formats `local_date`, a calendar day at the venue, which must not be converted to the visitor's zone.
+ * @param {Intl.DateTimeFormatOptions} options
+ * @returns {(local_date: string) => string}
+ */
 const calendar = (options) => {
   const format = new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" });
   return (local_date) => format.format(new Date(`${local_date}T00:00:00Z`));
@@ -43,60 +63,86 @@ export const month = calendar({ month: "short" });
 export const dayOfMonth = calendar({ day: "numeric" });
 export const year = calendar({ year: "numeric" });
 
+/** @param {Place} venue */
 export const place = ({ city, region, country }) => [city, region || country].filter(Boolean).join(", ");
 
 export const STATUS = { upcoming: "Upcoming", live: "Live now", finished: "Finished", cancelled: "Cancelled" };
 export const VOTING = { open: "Voting open", locked: "Voting paused", closed: "Voting closed", final: "Final result" };
+
+/** @type {Record<ConnectionStatus, string>} */
 export const CONNECTION = { live: "Live", reconnecting: "Connecting", offline: "Offline" };
 export const DURABILITY = {
-  waiting: "Waiting to be sent", pending: "Sending", accepted: "Saved, being written", committed: "Your vote, counted",
+  waiting: "Waiting to be sent", pending: "Sending", accepted: "Received, being saved", committed: "Your vote, counted",
 };
 
 export const SETLIST = { predicted: "Predicted setlist", actual: "Played" };
-const SETS = { main: ["Main set", "Set"], encore: ["Encore", "Encore"], alternate: ["Alternate set", "Alternate set"] };
-/** Names that say no more than the heading does. */
-const PLAIN_NAME = /^(main|alternate|support)( set)?$|^(set|encore)( \d+)?$|^predicted setlist$|^played$/i;
-const names = new Intl.ListFormat("en");
 
-/** What each set is called among its neighbours: "Set 1", "Set 2", "Encore", "Alternate set", or who else plays it. */
+/** @type {Record<SetKind, [alone: string, numbered: string]>} */
+const SETS = { main: ["Main set", "Set"], encore: ["Encore", "Encore"], alternate: ["Alternate set", "Alternate set"] };
+
+/** Names that add nothing to the heading. */
+const GENERIC_NAME = /^(main|alternate|support)( set)?$|^(set|encore)( \d+)?$|^predicted setlist$|^played$/i;
+
+/**
+ * A title for each set, distinct among its neighbours: "Set 1", "Set 2", "Encore", "Alternate set", or the name of another
+ * artist who plays it.
+ * @param {Pick<Setlist, "kind"|"artist">[]} setlists
+ * @param {number} headliner
+ */
 export function setTitles(setlists, headliner) {
-  const keyed = setlists.map(({ kind, artist }) => {
+  const sets = setlists.map(({ kind, artist }) => {
     const player = artist && artist.id !== headliner ? artist.name : null;
-    return { words: SETS[kind] ?? SETS.main, player, key: `${player ?? ""}:${kind}` };
+    return { titles: SETS[kind] ?? SETS.main, player, key: `${player ?? ""}:${kind}` };
   });
-  return keyed.map(({ words: [alone, several], player, key }, index) => {
-    const alike = keyed.filter((other) => other.key === key).length;
-    const place = keyed.slice(0, index + 1).filter((other) => other.key === key).length;
-    const title = alike > 1 ? `${several} ${place}` : alone;
+  return sets.map(({ titles: [alone, numbered], player, key }, index) => {
+    const alikeCount = sets.filter((other) => other.key === key).length;
+    const number = sets.slice(0, index + 1).filter((other) => other.key === key).length;
+    const title = alikeCount > 1 ? `${numbered} ${number}` : alone;
     if (player === null) return title;
     return title === SETS.main[0] ? player : `${player}, ${title.toLowerCase()}`;
   });
 }
 
-/** What a set is called beyond its heading; empty when that says it all. */
-export const ownName = ({ name }, title) => (name && name !== title && !PLAIN_NAME.test(name.trim()) ? name : "");
+/**
+ * The name of a set; empty when it adds nothing to the heading.
+ * @param {{name: string|null}} setlist
+ * @param {string|null} title
+ */
+export const ownName = ({ name }, title) => (name && name !== title && !GENERIC_NAME.test(name.trim()) ? name : "");
 
-/** What makes a song special that night. */
+/**
+ * How a song differs that night from the plain song.
+ * @param {Pick<Song, "is_tape"|"cover_of"|"medley"|"note">} song
+ */
 export function songTags({ is_tape, cover_of, medley, note }) {
   const tape = cover_of ? `From tape, by ${cover_of.name}` : "From tape";
   const cover = cover_of ? `Cover of ${cover_of.name}` : null;
-  return [is_tape ? tape : cover, medley === null ? null : "Medley", note || null].filter(Boolean);
+  return [is_tape ? tape : cover, medley === null ? null : "Medley", note || null].filter((tag) => tag !== null);
 }
 
-/** Who else plays. @param {{name: string, billing: string}[]} [bill] */
+/**
+ * The support acts.
+ * @param {{name: string, billing: string}[]} [bill]
+ */
 export function billLine(bill = []) {
   const supports = bill.filter(({ billing }) => billing === "support").map(({ name }) => name);
-  return supports.length ? `with ${names.format(supports)}` : "";
+  return supports.length ? `with ${listFormat.format(supports)}` : "";
 }
 
-/** The line under the heading. @param {string} voting  from `votingOf` */
+/**
+ * Whether voting is open, and until when or from when.
+ * @param {Voting} voting
+ * @param {{opens_at?: string|null, closes_at?: string|null}} votingWindow
+ * @param {string} time_zone
+ * @param {number} now_ms
+ */
 export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
-  const when = (iso) => `${moment(iso, time_zone)} (${inTime(Date.parse(iso), now_ms)})`;
+  const when = (/** @type {string} */ iso) => `${dateTime(iso, time_zone)} (${inTime(Date.parse(iso), now_ms)})`;
   switch (voting) {
     case "open":
       if (!closes_at) return "Voting is open";
       return Date.parse(closes_at) > now_ms ? `Voting open until ${when(closes_at)}` : "Voting is closing";
-    case "early": return `Voting opens ${when(opens_at)}`;
+    case "early": return opens_at ? `Voting opens ${when(opens_at)}` : "Voting is not open yet";
     case "locked": return "Voting is paused by the organisers";
     case "final": return "The result is final";
     case "cancelled": return "This show was cancelled";
@@ -105,120 +151,167 @@ export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
   }
 }
 
-/** Why the buttons are off; null while they are on. */
+/**
+ * Why the buttons are off; null while they are on.
+ * @type {Record<Voting, string|null>}
+ */
 export const REASON = {
   open: null,
-  early: "You can vote as soon as voting opens. This page opens by itself.",
-  locked: "Votes stay as they are until the organisers go on.",
-  closed: "No more votes are taken. These are the counts so far; the final check follows.",
-  final: "Voting is over and the counts have been checked.",
-  cancelled: "There is nothing to vote on.",
+  early: "You can vote when voting opens. This page updates by itself.",
+  locked: "All votes are kept. You can vote again when the organisers continue.",
+  closed: "No more votes are counted. The final check of the counts follows.",
+  final: "Voting is over and the counts were checked.",
+  cancelled: "You cannot vote on a cancelled show.",
 };
 
-/** Why there are no counts, by whom they are for. */
+/**
+ * Why the counts are hidden and when the visitor will see them, by the show's setting.
+ * @type {Record<Results, string>}
+ */
 export const HIDDEN = {
-  live: "The counts come back in a moment.",
-  after_vote: "The counts are shown to whoever has voted. Cast a vote to see them.",
-  after_closing: "The counts are kept back until the result is final.",
+  live: "The counts will be back in a moment.",
+  after_vote: "The counts are hidden until you vote. Vote for a song to see them.",
+  after_closing: "The counts are hidden until the result is final.",
 };
 
-/** How well the crowd did; empty while that is not known, or when it said nothing. */
-export function foreseen(accuracy) {
+/**
+ * How well the crowd predicted the setlist. Both are empty while that is unknown, and when the crowd predicted nothing.
+ * @param {Accuracy|null} [accuracy]
+ */
+export function accuracyLines(accuracy) {
   if (!accuracy?.predicted) return { line: "", detail: "" };
   const { hits, played, predicted } = accuracy;
   const share = hits === 0 ? "none of the" : hits === played ? "all" : `${count(hits)} of`;
   return {
-    line: `The crowd foresaw ${share} ${plural(played, "song", "songs")}`,
+    line: `The crowd predicted ${share} ${plural(played, "song", "songs")}`,
     detail: predicted === 1 ? `Its one pick was ${hits === 0 ? "not " : ""}played.`
       : `${count(hits)} of its ${count(predicted)} picks ${hits === 1 ? "was" : "were"} played.`,
   };
 }
 
+/** @type {Record<string, string>} */
 const SERVICES = {
   ticketmaster: "Ticketmaster", setlistfm: "setlist.fm", spotify: "Spotify", musicbrainz: "MusicBrainz",
 };
 
-/** What a page elsewhere has to do with the show. @param {{service: string, url: string, about?: string}} source */
+/**
+ * What a visitor finds behind a link to another site.
+ * @param {Source} source
+ */
 export function sourceLine({ service, url, about }) {
   const name = SERVICES[service] ?? new URL(url).hostname.replace(/^www\./, "");
   if (about === "prediction") {
-    return service === "spotify" ? "Predicted from what is heard most at Spotify" : `Predicted from setlists at ${name}`;
+    return service === "spotify" ? "Predicted from the most played songs on Spotify" : `Predicted from setlists on ${name}`;
   }
-  if (service === "spotify") return "Listen at Spotify";
-  if (about !== "show") return `About the artist at ${name}`;
-  if (service === "ticketmaster") return "Tickets at Ticketmaster";
-  return service === "setlistfm" ? "What was played: setlist.fm" : `About the show at ${name}`;
+  if (service === "spotify") return "Listen on Spotify";
+  if (about !== "show") return `About the artist on ${name}`;
+  if (service === "ticketmaster") return "Tickets on Ticketmaster";
+  return service === "setlistfm" ? "Songs played, on setlist.fm" : `About the show on ${name}`;
 }
 
-/** Only pages one can follow; an address from elsewhere could be anything. @param {{url: string}[]} [sources] */
-export function followable(sources = []) {
+/**
+ * Only web pages: an address from another service could be anything, also a script.
+ * @template {{url: string}} Link
+ * @param {Link[]} [sources]
+ */
+export function webPages(sources = []) {
   return sources.filter(({ url }) => /^https?:\/\//.test(url) && URL.canParse(url));
 }
 
 export const SUGGESTION = { pending: "Waiting", approved: "In the set", declined: "Declined" };
 
-/** Why a suggestion was not taken; a conflict is explained by the server. */
+/** @param {string} title */
+export const suggestionThanks = (title) => `Thank you. The moderators will check “${title}”.`;
+
+/**
+ * Why a suggestion was refused. The server itself explains a conflict.
+ * @param {{code: string, message: string}} error
+ */
 export function suggestionFailure({ code, message }) {
   switch (code) {
     case "conflict":
     case "forbidden": return message;
-    case "closed": return "Voting is over, and so are suggestions.";
-    case "locked": return "Voting is paused, and so are suggestions.";
-    case "bad_request": return "That is no title.";
+    case "closed": return "Voting is over, so you cannot suggest songs any more.";
+    case "locked": return "Voting is paused. Suggest the song again when it continues.";
+    case "bad_request": return "This cannot be a song title. Check it and try again.";
     default: return failure(code);
   }
 }
 
-/** @param {{going: number|null, watching: number|null, followers: number|null}} crowd */
-export function crowdLine({ going, watching }) {
+/** @param {number} value */
+export const votes = (value) => plural(value, "vote", "votes");
+
+/** @param {number} value */
+export const waitingLine = (value) => (value === 1
+  ? "1 vote is waiting to be sent. It is kept on this device until you are connected again."
+  : `${count(value)} votes are waiting to be sent. They are kept on this device until you are connected again.`);
+
+/** @param {ShowState["relationCounts"]} counts */
+export function attendanceLine({ going, watching }) {
   return [going !== null && `${count(going)} going`, watching !== null && `${count(watching)} watching`]
     .filter(Boolean).join(", ");
 }
 
-/** @param {string} code  why going or following was not taken */
+/**
+ * Why going or following was refused.
+ * @param {string} code
+ */
 export function markNotice(code) {
-  return code === "forbidden" ? "This account may not do that." : "That was not taken. Try again later.";
+  return code === "forbidden" ? "This account may not do that." : "This change was not saved. Try again later.";
 }
 
-/** @param {string|null} title  song the notice is about */
+/**
+ * What happened to a vote that was refused or delayed.
+ * @param {string} code
+ * @param {string|null} title  song the notice is about
+ * @param {boolean} isElsewhere  the vote is for a show that is not on screen
+ */
 export function notice(code, title, isElsewhere) {
   const song = title ? `“${title}”` : "your vote";
-  const lost = isElsewhere ? " It was kept from an earlier visit to another show." : "";
+  const origin = isElsewhere ? " It was for another show, from an earlier visit." : "";
   switch (code) {
-    case "closed": return `Voting is closed, so the change to ${song} was not taken.${lost}`;
-    case "locked": return `Voting is paused, so the change to ${song} was not taken.${lost}`;
+    case "closed": return `Voting is closed, so the change to ${song} was not counted.${origin}`;
+    case "locked": return `Voting is paused, so the change to ${song} was not counted.${origin}`;
     case "budget": return title
-      ? `No votes left for ${song}. Take one back first.` : `No votes left. Take one back first.${lost}`;
-    case "not_found": return title ? `${song} is no longer on this setlist.` : `That song is gone.${lost}`;
-    case "forbidden": return "You may not vote here with this account.";
-    case "rate_limited": return "That was quick. Your vote is kept and goes out in a moment.";
-    case "overloaded": return "The hall is busy. Your vote is kept and goes out in a moment.";
-    case "unavailable": return "Voting is catching its breath. Your vote is kept and goes out in a moment.";
-    case "timeout": return "The signal is weak. Your vote is kept and sent again.";
-    case "internal": return "Something went wrong on our side. Your vote is kept and sent again.";
-    case "unauthenticated": return "Signing you in again. Your vote is kept.";
-    default: return `The change to ${song} was not taken (${code}).${lost}`;
+      ? `No votes left for ${song}. Take one back first.` : `No votes left. Take one back first.${origin}`;
+    case "not_found": return title ? `${song} is no longer on this setlist.` : `That song is no longer on the setlist.${origin}`;
+    case "forbidden": return "This account may not vote here.";
+    case "rate_limited": return "You vote very fast. Your vote is kept and will be sent in a moment.";
+    case "overloaded": return "Many people are voting. Your vote is kept and will be sent in a moment.";
+    case "unavailable": return "Voting is not available right now. Your vote is kept and will be sent in a moment.";
+    case "timeout": return "The connection is slow. Your vote is kept and will be sent again.";
+    case "internal": return "Something went wrong on the server. Your vote is kept and will be sent again.";
+    case "unauthenticated": return "You are being signed in again. Your vote is kept.";
+    default: return `The change to ${song} was not counted (${code}).${origin}`;
   }
 }
 
+/**
+ * Why a page could not be loaded.
+ * @param {string} code
+ */
 export function failure(code) {
   switch (code) {
-    case "disconnected": return "No connection to the server. Check your signal and try again.";
+    case "disconnected": return "The server cannot be reached. Check your connection and try again.";
     case "rate_limited":
-    case "overloaded": return "Many people are here right now. Try again in a moment.";
-    default: return "The server could not answer just now. Try again in a moment.";
+    case "overloaded": return "Too many people are here right now. Try again in a moment.";
+    default: return "The server could not answer. Try again in a moment.";
   }
 }
 
-/** Close codes from 4400 on: coming back by itself would not help. */
+/**
+ * Why the client does not reconnect by itself.
+ * @param {number} code  close code, 4400 or more
+ */
 export function refusal(code) {
   switch (code) {
-    case 4401: return "Your sign-in is no longer valid.";
-    case 4403: return "This account has been blocked.";
-    default: return "This page is out of date. Reload it to go on.";
+    case 4401: return "Your sign-in is no longer valid. Reload the page to sign in again.";
+    case 4403: return "This account is blocked.";
+    default: return "This page is out of date. Reload it to continue.";
   }
 }
 
+/** @type {(choice: Choice, title: string|null, connection: ConnectionStatus) => string} */
 export function confirmation(choice, title, connection) {
   const done = {
     up: `Voted up: ${title}.`, down: `Voted down: ${title}.`, none: `Vote for ${title} taken back.`,

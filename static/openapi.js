@@ -1,86 +1,142 @@
-/** JSON schemas of an OpenAPI document as a few lines that a person can read. */
+/** Reads an OpenAPI document: its operations, their codes, and its JSON schemas as text for people. */
 
-/** What a reference stands for; anything else stands for itself. */
-export function resolve(thing, api) {
-  while (thing?.$ref) thing = thing.$ref.slice(2).split("/").reduce((inner, step) => inner[step], api);
-  return thing;
+/**
+ * The parts of an OpenAPI 3.1 document that the page reads.
+ * @typedef {{
+ *   $ref?: string, type?: string|string[], const?: unknown, enum?: unknown[], anyOf?: Schema[], oneOf?: Schema[],
+ *   properties?: Record<string, Schema>, required?: string[], additionalProperties?: Schema|boolean,
+ *   items?: Schema, prefixItems?: Schema[], minItems?: number, maxItems?: number,
+ *   minimum?: number, maximum?: number, exclusiveMinimum?: number, exclusiveMaximum?: number,
+ *   minLength?: number, maxLength?: number, pattern?: string, format?: string, default?: unknown, description?: string,
+ * }} Schema
+ * @typedef {Record<string, {schema: Schema}>} Content  by media type
+ * @typedef {{$ref?: string, description?: string, content?: Content}} Answer
+ * @typedef {{name: string, in: string, required?: boolean, description?: string, schema: Schema}} Parameter
+ * @typedef {{
+ *   operationId: string, summary: string, description?: string, tags: string[], parameters?: Parameter[],
+ *   requestBody?: {required?: boolean, description?: string, content: Content}, responses: Record<string, Answer>,
+ *   "x-access": string,
+ * }} DocumentOperation
+ * @typedef {{
+ *   paths: Record<string, Record<string, DocumentOperation>>, info?: {description: string}, components?: object,
+ * }} OpenApi
+ * @typedef {DocumentOperation & {path: string, method: string, tag: string, parameters: Parameter[]}} Operation
+ */
+
+/**
+ * The object that a reference names; any other object itself.
+ * @template {{$ref?: string}} Thing
+ * @param {Thing} thing
+ * @param {OpenApi} api
+ * @returns {Thing}
+ */
+export function resolveReference(thing, api) {
+  let resolved = thing;
+  while (resolved.$ref) {
+    const steps = resolved.$ref.slice(2).split("/");
+    // The document decides which type a reference leads to.
+    resolved = steps.reduce((/** @type {any} */ inner, step) => inner[step], api);
+  }
+  return resolved;
 }
 
 /**
- * outline({type: "object", properties: {id: {type: "integer"}}, required: []}, api) is "{\n  id?: integer\n}".
- * @param {object} schema
- * @param {object} api  the document, for its references
+ * formatSchema({type: "object", properties: {id: {type: "integer"}}, required: []}, api) is "{\n  id?: integer\n}".
+ * @param {Schema} schema
+ * @param {OpenApi} api  the document, for its references
  * @param {string} [indent]  of the lines after the first
- * @param {string[]} [above]  the references that lead here: one that comes again is named, not drawn
+ * @param {string[]} [above]  references that lead here: a schema that contains itself is named, not drawn again
+ * @returns {string}
  */
-export function outline(schema, api, indent = "", above = []) {
+export function formatSchema(schema, api, indent = "", above = []) {
   if (schema.$ref) {
-    const name = schema.$ref.split("/").at(-1);
-    return above.includes(schema.$ref) ? name : outline(resolve(schema, api), api, indent, [...above, schema.$ref]);
+    const name = schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1);
+    return above.includes(schema.$ref) ? name
+      : formatSchema(resolveReference(schema, api), api, indent, [...above, schema.$ref]);
   }
   if ("const" in schema) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   const choices = schema.anyOf ?? schema.oneOf;
-  if (choices) return choices.map((choice) => outline(choice, api, indent, above)).join(" | ");
-  if (schema.type === "array") return list(schema, api, indent, above);
-  if (schema.type === "object" || schema.properties) return object(schema, api, indent, above);
-  return plain(schema);
+  if (choices) return choices.map((choice) => formatSchema(choice, api, indent, above)).join(" | ");
+  if (schema.type === "array") return formatArray(schema, api, indent, above);
+  if (schema.type === "object" || schema.properties) return formatObject(schema, api, indent, above);
+  return formatScalar(schema);
 }
 
-/** A number, text or truth value, with its bounds. */
-function plain(schema) {
-  const kind = [].concat(schema.type ?? "anything").join(" | ");
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+/**
+ * A number, a text or a boolean, with its bounds.
+ * @param {Schema} schema
+ */
+function formatScalar(schema) {
+  const kind = [schema.type ?? "anything"].flat().join(" | ");
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength } = schema;
   const notes = [
     schema.format,
     minimum !== undefined && `≥ ${minimum}`,
     exclusiveMinimum !== undefined && `> ${exclusiveMinimum}`,
     maximum !== undefined && `≤ ${maximum}`,
     exclusiveMaximum !== undefined && `< ${exclusiveMaximum}`,
-    schema.minLength > 0 && `at least ${schema.minLength} characters`,
+    minLength && `at least ${minLength} characters`,
     schema.maxLength !== undefined && `at most ${schema.maxLength} characters`,
-    schema.pattern && `like ${schema.pattern}`,
-    schema.default !== undefined && schema.default !== null && `otherwise ${JSON.stringify(schema.default)}`,
+    schema.pattern && `pattern ${schema.pattern}`,
+    schema.default !== undefined && schema.default !== null && `default ${JSON.stringify(schema.default)}`,
   ].filter(Boolean);
   return notes.length ? `${kind} (${notes.join(", ")})` : kind;
 }
 
-function list(schema, api, indent, above) {
-  if (schema.prefixItems) return `[${schema.prefixItems.map((item) => outline(item, api, indent, above)).join(", ")}]`;
-  const items = outline(schema.items ?? {}, api, indent, above);
-  const [least, most] = [schema.minItems > 0 && `at least ${schema.minItems}`, schema.maxItems && `at most ${schema.maxItems}`];
+/** @type {(schema: Schema, api: OpenApi, indent: string, above: string[]) => string} */
+function formatArray(schema, api, indent, above) {
+  if (schema.prefixItems) {
+    return `[${schema.prefixItems.map((item) => formatSchema(item, api, indent, above)).join(", ")}]`;
+  }
+  const items = formatSchema(schema.items ?? {}, api, indent, above);
+  const least = schema.minItems && `at least ${schema.minItems}`;
+  const most = schema.maxItems && `at most ${schema.maxItems}`;
   const notes = [least, most].filter(Boolean);
   return `[${items}, …]${notes.length ? ` (${notes.join(", ")})` : ""}`;
 }
 
-function object(schema, api, indent, above) {
+/** @type {(schema: Schema, api: OpenApi, indent: string, above: string[]) => string} */
+function formatObject(schema, api, indent, above) {
   const deeper = `${indent}  `;
   const lines = Object.entries(schema.properties ?? {}).map(([name, inner]) => {
     const mark = schema.required?.includes(name) ? "" : "?";
-    const said = inner.description ? `  — ${inner.description}` : "";
-    return `${deeper}${name}${mark}: ${outline(inner, api, deeper, above)}${said}`;
+    const description = inner.description ? `  — ${inner.description}` : "";
+    return `${deeper}${name}${mark}: ${formatSchema(inner, api, deeper, above)}${description}`;
   });
   if (typeof schema.additionalProperties === "object") {
-    lines.push(`${deeper}[name]: ${outline(schema.additionalProperties, api, deeper, above)}`);
+    lines.push(`${deeper}[name]: ${formatSchema(schema.additionalProperties, api, deeper, above)}`);
   }
   return lines.length ? `{\n${lines.join("\n")}\n${indent}}` : "{ … }";
 }
 
-/** Every operation of a document, in its order: {method, path, tag, parameters, …}. */
+/**
+ * All operations of a document, in its order.
+ * @param {OpenApi} api
+ * @returns {Operation[]}
+ */
 export function operationsOf(api) {
   return Object.entries(api.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
-      ...operation, path, method: method.toUpperCase(), tag: operation.tags[0], parameters: operation.parameters ?? [],
+      ...operation, path, method: method.toUpperCase(), tag: operation.tags[0] ?? "", parameters: operation.parameters ?? [],
     })));
 }
 
-/** The codes that an answer may carry. */
+/**
+ * The error codes that an answer may carry.
+ * @param {Answer} answer
+ * @returns {string[]}
+ */
 export function codesOf(answer) {
   const schema = answer.content?.["application/problem+json"]?.schema;
-  return schema?.properties?.code?.enum ?? [];
+  return /** @type {string[]} */ (schema?.properties?.code?.enum ?? []);
 }
 
-/** Whether every word of `wanted` stands somewhere in the operation. */
+/**
+ * Whether the operation contains every word of `wanted`.
+ * @param {Operation} operation
+ * @param {string} wanted
+ */
 export function matches(operation, wanted) {
   const names = operation.parameters.map((parameter) => parameter.name);
   const { method, path, summary, description = "", tag } = operation;
@@ -88,10 +144,17 @@ export function matches(operation, wanted) {
   return wanted.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
-/** Where a try goes: the path with its values, and the parameters that have one. */
+/**
+ * The address of a request: the path with its values, and the query parameters that have a value.
+ * @param {Pick<Operation, "path"|"parameters">} operation
+ * @param {Record<string, string>} values
+ */
 export function addressOf(operation, values) {
   const path = operation.path.replace(/\{(\w+)[^}]*\}/g, (_, name) => encodeURIComponent(values[name] ?? ""));
   const query = new URLSearchParams();
-  for (const { name, in: place } of operation.parameters) if (place === "query" && values[name]) query.set(name, values[name]);
+  for (const { name, in: place } of operation.parameters) {
+    const value = values[name];
+    if (place === "query" && value) query.set(name, value);
+  }
   return query.size ? `${path}?${query}` : path;
 }

@@ -9,8 +9,7 @@
 import { StoredMap } from "./stored-map.js";
 
 /**
- * @typedef {import("./client.js").Choice} Choice
- * @typedef {import("./client.js").Vote} Vote
+ * @import { Choice, Vote } from "./client.js"
  * @typedef {[choice: Choice, position: number|null]} Entry
  */
 
@@ -113,8 +112,8 @@ export class Outbox {
 
   /** @param {number} show */
   #mapOf(show) {
-    let map = this.#maps.get(show);
-    if (!map) this.#maps.set(show, (map = new StoredMap(this.#storage, KEY_PREFIX + show)));
+    const map = this.#maps.get(show) ?? new StoredMap(this.#storage, KEY_PREFIX + show);
+    this.#maps.set(show, map);
     return map;
   }
 }

@@ -1,48 +1,67 @@
 /**
- * Everything the views read that is not stored: own choice, counts with the own vote in them, budget, order.
+ * Values that the views show and the state does not store: own choice, counts with the own vote in them, budget, order.
  *
  * Pure like state.js: no DOM, no clock, no I/O.
  */
 
-/** @typedef {"up"|"down"|"none"} Choice */
+/**
+ * @import { Choice } from "./client.js"
+ * @import { Counts, LoadedShow, Setlist, ShowState, SortKey, TrendingName, TrendingState } from "./types.js"
+ */
 
-/** The choice this visitor sees as their own: what they tapped last, else what the server holds. */
+/**
+ * The choice that the visitor sees as their own: the last one they tapped, else the one that the server holds.
+ * @param {ShowState} show
+ * @param {number|string} song
+ * @returns {Choice}
+ */
 export function choiceOf(show, song) {
   return show.intents[song]?.choice ?? show.ballot[song] ?? "none";
 }
 
-/** The own choice that the tally on this page already contains. */
+/**
+ * The own choice that the tally on this page already contains.
+ * @param {ShowState} show
+ * @param {number|string} song
+ * @returns {Choice}
+ */
 export function countedChoiceOf(show, song) {
   return show.settling[song]?.from ?? show.ballot[song] ?? "none";
 }
 
 /**
- * Counts as shown: the server's tally with the own vote exchanged for what it is about to become.
- * Until the ballot is known nobody can say whether the tally holds the own vote, so it stands as it is.
+ * The counts as shown: the server's tally, in which the own vote is replaced by the one that will be counted.
+ * Until the ballot is known, the page cannot tell whether the tally contains the own vote, so it shows the tally.
+ * @param {ShowState} show
+ * @param {number} song
+ * @returns {Counts}
  */
 export function countsOf(show, song) {
-  const { up = 0, down = 0 } = show.tally[song] ?? {};
+  const { up, down } = show.tally[song] ?? { up: 0, down: 0 };
   if (!show.isBallotKnown) return { up, down };
   const from = countedChoiceOf(show, song);
   const to = choiceOf(show, song);
   return {
-    up: Math.max(0, up + (to === "up") - (from === "up")),
-    down: Math.max(0, down + (to === "down") - (from === "down")),
+    up: Math.max(0, up + Number(to === "up") - Number(from === "up")),
+    down: Math.max(0, down + Number(to === "down") - Number(from === "down")),
   };
 }
 
+/** @param {ShowState} show */
 export function totalOf(show) {
   if (!show.isBallotKnown) return show.total;
   let total = show.total;
   for (const song of new Set([...Object.keys(show.intents), ...Object.keys(show.settling)])) {
-    total += (choiceOf(show, song) !== "none") - (countedChoiceOf(show, song) !== "none");
+    total += Number(choiceOf(show, song) !== "none") - Number(countedChoiceOf(show, song) !== "none");
   }
   return Math.max(0, total);
 }
 
 /**
  * How safe the own choice on this song is.
- * @returns {"waiting"|"pending"|"accepted"|"committed"|null} null: there is nothing of one's own to report
+ * @param {ShowState} show
+ * @param {number} song
+ * @returns {"waiting"|"pending"|"accepted"|"committed"|null} null: the visitor has no vote on the song
  */
 export function durabilityOf(show, song) {
   if (show.intents[song]) return show.intents[song].phase;
@@ -50,23 +69,29 @@ export function durabilityOf(show, song) {
   return show.ballot[song] ? "committed" : null;
 }
 
-/** Votes left, counting those on their way; null when the show sets no budget. */
+/**
+ * Votes left, after those that are not answered yet; null when the show sets no budget.
+ * @param {ShowState} show
+ */
 export function remainingOf(show) {
   if (show.remaining === null) return null;
   let remaining = show.remaining;
   for (const [song, intent] of Object.entries(show.intents)) {
-    remaining += ((show.ballot[song] ?? "none") !== "none") - (intent.choice !== "none");
+    remaining += Number(song in show.ballot) - Number(intent.choice !== "none");
   }
   return Math.max(0, remaining);
 }
 
+/** @param {ShowState} show */
 export function waitingCountOf(show) {
   return Object.values(show.intents).filter((intent) => intent.phase === "waiting").length;
 }
 
 /**
- * Whether votes may be cast now, and if not, which of the reasons holds.
- * `now_ms` only tells "not yet open" from "closed": whether voting is open is the server's word alone.
+ * Whether votes may be cast now; if not, for which reason.
+ * `now_ms` only tells "not open yet" from "closed": the server alone decides whether voting is open.
+ * @param {LoadedShow} show
+ * @param {number} now_ms
  * @returns {"open"|"cancelled"|"locked"|"final"|"early"|"closed"}
  */
 export function votingOf(show, now_ms) {
@@ -76,15 +101,24 @@ export function votingOf(show, now_ms) {
   return voting;
 }
 
-/** Whether a tap may set `choice`; taking a vote back or changing its direction costs nothing. */
+/**
+ * Whether the budget allows a tap on this song. Withdrawing a vote and changing its direction cost nothing.
+ * @param {ShowState} show
+ * @param {number} song
+ */
 export function isAffordable(show, song) {
   return choiceOf(show, song) !== "none" || remainingOf(show) !== 0;
 }
 
-/** Song ids of one setlist in the order the counts (or the setlist itself) ask for. */
+/**
+ * Song ids of one setlist, ordered by the counts or by the setlist.
+ * @param {ShowState} show
+ * @param {Setlist} setlist
+ * @param {SortKey} sort
+ */
 export function wantedOrder(show, setlist, sort) {
   const songs = [...setlist.songs].sort((a, b) => a.position - b.position);
-  // An actual setlist is a record of what was played; its order is the point of it.
+  // An actual setlist records the songs that were played, in that order.
   if (sort !== "votes" || setlist.type === "actual" || show.isHidden) return songs.map((song) => song.id);
   const ranked = songs.map((song) => ({ id: song.id, ...countsOf(show, song.id) }));
   ranked.sort((a, b) => b.up - b.down - (a.up - a.down) || b.up - a.up);
@@ -93,7 +127,7 @@ export function wantedOrder(show, setlist, sort) {
 
 /**
  * `wanted`, except that every held song stays at the index it has now.
- * A row under a finger or with the focus must not move, whatever the counts say.
+ * A row under a finger or with the focus must not move, however the counts change.
  * @param {number[]} current  order on screen
  * @param {number[]} wanted   the same songs in the order to reach
  * @param {Iterable<number>} held
@@ -101,18 +135,25 @@ export function wantedOrder(show, setlist, sort) {
 export function holdOrder(current, wanted, held) {
   const pinned = new Set(held);
   const index = new Map(current.map((song, place) => [song, place]));
-  const result = new Array(wanted.length).fill(null);
+  /** @type {(number|undefined)[]} */
+  const result = new Array(wanted.length).fill(undefined);
+  /** @type {number[]} */
   const free = [];
   for (const song of wanted) {
     const place = index.get(song);
     if (pinned.has(song) && place !== undefined && place < result.length) result[place] = song;
     else free.push(song);
   }
-  return result.map((song) => song ?? free.shift());
+  // `current` and `wanted` hold the same songs, so there is a free song for each free place.
+  return result.map((song) => song ?? /** @type {number} */ (free.shift()));
 }
 
-/** The song in front, or null while nobody leads: `{title, up}`. */
+/**
+ * The predicted song with the best balance of votes; null while no song has a vote up.
+ * @param {ShowState} show
+ */
 export function leaderOf(show) {
+  /** @type {{title: string, up: number, score: number}|null} */
   let leader = null;
   for (const setlist of show.setlists) {
     if (setlist.type !== "predicted") continue;
@@ -124,6 +165,10 @@ export function leaderOf(show) {
   return leader;
 }
 
+/**
+ * @param {ShowState} show
+ * @param {number|string} song
+ */
 export function songTitle(show, song) {
   for (const setlist of show.setlists) {
     const found = setlist.songs.find((candidate) => candidate.id === Number(song));
@@ -134,14 +179,23 @@ export function songTitle(show, song) {
 
 export const TRENDING_COUNT = 5;
 
-/** The first shows of the ranking; `share` is their score as a part of the first one's. */
+/**
+ * The first shows of the ranking; `share` is their score divided by the score of the first.
+ * @param {TrendingState} trending
+ * @returns {(TrendingName & {id: number, share: number})[]}
+ */
 export function trendingOf({ ranking, known }) {
-  return ranking.slice(0, TRENDING_COUNT)
-    .filter(({ id }) => known?.[id])
-    .map(({ id, score }) => ({ id, ...known[id], share: ranking[0].score > 0 ? score / ranking[0].score : 0 }));
+  const top = ranking[0]?.score ?? 0;
+  return ranking.slice(0, TRENDING_COUNT).flatMap(({ id, score }) => {
+    const name = known?.[id];
+    return name ? [{ id, ...name, share: top > 0 ? score / top : 0 }] : [];
+  });
 }
 
-/** Whether a show is among the first whose name nobody has asked for. */
+/**
+ * Whether the names of the first shows must be asked for.
+ * @param {TrendingState} trending
+ */
 export function isTrendingUnknown({ ranking, known }) {
   return known !== null && ranking.slice(0, TRENDING_COUNT).some(({ id }) => !known[id]);
 }

@@ -1,26 +1,38 @@
 /**
- * The songs as live bars. Rows are made once and then only written to: a push changes text and transforms.
+ * The setlists of a show: each song is a row with two buttons and a bar for its counts. Rows are created once; a push only
+ * writes texts and transforms.
  *
- * Rows change places only when the reducer's `order` does, and a held row (under a pointer, or with the focus in
- * it) is never taken out of the document: doing so would lose the focus or the tap in progress.
+ * Rows change places only when `order` in the state does. A held row (under a pointer, or with the focus in it) is never
+ * taken out of the document: that would lose the focus or the tap in progress.
  */
+import { animateMoves, h, icon, setAttribute, setBar, setHidden, setText } from "./dom.js";
+import * as messages from "./messages.js";
 import { choiceOf, countsOf, durabilityOf, isAffordable } from "./selectors.js";
-import { h, icon, setAttribute, setHidden, setText, slideBar, sliding } from "./dom.js";
-import * as words from "./messages.js";
+
+/**
+ * @import { Choice } from "./client.js"
+ * @import { Counts, LoadedShow, Setlist, SetlistType, Song } from "./types.js"
+ * @typedef {(song: number, choice: Choice) => void} OnVote
+ * @typedef {() => number[]} HeldSongs
+ */
 
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
+/** @type {("up"|"down")[]} */
+const DIRECTIONS = ["up", "down"];
+
 /**
- * @param {{onVote(song: number, choice: "up"|"down"|"none"): void, tools: HTMLElement}} parts
+ * @param {{onVote: OnVote, tools: HTMLElement}} parts
  *   `tools` goes beside the heading of the first predicted setlist, the one whose order it sets
  */
-export function createBoard({ onVote, tools }) {
+export function createSetlistsView({ onVote, tools }) {
+  /** @type {Map<SetlistType, ReturnType<typeof createGroup>>} */
   const groups = new Map();
   const element = h("div", { class: "board" });
-  const touched = new Map(); // pointer id -> song
+  /** @type {Map<number, number>} pointer id -> song */
+  const touched = new Map();
   const canHover = matchMedia("(hover: hover)");
   let lastTouch_ms = 0;
 
-  const songAt = (node) => Number(node?.closest?.("[data-song]")?.dataset.song) || null;
   const touch = () => {
     lastTouch_ms = performance.now();
   };
@@ -29,7 +41,7 @@ export function createBoard({ onVote, tools }) {
     const song = songAt(event.target);
     if (song) touched.set(event.pointerId, song);
   });
-  const release = (event) => {
+  const release = (/** @type {PointerEvent} */ event) => {
     if (touched.delete(event.pointerId)) touch();
   };
   addEventListener("pointerup", release);
@@ -37,24 +49,31 @@ export function createBoard({ onVote, tools }) {
   addEventListener("scroll", touch, { passive: true });
   element.addEventListener("keydown", touch);
 
+  /** Songs whose rows must stay where they are. */
+  const heldSongs = () => {
+    const songs = [...touched.values(), songAt(document.activeElement)];
+    if (canHover.matches) songs.push(songAt(element.querySelector(".row:hover")));
+    return songs.filter((song) => song !== null);
+  };
+
   return {
     element,
-    /** Songs whose rows must stay where they are. */
-    held() {
-      const songs = [...touched.values(), songAt(document.activeElement)];
-      if (canHover.matches) songs.push(songAt(element.querySelector(".row:hover")));
-      return songs.filter(Boolean);
-    },
+    heldSongs,
     idle_ms: () => performance.now() - lastTouch_ms,
+    /**
+     * @param {LoadedShow} show
+     * @param {messages.Voting} voting
+     */
     update(show, voting) {
       const types = [...new Set(show.setlists.map((setlist) => setlist.type))];
-      keepOnly(groups, types);
-      element.dataset.count = types.length;
-      for (const type of types) {
-        if (!groups.has(type)) groups.set(type, createGroup(type, onVote));
-        groups.get(type).update(show, show.setlists.filter((setlist) => setlist.type === type), voting, this.held);
-      }
-      putInOrder(element, types.map((type) => groups.get(type).element));
+      removeOthers(groups, types);
+      element.dataset.count = String(types.length);
+      const drawn = types.map((type) => {
+        const group = getOrCreate(groups, type, () => createGroup(type, onVote));
+        group.update(show, show.setlists.filter((setlist) => setlist.type === type), voting, heldSongs);
+        return group.element;
+      });
+      arrangeChildren(element, drawn);
       const head = groups.get("predicted")?.head ?? null;
       if (tools.parentNode !== head) {
         if (head) head.append(tools);
@@ -64,80 +83,133 @@ export function createBoard({ onVote, tools }) {
   };
 }
 
-/** The sets of one type: those expected, or those played. A single set needs no heading of its own. */
+/**
+ * The song whose row contains a node.
+ * @param {EventTarget|null} node
+ */
+function songAt(node) {
+  const row = node instanceof Element ? node.closest("[data-song]") : null;
+  return row instanceof HTMLElement ? Number(row.dataset.song) : null;
+}
+
+/**
+ * The sets of one type, predicted or played. A single set needs no heading of its own.
+ * @param {SetlistType} type
+ * @param {OnVote} onVote
+ */
 function createGroup(type, onVote) {
   const name = h("span", { class: "section-name", dir: "auto" });
-  const heading = h("h2", { id: `sets-${type}` }, h("span", { class: "section-type" }, words.SETLIST[type]), " ", name);
+  const heading = h("h2", { id: `sets-${type}` }, h("span", { class: "section-type" }, messages.SETLIST[type]), " ", name);
   const head = h("div", { class: "section-head" }, heading);
   const body = h("div", { class: "sets" });
   const element = h("section", { class: "section", data: { type } }, head, body);
+  /** @type {Map<number, ReturnType<typeof createSet>>} */
   const sets = new Map();
 
   return {
     element,
     head,
-    update(show, setlists, voting, held) {
-      const isSingle = setlists.length === 1;
-      setText(name, isSingle && setlists[0].name !== words.SETLIST[type] ? (setlists[0].name ?? "") : "");
-      keepOnly(sets, setlists.map((setlist) => setlist.id));
+    /**
+     * @param {LoadedShow} show
+     * @param {Setlist[]} setlists
+     * @param {messages.Voting} voting
+     * @param {HeldSongs} heldSongs
+     */
+    update(show, setlists, voting, heldSongs) {
+      const single = setlists.length === 1 ? setlists[0] : undefined;
+      setText(name, single && single.name !== messages.SETLIST[type] ? (single.name ?? "") : "");
+      removeOthers(sets, setlists.map((setlist) => setlist.id));
       const counts = new Map(setlists.flatMap(({ songs }) => songs.map(({ id }) => [id, countsOf(show, id)])));
       const scale = Math.max(SCALE_MIN, ...[...counts.values()].flatMap(({ up, down }) => [up, down]));
-      const titles = words.setTitles(setlists, show.info.artist.id);
-      setlists.forEach((setlist, index) => {
-        if (!sets.has(setlist.id)) sets.set(setlist.id, createSet(setlist.id, heading.id, onVote));
-        const title = isSingle ? null : titles[index];
-        sets.get(setlist.id).update(show, setlist, { title, counts, scale, voting, held });
+      const titles = messages.setTitles(setlists, show.info.artist.id);
+      const drawn = setlists.map((setlist, index) => {
+        const set = getOrCreate(sets, setlist.id, () => createSet(setlist.id, heading.id, onVote));
+        set.update(show, setlist, { title: single ? null : (titles[index] ?? null), counts, scale, voting, heldSongs });
+        return set.element;
       });
-      putInOrder(body, setlists.map((setlist) => sets.get(setlist.id).element));
+      arrangeChildren(body, drawn);
     },
   };
 }
 
+/**
+ * @param {number} id
+ * @param {string} groupId  id of the group's heading
+ * @param {OnVote} onVote
+ */
 function createSet(id, groupId, onVote) {
-  const title = h("span", { dir: "auto" });
+  const titleText = h("span", { dir: "auto" });
   const name = h("span", { class: "section-name", dir: "auto" });
-  const heading = h("h3", { id: `setlist-${id}`, class: "set-head" }, title, " ", name);
+  const heading = h("h3", { id: `setlist-${id}`, class: "set-head" }, titleText, " ", name);
   const list = h("ol", { class: "rows" });
   const empty = h("p", { class: "empty small" }, "No songs yet.");
   const element = h("div", { class: "set" }, heading, list, empty);
+  /** @type {Map<number, ReturnType<typeof createRow>>} */
   const rows = new Map();
+  /** @type {number[]} */
   let order = [];
 
   return {
     element,
-    update(show, setlist, { title: shownTitle, counts, scale, voting, held }) {
-      setHidden(heading, shownTitle === null);
-      setAttribute(list, "aria-labelledby", shownTitle === null ? groupId : `${groupId} ${heading.id}`);
-      setText(title, shownTitle ?? "");
-      setText(name, words.ownName(setlist, shownTitle));
+    /**
+     * @param {LoadedShow} show
+     * @param {Setlist} setlist
+     * @param {{
+     *   title: string|null, counts: Map<number, Counts>, scale: number, voting: messages.Voting, heldSongs: HeldSongs,
+     * }} shown  title null: the set is the only one; scale [votes]: what fills a whole row
+     */
+    update(show, setlist, { title, counts, scale, voting, heldSongs }) {
+      setHidden(heading, title === null);
+      setAttribute(list, "aria-labelledby", title === null ? groupId : `${groupId} ${heading.id}`);
+      setText(titleText, title ?? "");
+      setText(name, messages.ownName(setlist, title));
       setHidden(empty, setlist.songs.length > 0);
       const songs = new Map(setlist.songs.map((song) => [song.id, song]));
-      keepOnly(rows, [...songs.keys()]);
-      for (const song of songs.keys()) if (!rows.has(song)) rows.set(song, createRow(song, onVote));
-      const next = show.order[setlist.id];
+      removeOthers(rows, songs.keys());
+      const next = show.order[setlist.id] ?? [];
+      const placed = next.flatMap((id) => {
+        const song = songs.get(id);
+        return song ? [{ song, row: getOrCreate(rows, id, () => createRow(id, onVote)) }] : [];
+      });
       if (next !== order) {
-        place(list, next.map((song) => rows.get(song).element), held());
+        moveRows(list, placed.map(({ row }) => row.element), heldSongs());
         order = next;
       }
-      next.forEach((song, index) => {
-        const row = rows.get(song);
-        row.update(show, songs.get(song), index + 1, counts.get(song), scale, voting);
-        // In a set that was played every song was.
-        row.cameTrue(setlist.type === "predicted" && songs.get(song).was_played === true);
-        const isOneWith = (other) => isMedley(songs.get(song), songs.get(next[other]));
-        row.join(isOneWith(index - 1), isOneWith(index + 1));
-        // A record of what was played is not a row of noughts.
-        const { up, down } = counts.get(song);
-        row.showVotes(setlist.type !== "actual" || voting === "open" || up + down > 0);
+      placed.forEach(({ song, row }, index) => {
+        const { up, down } = counts.get(song.id) ?? { up: 0, down: 0 };
+        row.update(show, song, index + 1, { up, down }, scale, voting);
+        // In an actual set every song was played: a tick would say nothing.
+        row.setPredicted(setlist.type === "predicted" && song.was_played === true);
+        row.setJoined(isMedley(song, placed[index - 1]?.song), isMedley(song, placed[index + 1]?.song));
+        // An actual set without votes shows the songs only, no rows of zeros.
+        row.setVotesShown(setlist.type !== "actual" || voting === "open" || up + down > 0);
       });
     },
   };
 }
 
+/** @type {(song: Song, other: Song|undefined) => boolean} */
 const isMedley = (song, other) => song.medley !== null && song.medley === other?.medley;
 
-/** Takes out what is no longer wanted. */
-function keepOnly(parts, wanted) {
+/**
+ * @template Key, Part
+ * @param {Map<Key, Part>} parts
+ * @param {Key} key
+ * @param {() => Part} create
+ */
+function getOrCreate(parts, key, create) {
+  const part = parts.get(key) ?? create();
+  parts.set(key, part);
+  return part;
+}
+
+/**
+ * Removes the parts that are no longer wanted.
+ * @template Key
+ * @param {Map<Key, {element: Element}>} parts
+ * @param {Iterable<Key>} wanted
+ */
+function removeOthers(parts, wanted) {
   const present = new Set(wanted);
   for (const [key, part] of parts) {
     if (present.has(key)) continue;
@@ -146,93 +218,107 @@ function keepOnly(parts, wanted) {
   }
 }
 
-/** Puts elements into order; those that stand right are not touched. */
-function putInOrder(parent, elements) {
+/**
+ * Puts children into order; those that are in place are not touched.
+ * @param {Element} parent
+ * @param {Element[]} elements
+ */
+function arrangeChildren(parent, elements) {
   elements.forEach((element, index) => {
     if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
   });
 }
 
+/**
+ * @param {number} id
+ * @param {OnVote} onVote
+ */
 function createRow(id, onVote) {
   const fill = h("span", { class: "fill" });
   const fillDown = h("span", { class: "fill-down" });
   const rank = h("span", { class: "rank", "aria-hidden": "true" });
   const title = h("span", { class: "title", dir: "auto" });
   const tags = h("span", { class: "tags" });
-  const spoken = h("span", { class: "sr" });
+  const spokenCounts = h("span", { class: "sr" });
   const playing = h("span", { class: "playing" },
     h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Playing now");
   const played = h("span", { class: "played" });
-  const cameTrue = h("span", { class: "sr" }, " Was played.");
+  const wasPlayed = h("span", { class: "sr" }, " Was played.");
   const markerText = h("span");
   const marker = h("span", { class: "marker" }, h("span", { class: "dot", "aria-hidden": "true" }), markerText);
-  const buttons = {};
-  const counts = {};
-  for (const way of ["up", "down"]) {
-    counts[way] = h("span", { class: "count", data: { count: way } });
-    buttons[way] = h("button", {
-      class: `vote vote-${way}`, type: "button", data: { vote: way }, "aria-describedby": "reason",
-      on: {
-        click: ({ currentTarget }) =>
-          onVote(id, currentTarget.getAttribute("aria-pressed") === "true" ? "none" : way),
-      },
-    }, icon(way), counts[way]);
-  }
-  const group = h("div", { class: "votes", role: "group" }, buttons.up, buttons.down);
-  const text = h("div", { class: "text" }, title, spoken, cameTrue, tags,
+  const directions = DIRECTIONS.map((direction) => {
+    const count = h("span", { class: "count", data: { count: direction } });
+    const click = () => {
+      onVote(id, button.getAttribute("aria-pressed") === "true" ? "none" : direction);
+    };
+    const button = h("button", {
+      class: `vote vote-${direction}`, type: "button", data: { vote: direction }, "aria-describedby": "reason",
+      on: { click },
+    }, icon(direction), count);
+    return { direction, count, button };
+  });
+  const group = h("div", { class: "votes", role: "group" }, ...directions.map(({ button }) => button));
+  const text = h("div", { class: "text" }, title, spokenCounts, wasPlayed, tags,
     h("span", { class: "meta" }, playing, played, marker));
   const element = h("li", { class: "row", data: { song: id } }, fill, fillDown, rank, text, group);
 
-  let tagged = "";
+  let drawnTags = "";
 
   return {
     element,
-    /** Songs of a medley are drawn as one piece where they stand together. */
-    join(isUp, isDown) {
-      setAttribute(element, "data-joined", [isUp && "up", isDown && "down"].filter(Boolean).join(" ") || null);
+    /**
+     * Draws the songs of a medley as one piece where they stand together.
+     * @type {(isAbove: boolean, isBelow: boolean) => void}
+     */
+    setJoined(isAbove, isBelow) {
+      setAttribute(element, "data-joined", [isAbove && "up", isBelow && "down"].filter(Boolean).join(" ") || null);
     },
-    cameTrue(isPlayed) {
+    /**
+     * Marks a song that the crowd predicted and the artist played.
+     * @param {boolean} isPlayed
+     */
+    setPredicted(isPlayed) {
       setAttribute(element, "data-came-true", isPlayed);
-      setHidden(cameTrue, !isPlayed);
+      setHidden(wasPlayed, !isPlayed);
     },
-    showVotes(isShown) {
+    /** @param {boolean} isShown */
+    setVotesShown(isShown) {
       setHidden(group, !isShown);
-      setHidden(spoken, !isShown);
+      setHidden(spokenCounts, !isShown);
     },
-    update(show, song, place, { up, down }, scale, voting) {
+    /** @type {(show: LoadedShow, song: Song, place: number, counts: Counts, scale: number, voting: messages.Voting) => void} */
+    update(show, song, place, counts, scale, voting) {
       const choice = choiceOf(show, id);
       const durability = durabilityOf(show, id);
       const isPlaying = show.status.now_playing === id;
       setText(rank, String(place));
       setText(title, song.title);
       setAttribute(title, "title", song.title);
-      const labels = words.songTags(song);
-      if (labels.join("\n") !== tagged) {
-        tagged = labels.join("\n");
+      const labels = messages.songTags(song);
+      if (labels.join("\n") !== drawnTags) {
+        drawnTags = labels.join("\n");
         tags.replaceChildren(...labels.map((label) => h("span", { class: "tag", dir: "auto", title: label }, label)));
       }
       setHidden(tags, labels.length === 0);
       const { isHidden } = show;
-      setText(counts.up, isHidden ? "" : words.count(up));
-      setText(counts.down, isHidden ? "" : words.count(down));
-      setText(spoken, isHidden ? "." : `. ${words.count(up)} up, ${words.count(down)} down.`);
-      slideBar(fill, isHidden ? 0 : up / scale);
-      slideBar(fillDown, isHidden ? 0 : down / scale);
+      setText(spokenCounts, isHidden ? "." : `. ${messages.count(counts.up)} up, ${messages.count(counts.down)} down.`);
+      setBar(fill, isHidden ? 0 : counts.up / scale);
+      setBar(fillDown, isHidden ? 0 : counts.down / scale);
       setAttribute(element, "data-hidden", isHidden);
       setAttribute(element, "data-choice", choice);
       setAttribute(element, "data-playing", isPlaying);
       setHidden(playing, !isPlaying);
       setHidden(played, isPlaying || !song.played_at);
-      if (song.played_at) setText(played, `Played ${words.clockTime(song.played_at, show.info.time_zone)}`);
+      if (song.played_at) setText(played, `Played ${messages.clockTime(song.played_at, show.info.time_zone)}`);
       setHidden(marker, durability === null);
       setAttribute(marker, "data-durability", durability);
-      if (durability) setText(markerText, words.DURABILITY[durability]);
-      for (const way of ["up", "down"]) {
-        const button = buttons[way];
-        setAttribute(button, "aria-label", `Vote ${way}: ${song.title}`);
-        setAttribute(button, "aria-pressed", String(choice === way));
+      if (durability) setText(markerText, messages.DURABILITY[durability]);
+      for (const { direction, count, button } of directions) {
+        setText(count, isHidden ? "" : messages.count(counts[direction]));
+        setAttribute(button, "aria-label", `Vote ${direction}: ${song.title}`);
+        setAttribute(button, "aria-pressed", String(choice === direction));
         setAttribute(button, "disabled", voting !== "open");
-        // Still focusable: the tap is answered with the reason.
+        // It can still have the focus: a tap on it shows the reason.
         setAttribute(button, "aria-disabled", voting === "open" && !isAffordable(show, id) ? "true" : null);
       }
       setAttribute(group, "aria-label", `Your vote on ${song.title}`);
@@ -240,10 +326,17 @@ function createRow(id, onVote) {
   };
 }
 
-/** Puts the rows into `wanted` order, moving each from where it was seen last; held rows are not touched. */
-function place(list, wanted, held) {
-  const isHeld = (row) => row.parentNode === list && held.includes(Number(row.dataset.song));
-  sliding([...list.children], () => {
+/**
+ * Puts the rows into `wanted` order and animates them from their old places. Held rows are not touched.
+ * @param {Element} list
+ * @param {HTMLElement[]} wanted
+ * @param {number[]} heldSongs
+ */
+function moveRows(list, wanted, heldSongs) {
+  const isHeld = (/** @type {HTMLElement} */ row) =>
+    row.parentNode === list && heldSongs.includes(Number(row.dataset.song));
+  animateMoves([...list.children], () => {
+    /** @type {Element|null} */
     let next = null;
     for (const row of [...wanted].reverse()) {
       if (!isHeld(row) && (row.parentNode !== list || row.nextSibling !== next)) list.insertBefore(row, next);

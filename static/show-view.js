@@ -1,41 +1,46 @@
-/** One show: heading, voting window, budget, order switch, and the board under them. */
-import { createBoard } from "./setlists-view.js";
-import { remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
+/** One show: heading, voting window, budget, order switch, setlists and suggestions. */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { createSuggest } from "./suggestions-view.js";
-import * as words from "./messages.js";
+import * as messages from "./messages.js";
+import { remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
+import { createSetlistsView } from "./setlists-view.js";
+import { createSuggestionsView } from "./suggestions-view.js";
 
+/**
+ * @import { Choice } from "./client.js"
+ * @import { LoadedShow, SortKey, Source, State } from "./types.js"
+ */
+
+/** @type {[key: SortKey, label: string][]} */
 const ORDERS = [["votes", "By votes"], ["setlist", "Setlist order"]];
 const BUDGET_DOTS_MAX = 20;
 
 /**
- * @param {{onVote(song: number, choice: string): void, onSort(by: string): void, onRetry(): void,
- *   onGoing(going: boolean): void, onFollow(following: boolean): void}} actions
+ * @param {{
+ *   onVote(song: number, choice: Choice): void, onSort(by: SortKey): void, onRetry(): void,
+ *   onGoing(going: boolean): void, onFollow(following: boolean): void,
+ * }} actions
  */
-export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
+export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const heading = h("h1", { tabindex: "-1" }, "Loading the show");
   const bill = h("p", { class: "show-bill", dir: "auto" });
   const name = h("p", { class: "show-name" });
   const where = h("p", { class: "show-where" });
   const when = h("p", { class: "show-when" });
-  const mark = (label, act) => h("button", {
-    class: "button mark", type: "button",
-    on: { click: ({ currentTarget }) => act(currentTarget.getAttribute("aria-pressed") !== "true") },
-  }, label);
-  const going = mark("I'm going", onGoing);
-  const follow = mark("Follow", onFollow);
-  const crowdText = h("span");
+  const going = createMarkButton("I'm going", onGoing);
+  const follow = createMarkButton("Follow", onFollow);
+  const attendanceText = h("span");
   const followersText = h("span");
-  const crowd = h("div", { class: "crowd" }, h("div", {}, going, crowdText), h("div", {}, follow, followersText));
+  const relations = h("div", { class: "relations" },
+    h("div", {}, going, attendanceText), h("div", {}, follow, followersText));
   const status = h("span", { class: "badge" });
   const windowText = h("p", { class: "window-text", tabindex: "-1" });
   const reason = h("p", { id: "reason", class: "reason" });
   const windowBox = h("div", { class: "window" }, status, windowText, reason);
-  const foreseenLine = h("span", { class: "foreseen-line" });
-  const foreseenDetail = h("span", { class: "foreseen-detail" });
-  const foreseen = h("p", { class: "foreseen" }, foreseenLine, " ", foreseenDetail);
+  const accuracyLine = h("span", { class: "accuracy-line" });
+  const accuracyDetail = h("span", { class: "accuracy-detail" });
+  const accuracy = h("p", { class: "accuracy" }, accuracyLine, " ", accuracyDetail);
   const sourcesList = h("ul");
-  const sources = h("nav", { class: "sources", "aria-label": "Where this is from" }, sourcesList);
+  const sources = h("nav", { class: "sources", "aria-label": "Sources" }, sourcesList);
   const budgetText = h("span", { class: "budget-text" });
   const budgetDots = h("span", { class: "budget-dots", "aria-hidden": "true" });
   const budget = h("div", { class: "budget" }, budgetDots, budgetText);
@@ -43,12 +48,11 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const hidden = h("p", { class: "hidden-counts", role: "status" });
   const total = h("span", { class: "total-number", data: { total: "" } });
   const totalUnit = h("span", { class: "total-unit" });
-  const orders = ORDERS.map(([by, label]) =>
+  const orderButtons = ORDERS.map(([by, label]) =>
     h("button", { class: "switch", type: "button", on: { click: () => onSort(by) } }, label));
-  const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orders);
-  const board = createBoard({ onVote, tools: orderGroup });
-
-  const suggest = createSuggest();
+  const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orderButtons);
+  const setlists = createSetlistsView({ onVote, tools: orderGroup });
+  const suggestions = createSuggestionsView();
 
   const skeleton = h("div", { class: "rows", "aria-hidden": "true" },
     ...Array.from({ length: 8 }, () => h("div", { class: "row skeleton" })));
@@ -60,113 +64,147 @@ export function createShow({ onVote, onSort, onRetry, onGoing, onFollow }) {
     h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
-    heading, bill, name, where, when, crowd, windowBox, foreseen);
-  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, board.element, suggest.element,
-    sources);
+    heading, bill, name, where, when, relations, windowBox, accuracy);
+  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, setlists.element,
+    suggestions.element, sources);
   const element = h("div", { class: "page show" }, panel, content);
   let wasOpen = false;
 
   return {
     element,
     heading,
-    held: board.held,
-    idle_ms: board.idle_ms,
+    heldSongs: setlists.heldSongs,
+    idle_ms: setlists.idle_ms,
+    /**
+     * @param {State} state
+     * @param {number} local_ms
+     */
     update({ show, sort, skew_ms, user }, local_ms) {
+      if (!show) return;
       const isReady = show.phase === "ready";
       const isBroken = show.phase === "error" || show.phase === "missing";
       setHidden(skeleton, show.phase !== "loading");
       setHidden(problem, !isBroken);
-      for (const part of [toolbar, windowBox, crowd, sources, board.element, suggest.element]) setHidden(part, !isReady);
+      const parts = [toolbar, windowBox, relations, sources, setlists.element, suggestions.element];
+      for (const part of parts) setHidden(part, !isReady);
       setHidden(waiting, true);
       setHidden(hidden, true);
-      setHidden(foreseen, true);
+      setHidden(accuracy, true);
       if (isBroken) {
         const isMissing = show.phase === "missing";
-        setText(heading, isMissing ? "No such show" : "This show did not load");
+        setText(heading, isMissing ? "Show not found" : "This show could not be loaded");
         setText(problemText, isMissing
-          ? "Perhaps the address has a typo, or the show was removed." : words.failure(show.error.code));
+          ? "The address is wrong, or the show was removed. Look for it in the list of all shows."
+          : messages.failure(show.error?.code ?? ""));
         setHidden(retry, isMissing);
       }
-      if (!isReady) return;
+      if (show.phase !== "ready") return;
 
       const now_ms = local_ms + skew_ms;
       const { info } = show;
       const voting = votingOf(show, now_ms);
       setText(heading, info.artist.name);
-      setText(bill, words.billLine(info.bill));
-      // Most shows are called by what the heading and the next line say anyway.
-      const plainNames = [info.artist.name, `${info.artist.name} at ${info.venue.name}`];
-      setText(name, info.name && !plainNames.includes(info.name) ? info.name : "");
-      setText(where, `${info.venue.name}, ${words.place(info.venue)}`);
-      setText(when, `${words.longDate(info.local_date)}${
-        info.starts_at ? `, ${words.clockTime(info.starts_at, info.time_zone)}` : ""}`);
+      setText(bill, messages.billLine(info.bill));
+      // Most shows have a name that repeats the heading and the next line.
+      const repeatedNames = [info.artist.name, `${info.artist.name} at ${info.venue.name}`];
+      setText(name, info.name && !repeatedNames.includes(info.name) ? info.name : "");
+      setText(where, `${info.venue.name}, ${messages.place(info.venue)}`);
+      setText(when, `${messages.longDate(info.local_date)}${
+        info.starts_at ? `, ${messages.clockTime(info.starts_at, info.time_zone)}` : ""}`);
       setAttribute(going, "aria-pressed", String(show.marks.going));
       setHidden(going, show.status.status === "finished" || show.status.status === "cancelled");
-      setText(crowdText, words.crowdLine(show.crowd));
+      setText(attendanceText, messages.attendanceLine(show.relationCounts));
       setAttribute(follow, "aria-pressed", String(show.marks.following));
       setAttribute(follow, "aria-label", `Follow ${info.artist.name}`);
-      setText(followersText, show.crowd.followers === null ? ""
-        : words.plural(show.crowd.followers, "follower", "followers"));
+      const { followers } = show.relationCounts;
+      setText(followersText, followers === null ? "" : messages.plural(followers, "follower", "followers"));
       setHidden(hidden, !show.isHidden);
-      setText(hidden, words.HIDDEN[show.status.results]);
+      setText(hidden, messages.HIDDEN[show.status.results]);
       setHidden(orderGroup, show.isHidden);
-      setText(status, words.STATUS[show.status.status]);
+      setText(status, messages.STATUS[show.status.status]);
       setAttribute(status, "class", `badge badge-${show.status.status}`);
-      setText(windowText, words.windowLine(voting, show.status, info.time_zone, now_ms));
+      setText(windowText, messages.windowLine(voting, show.status, info.time_zone, now_ms));
       setAttribute(windowBox, "data-voting", voting);
-      setText(reason, words.REASON[voting] ?? "Tap an arrow to vote, tap it again to take the vote back.");
+      setText(reason, messages.REASON[voting] ?? "Tap an arrow to vote, tap it again to take the vote back.");
 
-      const { line, detail } = words.foreseen(show.status.accuracy);
-      setHidden(foreseen, line === "");
-      setText(foreseenLine, line);
-      setText(foreseenDetail, detail);
+      const { line, detail } = messages.accuracyLines(show.status.accuracy);
+      setHidden(accuracy, line === "");
+      setText(accuracyLine, line);
+      setText(accuracyDetail, detail);
 
       drawSources(info.sources);
 
-      setText(total, words.count(totalOf(show)));
+      setText(total, messages.count(totalOf(show)));
       setText(totalUnit, totalOf(show) === 1 ? "vote" : "votes");
       drawBudget(show, voting);
       const waitingCount = waitingCountOf(show);
       setHidden(waiting, waitingCount === 0);
-      setText(waiting, `${words.plural(waitingCount, "vote is", "votes are")} waiting to be sent. `
-        + "Kept on this device until the signal is back.");
-      ORDERS.forEach(([by], index) => setAttribute(orders[index], "aria-pressed", String(by === sort)));
+      setText(waiting, messages.waitingLine(waitingCount));
+      for (const [index, button] of orderButtons.entries()) {
+        setAttribute(button, "aria-pressed", String(ORDERS[index]?.[0] === sort));
+      }
 
-      // Buttons going off would drop the keyboard focus to the top of the page; it goes to the reason instead.
-      const focused = document.activeElement;
-      const isClosing = wasOpen && voting !== "open" && board.element.contains(focused);
+      // A button that is disabled would lose the keyboard focus to the top of the page; the reason takes it instead.
+      const isClosing = wasOpen && voting !== "open" && setlists.element.contains(document.activeElement);
       wasOpen = voting === "open";
-      board.update(show, voting);
-      suggest.update(show, voting, user?.id ?? null);
+      setlists.update(show, voting);
+      suggestions.update(show, voting, user?.id ?? null);
       if (isClosing) windowText.focus({ preventScroll: true });
     },
   };
 
-  /** Links that have not changed stay: one of them may have the keyboard. */
+  /**
+   * Links that have not changed stay: one of them may have the keyboard focus.
+   * @param {Source[]} [given]
+   */
   function drawSources(given) {
-    const found = words.followable(given);
-    setHidden(sources, found.length === 0);
-    while (sourcesList.childElementCount > found.length) sourcesList.lastChild.remove();
-    while (sourcesList.childElementCount < found.length) sourcesList.append(h("li", {}, h("a", { rel: "noopener" })));
-    found.forEach((source, index) => {
-      const link = sourcesList.children[index].firstChild;
+    const pages = messages.webPages(given);
+    setHidden(sources, pages.length === 0);
+    setChildCount(sourcesList, pages.length, () => h("li", {}, h("a", { rel: "noopener" })));
+    sourcesList.querySelectorAll("a").forEach((link, index) => {
+      const source = /** @type {Source} */ (pages[index]);
       setAttribute(link, "href", source.url);
-      setText(link, words.sourceLine(source));
+      setText(link, messages.sourceLine(source));
     });
   }
 
+  /**
+   * @param {LoadedShow} show
+   * @param {messages.Voting} voting
+   */
   function drawBudget(show, voting) {
     const remaining = remainingOf(show);
     const max = show.info.votes_per_user_max;
     setHidden(budget, remaining === null || voting !== "open");
     if (remaining === null) return;
-    setText(budgetText, max ? `${words.count(remaining)} of ${plainVotes(max)} left` : `${plainVotes(remaining)} left`);
+    setText(budgetText, max
+      ? `${messages.count(remaining)} of ${messages.votes(max)} left` : `${messages.votes(remaining)} left`);
     setAttribute(budget, "data-empty", remaining === 0);
-    const dots = max && max <= BUDGET_DOTS_MAX ? max : 0;
-    while (budgetDots.childElementCount > dots) budgetDots.lastChild.remove();
-    while (budgetDots.childElementCount < dots) budgetDots.append(h("i"));
-    [...budgetDots.children].forEach((dot, index) => setAttribute(dot, "data-spent", index >= remaining));
+    setChildCount(budgetDots, max && max <= BUDGET_DOTS_MAX ? max : 0, () => h("i"));
+    for (const [index, dot] of [...budgetDots.children].entries()) setAttribute(dot, "data-spent", index >= remaining);
   }
 }
 
-const plainVotes = (value) => words.plural(value, "vote", "votes");
+/**
+ * A button that is pressed or not.
+ * @param {string} label
+ * @param {(isPressed: boolean) => void} onChange
+ */
+function createMarkButton(label, onChange) {
+  const click = () => {
+    onChange(button.getAttribute("aria-pressed") !== "true");
+  };
+  const button = h("button", { class: "button mark", type: "button", on: { click } }, label);
+  return button;
+}
+
+/**
+ * Adds or removes children at the end.
+ * @param {Element} parent
+ * @param {number} count
+ * @param {() => Element} create
+ */
+function setChildCount(parent, count, create) {
+  while (parent.childElementCount > count) parent.lastElementChild?.remove();
+  while (parent.childElementCount < count) parent.append(create());
+}

@@ -1,12 +1,16 @@
-/** Suggesting a song that is missing, and what became of one's own suggestions. Keeps its own few things: no vote hangs on them. */
-import { fetchSuggestions, signIn, suggest } from "./api.js";
-import { RequestError } from "./client.js";
+/**
+ * The form that suggests a missing song, and the visitor's own suggestions with their status. It keeps its state itself:
+ * no vote depends on it.
+ */
+import { fetchSuggestions, RequestError, signIn, suggest } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import * as words from "./messages.js";
+import * as messages from "./messages.js";
+
+/** @import { LoadedShow, Suggestion } from "./types.js" */
 
 const TITLE_CHARS_MAX = 200;
 
-export function createSuggest() {
+export function createSuggestionsView() {
   const input = h("input", {
     id: "suggest", type: "text", maxlength: TITLE_CHARS_MAX, placeholder: "Title of a song", autocomplete: "off",
     enterkeyhint: "send",
@@ -26,27 +30,31 @@ export function createSuggest() {
   const heading = h("h2", { id: "suggest-heading" }, "Missing a song?");
   const element = h("section", { class: "suggest", "aria-labelledby": "suggest-heading" }, heading,
     h("p", { class: "suggest-lead" }, "Suggest it. If the moderators agree, everybody can vote on it."), form, outcome, list);
-  let show = null;
+  let show = 0;
+  /** @type {number|null} */
   let user = null;
   let isSending = false;
 
+  /** @param {number} id */
   async function load(id) {
     try {
       const { items } = await fetchSuggestions(id);
       if (id === show) draw(items);
     } catch (error) {
-      // Asked again with the next suggestion.
+      // The next suggestion loads them again.
       if (!(error instanceof RequestError)) throw error;
     }
   }
 
+  /** @param {Suggestion[]} items */
   function draw(items) {
     list.replaceChildren(...items.map(({ title, status, reason }) => h("li", {},
-      h("span", { dir: "auto" }, title), h("span", { class: "tag" }, words.SUGGESTION[status]),
+      h("span", { dir: "auto" }, title), h("span", { class: "tag" }, messages.SUGGESTION[status]),
       reason ? h("span", { class: "suggest-reason", dir: "auto" }, reason) : null)));
     setHidden(list, items.length === 0);
   }
 
+  /** @param {string} title */
   async function send(title) {
     if (!title || isSending) return;
     isSending = true;
@@ -58,11 +66,11 @@ export function createSuggest() {
         await suggest(show, title);
       });
       input.value = "";
-      setText(outcome, `Thank you. ${title} waits for the moderators.`);
+      setText(outcome, messages.suggestionThanks(title));
       await load(show);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      setText(outcome, words.suggestionFailure(error));
+      setText(outcome, messages.suggestionFailure(error));
     } finally {
       isSending = false;
       setAttribute(button, "aria-disabled", null);
@@ -72,6 +80,11 @@ export function createSuggest() {
   draw([]);
   return {
     element,
+    /**
+     * @param {LoadedShow} next
+     * @param {messages.Voting} voting
+     * @param {number|null} visitor
+     */
     update(next, voting, visitor) {
       setHidden(element, voting !== "open" && voting !== "early");
       if (next.id === show && visitor === user) return;

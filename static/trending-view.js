@@ -1,50 +1,67 @@
-/** The first shows of the moment, live, above the list. */
+/** The first shows of the trending ranking, updated live, above the list. */
+import { animateMoves, h, setBar, setHidden, setText } from "./dom.js";
+import * as messages from "./messages.js";
 import { TRENDING_COUNT, trendingOf } from "./selectors.js";
-import { h, setHidden, setText, slideBar, sliding } from "./dom.js";
-import * as words from "./messages.js";
 
-export function createTrending() {
+/**
+ * @import { TrendingState } from "./types.js"
+ * @typedef {ReturnType<typeof trendingOf>[number]} TrendingShow
+ */
+
+export function createTrendingView() {
   const items = h("ol", { class: "trending-items" });
   const skeleton = h("div", { class: "trending-items", "aria-hidden": "true" },
     ...Array.from({ length: TRENDING_COUNT }, () => h("div", { class: "trending-item skeleton" })));
   const element = h("section", { class: "trending", "aria-labelledby": "trending" },
     h("h2", { id: "trending" }, "Trending now"), skeleton, items);
-  const rows = new Map(); // show -> {row, update}
+  /** @type {Map<number, ReturnType<typeof createItem>>} by show */
+  const rows = new Map();
+
+  /** @param {TrendingShow} show */
+  const rowOf = (show) => {
+    const row = rows.get(show.id) ?? createItem(show);
+    rows.set(show.id, row);
+    return row;
+  };
 
   return {
     element,
-    /** @param {boolean} isWanted  whether the whole list is on show, and not a part of it */
+    /**
+     * @param {TrendingState} trending
+     * @param {boolean} isWanted  false while the list is filtered
+     */
     update(trending, isWanted) {
       const shows = trendingOf(trending);
       const isLoading = trending.known === null;
       setHidden(element, !isWanted || (!isLoading && !shows.length));
       setHidden(skeleton, !isLoading);
       setHidden(items, isLoading);
-      // Nothing moves under a finger, a pointer or the keyboard.
+      // Nothing moves under a finger, a pointer or the keyboard focus.
       if (items.matches(":hover, :focus-within")) return;
       for (const id of rows.keys()) if (!shows.some((show) => show.id === id)) rows.delete(id);
-      for (const show of shows) if (!rows.has(show.id)) rows.set(show.id, createItem(show));
-      const wanted = shows.map(({ id }) => rows.get(id).row);
+      const wanted = shows.map((show) => rowOf(show).element);
       const isSame = wanted.length === items.children.length && wanted.every((row, place) => row === items.children[place]);
-      if (!isSame) sliding([...items.children], () => items.replaceChildren(...wanted));
-      shows.forEach((show, place) => rows.get(show.id).update(show, place + 1));
+      if (!isSame) animateMoves([...items.children], () => items.replaceChildren(...wanted));
+      for (const [index, show] of shows.entries()) rowOf(show).update(show.share, index + 1);
     },
   };
 }
 
+/** @param {TrendingShow} show */
 function createItem({ id, slug, artist, venue, local_date }) {
   const rank = h("span", { class: "trending-rank" });
   const bar = h("span", { class: "trending-bar" });
-  const row = h("li", { class: "trending-item", data: { show: id } },
+  const element = h("li", { class: "trending-item", data: { show: id } },
     rank,
     h("a", { class: "trending-name", href: `/shows/${slug}`, "data-link": true }, artist),
-    h("span", { class: "trending-venue" }, `${words.shortDate(local_date)}, ${venue}`),
+    h("span", { class: "trending-venue" }, `${messages.shortDate(local_date)}, ${venue}`),
     bar);
   return {
-    row,
-    update({ share }, place) {
+    element,
+    /** @type {(share: number, place: number) => void} */
+    update(share, place) {
       setText(rank, String(place));
-      slideBar(bar, share);
+      setBar(bar, share);
     },
   };
 }

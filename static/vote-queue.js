@@ -1,85 +1,109 @@
 /**
- * The way of votes from the outbox to the server: one cast under way a show, asked again while it may help.
+ * Sends the votes of the outbox to the server: for each show one cast at a time, again as long as that may help.
  *
- * All or none of a cast is taken. When one is refused its votes are sent one by one, so that a bad one is found and does
- * not take the good ones with it.
+ * The server takes all votes of a cast or none. When it refuses a cast, its votes are sent one by one: so the one that
+ * cannot be taken is found, and the others are not lost with it.
  */
 import { RequestError } from "./api.js";
 
+/**
+ * @import { CastReply, Vote } from "./client.js"
+ * @import { Outbox } from "./outbox.js"
+ * @import { ClientLink } from "./types.js"
+ * @typedef {{isBusy: boolean, isOneByOne: boolean, attempt: number, timer: unknown}} Queue
+ */
+
 const CAST_VOTES_MAX = 20;
 
-export class Lanes {
-  #outbox; #way;
-  #lanes = new Map(); // show -> {isBusy, isCareful, attempt, timer}
+export class VoteQueue {
+  #outbox; #link;
+  /** @type {Map<number, Queue>} */
+  #queues = new Map();
 
   /**
-   * @param {import("./outbox.js").Outbox} outbox
-   * @param {object} way  on, clock; canSend, whether there is a way now; request, as Client.request; identify, makes the
-   *   visitor somebody if they are not; forgetUser, they are not who they were; delay_ms, (retry_after_ms, attempt) -> how
-   *   long to wait
+   * @param {Outbox} outbox
+   * @param {ClientLink} link
    */
-  constructor(outbox, way) {
+  constructor(outbox, link) {
     this.#outbox = outbox;
-    this.#way = way;
+    this.#link = link;
   }
 
-  /** Waits no longer for a show, and is not careful any more: the connection is a new one. */
-  clear(show) {
-    this.#way.clock.clearTimeout(this.#lane(show).timer);
-    this.#lanes.delete(show);
+  /**
+   * Forgets delays and refusals of a show: the connection is a new one.
+   * @param {number} show
+   */
+  reset(show) {
+    this.#link.clock.clearTimeout(this.#queueOf(show).timer);
+    this.#queues.delete(show);
   }
 
+  /** @param {number} show */
   async flush(show) {
-    const lane = this.#lane(show);
-    if (!this.#way.canSend() || lane.isBusy || lane.timer !== null || !this.#outbox.unsent(show).length) return;
-    lane.isBusy = true;
+    const queue = this.#queueOf(show);
+    if (!this.#link.isReady() || queue.isBusy || queue.timer !== null || !this.#outbox.unsent(show).length) return;
+    queue.isBusy = true;
+    /** @type {Vote[]} */
     let votes = [];
     try {
-      await this.#way.identify();
-      votes = this.#outbox.unsent(show).slice(0, lane.isCareful ? 1 : CAST_VOTES_MAX);
-      if (votes.length) await this.#send(show, votes);
-      lane.attempt = 0;
-      lane.isBusy = false;
+      await this.#link.ensureUser();
+      votes = this.#outbox.unsent(show).slice(0, queue.isOneByOne ? 1 : CAST_VOTES_MAX);
+      if (votes.length) await this.#cast(show, votes);
+      queue.attempt = 0;
+      queue.isBusy = false;
       this.flush(show);
     } catch (error) {
-      lane.isBusy = false;
+      queue.isBusy = false;
       if (!(error instanceof RequestError)) throw error;
-      this.#recover(show, lane, votes, error);
+      this.#recover(show, queue, votes, error);
     }
   }
 
-  async #send(show, votes) {
-    this.#way.on({ type: "casting", show, votes, phase: "pending" });
-    const reply = await this.#way.request("cast", { show, votes });
+  /**
+   * @param {number} show
+   * @param {Vote[]} votes
+   */
+  async #cast(show, votes) {
+    this.#link.emit({ type: "casting", show, votes, phase: "pending" });
+    /** @type {CastReply} */
+    const reply = await this.#link.request("cast", { show, votes });
     this.#outbox.acknowledge(show, votes, reply.durability === "accepted" ? reply.at : null);
-    this.#way.on({ type: "cast_ok", show, votes, reply });
+    this.#link.emit({ type: "cast_ok", show, votes, reply });
   }
 
-  #recover(show, lane, votes, error) {
-    if (error.code === "unauthenticated") this.#way.forgetUser();
+  /**
+   * @param {number} show
+   * @param {Queue} queue
+   * @param {Vote[]} votes
+   * @param {RequestError} error
+   */
+  #recover(show, queue, votes, error) {
+    if (error.code === "unauthenticated") this.#link.forgetUser();
     if (error.isTransient) {
-      this.#way.on({ type: "cast_delayed", show, votes, error });
-      // A lost connection has its own way back, and the outbox is sent at the end of it.
-      if (!this.#way.canSend()) return;
-      lane.timer = this.#way.clock.setTimeout(() => {
-        lane.timer = null;
+      this.#link.emit({ type: "cast_delayed", show, votes, error });
+      // After a lost connection the client reconnects by itself and then flushes the outbox.
+      if (!this.#link.isReady()) return;
+      queue.timer = this.#link.clock.setTimeout(() => {
+        queue.timer = null;
         this.flush(show);
-      }, this.#way.delay_ms(error.retry_after_ms, ++lane.attempt));
+      }, this.#link.retryDelayMs(error.retry_after_ms, ++queue.attempt));
       return;
     }
     if (votes.length > 1) {
-      lane.isCareful = true;
+      queue.isOneByOne = true;
     } else {
       const lost = votes.length ? votes : this.#outbox.unsent(show);
       this.#outbox.drop(show, lost);
-      this.#way.on({ type: "cast_refused", show, votes: lost, error });
+      this.#link.emit({ type: "cast_refused", show, votes: lost, error });
     }
-    if (!this.#outbox.unsent(show).length) lane.isCareful = false;
+    if (!this.#outbox.unsent(show).length) queue.isOneByOne = false;
     this.flush(show);
   }
 
-  #lane(show) {
-    if (!this.#lanes.has(show)) this.#lanes.set(show, { isBusy: false, isCareful: false, attempt: 0, timer: null });
-    return this.#lanes.get(show);
+  /** @param {number} show */
+  #queueOf(show) {
+    const queue = this.#queues.get(show) ?? { isBusy: false, isOneByOne: false, attempt: 0, timer: null };
+    this.#queues.set(show, queue);
+    return queue;
   }
 }

@@ -1,4 +1,4 @@
-"""One Chromium for all browser tests; for each test a node with an empty catalogue and fans who come when called."""
+"""One Chromium for all browser tests; each test has a node with an empty catalogue and opens its own fans."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from server.node.node import Node
-from tests.browser.pages import Fan, Relay
+from tests.browser.pages import Fan
 from tests.support.node import SECRET
+from tests.support.proxy import TcpProxy
 from tests.support.running_node import running_node
 
 NAMES = ("chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
@@ -44,14 +45,14 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """One whole node, ready, in the loop of the tests."""
+    """A ready node in the event loop of the tests."""
     async with running_node(database_url, redis_url, secret=SECRET) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """What PostgreSQL itself holds, past the node."""
+    """A connection to PostgreSQL that bypasses the node."""
     connection = await asyncpg.connect(database_url)
     try:
         yield connection
@@ -60,18 +61,18 @@ async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Rec
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def relay(node: Node) -> AsyncIterator[Relay]:
-    """A wire to the node that can be cut."""
-    async with Relay.before(node.port) as mended:
-        yield mended
+async def proxy(node: Node) -> AsyncIterator[TcpProxy]:
+    """A proxy in front of the node, whose connections can be cut."""
+    async with TcpProxy.running(node.port) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def fan(browser: Browser, node: Node) -> AsyncIterator[OpenFan]:
-    """Called, one more visitor comes. At the end no page of theirs may have complained on its console."""
+async def open_fan(browser: Browser, node: Node) -> AsyncIterator[OpenFan]:
+    """Opens a browser for one more fan. The test fails when one of their tabs wrote an error to its console."""
     async with AsyncExitStack() as stack:
 
-        async def come(url: str = node.url, **how: object) -> Fan:
-            return await stack.enter_async_context(Fan.visiting(browser, url, **how))  # type: ignore[arg-type]
+        async def open_one(url: str = node.url, **options: object) -> Fan:
+            return await stack.enter_async_context(Fan.open_browser(browser, url, **options))  # type: ignore[arg-type]
 
-        yield come
+        yield open_one

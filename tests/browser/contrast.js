@@ -1,32 +1,33 @@
 /**
- * Looks at the page's pixels: how well every visible text stands out from what is really behind it.
+ * Measures on the page's pixels how well every visible text stands out from its real background.
  *
- * `texts` is called first; then a screenshot without the texts is taken and given to `worst` in another page. A
- * computed background would miss the bars, the glow and everything else that lies behind a text without being its
- * ancestor. Both are function expressions for playwright's `evaluate`.
+ * Call `collectTexts` first. Then take a screenshot, which shows no letters, and give it to `measureContrast` in another
+ * tab. Computed styles would miss bars, glow and everything else that lies behind a text without being its ancestor.
+ * Both are function expressions for playwright's `evaluate`.
  */
 ({
-  /** Every text in the window: its words, colour, size and where its letters are; afterwards no letter is drawn. */
-  texts() {
-    document.adoptedStyleSheets = []; // of an earlier look; the page itself has none
+  /** Every text in the window: its words, colour, size and the box of its letters. Afterwards no letter is drawn. */
+  collectTexts() {
+    document.adoptedStyleSheets = []; // those of an earlier call; the page itself has none
     const found = [];
     const add = (element, words, style, rects) => {
       for (const { left, top, right, bottom: end } of rects) {
-        // The picture ends with the window; what is below would be taken for black.
+        // The screenshot ends with the window; pixels below it would count as black.
         const bottom = Math.min(end, innerHeight);
         const x = (left + right) / 2;
         const y = (top + bottom) / 2;
         if (right - left < 2 || bottom - top < 2) continue;
-        const seen = document.elementFromPoint(x, y);
+        const hit = document.elementFromPoint(x, y);
         // Clipped, covered, or only for screen readers.
-        if (!seen || !(element.contains(seen) || seen.contains(element) || covers(seen, element))) continue;
+        if (!hit || !(element.contains(hit) || hit.contains(element) || isControlOver(hit, element))) continue;
         const size_px = parseFloat(style.fontSize);
         const isLarge = size_px >= 24 || (size_px >= 18.66 && Number(style.fontWeight) >= 700);
         found.push({ words, color: style.color, isLarge, box: [left, top, right, bottom].map(Math.round) });
       }
     };
-    // The rows' own layers let pointers through; the row itself is what is hit.
-    const covers = (seen, element) => seen.matches("a, button, label") && seen.closest("li, p, div")?.contains(element);
+    // The layers of a row let pointers through, so the row itself is hit.
+    const isControlOver = (hit, element) =>
+      hit.matches("a, button, label") && hit.closest("li, p, div")?.contains(element);
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const node = walker.currentNode;
@@ -49,10 +50,12 @@
   },
 
   /**
-   * For each text its lowest contrast with what is behind its letters (WCAG 2, relative luminance). The worst
-   * twentieth of the pixels is left out: the end of a bar is a thin line that passes behind a letter at most.
+   * The lowest contrast of each text with the pixels behind its letters (WCAG 2, relative luminance). Left out are the
+   * three worst columns, because the end of a bar is a thin line that may pass behind a letter, and the worst twentieth
+   * of the other pixels.
    */
-  async worst({ texts, picture }) {
+  async measureContrast({ texts, picture }) {
+    const LINE_COLUMNS = 3;
     const image = new Image();
     image.src = `data:image/png;base64,${picture}`;
     await image.decode();
@@ -64,15 +67,19 @@
       0.2126 * linear(red / 255) + 0.7152 * linear(green / 255) + 0.0722 * linear(blue / 255);
     return texts.map(({ words, color, isLarge, box: [left, top, right, bottom] }) => {
       const [red, green, blue, alpha = 1] = color.match(/[\d.]+/g).map(Number);
-      const { data } = context.getImageData(left, top, Math.max(1, right - left), Math.max(1, bottom - top));
-      const contrasts = [];
-      for (let at = 0; at < data.length; at += 4) {
-        const behind = [data[at], data[at + 1], data[at + 2]];
+      const [width, height] = [Math.max(1, right - left), Math.max(1, bottom - top)];
+      const { data } = context.getImageData(left, top, width, height);
+      const contrastAt = (pixel) => {
+        const behind = [data[4 * pixel], data[4 * pixel + 1], data[4 * pixel + 2]];
         const letter = [red, green, blue].map((value, index) => value * alpha + behind[index] * (1 - alpha));
         const [low, high] = [luminance(behind), luminance(letter)].sort((a, b) => a - b);
-        contrasts.push((high + 0.05) / (low + 0.05));
-      }
-      const contrast = contrasts.sort((a, b) => a - b)[Math.floor(contrasts.length / 20)];
+        return (high + 0.05) / (low + 0.05);
+      };
+      const columns = Array.from({ length: width }, (_, x) =>
+        Array.from({ length: height }, (_, y) => contrastAt(y * width + x)));
+      columns.sort((a, b) => Math.min(...a) - Math.min(...b));
+      const contrasts = columns.slice(Math.min(LINE_COLUMNS, width - 1)).flat().sort((a, b) => a - b);
+      const contrast = contrasts[Math.floor(contrasts.length / 20)];
       return { words, color, contrast, isEnough: contrast >= (isLarge ? 3 : 4.5) };
     });
   },

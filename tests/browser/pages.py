@@ -1,8 +1,7 @@
-"""Fans with a browser, and the wire between them and the node."""
+"""Fans and the tabs of their browsers."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,8 +11,8 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error,
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
-# What Chromium itself writes to the console when there is no way to the server; a page cannot keep it from that.
-NO_WAY = re.compile(
+# Chromium writes these to the console when it cannot reach the server; a page cannot prevent that.
+NETWORK_ERRORS = re.compile(
     r"ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection"
 )
 
@@ -21,22 +20,22 @@ expect.set_options(timeout=15_000)
 
 
 class Fan:
-    """One visitor: a browser context of their own, and whatever their pages complain about. Build it with `visiting`.
+    """A browser context of its own, and the errors and warnings of its tabs. Build it with `open_browser`.
 
-    Takes: url, of the node or of the relay before it
+    Takes: url of the node, or of a proxy in front of it
     """
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.context = context
         self.url = url
-        self.complaints: list[str] = []
-        self.may_complain: re.Pattern[str] | None = None
+        self.console_errors: list[str] = []
+        self.allowed_errors: re.Pattern[str] | None = None
         context.on("console", self._on_console)
-        context.on("weberror", lambda error: self.complaints.append(f"exception: {error.error}"))
+        context.on("weberror", lambda error: self.console_errors.append(f"exception: {error.error}"))
 
     @classmethod
     @asynccontextmanager
-    async def visiting(
+    async def open_browser(
         cls,
         browser: Browser,
         url: str,
@@ -44,7 +43,7 @@ class Fan:
         viewport: ViewportSize = PHONE,
         scheme: Literal["light", "dark"] = "dark",
     ) -> AsyncIterator[Fan]:
-        """A fan with an empty storage; a narrow window is a phone, whose finger taps."""
+        """A fan with an empty storage. A narrow viewport is a phone with a touch screen. Fails when a tab wrote an error."""
         is_phone = viewport["width"] < 600
         context = await browser.new_context(
             viewport=viewport, has_touch=is_phone, is_mobile=is_phone, color_scheme=scheme, locale="en-US"
@@ -55,29 +54,29 @@ class Fan:
             yield fan
         finally:
             await context.close()
-        assert not fan.complaints, fan.complaints
+        assert not fan.console_errors, fan.console_errors
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning"):
             return
-        if self.may_complain is None or not self.may_complain.search(message.text):
-            self.complaints.append(f"{message.type}: {message.text}")
+        if self.allowed_errors is None or not self.allowed_errors.search(message.text):
+            self.console_errors.append(f"{message.type}: {message.text}")
 
-    async def open(self, path: str) -> Seat:
-        """A new page at `path`."""
-        seat = Seat(await self.context.new_page())
-        await seat.page.goto(self.url + path)
-        return seat
+    async def open(self, path: str) -> Tab:
+        """Opens a new tab at `path`."""
+        tab = Tab(await self.context.new_page())
+        await tab.page.goto(self.url + path)
+        return tab
 
-    async def open_show(self, show: int) -> Seat:
-        """A new page of a show, once it is live."""
-        seat = await self.open(f"/shows/{show}")
-        await seat.is_live()
-        return seat
+    async def open_show(self, show: int) -> Tab:
+        """Opens a new tab of a show and waits until it is live."""
+        tab = await self.open(f"/shows/{show}")
+        await tab.expect_live()
+        return tab
 
 
-class Seat:
-    """One page of a fan, in the words of a show."""
+class Tab:
+    """A page object: one tab of a fan, which usually shows a show."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -87,96 +86,40 @@ class Seat:
         """The song's row."""
         return self.page.locator(f'[data-song="{song}"]')
 
-    def button(self, song: int, way: Literal["up", "down"]) -> Locator:
-        """The song's button for one way of voting."""
-        return self.row(song).locator(f'[data-vote="{way}"]')
+    def button(self, song: int, direction: Literal["up", "down"]) -> Locator:
+        """The song's button for votes up or down."""
+        return self.row(song).locator(f'[data-vote="{direction}"]')
 
-    async def is_live(self) -> None:
-        """The page hears the node."""
+    async def expect_live(self) -> None:
+        """Waits until the page is connected to the node."""
         await expect(self.connection).to_have_text("Live")
 
-    async def holds(self, song: int, choice: Literal["up", "down", "none"]) -> None:
-        """The fan's own choice is marked, for eyes and for screen readers."""
-        for way in ("up", "down"):
-            await expect(self.button(song, way)).to_have_attribute("aria-pressed", str(choice == way).lower())
+    async def expect_choice(self, song: int, choice: Literal["up", "down", "none"]) -> None:
+        """Waits until the page shows the fan's own choice, also to screen readers."""
+        for direction in ("up", "down"):
+            pressed = str(choice == direction).lower()
+            await expect(self.button(song, direction)).to_have_attribute("aria-pressed", pressed)
 
-    async def counts(self, song: int, up: int, down: int) -> None:
-        """The song's counts are these."""
+    async def expect_counts(self, song: int, up: int, down: int) -> None:
+        """Waits until the song has these counts."""
         await expect(self.button(song, "up").locator(".count")).to_have_text(str(up))
         await expect(self.button(song, "down").locator(".count")).to_have_text(str(down))
 
-    async def is_marked(self, song: int, durability: str) -> None:
-        """The page says how safe the own vote on the song is."""
+    async def expect_durability(self, song: int, durability: str) -> None:
+        """Waits until the page shows how safe the own vote on the song is."""
         await expect(self.row(song).locator(f'.marker[data-durability="{durability}"]')).to_be_visible()
 
-    async def has_total(self, total: int) -> None:
-        """All votes of the show together."""
+    async def expect_total(self, total: int) -> None:
+        """Waits until the show has this number of votes."""
         await expect(self.page.locator("[data-total]")).to_have_text(str(total))
 
     async def order(self) -> list[int]:
-        """The songs from top to bottom."""
+        """Song ids from top to bottom."""
         rows = await self.page.locator("[data-song]").all()
         return [int(await row.get_attribute("data-song") or 0) for row in rows]
 
 
-class Relay:
-    """A wire that can be cut: everything between browsers and a node goes through it. Build it with `before`."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._pipes: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
-        self._port = 0
-
-    @classmethod
-    @asynccontextmanager
-    async def before(cls, port: int) -> AsyncIterator[Relay]:
-        """A mended wire to the port on this machine."""
-        relay = cls(port)
-        await relay.mend()
-        try:
-            yield relay
-        finally:
-            await relay.cut()
-
-    @property
-    def url(self) -> str:
-        """Where browsers find the node through this wire."""
-        return f"http://127.0.0.1:{self._port}"
-
-    async def mend(self) -> None:
-        """Lets everything through again, at the same address."""
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        """Breaks every connection in the middle and refuses new ones."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers |= {writer, back}
-        for source, sink in ((reader, back), (there, writer)):
-            pipe = asyncio.create_task(self._pipe(source, sink), name="relay")
-            self._pipes.add(pipe)
-            pipe.add_done_callback(self._pipes.discard)
-
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await source.read(65_536):
-                sink.write(data)
-                await sink.drain()
-        sink.close()
-        self._writers.discard(sink)
-
-
-async def start_again(seat: Seat) -> None:
-    """Reloads a page, of which Chromium only shows that there is no way to the server."""
+async def reload_offline(tab: Tab) -> None:
+    """Reloads a page while the server cannot be reached: Chromium shows its own error page."""
     with suppress(Error):
-        await seat.page.reload()
+        await tab.page.reload()

@@ -1,4 +1,4 @@
-"""Seen by everybody: narrow and wide, light and dark, with poor eyes and with a screen reader."""
+"""Layout, contrast and the accessibility tree: on a phone and a desktop, in light and dark."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from playwright.async_api import Browser, Page, expect
 from server.node.node import Node
 from server.sample.demo import seed
 from tests.browser.conftest import OpenFan
-from tests.browser.pages import DESKTOP, NO_WAY, PHONE
+from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-EYES = Path(__file__).with_name("contrast.js").read_text()
-NOTHING_HIDDEN = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-# What reaches past the right edge, to know where to look when something does.
-OVERHANGING = """() => [...document.querySelectorAll("main *, header *")]
+CONTRAST = Path(__file__).with_name("contrast.js").read_text()
+HAS_NO_OVERFLOW = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+# The elements that reach past the right edge, for the message of a failed assertion.
+OVERFLOWING = """() => [...document.querySelectorAll("main *, header *")]
     .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".row"))
     .map((element) => element.outerHTML.slice(0, 120))"""
-# Some animations never end: the dot of a page that reconnects, the beat beside a song that plays.
-AT_REST = """async () => {
+# Two animations never end and are not waited for: the dot of a page that reconnects, the beat beside a song that plays.
+ANIMATIONS_ENDED = """async () => {
     await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     await Promise.all(document.getAnimations()
     .filter((running) => running.effect.getComputedTiming().endTime < Infinity)
@@ -36,92 +36,97 @@ AT_REST = """async () => {
 SHOW = "select id from shows where status = $1 and not is_locked and closes_at {} now() order by id limit 1"
 
 
-async def too_faint(page: Page, browser: Browser, height: int = 2400) -> list[str]:
-    """Texts in the first `height` pixels that stand out less than 4.5 to 1 (3 to 1 when large); hides all texts."""
+async def faint_texts(page: Page, browser: Browser, height: int = 2400) -> list[str]:
+    """Texts in the first `height` pixels with a contrast below 4.5 to 1 (3 to 1 when large). Hides all texts."""
     assert page.viewport_size is not None
     await page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
-    await page.evaluate(AT_REST)
-    texts: list[dict[str, Any]] = await page.evaluate(f"() => ({EYES}).texts()")
+    # Texts under the sticky header would be measured against it.
+    await page.evaluate("() => scrollTo(0, 0)")
+    await page.evaluate(ANIMATIONS_ENDED)
+    texts: list[dict[str, Any]] = await page.evaluate(f"() => ({CONTRAST}).collectTexts()")
     assert len(texts) > 10
     picture = base64.b64encode(await page.screenshot(animations="disabled", scale="css")).decode()
-    bench = await browser.new_page()
+    canvas = await browser.new_page()
     try:
-        judged = await bench.evaluate(f"(given) => ({EYES}).worst(given)", {"texts": texts, "picture": picture})
+        given = {"texts": texts, "picture": picture}
+        measured = await canvas.evaluate(f"(given) => ({CONTRAST}).measureContrast(given)", given)
     finally:
-        await bench.close()
-    return [f"{text['words']}: {text['contrast']:.2f}, {text['color']}" for text in judged if not text["isEnough"]]
+        await canvas.close()
+    return [f"{text['words']}: {text['contrast']:.2f}, {text['color']}" for text in measured if not text["isEnough"]]
 
 
 async def test_everything_can_be_read(
-    browser: Browser, node: Node, fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+    browser: Browser, node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    """On the sample data no text is too faint, light or dark, and nothing lies beyond a phone's edge, whatever a show's state."""
+    """With the sample data, every text has enough contrast and nothing reaches past the edge, for shows in every state."""
     await seed(database_url)
-    visitor = await fan(viewport=PHONE)
+    visitor = await open_fan(viewport=PHONE)
     await visitor.context.add_init_script(
         "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
     )
 
-    async def is_fine(seat: Any) -> None:
-        await expect(seat.page.locator(".skeleton").first).to_be_hidden()
-        assert await seat.page.evaluate(NOTHING_HIDDEN), await seat.page.evaluate(OVERHANGING)
-        assert not await seat.page.evaluate(OVERHANGING)
+    async def is_fine(tab: Any) -> None:
+        await expect(tab.page.locator(".skeleton").first).to_be_hidden()
+        assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
+        assert not await tab.page.evaluate(OVERFLOWING)
         for scheme in SCHEMES:
-            # What still moves would be measured in one place and looked at in another.
-            await seat.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            assert not await too_faint(seat.page, browser), scheme
-        await seat.page.close()
+            # A text that still moves would be measured in the wrong place.
+            await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert not await faint_texts(tab.page, browser), scheme
+        await tab.page.close()
 
-    seat = await visitor.open("/")
-    await expect(seat.page.get_by_role("listitem")).to_have_count(24)
-    await is_fine(seat)
+    tab = await visitor.open("/")
+    await expect(tab.page.get_by_role("listitem")).to_have_count(24)
+    await is_fine(tab)
 
     open_show = await sql.fetchval(SHOW.format(">"), "live")
-    seat = await visitor.open_show(open_show)
-    first, second, third, *_ = await seat.order()
-    await seat.button(first, "up").tap()
-    await seat.button(second, "down").tap()
-    await seat.is_marked(first, "committed")
-    await seat.is_marked(second, "committed")
-    visitor.may_complain = NO_WAY
+    tab = await visitor.open_show(open_show)
+    first, second, third, *_ = await tab.order()
+    await tab.button(first, "up").tap()
+    await tab.button(second, "down").tap()
+    await tab.expect_durability(first, "committed")
+    await tab.expect_durability(second, "committed")
+    visitor.allowed_errors = NETWORK_ERRORS
     await visitor.context.set_offline(True)
-    await seat.button(third, "up").tap()
-    await seat.is_marked(third, "waiting")
-    await is_fine(seat)
+    await tab.button(third, "up").tap()
+    await tab.expect_durability(third, "waiting")
+    await is_fine(tab)
     await visitor.context.set_offline(False)
 
     played = await sql.fetchval(SHOW.format("<"), "finished")
-    seat = await visitor.open_show(played)
-    await is_fine(seat)
+    tab = await visitor.open_show(played)
+    await is_fine(tab)
 
     await sql.execute("update shows set is_locked = true where id = $1", open_show)
-    seat = await visitor.open_show(open_show)
-    await expect(seat.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
-    await is_fine(seat)
+    tab = await visitor.open_show(open_show)
+    await expect(tab.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
+    await is_fine(tab)
 
-    wide = await (await fan(viewport=DESKTOP)).open_show(played)
+    wide = await (await open_fan(viewport=DESKTOP)).open_show(played)
     await is_fine(wide)
 
 
-async def test_faint_text_would_be_noticed(browser: Browser, node: Node, fan: OpenFan, database_url: str) -> None:
-    """The measure itself can fail: a title as pale as its row, and a row as broad as two windows."""
+async def test_faint_and_overflowing_text_is_found(
+    browser: Browser, node: Node, open_fan: OpenFan, database_url: str
+) -> None:
+    """The checks themselves can fail: on a title as pale as its row, and on a heading as wide as two windows."""
     (show,) = await make_shows(database_url)
-    seat = await (await fan(scheme="light")).open_show(show.id)
-    await seat.row(show.songs[0]).locator(".title").evaluate("title => { title.style.color = 'rgb(200, 200, 190)' }")
-    (faint,) = await too_faint(seat.page, browser)
+    tab = await (await open_fan(scheme="light")).open_show(show.id)
+    await tab.row(show.songs[0]).locator(".title").evaluate("title => { title.style.color = 'rgb(200, 200, 190)' }")
+    (faint,) = await faint_texts(tab.page, browser)
     assert faint.startswith("Song 1: 1.")
-    assert await seat.page.evaluate(NOTHING_HIDDEN)
-    await seat.page.locator("h1").evaluate("heading => { heading.style.width = '200vw' }")
-    assert not await seat.page.evaluate(NOTHING_HIDDEN)
+    assert await tab.page.evaluate(HAS_NO_OVERFLOW)
+    await tab.page.locator("h1").evaluate("heading => { heading.style.width = '200vw' }")
+    assert not await tab.page.evaluate(HAS_NO_OVERFLOW)
 
 
-async def test_a_screen_reader_is_told_what_is_where(node: Node, fan: OpenFan, database_url: str) -> None:
-    """Landmarks, headings, and for every song its name, its counts and two buttons that say what they do."""
+async def test_the_accessibility_tree_is_complete(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """The list and a show have landmarks and headings; each song has its name, its counts and two labelled buttons."""
     (show,) = await make_shows(database_url, songs=2)
-    visitor = await fan(viewport=DESKTOP)
-    seat = await visitor.open("/")
-    await expect(seat.page.get_by_role("listitem")).to_have_count(1)
-    await expect(seat.page.locator("body")).to_match_aria_snapshot("""
+    visitor = await open_fan(viewport=DESKTOP)
+    tab = await visitor.open("/")
+    await expect(tab.page.get_by_role("listitem")).to_have_count(1)
+    await expect(tab.page.locator("body")).to_match_aria_snapshot("""
         - link "Skip to content"
         - banner:
           - link "MySetlist"
@@ -140,11 +145,11 @@ async def test_a_screen_reader_is_told_what_is_where(node: Node, fan: OpenFan, d
               - heading [level=2]:
                 - link
     """)
-    seat = await visitor.open_show(show.id)
-    await seat.button(show.songs[0], "up").click()
-    await seat.is_marked(show.songs[0], "committed")
-    await expect(seat.page.locator("#say-vote")).to_have_text("Voted up: Song 1.")
-    await expect(seat.page.locator("main")).to_match_aria_snapshot("""
+    tab = await visitor.open_show(show.id)
+    await tab.button(show.songs[0], "up").click()
+    await tab.expect_durability(show.songs[0], "committed")
+    await expect(tab.page.locator("#say-vote")).to_have_text("Voted up: Song 1.")
+    await expect(tab.page.locator("main")).to_match_aria_snapshot("""
         - main:
           - link "All shows"
           - heading [level=1]
@@ -167,10 +172,10 @@ async def test_a_screen_reader_is_told_what_is_where(node: Node, fan: OpenFan, d
     """)
 
 
-async def test_a_night_of_several_sets(
-    node: Node, fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+async def test_a_show_of_several_sets(
+    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    """The bill, a heading for each set, badges, a medley as one piece; and a note that comes later is there at once."""
+    """A show has its bill, a heading for each set, tags, and a medley as one piece; a later note appears without a reload."""
     (show,) = await make_shows(database_url, songs=4)
     support = await sql.fetchval("insert into artists (slug, name) values ('nur', 'نور الهدى') returning id")
     await sql.execute(
@@ -200,8 +205,8 @@ async def test_a_night_of_several_sets(
         show.songs[2],
         support,
     )
-    seat = await (await fan()).open_show(show.id)
-    page = seat.page
+    tab = await (await open_fan()).open_show(show.id)
+    page = tab.page
     await expect(page.locator(".show-bill")).to_have_text("with نور الهدى")
     await expect(page.locator("main")).to_match_aria_snapshot("""
         - main:
@@ -214,24 +219,24 @@ async def test_a_night_of_several_sets(
           - heading "نور الهدى" [level=3]
           - list "Predicted setlist نور الهدى"
     """)
-    assert await seat.order() == [*show.songs, opener]
-    await expect(seat.row(show.songs[2]).locator(".tag")).to_have_text("Cover of نور الهدى")
-    await expect(seat.row(opener).locator(".tag")).to_have_count(0)
-    await expect(seat.row(show.songs[0])).to_have_attribute("data-joined", "down")
-    await expect(seat.row(show.songs[1])).to_have_attribute("data-joined", "up")
-    await expect(seat.row(show.songs[2])).not_to_have_attribute("data-joined", "up")
-    assert await page.evaluate(NOTHING_HIDDEN), await page.evaluate(OVERHANGING)
+    assert await tab.order() == [*show.songs, opener]
+    await expect(tab.row(show.songs[2]).locator(".tag")).to_have_text("Cover of نور الهدى")
+    await expect(tab.row(opener).locator(".tag")).to_have_count(0)
+    await expect(tab.row(show.songs[0])).to_have_attribute("data-joined", "down")
+    await expect(tab.row(show.songs[1])).to_have_attribute("data-joined", "up")
+    await expect(tab.row(show.songs[2])).not_to_have_attribute("data-joined", "up")
+    assert await page.evaluate(HAS_NO_OVERFLOW), await page.evaluate(OVERFLOWING)
 
-    # Songs of every set are voted on.
+    # Songs of every set can be voted on.
     for song in (show.songs[0], show.songs[3], opener):
-        await seat.button(song, "up").tap()
-        await seat.is_marked(song, "committed")
-    await seat.has_total(3)
+        await tab.button(song, "up").tap()
+        await tab.expect_durability(song, "committed")
+    await tab.expect_total(3)
 
     note = "with a string quartet and a choir of two hundred 🎻"
     await sql.execute("update setlist_songs set note = $2 where id = $1", show.songs[3], note)
-    await expect(seat.row(show.songs[3]).locator(".tag")).to_have_text(note)
-    assert await page.evaluate(NOTHING_HIDDEN), await page.evaluate(OVERHANGING)
+    await expect(tab.row(show.songs[3]).locator(".tag")).to_have_text(note)
+    assert await page.evaluate(HAS_NO_OVERFLOW), await page.evaluate(OVERFLOWING)
     heights = await page.locator("[data-song]").evaluate_all(
         "rows => [...new Set(rows.map((row) => row.offsetHeight))]"
     )

@@ -1,4 +1,4 @@
-"""The page of the HTTP interface, as people see it."""
+"""The page of the HTTP API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import OpenFan
 from tests.browser.pages import DESKTOP, PHONE
-from tests.browser.test_accessibility import NOTHING_HIDDEN, OVERHANGING, SCHEMES, too_faint
+from tests.browser.test_accessibility import HAS_NO_OVERFLOW, OVERFLOWING, SCHEMES, faint_texts
 from tests.support.contract import DOCUMENT
 from tests.support.open_shows import make_shows
 
@@ -18,46 +18,46 @@ EVERYTHING_OPEN = "() => { for (const operation of document.querySelectorAll('de
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-async def test_everything_can_be_read(browser: Browser, fan: OpenFan, viewport: dict[str, int]) -> None:
-    """No text is too faint and nothing lies beyond the edge, light or dark, with every operation open."""
-    seat = await (await fan(viewport=viewport)).open("/api/docs")
-    await expect(seat.page.locator("#count")).to_have_text(f"{OPERATION_COUNT} operations")
-    await expect(seat.page.locator("details")).to_have_count(OPERATION_COUNT)
-    await seat.page.evaluate(EVERYTHING_OPEN)
-    await expect(seat.page.get_by_role("heading", name="Answers", level=3)).to_have_count(OPERATION_COUNT)
-    assert await seat.page.evaluate(NOTHING_HIDDEN), await seat.page.evaluate(OVERHANGING)
-    assert not await seat.page.evaluate(OVERHANGING)
+async def test_everything_can_be_read(browser: Browser, open_fan: OpenFan, viewport: dict[str, int]) -> None:
+    """With every operation open, every text has enough contrast and nothing reaches past the edge, in light and dark."""
+    tab = await (await open_fan(viewport=viewport)).open("/api/docs")
+    await expect(tab.page.locator("#count")).to_have_text(f"{OPERATION_COUNT} operations")
+    await expect(tab.page.locator("details")).to_have_count(OPERATION_COUNT)
+    await tab.page.evaluate(EVERYTHING_OPEN)
+    await expect(tab.page.get_by_role("heading", name="Answers", level=3)).to_have_count(OPERATION_COUNT)
+    assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
+    assert not await tab.page.evaluate(OVERFLOWING)
     for scheme in SCHEMES:
-        await seat.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert not await too_faint(seat.page, browser), scheme
+        await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert not await faint_texts(tab.page, browser), scheme
 
 
-async def test_an_operation_is_found_and_tried(fan: OpenFan, database_url: str) -> None:
-    """By keys alone: a word is searched, the operation opened, filled in and sent; its address leads back to it."""
+async def test_an_operation_is_found_and_sent(open_fan: OpenFan, database_url: str) -> None:
+    """The keyboard alone finds, opens, fills in and sends an operation; a link leads to it."""
     (show,) = await make_shows(database_url)
-    visitor = await fan(viewport=DESKTOP)
-    seat = await visitor.open("/api/docs")
-    await expect(seat.page.locator("details").first).to_be_visible()
-    await seat.page.get_by_role("searchbox", name="Find an operation").fill("one show setlists get")
-    await expect(seat.page.locator("#count")).to_have_text(f"1 of {OPERATION_COUNT} operations")
-    await seat.page.locator("#get_shows_show summary").focus()
-    await seat.page.keyboard.press("Enter")
-    await seat.page.locator("#get_shows_show").get_by_label("show", exact=True).fill(str(show.id))
-    await seat.page.keyboard.press("Enter")
-    await expect(seat.page.get_by_role("status").filter(has_text="200")).to_contain_text(f"/api/shows/{show.id}")
-    await expect(seat.page.get_by_role("region", name="What came back")).to_contain_text(f'"id": {show.id}')
-    await seat.page.get_by_role("searchbox").fill("unheard of")
-    await expect(seat.page.get_by_text("Nothing matches.")).to_be_visible()
+    visitor = await open_fan(viewport=DESKTOP)
+    tab = await visitor.open("/api/docs")
+    await expect(tab.page.locator("details").first).to_be_visible()
+    await tab.page.get_by_role("searchbox", name="Find an operation").fill("one show setlists get")
+    await expect(tab.page.locator("#count")).to_have_text(f"1 of {OPERATION_COUNT} operations")
+    await tab.page.locator("#get_shows_show summary").focus()
+    await tab.page.keyboard.press("Enter")
+    await tab.page.locator("#get_shows_show").get_by_label("show", exact=True).fill(str(show.id))
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.get_by_role("status").filter(has_text="200")).to_contain_text(f"/api/shows/{show.id}")
+    await expect(tab.page.get_by_role("region", name="Answer to your request")).to_contain_text(f'"id": {show.id}')
+    await tab.page.get_by_role("searchbox").fill("unheard of")
+    await expect(tab.page.get_by_text("No operation matches.")).to_be_visible()
 
-    seat = await visitor.open("/api/docs#get_shows_show")
-    await expect(seat.page.locator("#get_shows_show")).to_have_attribute("open", "")
+    tab = await visitor.open("/api/docs#get_shows_show")
+    await expect(tab.page.locator("#get_shows_show")).to_have_attribute("open", "")
 
 
-async def test_a_screen_reader_is_told_what_is_where(fan: OpenFan) -> None:
-    """Landmarks, headings, and operations that say their method, path, purpose and who may."""
-    seat = await (await fan(viewport=DESKTOP)).open("/api/docs")
-    await expect(seat.page.locator("details").first).to_be_visible()
-    await expect(seat.page.locator("body")).to_match_aria_snapshot("""
+async def test_the_accessibility_tree_is_complete(open_fan: OpenFan) -> None:
+    """The page has landmarks and headings; each operation has its method, path, summary and access."""
+    tab = await (await open_fan(viewport=DESKTOP)).open("/api/docs")
+    await expect(tab.page.locator("details").first).to_be_visible()
+    await expect(tab.page.locator("body")).to_match_aria_snapshot("""
         - link "Skip to content"
         - banner:
           - link "MySetlist"

@@ -1,4 +1,4 @@
-"""Where a show is from: links to its pages elsewhere, in words that say what each has to do with it."""
+"""The sources of a show: links to pages on other sites, each with a text that says what it shows."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ARTIST = "https://www.setlist.fm/setlists/somebody-1.html"
 PLAYED = "https://www.setlist.fm/setlist/somebody/2026/hall-7.html"
 
 
-async def test_a_show_links_to_where_it_is_from(node: Node, fan: OpenFan, database_url: str, sql: Any) -> None:
-    """A prediction, tickets and the artist have their pages, to follow by keyboard, narrow and wide; the actual set that arrives
-    while somebody looks brings its own link; what is no address of a page is left out.
+async def test_a_show_links_to_its_sources(node: Node, open_fan: OpenFan, database_url: str, sql: Any) -> None:
+    """Prediction, tickets and artist have links that the keyboard reaches, on a phone and a desktop; an actual set adds its
+    link to an open page; an address that is no web page is left out.
     """
     (show,) = await make_shows(database_url)
-    bare = await (await fan()).open_show(show.id)
+    bare = await (await open_fan()).open_show(show.id)
     await expect(bare.page.locator(".sources")).to_be_hidden()
     await bare.page.close()
     await sql.execute(PUT_SHOW, "ticketmaster", show.id, EVENT)
@@ -42,10 +42,10 @@ async def test_a_show_links_to_where_it_is_from(node: Node, fan: OpenFan, databa
     )  # fmt: skip
     await sql.execute("insert into show_predictions (show_id, songs, basis) values ($1, '{}', 5)", show.id)
     for viewport in (PHONE, DESKTOP):
-        seat = await (await fan(viewport=viewport)).open_show(show.id)
-        links = seat.page.get_by_role("navigation", name="Where this is from").get_by_role("link")
+        tab = await (await open_fan(viewport=viewport)).open_show(show.id)
+        links = tab.page.get_by_role("navigation", name="Sources").get_by_role("link")
         await expect(links).to_have_text(
-            ["About the artist at MusicBrainz", "Predicted from setlists at setlist.fm", "Tickets at Ticketmaster"]
+            ["About the artist on MusicBrainz", "Predicted from setlists on setlist.fm", "Tickets on Ticketmaster"]
         )
         assert [await link.get_attribute("href") for link in await links.all()] == [
             "https://musicbrainz.org/artist/1", ARTIST, EVENT,
@@ -56,7 +56,7 @@ async def test_a_show_links_to_where_it_is_from(node: Node, fan: OpenFan, databa
             assert box is not None
             assert box["height"] >= 44
         await links.first.focus()
-        await seat.page.keyboard.press("Tab")
+        await tab.page.keyboard.press("Tab")
         await expect(links.nth(1)).to_be_focused()
     async with sql.transaction():
         await sql.execute(PUT_SHOW, "setlistfm", show.id, PLAYED)
@@ -66,6 +66,6 @@ async def test_a_show_links_to_where_it_is_from(node: Node, fan: OpenFan, databa
             " select l.id, $1, e.song_id, e.position from l, setlist_songs e where e.id = any ($2::bigint[])",
             show.id, show.songs[:2],
         )  # fmt: skip
-    await expect(links.nth(1)).to_have_text("What was played: setlist.fm")
+    await expect(links.nth(1)).to_have_text("Songs played, on setlist.fm")
     await expect(links.nth(1)).to_have_attribute("href", PLAYED)
     await expect(links.nth(1)).to_be_focused()

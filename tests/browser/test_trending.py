@@ -1,4 +1,4 @@
-"""What is trending stands above the list, moves by itself, and keeps still under a finger."""
+"""The trending shows above the list: they change by themselves and keep still under a finger."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# The ranking is read every five seconds, and scores change when somebody refreshes them.
+# The node reads the ranking every five seconds; `vote` refreshes the scores.
 SOON_MS = 20_000
 
 
 async def vote(sql: asyncpg.Connection[asyncpg.Record], show: int, count: int) -> None:
-    """So many votes in this hour, and the scores that follow."""
+    """Adds votes to this hour and refreshes the scores."""
     await sql.execute(
         "insert into vote_rollups (show_id, hour, up_count) values ($1, date_trunc('hour', now(), 'UTC'), $2)"
         " on conflict (show_id, hour) do update set up_count = vote_rollups.up_count + excluded.up_count",
@@ -30,15 +30,15 @@ async def vote(sql: asyncpg.Connection[asyncpg.Record], show: int, count: int) -
 
 
 async def test_the_ranking_moves_by_itself_and_opens_shows(
-    node: Node, fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    """The first five in order, changed by pushes alone, a newcomer with its name; nothing moves while one is held."""
+    """The first five shows are in order, pushes alone change them, a new one gets its name; a focused row stops moves."""
     shows = await make_shows(database_url, count=7)
     for place, show in enumerate(shows[:6]):
         await vote(sql, show.id, 60 - 10 * place)
     names = [await sql.fetchval("select name from artists where id = $1", show.artist) for show in shows]
-    seat = await (await fan(viewport=PHONE)).open("/")
-    strip = seat.page.get_by_role("region", name="Trending now")
+    tab = await (await open_fan(viewport=PHONE)).open("/")
+    strip = tab.page.get_by_role("region", name="Trending now")
     links = strip.get_by_role("link")
     await expect(links).to_have_text(names[:5])
     await expect(strip.get_by_role("listitem").first).to_have_text(re.compile(rf"^1{names[0]}[A-Z][a-z]+ \d+, venue-"))
@@ -48,35 +48,35 @@ async def test_the_ranking_moves_by_itself_and_opens_shows(
 
     await links.nth(2).focus()
     await vote(sql, shows[3].id, 500)
-    held = seat.page.evaluate(
+    held = tab.page.evaluate(
         "(first) => new Promise((told) => setInterval(() => {"
         "  const ids = [...document.querySelectorAll('.trending-item[data-show]')].map((item) => item.dataset.show);"
         "  if (window.ranking?.[0] === first) told(ids);"
         "}, 20))",
         str(shows[3].id),
     )
-    await seat.page.evaluate(
+    await tab.page.evaluate(
         "async () => { const { Client } = await import('/static/client.js');"
-        " const eyes = new Client({ storage: null, on: ({ channel, state, payload }) => {"
+        " const watcher = new Client({ storage: null, on: ({ channel, state, payload }) => {"
         "   if (channel === 'trending') window.ranking = (state ?? payload).shows.map(({ id }) => String(id));"
         " } });"
-        " eyes.subscribe(['trending']); eyes.connect(); }"
+        " watcher.subscribe(['trending']); watcher.connect(); }"
     )
     assert await held == [str(show.id) for show in (shows[6], *shows[:4])]
     await links.nth(2).blur()
     await expect(links).to_have_text([names[3], names[6], *names[:3]], timeout=SOON_MS)
 
-    await seat.page.get_by_role("button", name="Live", exact=True).tap()
+    await tab.page.get_by_role("button", name="Live", exact=True).tap()
     await expect(strip).to_be_hidden()
-    await seat.page.get_by_role("button", name="All", exact=True).tap()
+    await tab.page.get_by_role("button", name="All", exact=True).tap()
     await links.first.tap()
-    await expect(seat.page.get_by_role("heading", level=1)).to_have_text(names[3])
-    await seat.is_live()
+    await expect(tab.page.get_by_role("heading", level=1)).to_have_text(names[3])
+    await tab.expect_live()
 
 
-async def test_without_scores_there_is_only_the_list(node: Node, fan: OpenFan, database_url: str) -> None:
-    """A service on its first day has nothing to rank, and shows no empty frame."""
+async def test_without_scores_there_is_only_the_list(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """Without scores the trending section is hidden."""
     await make_shows(database_url, count=2)
-    seat = await (await fan()).open("/")
-    await expect(seat.page.get_by_role("listitem")).to_have_count(2)
-    await expect(seat.page.locator(".trending")).to_be_hidden()
+    tab = await (await open_fan()).open("/")
+    await expect(tab.page.get_by_role("listitem")).to_have_count(2)
+    await expect(tab.page.locator(".trending")).to_be_hidden()

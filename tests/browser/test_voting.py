@@ -1,4 +1,4 @@
-"""Voting with a finger and with the keyboard, and everything that has to be as it was afterwards."""
+"""Voting by touch and by keyboard, and what a reload and a second tab show."""
 
 from __future__ import annotations
 
@@ -15,131 +15,129 @@ from tests.support.open_shows import make_shows, make_users
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_tap_is_seen_by_both_and_taken_back_by_another(node: Node, fan: OpenFan, database_url: str) -> None:
-    """A tap marks the own vote until it is committed and moves the other browser's count; a second undoes both."""
+async def test_a_tap_votes_and_a_second_tap_withdraws(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """A tap marks the own vote and changes the count in another browser; a second tap undoes both."""
     (show,) = await make_shows(database_url)
     song = show.songs[2]
-    mine = await (await fan()).open_show(show.id)
-    theirs = await (await fan(viewport=DESKTOP)).open_show(show.id)
+    mine = await (await open_fan()).open_show(show.id)
+    theirs = await (await open_fan(viewport=DESKTOP)).open_show(show.id)
 
     await mine.button(song, "up").tap()
-    await mine.holds(song, "up")
-    await mine.is_marked(song, "committed")
-    await mine.counts(song, 1, 0)
-    await theirs.counts(song, 1, 0)
-    await theirs.has_total(1)
-    await theirs.holds(song, "none")
+    await mine.expect_choice(song, "up")
+    await mine.expect_durability(song, "committed")
+    await mine.expect_counts(song, 1, 0)
+    await theirs.expect_counts(song, 1, 0)
+    await theirs.expect_total(1)
+    await theirs.expect_choice(song, "none")
 
     await mine.button(song, "down").tap()
-    await mine.is_marked(song, "committed")
-    await theirs.counts(song, 0, 1)
-    await mine.counts(song, 0, 1)
+    await mine.expect_durability(song, "committed")
+    await theirs.expect_counts(song, 0, 1)
+    await mine.expect_counts(song, 0, 1)
 
     await mine.button(song, "down").tap()
-    await mine.holds(song, "none")
-    await theirs.counts(song, 0, 0)
-    await theirs.has_total(0)
-    await mine.counts(song, 0, 0)
+    await mine.expect_choice(song, "none")
+    await theirs.expect_counts(song, 0, 0)
+    await theirs.expect_total(0)
+    await mine.expect_counts(song, 0, 0)
     await expect(mine.row(song).locator(".marker")).to_be_hidden()
 
 
-async def test_all_is_as_it_was_after_a_reload_and_after_coming_back(
-    node: Node, fan: OpenFan, database_url: str
-) -> None:
-    """A reloaded page, and a new one after the old was closed, show the own votes, the counts and the budget."""
+async def test_votes_survive_a_reload_and_a_new_tab(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """A reloaded page, and a new tab after the old one was closed, show the own votes, the counts and the budget."""
     (show,) = await make_shows(database_url, votes_per_user_max=5)
     liked, disliked, *_ = show.songs
-    visitor = await fan()
-    seat = await visitor.open_show(show.id)
-    await seat.button(liked, "up").tap()
-    await seat.button(disliked, "down").tap()
-    await seat.is_marked(liked, "committed")
-    await seat.is_marked(disliked, "committed")
+    visitor = await open_fan()
+    tab = await visitor.open_show(show.id)
+    await tab.button(liked, "up").tap()
+    await tab.button(disliked, "down").tap()
+    await tab.expect_durability(liked, "committed")
+    await tab.expect_durability(disliked, "committed")
 
-    async def is_as_it_was() -> None:
-        await seat.is_live()
-        await seat.holds(liked, "up")
-        await seat.holds(disliked, "down")
-        await seat.counts(liked, 1, 0)
-        await seat.counts(disliked, 0, 1)
-        await seat.has_total(2)
-        await expect(seat.page.get_by_text("3 of 5 votes left")).to_be_visible()
+    async def expect_both_votes() -> None:
+        await tab.expect_live()
+        await tab.expect_choice(liked, "up")
+        await tab.expect_choice(disliked, "down")
+        await tab.expect_counts(liked, 1, 0)
+        await tab.expect_counts(disliked, 0, 1)
+        await tab.expect_total(2)
+        await expect(tab.page.get_by_text("3 of 5 votes left")).to_be_visible()
 
-    await is_as_it_was()
-    await seat.page.reload()
-    await is_as_it_was()
-    await seat.page.close()
-    seat = await visitor.open(f"/shows/{show.id}")
-    await is_as_it_was()
+    await expect_both_votes()
+    await tab.page.reload()
+    await expect_both_votes()
+    await tab.page.close()
+    tab = await visitor.open(f"/shows/{show.id}")
+    await expect_both_votes()
 
 
-async def test_the_budget_is_kept_before_the_server_has_to(node: Node, fan: OpenFan, database_url: str) -> None:
-    """With no votes left a further tap is answered in words, and a vote taken back makes room again."""
+async def test_the_page_keeps_the_budget(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """Without votes left, a tap shows a notice; withdrawing a vote makes room for another."""
     (show,) = await make_shows(database_url, votes_per_user_max=1)
     first, second, *_ = show.songs
-    seat = await (await fan()).open_show(show.id)
-    await seat.button(first, "up").tap()
-    await seat.is_marked(first, "committed")
-    await expect(seat.button(second, "up")).to_have_attribute("aria-disabled", "true")
-    # Disabled only for screen readers: playwright would wait for it, a finger does not.
-    await seat.button(second, "up").tap(force=True)
-    await expect(seat.page.locator("#notice")).to_contain_text("No votes left for “Song 2”. Take one back first.")
-    await seat.holds(second, "none")
+    tab = await (await open_fan()).open_show(show.id)
+    await tab.button(first, "up").tap()
+    await tab.expect_durability(first, "committed")
+    await expect(tab.button(second, "up")).to_have_attribute("aria-disabled", "true")
+    # Disabled for screen readers only: playwright would wait until it is enabled, a finger does not.
+    await tab.button(second, "up").tap(force=True)
+    await expect(tab.page.locator("#notice")).to_contain_text("No votes left for “Song 2”. Take one back first.")
+    await tab.expect_choice(second, "none")
 
-    await seat.button(first, "up").tap()
-    await seat.holds(first, "none")
-    await seat.button(second, "up").tap()
-    await seat.is_marked(second, "committed")
-    await seat.counts(second, 1, 0)
+    await tab.button(first, "up").tap()
+    await tab.expect_choice(first, "none")
+    await tab.button(second, "up").tap()
+    await tab.expect_durability(second, "committed")
+    await tab.expect_counts(second, 1, 0)
 
 
 async def test_two_tabs_are_one_visitor(
-    node: Node, fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    """Two tabs opened before the first vote become one user, and each learns what the other has done."""
+    """Two tabs opened before the first vote become one user, and each shows the votes of the other."""
     (show,) = await make_shows(database_url)
-    visitor = await fan()
+    visitor = await open_fan()
     left = await visitor.open_show(show.id)
     right = await visitor.open_show(show.id)
     await left.button(show.songs[0], "up").tap()
-    await left.is_marked(show.songs[0], "committed")
-    await right.counts(show.songs[0], 1, 0)
+    await left.expect_durability(show.songs[0], "committed")
+    await right.expect_counts(show.songs[0], 1, 0)
 
     await right.button(show.songs[1], "up").tap()
-    await right.is_marked(show.songs[1], "committed")
-    await right.holds(show.songs[0], "up")
+    await right.expect_durability(show.songs[1], "committed")
+    await right.expect_choice(show.songs[0], "up")
     assert await sql.fetchval("select count(*) from users") == 1
     assert await sql.fetchval("select count(*) from votes") == 2
 
     await left.page.bring_to_front()
-    await left.holds(show.songs[1], "up")
-    await left.has_total(2)
+    await left.expect_choice(show.songs[1], "up")
+    await left.expect_total(2)
 
 
-async def test_the_keyboard_is_enough(node: Node, fan: OpenFan, database_url: str) -> None:
-    """Tab reaches a song, Space and Enter vote, and the focus stays on that button while other rows change places."""
+async def test_the_keyboard_is_enough(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """Tab reaches a song, Space and Enter vote, and the focus stays on the button while other rows move."""
     (show,) = await make_shows(database_url)
     fans = await make_users(database_url, 3)
-    visitor = await fan(viewport=DESKTOP)
-    seat = await visitor.open("/shows/" + str(show.id))
-    await seat.page.clock.install()
-    await seat.page.reload()
-    await seat.is_live()
+    visitor = await open_fan(viewport=DESKTOP)
+    tab = await visitor.open("/shows/" + str(show.id))
+    await tab.page.clock.install()
+    await tab.page.reload()
+    await tab.expect_live()
     held, risen, fallen = show.songs[1], show.songs[4:], show.songs[0]
-    button = seat.button(held, "up")
+    button = tab.button(held, "up")
     await expect(button).to_be_enabled()
     for _ in range(20):
-        await seat.page.keyboard.press("Tab")
+        await tab.page.keyboard.press("Tab")
         if await button.evaluate("button => button === document.activeElement"):
             break
     await expect(button).to_be_focused()
 
-    await seat.page.keyboard.press("Space")
-    await seat.is_marked(held, "committed")
-    await seat.page.keyboard.press("Enter")
-    await seat.holds(held, "none")
-    await seat.page.keyboard.press("Enter")
-    await seat.is_marked(held, "committed")
+    await tab.page.keyboard.press("Space")
+    await tab.expect_durability(held, "committed")
+    await tab.page.keyboard.press("Enter")
+    await tab.expect_choice(held, "none")
+    await tab.page.keyboard.press("Enter")
+    await tab.expect_durability(held, "committed")
 
     async with aiohttp.ClientSession(node.url) as http:
         for user in fans:
@@ -147,13 +145,13 @@ async def test_the_keyboard_is_enough(node: Node, fan: OpenFan, database_url: st
             votes = {"votes": [[risen[0], "up"], [risen[1], "up"], [fallen, "down"]]}
             async with http.post(f"/api/shows/{show.id}/votes", json=votes, headers=headers) as answer:
                 assert answer.status == 200
-    await seat.counts(risen[0], 3, 0)
-    await seat.counts(risen[1], 3, 0)
-    await seat.page.clock.run_for(10_000)
-    await expect(seat.page.locator("[data-song]").first).to_have_attribute("data-song", str(risen[0]))
-    # By the counts alone the held row would be third.
-    assert await seat.order() == [risen[0], held, risen[1], show.songs[2], show.songs[3], fallen]
+    await tab.expect_counts(risen[0], 3, 0)
+    await tab.expect_counts(risen[1], 3, 0)
+    await tab.page.clock.run_for(10_000)
+    await expect(tab.page.locator("[data-song]").first).to_have_attribute("data-song", str(risen[0]))
+    # By its counts the held row would be third.
+    assert await tab.order() == [risen[0], held, risen[1], show.songs[2], show.songs[3], fallen]
     await expect(button).to_be_focused()
-    await seat.page.keyboard.press("Space")
-    await seat.holds(held, "none")
+    await tab.page.keyboard.press("Space")
+    await tab.expect_choice(held, "none")
     await expect(button).to_be_focused()

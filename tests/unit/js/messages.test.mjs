@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  billLine, followable, foreseen, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, sourceLine, windowLine,
+  accuracyLines, billLine, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, sourceLine, webPages,
+  windowLine,
 } from "../../../static/messages.js";
 
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
@@ -79,31 +80,31 @@ test("the bill names whoever else plays", () => {
   assert.equal(billLine(undefined), "");
 });
 
-test("what the crowd foresaw is said plainly, and not at all when it said nothing", () => {
+test("what the crowd predicted is said plainly, and not at all when it said nothing", () => {
   const told = (hits, played, predicted) => {
-    const { line, detail } = foreseen({ hits, played, predicted });
+    const { line, detail } = accuracyLines({ hits, played, predicted });
     return [line, detail];
   };
-  assert.deepEqual(told(14, 18, 16), ["The crowd foresaw 14 of 18 songs", "14 of its 16 picks were played."]);
-  assert.deepEqual(told(1, 18, 2), ["The crowd foresaw 1 of 18 songs", "1 of its 2 picks was played."]);
-  assert.deepEqual(told(18, 18, 18), ["The crowd foresaw all 18 songs", "18 of its 18 picks were played."]);
-  assert.deepEqual(told(0, 18, 1), ["The crowd foresaw none of the 18 songs", "Its one pick was not played."]);
+  assert.deepEqual(told(14, 18, 16), ["The crowd predicted 14 of 18 songs", "14 of its 16 picks were played."]);
+  assert.deepEqual(told(1, 18, 2), ["The crowd predicted 1 of 18 songs", "1 of its 2 picks was played."]);
+  assert.deepEqual(told(18, 18, 18), ["The crowd predicted all 18 songs", "18 of its 18 picks were played."]);
+  assert.deepEqual(told(0, 18, 1), ["The crowd predicted none of the 18 songs", "Its one pick was not played."]);
   assert.deepEqual(told(0, 18, 0), ["", ""]);
-  assert.deepEqual(foreseen(null), { line: "", detail: "" });
-  assert.deepEqual(foreseen(undefined), { line: "", detail: "" });
+  assert.deepEqual(accuracyLines(null), { line: "", detail: "" });
+  assert.deepEqual(accuracyLines(undefined), { line: "", detail: "" });
 });
 
 test("a source is named by what it has to do with the show, one nobody knows by its host", () => {
   const told = (service, about, url = "https://www.example.org/x") => sourceLine({ service, about, url });
-  assert.equal(told("ticketmaster", "show"), "Tickets at Ticketmaster");
-  assert.equal(told("ticketmaster", "artist"), "About the artist at Ticketmaster");
-  assert.equal(told("setlistfm", "show"), "What was played: setlist.fm");
-  assert.equal(told("setlistfm", "prediction"), "Predicted from setlists at setlist.fm");
-  assert.equal(told("setlistfm", "artist"), "About the artist at setlist.fm");
-  assert.equal(told("spotify", "prediction"), "Predicted from what is heard most at Spotify");
-  assert.equal(told("spotify", "artist"), "Listen at Spotify");
-  assert.equal(told("musicbrainz", "artist"), "About the artist at MusicBrainz");
-  assert.equal(told("bandsintown", "show"), "About the show at example.org");
-  assert.deepEqual(followable([{ url: "javascript:alert(1)" }, { url: "https://" }, { url: "http://a.org" }]), [{ url: "http://a.org" }]);
-  assert.deepEqual(followable(undefined), []);
+  assert.equal(told("ticketmaster", "show"), "Tickets on Ticketmaster");
+  assert.equal(told("ticketmaster", "artist"), "About the artist on Ticketmaster");
+  assert.equal(told("setlistfm", "show"), "Songs played, on setlist.fm");
+  assert.equal(told("setlistfm", "prediction"), "Predicted from setlists on setlist.fm");
+  assert.equal(told("setlistfm", "artist"), "About the artist on setlist.fm");
+  assert.equal(told("spotify", "prediction"), "Predicted from the most played songs on Spotify");
+  assert.equal(told("spotify", "artist"), "Listen on Spotify");
+  assert.equal(told("musicbrainz", "artist"), "About the artist on MusicBrainz");
+  assert.equal(told("bandsintown", "show"), "About the show on example.org");
+  assert.deepEqual(webPages([{ url: "javascript:alert(1)" }, { url: "https://" }, { url: "http://a.org" }]), [{ url: "http://a.org" }]);
+  assert.deepEqual(webPages(undefined), []);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { addressOf, codesOf, matches, operationsOf, outline, resolve } from "../../../static/openapi.js";
+import { addressOf, codesOf, formatSchema, matches, operationsOf, resolveReference } from "../../../static/openapi.js";
 
 const API = {
   paths: {
@@ -31,7 +31,7 @@ test("an object is drawn field by field, with what may be left out", () => {
     },
     required: ["id"],
   };
-  assert.equal(outline(schema, API), `{
+  assert.equal(formatSchema(schema, API), `{
   id: integer (≥ 1, ≤ 9)
   name?: string (at most 5 characters) | null  — For people.
   song?: {
@@ -46,13 +46,13 @@ test("an object is drawn field by field, with what may be left out", () => {
 });
 
 test("a schema that holds itself is named where it comes again", () => {
-  assert.equal(outline({ $ref: "#/components/schemas/Tree" }, API), "{\n  branches?: [Tree, …]\n}");
+  assert.equal(formatSchema({ $ref: "#/components/schemas/Tree" }, API), "{\n  branches?: [Tree, …]\n}");
 });
 
 test("a schema that says nothing is anything", () => {
-  assert.equal(outline({}, API), "anything");
-  assert.equal(outline({ type: "object" }, API), "{ … }");
-  assert.equal(outline({ type: "integer", default: 20 }, API), "integer (otherwise 20)");
+  assert.equal(formatSchema({}, API), "anything");
+  assert.equal(formatSchema({ type: "object" }, API), "{ … }");
+  assert.equal(formatSchema({ type: "integer", default: 20 }, API), "integer (default 20)");
 });
 
 test("operations are found by every word of a search", () => {
@@ -65,7 +65,7 @@ test("operations are found by every word of a search", () => {
 });
 
 test("the codes of an answer", () => {
-  assert.deepEqual(codesOf(resolve({ $ref: "#/components/responses/gone" }, API)), ["closed", "locked"]);
+  assert.deepEqual(codesOf(resolveReference({ $ref: "#/components/responses/gone" }, API)), ["closed", "locked"]);
   assert.deepEqual(codesOf({ description: "OK" }), []);
 });
 

@@ -311,7 +311,7 @@ test("the crowd is of the show and of its artist", () => {
   state = reduce(state, { type: "push", channel: "attendance:7", at: 3, payload: { going: 5, watching: 9 } });
   state = reduce(state, { type: "push", channel: "followers:1", at: 3, payload: { followers: 8 } });
   state = reduce(state, { type: "push", channel: "followers:7", at: 4, payload: { followers: 1 } });
-  assert.deepEqual(state.show.crowd, { going: 5, watching: 9, followers: 8 });
+  assert.deepEqual(state.show.relationCounts, { going: 5, watching: 9, followers: 8 });
 });
 
 test("how well the crowd did comes with the page and moves with the status", () => {

@@ -1,0 +1,35 @@
+/** Notices about refused and delayed votes and marks, shown until the visitor dismisses them or some seconds pass. */
+import { h } from "./dom.js";
+import * as messages from "./messages.js";
+import { songTitle } from "./selectors.js";
+
+/** @import { Notice, State } from "./types.js" */
+
+const NOTICE_MS = 9_000;
+
+/**
+ * @param {HTMLElement} element
+ * @param {(id: number) => void} onDismiss
+ * @returns {(state: Pick<State, "notice"|"show">) => void}
+ */
+export function createNotices(element, onDismiss) {
+  /** @type {Notice|null} */
+  let drawn = null;
+  let timer = 0;
+  return ({ notice, show }) => {
+    if (notice === drawn) return;
+    drawn = notice;
+    clearTimeout(timer);
+    if (!notice) {
+      element.replaceChildren();
+      return;
+    }
+    const title = show && notice.song !== null ? songTitle(show, notice.song) : null;
+    const text = notice.isMark
+      ? messages.markNotice(notice.code) : messages.notice(notice.code, title, notice.isElsewhere);
+    const dismiss = () => onDismiss(notice.id);
+    element.replaceChildren(h("div", { class: "notice-card" }, h("p", {}, text),
+      h("button", { class: "button quiet", type: "button", on: { click: dismiss } }, "OK")));
+    timer = setTimeout(dismiss, NOTICE_MS);
+  };
+}

@@ -1,0 +1,306 @@
+/** Types that several modules of the page share: answers of the HTTP API, the page's state, the parts of the client. */
+import type {
+  Choice, ClientEvent, Clock, User, WireError,
+} from "./client.js";
+
+// Answers of the HTTP API; /api/openapi.json describes them. Fields with `?` are missing on older servers.
+
+export interface ArtistName {
+  id: number;
+  slug: string;
+  name: string;
+}
+
+export interface Place {
+  city: string;
+  region: string;
+  country: string;
+}
+
+export interface Accuracy {
+  hits: number;
+  played: number;
+  predicted: number;
+}
+
+/** A page elsewhere about the show, its artist or its prediction. */
+export interface Source {
+  service: string;
+  url: string;
+  about?: string;
+}
+
+/** A show in the list. */
+export interface ShowItem {
+  id: number;
+  slug: string;
+  name: string;
+  status: ShowStatus;
+  voting: VotingPhase;
+  local_date: string;
+  starts_at: string;
+  time_zone: string;
+  opens_at: string;
+  closes_at: string;
+  vote_count: number;
+  artist: ArtistName;
+  venue: Place & { name: string };
+}
+
+export interface ShowInfo extends ShowItem {
+  votes_per_user_max?: number | null;
+  attendance_count?: number;
+  bill?: { name: string; billing: string }[];
+  sources?: Source[];
+}
+
+/** The answer of GET /api/shows/{show}. */
+export interface ShowBody extends ShowInfo {
+  total: number;
+  now_playing?: number | null;
+  results?: Results;
+  accuracy?: Accuracy | null;
+  setlists: SetlistBody[];
+}
+
+export interface SetlistBody {
+  id: number;
+  type: SetlistType;
+  name: string;
+  kind?: SetKind;
+  artist?: ArtistName | null;
+  songs: SongBody[];
+}
+
+export interface SongBody {
+  id: number;
+  title: string;
+  position: number;
+  up?: number | null;
+  down?: number | null;
+  played_at?: string | null;
+  was_played?: boolean | null;
+  is_tape?: boolean;
+  medley?: number | null;
+  note?: string;
+  cover_of?: { name: string } | null;
+}
+
+export interface TrendingItem extends RankedShow {
+  slug: string;
+  artist_name: string;
+  venue_name: string;
+  local_date: string;
+}
+
+export interface Suggestion {
+  title: string;
+  status: "pending" | "approved" | "declined";
+  reason: string;
+}
+
+export type ShowStatus = "upcoming" | "live" | "finished" | "cancelled";
+export type VotingPhase = "open" | "locked" | "closed" | "final";
+export type Results = "live" | "after_vote" | "after_closing";
+export type SetlistType = "predicted" | "actual";
+export type SetKind = "main" | "encore" | "alternate";
+
+// The page's state (state.js).
+
+export type SortKey = "votes" | "setlist";
+export type StatusFilter = ShowStatus | "";
+export type ConnectionStatus = "live" | "reconnecting" | "offline";
+export type Route = { name: "list"; ref?: undefined } | { name: "show"; ref: string };
+
+export interface State {
+  route: Route;
+  connection: ConnectionStatus;
+  /** Close code after which the client does not come back. */
+  refusal: number | null;
+  user: User | null;
+  /** The server's clock minus this one's. */
+  skew_ms: number;
+  sort: SortKey;
+  list: ListState;
+  trending: TrendingState;
+  show: ShowState | null;
+  notice: Notice | null;
+  noticeCount: number;
+}
+
+export interface ListState {
+  query: string;
+  status: StatusFilter;
+  phase: "loading" | "more" | "ready" | "error";
+  items: ShowItem[];
+  /** Cursor of the next page; null: this is the last. */
+  next: string | null;
+  error: WireError | null;
+  /** Number of the newest request; answers to older ones are dropped. */
+  request: number;
+}
+
+export interface TrendingState {
+  at: number;
+  ranking: RankedShow[];
+  /** Names of shows; null until they were asked for. */
+  known: Record<string, TrendingName> | null;
+}
+
+export interface RankedShow {
+  id: number;
+  score: number;
+}
+
+export interface TrendingName {
+  slug: string;
+  artist: string;
+  venue: string;
+  local_date: string;
+}
+
+export interface Notice {
+  id: number;
+  code: string;
+  /** The song it is about. */
+  song: number | null;
+  /** It is about a show that is not on screen. */
+  isElsewhere: boolean;
+  /** It is about going or following, not about a vote. */
+  isMark: boolean;
+}
+
+export interface Counts {
+  up: number;
+  down: number;
+}
+
+export interface ShowWindow {
+  status: ShowStatus;
+  voting: VotingPhase;
+  opens_at: string;
+  closes_at: string;
+  now_playing: number | null;
+  results: Results;
+  accuracy: Accuracy | null;
+}
+
+export interface Song {
+  id: number;
+  title: string;
+  position: number;
+  played_at: string | null;
+  was_played: boolean | null;
+  is_tape: boolean;
+  medley: number | null;
+  note: string;
+  cover_of: { name: string } | null;
+}
+
+export interface Setlist {
+  id: number;
+  type: SetlistType;
+  name: string;
+  kind: SetKind;
+  artist: ArtistName | null;
+  songs: Song[];
+}
+
+/** A tapped choice that the server has not answered yet. */
+export interface Intent {
+  choice: Choice;
+  phase: "waiting" | "pending";
+}
+
+/** The parts of a show that exist before it is loaded. Keys of all records are song ids, except those of `order`. */
+interface ShowBase {
+  ref: string;
+  error: WireError | null;
+  setlists: Setlist[];
+  /** Setlist id -> song ids from top to bottom. */
+  order: Record<string, number[]>;
+  /** Newest position of each channel. */
+  at: { votes: number; setlist: number; status: number };
+  /** `at` is the position that set this song. */
+  tally: Record<string, Counts & { at: number }>;
+  total: number;
+  /** The counts are not for this visitor, or not yet. */
+  isHidden: boolean;
+  relationCounts: { going: number | null; watching: number | null; followers: number | null };
+  /** The visitor's own marks on the show and on its artist. */
+  marks: { going: boolean; following: boolean };
+  isBallotKnown: boolean;
+  /** The choices that the server holds. */
+  ballot: Record<string, "up" | "down">;
+  remaining: number | null;
+  intents: Record<string, Intent>;
+  /** Positions of votes that the server has accepted and not yet made durable. */
+  accepted: Record<string, number>;
+  /** Votes that the server has answered while the tally still contains the choice `from`. */
+  settling: Record<string, { from: Choice; at: number }>;
+}
+
+/** Its `phase` is "loading" or "error" while the page of a loaded show is asked for again. */
+export interface LoadedShow extends ShowBase {
+  phase: "ready" | "loading" | "error" | "missing";
+  id: number;
+  info: ShowInfo;
+  status: ShowWindow;
+}
+
+export interface UnloadedShow extends ShowBase {
+  phase: "loading" | "error" | "missing";
+  id: null;
+  info: null;
+  status: null;
+}
+
+export type ShowState = LoadedShow | UnloadedShow;
+
+export type Action =
+  | ClientEvent
+  | { type: "navigate"; route: Route }
+  | { type: "list_loading"; request: number; query: string; status: StatusFilter; isMore: boolean }
+  | { type: "list_loaded"; request: number; items: ShowItem[]; next: string | null }
+  | { type: "list_failed"; request: number; error: WireError }
+  | { type: "trending_loaded"; items: TrendingItem[] }
+  | { type: "trending_failed" }
+  | { type: "show_loading"; ref: string }
+  | { type: "show_loaded"; ref: string; show: ShowBody }
+  | { type: "show_failed"; ref: string; error: WireError }
+  | { type: "marks_loaded"; show: number; going: boolean; following: boolean }
+  | { type: "settle"; show: number; at: number }
+  | { type: "sort"; by: SortKey }
+  | { type: "arrange"; held: number[] }
+  | { type: "notice"; code: string; song?: number | null }
+  | { type: "notice_gone"; id: number };
+
+// The parts of the client (client.js).
+
+/** A message of the server: a reply (`re`), a push (`ch`) or one of the words for this connection alone. */
+export interface ServerFrame extends Record<string, unknown> {
+  re?: number;
+  ok?: unknown;
+  error?: WireError;
+  ch?: string;
+  at: number;
+  committed?: { show?: number; artist?: number; at: number };
+  drain?: { min_ms: number; max_ms: number };
+  expiring?: { in_ms: number };
+  unsubscribed?: { channels: string[] };
+}
+
+/** The client, as its vote queue, its marks and its subscriptions see it. */
+export interface ClientLink {
+  clock: Clock;
+  random(): number;
+  emit(event: ClientEvent): void;
+  /** Whether the connection is open and greeted. */
+  isReady(): boolean;
+  request<Reply = Record<string, unknown>>(op: string, fields?: Record<string, unknown>): Promise<Reply>;
+  /** Signs the visitor in, unless they are. */
+  ensureUser(): Promise<void>;
+  /** The server no longer knows the visitor: the next request signs in again. */
+  forgetUser(): void;
+  retryDelayMs(retry_after_ms: number | null, attempt: number): number;
+}
