@@ -29,8 +29,8 @@ const TRENDING_KNOWN_COUNT = 12;
 
 const main = elementOf("main");
 const connectionPill = elementOf("connection");
-const voteRegion = elementOf("say-vote");
-const announce = createAnnouncer(elementOf("say-board"));
+const voteRegion = elementOf("vote-announcer");
+const announce = createAnnouncer(elementOf("show-announcer"));
 const drawNotice = createNotices(elementOf("notice"), (id) => dispatch({ type: "notice_gone", id }));
 const refusal = h("div", { class: "refusal", role: "alert", hidden: true });
 

@@ -1,4 +1,4 @@
-/** Types of client.js: the websocket client of the voting server, usable by any page or by node. */
+/** Types of client.js, the websocket client of the voting server, for any page and for node. */
 
 export type Choice = "up" | "down" | "none";
 export type Vote = [song: number, choice: Choice];
@@ -16,15 +16,15 @@ export interface WireError {
 }
 
 export interface CastReply {
-  /** Log position of the cast; on the same scale as the `at` of `votes:<show>`. */
+  /** Log position of the cast, comparable with the `at` of `votes:<show>`. */
   at: number;
   durability: Durability;
   ballot: Record<string, "up" | "down">;
-  /** Votes left in the show's budget; null when it has none. */
+  /** Votes left in the show's budget; null: the show has no budget. */
   remaining: number | null;
 }
 
-/** What `on` is called with. Each one is also an action of `reduce` in state.js. */
+/** The argument of `on`. Each event is also an action of `reduce` in state.js. */
 export type ClientEvent =
   | { type: "connection"; status: "live" | "reconnecting" | "offline"; refusal: number | null }
   | { type: "hello"; user: User | null; skew_ms: number }
@@ -35,7 +35,7 @@ export type ClientEvent =
       type: "ballot";
       show: number;
       ballot: Record<string, "up" | "down">;
-      /** undefined: a reader, whose budget is the show's whole one. */
+      /** undefined: the visitor is not signed in and has the whole budget of the show. */
       remaining: number | null | undefined;
       unsent: Vote[];
     }
@@ -43,22 +43,22 @@ export type ClientEvent =
   | { type: "cast_ok"; show: number; votes: Vote[]; reply: CastReply }
   /** Kept and sent again later. */
   | { type: "cast_delayed"; show: number; votes: Vote[]; error: RequestError }
-  /** Given up: the server's answer would be the same again. */
+  /** Dropped: the server would give the same answer again. */
   | { type: "cast_refused"; show: number; votes: Vote[]; error: RequestError }
   | { type: "committed"; show?: number; artist?: number; at: number }
-  /** Going or following: kept until it is said. */
+  /** Going or following: kept until the server has it. */
   | { type: "marking"; subject: Subject; wanted: boolean }
   | { type: "mark_ok"; subject: Subject; wanted: boolean; at: number }
   | { type: "mark_refused"; subject: Subject; wanted: boolean; error: RequestError }
-  /** The token ends soon; the client says hello with a newer one, from `signIn`. */
+  /** The token expires soon; the client gets a newer one from `signIn` and says hello with it. */
   | { type: "expiring"; in_ms: number }
-  /** Taken off channels; the client asks for them again, and a refusal arrives as `channel_error`. */
+  /** The server has removed these subscriptions. The client asks for them again; a refusal arrives as `channel_error`. */
   | { type: "unsubscribed"; channels: string[] };
 
-/** What a mark is about: `show:7` to go there, `artist:3` to follow them. */
+/** The subject of a mark: `show:7` for going to a show, `artist:3` for following an artist. */
 export type Subject = `show:${number}` | `artist:${number}`;
 
-/** States of channels, by kind; a push of `votes` has the changed songs only, one of `activity` the new events. */
+/** States of channels by kind. A push of `votes` has only the changed songs, a push of `activity` only the new events. */
 export interface ChannelStates {
   votes: { tally: [song: number, up: number, down: number][]; total: number };
   song: { up: number; down: number };
@@ -69,13 +69,13 @@ export interface ChannelStates {
     opens_at: string;
     closes_at: string;
     now_playing: number | null;
-    /** Whom counts are shown to until they are final; refused as `forbidden` to others. */
+    /** Who sees the counts before they are final; other visitors are refused as `forbidden`. */
     results: "live" | "after_vote" | "after_closing";
   };
   attendance: { going: number; watching: number };
   followers: { followers: number };
   trending: Record<"shows" | "artists", { id: number; score: number; rank: number }[]>;
-  /** `gap`: some events were missed, and these are the last fifty. */
+  /** `gap`: events were missed, and these are the last fifty. */
   activity: { events: { at: number; kind: string; name: string; time_ms: number }[]; gap?: true };
 }
 
@@ -85,7 +85,7 @@ export interface Clock {
   clearTimeout(timer: unknown): void;
 }
 
-/** The part of WebSocket the client uses. */
+/** The part of WebSocket that the client uses. */
 export interface Socket {
   readyState: number;
   onopen: (() => void) | null;
@@ -100,15 +100,15 @@ export interface ClientOptions {
   /** Default: `/ws` on the page's own host. */
   url?: string | (() => string);
   openSocket?(address: string, protocol: string): Socket;
-  /** Where unsent votes are kept, usually `localStorage`; without it they live as long as the page. */
+  /** Storage for unsent votes and marks, usually `localStorage`; without it they live as long as the page. */
   storage?: Storage | null;
   clock?: Clock;
   /** Default: Math.random. */
   random?(): number;
   isOnline?(): boolean;
   /**
-   * Gives a token: at the first vote of a visitor without an account, and when a token is about to end. Default:
-   * POST /api/session, which keeps whoever the cookie names.
+   * Gets a token: at the first vote of a visitor without an account, and before a token expires. Default: POST
+   * /api/session, which keeps the user of the cookie.
    */
   signIn?(): Promise<{ token: string }>;
 }
@@ -132,11 +132,11 @@ export declare class Outbox {
 }
 
 export declare class Marks {
-  /** What is still to be said, by subject. */
+  /** Marks that the server does not have yet, by subject. */
   unsaid(): Record<Subject, boolean>;
 }
 
-/** Delay before attempt number `attempt` [ms]: full jitter, 0 .. min(30 s, 0.5 s doubled each time). */
+/** Delay before attempt number `attempt` [ms]: full jitter, 0..min(30 s, 0.5 s doubled with each attempt). */
 export declare function backoffMs(attempt: number, random?: () => number): number;
 
 export declare class Client {
@@ -153,10 +153,10 @@ export declare class Client {
   unsubscribe(channels: string[]): void;
   watch(show: number): void;
   unwatch(show: number): void;
-  /** To be called when another page of the same visitor has voted; asks for the ballot anew. */
+  /** Asks for the ballot again. Call it when another page of the same visitor has voted. */
   refresh(show: number): Promise<void>;
   cast(show: number, song: number, choice: Choice): void;
-  /** Kept and sent like a vote; the last word counts. */
+  /** Kept and sent like a vote; the last mark counts. */
   attend(show: number, going: boolean): void;
   follow(artist: number, following: boolean): void;
 }

@@ -132,7 +132,7 @@ export function billLine(bill = []) {
 /**
  * Whether voting is open, and until when or from when.
  * @param {Voting} voting
- * @param {{opens_at?: string|null, closes_at?: string|null}} votingWindow
+ * @param {{opens_at: string, closes_at: string|null}} votingWindow
  * @param {string} time_zone
  * @param {number} now_ms
  */
@@ -142,7 +142,7 @@ export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
     case "open":
       if (!closes_at) return "Voting is open";
       return Date.parse(closes_at) > now_ms ? `Voting open until ${when(closes_at)}` : "Voting is closing";
-    case "early": return opens_at ? `Voting opens ${when(opens_at)}` : "Voting is not open yet";
+    case "early": return `Voting opens ${when(opens_at)}`;
     case "locked": return "Voting is paused by the organisers";
     case "final": return "The result is final";
     case "cancelled": return "This show was cancelled";
@@ -243,8 +243,8 @@ export const votes = (value) => plural(value, "vote", "votes");
 
 /** @param {number} value */
 export const waitingLine = (value) => (value === 1
-  ? "1 vote is waiting to be sent. It is kept on this device until you are connected again."
-  : `${count(value)} votes are waiting to be sent. They are kept on this device until you are connected again.`);
+  ? "1 vote is waiting to be sent. It is kept on this device until then."
+  : `${count(value)} votes are waiting to be sent. They are kept on this device until then.`);
 
 /** @param {ShowState["relationCounts"]} counts */
 export function attendanceLine({ going, watching }) {

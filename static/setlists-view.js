@@ -179,7 +179,7 @@ function createSet(id, groupId, onVote) {
         const { up, down } = counts.get(song.id) ?? { up: 0, down: 0 };
         row.update(show, song, index + 1, { up, down }, scale, voting);
         // In an actual set every song was played: a tick would say nothing.
-        row.setPredicted(setlist.type === "predicted" && song.was_played === true);
+        row.setWasPlayed(setlist.type === "predicted" && song.was_played === true);
         row.setJoined(isMedley(song, placed[index - 1]?.song), isMedley(song, placed[index + 1]?.song));
         // An actual set without votes shows the songs only, no rows of zeros.
         row.setVotesShown(setlist.type !== "actual" || voting === "open" || up + down > 0);
@@ -277,8 +277,8 @@ function createRow(id, onVote) {
      * Marks a song that the crowd predicted and the artist played.
      * @param {boolean} isPlayed
      */
-    setPredicted(isPlayed) {
-      setAttribute(element, "data-came-true", isPlayed);
+    setWasPlayed(isPlayed) {
+      setAttribute(element, "data-was-played", isPlayed);
       setHidden(wasPlayed, !isPlayed);
     },
     /** @param {boolean} isShown */

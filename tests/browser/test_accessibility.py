@@ -148,7 +148,7 @@ async def test_the_accessibility_tree_is_complete(node: Node, open_fan: OpenFan,
     tab = await visitor.open_show(show.id)
     await tab.button(show.songs[0], "up").click()
     await tab.expect_durability(show.songs[0], "committed")
-    await expect(tab.page.locator("#say-vote")).to_have_text("Voted up: Song 1.")
+    await expect(tab.page.locator("#vote-announcer")).to_have_text("Voted up: Song 1.")
     await expect(tab.page.locator("main")).to_match_aria_snapshot("""
         - main:
           - link "All shows"

@@ -25,7 +25,7 @@ async def test_played_songs_are_marked(node: Node, open_fan: OpenFan, database_u
         await tab.expect_durability(song, "committed")
     line = tab.page.locator(".accuracy")
     await expect(line).to_be_hidden()
-    await expect(tab.page.locator("[data-came-true]")).to_have_count(0)
+    await expect(tab.page.locator("[data-was-played]")).to_have_count(0)
     await sql.execute(
         "with l as (insert into setlists (show_id, type, name) values ($1, 'actual', 'Played') returning id)"
         " insert into setlist_songs (setlist_id, show_id, song_id, position)"
@@ -34,10 +34,10 @@ async def test_played_songs_are_marked(node: Node, open_fan: OpenFan, database_u
     )  # fmt: skip
     await expect(line).to_be_visible()
     await expect(line).to_have_text("The crowd predicted 1 of 4 songs 1 of its 2 picks was played.")
-    await expect(tab.row(show.songs[0])).to_have_attribute("data-came-true", "")
+    await expect(tab.row(show.songs[0])).to_have_attribute("data-was-played", "")
     await expect(tab.row(show.songs[0])).to_contain_text("Was played.")
-    await expect(tab.row(show.songs[1])).not_to_have_attribute("data-came-true", "")
-    await expect(tab.page.locator("[data-came-true]")).to_have_count(4)
+    await expect(tab.row(show.songs[1])).not_to_have_attribute("data-was-played", "")
+    await expect(tab.page.locator("[data-was-played]")).to_have_count(4)
     await sql.execute("delete from setlists where type = 'actual'")
     await expect(line).to_be_hidden()
-    await expect(tab.page.locator("[data-came-true]")).to_have_count(0)
+    await expect(tab.page.locator("[data-was-played]")).to_have_count(0)

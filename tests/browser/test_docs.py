@@ -63,7 +63,7 @@ async def test_the_accessibility_tree_is_complete(open_fan: OpenFan) -> None:
           - link "MySetlist"
           - link "openapi.json"
           - link "asyncapi.json"
-        - heading "HTTP interface" [level=1]
+        - heading "HTTP API" [level=1]
         - search:
           - searchbox "Find an operation"
           - status: /\\d+ operations/

@@ -34,7 +34,7 @@ async def test_an_open_page_follows_the_voting_window(
         for direction in ("up", "down"):
             await expect(tab.button(song, direction)).to_be_disabled()
     await tab.expect_choice(voted, "up")
-    await expect(tab.page.locator("#say-board")).to_have_text("Voting paused.")
+    await expect(tab.page.locator("#show-announcer")).to_have_text("Voting paused.")
 
     await sql.execute("update shows set is_locked = false")
     await expect(tab.page.get_by_text("Voting open until")).to_be_visible()

@@ -31,13 +31,13 @@ function setUp({ user = USER, storage = new FakeStorage(), random = () => 0.5, .
     client.connect();
     return greet();
   };
-  const told = (type) => events.filter((event) => event.type === type);
-  return { client, clock, sockets, events, network, storage, connect, greet, told };
+  const emitted = (type) => events.filter((event) => event.type === type);
+  return { client, clock, sockets, events, network, storage, connect, greet, emitted };
 }
 
 const castReply = (at, ballot, durability = "committed") => ({ at, durability, ballot, remaining: null });
 
-test("the backoff is fully jittered, doubles, and never passes half a minute", () => {
+test("the backoff has full jitter, doubles, and is at most half a minute", () => {
   const random = seeded(3);
   for (let attempt = 0; attempt < 40; attempt++) {
     const ceiling = Math.min(30_000, 500 * 2 ** attempt);
@@ -47,16 +47,16 @@ test("the backoff is fully jittered, doubles, and never passes half a minute", (
   }
 });
 
-test("it opens with the subprotocol, says hello, and tells that it is live", async () => {
-  const { connect, sockets, told } = setUp();
+test("connecting uses the subprotocol, says hello and emits that the connection is live", async () => {
+  const { connect, sockets, emitted } = setUp();
   await connect();
   assert.deepEqual([sockets[0].address, sockets[0].protocol], ["ws://test/ws", "mysetlist.v1"]);
   assert.deepEqual(sockets[0].sent[0], { id: 1, op: "hello" });
-  assert.deepEqual(told("hello")[0], { type: "hello", user: USER, skew_ms: 40 });
-  assert.equal(told("connection").at(-1).status, "live");
+  assert.deepEqual(emitted("hello")[0], { type: "hello", user: USER, skew_ms: 40 });
+  assert.equal(emitted("connection").at(-1).status, "live");
 });
 
-test("replies find their requests by number, in any order, and errors reject", async () => {
+test("replies resolve their requests by id in any order, and errors reject them", async () => {
   const { client, connect } = setUp();
   const socket = await connect();
   const first = client.request("a");
@@ -68,7 +68,7 @@ test("replies find their requests by number, in any order, and errors reject", a
   await refused;
 });
 
-test("a request without an answer times out", async () => {
+test("a request without a reply times out", async () => {
   const { client, clock, connect } = setUp();
   await connect();
   const refused = assert.rejects(client.request("a"), { code: "timeout" });
@@ -77,7 +77,7 @@ test("a request without an answer times out", async () => {
 });
 
 test("after a reconnect subscriptions resume with the last position of each channel", async () => {
-  const { client, clock, connect, greet, told } = setUp();
+  const { client, clock, connect, greet, emitted } = setUp();
   client.subscribe(["votes:7", "status:7"]);
   const socket = await connect();
   await socket.reply("subscribe", { channels: {
@@ -89,11 +89,11 @@ test("after a reconnect subscriptions resume with the last position of each chan
   const next = await greet();
   assert.deepEqual(next.last("subscribe").since, { "votes:7": 140 });
   await next.reply("subscribe", { channels: { "votes:7": { at: 140 }, "status:7": { at: 3, state: {} } } });
-  assert.equal(told("snapshot").filter((event) => event.channel === "votes:7").length, 1);
+  assert.equal(emitted("snapshot").filter((event) => event.channel === "votes:7").length, 1);
 });
 
-test("a position below the one asked for is passed on as a rewind", async () => {
-  const { client, clock, connect, greet, told } = setUp();
+test("a position below the requested one is emitted as a rewind", async () => {
+  const { client, clock, connect, greet, emitted } = setUp();
   client.subscribe(["votes:7"]);
   const socket = await connect();
   await socket.reply("subscribe", { channels: { "votes:7": { at: 130, state: {} } } });
@@ -101,10 +101,10 @@ test("a position below the one asked for is passed on as a rewind", async () => 
   await clock.advance(1_000);
   const next = await greet();
   await next.reply("subscribe", { channels: { "votes:7": { at: 20, state: {} } } });
-  assert.equal(told("snapshot").at(-1).isRewound, true);
+  assert.equal(emitted("snapshot").at(-1).isRewound, true);
 });
 
-test("a channel that fails for the moment is asked for again", async () => {
+test("a channel that fails with a transient error is requested again", async () => {
   const { client, clock, connect } = setUp();
   client.subscribe(["votes:7"]);
   const socket = await connect();
@@ -114,7 +114,7 @@ test("a channel that fails for the moment is asked for again", async () => {
   assert.equal(socket.count("subscribe"), 2);
 });
 
-test("drain waits for the time the server asked for, between its bounds", async () => {
+test("after drain the client reconnects within the time that the server asked for", async () => {
   const { clock, connect, sockets } = setUp({ random: () => 0.5 });
   const socket = await connect();
   socket.receive({ drain: { min_ms: 500, max_ms: 5_000 } });
@@ -125,19 +125,19 @@ test("drain waits for the time the server asked for, between its bounds", async 
   assert.equal(sockets.length, 2);
 });
 
-test("codes below 4400 come back, codes from 4400 on do not", async () => {
+test("the client reconnects after close codes below 4400 and not from 4400 on", async () => {
   const codes = [[1001, true], [1006, true], [4001, true], [4399, true], [4400, false], [4403, false]];
   for (const [code, returns] of codes) {
-    const { clock, connect, sockets, told } = setUp();
+    const { clock, connect, sockets, emitted } = setUp();
     const socket = await connect();
     socket.drop(code);
     await clock.advance(60_000);
     assert.equal(sockets.length > 1, returns, `close code ${code}`);
-    if (!returns) assert.deepEqual(told("connection").at(-1), { type: "connection", status: "offline", refusal: code });
+    if (!returns) assert.deepEqual(emitted("connection").at(-1), { type: "connection", status: "offline", refusal: code });
   }
 });
 
-test("a silent connection is probed and given up when nothing comes back", async () => {
+test("a silent connection is probed and dropped when no reply comes", async () => {
   const { clock, connect, sockets } = setUp({ random: () => 0 });
   const socket = await connect();
   await clock.advance(20_000);
@@ -156,19 +156,19 @@ test("an answered ping keeps the connection", async () => {
   assert.equal(sockets.length, 1);
 });
 
-test("a socket that never opens is given up and tried again", async () => {
+test("a socket that never opens is dropped and a new one is opened", async () => {
   const { client, clock, sockets } = setUp();
   client.connect();
   await clock.advance(12_000);
   assert.equal(sockets.length, 2);
 });
 
-test("offline is told apart from reconnecting, and waking up tries at once", async () => {
-  const { client, clock, connect, network, sockets, told } = setUp();
+test("offline differs from reconnecting, and waking up reconnects at once", async () => {
+  const { client, clock, connect, network, sockets, emitted } = setUp();
   await connect();
   network.isOnline = false;
   client.sleep();
-  assert.equal(told("connection").at(-1).status, "offline");
+  assert.equal(emitted("connection").at(-1).status, "offline");
   network.isOnline = true;
   const before = sockets.length;
   client.wake();
@@ -176,8 +176,8 @@ test("offline is told apart from reconnecting, and waking up tries at once", asy
   assert.equal(sockets.length, before + 1);
 });
 
-test("a vote of a known visitor goes out at once and is forgotten when it is durable", async () => {
-  const { client, connect, told } = setUp();
+test("a vote of a signed-in visitor is sent at once and deleted from the outbox when it is durable", async () => {
+  const { client, connect, emitted } = setUp();
   const socket = await connect();
   client.cast(7, 101, "up");
   await settled();
@@ -185,10 +185,10 @@ test("a vote of a known visitor goes out at once and is forgotten when it is dur
   assert.deepEqual(client.outbox.unsent(7), [[101, "up"]]);
   await socket.reply("cast", castReply(131, { 101: "up" }));
   assert.deepEqual(client.outbox.shows(), []);
-  assert.equal(told("cast_ok")[0].reply.at, 131);
+  assert.equal(emitted("cast_ok")[0].reply.at, 131);
 });
 
-test("the first vote of a reader signs in once, says hello with the token, then casts", async () => {
+test("the first vote of an anonymous visitor signs in once, says hello with the token, then casts", async () => {
   let signIns = 0;
   const { client, connect } = setUp({ user: null, signIn: async () => ({ token: `t${++signIns}` }) });
   const socket = await connect();
@@ -201,21 +201,21 @@ test("the first vote of a reader signs in once, says hello with the token, then 
   assert.equal(socket.count("cast"), 2);
 });
 
-test("votes made without a connection are told as waiting and sent after the ballot, last choice only", async () => {
-  const { client, connect, told } = setUp();
+test("offline votes are emitted as waiting and sent after the ballot, only the last choice of each song", async () => {
+  const { client, connect, emitted } = setUp();
   client.watch(7);
   client.cast(7, 101, "up");
   client.cast(7, 101, "down");
   client.cast(7, 102, "up");
-  assert.ok(told("casting").every((event) => event.phase === "waiting"));
+  assert.ok(emitted("casting").every((event) => event.phase === "waiting"));
   const socket = await connect();
   assert.equal(socket.count("cast"), 0);
   await socket.reply("ballot", { ballot: {}, remaining: null });
   assert.deepEqual(socket.last("cast").votes, [[101, "down"], [102, "up"]]);
-  assert.deepEqual(told("ballot")[0].unsent, [[101, "down"], [102, "up"]]);
+  assert.deepEqual(emitted("ballot")[0].unsent, [[101, "down"], [102, "up"]]);
 });
 
-test("a reload finds the votes again, also those of a show that is not open", async () => {
+test("a reload sends the stored votes, also those of a show that is not open", async () => {
   const storage = new FakeStorage();
   setUp({ storage }).client.cast(7, 101, "up");
   const { connect } = setUp({ storage });
@@ -224,7 +224,7 @@ test("a reload finds the votes again, also those of a show that is not open", as
 });
 
 test("a vote in flight when the connection breaks is sent again on the next one", async () => {
-  const { client, clock, connect, greet, told } = setUp();
+  const { client, clock, connect, greet, emitted } = setUp();
   const socket = await connect();
   client.cast(7, 101, "up");
   await settled();
@@ -232,7 +232,7 @@ test("a vote in flight when the connection breaks is sent again on the next one"
   await clock.advance(1_000);
   const next = await greet();
   assert.deepEqual(next.last("cast").votes, [[101, "up"]]);
-  assert.equal(told("cast_refused").length, 0);
+  assert.equal(emitted("cast_refused").length, 0);
 });
 
 test("an accepted vote is kept until it is committed, and sent again after a reconnect", async () => {
@@ -252,14 +252,14 @@ test("an accepted vote is kept until it is committed, and sent again after a rec
   assert.deepEqual(client.outbox.shows(), []);
 });
 
-test("overloaded, unavailable and rate_limited wait at least what the server asks, then send again", async () => {
+test("after overloaded, unavailable and rate_limited the vote is sent again, not before the time that the server asks for", async () => {
   for (const code of ["overloaded", "unavailable", "rate_limited"]) {
-    const { client, clock, connect, told } = setUp({ random: () => 0.25 });
+    const { client, clock, connect, emitted } = setUp({ random: () => 0.25 });
     const socket = await connect();
     client.cast(7, 101, "up");
     await settled();
     await socket.refuse("cast", { code, message: "", retry_after_ms: 2_000 });
-    assert.equal(told("cast_delayed")[0].error.code, code);
+    assert.equal(emitted("cast_delayed")[0].error.code, code);
     await clock.advance(2_499);
     assert.equal(socket.count("cast"), 1);
     await clock.advance(1);
@@ -267,21 +267,21 @@ test("overloaded, unavailable and rate_limited wait at least what the server ask
   }
 });
 
-test("closed, locked, budget and not_found drop the vote and say so", async () => {
+test("closed, locked, budget and not_found drop the vote and emit the refusal", async () => {
   for (const code of ["closed", "locked", "budget", "not_found", "forbidden"]) {
-    const { client, connect, told } = setUp();
+    const { client, connect, emitted } = setUp();
     const socket = await connect();
     client.cast(7, 101, "up");
     await settled();
     await socket.refuse("cast", { code, message: "" });
-    assert.deepEqual(told("cast_refused").map((event) => [event.votes, event.error.code]), [[[[101, "up"]], code]]);
+    assert.deepEqual(emitted("cast_refused").map((event) => [event.votes, event.error.code]), [[[[101, "up"]], code]]);
     assert.deepEqual(client.outbox.shows(), []);
     assert.equal(socket.count("cast"), 1);
   }
 });
 
-test("when a whole list is refused its votes are sent one by one, so that good ones are not lost", async () => {
-  const { client, connect, told } = setUp();
+test("when a cast is refused its votes are sent one by one, so that the good ones are not lost", async () => {
+  const { client, connect, emitted } = setUp();
   for (const song of [101, 102, 103]) client.cast(7, song, "up");
   const socket = await connect();
   await socket.refuse("cast", { code: "not_found", message: "" });
@@ -289,11 +289,11 @@ test("when a whole list is refused its votes are sent one by one, so that good o
   await socket.reply("cast", castReply(131, { 101: "up" }));
   await socket.refuse("cast", { code: "not_found", message: "" });
   await socket.reply("cast", castReply(132, { 103: "up" }));
-  assert.deepEqual(told("cast_refused").flatMap((event) => event.votes), [[102, "up"]]);
+  assert.deepEqual(emitted("cast_refused").flatMap((event) => event.votes), [[102, "up"]]);
   assert.deepEqual(client.outbox.shows(), []);
 });
 
-test("taps while a cast is in flight travel together in the next one", async () => {
+test("taps while a cast is in flight are sent together in the next one", async () => {
   const { client, connect } = setUp();
   const socket = await connect();
   client.cast(7, 101, "up");
@@ -305,7 +305,7 @@ test("taps while a cast is in flight travel together in the next one", async () 
   assert.deepEqual(socket.last("cast").votes, [[101, "none"], [102, "up"]]);
 });
 
-test("a session the server no longer knows is renewed and the vote sent again", async () => {
+test("a session that the server no longer knows is renewed and the vote sent again", async () => {
   const { client, clock, connect } = setUp();
   const socket = await connect();
   client.cast(7, 101, "up");
@@ -334,9 +334,9 @@ test("a sign-in that fails keeps the vote and tries again", async () => {
   assert.deepEqual(client.outbox.unsent(7), [[101, "up"]]);
 });
 
-test("a vote in another tab makes this one ask for the ballot, as the same visitor", async () => {
+test("a vote in another tab makes this tab request the ballot as the same visitor", async () => {
   let signIns = 0;
-  const { client, connect, told } = setUp({ user: null, signIn: async () => ({ token: `t${++signIns}` }) });
+  const { client, connect, emitted } = setUp({ user: null, signIn: async () => ({ token: `t${++signIns}` }) });
   client.watch(7);
   const socket = await connect();
   client.refresh(8);
@@ -345,7 +345,7 @@ test("a vote in another tab makes this one ask for the ballot, as the same visit
   assert.equal(socket.last("hello").token, "t1");
   await socket.reply("hello", { user: USER, time_ms: 0 });
   await socket.reply("ballot", { ballot: { 101: "up" }, remaining: 4 });
-  const { show, ballot, remaining } = told("ballot").at(-1);
+  const { show, ballot, remaining } = emitted("ballot").at(-1);
   assert.deepEqual([show, ballot, remaining], [7, { 101: "up" }, 4]);
   client.refresh(7);
   assert.equal(socket.count("ballot"), 2);
@@ -353,7 +353,7 @@ test("a vote in another tab makes this one ask for the ballot, as the same visit
 });
 
 test("a ballot that cannot be fetched leaves the page as it is", async () => {
-  const { client, connect, told } = setUp({
+  const { client, connect, emitted } = setUp({
     user: null,
     signIn: async () => {
       throw new RequestError({ code: "unavailable" });
@@ -362,30 +362,30 @@ test("a ballot that cannot be fetched leaves the page as it is", async () => {
   client.watch(7);
   await connect();
   await client.refresh(7);
-  assert.equal(told("ballot").length, 1);
+  assert.equal(emitted("ballot").length, 1);
 });
 
-test("what is said of shows and artists is kept without a way, said once, the last word only", async () => {
+test("marks made offline are kept and sent once, only the last one of each subject", async () => {
   const storage = new FakeStorage();
   const first = setUp({ storage });
   first.client.attend(7, true);
   first.client.attend(7, false);
   first.client.attend(7, true);
   first.client.follow(3, true);
-  const { connect, told, client } = setUp({ storage });
+  const { connect, emitted, client } = setUp({ storage });
   const socket = await connect();
   assert.deepEqual([socket.last("attend").show, socket.last("attend").going], [7, true]);
   assert.equal(socket.count("follow"), 0);
   await socket.reply("attend", { at: 9, durability: "committed" });
   assert.deepEqual([socket.last("follow").artist, socket.last("follow").following], [3, true]);
   await socket.reply("follow", { at: 10, durability: "committed" });
-  assert.deepEqual(told("mark_ok").map((event) => event.subject), ["show:7", "artist:3"]);
+  assert.deepEqual(emitted("mark_ok").map((event) => event.subject), ["show:7", "artist:3"]);
   assert.deepEqual([socket.count("attend"), socket.count("follow")], [1, 1]);
   assert.deepEqual(client.marks.unsaid(), {});
 });
 
-test("a mark that is refused for the moment waits, one that is refused for good is told", async () => {
-  const { client, clock, connect, told } = setUp();
+test("a mark with a transient error is sent again, one that is refused is emitted and dropped", async () => {
+  const { client, clock, connect, emitted } = setUp();
   const socket = await connect();
   client.follow(3, true);
   await settled();
@@ -394,7 +394,7 @@ test("a mark that is refused for the moment waits, one that is refused for good 
   await clock.advance(2_000);
   assert.equal(socket.count("follow"), 2);
   await socket.refuse("follow", { code: "not_found" });
-  assert.equal(told("mark_refused")[0].error.code, "not_found");
+  assert.equal(emitted("mark_refused")[0].error.code, "not_found");
   await clock.advance(60_000);
   assert.equal(socket.count("follow"), 2);
 });
@@ -417,7 +417,7 @@ test("a mark that a full storage did not take is sent with those that it holds",
   assert.deepEqual(client.marks.unsaid(), {});
 });
 
-test("a mark under way when the connection breaks is said again on the next one", async () => {
+test("a mark in flight when the connection breaks is sent again on the next one", async () => {
   const { client, clock, connect, greet } = setUp();
   const socket = await connect();
   client.attend(7, true);
@@ -429,7 +429,7 @@ test("a mark under way when the connection breaks is said again on the next one"
   assert.equal(next.last("attend").going, true);
 });
 
-test("the first mark of a reader signs in", async () => {
+test("the first mark of an anonymous visitor signs in", async () => {
   const { client, connect } = setUp({ user: null });
   const socket = await connect();
   client.attend(7, true);
@@ -439,33 +439,33 @@ test("the first mark of a reader signs in", async () => {
   assert.equal(socket.count("attend"), 1);
 });
 
-test("a token that ends soon is renewed by a second hello", async () => {
-  const { connect, told } = setUp();
+test("a token that expires soon is renewed by a second hello", async () => {
+  const { connect, emitted } = setUp();
   const socket = await connect();
   socket.receive({ expiring: { in_ms: 59_000 } });
   await settled();
-  assert.equal(told("expiring")[0].in_ms, 59_000);
+  assert.equal(emitted("expiring")[0].in_ms, 59_000);
   assert.equal(socket.last("hello").token, "t");
 });
 
-test("the word that a mark is durable is no vote's", async () => {
-  const { connect, told } = setUp();
+test("a mark that is committed does not commit votes", async () => {
+  const { connect, emitted } = setUp();
   const socket = await connect();
   socket.receive({ committed: { artist: 3, at: 9 } });
-  assert.deepEqual(told("committed"), [{ type: "committed", artist: 3, at: 9 }]);
+  assert.deepEqual(emitted("committed"), [{ type: "committed", artist: 3, at: 9 }]);
 });
 
 const STATUS = { status: "live", voting: "open", opens_at: "", closes_at: "", now_playing: null };
 
-test("whoever is taken off a channel asks again, not at once; hidden counts are asked for when they are final", async () => {
-  const { client, clock, connect, told } = setUp();
+test("a removed subscription is requested again after a delay; hidden counts are requested when they are final", async () => {
+  const { client, clock, connect, emitted } = setUp();
   client.subscribe(["votes:7", "status:7"]);
   const socket = await connect();
   await socket.reply("subscribe", { channels: {
     "votes:7": { at: 1, state: { tally: [], total: 0 } }, "status:7": { at: 1, state: { ...STATUS, results: "live" } },
   } });
   socket.receive({ unsubscribed: { channels: ["votes:7"] } });
-  assert.deepEqual(told("unsubscribed")[0].channels, ["votes:7"]);
+  assert.deepEqual(emitted("unsubscribed")[0].channels, ["votes:7"]);
   assert.equal(socket.count("subscribe"), 1);
   await clock.advance(2_000);
   assert.deepEqual(socket.last("subscribe").channels, ["votes:7"]);
@@ -480,7 +480,7 @@ test("whoever is taken off a channel asks again, not at once; hidden counts are 
   assert.equal(socket.count("subscribe"), 3);
 });
 
-test("counts for those who vote are asked for after one's own vote", async () => {
+test("counts hidden until the own vote are requested after it", async () => {
   const { client, connect } = setUp();
   client.watch(7);
   const socket = await connect();
@@ -495,7 +495,7 @@ test("counts for those who vote are asked for after one's own vote", async () =>
   assert.equal(socket.count("subscribe"), 2);
 });
 
-test("the declared types name the methods that are there", () => {
+test("client.d.ts declares exactly the public methods of client.js", () => {
   const types = readFileSync(new URL("../../../static/client.d.ts", import.meta.url), "utf8");
   for (const [name, { prototype }] of Object.entries({ Client, Outbox })) {
     const [, body] = types.match(new RegExp(`declare class ${name} \\{\n([^]*?)\n\\}`));

@@ -9,7 +9,7 @@ import { seeded, showBody, SONGS } from "./fakes.mjs";
 const ROUND_COUNT = 200;
 const CHOICES = ["up", "down", "none"];
 
-/** A server in miniature: choices of many users, a position for each change, conflated pushes. */
+/** A small model of the server: choices of many users, a position for each change, conflated pushes. */
 class Server {
   #choices = new Map();
   #dirty = new Set();
@@ -72,7 +72,7 @@ test("a snapshot plus the pushes after it equals a fresh snapshot, with repeats,
       const push = server.push();
       past.push(push);
       if (random() < 0.15) {
-        // Away while this push went out; the subscribe state afterwards covers it, and may come after a push.
+        // The page misses this push. The snapshot after the reconnect contains it, and may come after a newer push.
         const snapshot = server.snapshot();
         crowdVotes(random, server);
         const next = server.push();
@@ -86,7 +86,7 @@ test("a snapshot plus the pushes after it equals a fresh snapshot, with repeats,
   }
 });
 
-test("with own votes in between, the page ends on the server's counts once all is answered", () => {
+test("with own votes in between, the page ends with the server's counts when all are answered", () => {
   for (let seed = 1; seed <= ROUND_COUNT; seed++) {
     const random = seeded(seed);
     const server = new Server();
@@ -127,7 +127,7 @@ test("with own votes in between, the page ends on the server's counts once all i
   }
 });
 
-test("apply_stream.mjs prints the tally the reducer ends on", () => {
+test("apply_stream.mjs prints the final tally of the reducer", () => {
   const lines = [
     { at: 130, state: { tally: [[101, 3, 0], [102, 1, 1]], total: 5 } },
     { ch: "votes:7", at: 132, tally: [[101, 4, 0]], total: 6 },

@@ -1,4 +1,4 @@
-/** A clock that only moves when told, sockets that only speak when told, and storage in a map. */
+/** A clock, sockets and a storage that tests control, and the body of a show. */
 
 export class FakeClock {
   #now_ms = 1_000_000;
@@ -18,7 +18,7 @@ export class FakeClock {
     this.#timers.delete(timer);
   }
 
-  /** Runs what is due, in order, letting promises settle in between. */
+  /** Runs the timers that are due, in order. Promises settle after each. */
   async advance(delay_ms) {
     const end_ms = this.#now_ms + delay_ms;
     await settled();
@@ -36,7 +36,7 @@ export class FakeClock {
   }
 }
 
-/** Promises chained a few deep have run; setImmediate comes after every microtask. */
+/** Resolves when chained promises have run: setImmediate comes after every microtask. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 export class FakeSocket {
@@ -118,7 +118,7 @@ export class FakeStorage {
   }
 }
 
-/** Mulberry32: small, seeded, good enough to shuffle with. */
+/** Seeded random numbers, 0..1 (Mulberry32). */
 export function seeded(seed) {
   let state = seed >>> 0;
   return () => {

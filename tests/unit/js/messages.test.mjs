@@ -9,42 +9,42 @@ const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
 const ZONE = "America/Los_Angeles";
 const after = (minutes) => new Date(NOW_MS + minutes * 60_000).toISOString();
 
-test("relative times read like a person would say them", () => {
-  const told = (seconds) => inTime(NOW_MS + seconds * 1_000, NOW_MS);
-  assert.deepEqual([0, -1, 10, 600, 5_000, 7_200, 200_000, -600].map(told),
+test("relative times use the unit that a person would use", () => {
+  const textOf = (seconds) => inTime(NOW_MS + seconds * 1_000, NOW_MS);
+  assert.deepEqual([0, -1, 10, 600, 5_000, 7_200, 200_000, -600].map(textOf),
     ["just now", "just now",
       "in 10 seconds", "in 10 minutes", "in 83 minutes", "in 2 hours", "in 2 days", "10 minutes ago"]);
 });
 
-test("the calendar day at the venue does not pass through the visitor's zone", () => {
+test("the calendar day at the venue is not converted to the visitor's zone", () => {
   assert.match(longDate("2026-11-23"), /Monday.*23.*2026/);
 });
 
-test("the window line names the moment in the show's zone and how far off it is", () => {
+test("the window line has the time in the show's zone and the distance from now", () => {
   const line = windowLine("open", { closes_at: after(42) }, ZONE, NOW_MS);
   assert.match(line, /^Voting open until .*12:42.*\(in 42 minutes\)$/);
   assert.match(windowLine("early", { opens_at: after(60 * 30) }, ZONE, NOW_MS), /^Voting opens .*in 30 hours/);
   assert.match(windowLine("closed", { closes_at: after(-10) }, ZONE, NOW_MS), /^Voting closed .*10 minutes ago/);
 });
 
-test("missing and passed moments have words too", () => {
+test("the window line covers missing and past times", () => {
   assert.equal(windowLine("open", { closes_at: null }, ZONE, NOW_MS), "Voting is open");
   assert.equal(windowLine("open", { closes_at: after(-1) }, ZONE, NOW_MS), "Voting is closing");
   assert.equal(windowLine("closed", { closes_at: null }, ZONE, NOW_MS), "Voting is closed");
 });
 
-test("every state in which the buttons are off has its reason", () => {
+test("every state with disabled buttons has a reason", () => {
   for (const voting of ["early", "locked", "closed", "final", "cancelled"]) assert.ok(REASON[voting], voting);
 });
 
-test("every error code of the protocol has a sentence of its own", () => {
+test("every error code of the protocol has its own notice", () => {
   const codes = ["closed", "locked", "budget", "not_found", "forbidden", "rate_limited", "overloaded", "unavailable",
     "internal", "unauthenticated", "bad_request", "too_large", "conflict"];
   assert.equal(new Set(codes.map((code) => notice(code, "Glass", false))).size, codes.length);
   for (const code of [4400, 4401, 4403]) assert.ok(refusal(code));
 });
 
-test("sets are called by what they are among their neighbours", () => {
+test("sets have distinct titles among their neighbours", () => {
   const [own, other] = [{ id: 1, name: "Aurora" }, { id: 2, name: "Björk" }];
   const titles = (...sets) => setTitles(sets.map(([kind, artist = own]) => ({ kind, artist })), own.id);
   assert.deepEqual(titles(["main"], ["encore"], ["alternate"], ["main", other]),
@@ -54,7 +54,7 @@ test("sets are called by what they are among their neighbours", () => {
   assert.deepEqual(titles(["main", null], ["something new", null]), ["Main set", "Main set"]);
 });
 
-test("a name is told only when it says more than the heading", () => {
+test("a set's name is shown only when it adds something to the heading", () => {
   for (const name of ["Main set", "Encore 2", "Set 1", "Support set", "Played", "predicted setlist", "", null]) {
     assert.equal(ownName({ name }, "Björk"), "", name);
   }
@@ -62,17 +62,17 @@ test("a name is told only when it says more than the heading", () => {
   assert.equal(ownName({ name: "Björk" }, "Björk"), "");
 });
 
-test("what makes a song special is named, and nothing else", () => {
+test("tags say how a song differs, and a plain song has none", () => {
   const plain = { is_tape: false, cover_of: null, medley: null, note: "" };
   assert.deepEqual(songTags(plain), []);
   assert.deepEqual(songTags({ ...plain, cover_of: { id: 2, name: "U2" }, medley: 1, note: "acoustic" }),
     ["Cover of U2", "Medley", "acoustic"]);
   assert.deepEqual(songTags({ ...plain, is_tape: true }), ["From tape"]);
-  // Nobody covers a tape.
+  // A song from tape is not a cover.
   assert.deepEqual(songTags({ ...plain, is_tape: true, cover_of: { id: 2, name: "U2" } }), ["From tape, by U2"]);
 });
 
-test("the bill names whoever else plays", () => {
+test("the bill names the support acts", () => {
   const bill = ["Aurora", "Björk", "نور", "U2"].map((name, place) => ({ name, billing: place ? "support" : "headliner" }));
   assert.equal(billLine(bill), "with Björk, نور, and U2");
   assert.equal(billLine(bill.slice(0, 2)), "with Björk");
@@ -80,31 +80,31 @@ test("the bill names whoever else plays", () => {
   assert.equal(billLine(undefined), "");
 });
 
-test("what the crowd predicted is said plainly, and not at all when it said nothing", () => {
-  const told = (hits, played, predicted) => {
+test("the accuracy of the crowd has a line and a detail, both empty when the crowd predicted nothing", () => {
+  const textOf = (hits, played, predicted) => {
     const { line, detail } = accuracyLines({ hits, played, predicted });
     return [line, detail];
   };
-  assert.deepEqual(told(14, 18, 16), ["The crowd predicted 14 of 18 songs", "14 of its 16 picks were played."]);
-  assert.deepEqual(told(1, 18, 2), ["The crowd predicted 1 of 18 songs", "1 of its 2 picks was played."]);
-  assert.deepEqual(told(18, 18, 18), ["The crowd predicted all 18 songs", "18 of its 18 picks were played."]);
-  assert.deepEqual(told(0, 18, 1), ["The crowd predicted none of the 18 songs", "Its one pick was not played."]);
-  assert.deepEqual(told(0, 18, 0), ["", ""]);
+  assert.deepEqual(textOf(14, 18, 16), ["The crowd predicted 14 of 18 songs", "14 of its 16 picks were played."]);
+  assert.deepEqual(textOf(1, 18, 2), ["The crowd predicted 1 of 18 songs", "1 of its 2 picks was played."]);
+  assert.deepEqual(textOf(18, 18, 18), ["The crowd predicted all 18 songs", "18 of its 18 picks were played."]);
+  assert.deepEqual(textOf(0, 18, 1), ["The crowd predicted none of the 18 songs", "Its one pick was not played."]);
+  assert.deepEqual(textOf(0, 18, 0), ["", ""]);
   assert.deepEqual(accuracyLines(null), { line: "", detail: "" });
   assert.deepEqual(accuracyLines(undefined), { line: "", detail: "" });
 });
 
-test("a source is named by what it has to do with the show, one nobody knows by its host", () => {
-  const told = (service, about, url = "https://www.example.org/x") => sourceLine({ service, about, url });
-  assert.equal(told("ticketmaster", "show"), "Tickets on Ticketmaster");
-  assert.equal(told("ticketmaster", "artist"), "About the artist on Ticketmaster");
-  assert.equal(told("setlistfm", "show"), "Songs played, on setlist.fm");
-  assert.equal(told("setlistfm", "prediction"), "Predicted from setlists on setlist.fm");
-  assert.equal(told("setlistfm", "artist"), "About the artist on setlist.fm");
-  assert.equal(told("spotify", "prediction"), "Predicted from the most played songs on Spotify");
-  assert.equal(told("spotify", "artist"), "Listen on Spotify");
-  assert.equal(told("musicbrainz", "artist"), "About the artist on MusicBrainz");
-  assert.equal(told("bandsintown", "show"), "About the show on example.org");
+test("a source's text says what it shows; an unknown service is named by its host", () => {
+  const textOf = (service, about, url = "https://www.example.org/x") => sourceLine({ service, about, url });
+  assert.equal(textOf("ticketmaster", "show"), "Tickets on Ticketmaster");
+  assert.equal(textOf("ticketmaster", "artist"), "About the artist on Ticketmaster");
+  assert.equal(textOf("setlistfm", "show"), "Songs played, on setlist.fm");
+  assert.equal(textOf("setlistfm", "prediction"), "Predicted from setlists on setlist.fm");
+  assert.equal(textOf("setlistfm", "artist"), "About the artist on setlist.fm");
+  assert.equal(textOf("spotify", "prediction"), "Predicted from the most played songs on Spotify");
+  assert.equal(textOf("spotify", "artist"), "Listen on Spotify");
+  assert.equal(textOf("musicbrainz", "artist"), "About the artist on MusicBrainz");
+  assert.equal(textOf("bandsintown", "show"), "About the show on example.org");
   assert.deepEqual(webPages([{ url: "javascript:alert(1)" }, { url: "https://" }, { url: "http://a.org" }]), [{ url: "http://a.org" }]);
   assert.deepEqual(webPages(undefined), []);
 });

@@ -18,7 +18,7 @@ const API = {
   },
 };
 
-test("an object is drawn field by field, with what may be left out", () => {
+test("an object is formatted field by field, with optional fields marked", () => {
   const schema = {
     type: "object",
     properties: {
@@ -45,11 +45,11 @@ test("an object is drawn field by field, with what may be left out", () => {
 }`);
 });
 
-test("a schema that holds itself is named where it comes again", () => {
+test("a schema that contains itself is named where it appears again", () => {
   assert.equal(formatSchema({ $ref: "#/components/schemas/Tree" }, API), "{\n  branches?: [Tree, …]\n}");
 });
 
-test("a schema that says nothing is anything", () => {
+test("a schema without a type is anything", () => {
   assert.equal(formatSchema({}, API), "anything");
   assert.equal(formatSchema({ type: "object" }, API), "{ … }");
   assert.equal(formatSchema({ type: "integer", default: 20 }, API), "integer (default 20)");
@@ -69,7 +69,7 @@ test("the codes of an answer", () => {
   assert.deepEqual(codesOf({ description: "OK" }), []);
 });
 
-test("a try goes to the path with its values, and leaves out what is empty", () => {
+test("an address has the path with its values and no empty parameters", () => {
   const operation = { path: "/api/shows/{show}", parameters: [
     { name: "show", in: "path" }, { name: "q", in: "query" }, { name: "near", in: "query" },
   ] };

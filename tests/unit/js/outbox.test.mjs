@@ -55,7 +55,7 @@ test("two tabs share one outbox", () => {
   assert.equal(one.unsent(7).length, 2);
 });
 
-test("without storage, or with one that refuses, votes live as long as the page", () => {
+test("without storage, or with a full one, votes live as long as the page", () => {
   const full = new FakeStorage();
   full.isFull = true;
   for (const storage of [null, full]) {

@@ -63,7 +63,7 @@ test("an older setlist does not come back", () => {
   assert.equal(reduce(state, { type: "push", channel: "setlist:7", at: 59, payload: setlists(101) }), state);
 });
 
-test("the leader is the predicted song with the best balance, and nobody while there are no votes", () => {
+test("the leader is the predicted song with the best balance, and null without votes", () => {
   const state = run(loaded(), push(100, [[103, 30, 1]]));
   assert.deepEqual(leaderOf(state.show), { title: "Song 103", up: 30, score: 29 });
   const none = run(loaded(), push(100, SONGS.map((song) => [song, 0, 0])));

@@ -72,7 +72,7 @@ test("the own vote shows at once in the mark, the count and the total", () => {
   assert.equal(totalOf(show), 21);
 });
 
-test("a change of mind moves one vote from up to down", () => {
+test("a changed choice moves one vote from up to down", () => {
   const { show } = run(visiting({ 101: "up" }), casting(101, "down"));
   assert.deepEqual(countsOf(show, 101), { up: 7, down: 1 });
   assert.equal(totalOf(show), 20);
@@ -92,13 +92,13 @@ test("the own vote is not counted twice when the tally arrived before the reply"
   assert.equal(totalOf(show), 21);
 });
 
-test("a vote no push will follow stops being added when it is settled by time", () => {
+test("a vote without a later push stops being added when it is settled by time", () => {
   const sent = run(visiting(), casting(101, "up"), castOk(101, "up", 110));
   const { show } = run(sent, { type: "settle", show: 7, at: 110 });
   assert.equal(countsOf(show, 101).up, 8);
 });
 
-test("voting and taking back between two pushes leaves the count alone", () => {
+test("voting and withdrawing between two pushes leaves the count unchanged", () => {
   const voted = run(visiting(), casting(101, "up"), castOk(101, "up", 110));
   const { show } = run(voted, casting(101, "none"), castOk(101, "none", 111));
   assert.equal(countsOf(show, 101).up, 8);
@@ -106,33 +106,33 @@ test("voting and taking back between two pushes leaves the count alone", () => {
   assert.deepEqual(show.settling, {});
 });
 
-test("before the ballot is known the tally stands as the server sent it", () => {
+test("before the ballot is known the tally is shown as the server sent it", () => {
   const { show } = run(loaded(), casting(101, "up", "waiting"));
   assert.equal(choiceOf(show, 101), "up");
   assert.equal(countsOf(show, 101).up, 8);
   assert.equal(totalOf(show), 20);
 });
 
-test("a refused vote rolls back to what the server holds and says why", () => {
+test("a refused vote rolls back to the server's choice and adds a notice", () => {
   const { show, notice } = run(visiting({ 101: "up" }), casting(101, "down"), refused(101, "down", "closed"));
   assert.equal(choiceOf(show, 101), "up");
   assert.deepEqual(countsOf(show, 101), { up: 8, down: 0 });
   assert.deepEqual({ code: notice.code, song: notice.song }, { code: "closed", song: 101 });
 });
 
-test("a refusal of an older choice leaves the newer one on its way", () => {
+test("a refusal of an older choice keeps the newer one", () => {
   const { show } = run(visiting(), casting(101, "up"), casting(101, "down"), refused(101, "up", "conflict"));
   assert.equal(choiceOf(show, 101), "down");
 });
 
-test("a vote that was already taken is refused again without a word", () => {
+test("a vote that was already accepted is refused without a notice", () => {
   const taken = run(visiting(), casting(101, "up"), castOk(101, "up", 110, "accepted"));
   const { show, notice } = run(taken, refused(101, "up", "closed"));
   assert.equal(notice, null);
   assert.equal(choiceOf(show, 101), "up");
 });
 
-test("a vote refused for a show that is not on screen is still told", () => {
+test("a vote refused for a show that is not on screen adds a notice", () => {
   const refused = { type: "cast_refused", show: 9, votes: [[901, "up"]], error: { code: "closed" } };
   const { notice } = run(visiting(), refused);
   assert.equal(notice.isElsewhere, true);
@@ -154,7 +154,7 @@ test("sending an accepted vote again after a reconnect keeps showing it as accep
   assert.equal(durabilityOf(show, 101), "accepted");
 });
 
-test("losing the connection turns what was on its way into waiting", () => {
+test("losing the connection turns pending votes into waiting ones", () => {
   const { show, connection } = run(visiting(), casting(101, "up"),
     { type: "connection", status: "offline", refusal: null });
   assert.equal(connection, "offline");
@@ -162,7 +162,7 @@ test("losing the connection turns what was on its way into waiting", () => {
   assert.equal(waitingCountOf(show), 1);
 });
 
-test("a delayed vote waits and the visitor is told, except for a mere disconnect", () => {
+test("a delayed vote waits and adds a notice, except after a lost connection", () => {
   const sent = run(visiting(), casting(101, "up"));
   const delayed = { type: "cast_delayed", show: 7, votes: [[101, "up"]] };
   const busy = run(sent, { ...delayed, error: { code: "overloaded" } });
@@ -171,7 +171,7 @@ test("a delayed vote waits and the visitor is told, except for a mere disconnect
   assert.equal(run(sent, { ...delayed, error: { code: "disconnected" } }).notice, null);
 });
 
-test("the ballot after a reconnect replaces own votes, and the outbox alone decides what still waits", () => {
+test("the ballot after a reconnect replaces own votes, and the outbox alone decides which votes wait", () => {
   const { show } = run(visiting({ 101: "up" }), casting(102, "up", "waiting"), casting(103, "up", "waiting"),
     { type: "ballot", show: 7, ballot: { 102: "up" }, remaining: null, unsent: [[103, "up"]] });
   assert.equal(choiceOf(show, 101), "none");
@@ -179,7 +179,7 @@ test("the ballot after a reconnect replaces own votes, and the outbox alone deci
   assert.equal(durabilityOf(show, 103), "waiting");
 });
 
-test("the budget counts votes on their way and gives back those taken back", () => {
+test("the budget counts unanswered votes and gives back withdrawn ones", () => {
   const state = visiting({ 101: "up" }, 2, { votes_per_user_max: 3 });
   assert.equal(remainingOf(run(state, casting(102, "up")).show), 1);
   assert.equal(remainingOf(run(state, casting(101, "none")).show), 3);
@@ -187,14 +187,14 @@ test("the budget counts votes on their way and gives back those taken back", () 
   assert.equal(remainingOf(run(state, casting(102, "up"), castOk(102, "up", 110, "committed", 1)).show), 1);
 });
 
-test("with an empty budget only changes of given votes are affordable", () => {
+test("with an empty budget only changes of existing votes are affordable", () => {
   const { show } = visiting({ 101: "up" }, 0);
   assert.equal(isAffordable(show, 101), true);
   assert.equal(isAffordable(show, 102), false);
   assert.equal(isAffordable(visiting().show, 102), true);
 });
 
-test("a reader has the whole budget of the show", () => {
+test("an anonymous visitor has the whole budget of the show", () => {
   const { show } = run(loaded({ votes_per_user_max: 10 }),
     { type: "ballot", show: 7, ballot: {}, remaining: undefined, unsent: [] });
   assert.equal(remainingOf(show), 10);
@@ -220,16 +220,16 @@ test("closed before the opening time reads as early, afterwards as closed", () =
   assert.equal(votingOf(show, Date.parse(opens_at)), "closed");
 });
 
-test("a cancelled show takes no votes, whatever its window says", () => {
+test("a cancelled show takes no votes, even in an open window", () => {
   assert.equal(votingOf(loaded({ status: "cancelled" }).show, 0), "cancelled");
 });
 
-test("an answer for a show left meanwhile is dropped", () => {
+test("an answer for a show that the visitor has left is dropped", () => {
   const state = run(loaded(), { type: "navigate", route: { name: "show", ref: "other" } });
   assert.equal(reduce(state, { type: "show_loaded", ref: "aurora-7", show: showBody() }), state);
 });
 
-test("a missing show and a failed load are told apart", () => {
+test("a missing show differs from a failed load", () => {
   const loading = run(initial, { type: "navigate", route: { name: "show", ref: "x" } });
   assert.equal(run(loading, { type: "show_failed", ref: "x", error: { code: "not_found" } }).show.phase, "missing");
   assert.equal(run(loading, { type: "show_failed", ref: "x", error: { code: "disconnected" } }).show.phase, "error");
@@ -253,20 +253,20 @@ test("a failed second page keeps the first", () => {
   assert.deepEqual([list.phase, list.items.length, list.next], ["error", 1, "c"]);
 });
 
-test("a notice is dismissed by its own number only", () => {
+test("a notice is dismissed by its own id only", () => {
   const state = run(initial, { type: "notice", code: "budget" }, { type: "notice", code: "closed" });
   assert.equal(reduce(state, { type: "notice_gone", id: 1 }), state);
   assert.equal(reduce(state, { type: "notice_gone", id: 2 }).notice, null);
 });
 
-test("sets keep what a night is made of, and a server that says less is understood", () => {
+test("sets keep all their fields, and fields missing on older servers get defaults", () => {
   const artist = { id: 3, slug: "bjork", name: "Björk" };
   const song = { id: 900, title: "Jóga", position: 1, played_at: null, was_played: true, is_tape: true, medley: 2, note: "live 🎻",
     cover_of: { id: 4, name: "U2" } };
-  const told = { id: 90, type: "predicted", kind: "encore", name: "Encore", artist, songs: [song] };
+  const complete = { id: 90, type: "predicted", kind: "encore", name: "Encore", artist, songs: [song] };
   const bare = { id: 91, type: "predicted", name: "Set", songs: [{ id: 901, title: "Halo", position: 1 }] };
-  const { show } = run(loaded(), { type: "push", channel: "setlist:7", at: 999, payload: { setlists: [told, bare] } });
-  assert.deepEqual(show.setlists[0], told);
+  const { show } = run(loaded(), { type: "push", channel: "setlist:7", at: 999, payload: { setlists: [complete, bare] } });
+  assert.deepEqual(show.setlists[0], complete);
   assert.deepEqual(show.setlists[1], { ...bare, kind: "main", artist: null, songs: [
     { id: 901, title: "Halo", position: 1, played_at: null, was_played: null, is_tape: false, medley: null, note: "",
       cover_of: null },
@@ -274,7 +274,7 @@ test("sets keep what a night is made of, and a server that says less is understo
   assert.deepEqual(show.order, { 90: [900], 91: [901] });
 });
 
-test("hidden counts leave nothing behind, and come back whole", () => {
+test("hidden counts are cleared, and come back complete", () => {
   const open = loaded();
   const shut = reduce(open, { type: "channel_error", channel: "votes:7", error: { code: "forbidden" } });
   assert.deepEqual([shut.show.isHidden, shut.show.tally], [true, {}]);
@@ -295,7 +295,7 @@ test("counts that are null are hidden, and the order is the setlist's", () => {
   assert.deepEqual(show.order[70], SONGS);
 });
 
-test("marks are pressed at once, taken back when refused, and of this show and its artist only", () => {
+test("marks show at once, roll back when refused, and count for this show and its artist only", () => {
   const open = loaded();
   const going = reduce(open, { type: "marking", subject: "show:7", wanted: true });
   assert.deepEqual(going.show.marks, { going: true, following: false });
@@ -306,7 +306,7 @@ test("marks are pressed at once, taken back when refused, and of this show and i
   assert.deepEqual([undone.show.marks.going, undone.notice.isMark], [false, true]);
 });
 
-test("the crowd is of the show and of its artist", () => {
+test("the relation counts are those of the show and of its artist", () => {
   let state = loaded();
   state = reduce(state, { type: "push", channel: "attendance:7", at: 3, payload: { going: 5, watching: 9 } });
   state = reduce(state, { type: "push", channel: "followers:1", at: 3, payload: { followers: 8 } });
@@ -314,7 +314,7 @@ test("the crowd is of the show and of its artist", () => {
   assert.deepEqual(state.show.relationCounts, { going: 5, watching: 9, followers: 8 });
 });
 
-test("how well the crowd did comes with the page and moves with the status", () => {
+test("the accuracy comes with the page and changes with the status", () => {
   const accuracy = { precision: 0.5, recall: 0.5, rank_correlation: 0, hits: 1, played: 2, predicted: 2 };
   const before = loaded();
   assert.equal(before.show.status.accuracy, null);
@@ -326,7 +326,7 @@ test("how well the crowd did comes with the page and moves with the status", () 
   assert.equal(gone.show.status.accuracy, null);
 });
 
-test("the ranking is the answer's until the channel speaks, and the channel's from then on", () => {
+test("the ranking is the answer's until the channel sends a state, then the channel's", () => {
   const item = (id, score) => ({ id, slug: `show-${id}`, artist_name: `Artist ${id}`, venue_name: "Hall", local_date: "2026-12-01", score });
   const named = run(initial, { type: "trending_loaded", items: [item(1, 9), item(2, 3)] });
   assert.deepEqual(trendingOf(named.trending).map(({ id, artist, share }) => [id, artist, share]),
@@ -338,7 +338,7 @@ test("the ranking is the answer's until the channel speaks, and the channel's fr
   assert.deepEqual(trendingOf(run(pushed, { type: "trending_loaded", items: [item(1, 9)] }).trending).map(({ id }) => id), [2, 1]);
 });
 
-test("a show nobody knows the name of is asked about, and not shown before", () => {
+test("a trending show without a name is requested, and not shown before", () => {
   const show = { id: 7, score: 1 };
   const unknown = run(initial, { type: "push", channel: "trending", at: 1, payload: { shows: [show] } });
   assert.equal(isTrendingUnknown(unknown.trending), false); // the names are on their way

@@ -20,7 +20,7 @@ test("entries are set, replaced and deleted, and a map without entries leaves no
   assert.equal(storage.length, 0);
 });
 
-test("what is read is a copy", () => {
+test("a reader gets a copy", () => {
   const { storage, one } = openTabs();
   storage.isFull = true;
   one.write({ a: 1 });
@@ -56,7 +56,7 @@ test("a full storage does not hide what another tab wrote before or writes after
   assert.deepEqual(one.read(), { mine: 2, shared: 2, theirs: 2 });
 });
 
-test("the next write that succeeds stores all changes from memory, and from then on other tabs count again", () => {
+test("the next write that succeeds stores all changes from memory, and later writes of other tabs win again", () => {
   const { storage, one, other } = openTabs();
   one.write({ a: 1, b: 1 });
   storage.isFull = true;
@@ -80,7 +80,7 @@ test("without a storage, or with one that is forbidden, entries live as long as 
   }
 });
 
-test("a stored text that is no JSON object counts as empty and is replaced by the next write", () => {
+test("a stored text that is not a JSON object counts as empty and is replaced by the next write", () => {
   for (const text of ["{not json", "null", "5", ""]) {
     const { storage, one } = openTabs();
     storage.setItem(KEY, text);
@@ -90,7 +90,7 @@ test("a stored text that is no JSON object counts as empty and is replaced by th
   }
 });
 
-test("for random writes while the storage fills and empties, one tab always reads its own last word", () => {
+test("for random writes while the storage fills and empties, a tab always reads its own last write", () => {
   for (let seed = 1; seed <= 100; seed++) {
     const random = seeded(seed);
     const { storage, one } = openTabs();
