@@ -429,6 +429,18 @@ test("a mark in flight when the connection breaks is sent again on the next one"
   assert.equal(next.last("attend").going, true);
 });
 
+test("a mark that changes while the older one is in flight is sent after it", async () => {
+  const { client, connect } = setUp();
+  const socket = await connect();
+  client.attend(7, true);
+  await settled();
+  client.attend(7, false);
+  await socket.reply("attend", { at: 9, durability: "committed" });
+  assert.deepEqual([socket.count("attend"), socket.last("attend").going], [2, false]);
+  await socket.reply("attend", { at: 10, durability: "committed" });
+  assert.deepEqual(client.marks.unsaid(), {});
+});
+
 test("the first mark of an anonymous visitor signs in", async () => {
   const { client, connect } = setUp({ user: null });
   const socket = await connect();
