@@ -12,7 +12,7 @@ from server.catalog.show_control import REASON_CHARS_MAX, lock_show, log_act
 from server.catalog.shows import find_show
 from server.clock import Clock
 from server.errors import Refused
-from server.moderation.bans import admit
+from server.moderation.bans import refuse_banned
 from server.moderation.screening import screen
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
@@ -145,7 +145,7 @@ class SuggestionRoutes:
         """`POST /api/shows/{show}/suggestions`."""
         title, user_id = call.body.title.strip(), call.user.user_id
         async with self._requests.acting(call.identity) as connection:
-            await admit(connection, user_id, "write", "all")
+            await refuse_banned(connection, user_id, "write", "all")
             show = await find_show(connection, call.reference("show"))
             self._refuse_over(show)
             mine = {"show_id": show["id"], "user_id": user_id}

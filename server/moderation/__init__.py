@@ -1,7 +1,7 @@
-"""moderation: texts that wait for a moderator, reports, decisions and the log of them.
+"""moderation: bans, the review of texts, reports, decisions of moderators, and the logs of what staff did.
 
-Owns:      moderation_queue, reports, moderation_log
-Threads:   event loop only
-Limits:    NOTE_CHARS_MAX (docs/limits.md)
-Never:     deletes a text: it hides or shows it
+Owns:      user_bans, content_moderation, reports, moderation_log, audit_log; the list of blocked words
+Threads:   event loop only; no state in memory
+Limits:    REASON_CHARS_MAX, NOTE_CHARS_MAX, the rules of screening.py (docs/limits.md)
+Never:     deletes or edits a text (it shows or hides it); imports another room, because the other rooms import this one
 """

@@ -1,4 +1,4 @@
-"""Bans: who may not vote or write, why, and until when."""
+"""Bans: which users may not vote or write, for which reason, and until when."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BanKind = Literal["vote", "write", "all"]
 
 
 class Ban(msgspec.Struct, frozen=True, kw_only=True):
-    """A ban: from voting, from writing, from everything; for good when `expires_at` is null."""
+    """A ban from voting, from writing or from everything. It is permanent when `expires_at` is null."""
 
     id: int
     kind: BanKind
@@ -31,25 +31,26 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str | None
 
 
-async def admit(connection: Connection, user_id: int, *kinds: BanKind) -> None:
-    """Lets a user in, unless they are gone or banned.
+async def refuse_banned(connection: Connection, user_id: int, *kinds: BanKind) -> None:
+    """Refuses a user who has an active ban of one of these kinds, or whose account was erased.
 
-    Raises: Refused: unauthenticated, the account was erased; forbidden, a ban of these kinds is in force
+    Takes:  kinds; without any, only the account has to exist
+    Raises: Refused: unauthenticated, the account was erased; forbidden, the user is banned
     """
-    row = await queries.admit(connection, user_id=user_id, kinds=list(kinds))
+    row = await queries.fetch_longest_ban(connection, user_id=user_id, kinds=list(kinds))
     if row is None:
         raise Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
     if row["reason"] is not None:
-        raise Refused(Code.FORBIDDEN, sentence_of(row))
+        raise Refused(Code.FORBIDDEN, ban_message(row))
 
 
 async def list_active_bans(connection: Connection, user_id: int) -> list[Ban]:
-    """A user's bans that are in force."""
-    return [ban_of(row) async for row in queries.active_bans(connection, user_id=user_id)]
+    """Lists the bans of a user that are active now, latest first."""
+    return [ban_from_row(row) async for row in queries.active_bans(connection, user_id=user_id)]
 
 
-def ban_of(row: Any) -> Ban:
-    """A row of user_bans as its subject sees it."""
+def ban_from_row(row: Any) -> Ban:
+    """Builds the ban that its user sees from a row of user_bans."""
     return Ban(
         id=row["id"],
         kind=row["kind"],
@@ -59,8 +60,9 @@ def ban_of(row: Any) -> Ban:
     )
 
 
-def sentence_of(ban: Any) -> str:
-    """What somebody banned is told."""
-    expires_at: datetime | None = ban["expires_at"]
-    until = "for good" if expires_at is None else f"until {iso(expires_at)}"
-    return f"You are banned {until}: {ban['reason']}"
+def ban_message(row: Any) -> str:
+    """Builds the message for a banned user from the `reason` and `expires_at` of a row."""
+    expires_at: datetime | None = row["expires_at"]
+    if expires_at is None:
+        return f"You are banned permanently. Reason: {row['reason']}"
+    return f"You are banned until {iso(expires_at)}. Reason: {row['reason']}"

@@ -1,4 +1,4 @@
-"""The logs of what staff did: decisions on texts and accounts, and the audit log."""
+"""The two logs of staff: the moderation log (decisions on texts and bans) and the audit log (changes of accounts)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 queries = load_queries(Path(__file__).with_name("logs.sql"))
 
 
-async def log_decision(
+async def write_moderation_log(
     connection: Connection, moderator: Identity, action: str, subject: str, detail: dict[str, Any]
 ) -> None:
-    """Writes a decision to the moderators' log, in its own transaction."""
-    await queries.log_decision(
+    """Adds a decision to the moderation log, in the transaction of the decision."""
+    await queries.insert_moderation_entry(
         connection,
         moderator_id=moderator.user_id,
         action=action,
@@ -29,9 +29,11 @@ async def log_decision(
     )
 
 
-async def log_power(connection: Connection, actor: Identity, action: str, subject: str, detail: dict[str, Any]) -> None:
-    """Writes what staff did to somebody's account to the audit log, in its own transaction."""
-    await queries.log_power(
+async def write_audit_log(
+    connection: Connection, actor: Identity, action: str, subject: str, detail: dict[str, Any]
+) -> None:
+    """Adds an action of staff to the audit log, in the transaction of the action."""
+    await queries.insert_audit_entry(
         connection,
         actor_id=actor.user_id,
         action=action,

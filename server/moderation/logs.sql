@@ -1,11 +1,11 @@
--- What staff did: the log of moderators' decisions, and the audit log of what was done to accounts.
+-- Writes to the moderation log and to the audit log.
 
--- name: log_decision!
+-- name: insert_moderation_entry!
 -- takes: moderator_id, action, subject, detail as JSON
 insert into moderation_log (moderator_id, action, subject, detail)
 values (:moderator_id::bigint, :action::text, :subject::text, :detail::text::jsonb);
 
--- name: log_power!
+-- name: insert_audit_entry!
 -- takes: actor_id, action, subject, detail as JSON
 insert into audit_log (actor_id, action, subject, detail)
 values (:actor_id::bigint, :action::text, :subject::text, :detail::text::jsonb);

@@ -1,55 +1,58 @@
-"""Reports: a reader tells a moderator of a review or a profile."""
+"""Reports: a reader reports a review or a profile to the moderators."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from server.errors import Refused
-from server.moderation.bans import admit
-from server.moderation.routes import queries
+from server.moderation.bans import refuse_banned
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.messages import Id
 from server.store.database import Database
+from server.store.queries import load_queries
+
+queries = load_queries(Path(__file__).with_name("reports.sql"))
 
 REASON_CHARS_MAX = 1000
 
-# Not blank.
+# The pattern refuses a reason of white space only.
 ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX, pattern=r"\S")]
 
 
 class ReportBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong, and with which of the two: a review, or the profile of a user."""
+    """The reason of a report, and its subject: a review by its id, or a profile by the id of its user."""
 
     reason: ReasonText
     review: Id | None = None
     profile: Id | None = None
 
     def __post_init__(self) -> None:
-        """Checks what one field alone cannot say.
+        """Checks that exactly one subject is given.
 
         Raises: Refused: bad_request
         """
         if (self.review is None) == (self.profile is None):
-            raise Refused(Code.BAD_REQUEST, "Give `review` or `profile`, and only one of them.")
+            raise Refused(Code.BAD_REQUEST, "Give either `review` or `profile`, not both and not neither.")
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A report that was taken."""
+    """A report that was filed."""
 
     id: int
 
 
 class ReportRoutes:
-    """Reports over HTTP."""
+    """The endpoint that files reports."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Lists the endpoints of this class."""
         return [
             Endpoint(
                 method="POST", path="/api/reports", handler=self.post_report, access="user", body=ReportBody,
@@ -62,15 +65,15 @@ class ReportRoutes:
         """`POST /api/reports`."""
         user_id, body = call.user.user_id, call.body
         async with self._db.acting(call.identity) as connection:
-            await admit(connection, user_id, "write", "all")
+            await refuse_banned(connection, user_id, "write", "all")
             found = await queries.find_reportable(connection, review=body.review, profile=body.profile)
             if found is None:
-                raise Refused(Code.NOT_FOUND, "No such review or profile.")
+                raise Refused(Code.NOT_FOUND, "No such review or profile is public.")
             if found["user_id"] == user_id:
-                raise Refused(Code.BAD_REQUEST, "This is your own.")
+                raise Refused(Code.BAD_REQUEST, "You cannot report your own text. You can edit or delete it.")
             report_id = await queries.insert_report(
                 connection, reporter_id=user_id, review=body.review, profile=body.profile, reason=body.reason.strip()
             )
         if report_id is None:
-            raise Refused(Code.CONFLICT, "You have reported this already; a moderator will look at it.")
+            raise Refused(Code.CONFLICT, "You have already reported this. A moderator will look at it.")
         return Answer(document=Report(report_id))

@@ -1,4 +1,4 @@
-"""What in a text makes a moderator look at it first. Rules on plain text; no I/O, no state."""
+"""Rules that hold a text for a moderator. They look at plain text only: no I/O, no state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 Reason = Literal["links", "shouting", "repetition", "blocked_words", "hidden_characters", "rejected_before"]
 Priority = Literal["low", "normal", "high", "urgent"]
 
-SHOUTING_LETTERS_MIN = 12  # shorter is a name, or one word of joy
+SHOUTING_LETTERS_MIN = 12  # a shorter text is a name or a single exclamation
 SHOUTING_SHARE = 0.7
 SAME_CHARACTERS_MAX = 5
 SAME_WORDS_MAX = 3
@@ -22,10 +22,10 @@ _LINK = re.compile(
 )
 _SAME_CHARACTERS = re.compile(rf"(\S)\1{{{SAME_CHARACTERS_MAX}}}")
 _WORD = re.compile(r"\w+")
-# Overrides that turn what follows around, and characters that nobody sees. Joiners and plain marks of direction
-# (U+200C to U+200F) are left alone: emoji and whole scripts are written with them.
+# Direction overrides, which reverse the text after them, and invisible characters. Joiners and plain direction marks
+# (U+200C to U+200F) are allowed: emoji and whole scripts need them.
 _HIDDEN = re.compile("[\u00ad\u034f\u115f\u1160\u200b\u202a-\u202e\u2060-\u206f\u3164\ufeff]")
-_UNSEEN_CATEGORIES = ("Cf", "Mn", "Me")
+_INVISIBLE_CATEGORIES = ("Cf", "Mn", "Me")
 _LEET = str.maketrans("013457@$", "oieastas")
 
 
@@ -38,9 +38,9 @@ BLOCKED_WORDS = _load_blocked_words()
 
 
 def screen(*texts: str) -> list[Reason]:
-    """Why these texts should be read before they are shown, each text by itself.
+    """Finds the reasons to hold these texts. Each text is screened alone.
 
-    Gives: reasons, each once; none: they can be shown
+    Gives: reasons, each once; an empty list: the texts can be shown
     Cost:  O(length)
     """
     rules: tuple[tuple[Reason, bool], ...] = (
@@ -50,17 +50,17 @@ def screen(*texts: str) -> list[Reason]:
         ("shouting", any(map(_is_shouting, texts))),
         ("repetition", any(map(_is_repetitive, texts))),
     )
-    return [reason for reason, holds in rules if holds]
+    return [reason for reason, applies in rules if applies]
 
 
 def priority_of(reasons: list[Reason]) -> Priority:
-    """How soon a moderator should look."""
+    """The place of a held text in the queue: high for blocked words and hidden characters."""
     return "high" if {"blocked_words", "hidden_characters"}.intersection(reasons) else "normal"
 
 
 def _has_blocked_word(text: str) -> bool:
     decomposed = unicodedata.normalize("NFKD", text)
-    plain = "".join(char for char in decomposed if unicodedata.category(char) not in _UNSEEN_CATEGORIES).casefold()
+    plain = "".join(char for char in decomposed if unicodedata.category(char) not in _INVISIBLE_CATEGORIES).casefold()
     return any(not BLOCKED_WORDS.isdisjoint(_WORD.findall(words)) for words in (plain, plain.translate(_LEET)))
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a text that somebody wrote: shown at once, or held back for a moderator."""
+"""The automatic review of a text that a user wrote: it is shown at once, or it is held for a moderator."""
 
 from __future__ import annotations
 
@@ -18,40 +18,41 @@ Status = Literal["pending", "approved", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a text is until somebody says otherwise, and why it is held back."""
+class Assessment:
+    """The status of a text until a moderator decides, and the reasons for which it is held."""
 
     status: Status
     reasons: list[Reason]
 
 
-def judge(*texts: str, was: Status | None = None) -> Verdict:
-    """What becomes of texts that are new or were changed.
+def assess(*texts: str, previous: Status | None = None) -> Assessment:
+    """Assesses texts that are new or changed.
 
-    Takes: was, the status before the change; what a moderator has rejected does not come back by itself
+    Takes: previous, the status before the change. A rejected text needs a moderator before it is shown again; a
+           rejected text that is now empty stays rejected.
     """
     if not any(texts):
-        return Verdict("rejected" if was == "rejected" else "approved", [])
+        return Assessment("rejected" if previous == "rejected" else "approved", [])
     reasons = screen(*texts)
-    if was == "rejected":
+    if previous == "rejected":
         reasons.append("rejected_before")
-    return Verdict("pending" if reasons else "approved", reasons)
+    return Assessment("pending" if reasons else "approved", reasons)
 
 
-async def file(
-    connection: Connection, verdict: Verdict, *, review: int | None = None, profile: int | None = None
+async def update_queue(
+    connection: Connection, assessment: Assessment, *, review: int | None = None, profile: int | None = None
 ) -> None:
-    """Takes the text that was there before out of the moderators' queue, and puts this one in if it is held back.
+    """Removes the previous text from the queue of the moderators, and adds the new text if it is held.
 
-    Takes: connection, acting for the author and with the review's or profile's row locked; which of the two it is
+    Takes: connection, acting for the author, with the row of the review or profile locked; the id of one of the two
     """
     async for _ in queries.leave_queue(connection, review=review, profile=profile):
         pass
-    if verdict.status == "pending":
+    if assessment.status == "pending":
         await queries.enter_queue(
             connection,
             review=review,
             profile=profile,
-            priority=priority_of(verdict.reasons),
-            reasons=list(verdict.reasons),
+            priority=priority_of(assessment.reasons),
+            reasons=list(assessment.reasons),
         )

@@ -1,4 +1,4 @@
--- What an author's text does to the moderators' queue, with the author's own rights.
+-- Changes of the queue of the moderators when an author writes a text. They run with the rights of the author.
 
 -- name: leave_queue
 -- takes: review bigint or null, profile bigint or null; exactly one is given

@@ -35,18 +35,19 @@ from server.mail.enqueuer import Queueing
 from server.mail.routes import MailRoutes
 from server.mail.sender import Sender
 from server.mail.smtp import MailServer
+from server.moderation.decisions import DecisionRoutes
+from server.moderation.queue import QueueRoutes
 from server.moderation.reports import ReportRoutes
-from server.moderation.routes import ModerationRoutes
 from server.node.catalogue_sync import CatalogueSync
 from server.node.channel_states import Feeds
 from server.node.maintenance import Maintenance
 from server.node.rate_limits import RateLimits
-from server.people.access_monitor import Standing
+from server.people.access_monitor import AccessMonitor
 from server.people.accounts import AccountRoutes
 from server.people.follows import FollowRoutes
-from server.people.keys import Bearers, KeyRoutes
+from server.people.keys import Authenticator, KeyRoutes
 from server.people.marks import Marks
-from server.people.oidc import Claims, Provider
+from server.people.oidc import Claims, OidcVerifier
 from server.people.privacy import PrivacyRoutes
 from server.people.profiles import ProfileRoutes
 from server.people.reviews import ReviewRoutes
@@ -124,7 +125,7 @@ class Node:
             alert_webhook_url=settings.alert_webhook_url,
         )
         self._sockets = Sockets(clock, settings.limits)
-        self._standing = Standing(database, databases.requests, self._sockets.identities, self._sockets.dismiss)
+        self._standing = AccessMonitor(database, databases.requests, self._sockets.identities, self._sockets.dismiss)
         self._intake = Intake(
             settings.redis_url,
             database,
@@ -325,7 +326,8 @@ class Node:
             *FollowRoutes(requests, self._marks).endpoints(),
             *ReviewRoutes(requests).endpoints(),
             *ReportRoutes(requests).endpoints(),
-            *ModerationRoutes(requests).endpoints(),
+            *QueueRoutes(requests).endpoints(),
+            *DecisionRoutes(requests).endpoints(),
             *AccountRoutes(requests, clock).endpoints(),
             *KeyRoutes(requests).endpoints(),
             *PrivacyRoutes(requests, self._forgetting.forget, self._sockets.hang_up_user).endpoints(),
@@ -351,7 +353,7 @@ class Node:
             databases = self._databases
             return await sign_in_as(databases.requests, databases.owner, claims, self._clock.now_ms())
 
-        bearers = Bearers(self._databases.requests, self._clock, authenticate, self._provider, sign_in)
+        bearers = Authenticator(self._databases.requests, self._clock, authenticate, self._provider, sign_in)
         self.endpoints = self._endpoints()
         self.endpoints.append(asyncapi_endpoint())
         self.endpoints.append(document_endpoint([*self.endpoints, EVENTS]))
@@ -403,11 +405,11 @@ def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
     return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)
 
 
-def _provider(settings: Settings, clock: Clock) -> Provider | None:
+def _provider(settings: Settings, clock: Clock) -> OidcVerifier | None:
     if settings.jwks_url is None:
         return None
     assert settings.jwt_audience is not None
-    return Provider(
+    return OidcVerifier(
         settings.jwks_url,
         settings.jwt_audience,
         clock,

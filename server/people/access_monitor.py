@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from server.errors import Disconnect, StoreError
-from server.moderation.bans import sentence_of
+from server.moderation.bans import ban_message
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL
 from server.protocol.identity import Identity
 from server.store.database import Database
@@ -27,7 +27,7 @@ LOOK_S = 1.0
 queries = load_queries(Path(__file__).with_name("access_monitor.sql"))
 
 
-class Standing:
+class AccessMonitor:
     """What this node knows of it.
 
     Takes: writer, the writer's database; requests, the requests', which may look up keys;
@@ -131,4 +131,4 @@ class Standing:
 
 def _sentences(rows: Iterable[Any]) -> dict[int, str]:
     # They come with the ban that lasts longest last.
-    return {row["user_id"]: sentence_of(row) for row in rows}
+    return {row["user_id"]: ban_message(row) for row in rows}

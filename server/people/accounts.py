@@ -1,4 +1,4 @@
-"""Accounts as staff see them: who there is, with which role, and bans."""
+"""The administration of accounts: the list of users, their roles and their bans."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import msgspec
 
 from server.clock import Clock
 from server.errors import Refused
-from server.moderation.bans import Ban, BanKind, ban_of
-from server.moderation.bans import queries as ban_queries
-from server.moderation.logs import log_decision, log_power
+from server.moderation.bans import Ban, BanKind, ban_from_row, list_active_bans
+from server.moderation.logs import write_audit_log, write_moderation_log
 from server.moderation.reports import ReasonText
 from server.people.profiles import Counts, Profile, counts_of, profile_fields
 from server.protocol.codes import Code
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
 
 queries = load_queries(Path(__file__).with_name("accounts.sql"))
 
-BAN_YEARS_MAX = 100  # longer is for good, and that has a word of its own
+BAN_YEARS_MAX = 100  # a longer ban is permanent: leave `expires_at` out
 
 
 class AccountQuery(PageQuery, frozen=True, kw_only=True):
-    """The parameters of the list of accounts; `q` is an id or part of a display name."""
+    """The filters of the list of accounts. `q` is an id or a part of a display name."""
 
     q: Search | None = None
     role: Role | None = None
@@ -42,13 +41,13 @@ class AccountQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class RoleBody(msgspec.Struct, frozen=True):
-    """What an account may do. Less acts within two seconds; more, with the next token."""
+    """The role of an account. A lower role takes effect within two seconds, a higher role with the next token."""
 
     role: Role
 
 
 class BanBody(msgspec.Struct, frozen=True, kw_only=True):
-    """From what, why, and until when; without `expires_at` for good."""
+    """The kind, the reason and the end of a ban. Without `expires_at` it is permanent."""
 
     kind: BanKind
     reason: ReasonText
@@ -73,14 +72,14 @@ class AccountPage(msgspec.Struct, frozen=True):
 
 
 class StaffBan(Ban, frozen=True, kw_only=True):
-    """A ban as staff see it, also when it is over."""
+    """A ban as staff see it. Lifted and expired bans are included."""
 
     banned_by: int | None
     lifted_at: str | None
 
 
 class Account(Profile, frozen=True, kw_only=True):
-    """An account with its profile, what it has done, and every ban it had (at most 100)."""
+    """An account with its profile, its activity counts and its latest 100 bans."""
 
     role: Role
     counts: Counts
@@ -88,36 +87,36 @@ class Account(Profile, frozen=True, kw_only=True):
 
 
 class AccountRoutes:
-    """Accounts over HTTP, for staff."""
+    """The endpoints of accounts, for staff."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Lists the endpoints of this class."""
         path, missing, refusals = "/api/admin/users", (Code.NOT_FOUND,), (Code.NOT_FOUND, Code.CONFLICT)
         return [
             Endpoint(
                 method="GET", path=path, handler=self.get_accounts, access="moderator", query=AccountQuery,
-                answer=AccountPage, summary="Accounts, newest first.",
+                answer=AccountPage, summary="List accounts, newest first.",
             ),
             Endpoint(
                 method="GET", path=path + "/{user}", handler=self.get_account, access="moderator", answer=Account,
-                codes=missing, summary="An account with its profile and its bans.",
+                codes=missing, summary="Show an account with its profile and its bans.",
             ),
             Endpoint(
                 method="PATCH", path=path + "/{user}", handler=self.patch_account, access="admin", body=RoleBody,
                 answer=Account, codes=refusals,
-                summary="Give an account a role; the last administrator keeps theirs.",
+                summary="Change the role of an account. The last administrator keeps the role.",
             ),
             Endpoint(
                 method="POST", path=path + "/{user}/bans", handler=self.post_ban, access="moderator", body=BanBody,
-                status=201, answer=StaffBan, codes=refusals, summary="Ban a user; staff only by an administrator.",
+                status=201, answer=StaffBan, codes=refusals, summary="Ban a user. Only an administrator can ban staff.",
             ),
             Endpoint(
                 method="DELETE", path=path + "/{user}/bans/{ban}", handler=self.delete_ban, access="moderator",
-                status=204, codes=missing, summary="Lift a ban; twice is once.",
+                status=204, codes=missing, summary="Lift a ban. Repeating it changes nothing.",
             ),
         ]  # fmt: skip
 
@@ -163,22 +162,21 @@ class AccountRoutes:
             admins = {row["id"] async for row in queries.lock_admins(connection)}
             before = await _role_of(connection, user_id)
             if admins == {user_id} and role != "admin":
-                raise Refused(Code.CONFLICT, "This is the last administrator. Make another one first.")
+                raise Refused(Code.CONFLICT, "This is the last administrator. Give another account the role first.")
             if before != role:
                 await queries.set_role(connection, user_id=user_id, role=role)
-                await log_power(connection, actor, "user.role", f"user:{user_id}", {"from": before, "to": role})
+                await write_audit_log(connection, actor, "user.role", f"user:{user_id}", {"from": before, "to": role})
             return Answer(document=await _fetch(connection, user_id))
 
     async def post_ban(self, call: Call) -> Answer:
         """`POST /api/admin/users/{user}/bans`."""
         user_id, body, actor = call.id("user"), call.body, call.user
-        self._check_end(body.expires_at)
+        self._check_expiry(body.expires_at)
         async with self._db.acting(actor) as connection:
-            await _check_power(connection, actor, user_id)
-            active = [row async for row in ban_queries.active_bans(connection, user_id=user_id)]
-            if any(row["kind"] == body.kind for row in active):
-                raise Refused(Code.CONFLICT, "There is such a ban already. Lift it first.")
-            row = await ban_queries.insert_ban(
+            await _check_may_ban(connection, actor, user_id)
+            if any(ban.kind == body.kind for ban in await list_active_bans(connection, user_id)):
+                raise Refused(Code.CONFLICT, "This user already has an active ban of this kind. Lift it first.")
+            row = await queries.insert_ban(
                 connection,
                 user_id=user_id,
                 kind=body.kind,
@@ -196,21 +194,22 @@ class AccountRoutes:
         """`DELETE /api/admin/users/{user}/bans/{ban}`."""
         user_id, ban_id, actor = call.id("user"), call.id("ban"), call.user
         async with self._db.acting(actor) as connection:
-            await _check_power(connection, actor, user_id)
-            found = await ban_queries.find_ban(connection, id=ban_id, user_id=user_id)
+            await _check_may_ban(connection, actor, user_id)
+            found = await queries.lock_ban(connection, id=ban_id, user_id=user_id)
             if found is None:
-                raise Refused(Code.NOT_FOUND, "No such ban.")
+                raise Refused(Code.NOT_FOUND, "This user has no such ban.")
             if found["lifted_at"] is None:
-                await ban_queries.lift_ban(connection, id=ban_id, lifted_by=actor.user_id)
+                await queries.lift_ban(connection, id=ban_id, lifted_by=actor.user_id)
                 await _log_both(connection, actor, "user.unban", user_id, {"ban": ban_id})
         return Answer()
 
-    def _check_end(self, expires_at: dt.datetime | None) -> None:
+    def _check_expiry(self, expires_at: dt.datetime | None) -> None:
         if expires_at is None:
             return
         now = from_ms(self._clock.now_ms())
         if not now < expires_at < now + dt.timedelta(days=365 * BAN_YEARS_MAX):
-            raise Refused(Code.BAD_REQUEST, f"`expires_at` is not in the next {BAN_YEARS_MAX} years.")
+            message = f"`expires_at` has to be in the next {BAN_YEARS_MAX} years. Leave it out for a permanent ban."
+            raise Refused(Code.BAD_REQUEST, message)
 
 
 async def _role_of(connection: Connection, user_id: int) -> str:
@@ -220,13 +219,13 @@ async def _role_of(connection: Connection, user_id: int) -> str:
     return role
 
 
-async def _check_power(connection: Connection, actor: Identity, user_id: int) -> None:
-    """Moderators keep order among users; over staff, themselves included, they have no power."""
+async def _check_may_ban(connection: Connection, actor: Identity, user_id: int) -> None:
+    """Checks that the actor may ban this account: moderators ban users, administrators also ban staff, nobody themselves."""
     role = await _role_of(connection, user_id)
     if role != "user" and not actor.may("admin"):
-        raise Refused(Code.FORBIDDEN, "Only an administrator may do this to staff.")
+        raise Refused(Code.FORBIDDEN, "Only an administrator can change the bans of staff.")
     if user_id == actor.user_id:
-        raise Refused(Code.CONFLICT, "Not to yourself.")
+        raise Refused(Code.CONFLICT, "You cannot change your own bans. Ask another administrator.")
 
 
 async def _fetch(connection: Connection, user_id: int) -> Account:
@@ -237,17 +236,17 @@ async def _fetch(connection: Connection, user_id: int) -> Account:
         id=row["id"],
         role=row["role"],
         counts=counts_of(row),
-        bans=[_staff_ban(ban) async for ban in ban_queries.all_bans(connection, user_id=user_id)],
+        bans=[_staff_ban(ban) async for ban in queries.all_bans(connection, user_id=user_id)],
         **profile_fields(row),
     )
 
 
 def _staff_ban(row: Any) -> StaffBan:
-    ban = msgspec.structs.asdict(ban_of(row))
+    ban = msgspec.structs.asdict(ban_from_row(row))
     return StaffBan(**ban, banned_by=row["banned_by"], lifted_at=iso(row["lifted_at"]))
 
 
 async def _log_both(connection: Connection, actor: Identity, action: str, user_id: int, detail: dict[str, Any]) -> None:
     subject = f"user:{user_id}"
-    await log_decision(connection, actor, action, subject, detail)
-    await log_power(connection, actor, action, subject, detail)
+    await write_moderation_log(connection, actor, action, subject, detail)
+    await write_audit_log(connection, actor, action, subject, detail)

@@ -1,10 +1,10 @@
--- Accounts as staff see and change them.
+-- Accounts and bans, read and changed by staff.
 
 -- name: list_accounts
--- takes: filters (null: no filter): name, part of a display name; wanted bigint, an id; role; banned boolean;
---        after_id, null: from the top; count
+-- takes: filters (null: no filter): name, a part of a display name; wanted bigint, an id; role; banned boolean;
+--        after_id (null: first page); count
 -- gives: 0..count rows, newest first
--- cost:  walks the accounts from the newest until the page is full; a name is looked up first
+-- cost:  reads accounts from the newest until the page is full; a name is searched first
 select u.id, u.role, u.created_at, p.display_name,
        exists (select from user_bans b
                 where b.user_id = u.id and b.lifted_at is null
@@ -23,7 +23,7 @@ select u.id, u.role, u.created_at, p.display_name,
 
 -- name: fetch_account^
 -- takes: user_id
--- gives: 0..1 row: the account with its profile and what it has done
+-- gives: 0..1 row: the account with its profile and activity counts
 select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.is_public, p.status,
        (select count(*) from user_follows_artists f where f.user_id = u.id) as follow_count,
        (select count(*) from user_show_attendance g where g.user_id = u.id) as attendance_count,
@@ -35,15 +35,41 @@ select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.i
 
 -- name: role_of$
 -- takes: user_id
--- gives: an account's role, or null: no such account
+-- gives: the role of the account; null: no such account
 select role from users where id = :user_id::bigint and nobody is null;
 
 -- name: lock_admins
 -- gives: the administrators
--- locks: their rows, so that two of them cannot take the role from each other at once
+-- locks: their rows, so that two administrators cannot remove the role of each other at the same time
 select id from users where role = 'admin' order by id for update;
 
 -- name: set_role!
 -- takes: user_id, role
 -- locks: that row
 update users set role = :role::text::user_role where id = :user_id::bigint;
+
+-- name: all_bans
+-- takes: user_id bigint
+-- gives: the latest 100 bans of the user, latest first; lifted and expired bans are included
+select id, kind, reason, banned_by, banned_at, expires_at, lifted_at
+  from user_bans
+ where user_id = :user_id::bigint
+ order by id desc
+ limit 100;
+
+-- name: insert_ban^
+-- takes: user_id, kind, reason, banned_by, expires_at timestamptz or null
+-- gives: the ban
+insert into user_bans (user_id, kind, reason, banned_by, expires_at)
+values (:user_id::bigint, :kind::text::ban_kind, :reason::text, :banned_by::bigint, :expires_at::timestamptz)
+returning id, kind, reason, banned_by, banned_at, expires_at, lifted_at;
+
+-- name: lock_ban^
+-- takes: id bigint, user_id bigint
+-- gives: 0..1 row
+-- locks: that row of user_bans
+select id, lifted_at from user_bans where id = :id::bigint and user_id = :user_id::bigint for update;
+
+-- name: lift_ban!
+-- takes: id bigint, lifted_by bigint
+update user_bans set lifted_at = now(), lifted_by = :lifted_by::bigint where id = :id::bigint;

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from server.errors import Refused
-from server.moderation.bans import admit
+from server.moderation.bans import refuse_banned
 from server.people.marks import Marks
 from server.people.relation_counts import fetch_followers, fetch_going
 from server.protocol.codes import Code
@@ -170,7 +170,7 @@ class FollowRoutes:
         """The id of what the path names, for somebody who may add to it, or take back what they added."""
         wanted = call.reference(name)
         async with self._db.acting(call.identity) as connection:
-            await admit(connection, call.user.user_id, *(("all",) if adds else ()))
+            await refuse_banned(connection, call.user.user_id, *(("all",) if adds else ()))
             found: int | None = await find(connection, id=wanted.id, slug=wanted.slug)
         if found is None:
             raise Refused(Code.NOT_FOUND, f"No such {name}.")

@@ -17,8 +17,8 @@ import msgspec
 
 from server.clock import Clock
 from server.errors import Refused, StoreUnavailable
-from server.moderation.logs import log_power
-from server.people.oidc import Claims, Provider, is_foreign
+from server.moderation.logs import write_audit_log
+from server.people.oidc import Claims, OidcVerifier, is_foreign
 from server.people.sessions import fetch_role
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
@@ -81,7 +81,7 @@ class KeyPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class Bearers:
+class Authenticator:
     """Who comes with a token or a key, where it is worth asking the database.
 
     A user's token is believed by its signature alone: most requests are theirs, and what they change names its user in
@@ -97,7 +97,7 @@ class Bearers:
         database: Database,
         clock: Clock,
         verify: Callable[[str], Identity],
-        provider: Provider | None = None,
+        provider: OidcVerifier | None = None,
         sign_in: Callable[[Claims], Awaitable[Identity]] | None = None,
     ) -> None:
         self._database = database
@@ -124,7 +124,7 @@ class Bearers:
         account = self._recall(identity.user_id) or await self._look_up_account(identity)
         return replace(identity, role=account.role) if identity.may(account.role) else identity
 
-    async def _identify_foreign(self, provider: Provider, token: str) -> Identity:
+    async def _identify_foreign(self, provider: OidcVerifier, token: str) -> Identity:
         assert self._sign_in is not None
         claims = await provider.verify(token)
         subject = (claims.issuer, claims.subject, claims.role)
@@ -209,7 +209,7 @@ class KeyRoutes:
                 user_id=maker.user_id,
                 expires_in_days=body.expires_in_days,
             )
-            await log_power(connection, maker, "api_key.make", f"api_key:{row['id']}", {"role": body.role})
+            await write_audit_log(connection, maker, "api_key.make", f"api_key:{row['id']}", {"role": body.role})
         return Answer(document=NewKey(key=key, **_fields(row)))
 
     async def delete_key(self, call: Call) -> Answer:
@@ -222,7 +222,7 @@ class KeyRoutes:
         found = await queries.revoke_key(connection, id=key_id)
         if found is None:
             raise Refused(Code.NOT_FOUND, "No such key.")
-        await log_power(connection, actor, "api_key.revoke", f"api_key:{key_id}", {})
+        await write_audit_log(connection, actor, "api_key.revoke", f"api_key:{key_id}", {})
 
 
 def hash_key(key: str) -> bytes:

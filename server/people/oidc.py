@@ -56,7 +56,7 @@ class Claims:
     expires_ms: int
 
 
-class Provider:
+class OidcVerifier:
     """Takes: url of its keys; audience, that its tokens must be for; issuer, that they must be of, None: any;
     role_claim, which says what somebody may do, None: none does.
     """

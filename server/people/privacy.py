@@ -11,7 +11,7 @@ import msgspec
 
 from server.errors import Refused
 from server.moderation.bans import BanKind
-from server.moderation.logs import log_power
+from server.moderation.logs import write_audit_log
 from server.moderation.text_review import Status
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -396,7 +396,7 @@ async def erase(database: Database, forget: Forget, actor: Identity, user_id: in
             return False
         if actor.user_id != user_id:
             # That somebody was erased, and by whom; not who it was.
-            await log_power(connection, actor, "user.erase", "user:0", {})
+            await write_audit_log(connection, actor, "user.erase", "user:0", {})
         erased = msgspec.json.decode(found, type=_Erased)
         # Last, and before the commit: until then no vote is committed, and if Valkey is away nothing is erased.
         await forget(user_id, erased.ballots, erased.positions)

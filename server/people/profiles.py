@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from server.errors import Refused
-from server.moderation.bans import Ban, admit, list_active_bans
-from server.moderation.text_review import Status, Verdict, file, judge
+from server.moderation.bans import Ban, list_active_bans, refuse_banned
+from server.moderation.text_review import Assessment, Status, assess, update_queue
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Role
@@ -122,7 +122,7 @@ class ProfileRoutes:
         changes = _changes(call.body)
         async with self._db.acting(call.identity) as connection:
             # Nobody is kept from taking back what they said.
-            await admit(connection, user_id, *(("write", "all") if any(changes.values()) else ()))
+            await refuse_banned(connection, user_id, *(("write", "all") if any(changes.values()) else ()))
             if changes:
                 await _change_profile(connection, user_id, changes)
             return Answer(document=await _fetch_me(connection, user_id))
@@ -156,9 +156,9 @@ async def _change_profile(connection: Connection, user_id: int, changes: dict[st
     if _texts(after) == _texts(before):
         await queries.update_profile(connection, user_id=user_id, **after)
         return
-    verdict = judge(*_texts(after), was=before["status"]) if any(_texts(after)) else Verdict("approved", [])
-    await queries.update_profile(connection, user_id=user_id, **(after | {"status": verdict.status}))
-    await file(connection, verdict, profile=user_id)
+    assessment = assess(*_texts(after), previous=before["status"]) if any(_texts(after)) else Assessment("approved", [])
+    await queries.update_profile(connection, user_id=user_id, **(after | {"status": assessment.status}))
+    await update_queue(connection, assessment, profile=user_id)
 
 
 def _texts(profile: dict[str, Any]) -> tuple[str, ...]:

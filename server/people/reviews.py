@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from server.errors import Refused
-from server.moderation.bans import admit
+from server.moderation.bans import refuse_banned
 from server.moderation.screening import Reason
-from server.moderation.text_review import Status, Verdict, file, judge
+from server.moderation.text_review import Assessment, Status, assess, update_queue
 from server.protocol.codes import Code
 from server.protocol.http.cursors import InstantPlace, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -145,20 +145,20 @@ class ReviewRoutes:
     async def post_review(self, call: Call) -> Answer:
         """`POST /api/venues/{venue}/reviews`."""
         user_id, rating, body = call.user.user_id, call.body.rating, call.body.body.strip()
-        verdict = judge(body)
+        assessment = assess(body)
         async with self._db.acting(call.identity) as connection:
-            await admit(connection, user_id, "write", "all")
+            await refuse_banned(connection, user_id, "write", "all")
             venue_id = (await _find_venue(connection, call))["id"]
             row = await queries.insert_review(
-                connection, venue_id=venue_id, user_id=user_id, rating=rating, body=body, status=verdict.status
+                connection, venue_id=venue_id, user_id=user_id, rating=rating, body=body, status=assessment.status
             )
             is_new = row is not None
             if is_new:
-                await file(connection, verdict, review=row["id"])
+                await update_queue(connection, assessment, review=row["id"])
             else:
-                row, verdict = await _edit(connection, venue_id, user_id, rating=rating, body=body)
+                row, assessment = await _edit(connection, venue_id, user_id, rating=rating, body=body)
         return Answer(
-            document=ChangedReview(reasons=verdict.reasons, **_own_fields(row)), status=201 if is_new else 200
+            document=ChangedReview(reasons=assessment.reasons, **_own_fields(row)), status=201 if is_new else 200
         )
 
     async def delete_review(self, call: Call) -> Answer:
@@ -169,17 +169,19 @@ class ReviewRoutes:
         return Answer()
 
 
-async def _edit(connection: Connection, venue_id: int, user_id: int, *, rating: int, body: str) -> tuple[Any, Verdict]:
+async def _edit(
+    connection: Connection, venue_id: int, user_id: int, *, rating: int, body: str
+) -> tuple[Any, Assessment]:
     """Changes the review that is there; one whose words stay the same stays what it is."""
     before = await queries.lock_own_review(connection, venue_id=venue_id, user_id=user_id)
     if before is None:
         raise Refused(Code.CONFLICT, "Your review was deleted at the same moment. Send it again.")
     is_changed = before["body"] != body
-    verdict = judge(body, was=before["status"]) if is_changed else Verdict(before["status"], [])
-    row = await queries.update_review(connection, id=before["id"], rating=rating, body=body, status=verdict.status)
+    assessment = assess(body, previous=before["status"]) if is_changed else Assessment(before["status"], [])
+    row = await queries.update_review(connection, id=before["id"], rating=rating, body=body, status=assessment.status)
     if is_changed:
-        await file(connection, verdict, review=before["id"])
-    return row, verdict
+        await update_queue(connection, assessment, review=before["id"])
+    return row, assessment
 
 
 async def _find_venue(connection: Connection, call: Call) -> Any:

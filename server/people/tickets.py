@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from server.errors import CacheError, Refused
-from server.moderation.logs import log_power
+from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
@@ -158,7 +158,7 @@ class TicketRoutes:
             if before.requires_ticket != is_required:
                 await queries.require_ticket(connection, show_id=show_id, is_required=is_required)
                 detail = {"requires_ticket": is_required}
-                await log_power(connection, call.user, "show.tickets", f"show:{show_id}", detail)
+                await write_audit_log(connection, call.user, "show.tickets", f"show:{show_id}", detail)
             return Answer(document=await _fetch(connection, show_id))
 
     async def post_codes(self, call: Call) -> Answer:
@@ -171,7 +171,7 @@ class TicketRoutes:
         async with self._database.acting(call.user) as connection:
             await _fetch(connection, show_id)
             added = await queries.insert_codes(connection, show_id=show_id, code_hashes=hashes)
-            await log_power(connection, call.user, "show.codes", f"show:{show_id}", {"added": added})
+            await write_audit_log(connection, call.user, "show.codes", f"show:{show_id}", {"added": added})
         return Answer(document=NewCodes(added, made))
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from server.clock import SystemClock
 from server.errors import Refused
+from server.moderation.decisions import DecisionRoutes
+from server.moderation.queue import QueueRoutes
 from server.moderation.reports import ReportRoutes
-from server.moderation.routes import ModerationRoutes
 from server.people.accounts import AccountRoutes
 from server.people.follows import FollowRoutes
 from server.people.marks import Marks
@@ -157,7 +158,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
             await factory.show(show_id, song_count=0)
         moderator = await factory.sql.fetchval("insert into users (role) values ('moderator') returning id")
         routes = [
-            FollowRoutes(requests, Marks(requests, SystemClock(), Scribe(factory.sql).submit)), ReviewRoutes(requests), ReportRoutes(requests), ModerationRoutes(requests),
+            FollowRoutes(requests, Marks(requests, SystemClock(), Scribe(factory.sql).submit)), ReviewRoutes(requests), ReportRoutes(requests), QueueRoutes(requests), DecisionRoutes(requests),
             AccountRoutes(requests, SystemClock()),
         ]  # fmt: skip
         endpoints = {(each.method, each.path): each for room in routes for each in room.endpoints()}

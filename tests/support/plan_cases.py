@@ -236,7 +236,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "catalog/search.look_for_similar": [
         {"like": "metalica", "words": ["metalica"], "kinds": ["artists", "songs", "venues", "shows"]}
     ],
-    "moderation/queries.list_queue": [{}, {"after_priority": None}],
+    "moderation/queue.list_queue": [{}, {"after_priority": None}],
     "sync/queries.find_artist_id": [{"slug": "artist-7"}],
     "sync/queries.find_ids": [{"slug": "artist-7"}],
     "catalog/show_control.change_show": [{"status": "live"}],

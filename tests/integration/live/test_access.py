@@ -51,14 +51,14 @@ async def test_a_ban_from_everything_closes_on_every_node(
         for talker in (here, there, said_hello):
             assert await talker.close_code() == 4403
             error = talker.heard[-1]["error"]
-            assert (error["code"], error["message"]) == ("forbidden", "You are banned for good: Sold votes")
+            assert (error["code"], error["message"]) == ("forbidden", "You are banned permanently. Reason: Sold votes")
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
             async with SocketClient.connect(node.url, **by_header(ann)):
                 pass
         assert refusal.value.status == 403
         async with SocketClient.connect(node.url, **by_cookie(ann)) as again:
             assert await again.close_code() == 4403
-            assert again.heard[-1]["error"]["message"] == "You are banned for good: Sold votes"
+            assert again.heard[-1]["error"]["message"] == "You are banned permanently. Reason: Sold votes"
         assert await reader.refusal("hello", token=ann.token) == "forbidden"
         assert await reader.close_code() == 4403
         # A ban from voting leaves the connection; nobody else is touched.

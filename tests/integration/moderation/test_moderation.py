@@ -1,4 +1,4 @@
-"""Moderation: what waits, in which order, who decides, and what is left of it in the log."""
+"""Moderation: the queue and its order, decisions, reports, and the log."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from server.moderation.decisions import queries
 from server.moderation.logs import queries as log_queries
-from server.moderation.routes import QueuePlace, queries
-from server.moderation.text_review import queries as holding_queries
+from server.moderation.queue import QueuePlace
+from server.moderation.text_review import queries as review_queries
 from server.node.node import Node
 from server.protocol.http.cursors import ID_MAX, encode_cursor
 from tests.support.people import People, Person
@@ -31,8 +32,8 @@ async def _queue(moderator: Person) -> list[dict[str, Any]]:
     return items
 
 
-async def test_a_moderator_shows_or_hides_what_was_held_back(people: People, factory: RowFactory) -> None:
-    """Approved is shown and counted, rejected is not; either way it leaves the queue and stands in the log."""
+async def test_a_moderator_approves_or_rejects_a_held_text(people: People, factory: RowFactory) -> None:
+    """An approved review is shown and counted, a rejected one is not. Both leave the queue and are logged."""
     ann, bob, moderator = await people.person(), await people.person(), await people.person("moderator")
     shown, hidden = await _review(ann, SPAM), await _review(bob, SPAM, 1)
     first, second = await _queue(moderator)
@@ -60,8 +61,8 @@ async def test_a_moderator_shows_or_hides_what_was_held_back(people: People, fac
     assert await factory.sql.fetch("select * from miscounts()") == []
 
 
-async def test_a_decision_is_about_the_text_that_was_read(people: People) -> None:
-    """An edit takes the old text out of the queue, so that nobody approves what they have not seen."""
+async def test_a_decision_applies_to_the_text_that_the_moderator_read(people: People) -> None:
+    """An edit removes the old text from the queue, so that nobody approves a text they have not seen."""
     ann, moderator = await people.person(), await people.person("moderator")
     await _review(ann, SPAM)
     (seen,) = await _queue(moderator)
@@ -69,18 +70,18 @@ async def test_a_decision_is_about_the_text_that_was_read(people: People) -> Non
     assert await moderator.refused("POST", f"{QUEUE}/{seen['id']}", {"decision": "approve"}) == "not_found"
     (waiting,) = await _queue(moderator)
     assert waiting["review"]["body"].endswith("worse")
-    # The same words again, or another rating alone, is no new text.
+    # Sending the same words again, or changing only the rating, is not a new text.
     await _review(ann, SPAM + ", and worse", 1)
     assert [item["id"] for item in await _queue(moderator)] == [waiting["id"]]
-    # What a moderator has approved stays, as long as its words do.
+    # An approved review stays approved while its words stay the same.
     await moderator.well("POST", f"{QUEUE}/{waiting['id']}", {"decision": "approve"})
     await _review(ann, SPAM + ", and worse", 5)
     assert await _queue(moderator) == []
     assert (await people.nobody().well("GET", REVIEWS))["rating"] == {"average": 5.0, "count": 1}
 
 
-async def test_what_was_rejected_comes_back_only_through_a_moderator(people: People) -> None:
-    """A harmless edit of a rejected review or profile waits; another rating leaves it where it is."""
+async def test_a_rejected_text_is_shown_again_only_by_a_moderator(people: People) -> None:
+    """A harmless edit of a rejected review or profile is held. A new rating alone changes nothing."""
     ann, moderator = await people.person(), await people.person("moderator")
     await _review(ann, SPAM)
     await ann.well("PATCH", "/api/me", {"display_name": "www.ann.example", "is_public": True})
@@ -100,7 +101,7 @@ async def test_what_was_rejected_comes_back_only_through_a_moderator(people: Peo
 
 
 async def test_a_reader_reports_once(people: People) -> None:
-    """One open report a reporter and subject; when it is decided another may follow."""
+    """A reader has one open report of a subject. After the decision they can report it again."""
     ann, reader, moderator = await people.person(), await people.person(), await people.person("moderator")
     review = await _review(ann, "A lie.")
     await ann.well("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
@@ -121,15 +122,17 @@ async def test_a_reader_reports_once(people: People) -> None:
         assert await moderator.refused("POST", path, {"decision": "uphold"}) == "conflict"
         report = await reader.well("POST", "/api/reports", {"reason": "still rude", **subject}, status=201)
         await moderator.well("POST", f"/api/admin/reports/{report['id']}", {"decision": "uphold"})
-        assert await reader.refused("POST", "/api/reports", {"reason": "x", **subject}) == "not_found"  # it is hidden
+        assert (
+            await reader.refused("POST", "/api/reports", {"reason": "x", **subject}) == "not_found"
+        )  # the text is hidden now
     assert (await people.nobody().well("GET", REVIEWS))["items"] == []
     assert await people.nobody().refused("GET", f"/api/users/{ann.id}") == "not_found"
     actions = [item["action"] for item in (await moderator.well("GET", f"{QUEUE}/log"))["items"]]
     assert actions == ["report.uphold", "report.dismiss"] * 2
 
 
-async def test_upholding_one_report_answers_the_others(people: People) -> None:
-    """What is hidden needs no further decisions: other reports of it are upheld, and a held text is rejected."""
+async def test_upholding_one_report_closes_the_others(people: People) -> None:
+    """A hidden text needs no other decision: its other reports are upheld, and its held text is rejected."""
     ann, moderator = await people.person(), await people.person("moderator")
     review = await _review(ann, "A lie.")
     reports = [
@@ -143,8 +146,8 @@ async def test_upholding_one_report_answers_the_others(people: People) -> None:
     assert (await ann.well("GET", REVIEWS))["own"]["status"] == "rejected"
 
 
-async def test_the_queue_is_most_urgent_first_and_can_be_walked(people: People, factory: RowFactory) -> None:
-    """Held texts and reports in one list; every page size gives each once."""
+async def test_the_queue_is_paged_most_urgent_first(people: People, factory: RowFactory) -> None:
+    """Held texts and reports are in one list. Every page size gives each item once."""
     moderator = await people.person("moderator")
     texts = [SPAM, "a shit place", SPAM, "a shit place", SPAM]
     authors = await people.persons(5)
@@ -153,16 +156,16 @@ async def test_the_queue_is_most_urgent_first_and_can_be_walked(people: People, 
     shown = await _review(await people.person(), "Fine.")
     for reader in authors[:3]:
         await reader.well("POST", "/api/reports", {"review": shown, "reason": "not fine"}, status=201)
-    whole = await people_queue(moderator, 100)
+    whole = await _queue_by_pages(moderator, 100)
     assert [(item["kind"], item["priority"]) for item in whole] == [
         *[("held", "high")] * 2, *[("held", "normal")] * 3, *[("report", "normal")] * 3,
     ]  # fmt: skip
     await factory.sql.execute("update reports set created_at = now()")
     await factory.sql.execute("update content_moderation set created_at = (select min(created_at) from reports)")
-    whole = await people_queue(moderator, 100)
+    whole = await _queue_by_pages(moderator, 100)
     for limit in (1, 2, 3, 5):
-        assert await people_queue(moderator, limit) == whole
-    # The log is walked the same way.
+        assert await _queue_by_pages(moderator, limit) == whole
+    # The log has pages too.
     for item in whole[:5]:
         await moderator.well("POST", f"{QUEUE}/{item['id']}", {"decision": "reject"})
     log = await moderator.pages(f"{QUEUE}/log", 2)
@@ -170,12 +173,12 @@ async def test_the_queue_is_most_urgent_first_and_can_be_walked(people: People, 
     assert len(log) == 5
 
 
-async def people_queue(moderator: Person, limit: int) -> list[Any]:
+async def _queue_by_pages(moderator: Person, limit: int) -> list[Any]:
     return await moderator.pages(QUEUE, limit)
 
 
-async def test_only_staff_moderates(people: People) -> None:
-    """Fans and readers get no queue, no log and no decision."""
+async def test_only_staff_moderate(people: People) -> None:
+    """Fans and anonymous readers are refused the queue, the log and the decisions."""
     ann = await people.person()
     await _review(ann, SPAM)
     for method, path in (
@@ -186,7 +189,7 @@ async def test_only_staff_moderates(people: People) -> None:
 
 
 async def test_bad_input_is_refused(people: People) -> None:
-    """Decisions, reports, ids, limits and cursors that make no sense: 400 or 404, never a fault of ours."""
+    """Invalid decisions, reports, ids, limits and cursors give 400 or 404, never 500."""
     ann, moderator = await people.person(), await people.person("moderator")
     review = await _review(await people.person(), "Fine.")
     bodies: list[object] = [b"", b"{", b"[]", {}, {"decision": "maybe"}, {"decision": 1}, {"decision": None}]
@@ -217,8 +220,8 @@ async def test_bad_input_is_refused(people: People) -> None:
         assert await moderator.well("GET", f"{QUEUE}?cursor={cursor}") == {"items": [], "next": None}
 
 
-async def test_authors_and_moderators_at_once(people: People, factory: RowFactory) -> None:
-    """Edits, decisions and reports of the same reviews cross each other: nobody waits in a circle, all counts hold."""
+async def test_authors_and_moderators_write_at_the_same_time(people: People, factory: RowFactory) -> None:
+    """Concurrent edits and decisions on the same reviews do not deadlock, and all counts stay right."""
     authors, moderators = await people.persons(6), [await people.person("moderator") for _ in range(3)]
 
     async def write(author: Person) -> None:
@@ -244,14 +247,14 @@ async def test_authors_and_moderators_at_once(people: People, factory: RowFactor
 
 
 async def test_row_security_guards_the_queue(node: Node, people: People, factory: RowFactory) -> None:
-    """Even a handler that forgot to ask could let no fan decide, enter others' texts, or take them out."""
+    """Row security refuses a fan's decisions and queue changes even if a handler forgets to check the role."""
     ann, thief = await people.persons(2)
     review = await _review(ann, SPAM)
     held = await factory.sql.fetchval("select id from content_moderation")
     requests = node._databases.requests
     async with requests.acting(thief.identity) as connection:
         assert await queries.find_held(connection, id=held) is None
-        async for _ in holding_queries.leave_queue(connection, review=review, profile=ann.id):
+        async for _ in review_queries.leave_queue(connection, review=review, profile=ann.id):
             pass
         await queries.reject_held(connection, review=review, profile=None, decided_by=thief.id, note="")
         await queries.set_review_status(connection, id=review, status="approved")
@@ -264,6 +267,6 @@ async def test_row_security_guards_the_queue(node: Node, people: People, factory
     for person in (thief, people.nobody()):
         with pytest.raises(Exception, match="row-level security"):
             async with requests.acting(person.identity if person.id else None) as connection:
-                await log_queries.log_decision(
+                await log_queries.insert_moderation_entry(
                     connection, moderator_id=ann.id, action="text.approve", subject="review:1", detail="{}"
                 )

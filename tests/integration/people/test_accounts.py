@@ -1,4 +1,4 @@
-"""Staff and accounts: who there is, roles, bans, and what a ban keeps somebody from."""
+"""Administration of accounts: the list, roles, bans, and the effects of a ban."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from server.moderation.bans import queries as ban_queries
 from server.node.node import Node
-from server.people.access_monitor import Standing
+from server.people.access_monitor import AccessMonitor
 from server.people.accounts import queries
 from server.store.database import Database
 from tests.support.people import People, Person
@@ -37,8 +36,8 @@ def _iso(**later: float) -> str:
 # ── bans
 
 
-async def test_a_ban_from_writing_keeps_from_writing_only(people: People, factory: RowFactory) -> None:
-    """Reviews, profiles and reports are refused with the reason; voting, following and taking back are not."""
+async def test_a_ban_from_writing_refuses_writing_only(people: People, factory: RowFactory) -> None:
+    """Reviews, profiles and reports are refused with the reason. Votes, follows and deletions are accepted."""
     ann, moderator = await people.person(), await people.person("moderator")
     await factory.show(1)
     await ann.well("POST", REVIEWS, {"rating": 3}, status=201)
@@ -53,7 +52,7 @@ async def test_a_ban_from_writing_keeps_from_writing_only(people: People, factor
     for method, path, body in refused:
         status, problem = await ann.ask(method, path, body)
         assert (status, problem["code"]) == (403, "forbidden")
-        assert problem["detail"] == "You are banned until 2035-01-01T00:00:00Z: a robot"
+        assert problem["detail"] == "You are banned until 2035-01-01T00:00:00Z. Reason: a robot"
     await ann.well("PUT", "/api/artists/band/follow")
     await ann.well("PUT", "/api/shows/1/attendance")
     await ann.well("PATCH", "/api/me", {"display_name": None, "is_public": False})
@@ -63,15 +62,15 @@ async def test_a_ban_from_writing_keeps_from_writing_only(people: People, factor
     assert "banned_by" not in ban
 
 
-async def test_a_ban_from_everything_leaves_reading_and_leaving(people: People, factory: RowFactory) -> None:
-    """Counts cannot be moved up by somebody banned; what they did before they may undo."""
+async def test_a_ban_from_everything_allows_reading_and_undoing(people: People, factory: RowFactory) -> None:
+    """A banned user cannot raise a count, but can undo what they did before the ban."""
     ann, moderator = await people.person(), await people.person("moderator")
     await factory.show(1)
     await ann.well("PUT", "/api/artists/band/follow")
     ban = await _ban(moderator, ann, "all")
     for path in ("/api/artists/band/follow", "/api/shows/1/attendance"):
         status, problem = await ann.ask("PUT", path)
-        assert (status, problem["detail"]) == (403, "You are banned for good: a robot")
+        assert (status, problem["detail"]) == (403, "You are banned permanently. Reason: a robot")
         assert (await ann.well("DELETE", path))["count"] == 0
     assert await ann.refused("POST", REVIEWS, {"rating": 5}) == "forbidden"
     await ann.well("GET", "/api/me/follows")
@@ -83,7 +82,7 @@ async def test_a_ban_from_everything_leaves_reading_and_leaving(people: People, 
 async def test_a_ban_from_voting_acts_on_every_node(
     node: Node, people: People, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
-    """On this node and on another, over HTTP and on a websocket that was open before; lifted, votes are taken again."""
+    """It applies on two nodes, over HTTP and on an open websocket. After it is lifted, votes are accepted again."""
     ann, bob, moderator = await people.person(), await people.person(), await people.person("moderator")
     show = await factory.show(1)
     votes = {"votes": [[show.first, "up"]]}
@@ -98,7 +97,10 @@ async def test_a_ban_from_voting_acts_on_every_node(
 
         await until(is_refused)
         reply = await talker.ask("cast", show=1, votes=[(show.first, "down")])
-        assert (reply["error"]["code"], reply["error"]["message"]) == ("forbidden", "You are banned for good: a robot")
+        assert (reply["error"]["code"], reply["error"]["message"]) == (
+            "forbidden",
+            "You are banned permanently. Reason: a robot",
+        )
         await until(lambda: _is_refused(ann, votes))
         assert await ann.refused("POST", "/api/shows/1/votes", votes) == "forbidden"
         await ann.well("GET", "/api/shows/1/ballot")
@@ -107,7 +109,7 @@ async def test_a_ban_from_voting_acts_on_every_node(
         bans.append(await _ban(moderator, ann, "all", expires_at=_iso(days=1)))
         assert await talker.close_code() == 4403
         await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{bans[0]}", status=204)
-        assert await ann.refused("POST", "/api/shows/1/votes", votes) == "forbidden"  # one is left
+        assert await ann.refused("POST", "/api/shows/1/votes", votes) == "forbidden"  # the other ban is active
         await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{bans[1]}", status=204)
 
         async def is_taken() -> bool:
@@ -123,8 +125,8 @@ async def _is_refused(person: Person, votes: object) -> bool:
     return (await person.ask("POST", "/api/shows/1/votes", votes))[0] == 403
 
 
-async def test_a_ban_ends_by_itself(node: Node, people: People, factory: RowFactory) -> None:
-    """Once its time is over it keeps from nothing and is not told any more, except to staff."""
+async def test_an_expired_ban_has_no_effect(node: Node, people: People, factory: RowFactory) -> None:
+    """It refuses nothing, and only staff still see it."""
     ann, moderator = await people.person(), await people.person("moderator")
     ban = await _ban(moderator, ann, "all", expires_at=_iso(hours=1))
     bans = node._standing
@@ -145,10 +147,10 @@ async def test_a_ban_ends_by_itself(node: Node, people: People, factory: RowFact
     await _ban(moderator, ann, "all")
 
 
-async def test_bans_hold_while_postgresql_is_away(database_url: str) -> None:
-    """What was read last is what counts; the loop goes on and reads again."""
+async def test_bans_stay_while_postgresql_is_down(database_url: str) -> None:
+    """The bans loaded last stay active, and the loop tries again."""
     database = await Database.open(database_url)
-    bans = Standing(database, database, set, lambda _ends: None)
+    bans = AccessMonitor(database, database, set, lambda _ends: None)
     async with database.transaction() as connection:
         user_id = await connection.fetchval("insert into users default values returning id")
         await connection.execute("insert into user_bans (user_id, kind, reason) values ($1, 'vote', 'x')", user_id)
@@ -160,13 +162,13 @@ async def test_bans_hold_while_postgresql_is_away(database_url: str) -> None:
             await asyncio.sleep(0)
     assert not loop.done()
     assert logged[0]["event"] == "standing.not_read"
-    assert bans.why_refused(user_id) == "You are banned for good: x"
+    assert bans.why_refused(user_id) == "You are banned permanently. Reason: x"
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
 
 
-async def test_moderators_have_no_power_over_staff(people: People) -> None:
-    """They ban users; staff is banned by an administrator, and nobody bans or frees themselves."""
+async def test_moderators_cannot_ban_staff(people: People) -> None:
+    """Moderators ban users only, administrators also ban staff, and nobody changes their own bans."""
     ann, moderator, other = await people.person(), await people.person("moderator"), await people.person("moderator")
     admin = await people.person("admin")
     body = {"kind": "all", "reason": "x"}
@@ -181,11 +183,11 @@ async def test_moderators_have_no_power_over_staff(people: People) -> None:
     await _ban(moderator, ann, "write")
     assert await moderator.refused("POST", f"{USERS}/{ann.id}/bans", {"kind": "write", "reason": "x"}) == "conflict"
     assert await moderator.refused("DELETE", f"{USERS}/{other.id}/bans/2") == "forbidden"
-    assert await admin.refused("DELETE", f"{USERS}/{other.id}/bans/2") == "not_found"  # it is another's
+    assert await admin.refused("DELETE", f"{USERS}/{other.id}/bans/2") == "not_found"  # it is the ban of another user
 
 
-async def test_bans_stand_in_both_logs(people: People, factory: RowFactory) -> None:
-    """Who banned whom, from what and why; lifting twice is logged once."""
+async def test_bans_are_in_both_logs(people: People, factory: RowFactory) -> None:
+    """The entries name the moderator, the user, the kind and the reason. Lifting a ban twice is logged once."""
     ann, moderator = await people.person(), await people.person("moderator")
     ban = await _ban(moderator, ann, "vote")
     for _ in range(2):
@@ -206,8 +208,8 @@ async def test_bans_stand_in_both_logs(people: People, factory: RowFactory) -> N
 # ── roles
 
 
-async def test_an_administrator_gives_roles(people: People, factory: RowFactory) -> None:
-    """Promotion and demotion are in the audit log, with what was before; the same again is nothing."""
+async def test_an_administrator_changes_roles(people: People, factory: RowFactory) -> None:
+    """Each change is in the audit log with the old and the new role. Setting the same role again is not logged."""
     ann, admin = await people.person(), await people.person("admin")
     for role in ("moderator", "moderator", "admin", "user"):
         account = await admin.well("PATCH", f"{USERS}/{ann.id}", {"role": role})
@@ -222,8 +224,8 @@ async def test_an_administrator_gives_roles(people: People, factory: RowFactory)
     assert (await ann.well("GET", "/api/me"))["role"] == "user"
 
 
-async def test_the_last_administrator_stays(people: People, factory: RowFactory) -> None:
-    """Nobody can leave the house without an administrator, not even two who demote each other at once."""
+async def test_the_last_administrator_keeps_the_role(people: People, factory: RowFactory) -> None:
+    """One administrator always remains, even when two demote each other at the same time."""
     admin = await people.person("admin")
     assert await admin.refused("PATCH", f"{USERS}/{admin.id}", {"role": "user"}) == "conflict"
     assert (await admin.well("PATCH", f"{USERS}/{admin.id}", {"role": "admin"}))["role"] == "admin"
@@ -236,7 +238,7 @@ async def test_the_last_administrator_stays(people: People, factory: RowFactory)
             admin.ask("PATCH", f"{USERS}/{other.id}", {"role": "user"}),
             other.ask("PATCH", f"{USERS}/{admin.id}", {"role": "user"}),
         )
-        # Who comes second is too late, or no administrator any more.
+        # The second request comes too late, or its sender is no longer an administrator.
         assert sorted(status for status, _ in answers) in ([200, 403], [200, 409])
         assert await factory.sql.fetchval("select count(*) from users where role = 'admin'") == 1
 
@@ -244,8 +246,8 @@ async def test_the_last_administrator_stays(people: People, factory: RowFactory)
 # ── the list
 
 
-async def test_accounts_can_be_found(people: People, factory: RowFactory) -> None:
-    """By id, by part of a name without its accents, by role, by ban; newest first, every page size the same."""
+async def test_accounts_are_filtered(people: People, factory: RowFactory) -> None:
+    """Filters: id, a part of the name without accents, role and ban. Every page size gives the same list, newest first."""
     moderator = await people.person("moderator")
     fans = await people.persons(5)
     for fan, name in zip(fans, ("Zoë", "Zoe 50%", "Ann_X", "Anna", "O'Zoe"), strict=True):
@@ -264,7 +266,7 @@ async def test_accounts_can_be_found(people: People, factory: RowFactory) -> Non
     assert await found("q=zoe") == [fans[4].id, fans[1].id, fans[0].id]
     assert await found("q=ZO%C3%8B") == [fans[4].id, fans[1].id, fans[0].id]
     assert await found("q=50%25") == [fans[1].id]
-    assert await found("q=%25") == [fans[2].id, fans[1].id]  # punctuation, which parts words, and no wildcard
+    assert await found("q=%25") == [fans[2].id, fans[1].id]  # a percent sign separates words; it is no wildcard
     assert await found("q=ann") == [fans[3].id, fans[2].id]
     assert await found(f"q={moderator.id}") == [moderator.id]
     assert await found("q='%20or%201=1--") == []
@@ -280,8 +282,8 @@ async def test_accounts_can_be_found(people: People, factory: RowFactory) -> Non
     assert (account["display_name"], account["is_public"], account["counts"]["votes"]) == ("Zoë", False, 0)
 
 
-async def test_only_staff_sees_accounts(people: People) -> None:
-    """Fans see none of it; moderators look and ban, and give no roles."""
+async def test_only_staff_see_accounts(people: People) -> None:
+    """Fans are refused everything. Moderators read and ban, but cannot change roles."""
     ann, moderator = await people.person(), await people.person("moderator")
     body = {"role": "user", "kind": "all", "reason": "x"}
     for method, path in (
@@ -294,7 +296,7 @@ async def test_only_staff_sees_accounts(people: People) -> None:
 
 
 async def test_bad_input_is_refused(people: People, factory: RowFactory) -> None:
-    """Filters, roles, bans and ids that make no sense: 400 or 404, never a fault of ours."""
+    """Invalid filters, roles, bans and ids give 400 or 404, never 500."""
     ann, admin = await people.person(), await people.person("admin")
     for query in (
         "limit=0", "limit=-1", "limit=1000000000", "cursor=x", "cursor=" + "A" * 500, "role=root", "banned=maybe",
@@ -325,7 +327,7 @@ async def test_bad_input_is_refused(people: People, factory: RowFactory) -> None
 
 
 async def test_row_security_guards_roles_and_bans(node: Node, people: People, factory: RowFactory) -> None:
-    """Even a handler that forgot to ask could promote nobody, ban nobody and lift no ban for a fan."""
+    """Row security refuses these changes even if a handler forgets to check the role."""
     ann, thief, moderator = await people.person(), await people.person(), await people.person("moderator")
     await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
     ban = await _ban(moderator, thief, "vote")
@@ -333,7 +335,7 @@ async def test_row_security_guards_roles_and_bans(node: Node, people: People, fa
     for identity in (thief.identity, None):
         async with requests.acting(identity) as connection:
             await queries.set_role(connection, user_id=thief.id, role="admin")
-            await ban_queries.lift_ban(connection, id=ban, lifted_by=thief.id)
+            await queries.lift_ban(connection, id=ban, lifted_by=thief.id)
             everybody = queries.list_accounts(
                 connection, name=None, wanted=None, role=None, banned=None, after_id=None, count=10
             )
@@ -349,6 +351,6 @@ async def test_row_security_guards_roles_and_bans(node: Node, people: People, fa
     assert await factory.sql.fetchval("select count(*) from user_bans where lifted_at is null") == 1
     with pytest.raises(Exception, match="row-level security"):
         async with requests.acting(thief.identity) as connection:
-            await ban_queries.insert_ban(
+            await queries.insert_ban(
                 connection, user_id=ann.id, kind="all", reason="x", banned_by=thief.id, expires_at=None
             )

@@ -14,7 +14,7 @@ import pytest
 from server.errors import Refused, StoreUnavailable
 from server.node.node import Node
 from server.people import keys as keys_module
-from server.people.keys import Bearers, hash_key
+from server.people.keys import Authenticator, hash_key
 from server.people.sessions import mint_token, verify_token
 from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
@@ -98,7 +98,7 @@ async def test_a_key_is_never_more_than_its_maker(admin: Person, factory: RowFac
 
 
 async def test_a_token_of_staff_is_never_more_than_its_account(
-    bearers: Bearers, clock: FakeClock, admin: Person, factory: RowFactory
+    bearers: Authenticator, clock: FakeClock, admin: Person, factory: RowFactory
 ) -> None:
     """A role that was taken away is gone a second later, whatever the token says; one that was given needs a new token."""
     assert await bearers.identify(admin.token or "") == admin.identity
@@ -256,7 +256,7 @@ async def test_a_key_cannot_be_looked_up_for_a_websocket(
 
     async with SocketClient.connect(node.url) as talker:
         with monkeypatch.context() as patch:
-            patch.setattr(Bearers, "_look_up", away)
+            patch.setattr(Authenticator, "_look_up", away)
             assert await talker.refusal("hello", token=program.token) == "unavailable"
         assert (await talker.hello(program.token or ""))["role"] == "user"
 
@@ -271,15 +271,15 @@ async def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def bearers(database_url: str, clock: FakeClock) -> AsyncIterator[Bearers]:
+async def bearers(database_url: str, clock: FakeClock) -> AsyncIterator[Authenticator]:
     """As a node has them."""
     database = await Database.open(database_url, role=REQUEST_ROLE)
-    yield Bearers(database, clock, lambda token: verify_token(SECRET, token))
+    yield Authenticator(database, clock, lambda token: verify_token(SECRET, token))
     await database.close()
 
 
 async def test_an_answer_is_believed_for_a_second(
-    bearers: Bearers, clock: FakeClock, admin: Person, factory: RowFactory
+    bearers: Authenticator, clock: FakeClock, admin: Person, factory: RowFactory
 ) -> None:
     """Then the database is asked again; a user's own token is never looked up."""
     program, _ = await make(admin)
@@ -301,7 +301,9 @@ async def test_an_answer_is_believed_for_a_second(
         assert refusal.value.code == "unauthenticated"
 
 
-async def test_only_so_many_are_remembered(bearers: Bearers, admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_so_many_are_remembered(
+    bearers: Authenticator, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The oldest go."""
     monkeypatch.setattr(keys_module, "BELIEVED_MAX", 2)
     for _ in range(4):
@@ -311,7 +313,7 @@ async def test_only_so_many_are_remembered(bearers: Bearers, admin: Person, monk
 
 
 async def test_postgresql_is_away(
-    bearers: Bearers, admin: Person, people: People, monkeypatch: pytest.MonkeyPatch
+    bearers: Authenticator, admin: Person, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key cannot be looked up; tokens are believed, those of staff too: nothing can be written now."""
     program, _ = await make(admin)

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from server.errors import Refused
 from server.people import oidc
-from server.people.oidc import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, Provider, is_foreign
+from server.people.oidc import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, OidcVerifier, is_foreign
 from server.people.sessions import mint_token
 from tests.support.clock import FakeClock
 from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider, SigningKey
@@ -46,8 +46,8 @@ def clock() -> FakeClock:
 
 
 @asynccontextmanager
-async def verifying(published: IdentityProvider, clock: FakeClock, **options: Any) -> AsyncIterator[Provider]:
-    verifier = Provider(published.url, AUDIENCE, clock, **options)
+async def verifying(published: IdentityProvider, clock: FakeClock, **options: Any) -> AsyncIterator[OidcVerifier]:
+    verifier = OidcVerifier(published.url, AUDIENCE, clock, **options)
     try:
         yield verifier
     finally:
@@ -55,13 +55,13 @@ async def verifying(published: IdentityProvider, clock: FakeClock, **options: An
 
 
 @pytest.fixture
-async def verifier(published: IdentityProvider, clock: FakeClock) -> AsyncIterator[Provider]:
+async def verifier(published: IdentityProvider, clock: FakeClock) -> AsyncIterator[OidcVerifier]:
     """Our side of it."""
     async with verifying(published, clock) as opened:
         yield opened
 
 
-async def code_of(verifier: Provider, token: str) -> str:
+async def code_of(verifier: OidcVerifier, token: str) -> str:
     """What a token is refused with; "": it is good."""
     try:
         await verifier.verify(token)
@@ -75,7 +75,7 @@ async def code_of(verifier: Provider, token: str) -> str:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
 async def test_a_good_token_of_each_algorithm(
-    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], algorithm: str
+    verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], algorithm: str
 ) -> None:
     """Whose it is and until when; its keys are asked for once."""
     token = keys[algorithm].token("ana", role="admin")
@@ -88,7 +88,7 @@ async def test_a_good_token_of_each_algorithm(
     assert published.asked == 1
 
 
-async def test_bad_tokens(verifier: Provider, keys: dict[str, SigningKey]) -> None:
+async def test_bad_tokens(verifier: OidcVerifier, keys: dict[str, SigningKey]) -> None:
     """Not for us, over, not yet, without what is needed, of another key, or changed."""
     good, other = keys["ES256"], SigningKey("ES256", "key-ES256")
     header, payload, signature = good.token().split(".")
@@ -116,7 +116,7 @@ async def test_bad_tokens(verifier: Provider, keys: dict[str, SigningKey]) -> No
 
 
 async def test_algorithms_are_not_confused(
-    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+    verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
     """A public key is no secret, none is no signature, and a key is good for the algorithm of its kind alone."""
     claims = jwt.decode(keys["RS256"].token(), options={"verify_signature": False})
@@ -166,7 +166,7 @@ async def test_what_a_key_set_may_hold(
 
 
 async def test_keys_are_rotated(
-    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+    verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
     """An unknown name has the keys read again, once in ten seconds however many ask; what is taken back is refused."""
     old, new = keys["ES256"], SigningKey("ES256", "new")
@@ -189,7 +189,7 @@ async def test_keys_are_rotated(
 
 
 async def test_the_provider_is_away(
-    verifier: Provider, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+    verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
     """Keys read before go on; without any, tokens are refused for the moment, with when to try again."""
     published.status = 503
@@ -346,11 +346,11 @@ async def test_two_at_once_are_one(factory: RowFactory, database_url: str) -> No
     assert await factory.sql.fetchval("select count(*) from users") == 5
 
 
-async def _is(verifier: Provider, token: str, code: str) -> bool:
+async def _is(verifier: OidcVerifier, token: str, code: str) -> bool:
     return await code_of(verifier, token) == code
 
 
-async def _is_not(verifier: Provider, token: str, code: str) -> bool:
+async def _is_not(verifier: OidcVerifier, token: str, code: str) -> bool:
     return await code_of(verifier, token) != code
 
 

@@ -1,11 +1,11 @@
-"""What holds a text back, and what must not."""
+"""Texts that are held for a moderator, and texts that are not."""
 
 from __future__ import annotations
 
 import pytest
 
 from server.moderation.screening import BLOCKED_WORDS, priority_of, screen
-from server.moderation.text_review import judge
+from server.moderation.text_review import assess
 
 HARMLESS = [
     "",
@@ -15,13 +15,13 @@ HARMLESS = [
     "A perfect show. LOUD and proud.",
     "Hmmm... soooo good",
     "1,000,000 people. At 20:30.",
-    "e.g. the balcony.Nice view",  # a missing space is no link
+    "e.g. the balcony.Nice view",  # a missing space does not make a link
     "We came from Scunthorpe and Penistone.",  # whole words only
     "The bassist plays class A amps.",
     "سعيد جداً بالحفلة",
     "אולם יפה",
     "👩‍👩‍👧‍👦🤘",
-    "می‌خواهم",  # a joiner belongs to the word
+    "می‌خواهم",  # the joiner is a part of the word
     "'; drop table venue_reviews; --",
     "日本語のレビューです。とても良い会場でした。",
 ]
@@ -53,48 +53,48 @@ HELD = [
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_harmless_texts_are_shown(text: str) -> None:
-    """Praise, blame, names, other scripts and emoji wait for nobody."""
+    """Praise, criticism, names, other scripts and emoji are not held."""
     assert screen(text) == []
 
 
 @pytest.mark.parametrize(("text", "reasons"), HELD)
-def test_suspicious_texts_are_held_back(text: str, reasons: list[str]) -> None:
-    """Each rule, and the usual ways round it."""
+def test_suspicious_texts_are_held(text: str, reasons: list[str]) -> None:
+    """Each rule matches, also when the text tries to avoid it."""
     assert screen(text) == reasons
 
 
-def test_each_text_stands_by_itself() -> None:
-    """Rules look at one text at a time, so that a name and a city make no sentence; reasons come once."""
+def test_each_text_is_screened_alone() -> None:
+    """A name and a city are not joined to one text, and each reason is given once."""
     assert screen("BIG FAN", "NEW YORK CITY") == []
     assert screen("www.a.example", "www.b.example") == ["links"]
 
 
 @pytest.mark.parametrize("text", ["a" * 2000, "a." * 1000, "a-" * 1000, "w" * 1999 + ".", "\u0301" * 2000, "aA" * 1000])
-def test_long_texts_are_judged_at_once(text: str) -> None:
-    """Nothing in a rule goes through a text more than a few times; one that did would meet the test's time limit."""
+def test_long_texts_are_screened_fast(text: str) -> None:
+    """Every rule is linear in the length of the text; a quadratic rule would exceed the time limit of the test."""
     for _ in range(50):
         screen(text)
 
 
-def test_what_hurts_is_looked_at_first() -> None:
-    """Words and tricks before links and shouting."""
+def test_blocked_words_have_high_priority() -> None:
+    """Blocked words and hidden characters come before links, shouting and repetition."""
     assert priority_of(["links", "blocked_words"]) == "high"
     assert priority_of(["hidden_characters"]) == "high"
     assert priority_of(["links", "shouting", "repetition"]) == "normal"
 
 
-def test_the_list_of_words_is_as_it_is_compared() -> None:
-    """Lower case, one word a line: any other entry would match nothing."""
+def test_blocked_words_are_normalised() -> None:
+    """Each entry is one lower-case word; any other entry would never match."""
     assert BLOCKED_WORDS
     assert all(word.isalpha() and word == word.casefold() for word in BLOCKED_WORDS)
 
 
-def test_what_was_rejected_does_not_come_back_by_itself() -> None:
-    """A new text under a rejected one waits, however harmless; one without any words stays rejected."""
-    assert judge("Lovely.").status == "approved"
-    assert judge("Lovely.", was="pending").status == "approved"
-    again = judge("Lovely.", was="rejected")
+def test_a_rejected_text_needs_a_moderator() -> None:
+    """A harmless new text after a rejected text is held. An empty text stays rejected."""
+    assert assess("Lovely.").status == "approved"
+    assert assess("Lovely.", previous="pending").status == "approved"
+    again = assess("Lovely.", previous="rejected")
     assert (again.status, again.reasons) == ("pending", ["rejected_before"])
-    assert judge("", was="rejected").status == "rejected"
-    assert judge("", was="pending").status == "approved"
-    assert judge("", "").status == "approved"
+    assert assess("", previous="rejected").status == "rejected"
+    assert assess("", previous="pending").status == "approved"
+    assert assess("", "").status == "approved"
