@@ -26,7 +26,7 @@ from server.live.states import (
     TallyState,
     followers_document,
 )
-from server.people.relation_counts import fetch_followers, fetch_going
+from server.people.relation_counts import fetch_attendance_counts, fetch_follower_counts
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from server.store.database import Database
 from server.voting.tallies import Tallies, Tally
@@ -98,11 +98,11 @@ class Feeds:
         return DocumentState(at, orjson.dumps(state))
 
     async def _load_attendance(self, show_id: int) -> State | None:
-        going = (await fetch_going(self._database, [show_id])).get(show_id)
+        going = (await fetch_attendance_counts(self._database, [show_id])).get(show_id)
         return None if going is None else AttendanceState(*going, *await self.presence.count(show_id))
 
     async def _load_followers(self, artist_id: int) -> State | None:
-        followers = (await fetch_followers(self._database, [artist_id])).get(artist_id)
+        followers = (await fetch_follower_counts(self._database, [artist_id])).get(artist_id)
         return None if followers is None else DocumentState(followers[0], followers_document(followers[1]))
 
     async def _load_trending(self, _: int) -> State | None:
@@ -149,10 +149,10 @@ class Feeds:
         Raises: StoreUnavailable
         """
         if artists := self.hub.watched("followers"):
-            for artist_id, (at, count) in (await fetch_followers(self._database, artists)).items():
+            for artist_id, (at, count) in (await fetch_follower_counts(self._database, artists)).items():
                 self.hub.replace_document(f"followers:{artist_id}", at, followers_document(count))
         if shows := self.hub.watched("attendance"):
-            for show_id, (at, count) in (await fetch_going(self._database, shows)).items():
+            for show_id, (at, count) in (await fetch_attendance_counts(self._database, shows)).items():
                 self.hub.publish_going(show_id, at, count)
         if (activity := self.hub.watched("activity")) and await fetch_activity_position(self._database) > activity[0]:
             self.hub.replace_activity(*await fetch_activity(self._database, ACTIVITY_EVENTS_MAX))

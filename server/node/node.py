@@ -44,15 +44,17 @@ from server.node.maintenance import Maintenance
 from server.node.rate_limits import RateLimits
 from server.people.access_monitor import AccessMonitor
 from server.people.accounts import AccountRoutes
+from server.people.authenticator import Authenticator
+from server.people.erasure import ErasureRoutes
+from server.people.export import ExportRoutes
 from server.people.follows import FollowRoutes
-from server.people.keys import Authenticator, KeyRoutes
+from server.people.keys import KeyRoutes
 from server.people.marks import Marks
 from server.people.oidc import Claims, OidcVerifier
-from server.people.privacy import PrivacyRoutes
 from server.people.profiles import ProfileRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.session_routes import SessionRoutes
-from server.people.sessions import TOKEN_TTL_S, first_admin_link, sign_in_as, verify_token
+from server.people.sessions import TOKEN_TTL_S, first_admin_link, sign_in_with_claims, verify_token
 from server.people.tickets import TicketRoutes
 from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
@@ -125,14 +127,16 @@ class Node:
             alert_webhook_url=settings.alert_webhook_url,
         )
         self._sockets = Sockets(clock, settings.limits)
-        self._standing = AccessMonitor(database, databases.requests, self._sockets.identities, self._sockets.dismiss)
+        self._access_monitor = AccessMonitor(
+            database, databases.requests, self._sockets.identities, self._sockets.dismiss
+        )
         self._intake = Intake(
             settings.redis_url,
             database,
             clock,
             shard_count=shard_count,
             votes_per_day_max=settings.votes_per_day_max,
-            why_refused=self._standing.why_refused,
+            why_refused=self._access_monitor.why_vote_refused,
         )
         self._has_voted = partial(has_voted, self._intake)
         self._find_show = partial(find_show_id, databases.requests)
@@ -158,7 +162,7 @@ class Node:
         self._traces = _traces(settings, self._fleet.node, shard_count)
         for stage in (self._intake, self._writer, self._listener, self._feeds.hub.pusher):
             stage.traces = self._traces
-        self._provider = _provider(settings, clock)
+        self._oidc = _oidc_verifier(settings, clock)
         self._forgetting = Forgetting(settings.redis_url, shard_count=shard_count)
         self._runner = self._build_web()
         self._loops: dict[str, asyncio.Task[None]] = {}
@@ -235,8 +239,8 @@ class Node:
         await self._tallies.close()
         await self._valkey.close()
         await self._rate_limits.close()
-        if self._provider is not None:
-            await self._provider.close()
+        if self._oidc is not None:
+            await self._oidc.close()
         await self._forgetting.close()
         await self._catalogue_sync.close()
         await self._databases.close()
@@ -263,9 +267,9 @@ class Node:
             "fleet": self._fleet.run(),
             **self._maintenance.loops(),
             **self._catalogue_sync.loops(),
-            "standing": self._standing.run(),
+            "access-monitor": self._access_monitor.run(),
             **self._mail_loops(),
-            **({} if self._provider is None else {"provider": self._provider.run()}),
+            **({} if self._oidc is None else {"oidc": self._oidc.run()}),
         }
 
     def _mail_loops(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -330,7 +334,8 @@ class Node:
             *DecisionRoutes(requests).endpoints(),
             *AccountRoutes(requests, clock).endpoints(),
             *KeyRoutes(requests).endpoints(),
-            *PrivacyRoutes(requests, self._forgetting.forget, self._sockets.hang_up_user).endpoints(),
+            *ExportRoutes(requests).endpoints(),
+            *ErasureRoutes(requests, self._forgetting.forget, self._sockets.hang_up_user).endpoints(),
             *TicketRoutes(
                 requests, self._tallies.grant_ticket, self._rate_limits.count_redemption, self._find_show
             ).endpoints(),
@@ -346,14 +351,14 @@ class Node:
     def _build_web(self) -> web.AppRunner:
         settings = self._settings
 
-        def authenticate(token: str) -> Identity:
+        def verify(token: str) -> Identity:
             return verify_token(settings.secret, token)
 
         async def sign_in(claims: Claims) -> Identity:
             databases = self._databases
-            return await sign_in_as(databases.requests, databases.owner, claims, self._clock.now_ms())
+            return await sign_in_with_claims(databases.requests, databases.owner, claims, self._clock.now_ms())
 
-        bearers = Authenticator(self._databases.requests, self._clock, authenticate, self._provider, sign_in)
+        authenticator = Authenticator(self._databases.requests, self._clock, verify, self._oidc, sign_in)
         self.endpoints = self._endpoints()
         self.endpoints.append(asyncapi_endpoint())
         self.endpoints.append(document_endpoint([*self.endpoints, EVENTS]))
@@ -364,8 +369,8 @@ class Node:
             node=self._name,
             submit=self._intake.submit,
             mark=self._marks.submit,
-            authenticate=bearers.identify,
-            why_banned=self._standing.why_banned,
+            authenticate=authenticator.identify,
+            why_banned=self._access_monitor.why_connection_refused,
             count_entry=self._rate_limits.count_entry,
             has_voted=self._has_voted,
             ballot_json=ballot_json,
@@ -375,7 +380,7 @@ class Node:
             client_max_size=BODY_BYTES_MAX,
         )
         app.on_response_prepare.extend([add_headers, add_request_id])
-        identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
+        identify, address_of = identifier(authenticator.identify), addresser(settings.trusted_proxies)
         counted = counting(identify, self._rate_limits.count_request)
         app.add_routes(routes_of(self.endpoints, counted, TOKEN_TTL_S, address_of))
         app.add_routes(LiveRoutes(services, self._sockets, identify, address_of).routes())
@@ -405,7 +410,7 @@ def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
     return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)
 
 
-def _provider(settings: Settings, clock: Clock) -> OidcVerifier | None:
+def _oidc_verifier(settings: Settings, clock: Clock) -> OidcVerifier | None:
     if settings.jwks_url is None:
         return None
     assert settings.jwt_audience is not None

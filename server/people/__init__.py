@@ -1,7 +1,8 @@
-"""people: who is who, what they want and say, and who keeps order among them.
+"""people: accounts and authentication, profiles, follows, attendances, reviews, tickets, export and erasure.
 
-Owns:      users, their tokens and API keys; profiles, follows, attendance, reviews; reports, moderation, bans
-Threads:   event loop only
-Limits:    TOKEN_TTL_S, BELIEVED_S, EXPORT_ROWS_MAX, REVIEW_CHARS_MAX (docs/limits.md)
-Never:     keeps a password or a key; asks the database who a user's token belongs to (keys and staff: keys.py)
+Owns:      users, user_identities, api_keys, user_profiles, venue_reviews, ticket_codes; reads user_follows_artists and
+           user_show_attendance, which the writer of the log (voting) writes
+Threads:   event loop only; two loops on a node: AccessMonitor, and OidcVerifier if an identity provider is set
+Limits:    TOKEN_TTL_S, LOOKUP_TTL_S, EXPORT_ROWS_MAX, REVIEW_CHARS_MAX (docs/limits.md)
+Never:     stores a password, an API key or a ticket code (hashes only); looks up the token of a user without a staff role
 """

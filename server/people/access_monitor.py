@@ -1,7 +1,7 @@
-"""Standing: who may vote, and who may stay connected, known without asking and looked at once a second, on every node.
+"""AccessMonitor: bans and connections, checked once a second on every node.
 
-A connection is let in once and then lives for hours: bans, roles taken away, accounts that are gone and keys that are
-revoked have to find it.
+A connection authenticates once and then lives for hours. So bans, lost roles, erased accounts and revoked keys have to
+reach connections that are already open.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from server.store.queries import load_queries
 
 log = structlog.get_logger()
 
-LOOK_S = 1.0
+CHECK_INTERVAL_S = 1.0
 
 queries = load_queries(Path(__file__).with_name("access_monitor.sql"))
 
 
 class AccessMonitor:
-    """What this node knows of it.
+    """Keeps the active bans in memory, and closes connections that have lost their right to be open.
 
-    Takes: writer, the writer's database; requests, the requests', which may look up keys;
-           connected, whoever has sockets to this node; dismiss, ends the sockets of some of them
+    Takes: writer, the database of the writer role; requests, the database of the request role, which may look up keys;
+           connected, gives the identities that are connected to this node; disconnect, closes the connections of some
+           of these identities
     """
 
     def __init__(
@@ -39,65 +40,66 @@ class AccessMonitor:
         writer: Database,
         requests: Database,
         connected: Callable[[], Collection[Identity]],
-        dismiss: Callable[[Mapping[Identity, Disconnect]], object],
+        disconnect: Callable[[Mapping[Identity, Disconnect]], object],
     ) -> None:
         self._writer = writer
         self._requests = requests
         self._connected = connected
-        self._dismiss = dismiss
-        self._no_votes: dict[int, str] = {}
-        self._no_entry: dict[int, str] = {}
+        self._disconnect = disconnect
+        # user -> message
+        self._vote_bans: dict[int, str] = {}
+        self._connection_bans: dict[int, str] = {}
 
-    def why_refused(self, user_id: int) -> str | None:
-        """Why this user may not vote; None: they may."""
-        return self._no_votes.get(user_id)
+    def why_vote_refused(self, user_id: int) -> str | None:
+        """Gives the message for a user who is banned from voting; None: the user may vote."""
+        return self._vote_bans.get(user_id)
 
-    def why_banned(self, user_id: int) -> str | None:
-        """Why this user may not be connected; None: they may."""
-        return self._no_entry.get(user_id)
+    def why_connection_refused(self, user_id: int) -> str | None:
+        """Gives the message for a user who is banned from connecting; None: the user may connect."""
+        return self._connection_bans.get(user_id)
 
     async def run(self) -> None:
-        """Looks until cancelled; while PostgreSQL is away, what was read last holds and nobody is sent away."""
+        """Checks until cancelled. While PostgreSQL is down, the last bans stay active and no connection is closed."""
         while True:
             try:
-                await self.refresh()
-                await self.review()
+                await self.load_bans()
+                await self.check_connections()
             except StoreError as error:
-                log.warning("standing.not_read", error=str(error))
-            await asyncio.sleep(LOOK_S)
+                log.warning("access.not_checked", error=str(error))
+            await asyncio.sleep(CHECK_INTERVAL_S)
 
-    async def refresh(self) -> None:
-        """Reads who is banned.
+    async def load_bans(self) -> None:
+        """Loads the active bans.
 
         Raises: StoreUnavailable
         """
         async with self._writer.connection() as connection:
-            rows = [row async for row in queries.bans_in_force(connection)]
-        self._no_votes = _sentences(rows)
-        self._no_entry = _sentences(row for row in rows if row["kind"] == "all")
+            rows = [row async for row in queries.active_bans(connection)]
+        self._vote_bans = _messages(rows)
+        self._connection_bans = _messages(row for row in rows if row["kind"] == "all")
 
-    async def review(self) -> None:
-        """Ends the connections of those who may not stay.
+    async def check_connections(self) -> None:
+        """Closes the connections of identities that are banned, erased, revoked or demoted.
 
         Raises: StoreUnavailable
-        Cost:   one query for all accounts, one more for the keys if there are any; about a microsecond each
+        Cost:   one query for all accounts, and one for keys if there are any; about a microsecond for each identity
         """
         connected = self._connected()
         if not connected:
             return
-        roles = await self._roles(connected)
-        ends: dict[Identity, Disconnect] = {}
+        roles = await self._current_roles(connected)
+        closes: dict[Identity, Disconnect] = {}
         for identity in connected:
-            end = self._why_not(identity, roles)
-            if end is not None:
-                ends[identity] = end
-        if ends:
-            self._dismiss(ends)
+            close = self._why_closed(identity, roles)
+            if close is not None:
+                closes[identity] = close
+        if closes:
+            self._disconnect(closes)
 
-    def _why_not(self, identity: Identity, roles: Mapping[int | bytes, str | None]) -> Disconnect | None:
-        banned = self._no_entry.get(identity.user_id)
-        if banned is not None:
-            return Disconnect(CLOSE_BANNED, banned)
+    def _why_closed(self, identity: Identity, roles: Mapping[int | bytes, str | None]) -> Disconnect | None:
+        ban = self._connection_bans.get(identity.user_id)
+        if ban is not None:
+            return Disconnect(CLOSE_BANNED, ban)
         subject = identity.user_id if identity.key_hash is None else identity.key_hash
         if subject not in roles:
             return None
@@ -105,11 +107,14 @@ class AccessMonitor:
         if role is None and identity.key_hash is None:
             return Disconnect(CLOSE_NORMAL, "This account was erased.")
         if role is None or not Identity(identity.user_id, role).may(identity.role):
-            return Disconnect(CLOSE_BAD_TOKEN, "What you may do was taken back. Sign in again.")
+            return Disconnect(CLOSE_BAD_TOKEN, "Your role or API key was revoked. Sign in again.")
         return None
 
-    async def _roles(self, connected: Iterable[Identity]) -> dict[int | bytes, str | None]:
-        """What accounts and keys give by now, None: nothing; of plain users only those whose account is gone."""
+    async def _current_roles(self, connected: Iterable[Identity]) -> dict[int | bytes, str | None]:
+        """Fetches the current roles of keys and of staff; None: the key or account is gone.
+
+        Users without a staff role are in the result only if their account is gone.
+        """
         users, staff, keys = set(), set(), set()
         for identity in connected:
             if identity.key_hash is not None:
@@ -120,15 +125,15 @@ class AccessMonitor:
                     staff.add(identity.user_id)
         roles: dict[int | bytes, str | None] = dict.fromkeys(keys)
         async with self._writer.connection() as connection:
-            async for row in queries.roles_now(connection, user_ids=list(users), staff_ids=list(staff)):
+            async for row in queries.current_roles(connection, user_ids=list(users), staff_ids=list(staff)):
                 roles[row["user_id"]] = row["role"]
         if keys:
             async with self._requests.connection() as connection:
-                async for row in queries.keys_now(connection, key_hashes=list(keys)):
+                async for row in queries.current_key_roles(connection, key_hashes=list(keys)):
                     roles[row["key_hash"]] = row["role"]
         return roles
 
 
-def _sentences(rows: Iterable[Any]) -> dict[int, str]:
-    # They come with the ban that lasts longest last.
+def _messages(rows: Iterable[Any]) -> dict[int, str]:
+    # Of several bans of a user, the one that ends last comes last and stays.
     return {row["user_id"]: ban_message(row) for row in rows}

@@ -1,4 +1,4 @@
-"""Following artists, and going to shows."""
+"""Follows of artists and attendances of shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from server.errors import Refused
 from server.moderation.bans import refuse_banned
 from server.people.marks import Marks
-from server.people.relation_counts import fetch_followers, fetch_going
+from server.people.relation_counts import RelationCounts, fetch_attendance_counts, fetch_follower_counts
 from server.protocol.codes import Code
 from server.protocol.http.cursors import InstantPlace, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -23,21 +23,21 @@ queries = load_queries(Path(__file__).with_name("follows.sql"))
 
 
 class Following(msgspec.Struct, frozen=True):
-    """Whether one follows an artist, and how many do."""
+    """Whether the user follows an artist, and the follower count."""
 
     following: bool
     count: int
 
 
 class Going(msgspec.Struct, frozen=True):
-    """Whether one goes to a show, and how many do."""
+    """Whether the user attends a show, and the attendance count."""
 
     going: bool
     count: int
 
 
 class FollowedArtist(msgspec.Struct, frozen=True, kw_only=True):
-    """An artist in the list of whom one follows."""
+    """An artist that the user follows."""
 
     id: int
     slug: str
@@ -47,14 +47,14 @@ class FollowedArtist(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FollowPage(msgspec.Struct, frozen=True):
-    """A page of whom one follows."""
+    """A page of followed artists."""
 
     items: list[FollowedArtist]
     next: str | None
 
 
 class AttendedShow(msgspec.Struct, frozen=True, kw_only=True):
-    """A show in the list of where one goes or went."""
+    """A show that the user attends or attended."""
 
     id: int
     slug: str
@@ -69,67 +69,69 @@ class AttendedShow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttendancePage(msgspec.Struct, frozen=True):
-    """A page of where one goes or went."""
+    """A page of attended shows."""
 
     items: list[AttendedShow]
     next: str | None
 
 
 class FollowRoutes:
-    """Follows and attendance over HTTP."""
+    """The endpoints of follows and attendances."""
 
     def __init__(self, db: Database, marks: Marks) -> None:
         self._db = db
         self._marks = marks
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
-        missing = (Code.NOT_FOUND, Code.OVERLOADED, Code.UNAVAILABLE)
+        """Lists the endpoints of this class."""
+        refusals = (Code.NOT_FOUND, Code.OVERLOADED, Code.UNAVAILABLE)
         follow, attendance = "/api/artists/{artist}/follow", "/api/shows/{show}/attendance"
         return [
             Endpoint(
                 method="GET", path=follow, handler=self.get_follow, access="user", answer=Following,
-                codes=(Code.NOT_FOUND,), slugs=("artist",), summary="Whether one follows an artist.",
+                codes=(Code.NOT_FOUND,), slugs=("artist",), summary="Say whether you follow an artist.",
             ),
             Endpoint(
                 method="GET", path=attendance, handler=self.get_going, access="user", answer=Going,
-                codes=(Code.NOT_FOUND,), slugs=("show",), summary="Whether one goes to a show.",
+                codes=(Code.NOT_FOUND,), slugs=("show",), summary="Say whether you attend a show.",
             ),
             Endpoint(
-                method="PUT", path=follow, handler=self.put_follow, access="user", answer=Following, codes=missing,
-                slugs=("artist",), summary="Follow an artist; twice is once.",
+                method="PUT", path=follow, handler=self.put_follow, access="user", answer=Following, codes=refusals,
+                slugs=("artist",), summary="Follow an artist. Repeating it changes nothing.",
             ),
             Endpoint(
                 method="DELETE", path=follow, handler=self.delete_follow, access="user", answer=Following,
-                codes=missing, slugs=("artist",), summary="Follow an artist no more.",
+                codes=refusals, slugs=("artist",), summary="Unfollow an artist.",
             ),
             Endpoint(
-                method="PUT", path=attendance, handler=self.put_attendance, access="user", answer=Going, codes=missing,
-                slugs=("show",), summary="Say that one goes to a show; twice is once.",
+                method="PUT", path=attendance, handler=self.put_attendance, access="user", answer=Going, codes=refusals,
+                slugs=("show",), summary="Attend a show. Repeating it changes nothing.",
             ),
             Endpoint(
                 method="DELETE", path=attendance, handler=self.delete_attendance, access="user", answer=Going,
-                codes=missing, slugs=("show",), summary="Say that one does not go to a show after all.",
+                codes=refusals, slugs=("show",), summary="Stop attending a show.",
             ),
             Endpoint(
                 method="GET", path="/api/me/follows", handler=self.get_follows, access="user", query=PageQuery,
-                answer=FollowPage, summary="Whom one follows, followed last first.",
+                answer=FollowPage, summary="List the artists that you follow, latest follow first.",
             ),
             Endpoint(
                 method="GET", path="/api/me/attendance", handler=self.get_attendance, access="user", query=PageQuery,
-                answer=AttendancePage, summary="Where one goes or went, the latest show first.",
+                answer=AttendancePage, summary="List the shows that you attend or attended, latest show first.",
             ),
         ]  # fmt: skip
 
     async def get_follow(self, call: Call) -> Answer:
         """`GET /api/artists/{artist}/follow`."""
-        artist_id, following = await self._look(call, "artist", queries.find_follow)
-        return Answer(document=Following(following, _count(await fetch_followers(self._db, [artist_id]), artist_id)))
+        artist_id, following = await self._fetch_relation(call, "artist", queries.find_follow)
+        return Answer(
+            document=Following(following, _count(await fetch_follower_counts(self._db, [artist_id]), artist_id))
+        )
 
     async def get_going(self, call: Call) -> Answer:
         """`GET /api/shows/{show}/attendance`."""
-        show_id, going = await self._look(call, "show", queries.find_attendance)
-        return Answer(document=Going(going, _count(await fetch_going(self._db, [show_id]), show_id)))
+        show_id, going = await self._fetch_relation(call, "show", queries.find_attendance)
+        return Answer(document=Going(going, _count(await fetch_attendance_counts(self._db, [show_id]), show_id)))
 
     async def put_follow(self, call: Call) -> Answer:
         """`PUT /api/artists/{artist}/follow`."""
@@ -150,24 +152,26 @@ class FollowRoutes:
     async def _follow(self, call: Call, *, following: bool) -> Answer:
         artist_id = await self._find(call, "artist", queries.find_artist, adds=following)
         await self._marks.put("artist", artist_id, call.user.user_id, wanted=following)
-        return Answer(document=Following(following, _count(await fetch_followers(self._db, [artist_id]), artist_id)))
+        return Answer(
+            document=Following(following, _count(await fetch_follower_counts(self._db, [artist_id]), artist_id))
+        )
 
     async def _attend(self, call: Call, *, going: bool) -> Answer:
         show_id = await self._find(call, "show", queries.find_show, adds=going)
         await self._marks.put("show", show_id, call.user.user_id, wanted=going)
-        return Answer(document=Going(going, _count(await fetch_going(self._db, [show_id]), show_id)))
+        return Answer(document=Going(going, _count(await fetch_attendance_counts(self._db, [show_id]), show_id)))
 
-    async def _look(self, call: Call, name: str, look: Any) -> tuple[int, bool]:
-        """The id of what the path names, and whether there is a mark of whoever asks on it."""
+    async def _fetch_relation(self, call: Call, name: str, find: Any) -> tuple[int, bool]:
+        """Gives the id of the artist or show in the path, and whether the user follows or attends it."""
         wanted = call.reference(name)
         async with self._db.acting(call.identity) as connection:
-            row = await look(connection, id=wanted.id, slug=wanted.slug, user_id=call.user.user_id)
+            row = await find(connection, id=wanted.id, slug=wanted.slug, user_id=call.user.user_id)
         if row is None:
             raise Refused(Code.NOT_FOUND, f"No such {name}.")
         return row["id"], row["is_marked"]
 
     async def _find(self, call: Call, name: str, find: Any, *, adds: bool) -> int:
-        """The id of what the path names, for somebody who may add to it, or take back what they added."""
+        """Gives the id of the artist or show in the path. A ban from everything refuses additions, but not removals."""
         wanted = call.reference(name)
         async with self._db.acting(call.identity) as connection:
             await refuse_banned(connection, call.user.user_id, *(("all",) if adds else ()))
@@ -228,6 +232,5 @@ class FollowRoutes:
         return cut_page(rows, limit, lambda last: InstantPlace(us_of(last[ordered_by]), last["id"]))
 
 
-def _count(found: dict[int, tuple[int, int]], subject_id: int) -> int:
-    """Of what the crowd's queries give, id -> (position, count)."""
-    return found[subject_id][1] if subject_id in found else 0
+def _count(counts: RelationCounts, subject_id: int) -> int:
+    return counts[subject_id][1] if subject_id in counts else 0

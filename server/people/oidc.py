@@ -1,7 +1,8 @@
-"""An identity provider's tokens: whose they are, by the keys it publishes (JWKS, RFC 7517).
+"""OpenID Connect: verifies tokens of an identity provider with the keys that it publishes (JWKS, RFC 7517).
 
-Keys are read at the start and every ten minutes, and when a token names one that is not known, so a provider may change
-them at any time; one that is taken back is refused after ten minutes. While the provider is away, the keys read last go on.
+The keys are fetched at the start, every ten minutes, and when a token names an unknown key. So the identity provider may
+rotate its keys at any time, and a removed key is refused after ten minutes at most. While the identity provider is down,
+the keys fetched last stay valid.
 """
 
 from __future__ import annotations
@@ -25,18 +26,17 @@ from server.protocol.identity import ROLES
 log = structlog.get_logger()
 
 REFRESH_S = 600.0
-# Anybody can make up the name of a key.
+# A limit on fetches for unknown keys, because anybody can invent the name of a key.
 REFETCH_S = 10.0
 FETCH_TIMEOUT_S = 5.0
 DOCUMENT_BYTES_MAX = 256 * 1024
 KEYS_MAX = 100
-LEEWAY_S = 30  # its clock and ours
+LEEWAY_S = 30  # the clock of the identity provider may differ from ours
 SUBJECT_CHARS_MAX = 255
 RSA_BITS_MIN = 2048
 
-# Which kind of key an algorithm goes with. Nothing else is accepted, whatever a token or a key says of itself: with
-# HS256 a public key would be the secret.
-_KINDS = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
+# algorithm -> (key type, curve). No other algorithm is accepted: with HS256 the public key would be the secret.
+_KEY_TYPES = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
 
 
 class _KeySet(msgspec.Struct):
@@ -48,7 +48,7 @@ _decoder = msgspec.json.Decoder(_KeySet)
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a good token says. Takes: role, that the claim named in the settings gives; None: no claim is named."""
+    """The claims of a valid token. Takes: role, from the role claim of the settings; None: the settings name no claim."""
 
     issuer: str
     subject: str
@@ -57,17 +57,27 @@ class Claims:
 
 
 class OidcVerifier:
-    """Takes: url of its keys; audience, that its tokens must be for; issuer, that they must be of, None: any;
-    role_claim, which says what somebody may do, None: none does.
+    """Verifies tokens of one identity provider.
+
+    Takes: url, where it publishes its keys; audience, required in each token; issuer, required in each token, None: any;
+           role_claim, the name of the claim that gives the role, None: no claim does
     """
 
     def __init__(
-        self, url: str, audience: str, clock: Clock, *, issuer: str | None = None, role_claim: str | None = None
+        self,
+        url: str,
+        audience: str,
+        clock: Clock,
+        *,
+        issuer: str | None = None,
+        role_claim: str | None = None,
+        refresh_s: float = REFRESH_S,
     ) -> None:
         self._url = url
         self._audience = audience
         self._issuer = issuer
         self._role_claim = role_claim
+        self._refresh_s = refresh_s
         self._clock = clock
         self._http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
         self._keys: dict[str | None, list[jwt.PyJWK]] = {}
@@ -75,17 +85,17 @@ class OidcVerifier:
         self._fetching = asyncio.Lock()
 
     async def run(self) -> None:
-        """Reads the keys now and then, until cancelled."""
+        """Refreshes the keys until cancelled."""
         while True:
             async with self._fetching:
-                is_read = await self._fetch()
-            await asyncio.sleep(REFRESH_S if is_read else REFETCH_S)
+                is_fetched = await self._fetch()
+            await asyncio.sleep(self._refresh_s if is_fetched else REFETCH_S)
 
     async def verify(self, token: str) -> Claims:
-        """What a token of the provider says.
+        """Verifies a token and gives its claims.
 
-        Raises: Refused: unauthenticated, it is expired, forged, or for or of somebody else; unavailable, its key is not
-                known and was asked for a moment ago
+        Raises: Refused: unauthenticated, the token is expired, forged, or has another audience or issuer; unavailable,
+                its key is unknown and the keys were fetched a moment ago
         """
         try:
             header = jwt.get_unverified_header(token)
@@ -103,25 +113,25 @@ class OidcVerifier:
         except jwt.ExpiredSignatureError:
             raise Refused(Code.UNAUTHENTICATED, "The token has expired. Sign in again.") from None
         except (jwt.PyJWTError, ValueError, KeyError, TypeError):
-            raise _bad() from None
+            raise _invalid_token() from None
         issuer, subject = claims.get("iss", ""), claims["sub"]
         for text in (issuer, subject):
             if not isinstance(text, str) or len(text) > SUBJECT_CHARS_MAX or "\0" in text:
-                raise _bad()
+                raise _invalid_token()
         if not subject:
-            raise _bad()
+            raise _invalid_token()
         return Claims(issuer, subject, self._role_of(claims), (int(claims["exp"]) + LEEWAY_S) * 1000)
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Closes the HTTP client."""
         await self._http.aclose()
 
     def _role_of(self, claims: dict[str, Any]) -> str | None:
         if self._role_claim is None:
             return None
-        said = claims.get(self._role_claim)
-        named = said if isinstance(said, list) else [said]
-        return max((role for role in ROLES if role in named), key=ROLES.index, default="user")
+        claim = claims.get(self._role_claim)
+        values = claim if isinstance(claim, list) else [claim]
+        return max((role for role in ROLES if role in values), key=ROLES.index, default="user")
 
     async def _key(self, name: str | None, algorithm: str) -> jwt.PyJWK:
         key = self._find(name, algorithm)
@@ -136,23 +146,24 @@ class OidcVerifier:
             return key
         if wait_s > 0 or not self._keys:
             wait_ms = math.ceil(max(wait_s, 1.0) * 1000)
-            raise Refused(Code.UNAVAILABLE, "The token's key is not known yet. Try again.", retry_after_ms=wait_ms)
-        raise _bad()
+            message = "The key of the token is not known yet. Try again in a moment."
+            raise Refused(Code.UNAVAILABLE, message, retry_after_ms=wait_ms)
+        raise _invalid_token()
 
     def _find(self, name: str | None, algorithm: str) -> jwt.PyJWK | None:
-        fitting = [key for key in self._keys.get(name, ()) if key.algorithm_name == algorithm]
-        # A token that names no key has to leave no choice.
-        return fitting[0] if len(fitting) == 1 else None
+        matching = [key for key in self._keys.get(name, ()) if key.algorithm_name == algorithm]
+        # A token without a key name is accepted only if exactly one key matches.
+        return matching[0] if len(matching) == 1 else None
 
     async def _fetch(self) -> bool:
-        """Reads the keys; when that fails, those read before stay."""
+        """Fetches the keys. If that fails, the previous keys stay."""
         self._fetched_s = self._clock.monotonic_s()
         try:
             self._keys = _keys_of(await self._download())
         except (httpx.HTTPError, ValueError) as error:
-            log.warning("provider.keys_not_read", error=f"{type(error).__name__}: {error}")
+            log.warning("oidc.keys_not_fetched", error=f"{type(error).__name__}: {error}")
             return False
-        log.info("provider.keys_read", names=len(self._keys))
+        log.info("oidc.keys_fetched", names=len(self._keys))
         return True
 
     async def _download(self) -> bytes:
@@ -162,42 +173,42 @@ class OidcVerifier:
             async for chunk in response.aiter_bytes():
                 document += chunk
                 if len(document) > DOCUMENT_BYTES_MAX:
-                    raise ValueError(f"more than {DOCUMENT_BYTES_MAX} bytes")
+                    raise ValueError(f"the key set has more than {DOCUMENT_BYTES_MAX} bytes")
         return bytes(document)
 
 
-def is_foreign(token: str) -> bool:
-    """Whether a token says it is signed as providers sign, and not as we do."""
+def is_oidc_token(token: str) -> bool:
+    """Whether the header of a token names an algorithm of identity providers; our own tokens use HS256."""
     try:
-        return jwt.get_unverified_header(token).get("alg") in _KINDS
+        return jwt.get_unverified_header(token).get("alg") in _KEY_TYPES
     except (jwt.PyJWTError, ValueError):
         return False
 
 
 def _keys_of(document: bytes) -> dict[str | None, list[jwt.PyJWK]]:
-    """The keys that we can use, by name; each also without its name, for tokens that name none.
+    """Parses a key set into usable keys by name. Each key is also listed under None, for tokens without a key name.
 
-    Raises: ValueError: this is no key set, or none of its keys is of use
+    Raises: ValueError: the document is not a key set, or it has no usable key
     """
     keys: dict[str | None, list[jwt.PyJWK]] = {}
     try:
         found = _decoder.decode(document).keys
     except msgspec.DecodeError as error:
-        raise ValueError(f"no key set: {error}") from error
-    for key in _usable(found[:KEYS_MAX]):
+        raise ValueError(f"the document is not a key set: {error}") from error
+    for key in _usable_keys(found[:KEYS_MAX]):
         keys.setdefault(key.key_id, []).append(key)
         if key.key_id is not None:
             keys.setdefault(None, []).append(key)
     if not keys:
-        raise ValueError("no key for RS256, ES256 or EdDSA")
+        raise ValueError("the key set has no usable key for RS256, ES256 or EdDSA")
     return keys
 
 
-def _usable(found: Iterable[dict[str, Any]]) -> Iterable[jwt.PyJWK]:
+def _usable_keys(found: Iterable[dict[str, Any]]) -> Iterable[jwt.PyJWK]:
     for data in found:
-        for algorithm, (kind, curve) in _KINDS.items():
+        for algorithm, (key_type, curve) in _KEY_TYPES.items():
             if (
-                data.get("kty") != kind
+                data.get("kty") != key_type
                 or data.get("use", "sig") != "sig"
                 or data.get("alg", algorithm) != algorithm
                 or (curve is not None and data.get("crv") != curve)
@@ -207,11 +218,11 @@ def _usable(found: Iterable[dict[str, Any]]) -> Iterable[jwt.PyJWK]:
             try:
                 key = jwt.PyJWK(data, algorithm)
             except (jwt.PyJWTError, ValueError, TypeError) as error:
-                log.warning("provider.key_skipped", error=type(error).__name__)
+                log.warning("oidc.key_skipped", error=type(error).__name__)
                 continue
-            if kind != "RSA" or key.key.key_size >= RSA_BITS_MIN:
+            if key_type != "RSA" or key.key.key_size >= RSA_BITS_MIN:
                 yield key
 
 
-def _bad() -> Refused:
+def _invalid_token() -> Refused:
     return Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.")

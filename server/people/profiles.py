@@ -1,4 +1,4 @@
-"""Who am I, and who are others: accounts, profiles."""
+"""Profiles: the profile of the signed-in user, and the public profiles of others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CITY_CHARS_MAX = 120
 
 
 class ProfileBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change; what is left out stays, null clears."""
+    """The fields to change. A field that is left out stays, null clears it."""
 
     display_name: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)] | UnsetType | None = UNSET
     bio: Annotated[str, msgspec.Meta(max_length=BIO_CHARS_MAX)] | UnsetType | None = UNSET
@@ -39,7 +39,7 @@ class ProfileBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How much somebody has done."""
+    """The activity counts of a user."""
 
     follows: int
     attendance: int
@@ -48,7 +48,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Foresight(msgspec.Struct, frozen=True, kw_only=True):
-    """How well somebody's votes foresaw what was played: means over the shows they are known for (docs/accuracy.md)."""
+    """The accuracy of the votes of a user: means over the scored shows (docs/accuracy.md)."""
 
     shows: int
     precision: float | None
@@ -57,7 +57,7 @@ class Foresight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Email(msgspec.Struct, frozen=True, kw_only=True):
-    """Where mail goes, how often, and about what; nothing is sent until the address is confirmed."""
+    """The address and preferences for emails. Nothing is sent until the address is confirmed."""
 
     address: str
     confirmed: bool
@@ -66,7 +66,7 @@ class Email(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody says about themselves; others see it when it is public and approved."""
+    """A profile. Others see it only when it is public and approved."""
 
     id: int
     created_at: str
@@ -79,7 +79,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Me(Profile, frozen=True, kw_only=True):
-    """Who asks: account and profile; `status` is the profile's."""
+    """The signed-in user: account and profile. `status` is the status of the profile."""
 
     role: Role
     counts: Counts
@@ -89,25 +89,25 @@ class Me(Profile, frozen=True, kw_only=True):
 
 
 class ProfileRoutes:
-    """Accounts and profiles over HTTP, for whom they belong to and for everybody."""
+    """The endpoints of profiles."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Lists the endpoints of this class."""
         return [
             Endpoint(
                 method="GET", path="/api/me", handler=self.get_me, access="user", answer=Me,
-                summary="Who am I.",
+                summary="Show the signed-in user.",
             ),
             Endpoint(
                 method="PATCH", path="/api/me", handler=self.patch_me, access="user", body=ProfileBody, answer=Me,
-                summary="Change one's profile: what is left out stays, null clears.",
+                summary="Change your profile. A field that is left out stays, null clears it.",
             ),
             Endpoint(
                 method="GET", path="/api/users/{user}", handler=self.get_user, answer=Profile, codes=(Code.NOT_FOUND,),
-                summary="A public profile, or one's own.",
+                summary="Show a public profile, or your own.",
             ),
         ]  # fmt: skip
 
@@ -121,7 +121,7 @@ class ProfileRoutes:
         user_id = call.user.user_id
         changes = _changes(call.body)
         async with self._db.acting(call.identity) as connection:
-            # Nobody is kept from taking back what they said.
+            # A ban refuses new texts, but a banned user may clear the fields of their profile.
             await refuse_banned(connection, user_id, *(("write", "all") if any(changes.values()) else ()))
             if changes:
                 await _change_profile(connection, user_id, changes)
@@ -129,16 +129,16 @@ class ProfileRoutes:
 
     async def get_user(self, call: Call) -> Answer:
         """`GET /api/users/{user}`."""
-        asking = None if call.identity is None else call.identity.user_id
+        user_id = None if call.identity is None else call.identity.user_id
         async with self._db.acting(call.identity) as connection:
-            row = await queries.fetch_profile(connection, wanted=call.id("user"), user_id=asking)
+            row = await queries.fetch_profile(connection, wanted=call.id("user"), user_id=user_id)
         if row is None:
-            raise Refused(Code.NOT_FOUND, "No such user, or their profile is not public.")
+            raise Refused(Code.NOT_FOUND, "No such user, or the profile is not public.")
         return Answer(document=Profile(id=row["user_id"], **profile_fields(row)))
 
 
 def _changes(body: ProfileBody) -> dict[str, Any]:
-    """Fields of user_profiles and their new values, white space tidied; cleared ones as the database keeps them."""
+    """Gives the new values of the columns of user_profiles: white space is normalised, null is the empty value."""
     given = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
     for name in ("display_name", "city"):
         if given.get(name):
@@ -162,7 +162,7 @@ async def _change_profile(connection: Connection, user_id: int, changes: dict[st
 
 
 def _texts(profile: dict[str, Any]) -> tuple[str, ...]:
-    """What others would read."""
+    """The texts of a profile that need a review."""
     return profile["display_name"] or "", profile["bio"], profile["city"]
 
 
@@ -194,7 +194,7 @@ def _rounded(share: float | None) -> float | None:
 
 
 def counts_of(row: Any) -> Counts:
-    """How much somebody has done, of a row that counts it."""
+    """Builds the activity counts from the count columns of a row."""
     return Counts(
         follows=row["follow_count"],
         attendance=row["attendance_count"],
@@ -204,7 +204,7 @@ def counts_of(row: Any) -> Counts:
 
 
 def profile_fields(row: Any) -> dict[str, Any]:
-    """The fields of Profile but its id, of a row that may have no profile."""
+    """Gives the fields of Profile without its id. The profile columns of the row may be null."""
     return {
         "created_at": iso(row["created_at"]),
         "display_name": row["display_name"],

@@ -1,8 +1,8 @@
--- Who somebody is.
+-- Profiles.
 
 -- name: fetch_me^
 -- takes: user_id bigint
--- gives: 0..1 row: the account with its profile, what it has done, how well it foresaw the shows that are scored, and its mail
+-- gives: 0..1 row: the account with its profile, activity counts, mean accuracy over the scored shows, and email preferences
 select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.is_public, p.status,
        (select count(*) from user_follows_artists f where f.user_id = u.id) as follow_count,
        (select count(*) from user_show_attendance g where g.user_id = u.id) as attendance_count,
@@ -19,14 +19,14 @@ select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.i
  where u.id = :user_id::bigint;
 
 -- name: fetch_profile^
--- takes: wanted bigint, user_id bigint or null: who asks
--- gives: 0..1 row: a profile that everybody may see, or one's own
+-- takes: wanted bigint, the user of the profile; user_id bigint, the user who asks, null: anonymous
+-- gives: 0..1 row: the profile, if it is public and approved or of the user who asks
 select user_id, display_name, bio, city, country, is_public, status, created_at
   from user_profiles
  where user_id = :wanted::bigint and ((is_public and status = 'approved') or user_id = :user_id::bigint);
 
 -- name: begin_profile!
--- takes: user_id bigint; makes an empty profile, unless there is one
+-- takes: user_id bigint; inserts an empty profile if there is none
 insert into user_profiles (user_id) values (:user_id::bigint) on conflict do nothing;
 
 -- name: lock_profile^

@@ -1,4 +1,4 @@
-"""How many follow an artist, how many go to a show: what their channels show."""
+"""The numbers that the channels of artists and shows publish: followers of an artist, attendances of a show."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from server.store.queries import load_queries
 
 queries = load_queries(Path(__file__).with_name("relation_counts.sql"))
 
-# By id: position, and how many.
+# id -> (position, count)
 RelationCounts = dict[int, tuple[int, int]]
 
 
-async def fetch_followers(db: Database, artist_ids: Iterable[int]) -> RelationCounts:
-    """Followers of artists; who is not there is left out.
+async def fetch_follower_counts(db: Database, artist_ids: Iterable[int]) -> RelationCounts:
+    """Fetches the follower counts of artists. An artist that does not exist is left out.
 
     Raises: StoreUnavailable
     """
-    return await _fetch(db, queries.fetch_followers, artist_ids)
+    return await _fetch(db, queries.follower_counts, artist_ids)
 
 
-async def fetch_going(db: Database, show_ids: Iterable[int]) -> RelationCounts:
-    """How many go to shows; what is not there is left out.
+async def fetch_attendance_counts(db: Database, show_ids: Iterable[int]) -> RelationCounts:
+    """Fetches the attendance counts of shows. A show that does not exist is left out.
 
     Raises: StoreUnavailable
     """
-    return await _fetch(db, queries.fetch_going, show_ids)
+    return await _fetch(db, queries.attendance_counts, show_ids)
 
 
 async def _fetch(db: Database, select: Any, ids: Iterable[int]) -> RelationCounts:

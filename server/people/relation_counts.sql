@@ -1,17 +1,17 @@
--- How many follow artists and go to shows. The position is that of the log which moves the count: what a snapshot holds
--- is as new as that says.
+-- Counts of followers and attendances. A count changes only through the log of its shard, so the committed position of
+-- that log says how recent the count is.
 
--- name: fetch_followers
+-- name: follower_counts
 -- takes: ids of artists
--- gives: each one's followers, as of a position of its shard's log
+-- gives: the follower count of each artist that exists, with the committed position of its shard
 select s.artist_id as id, p.position as at, s.follower_count as count
   from artist_stats s
   join log_positions p on p.shard = s.artist_id % (select count(*) from log_positions)
  where s.artist_id = any(:ids::bigint[]);
 
--- name: fetch_going
+-- name: attendance_counts
 -- takes: ids of shows
--- gives: how many go to each, as of a position of its shard's log
+-- gives: the attendance count of each show that exists, with the committed position of its shard
 select w.id, p.position as at, w.attendance_count as count
   from shows w
   join log_positions p on p.shard = w.id % (select count(*) from log_positions)

@@ -1,4 +1,4 @@
-"""Reviews of venues: one a user and venue, shown at once unless something in it makes a moderator look first."""
+"""Reviews of venues: one review for each user and venue. It is shown at once, or held for a moderator."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ Rating = Annotated[int, msgspec.Meta(ge=1, le=5)]
 
 
 class ReviewBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A review: 1 to 5, and words if one has any."""
+    """A rating from 1 to 5, and an optional text."""
 
     rating: Rating
     body: Annotated[str, msgspec.Meta(max_length=REVIEW_CHARS_MAX)] = ""
 
 
 class Author(msgspec.Struct, frozen=True):
-    """Somebody with a public profile."""
+    """The author of a review, with a public profile."""
 
     id: int
     display_name: str | None
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
-    """A review as everybody reads it; `author` is null when their profile is not public."""
+    """A public review. `author` is null when the profile of the author is not public."""
 
     id: int
     rating: int
@@ -55,7 +55,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnReview(msgspec.Struct, frozen=True, kw_only=True):
-    """One's own review, whether it is shown or not."""
+    """The review of the signed-in user, whether it is shown or not."""
 
     id: int
     rating: int
@@ -66,20 +66,20 @@ class OwnReview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangedReview(OwnReview, frozen=True, kw_only=True):
-    """One's own review after a change, and what in it makes a moderator look first."""
+    """The review of the signed-in user after a change, with the reasons for which it is held."""
 
     reasons: list[Reason]
 
 
 class VenueRating(msgspec.Struct, frozen=True):
-    """The mean of all reviews that are shown, and how many they are."""
+    """The mean rating and the number of the public reviews."""
 
     average: float | None
     count: int
 
 
 class ReviewPage(msgspec.Struct, frozen=True):
-    """A page of a venue's reviews, its rating, and one's own review."""
+    """A page of the reviews of a venue, its rating, and the review of the signed-in user."""
 
     items: list[Review]
     next: str | None
@@ -88,27 +88,27 @@ class ReviewPage(msgspec.Struct, frozen=True):
 
 
 class ReviewRoutes:
-    """Reviews over HTTP."""
+    """The endpoints of reviews."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
-        path, missing = "/api/venues/{venue}/reviews", (Code.NOT_FOUND,)
+        """Lists the endpoints of this class."""
+        path, not_found = "/api/venues/{venue}/reviews", (Code.NOT_FOUND,)
         return [
             Endpoint(
-                method="GET", path=path, handler=self.get_reviews, query=PageQuery, answer=ReviewPage, codes=missing,
-                slugs=("venue",), summary="Reviews of a venue, changed last first, with its rating.",
+                method="GET", path=path, handler=self.get_reviews, query=PageQuery, answer=ReviewPage, codes=not_found,
+                slugs=("venue",), summary="List the reviews of a venue, latest change first, with its rating.",
             ),
             Endpoint(
                 method="POST", path=path, handler=self.post_review, access="user", body=ReviewBody,
-                answer=ChangedReview, status=201, other_status=200, codes=(*missing, Code.CONFLICT), slugs=("venue",),
-                summary="Write one's review of a venue, or change it (200).",
+                answer=ChangedReview, status=201, other_status=200, codes=(*not_found, Code.CONFLICT), slugs=("venue",),
+                summary="Write your review of a venue (201), or change it (200).",
             ),
             Endpoint(
-                method="DELETE", path=path, handler=self.delete_review, access="user", status=204, codes=missing,
-                slugs=("venue",), summary="Delete one's review of a venue.",
+                method="DELETE", path=path, handler=self.delete_review, access="user", status=204, codes=not_found,
+                slugs=("venue",), summary="Delete your review of a venue.",
             ),
         ]  # fmt: skip
 
@@ -172,10 +172,10 @@ class ReviewRoutes:
 async def _edit(
     connection: Connection, venue_id: int, user_id: int, *, rating: int, body: str
 ) -> tuple[Any, Assessment]:
-    """Changes the review that is there; one whose words stay the same stays what it is."""
+    """Changes the existing review. If only the rating changes, the status stays."""
     before = await queries.lock_own_review(connection, venue_id=venue_id, user_id=user_id)
     if before is None:
-        raise Refused(Code.CONFLICT, "Your review was deleted at the same moment. Send it again.")
+        raise Refused(Code.CONFLICT, "Your review was deleted at the same time. Send it again.")
     is_changed = before["body"] != body
     assessment = assess(body, previous=before["status"]) if is_changed else Assessment(before["status"], [])
     row = await queries.update_review(connection, id=before["id"], rating=rating, body=body, status=assessment.status)

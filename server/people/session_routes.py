@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""The endpoints that sign in and sign out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from server.errors import Refused
-from server.people.sessions import keep_account, mint_token, sign_up, verify_token
+from server.people.sessions import mint_token, renew_account, sign_up, verify_token
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
@@ -17,33 +17,36 @@ from server.store.database import Database
 
 
 class SessionBody(msgspec.Struct, frozen=True):
-    """`keep`: stay who the cookie names. Two tabs opened before the first vote must not become two users."""
+    """`keep`: keep the user of the cookie. Two tabs opened before the first vote must not become two users."""
 
     keep: bool = False
 
 
 class SessionUser(msgspec.Struct, frozen=True):
-    """Who signed in."""
+    """The signed-in user."""
 
     id: int
     role: Role
 
 
 class SessionAnswer(msgspec.Struct, frozen=True):
-    """A token for `Authorization: Bearer` and for `hello`; the same is kept as a cookie."""
+    """A token for `Authorization: Bearer` and for `hello`. The cookie holds the same token."""
 
     token: str
     user: SessionUser
 
 
 class SignInQuery(msgspec.Struct, frozen=True):
-    """The link that `serve` prints on its first start."""
+    """The token of the link that `serve` prints on its first start."""
 
     token: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX, description="A signed token.")] = ""
 
 
 class SessionRoutes:
-    """Sessions over HTTP. Takes: count, by address, before a new account is made; raises Refused(rate_limited)."""
+    """The endpoints of sessions.
+
+    Takes: count, counts new accounts by address; raises Refused(rate_limited)
+    """
 
     def __init__(self, database: Database, secret: str, count: Callable[[str], Awaitable[None]]) -> None:
         self._database = database
@@ -51,21 +54,21 @@ class SessionRoutes:
         self._count = count
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Lists the endpoints of this class."""
         return [
             Endpoint(
                 method="POST", path="/api/session", handler=self.post_session, status=201,
                 body=SessionBody, body_is_optional=True, answer=SessionAnswer,
                 codes=(Code.FORBIDDEN,),
-                summary="Sign in as a new anonymous user, or stay who the cookie names.",
+                summary="Sign in as a new anonymous user, or keep the user of the cookie.",
             ),
             Endpoint(
                 method="DELETE", path="/api/session", handler=self.delete_session, status=204,
-                summary="Sign out: the cookie is forgotten.",
+                summary="Sign out: the cookie is deleted.",
             ),
             Endpoint(
                 method="GET", path="/signin", handler=self.get_signin, query=SignInQuery, status=303,
-                summary="Turn a token into a cookie and go to the page.",
+                summary="Store the token of a sign-in link as a cookie, and redirect to the page.",
             ),
         ]  # fmt: skip
 
@@ -73,12 +76,16 @@ class SessionRoutes:
         """`POST /api/session`."""
         identity = call.identity if call.body is not None and call.body.keep else None
         if identity is not None and identity.is_key:
-            raise Refused(Code.FORBIDDEN, "A key gets no session: it would outlive the key.")
+            raise Refused(
+                Code.FORBIDDEN,
+                "An API key cannot start a session, because the session would outlive the key. Use the key itself.",
+            )
         if identity is not None and identity.issuer is not None:
-            raise Refused(Code.FORBIDDEN, "An identity provider's token gets no session: it would outlive the token.")
-        role = None if identity is None else await keep_account(self._database, identity)
+            message = "A token of an identity provider cannot start a session. Use that token itself."
+            raise Refused(Code.FORBIDDEN, message)
+        role = None if identity is None else await renew_account(self._database, identity)
         if identity is None or role is None:
-            # Who was erased would be refused everywhere and come back here for ever.
+            # An erased user gets a new account: the old token would be refused everywhere and lead back here.
             await self._count(call.address)
             identity = Identity(await sign_up(self._database), "user")
         else:
@@ -89,9 +96,9 @@ class SessionRoutes:
     async def get_signin(self, call: Call) -> Answer:
         """`GET /signin?token=`."""
         identity = verify_token(self._secret, call.query.token)
-        role = await keep_account(self._database, identity)
+        role = await renew_account(self._database, identity)
         if role is None:
-            raise Refused(Code.UNAUTHENTICATED, "This account is gone.")
+            raise Refused(Code.UNAUTHENTICATED, "This account is gone. Ask for a new sign-in link.")
         return Answer(headers={"Location": "/"}, session=mint_token(self._secret, identity.user_id, role))
 
     async def delete_session(self, _call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""Sessions: a user row, and a signed token (JWT, RFC 7519, HS256) that proves who speaks without a look-up."""
+"""Sessions: accounts, and signed tokens (JWT, RFC 7519, HS256) that prove an identity without a database lookup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ queries = load_queries(Path(__file__).with_name("sessions.sql"))
 
 
 async def sign_up(database: Database) -> int:
-    """The id of a new user without any data.
+    """Creates an anonymous user, and gives the id.
 
     Raises: StoreUnavailable
     """
@@ -36,7 +36,7 @@ async def sign_up(database: Database) -> int:
 
 
 async def fetch_role(database: Database, identity: Identity) -> str | None:
-    """What the user may do by now, whatever the token says; None: the account is gone.
+    """Fetches the current role of a user; None: the account is gone.
 
     Raises: StoreUnavailable
     """
@@ -45,20 +45,20 @@ async def fetch_role(database: Database, identity: Identity) -> str | None:
     return role
 
 
-async def keep_account(database: Database, identity: Identity) -> str | None:
-    """The same; and the account stays for as long as a token that is made now is good.
+async def renew_account(database: Database, identity: Identity) -> str | None:
+    """Keeps an account for the life of a new token, and gives its role; None: the account is gone.
 
     Raises: StoreUnavailable
     """
     async with database.acting(identity) as connection:
-        role: str | None = await queries.keep_account(connection, ttl_s=TOKEN_TTL_S)
+        role: str | None = await queries.renew_account(connection, ttl_s=TOKEN_TTL_S)
     return role
 
 
 async def create_user(database: Database, role: str, ttl_s: int) -> int:
-    """A new user's id; `database` is the owner's, because a request may not hand out roles.
+    """Creates a user with a role, and gives the id.
 
-    Takes:  ttl_s, how long the token is good that it is made for
+    Takes:  database, of the owner, because the request role may not set roles; ttl_s, the life of the token for the user
     Raises: StoreUnavailable
     """
     async with database.connection() as connection:
@@ -66,12 +66,12 @@ async def create_user(database: Database, role: str, ttl_s: int) -> int:
     return user_id
 
 
-async def sign_in_as(requests: Database, owner: Database, claims: Claims, now_ms: int) -> Identity:
-    """Who an identity provider's user is here; the account is made when they first come.
+async def sign_in_with_claims(requests: Database, owner: Database, claims: Claims, now_ms: int) -> Identity:
+    """Finds or creates the account of a user of an identity provider.
 
-    An account that the provider gives a role has that one from now on, less or more; else it has its own.
+    If the claims give a role, the account gets this role, higher or lower. Otherwise it keeps its own.
 
-    Takes:  owner, the owner's database, because a request may not hand out roles
+    Takes:  owner, the database of the owner, because the request role may not set roles
     Raises: StoreUnavailable
     """
     ttl_s = (claims.expires_ms - now_ms) / 1000
@@ -80,14 +80,14 @@ async def sign_in_as(requests: Database, owner: Database, claims: Claims, now_ms
     user_id, role = row["user_id"], row["role"]
     if claims.role is not None and claims.role != role:
         async with owner.connection() as connection:
-            await queries.follow_provider(connection, user_id=user_id, role=claims.role)
-        log.info("account.role_of_provider", user=user_id, role=claims.role)
+            await queries.update_role(connection, user_id=user_id, role=claims.role)
+        log.info("account.role_from_claims", user=user_id, role=claims.role)
         role = claims.role
     return Identity(user_id, role)
 
 
 async def first_admin_link(database: Database, secret: str, url: str) -> str | None:
-    """Where the first administrator signs in, made on the way; None when there is one already.
+    """Creates the first administrator, and gives a link to sign in; None: an administrator exists.
 
     Raises: StoreUnavailable
     """
@@ -101,16 +101,16 @@ async def first_admin_link(database: Database, secret: str, url: str) -> str | N
 
 
 def mint_token(secret: str, user_id: int, role: str, ttl_s: int = TOKEN_TTL_S) -> str:
-    """A signed token that is good for `ttl_s` seconds."""
+    """Creates a signed token that is valid for `ttl_s` seconds."""
     now = int(time.time())
     claims = {"sub": str(user_id), "role": role, "aud": _AUDIENCE, "iat": now, "exp": now + ttl_s}
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def verify_token(secret: str, token: str) -> Identity:
-    """Whose token this is.
+    """Verifies a token and gives its identity.
 
-    Raises: Refused: unauthenticated, it is expired, forged or no token at all
+    Raises: Refused: unauthenticated, the token is expired, forged or malformed
     """
     try:
         claims = jwt.decode(

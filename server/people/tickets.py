@@ -1,6 +1,6 @@
-"""Ticket codes: a show may take votes only from whoever was given a code with their ticket (docs/adr/0015).
+"""Ticket codes: a show may accept votes only from users who redeemed the code of a ticket (docs/adr/0015).
 
-Only a code's hash is kept. Each is good once, for one fan and one show; the vote path knows of it from the next cast on.
+Only the hash of a code is stored. A code is valid once, for one user and one show, and the next cast of the user counts.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ log = structlog.get_logger()
 
 queries = load_queries(Path(__file__).with_name("tickets.sql"))
 
-# Without letters and digits that are read for one another (Crockford's base 32): 60 bits, three groups of four.
+# Crockford's base 32, which has no letters that look like digits. A code has 60 bits in three groups of four.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOKALIKES = str.maketrans("OIL", "011")
-CODE_CHARS_MIN = 8  # fewer can be guessed
+CODE_CHARS_MIN = 8  # a shorter code can be guessed
 CODE_CHARS_MAX = 24
 CODES_PER_REQUEST_MAX = 2_000
 
@@ -39,108 +39,110 @@ TicketCode = Annotated[str, msgspec.Meta(min_length=1, max_length=CODE_CHARS_MAX
 
 
 class RedeemBody(msgspec.Struct, frozen=True):
-    """The code that stands on the ticket; its case, spaces and dashes do not matter."""
+    """The code on the ticket. Its case, spaces and dashes do not matter."""
 
     code: TicketCode
 
 
 class Redeemed(msgspec.Struct, frozen=True):
-    """The show that one may now vote on."""
+    """The show that accepts votes of the user now."""
 
     show: int
 
 
 class CodesBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Codes that exist already, or how many to make: one of the two."""
+    """Either existing codes to add, or the number of codes to make."""
 
     codes: Annotated[list[TicketCode], msgspec.Meta(min_length=1, max_length=CODES_PER_REQUEST_MAX)] | None = None
     make: Annotated[int, msgspec.Meta(ge=1, le=CODES_PER_REQUEST_MAX)] | None = None
 
 
 class NewCodes(msgspec.Struct, frozen=True):
-    """How many are new, and the codes that were made: this is the only time they are shown."""
+    """The number of added codes, and the codes that were made. They are shown only this once."""
 
     added: int
     codes: list[str]
 
 
 class TicketsBody(msgspec.Struct, frozen=True):
-    """Whether the show takes votes with a ticket only."""
+    """Whether a vote on the show requires a ticket."""
 
     requires_ticket: bool
 
 
 class Tickets(TicketsBody, frozen=True):
-    """The same, with how many codes there are and how many of them are redeemed."""
+    """Whether a vote requires a ticket, and the numbers of codes and of redeemed codes."""
 
     code_count: int
     redeemed_count: int
 
 
 class TicketRoutes:
-    """Tickets over HTTP.
+    """The endpoints of tickets.
 
-    Takes: grant, tells the hot copy of the votes that a user has a ticket to a show; raises CacheError;
-           count_try, by user; raises Refused(rate_limited, unavailable); find_show, the id of a show that a path names by
-           id or slug; raises Refused(not_found)
+    Takes: grant, tells the hot copy of the votes that a user has a ticket for a show; raises CacheError;
+           count_attempt, counts the attempts of a user; raises Refused(rate_limited, unavailable);
+           find_show, gives the id of a show for an id or slug; raises Refused(not_found)
     """
 
     def __init__(
         self,
         database: Database,
         grant: Callable[[int, int], Awaitable[None]],
-        count_try: Callable[[int], Awaitable[None]],
+        count_attempt: Callable[[int], Awaitable[None]],
         find_show: Callable[[str], Awaitable[int]],
     ) -> None:
         self._database = database
         self._grant = grant
-        self._count_try = count_try
+        self._count_attempt = count_attempt
         self._find_show = find_show
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Lists the endpoints of this class."""
         path = "/api/admin/shows/{show}/tickets"
         return [
             Endpoint(
                 method="POST", path="/api/shows/{show}/ticket", handler=self.post_ticket, access="user",
                 body=RedeemBody, answer=Redeemed, codes=(Code.NOT_FOUND, Code.CONFLICT), slugs=("show",),
-                summary="Redeem the code of one's ticket, to vote on a show that requires one; twice is once.",
+                summary="Redeem the code of your ticket for a show that requires one. Repeating it changes nothing.",
             ),
             Endpoint(
                 method="GET", path=path, handler=self.get_tickets, access="admin", answer=Tickets,
-                slugs=("show",), summary="Whether a show requires tickets, and how many codes it has.",
+                slugs=("show",), summary="Say whether a show requires tickets, and count its codes.",
             ),
             Endpoint(
                 method="PUT", path=path, handler=self.put_tickets, access="admin", body=TicketsBody, answer=Tickets,
                 slugs=("show",),
-                summary="Have a show take votes with a ticket only, or from everybody; votes that were cast stay.",
+                summary="Require a ticket for votes on a show, or stop requiring it. Existing votes stay.",
             ),
             Endpoint(
                 method="POST", path=path, handler=self.post_codes, access="admin", body=CodesBody, status=201,
                 answer=NewCodes, slugs=("show",),
-                summary="Add codes to a show, given or made; those it has already are skipped.",
+                summary="Add given codes to a show, or make new ones. Codes that the show already has are skipped.",
             ),
         ]  # fmt: skip
 
     async def post_ticket(self, call: Call) -> Answer:
         """`POST /api/shows/{show}/ticket`."""
         show_id, user = await self._find_show(call.path["show"]), call.user
-        await self._count_try(user.user_id)
+        await self._count_attempt(user.user_id)
         async with self._database.acting(user) as connection:
             found = await queries.redeem_ticket(
                 connection, show_id=show_id, code_hash=hash_code(show_id, call.body.code)
             )
         match found:
             case "unknown":
-                raise Refused(Code.NOT_FOUND, "There is no such code for this show.")
+                raise Refused(Code.NOT_FOUND, "This show has no such code. Check the code on your ticket.")
             case "used":
-                raise Refused(Code.CONFLICT, "This code has been used.")
+                raise Refused(
+                    Code.CONFLICT, "Another user has already redeemed this code. Ask the seller of your ticket."
+                )
             case "held":
-                raise Refused(Code.CONFLICT, "You have a ticket to this show already. The code was not used.")
+                raise Refused(Code.CONFLICT, "You already have a ticket for this show. The code was not used.")
         try:
             await self._grant(show_id, user.user_id)
         except CacheError as error:
-            # The ticket is theirs all the same: their next cast has it looked up.
+            # The ticket is redeemed anyway: the next cast of the user looks it up.
             log.warning("ticket.not_granted", show=show_id, error=str(error))
         return Answer(document=Redeemed(show_id))
 
@@ -165,7 +167,7 @@ class TicketRoutes:
         """`POST /api/admin/shows/{show}/tickets`."""
         show_id, body = await self._find_show(call.path["show"]), call.body
         if (body.codes is None) == (body.make is None):
-            raise Refused(Code.BAD_REQUEST, "Give either `codes` or `make`.")
+            raise Refused(Code.BAD_REQUEST, "Give either `codes` or `make`, not both and not neither.")
         made = [make_code() for _ in range(body.make or 0)]
         hashes = [hash_code(show_id, code) for code in body.codes or made]
         async with self._database.acting(call.user) as connection:
@@ -176,19 +178,22 @@ class TicketRoutes:
 
 
 def make_code() -> str:
-    """A new code, as it is printed: "7K3M-9QXD-T2AB"."""
+    """Makes a new code in its printed form: "7K3M-9QXD-T2AB"."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(12))
     return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
 
 
 def hash_code(show_id: int, code: str) -> bytes:
-    """What is kept of a show's code.
+    """Hashes a code of a show for storage and lookup.
 
-    Raises: Refused: bad_request, it has other characters than letters and digits, or too few
+    Raises: Refused: bad_request, the code is too short or has characters other than letters and digits
     """
     plain = code.replace("-", "").replace(" ", "").upper().translate(_LOOKALIKES)
     if not (plain.isascii() and plain.isalnum() and len(plain) >= CODE_CHARS_MIN):
-        raise Refused(Code.BAD_REQUEST, f"A code has at least {CODE_CHARS_MIN} letters and digits.")
+        raise Refused(
+            Code.BAD_REQUEST,
+            f"A ticket code has {CODE_CHARS_MIN} or more letters and digits. Check the code on your ticket.",
+        )
     return hashlib.sha256(f"{show_id}:{plain}".encode()).digest()
 
 

@@ -1,8 +1,8 @@
--- Ticket codes: who may make them, and whose they are.
+-- Ticket codes.
 
 -- name: fetch_tickets^
 -- takes: show_id
--- gives: whether the show takes votes with a ticket only, how many codes it has and how many are redeemed; none: no such show
+-- gives: whether a vote requires a ticket, the number of codes and of redeemed codes; no row: no such show
 select s.requires_ticket, count(t.show_id) as code_count, count(t.redeemed_at) as redeemed_count
   from shows s
   left join ticket_codes t on t.show_id = s.id
@@ -11,12 +11,12 @@ select s.requires_ticket, count(t.show_id) as code_count, count(t.redeemed_at) a
 
 -- name: require_ticket$
 -- takes: show_id, is_required
--- gives: whether there is such a show
+-- gives: whether the show exists
 select require_ticket(:show_id::bigint, :is_required::boolean);
 
 -- name: insert_codes$
 -- takes: show_id, code_hashes
--- gives: how many were new
+-- gives: the number of new codes
 with added as (
     insert into ticket_codes (show_id, code_hash)
     select :show_id::bigint, h from unnest(:code_hashes::bytea[]) as u (h)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import strategies as st
 
-from server.people.privacy import erase
+from server.people.erasure import erase
 from server.protocol.identity import Identity
 from server.voting import reconcile
 from server.voting.forgetting import Forgetting

@@ -1,4 +1,4 @@
-"""An identity provider on this machine: it publishes keys, and signs tokens with them or with others."""
+"""A local identity provider: it publishes keys. A signing key signs tokens, whether it is published or not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALGORITHMS: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdD
 
 
 class SigningKey:
-    """A key pair under a name."""
+    """A key pair with a name."""
 
     def __init__(self, algorithm: str, name: str) -> None:
         self.algorithm = algorithm
@@ -33,27 +33,27 @@ class SigningKey:
         self.private = _MAKERS[algorithm]()
 
     def published(self, **changes: Any) -> dict[str, Any]:
-        """The public half, as a key set has it."""
+        """The public key as an entry of a key set."""
         public = json.loads(_ALGORITHMS[self.algorithm].to_jwk(self.private.public_key()))
         return {**public, "kid": self.name, "use": "sig", **changes}
 
     def pem(self) -> bytes:
-        """The public half, as somebody would use it who takes it for a secret."""
+        """The public key as PEM, which an attacker could use as an HS256 secret."""
         pem: bytes = self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         return pem
 
     def token(self, subject: str = "ana", ttl_s: float = 3600, header: Any = None, **claims: Any) -> str:
-        """A token; a claim that is None is left out."""
+        """Signs a token. A claim that is None is left out."""
         now = time.time()
-        said = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": int(now), "exp": int(now + ttl_s), **claims}
-        said = {name: value for name, value in said.items() if value is not None}
+        payload = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": int(now), "exp": int(now + ttl_s), **claims}
+        payload = {name: value for name, value in payload.items() if value is not None}
         headers = {"kid": self.name} if header is None else header
-        # Not jwt.encode, which knows better what a claim may be.
-        return jwt.api_jws.encode(json.dumps(said).encode(), self.private, algorithm=self.algorithm, headers=headers)
+        # Not jwt.encode, because it refuses invalid claims.
+        return jwt.api_jws.encode(json.dumps(payload).encode(), self.private, algorithm=self.algorithm, headers=headers)
 
 
 class IdentityProvider:
-    """Its key set over HTTP. answer: what is sent; status: with which; asked: how often."""
+    """Serves a key set over HTTP. answer: the document; status: the HTTP status; asked: the number of requests."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -64,7 +64,7 @@ class IdentityProvider:
     @classmethod
     @asynccontextmanager
     async def open(cls, *keys: SigningKey) -> AsyncIterator[IdentityProvider]:
-        """One that publishes these keys."""
+        """Starts an identity provider that publishes these keys."""
         provider = cls()
         provider.publish(*keys)
         app = web.Application()
@@ -80,7 +80,7 @@ class IdentityProvider:
             await runner.cleanup()
 
     def publish(self, *keys: SigningKey) -> None:
-        """From now on these are its keys."""
+        """Replaces the published keys."""
         self.answer = {"keys": [key.published() for key in keys]}
 
     async def _get_keys(self, _request: web.Request) -> web.Response:

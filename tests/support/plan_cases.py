@@ -272,11 +272,11 @@ ROLES: dict[str, str | None] = {
     "moderation/text_review": REQUEST_ROLE,
     "people/": REQUEST_ROLE,
     "people/access_monitor": WRITER_ROLE,
-    "people/access_monitor.keys_now": REQUEST_ROLE,
+    "people/access_monitor.current_key_roles": REQUEST_ROLE,
     "people/accounts": STAFF,
     "people/keys": STAFF,
     "people/sessions": OWNER,
-    "people/sessions.keep_account": REQUEST_ROLE,
+    "people/sessions.renew_account": REQUEST_ROLE,
     "people/sessions.sign_in_as": REQUEST_ROLE,
     "people/sessions.sign_up": REQUEST_ROLE,
     "people/tickets": STAFF,
@@ -318,7 +318,7 @@ READS_ALL: dict[str, dict[str, str]] = {
     ),
     "sample/development.catalogue_share": {"artists": "once, before a catalogue is seeded"},
     "sample/inserts.demo_state": {"shows": "once, before a demo starts"},
-    "people/privacy.vote_history": {"vote_analytics": "the history has no index by fan: it is written far more often"},
+    "people/export.vote_history": {"vote_analytics": "the history has no index by fan: it is written far more often"},
     "voting/reconcile.fetch_miscounts": dict.fromkeys(
         (
             "artist_stats", "setlist_songs", "setlists", "shows", "user_follows_artists", "user_show_attendance",

@@ -147,7 +147,7 @@ async def test_a_cast_of_an_account_that_is_gone(
     """The token is good, the user is not there any more; the cast is refused before the connection is closed."""
     (user_id,) = await factory.users(1)
     await factory.sql.execute("delete from users where id = $1", user_id)
-    monkeypatch.setattr(node._standing, "_connected", set)
+    monkeypatch.setattr(node._access_monitor, "_connected", set)
     async with SocketClient.connect(node.url) as ghost:
         await ghost.hello(mint_token(SECRET, user_id, "user"))
         assert await ghost.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"

@@ -129,15 +129,15 @@ async def test_an_expired_ban_has_no_effect(node: Node, people: People, factory:
     """It refuses nothing, and only staff still see it."""
     ann, moderator = await people.person(), await people.person("moderator")
     ban = await _ban(moderator, ann, "all", expires_at=_iso(hours=1))
-    bans = node._standing
-    await bans.refresh()
-    assert (bans.why_refused(ann.id) or "").startswith("You are banned until 20")
-    assert bans.why_refused(moderator.id) is None
+    monitor = node._access_monitor
+    await monitor.load_bans()
+    assert (monitor.why_vote_refused(ann.id) or "").startswith("You are banned until 20")
+    assert monitor.why_vote_refused(moderator.id) is None
     await factory.sql.execute(
         "update user_bans set banned_at = now() - interval '2 hours', expires_at = now() - interval '1 second'"
     )
-    await bans.refresh()
-    assert bans.why_refused(ann.id) is None
+    await monitor.load_bans()
+    assert monitor.why_vote_refused(ann.id) is None
     await ann.well("POST", REVIEWS, {"rating": 5}, status=201)
     assert (await ann.well("GET", "/api/me"))["bans"] == []
     account = await moderator.well("GET", f"{USERS}/{ann.id}")
@@ -150,19 +150,19 @@ async def test_an_expired_ban_has_no_effect(node: Node, people: People, factory:
 async def test_bans_stay_while_postgresql_is_down(database_url: str) -> None:
     """The bans loaded last stay active, and the loop tries again."""
     database = await Database.open(database_url)
-    bans = AccessMonitor(database, database, set, lambda _ends: None)
+    monitor = AccessMonitor(database, database, set, lambda _closes: None)
     async with database.transaction() as connection:
         user_id = await connection.fetchval("insert into users default values returning id")
         await connection.execute("insert into user_bans (user_id, kind, reason) values ($1, 'vote', 'x')", user_id)
-    await bans.refresh()
+    await monitor.load_bans()
     await database.close()
     with capture_logs() as logged:
-        loop = asyncio.create_task(bans.run())
+        loop = asyncio.create_task(monitor.run())
         while not logged and not loop.done():
             await asyncio.sleep(0)
     assert not loop.done()
-    assert logged[0]["event"] == "standing.not_read"
-    assert bans.why_refused(user_id) == "You are banned permanently. Reason: x"
+    assert logged[0]["event"] == "access.not_checked"
+    assert monitor.why_vote_refused(user_id) == "You are banned permanently. Reason: x"
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
 

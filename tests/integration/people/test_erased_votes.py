@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from server.errors import CacheUnavailable
-from server.people.privacy import erase
+from server.people.erasure import erase
 from server.protocol.identity import Identity
 from server.voting import reconcile
 from server.voting.forgetting import Forgetting

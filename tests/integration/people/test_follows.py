@@ -1,4 +1,4 @@
-"""Following artists and going to shows: once, counted, and many at a time."""
+"""Follows of artists and attendances of shows: states, counts and concurrency."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.row_factory import RowFactory
 
 @pytest.fixture
 async def people(node: Node, factory: RowFactory) -> AsyncIterator[People]:
-    """Fans of the node, whose catalogue has a second artist and three shows."""
+    """Users of a node whose catalogue has two artists and three shows."""
     await factory.sql.execute("insert into artists (slug, name) values ('duo', 'Duo')")
     for show_id in (1, 2, 3):
         await factory.show(show_id, song_count=0)
@@ -25,23 +25,23 @@ async def people(node: Node, factory: RowFactory) -> AsyncIterator[People]:
         yield opened
 
 
-async def test_twice_is_once(people: People) -> None:
-    """Following and going are states: repeating changes nothing, and the count is of people."""
+async def test_repeating_a_follow_changes_nothing(people: People) -> None:
+    """Follows and attendances are states, and the counts are numbers of users."""
     ann, bob = await people.persons(2)
-    for place, path in (("following", "/api/artists/band/follow"), ("going", "/api/shows/show-1/attendance")):
-        assert await ann.well("DELETE", path) == {place: False, "count": 0}
-        assert await ann.well("PUT", path) == {place: True, "count": 1}
-        assert await ann.well("PUT", path) == {place: True, "count": 1}
-        assert await ann.well("GET", path) == {place: True, "count": 1}
-        assert await bob.well("GET", path) == {place: False, "count": 1}
-        assert await bob.well("PUT", path) == {place: True, "count": 2}
-        assert await ann.well("DELETE", path) == {place: False, "count": 1}
-        assert await ann.well("DELETE", path) == {place: False, "count": 1}
-        assert await bob.well("DELETE", path) == {place: False, "count": 0}
+    for state, path in (("following", "/api/artists/band/follow"), ("going", "/api/shows/show-1/attendance")):
+        assert await ann.well("DELETE", path) == {state: False, "count": 0}
+        assert await ann.well("PUT", path) == {state: True, "count": 1}
+        assert await ann.well("PUT", path) == {state: True, "count": 1}
+        assert await ann.well("GET", path) == {state: True, "count": 1}
+        assert await bob.well("GET", path) == {state: False, "count": 1}
+        assert await bob.well("PUT", path) == {state: True, "count": 2}
+        assert await ann.well("DELETE", path) == {state: False, "count": 1}
+        assert await ann.well("DELETE", path) == {state: False, "count": 1}
+        assert await bob.well("DELETE", path) == {state: False, "count": 0}
 
 
-async def test_ids_and_slugs_name_the_same(people: People) -> None:
-    """A show and an artist answer to both; what is neither is not found, and nobody is refused before they sign in."""
+async def test_ids_and_slugs_are_equivalent(people: People) -> None:
+    """Paths take an id or a slug. Anything else is `not_found`, and anonymous users are `unauthenticated`."""
     ann, nobody = await people.person(), people.nobody()
     await ann.well("PUT", "/api/artists/1/follow")
     assert (await ann.well("PUT", "/api/artists/band/follow"))["count"] == 1
@@ -56,8 +56,8 @@ async def test_ids_and_slugs_name_the_same(people: People) -> None:
     assert await nobody.refused("DELETE", "/api/shows/1/attendance") == "unauthenticated"
 
 
-async def test_lists_are_ones_own_and_can_be_walked(people: People, factory: RowFactory) -> None:
-    """Followed last first, the latest show first; every page size gives each item once."""
+async def test_the_lists_of_a_user_are_paged(people: People, factory: RowFactory) -> None:
+    """Latest follow first, latest show first. Every page size gives each item of this user once."""
     ann, bob = await people.persons(2)
     await factory.sql.execute("update shows set starts_at = starts_at + id * interval '1 day'")
     for slug in ("band", "duo"):
@@ -86,8 +86,8 @@ async def test_lists_are_ones_own_and_can_be_walked(people: People, factory: Row
             assert await ann.refused("GET", f"{path}?{query}") == "bad_request", query
 
 
-async def test_follows_made_at_one_instant_are_walked_once(people: People, factory: RowFactory) -> None:
-    """Equal instants are told apart by id, so no page repeats or hides one."""
+async def test_follows_of_the_same_instant_are_paged_once(people: People, factory: RowFactory) -> None:
+    """The id orders equal instants, so no page repeats or omits a follow."""
     ann = await people.person()
     await factory.sql.execute(
         "insert into artists (slug, name) select 'more-' || n, 'More' from generate_series(1, 7) n"
@@ -98,11 +98,11 @@ async def test_follows_made_at_one_instant_are_walked_once(people: People, facto
     assert len(ids) == 9
 
 
-async def test_a_crowd_attends_one_show_at_once(people: People, factory: RowFactory) -> None:
-    """Sixty fans at one row: everybody is answered, none waits for another in a circle, and the count is exact."""
+async def test_sixty_users_attend_one_show_at_the_same_time(people: People, factory: RowFactory) -> None:
+    """All of them write the same row: each gets an answer without a deadlock, and the count is exact."""
     fans = await people.persons(60)
     answers = await asyncio.gather(*(fan.well("PUT", "/api/shows/1/attendance") for fan in fans))
-    # Each as of its own commit, which many share.
+    # Each answer has the count as of its own commit, which many of them share.
     assert all(1 <= answer["count"] <= 60 for answer in answers)
     assert max(answer["count"] for answer in answers) == 60
     await asyncio.gather(*(fan.well("DELETE", "/api/shows/1/attendance") for fan in fans[:20]))
@@ -110,24 +110,24 @@ async def test_a_crowd_attends_one_show_at_once(people: People, factory: RowFact
     assert await factory.sql.fetch("select * from miscounts()") == []
 
 
-async def test_two_artists_in_opposite_order_do_not_lock_up(people: People, factory: RowFactory) -> None:
-    """Half of the crowd goes band, duo and show, the other half the other way round, there and back."""
+async def test_opposite_orders_do_not_deadlock(people: People, factory: RowFactory) -> None:
+    """Half of the users follow, unfollow and follow in one order, the other half in the opposite order."""
     paths = ["/api/artists/band/follow", "/api/artists/duo/follow", "/api/shows/1/attendance"]
 
-    async def there_and_back(fan: Person, order: list[str]) -> None:
+    async def follow_and_unfollow(fan: Person, order: list[str]) -> None:
         for method in ("PUT", "DELETE", "PUT"):
             for path in order:
                 await fan.well(method, path)
 
     fans = await people.persons(20)
-    await asyncio.gather(*(there_and_back(fan, paths[:: 1 if n % 2 else -1]) for n, fan in enumerate(fans)))
+    await asyncio.gather(*(follow_and_unfollow(fan, paths[:: 1 if n % 2 else -1]) for n, fan in enumerate(fans)))
     rows = await factory.sql.fetch("select follower_count from artist_stats order by artist_id")
     assert [row["follower_count"] for row in rows] == [20, 20]
     assert await factory.sql.fetch("select * from miscounts()") == []
 
 
-async def test_the_writer_tells_how_many_and_nobody_else_tells_anything(people: People, factory: RowFactory) -> None:
-    """Counts with a position, from the writer's transaction; going to a show is no change of the show."""
+async def test_only_the_writer_notifies_of_counts(people: People, factory: RowFactory) -> None:
+    """Its notifications have the count and the position. An attendance does not change the revision of the show."""
     heard: list[tuple[str, Any]] = []
     for channel in ("shows", "votes", "attendance", "followers", "test"):
         await factory.sql.add_listener(channel, lambda _c, _p, name, load: heard.append((name, json.loads(load))))
@@ -135,7 +135,7 @@ async def test_the_writer_tells_how_many_and_nobody_else_tells_anything(people: 
     revision = await factory.sql.fetchval("select revision from shows where id = 1")
     await ann.well("PUT", "/api/shows/1/attendance")
     await ann.well("PUT", "/api/artists/band/follow")
-    # Notifications come in the order of their commits: this one is last.
+    # Notifications arrive in the order of their commits, so this one is the last.
     await factory.sql.execute("select pg_notify('test', '0')")
     while ("test", 0) not in heard:
         await asyncio.sleep(0.01)
@@ -148,7 +148,7 @@ async def test_the_writer_tells_how_many_and_nobody_else_tells_anything(people: 
 
 
 async def test_row_security_guards_follows(node: Node, people: People, factory: RowFactory) -> None:
-    """No request may write who follows whom, not even for oneself; and one sees one's own only."""
+    """No request may write follows or attendances, not even of its own user. A user reads only their own rows."""
     ann, thief = await people.persons(2)
     await ann.well("PUT", "/api/artists/1/follow")
     await ann.well("PUT", "/api/shows/1/attendance")

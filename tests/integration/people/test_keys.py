@@ -1,4 +1,4 @@
-"""API keys: made, used, listed, revoked, and what they are never good for."""
+"""API keys: creation, use, list, revocation, and what a key must not do."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from server.errors import Refused, StoreUnavailable
 from server.node.node import Node
-from server.people import keys as keys_module
-from server.people.keys import Authenticator, hash_key
+from server.people.authenticator import LOOKUP_TTL_S, Authenticator
+from server.people.keys import hash_key
 from server.people.sessions import mint_token, verify_token
 from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
@@ -33,18 +33,18 @@ BAD_KEYS = (
 
 @pytest.fixture
 async def admin(people: People) -> Person:
-    """Whoever makes the keys."""
+    """The administrator who creates the keys."""
     return await people.person("admin")
 
 
-async def make(admin: Person, **body: Any) -> tuple[Person, int]:
-    """A program with a new key, and the key's id."""
+async def create_key(admin: Person, **body: Any) -> tuple[Person, int]:
+    """Gives a program with a new key, and the id of the key."""
     made = await admin.well("POST", PATH, {"name": "a program", **body}, status=201)
     return replace(admin, token=made["key"]), made["id"]
 
 
 async def test_a_key_is_shown_once(admin: Person, factory: RowFactory) -> None:
-    """It is long and random, speaks for its maker, and only its hash is kept."""
+    """It is long and random, acts as its creator, and only its hash is stored."""
     first = await admin.well("POST", PATH, {"name": "Board 🎸", "role": "moderator"}, status=201)
     second = await admin.well("POST", PATH, {"name": "Board 🎸", "expires_in_days": 3650}, status=201)
     assert re.fullmatch(r"msk_[A-Za-z0-9_-]{43}", first["key"])
@@ -66,53 +66,53 @@ async def test_a_key_is_shown_once(admin: Person, factory: RowFactory) -> None:
     ]
 
 
-async def test_pages_of_keys(admin: Person) -> None:
-    """Newest first, none twice, whatever the size of a page."""
-    ids = [(await make(admin))[1] for _ in range(5)]
+async def test_keys_are_paged(admin: Person) -> None:
+    """Every page size gives each key once, newest first."""
+    ids = [(await create_key(admin))[1] for _ in range(5)]
     for limit in (1, 2, 5, 100):
         assert [item["id"] for item in await admin.pages(PATH, limit)] == ids[::-1]
 
 
-async def test_a_key_identifies_its_user_with_its_own_role(people: People, admin: Person, factory: RowFactory) -> None:
-    """It votes as its maker; what needs a role above the key's is forbidden, although the maker may."""
+async def test_a_key_acts_as_its_creator_with_its_own_role(people: People, admin: Person, factory: RowFactory) -> None:
+    """It votes as its creator. A request that needs a higher role than the key has is forbidden."""
     show = await factory.show(7)
-    program, _ = await make(admin)
+    program, _ = await create_key(admin)
     assert (await program.well("GET", "/api/me"))["id"] == admin.id
     await program.well("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
     assert await factory.sql.fetchval("select user_id from votes") == admin.id
     assert await program.refused("GET", "/api/admin/moderation") == "forbidden"
     assert await program.refused("GET", PATH) == "forbidden"
-    moderator, _ = await make(admin, role="moderator")
+    moderator, _ = await create_key(admin, role="moderator")
     await moderator.well("GET", "/api/admin/moderation")
     assert await moderator.refused("GET", PATH) == "forbidden"
-    full, _ = await make(admin, role="admin")
+    full, _ = await create_key(admin, role="admin")
     await full.well("GET", PATH)
 
 
-async def test_a_key_is_never_more_than_its_maker(admin: Person, factory: RowFactory) -> None:
-    """When the maker loses a role, the key has lost it too, at its next use."""
-    program, _ = await make(admin, role="admin")
+async def test_a_key_never_has_more_rights_than_its_creator(admin: Person, factory: RowFactory) -> None:
+    """When the creator loses a role, the key loses it at its next use."""
+    program, _ = await create_key(admin, role="admin")
     await factory.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
     await program.well("GET", "/api/admin/moderation")
     assert await program.refused("GET", PATH) == "forbidden"
 
 
-async def test_a_token_of_staff_is_never_more_than_its_account(
-    bearers: Authenticator, clock: FakeClock, admin: Person, factory: RowFactory
+async def test_a_token_of_staff_never_has_more_rights_than_its_account(
+    authenticator: Authenticator, clock: FakeClock, admin: Person, factory: RowFactory
 ) -> None:
-    """A role that was taken away is gone a second later, whatever the token says; one that was given needs a new token."""
-    assert await bearers.identify(admin.token or "") == admin.identity
+    """A lost role is gone after a second, whatever the token says. A new role needs a new token."""
+    assert await authenticator.identify(admin.token or "") == admin.identity
     await factory.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
-    clock.advance(keys_module.BELIEVED_S + 0.01)
-    assert await bearers.identify(admin.token or "") == Identity(admin.id, "moderator")
+    clock.advance(LOOKUP_TTL_S + 0.01)
+    assert await authenticator.identify(admin.token or "") == Identity(admin.id, "moderator")
     await factory.sql.execute("update users set role = 'admin' where id = $1", admin.id)
-    clock.advance(keys_module.BELIEVED_S + 0.01)
-    assert await bearers.identify(mint_token(SECRET, admin.id, "moderator")) == Identity(admin.id, "moderator")
+    clock.advance(LOOKUP_TTL_S + 0.01)
+    assert await authenticator.identify(mint_token(SECRET, admin.id, "moderator")) == Identity(admin.id, "moderator")
 
 
-async def test_who_makes_and_sees_keys(people: People, admin: Person) -> None:
-    """Administrators alone, and no key: what a key made would outlive it."""
-    program, key_id = await make(admin, role="admin")
+async def test_only_administrators_create_and_list_keys(people: People, admin: Person) -> None:
+    """Other roles are refused. A key cannot create keys or sessions, or erase its account."""
+    program, key_id = await create_key(admin, role="admin")
     for person in (await people.person(), await people.person("moderator")):
         assert await person.refused("GET", PATH) == "forbidden"
         assert await person.refused("POST", PATH, {"name": "mine"}) == "forbidden"
@@ -126,35 +126,35 @@ async def test_who_makes_and_sees_keys(people: People, admin: Person) -> None:
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-async def test_no_key_of_ours(people: People, key: str) -> None:
-    """Whatever it looks like, it is nobody's."""
+async def test_an_unknown_key_is_refused(people: People, key: str) -> None:
+    """Every malformed or unknown key gives `unauthenticated`."""
     stranger = replace(people.nobody(), token=key)
     assert await stranger.refused("GET", "/api/me") == "unauthenticated"
     assert await stranger.refused("GET", "/api/shows") == "unauthenticated"
 
 
-async def test_an_expired_key(admin: Person, factory: RowFactory) -> None:
-    """Its day is over: nobody."""
-    program, key_id = await make(admin, expires_in_days=1)
+async def test_an_expired_key_is_refused(admin: Person, factory: RowFactory) -> None:
+    """It gives `unauthenticated`, and its use is not recorded."""
+    program, key_id = await create_key(admin, expires_in_days=1)
     await factory.sql.execute("update api_keys set expires_at = now() where id = $1", key_id)
     assert await program.refused("GET", "/api/me") == "unauthenticated"
     assert await factory.sql.fetchval("select last_used_at from api_keys") is None
 
 
-async def test_revoking_acts_on_every_node(
+async def test_a_revoked_key_is_refused_on_every_node(
     people: People, admin: Person, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
-    """A key that two nodes have just seen is nobody's on both soon after; twice is once; it is written down."""
-    program, key_id = await make(admin, role="moderator")
+    """Two nodes that just accepted the key refuse it soon after. Revoking twice changes nothing. Both are logged."""
+    program, key_id = await create_key(admin, role="moderator")
     other_admin = await people.person("admin")
     async with running_node(database_url, redis_url) as second:
         there = replace(program, url=second.url)
         for person in (program, there):
             await person.well("GET", "/api/me")
-        # By another administrator than the one who made it.
+        # Another administrator revokes it.
         assert await other_admin.ask("DELETE", f"{PATH}/{key_id}") == (204, None)
         for person in (program, there):
-            # Two seconds are promised; the test itself must not depend on how fast this machine is.
+            # Two seconds are promised, but the test must not depend on the speed of this machine.
             async with asyncio.timeout(20):
                 while (await person.ask("GET", "/api/me"))[0] != 401:
                     await asyncio.sleep(0.05)
@@ -170,9 +170,9 @@ async def test_revoking_acts_on_every_node(
     assert [tuple(row) for row in rows] == [(other_admin.id, f"api_key:{key_id}"), (admin.id, f"api_key:{key_id}")]
 
 
-async def test_a_use_is_written_down_once_a_minute(admin: Person, factory: RowFactory) -> None:
-    """Not with every request."""
-    program, key_id = await make(admin)
+async def test_the_use_of_a_key_is_recorded_once_a_minute(admin: Person, factory: RowFactory) -> None:
+    """A second request within the minute does not write."""
+    program, key_id = await create_key(admin)
     sql = factory.sql
     for ago, is_moved in (("59 seconds", False), ("61 seconds", True)):
         before = await sql.fetchval(
@@ -185,8 +185,8 @@ async def test_a_use_is_written_down_once_a_minute(admin: Person, factory: RowFa
         assert (await sql.fetchval("select last_used_at from api_keys") != before) is is_moved
 
 
-async def test_bad_bodies(admin: Person, factory: RowFactory) -> None:
-    """Every one is refused as such, and makes nothing."""
+async def test_bad_bodies_are_refused(admin: Person, factory: RowFactory) -> None:
+    """Each gives `bad_request` and creates no key."""
     bodies: tuple[Any, ...] = (
         {}, [], None, {"name": ""}, {"name": "x" * 81}, {"name": "nul \x00"}, {"name": 7}, {"name": "x", "role": "owner"},
         {"name": "x", "role": None}, *({"name": "x", "expires_in_days": days} for days in (0, -1, 3651, 10**9, 2**64, 1.5, "1")),
@@ -204,22 +204,22 @@ async def test_bad_bodies(admin: Person, factory: RowFactory) -> None:
 async def test_a_key_opens_a_websocket(
     admin: Person, node: Node, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
-    """In the header or in `hello`, with the key's own role; on every node it is closed when the key is revoked or over."""
+    """The key works in the header and in `hello`. Every node closes the websocket when the key is revoked or expires."""
     show = await factory.show(7)
-    revoked, key_id = await make(admin, role="moderator")
-    over, over_id = await make(admin, expires_in_days=1)
-    lasting, _ = await make(admin)
+    revoked, key_id = await create_key(admin, role="moderator")
+    over, over_id = await create_key(admin, expires_in_days=1)
+    lasting, _ = await create_key(admin)
     async with (
         running_node(database_url, redis_url) as second,
         SocketClient.connect(node.url, headers={"Authorization": f"Bearer {revoked.token}"}) as by_header,
         SocketClient.connect(second.url) as by_hello,
         SocketClient.connect(node.url) as ending,
         SocketClient.connect(node.url) as staying,
-        SocketClient.connect(node.url) as of_the_maker,
+        SocketClient.connect(node.url) as of_creator,
     ):
         assert (await by_header.ok("hello"))["role"] == "moderator"
         assert (await by_hello.hello(revoked.token or ""))["user"] == {"id": admin.id, "role": "moderator"}
-        for talker, person in ((ending, over), (staying, lasting), (of_the_maker, admin)):
+        for talker, person in ((ending, over), (staying, lasting), (of_creator, admin)):
             await talker.hello(person.token or "")
         await by_header.cast(7, (show.first, "up"))
         assert (await staying.ok("ballot", show=7))["ballot"] == {str(show.first): "up"}
@@ -229,12 +229,12 @@ async def test_a_key_opens_a_websocket(
             assert await talker.close_code() == 4401
             assert talker.heard[-1]["error"]["code"] == "unauthenticated"
         assert await staying.is_alive()
-        assert await of_the_maker.is_alive()
+        assert await of_creator.is_alive()
 
 
-async def test_no_key_opens_no_websocket(admin: Person, node: Node) -> None:
-    """Unknown or revoked: refused in `hello`, and at the upgrade."""
-    program, key_id = await make(admin)
+async def test_a_revoked_key_opens_no_websocket(admin: Person, node: Node) -> None:
+    """It is refused in `hello` and at the upgrade."""
+    program, key_id = await create_key(admin)
     await admin.ask("DELETE", f"{PATH}/{key_id}")
     async with SocketClient.connect(node.url) as talker:
         assert await talker.refusal("hello", token=program.token) == "unauthenticated"
@@ -245,86 +245,86 @@ async def test_no_key_opens_no_websocket(admin: Person, node: Node) -> None:
     assert refusal.value.status == 401
 
 
-async def test_a_key_cannot_be_looked_up_for_a_websocket(
+async def test_a_websocket_survives_a_failed_lookup_of_its_key(
     admin: Person, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`unavailable` while PostgreSQL is away, and the connection stays for another try."""
-    program, _ = await make(admin)
+    """While PostgreSQL is down, `hello` gives `unavailable`, and the connection stays open for another try."""
+    program, _ = await create_key(admin)
 
     async def away(*_: Any) -> Identity:
         raise StoreUnavailable("away")
 
     async with SocketClient.connect(node.url) as talker:
         with monkeypatch.context() as patch:
-            patch.setattr(Authenticator, "_look_up", away)
+            patch.setattr("server.people.authenticator.fetch_key_identity", away)
             assert await talker.refusal("hello", token=program.token) == "unavailable"
         assert (await talker.hello(program.token or ""))["role"] == "user"
 
 
-# ──────────────────────────────────────────────────────────── what is believed, and how long
+# ──────────────────────────────────────────────────────────── lookups and how long they are reused
 
 
 @pytest.fixture
 async def clock() -> FakeClock:
-    """A clock that stands still."""
+    """A clock that only the test moves."""
     return FakeClock()
 
 
 @pytest.fixture
-async def bearers(database_url: str, clock: FakeClock) -> AsyncIterator[Authenticator]:
-    """As a node has them."""
+async def authenticator(database_url: str, clock: FakeClock) -> AsyncIterator[Authenticator]:
+    """An authenticator like that of a node."""
     database = await Database.open(database_url, role=REQUEST_ROLE)
     yield Authenticator(database, clock, lambda token: verify_token(SECRET, token))
     await database.close()
 
 
-async def test_an_answer_is_believed_for_a_second(
-    bearers: Authenticator, clock: FakeClock, admin: Person, factory: RowFactory
+async def test_a_lookup_is_reused_for_a_second(
+    authenticator: Authenticator, clock: FakeClock, admin: Person, factory: RowFactory
 ) -> None:
-    """Then the database is asked again; a user's own token is never looked up."""
-    program, _ = await make(admin)
+    """After a second the database is asked again, and the erased account is refused."""
+    program, _ = await create_key(admin)
     assert program.token is not None
     assert admin.token is not None
     for token, identity in (
         (program.token, Identity(admin.id, "user", hash_key(program.token))),
         (admin.token, admin.identity),
     ):
-        assert await bearers.identify(token) == identity
+        assert await authenticator.identify(token) == identity
     await factory.sql.execute("select erase_user($1)", admin.id)
-    clock.advance(keys_module.BELIEVED_S - 0.01)
+    clock.advance(LOOKUP_TTL_S - 0.01)
     for token in (program.token, admin.token):
-        assert (await bearers.identify(token)).user_id == admin.id
+        assert (await authenticator.identify(token)).user_id == admin.id
     clock.advance(0.02)
     for token in (program.token, admin.token):
         with pytest.raises(Refused) as refusal:
-            await bearers.identify(token)
+            await authenticator.identify(token)
         assert refusal.value.code == "unauthenticated"
 
 
-async def test_only_so_many_are_remembered(
-    bearers: Authenticator, admin: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The oldest go."""
-    monkeypatch.setattr(keys_module, "BELIEVED_MAX", 2)
-    for _ in range(4):
-        program, _ = await make(admin)
-        await bearers.identify(program.token or "")
-    assert len(bearers._believed) == 2
+async def test_the_number_of_lookups_is_limited(database_url: str, clock: FakeClock, admin: Person) -> None:
+    """The oldest lookups are dropped."""
+    database = await Database.open(database_url, role=REQUEST_ROLE)
+    authenticator = Authenticator(database, clock, lambda token: verify_token(SECRET, token), lookups_max=2)
+    programs = [(await create_key(admin))[0] for _ in range(4)]
+    for program in programs:
+        await authenticator.identify(program.token or "")
+    await database.close()
+    assert list(authenticator._lookups) == [hash_key(program.token or "") for program in programs[2:]]
 
 
-async def test_postgresql_is_away(
-    bearers: Authenticator, admin: Person, people: People, monkeypatch: pytest.MonkeyPatch
+async def test_tokens_are_valid_while_postgresql_is_down(
+    authenticator: Authenticator, admin: Person, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key cannot be looked up; tokens are believed, those of staff too: nothing can be written now."""
-    program, _ = await make(admin)
+    """A key cannot be looked up. Tokens are accepted by their signature, also those of staff: nothing can be written."""
+    program, _ = await create_key(admin)
     fan = await people.person()
-    await bearers._database.close()
+    await authenticator._database.close()
 
     def away(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(Database, "connection", away)
     with pytest.raises(StoreUnavailable):
-        await bearers.identify(program.token or "")
-    assert await bearers.identify(admin.token or "") == admin.identity
-    assert await bearers.identify(fan.token or "") == fan.identity
+        await authenticator.identify(program.token or "")
+    assert await authenticator.identify(admin.token or "") == admin.identity
+    assert await authenticator.identify(fan.token or "") == fan.identity

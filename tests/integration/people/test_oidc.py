@@ -1,4 +1,4 @@
-"""An identity provider's tokens: its keys over a real socket, and who its users are here."""
+"""OpenID Connect: keys fetched over a real socket, verified tokens, and the accounts of users of an identity provider."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.errors import Refused
-from server.people import oidc
-from server.people.oidc import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, OidcVerifier, is_foreign
+from server.people.oidc import DOCUMENT_BYTES_MAX, LEEWAY_S, REFETCH_S, OidcVerifier, is_oidc_token
 from server.people.sessions import mint_token
 from tests.support.clock import FakeClock
 from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider, SigningKey
@@ -28,20 +27,20 @@ from tests.support.socket_client import SocketClient
 
 @pytest.fixture(scope="module")
 def keys() -> dict[str, SigningKey]:
-    """One for each algorithm; making them takes a moment."""
+    """One key for each algorithm, created once because that is slow."""
     return {algorithm: SigningKey(algorithm, f"key-{algorithm}") for algorithm in ("RS256", "ES256", "EdDSA")}
 
 
 @pytest.fixture
 async def published(keys: dict[str, SigningKey]) -> AsyncIterator[IdentityProvider]:
-    """A provider with all three."""
+    """An identity provider that publishes all three keys."""
     async with IdentityProvider.open(*keys.values()) as opened:
         yield opened
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Says when keys may be asked for again."""
+    """A clock that only the test moves; it decides when keys may be fetched again."""
     return FakeClock()
 
 
@@ -56,13 +55,13 @@ async def verifying(published: IdentityProvider, clock: FakeClock, **options: An
 
 @pytest.fixture
 async def verifier(published: IdentityProvider, clock: FakeClock) -> AsyncIterator[OidcVerifier]:
-    """Our side of it."""
+    """A verifier of tokens of this identity provider."""
     async with verifying(published, clock) as opened:
         yield opened
 
 
 async def code_of(verifier: OidcVerifier, token: str) -> str:
-    """What a token is refused with; "": it is good."""
+    """Gives the code of the refusal of a token; "": the token is valid."""
     try:
         await verifier.verify(token)
     except Refused as error:
@@ -74,12 +73,12 @@ async def code_of(verifier: OidcVerifier, token: str) -> str:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_a_good_token_of_each_algorithm(
+async def test_a_valid_token_of_each_algorithm_is_accepted(
     verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], algorithm: str
 ) -> None:
-    """Whose it is and until when; its keys are asked for once."""
+    """Its claims and expiry are right, and the keys are fetched only once."""
     token = keys[algorithm].token("ana", role="admin")
-    assert is_foreign(token)
+    assert is_oidc_token(token)
     for _ in range(3):
         claims = await verifier.verify(token)
     assert (claims.issuer, claims.subject, claims.role) == (ISSUER, "ana", None)
@@ -88,8 +87,8 @@ async def test_a_good_token_of_each_algorithm(
     assert published.asked == 1
 
 
-async def test_bad_tokens(verifier: OidcVerifier, keys: dict[str, SigningKey]) -> None:
-    """Not for us, over, not yet, without what is needed, of another key, or changed."""
+async def test_bad_tokens_are_refused(verifier: OidcVerifier, keys: dict[str, SigningKey]) -> None:
+    """Wrong audience, expired, not valid yet, missing claims, another key, or changed."""
     good, other = keys["ES256"], SigningKey("ES256", "key-ES256")
     header, payload, signature = good.token().split(".")
     bad = {
@@ -110,28 +109,28 @@ async def test_bad_tokens(verifier: OidcVerifier, keys: dict[str, SigningKey]) -
     }
     refused = {why: await code_of(verifier, token) for why, token in bad.items()}
     assert refused == dict.fromkeys(bad, "unauthenticated")
-    # Its clock and ours may differ a little.
+    # The clock of the identity provider may differ a little from ours.
     assert await code_of(verifier, good.token(ttl_s=-LEEWAY_S + 10)) == ""
     assert await code_of(verifier, good.token(nbf=None, aud=["others", AUDIENCE], iss=None)) == ""
 
 
-async def test_algorithms_are_not_confused(
+async def test_a_key_is_used_only_with_its_algorithm(
     verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
-    """A public key is no secret, none is no signature, and a key is good for the algorithm of its kind alone."""
+    """A public key as HS256 secret, the algorithm none, and a key of another type are refused."""
     claims = jwt.decode(keys["RS256"].token(), options={"verify_signature": False})
     pem = keys["RS256"].pem()
-    # By hand: the library itself refuses to take a public key for a secret.
+    # Signed by hand, because the library refuses a public key as a secret.
     signed = ".".join(
         jwt.utils.base64url_encode(json.dumps(part).encode()).decode()
         for part in ({"alg": "HS256", "typ": "JWT", "kid": "key-RS256"}, claims)
     )
     mac = hmac.digest(pem, signed.encode(), "sha256")
     forged = f"{signed}.{jwt.utils.base64url_encode(mac).decode()}"
-    assert not is_foreign(forged), "it goes our own way, where only our secret counts"
+    assert not is_oidc_token(forged), "our own verification checks it, with our secret"
     for token in (
         forged,
-        jwt.encode(claims, None, algorithm="none", headers={"kid": "key-RS256"}),
+        jwt.encode(claims, "", algorithm="none", headers={"kid": "key-RS256"}),
         keys["ES256"].token(header={"kid": "key-RS256"}),
         keys["RS256"].token(header={"kid": "key-EdDSA"}),
     ):
@@ -139,10 +138,10 @@ async def test_algorithms_are_not_confused(
         assert await code_of(verifier, token) == "unauthenticated"
 
 
-async def test_what_a_key_set_may_hold(
+async def test_unusable_keys_of_a_key_set_are_skipped(
     published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
-    """What is of no use is skipped: other kinds, curves and uses, weak ones, rubbish."""
+    """Other types, curves and uses, weak keys and garbage do not hide the usable keys."""
     good = keys["ES256"]
     published.answer = {
         "keys": [
@@ -154,7 +153,7 @@ async def test_what_a_key_set_may_hold(
     }  # fmt: skip
     async with verifying(published, clock) as verifier:
         assert await code_of(verifier, good.token()) == ""
-        # Without a name there has to be no choice.
+        # A token without a key name is accepted only if exactly one key matches.
         assert await code_of(verifier, good.token(header={})) == ""
         clock.advance(REFETCH_S)
         assert await code_of(verifier, keys["RS256"].token()) == "unauthenticated"
@@ -165,10 +164,10 @@ async def test_what_a_key_set_may_hold(
         assert await code_of(verifier, good.token(header={})) == "unauthenticated"
 
 
-async def test_keys_are_rotated(
+async def test_rotated_keys_are_fetched(
     verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
-    """An unknown name has the keys read again, once in ten seconds however many ask; what is taken back is refused."""
+    """An unknown key name causes one fetch in ten seconds, for any number of tokens. A removed key is refused."""
     old, new = keys["ES256"], SigningKey("ES256", "new")
     assert await code_of(verifier, old.token()) == ""
     published.publish(new)
@@ -188,15 +187,15 @@ async def test_keys_are_rotated(
     assert await code_of(verifier, old.token()) == "unauthenticated"
 
 
-async def test_the_provider_is_away(
+async def test_keys_stay_while_the_identity_provider_is_down(
     verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
-    """Keys read before go on; without any, tokens are refused for the moment, with when to try again."""
+    """The keys fetched before stay valid. Without any keys, tokens are `unavailable` with a retry hint."""
     published.status = 503
     good = keys["RS256"]
     with capture_logs() as logged, pytest.raises(Refused) as refusal:
         await verifier.verify(good.token())
-    assert (refusal.value.code, [entry["event"] for entry in logged]) == ("unavailable", ["provider.keys_not_read"])
+    assert (refusal.value.code, [entry["event"] for entry in logged]) == ("unavailable", ["oidc.keys_not_fetched"])
     assert (refusal.value.retry_after_ms or 0) >= 1000
     published.status = 200
     clock.advance(REFETCH_S)
@@ -216,12 +215,11 @@ async def test_the_provider_is_away(
     assert published.asked == 8
 
 
-async def test_keys_are_read_again_by_themselves(
-    published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+async def test_keys_are_refreshed_regularly(
+    published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
-    """A key that is taken back is refused after a while, though nobody came with an unknown one."""
-    monkeypatch.setattr(oidc, "REFRESH_S", 0.02)
-    async with verifying(published, clock) as verifier:
+    """A removed key is refused after the next refresh, even if no token names an unknown key."""
+    async with verifying(published, clock, refresh_s=0.02) as verifier:
         loop = asyncio.create_task(verifier.run())
         try:
             await until(lambda: _is(verifier, keys["ES256"].token(), ""))
@@ -232,10 +230,10 @@ async def test_keys_are_read_again_by_themselves(
             await asyncio.gather(loop, return_exceptions=True)
 
 
-async def test_an_issuer_that_is_set(
+async def test_the_issuer_of_the_settings_is_required(
     published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
 ) -> None:
-    """Tokens of another issuer, or of none, are refused."""
+    """Tokens with another issuer or without one are refused."""
     async with verifying(published, clock, issuer=ISSUER) as verifier:
         assert await code_of(verifier, keys["ES256"].token()) == ""
         for issuer in ("https://evil.example", None):
@@ -249,15 +247,15 @@ async def test_an_issuer_that_is_set(
         ({"admin": True}, "user"), ([["admin"]], "user"), ("ADMIN", "user"),
     ],
 )  # fmt: skip
-async def test_a_claim_that_is_named_gives_a_role(
+async def test_the_role_claim_gives_the_role(
     published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock, said: Any, role: str
 ) -> None:
-    """One of ours, the highest of a list; whatever else it says is a plain user's."""
+    """It gives the highest of our roles in the claim. Any other value gives the role of a user."""
     async with verifying(published, clock, role_claim="groups") as verifier:
         assert (await verifier.verify(keys["ES256"].token(groups=said, role="admin"))).role == role
 
 
-# ──────────────────────────────────────────────────────────────── who they are here
+# ──────────────────────────────────────────────────────────────── accounts
 
 
 def person_with(people: People, token: str) -> Person:
@@ -265,12 +263,12 @@ def person_with(people: People, token: str) -> Person:
     return Person(0, "user", nobody.http, nobody.url, token)
 
 
-async def test_a_provider_s_user_votes_and_stays_the_same(
+async def test_a_user_of_the_identity_provider_has_one_account(
     published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
-    """Over HTTP and websocket, with whichever key; roles come from our own account; a session of ours is not given."""
+    """It is the same over HTTP and websocket and with each key. Its role is our own, and it gets no session."""
     show = await factory.show(7)
-    options = {"jwks_url": published.url, "jwt_audience": AUDIENCE}
+    options: dict[str, Any] = {"jwks_url": published.url, "jwt_audience": AUDIENCE}
     async with running_node(database_url, redis_url, **options) as node, People.open(node, factory) as people:
         ana = person_with(people, keys["ES256"].token("ana", role="admin"))
         ids = await asyncio.gather(*(ana.well("GET", "/api/me") for _ in range(5)))
@@ -280,14 +278,14 @@ async def test_a_provider_s_user_votes_and_stays_the_same(
             welcome = await talker.hello(keys["EdDSA"].token("ana"))
             assert welcome["user"] == {"id": ana_id, "role": "user"}
             await talker.cast(7, (show.first, "up"))
-            # It ends with its token, leeway included.
+            # The connection ends with its token, including the leeway.
             await ending.hello(keys["EdDSA"].token("ana", ttl_s=-LEEWAY_S + 5))
             assert (await ending.next(lambda message: "expiring" in message))["expiring"]["in_ms"] <= 5_000
         ben = person_with(people, keys["RS256"].token("ben"))
         assert (await ben.well("GET", "/api/me"))["id"] != ana_id
         assert await ana.refused("GET", "/api/admin/users") == "forbidden"
         assert await ana.refused("POST", "/api/session", {"keep": True}) == "forbidden"
-        # Our own tokens go on as before.
+        # Our own tokens still work.
         assert (await (await people.person("admin")).well("GET", "/api/admin/users"))["items"]
         await factory.sql.execute("update users set role = 'moderator' where id = $1", ana_id)
         await until(lambda: _may(ana, "/api/admin/users"))
@@ -298,11 +296,11 @@ async def test_a_provider_s_user_votes_and_stays_the_same(
         await until(lambda: _is_new(ana, ana_id))
 
 
-async def test_roles_of_a_provider_are_the_accounts(
+async def test_the_role_claim_changes_the_account(
     published: IdentityProvider, keys: dict[str, SigningKey], database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
-    """Given and taken by the claim that is named, also on sockets that are open."""
-    options = {"jwks_url": published.url, "jwt_audience": AUDIENCE, "jwt_role_claim": "role"}
+    """A role is given and removed by the claim, also on open websockets."""
+    options: dict[str, Any] = {"jwks_url": published.url, "jwt_audience": AUDIENCE, "jwt_role_claim": "role"}
     async with running_node(database_url, redis_url, **options) as node, People.open(node, factory) as people:
         key = keys["ES256"]
         ana = person_with(people, key.token("ana", role="moderator"))
@@ -315,21 +313,21 @@ async def test_roles_of_a_provider_are_the_accounts(
         assert await factory.sql.fetchval("select role::text from users") == "user"
 
 
-async def test_without_a_provider_its_tokens_are_nobodys(
+async def test_without_an_identity_provider_its_tokens_are_refused(
     node: Any, factory: RowFactory, keys: dict[str, SigningKey]
 ) -> None:
-    """However they are signed."""
+    """A token that is correctly signed by an unknown identity provider gives `unauthenticated`."""
     async with People.open(node, factory) as people:
         assert await person_with(people, keys["ES256"].token()).refused("GET", "/api/me") == "unauthenticated"
 
 
-def test_ours_are_not_foreign() -> None:
-    """Nor is what is no token at all."""
-    assert not any(map(is_foreign, (mint_token(SECRET, 1, "user"), "", "a.b.c", "\ud800", "msk_x", "é.é.é")))
+def test_our_own_tokens_are_not_oidc_tokens() -> None:
+    """Neither are API keys and texts that are not tokens."""
+    assert not any(map(is_oidc_token, (mint_token(SECRET, 1, "user"), "", "a.b.c", "\ud800", "msk_x", "é.é.é")))
 
 
-async def test_two_at_once_are_one(factory: RowFactory, database_url: str) -> None:
-    """Whoever comes first makes the account; the other finds it, and nothing is left over."""
+async def test_concurrent_first_sign_ins_create_one_account(factory: RowFactory, database_url: str) -> None:
+    """The first sign-in creates the account, and the others find it."""
     connections = [await asyncpg.connect(database_url) for _ in range(4)]
     try:
         for number in range(5):
@@ -339,7 +337,7 @@ async def test_two_at_once_are_one(factory: RowFactory, database_url: str) -> No
                     for connection in connections
                 )
             )
-            assert len({row["user_id"] for row in rows}) == 1
+            assert len({row["user_id"] for row in rows if row is not None}) == 1
     finally:
         for connection in connections:
             await connection.close()

@@ -1,9 +1,7 @@
-"""Everything about oneself in one document, and being forgotten (docs/adr/0009)."""
+"""The export of all data about a user, in one document (docs/adr/0009-erasure.md)."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +9,6 @@ import msgspec
 
 from server.errors import Refused
 from server.moderation.bans import BanKind
-from server.moderation.logs import write_audit_log
 from server.moderation.text_review import Status
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -22,11 +19,11 @@ from server.store.queries import load_queries
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-queries = load_queries(Path(__file__).with_name("privacy.sql"))
+queries = load_queries(Path(__file__).with_name("export.sql"))
 
-# A section has the newest so many rows: about 15 MB of the longest of them.
+# The newest rows of a section: about 15 MB for the section with the longest rows.
 EXPORT_ROWS_MAX = 100_000
-# As the statement_timeout in privacy.sql, and a little more, so that the server gives up first.
+# A little longer than the statement_timeout in export.sql and erasure.sql, so that PostgreSQL gives up first.
 STATEMENT_TIMEOUT_S = 61.0
 
 Choice = Literal["up", "down"]
@@ -35,7 +32,7 @@ MailKind = Literal["confirm_address", "show_announced", "show_reminder", "show_r
 
 
 class ExportedAccount(msgspec.Struct, frozen=True):
-    """The account, and until when a token of it may be good."""
+    """The account. No token of it is valid after `token_until`."""
 
     id: int
     role: Role
@@ -45,7 +42,7 @@ class ExportedAccount(msgspec.Struct, frozen=True):
 
 
 class ExportedIdentity(msgspec.Struct, frozen=True):
-    """Who one is at an identity provider."""
+    """The identity of the user at an identity provider."""
 
     issuer: str
     subject: str
@@ -53,7 +50,7 @@ class ExportedIdentity(msgspec.Struct, frozen=True):
 
 
 class ExportedProfile(msgspec.Struct, frozen=True):
-    """What one says about oneself."""
+    """The profile."""
 
     display_name: str | None
     bio: str
@@ -66,7 +63,7 @@ class ExportedProfile(msgspec.Struct, frozen=True):
 
 
 class ExportedSuggestion(msgspec.Struct, frozen=True):
-    """A song one has suggested for a show."""
+    """A song that the user suggested for a show."""
 
     id: int
     show_id: int
@@ -80,7 +77,7 @@ class ExportedSuggestion(msgspec.Struct, frozen=True):
 
 
 class ExportedVote(msgspec.Struct, frozen=True):
-    """A vote one holds."""
+    """A current vote."""
 
     show_id: int
     show_name: str
@@ -91,7 +88,7 @@ class ExportedVote(msgspec.Struct, frozen=True):
 
 
 class ExportedAccuracy(msgspec.Struct, frozen=True):
-    """How well one's votes foresaw a show."""
+    """The accuracy of the votes of the user for a show (docs/accuracy.md)."""
 
     show_id: int
     show_name: str
@@ -104,7 +101,7 @@ class ExportedAccuracy(msgspec.Struct, frozen=True):
 
 
 class ExportedChange(msgspec.Struct, frozen=True):
-    """A change of a vote: null is no vote. Names are null when the show or the song is gone."""
+    """A change of a vote. A choice of null is no vote. A name is null when the show or song is gone."""
 
     show_id: int
     show_name: str | None
@@ -116,14 +113,14 @@ class ExportedChange(msgspec.Struct, frozen=True):
 
 
 class ExportedDay(msgspec.Struct, frozen=True):
-    """How many votes one cast on a day (UTC)."""
+    """The number of votes cast on a day (UTC)."""
 
     day: str
     spent: int
 
 
 class ExportedFollow(msgspec.Struct, frozen=True):
-    """An artist one follows."""
+    """A followed artist."""
 
     artist_id: int
     artist_name: str
@@ -131,7 +128,7 @@ class ExportedFollow(msgspec.Struct, frozen=True):
 
 
 class ExportedAttendance(msgspec.Struct, frozen=True):
-    """A show one goes to."""
+    """An attended show."""
 
     show_id: int
     show_name: str
@@ -139,7 +136,7 @@ class ExportedAttendance(msgspec.Struct, frozen=True):
 
 
 class ExportedTicket(msgspec.Struct, frozen=True):
-    """A show one redeemed a ticket's code for; the code itself is not kept."""
+    """A show for which the user redeemed a ticket code. The code itself is not stored."""
 
     show_id: int
     show_name: str
@@ -148,7 +145,7 @@ class ExportedTicket(msgspec.Struct, frozen=True):
 
 
 class ExportedReview(msgspec.Struct, frozen=True):
-    """A review one wrote."""
+    """A review of a venue by the user."""
 
     id: int
     venue_id: int
@@ -161,7 +158,7 @@ class ExportedReview(msgspec.Struct, frozen=True):
 
 
 class ExportedReport(msgspec.Struct, frozen=True):
-    """A report one made, of a review or of a profile."""
+    """A report by the user, of a review or a profile."""
 
     id: int
     review_id: int | None
@@ -174,7 +171,7 @@ class ExportedReport(msgspec.Struct, frozen=True):
 
 
 class ExportedModeration(msgspec.Struct, frozen=True):
-    """What became of a text of one's own that was held back: a review, or the profile."""
+    """The moderation of a held text of the user: a review or the profile."""
 
     id: int
     review_id: int | None
@@ -188,7 +185,7 @@ class ExportedModeration(msgspec.Struct, frozen=True):
 
 
 class ExportedBan(msgspec.Struct, frozen=True):
-    """A ban, also when it is over."""
+    """A ban. Lifted and expired bans are included."""
 
     id: int
     kind: BanKind
@@ -199,7 +196,7 @@ class ExportedBan(msgspec.Struct, frozen=True):
 
 
 class ExportedEmail(msgspec.Struct, frozen=True):
-    """Where mail goes, and about what."""
+    """The address and preferences for emails."""
 
     address: str
     confirmed_at: str | None
@@ -210,7 +207,7 @@ class ExportedEmail(msgspec.Struct, frozen=True):
 
 
 class ExportedMessage(msgspec.Struct, frozen=True):
-    """A message to one, sent or to be sent."""
+    """An email to the user, sent or queued."""
 
     id: int
     kind: MailKind
@@ -223,7 +220,7 @@ class ExportedMessage(msgspec.Struct, frozen=True):
 
 
 class ExportedDelivery(msgspec.Struct, frozen=True):
-    """What became of an attempt to send one."""
+    """The result of an attempt to send an email."""
 
     id: int
     kind: MailKind
@@ -233,7 +230,7 @@ class ExportedDelivery(msgspec.Struct, frozen=True):
 
 
 class ExportedKey(msgspec.Struct, frozen=True):
-    """An API key one made; the key itself is not kept."""
+    """An API key of the user. The key itself is not stored."""
 
     id: int
     name: str
@@ -245,7 +242,7 @@ class ExportedKey(msgspec.Struct, frozen=True):
 
 
 class ExportedAct(msgspec.Struct, frozen=True):
-    """Something one did as a member of staff."""
+    """An action of the user as a member of staff."""
 
     id: int
     action: str
@@ -255,9 +252,9 @@ class ExportedAct(msgspec.Struct, frozen=True):
 
 
 class Export(msgspec.Struct, frozen=True):
-    """Everything the database holds about whoever asks, newest first.
+    """Everything that the database holds about the user, newest first.
 
-    `cut` names the sections that have EXPORT_ROWS_MAX rows and so perhaps not all there are.
+    `cut` names the sections that reached 100,000 rows, so older rows may be missing.
     """
 
     cut: list[str]
@@ -286,52 +283,29 @@ class Export(msgspec.Struct, frozen=True):
 
 SECTIONS = tuple(name for name in Export.__struct_fields__ if name != "cut")
 
-# Takes: user, ballots by show, positions by shard; see voting.Forgetting.forget
-Forget = Callable[[int, Mapping[int, str], Mapping[int, int]], Awaitable[None]]
 
+class ExportRoutes:
+    """The endpoint of exports. A node runs one export at a time."""
 
-class _Erased(msgspec.Struct, frozen=True):
-    """What erase_user() gives and is needed further."""
-
-    ballots: dict[int, str]
-    positions: dict[int, int]
-
-
-class PrivacyRoutes:
-    """Export and erasure over HTTP.
-
-    Takes: forget, takes a user out of the hot copy of the votes; hang_up, ends a user's connections to this node
-    """
-
-    def __init__(self, database: Database, forget: Forget, hang_up: Callable[[int], object]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._forget = forget
-        self._hang_up = hang_up
         self._is_exporting = False
-        self._erasing = asyncio.Lock()
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Lists the endpoints of this class."""
         return [
             Endpoint(
                 method="GET", path="/api/me/export", handler=self.get_export, access="user", answer=Export,
-                codes=(Code.OVERLOADED,), summary="Everything the database holds about oneself.",
-            ),
-            Endpoint(
-                method="DELETE", path="/api/me", handler=self.delete_me, access="user", status=204,
-                codes=(Code.FORBIDDEN,), summary="Be forgotten, at once and for good; one's votes count on as nobody's.",
-            ),
-            Endpoint(
-                method="DELETE", path="/api/admin/users/{user}", handler=self.delete_user, access="admin", status=204,
-                codes=(Code.NOT_FOUND,), summary="Have somebody forgotten; their votes count on as nobody's.",
+                codes=(Code.OVERLOADED,), summary="Export everything that the database holds about you.",
             ),
         ]  # fmt: skip
 
     async def get_export(self, call: Call) -> Answer:
         """`GET /api/me/export`."""
         if self._is_exporting:
-            # Each takes up to a minute of a connection, and some memory.
-            raise Refused(Code.OVERLOADED, "Somebody else's export is under way. Try again.", retry_after_ms=5_000)
+            # An export keeps a connection for up to a minute, and needs memory.
+            message = "Another export is running. Try again in a few seconds."
+            raise Refused(Code.OVERLOADED, message, retry_after_ms=5_000)
         self._is_exporting = True
         try:
             document = await export(self._database, call.user.user_id)
@@ -339,71 +313,30 @@ class PrivacyRoutes:
             self._is_exporting = False
         return Answer(document=document, headers={"Content-Disposition": 'attachment; filename="mysetlist.json"'})
 
-    async def delete_me(self, call: Call) -> Answer:
-        """`DELETE /api/me`."""
-        if not await self._erase(call.user, call.user.user_id):
-            raise Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
-        return Answer(session="")
 
-    async def delete_user(self, call: Call) -> Answer:
-        """`DELETE /api/admin/users/{user}`."""
-        if not await self._erase(call.user, call.id("user")):
-            raise Refused(Code.NOT_FOUND, "No such user.")
-        return Answer()
-
-    async def _erase(self, actor: Identity, user_id: int) -> bool:
-        if actor.is_key and actor.user_id == user_id:
-            raise Refused(Code.FORBIDDEN, "A key does not erase whom it speaks for. Sign in.")
-        # In the database they wait for each other anyway, each with a connection that others need.
-        async with self._erasing:
-            is_erased = await erase(self._database, self._forget, actor, user_id)
-        if is_erased:
-            self._hang_up(user_id)
-        return is_erased
-
-
-async def export(database: Database, user_id: int) -> bytes:
-    """Everything the database holds about a user, as an Export in JSON.
+async def export(database: Database, user_id: int, *, rows_max: int = EXPORT_ROWS_MAX) -> bytes:
+    """Exports everything that the database holds about a user, as the JSON of an Export.
 
     Raises: Refused: unauthenticated, the account is gone; StoreUnavailable
-    Cost:   the history is read from end to end. PostgreSQL writes the JSON, because a hundred thousand rows would keep
-            the event loop busy for too long
+    Cost:   reads the whole vote history. PostgreSQL writes the JSON, because a hundred thousand rows would block the
+            event loop for too long
     """
     cut, parts = [], []
-    # Staff may read more than their own, so the export of one of them is read as any user's.
+    # The role is always `user`: a moderator or administrator could read rows of others.
     async with database.acting(Identity(user_id, "user"), is_snapshot=True) as connection:
-        await queries.allow_a_minute(connection)
+        await queries.extend_timeout(connection)
         for section in SECTIONS:
-            row_count, rows = await _read(connection, section, user_id)
+            row_count, rows = await _read(connection, section, user_id, rows_max)
             parts.append(f'"{section}":{rows}')
-            if row_count >= EXPORT_ROWS_MAX:
+            if row_count >= rows_max:
                 cut.append(section)
             if section == "account" and not row_count:
                 raise Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
     return f'{{"cut":{msgspec.json.encode(cut).decode()},{",".join(parts)}}}'.encode()
 
 
-async def erase(database: Database, forget: Forget, actor: Identity, user_id: int) -> bool:
-    """Forgets a user, in PostgreSQL and in Valkey, or in neither; gives whether there was one.
-
-    Raises: StoreUnavailable, CacheError: nothing was erased; try again
-    Cost:   the history is read from end to end while votes are written; then all shards are locked for some milliseconds
-    """
-    async with database.acting(actor) as connection:
-        await queries.allow_a_minute(connection)
-        found = await connection.fetchval(queries.erase_user.sql, user_id, timeout=STATEMENT_TIMEOUT_S)
-        if found is None:
-            return False
-        if actor.user_id != user_id:
-            # That somebody was erased, and by whom; not who it was.
-            await write_audit_log(connection, actor, "user.erase", "user:0", {})
-        erased = msgspec.json.decode(found, type=_Erased)
-        # Last, and before the commit: until then no vote is committed, and if Valkey is away nothing is erased.
-        await forget(user_id, erased.ballots, erased.positions)
-    return True
-
-
-async def _read(connection: Connection, section: str, user_id: int) -> tuple[int, str]:
+async def _read(connection: Connection, section: str, user_id: int, rows_max: int) -> tuple[int, str]:
+    """Gives the number of rows of a section, and the rows as JSON."""
     statement: str = getattr(queries, section).sql
-    row = await connection.fetchrow(statement, user_id, EXPORT_ROWS_MAX, timeout=STATEMENT_TIMEOUT_S)
+    row = await connection.fetchrow(statement, user_id, rows_max, timeout=STATEMENT_TIMEOUT_S)
     return (0, "null") if row is None else (row["row_count"], row["rows"])

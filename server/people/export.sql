@@ -1,14 +1,9 @@
--- What the database holds about somebody, section by section, and forgetting it.
--- Each section takes user_id and count, and gives how many rows there are (count: perhaps more) and the rows as JSON;
--- it is read on behalf of its user, so row security agrees with every `where`.
+-- The sections of an export. Each query takes user_id and count, and gives the number of rows (count: there may be more)
+-- and the rows as JSON. The queries run as the user, so row security repeats every `where`.
 
--- name: allow_a_minute!
--- Neither export nor erasure has an index to find somebody's history by.
+-- name: extend_timeout!
+-- The vote history has no index by user.
 set local statement_timeout = '60s';
-
--- name: erase_user$
--- takes and gives: see the function of that name in migrations
-select erase_user(:user_id::bigint);
 
 -- name: account^
 select 1 as row_count, to_json(s)::text as rows
@@ -43,7 +38,7 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
          where a.user_id = :user_id::bigint order by a.show_id desc limit :count::bigint) s;
 
 -- name: vote_history^
--- A show or song that is gone has no name any more.
+-- The name is null when the show or song is gone.
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select h.show_id, w.name as show_name, h.setlist_song_id as song_id, g.title as song_title, h.previous, h.choice,
                h.cast_at

@@ -1,0 +1,219 @@
+"""The export of all data about a user, over HTTP with a whole node."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from server.people import export as export_module
+from server.people.export import SECTIONS, Export, export
+from server.protocol.identity import Identity
+from server.store.database import REQUEST_ROLE, Database
+from tests.support.people import People, Person
+from tests.support.personal_data import ADDRESS, BAN, BIO, CITY, LEAVER, NAME, REPORT, REVIEW, fill_every_table
+from tests.support.row_factory import RowFactory
+
+# Every column that names a user, and the section of the export that has its rows.
+EXPORTED = {
+    "users.id": "account",
+    "user_identities.user_id": "identities",
+    "user_profiles.user_id": "profile",
+    "votes.user_id": "votes",
+    "voter_accuracy.user_id": "accuracy",
+    "vote_analytics.user_id": "vote_history",
+    "user_vote_limits.user_id": "day_budgets",
+    "user_follows_artists.user_id": "follows",
+    "user_show_attendance.user_id": "attendance",
+    "ticket_codes.user_id": "tickets",
+    "song_suggestions.user_id": "suggestions",
+    "venue_reviews.user_id": "reviews",
+    "reports.reporter_id": "reports_made",
+    "user_bans.user_id": "bans",
+    "email_preferences.user_id": "email_preferences",
+    "email_queue.user_id": "email_queue",
+    "email_log.user_id": "email_log",
+    "api_keys.user_id": "api_keys",
+    "moderation_log.moderator_id": "moderation_log",
+    "audit_log.actor_id": "audit_log",
+    # Found by the review or profile, not by a column with the user.
+    "content_moderation.profile_id": "moderation_of_own_texts",
+}
+NOT_EXPORTED = {
+    "content_moderation.decided_by": "the decision is in moderation_log, with its subject",
+    "reports.decided_by": "the decision is in moderation_log, with the report",
+    "reports.profile_id": "the report is data of its reporter",
+    "user_bans.banned_by": "the ban is in moderation_log, with its reason",
+    "user_bans.lifted_by": "that it was lifted is in moderation_log",
+    "identity_reviews.decided_by": "the decision is in audit_log",
+    "database_operations.started_by": "it says nothing about a person except that they were at work",
+}
+# Columns that the export leaves out. The column that names the user is always left out.
+LEFT_OUT = {
+    "users": {"nobody"},  # always null for a user who asks
+    "vote_analytics": {"id"},  # only an order of rows
+    "content_moderation": {"decided_by"},
+    "reports": {"decided_by"},
+    "user_bans": {"banned_by", "lifted_by"},
+    "email_log": {"queue_id"},  # the row of the queue may be gone
+    "api_keys": {"key_hash"},
+    "ticket_codes": {"code_hash"},
+    "song_suggestions": {"folded"},  # the title in another form
+}
+RENAMED = {"setlist_song_id": "song_id"}
+
+
+async def test_the_export_has_all_data_of_the_user(people: People, factory: RowFactory, leaver: Person) -> None:
+    """Every section has the rows of the user and no rows of others, although others have rows in every table."""
+    moderator = await people.person("moderator")
+    show = await fill_every_table(factory, leaver, moderator)
+    document = await leaver.well("GET", "/api/me/export")
+    found = msgspec.convert(document, Export, strict=True)
+    assert set(document) == {*SECTIONS, "cut"}
+    assert found.cut == []
+    assert (found.account.id, found.account.role) == (LEAVER, "user")
+    assert found.profile is not None
+    assert (found.profile.display_name, found.profile.bio, found.profile.city) == (NAME, BIO, CITY)
+    assert {(vote.show_name, vote.song_id, vote.choice) for vote in found.votes} == {
+        ("Show", show.first, "down"), ("Show", show.songs[1], "up"),
+    }  # fmt: skip
+    assert [(score.show_id, score.hits, score.precision, score.recall) for score in found.accuracy] == [
+        (7, 1, 1.0, 0.5)
+    ]
+    changes = [(change.previous, change.choice) for change in found.vote_history if change.song_id == show.first]
+    assert changes == [(None, "down"), ("up", None), (None, "up")]
+    assert [day.spent for day in found.day_budgets] == [3]
+    assert [follow.artist_name for follow in found.follows] == ["Band"]
+    assert sorted(going.show_id for going in found.attendance) == [7, 8]
+    assert [(review.venue_name, review.rating, review.body) for review in found.reviews] == [("Hall", 2, REVIEW)]
+    assert [(report.profile_id, report.reason) for report in found.reports_made] == [(moderator.id, REPORT)]
+    assert [(held.profile_id, held.status, held.note) for held in found.moderation_of_own_texts] == [
+        (LEAVER, "pending", ""), (None, "approved", f"{REVIEW} Fine."),
+    ]  # fmt: skip
+    assert [(ban.kind, ban.reason) for ban in found.bans] == [("write", BAN)]
+    assert found.email_preferences is not None
+    assert found.email_preferences.address == ADDRESS
+    assert [(message.kind, message.about) for message in found.email_queue] == [("show_announced", "show:7")]
+    assert [delivery.detail for delivery in found.email_log] == [f"550 no {ADDRESS}"]
+    assert [(key.name, key.role) for key in found.api_keys] == [(NAME, "user")]
+    assert "hash" not in str(document)
+    assert [(act.action, act.subject) for act in found.moderation_log] == [("user.ban", f"user:{moderator.id}")]
+    assert [(act.action, act.detail) for act in found.audit_log] == [("user.role", {"to": "moderator"})]
+
+
+async def test_a_new_account_exports_empty_lists(people: People) -> None:
+    """Only the section of the account has data."""
+    fan = await people.person()
+    document = await fan.well("GET", "/api/me/export")
+    assert document.pop("account")["id"] == fan.id
+    assert {section for section, rows in document.items() if rows} == set()
+
+
+async def test_staff_export_only_their_own_data(
+    people: People, factory: RowFactory, leaver: Person, database_url: str
+) -> None:
+    """The export of an administrator runs with the role of a user, so row security hides the rows of others."""
+    admin = await people.person("admin")
+    await fill_every_table(factory, leaver, await people.person("moderator"))
+    document = await admin.well("GET", "/api/me/export")
+    assert document.pop("account")["id"] == admin.id
+    assert {section for section, rows in document.items() if rows} == set()
+    roles: set[str] = set()
+
+    class Watched(Database):
+        def acting(self, identity: Identity | None, *, is_snapshot: bool = False) -> Any:
+            assert is_snapshot
+            roles.add(identity.role if identity else "")
+            return super().acting(identity, is_snapshot=is_snapshot)
+
+    database = await Watched.open(database_url, role=REQUEST_ROLE)
+    await export(database, admin.id)
+    await database.close()
+    assert roles == {"user"}
+
+
+async def test_a_section_is_limited(people: People, factory: RowFactory, database_url: str) -> None:
+    """At the limit, a section has the newest rows and is named in `cut`."""
+    fan = await people.person()
+    await factory.sql.execute(
+        "insert into user_vote_limits select $1::bigint, date '2026-01-01' + n, n from generate_series(1, 3) n", fan.id
+    )
+    database = await Database.open(database_url, role=REQUEST_ROLE)
+    document = msgspec.json.decode(await export(database, fan.id, rows_max=2))
+    await database.close()
+    assert document["cut"] == ["day_budgets"]
+    assert [day["spent"] for day in document["day_budgets"]] == [3, 2]
+
+
+async def test_a_node_runs_one_export_at_a_time(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second export is refused as `overloaded` while the first runs, and works afterwards."""
+    go_on, began = asyncio.Event(), asyncio.Event()
+
+    async def slow_export(database: Database, user_id: int) -> bytes:
+        began.set()
+        await go_on.wait()
+        return await export(database, user_id)
+
+    monkeypatch.setattr(export_module, "export", slow_export)
+    first, second = await people.persons(2)
+    under_way = asyncio.create_task(first.well("GET", "/api/me/export"))
+    await began.wait()
+    assert await second.refused("GET", "/api/me/export") == "overloaded"
+    go_on.set()
+    assert (await under_way)["account"]["id"] == first.id
+    assert (await second.well("GET", "/api/me/export"))["account"]["id"] == second.id
+
+
+async def test_every_column_that_names_a_user_is_listed(factory: RowFactory) -> None:
+    """Columns are found by name or foreign key. Each is exported, or has a reason why not."""
+    rows = await factory.sql.fetch(
+        """
+        select c.table_name || '.' || c.column_name
+          from information_schema.columns c
+          join pg_class t on t.relname = c.table_name and t.relkind in ('r', 'p') and not t.relispartition
+         where c.table_schema = 'public'
+           and c.column_name ~ '^(user_id|reporter_id|actor_id|moderator_id|author_id|owner_id|profile_id|.*_by)$'
+        union
+        select f.conrelid::regclass || '.' || a.attname
+          from pg_constraint f
+          join pg_attribute a on a.attrelid = f.conrelid and a.attnum = any(f.conkey)
+         where f.contype = 'f' and f.confrelid in ('users'::regclass, 'user_profiles'::regclass)
+        union
+        select 'users.id'
+        """
+    )
+    assert {row[0] for row in rows} == EXPORTED.keys() | NOT_EXPORTED.keys()
+    assert set(EXPORTED.values()) == set(SECTIONS)
+
+
+async def test_every_column_of_exported_tables_is_listed(factory: RowFactory) -> None:
+    """A new column of one of these tables must be exported, or left out on purpose."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(Export)}
+    for reference, section in EXPORTED.items():
+        table, owner = reference.split(".")
+        rows = await factory.sql.fetch(
+            "select column_name from information_schema.columns where table_schema = 'public' and table_name = $1",
+            table,
+        )
+        columns = {RENAMED.get(row[0], row[0]) for row in rows} - LEFT_OUT.get(table, set())
+        columns -= {owner} if owner != "id" and table != "content_moderation" else set()
+        (struct,) = [
+            kind for kind in (*get_args(fields[section]), fields[section]) if hasattr(kind, "__struct_fields__")
+        ]
+        assert columns <= set(struct.__struct_fields__), table
+
+
+async def test_the_queries_alone_select_only_rows_of_the_user(
+    people: People, factory: RowFactory, leaver: Person, database_url: str
+) -> None:
+    """The owner, for whom row security does not apply, gets the same export."""
+    await fill_every_table(factory, leaver, await people.person("moderator"))
+    requests = await Database.open(database_url, role=REQUEST_ROLE)
+    owner = await Database.open(database_url)
+    try:
+        assert await export(requests, LEAVER) == await export(owner, LEAVER)
+    finally:
+        await requests.close()
+        await owner.close()
