@@ -1,4 +1,4 @@
-"""Fans are erased while a crowd votes on the same shows, and while nothing can be written."""
+"""Users are erased while a crowd votes on the same shows, while no writer runs, and while an engine is down."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.traces import traces_in_postgres, traces_in_valkey
 
 pytestmark = pytest.mark.timeout(90)
 
-# No other number in a database or a log has these digits in it.
+# No other number in a database or a log contains these digits.
 _NUMBERS = itertools.count(700_000_123_001)
 
 
 async def make_leavers(place: Place, count: int) -> list[User]:
-    """Fans whose numbers can be searched for."""
+    """Creates users with ids that can be searched for."""
     ids = list(itertools.islice(_NUMBERS, count))
     connection = await asyncpg.connect(place.database_url)
     try:
@@ -47,7 +47,7 @@ async def erase(node: NodeProcess, user: User) -> int:
 
 
 async def vote_until_gone(place: Place, node: NodeProcess, user: User) -> None:
-    """Casts without a pause, also on a new connection with the old token, until the account is said to be gone."""
+    """Casts without a pause, also on new connections with the old token, until the answer is `unauthenticated`."""
     for round_number in itertools.count():
         async with SteppedClient.connected(node.url, user) as client:
             for number in itertools.count():
@@ -65,7 +65,7 @@ async def vote_until_gone(place: Place, node: NodeProcess, user: User) -> None:
 
 
 async def check(place: Place, nodes: list[NodeProcess], leavers: list[User]) -> None:
-    """Rows, tallies, history and Valkey agree, and neither engine nor log names who is gone."""
+    """Checks that rows, tallies, history and Valkey agree, and that no engine or log names an erased user."""
     needles = [user.id for user in leavers]
     await until_drained(place.database_url, place.redis_url)
     assert await differences(place.database_url, place.redis_url) == []
@@ -86,8 +86,8 @@ async def check(place: Place, nodes: list[NodeProcess], leavers: list[User]) -> 
         assert [needle for needle in needles if str(needle) in written] == []
 
 
-async def test_fans_leave_while_a_crowd_votes_on_two_nodes(place: Place) -> None:
-    """Nobody else's promise is touched, watchers get the final counts, and the counts are those of the rows."""
+async def test_users_are_erased_while_a_crowd_votes_on_two_nodes(place: Place) -> None:
+    """No acknowledged vote of another user is lost, watchers get the final counts, and these are the counts of the rows."""
     nodes = [await place.start_node(), await place.start_node()]
     leavers = await make_leavers(place, 4)
     async with Crowd.voting(nodes, place.shows, place.users) as crowd:
@@ -107,8 +107,8 @@ async def test_fans_leave_while_a_crowd_votes_on_two_nodes(place: Place) -> None
     assert not [record for node in nodes for record in node.records("shard.reset") if record["reason"] != "gone"]
 
 
-async def test_fans_leave_while_no_writer_works(place: Place) -> None:
-    """Their votes are in the log only, and stay out of the counts when the writer comes; those of others do not."""
+async def test_users_are_erased_while_no_writer_runs(place: Place) -> None:
+    """Their votes are only in the log and are never counted. The votes of others are counted once a writer runs."""
     leases = await asyncpg.connect(place.database_url)
     leavers = await make_leavers(place, 2)
     show = place.shows[0]
@@ -125,12 +125,12 @@ async def test_fans_leave_while_no_writer_works(place: Place) -> None:
                 answer = await client.cast(show.id, {show.songs[0]: "up", show.songs[1]: "down"})
                 assert answer["durability"] == "accepted"
             assert await erase(nodes[0], leavers[0]) == 204
-            # Where the erasing node's sockets are closed, the other's find out with their next cast.
+            # The erasing node closes its sockets. A socket of the other node is refused at its next cast.
             assert await erase(nodes[0], leavers[1]) == 204
             assert (await second.cast(show.id, {show.songs[0]: "down"}))["code"] in ("unavailable", "unauthenticated")
             await leases.close()
             await until_drained(place.database_url, place.redis_url)
-            # By its next cast, or before it: the connection is ended too.
+            # The connection may be closed before this cast is answered.
             with suppress(ConnectionError):
                 assert (await second.cast(show.id, {show.songs[0]: "down"}))["code"] == "unauthenticated"
             assert (await fan.cast(show.id, {show.songs[2]: "up"}))["durability"] in ("committed", "accepted")
@@ -148,8 +148,8 @@ async def test_fans_leave_while_no_writer_works(place: Place) -> None:
     ]  # fmt: skip
 
 
-async def test_an_engine_is_away(place: Place) -> None:
-    """Without either of them nothing is erased, and the answer is `unavailable`; with both again, everything is."""
+async def test_nothing_is_erased_while_an_engine_is_down(place: Place) -> None:
+    """Without PostgreSQL or Valkey the answer is `unavailable`. Once both are back, the user is erased."""
     node = await place.start_node()
     (leaver,) = await make_leavers(place, 1)
     show = place.shows[0]
@@ -160,7 +160,7 @@ async def test_an_engine_is_away(place: Place) -> None:
         place.engines.kill(engine)
         assert await erase(node, leaver) == 503
         place.engines.revive(engine)
-        assert await held(place, leaver) == 1
+        assert await count_votes(place, leaver) == 1
 
     async def is_erased() -> bool:
         return await erase(node, leaver) == 204
@@ -169,8 +169,8 @@ async def test_an_engine_is_away(place: Place) -> None:
     await check(place, [node], [leaver])
 
 
-async def held(place: Place, user: User) -> int:
-    """How many votes are the user's."""
+async def count_votes(place: Place, user: User) -> int:
+    """Counts the votes of a user."""
     connection = await asyncpg.connect(place.database_url)
     try:
         return int(await connection.fetchval("select count(*) from votes where user_id = $1", user.id))

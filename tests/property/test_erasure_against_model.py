@@ -1,4 +1,4 @@
-"""Random casts, marks and erasures, some committed and some only in the log: counts are those of the rules in Python."""
+"""Random casts, marks and erasures, committed or only in the log: the counts are those of a model in Python."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ _USER_IDS = itertools.count(700_000_123_001)
 
 @dataclass(frozen=True)
 class Casts:
-    """Casts in this order. Each: (show, user by number, [(song by place, choice)])."""
+    """Casts in this order. Each is (show, number of the user, [(place of the song, choice)])."""
 
     casts: list[tuple[int, int, list[tuple[int, str]]]]
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Marks in this order. Each: (show or artist, id, user by number, wanted)."""
+    """Marks in this order. Each is (show or artist, id, number of the user, wanted)."""
 
     marks: list[tuple[Literal["show", "artist"], int, int, bool]]
 
 
-class Drain:
-    """Everything so far is moved into PostgreSQL."""
+class CommitLog:
+    """Commits the log to PostgreSQL."""
 
 
 @dataclass(frozen=True)
 class Leave:
-    """Users by number are erased, all at once, while the log is as it is; then it is drained."""
+    """Erases these users at the same time, by their numbers, and then commits the log."""
 
     users: set[int]
 
@@ -69,12 +69,12 @@ MARK = st.tuples(
     st.sampled_from(["show", "artist"]), st.just(1), st.integers(0, USERS_PER_EXAMPLE - 1), st.sampled_from([True, True, False])
 )  # fmt: skip
 MARKS = st.builds(Marks, st.lists(MARK, min_size=1, max_size=4))
-STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, MARKS, LEAVE, st.builds(Drain)), min_size=2, max_size=10)
+STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, MARKS, LEAVE, st.builds(CommitLog)), min_size=2, max_size=10)
 
 
 @dataclass
 class World:
-    """Engines, and what the model says: of whom is there, of what is committed, and of ballots that are nobody's."""
+    """A vote path, and a model of the users, the committed ballots and the ballots of nobodies."""
 
     vote_path: VotePath
     factory: RowFactory
@@ -86,7 +86,7 @@ class World:
     gone: list[int] = field(default_factory=list)
 
     async def play(self, steps: list[Any]) -> None:
-        """One example: new users, then the steps, then a look at everything."""
+        """Plays one example: new users, then the steps, then a comparison with the model."""
         users = list(itertools.islice(_USER_IDS, USERS_PER_EXAMPLE))
         await self.factory.sql.execute(
             "insert into users (id) overriding system value select unnest($1::bigint[])", users
@@ -97,16 +97,16 @@ class World:
                 case Casts():
                     await self._cast([(show, users[number], votes) for show, number, votes in step.casts])
                 case Marks():
-                    # With the token they had, also of those who are gone: the log takes it, the writer does not.
+                    # Erased users mark too, with their old tokens: the log accepts the mark, the writer drops it.
                     marks = [(marked, subject, users[number], wanted) for marked, subject, number, wanted in step.marks]
                     await self.vote_path.marked(marks)
-                    for *mark, wanted in marks:
-                        self.model.mark(tuple(mark), wanted=wanted)
-                case Drain():
-                    await self.drain()
+                    for marked, subject, user, wanted in marks:
+                        self.model.mark((marked, subject, user), wanted=wanted)
+                case CommitLog():
+                    await self.commit_log()
                 case Leave():
                     await self._leave({users[number] for number in step.users} & self.model.users)
-        await self.drain()
+        await self.commit_log()
         await self._compare()
 
     async def _cast(self, casts: list[tuple[int, int, list[tuple[int, str]]]]) -> None:
@@ -128,12 +128,12 @@ class World:
         self.model.marks = {mark for mark in self.model.marks if mark[2] not in users}
         for show, user in list(self.model.ballots):
             if user in users:
-                # What was not committed is dropped; what was counts on, and belongs to nobody.
+                # Uncommitted votes are dropped. Committed votes still count, and belong to a nobody.
                 self.model.ballots[show, user] = self.committed.get((show, user), {})
-        await self.drain()
+        await self.commit_log()
 
-    async def drain(self) -> None:
-        """Everything that is in the log goes into PostgreSQL."""
+    async def commit_log(self) -> None:
+        """Runs a writer until the log is committed to PostgreSQL."""
         async with self.vote_path.writer():
             await until(self.vote_path.is_drained)
         self.committed = deepcopy(self.model.ballots)
@@ -153,7 +153,7 @@ class World:
         assert {tuple(row) for row in rows} == self.model.marks
         assert await reconcile.run(self.vote_path.database.url, self.vote_path.redis_url) == []
         assert await sql.fetch("select * from integrity_check()") == []
-        # The writer may have stopped before it trimmed its last entries; the next one does.
+        # The writer may have stopped before it trimmed its last entries. This writer trims them.
         async with self.vote_path.writer():
             await until(self._is_clean)
         assert await traces_in_postgres(sql, *self.gone) == []
@@ -164,7 +164,7 @@ class World:
 
 @pytest.fixture
 async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
-    """Three shows on two shards, with an intake and no writer."""
+    """Three shows on two shards, an intake and no writer."""
     async with RowFactory.open(database_url) as factory, VotePath.open(database_url, redis_url) as vote_path:
         shows = {show: await factory.show(show, song_count=4, budget=budget) for show, budget in BUDGETS.items()}
         model = Model(1_000, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
@@ -176,7 +176,7 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
         await tallies.close()
 
 
-async def test_who_leaves_takes_no_count_along(world: World) -> None:
-    """Committed votes count on, uncommitted ones never do, and all copies say the same without a name."""
+async def test_erasure_keeps_the_counts(world: World) -> None:
+    """Committed votes still count, uncommitted votes never do, and all copies agree and name no erased user."""
     await play_examples(world.play, STEPS, count=15)
     assert world.gone

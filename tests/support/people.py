@@ -1,4 +1,4 @@
-"""Fans and staff who speak HTTP to a node."""
+"""Users and staff who send HTTP requests to a node."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.running_node import SECRET
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a token, or nobody without one."""
+    """A user with a token, or an anonymous client without one."""
 
     id: int
     role: str
@@ -29,11 +29,11 @@ class Person:
 
     @property
     def identity(self) -> Identity:
-        """As row security knows them."""
+        """The identity that row security checks."""
         return Identity(self.id, self.role)
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """A request; gives the status and the JSON, None when there is none."""
+        """Sends a request; gives the status and the JSON, None if there is no body."""
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         if isinstance(body, bytes):
             given: dict[str, Any] = {"data": body}
@@ -48,20 +48,20 @@ class Person:
             return status, await response.json()
 
     async def well(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
-        """A request that has to succeed; gives the JSON."""
+        """Sends a request that must succeed; gives the JSON."""
         given, document = await self.ask(method, path, body)
         assert given == status, (method, path, document)
         return document
 
     async def refused(self, method: str, path: str, body: Any = None) -> str:
-        """A request that has to be refused; gives the code."""
+        """Sends a request that must be refused; gives the code."""
         status, document = await self.ask(method, path, body)
         assert status >= 400, (method, path, document)
         code: str = document["code"]
         return code
 
     async def pages(self, path: str, limit: int) -> list[Any]:
-        """All items of a list, page by page."""
+        """Reads all items of a list, page by page."""
         items: list[Any] = []
         cursor = ""
         while True:
@@ -74,31 +74,31 @@ class Person:
 
 
 class People:
-    """Makes them."""
+    """Creates users and staff of a node."""
 
     def __init__(self, node: Node, factory: RowFactory, http: aiohttp.ClientSession) -> None:
         self._node = node
-        self._theatre = factory
+        self._factory = factory
         self._http = http
 
     @classmethod
     @asynccontextmanager
     async def open(cls, node: Node, factory: RowFactory) -> AsyncIterator[People]:
-        """People of this node."""
+        """Opens an HTTP client for the users of this node."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             yield cls(node, factory, http)
 
     async def person(self, role: str = "user") -> Person:
-        """Somebody new."""
-        user_id = await self._theatre.sql.fetchval(
+        """Creates a user with a role."""
+        user_id = await self._factory.sql.fetchval(
             "insert into users (role) values ($1::text::user_role) returning id", role
         )
         return Person(user_id, role, self._http, self._node.url, mint_token(SECRET, user_id, role))
 
     async def persons(self, count: int) -> list[Person]:
-        """Several fans."""
+        """Creates several users."""
         return [await self.person() for _ in range(count)]
 
     def nobody(self) -> Person:
-        """A reader who has not signed in."""
+        """An anonymous client."""
         return Person(0, "", self._http, self._node.url, None)

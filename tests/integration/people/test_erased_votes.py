@@ -1,4 +1,4 @@
-"""Erasing somebody whose votes are anywhere on their way: counts stay exact, and nothing names them any more."""
+"""Erasure at each stage of a vote: the counts stay exact, and nothing names the erased user."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.support.running_node import until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
 from tests.support.vote_path import SHARD_COUNT, VotePath
 
-# No other number in the database or in Valkey has these digits in it.
+# No other number in PostgreSQL or Valkey contains these digits.
 LEAVER, OTHER_LEAVER = 700_000_123_457, 700_000_123_458
 
 
 class Stage:
-    """A booth in a theatre, and what erasing needs."""
+    """A vote path without a writer, test rows, and the erasure. The two leavers are users who will be erased."""
 
     def __init__(self, vote_path: VotePath, factory: RowFactory, forgetting: Forgetting, tallies: Tallies) -> None:
         self.vote_path = vote_path
@@ -39,17 +39,17 @@ class Stage:
         self.tallies = tallies
 
     async def erase(self, user_id: int) -> None:
-        """As DELETE /api/me does."""
+        """Erases a user as DELETE /api/me does."""
         assert await erase(self.vote_path.database, self.forgetting.forget, Identity(user_id, "user"), user_id)
 
-    async def drain(self) -> None:
-        """Everything in the log is moved into PostgreSQL, and the log is trimmed."""
+    async def commit_log(self) -> None:
+        """Runs a writer until the log is committed to PostgreSQL and trimmed."""
         async with self.vote_path.writer():
             await until(self.vote_path.is_drained)
             await until(self._is_trimmed)
 
     async def check(self, *, votes: dict[int, tuple[int, int]], gone: Sequence[int] = (LEAVER,)) -> None:
-        """Rows, tallies and Valkey agree on the counts of these songs, and nothing is left of who is gone."""
+        """Checks that rows, tallies and Valkey have these counts, and that no trace of the erased users remains."""
         sql = self.factory.sql
         assert await reconcile.run(self.vote_path.database.url, self.vote_path.redis_url) == []
         assert await sql.fetch("select * from integrity_check()") == []
@@ -71,7 +71,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(vote_path: VotePath, factory: RowFactory) -> AsyncIterator[Stage]:
-    """Two leavers among the users."""
+    """A stage with two leavers."""
     await factory.sql.execute(
         "insert into users (id) overriding system value select unnest($1::bigint[])", [LEAVER, OTHER_LEAVER]
     )
@@ -82,55 +82,53 @@ async def stage(vote_path: VotePath, factory: RowFactory) -> AsyncIterator[Stage
     await tallies.close()
 
 
-async def test_votes_that_are_committed_count_on(stage: Stage) -> None:
-    """They pass to nobodies; the show stays warm, and nobody else's ballot is touched."""
+async def test_committed_votes_still_count(stage: Stage) -> None:
+    """Nobodies inherit them. The show stays warm, and the ballots of other users do not change."""
     show, neighbour = await stage.factory.show(7), await stage.factory.show(23)
     (fan,) = await stage.factory.users(1)
-    # Not in the order of their ids, which is the order the database tells of.
+    # Not in the order of ids, which is the order that the database gives.
     await stage.vote_path.cast(7, LEAVER, (show.songs[2], "down"), (show.songs[0], "up"))
     await stage.vote_path.cast(23, LEAVER, (neighbour.first, "up"))
     await stage.vote_path.cast(7, fan, (show.songs[0], "up"))
-    await stage.drain()
+    await stage.commit_log()
     await stage.erase(LEAVER)
     async with Redis.from_url(stage.vote_path.redis_url) as valkey:
         assert await valkey.exists("{7}:show:7", "{7}:show:23") == 2
         assert await valkey.hkeys("{7}:ballots:7") == [str(fan).encode()]
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={show.songs[0]: (2, 0), show.songs[2]: (0, 1), neighbour.first: (1, 0)})
     assert await stage.factory.sql.fetchval("select count(distinct user_id) from votes") == 3
 
 
 async def test_votes_that_are_only_in_the_log_are_dropped(stage: Stage) -> None:
-    """The writer stands still: a new vote, a change of mind and a withdrawal of the leaver never arrive, others' do."""
+    """No writer runs: new, changed and withdrawn votes of the leaver are never committed, votes of others are."""
     show, neighbour, other = [await stage.factory.show(number) for number in (7, 23, 8)]
     (fan,) = await stage.factory.users(1)
     first, second, third = show.songs
     await stage.vote_path.cast(7, LEAVER, (first, "up"), (second, "up"))
-    await stage.drain()
+    await stage.commit_log()
     await stage.vote_path.cast(7, LEAVER, (first, "down"), (second, "none"), (third, "up"))
     await stage.vote_path.cast(23, LEAVER, (neighbour.first, "up"))
     await stage.vote_path.cast(8, LEAVER, (other.first, "up"), (other.first + 1, "down"))
     await stage.vote_path.cast(7, fan, (first, "up"), (third, "down"))
     await stage.erase(LEAVER)
-    assert (await stage.vote_path.submit(7, fan, (second, "down")).known()).code == "unavailable", (
-        "the writer stands still"
-    )
+    assert (await stage.vote_path.submit(7, fan, (second, "down")).known()).code == "unavailable", "no writer runs"
     assert (await stage.vote_path.submit(7, LEAVER, (second, "down")).known()).code != "ok"
-    await stage.drain()
+    await stage.commit_log()
     assert (await stage.vote_path.cast(7, fan, (second, "down"))).code == "ok"
     assert (await stage.vote_path.cast(7, LEAVER, (second, "down"))).code == "unauthenticated"
     assert (await stage.vote_path.cast(7, LEAVER)).code == "unauthenticated", "not even the ballot"
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={first: (2, 0), second: (1, 1), third: (0, 1)})
 
 
-async def test_rows_read_before_the_erasure_bring_nobody_back(stage: Stage) -> None:
-    """Read before the erasure, sent after everything is drained: its position is not new enough."""
+async def test_a_warm_up_from_before_the_erasure_is_refused(stage: Stage) -> None:
+    """It was read before the erasure and is sent after the log is committed: its position is too old."""
     show = await stage.factory.show(7)
     (fan,) = await stage.factory.users(1)
     await stage.vote_path.cast(7, fan, (show.first, "up"))
     await stage.vote_path.cast(23, fan)
-    await stage.drain()
+    await stage.commit_log()
     await stage.factory.sql.execute(
         "insert into ticket_codes (show_id, code_hash, user_id, redeemed_at) values (7, sha256('c'), $1, now())", LEAVER
     )
@@ -139,7 +137,7 @@ async def test_rows_read_before_the_erasure_bring_nobody_back(stage: Stage) -> N
     assert await warm_up._read([ColdCast(7, LEAVER, 1, 0, None)]) == {}
     shows, ballots = warm_up.take(shard_of(7, SHARD_COUNT))
     await stage.erase(LEAVER)
-    await stage.drain()
+    await stage.commit_log()
     request = msgspec.msgpack.encode((1_000, shows, ballots, [(7, LEAVER, show.first, 1)]))
     valkey: Any
     async with Redis.from_url(stage.vote_path.redis_url) as valkey:
@@ -148,8 +146,8 @@ async def test_rows_read_before_the_erasure_bring_nobody_back(stage: Stage) -> N
     await stage.check(votes={show.first: (1, 0)})
 
 
-async def test_the_ballots_were_thrown_away_before(stage: Stage) -> None:
-    """A song was removed, so Valkey knows no ballot of the show any more, but its counts have what the log has."""
+async def test_the_ballots_are_cold_at_the_erasure(stage: Stage) -> None:
+    """A song was removed, so Valkey has no ballots of the show, but its counts still include the log."""
     show = await stage.factory.show(7)
     await stage.vote_path.cast(7, LEAVER, (show.songs[0], "up"))
     await stage.factory.sql.execute("delete from setlist_songs where id = $1", show.songs[2])
@@ -157,79 +155,79 @@ async def test_the_ballots_were_thrown_away_before(stage: Stage) -> None:
     async with Redis.from_url(stage.vote_path.redis_url) as valkey:
         assert not await valkey.exists("{7}:ballots:7")
     await stage.erase(LEAVER)
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={})
 
 
-async def test_only_history(stage: Stage) -> None:
-    """Whoever withdrew everything has no votes; the history says so without a name, and nobody has to inherit."""
+async def test_a_user_with_only_a_history_is_erased(stage: Stage) -> None:
+    """The user withdrew all votes: the history loses the name, and no nobody is needed."""
     show = await stage.factory.show(7)
     await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
     await stage.vote_path.cast(7, LEAVER, (show.first, "none"))
-    await stage.drain()
+    await stage.commit_log()
     await stage.vote_path.cast(7, LEAVER, (show.first, "down"))
-    await stage.drain()
+    await stage.commit_log()
     await stage.vote_path.cast(7, LEAVER, (show.first, "none"))
-    await stage.drain()
+    await stage.commit_log()
     await stage.erase(LEAVER)
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={})
     sql = stage.factory.sql
     assert await sql.fetchval("select count(*) from vote_analytics where user_id = 0") == 2
     assert await sql.fetchval("select count(*) from users where nobody is not null") == 0
 
 
-async def test_two_who_voted_on_the_same_songs(stage: Stage) -> None:
-    """Each is inherited by another nobody of the show, so that as many voters are counted as before."""
+async def test_two_erased_voters_of_the_same_songs(stage: Stage) -> None:
+    """Different nobodies inherit them, so the number of voters stays the same."""
     show = await stage.factory.show(7, budget=2)
     (fan,) = await stage.factory.users(1)
     for user in (LEAVER, fan, OTHER_LEAVER):
         await stage.vote_path.cast(7, user, (show.songs[0], "up"), (show.songs[1], "down"))
-    await stage.drain()
+    await stage.commit_log()
     sql = stage.factory.sql
     assert await sql.fetchval("select voter_count from get_vote_stats(7)") == 3
     await asyncio.gather(stage.erase(LEAVER), stage.erase(OTHER_LEAVER))
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={show.songs[0]: (3, 0), show.songs[1]: (0, 3)}, gone=[LEAVER, OTHER_LEAVER])
     assert await sql.fetchval("select voter_count from get_vote_stats(7)") == 3
 
 
-async def test_many_who_voted_on_the_same_song(stage: Stage) -> None:
-    """As many nobodies as there are of them; that no two are drawn alike by chance alone is as good as impossible."""
+async def test_many_erased_voters_of_the_same_song(stage: Stage) -> None:
+    """Each has a nobody of their own. Random choice alone would almost certainly give two of them the same nobody."""
     show = await stage.factory.show(7)
     leavers = await stage.factory.users(60)
     await stage.vote_path.decided([(7, user, [(show.first, "up")]) for user in leavers])
-    await stage.drain()
+    await stage.commit_log()
     for user in leavers:
         await stage.erase(user)
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={show.first: (60, 0)}, gone=[])
     assert await stage.factory.sql.fetchval("select voter_count from get_vote_stats(7)") == 60
 
 
-async def test_chance_decides_who_inherits(stage: Stage) -> None:
-    """The ballots of one person do not all pass to the same nobody."""
+async def test_the_nobodies_are_chosen_at_random(stage: Stage) -> None:
+    """The ballots of one user go to different nobodies."""
     shows = [await stage.factory.show(number) for number in range(1, 31)]
     for show in shows:
         await stage.vote_path.cast(show.id, LEAVER, (show.first, "up"))
-    await stage.drain()
+    await stage.commit_log()
     await stage.erase(LEAVER)
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={show.first: (1, 0) for show in shows})
-    # Of a hundred nobodies thirty are drawn: that all are one, or all in a row, is as good as impossible.
+    # Thirty of a hundred nobodies are drawn: fewer than eleven different ones are practically impossible.
     heirs = await stage.factory.sql.fetchval("select count(distinct user_id) from votes")
     assert heirs > 10
 
 
-async def test_a_commit_between_the_two_looks_at_the_history(stage: Stage) -> None:
-    """The history is read while the writer goes on; a row that it adds meanwhile, from an old log, loses its name too."""
+async def test_a_commit_during_the_erasure_loses_its_name_too(stage: Stage) -> None:
+    """The erasure reads the history while the writer commits. A row that is added between its two reads is found."""
     show = await stage.factory.show(7)
     sql = stage.factory.sql
     await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
-    # As if the log had waited for three days; the window was open then.
+    # As if the log had waited for three days. The window was open then.
     await sql.execute("update shows set opens_at = now() - interval '9 days' where id = 7")
     at_ms = await sql.fetchval("select (extract(epoch from now() - interval '3 days') * 1000)::bigint")
-    await stage.drain()
+    await stage.commit_log()
     await sql.execute("select set_config('app.erasing', 'on', false)")
     await sql.execute("update vote_analytics set cast_at = to_timestamp($1::bigint / 1000.0)", at_ms)
     await sql.execute("update log_commits set entries = array[$1::bigint << 10]", at_ms)
@@ -237,7 +235,7 @@ async def test_a_commit_between_the_two_looks_at_the_history(stage: Stage) -> No
         "delete from vote_rollups; insert into vote_rollups (show_id, hour, up_count)"
         " select show_id, date_trunc('hour', cast_at, 'UTC'), 1 from vote_analytics"
     )
-    # A history that looks empty the first time: a rule of the test's own on the first look's condition alone.
+    # This trigger of the test hides the row from the first read, so that only the second read finds it.
     await sql.execute(
         "create function hide_once() returns trigger language plpgsql as $$ begin"
         " if current_setting('test.seen', true) is distinct from 'on' then"
@@ -246,43 +244,43 @@ async def test_a_commit_between_the_two_looks_at_the_history(stage: Stage) -> No
     )
     await stage.erase(LEAVER)
     await sql.execute("drop function hide_once cascade")
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={show.first: (1, 0)})
 
 
-async def test_valkey_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is erased: everything or nothing is forgotten."""
+async def test_nothing_is_erased_while_valkey_is_down(stage: Stage) -> None:
+    """The erasure is all or nothing."""
     show = await stage.factory.show(7)
     await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
-    await stage.drain()
+    await stage.commit_log()
     away = Forgetting("unix:///nowhere", shard_count=SHARD_COUNT)
     with pytest.raises(CacheUnavailable):
         await erase(stage.vote_path.database, away.forget, Identity(LEAVER, "user"), LEAVER)
     assert await stage.factory.sql.fetchval("select count(*) from votes where user_id = $1", LEAVER) == 1
     await stage.erase(LEAVER)
-    await stage.drain()
+    await stage.commit_log()
     await stage.check(votes={show.first: (1, 0)})
 
 
-async def test_a_valkey_that_is_older_than_the_database(stage: Stage) -> None:
-    """Its copy is left alone and thrown away when it is opened, and knows nobody who was erased."""
+async def test_a_valkey_older_than_the_database(stage: Stage) -> None:
+    """The erasure does not change its copy. The copy is discarded when a node opens it, so no erased user returns."""
     show = await stage.factory.show(7)
     (fan,) = await stage.factory.users(1)
     await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
     await stage.vote_path.cast(7, fan, (show.first, "up"))
-    await stage.drain()
+    await stage.commit_log()
     async with Redis.from_url(stage.vote_path.redis_url) as valkey:
         await valkey.hset("{7}:meta", "last", "1")
         await stage.erase(LEAVER)
         assert await valkey.xlen("{7}:log") == 0
-    async with another_booth(stage) as vote_path:
+    async with another_vote_path(stage) as vote_path:
         assert (await vote_path.cast(7, fan, (show.first, "down"))).code == "ok"
-        await stage.drain()
+        await stage.commit_log()
     await stage.check(votes={show.first: (1, 1)})
 
 
-async def test_while_two_nodes_take_votes(stage: Stage) -> None:
-    """The leaver and others cast on two nodes without a pause, with a writer at work: what counts is what is there."""
+async def test_erasure_while_two_nodes_accept_votes(stage: Stage) -> None:
+    """The leavers and others cast without a pause, and a writer runs. The counts are those of the rows."""
     shows = [await stage.factory.show(number) for number in (7, 23, 8)]
     fans = await stage.factory.users(6)
     stop = asyncio.Event()
@@ -296,7 +294,7 @@ async def test_while_two_nodes_take_votes(stage: Stage) -> None:
             number += 1
         return code
 
-    async with another_booth(stage) as other, stage.vote_path.writer():
+    async with another_vote_path(stage) as other, stage.vote_path.writer():
         voters = [
             asyncio.create_task(vote(vote_path, user))
             for user in (*fans, LEAVER, OTHER_LEAVER)
@@ -310,7 +308,7 @@ async def test_while_two_nodes_take_votes(stage: Stage) -> None:
         assert codes == ["unauthenticated"] * 4
         stop.set()
         assert set(await asyncio.gather(*voters[:-4])) == {"ok"}
-    await stage.drain()
+    await stage.commit_log()
     rows = await stage.factory.sql.fetch(
         "select setlist_song_id, count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down')"
         " from votes group by 1"
@@ -319,7 +317,7 @@ async def test_while_two_nodes_take_votes(stage: Stage) -> None:
 
 
 @asynccontextmanager
-async def another_booth(stage: Stage) -> AsyncIterator[VotePath]:
+async def another_vote_path(stage: Stage) -> AsyncIterator[VotePath]:
     async with VotePath.open(stage.vote_path.database.url, stage.vote_path.redis_url) as vote_path:
         yield vote_path
 

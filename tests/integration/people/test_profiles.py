@@ -1,4 +1,4 @@
-"""Who am I, and what others may read about me."""
+"""Profiles: the profile of the signed-in user, and what others see of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.support.people import People
 from tests.support.row_factory import RowFactory
 
 
-async def test_a_new_fan_is_nobody_in_particular(people: People) -> None:
-    """An account without a profile answers with empty fields, counts of zero, no bans and no mail."""
+async def test_a_new_account_has_an_empty_profile(people: People) -> None:
+    """Its fields are empty, its counts are zero, and it has no bans and no address."""
     fan = await people.person()
     me = await fan.well("GET", "/api/me")
     assert me.pop("created_at").endswith("Z")
@@ -34,7 +34,7 @@ async def test_a_new_fan_is_nobody_in_particular(people: People) -> None:
 
 
 async def test_a_profile_is_changed_field_by_field(people: People) -> None:
-    """What is left out stays, null clears, white space is tidied, and the answer is what is there now."""
+    """A missing field stays, null clears it, white space is normalised, and the answer is the new profile."""
     fan = await people.person()
     me = await fan.well(
         "PATCH",
@@ -56,8 +56,8 @@ async def test_a_profile_is_changed_field_by_field(people: People) -> None:
     assert [me[name] for name in ("display_name", "city", "country", "is_public")] == [None, None, None, False]
 
 
-async def test_mail_and_counts_are_told(people: People, factory: RowFactory) -> None:
-    """Preferences of mail and the numbers of follows, shows, votes and reviews are one's own rows."""
+async def test_the_profile_has_counts_and_email_preferences(people: People, factory: RowFactory) -> None:
+    """They count and show only the rows of the user."""
     fan, other = await people.persons(2)
     show = await factory.show(1)
     for person in (fan, other):
@@ -84,10 +84,10 @@ async def test_mail_and_counts_are_told(people: People, factory: RowFactory) -> 
 
 
 async def test_others_see_a_profile_that_is_public_and_approved(people: People) -> None:
-    """Private, held back and rejected profiles are there for oneself only, also before staff, and say nothing of mail."""
+    """Private and held profiles are hidden from others and from staff. A public profile does not show the address."""
     fan, reader, moderator = await people.person(), await people.person(), await people.person("moderator")
     path = f"/api/users/{fan.id}"
-    assert await fan.refused("GET", path) == "not_found"  # there is none yet
+    assert await fan.refused("GET", path) == "not_found"  # the profile does not exist yet
     await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
     assert (await fan.well("GET", path))["display_name"] == "Ann"
     for person in (reader, moderator, people.nobody()):
@@ -110,8 +110,8 @@ async def test_others_see_a_profile_that_is_public_and_approved(people: People) 
 
 
 @pytest.mark.parametrize("user", ["0", "-1", "x", "1e3", "9" * 30, "%00", "%FF", "999999999"])
-async def test_users_that_are_none_are_not_found(people: People, user: str) -> None:
-    """Whatever stands in the path, it is a 404."""
+async def test_an_invalid_user_id_is_not_found(people: People, user: str) -> None:
+    """Any text in the path that is not the id of a user gives 404."""
     assert await people.nobody().refused("GET", f"/api/users/{user}") == "not_found"
 
 
@@ -123,8 +123,8 @@ BAD_PROFILES: list[object] = [
 ]  # fmt: skip
 
 
-async def test_bad_profiles_are_bad_requests(people: People) -> None:
-    """Wrong types, oversize, control characters, no JSON: each is a 400 and changes nothing."""
+async def test_bad_profiles_are_refused(people: People) -> None:
+    """Wrong types, long texts, control characters and invalid JSON give 400 and change nothing."""
     fan = await people.person()
     for body in BAD_PROFILES:
         assert await fan.refused("PATCH", "/api/me", body) == "bad_request", body
@@ -132,8 +132,8 @@ async def test_bad_profiles_are_bad_requests(people: People) -> None:
     assert (await fan.well("GET", "/api/me"))["display_name"] is None
 
 
-async def test_odd_texts_are_kept_as_they_are(people: People) -> None:
-    """SQL, markup, emoji, combined and right-to-left letters are text like any other."""
+async def test_unusual_texts_are_stored_unchanged(people: People) -> None:
+    """SQL, HTML, emoji, combining characters and right-to-left text are ordinary text."""
     fan = await people.person()
     for name in (
         "'; drop table users; --",
@@ -149,8 +149,8 @@ async def test_odd_texts_are_kept_as_they_are(people: People) -> None:
     assert (blank["display_name"], blank["bio"]) == (None, None)
 
 
-async def test_an_erased_account_is_told_so(people: People, factory: RowFactory) -> None:
-    """A token outlives its account; nothing that is asked with it is a fault of ours, and nothing comes back to life."""
+async def test_an_erased_account_is_unauthenticated(people: People, factory: RowFactory) -> None:
+    """Its token is still valid, but every request gives `unauthenticated` and writes nothing."""
     fan = await people.person()
     await factory.show(1)
     await factory.sql.fetch("select erase_user($1)", fan.id)
@@ -167,7 +167,7 @@ async def test_an_erased_account_is_told_so(people: People, factory: RowFactory)
 
 
 async def test_row_security_guards_profiles(node: Node, people: People, factory: RowFactory) -> None:
-    """Even a handler that forgot to ask could not change somebody else's profile, nor make one in their name."""
+    """Row security refuses to change or create the profile of another user, even if a handler forgets a check."""
     fan, thief = await people.persons(2)
     await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
     requests = node._databases.requests

@@ -1,8 +1,9 @@
-"""Reviews of venues: one each, shown or held back, and what the rating says."""
+"""Reviews of venues: one for each user, shown or held, and the rating."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,10 @@ SPAM = "cheap tickets at www.example.org"
 
 
 async def test_a_fan_has_one_review_of_a_venue(people: People) -> None:
-    """The first is made (201), the next changes it (200), the rating follows, and deleting it twice is once."""
+    """The first request creates it (201), the next changes it (200). The rating follows. Deleting twice changes nothing."""
     ann, bob = await people.persons(2)
     nobody = people.nobody()
-    empty = {"items": [], "next": None, "rating": {"average": None, "count": 0}, "own": None}
+    empty: dict[str, Any] = {"items": [], "next": None, "rating": {"average": None, "count": 0}, "own": None}
     assert await nobody.well("GET", PATH) == empty
     made = await ann.well("POST", PATH, {"rating": 5, "body": "  Great sound. 🤘 \n"}, status=201)
     assert (made["rating"], made["body"], made["status"], made["reasons"]) == (5, "Great sound. 🤘", "approved", [])
@@ -32,7 +33,7 @@ async def test_a_fan_has_one_review_of_a_venue(people: People) -> None:
     assert [(item["rating"], item["body"]) for item in page["items"]] == [
         (4, "Good sound."),
         (2, ""),
-    ]  # changed last first
+    ]  # latest change first
     assert page["own"] is None
     own = (await ann.well("GET", PATH))["own"]
     assert own == {name: value for name, value in changed.items() if name != "reasons"}
@@ -43,8 +44,8 @@ async def test_a_fan_has_one_review_of_a_venue(people: People) -> None:
     assert (page["rating"], page["own"], len(page["items"])) == ({"average": 2.0, "count": 1}, None, 1)
 
 
-async def test_an_author_is_named_when_their_profile_is_public(people: People) -> None:
-    """A private profile, one that is held back, or none at all: the author is null."""
+async def test_the_author_is_shown_if_the_profile_is_public(people: People) -> None:
+    """The author is null if the profile is private, held or missing."""
     ann, bob = await people.persons(2)
     await ann.well("POST", PATH, {"rating": 5}, status=201)
     await bob.well("POST", PATH, {"rating": 5}, status=201)
@@ -53,7 +54,7 @@ async def test_an_author_is_named_when_their_profile_is_public(people: People) -
 
     async def authors() -> list[object]:
         items = (await people.nobody().well("GET", PATH))["items"]
-        assert (await moderator.well("GET", PATH))["items"] == items  # what staff may see is not for this page
+        assert (await moderator.well("GET", PATH))["items"] == items  # staff see the same list
         return [item["author"] for item in items]
 
     await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
@@ -65,14 +66,14 @@ async def test_an_author_is_named_when_their_profile_is_public(people: People) -
     assert await authors() == [{"id": bob.id, "display_name": None}, None]
 
 
-async def test_a_suspicious_review_waits(people: People) -> None:
-    """It is there for its author, with the reasons, and for nobody else; an edit that is harmless shows it."""
+async def test_a_suspicious_review_is_held(people: People) -> None:
+    """Only its author sees it, with the reasons. A harmless edit makes it public."""
     ann, moderator = await people.person(), await people.person("moderator")
     held = await ann.well("POST", PATH, {"rating": 1, "body": SPAM}, status=201)
     assert (held["status"], held["reasons"]) == ("pending", ["links"])
     page = await ann.well("GET", PATH)
     assert (page["items"], page["rating"]["count"], page["own"]["status"]) == ([], 0, "pending")
-    assert (await moderator.well("GET", PATH))["items"] == []  # staff have the queue for it
+    assert (await moderator.well("GET", PATH))["items"] == []  # staff see it in the queue
     again = await ann.well("POST", PATH, {"rating": 2, "body": SPAM})
     assert (again["rating"], again["status"]) == (2, "pending")
     shown = await ann.well("POST", PATH, {"rating": 2, "body": "Mediocre."})
@@ -84,8 +85,8 @@ async def test_a_suspicious_review_waits(people: People) -> None:
     assert (await people.nobody().well("GET", PATH))["rating"]["count"] == 0
 
 
-async def test_reviews_can_be_walked(people: People, factory: RowFactory) -> None:
-    """Every page size gives each review once, also when many were written at one instant."""
+async def test_reviews_are_paged(people: People, factory: RowFactory) -> None:
+    """Every page size gives each review once, also if many have the same instant."""
     await factory.sql.execute(
         "with author as (insert into users select from generate_series(1, 25) returning id)"
         " insert into venue_reviews (venue_id, user_id, rating, status) select 1, id, 3, 'approved' from author"
@@ -105,7 +106,7 @@ BAD_REVIEWS: list[object] = [
 
 
 async def test_bad_reviews_are_refused(people: People) -> None:
-    """Wrong ratings and bodies are 400, venues that are none 404, and nothing is written."""
+    """Invalid ratings and bodies give 400, unknown venues give 404, and nothing is written."""
     ann = await people.person()
     for body in BAD_REVIEWS:
         assert await ann.refused("POST", PATH, body) == "bad_request", body
@@ -123,8 +124,8 @@ async def test_bad_reviews_are_refused(people: People) -> None:
         assert (await ann.well("GET", PATH))["own"]["body"] == words
 
 
-async def test_one_fan_on_many_devices_has_one_review(people: People, factory: RowFactory) -> None:
-    """Twenty requests at once: one makes the review, the rest change it, and the counts add up."""
+async def test_concurrent_requests_of_one_user_create_one_review(people: People, factory: RowFactory) -> None:
+    """One of twenty requests creates the review, the others change it, and the counts are right."""
     ann = await people.person()
     answers = await asyncio.gather(
         *(ann.ask("POST", PATH, {"rating": n % 5 + 1, "body": SPAM if n % 2 else f"Visit {n}"}) for n in range(20))
@@ -138,7 +139,7 @@ async def test_one_fan_on_many_devices_has_one_review(people: People, factory: R
 
 
 async def test_row_security_guards_reviews(node: Node, people: People, factory: RowFactory) -> None:
-    """Even a handler that forgot to ask could not change, delete or write somebody else's review, or read a held one."""
+    """Row security refuses to change, delete or create a review of another user, and hides a held one."""
     ann, thief = await people.persons(2)
     requests = node._databases.requests
     for words, may_be_read in (("Fine.", True), (SPAM, False)):

@@ -1,4 +1,4 @@
-"""Ticket codes: made, redeemed once, and known to the vote path at once."""
+"""Ticket codes: they are made, redeemed once, and known to the vote path immediately."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ VOTES = "/api/shows/7/votes"
 
 @pytest.fixture
 async def admin(people: People) -> Person:
-    """Whoever makes the codes."""
+    """The administrator who makes the codes."""
     return await people.person("admin")
 
 
 @pytest.fixture
 async def show(factory: RowFactory) -> Show:
-    """A show that takes votes with a ticket only."""
+    """A show that requires a ticket for votes."""
     show = await factory.show(7)
     await factory.sql.execute("update shows set requires_ticket = true where id = 7")
     return show
 
 
-async def made(admin: Person, count: int) -> list[str]:
-    """Some new codes of the show."""
+async def make_codes(admin: Person, count: int) -> list[str]:
+    """Makes new codes for the show."""
     codes: list[str] = (await admin.well("POST", PATH, {"make": count}, status=201))["codes"]
     return codes
 
 
 async def redeem(person: Person, code: str) -> str:
-    """What comes of it: "ok", or the code of the refusal."""
+    """Redeems a code; gives "ok" or the code of the refusal."""
     status, answer = await person.ask("POST", REDEEM, {"code": code})
     return "ok" if status == 200 else str(answer["code"])
 
 
 async def vote(person: Person, show: Show, choice: str = "up") -> str:
-    """The same for a vote over HTTP."""
+    """Votes over HTTP; gives "ok" or the code of the refusal."""
     status, answer = await person.ask("POST", VOTES, {"votes": [[show.first, choice]]})
     return "ok" if status == 200 else str(answer["code"])
 
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many casts each warm-up was for."""
+    """The number of casts in each warm-up read from PostgreSQL."""
     found: list[int] = []
     read = WarmUp._read
 
@@ -73,8 +73,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 # ────────────────────────────────────────────────────────────────────────── codes
 
 
-async def test_codes_are_made_and_given(admin: Person, people: People, show: Show, factory: RowFactory) -> None:
-    """Made ones are long and shown once, given ones are skipped when they are there; only hashes are kept."""
+async def test_codes_are_made_or_given(admin: Person, people: People, show: Show, factory: RowFactory) -> None:
+    """Made codes are long and shown once, existing codes are skipped, and only hashes are stored."""
     new = await admin.well("POST", PATH, {"make": 3}, status=201)
     assert new["added"] == 3
     assert (
@@ -93,8 +93,8 @@ async def test_codes_are_made_and_given(admin: Person, people: People, show: Sho
     assert {(row["actor_id"], row["subject"]) for row in audited} == {(admin.id, "show:7")}
 
 
-async def test_who_makes_codes(people: People, admin: Person, show: Show) -> None:
-    """Administrators alone; and what makes no sense makes nothing."""
+async def test_only_administrators_make_codes(people: People, admin: Person, show: Show) -> None:
+    """Other roles are refused, and invalid requests add nothing."""
     for person in (await people.person(), await people.person("moderator")):
         for method, body in (("GET", None), ("POST", {"make": 1}), ("PUT", {"requires_ticket": False})):
             assert await person.refused(method, PATH, body) == "forbidden"
@@ -105,15 +105,23 @@ async def test_who_makes_codes(people: People, admin: Person, show: Show) -> Non
     )  # fmt: skip
     for body in bad:
         assert await admin.refused("POST", PATH, body) == "bad_request", body
-    for body in ({}, {"code": ""}, {"code": "short"}, {"code": "x" * 25}, {"code": "ABCDEFG\0"}, {"code": None}):
+    bad_codes: tuple[Any, ...] = (
+        {},
+        {"code": ""},
+        {"code": "short"},
+        {"code": "x" * 25},
+        {"code": "ABCDEFG\0"},
+        {"code": None},
+    )
+    for body in bad_codes:
         assert await admin.refused("POST", REDEEM, body) == "bad_request", body
     for method, body in (("GET", None), ("POST", {"make": 1}), ("PUT", {"requires_ticket": True})):
         assert await admin.refused(method, "/api/admin/shows/999/tickets", body) == "not_found"
     assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 0, "redeemed_count": 0}
 
 
-def test_a_code_is_of_one_show() -> None:
-    """The same text at another show is another code; case, spaces, dashes and look-alikes are the same one."""
+def test_a_code_belongs_to_one_show() -> None:
+    """The hash depends on the show, but not on case, spaces, dashes and look-alike letters."""
     code = make_code()
     assert hash_code(7, code) != hash_code(8, code)
     assert hash_code(7, "0I1L-OABC-DE") == hash_code(7, "o1i1 0abcde")
@@ -122,10 +130,10 @@ def test_a_code_is_of_one_show() -> None:
 # ────────────────────────────────────────────────────────────────────── redeeming
 
 
-async def test_a_code_is_good_once(people: People, admin: Person, show: Show, factory: RowFactory) -> None:
-    """For one fan, who may send it again; their second is not used up; not at another show, nor one nobody made."""
+async def test_a_code_is_valid_once(people: People, admin: Person, show: Show, factory: RowFactory) -> None:
+    """One user redeems it and may repeat that. A second code is not used up. Other shows and unknown codes are refused."""
     await factory.show(8)
-    first, second = await made(admin, 2)
+    first, second = await make_codes(admin, 2)
     ann, ben = await people.persons(2)
     assert await ann.refused("POST", "/api/shows/8/ticket", {"code": first}) == "not_found"
     assert await redeem(ann, make_code()) == "not_found"
@@ -136,22 +144,24 @@ async def test_a_code_is_good_once(people: People, admin: Person, show: Show, fa
     assert await ann.refused("POST", "/api/shows/999/ticket", {"code": first}) == "not_found"
 
 
-async def test_many_want_the_same_code(people: People, admin: Person, show: Show, factory: RowFactory) -> None:
-    """One gets it; and one fan with many codes gets one of them, all others stay good."""
-    (code,) = await made(admin, 1)
+async def test_concurrent_requests_redeem_a_code_once(
+    people: People, admin: Person, show: Show, factory: RowFactory
+) -> None:
+    """One of many users gets the code. A user who sends many codes uses up only one of them."""
+    (code,) = await make_codes(admin, 1)
     fans = await people.persons(20)
     answers = await asyncio.gather(*(redeem(fan, code) for fan in fans))
     assert sorted(answers) == ["conflict"] * 19 + ["ok"]
     winner = fans[answers.index("ok")]
     assert await factory.sql.fetchval("select user_id from ticket_codes") == winner.id
-    greedy, codes = await people.person(), await made(admin, 8)
+    greedy, codes = await people.person(), await make_codes(admin, 8)
     answers = await asyncio.gather(*(redeem(greedy, code) for code in codes))
     assert sorted(answers) == ["conflict"] * 7 + ["ok"]
     assert await factory.sql.fetchval("select count(*) from ticket_codes where redeemed_at is null") == 7
 
 
-async def test_guessing_is_slow(people: People, show: Show) -> None:
-    """After ten codes in a minute the next are not looked at."""
+async def test_guesses_are_limited(people: People, show: Show) -> None:
+    """After ten codes in a minute, further codes of this user are not checked."""
     ann = await people.person()
     answers = [await redeem(ann, make_code()) for _ in range(DEFAULT_LIMITS.redemptions_per_minute + 2)]
     assert answers == ["not_found"] * DEFAULT_LIMITS.redemptions_per_minute + ["rate_limited"] * 2
@@ -164,8 +174,8 @@ async def test_guessing_is_slow(people: People, show: Show) -> None:
 async def test_a_vote_needs_a_ticket(
     *, node: Node, people: People, admin: Person, show: Show, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
-    """Refused with a clear word on every node; redeemed on one, at once taken on both, whether the ballot was warm or cold."""
-    codes = await made(admin, 2)
+    """Every node refuses a vote without a ticket. After one node redeems the code, both accept votes, warm or cold."""
+    codes = await make_codes(admin, 2)
     ann, ben = await people.persons(2)
     async with (
         running_node(database_url, redis_url) as second,
@@ -182,15 +192,15 @@ async def test_a_vote_needs_a_ticket(
         assert await redeem(ann, codes[0]) == "ok"
         assert (await there.cast(7, (show.first, "up")))["ballot"] == {str(show.first): "up"}
         await here.cast(7, (show.songs[1], "down"))
-        # Cold: nobody has asked for anything of Ben's yet.
+        # The ballot of Ben is cold, because nothing has read it yet.
         assert await redeem(ben, codes[1]) == "ok"
         await there.hello(ben.token or "")
         await there.cast(7, (show.first, "up"))
     assert await factory.counted(7) == [[show.first, 2, 0], [show.songs[1], 0, 1], [show.songs[2], 0, 0]]
 
 
-async def test_requiring_tickets_begins_and_ends(people: People, admin: Person, factory: RowFactory) -> None:
-    """On a show that people vote on: from then on casts need one, votes that were cast stay, and it is written down."""
+async def test_tickets_are_required_and_no_longer_required(people: People, admin: Person, factory: RowFactory) -> None:
+    """From then on new casts need a ticket, existing votes stay, and both changes are in the audit log."""
     show = await factory.show(7)
     ann, ben = await people.persons(2)
     assert await vote(ann, show) == "ok"
@@ -215,9 +225,9 @@ async def test_requiring_tickets_begins_and_ends(people: People, admin: Person, 
     assert [row["detail"] for row in details] == ['{"requires_ticket": true}', '{"requires_ticket": false}']
 
 
-async def test_no_query_for_each_cast(people: People, admin: Person, show: Show, reads: list[int]) -> None:
-    """Who has a ticket costs none once their ballot is warm; who has none, one in five seconds however often they try."""
-    (code,) = await made(admin, 1)
+async def test_casts_cause_no_queries(people: People, admin: Person, show: Show, reads: list[int]) -> None:
+    """A warm ballot with a ticket needs none. Without a ticket there is one query in five seconds."""
+    (code,) = await make_codes(admin, 1)
     ann, ben = await people.persons(2)
     for person in (ann, ben):
         assert await vote(person, show) == "forbidden"
@@ -229,9 +239,11 @@ async def test_no_query_for_each_cast(people: People, admin: Person, show: Show,
     assert len(reads) == before
 
 
-async def test_valkey_forgets_a_ticket(people: People, admin: Person, show: Show, redis_url: str) -> None:
-    """What it lost, alone or with all of the show, is looked up with the next cast; nobody is sent away for it."""
-    (code,) = await made(admin, 1)
+async def test_a_ticket_lost_by_valkey_is_loaded_again(
+    people: People, admin: Person, show: Show, redis_url: str
+) -> None:
+    """The next cast loads it from PostgreSQL, and is accepted."""
+    (code,) = await make_codes(admin, 1)
     ann = await people.person()
     assert await redeem(ann, code) == "ok"
     assert await vote(ann, show) == "ok"
@@ -247,13 +259,13 @@ async def test_valkey_forgets_a_ticket(people: People, admin: Person, show: Show
     await until(is_taken)
 
 
-async def test_valkey_cannot_be_told_of_a_ticket(
+async def test_a_code_is_redeemed_while_valkey_is_down(
     node: Node, people: People, admin: Person, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is redeemed all the same, and known with the next cast."""
-    (code,) = await made(admin, 1)
+    """The next cast finds the ticket in PostgreSQL."""
+    (code,) = await make_codes(admin, 1)
     ann = await people.person()
-    await ann.well("GET", "/api/shows/7/ballot")  # the ballot is warm, and without a ticket
+    await ann.well("GET", "/api/shows/7/ballot")  # makes the ballot warm, without a ticket
 
     async def away(*_: Any) -> None:
         raise CacheUnavailable("away")
@@ -264,11 +276,11 @@ async def test_valkey_cannot_be_told_of_a_ticket(
     assert await vote(ann, show) == "ok"
 
 
-async def test_whoever_redeemed_is_erased(
+async def test_a_code_of_an_erased_user_stays_used(
     people: People, admin: Person, show: Show, factory: RowFactory, redis_url: str
 ) -> None:
-    """The code stays spent, and nothing says by whom: not in the database, not in Valkey."""
-    (code,) = await made(admin, 1)
+    """Neither PostgreSQL nor Valkey says who redeemed it."""
+    (code,) = await make_codes(admin, 1)
     ann = await people.person()
     assert await redeem(ann, code) == "ok"
     assert await vote(ann, show) == "ok"
