@@ -1,13 +1,17 @@
-"""Time, handed to whoever needs it so that tests can turn it."""
+"""Time, handed to every object that needs it, so that tests can move it."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVarTuple
+
+Arguments = TypeVarTuple("Arguments")
 
 
 class Clock(Protocol):
-    """The two readings of time."""
+    """Two readings of time, and a timer."""
 
     def monotonic_s(self) -> float:
         """Seconds that only grow; for intervals."""
@@ -15,9 +19,12 @@ class Clock(Protocol):
     def now_ms(self) -> int:
         """Milliseconds since 1970, UTC; for instants."""
 
+    def call_later(self, delay_s: float, callback: Callable[[*Arguments], object], *arguments: *Arguments) -> None:
+        """Calls back once, after `delay_s`; in an event loop only."""
+
 
 class SystemClock:
-    """This machine's clock."""
+    """This machine's clock and the running event loop's timer."""
 
     def monotonic_s(self) -> float:
         """Seconds that only grow; for intervals."""
@@ -26,3 +33,7 @@ class SystemClock:
     def now_ms(self) -> int:
         """Milliseconds since 1970, UTC; for instants."""
         return time.time_ns() // 1_000_000
+
+    def call_later(self, delay_s: float, callback: Callable[[*Arguments], object], *arguments: *Arguments) -> None:
+        """Calls back once, after `delay_s`; in an event loop only."""
+        asyncio.get_running_loop().call_later(delay_s, callback, *arguments)

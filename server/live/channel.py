@@ -1,4 +1,4 @@
-"""A channel, and the sockets that watch it: what the hub keeps of each."""
+"""A channel and its subscribers, as the hub keeps them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from server.telemetry import CONFLATED, PUSH_SECONDS
 
 
 class Transport(Protocol):
-    """The part of asyncio.Transport that a push needs."""
+    """The part of asyncio.Transport that the live side needs."""
 
     def write(self, data: bytes) -> None:
-        """Never blocks."""
+        """Sends or buffers; never blocks."""
 
     def is_closing(self) -> bool:
-        """Writing to a closing transport is an error in uvloop."""
+        """Whether it closes; uvloop raises when a closing transport is written to."""
 
     def get_write_buffer_size(self) -> int:
         """Bytes that the peer has not taken yet."""
@@ -34,19 +34,19 @@ class Transport(Protocol):
 
 
 class WireFormat(Protocol):
-    """How a push is written down for one kind of client; once for all of them."""
+    """Encodes a push for one kind of client, once for all of them."""
 
     def frame(self, name: str, at: int, fields: bytes) -> bytes:
         """A push of a channel. Takes: fields of a JSON object, without its braces."""
 
 
 def push_json(name: str, at: int, fields: bytes) -> bytes:
-    """What a push says, whatever carries it."""
+    """The JSON of a push, the same for every wire format."""
     return b'{"ch":"%b","at":%d,%b}' % (name.encode(), at, fields)
 
 
 def unsubscribed_json(names: Iterable[str]) -> bytes:
-    """What a subscriber is told that was taken off channels."""
+    """The JSON of the notice to a subscriber that was taken off channels."""
     return b'{"unsubscribed":{"channels":[%b]}}' % b",".join([b'"%b"' % name.encode() for name in names])
 
 
@@ -56,9 +56,9 @@ class _WebSocket:
 
 
 class Subscriber:
-    """A socket that watches channels.
+    """A connection that watches channels.
 
-    Takes: transport; descriptor of its plain socket, or -1 when bytes may only go through the transport
+    Takes: descriptor of its plain socket, or -1 when bytes may only go through the transport
     """
 
     __slots__ = ("behind_count", "channels", "descriptor", "sees_all", "skipped_count", "transport")
@@ -67,19 +67,19 @@ class Subscriber:
 
     def __init__(self, transport: Transport, descriptor: int = -1) -> None:
         self.transport = transport
-        self.sees_all = False  # staff, from whom no counts are hidden
+        self.sees_all = False  # staff: no counts are hidden from them
         self.descriptor = descriptor
         self.channels: set[str] = set()
-        self.behind_count = 0  # channels of which it has skipped a state
-        self.skipped_count = 0  # states it was not sent
+        self.behind_count = 0  # channels in which it has skipped a state
+        self.skipped_count = 0  # states that were not sent to it
 
     def notify(self, payload: bytes) -> None:
-        """Says something that is no push; payload is a JSON object."""
+        """Sends a message that is no push; payload is a JSON object."""
         raise NotImplementedError
 
 
 class Channel:
-    """One channel with at least one subscriber, or one that is being joined."""
+    """One channel that has a subscriber or that somebody is about to join."""
 
     __slots__ = (
         "backlog",
@@ -105,26 +105,26 @@ class Channel:
     def __init__(self, name: str, kind: str, subject: int) -> None:
         self.name = name
         self.kind = kind
-        self.subject = subject  # the id of what it is about
-        self.state: State | None = None  # None: still being read
+        self.subject = subject  # the id of its show, song or artist; 0: it has none
+        self.state: State | None = None  # None: it is being loaded
         self.loading: asyncio.Future[State | None] | None = None
-        self.backlog: list[Callable[[State], object]] = []  # changes that came while the state was being read
+        self.backlog: list[Callable[[State], object]] = []  # changes that came while the state was being loaded
         self.subscribers: set[Subscriber] = set()
-        self.behind: set[Subscriber] = set()  # have skipped a push: get the whole state next
-        # Joined or left during the present push: have a newer state than its frame, or want none.
+        self.behind: set[Subscriber] = set()  # have skipped a push and get the whole state next
+        # Joined or left during the current push: they hold a newer state than its frame, or want none.
         self.moved: set[Subscriber] | None = None  # None: nothing is being pushed
         self.is_changed = False  # since the last push
-        self.is_closed = False  # nobody watches it any more, and another may have its name
-        self.is_waiting = False  # for its next push
-        self.due_s = 0.0  # not to be pushed before
+        self.is_closed = False  # without subscribers; another channel may have its name by now
+        self.is_waiting = False  # its next push is scheduled
+        self.due_s = 0.0  # the earliest time of its next push
         self.push_count = 0
         self.push_seconds = PUSH_SECONDS.labels(kind)
         self.conflated = CONFLATED.labels(kind)
-        self.committed_ms = 0  # when the oldest change since the last push was committed; 0: not said
-        self.lag_ms: int | None = None  # from there to the end of the last push that tells
+        self.committed_ms = 0  # commit of the oldest change since the last push; 0: unknown
+        self.lag_ms: int | None = None  # from that commit to the end of the push, of the last push that has one
 
     def put_behind(self, subscriber: Subscriber) -> None:
-        """Has a subscriber get the whole state next, in place of what changed."""
+        """Marks a subscriber to get the whole state next instead of the changes."""
         if subscriber not in self.behind:
             self.behind.add(subscriber)
             subscriber.behind_count += 1

@@ -1,8 +1,8 @@
-"""The fleet: what this node tells about its connections, and what it does when an administrator asks.
+"""The fleet: this node's summary of its connections, and the requests of administrators.
 
-Each node writes a summary of itself to Valkey every few seconds, good for SUMMARY_TTL_S, so the nodes that live are those
-that have one. Questions come as rare notifications through PostgreSQL, which every node hears; answers go back through a
-list in Valkey.
+Each node writes a summary of itself to Valkey every few seconds. A summary lasts SUMMARY_TTL_S, so the nodes that live are
+those that have one. Requests come as rare notifications through PostgreSQL, which reach every node; replies go through a list
+in Valkey.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from server.clock import Clock
 from server.errors import CacheError
 from server.live.channel import Channel, unsubscribed_json
 from server.live.connection import ClientConnection
-from server.live.fleet_messages import ChannelInfo, ConnectionInfo, ConnectionPage, NodeInfo, Question, Reply
+from server.live.fleet_messages import (
+    ChannelInfo,
+    ConnectionInfo,
+    ConnectionPage,
+    FleetReply,
+    FleetRequest,
+    NodeInfo,
+)
 from server.live.hub import Hub
 from server.live.sockets import Sockets
 from server.protocol.codes import CLOSE_NORMAL
@@ -34,48 +41,60 @@ log = structlog.get_logger()
 
 SUMMARY_INTERVAL_S = 5.0
 SUMMARY_TTL_S = 30
-# Names of nodes that are gone are looked at in vain for so long.
+# The names of dead nodes are kept, and looked up in vain, for this time.
 NAMES_KEPT_MS = 600_000
-CHANNELS_TOLD_MAX = 50
-ANSWER_TIMEOUT_S = 2.0
-ANSWER_TTL_S = 30
-QUESTIONS_MAX = 100
+SUMMARY_CHANNELS_MAX = 50
+REPLY_TIMEOUT_S = 2.0
+REPLY_TTL_S = 30
+REQUESTS_MAX = 100
 CLOSE_SLICE = 500
 
 
 class Fleet:
-    """Takes: node, this one's name; url of Valkey."""
+    """Takes: node, the name of this node; url of Valkey; reply_timeout_s, the wait for the replies of other nodes."""
 
-    def __init__(self, node: str, url: str, hub: Hub, sockets: Sockets, clock: Clock) -> None:
+    def __init__(
+        self,
+        node: str,
+        url: str,
+        hub: Hub,
+        sockets: Sockets,
+        clock: Clock,
+        *,
+        summary_interval_s: float = SUMMARY_INTERVAL_S,
+        reply_timeout_s: float = REPLY_TIMEOUT_S,
+    ) -> None:
         self.node = node
+        self._summary_interval_s = summary_interval_s
+        self._reply_timeout_s = reply_timeout_s
         self._hub = hub
         self._sockets = sockets
         self._clock = clock
-        self._line = Connection(url)
-        self._waiting_line = Connection(url)  # waits for answers; nothing else shall wait behind it
-        self._questions: deque[Question] = deque(maxlen=QUESTIONS_MAX)
-        self._has_questions = asyncio.Event()
-        self._summary = self._look((0, 0, 0), {}, SUMMARY_INTERVAL_S)
+        self._valkey = Connection(url)
+        self._reply_valkey = Connection(url)  # waits for replies, so that nothing else waits behind it
+        self._requests: deque[FleetRequest] = deque(maxlen=REQUESTS_MAX)
+        self._has_requests = asyncio.Event()
+        self._summary = self._summarise((0, 0, 0), {}, summary_interval_s)
 
     async def run(self) -> None:
-        """Tells and answers until cancelled."""
+        """Writes summaries and serves requests until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._tell(), name="fleet-summary")
-                tasks.create_task(self._answer(), name="fleet-answers")
+                tasks.create_task(self._write_summaries(), name="fleet-summary")
+                tasks.create_task(self._serve_requests(), name="fleet-requests")
         finally:
             with suppress(CacheError):
-                await self._line.ask([("DEL", node_key(self.node)), ("ZREM", FLEET_KEY, self.node)])
-            await self._line.close()
-            await self._waiting_line.close()
+                await self._valkey.ask([("DEL", node_key(self.node)), ("ZREM", FLEET_KEY, self.node)])
+            await self._valkey.close()
+            await self._reply_valkey.close()
 
-    # ── what this node tells
+    # ── the summary
 
-    async def _tell(self) -> None:
+    async def _write_summaries(self) -> None:
         while True:
             now_ms = self._clock.now_ms()
             try:
-                await self._line.ask(
+                await self._valkey.ask(
                     [
                         ("SET", node_key(self.node), msgspec.json.encode(self._summary), "EX", SUMMARY_TTL_S),
                         ("ZADD", FLEET_KEY, now_ms, self.node),
@@ -86,8 +105,8 @@ class Fleet:
                 log.warning("fleet.not_told", error=str(error))
             counts, pushes, since_s = self._counts(), self._push_counts(), self._clock.monotonic_s()
             self._hub.pusher.lags.clear()
-            await asyncio.sleep(SUMMARY_INTERVAL_S)
-            self._summary = self._look(counts, pushes, self._clock.monotonic_s() - since_s)
+            await asyncio.sleep(self._summary_interval_s)
+            self._summary = self._summarise(counts, pushes, self._clock.monotonic_s() - since_s)
 
     def _counts(self) -> tuple[int, int, int]:
         pusher = self._hub.pusher
@@ -96,7 +115,7 @@ class Fleet:
     def _push_counts(self) -> dict[str, int]:
         return {channel.name: channel.push_count for channel in self._hub.channels()}
 
-    def _look(self, counts: tuple[int, int, int], pushes: dict[str, int], took_s: float) -> NodeInfo:
+    def _summarise(self, counts: tuple[int, int, int], pushes: dict[str, int], took_s: float) -> NodeInfo:
         """Cost: about 0.3 µs a connection."""
         connections = self._sockets.connections()
         channels = self._hub.channels()
@@ -105,7 +124,7 @@ class Fleet:
         behind_count = sum([connection.behind_count > 0 for connection in connections])
         BUFFER_BYTES.set(buffer_bytes)
         SOCKETS_BEHIND.set(behind_count)
-        told = sorted(channels, key=lambda channel: len(channel.subscribers), reverse=True)[:CHANNELS_TOLD_MAX]
+        largest = sorted(channels, key=lambda channel: len(channel.subscribers), reverse=True)[:SUMMARY_CHANNELS_MAX]
         push_rate, frame_rate, skip_rate = (
             round((now - before) / took_s, 1) for now, before in zip(self._counts(), counts, strict=True)
         )
@@ -123,38 +142,38 @@ class Fleet:
             skipped_per_s=skip_rate,
             lag_mean_ms=round(sum(lags) / len(lags), 1) if lags else None,
             lag_max_ms=max(lags, default=None),
-            channels=[_channel_info(channel, pushes.get(channel.name, 0), took_s) for channel in told],
+            channels=[_channel_info(channel, pushes.get(channel.name, 0), took_s) for channel in largest],
         )
 
     async def nodes(self) -> list[NodeInfo]:
-        """Every node that lives, this one first.
+        """Summaries of all nodes that live, this one first.
 
         Raises: CacheError
         """
-        (names,) = await self._line.ask([("ZRANGE", FLEET_KEY, 0, -1)])
+        (names,) = await self._valkey.ask([("ZRANGE", FLEET_KEY, 0, -1)])
         others = sorted(name.decode() for name in names if name.decode() != self.node)
-        documents = (await self._line.ask([("MGET", *map(node_key, others))]))[0] if others else []
-        told = [_understood(document) for document in documents if document is not None]
-        return [self._summary, *(node for node in told if node is not None)]
+        documents = (await self._valkey.ask([("MGET", *map(node_key, others))]))[0] if others else []
+        found = [_decode_summary(document) for document in documents if document is not None]
+        return [self._summary, *(node for node in found if node is not None)]
 
     def summary(self) -> NodeInfo:
-        """This node, as it last saw itself."""
+        """The last summary of this node."""
         return self._summary
 
     def page(self, after: int, limit: int) -> ConnectionPage:
-        """Connections of this node whose number is past `after`."""
+        """A page of this node's connections, those with a number past `after`."""
         found = sorted([c for c in self._sockets.connections() if c.number > after], key=lambda c: c.number)
         page, cursor = cut_page(found[: limit + 1], limit, lambda connection: IdPlace(connection.number))
         return ConnectionPage(items=[self._connection_info(connection) for connection in page], next=cursor)
 
     def _connection_info(self, connection: ClientConnection) -> ConnectionInfo:
-        who = connection.identity
+        identity = connection.identity
         return ConnectionInfo(
             id=f"{self.node}-{connection.number}",
             request_id=connection.request_id,
             kind=connection.kind,
-            user=None if who is None else who.user_id,
-            role="reader" if who is None else who.role,
+            user=None if identity is None else identity.user_id,
+            role="reader" if identity is None else identity.role,
             address=network_of(connection.address),
             since=from_ms(connection.opened_ms),
             channels=sorted(connection.channels),
@@ -162,60 +181,60 @@ class Fleet:
             skipped_count=connection.skipped_count,
         )
 
-    # ── questions
+    # ── requests
 
-    def hear(self, payload: str) -> None:
-        """A question of some node's, perhaps this one's; past QUESTIONS_MAX the oldest goes unanswered."""
-        question = msgspec.json.decode(payload, type=Question)
-        if question.node in (None, self.node):
-            self._questions.append(question)
-            self._has_questions.set()
+    def receive(self, payload: str) -> None:
+        """Queues a request of any node, this one too; past REQUESTS_MAX the oldest gets no reply."""
+        request = msgspec.json.decode(payload, type=FleetRequest)
+        if request.node in (None, self.node):
+            self._requests.append(request)
+            self._has_requests.set()
 
-    async def _answer(self) -> None:
+    async def _serve_requests(self) -> None:
         while True:
-            await self._has_questions.wait()
-            self._has_questions.clear()
-            while self._questions:
-                question = self._questions.popleft()
-                reply = Reply(
+            await self._has_requests.wait()
+            self._has_requests.clear()
+            while self._requests:
+                request = self._requests.popleft()
+                reply = FleetReply(
                     node=self.node,
-                    closed_count=await self._close(question),
-                    page=self.page(question.after, question.limit) if question.limit else None,
+                    closed_count=await self._close(request),
+                    page=self.page(request.after, request.limit) if request.limit else None,
                 )
-                key = answers_key(question.id)
+                key = answers_key(request.id)
                 commands: list[Command] = [
-                    ("RPUSH", key, msgspec.json.encode(reply)), ("EXPIRE", key, ANSWER_TTL_S)
+                    ("RPUSH", key, msgspec.json.encode(reply)), ("EXPIRE", key, REPLY_TTL_S)
                 ]  # fmt: skip
                 try:
-                    await self._line.ask(commands)
+                    await self._valkey.ask(commands)
                 except CacheError as error:
                     log.warning("fleet.not_answered", error=str(error))
 
-    async def answers(self, question_id: str, nodes: Iterable[str]) -> list[Reply]:
-        """What the nodes have to say to a question that was sent; those that say nothing for ANSWER_TIMEOUT_S are left out.
+    async def replies(self, request_id: str, nodes: Iterable[str]) -> list[FleetReply]:
+        """The replies of nodes to a request that was sent; a node that does not reply in time is left out.
 
         Raises: CacheError
         """
-        replies: list[Reply] = []
-        deadline_s = self._clock.monotonic_s() + ANSWER_TIMEOUT_S
+        replies: list[FleetReply] = []
+        deadline_s = self._clock.monotonic_s() + self._reply_timeout_s
         for _ in nodes:
             left_s = max(0.01, deadline_s - self._clock.monotonic_s())
-            (said,) = await self._waiting_line.ask([("BLPOP", answers_key(question_id), f"{left_s:.2f}")])
-            if said is None:
+            (popped,) = await self._reply_valkey.ask([("BLPOP", answers_key(request_id), f"{left_s:.2f}")])
+            if popped is None:
                 break
-            replies.append(msgspec.json.decode(said[1], type=Reply))
+            replies.append(msgspec.json.decode(popped[1], type=FleetReply))
         return replies
 
-    async def _close(self, question: Question) -> int:
-        """Gives: how many connections were closed, or subscribers removed."""
-        if question.close_connection is not None:
+    async def _close(self, request: FleetRequest) -> int:
+        """Gives: the number of closed connections or removed subscribers."""
+        if request.close_connection is not None:
             for connection in self._sockets.connections():
-                if f"{self.node}-{connection.number}" == question.close_connection:
+                if f"{self.node}-{connection.number}" == request.close_connection:
                     log.info("socket.closed_by_staff", close_code=CLOSE_NORMAL, request_id=connection.request_id)
                     connection.hang_up(CLOSE_NORMAL, "closed by an administrator")
                     return 1
-        if question.close_channel is not None:
-            return await self._close_channel(question.close_channel)
+        if request.close_channel is not None:
+            return await self._close_channel(request.close_channel)
         return 0
 
     async def _close_channel(self, name: str) -> int:
@@ -230,11 +249,11 @@ class Fleet:
         return len(watchers)
 
 
-def _understood(document: bytes) -> NodeInfo | None:
+def _decode_summary(document: bytes) -> NodeInfo | None:
     try:
         return msgspec.json.decode(document, type=NodeInfo)
     except msgspec.DecodeError as error:
-        # Of another version, which is there for as long as a rolling update takes.
+        # Of another version: a rolling update is under way.
         log.info("fleet.not_understood", error=str(error))
         return None
 

@@ -1,4 +1,4 @@
-"""What nodes tell each other, and administrators, about who is connected."""
+"""Messages about connections, between nodes and to administrators."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection; `address` is the network it comes from, never the whole address; `user` null: a reader.
+    """One connection; `address` is the network of the client, never the whole address; `user` null: a reader.
 
-    `request_id`: of its upgrade, as in the node's log
+    `request_id`: of its HTTP request, as in the node's log
     """
 
     id: str
@@ -27,7 +27,7 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel: `at`, the newest position; `lag_ms`, from commit to push, of the last push that tells it."""
+    """One channel: `at`, the newest position; `lag_ms`, from commit to push, of the last push that has one."""
 
     name: str
     subscriber_count: int
@@ -37,7 +37,7 @@ class ChannelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A node as it saw itself at `seen_at`; rates over the seconds before; lag, from commit to push, over those too.
+    """A node's summary of itself at `seen_at`. Rates and lags, from commit to push, are of the seconds before.
 
     `channels`: those with the most subscribers
     """
@@ -65,19 +65,19 @@ class ConnectionPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of nodes: to close a connection or a channel, or for a page of connections."""
+class FleetRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to nodes: close a connection, close a channel, or give a page of connections."""
 
     id: str
-    node: str | None = None  # None: of all
+    node: str | None = None  # None: to all nodes
     close_connection: str | None = None
     close_channel: str | None = None
     after: int = 0
     limit: int = 0
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What one node did or found."""
+class FleetReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One node's reply to a request."""
 
     node: str
     closed_count: int = 0

@@ -1,16 +1,15 @@
-"""The listener: PostgreSQL's notifications, and what to do when some were missed.
+"""The listener: publishes PostgreSQL's notifications, and finds the changes whose notification was lost.
 
 A notification is a hint with absolute contents and a position: lost, repeated or reordered ones do no harm. Once a
-second the positions of all watched shows are compared with the database on the listening connection itself, which
-also proves that the connection is alive. While PostgreSQL is away the watched shows' counts are polled from Valkey.
+second the positions of all watched shows are compared with the database. That happens on the listening connection, so it
+also proves that the connection is alive. While PostgreSQL is away, the counts of watched shows are polled from Valkey.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -36,7 +35,7 @@ class _Votes(msgspec.Struct, frozen=True, gc=False):
     at: int
     total: int
     tally: list[tuple[int, int, int]]
-    ms: int = 0  # when, by the database's clock
+    ms: int = 0  # of the commit, by the database's clock
 
 
 class _Commits(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +57,7 @@ class _Followers(msgspec.Struct, frozen=True, gc=False):
     followers: int
 
 
-class _Happened(msgspec.Struct, frozen=True, gc=False):
+class _Activity(msgspec.Struct, frozen=True, gc=False):
     previous: int
     event: msgspec.Raw
 
@@ -69,57 +68,81 @@ class _Event(msgspec.Struct, frozen=True, gc=False):
 
 _going_decoder = msgspec.json.Decoder(_Going)
 _followers_decoder = msgspec.json.Decoder(_Followers)
-_happened_decoder = msgspec.json.Decoder(_Happened)
+_activity_decoder = msgspec.json.Decoder(_Activity)
 _event_decoder = msgspec.json.Decoder(_Event)
 _votes_decoder = msgspec.json.Decoder(_Votes)
 _commits_decoder = msgspec.json.Decoder(_Commits)
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What the listener needs from the other rooms; app hands it over.
+class Committed(Protocol):
+    """Learns which log entries are durable (voting.Intake.receipts)."""
 
-    committed:       (shard, positions) of log entries that are durable now
-    fetch_positions: named query, show_ids -> rows of id, position, revision
-    reload_tallies:  show ids -> reads and publishes them anew from PostgreSQL
-    reload_show:     show id -> reads its rules, setlists and status anew
-    compare_crowds:  reads followers, attendance and activity again, as far as they are watched
-    reload_all:      the same for everything that may have changed unnoticed
-    poll_hot:        show ids -> publishes their counts from Valkey
-    asked:           a question to nodes, live/fleet.py
-    shard_count:     of the database
+    def __call__(self, shard: int, positions: list[int], /) -> None:
+        """These entries of a shard are in PostgreSQL."""
+
+
+class Refresher(Protocol):
+    """Loads channel states again and publishes them (node.ChannelRefresher).
+
+    Each raises: StoreUnavailable; poll_hot raises CacheError too
     """
 
-    committed: Callable[[int, list[int]], None]
-    fetch_positions: Any
-    reload_tallies: Callable[[list[int]], Awaitable[None]]
-    reload_show: Callable[[int], Awaitable[None]]
-    compare_crowds: Callable[[], Awaitable[None]]
-    reload_all: Callable[[], Awaitable[None]]
-    poll_hot: Callable[[list[int]], Awaitable[None]]
-    asked: Callable[[str], None]
-    shard_count: int
+    async def reload_tallies(self, show_ids: list[int]) -> None:
+        """Counts of shows, from PostgreSQL."""
+
+    async def reload_show(self, show_id: int) -> None:
+        """A show's rules, counts, setlists and status."""
+
+    async def reload_relations(self) -> None:
+        """Followers, attendance and activity, as far as they are watched."""
+
+    async def reload_all(self) -> None:
+        """Everything that is watched and may have changed unnoticed."""
+
+    async def poll_hot(self, show_ids: list[int]) -> None:
+        """Counts of shows, from Valkey."""
 
 
 class Listener:
-    """Keeps a listening connection for as long as the node runs."""
+    """Keeps a listening connection for as long as the node runs.
 
-    def __init__(self, url: str, hub: Hub, sources: Sources, clock: Clock) -> None:
-        self._clock = clock
+    Takes: committed, for committed log entries; on_fleet_request, for requests to nodes (live/fleet.py);
+           fetch_positions, named query: show_ids -> rows of id, position, revision; shard_count, of the database
+    """
+
+    def __init__(
+        self,
+        url: str,
+        hub: Hub,
+        refresher: Refresher,
+        clock: Clock,
+        *,
+        committed: Committed,
+        on_fleet_request: Callable[[str], None],
+        fetch_positions: Any,
+        shard_count: int,
+        compare_interval_s: float = COMPARE_INTERVAL_S,
+    ) -> None:
         self._url = url
         self._hub = hub
-        self._sources = sources
+        self._refresher = refresher
+        self._clock = clock
+        self._committed = committed
+        self._on_fleet_request = on_fleet_request
+        self._fetch_positions = fetch_positions
+        self._shard_count = shard_count
+        self._compare_interval_s = compare_interval_s
         self._to_reload: set[int] = set()  # shows whose rules, setlists or status changed
         self._to_read: set[int] = set()  # shows whose counts may be wrong
         self._has_work = asyncio.Event()
         self.is_listening = False
-        self.traces: Traces | None = None  # app gives some when they are wanted
+        self.traces: Traces | None = None  # node sets it when traces are on
 
     async def run(self) -> None:
         """Listens until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_listening(), name="listener-connection")
-            tasks.create_task(self._poll_while_deaf(), name="listener-poll")
+            tasks.create_task(self._poll_while_away(), name="listener-poll")
 
     async def _keep_listening(self) -> None:
         backoff_s = 0.05
@@ -143,21 +166,21 @@ class Listener:
                 "commits": self._on_commits,
                 "shows": self._on_show,
                 "resets": self._on_reset,
-                "fleet": self._sources.asked,
+                "fleet": self._on_fleet_request,
                 "attendance": self._on_attendance,
                 "followers": self._on_followers,
                 "activity": self._on_activity,
             },
         )
         try:
-            # Only now is nothing missed any more; what came before is read.
-            await self._sources.reload_all()
+            # From here on no notification is missed; changes from before are loaded.
+            await self._refresher.reload_all()
             self.is_listening = True
             while not listening.is_over.is_set():
                 await self._compare(listening)
-                await self._work()
+                await self._reload_changed()
                 try:
-                    async with asyncio.timeout(COMPARE_INTERVAL_S):
+                    async with asyncio.timeout(self._compare_interval_s):
                         await self._has_work.wait()
                 except TimeoutError:
                     continue
@@ -165,30 +188,30 @@ class Listener:
             listening.close()
 
     async def _compare(self, listening: Listening) -> None:
-        await self._sources.compare_crowds()
+        await self._refresher.reload_relations()
         watched = self._hub.watched_tallies()
-        rows = await listening.rows(self._sources.fetch_positions, timeout_s=COMPARE_TIMEOUT_S, show_ids=list(watched))
+        rows = await listening.rows(self._fetch_positions, timeout_s=COMPARE_TIMEOUT_S, show_ids=list(watched))
         self._to_read.update(row["id"] for row in rows if row["position"] > watched[row["id"]])
         revisions = self._hub.revisions()
         self._to_reload.update(row["id"] for row in rows if row["revision"] > revisions.get(row["id"], row["revision"]))
 
-    async def _work(self) -> None:
+    async def _reload_changed(self) -> None:
         self._has_work.clear()
         reload, self._to_reload = self._to_reload, set()
         read, self._to_read = self._to_read, set()
         for show_id in reload:
-            await self._sources.reload_show(show_id)
+            await self._refresher.reload_show(show_id)
         if read:
-            await self._sources.reload_tallies(sorted(read))
+            await self._refresher.reload_tallies(sorted(read))
 
-    async def _poll_while_deaf(self) -> None:
+    async def _poll_while_away(self) -> None:
         while True:
             await asyncio.sleep(DEGRADED_POLL_S)
             watched = list(self._hub.watched_tallies())
             if self.is_listening or not watched:
                 continue
             try:
-                await self._sources.poll_hot(watched)
+                await self._refresher.poll_hot(watched)
             except (CacheError, StoreError) as error:
                 log.warning("valkey.unreachable", error=str(error))
 
@@ -204,7 +227,7 @@ class Listener:
             NOTIFY_LAG_SECONDS.observe(max(0, self._clock.now_ms() - commits.ms) / 1000)
         if self.traces is not None:
             self.traces.notified(commits.shard, commits.at, commits.entries, commits.ms)
-        self._sources.committed(commits.shard, commits.entries)
+        self._committed(commits.shard, commits.entries)
 
     def _on_show(self, payload: str) -> None:
         self._to_reload.add(int(payload))
@@ -212,7 +235,7 @@ class Listener:
 
     def _on_reset(self, payload: str) -> None:
         shard = int(payload)
-        self._to_read.update(show for show in self._hub.watched_tallies() if show % self._sources.shard_count == shard)
+        self._to_read.update(show for show in self._hub.watched_tallies() if show % self._shard_count == shard)
         self._has_work.set()
 
     def _on_attendance(self, payload: str) -> None:
@@ -224,6 +247,6 @@ class Listener:
         self._hub.replace_document(f"followers:{change.artist}", change.at, followers_document(change.followers))
 
     def _on_activity(self, payload: str) -> None:
-        happened = _happened_decoder.decode(payload)
-        event = bytes(happened.event)
-        self._hub.publish_activity((_event_decoder.decode(event).at, event), happened.previous)
+        activity = _activity_decoder.decode(payload)
+        event = bytes(activity.event)
+        self._hub.publish_activity((_event_decoder.decode(event).at, event), activity.previous)

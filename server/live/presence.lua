@@ -1,10 +1,10 @@
--- Counts who watches which show, over all nodes. Each node keeps numbers of its own, never names of connections.
+-- Adds up the watchers of shows over all nodes. Each node writes its own counts, never the names of connections.
 --
--- KEYS[1]  the sorted set of nodes by when they were last heard of [ms]
--- ARGV[1]  msgpack: {node, ttl_ms, {show, count, show, count, …} or nil: as they were, {show, …} asked for}
--- returns  msgpack: {now_ms, {count, …}}, one for each show asked for, of nodes heard of within ttl_ms
+-- KEYS[1]  the sorted set of nodes, by the time of their last exchange [ms]
+-- ARGV[1]  msgpack: {node, ttl_ms, {show, count, show, count, …} or nil: unchanged, {show, …} to add up}
+-- returns  msgpack: {now_ms, {count, …}}, a count for each show to add up, of nodes with an exchange within ttl_ms
 --
--- A node that dies stops being heard of: its numbers count for ttl_ms more and expire by themselves.
+-- A node that dies has no further exchange: its counts are added up for ttl_ms more and then expire.
 
 local nodes_key = KEYS[1]
 local request = cmsgpack.unpack(ARGV[1])

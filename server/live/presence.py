@@ -1,9 +1,9 @@
 """presence: how many connections watch a show, over all nodes.
 
-Owns:      this node's numbers in Valkey, which expire when it is no longer heard of; the last sums
+Owns:      this node's counts in Valkey, which expire when it no longer refreshes them; the last exchange with Valkey
 Threads:   event loop only; one exchange at a time
 Limits:    EXCHANGE_INTERVAL_S, TTL_MS, SHOWS_MAX (docs/limits.md)
-Never:     keeps a list of who watches; holds up a push
+Never:     keeps a list of watchers; holds up a push
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ import structlog
 from server.clock import Clock
 from server.errors import CacheError
 from server.live.hub import Hub
+from server.live.watchers import WatcherCounts
 from server.protocol.positions import SEQ_BITS
 
 log = structlog.get_logger()
 
 EXCHANGE_INTERVAL_S = 1.0
-# A node that died is watched from for so long more.
+# The counts of a node that died count for this time.
 TTL_MS = 30_000
-# What Valkey has of this node is told anew so often, in case it has lost it.
-RETELL_EVERY = 10
-# Told and asked for in one exchange; who watches the rest is told by this node alone.
+# Every so many exchanges this node writes its counts even if they are unchanged, in case Valkey has lost them.
+REWRITE_EVERY = 10
+# Shows in one exchange; of the other shows each node only knows its own watchers.
 SHOWS_MAX = 5_000
 NODES_KEY = "watching"
 
@@ -40,38 +41,38 @@ Ask = Callable[[list[tuple[Any, ...]]], Awaitable[list[Any]]]
 
 
 class Presence:
-    """Takes: hub, which counts this node's watchers; node, its name; ask, of a connection to Valkey."""
+    """Takes: watchers, the counts of this node; node, its name; ask, of a connection to Valkey."""
 
-    def __init__(self, hub: Hub, clock: Clock, node: str, ask: Ask) -> None:
-        self._hub = hub
+    def __init__(self, watchers: WatcherCounts, clock: Clock, node: str, ask: Ask) -> None:
+        self._watchers = watchers
         self._clock = clock
         self._node = node
         self._ask = ask
-        self._told: dict[int, int] | None = None  # what Valkey has of this node; None: who knows
+        self._written: dict[int, int] | None = None  # this node's counts in Valkey; None: unknown
         self._exchange_count = 0
         self._is_away = False
-        self._ahead_ms: int | None = None  # Valkey's clock is of this node's monotonic one; None: never heard of
+        self._ahead_ms: int | None = None  # Valkey's clock minus this node's monotonic one; None: not read yet
 
     async def count(self, show_id: int) -> tuple[int, int]:
-        """Position and number of a show's watchers, as of now; this node's alone while Valkey is away."""
+        """The position and the number of a show's watchers now; while Valkey is away, of this node alone."""
         try:
             (total,) = await self._exchange([show_id])
         except CacheError:
-            total = self._hub.watcher_count(show_id)
+            total = self._watchers.of(show_id)
         return self._position(), total
 
-    async def run(self) -> None:
-        """Tells and asks once in EXCHANGE_INTERVAL_S, until cancelled; then this node watches no more."""
+    async def run(self, hub: Hub, *, interval_s: float = EXCHANGE_INTERVAL_S) -> None:
+        """Exchanges counts until cancelled, and removes this node's counts at the end."""
         try:
             while True:
-                await asyncio.sleep(EXCHANGE_INTERVAL_S)
-                await self.refresh()
+                await asyncio.sleep(interval_s)
+                await self._refresh(hub)
         finally:
             await asyncio.shield(self._leave())
 
-    async def refresh(self) -> None:
-        """One exchange, and what came of it to whoever watches attendance."""
-        watched = list(self._hub.watched("attendance"))[:SHOWS_MAX]
+    async def _refresh(self, hub: Hub) -> None:
+        """One exchange; publishes the counts of the shows whose attendance is watched."""
+        watched = list(hub.watched("attendance"))[:SHOWS_MAX]
         try:
             counts = await self._exchange(watched)
             self._is_away = False
@@ -79,28 +80,28 @@ class Presence:
             if not self._is_away:
                 log.warning("presence.away", error=str(error))
             self._is_away = True
-            counts = [self._hub.watcher_count(show_id) for show_id in watched]
+            counts = [self._watchers.of(show_id) for show_id in watched]
         for show_id, total in zip(watched, counts, strict=True):
-            self._hub.publish_watching(show_id, self._position(), total)
+            hub.publish_watching(show_id, self._position(), total)
 
     def _position(self) -> int:
-        """Now, by the one clock that all nodes have: Valkey's, which is taken to go on while it is away."""
+        """Now, by Valkey's clock, the only one that all nodes share; while Valkey is away, by its assumed course."""
         if self._ahead_ms is None:
             return 0
         return (int(self._clock.monotonic_s() * 1000) + self._ahead_ms) << SEQ_BITS
 
     async def _exchange(self, asked: list[int]) -> list[int]:
-        watchers = self._hub.watchers(SHOWS_MAX)
+        watchers = self._watchers.first(SHOWS_MAX)
         self._exchange_count += 1
-        is_known = watchers == self._told and self._exchange_count % RETELL_EVERY
+        is_known = watchers == self._written and self._exchange_count % REWRITE_EVERY
         counts = None if is_known else [number for pair in watchers.items() for number in pair]
         request = msgspec.msgpack.encode((self._node, TTL_MS, counts, asked))
         try:
             (reply,) = await self._ask([("EVAL", _SCRIPT, 1, NODES_KEY, request)])
         except CacheError:
-            self._told = None
+            self._written = None
             raise
-        self._told = watchers
+        self._written = watchers
         now_ms, sums = _reply_decoder.decode(reply)
         self._ahead_ms = now_ms - int(self._clock.monotonic_s() * 1000)
         return sums
@@ -109,5 +110,5 @@ class Presence:
         try:
             await self._ask([("ZREM", NODES_KEY, self._node), ("DEL", f"{NODES_KEY}:{self._node}")])
         except CacheError as error:
-            # It expires by itself.
+            # The counts expire by themselves.
             log.info("presence.not_left", error=str(error))

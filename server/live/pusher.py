@@ -1,6 +1,6 @@
-"""pusher: when a channel's changes are sent, and how they get into thousands of sockets.
+"""pusher: sends the changes of channels to thousands of sockets, conflated.
 
-Owns:      channels that are due, counts of what was sent
+Owns:      channels that are due, counts of the frames sent
 Threads:   event loop only
 Limits:    PUSH_INTERVAL_S, SLICE_SOCKETS, BUFFER_BYTES_MAX (docs/limits.md)
 Never:     awaits a socket, builds a frame twice
@@ -18,29 +18,34 @@ from server.protocol.limits import DEFAULT_LIMITS
 from server.telemetry import FRAMES, FRAMES_SKIPPED, PUSH_LAG_SECONDS
 from server.tracing import Traces
 
-# A little more than a tenth of a second, so that no second ever sees an eleventh push, however it is cut.
+# A little more than a tenth of a second, so that no stretch of one second ever has eleven pushes.
 PUSH_INTERVAL_S = 0.105
-# So many sockets are written in a row before casts and other work get their turn: about 4 ms.
+# Sockets written in a row before casts and other work get their turn: about 4 ms.
 SLICE_SOCKETS = 500
 # A socket with more than this waiting in its buffer is behind: it skips states until it has caught up.
-BUFFER_BYTES_MAX = DEFAULT_LIMITS.send_buffer_bytes  # unless it is set
+BUFFER_BYTES_MAX = DEFAULT_LIMITS.send_buffer_bytes
 LAGS_KEPT_MAX = 10_000
 
 
 class Pusher:
     """Sends changed channels to their subscribers, each at most once in PUSH_INTERVAL_S."""
 
-    def __init__(self, clock: Clock, *, buffer_bytes_max: int = BUFFER_BYTES_MAX) -> None:
+    def __init__(
+        self, clock: Clock, *, buffer_bytes_max: int = BUFFER_BYTES_MAX, slice_sockets: int = SLICE_SOCKETS
+    ) -> None:
         self._clock = clock
         self._buffer_bytes_max = buffer_bytes_max
+        self._slice_sockets = slice_sockets
         self._due: list[Channel] = []
         self._has_due = asyncio.Event()
-        self.traces: Traces | None = None  # app gives some when they are wanted
+        self.traces: Traces | None = None  # node sets it when traces are on
         self.push_count = self.frame_count = self.skipped_count = 0
-        self.lags: deque[int] = deque(maxlen=LAGS_KEPT_MAX)  # from commit to push [ms]; whoever reads them clears them
+        self.lags: deque[int] = deque(
+            maxlen=LAGS_KEPT_MAX
+        )  # from commit to push [ms]; the fleet's summary reads and clears them
 
     def schedule(self, channel: Channel) -> None:
-        """Has the channel pushed: at once if it has been quiet, else PUSH_INTERVAL_S after its last push."""
+        """Schedules a push of a channel: at once if it has been quiet, else PUSH_INTERVAL_S after its last push."""
         if channel.is_waiting:
             return
         channel.is_waiting = True
@@ -48,14 +53,14 @@ class Pusher:
         if wait_s <= 0:
             self._make_due(channel)
         else:
-            asyncio.get_running_loop().call_later(wait_s, self._make_due, channel)
+            self._clock.call_later(wait_s, self._make_due, channel)
 
     def _make_due(self, channel: Channel) -> None:
         self._due.append(channel)
         self._has_due.set()
 
     async def run(self) -> None:
-        """Pushes what is due until cancelled."""
+        """Pushes due channels until cancelled."""
         while True:
             await self._has_due.wait()
             self._has_due.clear()
@@ -86,21 +91,21 @@ class Pusher:
         channel.push_count += 1
         committed_ms, channel.committed_ms = channel.committed_ms, 0
         channel.moved = set()
-        for start in range(0, len(subscribers), SLICE_SOCKETS):
+        for start in range(0, len(subscribers), self._slice_sockets):
             if start:
                 await asyncio.sleep(0)
-            self._write_slice(channel, subscribers[start : start + SLICE_SOCKETS], frames)
+            self._write_slice(channel, subscribers[start : start + self._slice_sockets], frames)
         channel.moved = None
         if self.traces is not None and channel.kind == "votes":
             self.traces.pushed(channel.subject, state.at, started_s, len(subscribers))
-        # The slices and what ran between them, which is what the last subscriber waited.
+        # The slices and the work between them: the time that the last subscriber waited.
         channel.push_seconds.observe(self._clock.monotonic_s() - started_s)
         if committed_ms:
             channel.lag_ms = max(0, self._clock.now_ms() - committed_ms)
             self.lags.append(channel.lag_ms)
             PUSH_LAG_SECONDS.observe(channel.lag_ms / 1000)
         if channel.behind:
-            # They get the whole state as soon as they can take it, even if nothing changes any more.
+            # These subscribers get the whole state as soon as they can take it, even if nothing changes any more.
             self.schedule(channel)
 
     def _write_slice(
@@ -135,17 +140,17 @@ class Pusher:
 
 
 def _write_through(subscriber: Subscriber, frame: bytes) -> None:
-    """Writes to a socket that has nothing waiting, past the transport: its queue costs a fifth of a push.
+    """Writes to a socket with an empty buffer directly: the transport's queue would cost a fifth of a push.
 
-    The transport gets what the socket does not take, and goes on from there. An open transport owns the descriptor,
-    so the number cannot mean another file.
+    The transport gets the rest that the socket does not take. An open transport owns the descriptor, so the number
+    cannot mean another file.
     """
     try:
         written = os.write(subscriber.descriptor, frame)
     except BlockingIOError:
         written = 0
     except OSError:
-        # The peer is gone, which the reading side finds out and ends.
+        # The peer is gone; the reading side finds that out and ends the connection.
         return
     if written < len(frame):
         subscriber.transport.write(frame[written:])

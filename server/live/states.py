@@ -14,22 +14,22 @@ Counts = Sequence[tuple[int, int, int]]
 
 
 class State(Protocol):
-    """What a channel shows, as of position `at`, and whom it shows that to."""
+    """The content of a channel as of position `at`, and its audience."""
 
     at: int
     embargo: Embargo
 
     def take(self, newer: Self) -> bool:
-        """Takes over the state of the same channel, read anew; gives whether anything is new."""
+        """Takes over a newer state of the same channel; gives whether anything is new."""
 
     def whole(self) -> bytes:
-        """The state as JSON, for somebody who joins."""
+        """The state as JSON, for a subscriber that joins."""
 
     def change(self) -> bytes:
-        """What is new since the last call, as the fields of a JSON object without its braces."""
+        """The changes since the last call, as the fields of a JSON object without its braces."""
 
     def whole_fields(self) -> bytes:
-        """All of it, as the fields of a JSON object without its braces, for somebody who missed a push."""
+        """The whole state as the fields of a JSON object without its braces, for a subscriber that missed a push."""
 
 
 class TallyState:
@@ -48,7 +48,7 @@ class TallyState:
     def apply(self, at: int, total: int, counts: Counts) -> bool:
         """Takes over newer counts of some songs; gives whether anything is new.
 
-        One position may come in several parts, so an equal one is taken and only an older one dropped.
+        One position may come in several parts, so an equal position is taken and only an older one is dropped.
         """
         if at < self.at:
             return False
@@ -67,11 +67,11 @@ class TallyState:
         return False
 
     def replace(self, at: int, total: int, counts: Counts) -> bool:
-        """Takes over the counts of all songs, also of songs that are gone; gives whether anything is new."""
+        """Takes over the counts of all songs and drops songs that are gone; gives whether anything is new."""
         return self.take(TallyState(at, total, counts))
 
     def take(self, newer: TallyState) -> bool:
-        """The same, of another state."""
+        """`replace`, with the counts of another state."""
         if newer.at < self.at:
             return False
         known, self._counts = self._counts, newer._counts
@@ -92,14 +92,14 @@ class TallyState:
         return b"{%b}" % self.whole_fields()
 
     def change(self) -> bytes:
-        """The same fields with the songs changed since the last call."""
+        """The same fields, with the songs that changed since the last call."""
         changed = b",".join([self._counts[song] for song in self._changed])
         self._changed.clear()
         return b'"tally":[%b],"total":%d' % (changed, self.total)
 
 
 class DocumentState:
-    """A small JSON object that is always sent whole."""
+    """A small JSON object that is always sent as a whole."""
 
     __slots__ = ("_document", "at", "embargo")
 
@@ -117,7 +117,7 @@ class DocumentState:
         return is_new
 
     def take(self, newer: DocumentState) -> bool:
-        """The same, of another state."""
+        """`replace`, with the document of another state."""
         return self.replace(newer.at, newer._document)
 
     def whole_fields(self) -> bytes:
@@ -134,7 +134,7 @@ class DocumentState:
 
 
 class SongState(DocumentState):
-    """The counts of one thing to vote on. show_id: whose votes move them."""
+    """The counts of one setlist song. show_id: the show whose votes change them."""
 
     __slots__ = ("show_id",)
 
@@ -144,21 +144,22 @@ class SongState(DocumentState):
 
 
 def song_document(up: int, down: int) -> bytes:
-    """What `song:` shows."""
+    """The document of `song:`."""
     return b'{"up":%d,"down":%d}' % (up, down)
 
 
 def followers_document(followers: int) -> bytes:
-    """What `followers:` shows."""
+    """The document of `followers:`."""
     return b'{"followers":%d}' % followers
 
 
 class AttendanceState:
-    """Who goes to a show, by its shard's log, and how many watch it, by the clock of presence.
+    """How many fans go to a show, with positions of its shard's log, and how many connections watch it, with positions of
+    presence's clock.
 
-    Two sources on one scale of positions: what is older than the last word of its own source is dropped, and the
-    channel's position grows with either. Every node hears them in an order of its own, so the last bits of a position
-    are made of the counts: whoever comes from another node with the same position has seen the same.
+    Both sources share one scale of positions: a count that is older than the last one of its own source is dropped, and the
+    channel's position grows with either source. Nodes get the counts in different orders, so the last bits of a position
+    are made of the counts: two nodes with the same position show the same counts.
     """
 
     __slots__ = ("_going", "_going_at", "_watching", "_watching_at", "at", "embargo")
@@ -170,7 +171,7 @@ class AttendanceState:
         self.embargo = OPEN
 
     def apply_going(self, at: int, going: int) -> bool:
-        """Takes over a newer count of who goes; gives whether it is another."""
+        """Takes over a newer count of fans who go; gives whether it changed."""
         if at < self._going_at:
             return False
         is_new = going != self._going
@@ -178,7 +179,7 @@ class AttendanceState:
         return self._move(at, is_new=is_new)
 
     def apply_watching(self, at: int, watching: int) -> bool:
-        """Takes over a newer count of who watches; gives whether it is another."""
+        """Takes over a newer count of watching connections; gives whether it changed."""
         if at < self._watching_at:
             return False
         is_new = watching != self._watching
@@ -186,7 +187,7 @@ class AttendanceState:
         return self._move(at, is_new=is_new)
 
     def take(self, newer: AttendanceState) -> bool:
-        """Takes over both."""
+        """Takes over both counts of another state."""
         is_other_going = self.apply_going(newer._going_at, newer._going)
         is_other_watching = self.apply_watching(newer._watching_at, newer._watching)
         if newer.at > self.at:
@@ -194,13 +195,13 @@ class AttendanceState:
         return is_other_going or is_other_watching
 
     def _move(self, at: int, *, is_new: bool) -> bool:
-        # What is new must come after what was shown, though its own source may be a little behind the other one.
+        # A new count must come after the state shown before, though its own source may be a little behind the other one.
         if is_new:
             self.at = self._position_after(max(self.at, at))
         return is_new
 
     def _position_after(self, at: int) -> int:
-        # Counts that two nodes show in the same millisecond differ by a few, which never come to the same bits.
+        # Counts that two nodes show in the same millisecond differ by a few; such pairs never give the same bits.
         return ((at >> SEQ_BITS) + 1) << SEQ_BITS | (31 * self._going + self._watching) & SEQ_MAX
 
     def whole_fields(self) -> bytes:
@@ -212,7 +213,7 @@ class AttendanceState:
         return b"{%b}" % self.whole_fields()
 
     def change(self) -> bytes:
-        """Both counts: they are too small to be sent apart."""
+        """Both counts: they are too small to be sent one by one."""
         return self.whole_fields()
 
 
@@ -220,7 +221,7 @@ Event = tuple[int, bytes]  # its position and its JSON
 
 
 class ActivityState:
-    """The last events. Takes: at, the position of the newest one there is; events, oldest first."""
+    """The last events. Takes: at, the position of the newest event in the database; events, oldest first."""
 
     __slots__ = ("_has_gap", "_kept", "_new", "at", "embargo")
 
@@ -232,7 +233,7 @@ class ActivityState:
         self._has_gap = False
 
     def apply(self, event: Event, previous_at: int) -> bool:
-        """Takes over the next event; gives whether it did: not what is known, nor what others before it are missing of.
+        """Takes over the next event, unless it is known already or an event before it is missing; gives whether it did.
 
         Takes: previous_at, the position of the event before it
         """
@@ -245,9 +246,9 @@ class ActivityState:
         return True
 
     def replace(self, at: int, events: Iterable[Event]) -> bool:
-        """Takes over the last events, read anew; gives whether there are new ones."""
+        """Takes over the last events, loaded again; gives whether there are new ones."""
         newer = [event for event in events if event[0] > self.at]
-        # As many as are kept, and all new: there may have been more, which nobody will be told.
+        # As many new events as are kept: there may have been more, and those are lost.
         self._has_gap = self._has_gap or len(newer) >= ACTIVITY_EVENTS_MAX
         self._kept.extend(newer)
         self._new.extend(newer)
@@ -255,11 +256,11 @@ class ActivityState:
         return bool(newer)
 
     def take(self, newer: ActivityState) -> bool:
-        """The same, of another state."""
+        """`replace`, with the events of another state."""
         return self.replace(newer.at, newer._kept)
 
     def whole_fields(self) -> bytes:
-        """All that is kept, for somebody who has missed pushes: `"gap":true` says that more may be missing."""
+        """All kept events, for a subscriber that missed pushes; `"gap":true` says that more may be missing."""
         return b'"events":[%b],"gap":true' % b",".join([event for _, event in self._kept])
 
     def whole(self) -> bytes:
@@ -267,7 +268,7 @@ class ActivityState:
         return b'{"events":[%b]}' % b",".join([event for _, event in self._kept])
 
     def change(self) -> bytes:
-        """What came since the last call; all that is kept, and the gap, when there was more than that."""
+        """The events since the last call; all kept events and the gap, if there were more than are kept."""
         new, self._new = self._new, []
         has_gap, self._has_gap = self._has_gap or len(new) > ACTIVITY_EVENTS_MAX, False
         return self.whole_fields() if has_gap else b'"events":[%b]' % b",".join([event for _, event in new])

@@ -1,16 +1,16 @@
-"""HTTP of who is connected: connections, channels and lag of every node; closing one connection or a whole channel."""
+"""HTTP endpoints for administrators: lists connections and channels of every node, closes a connection or a channel."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import msgspec
 
 from server.errors import CacheError, Refused
-from server.live.fleet_messages import ChannelInfo, ConnectionPage, NodeInfo, Question, Reply
+from server.live.fleet import Fleet
+from server.live.fleet_messages import ChannelInfo, ConnectionPage, FleetRequest, NodeInfo
 from server.protocol.channels import parse_channel
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdPlace, decode_cursor
@@ -22,7 +22,7 @@ from server.store.queries import load_queries
 
 queries = load_queries(Path(__file__).with_name("subscriptions.sql"))
 
-CHANNELS_TOLD_MAX = 100
+CHANNELS_LISTED_MAX = 100
 _NAME_CHARS_MAX = 64
 
 NodeName = Annotated[
@@ -33,13 +33,13 @@ ChannelToClose = Annotated[str, msgspec.Meta(max_length=CHANNEL_CHARS_MAX, descr
 
 
 class SubscriptionQuery(PageQuery, frozen=True, kw_only=True):
-    """Whose connections, and where their list goes on."""
+    """The node whose connections are listed, and the page."""
 
     node: NodeName | None = None
 
 
 class CloseQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What to close: one of the two."""
+    """A connection or a channel to close."""
 
     connection: ConnectionName | None = None
     channel: ChannelToClose | None = None
@@ -47,11 +47,11 @@ class CloseQuery(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises: Refused: bad_request."""
         if (self.connection is None) == (self.channel is None):
-            raise Refused(Code.BAD_REQUEST, "Name a `connection` or a `channel`, and not both.")
+            raise Refused(Code.BAD_REQUEST, "Name either a `connection` or a `channel`.")
 
 
 class FleetTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """All nodes together."""
+    """Sums over all nodes."""
 
     node_count: int
     connection_count: int
@@ -64,8 +64,8 @@ class FleetTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscriptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is connected to what. `node`: whose connections these are; `is_complete` false: Valkey is away, and only the
-    node that answers is told. Channels are those with the most subscribers, over all nodes.
+    """Connections and channels. `node`: the node of these connections; `is_complete` false: Valkey is away, and only the
+    node that answers is listed. Channels are those with the most subscribers, over all nodes.
     """
 
     node: str
@@ -77,28 +77,10 @@ class Subscriptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many connections were closed or subscribers removed; nodes that did not answer in time may still do it."""
+    """The number of closed connections or removed subscribers; nodes that did not answer in time may still do it."""
 
     closed_count: int
     unanswered: list[str]
-
-
-class Fleet(Protocol):
-    """All nodes, as one of them sees them (live.fleet.Fleet)."""
-
-    node: str
-
-    def summary(self) -> NodeInfo:
-        """This node."""
-
-    async def nodes(self) -> list[NodeInfo]:
-        """Every node that lives, this one first. Raises: CacheError."""
-
-    def page(self, after: int, limit: int) -> ConnectionPage:
-        """Connections of this node."""
-
-    async def answers(self, question_id: str, nodes: Iterable[str]) -> list[Reply]:
-        """What nodes answer to a question that was sent. Raises: CacheError."""
 
 
 class SubscriptionRoutes:
@@ -109,7 +91,7 @@ class SubscriptionRoutes:
         self._fleet = fleet
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Endpoints for the web application."""
         path = "/api/realtime/subscriptions"
         return [
             Endpoint(
@@ -123,7 +105,7 @@ class SubscriptionRoutes:
                 method="DELETE", path=path, handler=self.delete_subscriptions, access="admin", query=CloseQuery,
                 answer=Closed, codes=(Code.NOT_FOUND,),
                 summary="Close a connection, or remove every subscriber of a channel, on whichever node.",
-                description="Who is removed is told `unsubscribed` and may subscribe again; the connection lives on.",
+                description="A removed subscriber gets `unsubscribed` and may subscribe again; its connection stays open.",
             ),
         ]  # fmt: skip
 
@@ -136,8 +118,8 @@ class SubscriptionRoutes:
         except CacheError:
             nodes, is_complete = [self._fleet.summary()], False
         node = query.node or self._fleet.node
-        if node not in [told.node for told in nodes]:
-            raise Refused(Code.NOT_FOUND, "No such node.")
+        if node not in [known.node for known in nodes]:
+            raise Refused(Code.NOT_FOUND, "No such node. Leave `node` out to see the names of all.")
         document = Subscriptions(
             node=node,
             is_complete=is_complete,
@@ -151,16 +133,16 @@ class SubscriptionRoutes:
     async def delete_subscriptions(self, call: Call) -> Answer:
         """`DELETE /api/realtime/subscriptions`."""
         query: CloseQuery = call.query
-        nodes = [told.node for told in await self._fleet.nodes()]
+        nodes = [known.node for known in await self._fleet.nodes()]
         node = None
         if query.connection is not None:
             node = query.connection.rpartition("-")[0]
             if node not in nodes:
-                raise Refused(Code.NOT_FOUND, "No such connection.")
+                raise Refused(Code.NOT_FOUND, "No such connection. It may have ended.")
             nodes = [node]
         if query.channel is not None:
             parse_channel(query.channel)
-        question = Question(
+        request = FleetRequest(
             id=secrets.token_hex(8), node=node, close_connection=query.connection, close_channel=query.channel
         )
         what = "connection" if query.channel is None else "channel"
@@ -171,26 +153,31 @@ class SubscriptionRoutes:
                 action=f"{what}.close",
                 subject=f"{what}:{query.connection or query.channel}",
             )
-            await queries.ask_nodes(connection, question=msgspec.json.encode(question).decode())
-        replies = await self._fleet.answers(question.id, nodes)
+            await queries.ask_nodes(connection, question=msgspec.json.encode(request).decode())
+        replies = await self._fleet.replies(request.id, nodes)
         closed_count = sum(reply.closed_count for reply in replies)
         unanswered = sorted(set(nodes) - {reply.node for reply in replies})
         if not closed_count and unanswered:
-            raise Refused(Code.UNAVAILABLE, "Not every node has answered. Try again.", retry_after_ms=1_000)
+            raise Refused(Code.UNAVAILABLE, "Not every node has answered. Try again in a second.", retry_after_ms=1_000)
         if not closed_count:
-            raise Refused(Code.NOT_FOUND, "No such connection." if query.channel is None else "Nobody watches this.")
+            raise Refused(
+                Code.NOT_FOUND,
+                "No such connection. It may have ended."
+                if query.channel is None
+                else "This channel has no subscriber.",
+            )
         return Answer(document=Closed(closed_count=closed_count, unanswered=unanswered))
 
     async def _page(self, node: str, after: int, limit: int) -> ConnectionPage:
         if node == self._fleet.node:
             return self._fleet.page(after, limit)
-        question = Question(id=secrets.token_hex(8), node=node, after=after, limit=limit)
+        request = FleetRequest(id=secrets.token_hex(8), node=node, after=after, limit=limit)
         async with self._owner.transaction() as connection:
-            await queries.ask_nodes(connection, question=msgspec.json.encode(question).decode())
-        for reply in await self._fleet.answers(question.id, [node]):
+            await queries.ask_nodes(connection, question=msgspec.json.encode(request).decode())
+        for reply in await self._fleet.replies(request.id, [node]):
             if reply.page is not None:
                 return reply.page
-        raise Refused(Code.UNAVAILABLE, "That node does not answer.", retry_after_ms=1_000)
+        raise Refused(Code.UNAVAILABLE, "This node does not answer. Try again in a second.", retry_after_ms=1_000)
 
 
 def _totals(nodes: list[NodeInfo]) -> FleetTotals:
@@ -221,4 +208,4 @@ def _merged(nodes: list[NodeInfo]) -> list[ChannelInfo]:
                 lag_ms=max(lags, default=None),
             )
         merged[channel.name] = channel
-    return sorted(merged.values(), key=lambda channel: -channel.subscriber_count)[:CHANNELS_TOLD_MAX]
+    return sorted(merged.values(), key=lambda channel: -channel.subscriber_count)[:CHANNELS_LISTED_MAX]

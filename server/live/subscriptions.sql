@@ -1,7 +1,7 @@
--- Who is connected: asking nodes, and what was done with the answer.
+-- Requests to nodes about their connections, and the audit log of what administrators closed.
 
 -- name: ask_nodes!
--- takes: question as JSON, under 8,000 bytes
+-- takes: question, a FleetRequest as JSON, under 8,000 bytes
 select pg_notify('fleet', :question::text);
 
 -- name: log_closing!

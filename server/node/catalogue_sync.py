@@ -1,10 +1,10 @@
-"""Where the catalogue comes from: providers, the jobs that ask them, what administrators see of both. For one node."""
+"""The synchronisation of the catalogue with providers, for one node: clients, the scheduler, endpoints for staff."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 from server.cache.connection import Connection
@@ -18,7 +18,7 @@ from server.sync.schedules import scheduler_of
 
 
 def access_of(settings: Settings) -> Access:
-    """Where the providers are and the keys to them."""
+    """The addresses of the providers and the keys to them."""
     client_id, client_secret = settings.spotify_client_id, settings.spotify_client_secret
     return Access(
         musicbrainz_url=settings.musicbrainz_api_url,
@@ -37,9 +37,9 @@ def access_of(settings: Settings) -> Access:
 async def providers_of(
     settings: Settings, database: Database, redis_url: str, clock: Clock, *, is_urgent: bool = False
 ) -> AsyncIterator[Providers]:
-    """Clients of all providers there are keys for; nobody is asked yet.
+    """Clients of all providers that the settings have keys for. None is asked yet.
 
-    Takes: is_urgent, as open_providers does
+    Takes: is_urgent, as open_providers takes it
     """
     valkey = Connection(redis_url)
     try:
@@ -50,31 +50,19 @@ async def providers_of(
 
 
 class CatalogueSync:
-    """Takes: owner, a database with the rights of its owner; stack, what to close at the end."""
+    """Takes: owner, a database with the rights of its owner; providers, opened by `providers_of`."""
 
-    def __init__(self, owner: Database, clock: Clock, providers: Providers, stack: AsyncExitStack) -> None:
+    def __init__(self, owner: Database, clock: Clock, providers: Providers) -> None:
         self._owner = owner
         self._clock = clock
         self._providers = providers
-        self._stack = stack
-
-    @classmethod
-    async def open(cls, settings: Settings, owner: Database, redis_url: str, clock: Clock) -> CatalogueSync:
-        """Clients of all providers there are keys for; nobody is asked yet."""
-        async with AsyncExitStack() as stack:
-            providers = await stack.enter_async_context(providers_of(settings, owner, redis_url, clock))
-            return cls(owner, clock, providers, stack.pop_all())
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Endpoints for the web application."""
         return SyncRoutes(self._owner, self._providers, self._clock).endpoints()
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What app runs. Without any key nobody is asked in the background: a node of one's own stays quiet."""
+        """Loops of the node. Without any key there is none: a developer's own node asks no provider by itself."""
         if len(self._providers.by_service()) == 1:
             return {}
         return {"sync": scheduler_of(self._owner, self._providers).run()}
-
-    async def close(self) -> None:
-        """Hangs up."""
-        await self._stack.aclose()

@@ -241,7 +241,7 @@ class Databases:
             opened.append(await Database.open(url, role=REQUEST_ROLE))
             opened.append(await Database.open(url, role=WRITER_ROLE))
             opened.append(await Database.open(url, pool_size=OWNER_POOL_SIZE))
-        except StoreError:
+        except BaseException:  # a cancelled start closes them too
             for database in opened:
                 await database.close()
             raise

@@ -1,4 +1,4 @@
-"""Random watchers of every kind of channel, on three nodes: what they hold in the end is what somebody new is given."""
+"""Random watchers of every kind of channel, on three nodes: in the end they hold the states that a new client gets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import orjson
 import pytest
 from hypothesis import strategies as st
 
-from server.live import listener, presence
-from server.node import channel_states as feeds
+from server.node.intervals import Intervals
 from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_channel
 from server.protocol.codes import CLOSE_DRAIN
@@ -27,8 +26,8 @@ NODES = 3
 WATCHERS = 3
 FANS = 2
 SHOWS = (7, 23)  # in one shard
-COUNTS = {"votes", "song"}  # kinds that may be hidden
-# Of each kind one at least; a song by its place in show 7.
+COUNTS = {"votes", "song"}  # kinds whose channels may be hidden
+# At least one of each kind; a song by its place in show 7.
 CHANNELS = (
     "votes:7", "votes:23", "song:0", "song:1", "setlist:7", "status:7", "attendance:7", "attendance:23", "followers:1",
     "trending", "activity",
@@ -37,7 +36,7 @@ CHANNELS = (
 
 @dataclass(frozen=True)
 class Watch:
-    """A watcher subscribes, again perhaps; says what it holds, or does not."""
+    """A watcher subscribes, for the first time or again, with or without the positions it holds."""
 
     watcher: int
     channels: set[str]
@@ -46,7 +45,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Unwatch:
-    """A watcher wants no more of these."""
+    """A watcher unsubscribes."""
 
     watcher: int
     channels: set[str]
@@ -54,7 +53,7 @@ class Unwatch:
 
 @dataclass(frozen=True)
 class Drop:
-    """A watcher's connection is lost; it resumes on a node with what it held."""
+    """A watcher's connection is lost; it resumes on a node with the positions it holds."""
 
     watcher: int
     node: int
@@ -72,7 +71,7 @@ class Cast:
 
 @dataclass(frozen=True)
 class Mark:
-    """A fan goes or follows, or not."""
+    """A fan sets or removes a mark."""
 
     fan: int
     op: Literal["attend", "follow"]
@@ -82,28 +81,28 @@ class Mark:
 
 @dataclass(frozen=True)
 class Happen:
-    """Something that no fan does: a song is played, a show is on or not, scores are refreshed, much happens at once."""
+    """An event without a fan: a song is played, a show begins or not, scores are refreshed, many events come at once."""
 
     what: Literal["played", "live", "upcoming", "scores", "much"]
 
 
 @dataclass(frozen=True)
 class Cut:
-    """All nodes' listening connections are lost, and fans go on at once."""
+    """All nodes' listening connections are lost, and fans go on meanwhile."""
 
     meanwhile: list[Cast | Mark]
 
 
 @dataclass(frozen=True)
 class Drain:
-    """A node sends everybody away; they resume at the next one, and it takes new ones again."""
+    """A node sends all clients away; they resume at the next node, and the first one takes clients again."""
 
     node: int
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Staff decides whom the counts of show 7 are for."""
+    """Staff sets the audience of the counts of show 7."""
 
     results: Literal["live", "after_closing"]
 
@@ -128,9 +127,7 @@ STEPS = st.lists(
 
 
 class Watcher:
-    """Somebody with a connection to a node, and what they hold of each channel they ever watched: its position and its
-    state.
-    """
+    """A client of a node. held: by channel the position and the state of every channel that it ever watched."""
 
     def __init__(self, talker: SocketClient, node: int) -> None:
         self.talker = talker
@@ -139,7 +136,7 @@ class Watcher:
         self.watched: set[str] = set()
 
     async def watch(self, channels: set[str], *, with_since: bool) -> None:
-        """Subscribes, and takes what it is told, in order."""
+        """Subscribes and takes over the answer, in order."""
         since = {name: self.held[name][0] for name in channels & self.held.keys()} if with_since else {}
         request_id = await self.talker.send("subscribe", channels=sorted(channels), since=since)
         reply = await self.talker.reply_to(request_id)
@@ -160,22 +157,22 @@ class Watcher:
                 assert since[name] == answer["at"]
             self.held[name] = (answer["at"], answer.get("state") or self.held[name][1])
         if again:
-            # The rule changed between the look and the joining: asked again as every client does.
+            # The rule changed between the check and the join: asks again, as every client does.
             await self.watch(again, with_since=with_since)
 
     async def unwatch(self, channels: set[str]) -> None:
-        """Nothing is heard of them after the answer."""
+        """Unsubscribes; nothing of these channels may come after the answer."""
         await self.talker.ok("unsubscribe", channels=sorted(channels))
         self.read()
         self.watched -= channels
 
     async def listen(self) -> None:
-        """Takes what has come by now."""
+        """Takes over all messages that have come by now."""
         await self.talker.ok("ping")
         self.read()
 
     def read(self) -> None:
-        """Takes what has been heard."""
+        """Takes over the messages heard so far."""
         for message in self.talker.heard:
             if "ch" in message:
                 self._push(message["ch"], message)
@@ -205,7 +202,7 @@ class Watcher:
 
 @dataclass
 class World:
-    """Nodes on one database, a show to watch and its neighbour, fans and their tokens, each at a node of their own."""
+    """Nodes on one database, two shows, watchers and fans, each at a node of its own."""
 
     nodes: list[Node]
     factory: RowFactory
@@ -216,11 +213,11 @@ class World:
     watchers: list[Watcher] = field(default_factory=list)
 
     def named(self, channels: set[str]) -> set[str]:
-        """With songs by their ids."""
+        """The channels, with songs by their ids."""
         return {f"song:{self.shows[7].songs[int(name[5:])]}" if name.startswith("song:") else name for name in channels}
 
     async def play(self, steps: list[Any]) -> None:
-        """One example: new watchers of everything, then the steps, then everybody holds what is fresh."""
+        """Plays one example: new watchers of everything, then the steps; in the end all states are fresh."""
         async with AsyncExitStack() as stack:
             await self._do(Rule("live"))
             self.watchers = [Watcher(await self._connect(stack, node), node) for node in range(WATCHERS)]
@@ -257,7 +254,7 @@ class World:
             await watcher.watch(set(watcher.watched), with_since=True)
 
     async def _drain(self, stack: AsyncExitStack, node: int) -> None:
-        sockets = self.nodes[node]._sockets
+        sockets = self.nodes[node].rooms.sockets
         await sockets.drain(slice_pause_s=0)
         sockets.is_draining = False
         for watcher in self.watchers:
@@ -283,7 +280,7 @@ class World:
             case Happen("scores"):
                 await sql.execute("select update_trending_scores()")
             case Happen("much"):
-                # More than is kept, in one transaction, so that the notifications come at once too.
+                # More events than are kept, in one transaction, so that their notifications come at once too.
                 await sql.execute("select add_activity('live', 7, 1, 'Show', '', n) from generate_series(1, 60) n")
             case Happen():
                 await sql.execute("update shows set status = $1::text::show_status where id = 7", step.what)
@@ -309,7 +306,7 @@ class World:
                 return False
             for name in set().union(*(watcher.watched for watcher in self.watchers)):
                 kind, subject = parse_channel(name)
-                state = await self.nodes[0]._feeds.load(kind, subject)
+                state = await self.nodes[0].rooms.channel_states.load(kind, subject)
                 assert state is not None
                 fresh[name] = orjson.loads(state.whole())
                 if kind == "attendance":
@@ -340,19 +337,20 @@ def _sorted(state: Message) -> Message:
 
 @pytest.fixture
 async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """Nodes that look again ten times as often as they would."""
-    monkeypatch.setattr(feeds, "TICK_S", 0.05)
-    monkeypatch.setattr(presence, "EXCHANGE_INTERVAL_S", 0.1)
-    monkeypatch.setattr(intake, "ACCEPT_AFTER_S", 0.1)  # whose commit nobody heard of is answered then
-    monkeypatch.setattr(listener, "COMPARE_INTERVAL_S", 0.1)
+    """Nodes that look ten times as often as usual."""
+    monkeypatch.setattr(intake, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered then
+    intervals = Intervals(tick_s=0.05, presence_s=0.1, compare_s=0.1)
     async with AsyncExitStack() as stack:
         factory = await stack.enter_async_context(RowFactory.open(database_url))
         shows = {show_id: await factory.show(show_id) for show_id in SHOWS}
-        nodes = [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(NODES)]
+        nodes = [
+            await stack.enter_async_context(running_node(database_url, redis_url, intervals=intervals))
+            for _ in range(NODES)
+        ]
         yield World(nodes, factory, shows, [await factory.token() for _ in range(FANS)])
 
 
 async def test_state_and_pushes_are_a_fresh_state_of_every_kind(world: World) -> None:
-    """Whatever they subscribed to, left, lost and resumed, on whichever node: no position went back, nothing is missing."""
+    """After any subscriptions, losses and resumptions, on any node: no position goes back, and nothing is missing."""
     async with asyncio.timeout(PATIENCE_S * 10):
         await play_examples(world.play, STEPS, count=20)

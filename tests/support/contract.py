@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import asyncpg
 
 from server.clock import SystemClock
 from server.live.sse import EVENTS
-from server.node.catalogue_sync import CatalogueSync
-from server.node.node import Databases, Node
+from server.node.catalogue_sync import providers_of
+from server.node.intervals import DEFAULT_INTERVALS
+from server.node.rooms import Rooms
+from server.node.web_app import endpoints_of
 from server.people.sessions import mint_token
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
-from server.store.database import Database
+from server.store.database import Database, Databases
 from server.web.openapi import describe
 from tests.support.node import SECRET, NodeProcess
 from tests.support.running_node import settings
@@ -30,15 +32,23 @@ FIRST_ASKER = 4_000_000_000
 
 
 def served_endpoints() -> list[Endpoint]:
-    """What a node serves, without any engine."""
+    """The endpoints of a node, built without any engine."""
 
     async def build() -> list[Endpoint]:
         unused = Mock(spec=Database, url="postgresql://nowhere")
         given = settings("postgresql://nowhere", "redis://nowhere")
-        catalogue_sync = await CatalogueSync.open(given, unused, "redis://nowhere", SystemClock())
-        node = Node(given, Databases(unused, unused, unused), catalogue_sync, 16)
-        await catalogue_sync.close()
-        return node.endpoints
+        async with AsyncExitStack() as stack:
+            providers = await stack.enter_async_context(providers_of(given, unused, "redis://nowhere", SystemClock()))
+            rooms = Rooms(
+                given,
+                stack,
+                databases=Databases(unused, unused, unused),
+                providers=providers,
+                shard_count=16,
+                intervals=DEFAULT_INTERVALS,
+                has_own_database=False,
+            )
+            return endpoints_of(rooms)
 
     return asyncio.run(build())
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from server.node.intervals import DEFAULT_INTERVALS, Intervals
 from server.node.node import Node
 from server.settings import Settings
 
@@ -31,10 +32,17 @@ def settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
 
 @asynccontextmanager
 async def running_node(
-    database_url: str, redis_url: str, *, has_own_database: bool = False, **changes: Any
+    database_url: str,
+    redis_url: str,
+    *,
+    has_own_database: bool = False,
+    intervals: Intervals = DEFAULT_INTERVALS,
+    **changes: Any,
 ) -> AsyncIterator[Node]:
     """A whole node, ready, on a port of its own; stopped at the end, and none of its loops may have died."""
-    node = await Node.start(settings(database_url, redis_url, **changes), has_own_database=has_own_database)
+    node = await Node.start(
+        settings(database_url, redis_url, **changes), has_own_database=has_own_database, intervals=intervals
+    )
     try:
         async with asyncio.timeout(PATIENCE_S):
             await node.wait_until_ready()

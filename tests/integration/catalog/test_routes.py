@@ -14,6 +14,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from yarl import URL
 
 from server.catalog.routes import CatalogRoutes
+from server.clock import SystemClock
 from server.protocol.instants import ms_of
 from server.sample.demo import seed
 from server.store.database import REQUEST_ROLE, Database
@@ -26,7 +27,7 @@ NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 Client = TestClient[web.Request, web.Application]
 
 
-class _StandingClock:
+class _StandingClock(SystemClock):
     def monotonic_s(self) -> float:
         return 0.0
 

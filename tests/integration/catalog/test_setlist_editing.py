@@ -120,7 +120,7 @@ async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: 
         await asyncio.gather(*voting)
     assert not await factory.sql.fetch("select * from miscounts()")
     assert await factory.tally(7) == await factory.counted(7)
-    hot = await node._tallies.read(7)
+    hot = await node.rooms.tallies.read(7)
     assert hot is not None
     assert [list(row) for row in hot.counts] == await factory.tally(7)
 

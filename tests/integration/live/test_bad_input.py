@@ -147,7 +147,7 @@ async def test_a_cast_of_an_account_that_is_gone(
     """The token is good, the user is not there any more; the cast is refused before the connection is closed."""
     (user_id,) = await factory.users(1)
     await factory.sql.execute("delete from users where id = $1", user_id)
-    monkeypatch.setattr(node._access_monitor, "_connected", set)
+    monkeypatch.setattr(node.rooms.access_monitor, "_connected", set)
     async with SocketClient.connect(node.url) as ghost:
         await ghost.hello(mint_token(SECRET, user_id, "user"))
         assert await ghost.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
@@ -306,8 +306,8 @@ async def test_memory_does_not_grow(
                 tracemalloc.stop()
             assert await fan.is_alive()
         assert after - before < 1_000_000
-        assert node._feeds.hub._channels == {}
-        assert node._intake.pending_acks.cast_count == 0
+        assert node.rooms.hub._channels == {}
+        assert node.rooms.intake.pending_acks.cast_count == 0
         assert len(logged) < 50
 
 
@@ -322,5 +322,5 @@ async def test_sockets_that_come_and_go_leave_nothing(node: Node, show: Show, lo
 
     await asyncio.gather(*map(visit, range(50)))
     async with asyncio.timeout(20):
-        while len(node._sockets) or node._feeds.hub._channels:
+        while len(node.rooms.sockets) or node.rooms.hub._channels:
             await asyncio.sleep(0.01)

@@ -109,9 +109,9 @@ async def test_a_song_alone_finds_what_no_notification_told(
 ) -> None:
     """Nobody watches the show's votes, and the notification is lost: the comparison of positions finds it."""
     await watcher.watch(f"song:{show.first}")
-    node._listener._on_votes = lambda _payload: None  # type: ignore[method-assign]
-    node._listener._has_work.set()
-    listening = node._feeds.hub
+    node.rooms.listener._on_votes = lambda _payload: None  # type: ignore[method-assign]
+    node.rooms.listener._has_work.set()
+    listening = node.rooms.hub
     original = listening.publish_tally
     listening.publish_tally = lambda *_: None  # type: ignore[method-assign]
     try:
@@ -192,10 +192,10 @@ async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
 
         # Valkey forgets everything: each node tells its numbers again.
         await watcher.ok("unsubscribe", channels=["attendance:9"])
-        await valkey.delete(NODES_KEY, f"{NODES_KEY}:{node._name}")
-        await until(lambda: valkey.hget(f"{NODES_KEY}:{node._name}", "9"))
+        await valkey.delete(NODES_KEY, f"{NODES_KEY}:{node.rooms.name}")
+        await until(lambda: valkey.hget(f"{NODES_KEY}:{node.rooms.name}", "9"))
     await watcher.ok("unsubscribe", channels=["votes:9", "status:9"])
-    assert node._feeds.hub.watcher_count(9) == 0
+    assert node.rooms.watchers.of(9) == 0
 
 
 async def test_what_happens_is_told_in_order_and_without_names(
@@ -239,8 +239,8 @@ async def test_what_happens_is_told_in_order_and_without_names(
 async def test_a_gap_in_what_happens_is_told(node: Node, watcher: SocketClient, factory: RowFactory) -> None:
     """A lost notification is read again; more than are kept at once is a gap, with the last of them."""
     await watcher.watch("activity")
-    deaf = node._feeds.hub.publish_activity
-    node._feeds.hub.publish_activity = lambda *_: None  # type: ignore[method-assign]
+    deaf = node.rooms.hub.publish_activity
+    node.rooms.hub.publish_activity = lambda *_: None  # type: ignore[method-assign]
     try:
         await factory.show(8)
         assert (await watcher.push("activity"))["events"][0]["show"] == 8
@@ -249,7 +249,7 @@ async def test_a_gap_in_what_happens_is_told(node: Node, watcher: SocketClient, 
                 await factory.sql.execute("select add_activity('live', 8, 1, $1, '', 0)", f"Event {number}")
         push = await watcher.push("activity")
     finally:
-        node._feeds.hub.publish_activity = deaf  # type: ignore[method-assign]
+        node.rooms.hub.publish_activity = deaf  # type: ignore[method-assign]
     assert push["gap"] is True
     assert [event["name"] for event in push["events"]] == [f"Event {n}" for n in range(5, ACTIVITY_EVENTS_MAX + 5)]
 

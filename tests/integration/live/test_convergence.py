@@ -182,7 +182,7 @@ async def test_a_cut_listener_is_made_up_for(node: Node, factory: RowFactory) ->
             await fan.next(lambda message: message.get("committed") == {"show": 7, "at": answer["at"]})
 
         async def listens_again() -> bool:
-            return node._listener.is_listening
+            return node.rooms.listener.is_listening
 
         await until(listens_again)
         assert (await fan.cast(7, (show.first, "down")))["ballot"] == {str(show.first): "down"}

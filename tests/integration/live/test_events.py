@@ -89,10 +89,10 @@ async def test_an_id_never_speaks_for_what_was_skipped(node: Node, factory: RowF
     async with EventStream.connect(node.url, PATH + "?channels=votes,status") as reader:
         for name in ("votes:7", "status:7"):
             await reader.push(name)
-        (stream,) = node._sockets._connections
+        (stream,) = node.rooms.sockets._connections
         before = reader.last_id
         stream.behind_count += 1
-        hub = node._feeds.hub
+        hub = node.rooms.hub
         hub.replace_document("status:7", 2**52, b'{"voting":"locked"}')
         await reader.push("status:7")
         assert reader.last_id == before
@@ -122,7 +122,7 @@ async def test_who_is_refused_reads_why(node: Node, factory: RowFactory) -> None
     assert (answer[0], answer[2]["code"]) == (401, "unauthenticated")
     status, headers, body = await asked(node, PATH, "HEAD")
     assert (status, headers["Content-Type"], body) == (200, "text/event-stream", b"")
-    assert len(node._sockets) == 0
+    assert len(node.rooms.sockets) == 0
 
 
 async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, factory: RowFactory) -> None:
@@ -140,7 +140,7 @@ async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, 
                 assert (await asked(node, PATH))[2]["code"] == "overloaded"
 
         async def is_free() -> bool:
-            return not len(node._sockets)
+            return not len(node.rooms.sockets)
 
         await until(is_free)
         async with EventStream.connect(node.url, PATH, **bearer) as again:
@@ -184,12 +184,12 @@ async def test_a_quiet_stream_is_kept_open_by_comments(node: Node, factory: RowF
     await factory.show(7)
     async with EventStream.connect(node.url, PATH + "?channels=votes") as reader:
         await reader.push("votes:7")
-        (stream,) = node._sockets._connections
+        (stream,) = node.rooms.sockets._connections
         for _ in range(3):
             stream.heard_s -= 30.0
             stream.pinged_s -= 30.0
-            node._sockets.sweep()
-        node._feeds.hub.publish_tally(7, 2**52, 1, [(1, 1, 0)])
+            node.rooms.sockets.sweep()
+        node.rooms.hub.publish_tally(7, 2**52, 1, [(1, 1, 0)])
         await reader.push("votes:7")
         assert reader.comment_count == 3
 
@@ -199,9 +199,9 @@ async def test_a_stream_ends_with_its_token(node: Node, factory: RowFactory) -> 
     await factory.show(7)
     async with EventStream.connect(node.url, PATH, Authorization=f"Bearer {await factory.token()}") as reader:
         await reader.push("votes:7")
-        (stream,) = node._sockets._connections
+        (stream,) = node.rooms.sockets._connections
         stream.alarm_ms = 0
-        node._sockets.sweep()
+        node.rooms.sockets.sweep()
         await reader.until_end()
         assert reader.events[-1][0] == "end"
 
@@ -212,7 +212,7 @@ async def test_a_stopping_node_says_when_to_come_back(node: Node, factory: RowFa
     async with EventStream.connect(node.url, PATH) as one, EventStream.connect(node.url, PATH) as other:
         for reader in (one, other):
             await reader.push("votes:7")
-        await node._sockets.drain()
+        await node.rooms.sockets.drain()
         for reader in (one, other):
             await reader.until_end()
             assert reader.events[-1] == ("drain", {"min_ms": DRAIN_MIN_MS, "max_ms": DRAIN_MAX_MS})

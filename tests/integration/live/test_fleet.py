@@ -1,4 +1,4 @@
-"""`/api/realtime/subscriptions`: who is connected to which node, and closing what is."""
+"""`/api/realtime/subscriptions`: lists the connections and channels of all nodes, and closes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from server.cache.connection import Connection
-from server.live import fleet
+from server.node.intervals import Intervals
 from server.node.node import Node
 from server.people.sessions import mint_token
 from tests.support.row_factory import RowFactory
@@ -21,23 +21,24 @@ from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/realtime/subscriptions"
+QUICK = Intervals(fleet_summary_s=0.05, fleet_reply_timeout_s=1.0)
 
 
 class Staff:
-    """An administrator who asks one node."""
+    """An administrator's client of one node."""
 
     def __init__(self, http: aiohttp.ClientSession, user_id: int) -> None:
         self.http = http
         self.user_id = user_id
 
     async def look(self, **query: Any) -> Any:
-        """What GET answers."""
+        """The answer to GET."""
         async with self.http.get(PATH, params=query) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
     async def close(self, **query: str) -> tuple[int, Any]:
-        """The status and what DELETE answers."""
+        """The status and the answer to DELETE."""
         async with self.http.delete(PATH, params=query) as response:
             return response.status, await response.json()
 
@@ -51,15 +52,21 @@ async def staff_of(node: Node, factory: RowFactory) -> AsyncIterator[Staff]:
 
 
 @pytest.fixture
-async def other(node: Node, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Node]:
-    """A second node; both tell of themselves often."""
-    monkeypatch.setattr(fleet, "SUMMARY_INTERVAL_S", 0.05)
-    async with running_node(database_url, redis_url) as second:
-        yield second
+async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A node that writes its summary often."""
+    async with running_node(database_url, redis_url, intervals=QUICK) as running:
+        yield running
 
 
-async def test_who_is_connected_to_what(node: Node, other: Node, factory: RowFactory) -> None:
-    """Connections of the node that answers and, when asked for, of another; channels, sums and lag of both."""
+@pytest.fixture
+async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A second one."""
+    async with running_node(database_url, redis_url, intervals=QUICK) as running:
+        yield running
+
+
+async def test_connections_and_channels_are_listed(node: Node, other: Node, factory: RowFactory) -> None:
+    """Connections of the node that answers or of another one that is named; channels, sums and lags of both."""
     show = await factory.show(7)
     async with (
         staff_of(other, factory) as staff,
@@ -75,16 +82,16 @@ async def test_who_is_connected_to_what(node: Node, other: Node, factory: RowFac
         await near.cast(7, (show.first, "up"))
         await far.push("votes:7")
 
-        async def told() -> Any:
+        async def complete() -> Any:
             seen = await staff.look()
             lags = [n["lag_max_ms"] for n in seen["nodes"]]
             is_whole = seen["totals"]["connection_count"] == 3 and seen["totals"]["subscription_count"] == 5
             return seen if is_whole and seen["channels"][0]["subscriber_count"] == 3 and lags != [] else None
 
-        seen = await until(told)
+        seen = await until(complete)
         assert seen["is_complete"]
-        assert [n["node"] for n in seen["nodes"]] == [other._fleet.node, node._fleet.node]
-        assert (seen["node"], seen["totals"]["node_count"]) == (other._fleet.node, 2)
+        assert [n["node"] for n in seen["nodes"]] == [other.rooms.fleet.node, node.rooms.fleet.node]
+        assert (seen["node"], seen["totals"]["node_count"]) == (other.rooms.fleet.node, 2)
         assert [n["connection_count"] for n in seen["nodes"]] == [2, 1]
         assert {c["name"]: c["subscriber_count"] for c in seen["channels"]} == {"status:7": 3, "votes:7": 2}
         votes = next(channel for channel in seen["channels"] if channel["name"] == "votes:7")
@@ -98,14 +105,14 @@ async def test_who_is_connected_to_what(node: Node, other: Node, factory: RowFac
         first = (await staff.look(limit=1))["connections"]
         assert first["items"] == [mine]
         assert (await staff.look(limit=1, cursor=first["next"]))["connections"] == {"items": [readers], "next": None}
-        elsewhere = (await staff.look(node=node._fleet.node))["connections"]["items"]
-        assert [c["id"].rpartition("-")[0] for c in elsewhere] == [node._fleet.node]
+        elsewhere = (await staff.look(node=node.rooms.fleet.node))["connections"]["items"]
+        assert [c["id"].rpartition("-")[0] for c in elsewhere] == [node.rooms.fleet.node]
         async with staff.http.get(PATH, params={"node": "nobody"}) as response:
             assert response.status == 404
 
 
 async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, factory: RowFactory) -> None:
-    """By its id, by any node; the audit log says who did it, and what is unknown is not found."""
+    """By its id, through any node; the audit log has the administrator, and an unknown id is not found."""
     async with (
         staff_of(other, factory) as staff,
         SocketClient.connect(node.url) as gone,
@@ -114,7 +121,7 @@ async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, fa
         await gone.ok("hello")
         await stays.ok("hello")
         await until(lambda: _holds(staff, lambda seen: len(seen["nodes"]) == 2))
-        theirs = (await staff.look(node=node._fleet.node))["connections"]["items"]
+        theirs = (await staff.look(node=node.rooms.fleet.node))["connections"]["items"]
         assert await staff.close(connection=theirs[0]["id"]) == (200, {"closed_count": 1, "unanswered": []})
         assert await gone.close_code() == 1000
         assert await stays.is_alive()
@@ -128,11 +135,8 @@ async def test_a_connection_is_closed_wherever_it_is(node: Node, other: Node, fa
             assert (await staff.close(**nothing))[0] == 400
 
 
-async def test_a_channel_is_closed_on_every_node(
-    node: Node, other: Node, factory: RowFactory, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its subscribers are told and hear no more of it, everything else goes on; a node that is silent is named."""
-    monkeypatch.setattr(fleet, "ANSWER_TIMEOUT_S", 0.3)
+async def test_a_channel_is_closed_on_every_node(node: Node, other: Node, factory: RowFactory, redis_url: str) -> None:
+    """Its subscribers get a notice and no more pushes, everything else goes on; a silent node is named."""
     show = await factory.show(7)
     async with (
         staff_of(node, factory) as staff,
@@ -147,31 +151,31 @@ async def test_a_channel_is_closed_on_every_node(
         assert (await staff.close(channel="dreams:8"))[0] == 404
         assert await staff.close(channel="votes:7") == (200, {"closed_count": 2, "unanswered": []})
         for watcher in (near, far):
-            told = await watcher.next(lambda message: "unsubscribed" in message)
-            assert told == {"unsubscribed": {"channels": ["votes:7"]}}
+            notice = await watcher.next(lambda message: "unsubscribed" in message)
+            assert notice == {"unsubscribed": {"channels": ["votes:7"]}}
         await far.cast(7, (show.first, "up"))
         await factory.sql.execute("update shows set is_locked = true where id = 7")
         for watcher in (near, far):
             await watcher.push("status:7")
             assert watcher.pushes("votes:7") == []
             await watcher.watch("votes:7")
-        ghost = msgspec.structs.replace(other._fleet.summary(), node="ghost")
-        with redis.Redis.from_url(redis_url) as valkey:  # what a node leaves that dies
+        ghost = msgspec.structs.replace(other.rooms.fleet.summary(), node="ghost")
+        with redis.Redis.from_url(redis_url) as valkey:  # the remains of a dead node
             valkey.set("fleet:node:ghost", msgspec.json.encode(ghost), ex=30)
-            valkey.set("fleet:node:newer", b'{"node": "newer"}', ex=30)  # of another version: not counted on
+            valkey.set("fleet:node:newer", b'{"node": "newer"}', ex=30)  # of another version: ignored
             valkey.zadd("fleet", {"ghost": time.time() * 1000, "newer": time.time() * 1000})
         assert await staff.close(channel="votes:7") == (200, {"closed_count": 2, "unanswered": ["ghost"]})
         assert (await staff.close(channel="votes:7"))[0] == 503
 
 
-async def test_without_valkey_a_node_tells_of_itself(node: Node, factory: RowFactory) -> None:
-    """And says that it does not know of the others."""
+async def test_without_valkey_a_node_lists_itself(node: Node, factory: RowFactory) -> None:
+    """And says that the list is not complete."""
     async with staff_of(node, factory) as staff, SocketClient.connect(node.url) as fan:
         await fan.ok("hello")
-        await node._fleet._line.close()
-        node._fleet._line = Connection("redis://127.0.0.1:1")
+        await node.rooms.fleet._valkey.close()
+        node.rooms.fleet._valkey = Connection("redis://127.0.0.1:1")
         seen = await staff.look()
-        assert (seen["is_complete"], [n["node"] for n in seen["nodes"]]) == (False, [node._fleet.node])
+        assert (seen["is_complete"], [n["node"] for n in seen["nodes"]]) == (False, [node.rooms.fleet.node])
         assert len(seen["connections"]["items"]) == 1
         assert (await staff.close(channel="votes:7"))[0] == 503
 

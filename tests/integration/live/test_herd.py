@@ -53,7 +53,7 @@ async def test_a_herd_comes_back(database_url: str, redis_url: str, factory: Row
             for number in range(SOCKETS):
                 fans.create_task(fan(number))
             await everybody.wait()
-            assert len(node._sockets) == SOCKETS
+            assert len(node.rooms.sockets) == SOCKETS
             before = await queries(factory)
             _cut_all(node)
             await everybody.wait()
@@ -62,5 +62,5 @@ async def test_a_herd_comes_back(database_url: str, redis_url: str, factory: Row
 
 
 def _cut_all(node: Node) -> None:
-    for connection in node._sockets.connections():
+    for connection in node.rooms.sockets.connections():
         connection.transport.abort()

@@ -41,7 +41,7 @@ class Counting:
     """Counts of show 7 that change as fast as they are pushed, as far as this node knows."""
 
     def __init__(self, node: Node, watcher: SocketClient, at: int) -> None:
-        self._hub = node._feeds.hub
+        self._hub = node.rooms.hub
         self._watcher = watcher
         self.at = at
         self.number = 0
@@ -65,13 +65,15 @@ async def test_a_window_of_zero(database_url: str, redis_url: str, factory: RowF
     ):
         counting = Counting(node, quick, (await quick.watch("votes:7"))["votes:7"]["at"])
         await stuck.watch("votes:7")
-        (behind,) = [c for c in node._sockets._connections if c.transport.get_extra_info("peername")[1] != _port(quick)]
+        (behind,) = [
+            c for c in node.rooms.sockets._connections if c.transport.get_extra_info("peername")[1] != _port(quick)
+        ]
         before = skipped_count()
         proxy.down.stall()
         most = 0
         with capture_logs() as logs:
             async with asyncio.timeout(PATIENCE_S):
-                while len(node._sockets) > 1:
+                while len(node.rooms.sockets) > 1:
                     await counting.change()
                     most = max(most, behind.transport.get_write_buffer_size())
         assert [record["close_code"] for record in logs if record["event"] == "socket.slow"] == [4001]
@@ -93,7 +95,7 @@ async def test_who_asks_and_does_not_read_the_answers(database_url: str, redis_u
                 if not stuck.socket.closed:
                     await stuck.send("nothing of this kind: " + "x" * 100)
                     await stuck.send("ping")
-                return not len(node._sockets)
+                return not len(node.rooms.sockets)
 
             await until(is_cut)
         assert [record["event"] for record in logs if record["event"].startswith("socket.")] == ["socket.slow"]
@@ -121,7 +123,7 @@ async def test_a_slow_network_is_no_reason(database_url: str, redis_url: str, fa
         positions = [push["at"] for push in slow.pushes("votes:7")]
         assert positions == sorted(positions)
         assert len(positions) < counting.number
-        assert len(node._sockets) == 2
+        assert len(node.rooms.sockets) == 2
 
 
 async def test_who_vanishes_without_a_word(database_url: str, redis_url: str, factory: RowFactory) -> None:
@@ -138,7 +140,7 @@ async def test_who_vanishes_without_a_word(database_url: str, redis_url: str, fa
         await counting.change()
 
         async def is_given_up() -> bool:
-            return len(node._sockets) == 1
+            return len(node.rooms.sockets) == 1
 
         await until(is_given_up)
         await counting.change()
@@ -159,7 +161,7 @@ async def test_a_connection_that_is_reset(database_url: str, redis_url: str, fac
         await counting.change()
 
         async def is_gone() -> bool:
-            return len(node._sockets) == 1
+            return len(node.rooms.sockets) == 1
 
         await until(is_gone)
 
@@ -168,7 +170,7 @@ async def test_what_the_kernel_holds_is_bounded(database_url: str, redis_url: st
     """A buffer of fixed size for every connection: it would grow to megabytes by itself."""
     async with impatient(database_url, redis_url) as (node, proxy), SocketClient.connect(proxy.url) as talker:
         assert await talker.is_alive()
-        (connection,) = node._sockets._connections
+        (connection,) = node.rooms.sockets._connections
         plain = connection.transport.get_extra_info("socket")
         assert plain.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
 

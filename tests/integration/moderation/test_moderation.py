@@ -251,7 +251,7 @@ async def test_row_security_guards_the_queue(node: Node, people: People, factory
     ann, thief = await people.persons(2)
     review = await _review(ann, SPAM)
     held = await factory.sql.fetchval("select id from content_moderation")
-    requests = node._databases.requests
+    requests = node.rooms.databases.requests
     async with requests.acting(thief.identity) as connection:
         assert await queries.find_held(connection, id=held) is None
         async for _ in review_queries.leave_queue(connection, review=review, profile=ann.id):

@@ -1,4 +1,4 @@
-"""The order in which a node stops, seen from outside."""
+"""The order in which a node stops, as a client sees it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.running_node import PATIENCE_S, settings
 from tests.support.socket_client import SocketClient
 
 
-async def test_not_ready_first(
+async def test_a_stopping_node_is_not_ready_first(
     database_url: str, redis_url: str, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While casts wait for their answers a load balancer still hears that the node is not ready, and who comes new is
-    sent elsewhere; then the sockets are told, then nobody listens any more.
+    """While casts wait for their answers, a load balancer still reads that the node is not ready, and new clients are
+    refused; then the sockets are sent away, then the node stops listening.
     """
     await factory.show(7)
     node = await Node.start(settings(database_url, redis_url))

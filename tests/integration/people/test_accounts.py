@@ -129,7 +129,7 @@ async def test_an_expired_ban_has_no_effect(node: Node, people: People, factory:
     """It refuses nothing, and only staff still see it."""
     ann, moderator = await people.person(), await people.person("moderator")
     ban = await _ban(moderator, ann, "all", expires_at=_iso(hours=1))
-    monitor = node._access_monitor
+    monitor = node.rooms.access_monitor
     await monitor.load_bans()
     assert (monitor.why_vote_refused(ann.id) or "").startswith("You are banned until 20")
     assert monitor.why_vote_refused(moderator.id) is None
@@ -331,7 +331,7 @@ async def test_row_security_guards_roles_and_bans(node: Node, people: People, fa
     ann, thief, moderator = await people.person(), await people.person(), await people.person("moderator")
     await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
     ban = await _ban(moderator, thief, "vote")
-    requests = node._databases.requests
+    requests = node.rooms.databases.requests
     for identity in (thief.identity, None):
         async with requests.acting(identity) as connection:
             await queries.set_role(connection, user_id=thief.id, role="admin")

@@ -152,7 +152,7 @@ async def test_row_security_guards_follows(node: Node, people: People, factory: 
     ann, thief = await people.persons(2)
     await ann.well("PUT", "/api/artists/1/follow")
     await ann.well("PUT", "/api/shows/1/attendance")
-    async with node._databases.requests.acting(thief.identity) as connection:
+    async with node.rooms.databases.requests.acting(thief.identity) as connection:
         listed = queries.list_follows(connection, user_id=ann.id, after_at=None, after_id=None, count=10)
         assert [row async for row in listed] == []
     for statement in (
@@ -162,7 +162,7 @@ async def test_row_security_guards_follows(node: Node, people: People, factory: 
         f"insert into user_show_attendance values ({thief.id}, 1)",
     ):
         with pytest.raises(Exception, match="permission denied"):
-            async with node._databases.requests.acting(thief.identity) as connection:
+            async with node.rooms.databases.requests.acting(thief.identity) as connection:
                 await connection.execute(statement)
     assert await factory.sql.fetchval("select follower_count from artist_stats where artist_id = 1") == 1
     assert await factory.sql.fetchval("select attendance_count from shows where id = 1") == 1

@@ -170,7 +170,7 @@ async def test_row_security_guards_profiles(node: Node, people: People, factory:
     """Row security refuses to change or create the profile of another user, even if a handler forgets a check."""
     fan, thief = await people.persons(2)
     await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
-    requests = node._databases.requests
+    requests = node.rooms.databases.requests
     async with requests.acting(thief.identity) as connection:
         await queries.update_profile(
             connection,

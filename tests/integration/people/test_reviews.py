@@ -141,7 +141,7 @@ async def test_concurrent_requests_of_one_user_create_one_review(people: People,
 async def test_row_security_guards_reviews(node: Node, people: People, factory: RowFactory) -> None:
     """Row security refuses to change, delete or create a review of another user, and hides a held one."""
     ann, thief = await people.persons(2)
-    requests = node._databases.requests
+    requests = node.rooms.databases.requests
     for words, may_be_read in (("Fine.", True), (SPAM, False)):
         _, review = await ann.ask("POST", PATH, {"rating": 5, "body": words})
         for identity in (thief.identity, None):

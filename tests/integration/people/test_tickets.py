@@ -271,7 +271,7 @@ async def test_a_code_is_redeemed_while_valkey_is_down(
         raise CacheUnavailable("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(node._tallies._connection, "ask", away)
+        patch.setattr(node.rooms.tallies._connection, "ask", away)
         assert await redeem(ann, code) == "ok"
     assert await vote(ann, show) == "ok"
 

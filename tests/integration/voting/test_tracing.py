@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from server import tracing
 from server.errors import SetupError
-from server.node import node as app
+from server.node import rooms as building
 from server.settings import Settings
 from server.tracing import open_traces, traces_to
 from tests.support.row_factory import RowFactory
@@ -34,7 +34,7 @@ async def test_a_vote_is_one_trace(
     def to_memory(_endpoint: str, ratio: float, node: str, shard_count: int) -> tracing.Traces:
         return traces_to(SimpleSpanProcessor(memory), ratio, node, shard_count)
 
-    monkeypatch.setattr(app, "open_traces", to_memory)
+    monkeypatch.setattr(building, "open_traces", to_memory)
     show = await factory.show(7)
     async with running_node(database_url, redis_url, otlp_endpoint="http://collector", traces_ratio=1.0) as node:
         async with SocketClient.connect(node.url) as fan:
@@ -58,7 +58,7 @@ async def test_a_vote_is_one_trace(
     for span in spans.values():
         assert (span.attributes["shard"], span.attributes["position"]) == (7, at)
         assert span.start_time <= span.end_time
-        assert span.resource.attributes["service.instance.id"] == node._fleet.node
+        assert span.resource.attributes["service.instance.id"] == node.rooms.fleet.node
     assert spans["cast"].start_time <= spans["script"].start_time
     assert spans["push"].attributes["subscribers"] == 1
     assert spans["cast"].attributes["casts"] == 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from server.clock import SystemClock
 from server.voting import writer as writing
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import VotePath
 
 
-class HurriedClock:
+class HurriedClock(SystemClock):
     """A clock by which every look takes a fifth of a second, so that upkeep comes with nearly every round."""
 
     def __init__(self) -> None:

@@ -129,7 +129,7 @@ async def test_all_that_is_said_is_in_the_document(node: Node, factory: RowFacto
         await fan.next(lambda message: message.get("re", 0) is None)
         if not any("expiring" in message for message in fan.heard):
             await fan.next(lambda message: "expiring" in message)
-        draining = asyncio.create_task(node._sockets.drain())
+        draining = asyncio.create_task(node.rooms.sockets.drain())
         assert await fan.close_code() == 4000
         await draining
         said = {check(message, fan.ops) for message in fan.heard}

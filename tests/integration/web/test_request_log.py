@@ -128,7 +128,7 @@ async def test_a_websocket_has_an_id(node: Node) -> None:
             for talker in (first, second):
                 await talker.socket.send_str("{}")
                 await talker.receive()
-            (server_side,) = [c for c in node._sockets.connections() if c.request_id == ids[1]]
+            (server_side,) = [c for c in node.rooms.sockets.connections() if c.request_id == ids[1]]
             server_side.hang_up_slow()
             await second.close_code()
     assert len(set(ids)) == 2

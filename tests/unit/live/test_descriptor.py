@@ -1,4 +1,4 @@
-"""Pushes that go past the transport, on a real pair of sockets."""
+"""Pushes written directly to a socket, on a real pair of sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.transport import RecordingTransport
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two ends of one connection; neither waits."""
+    """Two non-blocking ends of one connection."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
@@ -24,7 +24,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_a_frame_goes_straight_to_the_socket(pair: tuple[socket.socket, socket.socket]) -> None:
-    """The peer has all of it, and the transport has heard nothing."""
+    """The peer has all of it, and the transport got nothing."""
     ours, theirs = pair
     transport = RecordingTransport()
     _write_through(Subscriber(transport, ours.fileno()), b"frame")
@@ -32,8 +32,10 @@ def test_a_frame_goes_straight_to_the_socket(pair: tuple[socket.socket, socket.s
     assert transport.frames == []
 
 
-def test_what_a_full_socket_does_not_take_goes_on_in_the_transport(pair: tuple[socket.socket, socket.socket]) -> None:
-    """Whatever the socket takes of a frame, the transport gets exactly the rest, so no frame is cut in two."""
+def test_the_transport_gets_the_rest_that_a_full_socket_does_not_take(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """The transport gets exactly the bytes that the socket did not take, so no frame is damaged."""
     ours, theirs = pair
     transport = RecordingTransport()
     subscriber = Subscriber(transport, ours.fileno())
@@ -62,7 +64,7 @@ def test_a_socket_that_takes_nothing_leaves_all_to_the_transport(pair: tuple[soc
 
 
 def test_a_peer_that_is_gone_is_no_error(pair: tuple[socket.socket, socket.socket]) -> None:
-    """The reading side finds it out and ends the connection; the other watchers get their push."""
+    """The reading side ends the connection; the other watchers get their push."""
     ours, theirs = pair
     theirs.close()
     transport = RecordingTransport()

@@ -1,9 +1,10 @@
-"""The sweep over all sockets, and one connection's way of writing, with a clock that only moves when told."""
+"""The sweep over all connections, and one websocket's requests and replies, with a clock that a test moves."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +14,16 @@ from server.errors import Disconnect, Refused
 from server.live.connection import PING_INTERVAL_S
 from server.live.connection_limits import ConnectionLimits
 from server.live.hub import Hub
+from server.live.pusher import Pusher
 from server.live.services import Services
 from server.live.sockets import DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTERVAL_S, Sockets
 from server.live.states import State
+from server.live.watchers import WatcherCounts
 from server.live.websocket import EXPIRY_NOTICE_MS, PENDING_PER_CONNECTION_MAX, WebsocketConnection
 from server.protocol.frames import ping_frame
 from server.protocol.identity import Identity
 from server.protocol.limits import DEFAULT_LIMITS, Limits
+from server.protocol.outcomes import Marked, Waiter
 from server.voting.rules import ballot_json
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport
@@ -28,22 +32,22 @@ LIMITS = Limits(connections_per_user=3, requests_per_s=10, requests_per_s_of_use
 
 
 class Room:
-    """Sockets on a standing clock. casts: what was submitted, with its waiter."""
+    """Sockets with a fake clock. casts and marks: all that were submitted, each with its waiter."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.sockets = Sockets(self.clock)
         self.banned: dict[int, str] = {}
         self.entries: list[int] = []
-        self.casts: list[tuple[int, int, list[tuple[int, str]], Any]] = []
-        self.marks: list[tuple[str, int, int, bool, Any]] = []
-        self.hub = Hub(self._load, self.clock)
+        self.casts: list[tuple[int, int, list[tuple[int, str]], Waiter]] = []
+        self.marks: list[tuple[Marked, int, int, bool, Waiter]] = []
+        self.hub = Hub(self._load, WatcherCounts(), Pusher(self.clock), self.clock)
         self.services = Services(
             hub=self.hub,
             connection_limits=ConnectionLimits(LIMITS),
             clock=self.clock,
             node="node",
-            submit=lambda *cast: self.casts.append(cast),
+            submit=self._submit,
             mark=self._mark,
             authenticate=self._authenticate,
             why_banned=self.banned.get,
@@ -52,25 +56,28 @@ class Room:
             ballot_json=ballot_json,
         )
 
+    def _submit(self, show: int, user: int, votes: Sequence[tuple[int, str]], waiter: Waiter) -> None:
+        self.casts.append((show, user, [*votes], waiter))
+
     async def _has_voted(self, _show: int, _user: int) -> bool:
         return False
 
     async def _load(self, _kind: str, _subject: int) -> State | None:
         return None
 
-    async def _mark(self, marked: str, subject: int, user: int, waiter: Any, *, wanted: bool) -> None:
+    async def _mark(self, marked: Marked, subject: int, user: int, waiter: Waiter, *, wanted: bool) -> None:
         self.marks.append((marked, subject, user, wanted, waiter))
 
     async def _count_entry(self, user_id: int) -> None:
         self.entries.append(user_id)
 
     async def _authenticate(self, token: str) -> Identity:
-        """A token here is a user and for how many seconds from now it is good."""
+        """A token here is a user id and the seconds for which it is good."""
         user, _, ttl_s = token.partition(" ")
         return Identity(int(user), "user", expires_ms=self.clock.now_ms() + int(ttl_s) * 1000)
 
     def enter(self) -> tuple[WebsocketConnection, RecordingTransport]:
-        """One more connection, signed in."""
+        """Opens one more connection, signed in."""
         transport = RecordingTransport()
         socket: Any = SimpleNamespace(close_code=None)
         connection = WebsocketConnection(socket, transport, self.services, Identity(42, "user"))
@@ -104,8 +111,8 @@ async def test_a_quiet_socket_is_pinged_once_an_interval(room: Room) -> None:
     assert not transport.end
 
 
-async def test_who_talks_is_not_pinged(room: Room) -> None:
-    """Whatever is heard proves that somebody is there."""
+async def test_a_talking_client_is_not_pinged(room: Room) -> None:
+    """Every received frame proves that the client is alive."""
     connection, transport = room.enter()
     for _ in range(10):
         room.sweep_for(PING_INTERVAL_S - 2 * SWEEP_INTERVAL_S)
@@ -113,7 +120,7 @@ async def test_who_talks_is_not_pinged(room: Room) -> None:
     assert transport.frames == []
 
 
-async def test_who_does_not_answer_is_stale(room: Room) -> None:
+async def test_a_client_without_pongs_is_stale(room: Room) -> None:
     """After a ping without a pong the socket is closed with 4002; the others stay."""
     _, silent = room.enter()
     alive, there = room.enter()
@@ -125,8 +132,8 @@ async def test_who_does_not_answer_is_stale(room: Room) -> None:
     assert not there.end
 
 
-async def test_who_takes_nothing_is_cut_off(room: Room) -> None:
-    """Whatever it says, and at once: a goodbye would wait behind what is not taken. Who takes a little now and then stays."""
+async def test_a_client_that_reads_nothing_is_cut(room: Room) -> None:
+    """Even if it talks, and without a close frame, which would wait behind the unread bytes. A client that reads slowly stays."""
     connection, transport = room.enter()
     slow, taking = room.enter()
     transport.backed_up = taking.backed_up = 1_000
@@ -140,8 +147,8 @@ async def test_who_takes_nothing_is_cut_off(room: Room) -> None:
     assert (transport.end, transport.frames, taking.end) == ("aborted", [], "")
 
 
-async def test_who_takes_no_goodbye_is_cut_off(room: Room) -> None:
-    """A connection that was sent away would wait for ever behind what the other side does not take."""
+async def test_a_client_that_reads_no_close_frame_is_cut(room: Room) -> None:
+    """Its connection would otherwise wait for ever behind the unread bytes."""
     connection, transport = room.enter()
     transport.backed_up = 1_000
     room.sweep_for(SWEEP_INTERVAL_S)
@@ -152,8 +159,8 @@ async def test_who_takes_no_goodbye_is_cut_off(room: Room) -> None:
     assert transport.end == "aborted"
 
 
-async def test_who_is_gone_is_swept_no_more(room: Room) -> None:
-    """Connections are counted in and out, and out twice does no harm."""
+async def test_a_removed_connection_is_not_swept(room: Room) -> None:
+    """Connections are added and removed, and a second removal does no harm."""
     connection, transport = room.enter()
     assert len(room.sockets) == 1
     room.sockets.remove(connection)
@@ -162,8 +169,8 @@ async def test_who_is_gone_is_swept_no_more(room: Room) -> None:
     assert (len(room.sockets), transport.frames) == (0, [])
 
 
-async def test_draining_sends_everybody_away(room: Room) -> None:
-    """Each is told when to come back, then closed with 4000; one that is closing already is left alone."""
+async def test_draining_sends_all_clients_away(room: Room) -> None:
+    """Each gets the time to come back and is closed with 4000; a connection that closes already is left alone."""
     people = [room.enter() for _ in range(DRAIN_SLICE_SOCKETS + 5)]
     people[0][1].close()
     await room.sockets.drain(slice_pause_s=0)
@@ -176,8 +183,8 @@ async def test_draining_sends_everybody_away(room: Room) -> None:
         assert (transport.close_code(), transport.end) == (4000, "closed")
 
 
-async def test_nothing_is_written_past_the_end(room: Room) -> None:
-    """An answer that comes after the socket is gone is dropped."""
+async def test_nothing_is_written_after_the_end(room: Room) -> None:
+    """A reply after the end of the socket is dropped."""
     connection, transport = room.enter()
     transport.close()
     connection.reply(1, b"{}")
@@ -185,20 +192,20 @@ async def test_nothing_is_written_past_the_end(room: Room) -> None:
     assert transport.frames == []
 
 
-async def test_who_does_not_read_replies_is_cut_off(room: Room) -> None:
-    """Replies cannot be skipped as states can, so past a limit the socket goes."""
+async def test_a_client_that_does_not_read_replies_is_cut(room: Room) -> None:
+    """Replies cannot be skipped as states can, so the socket is cut past a limit."""
     connection, transport = room.enter()
-    transport.backed_up = LIMITS.reply_buffer_bytes
-    connection.reply(1, b"{}")
-    assert not transport.end
-    transport.backed_up += 1
-    connection.reply(2, b"{}")
-    assert transport.end == "aborted"
+    ends = []
+    for backed_up in (LIMITS.reply_buffer_bytes, LIMITS.reply_buffer_bytes + 1):
+        transport.backed_up = backed_up
+        connection.reply(1, b"{}")
+        ends.append(transport.end)
+    assert ends == ["", "aborted"]
     assert len(transport.frames) == 1
 
 
-async def test_outcomes_of_a_cast_as_they_are_told(room: Room) -> None:
-    """Committed; accepted and later durable; refused with or without a hint when to come back."""
+async def test_the_replies_to_a_cast(room: Room) -> None:
+    """Committed; accepted and later durable; refused with or without the time to come back."""
     connection, transport = room.enter()
     request = '{"id":%d,"op":"cast","show":7,"votes":[[101,"up"]]}'
     for number in (1, 2, 3):
@@ -227,7 +234,7 @@ async def test_outcomes_of_a_cast_as_they_are_told(room: Room) -> None:
 
 
 async def test_too_many_unanswered_casts(room: Room) -> None:
-    """Past the limit a connection is told to wait, and goes on as soon as one is answered."""
+    """Past the limit a connection is refused, until one of its casts is answered."""
     connection, transport = room.enter()
     request = '{"id":1,"op":"cast","show":7,"votes":[[101,"up"]]}'
     for _ in range(PENDING_PER_CONNECTION_MAX + 1):
@@ -241,7 +248,7 @@ async def test_too_many_unanswered_casts(room: Room) -> None:
 
 
 async def test_a_cast_that_is_refused_at_once_is_not_pending(room: Room) -> None:
-    """The place it would have taken is free."""
+    """It does not count against the limit of unanswered casts."""
     connection, transport = room.enter()
 
     def refuse(*_: Any) -> None:
@@ -261,11 +268,11 @@ async def _hello(connection: WebsocketConnection, token: str) -> None:
 
 
 async def test_a_token_that_ends_is_announced_once_and_then_closes(room: Room) -> None:
-    """A minute before, the client is told; at the end it is told why, and closed with 4401; others stay."""
+    """A minute before, the client is warned; at the end it gets the reason and is closed with 4401; others stay."""
     connection, transport = room.enter()
-    _, other = room.enter()
+    staying, other = room.enter()
     await _hello(connection, "42 3600")
-    connection.heard_s = math.inf  # alive, and not pinged
+    connection.heard_s = staying.heard_s = math.inf  # alive, and not pinged
     said = len(transport.frames)
     room.sweep_for(3600 - EXPIRY_NOTICE_MS / 1000 - SWEEP_INTERVAL_S)
     assert len(transport.frames) == said
@@ -277,11 +284,11 @@ async def test_a_token_that_ends_is_announced_once_and_then_closes(room: Room) -
     room.sweep_for(SWEEP_INTERVAL_S)
     assert transport.messages()[-1]["error"]["code"] == "unauthenticated"
     assert (transport.close_code(), transport.end) == (4401, "closed")
-    assert 4401 not in (frame[2:4] for frame in other.frames)
+    assert (other.frames, other.end) == ([], "")
 
 
 async def test_a_second_hello_refreshes(room: Room) -> None:
-    """With a newer token the connection lives on, and is warned before the end of that one; another user may take over."""
+    """A newer token keeps the connection open until a warning before its own end; another user may sign in instead."""
     connection, transport = room.enter()
     connection.heard_s = math.inf
     await _hello(connection, "42 61")
@@ -299,7 +306,7 @@ async def test_a_second_hello_refreshes(room: Room) -> None:
     assert transport.messages()[-1] == {"expiring": {"in_ms": 29_000}}
 
 
-async def test_who_is_banned_cannot_say_hello(room: Room) -> None:
+async def test_a_banned_user_cannot_sign_in(room: Room) -> None:
     """Refused with the reason, and closed with 4403."""
     connection, transport = room.enter()
     room.banned[43] = "You are banned for good: x"
@@ -310,8 +317,8 @@ async def test_who_is_banned_cannot_say_hello(room: Room) -> None:
     assert connection.identity == Identity(42, "user")
 
 
-async def test_who_is_dismissed(room: Room) -> None:
-    """Every connection of an identity, with the reason; nobody else's, and not one whose rights are others."""
+async def test_dismissals_by_identity(room: Room) -> None:
+    """Every connection of an identity is closed with the reason, but not one with the same user and other rights."""
     connections = [room.enter() for _ in range(3)]
     connections[2][0].sign_in(Identity(42, "moderator"))
     assert room.sockets.identities() == {Identity(42, "user"), Identity(42, "moderator")}
@@ -322,8 +329,8 @@ async def test_who_is_dismissed(room: Room) -> None:
     assert not connections[2][1].end
 
 
-async def test_who_connects_and_asks_nothing(room: Room) -> None:
-    """Closed with 4002 after a while; a single request is enough to stay, and so is a malformed one."""
+async def test_a_client_without_requests_is_closed(room: Room) -> None:
+    """Closed with 4002 after a while; a single request, even a malformed one, keeps the connection open."""
     silent, transport = room.enter()
     asking, there = room.enter()
     silent.has_asked = asking.has_asked = False
@@ -335,8 +342,8 @@ async def test_who_connects_and_asks_nothing(room: Room) -> None:
     assert not there.end
 
 
-async def test_a_hello_takes_a_seat_and_leaves_one(room: Room) -> None:
-    """Counted once a user, however often they say hello; whoever is refused a seat keeps the one they had."""
+async def test_a_hello_counts_the_connection_for_its_user(room: Room) -> None:
+    """Counted once, however many hellos it sends; a refused hello leaves the connection with its user before."""
     limits = room.services.connection_limits
     connections = [room.enter()[0] for _ in range(LIMITS.connections_per_user + 1)]
     for connection in connections[:-1]:

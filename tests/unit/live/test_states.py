@@ -1,4 +1,4 @@
-"""What a channel shows, and what has changed since the last push."""
+"""Channel states: the whole, and the changes since the last push."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fields(data: bytes) -> Any:
 
 
 def test_the_whole_state_and_its_change() -> None:
-    """Whole: every song, in order. Change: only what is new, once, always with the total."""
+    """Whole: every song, in order. Change: only new counts, once, always with the total."""
     state = TallyState(10, 3, [(101, 1, 0), (102, 2, 0)])
     assert json.loads(state.whole()) == {"tally": [[101, 1, 0], [102, 2, 0]], "total": 3}
     assert state.apply(11, 4, [(102, 2, 1), (101, 1, 0)])
@@ -27,8 +27,8 @@ def test_the_whole_state_and_its_change() -> None:
     assert fields(state.whole_fields()) == json.loads(state.whole())
 
 
-def test_the_older_is_dropped_and_the_equal_taken() -> None:
-    """One position comes in several parts when a notification is split; an older one is a late-comer."""
+def test_an_older_position_is_dropped_and_an_equal_one_taken() -> None:
+    """One position comes in several parts when a notification is split; an older one is late."""
     state = TallyState(10, 1, [(101, 1, 0), (102, 0, 0)])
     assert not state.apply(9, 9, [(101, 9, 9)])
     assert state.apply(12, 3, [(101, 2, 0)])
@@ -36,8 +36,8 @@ def test_the_older_is_dropped_and_the_equal_taken() -> None:
     assert (state.at, json.loads(state.whole())) == (12, {"tally": [[101, 2, 0], [102, 0, 1]], "total": 3})
 
 
-def test_nothing_new_moves_only_the_position() -> None:
-    """A vote that was cast again changes no count, so nobody has to hear of it."""
+def test_an_unchanged_count_moves_only_the_position() -> None:
+    """A vote that is cast again changes no count, so nothing is pushed."""
     state = TallyState(10, 1, [(101, 1, 0)])
     assert not state.apply(11, 1, [(101, 1, 0)])
     assert state.at == 11
@@ -55,18 +55,18 @@ def test_replacing_takes_songs_away() -> None:
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.integers(-16, 16), st.integers(-16, 16))
-def test_nodes_that_show_other_attendance_are_at_other_positions(
+def test_nodes_with_different_attendance_have_different_positions(
     going: int, watching: int, more_going: int, more_watching: int
 ) -> None:
-    """Else whoever changes from one to the other at an equal position is told nothing, and keeps what is wrong."""
+    """Otherwise a client that moves between nodes at an equal position would get nothing, and keep wrong counts."""
     one = AttendanceState(3 << 10, going, 4 << 10, watching)
     other = AttendanceState(3 << 10, going + more_going, 4 << 10, 0)
     other.apply_watching(4 << 10, watching + more_watching)
     assert (one.at & SEQ_MAX == other.at & SEQ_MAX) == (one.whole() == other.whole())
 
 
-def test_attendance_moves_on_with_everything_new() -> None:
-    """Past what was shown and past what its source says, whichever is later; what is not new moves nothing."""
+def test_attendance_moves_on_with_every_new_count() -> None:
+    """Past the position shown before and past its source's position; an unchanged count moves nothing."""
     state = AttendanceState(3 << 10, 0, 4 << 10, 0)
     positions = [state.at]
     for change, at, count in (
@@ -84,7 +84,7 @@ def test_attendance_moves_on_with_everything_new() -> None:
 
 
 def test_a_document_is_always_whole() -> None:
-    """Change and whole are the same, and an older document is dropped."""
+    """Change and whole are equal, and an older document is dropped."""
     state = DocumentState(10, b'{"a":1}')
     assert not state.replace(9, b'{"a":0}')
     assert not state.replace(11, b'{"a":1}')
@@ -99,7 +99,7 @@ COUNTS = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 9), st.integers(0,
 
 @given(st.lists(st.tuples(st.integers(0, 20), COUNTS, st.booleans()), max_size=20))
 def test_changes_add_up_to_the_whole(steps: list[tuple[int, list[tuple[int, int, int]], bool]]) -> None:
-    """Whoever takes every change onto the first whole state holds the last whole state."""
+    """The first whole state with every change applied is the last whole state."""
     state = TallyState(0, 0, [(song, 0, 0) for song in range(1, 7)])
     held = {song: (up, down) for song, up, down in json.loads(state.whole())["tally"]}
     for at, counts, is_pushed in steps:

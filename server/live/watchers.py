@@ -1,0 +1,31 @@
+"""Counts the connections of this node that watch a show."""
+
+from __future__ import annotations
+
+import itertools
+
+
+class WatcherCounts:
+    """Show -> connections that watch at least one of its channels. The hub counts, presence tells the other nodes."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+
+    def add(self, show_id: int) -> None:
+        """Counts one connection more."""
+        self._counts[show_id] = self._counts.get(show_id, 0) + 1
+
+    def remove(self, show_id: int) -> None:
+        """Counts one connection less; a show without any is forgotten."""
+        if self._counts[show_id] == 1:
+            del self._counts[show_id]
+        else:
+            self._counts[show_id] -= 1
+
+    def of(self, show_id: int) -> int:
+        """The connections that watch a show."""
+        return self._counts.get(show_id, 0)
+
+    def first(self, shows_max: int) -> dict[int, int]:
+        """The counts of up to `shows_max` shows."""
+        return dict(itertools.islice(self._counts.items(), shows_max))

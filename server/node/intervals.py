@@ -1,0 +1,24 @@
+"""How often the loops of a node look; tests look more often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.live.fleet import REPLY_TIMEOUT_S, SUMMARY_INTERVAL_S
+from server.live.listener import COMPARE_INTERVAL_S
+from server.live.presence import EXCHANGE_INTERVAL_S
+from server.node.channel_refresher import TICK_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Numbers; docs/limits.md says what each is for."""
+
+    tick_s: float = TICK_S
+    presence_s: float = EXCHANGE_INTERVAL_S
+    compare_s: float = COMPARE_INTERVAL_S
+    fleet_summary_s: float = SUMMARY_INTERVAL_S
+    fleet_reply_timeout_s: float = REPLY_TIMEOUT_S
+
+
+DEFAULT_INTERVALS = Intervals()

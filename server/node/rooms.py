@@ -1,0 +1,186 @@
+"""Builds the rooms of one node and connects them. Nothing runs yet: node.py starts the loops, web_app.py serves HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from functools import partial
+
+from server.cache.connection import Connection
+from server.catalog.shows import find_show_id
+from server.clock import SystemClock
+from server.live.fleet import Fleet
+from server.live.hub import Hub
+from server.live.listener import Listener
+from server.live.presence import Presence
+from server.live.pusher import Pusher
+from server.live.sockets import Sockets
+from server.live.watchers import WatcherCounts
+from server.node.catalogue_sync import CatalogueSync, providers_of
+from server.node.channel_refresher import ChannelRefresher
+from server.node.channel_states import ChannelStates
+from server.node.intervals import Intervals
+from server.node.maintenance import Maintenance
+from server.node.rate_limits import RateLimits
+from server.people.access_monitor import Standing
+from server.people.marks import Marks
+from server.people.oidc import Provider
+from server.settings import Settings
+from server.store.database import Databases
+from server.sync.providers import Providers
+from server.tracing import Traces, open_traces
+from server.voting import log as voting_log
+from server.voting.ballots import has_voted
+from server.voting.forgetting import Forgetting
+from server.voting.intake import Intake
+from server.voting.tallies import Tallies
+from server.voting.writer import Writer
+
+
+async def open_rooms(
+    settings: Settings, stack: AsyncExitStack, intervals: Intervals, *, has_own_database: bool
+) -> Rooms:
+    """Connects to PostgreSQL and builds the rooms.
+
+    Takes:  settings with both addresses; stack, which closes everything that is opened here;
+            has_own_database, whether PostgreSQL belongs to this node's own engines
+    Raises: StoreUnavailable: PostgreSQL does not answer
+    """
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    databases = await Databases.open(settings.database_url)
+    stack.push_async_callback(databases.close)
+    async with databases.writer.connection() as connection:
+        shard_count = len([row async for row in voting_log.queries.fetch_positions(connection)])
+    providers = await stack.enter_async_context(
+        providers_of(settings, databases.owner, settings.redis_url, SystemClock())
+    )
+    return Rooms(
+        settings,
+        stack,
+        databases=databases,
+        providers=providers,
+        shard_count=shard_count,
+        intervals=intervals,
+        has_own_database=has_own_database,
+    )
+
+
+class Rooms:
+    """The rooms of one node. Takes: as `open_rooms` has opened them; stack, which closes what is opened here."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stack: AsyncExitStack,
+        *,
+        databases: Databases,
+        providers: Providers,
+        shard_count: int,
+        intervals: Intervals,
+        has_own_database: bool,
+    ) -> None:
+        assert settings.redis_url is not None
+        redis_url = settings.redis_url
+        clock = self.clock = SystemClock()
+        self.settings = settings
+        self.databases = databases
+        self.intervals = intervals
+        self.name = secrets.token_hex(4)
+        traces = _traces(settings, self.name, shard_count)
+        if traces is not None:
+            stack.push_async_callback(asyncio.to_thread, traces.close)
+        database = databases.writer
+
+        # The catalogue, limits, maintenance.
+        self.find_show = partial(find_show_id, databases.requests)
+        self.catalogue_sync = CatalogueSync(databases.owner, clock, providers)
+        self.rate_limits = RateLimits(redis_url, clock, settings.limits)
+        stack.push_async_callback(self.rate_limits.close)
+        self.maintenance = Maintenance(
+            databases.owner,
+            redis_url,
+            clock,
+            is_own=has_own_database,
+            kept_days=settings.kept_days,
+            alert_webhook_url=settings.alert_webhook_url,
+        )
+
+        # Sockets and the users on them.
+        self.sockets = Sockets(clock, settings.limits)
+        self.access_monitor = Standing(database, databases.requests, self.sockets.identities, self.sockets.dismiss)
+        self.identity_provider = _identity_provider(settings, clock)
+        if self.identity_provider is not None:
+            stack.push_async_callback(self.identity_provider.close)
+
+        # The way of a vote.
+        self.tallies = Tallies(redis_url, database, shard_count=shard_count)
+        stack.push_async_callback(self.tallies.close)
+        self.intake = Intake(
+            redis_url,
+            database,
+            clock,
+            shard_count=shard_count,
+            votes_per_day_max=settings.votes_per_day_max,
+            why_refused=self.access_monitor.why_refused,
+        )
+        self.has_voted = partial(has_voted, self.intake)
+        self.marks = Marks(database, clock, self.intake.submit_mark)
+        self.writer = Writer(redis_url, database, clock, shard_count=shard_count)
+        self.forgetting = Forgetting(redis_url, shard_count=shard_count)
+        stack.push_async_callback(self.forgetting.close)
+
+        # Channels.
+        valkey = Connection(redis_url)
+        stack.push_async_callback(valkey.close)
+        self.watchers = WatcherCounts()
+        self.presence = Presence(self.watchers, clock, self.name, valkey.ask)
+        self.channel_states = ChannelStates(database, self.tallies, clock, self.presence)
+        pusher = Pusher(clock, buffer_bytes_max=settings.limits.send_buffer_bytes)
+        self.hub = Hub(self.channel_states.load, self.watchers, pusher, clock)
+        self.channel_refresher = ChannelRefresher(
+            database, self.tallies, self.channel_states, self.hub, clock, tick_s=intervals.tick_s
+        )
+        self.fleet = Fleet(
+            self.name,
+            redis_url,
+            self.hub,
+            self.sockets,
+            clock,
+            summary_interval_s=intervals.fleet_summary_s,
+            reply_timeout_s=intervals.fleet_reply_timeout_s,
+        )
+        self.listener = Listener(
+            database.url,
+            self.hub,
+            self.channel_refresher,
+            clock,
+            committed=self.intake.pending_acks.committed,
+            on_fleet_request=self.fleet.receive,
+            fetch_positions=voting_log.queries.fetch_show_positions,
+            shard_count=shard_count,
+            compare_interval_s=intervals.compare_s,
+        )
+        for stage in (self.intake, self.writer, self.listener, pusher):
+            stage.traces = traces
+
+
+def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
+    """None: traces are off, and each stage of a vote only checks for that."""
+    if settings.otlp_endpoint is None:
+        return None
+    return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)
+
+
+def _identity_provider(settings: Settings, clock: SystemClock) -> Provider | None:
+    if settings.jwks_url is None:
+        return None
+    assert settings.jwt_audience is not None
+    return Provider(
+        settings.jwks_url,
+        settings.jwt_audience,
+        clock,
+        issuer=settings.jwt_issuer,
+        role_claim=settings.jwt_role_claim,
+    )

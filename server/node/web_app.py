@@ -1,0 +1,126 @@
+"""Builds the web application of a node: the endpoints of all rooms, the websocket, event streams and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from server.catalog.routes import CatalogRoutes
+from server.catalog.setlist_editing import EditingRoutes
+from server.catalog.show_control import DirectionRoutes
+from server.catalog.suggestions import SuggestionRoutes
+from server.insight.routes import InsightRoutes
+from server.live.connection_limits import ConnectionLimits
+from server.live.routes import LiveRoutes
+from server.live.services import Services
+from server.live.sse import EVENTS, EventRoutes
+from server.live.subscriptions import SubscriptionRoutes
+from server.mail.routes import MailRoutes
+from server.moderation.reports import ReportRoutes
+from server.moderation.routes import ModerationRoutes
+from server.node.rooms import Rooms
+from server.people.accounts import AccountRoutes
+from server.people.follows import FollowRoutes
+from server.people.keys import Bearers, KeyRoutes
+from server.people.oidc import Claims
+from server.people.privacy import PrivacyRoutes
+from server.people.profiles import ProfileRoutes
+from server.people.reviews import ReviewRoutes
+from server.people.session_routes import SessionRoutes
+from server.people.sessions import TOKEN_TTL_S, sign_in_as, verify_token
+from server.people.tickets import TicketRoutes
+from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint
+from server.protocol.identity import Identity
+from server.settings import data_folder
+from server.voting.routes import VotingRoutes
+from server.voting.rules import ballot_json
+from server.web.asyncapi import asyncapi_endpoint
+from server.web.errors import answer_errors
+from server.web.identity import addresser, counting, identifier
+from server.web.openapi import document_endpoint
+from server.web.origins import check_origins
+from server.web.pages import Pages, add_headers
+from server.web.request_log import add_request_id, observer
+from server.web.routing import routes_of
+
+
+def endpoints_of(rooms: Rooms) -> list[Endpoint]:
+    """Every endpoint of the rooms, and the two documents that describe them."""
+    settings, clock = rooms.settings, rooms.clock
+    requests, owner = rooms.databases.requests, rooms.databases.owner
+    revise = rooms.tallies.revise
+    endpoints = [
+        *CatalogRoutes(requests, clock, rooms.has_voted).endpoints(),
+        *DirectionRoutes(owner, clock).endpoints(),
+        *EditingRoutes(owner, revise).endpoints(),
+        *SuggestionRoutes(
+            requests,
+            owner,
+            clock,
+            revise,
+            pending_max=settings.limits.suggestions_waiting,
+        ).endpoints(),
+        *VotingRoutes(rooms.intake, rooms.find_show).endpoints(),
+        *SessionRoutes(requests, settings.secret, rooms.rate_limits.count_session).endpoints(),
+        *InsightRoutes(requests, clock, rooms.has_voted).endpoints(),
+        *rooms.maintenance.endpoints(),
+        *rooms.catalogue_sync.endpoints(),
+        *SubscriptionRoutes(owner, rooms.fleet).endpoints(),
+        *ProfileRoutes(requests).endpoints(),
+        *FollowRoutes(requests, rooms.marks).endpoints(),
+        *ReviewRoutes(requests).endpoints(),
+        *ReportRoutes(requests).endpoints(),
+        *ModerationRoutes(requests).endpoints(),
+        *AccountRoutes(requests, clock).endpoints(),
+        *KeyRoutes(requests).endpoints(),
+        *PrivacyRoutes(requests, rooms.forgetting.forget, rooms.sockets.hang_up_user).endpoints(),
+        *TicketRoutes(
+            requests, rooms.tallies.grant_ticket, rooms.rate_limits.count_redemption, rooms.find_show
+        ).endpoints(),
+        *MailRoutes(requests, owner, clock, settings.secret, can_send=settings.smtp_url is not None).endpoints(),
+        asyncapi_endpoint(),
+    ]
+    return [*endpoints, document_endpoint([*endpoints, EVENTS])]
+
+
+def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[], list[str]]) -> web.Application:
+    """All that a node serves. Takes: why_not_ready, the reasons for which the node should get no traffic."""
+    settings = rooms.settings
+    bearers = _bearers(rooms)
+    services = Services(
+        hub=rooms.hub,
+        connection_limits=ConnectionLimits(settings.limits),
+        clock=rooms.clock,
+        node=rooms.name,
+        submit=rooms.intake.submit,
+        mark=rooms.marks.submit,
+        authenticate=bearers.identify,
+        why_banned=rooms.access_monitor.why_banned,
+        count_entry=rooms.rate_limits.count_entry,
+        has_voted=rooms.has_voted,
+        ballot_json=ballot_json,
+    )
+    app = web.Application(
+        middlewares=[observer(settings.trusted_proxies), answer_errors, check_origins(settings.origins)],
+        client_max_size=BODY_BYTES_MAX,
+    )
+    app.on_response_prepare.extend([add_headers, add_request_id])
+    identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
+    app.add_routes(routes_of(endpoints, counting(identify, rooms.rate_limits.count_request), TOKEN_TTL_S, address_of))
+    app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
+    app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, rooms.find_show).routes())
+    app.add_routes(Pages(data_folder("static"), why_not_ready).routes())
+    return app
+
+
+def _bearers(rooms: Rooms) -> Bearers:
+    requests, owner = rooms.databases.requests, rooms.databases.owner
+
+    def authenticate(token: str) -> Identity:
+        return verify_token(rooms.settings.secret, token)
+
+    async def sign_in(claims: Claims) -> Identity:
+        return await sign_in_as(requests, owner, claims, rooms.clock.now_ms())
+
+    return Bearers(requests, rooms.clock, authenticate, rooms.identity_provider, sign_in)
