@@ -1,18 +1,18 @@
-"""What can go wrong, by who has to act.
+"""The tree of errors, by the person or program that has to act.
 
     MysetlistError
-    ├── SetupError          the operator: a start that cannot go on; one clear line, exit 1
+    ├── SetupError          the operator: a start fails; one clear line, exit 1
     ├── Refused             the client: a documented code, sent as an error reply or a problem
     ├── Disconnect          the client: the connection ends with a documented close code
-    ├── StoreError          PostgreSQL did not do what was asked
+    ├── StoreError          PostgreSQL failed or refused
     │   ├── StoreUnavailable    unreachable, starting, or too slow: try again later
-    │   └── StoreConflict       a constraint said no; `constraint` names it
-    ├── CacheError          Valkey did not do what was asked
+    │   └── StoreConflict       a constraint was violated; `constraint` names it
+    ├── CacheError          Valkey failed or refused
     │   └── CacheUnavailable    unreachable or loading: try again later
-    ├── ProviderError       another service (Spotify, setlist.fm, …) gave no answer that can be used
-    └── MailUnavailable     the mail server is away, or lets us send nothing at all: letters wait
+    ├── ProviderError       another service (Spotify, setlist.fm, …) gave no usable answer
+    └── MailUnavailable     the mail server is away or takes nothing at all: letters wait
 
-Anything else that is raised is a bug and stops the loop it happens in.
+Any other exception is a bug and stops its loop.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class MysetlistError(Exception):
 
 
 class SetupError(MysetlistError):
-    """A start that cannot go on. The message is one line for the operator."""
+    """A failed start. The message is one line for the operator."""
 
 
 class Refused(MysetlistError):
     """A request that is answered with an error.
 
-    Takes: code, one of protocol.codes.Code; message for a person; retry_after_ms, given when trying again can help
+    Takes: code, one of protocol.codes.Code; message, for a person; retry_after_ms, set if a later attempt can succeed
     """
 
     def __init__(self, code: str, message: str, *, retry_after_ms: int | None = None) -> None:
@@ -49,7 +49,7 @@ class Disconnect(MysetlistError):
 
 
 class StoreError(MysetlistError):
-    """PostgreSQL did not do what was asked."""
+    """PostgreSQL failed or refused."""
 
 
 class StoreUnavailable(StoreError):
@@ -57,7 +57,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreConflict(StoreError):
-    """A constraint said no."""
+    """A constraint was violated. constraint: its name."""
 
     def __init__(self, message: str, constraint: str | None) -> None:
         super().__init__(message)
@@ -65,7 +65,7 @@ class StoreConflict(StoreError):
 
 
 class CacheError(MysetlistError):
-    """Valkey did not do what was asked."""
+    """Valkey failed or refused."""
 
 
 class CacheUnavailable(CacheError):
@@ -73,13 +73,13 @@ class CacheUnavailable(CacheError):
 
 
 class MailUnavailable(MysetlistError):
-    """The mail server is away, or lets us send nothing at all: no letter is to blame, and none was sent."""
+    """The mail server is away or takes nothing at all: no letter is the cause, and none was sent."""
 
 
 class ProviderError(MysetlistError):
-    """A provider of data is away, too busy, refuses us, or makes no sense.
+    """A provider of data is away, too busy, refuses this service, or gives a malformed answer.
 
-    Takes: service; reason, for a person, without any address or key; retry_after_s, when the provider asked us to wait
+    Takes: service; reason, for a person, without any address or key; retry_after_s, the wait that the provider asks for
     """
 
     def __init__(self, service: str, reason: str, *, retry_after_s: float | None = None) -> None:

@@ -1,6 +1,6 @@
-"""node: one node, built from the rooms, started and stopped.
+"""node: builds one node from the rooms, starts and stops it.
 
-Owns:      the order of starting and stopping, the loops, what one room hands to another
+Owns:      the order of starting and stopping, the loops, the connections between rooms
 Threads:   event loop only; `workers` runs several nodes as processes on one port
-Never:     decides what a room decides
+Never:     takes a decision that belongs to a room
 """

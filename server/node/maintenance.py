@@ -1,4 +1,4 @@
-"""What keeps a service in order beside serving: chores, health, operations on the database. Put together for one node."""
+"""The maintenance of one node: chores, health samples and alerts, operations on the database."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from server.voting.reconcile import reopen_shards
 
 
 class Maintenance:
-    """Takes: owner, a database with the rights of its owner; is_own, whether it is of the node's own engines;
-    kept_days, for how long what a provider said is kept; alert_webhook_url, where alerts are posted, None: nowhere.
+    """Takes: owner, a database with the rights of its owner; is_own, whether it belongs to the node's own engines;
+    kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no alerts.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Maintenance:
         )
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Endpoints for the web application."""
         return DatabaseRoutes(self._owner, self._operations).endpoints()
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What app runs."""
+        """Loops of the node."""
         return {"operations": self._operations.run(), "chores": self._chores.run(), "health": self._run_health()}
 
     async def _run_health(self) -> None:

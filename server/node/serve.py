@@ -1,4 +1,4 @@
-"""One node as a process: engines of its own, its preparation, signals, a crowd beside it."""
+"""Runs one node in a process: its own engines, migrations, signals, and a simulated crowd beside it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ GC_THRESHOLD = (20_000, 20, 50)
 
 
 async def serve(settings: Settings) -> None:
-    """Runs one node until SIGTERM or SIGINT, with engines of its own where no address is given.
+    """Runs one node until SIGTERM or SIGINT, with its own engines where the settings have no address.
 
-    Raises: SetupError: one clear line why it cannot start, or which loop died
+    Raises: SetupError: it cannot start, or a loop died; the message is one clear line
     """
     configure_logging(settings.log_format)
     _raise_file_limit()
@@ -49,10 +49,10 @@ async def serve(settings: Settings) -> None:
         crowd: asyncio.subprocess.Process | None = None
         try:
             await node.wait_until_ready()
-            # What stands now stays for good, and a vote makes no cycles: the collector need not look so often.
+            # The objects of now live as long as the process, and a vote makes no cycles: the collector may run less often.
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLD)
-            # To whoever started this, a person or a program.
+            # For the person or the program that started this.
             print(f"listening on {node.url}", flush=True)  # noqa: T201
             await node.greet_first_admin()
             if settings.crowd:
@@ -67,11 +67,11 @@ async def serve(settings: Settings) -> None:
                 await crowd.wait()
             await node.stop()
         if node.failed.done():
-            raise SetupError(f"the loop {node.failed.result()!r} died; the log says why")
+            raise SetupError(f"the loop {node.failed.result()!r} died; read its traceback in the log")
 
 
 async def _prepare(settings: Settings) -> None:
-    """Engines checked, schema up to date, sample data there if wanted."""
+    """Checks the engines, migrates the schema, and adds the sample data if the settings ask for it."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
     await check_postgres(settings.database_url)
@@ -85,7 +85,7 @@ async def _prepare(settings: Settings) -> None:
 
 
 async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:
-    """A simulated crowd in a process of its own, so that it cannot slow the node down."""
+    """Starts a simulated crowd in a process of its own, so that it does not slow the node down."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--voters", str(voters),
         "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural", "--with-parent",
@@ -94,6 +94,6 @@ async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:
 
 
 def _raise_file_limit() -> None:
-    """A socket is a file: take as many as the system allows."""
+    """Raises the limit of open files to the highest that the system allows: each socket is a file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -37,11 +37,11 @@ from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
 from server.web.errors import answer_errors
-from server.web.identity import addresser, counting, identifier
+from server.web.identity import counted, make_address_of, make_identify
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
 from server.web.pages import Pages, add_headers
-from server.web.request_log import add_request_id, observer
+from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of
 
 
@@ -102,12 +102,12 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         ballot_json=ballot_json,
     )
     app = web.Application(
-        middlewares=[observer(settings.trusted_proxies), answer_errors, check_origins(settings.origins)],
+        middlewares=[observe_requests(settings.trusted_proxies), answer_errors, check_origins(settings.origins)],
         client_max_size=BODY_BYTES_MAX,
     )
     app.on_response_prepare.extend([add_headers, add_request_id])
-    identify, address_of = identifier(bearers.identify), addresser(settings.trusted_proxies)
-    app.add_routes(routes_of(endpoints, counting(identify, rooms.rate_limits.count_request), TOKEN_TTL_S, address_of))
+    identify, address_of = make_identify(bearers.identify), make_address_of(settings.trusted_proxies)
+    app.add_routes(routes_of(endpoints, counted(identify, rooms.rate_limits.count_request), TOKEN_TTL_S, address_of))
     app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, rooms.find_show).routes())
     app.add_routes(Pages(data_folder("static"), why_not_ready).routes())

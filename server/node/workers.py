@@ -1,8 +1,8 @@
-"""`serve --workers N`: one parent that owns the engines, N nodes that share a port (SO_REUSEPORT).
+"""`serve --workers N`: one parent with the engines, N child processes with a node each on one port (SO_REUSEPORT).
 
 Owns:      the embedded engines, the port's reservation, the worker processes
-Lifecycle: engines → first worker ready (it migrates and seeds) → the others → SIGTERM → workers → engines
-Limits:    STOP_TIMEOUT_S for the workers to drain; RESTART_DELAY_S between restarts of one
+Lifecycle: engines → first worker ready (it migrates, adds sample data) → the others → SIGTERM → workers → engines
+Limits:    STOP_TIMEOUT_S for the workers to drain; RESTART_DELAY_S between two starts of a worker
 Never:     serves a request itself
 """
 
@@ -16,12 +16,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
-from server.embedded import Addresses, open_engines
+from server.embedded import open_engines
 from server.errors import SetupError
 from server.settings import Settings
 from server.telemetry import METRICS_FOLDER
@@ -35,10 +36,11 @@ _READY_LINE = "listening on "
 
 
 class Worker:
-    """One child process: `mysetlist serve` on the shared port, started again when it dies."""
+    """One child process, `mysetlist serve` on the shared port. It is started again when it dies."""
 
-    def __init__(self, number: int, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, number: int, command: list[str], environment: dict[str, str], *, restart_delay_s: float) -> None:
         self.number = number
+        self._restart_delay_s = restart_delay_s
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._command = command
         self._environment = environment
@@ -48,7 +50,7 @@ class Worker:
     async def run(self) -> None:
         """Runs until `stop`.
 
-        Raises: SetupError: it ended before it was ever ready; it has said why on stderr itself
+        Raises: SetupError: it ended before it was ready; its own message is on stderr
         """
         while not self._stop_asked.is_set():
             # A session of its own: Ctrl-C reaches the parent alone.
@@ -63,31 +65,48 @@ class Worker:
             if self._stop_asked.is_set():
                 return
             if not self.ready.done():
-                raise SetupError(f"worker {self.number} ended with code {code} before it was ready")
+                raise SetupError(
+                    f"worker {self.number} ended with code {code} before it was ready; its message is above"
+                )
             log.error("worker.died", worker=self.number, code=code)
-            await asyncio.sleep(RESTART_DELAY_S)
+            await asyncio.sleep(self._restart_delay_s)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Asks it to end, and not to be started again."""
+        """Sends a signal, and prevents another start."""
         self._stop_asked.set()
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
 
     async def _forward_output(self, process: asyncio.subprocess.Process) -> None:
-        """Passes its lines on, except the one that every worker prints: the parent prints it once."""
+        """Prints the worker's lines, except the one that every worker has: the parent prints that once."""
         assert process.stdout is not None
         async for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip("\n")
             if not line.startswith(_READY_LINE):
-                print(line, flush=True)  # noqa: T201  a worker's own words, passed on
+                print(line, flush=True)  # noqa: T201  a worker's own line
             elif not self.ready.done():
                 self.ready.set_result(line)
 
 
-async def serve_with_workers(settings: Settings) -> None:
+def serve_command(settings: Settings, number: int, port: int) -> list[str]:
+    """The command line of a worker."""
+    # -P: a folder named `server` in the working directory must not be imported instead of this package.
+    flags = ["--host", settings.host, "--port", str(port), "--data-dir", str(settings.data_dir), "--reuse-port"]
+    if number == 0:
+        flags += [*(["--demo"] if settings.demo else []), "--crowd", str(settings.crowd)]
+    return [sys.executable, "-P", "-m", "server", "serve", *flags]
+
+
+async def serve_with_workers(
+    settings: Settings,
+    *,
+    command_of: Callable[[Settings, int, int], list[str]] = serve_command,
+    restart_delay_s: float = RESTART_DELAY_S,
+) -> None:
     """Runs engines and workers until SIGTERM or SIGINT.
 
-    Raises: SetupError: the port is taken, an engine does not start, or a worker fails before it was ready
+    Takes:  command_of, a worker's command line by its number and the port
+    Raises: SetupError: the port is taken, an engine does not start, or a worker fails before it is ready
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -96,23 +115,34 @@ async def serve_with_workers(settings: Settings) -> None:
     try:
         with _reserve(settings) as reservation:
             port = reservation.getsockname()[1]
-            # A second node on the data dir must not live on the first one's engines, which end with it.
+            # A second node on the same data dir must not use the engines of the first: they end with the first.
             async with open_engines(
                 settings.data_dir,
                 database_url=settings.database_url,
                 redis_url=settings.redis_url,
                 may_join=False,
             ) as addresses:
-                # Whichever worker Prometheus meets on the shared port answers for all of them, from these files.
+                # Prometheus reaches any worker on the shared port, and that worker answers for all, from these files.
                 with tempfile.TemporaryDirectory(prefix="mysetlist-metrics-") as metrics_folder:
-                    await _run_workers(settings, addresses, port, stopping, metrics_folder)
+                    environment = {
+                        **os.environ,
+                        "DATABASE_URL": addresses.database_url or "",
+                        "REDIS_URL": addresses.redis_url or "",
+                        METRICS_FOLDER: metrics_folder,
+                    }
+                    commands = [command_of(settings, number, port) for number in range(settings.workers)]
+                    workers = [
+                        Worker(number, command, environment, restart_delay_s=restart_delay_s)
+                        for number, command in enumerate(commands)
+                    ]
+                    await _run_workers(workers, stopping)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 
 
 def end_with_parent() -> None:
-    """Called in a worker: if the parent is killed, its engines are gone with it or soon, and so should we be."""
+    """Ends this worker when its parent is killed: the parent's engines end with it or soon after."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -123,20 +153,11 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="watch the parent", daemon=True).start()
 
 
-async def _run_workers(
-    settings: Settings, addresses: Addresses, port: int, stopping: asyncio.Event, metrics_folder: str
-) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": addresses.database_url or "",
-        "REDIS_URL": addresses.redis_url or "",
-        METRICS_FOLDER: metrics_folder,
-    }
-    workers = [Worker(number, _command(settings, number, port), environment) for number in range(settings.workers)]
+async def _run_workers(workers: list[Worker], stopping: asyncio.Event) -> None:
     running: list[asyncio.Task[None]] = []
     stopped = asyncio.create_task(stopping.wait(), name="wait for a signal")
     try:
-        # The first one migrates, seeds and makes the first administrator; the others find all that done.
+        # The first worker migrates, adds sample data and makes the first administrator; the others find all that done.
         for batch in (workers[:1], workers[1:]):
             running += [asyncio.create_task(worker.run(), name=f"worker {worker.number}") for worker in batch]
             for worker in batch:
@@ -145,7 +166,7 @@ async def _run_workers(
                     await _raise_failures(running)
                     if stopped.done():
                         return
-        print(workers[0].ready.result(), flush=True)  # noqa: T201  what `serve` promises to print
+        print(workers[0].ready.result(), flush=True)  # noqa: T201  the line that `serve` promises
         await _first_of([stopped, *running])
         await _raise_failures(running)
     finally:
@@ -172,9 +193,9 @@ async def _raise_failures(running: list[asyncio.Task[None]]) -> None:
 
 
 def _reserve(settings: Settings) -> socket.socket:
-    """Holds the port without listening on it, so that nobody else takes it while workers come and go.
+    """Holds the port without listening on it, so that no other process takes it while workers end and start.
 
-    Raises: SetupError: somebody else has it
+    Raises: SetupError: another process has it
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     reservation = socket.socket(family, socket.SOCK_STREAM)
@@ -185,11 +206,3 @@ def _reserve(settings: Settings) -> socket.socket:
         reservation.close()
         raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
     return reservation
-
-
-def _command(settings: Settings, number: int, port: int) -> list[str]:
-    """-P: a folder called `server` where the node happens to be started must not be taken for ours."""
-    flags = ["--host", settings.host, "--port", str(port), "--data-dir", str(settings.data_dir), "--reuse-port"]
-    if number == 0:
-        flags += [*(["--demo"] if settings.demo else []), "--crowd", str(settings.crowd)]
-    return [sys.executable, "-P", "-m", "server", "serve", *flags]

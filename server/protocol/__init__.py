@@ -1,4 +1,4 @@
-"""protocol: the words on the wire; what is said, never how it travels.
+"""protocol: the messages on the wire, as types and plain functions.
 
 Owns:      message types, error and close codes, websocket frames, log positions, channel names
 Threads:   pure functions and immutable values, safe anywhere

@@ -1,4 +1,4 @@
-"""How well a show was foreseen, as it is shown wherever the show is (docs/accuracy.md)."""
+"""The accuracy of the crowd's prediction of a show, on every page and channel of the show (docs/accuracy.md)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 
 
 class Accuracy(TypedDict):
-    """How well the crowd foresaw what was played. Of `predicted` songs `hits` were among the `played` ones. precision and
-    recall: 0 to 1, rank_correlation: -1 to 1; null: there was nothing to divide by.
+    """How well the votes predicted the played songs. Of `predicted` songs `hits` were among the `played` ones. precision and
+    recall: 0 to 1, rank_correlation: -1 to 1; null: the divisor is zero.
     """
 
     precision: float | None
@@ -21,5 +21,5 @@ class Accuracy(TypedDict):
 
 
 def read_accuracy(found: str | None) -> Accuracy | None:
-    """Of what accuracy_of() in the database gives."""
+    """Decodes the JSON of accuracy_of() in the database; None: there is none."""
     return None if found is None else msgspec.json.decode(found, type=Accuracy)

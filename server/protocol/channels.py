@@ -6,7 +6,7 @@ from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.positions import EXACT_MAX
 
-# What the id of each kind is an id of; none: there is one channel of the kind.
+# The subject of each kind's id; None: the kind has one channel without an id.
 SUBJECTS: dict[str, str | None] = {
     "votes": "show",
     "song": "song",  # of a setlist
@@ -17,7 +17,7 @@ SUBJECTS: dict[str, str | None] = {
     "trending": None,
     "activity": None,
 }
-# How many events `activity` keeps.
+# The events that `activity` keeps.
 ACTIVITY_EVENTS_MAX = 50
 SHOW_KINDS = tuple(kind for kind, subject in SUBJECTS.items() if subject == "show")
 
@@ -25,15 +25,15 @@ _NAMES = ", ".join(kind if subject is None else f"{kind}:<{subject}>" for kind, 
 
 
 def parse_channel(name: str) -> tuple[str, int]:
-    """A channel's kind and the id of what it is about, 0 when it is about everything.
+    """A channel's kind and the id of its subject, 0 if the kind has none.
 
-    Raises: Refused: not_found, no such kind or not an id
+    Raises: Refused: not_found, the kind is unknown or the id is malformed
     """
     kind, colon, number = name.partition(":")
     if kind in SUBJECTS and SUBJECTS[kind] is None and not colon:
         return kind, 0
     if SUBJECTS.get(kind) is None or not (number.isascii() and number.isdigit()) or number[0] == "0":
-        raise Refused(Code.NOT_FOUND, f"No such channel; there are {_NAMES}.")
+        raise Refused(Code.NOT_FOUND, f"No such channel. Channels are {_NAMES}.")
     subject = int(number)
     if subject > EXACT_MAX:
         raise no_such(kind)
@@ -41,5 +41,5 @@ def parse_channel(name: str) -> tuple[str, int]:
 
 
 def no_such(kind: str) -> Refused:
-    """What refuses a channel about something that is not there."""
+    """The refusal of a channel whose subject does not exist."""
     return Refused(Code.NOT_FOUND, f"No such {SUBJECTS[kind]}.")

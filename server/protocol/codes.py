@@ -1,4 +1,4 @@
-"""Error and close codes. docs/errors.md explains each; a test compares the two."""
+"""Error and close codes. docs/errors.md explains each; a test compares the page with this file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """Why a request was refused."""
+    """The reasons for refusals."""
 
     BAD_REQUEST = "bad_request"
     UNAUTHENTICATED = "unauthenticated"
@@ -43,7 +43,7 @@ HTTP_STATUS = {
 CLOSE_NORMAL = 1000
 CLOSE_GOING_AWAY = 1001
 CLOSE_TOO_LARGE = 1009
-NO_GOODBYE = 1006  # never sent: how a connection ended that nobody said goodbye on
+NO_GOODBYE = 1006  # never sent: the connection ended without a close frame
 CLOSE_DRAIN = 4000
 CLOSE_SLOW = 4001
 CLOSE_STALE = 4002
@@ -51,7 +51,7 @@ CLOSE_TOO_MANY = 4003
 CLOSE_PROTOCOL = 4400
 CLOSE_BAD_TOKEN = 4401
 CLOSE_BANNED = 4403
-# Every close code a client may see, in a word or two; what stands here as a number aiohttp says by itself.
+# Every close code that a client may see, with a short reason; aiohttp sends those that stand here as numbers.
 CLOSE_REASONS = {
     CLOSE_NORMAL: "done",
     CLOSE_GOING_AWAY: "going away",

@@ -1,6 +1,6 @@
-"""To whom a show's counts are shown: how many votes each song has, and what follows from it.
+"""The audience of a show's counts: the votes of each song, and every number that follows from them.
 
-A show's total, its trending score and who goes are everyone's always (docs/adr/0023).
+A show's total, its trending score and its attendance are always public (docs/adr/0023).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
 
-Results = Literal["live", "after_vote", "after_closing"]  # how a show is set
+Results = Literal["live", "after_vote", "after_closing"]  # the setting of a show
 
 # Whether a user holds a vote in a show. Raises: Refused: unavailable, overloaded, not_found, unauthenticated
 HasVoted = Callable[[int, int], Awaitable[bool]]
 
 
 class Audience(IntEnum):
-    """Who may see a show's counts now; each sees what those before it see. The numbers are results_audience()'s."""
+    """The clients that may see a show's counts now, from most to fewest. The numbers are those of results_audience()."""
 
     EVERYONE = 0
     VOTERS = 1
@@ -28,7 +28,7 @@ class Audience(IntEnum):
 
 
 class Embargo(NamedTuple):
-    """A show's audience, and the revision of the show that says so."""
+    """A show's audience, and the revision of the show in which it was read."""
 
     revision: int = 0
     audience: Audience = Audience.EVERYONE
@@ -37,20 +37,20 @@ class Embargo(NamedTuple):
 OPEN = Embargo()
 
 _WHY_HIDDEN = {
-    Audience.VOTERS: "The counts of this show are for those who vote. Cast a vote first.",
-    Audience.STAFF: "The counts of this show are shown once its result is final.",
+    Audience.VOTERS: "Only fans who have voted see the counts of this show. Cast a vote first.",
+    Audience.STAFF: "The counts of this show are hidden until its result is final.",
 }
 
 
 def sees_all(identity: Identity | None) -> bool:
-    """Whether somebody is staff, from whom no count is hidden."""
+    """Whether an identity is staff: no count is hidden from staff."""
     return identity is not None and identity.may("moderator")
 
 
 async def why_hidden(
     audience: Audience, show_id: int, identity: Identity | None, has_voted: HasVoted
 ) -> Refused | None:
-    """What refuses somebody the counts of a show; None: they may see them.
+    """The refusal of a show's counts for an identity; None: it may see them.
 
     Raises: Refused: as HasVoted
     """

@@ -28,15 +28,15 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def ping_frame(payload: bytes = b"") -> bytes:
-    """A ping; payload of at most 125 bytes."""
+    """A ping; the payload has at most 125 bytes."""
     return _frame(_PING, payload)
 
 
 def pong_frame(payload: bytes) -> bytes:
-    """The answer to a ping: the same payload."""
+    """The answer to a ping, with the same payload."""
     return _frame(_PONG, payload)
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """A goodbye; reason of at most 123 bytes."""
+    """A close frame; the reason has at most 123 bytes."""
     return _frame(_CLOSE, struct.pack("!H", code) + reason.encode())

@@ -1,4 +1,4 @@
-"""Who speaks, and what that lets them do."""
+"""The identity of a client, and its rights."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["user", "moderator", "admin"]
-ROLES: tuple[str, ...] = ("user", "moderator", "admin")  # each may do what those before it may
+ROLES: tuple[str, ...] = ("user", "moderator", "admin")  # each has the rights of those before it
 
 COOKIE = "mysetlist_session"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user, and the role that the token or key gives.
+    """A user, and the role that its token or API key gives.
 
-    Takes: key_hash, of the API key that said so, None: a token did; expires_ms, when the token ends [ms since 1970],
-           None: it does not say; issuer, the identity provider whose token it was, None: ours
+    Takes: key_hash, of the API key, None: a token was used; expires_ms, the end of the token [ms since 1970], None: it has
+           none; issuer, the identity provider that issued the token, None: this service
     """
 
     user_id: int
@@ -27,9 +27,9 @@ class Identity:
 
     @property
     def is_key(self) -> bool:
-        """An API key: good for what its user does, not for what would outlive the key or its user."""
+        """Whether an API key was used: it may act for its user, but start nothing that outlives the key or the user."""
         return self.key_hash is not None
 
     def may(self, role: str) -> bool:
-        """Whether this is at least a `role`."""
+        """Whether this role has the rights of `role`."""
         return ROLES.index(self.role) >= ROLES.index(role)

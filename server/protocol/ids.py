@@ -1,4 +1,4 @@
-"""Ids as text, as they stand in paths and tokens."""
+"""Ids as text, in paths and tokens."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _DIGITS_MAX = len(str(EXACT_MAX))
 
 
 def parse_id(text: str) -> int | None:
-    """The id that a text is; None: it is none, 1 to EXACT_MAX in plain digits.
+    """The id in a text; None: the text is not a number from 1 to EXACT_MAX in plain digits.
 
-    Counted before it is converted: leading zeros could hide a number that nothing behind here can take, and int()
-    would also take signs, spaces and other scripts' digits.
+    The digits are checked and counted before int(), which would also take signs, spaces and other scripts' digits, and
+    any number of leading zeros.
     """
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
         return None

@@ -1,4 +1,4 @@
-"""Instants on the wire, ISO 8601 in UTC, and in milliseconds."""
+"""Instants on the wire: ISO 8601 in UTC, and whole milliseconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def iso(instant: datetime) -> str: ...
 @overload
 def iso(instant: datetime | None) -> str | None: ...
 def iso(instant: datetime | None) -> str | None:
-    """An instant as `2026-11-24T03:00:00Z`; with milliseconds only when it has some."""
+    """An instant as `2026-11-24T03:00:00Z`; with milliseconds only if it has some."""
     if instant is None:
         return None
     instant = instant.astimezone(UTC)
@@ -22,12 +22,12 @@ def iso(instant: datetime | None) -> str | None:
 
 
 def ms_of(instant: datetime) -> int:
-    """Whole milliseconds since 1970 that have passed at `instant`."""
+    """The whole milliseconds from 1970 to `instant`."""
     return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
 def us_of(instant: datetime) -> int:
-    """Microseconds since 1970, exact: what PostgreSQL holds."""
+    """The microseconds from 1970 to `instant`, exact as in PostgreSQL."""
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 

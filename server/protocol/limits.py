@@ -1,4 +1,4 @@
-"""What one client may take of a node; every number can be set (README), docs/limits.md says what happens past it."""
+"""Limits of clients. Every number is a setting (README); docs/limits.md says what happens past it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from server.protocol.messages import INBOUND_BYTES_MAX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Numbers; the defaults are far above what people do, and below what would hurt a node with two cores."""
+    """The defaults are far above what people do, and below what would hurt a node with two cores."""
 
-    # Of one node. An address is a weak signal: a whole stadium may come from one.
+    # Of one node. An address is a weak signal: a whole stadium may have the same.
     connections: int = 30_000
     connections_per_address: int = 20_000
     connections_per_user: int = 20
     handshake_s: int = 10  # from the connection to the whole of its first request
     hello_s: int = 10  # from the upgrade to the first request on the websocket
-    stalled_s: int = 30  # a client that has taken nothing for so long, while something waits, is cut
+    stalled_s: int = 30  # a client that takes nothing for this time, while bytes wait, is cut
     frame_bytes: int = INBOUND_BYTES_MAX
     channels_per_connection: int = 100
-    requests_per_s: int = 200  # of a connection; twice as many at once
-    requests_per_s_of_user: int = 400  # of all a user's connections; twice as many at once
-    send_buffer_bytes: int = 64 * 1024  # a socket with more waiting skips states
-    reply_buffer_bytes: int = 1024 * 1024  # a socket with more waiting is cut
+    requests_per_s: int = 200  # of a connection; twice as many may come at once
+    requests_per_s_of_user: int = 400  # of all connections of a user; twice as many may come at once
+    send_buffer_bytes: int = 64 * 1024  # a socket with more waiting bytes skips states
+    reply_buffer_bytes: int = 1024 * 1024  # a socket with more waiting bytes is cut
     # Of all nodes together.
     connects_per_minute: int = 120  # of a user
     http_requests_per_minute: int = 6_000  # of a user
-    sessions_per_address: int = 10_000  # new ones, in ten minutes
-    redemptions_per_minute: int = 10  # of ticket codes, by a user
-    suggestions_waiting: int = 5  # of a user, in one show
+    sessions_per_address: int = 10_000  # new sessions in ten minutes
+    redemptions_per_minute: int = 10  # ticket codes that a user tries
+    suggestions_waiting: int = 5  # of a user in one show
 
 
 DEFAULT_LIMITS = Limits()

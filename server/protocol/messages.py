@@ -1,7 +1,7 @@
-"""What clients send over `/ws` and in bodies, decoded and checked in one pass.
+"""The messages of clients over `/ws` and in bodies, decoded and checked in one pass.
 
-Unknown fields are ignored. What does not fit raises `Refused` with `bad_request`, and the id of the request where
-one could be read, so that the error reply finds its request.
+Unknown fields are ignored. A malformed message raises `BadRequest` with the request's id where one could be read, so that
+the error reply names its request.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Votes = Annotated[list[tuple[Id, Choice]], msgspec.Meta(min_length=1, max_length
 
 
 class Hello(msgspec.Struct, tag_field="op", tag="hello", frozen=True, gc=False):
-    """Who speaks: a token, or whoever the cookie named, or a reader."""
+    """Signs in with a token; without one it asks for the identity of the connection."""
 
     id: RequestId
     token: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX)] | None = None
 
 
 class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", frozen=True):
-    """State now and pushes from now on; `since` says what the client still holds."""
+    """Asks for the state now and pushes from now on; `since` has the positions that the client still holds."""
 
     id: RequestId
     channels: Channels
@@ -46,14 +46,14 @@ class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", frozen=True):
 
 
 class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", frozen=True):
-    """No more pushes."""
+    """Ends the pushes of these channels."""
 
     id: RequestId
     channels: Channels
 
 
 class Cast(msgspec.Struct, tag_field="op", tag="cast", frozen=True):
-    """My choice for these songs is this. All of the list is taken, or none."""
+    """Sets the fan's choices for these songs. All of the list is taken, or none of it."""
 
     id: RequestId
     show: Id
@@ -61,14 +61,14 @@ class Cast(msgspec.Struct, tag_field="op", tag="cast", frozen=True):
 
 
 class Ballot(msgspec.Struct, tag_field="op", tag="ballot", frozen=True, gc=False):
-    """What are my choices in this show?"""
+    """Asks for the fan's choices in a show."""
 
     id: RequestId
     show: Id
 
 
 class Attend(msgspec.Struct, tag_field="op", tag="attend", frozen=True, gc=False):
-    """I go to this show, or not."""
+    """Says that the fan goes to a show, or not."""
 
     id: RequestId
     show: Id
@@ -76,7 +76,7 @@ class Attend(msgspec.Struct, tag_field="op", tag="attend", frozen=True, gc=False
 
 
 class Follow(msgspec.Struct, tag_field="op", tag="follow", frozen=True, gc=False):
-    """I follow this artist, or not."""
+    """Says that the fan follows an artist, or not."""
 
     id: RequestId
     artist: Id
@@ -84,7 +84,7 @@ class Follow(msgspec.Struct, tag_field="op", tag="follow", frozen=True, gc=False
 
 
 class Ping(msgspec.Struct, tag_field="op", tag="ping", frozen=True, gc=False):
-    """Are you there, and what time is it?"""
+    """Asks for the server's time."""
 
     id: RequestId
 
@@ -101,7 +101,7 @@ OPS = ("hello", "subscribe", "unsubscribe", "cast", "ballot", "attend", "follow"
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
     id: RequestId | None = None
-    op: Any = None  # of any type, so that the id is found beside an op that is no text
+    op: Any = None  # of any type, so that the id is found also when the op is no text
 
 
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
@@ -109,7 +109,7 @@ _envelope_decoder = msgspec.json.Decoder(_Envelope)
 
 
 class BadRequest(Refused):
-    """A request that could not be understood; `request_id` is None when not even its id could be read."""
+    """The refusal of a malformed request; `request_id` is None if its id could not be read."""
 
     def __init__(self, message: str, request_id: int | None) -> None:
         super().__init__(Code.BAD_REQUEST, message)
@@ -117,7 +117,7 @@ class BadRequest(Refused):
 
 
 def decode_request(data: str | bytes) -> Request:
-    """One inbound frame.
+    """Decodes one inbound frame.
 
     Raises: BadRequest: not JSON, not an object, an unknown `op`, or fields out of their bounds
     """
@@ -128,7 +128,7 @@ def decode_request(data: str | bytes) -> Request:
 
 
 def request_id_of(data: str | bytes) -> int | None:
-    """The id of an inbound frame that is not looked at any further; None: it has none."""
+    """The id of an inbound frame that is not decoded further; None: it has none."""
     try:
         return _envelope_decoder.decode(data).id
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -141,14 +141,14 @@ def _explain(data: str | bytes, error: Exception) -> BadRequest:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return BadRequest(_sentence(error), None)
     if envelope.id is None:
-        return BadRequest("A request needs an integer `id`.", None)
+        return BadRequest("The request has no integer `id`. Give it one.", None)
     if envelope.op not in OPS:
-        return BadRequest(f"Unknown op; known are {', '.join(OPS)}.", envelope.id)
+        return BadRequest(f"The `op` is unknown. Known are {', '.join(OPS)}.", envelope.id)
     return BadRequest(_sentence(error), envelope.id)
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "The JSON is nested too deeply."
-    # msgspec's messages name the place and the rule and quote nothing but keys of ours.
+    # msgspec's messages name the place and the rule, and quote only the keys of these types.
     return f"{str(error)[:200]}."

@@ -1,4 +1,4 @@
-"""The outcome of a cast or a mark, told to the object that waits for it."""
+"""The outcome of a cast or a mark, and the object that waits for it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Waiter(Protocol):
     """
 
     def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
-        """The log took it at position `at`; durability is "committed" or "accepted"."""
+        """It is in the log at position `at`; durability is "committed" or "accepted"."""
 
     def refused(self, error: Refused) -> None:
-        """It was not taken."""
+        """It was refused, and nothing of it counts."""
 
     def committed(self, subject_id: int, at: int) -> None:
-        """PostgreSQL holds now what was answered as accepted."""
+        """It was answered as accepted, and is in PostgreSQL now."""

@@ -1,5 +1,5 @@
-"""What the server sends over `/ws`, as types: the AsyncAPI document is made from them, and tests hold real traffic
-against it. Frames are built by hand, since a push goes to thousands; nothing here is on their way.
+"""The server's messages over `/ws`, as types: the AsyncAPI document is made from them, and tests compare real traffic
+with it. The server itself builds its frames by hand, because a push goes to thousands.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from server.protocol.messages import (
 
 
 class Error(msgspec.Struct, frozen=True):
-    """Why a request, or one channel of it, was refused; programs go by the code."""
+    """The refusal of a request or of one of its channels; `code` is for programs."""
 
     code: Code
     message: str
@@ -39,21 +39,21 @@ class Error(msgspec.Struct, frozen=True):
 
 
 class ErrorReply(msgspec.Struct, frozen=True):
-    """A refusal; `re` is null when it answers no request, or one whose id could not be read."""
+    """A refusal; `re` is null if it answers no request, or one whose id could not be read."""
 
     re: RequestId | None
     error: Error
 
 
 class User(msgspec.Struct, frozen=True):
-    """Who speaks."""
+    """The user of the connection."""
 
     id: Id
     role: Role
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """Who speaks, which node answers, its clock [ms since 1970], and after how much silence it pings."""
+    """The identity of the connection, the node, its clock [ms since 1970], and the silence after which it pings."""
 
     user: User | None
     role: Literal["reader"] | Role
@@ -67,7 +67,7 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """A cast was taken; `remaining` is null when the show has no budget. Keys of the ballot are setlist songs."""
+    """A cast was taken; `remaining` is null if the show has no budget. The keys of the ballot are setlist songs."""
 
     at: Position
     durability: Literal["committed", "accepted"]
@@ -76,14 +76,14 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class MarkReceipt(msgspec.Struct, frozen=True):
-    """Going or following was taken, at this position of the log."""
+    """A mark was taken, at this position of the log."""
 
     at: Position
     durability: Literal["committed", "accepted"]
 
 
 class BallotState(msgspec.Struct, frozen=True):
-    """The choices of whoever asks, in one show."""
+    """The fan's choices in one show."""
 
     ballot: dict[str, Choice]
     remaining: int | None
@@ -95,11 +95,11 @@ class Time(msgspec.Struct, frozen=True):
     time_ms: int
 
 
-# ── what nobody asked for
+# ── notices
 
 
 class CommittedAt(msgspec.Struct, frozen=True):
-    """The show or the artist, and the position that was answered."""
+    """The show or the artist, and the position in the earlier answer."""
 
     at: Position
     show: Id | None = None
@@ -107,45 +107,45 @@ class CommittedAt(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What was answered as `accepted` is durable now."""
+    """A cast or mark that was answered as `accepted` is durable now."""
 
     committed: CommittedAt
 
 
 class DrainPause(msgspec.Struct, frozen=True):
-    """Come back after a time drawn from this range."""
+    """The range of times after which to come back; each client draws its own."""
 
     min_ms: int
     max_ms: int
 
 
 class Drain(msgspec.Struct, frozen=True):
-    """The node goes away; it hangs up with 4000 right after."""
+    """The node is stopping; it closes with 4000 right after."""
 
     drain: DrainPause
 
 
 class TokenEnd(msgspec.Struct, frozen=True):
-    """How long the token is still good."""
+    """The time for which the token is still valid."""
 
     in_ms: int
 
 
 class Expiring(msgspec.Struct, frozen=True):
-    """The connection's token ends soon; say `hello` with a newer one."""
+    """The connection's token ends soon; send `hello` with a newer one."""
 
     expiring: TokenEnd
 
 
 class ChannelNames(msgspec.Struct, frozen=True):
-    """Their names."""
+    """Names of channels."""
 
     channels: list[str]
 
 
 class Unsubscribed(msgspec.Struct, frozen=True):
-    """This connection was taken off channels, by an administrator or because their counts are for fewer now; it may ask for
-    them again.
+    """This connection was unsubscribed from channels, by an administrator or because the audience of their counts is smaller
+    now; it may subscribe again.
     """
 
     unsubscribed: ChannelNames
@@ -158,14 +158,14 @@ NOTICES: tuple[type[msgspec.Struct], ...] = (Committed, Drain, Expiring, Unsubsc
 
 
 class VotesState(msgspec.Struct, frozen=True):
-    """Counts of a show's songs as [setlist song, up, down], and of all its votes; a push has the changed songs only."""
+    """Counts of a show's songs as [setlist song, up, down], and the number of all votes; a push has the changed songs only."""
 
     tally: list[tuple[Id, int, int]]
     total: int
 
 
 class Artist(msgspec.Struct, frozen=True):
-    """Who plays a set."""
+    """The artist of a set."""
 
     id: Id
     slug: str
@@ -173,15 +173,15 @@ class Artist(msgspec.Struct, frozen=True):
 
 
 class CoveredArtist(msgspec.Struct, frozen=True):
-    """Whose song it is that somebody else plays."""
+    """The original artist of a cover."""
 
     id: Id
     name: str
 
 
 class Song(msgspec.Struct, frozen=True):
-    """A song of a set; neighbours with the same medley number are one. was_played: whether it is in a set that was played;
-    null: not known here, or it is a tape.
+    """A song of a set; neighbours with the same medley number are one medley. was_played: whether it is in a played set;
+    null: unknown, or it is a tape.
     """
 
     id: Id
@@ -207,8 +207,8 @@ class Set(msgspec.Struct, frozen=True):
 
 
 class ShowSource(msgspec.Struct, frozen=True):
-    """A page at another service to link back to: about the show itself, or about its artist, by which its sets were predicted
-    or not.
+    """A page at another service to link to: about the show, about its artist, or the artist's page that the prediction is
+    based on.
     """
 
     service: str
@@ -217,8 +217,8 @@ class ShowSource(msgspec.Struct, frozen=True):
 
 
 class SetlistState(msgspec.Struct, frozen=True):
-    """The sets of a show, in order, how well the crowd foresaw what was played (null: that is not known, or not everyone's
-    yet), and where all that is from.
+    """The sets of a show in order, the accuracy of its prediction (null: unknown or not public yet), and the sources of the
+    sets.
     """
 
     setlists: list[Set]
@@ -227,9 +227,9 @@ class SetlistState(msgspec.Struct, frozen=True):
 
 
 class StatusState(msgspec.Struct, frozen=True):
-    """How a show and its voting stand; `now_playing` is a setlist song. `results`: whom counts are shown to while it is not
-    final: everyone, those who have voted, staff alone. `accuracy`: how well the crowd foresaw what was played; null: that is
-    not known, or not everyone's yet.
+    """The status of a show and its voting; `now_playing` is a setlist song. `results`: the audience of its counts until they
+    are final: everyone (`live`), fans who have voted (`after_vote`), staff (`after_closing`). `accuracy`: of its prediction;
+    null: unknown or not public yet.
     """
 
     status: str
@@ -249,20 +249,20 @@ class SongState(msgspec.Struct, frozen=True):
 
 
 class AttendanceState(msgspec.Struct, frozen=True):
-    """How many go to a show, and how many connections watch it, on all nodes."""
+    """The fans who go to a show, and the connections that watch it, on all nodes."""
 
     going: int
     watching: int
 
 
 class FollowersState(msgspec.Struct, frozen=True):
-    """How many follow an artist."""
+    """The fans who follow an artist."""
 
     followers: int
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """A show or an artist among those that are voted on most."""
+    """A show or an artist among those with the most votes."""
 
     id: Id
     score: float
@@ -277,7 +277,7 @@ class TrendingState(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened: `song` is the title of one that is played, `count` the round number that was reached."""
+    """An event: `song` is the title of the played song, `count` the round number that was reached."""
 
     at: Position
     kind: Literal["announced", "live", "cancelled", "final", "played", "votes", "followers"]
@@ -290,21 +290,21 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class ActivityState(msgspec.Struct, frozen=True):
-    """The last fifty events, oldest first; a push has the new ones. `gap`: some were missed, and these are the last."""
+    """The last fifty events, oldest first; a push has the new ones. `gap`: some are missing before these."""
 
     events: list[Event]
     gap: Literal[True] | None = None
 
 
-# ── what belongs together
+# ── operations and channels
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One op.
 
-    Takes: ok, what its reply holds, None: the channels of a `subscribe`, each as its kind has it;
-           codes, what it may be refused with beside those of every op
+    Takes: ok, the type of its reply, None: the channels of a `subscribe`, each with the type of its kind;
+           codes, its refusals beside those of every op
     """
 
     request: type[msgspec.Struct]
@@ -314,32 +314,30 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of channel. Takes: subject, what the number in its name is the id of, None: it has none; state, what it
-    shows.
-    """
+    """One kind of channel. Takes: subject, of the id in its name, None: it has no id; state, the type of its state."""
 
     subject: str | None
     state: type[msgspec.Struct]
 
 
-# What any op may be refused with: it cannot be read, or comes too soon after the one before.
+# Refusals of every op: it is malformed, or it comes too soon after the one before.
 COMMON_CODES = (Code.BAD_REQUEST, Code.RATE_LIMITED)
-_WAY_IN_CODES = (Code.UNAUTHENTICATED, Code.OVERLOADED, Code.UNAVAILABLE)
-# What one channel of a `subscribe` may be refused with, in its own place; the others stand.
+_INTAKE_CODES = (Code.UNAUTHENTICATED, Code.OVERLOADED, Code.UNAVAILABLE)
+# Refusals of one channel of a `subscribe`; the other channels stand.
 CHANNEL_CODES = (Code.NOT_FOUND, Code.FORBIDDEN, Code.UNAVAILABLE, Code.OVERLOADED, Code.UNAUTHENTICATED)
 
 OPERATIONS: dict[str, Operation] = {
-    "hello": Operation(Hello, Greeting, (*_WAY_IN_CODES, Code.FORBIDDEN)),
+    "hello": Operation(Hello, Greeting, (*_INTAKE_CODES, Code.FORBIDDEN)),
     "subscribe": Operation(Subscribe, None, (Code.TOO_LARGE,)),
     "unsubscribe": Operation(Unsubscribe, Nothing, ()),
     "cast": Operation(
         Cast,
         Receipt,
-        (*_WAY_IN_CODES, Code.FORBIDDEN, Code.NOT_FOUND, Code.CLOSED, Code.LOCKED, Code.BUDGET),
+        (*_INTAKE_CODES, Code.FORBIDDEN, Code.NOT_FOUND, Code.CLOSED, Code.LOCKED, Code.BUDGET),
     ),
-    "ballot": Operation(Ballot, BallotState, (*_WAY_IN_CODES, Code.NOT_FOUND)),
-    "attend": Operation(Attend, MarkReceipt, (*_WAY_IN_CODES, Code.NOT_FOUND)),
-    "follow": Operation(Follow, MarkReceipt, (*_WAY_IN_CODES, Code.NOT_FOUND)),
+    "ballot": Operation(Ballot, BallotState, (*_INTAKE_CODES, Code.NOT_FOUND)),
+    "attend": Operation(Attend, MarkReceipt, (*_INTAKE_CODES, Code.NOT_FOUND)),
+    "follow": Operation(Follow, MarkReceipt, (*_INTAKE_CODES, Code.NOT_FOUND)),
     "ping": Operation(Ping, Time, ()),
 }
 

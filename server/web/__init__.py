@@ -2,5 +2,5 @@
 
 Owns:      nothing that outlives a request
 Threads:   event loop only
-Never:     knows a room; node hands it endpoints
+Never:     imports a room; node hands it endpoints
 """

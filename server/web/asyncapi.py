@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of the websocket, made from the types of its messages."""
+"""Makes the AsyncAPI 3 document of the websocket from the types of its messages."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ PATH = "/api/asyncapi.json"
 
 _SCHEMA = "#/components/schemas/{name}"
 _ABOUT = """\
-Fans vote live on the songs of a concert's setlist, and everybody who watches sees the counts move.
+Fans vote live on the songs of a concert's setlist, and all watchers see the counts change.
 
 One websocket at `/ws`, subprotocol `mysetlist.v1`, carries everything: text frames, one JSON object each. A request has \
 an `op` and an integer `id`; its reply has the same number as `re`, and either `ok` or `error`. `subscribe` answers with \
-the state of each channel and its position `at`; what changes comes as a push that names its channel as `ch`, and `at` only \
-grows. Unknown fields are ignored, by both sides. HTTP is described in `/api/openapi.json`, and so are the server-sent \
+the state of each channel and its position `at`; each change comes as a push with its channel as `ch`, and `at` only \
+grows. Both sides ignore unknown fields. HTTP is described in `/api/openapi.json`, and so are the server-sent \
 events that carry the same pushes; errors and close codes are in docs/errors.md."""
 
 
 class SocketDocument(TypedDict):
-    """This document."""
+    """The AsyncAPI document."""
 
     asyncapi: str
     info: Json
@@ -40,7 +40,7 @@ class SocketDocument(TypedDict):
 
 
 def asyncapi_endpoint() -> Endpoint:
-    """`GET /api/asyncapi.json`; built once."""
+    """The endpoint `GET /api/asyncapi.json`; its document is made once."""
     document = msgspec.json.encode(describe())
 
     async def get_document(_call: Call) -> Answer:
@@ -53,7 +53,7 @@ def asyncapi_endpoint() -> Endpoint:
 
 
 def describe() -> SocketDocument:
-    """The document."""
+    """Makes the document."""
     types = [ErrorReply, *NOTICES, *(kind.state for kind in KINDS.values())]
     types += [kind for op in OPERATIONS.values() for kind in (op.request, op.ok) if kind is not None]
     ordered = sorted(set(types), key=repr)  # a set has no order, and the document must not change from start to start
@@ -62,19 +62,19 @@ def describe() -> SocketDocument:
     messages: Json = {"error": _message("error", "A refusal.", refs[ErrorReply])}
     operations: Json = {}
     for op, operation in OPERATIONS.items():
-        ok = _joined(refs) if operation.ok is None else refs[operation.ok]
-        messages[op] = _message(op, _said(operation.request), refs[operation.request])
+        ok = _subscribe_result(refs) if operation.ok is None else refs[operation.ok]
+        messages[op] = _message(op, _docstring(operation.request), refs[operation.request])
         messages[f"{op}_reply"] = _message(f"{op}_reply", f"The answer to `{op}`.", _reply(ok))
-        operations[op] = _receive(op, [*COMMON_CODES, *operation.codes], _said(operation.request))
+        operations[op] = _receive(op, [*COMMON_CODES, *operation.codes], _docstring(operation.request))
     for notice in NOTICES:
         name = notice.__name__.lower()
-        messages[name] = _message(name, _said(notice), refs[notice])
-        operations[name] = _send("socket", name, _said(notice))
+        messages[name] = _message(name, _docstring(notice), refs[notice])
+        operations[name] = _send("socket", name, _docstring(notice))
     channels: Json = {"socket": _socket(messages)}
     for name, kind in KINDS.items():
-        messages[f"{name}_push"] = _message(f"{name}_push", _said(kind.state), _push(name, kind, schemas, refs))
+        messages[f"{name}_push"] = _message(f"{name}_push", _docstring(kind.state), _push(name, kind, schemas, refs))
         channels[name] = _channel(name, kind)
-        operations[f"push_{name}"] = _send(name, f"{name}_push", f"Tells what is new in `{_address(name, kind)}`.")
+        operations[f"push_{name}"] = _send(name, f"{name}_push", f"The changes of `{_address(name, kind)}`.")
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "MySetlist", "version": server.__version__, "description": _ABOUT},
@@ -83,7 +83,7 @@ def describe() -> SocketDocument:
             "node": {
                 "host": "{host}",
                 "protocol": "ws",
-                "description": "Any node, or the load balancer before them; `wss` where that speaks TLS.",
+                "description": "Any node, or the load balancer before the nodes; `wss` if that speaks TLS.",
                 "variables": {"host": {"default": "127.0.0.1:8080", "description": "Name and port."}},
             }
         },
@@ -93,7 +93,7 @@ def describe() -> SocketDocument:
     }
 
 
-def _said(kind: type[msgspec.Struct]) -> str:
+def _docstring(kind: type[msgspec.Struct]) -> str:
     assert kind.__doc__ is not None
     return " ".join(kind.__doc__.split())
 
@@ -110,8 +110,8 @@ def _reply(ok: Json) -> Json:
     }
 
 
-def _joined(refs: dict[Any, Json]) -> Json:
-    """What a `subscribe` answers: by channel, its position and state, or why not."""
+def _subscribe_result(refs: dict[Any, Json]) -> Json:
+    """The answer to `subscribe`: by channel its position and state, or its refusal."""
     error: Json = {
         "type": "object",
         "properties": {"error": {"$ref": _SCHEMA.format(name="Error")}},
@@ -164,7 +164,7 @@ def _socket(messages: Json) -> Json:
                     "type": "object",
                     "properties": {
                         "Sec-WebSocket-Protocol": {"const": SUBPROTOCOL},
-                        "Authorization": {"type": "string", "description": "Bearer and a token; a cookie does too."},
+                        "Authorization": {"type": "string", "description": "Bearer and a token; a cookie works too."},
                     },
                 },
                 "bindingVersion": "0.1.0",
@@ -178,7 +178,7 @@ def _socket(messages: Json) -> Json:
 def _channel(name: str, kind: Kind) -> Json:
     channel: Json = {
         "address": _address(name, kind),
-        "description": f"{_said(kind.state)} `subscribe` to it over the socket.",
+        "description": f"{_docstring(kind.state)} Send `subscribe` over the socket to get it.",
         "messages": {f"{name}_push": {"$ref": f"#/components/messages/{name}_push"}},
     }
     if kind.subject:

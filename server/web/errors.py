@@ -1,20 +1,18 @@
-"""Turns errors into problem documents (RFC 9457)."""
+"""Answers errors with problem documents (RFC 9457)."""
 
 from __future__ import annotations
-
-from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import HTTP_STATUS, Code
 
 log = structlog.get_logger()
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
+# The codes of aiohttp's own errors; any other status of a client's error is `bad_request`.
 _CODES = {status: code for code, status in HTTP_STATUS.items() if status in (400, 401, 403, 404, 413)}
 
 
@@ -39,7 +37,7 @@ def problem(error: Refused, status: int | None = None) -> web.Response:
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error a client can cause becomes a problem with a code; anything else is a bug: logged, and `internal`."""
+    """Answers every expected error with a problem and its code. Any other error is a bug: it is logged and answered `internal`."""
     try:
         return await handler(request)
     except Refused as error:
@@ -54,14 +52,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return answer
     except (StoreError, CacheError) as error:
         log.warning("request.unavailable", path=_route(request), error=str(error))
-        return problem(Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000))
+        return problem(
+            Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again in a second.", retry_after_ms=1_000)
+        )
     except Exception:
         # Not swallowed: the traceback is in the log, and the client must not see it.
         log.exception("request.failed", method=request.method, path=_route(request))
-        return problem(Refused(Code.INTERNAL, "Something went wrong here."))
+        return problem(Refused(Code.INTERNAL, "The server has a fault. It is logged under the request's id."))
 
 
 def _route(request: web.Request) -> str:
-    """The path as it is declared: in the log of an erasure that failed, nobody's number must stand."""
+    """The path as it is declared, without ids: the log of a failed erasure must not name a user."""
     resource = request.match_info.route.resource
     return request.path if resource is None else resource.canonical

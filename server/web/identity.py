@@ -1,4 +1,4 @@
-"""Finds out who sends a request, and from which address."""
+"""Finds the identity and the address behind a request."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from server.protocol.identity import COOKIE, Identity
 Identify = Callable[[web.Request], Awaitable[Identity | None]]
 
 
-def identifier(authenticate: Callable[[str], Awaitable[Identity]]) -> Identify:
-    """Who a request speaks for: the header's token, else the cookie's; None: nobody.
+def make_identify(authenticate: Callable[[str], Awaitable[Identity]]) -> Identify:
+    """Makes the function that finds a request's identity: by the token of its header, else of its cookie.
 
-    A stale cookie is nobody's fault and names nobody; a header's token was meant, so it must be good.
+    A stale cookie counts as none, because browsers send it by themselves. A token in the header must be valid.
 
     Takes: authenticate, token or API key -> Identity; raises Refused(unauthenticated)
-    Gives: a function that raises Refused: unauthenticated, the header's token is not good
+    Gives: a function that gives None for an anonymous request; it raises Refused(unauthenticated) for a bad header
     """
 
     async def identify(request: web.Request) -> Identity | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme:
             if scheme.lower() != "bearer":
-                raise Refused(Code.UNAUTHENTICATED, "Only Bearer tokens are understood.")
+                raise Refused(
+                    Code.UNAUTHENTICATED,
+                    f"The Authorization scheme {scheme[:20]!r} is unknown. Send `Authorization: Bearer <token>`.",
+                )
             return await authenticate(token.strip())
         cookie = request.cookies.get(COOKIE)
         if not cookie:
@@ -40,10 +43,10 @@ def identifier(authenticate: Callable[[str], Awaitable[Identity]]) -> Identify:
     return identify
 
 
-def counting(identify: Identify, count: Callable[[int], Awaitable[None]]) -> Identify:
-    """`identify`, and every request of somebody signed in is counted.
+def counted(identify: Identify, count: Callable[[int], Awaitable[None]]) -> Identify:
+    """Adds a rate limit to `identify`: each request of a signed-in user is counted.
 
-    Takes: count, by user; raises Refused(rate_limited)
+    Takes: count, user -> None; raises Refused(rate_limited)
     """
 
     async def identify_and_count(request: web.Request) -> Identity | None:
@@ -58,8 +61,8 @@ def counting(identify: Identify, count: Callable[[int], Awaitable[None]]) -> Ide
 AddressOf = Callable[[web.Request], str]
 
 
-def addresser(trusted: tuple[Network, ...]) -> AddressOf:
-    """What counts as a request's address. Takes: trusted, the proxies whose word for it is taken."""
+def make_address_of(trusted: tuple[Network, ...]) -> AddressOf:
+    """Makes the function that gives a request's address for limits. Takes: trusted, proxies whose headers are believed."""
 
     def address_of(request: web.Request) -> str:
         headers = request.headers

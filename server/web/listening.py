@@ -1,4 +1,4 @@
-"""Listens for HTTP: the runner, its connections and their timeouts."""
+"""Listens for HTTP: aiohttp's runner, with a handshake timeout and problems as answers to malformed requests."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = structlog.get_logger()
 
 
 class Runner(web.AppRunner):
-    """Serves an app; two things for which aiohttp has no setting: bytes that are no HTTP are answered with a problem too,
-    and whoever connects and says nothing is let go.
+    """Serves an app, and adds two things that aiohttp has no setting for: bytes that are no HTTP get a problem as their answer,
+    and a connection without a request is closed.
 
-    Takes: handshake_s, from the connection to the whole of its first request
+    Takes: handshake_s, from the connection to the end of its first request's headers
     """
 
     __slots__ = ("_handshake_s",)
@@ -35,22 +35,22 @@ class Runner(web.AppRunner):
 
     @property
     def server(self) -> Any:
-        """What makes the protocol of a new connection; None before `setup`."""
+        """The factory of the protocol of a new connection; None before `setup`."""
         served = super().server
         if served is None:
             return None
         options: dict[str, Any] = {"access_log": None, "logger": http_logger(), "handshake_s": self._handshake_s}
-        return partial(_Connection, served, loop=asyncio.get_running_loop(), **options)
+        return partial(_RequestHandler, served, loop=asyncio.get_running_loop(), **options)
 
 
 def listening_sockets(runner: web.AppRunner) -> list[socket.socket]:
     """The sockets that a runner listens on."""
-    # Not given away by aiohttp, whose `addresses` reads them so too.
+    # aiohttp has no public way to them; its own `addresses` reads them in the same way.
     servers: list[Any] = [site._server for site in runner.sites]  # noqa: SLF001
     return [listening for server in servers for listening in server.sockets]
 
 
-class _Connection(web.RequestHandler):
+class _RequestHandler(web.RequestHandler):
     __slots__ = ("_handshake_s",)
 
     def __init__(self, *arguments: Any, handshake_s: float, **options: Any) -> None:
@@ -59,7 +59,7 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        # The timer is the one between two requests, which closes a connection that waits for the whole of one.
+        # aiohttp's timer between two requests closes a connection that waits for the end of one; the first gets it here.
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
         self._next_keepalive_close_time = self._loop.time() + self._handshake_s
@@ -73,14 +73,14 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         super().handle_error(request, status, exc, message)  # it logs
-        refused = Refused(Code.BAD_REQUEST, "This is no HTTP, or its first line or its headers are too long.")
-        answer = problem(refused if status < 500 else Refused(Code.INTERNAL, "Something went wrong here."))
+        refused = Refused(Code.BAD_REQUEST, "This is no HTTP request, or its first line or its headers are too long.")
+        answer = problem(refused if status < 500 else Refused(Code.INTERNAL, "The server has a fault. It is logged."))
         answer.force_close()
         return answer
 
 
 def http_logger() -> logging.Logger:
-    """Aiohttp's logger of what no handler saw, without tracebacks of bytes that are no HTTP: any client can send those."""
+    """The logger for errors outside of handlers. Malformed HTTP gives a line and no traceback: any client can send it."""
     logger = logging.getLogger("mysetlist.http")
     if not logger.filters:
         logger.addFilter(_is_our_fault)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of what an app serves, made from its endpoints and the types of their JSON."""
+"""Makes the OpenAPI 3.1 document of a node from its endpoints and the types of their JSON."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ _REF = "#/components/schemas/{name}"
 _ABOUT = """\
 Fans vote live on the songs of a concert's setlist.
 
-Ids are integers; artists, venues and shows answer to their slug too. Lists give `items` and `next`, which is the \
-`cursor` of the following page. Fields and parameters that are not known are ignored. Every refusal is a problem \
-(RFC 9457) with a `code`; programs go by the code. A method that a path does not have is refused with 405, a path that \
-is not there with 404.
+Ids are integers; artists, venues and shows have a slug too, and a path takes either. Lists give `items` and `next`, which is \
+the `cursor` of the following page. Unknown fields and parameters are ignored. Every refusal is a problem (RFC 9457) with a \
+`code` for programs. A method that a path does not have is refused with 405, an unknown path with 404.
 
 Live counts come over a websocket at `/ws`, subprotocol `mysetlist.v1`; `/api/asyncapi.json` describes it. Load balancers ask \
 `/healthz` and `/readyz`, Prometheus asks `/metrics`."""
 
 
 class Document(TypedDict):
-    """This document."""
+    """The OpenAPI document."""
 
     openapi: str
     info: Json
@@ -43,7 +42,7 @@ class Document(TypedDict):
 
 
 def document_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
-    """`GET /api/openapi.json`, which describes the given endpoints and itself; built once."""
+    """The endpoint `GET /api/openapi.json`; its document, of the given endpoints and itself, is made once."""
     documents: list[bytes] = []
 
     async def get_document(_call: Call) -> Answer:
@@ -58,7 +57,7 @@ def document_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
 
 
 def describe(endpoints: Iterable[Endpoint]) -> Document:
-    """The document of these endpoints."""
+    """Makes the document of these endpoints."""
     endpoints = list(endpoints)
     kinds = {kind for e in endpoints for kind in (e.query, e.body, e.answer) if kind is not None}
     ordered = sorted(kinds, key=repr)  # a set has no order, and the document must not change from start to start
@@ -69,7 +68,7 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas, queries, responses)
-    for query in queries:  # told parameter by parameter
+    for query in queries:  # described parameter by parameter
         del components[_name(schemas[query])]
     return {
         "openapi": "3.1.0",
@@ -88,7 +87,7 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": COOKIE,
-                    "description": "The same token as browsers keep it; a stale one names nobody.",
+                    "description": "The same token as browsers keep it; a stale one counts as none.",
                 },
             },
         },
@@ -96,9 +95,8 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
 
 
 def codes_of(endpoint: Endpoint) -> frozenset[Code]:
-    """Every code an endpoint may refuse with: its own, and those that follow from what it is."""
-    # A request that is no HTTP, a header with a bad token, too many requests of somebody, an engine away, a bug of ours:
-    # these may come of any.
+    """Every code that an endpoint may refuse with: its own codes, and those that follow from its declaration."""
+    # Any endpoint: malformed HTTP, a bad token in the header, too many requests of a user, an engine that is away, a bug.
     codes = {
         Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL, *endpoint.codes,
     }  # fmt: skip
@@ -142,14 +140,14 @@ def _operation(endpoint: Endpoint, schemas: dict[Any, Json], queries: dict[Any, 
         other = HTTPStatus(endpoint.other_status)
         operation["responses"][str(other.value)] = success | {"description": other.phrase}
     if endpoint.is_revalidated:
-        success["headers"] = {"ETag": {"description": "What `If-None-Match` asks with.", "schema": {"type": "string"}}}
-        operation["responses"]["304"] = {"description": "Not changed since the `If-None-Match` that was sent."}
+        success["headers"] = {"ETag": {"description": "The value for `If-None-Match`.", "schema": {"type": "string"}}}
+        operation["responses"]["304"] = {"description": "Not changed since the `ETag` in `If-None-Match`."}
     operation["responses"] |= _refusals(codes_of(endpoint), responses)
     return operation
 
 
 def _tag(path: str) -> str:
-    """What it is about: the first word of a path under /api; the others are what letters and the terminal link to."""
+    """The first word of a path under /api; the other paths are linked in letters and in the terminal."""
     return re.split(r"[/.]", path)[2] if path.startswith("/api/") else "links"
 
 
@@ -176,7 +174,7 @@ def _query_parameters(struct: Json) -> list[Json]:
         schema = _without_null(given)
         parameter = {"name": name, "in": "query", "required": name in struct["required"], "schema": schema}
         if not parameter["required"]:
-            parameter["allowEmptyValue"] = True  # as good as left out
+            parameter["allowEmptyValue"] = True  # the same as left out
         if "description" in schema:
             parameter["description"] = schema.pop("description")
         parameters.append(parameter)
@@ -184,7 +182,7 @@ def _query_parameters(struct: Json) -> list[Json]:
 
 
 def _without_null(schema: Json) -> Json:
-    """A parameter that may be left out is not there; in a query string nothing is null."""
+    """The schema of an optional parameter without null: a query string has no null."""
     schema = {name: value for name, value in schema.items() if name != "default" or value is not None}
     choices: list[Json] = [choice for choice in schema.pop("anyOf", []) if choice != {"type": "null"}]
     if "enum" in schema:
@@ -228,7 +226,7 @@ def _problem_response(status: int, codes: list[Code]) -> Json:
 def _problem_schema() -> Json:
     return {
         "title": "Problem",
-        "description": "Why a request was refused (RFC 9457); docs/errors.md says what to do about each code.",
+        "description": "The refusal of a request (RFC 9457); docs/errors.md says what to do about each code.",
         "type": "object",
         "properties": {
             "type": {"const": "about:blank"},

@@ -1,4 +1,4 @@
-"""Refuses requests that pages of other sites make with a visitor's cookie."""
+"""Refuses requests that pages of other sites send with a visitor's cookie (CSRF)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.web.errors import Handler, problem
+from server.web.errors import problem
 
 log = structlog.get_logger()
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What a signed link in a letter does: its token speaks, never the cookie, and mail programs call it (RFC 8058).
+# Signed links in letters: their token decides, never the cookie, and mail programs call them (RFC 8058).
 FROM_ANYWHERE = ("/unsubscribe",)
 
 
 def check_origins(allowed: tuple[str, ...]) -> Middleware:
-    """A middleware against other sites' pages using a visitor's cookie.
+    """Makes the middleware that refuses a foreign Origin on websockets and on unsafe methods.
 
-    Browsers name the page's origin on websockets and on everything that changes something; programs name none.
+    Browsers send the page's origin with both; programs send none and are not refused.
     """
 
     @web.middleware
@@ -33,7 +33,7 @@ def check_origins(allowed: tuple[str, ...]) -> Middleware:
         )
         if is_guarded and origin is not None and origin not in allowed and not _is_own(origin, request.host):
             log.info("origin.refused", path=request.path)
-            return problem(Refused(Code.FORBIDDEN, "Pages of other sites may not do this."))
+            return problem(Refused(Code.FORBIDDEN, "A page of another site may not send this request."))
         return await handler(request)
 
     return check_origin

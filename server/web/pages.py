@@ -1,4 +1,4 @@
-"""Serves the page and its files, and answers probes and Prometheus."""
+"""Serves the page and its files, the probes of load balancers, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _CONTENT_SECURITY_POLICY = (
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers of every response (signal on_response_prepare)."""
+    """Adds the security headers to every response (signal on_response_prepare)."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
     if request.path.startswith("/static/") or isinstance(response, web.FileResponse):
-        # Asked again each time, answered 304: a new version of the page is never mixed with an old one.
+        # Browsers ask each time and get 304, so that files of two versions of the page are never mixed.
         headers.setdefault("Cache-Control", "no-cache")
 
 
 class Pages:
-    """The page, and what load balancers and Prometheus ask.
+    """The routes of the page, the probes and the metrics.
 
-    Takes: folder of the static files; why_not_ready, gives the reasons why casts cannot be served, empty: ready
+    Takes: folder of the static files; why_not_ready, gives the reasons why this node should get no traffic, empty: ready
     """
 
     def __init__(self, folder: Path, why_not_ready: Callable[[], list[str]]) -> None:
@@ -41,7 +41,7 @@ class Pages:
         self._why_not_ready = why_not_ready
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        """What app adds to its router."""
+        """Routes for the router of the web application."""
         return [
             web.get("/", self.get_page),
             web.get("/shows/{show}", self.get_page),
@@ -53,15 +53,15 @@ class Pages:
         ]
 
     async def get_page(self, _request: web.Request) -> web.FileResponse:
-        """The page; which view it shows is its own affair."""
+        """The page; its script chooses the view by the path."""
         return web.FileResponse(self._folder / "index.html")
 
     async def get_docs(self, _request: web.Request) -> web.FileResponse:
-        """`GET /api/docs`: the OpenAPI document for people."""
+        """`GET /api/docs`: the OpenAPI document as a page."""
         return web.FileResponse(self._folder / "docs.html")
 
     async def get_file(self, request: web.Request) -> web.FileResponse:
-        """`GET /static/{name}`; only the names that were there at the start, so that no path leads out of the folder."""
+        """`GET /static/{name}`; only names that existed at the start, so that no path leads out of the folder."""
         name = request.match_info["name"]
         if name not in self._names:
             raise Refused(Code.NOT_FOUND, "No such file.")
@@ -72,12 +72,12 @@ class Pages:
         return web.json_response({"status": "ok"})
 
     async def get_readyz(self, _request: web.Request) -> web.Response:
-        """`GET /readyz`: whether this node may be sent traffic."""
+        """`GET /readyz`: whether this node may get traffic."""
         reasons = self._why_not_ready()
         if reasons:
             return web.json_response({"status": "not ready", "reasons": reasons}, status=503)
         return web.json_response({"status": "ready"})
 
     async def get_metrics(self, _request: web.Request) -> web.Response:
-        """`GET /metrics`."""
+        """`GET /metrics`: all metrics in the text format of Prometheus."""
         return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

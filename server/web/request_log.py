@@ -1,4 +1,4 @@
-"""What is noted of every request: an id in each log record and in the answer, and how long it took."""
+"""Gives every request an id, in each log record and in the answer, and measures its time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from server.telemetry import REQUEST_SECONDS
 
 HEADER = "X-Request-ID"
 
-# What a proxy may call a request: nothing that could break a log line or a header.
+# The ids that a proxy may set: nothing that could break a log line or a header.
 _SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
-def observer(trusted: tuple[Network, ...]) -> Middleware:
-    """The outermost middleware. Takes: trusted, the proxies whose name for a request is kept."""
+def observe_requests(trusted: tuple[Network, ...]) -> Middleware:
+    """Makes the outermost middleware. Takes: trusted, the proxies whose request ids are kept."""
 
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -31,18 +31,18 @@ def observer(trusted: tuple[Network, ...]) -> Middleware:
                 response = await handler(request)
             except web.HTTPException as redirect:
                 redirect.headers[HEADER] = request_id
-                _note(request, redirect, started_s)
+                _measure(request, redirect, started_s)
                 raise
         if not response.prepared:
             response.headers[HEADER] = request_id
-        _note(request, response, started_s)
+        _measure(request, response, started_s)
         return response
 
     return observe
 
 
 async def add_request_id(_request: web.Request, response: web.StreamResponse) -> None:
-    """The id as a header of what begins before its handler ends: websockets, streams (signal on_response_prepare)."""
+    """Adds the id to responses that begin before their handler ends: websockets, streams (signal on_response_prepare)."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     if request_id is not None:
         response.headers[HEADER] = request_id
@@ -55,8 +55,8 @@ def _id_of(request: web.Request, trusted: tuple[Network, ...]) -> str:
     return secrets.token_hex(8)
 
 
-def _note(request: web.Request, response: web.StreamResponse, started_s: float) -> None:
-    # Websockets and event streams end with their client, which says nothing about us.
+def _measure(request: web.Request, response: web.StreamResponse, started_s: float) -> None:
+    # Websockets and event streams last as long as their client stays, so their time measures nothing of ours.
     if isinstance(response, web.Response | web.FileResponse):
         method = request.method if request.method in hdrs.METH_ALL else "other"
         resource = request.match_info.route.resource

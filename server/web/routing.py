@@ -1,4 +1,4 @@
-"""Serves endpoints: decides access, decodes requests, encodes answers."""
+"""Serves endpoints: checks access, decodes requests, encodes answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.web.identity import AddressOf, Identify
 def routes_of(
     endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int, address_of: AddressOf
 ) -> list[web.RouteDef]:
-    """Endpoints as aiohttp serves them: who may come in is decided, and what comes in is decoded, here alone."""
+    """Aiohttp's routes of endpoints. Access is checked and requests are decoded only here."""
 
     def route_of(endpoint: Endpoint) -> web.RouteDef:
         async def handle(request: web.Request) -> web.Response:
@@ -29,7 +29,9 @@ def routes_of(
                 if identity is None:
                     raise Refused(Code.UNAUTHENTICATED, "Sign in first.")
                 if not identity.may(endpoint.access):
-                    raise Refused(Code.FORBIDDEN, f"Only for a {endpoint.access}.")
+                    raise Refused(
+                        Code.FORBIDDEN, f"Your role is {identity.role}. This needs the role {endpoint.access}."
+                    )
             call = Call(
                 path=request.match_info,
                 query=None if endpoint.query is None else parse_query(request.query.items(), endpoint.query),
@@ -46,12 +48,15 @@ def routes_of(
 
 async def _read_body(request: web.Request, endpoint: Endpoint) -> Any:
     bytes_max = endpoint.body_bytes_max
-    # The length that is announced is refused before it is read; a chunked body announces none.
+    # A body with an announced length is refused unread; a chunked body announces none.
     try:
         if (request.content_length or 0) > bytes_max or len(data := await request.read()) > bytes_max:
-            raise Refused(Code.TOO_LARGE, f"A body has at most {bytes_max} bytes.")
+            raise Refused(Code.TOO_LARGE, f"The body is too large. Send at most {bytes_max} bytes.")
     except web.RequestPayloadError:
-        raise Refused(Code.BAD_REQUEST, "The body is not encoded as its headers say.") from None
+        raise Refused(
+            Code.BAD_REQUEST,
+            "The body cannot be decoded as its headers say. Check Content-Encoding and Transfer-Encoding.",
+        ) from None
     if not data and endpoint.body_is_optional:
         return None
     return parse_body(data, endpoint.body)

@@ -1,1 +1,1 @@
-"""protocol.http: endpoints, their parameters, cursors of lists, addresses of clients; no I/O."""
+"""protocol.http: types of endpoints, parameters, cursors of lists, addresses of clients; no I/O."""

@@ -1,4 +1,4 @@
-"""Where a request comes from, when proxies stand between: only what those say is believed that are trusted."""
+"""The address of a client behind proxies: the headers of trusted proxies are believed, no others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # RFC 7239: for=192.0.2.60, for="[2001:db8::1]:4711"; other parameters may stand beside it.
 _FORWARDED_FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*"?([^";]+)""", re.IGNORECASE)
-_IPV6_PREFIX_BITS = 64  # what one household or one phone has
+_IPV6_PREFIX_BITS = 64  # the network of one household or one phone
 
 
 def client_address(
@@ -18,12 +18,12 @@ def client_address(
 ) -> str:
     """The address that a limit counts: an IPv4 address, or the /64 that an IPv6 address lies in.
 
-    From the nearest proxy backwards, each trusted one's word is taken for the address before it; the first that is not
-    trusted is the client, whatever stands further to the left: it may have written that itself.
+    Each trusted proxy, from the nearest one backwards, names the address before it. The first address that is not a trusted
+    proxy is the client's; the addresses further to the left may be made up by the client.
 
     Takes: peer, of the connection; forwarded_for and forwarded, the headers X-Forwarded-For and Forwarded, if any; the
-           second counts when there is no first
-    Gives: "" when the peer has no address
+           second counts only without the first
+    Gives: "" if the peer has no address
     """
     address = _parsed(peer or "")
     if address is None:
@@ -42,13 +42,13 @@ def client_address(
 
 
 def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
-    """Whether a connection comes from one of the proxies that are trusted."""
+    """Whether a connection comes from a trusted proxy."""
     address = _parsed(peer or "")
     return address is not None and any(address in network for network in trusted)
 
 
 def network_of(address: str) -> str:
-    """The network that what `client_address` gave lies in, /24 or /48: tells providers apart and names nobody."""
+    """The network around a `client_address`, /24 or /48: it shows the provider and no person."""
     if not address:
         return ""
     network = ipaddress.ip_network(address)

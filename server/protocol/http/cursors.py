@@ -1,7 +1,7 @@
-"""Cursors: where a list goes on, opaque to clients.
+"""Cursors: the places at which lists continue, opaque to clients.
 
-A cursor holds the sort key of the last item that was given, never an offset: items that come or go in between
-neither repeat others nor hide them. It is no secret and is not signed; a made-up one only moves the reader.
+A cursor holds the sort key of the last item that was sent, never an offset: items that come or go in between
+neither repeat others nor hide them. It is no secret and is not signed; a made-up one only starts at another place.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ def encode_cursor(place: Place) -> str:
 def decode_cursor(cursor: str, kind: type[AnyPlace]) -> AnyPlace:
     """The place behind a cursor.
 
-    Raises: Refused: bad_request, it is none of this list's
+    Raises: Refused: bad_request, the cursor is malformed or of another list
     """
     try:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         return msgspec.msgpack.decode(packed, type=kind)
     except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         raise Refused(
-            Code.BAD_REQUEST, "The cursor is not one of this list; leave it out to begin at the top."
+            Code.BAD_REQUEST, "The cursor does not belong to this list. Leave it out to begin at the first page."
         ) from None
 
 
 def cut_page(rows: list[Any], limit: int, place_of: Callable[[Any], Place]) -> tuple[list[Any], str | None]:
-    """A page out of rows of which one more than `limit` was asked for, and the cursor of the next, if there is one."""
+    """A page of up to `limit` rows, and the cursor of the next page, if `rows` has one row more than that."""
     page = rows[:limit]
     return page, encode_cursor(place_of(page[-1])) if len(rows) > limit else None

@@ -1,4 +1,4 @@
-"""What an HTTP route is, said once: the server serves it and the OpenAPI document describes it from the same words."""
+"""The declaration of an HTTP route. The server serves it, and the OpenAPI document describes it, from the same object."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BODY_BYTES_MAX = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, decoded and let in.
+    """One request, decoded and admitted.
 
-    Takes: query and body, of the types the endpoint names (None: it names none, or the body may be left out and was);
-           address, where it comes from, as limits count it
+    Takes: query and body, of the types that the endpoint declares (None: it declares none, or an optional body was left
+           out); address, of the client, as limits count it
     """
 
     path: Mapping[str, str]
@@ -33,14 +33,14 @@ class Call:
 
     @property
     def user(self) -> Identity:
-        """Who asks, at an endpoint that nobody reaches without signing in."""
+        """The signed-in user, at an endpoint that needs one."""
         assert self.identity is not None
         return self.identity
 
     def id(self, name: str) -> int:
         """The id in the path.
 
-        Raises: Refused: not_found, what stands there is none
+        Raises: Refused: not_found, the text there is no id
         """
         number = parse_id(self.path[name])
         if number is None:
@@ -54,10 +54,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a handler gives.
+    """The answer of a handler.
 
-    Takes: document, what msgspec encodes to JSON, or bytes that are sent as they are; session, a token to keep as the
-           session cookie, "" to forget it
+    Takes: document, an object that msgspec encodes to JSON, or bytes that are sent unchanged; session, the token for the
+           session cookie, "" to delete it
     """
 
     document: Any = None
@@ -74,12 +74,12 @@ Handler = Callable[[Call], Awaitable[Answer]]
 class Endpoint:
     """One route.
 
-    Takes:  path, with {names}; access, who may call it; answer, the type of the JSON that is sent (None: no body);
-            query and body, what is read from the request before the handler sees it (unknown fields are ignored);
-            codes, what it may refuse with beyond what follows from the rest; slugs, the names in the path that take a
-            slug as well as an id; is_revalidated, clients may keep the answer and ask whether it is still so;
-            description, for the document, what the summary does not say; other_status, with which the same answer
-            comes when the handler says so; other_media_type, in which it comes as a text when the handler says so
+    Takes:  path, with {names}; access, the least role that may call it; answer, the type of the JSON answer (None: no body);
+            query and body, the types of what is decoded before the handler runs (unknown fields are ignored);
+            codes, its refusals beyond those that follow from the other fields; slugs, the names in the path that take a
+            slug as well as an id; is_revalidated, clients may keep the answer and ask with its ETag whether it changed;
+            description, for the document, an addition to the summary; other_status, a second status that the handler
+            may choose; other_media_type, a second media type, of a text, that the handler may choose
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -1,4 +1,4 @@
-"""What comes in query strings, paths and bodies, decoded and checked before anything else sees it."""
+"""Decodes and checks query strings, paths and bodies, before a handler sees them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ REFERENCE_CHARS_MAX = 300
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX, description="Items a page.")]
 Search = Annotated[str, msgspec.Meta(max_length=SEARCH_CHARS_MAX, description="Words to search for.")]
 ReferenceText = Annotated[str, msgspec.Meta(max_length=REFERENCE_CHARS_MAX, description="An id or a slug.")]
-CursorText = Annotated[str, msgspec.Meta(max_length=CURSOR_CHARS_MAX, description="Where to go on: a page's `next`.")]
+CursorText = Annotated[
+    str, msgspec.Meta(max_length=CURSOR_CHARS_MAX, description="The place to continue at: a page's `next`.")
+]
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,14 +36,14 @@ Query = TypeVar("Query", bound=msgspec.Struct)
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """An artist, venue or show as a client names it: by id, or by slug."""
+    """An id or a slug, by which a client names an artist, venue or show."""
 
     id: int | None
     slug: str | None
 
 
 def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
-    """The parameters of a query string; an empty one counts as left out, unknown ones are ignored.
+    """Decodes the parameters of a query string; an empty one counts as left out, unknown ones are ignored.
 
     Raises: Refused: bad_request, naming the parameter
     """
@@ -51,7 +53,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
         if name not in known or not value:
             continue
         if name in given:
-            raise Refused(Code.BAD_REQUEST, f"`{name}` is given twice.")
+            raise Refused(Code.BAD_REQUEST, f"`{name}` is given twice. Give it once.")
         _refuse_unprintable(value, name)
         given[name] = value
     try:
@@ -59,14 +61,14 @@ def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
     except msgspec.ValidationError as error:
         raise Refused(Code.BAD_REQUEST, _sentence(error)) from None
     for field in msgspec.structs.fields(kind):
-        # msgspec reads the word null as none of a number; here it is no number.
+        # msgspec takes the word null as None for a number; a query string has no null.
         if field.encode_name in given and getattr(query, field.name) is None:
-            raise Refused(Code.BAD_REQUEST, f"`{field.encode_name}` may be left out, not null.")
+            raise Refused(Code.BAD_REQUEST, f"`{field.encode_name}` is null. Leave it out or give it a value.")
     return query
 
 
 def parse_body(data: bytes, kind: Any) -> Any:
-    """A JSON body of the type `kind`; control characters but line breaks and tabs are refused in every text.
+    """Decodes a JSON body of the type `kind`; texts may have no control characters but line breaks and tabs.
 
     Raises: Refused: bad_request, naming the place
     """
@@ -82,9 +84,9 @@ def parse_body(data: bytes, kind: Any) -> Any:
 
 
 def parse_reference(text: str) -> Reference:
-    """An id or a slug. What can be neither names nothing: it gives a reference that no row matches.
+    """Reads an id or a slug. A text that can be neither gives a reference that no row matches.
 
-    All digits is an id, so that a slug can never hide one.
+    A text of digits is always an id, so that a slug can never hide one.
     """
     if text.isascii() and text.isdigit():
         number = int(text) if len(text) <= len(str(ID_MAX)) else ID_MAX + 1
@@ -114,6 +116,6 @@ def _sentence(error: Exception) -> str:
 
 
 def _refuse_unprintable(value: str, name: str, *, allowed: str = "") -> None:
-    # NUL cannot be stored, a lone surrogate cannot be encoded: both would surface as a fault of ours.
+    # NUL cannot be stored, and a lone surrogate cannot be encoded: both would show up as faults of the server.
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed for char in value):
-        raise Refused(Code.BAD_REQUEST, f"`{name}` holds a control character.")
+        raise Refused(Code.BAD_REQUEST, f"`{name}` has a control character. Remove it.")

@@ -19,7 +19,7 @@ from server.protocol.instants import ms_of
 from server.sample.demo import seed
 from server.store.database import REQUEST_ROLE, Database
 from server.web.errors import answer_errors
-from server.web.identity import addresser
+from server.web.identity import make_address_of
 from server.web.routing import routes_of
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
@@ -46,7 +46,9 @@ async def _nobody_voted(_show: int, _user: int) -> bool:
 async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     app = web.Application(middlewares=[answer_errors])
     app.add_routes(
-        routes_of(CatalogRoutes(db, _StandingClock(), _nobody_voted).endpoints(), _identify_nobody, 60, addresser(()))
+        routes_of(
+            CatalogRoutes(db, _StandingClock(), _nobody_voted).endpoints(), _identify_nobody, 60, make_address_of(())
+        )
     )
     client: Client = await aiohttp_client(app)
     return client

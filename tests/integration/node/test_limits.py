@@ -1,4 +1,4 @@
-"""Limits of connections and requests, each at a node where it is small; and that an address is no wall."""
+"""Limits of connections and requests, each on a node where it is small; one address with many fans is not limited."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOCAL = (ipaddress.ip_network("127.0.0.1/32"),)
 
 @asynccontextmanager
 async def limited(database_url: str, redis_url: str, **limits: int) -> AsyncIterator[Node]:
-    """A node with some limits, behind a proxy on this machine."""
+    """A node with the given limits, behind a proxy on this machine."""
     async with running_node(database_url, redis_url, limits=Limits(**limits), trusted_proxies=LOCAL) as node:
         yield node
 
@@ -37,7 +37,7 @@ def behind(address: str) -> dict[str, Any]:
 
 
 async def status_of_upgrade(node: Node, **options: Any) -> int:
-    """101, or what the upgrade was refused with."""
+    """101, or the status of the refused upgrade."""
     try:
         async with SocketClient.connect(node.url, **options):
             return 101
@@ -46,14 +46,14 @@ async def status_of_upgrade(node: Node, **options: Any) -> int:
 
 
 async def test_five_hundred_fans_behind_one_address(node: Node, factory: RowFactory) -> None:
-    """A stadium's network is one address: all sign in, connect and vote at once, and none is refused anything."""
+    """A stadium's network is one address: all sign in, connect and vote at once, and nothing is refused."""
     show = await factory.show(7, song_count=1)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
     ) as http:
 
         async def fan(everybody: asyncio.Barrier) -> None:
-            # Not all at the same instant: a request waits five seconds at most for one of eight connections.
+            # Not all at the same instant: a request waits up to five seconds for one of eight connections.
             async with signing_in, http.post(f"{node.url}/api/session") as response:
                 assert response.status == 201
                 token = (await response.json())["token"]
@@ -70,7 +70,7 @@ async def test_five_hundred_fans_behind_one_address(node: Node, factory: RowFact
 
 
 async def test_connections_of_a_node_and_an_address(database_url: str, redis_url: str) -> None:
-    """Past them the upgrade is refused with 503; whoever leaves makes room; another address has room of its own."""
+    """Past them the upgrade is refused with 503; a closed connection makes room; another address has its own limit."""
     async with limited(database_url, redis_url, connections=3, connections_per_address=2) as node:
         async with AsyncExitStack() as stack:
             for _ in range(2):
@@ -95,7 +95,7 @@ async def test_connections_of_a_node_and_an_address(database_url: str, redis_url
 
 
 async def test_connections_of_a_user(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """Past them a connection is closed with 4003, said hello or came by cookie; others are let in, and so is who left."""
+    """Past them a connection is closed with 4003, by hello or by cookie; other users are admitted, and a closed one makes room."""
     async with limited(database_url, redis_url, connections_per_user=2) as node, People.open(node, factory) as people:
         ann, ben = await people.persons(2)
         cookie = {"headers": {"Cookie": f"mysetlist_session={ann.token}"}}
@@ -108,7 +108,7 @@ async def test_connections_of_a_user(database_url: str, redis_url: str, factory:
                 for talker in (third, fourth):
                     assert await talker.close_code() == 4003
                 assert fourth.heard[-1]["error"]["code"] == "overloaded"
-            # A connection that goes over to somebody else leaves a seat.
+            # A connection that signs in as another user makes room.
             await two.hello(ben.token or "")
             async with SocketClient.connect(node.url) as third:
                 await third.hello(ann.token or "")
@@ -123,8 +123,8 @@ async def test_connections_of_a_user(database_url: str, redis_url: str, factory:
         await until(has_room)
 
 
-async def test_who_says_nothing_is_let_go(database_url: str, redis_url: str) -> None:
-    """Before its first request, however slowly that trickles in; and after the upgrade: 4002."""
+async def test_a_silent_connection_is_closed(database_url: str, redis_url: str) -> None:
+    """Before its first request, however slowly its bytes come; and after the upgrade, with 4002."""
     async with limited(database_url, redis_url, handshake_s=1, hello_s=1) as node:
         readers = []
         for start in (b"", b"GET /healthz HTTP/1.1\r\nHost: "):
@@ -142,7 +142,7 @@ async def test_who_says_nothing_is_let_go(database_url: str, redis_url: str) -> 
 
 
 async def test_requests_of_a_connection(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """Too many at once are refused under their ids, with when to come back; others are not slowed, and it goes on."""
+    """Too many at once are refused under their ids, with the time to wait; other connections are not slowed, and it goes on."""
     async with (
         limited(database_url, redis_url, requests_per_s=5, requests_per_s_of_user=1_000) as node,
         SocketClient.connect(node.url) as flooding,
@@ -165,7 +165,7 @@ async def test_requests_of_a_connection(database_url: str, redis_url: str, facto
 
 
 async def test_requests_of_a_user(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """All a user's connections share them; another user's are not touched."""
+    """All connections of a user share the limit; another user is not affected."""
     async with limited(database_url, redis_url, requests_per_s=1_000, requests_per_s_of_user=5) as node:
         tokens = [await factory.token() for _ in range(2)]
         async with (
@@ -187,8 +187,8 @@ async def test_requests_of_a_user(database_url: str, redis_url: str, factory: Ro
             assert await other.is_alive()
 
 
-async def test_frames_and_channels_that_are_set(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """A longer frame: 1009; another channel: too_large, and those that are watched stay."""
+async def test_limits_of_frames_and_channels(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """A longer frame: 1009; one channel more: too_large, and the watched ones stay."""
     for show_id in (1, 2, 3):
         await factory.show(show_id)
     async with (
@@ -202,8 +202,8 @@ async def test_frames_and_channels_that_are_set(database_url: str, redis_url: st
         assert await talker.close_code() == 1009
 
 
-async def test_what_all_nodes_count_together(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """A user's requests and connections, an address's sessions: what one node took, another does not give again."""
+async def test_limits_over_all_nodes(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """A user's requests and connections, an address's sessions: two nodes count them together."""
     shares = {"http_requests_per_minute": 20, "connects_per_minute": 10, "sessions_per_address": 10}
     async with (
         limited(database_url, redis_url, **shares) as node,
@@ -247,7 +247,7 @@ async def test_what_all_nodes_count_together(database_url: str, redis_url: str, 
 
 
 async def test_valkey_is_away() -> None:
-    """Nothing is refused, nobody waits long, and it is not asked again for a moment."""
+    """Nothing is refused, no request waits long, and Valkey is not asked again for a moment."""
     clock = FakeClock()
     windows = Windows("redis://127.0.0.1:1", clock)
     window = Window("test", 1, 60, "Too many.")
@@ -269,7 +269,7 @@ async def test_valkey_is_away() -> None:
 
 
 async def test_a_window_slides_and_is_forgotten(redis_url: str) -> None:
-    """What was taken comes back little by little; nothing stays in Valkey for longer than two windows."""
+    """Used requests become available again little by little; no key stays in Valkey for longer than two windows."""
     windows = Windows(redis_url, FakeClock())
     window = Window("test", 5, 1, "Too many.")
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""An account stays for as long as a token of its may be good."""
+"""An account is kept for as long as one of its tokens may be valid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAYS_LEFT = "select extract(day from token_until - now())::int from users where 
 
 
 async def post_session(node: Node, **options: Any) -> dict[str, Any]:
-    """Signs in."""
+    """Signs in and gives the answer."""
     async with aiohttp.ClientSession() as http, http.post(f"{node.url}/api/session", **options) as response:
         assert response.status == 201
         answer: dict[str, Any] = await response.json()
@@ -23,7 +23,7 @@ async def post_session(node: Node, **options: Any) -> dict[str, Any]:
 
 
 async def test_staying_signed_in_keeps_the_account(node: Node, factory: RowFactory) -> None:
-    """A new token means that the account is not cleaned away while it lasts."""
+    """A new token keeps the account from the cleaning of old accounts while it is valid."""
     session = await post_session(node)
     user_id = session["user"]["id"]
     assert await factory.sql.fetchval(DAYS_LEFT, user_id) == 89
@@ -35,7 +35,7 @@ async def test_staying_signed_in_keeps_the_account(node: Node, factory: RowFacto
 
 
 async def test_a_role_is_the_accounts_not_the_tokens(node: Node, factory: RowFactory) -> None:
-    """Who was a moderator when the token was made has no power of theirs left; who has become one gets it."""
+    """A token with a role that was taken away loses it; a new token has the account's current role."""
     demoted, promoted = await factory.users(2)
     await factory.sql.execute("update users set role = 'moderator' where id = $1", promoted)
     async with aiohttp.ClientSession() as http:

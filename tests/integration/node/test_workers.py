@@ -1,4 +1,4 @@
-"""`serve --workers N`: the parent's part, with workers that only say they are ready."""
+"""`serve --workers N`: the parent process, with stand-ins for its workers that only print that they are ready."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from server.errors import SetupError
-from server.node import workers
+from server.node.workers import serve_with_workers
 from server.settings import Settings
 
-# Ready, then alive until SIGTERM; its number and its addresses are what a test looks at.
+# Ready, then alive until SIGTERM; prints its number and its addresses for the test.
 STAND_IN = """
 import os, signal, sys
 print("worker", sys.argv[1], os.environ["DATABASE_URL"], os.environ["REDIS_URL"], flush=True)
@@ -40,21 +40,19 @@ def settings(port: int = 0) -> Settings:
 
 
 def children() -> list[psutil.Process]:
-    """The stand-ins; the run's engines may be children of ours too."""
+    """The stand-ins; the engines of the test run may be child processes too."""
     found = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
     return [child for child in found if child.cmdline()[1:2] == ["-c"]]
 
 
 @asynccontextmanager
-async def parent(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], script: str = STAND_IN
-) -> AsyncIterator[asyncio.Task[None]]:
-    """The parent, once it has said that it listens."""
-    monkeypatch.setattr(workers, "RESTART_DELAY_S", 0.0)
-    monkeypatch.setattr(
-        workers, "_command", lambda _, number, port: [sys.executable, "-c", script, str(number), str(port)]
-    )
-    task = asyncio.create_task(workers.serve_with_workers(settings()))
+async def parent(script: str = STAND_IN) -> AsyncIterator[asyncio.Task[None]]:
+    """The parent of three workers that run a script."""
+
+    def command(_: Settings, number: int, port: int) -> list[str]:
+        return [sys.executable, "-c", script, str(number), str(port)]
+
+    task = asyncio.create_task(serve_with_workers(settings(), command_of=command, restart_delay_s=0.0))
     try:
         yield task
     finally:
@@ -71,11 +69,9 @@ async def until_printed(capfd: pytest.CaptureFixture[str], text: str, count: int
     return printed
 
 
-async def test_workers_share_port_and_engines_and_end_together(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_workers_share_port_and_engines_and_end_together(capfd: pytest.CaptureFixture[str]) -> None:
     """Three workers get the same addresses; `listening on` is printed once; SIGTERM ends them all."""
-    async with parent(monkeypatch, capfd):
+    async with parent():
         printed = await until_printed(capfd, "listening on")
         assert printed.count("listening on") == 1
         for number in range(3):
@@ -84,11 +80,9 @@ async def test_workers_share_port_and_engines_and_end_together(
     assert children() == []
 
 
-async def test_a_worker_that_dies_is_started_again(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """One crash does not end the node, and is not announced as a new start."""
-    async with parent(monkeypatch, capfd):
+async def test_a_worker_that_dies_is_started_again(capfd: pytest.CaptureFixture[str]) -> None:
+    """One crash does not end the other workers, and the new start is not announced."""
+    async with parent():
         await until_printed(capfd, "listening on")
         children()[0].kill()
         printed = await until_printed(capfd, "worker ")
@@ -96,24 +90,22 @@ async def test_a_worker_that_dies_is_started_again(
         assert len(children()) == 3
 
 
-async def test_a_worker_that_cannot_start_ends_the_start(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """It has said why itself; the parent does not try for ever."""
+async def test_a_worker_that_cannot_start_ends_the_start() -> None:
+    """It has printed its own message; the parent does not try again."""
     with pytest.raises(SetupError, match="worker 0 ended with code 3 before it was ready"):
-        async with parent(monkeypatch, capfd, FAILING) as task:
+        async with parent(FAILING) as task:
             await asyncio.wait([task])
     assert children() == []
 
 
 async def test_a_taken_port_is_one_line() -> None:
-    """Said before any engine is started."""
+    """The parent finds it before it starts an engine."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SetupError, match=rf"^cannot listen on 127\.0\.0\.1:{port}: "):
-            await workers.serve_with_workers(settings(port=port))
+            await serve_with_workers(settings(port=port))
 
 
 ORPHAN = """
@@ -128,7 +120,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def test_workers_end_when_their_parent_is_killed() -> None:
-    """A parent killed with -9 leaves no worker behind on the port."""
+    """A parent that is killed with SIGKILL leaves no worker on the port."""
     done = await asyncio.create_subprocess_exec(sys.executable, "-c", ORPHAN, stdout=asyncio.subprocess.PIPE)
     assert done.stdout is not None
     worker = int(await done.stdout.read())
