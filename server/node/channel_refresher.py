@@ -19,7 +19,7 @@ from server.insight.trending import fetch_ranking
 from server.live.hub import Hub
 from server.live.states import DocumentState, followers_document
 from server.node.channel_states import ChannelStates
-from server.people.relation_counts import fetch_follower_counts, fetch_attendance_counts
+from server.people.relation_counts import fetch_attendance_counts, fetch_follower_counts
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
 from server.store.database import Database
 from server.voting.tallies import Tallies, Tally

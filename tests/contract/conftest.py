@@ -14,7 +14,7 @@ from tests.support.engines import LoopThread, execute, short_folder
 
 @pytest.fixture(scope="module")
 def api(request: pytest.FixtureRequest, engines: EmbeddedEngines, template_database: str) -> Iterator[Api]:
-    """A node on a database of its own; what its log says of bugs fails the last test of the file."""
+    """A node on its own database; a bug in its log fails the last test of the file."""
     name = request.module.__name__.rsplit(".", 1)[-1]
     database_url = engines.database_url.replace("/mysetlist?", f"/{name}?")
     redis_url = f"{engines.redis_url}?db=0"

@@ -1,4 +1,4 @@
-"""The AsyncAPI document: to the specification, complete, and in step with what the websocket understands."""
+"""The AsyncAPI document: valid, complete, and equal to the messages of the websocket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DOCUMENT: dict[str, Any] = {**describe()}
 
 
 def test_the_document_is_asyncapi() -> None:
-    """It keeps to the specification, and one that does not is found out."""
+    """It is valid by the specification, and a spoilt one is not."""
     AsyncAPI3.model_validate(DOCUMENT)
     for spoil in (
         lambda document: document["channels"]["socket"].update(adress="/ws"),
@@ -43,7 +43,7 @@ def test_the_document_is_asyncapi() -> None:
 
 
 def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
-    """Of schemas and messages alike, and the messages of an operation are its channel's."""
+    """Schemas and messages; the messages of an operation are those of its channel."""
     used = set(_references(DOCUMENT))
     for reference in used:
         found: Any = DOCUMENT
@@ -69,7 +69,7 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def test_every_op_and_every_kind_of_channel_is_described() -> None:
-    """And none that the code does not know."""
+    """The document has exactly those of the code."""
     assert {op.request for op in OPERATIONS.values()} == set(get_args(Request))
     assert set(OPERATIONS) == {op.request.__struct_config__.tag for op in OPERATIONS.values()} == set(OPS)
     assert {name: kind.subject for name, kind in KINDS.items()} == SUBJECTS
@@ -81,7 +81,7 @@ def test_every_op_and_every_kind_of_channel_is_described() -> None:
 
 
 def test_every_type_is_in_use() -> None:
-    """Nothing is typed that is never sent."""
+    """Each type of protocol/replies.py is in the document."""
     typed = {
         name
         for name, kind in inspect.getmembers(replies, inspect.isclass)
@@ -91,13 +91,13 @@ def test_every_type_is_in_use() -> None:
 
 
 def test_codes_are_named() -> None:
-    """Each op says what it may be refused with, the socket how it may end."""
+    """Each op lists its error codes, the socket its close codes."""
     for op in OPS:
         assert set(DOCUMENT["operations"][op]["x-codes"]) <= set(Code)
     assert DOCUMENT["channels"]["socket"]["x-close-codes"] == {str(c): reason for c, reason in CLOSE_REASONS.items()}
 
 
 def test_it_is_served_and_linked() -> None:
-    """Beside the OpenAPI document, which names it."""
+    """The OpenAPI document names its address."""
     assert PATH in [endpoint.path for endpoint in ENDPOINTS]
     assert PATH in OPENAPI["info"]["description"]

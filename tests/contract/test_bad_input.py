@@ -1,4 +1,4 @@
-"""Bad input in every place of every operation: refused with a documented code, and never a fault of the server's."""
+"""Bad input in every place of every operation: refused with a documented code, never a fault of the server."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from server.web.origins import FROM_ANYWHERE
 from tests.support.bad_values import NUMBER_WORDS, bad_values, places, replaced, sample
 from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
 
-# Fewer than the smallest pool lets wait in vain.
+# Few enough that no request waits too long for a connection of the smallest pool.
 REQUESTS_AT_ONCE = 4
 
-# They want a token that was signed for them.
+# They need a signed token of their own.
 LINKS = ("/signin", "/confirm-email", "/unsubscribe")
 
 
@@ -52,7 +52,7 @@ def query_names(endpoint: Endpoint) -> set[str]:
 
 
 class Asker:
-    """Asks one endpoint, and looks at every answer."""
+    """Sends requests to one endpoint and checks every answer. detail: of the last refusal."""
 
     def __init__(self, session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
         self.session = session
@@ -63,7 +63,7 @@ class Asker:
         self._bodies = {"data": json.dumps(sample(body_schema(endpoint), DOCUMENT))} if endpoint.body else {}
 
     def url(self, query: str = "", **path: str) -> URL:
-        """The endpoint's address, with what exists in the path and what is needed in the query."""
+        """The endpoint's address, with existing ids in the path and the required parameters in the query."""
         where = self.endpoint.path
         for name, value in path_values(self.endpoint).items():
             where = where.replace(f"{{{name}}}", path.get(name, str(value)))
@@ -76,7 +76,7 @@ class Asker:
         return URL(f"{where}?{'&'.join([*needed, query])}", encoded=True)
 
     async def ask(self, what: str, url: URL | None = None, **request: Any) -> int:
-        """Sends it; gives the status, which is documented."""
+        """Sends a request; gives the status, which must be documented."""
         request = self._bodies | {"headers": self.headers, "allow_redirects": False} | request
         async with (
             self._slots,
@@ -89,14 +89,14 @@ class Asker:
             assert response.content_type == "application/problem+json", said
             problem = await response.json(content_type=None)
             self.detail = problem["detail"]
-            # An engine that is said to be away because of what was sent is a fault, too much at once is not.
+            # Input that makes an engine look away is a fault of the server; an overloaded server is not.
             assert response.status < 500 or problem["code"] == "overloaded", said
             assert problem["code"] in codes_of(self.endpoint), said
             assert HTTP_STATUS[problem["code"]] == problem["status"] == response.status, said
             return response.status
 
     async def ask_all(self, asked: Iterator[tuple[str, dict[str, Any]]]) -> list[int]:
-        """Sends them all."""
+        """Sends all requests; gives their statuses."""
         return await asyncio.gather(*(self.ask(what, **request) for what, request in asked))
 
 
@@ -144,7 +144,7 @@ async def test_ranges(session: aiohttp.ClientSession, api: Api, endpoint: Endpoi
 
 @each(endpoint for endpoint in ENDPOINTS if "{" in endpoint.path)
 async def test_paths(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
-    """Every name in every path: what names nothing is not found."""
+    """Every name in every path: an unknown one is not found."""
     asker = Asker(session, api, endpoint)
     for parameter in parameters_of(endpoint, "path"):
         values = [
@@ -165,7 +165,7 @@ async def test_paths(session: aiohttp.ClientSession, api: Api, endpoint: Endpoin
         values += [_encoded(value) for value in bad_values(parameter["schema"], DOCUMENT) if value != ""]
 
         def asked(name: str, values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-            # A path too long to be read, and one that names a parent folder, are other requests.
+            # A path that is too long and one with a parent folder are other requests.
             for value in dict.fromkeys(values):
                 if len(value) < 8_000 and value not in (".", "..", "1", "1.0", "true"):
                     yield f"{name} = {value}", {"url": asker.url(**{name: value})}
@@ -176,18 +176,18 @@ async def test_paths(session: aiohttp.ClientSession, api: Api, endpoint: Endpoin
 
 @each(endpoint for endpoint in ENDPOINTS if "{" in endpoint.path)
 async def test_slugs(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
-    """A slug is taken where the document says so, and names nothing elsewhere."""
+    """A slug is taken where the document says so, and is not found elsewhere."""
     asker = Asker(session, api, endpoint)
     for name in path_values(endpoint):
         status = await asker.ask(f"{name} by slug", asker.url(**{name: api.slugs.get(name, "a-slug")}))
-        # Something else in the path may not be there: another endpoint removes it.
+        # Another id in the path may be missing: another endpoint removes it.
         is_unknown = status == 404 and asker.detail.startswith(f"No such {name.replace('_', ' ')}")
         assert is_unknown != (name in endpoint.slugs), asker.detail
 
 
 @each(endpoint for endpoint in ENDPOINTS if endpoint.body is not None)
 async def test_bodies(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
-    """Every place of every body, and bodies that are none."""
+    """Every place of every body, and malformed bodies."""
     asker = Asker(session, api, endpoint)
     schema = body_schema(endpoint)
     whole = sample(schema, DOCUMENT)
@@ -227,8 +227,8 @@ async def _chunks(size: int) -> AsyncIterator[bytes]:
 
 
 @each(ENDPOINTS)
-async def test_who_may_not(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
-    """Nobody, a lesser role, a bad token and another site's page are turned away."""
+async def test_access_is_refused(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
+    """To anonymous clients, lower roles, bad tokens and pages of other sites."""
     asker = Asker(session, api, endpoint)
     for header in ("Bearer", "Bearer x", "Bearer \xff", "Basic eDp5", "Bearer a.b.c", "Bearer " + "x" * 5_000, "x"):
         assert await asker.ask(header[:20], headers={"Authorization": header}) == 401
@@ -258,7 +258,7 @@ async def test_headers(session: aiohttp.ClientSession, api: Api, endpoint: Endpo
 
 @each(endpoint for endpoint in ENDPOINTS if endpoint.method == "GET")
 async def test_revalidation(session: aiohttp.ClientSession, api: Api, endpoint: Endpoint) -> None:
-    """Where the document says so, and only there, an answer has an ETag and is not sent to who still has it."""
+    """An answer has an ETag, and is not sent again to a client that has it, exactly where the document says so."""
     asker = Asker(session, api, endpoint)
     async with session.get(asker.url(), headers=asker.headers, allow_redirects=False) as response:
         etag = response.headers.get("ETag")
@@ -269,8 +269,8 @@ async def test_revalidation(session: aiohttp.ClientSession, api: Api, endpoint: 
 
 @pytest.mark.parametrize("path", dict.fromkeys(endpoint.path for endpoint in ENDPOINTS))
 async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> None:
-    """HEAD goes where GET goes; a method that a path does not have is refused, with those that it has."""
-    # A path may be one of another's too: /a/{name} stands for /a/b.
+    """HEAD works where GET works; a method that a path does not have is refused with the list of those it has."""
+    # A path may match another one too: /a/{name} matches /a/b.
     endpoints = {
         endpoint.method: endpoint
         for endpoint in ENDPOINTS
@@ -297,8 +297,8 @@ async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> N
 
 @pytest.mark.parametrize("path", ["/nowhere", "/api", "/api/nowhere", "/static/missing.js", "/static/%2e%2e%2fweb.py",
                                   "/static/", "/api/shows/1/nowhere", "/%00", "/api//shows"])  # fmt: skip
-async def test_what_is_not_there(session: aiohttp.ClientSession, path: str) -> None:
-    """A path that leads nowhere is a problem like any other."""
+async def test_unknown_paths(session: aiohttp.ClientSession, path: str) -> None:
+    """An unknown path is answered with a problem too."""
     async with session.get(URL(path, encoded=True)) as response:
         assert response.status == 404
         assert response.content_type == "application/problem+json"
@@ -321,8 +321,8 @@ async def test_what_is_not_there(session: aiohttp.ClientSession, path: str) -> N
     ],
     ids=lambda sent: sent[:40].decode().split("\r")[0] + f" {len(sent)}",
 )
-def test_what_is_no_http(api: Api, sent: bytes) -> None:
-    """Bytes that are no HTTP are answered with a problem, and the connection is closed."""
+def test_malformed_http(api: Api, sent: bytes) -> None:
+    """Bytes that are no HTTP get a problem, and the connection is closed."""
     address = urlsplit(api.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(sent)
@@ -336,7 +336,7 @@ def test_what_is_no_http(api: Api, sent: bytes) -> None:
 
 
 def test_every_place_has_a_bound() -> None:
-    """Whatever a client may send says how long, how large and how many it may be at most."""
+    """Every text, number and list that a client may send has a documented maximum."""
     boundless = []
     for endpoint in ENDPOINTS:
         given = [(parameter["name"], parameter["schema"]) for parameter in parameters_of(endpoint, "query")]

@@ -1,4 +1,4 @@
-"""The OpenAPI document: well formed, complete, and in step with what is served."""
+"""The OpenAPI document: valid, complete, and equal to the served routes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def operation_of(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def test_the_document_is_openapi() -> None:
-    """It keeps to the specification, and every reference leads somewhere."""
+    """It is valid by the specification, and every reference resolves."""
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
 def test_every_component_is_used() -> None:
-    """Nothing is described that no operation speaks of."""
+    """Every component is referred to by an operation."""
     used: set[str] = set()
     waiting = list(_references(DOCUMENT["paths"]))
     while waiting:
@@ -64,13 +64,13 @@ def _references(node: Any) -> Iterator[str]:
 
 @pytest.fixture
 async def http(database_url: str, redis_url: str) -> AsyncIterator[tuple[Node, aiohttp.ClientSession]]:
-    """A node, and a client of it."""
+    """A node and an HTTP client of it."""
     async with running_node(database_url, redis_url) as node, aiohttp.ClientSession(node.url) as session:
         yield node, session
 
 
-async def test_what_is_served_is_described(http: tuple[Node, aiohttp.ClientSession]) -> None:
-    """Every route of the app is in the document, which it serves, and every operation of the document is a route."""
+async def test_served_routes_are_described(http: tuple[Node, aiohttp.ClientSession]) -> None:
+    """Every route of the application is in the document that it serves, and every operation of the document is a route."""
     node, session = http
     async with session.get(PATH) as response:
         assert response.content_type == "application/json"
@@ -86,7 +86,7 @@ async def test_what_is_served_is_described(http: tuple[Node, aiohttp.ClientSessi
 
 
 def test_nothing_is_untyped() -> None:
-    """Every answer and body has a type that says what is in it."""
+    """Every answer and body has a type with its fields."""
     open_object = {"type": "object"}
     untyped = [
         title(endpoint)
@@ -98,8 +98,8 @@ def test_nothing_is_untyped() -> None:
 
 
 @each_endpoint
-def test_an_operation_says_what_it_does(endpoint: Endpoint) -> None:
-    """In a sentence; and so does its longer description, if it has one."""
+def test_an_operation_has_a_summary(endpoint: Endpoint) -> None:
+    """One sentence; a longer description ends with a full stop too."""
     for text in filter(None, (endpoint.summary, endpoint.description)):
         assert text[0].isupper() or text[0] in "`‘"
         assert text.endswith(".")
@@ -108,7 +108,7 @@ def test_an_operation_says_what_it_does(endpoint: Endpoint) -> None:
 
 @each_endpoint
 def test_an_operation_names_every_code(endpoint: Endpoint) -> None:
-    """Each code it may refuse with stands under its status, and no status without one."""
+    """Each of its codes stands under its status, and no status is without one."""
     refusals: dict[str, set[str]] = {}
     for status, reference in operation_of(endpoint)["responses"].items():
         if int(status) >= 400:
@@ -122,8 +122,8 @@ def test_an_operation_names_every_code(endpoint: Endpoint) -> None:
     assert set(endpoint.codes) <= set(Code)
 
 
-def test_a_parameter_says_what_it_means() -> None:
-    """Unless its name and its few values do."""
+def test_a_parameter_has_a_description() -> None:
+    """Unless it is an enumeration, whose values explain it."""
     unsaid = [
         (title(endpoint), parameter["name"])
         for endpoint in ENDPOINTS
@@ -133,8 +133,8 @@ def test_a_parameter_says_what_it_means() -> None:
     assert unsaid == []
 
 
-def test_a_query_is_told_parameter_by_parameter() -> None:
-    """Bounds, defaults and what it means; left out is not null."""
+def test_a_query_is_described_parameter_by_parameter() -> None:
+    """With bounds and defaults; an optional parameter is not null."""
 
     class Query(msgspec.Struct, kw_only=True):
         limit: int = 20
@@ -155,8 +155,8 @@ def test_a_query_is_told_parameter_by_parameter() -> None:
 
 
 @pytest.mark.parametrize("name", ["show", "artist", "venue"])
-def test_shows_artists_and_venues_answer_to_id_or_slug(name: str) -> None:
-    """Wherever a path names one, whoever asks has whichever is at hand."""
+def test_shows_artists_and_venues_take_an_id_or_a_slug(name: str) -> None:
+    """In every path that names one."""
     named = [endpoint for endpoint in ENDPOINTS if f"{{{name}}}" in endpoint.path]
     assert named
     assert [endpoint.path for endpoint in named if name not in endpoint.slugs] == []

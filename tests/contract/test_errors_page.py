@@ -1,4 +1,4 @@
-"""docs/errors.md: which ops and routes give which code."""
+"""docs/errors.md: the codes of each op and route."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.web.openapi import codes_of
 from tests.support.contract import ENDPOINTS, title
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
-# What follows from what a route is; the page says so in a sentence each.
+# Codes that follow from a route's declaration; the page has a sentence for each.
 BY_RULE = {
     Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL, Code.TOO_LARGE,
     Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT,
@@ -27,7 +27,7 @@ def section(heading: str) -> str:
 
 
 def rows(heading: str) -> dict[str, set[str]]:
-    """What stands in backquotes in the second column, by what stands so in the first."""
+    """The quoted words of the second column, by the quoted word of the first."""
     found = re.findall(r"^\| `([^`]+)` \|([^|]*)\|$", section(heading), re.MULTILINE)
     return {name: set(re.findall(r"`([^`]+)`", told)) for name, told in found}
 
@@ -41,7 +41,7 @@ def test_each_op_and_its_codes() -> None:
 
 
 def test_each_code_and_its_routes() -> None:
-    """The page names the routes of each code that does not follow from what a route is."""
+    """The page names the routes of each code that does not follow from a route's declaration."""
     expected: dict[str, set[str]] = {}
     for endpoint in ENDPOINTS:
         for code in codes_of(endpoint) - BY_RULE:
@@ -52,6 +52,6 @@ def test_each_code_and_its_routes() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(BY_RULE))
-def test_what_follows_from_a_route_is_said(code: Code) -> None:
+def test_codes_that_follow_from_a_route_are_explained(code: Code) -> None:
     """Each such code is in the sentences above the table."""
     assert f"`{code}`" in section("Which route").partition("\n|")[0]

@@ -1,4 +1,4 @@
-"""Every operation of the document, asked with what it allows and with what it forbids."""
+"""Every operation of the document, with valid and with invalid requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.protocol.http.endpoints import Endpoint
 from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
-# What is too large is refused as much as what is wrong.
+# A request that is too large is refused as an invalid one is.
 SCHEMA.config.checks.negative_data_rejection.expected_statuses.append("413")
 CHECKS = [
     not_a_server_error,
@@ -32,7 +32,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-# The same requests in every run: a failure is there again the next time, and nothing fails by chance.
+# The same requests in every run, so that a failure comes again the next time and nothing fails by chance.
 ALWAYS_THE_SAME = settings(
     max_examples=15,
     derandomize=True,
@@ -64,7 +64,7 @@ def _modes(endpoint: Endpoint) -> list[GenerationMode]:
     ],
 )
 def test_operation(api: Api, session: requests.Session, endpoint: Endpoint, mode: GenerationMode) -> None:
-    """No request makes the server fail, and every answer is one that the document names."""
+    """No request makes the server fail, and every answer is in the document."""
     operation = SCHEMA[endpoint.path][endpoint.method]
     headers = api.headers(endpoint)
     cases = operation.as_strategy(generation_mode=mode)

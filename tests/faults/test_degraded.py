@@ -1,4 +1,4 @@
-"""With one engine down the rest goes on, says so, and catches up."""
+"""With one engine down the rest works on, reports it, and catches up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def until_rows(place: Place, song: int, held: tuple[int, int]) -> None:
 
 
 async def test_postgres_is_down_for_seconds(place: Place) -> None:
-    """Warm fans get `accepted` after about a second, watchers see the counts move, and `committed` follows."""
+    """Warm fans get `accepted` after about a second, watchers see the counts change, and `committed` follows."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
@@ -50,7 +50,7 @@ async def test_postgres_is_down_for_seconds(place: Place) -> None:
             ok = await client.cast(show, {song: "up"})
             assert ok["durability"] == "accepted"
             assert ok["ballot"] == {str(song): "up"}
-            # Answered in rounds of a tenth of a second; the rest is a busy machine's.
+            # Answers come in rounds of a tenth of a second; a busy machine takes the rest.
             assert 0.9 < time.monotonic() - began_s < 2.0
             accepted.append(ok["at"])
             counts = [song, number, 3 - number]
@@ -69,8 +69,8 @@ async def test_postgres_is_down_for_seconds(place: Place) -> None:
     assert await differences(place.database_url, place.redis_url) == []
 
 
-async def test_fans_unknown_to_valkey_have_to_wait_for_postgres(place: Place) -> None:
-    """Who has not voted yet is refused as unavailable while PostgreSQL is down: nobody knows the ballot."""
+async def test_cold_fans_have_to_wait_for_postgres(place: Place) -> None:
+    """A fan without a ballot in Valkey is refused as unavailable while PostgreSQL is down."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with (
@@ -91,7 +91,7 @@ async def test_fans_unknown_to_valkey_have_to_wait_for_postgres(place: Place) ->
 
 
 async def test_valkey_is_down(place: Place) -> None:
-    """Casts are refused with a hint when to return, pages and new watchers are served from PostgreSQL."""
+    """Casts are refused with the time to come back; pages and new watchers are served from PostgreSQL."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with SteppedClient.connected(node.url, place.users[0]) as client, aiohttp.ClientSession() as http:
@@ -121,7 +121,7 @@ async def test_valkey_is_down(place: Place) -> None:
             async with http.get(f"{node.url}/readyz") as response:
                 return response.status == 200
 
-        # Nobody votes: the node finds out by itself.
+        # No vote comes meanwhile: the node finds out by itself.
         await until_async(is_ready, "the node is ready again", timeout_s=5)
         assert (await client.cast(show, {song: "down"}))["durability"] == "committed"
     await until_drained(place.database_url, place.redis_url)
@@ -137,7 +137,7 @@ async def lost_casts(node: NodeProcess) -> float:
 
 @pytest.mark.parametrize("loss", ["emptied", "cut"])
 async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
-    """Accepted while PostgreSQL is down, then lost by Valkey: counted, logged, and gone from everybody's screen."""
+    """Accepted while PostgreSQL is down, then lost by Valkey: counted, logged, and removed from all screens."""
     node = await place.start_node()
     show, (song, other, *_) = place.shows[0].id, place.shows[0].songs
     async with (
@@ -177,7 +177,7 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
             return shown[song] == [1, 0] and shown.get(other, [0, 0]) == [0, 0]
 
         await until(is_back, "the watcher sees what is left", timeout_s=5)
-        # The fan is not stuck: the same vote again is taken.
+        # The fan can send the same vote again.
         assert (await client.cast(show, {song: "down", other: "up"}))["durability"] == "committed"
     await until_drained(place.database_url, place.redis_url)
     assert await differences(place.database_url, place.redis_url) == []
@@ -185,7 +185,7 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
 
 
 async def test_a_vote_that_only_seemed_lost_is_not_reported(place: Place) -> None:
-    """Both engines restart, Valkey keeps its log: what was accepted is committed, and nothing is called lost."""
+    """Both engines restart and Valkey keeps its log: the accepted vote is committed, and none is reported as lost."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with SteppedClient.connected(node.url, place.users[0]) as client:
@@ -201,8 +201,8 @@ async def test_a_vote_that_only_seemed_lost_is_not_reported(place: Place) -> Non
     await until_rows(place, song, (0, 1))
 
 
-async def test_postgres_that_hangs_is_as_good_as_down(place: Place) -> None:
-    """Rows locked by somebody for seconds: casts are accepted meanwhile, and committed once the lock is gone."""
+async def test_postgres_that_hangs(place: Place) -> None:
+    """Rows are locked for seconds: casts are accepted meanwhile, and committed once the lock ends."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     connection = await asyncpg.connect(place.database_url)
@@ -223,7 +223,7 @@ async def test_postgres_that_hangs_is_as_good_as_down(place: Place) -> None:
 
 
 async def test_casts_of_one_fan_keep_their_order(place: Place) -> None:
-    """Quick changes of mind on a cold show end at the last one, however the reading of ballots falls between them."""
+    """Of quick changes on a cold show the last one stands, whenever its ballot is loaded in between."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
@@ -239,8 +239,8 @@ async def test_casts_of_one_fan_keep_their_order(place: Place) -> None:
 
 
 async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
-    """Whoever joins while Valkey comes back without its newest data sees what is committed, from the first look on."""
-    # Whoever looks as fast as they can is slowed down otherwise.
+    """A client that joins while Valkey comes back without its newest data sees the committed counts at once."""
+    # Otherwise the client would be limited: it subscribes as fast as it can.
     node = await place.start_node(MYSETLIST_REQUESTS_PER_S="10000", MYSETLIST_REQUESTS_PER_S_OF_USER="10000")
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
@@ -253,7 +253,7 @@ async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
         place.engines.kill("valkey")
         place.engines.cut_log(size)
         place.engines.revive("valkey")
-        # Joined and left, so that the counts are read anew each time; until the node has found out by itself.
+        # Subscribes and unsubscribes, so that the counts are loaded each time, until the node has found out by itself.
         until_s = time.monotonic() + 1.5
         while time.monotonic() < until_s:
             channel = await clients[0].watch(f"votes:{show}")
@@ -262,8 +262,8 @@ async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
             await clients[0].ask(op="unsubscribe", channels=[f"votes:{show}"])
 
 
-async def test_valkey_away_nobody_goes_and_each_node_shows_its_own_watchers(place: Place) -> None:
-    """Going is refused as `unavailable`; who joins is told what is committed and who watches here, and at no older position."""
+async def test_without_valkey_a_node_shows_its_own_watchers(place: Place) -> None:
+    """`attend` is unavailable; a client that joins gets the committed count and the node's own watchers, at no older position."""
     node = await place.start_node()
     show, channel = place.shows[0], f"attendance:{place.shows[0].id}"
     async with (

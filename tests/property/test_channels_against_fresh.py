@@ -129,8 +129,8 @@ STEPS = st.lists(
 class Watcher:
     """A client of a node. held: by channel the position and the state of every channel that it ever watched."""
 
-    def __init__(self, talker: SocketClient, node: int) -> None:
-        self.talker = talker
+    def __init__(self, client: SocketClient, node: int) -> None:
+        self.client = client
         self.node = node
         self.held: dict[str, tuple[int, Message]] = {}
         self.watched: set[str] = set()
@@ -138,8 +138,8 @@ class Watcher:
     async def watch(self, channels: set[str], *, with_since: bool) -> None:
         """Subscribes and takes over the answer, in order."""
         since = {name: self.held[name][0] for name in channels & self.held.keys()} if with_since else {}
-        request_id = await self.talker.send("subscribe", channels=sorted(channels), since=since)
-        reply = await self.talker.reply_to(request_id)
+        request_id = await self.client.send("subscribe", channels=sorted(channels), since=since)
+        reply = await self.client.reply_to(request_id)
         # What came before the reply still belongs to an earlier subscription.
         self.read()
         again: set[str] = set()
@@ -162,25 +162,25 @@ class Watcher:
 
     async def unwatch(self, channels: set[str]) -> None:
         """Unsubscribes; nothing of these channels may come after the answer."""
-        await self.talker.ok("unsubscribe", channels=sorted(channels))
+        await self.client.ok("unsubscribe", channels=sorted(channels))
         self.read()
         self.watched -= channels
 
     async def listen(self) -> None:
         """Takes over all messages that have come by now."""
-        await self.talker.ok("ping")
+        await self.client.ok("ping")
         self.read()
 
     def read(self) -> None:
         """Takes over the messages heard so far."""
-        for message in self.talker.heard:
+        for message in self.client.heard:
             if "ch" in message:
                 self._push(message["ch"], message)
             elif "unsubscribed" in message:
                 gone = set(message["unsubscribed"]["channels"])
                 assert {name.partition(":")[0] for name in gone} <= COUNTS
                 self.watched -= gone
-        self.talker.heard.clear()
+        self.client.heard.clear()
 
     def _push(self, name: str, push: Message) -> None:
         assert name in self.watched, f"{name} is not watched"
@@ -235,7 +235,7 @@ class World:
                         await self.watchers[step.watcher].unwatch(self.named(step.channels))
                     case Drop():
                         watcher = self.watchers[step.watcher]
-                        await watcher.talker.socket.close()
+                        await watcher.client.socket.close()
                         await self._resume(stack, watcher, step.node)
                     case Drain():
                         await self._drain(stack, step.node)
@@ -249,7 +249,7 @@ class World:
         return await stack.enter_async_context(SocketClient.connect(self.nodes[node % NODES].url))
 
     async def _resume(self, stack: AsyncExitStack, watcher: Watcher, node: int) -> None:
-        watcher.talker, watcher.node = await self._connect(stack, node), node % NODES
+        watcher.client, watcher.node = await self._connect(stack, node), node % NODES
         if watcher.watched:
             await watcher.watch(set(watcher.watched), with_since=True)
 
@@ -259,7 +259,7 @@ class World:
         sockets.is_draining = False
         for watcher in self.watchers:
             if watcher.node == node:
-                assert await watcher.talker.close_code() == CLOSE_DRAIN
+                assert await watcher.client.close_code() == CLOSE_DRAIN
                 watcher.read()
                 await self._resume(stack, watcher, node + 1)
         if node < FANS:

@@ -1,4 +1,4 @@
-"""Who may stay connected: bans, roles, erased accounts and tokens, on every node, while sockets are open."""
+"""Bans, roles, erased accounts and tokens close open sockets on every node."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def ban(moderator: Person, person: Person, kind: str) -> int:
 async def test_a_ban_from_everything_closes_on_every_node(
     node: Node, people: People, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
-    """Open sockets are told why and closed with 4403, new ones are not let in; readers and other fans stay."""
+    """Open sockets get the reason and are closed with 4403, new ones are refused; readers and other fans stay."""
     show = await factory.show(7)
     ann, ben, cat, moderator = [*await people.persons(3), await people.person("moderator")]
     async with (
@@ -48,9 +48,9 @@ async def test_a_ban_from_everything_closes_on_every_node(
         await said_hello.hello(ann.token or "")
         await ban(moderator, ben, "vote")
         ban_id = await ban(moderator, ann, "all")
-        for talker in (here, there, said_hello):
-            assert await talker.close_code() == 4403
-            error = talker.heard[-1]["error"]
+        for client in (here, there, said_hello):
+            assert await client.close_code() == 4403
+            error = client.heard[-1]["error"]
             assert (error["code"], error["message"]) == ("forbidden", "You are banned permanently. Reason: Sold votes")
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
             async with SocketClient.connect(node.url, **by_header(ann)):
@@ -61,15 +61,15 @@ async def test_a_ban_from_everything_closes_on_every_node(
             assert again.heard[-1]["error"]["message"] == "You are banned permanently. Reason: Sold votes"
         assert await reader.refusal("hello", token=ann.token) == "forbidden"
         assert await reader.close_code() == 4403
-        # A ban from voting leaves the connection; nobody else is touched.
+        # A ban from voting keeps the connection open; other fans are not affected.
         assert await voteless.refusal("cast", show=7, votes=[[show.first, "up"]]) == "forbidden"
         assert "state" in (await voteless.watch("votes:7"))["votes:7"]
         await other.cast(7, (show.first, "up"))
         await moderator.ask("DELETE", f"/api/admin/users/{ann.id}/bans/{ban_id}")
 
         async def is_back() -> bool:
-            async with SocketClient.connect(second.url) as talker:
-                return "ok" in await talker.ask("hello", token=ann.token)
+            async with SocketClient.connect(second.url) as client:
+                return "ok" in await client.ask("hello", token=ann.token)
 
         await until(is_back)
 
@@ -77,7 +77,7 @@ async def test_a_ban_from_everything_closes_on_every_node(
 async def test_a_role_taken_away_and_an_account_erased(
     node: Node, people: People, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
-    """Less than the socket came with: 4401, also on a node that heard of nothing; more: it stays; erased: 1000."""
+    """A lower role than the socket's: 4401, on another node too; a higher one: it stays; erased: 1000."""
     lowered, raised, erased, admin = [await people.person(role) for role in ("moderator", "moderator", "user", "admin")]
     async with (
         running_node(database_url, redis_url) as second,
@@ -96,7 +96,7 @@ async def test_a_role_taken_away_and_an_account_erased(
 
 
 async def test_a_token_ends_while_connected(node: Node, factory: RowFactory) -> None:
-    """The client is warned, says hello with a new one and stays; who does not is closed with 4401."""
+    """A client that is warned and sends hello with a new one stays; another is closed with 4401."""
     users = await factory.users(2)
     async with SocketClient.connect(node.url) as renewing, SocketClient.connect(node.url) as idle:
         await renewing.hello(mint_token(SECRET, users[0], "user", ttl_s=30))

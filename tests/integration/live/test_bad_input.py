@@ -1,4 +1,4 @@
-"""Everything a client can get wrong on `/ws`: its documented code, the connection lives on, no traceback, no leak."""
+"""Bad input on `/ws`: each gets its documented code, the connection stays open, no traceback, no leak."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BIG = 2**53
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
-    """What the server logs; at the end no record may be an error or carry a traceback."""
+    """The server's log records; at the end none may be an error or have a traceback."""
     with capture_logs() as entries:
         yield entries
     assert [entry for entry in entries if entry["log_level"] in ("error", "critical") or "exc_info" in entry] == []
@@ -38,32 +38,32 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
 
 @pytest.fixture
 async def show(factory: RowFactory) -> Show:
-    """A show that is open."""
+    """An open show."""
     return await factory.show(7)
 
 
 @pytest.fixture
 async def fan(logged: list[Any], node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
-    """Somebody signed in; still connected and served at the end."""
-    async with SocketClient.connect(node.url) as talker:
-        await talker.hello(await factory.token())
-        yield talker
-        assert await talker.is_alive()
-        answer = await talker.cast(7, (show.first, "up"))
+    """The client of a signed-in fan; at the end it must still be connected and served."""
+    async with SocketClient.connect(node.url) as client:
+        await client.hello(await factory.token())
+        yield client
+        assert await client.is_alive()
+        answer = await client.cast(7, (show.first, "up"))
         assert answer["ballot"] == {str(show.first): "up"}
 
 
-async def error_for(talker: SocketClient, text: str, request_id: int | None) -> str:
-    """Sends a text as it is, and gives the code of the refusal."""
-    await talker.socket.send_str(text)
-    reply = await talker.reply_to(request_id)
+async def error_for(client: SocketClient, text: str, request_id: int | None) -> str:
+    """Sends a raw text, and gives the code of the refusal."""
+    await client.socket.send_str(text)
+    reply = await client.reply_to(request_id)
     assert reply["error"]["message"]
     assert set(reply["error"]) == {"code", "message", "retry_after_ms"}
     return str(reply["error"]["code"])
 
 
-async def test_what_is_no_request(fan: SocketClient, logged: list[Any]) -> None:
-    """Malformed, nested, NUL, numbers without end: bad_request, and one line in the log for all of them."""
+async def test_malformed_requests(fan: SocketClient, logged: list[Any]) -> None:
+    """Malformed, nested, NUL, endless numbers: bad_request, and one line in the log for all of them."""
     for text in (
         "", "{", "null", "[]", "[1,2]", '"x"', "NaN", "\x00", "{'id':1}", '{"id":4,"op":"ping"', '{"id":"4","op":"ping"}',
         '{"op":"ping"}', '{"id":4.5,"op":"ping"}', '{"id":-4,"op":"ping"}', f'{{"id":{BIG},"op":"ping"}}',
@@ -75,8 +75,8 @@ async def test_what_is_no_request(fan: SocketClient, logged: list[Any]) -> None:
     assert len([entry for entry in logged if entry["event"] == "request.malformed"]) == 1
 
 
-async def test_what_is_no_good_request(fan: SocketClient, show: Show) -> None:
-    """Unknown ops, wrong types, too much of something: bad_request, under the request's id."""
+async def test_requests_with_bad_fields(fan: SocketClient, show: Show) -> None:
+    """Unknown ops, wrong types, too many values: bad_request under the request's id."""
     votes = [[show.first, "up"]]
     for fields in (
         {"op": "dance"}, {"op": None}, {"op": 5}, {}, {"op": "attend", "show": 7}, {"op": "attend", "show": 7, "going": 1}, {"op": "attend", "show": 0, "going": True},
@@ -103,8 +103,8 @@ async def test_what_is_no_good_request(fan: SocketClient, show: Show) -> None:
         assert await error_for(fan, json.dumps({"id": 4, **fields}), 4) == "bad_request", fields
 
 
-async def test_what_is_not_there(fan: SocketClient, factory: RowFactory, show: Show) -> None:
-    """Shows, songs and channels that do not exist, or not here: not_found."""
+async def test_unknown_subjects(fan: SocketClient, factory: RowFactory, show: Show) -> None:
+    """Shows, songs and channels that do not exist, or are of another show: not_found."""
     other = await factory.show(23)
     for show_id, song in ((999, show.first), (BIG - 1, 1), (7, BIG - 1), (7, other.first), (23, show.first)):
         assert await fan.refusal("cast", show=show_id, votes=[[song, "up"]]) == "not_found"
@@ -134,17 +134,17 @@ async def test_what_is_not_there(fan: SocketClient, factory: RowFactory, show: S
 
 
 async def test_a_cast_without_a_session(node: Node, show: Show, logged: list[Any]) -> None:
-    """A reader may watch but not vote, nor ask for a ballot."""
+    """An anonymous reader may watch, but neither vote nor ask for a ballot."""
     async with SocketClient.connect(node.url) as reader:
         assert await reader.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
         assert await reader.refusal("ballot", show=7) == "unauthenticated"
         assert "state" in (await reader.watch("votes:7"))["votes:7"]
 
 
-async def test_a_cast_of_an_account_that_is_gone(
+async def test_a_cast_of_an_erased_account(
     node: Node, factory: RowFactory, show: Show, logged: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The token is good, the user is not there any more; the cast is refused before the connection is closed."""
+    """The token is valid, but its user is erased; the cast is refused before the connection is closed."""
     (user_id,) = await factory.users(1)
     await factory.sql.execute("delete from users where id = $1", user_id)
     monkeypatch.setattr(node.rooms.access_monitor, "_connected", set)
@@ -156,7 +156,7 @@ async def test_a_cast_of_an_account_that_is_gone(
 
 @pytest.mark.parametrize("kind", ["expired", "forged", "algorithm none", "no token", "NUL", "wrong audience"])
 async def test_a_bad_token_ends_the_connection(node: Node, kind: str, logged: list[Any]) -> None:
-    """An error reply says why, then the connection is closed with 4401: do not come back like this."""
+    """An error gives the reason, then the connection is closed with 4401: the client must not come back with this token."""
     claims = {"sub": "1", "role": "admin", "aud": "mysetlist", "exp": int(time.time()) + 60}
     token = {
         "expired": mint_token(SECRET, 1, "user", ttl_s=-1),
@@ -166,14 +166,14 @@ async def test_a_bad_token_ends_the_connection(node: Node, kind: str, logged: li
         "NUL": "\x00",
         "wrong audience": jwt.encode(claims | {"aud": "elsewhere"}, SECRET, algorithm="HS256"),
     }[kind]
-    async with SocketClient.connect(node.url) as talker:
-        assert await talker.refusal("hello", token=token) == "unauthenticated"
-        assert await talker.close_code() == 4401
+    async with SocketClient.connect(node.url) as client:
+        assert await client.refusal("hello", token=token) == "unauthenticated"
+        assert await client.close_code() == 4401
 
 
 @pytest.mark.parametrize("token", ["rubbish", "expired"])
 async def test_a_bad_token_at_the_upgrade(node: Node, token: str, logged: list[Any]) -> None:
-    """A header's token was meant, so the upgrade is refused as a problem; there is no websocket to say it on."""
+    """The upgrade with a bad token in its header is refused with a problem."""
     if token == "expired":
         token = mint_token(SECRET, 1, "user", ttl_s=-1)
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
@@ -184,49 +184,49 @@ async def test_a_bad_token_at_the_upgrade(node: Node, token: str, logged: list[A
 
 @pytest.mark.parametrize("size", [INBOUND_BYTES_MAX, INBOUND_BYTES_MAX + 1, 100_000, 1024 * 1024])
 async def test_a_frame_that_is_too_large(node: Node, size: int, logged: list[Any]) -> None:
-    """Up to 16 KiB it is read; one byte more closes with 1009, and others are served on."""
-    async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as other:
+    """Up to 16 KiB it is read; one byte more closes with 1009, and other connections stay open."""
+    async with SocketClient.connect(node.url) as client, SocketClient.connect(node.url) as other:
         head = '{"id":4,"op":"ping","x":"'
-        await talker.socket.send_str(head + "x" * (size - len(head) - 2) + '"}')
+        await client.socket.send_str(head + "x" * (size - len(head) - 2) + '"}')
         if size > INBOUND_BYTES_MAX:
-            assert await talker.close_code() == 1009
+            assert await client.close_code() == 1009
         else:
-            assert "ok" in await talker.reply_to(4)
+            assert "ok" in await client.reply_to(4)
         assert await other.is_alive()
 
 
 async def test_nesting_beyond_the_limit(node: Node, logged: list[Any]) -> None:
-    """A hundred thousand brackets are too large before anybody looks at them."""
-    async with SocketClient.connect(node.url) as talker:
-        await talker.socket.send_str("[" * 100_000)
-        assert await talker.close_code() == 1009
+    """A hundred thousand brackets are refused as too large before they are decoded."""
+    async with SocketClient.connect(node.url) as client:
+        await client.socket.send_str("[" * 100_000)
+        assert await client.close_code() == 1009
 
 
 async def test_binary_frames(fan: SocketClient) -> None:
-    """Only text is understood, whatever the bytes say."""
+    """Every binary frame is refused, even one with valid JSON."""
     for data in (b"", b"\x00\xff", b'{"id":4,"op":"ping"}', b"x" * 16_000):
         await fan.socket.send_bytes(data)
         assert (await fan.reply_to(None))["error"]["code"] == "bad_request"
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b'{"id":4,"op":"hello","token":"\xed\xa0\x80"}', b"\xc0\x80"])
-async def test_text_that_is_no_utf_8(node: Node, data: bytes, logged: list[Any]) -> None:
-    """RFC 6455 has the connection closed with 1007; others are served on."""
-    async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as other:
-        await talker.socket.send_frame(data, WSMsgType.TEXT)
-        assert await talker.close_code() == 1007
+async def test_text_that_is_not_utf_8(node: Node, data: bytes, logged: list[Any]) -> None:
+    """The connection is closed with 1007 (RFC 6455); other connections stay open."""
+    async with SocketClient.connect(node.url) as client, SocketClient.connect(node.url) as other:
+        await client.socket.send_frame(data, WSMsgType.TEXT)
+        assert await client.close_code() == 1007
         assert await other.is_alive()
 
 
-async def test_what_breaks_the_framing(node: Node, logged: list[Any]) -> None:
-    """Bits that mean nothing, and a continuation of nothing, close the connection; others are served on."""
+async def test_broken_framing(node: Node, logged: list[Any]) -> None:
+    """Reserved bits and a continuation without a start close the connection; other connections stay open."""
     async with SocketClient.connect(node.url) as other:
         for head in (b"\xc1\x80", b"\x83\x80", b"\x80\x80"):
-            async with SocketClient.connect(node.url) as talker:
-                transport = talker.socket.get_extra_info("socket")
+            async with SocketClient.connect(node.url) as client:
+                transport = client.socket.get_extra_info("socket")
                 assert transport is not None
-                talker.socket._response.connection.transport.write(head + b"\x00\x00\x00\x00")
-                assert await talker.close_code() == 1002
+                client.socket._response.connection.transport.write(head + b"\x00\x00\x00\x00")
+                assert await client.close_code() == 1002
         assert await other.is_alive()
 
 
@@ -234,7 +234,7 @@ async def test_what_breaks_the_framing(node: Node, logged: list[Any]) -> None:
     "origin", ["https://evil.example", "http://127.0.0.1:1", "null", "http://[", "file://", "evil"]
 )
 async def test_a_foreign_origin(node: Node, origin: str, logged: list[Any]) -> None:
-    """A page of another site may not use a visitor's cookie: the upgrade is refused as forbidden."""
+    """A page of another site may not use a visitor's cookie: its upgrade is forbidden."""
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
             await session.ws_connect(f"{node.url}/ws", headers={"Origin": origin})
@@ -244,10 +244,10 @@ async def test_a_foreign_origin(node: Node, origin: str, logged: list[Any]) -> N
             assert "ok" in await own.receive_json()
 
 
-async def test_a_client_that_asks_too_much_at_once(
+async def test_too_many_unanswered_votes(
     database_url: str, redis_url: str, factory: RowFactory, show: Show, logged: list[Any]
 ) -> None:
-    """Past 256 unanswered votes a connection is told to wait; the ones it had are answered, and it goes on after."""
+    """Past 256 unanswered votes new ones are refused as overloaded; the others are answered, and voting goes on."""
     limits = Limits(requests_per_s=1_000, requests_per_s_of_user=1_000)
     async with (
         running_node(database_url, redis_url, limits=limits) as node,
@@ -272,7 +272,7 @@ async def test_a_client_that_asks_too_much_at_once(
 async def test_memory_does_not_grow(
     database_url: str, redis_url: str, factory: RowFactory, show: Show, logged: list[Any]
 ) -> None:
-    """Ten thousand bad frames leave nothing behind: no channel, no cast, no log line each."""
+    """Ten thousand bad frames leave no channel, no cast, and not a log line each."""
     bad = [
         "{", "[" * 200, '{"id":4,"op":"dance"}', '{"id":4,"op":"ballot","show":999}',
         '{"id":4,"op":"cast","show":7,"votes":[[999999,"up"]]}', '{"id":4,"op":"cast","show":7,"votes":[[1,"up"],[1,"up"]]}',
@@ -311,8 +311,8 @@ async def test_memory_does_not_grow(
         assert len(logged) < 50
 
 
-async def test_sockets_that_come_and_go_leave_nothing(node: Node, show: Show, logged: list[Any]) -> None:
-    """Fifty visitors who vanish, politely or not, leave no subscription and no socket."""
+async def test_closed_sockets_leave_nothing(node: Node, show: Show, logged: list[Any]) -> None:
+    """Fifty clients that end with or without a close frame leave no subscription and no socket."""
 
     async def visit(number: int) -> None:
         async with SocketClient.connect(node.url) as visitor:

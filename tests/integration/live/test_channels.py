@@ -1,4 +1,4 @@
-"""Channels beside votes, setlist and status: a song's counts, who goes and watches, followers, trending, what happens."""
+"""Channels beside votes, setlist and status: a song's counts, attendance, followers, trending, activity."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ async def show(factory: RowFactory) -> Show:
 
 @pytest.fixture
 async def fan(node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
-    """A fan who is signed in."""
-    async with SocketClient.connect(node.url) as talker:
-        await talker.hello(await factory.token())
-        yield talker
+    """The client of a signed-in fan."""
+    async with SocketClient.connect(node.url) as client:
+        await client.hello(await factory.token())
+        yield client
 
 
 @pytest.fixture
 async def watcher(node: Node, show: Show) -> AsyncIterator[SocketClient]:
-    """Somebody who only watches."""
-    async with SocketClient.connect(node.url) as talker:
-        yield talker
+    """The client of an anonymous watcher."""
+    async with SocketClient.connect(node.url) as client:
+        yield client
 
 
 async def test_everything_in_one_subscribe(watcher: SocketClient, show: Show) -> None:
-    """Eight kinds in one request: each with its position and its state as the contract has it."""
+    """Eight kinds in one request: each with its position and its state as in the contract."""
     names = [
         "votes:7", f"song:{show.first}", "setlist:7", "status:7", "attendance:7", "followers:1", "trending", "activity",
     ]  # fmt: skip
@@ -46,7 +46,7 @@ async def test_everything_in_one_subscribe(watcher: SocketClient, show: Show) ->
     assert list(states) == names
     assert all(isinstance(states[name]["at"], int) for name in names)
     assert states[f"song:{show.first}"]["state"] == {"up": 0, "down": 0}
-    # Its own connection is not told of yet, or is.
+    # Its own connection may or may not be counted yet.
     assert states["attendance:7"]["state"]["going"] == 0
     assert states["followers:1"]["state"] == {"followers": 0}
     assert states["trending"]["state"] == {"shows": [], "artists": []}
@@ -55,13 +55,13 @@ async def test_everything_in_one_subscribe(watcher: SocketClient, show: Show) ->
     assert again[f"song:{show.first}"].keys() == {"at"}
 
 
-async def test_links_are_told_to_whoever_watches(watcher: SocketClient, factory: RowFactory) -> None:
-    """A show's page elsewhere, its artist's and what its sets were predicted from come, change and go with the sets."""
+async def test_links_are_pushed_to_watchers(watcher: SocketClient, factory: RowFactory) -> None:
+    """Links to a show's page, its artist's page and the source of its prediction are pushed when they come, change and go."""
     sql = factory.sql
     state = await watcher.watch("setlist:7")
     assert state["setlist:7"]["state"]["sources"] == []
 
-    async def told(statement: str) -> list[tuple[str, str, str]]:
+    async def pushed(statement: str) -> list[tuple[str, str, str]]:
         await sql.execute(statement)
         push = await watcher.push("setlist:7")
         assert push["at"] >= state["setlist:7"]["at"]
@@ -69,31 +69,31 @@ async def test_links_are_told_to_whoever_watches(watcher: SocketClient, factory:
         return [(source["service"], source["about"], source["url"]) for source in push["sources"]]
 
     artist = ("setlistfm", "artist", "https://a.example/1")
-    assert await told(
+    assert await pushed(
         "insert into artist_identities (service, external_id, artist_id, url, confidence, evidence)"
         " values ('setlistfm', 'a', 1, 'https://a.example/1', 1, 'linked')"
     ) == [artist]
-    assert await told("insert into show_predictions (show_id, songs, basis) values (7, '{}', 5)") == [
+    assert await pushed("insert into show_predictions (show_id, songs, basis) values (7, '{}', 5)") == [
         ("setlistfm", "prediction", "https://a.example/1")
     ]
-    assert await told("delete from show_predictions") == [artist]
-    tickets = await told(
+    assert await pushed("delete from show_predictions") == [artist]
+    tickets = await pushed(
         "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
         " values ('ticketmaster', 't', 7, 'https://t.example/1', 1, 'listed there')"
     )
     assert tickets == [artist, ("ticketmaster", "show", "https://t.example/1")]
-    assert await told("update artist_identities set url = 'https://a.example/2'") == [
+    assert await pushed("update artist_identities set url = 'https://a.example/2'") == [
         ("setlistfm", "artist", "https://a.example/2"), tickets[1],
     ]  # fmt: skip
-    assert await told("update show_identities set url = 'https://t.example/2'") == [
+    assert await pushed("update show_identities set url = 'https://t.example/2'") == [
         ("setlistfm", "artist", "https://a.example/2"), ("ticketmaster", "show", "https://t.example/2"),
     ]  # fmt: skip
-    assert await told("delete from artist_identities") == [("ticketmaster", "show", "https://t.example/2")]
-    assert await told("delete from show_identities") == []
+    assert await pushed("delete from artist_identities") == [("ticketmaster", "show", "https://t.example/2")]
+    assert await pushed("delete from show_identities") == []
 
 
-async def test_a_song_moves_with_its_show_and_alone(fan: SocketClient, watcher: SocketClient, show: Show) -> None:
-    """A push for its own counts, none for another song's; the position is the one `votes` has."""
+async def test_a_song_has_its_shows_position(fan: SocketClient, watcher: SocketClient, show: Show) -> None:
+    """Its own counts are pushed, another song's are not; the position is the same as on `votes`."""
     await watcher.watch(f"song:{show.first}", "votes:7")
     await fan.cast(7, (show.songs[1], "up"))
     await watcher.push("votes:7")
@@ -104,10 +104,10 @@ async def test_a_song_moves_with_its_show_and_alone(fan: SocketClient, watcher: 
     assert len(watcher.pushes(f"song:{show.first}")) == 1
 
 
-async def test_a_song_alone_finds_what_no_notification_told(
+async def test_a_lost_notification_of_a_song_is_found(
     fan: SocketClient, watcher: SocketClient, show: Show, node: Node
 ) -> None:
-    """Nobody watches the show's votes, and the notification is lost: the comparison of positions finds it."""
+    """The show's votes are not watched, and the notification is lost: the comparison of positions finds the change."""
     await watcher.watch(f"song:{show.first}")
     node.rooms.listener._on_votes = lambda _payload: None  # type: ignore[method-assign]
     node.rooms.listener._has_work.set()
@@ -121,10 +121,10 @@ async def test_a_song_alone_finds_what_no_notification_told(
         listening.publish_tally = original  # type: ignore[method-assign]
 
 
-async def test_going_and_following_are_acknowledged_and_shown(
+async def test_marks_are_acknowledged_and_pushed(
     fan: SocketClient, watcher: SocketClient, factory: RowFactory, node: Node
 ) -> None:
-    """Committed, at a position; rows and counts are there; saying it twice is once, taking it back takes it back."""
+    """Committed at a position, with rows and counts; a repeated mark counts once, and a mark can be removed."""
     await watcher.watch("attendance:7", "followers:1")
     going = await fan.ok("attend", show=7, going=True)
     following = await fan.ok("follow", artist=1, following=True)
@@ -143,8 +143,8 @@ async def test_going_and_following_are_acknowledged_and_shown(
     assert await factory.sql.fetchval("select count(*) from user_follows_artists") == 0
 
 
-async def test_who_may_not_say_so(node: Node, fan: SocketClient, factory: RowFactory) -> None:
-    """Nobody in particular: unauthenticated. What is not there: not_found. What goes away on the way is dropped."""
+async def test_marks_that_are_refused(node: Node, fan: SocketClient, factory: RowFactory) -> None:
+    """Without a session: unauthenticated. An unknown show: not_found. A mark of a show that is deleted meanwhile is dropped."""
     async with SocketClient.connect(node.url) as reader:
         assert await reader.refusal("attend", show=7, going=True) == "unauthenticated"
         assert await reader.refusal("follow", artist=1, following=True) == "unauthenticated"
@@ -152,13 +152,13 @@ async def test_who_may_not_say_so(node: Node, fan: SocketClient, factory: RowFac
     await factory.show(8)
     await fan.ok("attend", show=8, going=True)
     await factory.sql.execute("delete from shows where id = 8")
-    # Still believed to be there; the writer knows better.
+    # The node still takes it for existing; the writer drops the mark.
     await fan.ok("attend", show=8, going=True)
     assert await factory.sql.fetchval("select count(*) from user_show_attendance") == 0
 
 
-async def test_the_last_word_of_many_at_once(node: Node, fan: SocketClient, factory: RowFactory) -> None:
-    """Fifty changes of mind sent at once end as the last one says, mixed with votes in the same shard."""
+async def test_the_last_of_many_marks_counts(node: Node, fan: SocketClient, factory: RowFactory) -> None:
+    """Of fifty-one marks that are sent at once, the last one stands."""
     ids = [await fan.send("attend", show=7, going=number % 2 == 0) for number in range(51)]
     for request_id in ids:
         assert "ok" in await fan.reply_to(request_id)
@@ -169,7 +169,7 @@ async def test_the_last_word_of_many_at_once(node: Node, fan: SocketClient, fact
 async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
     database_url: str, redis_url: str, factory: RowFactory, node: Node, watcher: SocketClient
 ) -> None:
-    """One connection is one watcher, however many channels; another node's count too, until it is no longer heard of."""
+    """A connection counts once, however many channels it watches; another node's counts are added until they expire."""
     await factory.show(9)
     await watcher.watch("attendance:9", "votes:9", "status:9")
     await watcher.push("attendance:9", lambda message: message["watching"] == 1)
@@ -179,10 +179,10 @@ async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
             await watcher.push("attendance:9", lambda message: message["watching"] == 2)
             joined = await second.watch("attendance:9")
             assert joined["attendance:9"]["state"] == {"going": 0, "watching": 2}
-        # A node that stops says goodbye at once.
+        # A node that stops removes its counts at once.
         await watcher.push("attendance:9", lambda message: message["watching"] == 1)
 
-        # One that was killed does not: its numbers are there, but it is not heard of.
+        # A killed node does not: its counts stay, but it has no further exchange.
         now_ms = int((await valkey.time())[0]) * 1000
         await valkey.hset(f"{NODES_KEY}:dead", "9", "5")
         await valkey.zadd(NODES_KEY, {"dead": now_ms - TTL_MS + 5_000})
@@ -190,7 +190,7 @@ async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
         await valkey.zadd(NODES_KEY, {"dead": now_ms - TTL_MS - 5_000})
         await watcher.push("attendance:9", lambda message: message["watching"] == 1)
 
-        # Valkey forgets everything: each node tells its numbers again.
+        # Valkey loses everything: each node writes its counts again.
         await watcher.ok("unsubscribe", channels=["attendance:9"])
         await valkey.delete(NODES_KEY, f"{NODES_KEY}:{node.rooms.name}")
         await until(lambda: valkey.hget(f"{NODES_KEY}:{node.rooms.name}", "9"))
@@ -198,10 +198,10 @@ async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
     assert node.rooms.watchers.of(9) == 0
 
 
-async def test_what_happens_is_told_in_order_and_without_names(
+async def test_activity_is_ordered_and_names_no_fan(
     fan: SocketClient, watcher: SocketClient, factory: RowFactory, show: Show
 ) -> None:
-    """Announced, played, on, cancelled, a round number of votes and of followers: each once, none with a fan in it."""
+    """Announced, played, live, cancelled, a round number of votes and of followers: each comes once, none names a fan."""
     before = (await watcher.watch("activity"))["activity"]
     await factory.show(8)
     announced = await watcher.push("activity")
@@ -221,7 +221,7 @@ async def test_what_happens_is_told_in_order_and_without_names(
         for event in (await watcher.push("activity"))["events"]:
             kinds[event["kind"]] = event.get("count")
     assert kinds == {"votes": 10, "followers": 10}
-    # Taken back and given again is no news.
+    # A vote that is withdrawn and cast again is no new event.
     await factory.sql.execute("delete from votes where user_id = $1", user)
     await factory.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, user)
     await factory.sql.execute("update shows set status = 'cancelled' where id = 8")
@@ -236,8 +236,8 @@ async def test_what_happens_is_told_in_order_and_without_names(
     }  # fmt: skip
 
 
-async def test_a_gap_in_what_happens_is_told(node: Node, watcher: SocketClient, factory: RowFactory) -> None:
-    """A lost notification is read again; more than are kept at once is a gap, with the last of them."""
+async def test_a_gap_in_the_activity_is_marked(node: Node, watcher: SocketClient, factory: RowFactory) -> None:
+    """An event with a lost notification is loaded; more new events than are kept give the last of them, with a gap."""
     await watcher.watch("activity")
     deaf = node.rooms.hub.publish_activity
     node.rooms.hub.publish_activity = lambda *_: None  # type: ignore[method-assign]
@@ -257,7 +257,7 @@ async def test_a_gap_in_what_happens_is_told(node: Node, watcher: SocketClient, 
 async def test_trending_is_ranked_and_refreshed(
     fan: SocketClient, watcher: SocketClient, factory: RowFactory, show: Show
 ) -> None:
-    """After a refresh of the scores the first come in order, with what the score is."""
+    """After a refresh of the scores the best come in order, with their scores."""
     await watcher.watch("trending")
     await fan.cast(7, *((song, "up") for song in show.songs))
     await factory.sql.execute("select update_trending_scores()")
@@ -269,7 +269,7 @@ async def test_trending_is_ranked_and_refreshed(
 
 
 async def test_marks_survive_a_writer_that_stops(fan: SocketClient, factory: RowFactory) -> None:
-    """PostgreSQL's row of the shard is held: accepted after a second, and committed once it is free."""
+    """The shard's row in PostgreSQL is locked: a mark is accepted after a second, and committed once the lock ends."""
     async with factory.sql.transaction():
         await factory.sql.execute("select from log_positions where shard = 7 for update")
         answer = await fan.ok("attend", show=7, going=True)

@@ -1,7 +1,7 @@
-"""The central promise of the live side: a state and the pushes after it are a fresh state.
+"""The central promise of the live side: a state and the pushes after it give a fresh state.
 
 Random votes, watchers that come, go and come back with and without `since`, and a listener whose connection is cut:
-every watcher ends with the same tally as somebody who only comes now, in Python and through the page's own reducer.
+every watcher ends with the same tally as a new client, in Python and through the page's own reducer.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ CHANNEL = "votes:7"
 
 
 class Screen:
-    """What a watcher holds of show 7, over one connection after another.
+    """The counts of show 7 that a watcher holds, over one connection after another.
 
-    streams: of each stretch in which the state was sent, {"at", "state"} and the pushes after it
+    streams: for each state that was sent, {"at", "state"} and the pushes after it
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Screen:
         self.streams: list[list[Message]] = []
 
     def take_state(self, answer: Message) -> None:
-        """The reply to a subscription."""
+        """Takes over the reply to a subscription."""
         assert answer["at"] >= self.at
         self.at = answer["at"]
         if "state" in answer:
@@ -50,7 +50,7 @@ class Screen:
             self.streams.append([answer])
 
     def take_pushes(self, pushes: Iterable[Message]) -> None:
-        """What came after it."""
+        """Takes over the pushes after it."""
         for push in pushes:
             assert push["at"] >= self.at
             self.at = push["at"]
@@ -64,36 +64,36 @@ class Screen:
 
 
 class Watching:
-    """A screen and the connection it has now."""
+    """A screen and its current connection."""
 
-    def __init__(self, talker: SocketClient) -> None:
-        self.talker = talker
+    def __init__(self, client: SocketClient) -> None:
+        self.client = client
         self.screen = Screen()
 
     async def join(self, *, with_since: bool) -> None:
-        """Subscribes; says what it holds if it wants to."""
+        """Subscribes, with or without the position that the screen holds."""
         since = {CHANNEL: self.screen.at} if with_since and self.screen.streams else {}
-        request_id = await self.talker.send("subscribe", channels=[CHANNEL], since=since)
-        reply = await self.talker.reply_to(request_id)
-        # What came before the reply still belongs to the subscription before it.
+        request_id = await self.client.send("subscribe", channels=[CHANNEL], since=since)
+        reply = await self.client.reply_to(request_id)
+        # Pushes before the reply still belong to the earlier subscription.
         self.read()
         self.screen.take_state(reply["ok"]["channels"][CHANNEL])
 
     def read(self) -> None:
-        """Takes over what has been heard."""
-        self.screen.take_pushes(self.talker.pushes(CHANNEL))
-        self.talker.heard.clear()
+        """Takes over the messages heard so far."""
+        self.screen.take_pushes(self.client.pushes(CHANNEL))
+        self.client.heard.clear()
 
     async def catch_up(self, tally: list[list[int]]) -> None:
-        """Listens until the screen shows this tally."""
+        """Reads until the screen shows this tally."""
         async with asyncio.timeout(20):
             while self.screen.rows() != tally:
-                await self.talker.receive()
+                await self.client.receive()
                 self.read()
 
 
 async def cast_randomly(rng: random.Random, fans: list[SocketClient], show: Show, count: int) -> None:
-    """Casts from random fans, all under way at once, and every one answered."""
+    """Sends casts of random fans, all at once, and waits for every answer."""
     asked = [
         (
             fan,
@@ -108,12 +108,12 @@ async def cast_randomly(rng: random.Random, fans: list[SocketClient], show: Show
 
 
 async def cut_listener(factory: RowFactory) -> None:
-    """Terminates the backend that listens."""
+    """Terminates PostgreSQL's backend of the listener."""
     assert await factory.cut_listeners() == 1
 
 
 def through_the_page(stream: list[Message]) -> list[list[int]]:
-    """The tally that the page's reducer makes of a stream."""
+    """The tally that the page's reducer makes from a stream."""
     lines = "\n".join(json.dumps(message) for message in stream)
     command = [str(node_binary()), "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", str(REDUCER)]
     result = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=30, check=False)
@@ -123,8 +123,8 @@ def through_the_page(stream: list[Message]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_state_and_pushes_are_a_fresh_state(node: Node, factory: RowFactory, seed: int) -> None:
-    """Whatever a watcher went through, in the end it holds what somebody who comes now is given."""
+async def test_state_and_pushes_give_a_fresh_state(node: Node, factory: RowFactory, seed: int) -> None:
+    """After any sequence of events a watcher holds the state that a new client gets."""
     rng = random.Random(seed)
     show, neighbour = await factory.show(7, song_count=8), await factory.show(23)
     async with AsyncExitStack() as stack:
@@ -144,16 +144,16 @@ async def test_state_and_pushes_are_a_fresh_state(node: Node, factory: RowFactor
                 case "subscribe again":
                     await one.join(with_since=rng.random() < 0.5)
                 case "leave and join":
-                    await one.talker.ok("unsubscribe", channels=[CHANNEL])
+                    await one.client.ok("unsubscribe", channels=[CHANNEL])
                     one.read()
                     await one.join(with_since=rng.random() < 0.5)
                 case "reconnect":
-                    await one.talker.socket.close()
+                    await one.client.socket.close()
                     one.read()
-                    one.talker = await stack.enter_async_context(SocketClient.connect(node.url))
+                    one.client = await stack.enter_async_context(SocketClient.connect(node.url))
                     await one.join(with_since=rng.random() < 0.5)
                 case "listen":
-                    await one.talker.ok("ping")
+                    await one.client.ok("ping")
                     one.read()
         final = await factory.counted(7)
         assert final == await factory.tally(7)
@@ -168,8 +168,8 @@ async def test_state_and_pushes_are_a_fresh_state(node: Node, factory: RowFactor
     assert [sorted(through_the_page(stream)) for stream in streams[:2]] == [final, final]
 
 
-async def test_a_cut_listener_is_made_up_for(node: Node, factory: RowFactory) -> None:
-    """A vote that is committed while nobody listens is seen all the same, and acknowledged."""
+async def test_a_cut_listener_loses_nothing(node: Node, factory: RowFactory) -> None:
+    """A vote that is committed while the listener is away is pushed and acknowledged all the same."""
     show = await factory.show(7)
     async with SocketClient.connect(node.url) as fan, SocketClient.connect(node.url) as watcher:
         await fan.hello(await factory.token())
@@ -197,7 +197,7 @@ async def test_at_most_ten_pushes_a_second(node: Node, factory: RowFactory) -> N
     arrivals: list[float] = []
 
     async def listen(watcher: SocketClient) -> None:
-        # One by one, because the test looks on while it grows.
+        # One by one, because the test reads the list while it grows.
         async for _ in watcher.socket:
             arrivals.append(loop.time())  # noqa: PERF401
 
@@ -214,7 +214,7 @@ async def test_at_most_ten_pushes_a_second(node: Node, factory: RowFactory) -> N
         await until(lambda: _is_settled(factory, arrivals))
         listening.cancel()
     assert arrivals
-    # A frame may be late, and then the next one follows closely: over all of the time it cannot be more.
+    # A late frame may be followed closely by the next one, so only the whole time has the bound.
     lasted_s = arrivals[-1] - arrivals[0]
     assert len(arrivals) <= lasted_s * 10 + 2
 

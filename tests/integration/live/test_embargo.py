@@ -1,4 +1,4 @@
-"""Counts that are not for everyone yet: nowhere to be read by whom they are hidden from, there for the others at once."""
+"""Counts that are not public yet: hidden from fans on every endpoint and channel, shown to their audience at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
 from tests.support.socket_client import SocketClient
 
-# Counts that stand nowhere by chance; the third is the score that follows from them.
+# Counts that no answer has by chance; the third is the score that follows from them.
 UP, DOWN = 79_190_003, 60_070_009
 TELLTALES = (str(UP), str(DOWN), str(UP - DOWN))
 EVERY_CHANNEL = (
@@ -28,7 +28,7 @@ EVERY_CHANNEL = (
 
 @pytest.fixture
 async def show(factory: RowFactory) -> Show:
-    """A show whose counts are staff's alone until they are final."""
+    """A show whose counts only staff sees until they are final."""
     show = await factory.show(7)
     await set_results(factory, "after_closing")
     return show
@@ -38,16 +38,16 @@ async def set_results(factory: RowFactory, results: str) -> None:
     await factory.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
 
 
-async def watching(node: Node, talker: SocketClient, person: Person, *channels: str) -> dict[str, Any]:
-    """Signs somebody in and subscribes; gives each channel's state or its error's code."""
+async def watching(node: Node, client: SocketClient, person: Person, *channels: str) -> dict[str, Any]:
+    """Signs a person in and subscribes; gives each channel's state or the code of its refusal."""
     if person.token is not None:
-        await talker.hello(person.token)
-    states = await talker.watch(*channels)
+        await client.hello(person.token)
+    states = await client.watch(*channels)
     return {name: found["error"]["code"] if "error" in found else found["state"] for name, found in states.items()}
 
 
 def address(endpoint: Endpoint, song: int) -> str:
-    """Where an endpoint answers about the show, with whatever it needs."""
+    """The address at which an endpoint answers about the show, with the parameters it needs."""
     numbers = {"show": 7, "song": song}
     path = re.sub(r"{(\w+)}", lambda match: str(numbers.get(match[1], 1)), endpoint.path)
     return path + {
@@ -56,8 +56,8 @@ def address(endpoint: Endpoint, song: int) -> str:
     }.get(endpoint.path, "")
 
 
-async def everything_told(node: Node, person: Person, song: int) -> str:
-    """All that somebody is answered to any reading request, and shown on any channel."""
+async def all_answers(node: Node, person: Person, song: int) -> str:
+    """The answers to all reading requests of a person, and the states of all channels, as one text."""
     told: list[str] = []
     headers = {} if person.token is None else {"Authorization": f"Bearer {person.token}"}
     places = [address(endpoint, song) for endpoint in node.endpoints if endpoint.method == "GET"]
@@ -68,17 +68,17 @@ async def everything_told(node: Node, person: Person, song: int) -> str:
             async with http.get(node.url + place, headers=headers) as response:
                 is_stream = response.content_type == "text/event-stream"
                 told.append(repr(await (response.content.readany() if is_stream else response.read())))
-    async with SocketClient.connect(node.url) as talker:
-        await watching(node, talker, person, *(name.format(song=song) for name in EVERY_CHANNEL))
-        told += [str(message) for message in talker.heard]
+    async with SocketClient.connect(node.url) as client:
+        await watching(node, client, person, *(name.format(song=song) for name in EVERY_CHANNEL))
+        told += [str(message) for message in client.heard]
     return "\n".join(told)
 
 
 @pytest.mark.parametrize("is_warm", [False, True])
-async def test_no_endpoint_and_no_channel_tells(
+async def test_no_endpoint_and_no_channel_shows_hidden_counts(
     node: Node, factory: RowFactory, people: People, show: Show, is_warm: bool
 ) -> None:
-    """Every reading endpoint and every channel, by a fan and by a stranger: hidden counts are in none; staff finds them."""
+    """No reading endpoint and no channel has them for a fan or an anonymous reader; staff gets them."""
     await factory.sql.execute(
         "update setlist_songs set up_count = $2, down_count = $3 where id = $1", show.first, UP, DOWN
     )
@@ -90,26 +90,26 @@ async def test_no_endpoint_and_no_channel_tells(
     if is_warm:
         await fan.well("GET", "/api/shows/7/ballot")
     for reader in (fan, people.nobody()):
-        told = await everything_told(node, reader, show.first)
+        told = await all_answers(node, reader, show.first)
         assert not [telltale for telltale in TELLTALES if telltale in told]
-    told = await everything_told(node, moderator, show.first)
+    told = await all_answers(node, moderator, show.first)
     assert all(telltale in told for telltale in TELLTALES)
 
 
-async def test_after_closing_they_are_everyones_once_they_are_final(node: Node, people: People, show: Show) -> None:
-    """Refused and null while voting goes on, to whoever votes too; there as soon as the status says final; gone again when
-    it is reopened.
+async def test_after_closing_counts_are_public_once_they_are_final(node: Node, people: People, show: Show) -> None:
+    """Hidden while voting goes on, also from fans who vote; public as soon as the status is final; hidden again after a
+    reopening.
     """
     fan, boss = await people.person(), await people.person("admin")
-    async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as staff:
+    async with SocketClient.connect(node.url) as client, SocketClient.connect(node.url) as staff:
         names = ("votes:7", f"song:{show.first}", "status:7")
-        found = await watching(node, talker, fan, *names)
+        found = await watching(node, client, fan, *names)
         assert (found["votes:7"], found[f"song:{show.first}"]) == ("forbidden", "forbidden")
         assert found["status:7"]["results"] == "after_closing"
         assert (await watching(node, staff, boss, "votes:7"))["votes:7"]["total"] == 0
-        await talker.cast(7, (show.first, "up"))
+        await client.cast(7, (show.first, "up"))
         assert (await staff.push("votes:7"))["tally"] == [[show.first, 1, 0]]
-        assert (await talker.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
+        assert (await client.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
         hidden = await fan.well("GET", "/api/shows/7")
         assert (hidden["results"], hidden["total"], hidden["setlists"][0]["songs"][0]["up"]) == (
             "after_closing",
@@ -122,30 +122,32 @@ async def test_after_closing_they_are_everyones_once_they_are_final(node: Node, 
         assert (await boss.well("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
 
         await boss.well("POST", "/api/admin/shows/7/close")
-        await talker.push("status:7", lambda message: message["voting"] == "final")
-        assert (await talker.watch("votes:7"))["votes:7"]["state"]["total"] == 1
+        await client.push("status:7", lambda message: message["voting"] == "final")
+        assert (await client.watch("votes:7"))["votes:7"]["state"]["total"] == 1
         assert (await fan.well("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
         assert (await people.nobody().well("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
 
         body = {"closes_at": "2034-01-01T00:00:00Z", "reason": "Too early"}
         await boss.well("POST", "/api/admin/shows/7/reopen", body)
-        assert await talker.next(lambda message: "unsubscribed" in message) == {
+        assert await client.next(lambda message: "unsubscribed" in message) == {
             "unsubscribed": {"channels": ["votes:7"]}
         }
-        await talker.cast(7, (show.first, "down"))
+        await client.cast(7, (show.first, "down"))
         await staff.push("votes:7", lambda message: message["tally"] == [[show.first, 0, 1]])
-        assert (await talker.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
-        assert not [push for push in talker.pushes("votes:7") if push["total"] and [show.first, 0, 1] in push["tally"]]
+        assert (await client.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
+        assert not [push for push in client.pushes("votes:7") if push["total"] and [show.first, 0, 1] in push["tally"]]
 
 
-async def test_after_ones_own_vote(node: Node, factory: RowFactory, people: People, show: Show) -> None:
-    """A vote opens the counts to whoever cast it, over the socket, as a stream and over HTTP; withdrawn, they close again."""
+async def test_after_vote_counts_are_shown_to_voters(
+    node: Node, factory: RowFactory, people: People, show: Show
+) -> None:
+    """A fan who has voted sees them over the socket, as a stream and over HTTP, until the vote is withdrawn."""
     await set_results(factory, "after_vote")
     fan, other = await people.person(), await people.person()
-    async with SocketClient.connect(node.url) as talker:
-        assert (await watching(node, talker, fan, "votes:7"))["votes:7"] == "forbidden"
-        await talker.cast(7, (show.first, "up"))
-        assert (await talker.watch("votes:7"))["votes:7"]["state"]["total"] == 1
+    async with SocketClient.connect(node.url) as client:
+        assert (await watching(node, client, fan, "votes:7"))["votes:7"] == "forbidden"
+        await client.cast(7, (show.first, "up"))
+        assert (await client.watch("votes:7"))["votes:7"]["state"]["total"] == 1
         async with EventStream.connect(
             node.url, "/api/shows/7/events?channels=votes", Authorization=f"Bearer {fan.token}"
         ) as own:
@@ -155,15 +157,15 @@ async def test_after_ones_own_vote(node: Node, factory: RowFactory, people: Peop
         assert (await fan.well("GET", "/api/analytics/vote-stats?show=7"))["songs"][0]["up"] == 1
         for reader in (other, people.nobody()):
             assert await reader.refused("GET", "/api/shows/7/results") == "forbidden"
-        await talker.ok("unsubscribe", channels=["votes:7"])
-        await talker.cast(7, (show.first, "none"))
-        assert (await talker.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
+        await client.ok("unsubscribe", channels=["votes:7"])
+        await client.cast(7, (show.first, "none"))
+        assert (await client.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
 
 
-async def test_a_new_rule_takes_watchers_off_on_every_node(
+async def test_a_new_rule_unsubscribes_watchers_on_every_node(
     node: Node, other: Node, factory: RowFactory, people: People, show: Show
 ) -> None:
-    """Sockets and streams of fans are taken off and told, staff's stay; nothing of what is cast then reaches a fan."""
+    """Sockets and streams of fans are unsubscribed with a notice, staff stays; later votes reach no fan."""
     await set_results(factory, "live")
     fan, boss = await people.person(), await people.person("admin")
     song = f"song:{show.first}"
@@ -179,10 +181,10 @@ async def test_a_new_rule_takes_watchers_off_on_every_node(
         await stream.push("votes:7")
         await boss.well("PATCH", "/api/admin/shows/7", {"results": "after_vote"})
         assert (await near.push("status:7", lambda message: message["results"] == "after_vote"))["voting"] == "open"
-        for talker in (near, far):
-            gone = {name for heard in talker.heard for name in heard.get("unsubscribed", {}).get("channels", ())}
+        for client in (near, far):
+            gone = {name for heard in client.heard for name in heard.get("unsubscribed", {}).get("channels", ())}
             while gone != {"votes:7", song}:
-                gone |= set((await talker.next(lambda heard: "unsubscribed" in heard))["unsubscribed"]["channels"])
+                gone |= set((await client.next(lambda heard: "unsubscribed" in heard))["unsubscribed"]["channels"])
         await near.cast(7, (show.first, "up"))
         await staff.push("votes:7")
         await staff.push(song)
@@ -198,27 +200,29 @@ async def test_a_new_rule_takes_watchers_off_on_every_node(
     assert await until(in_audit) == '["live", "after_vote"]'
 
 
-async def test_whoever_becomes_somebody_else_asks_again(node: Node, people: People, show: Show) -> None:
-    """A second hello as a fan takes a moderator's socket off hidden counts, and off nothing else."""
+async def test_another_identity_has_to_subscribe_again(node: Node, people: People, show: Show) -> None:
+    """A second hello as a fan unsubscribes a moderator's socket from hidden counts, and from nothing else."""
     fan, moderator = await people.person(), await people.person("moderator")
-    async with SocketClient.connect(node.url) as talker:
-        await watching(node, talker, moderator, "votes:7", "status:7")
+    async with SocketClient.connect(node.url) as client:
+        await watching(node, client, moderator, "votes:7", "status:7")
         assert fan.token is not None
-        await talker.hello(fan.token)
-        assert [heard for heard in talker.heard if "unsubscribed" in heard] == [
+        await client.hello(fan.token)
+        assert [heard for heard in client.heard if "unsubscribed" in heard] == [
             {"unsubscribed": {"channels": ["votes:7"]}}
         ]
-        await talker.cast(7, (show.first, "up"))
+        await client.cast(7, (show.first, "up"))
         assert await moderator.well("POST", "/api/admin/shows/7/lock", {"is_locked": True})
-        await talker.push("status:7")
-        assert not talker.pushes("votes:7")
+        await client.push("status:7")
+        assert not client.pushes("votes:7")
 
 
-async def test_a_rule_that_was_missed_is_found(node: Node, factory: RowFactory, people: People, show: Show) -> None:
-    """A node that never heard of the new rule finds it by comparing, though nobody watches the sets."""
+async def test_a_rule_with_a_lost_notification_is_found(
+    node: Node, factory: RowFactory, people: People, show: Show
+) -> None:
+    """The comparison of revisions finds the new rule, although the setlist is not watched."""
     await set_results(factory, "live")
-    async with SocketClient.connect(node.url) as talker:
-        await watching(node, talker, await people.person(), "votes:7")
+    async with SocketClient.connect(node.url) as client:
+        await watching(node, client, await people.person(), "votes:7")
         await factory.sql.execute("alter table shows disable trigger shows_notify")
         await set_results(factory, "after_closing")
-        assert await talker.next(lambda message: "unsubscribed" in message)
+        assert await client.next(lambda message: "unsubscribed" in message)

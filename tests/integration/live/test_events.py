@@ -22,13 +22,13 @@ PATH = "/api/shows/7/events"
 
 
 async def vote(node: Node, factory: RowFactory, *votes: tuple[int, str]) -> None:
-    async with SocketClient.connect(node.url) as talker:
-        await talker.hello(await factory.token())
-        await talker.cast(7, *votes)
+    async with SocketClient.connect(node.url) as client:
+        await client.hello(await factory.token())
+        await client.cast(7, *votes)
 
 
 async def asked(node: Node, path: str, method: str = "GET", **headers: str) -> tuple[int, Any, Any]:
-    """What a request that is refused gets: status, headers, and the problem."""
+    """The answer to a refused request: status, headers, and the problem."""
     async with (
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
         http.request(method, node.url + path, headers=headers) as response,
@@ -36,31 +36,31 @@ async def asked(node: Node, path: str, method: str = "GET", **headers: str) -> t
         return response.status, response.headers, await response.json() if method == "GET" else await response.read()
 
 
-async def test_pushes_are_those_of_the_websocket(node: Node, factory: RowFactory) -> None:
+async def test_pushes_are_the_same_as_on_the_websocket(node: Node, factory: RowFactory) -> None:
     """The whole state of each channel first, then every push, as JSON like the websocket's, with headers for proxies."""
     show = await factory.show(7)
-    async with SocketClient.connect(node.url) as talker, EventStream.connect(node.url, PATH) as reader:
+    async with SocketClient.connect(node.url) as client, EventStream.connect(node.url, PATH) as reader:
         headers = reader.response.headers
         assert headers["Content-Type"] == "text/event-stream"
         assert headers["X-Accel-Buffering"] == "no"
         assert "no-transform" in headers["Cache-Control"]
         assert "Content-Encoding" not in headers
-        states = await talker.watch("votes:7", "status:7", "setlist:7")
+        states = await client.watch("votes:7", "status:7", "setlist:7")
         firsts = {
             (await reader.push(name))["ch"]: reader.events[-1][1] for name in ("votes:7", "status:7", "setlist:7")
         }
         for name, first in firsts.items():
             assert first == {"ch": name, "at": states[name]["at"], **states[name]["state"]}
         await vote(node, factory, (show.first, "up"))
-        assert await reader.push("votes:7") == await talker.push("votes:7")
+        assert await reader.push("votes:7") == await client.push("votes:7")
         assert RETRY_MIN_MS <= reader.retry_ms <= RETRY_MAX_MS
     slug = await factory.sql.fetchval("select slug from shows where id = 7")
     async with EventStream.connect(node.url, PATH.replace("7", slug)) as reader:
         assert (await reader.push("votes:7"))["total"] == 1
 
 
-async def test_whoever_comes_back_gets_what_changed(node: Node, factory: RowFactory) -> None:
-    """`Last-Event-ID` holds the positions of all channels: one that did not move is not sent again, the other is whole."""
+async def test_a_resumed_stream_gets_the_changed_channels(node: Node, factory: RowFactory) -> None:
+    """`Last-Event-ID` has the positions of all channels: an unchanged channel is not sent again, a changed one is sent whole."""
     show = await factory.show(7)
     async with EventStream.connect(node.url, PATH) as reader:
         for name in ("votes:7", "status:7", "setlist:7"):
@@ -83,8 +83,8 @@ async def test_whoever_comes_back_gets_what_changed(node: Node, factory: RowFact
         assert (await confused.push("votes:7"))["total"] == 4
 
 
-async def test_an_id_never_speaks_for_what_was_skipped(node: Node, factory: RowFactory) -> None:
-    """While a channel's state was skipped, events of others come without an id; with the state ids are back."""
+async def test_events_after_a_skipped_state_have_no_id(node: Node, factory: RowFactory) -> None:
+    """Events of other channels have no id until the skipped state is sent."""
     await factory.show(7)
     async with EventStream.connect(node.url, PATH + "?channels=votes,status") as reader:
         for name in ("votes:7", "status:7"):
@@ -102,8 +102,8 @@ async def test_an_id_never_speaks_for_what_was_skipped(node: Node, factory: RowF
         assert reader.last_id != before
 
 
-async def test_who_is_refused_reads_why(node: Node, factory: RowFactory) -> None:
-    """Unknown shows and channels, too many, a bad token: a problem before the stream begins."""
+async def test_refusals_are_problems(node: Node, factory: RowFactory) -> None:
+    """Unknown shows and channels, too many channels, a bad token: a problem comes before the stream begins."""
     await factory.show(7)
     for path, status, code in (
         ("/api/shows/8/events", 404, "not_found"),
@@ -125,8 +125,8 @@ async def test_who_is_refused_reads_why(node: Node, factory: RowFactory) -> None
     assert len(node.rooms.sockets) == 0
 
 
-async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """A stream takes one of a node's and of a user's, and gives it back."""
+async def test_streams_count_as_connections(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """A stream counts for its node and its user until it ends."""
     await factory.show(7)
     limits = Limits(connections=2, connections_per_user=1)
     async with running_node(database_url, redis_url, limits=limits) as node:
@@ -135,8 +135,8 @@ async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, 
             await first.push("votes:7")
             answer = await asked(node, PATH, **bearer)
             assert (answer[0], answer[2]["code"]) == (503, "overloaded")
-            async with SocketClient.connect(node.url) as talker:
-                assert await talker.is_alive()
+            async with SocketClient.connect(node.url) as client:
+                assert await client.is_alive()
                 assert (await asked(node, PATH))[2]["code"] == "overloaded"
 
         async def is_free() -> bool:
@@ -148,7 +148,7 @@ async def test_seats_are_those_of_websockets(database_url: str, redis_url: str, 
 
 
 async def test_plain_http_1_0(node: Node, factory: RowFactory) -> None:
-    """No chunks, which an old proxy would hand on as they are; the connection's end is the stream's."""
+    """No chunks, which an old proxy would forward unread; the stream ends with the connection."""
     await factory.show(7)
     reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
     writer.write(f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
@@ -162,7 +162,7 @@ async def test_plain_http_1_0(node: Node, factory: RowFactory) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
-async def test_curl_shows_it(node: Node, factory: RowFactory) -> None:
+async def test_curl_prints_events(node: Node, factory: RowFactory) -> None:
     """`curl -N` prints each event when it happens."""
     show = await factory.show(7)
     process = await asyncio.create_subprocess_exec(
@@ -180,7 +180,7 @@ async def test_curl_shows_it(node: Node, factory: RowFactory) -> None:
 
 
 async def test_a_quiet_stream_is_kept_open_by_comments(node: Node, factory: RowFactory) -> None:
-    """Nothing is ever heard of a reader, which is no reason to hang up: it is sent a comment, and stays."""
+    """A stream is one-way, so its client cannot answer: it gets a comment, and stays connected."""
     await factory.show(7)
     async with EventStream.connect(node.url, PATH + "?channels=votes") as reader:
         await reader.push("votes:7")
@@ -195,7 +195,7 @@ async def test_a_quiet_stream_is_kept_open_by_comments(node: Node, factory: RowF
 
 
 async def test_a_stream_ends_with_its_token(node: Node, factory: RowFactory) -> None:
-    """There is no second hello: an event says why, and the stream is closed."""
+    """A stream has no second hello: an event gives the reason, and the stream is closed."""
     await factory.show(7)
     async with EventStream.connect(node.url, PATH, Authorization=f"Bearer {await factory.token()}") as reader:
         await reader.push("votes:7")
@@ -206,8 +206,8 @@ async def test_a_stream_ends_with_its_token(node: Node, factory: RowFactory) -> 
         assert reader.events[-1][0] == "end"
 
 
-async def test_a_stopping_node_says_when_to_come_back(node: Node, factory: RowFactory) -> None:
-    """Each stream is told a time of its own, and ends as streams end: nobody waits for the next push."""
+async def test_a_stopping_node_sends_streams_away(node: Node, factory: RowFactory) -> None:
+    """Each stream gets its own time to come back, and ends at once, without a wait for the next push."""
     await factory.show(7)
     async with EventStream.connect(node.url, PATH) as one, EventStream.connect(node.url, PATH) as other:
         for reader in (one, other):

@@ -1,4 +1,4 @@
-"""Everybody at once: a herd that was cut off comes back without asking PostgreSQL for each of its members."""
+"""Hundreds of clients that reconnect at once do not cost hundreds of queries (thundering herd)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.socket_client import Closed, SocketClient
 SOCKETS = 500
 USERS = 50
 CHANNELS = ("votes:7", "status:7", "setlist:7")
-# Loops of the node go on asking meanwhile, a few times a second; a herd that asked would do so hundreds of times.
+# The node's loops send a few queries a second meanwhile; a query a client would make hundreds.
 QUERIES_MAX = 100
 
 
 async def queries(factory: RowFactory) -> int:
-    """Statements that this database has run so far."""
+    """The number of statements that this database has run so far."""
     count: int = await factory.sql.fetchval(
         "select coalesce(sum(calls), 0)::bigint from pg_stat_statements"
         " where dbid = (select oid from pg_database where datname = current_database())"
@@ -26,7 +26,7 @@ async def queries(factory: RowFactory) -> int:
 
 
 async def test_a_herd_comes_back(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """Signed in, subscribed and with state, to a node that knows nothing of the show: one read of each channel for all."""
+    """To a node without the show's channels: all are signed in, subscribed and have their states after one loading a channel."""
     await factory.show(7)
     tokens = [await factory.token() for _ in range(USERS)]
     await factory.sql.execute("create extension if not exists pg_stat_statements")
@@ -34,18 +34,18 @@ async def test_a_herd_comes_back(database_url: str, redis_url: str, factory: Row
         everybody = asyncio.Barrier(SOCKETS + 1)
 
         async def fan(number: int) -> None:
-            async with SocketClient.connect(node.url) as talker:
-                await talker.hello(tokens[number % USERS])
-                await talker.watch(*CHANNELS)
+            async with SocketClient.connect(node.url) as client:
+                await client.hello(tokens[number % USERS])
+                await client.watch(*CHANNELS)
                 await everybody.wait()
                 try:
                     while True:
-                        await talker.receive()
+                        await client.receive()
                 except Closed:
                     pass
-            async with SocketClient.connect(node.url) as talker:
-                await talker.hello(tokens[number % USERS])
-                states = await talker.watch(*CHANNELS)
+            async with SocketClient.connect(node.url) as client:
+                await client.hello(tokens[number % USERS])
+                states = await client.watch(*CHANNELS)
                 assert all("state" in states[name] for name in CHANNELS)
                 await everybody.wait()
 

@@ -1,4 +1,4 @@
-"""A watcher who comes from another node holds something newer than this node does, and is not sent back."""
+"""A client that comes from another node and holds newer states than this node does not get older ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
-# What tells a hub of changes: without it, the node stays behind.
+# The methods of a hub that publish changes: without them the node stays behind.
 CHANGES = (
     "publish_tally", "replace_tally", "replace_document", "publish_going", "publish_watching", "publish_activity",
     "replace_activity",
@@ -21,13 +21,13 @@ CHANGES = (
 
 @pytest.fixture
 async def nodes(database_url: str, redis_url: str, factory: RowFactory) -> AsyncIterator[list[Node]]:
-    """One that is told of everything, and one that will be told of nothing."""
+    """Two nodes; the test makes the second one deaf."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(running_node(database_url, redis_url)) for _ in range(2)]
 
 
 async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], factory: RowFactory) -> None:
-    """Of each kind that moves: the node reads again what the client holds newer, and shows it to its other watchers."""
+    """For each kind of channel: the node loads the state again and pushes it to its other watchers."""
     informed, behind = nodes
     show = await factory.show(7)
     channels = ["votes:7", f"song:{show.first}", "attendance:7", "followers:1", "trending", "activity"]
@@ -46,15 +46,15 @@ async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], facto
         await factory.sql.execute("update shows set status = 'live' where id = 7")
         await factory.sql.execute("select update_trending_scores()")
 
-        async def is_told() -> bool:
-            told = await fan.watch(*channels)
+        async def is_pushed() -> bool:
+            shown = await fan.watch(*channels)
             await fan.ok("unsubscribe", channels=channels)
             return (
-                told["attendance:7"]["state"]["going"] == 1
-                and told["activity"]["state"]["events"][-1]["kind"] == "live"
+                shown["attendance:7"]["state"]["going"] == 1
+                and shown["activity"]["state"]["events"][-1]["kind"] == "live"
             )
 
-        await until(is_told)
+        await until(is_pushed)
         held = await fan.watch(*channels)
         found = await arriving.watch(*channels, since={name: held[name]["at"] for name in channels})
         for name in channels:

@@ -13,8 +13,8 @@ from tests.support.running_node import SECRET, until
 from tests.support.socket_client import SocketClient
 
 
-async def test_hello_says_who_is_who(node: Node, factory: RowFactory) -> None:
-    """By token, by cookie and header at the upgrade, or as a reader who is nobody."""
+async def test_hello_gives_the_identity(node: Node, factory: RowFactory) -> None:
+    """By token, by cookie and header at the upgrade, or as an anonymous reader."""
     user_id = await factory.sql.fetchval("insert into users (role) values ('moderator') returning id")
     token = mint_token(SECRET, user_id, "moderator")
     who = {"id": user_id, "role": "moderator"}
@@ -59,8 +59,8 @@ async def test_a_vote_goes_all_the_way_round(node: Node, factory: RowFactory) ->
         assert await factory.counted(7) == await factory.tally(7)
 
 
-async def test_since_leaves_out_what_is_held(node: Node, factory: RowFactory) -> None:
-    """The state comes only to who does not hold it; a channel that is none fails by itself."""
+async def test_since_leaves_out_states_that_the_client_holds(node: Node, factory: RowFactory) -> None:
+    """A client gets only the states that it does not hold; an unknown channel is refused alone."""
     await factory.show(7)
     async with SocketClient.connect(node.url) as watcher, SocketClient.connect(node.url) as other:
         at = (await watcher.watch("votes:7"))["votes:7"]["at"]
@@ -71,8 +71,8 @@ async def test_since_leaves_out_what_is_held(node: Node, factory: RowFactory) ->
         assert states["votes:99"]["error"]["message"]
 
 
-async def test_who_unsubscribes_hears_no_more(node: Node, factory: RowFactory) -> None:
-    """Pushes go on for the others; leaving what one never watched is no error."""
+async def test_unsubscribing_ends_the_pushes(node: Node, factory: RowFactory) -> None:
+    """Other clients still get them; unsubscribing from a channel that was never watched is no error."""
     show = await factory.show(7)
     async with SocketClient.connect(node.url) as left, SocketClient.connect(node.url) as stays:
         await stays.hello(await factory.token())
@@ -90,20 +90,20 @@ async def test_too_many_channels_are_too_large(node: Node) -> None:
     async with SocketClient.connect(node.url) as watcher:
         for start in (0, 50):
             await watcher.watch(*[f"votes:{number}" for number in range(1000 + start, 1050 + start)])
-        # None of them exists, so none counts.
+        # None of these shows exists, so none of these channels counts.
         states = await watcher.watch("votes:7")
         assert states["votes:7"]["error"]["code"] == "not_found"
 
 
-async def test_a_ping_tells_the_time(node: Node) -> None:
-    """A reader may ask too."""
+async def test_a_ping_gives_the_time(node: Node) -> None:
+    """Also to an anonymous reader."""
     async with SocketClient.connect(node.url) as fan:
         first = (await fan.ok("ping"))["time_ms"]
         assert (await fan.ok("ping"))["time_ms"] >= first
 
 
 async def test_requests_may_overlap(node: Node, factory: RowFactory) -> None:
-    """Replies name their request, and casts of one connection count in the order they were sent."""
+    """Replies name their request, and the casts of one connection count in the order in which they were sent."""
     show = await factory.show(7)
     async with SocketClient.connect(node.url) as fan:
         await fan.hello(await factory.token())
@@ -119,8 +119,8 @@ async def test_requests_may_overlap(node: Node, factory: RowFactory) -> None:
         assert (await factory.tally(7))[0] == [show.first, 0, 1]
 
 
-async def test_all_of_a_list_or_none(node: Node, factory: RowFactory) -> None:
-    """One vote that cannot be taken refuses the list, and nothing of it is counted."""
+async def test_a_list_of_votes_is_taken_whole_or_not_at_all(node: Node, factory: RowFactory) -> None:
+    """One bad vote refuses the whole list, and nothing of it is counted."""
     show, other = await factory.show(7, budget=2), await factory.show(23)
     async with SocketClient.connect(node.url) as fan:
         await fan.hello(await factory.token())
@@ -133,7 +133,7 @@ async def test_all_of_a_list_or_none(node: Node, factory: RowFactory) -> None:
 
 
 async def test_budgets_per_show(node: Node, factory: RowFactory) -> None:
-    """A show's budget is of its own; changing and withdrawing stay possible when it is used up."""
+    """Each show has its own budget; votes may be changed and withdrawn when it is used up."""
     show, other = await factory.show(7, budget=1), await factory.show(23)
     async with SocketClient.connect(node.url) as fan:
         await fan.hello(await factory.token())
@@ -147,7 +147,7 @@ async def test_budgets_per_show(node: Node, factory: RowFactory) -> None:
 
 
 async def test_the_window_and_the_lock(node: Node, factory: RowFactory) -> None:
-    """Not yet open, closed and locked refuse with their codes; a reader's states say the same."""
+    """Shows that are not open yet, closed or locked refuse with their codes; their states agree."""
     early = await factory.show(1, opens_in_s=60)
     late = await factory.show(2, opens_in_s=-120, closes_in_s=-60)
     locked = await factory.show(3, is_locked=True)
@@ -162,7 +162,7 @@ async def test_the_window_and_the_lock(node: Node, factory: RowFactory) -> None:
 
 
 async def test_locking_is_pushed_and_holds(node: Node, factory: RowFactory) -> None:
-    """An administrator locks and unlocks: watchers hear of it, and casts meet it from then on."""
+    """An administrator locks and unlocks: watchers get a push, and casts are refused or taken from then on."""
     show = await factory.show(7)
     async with SocketClient.connect(node.url) as fan:
         await fan.hello(await factory.token())
@@ -180,7 +180,7 @@ async def test_locking_is_pushed_and_holds(node: Node, factory: RowFactory) -> N
 
 
 async def test_a_new_song_is_pushed_and_can_be_voted_on(node: Node, factory: RowFactory) -> None:
-    """The setlist grows while people vote; the song that leaves it can be voted on no more."""
+    """The setlist grows while fans vote; votes on a removed song are refused."""
     show = await factory.show(7)
     async with SocketClient.connect(node.url) as fan:
         await fan.hello(await factory.token())
@@ -199,7 +199,7 @@ async def test_a_new_song_is_pushed_and_can_be_voted_on(node: Node, factory: Row
 
 
 async def test_a_show_ends_by_itself(node: Node, factory: RowFactory) -> None:
-    """At the instant of closing casts are refused and the status is pushed; later the tally is final."""
+    """At its closing time casts are refused and the status is pushed; later the tally is final."""
     show = await factory.show(7, closes_in_s=2)
     async with SocketClient.connect(node.url) as fan:
         await fan.hello(await factory.token())
@@ -215,7 +215,7 @@ async def test_a_show_ends_by_itself(node: Node, factory: RowFactory) -> None:
         assert newest < closes_ms
 
 
-async def test_the_page_and_the_socket_say_the_same(node: Node, factory: RowFactory) -> None:
+async def test_the_page_and_the_socket_have_the_same_counts(node: Node, factory: RowFactory) -> None:
     """`GET /api/shows/…` has the counts that a new subscription has, at a position that is no newer."""
     show, other = await factory.show(7), await factory.show(23)
     async with SocketClient.connect(node.url) as fan, aiohttp.ClientSession() as http:
@@ -234,7 +234,7 @@ async def test_the_page_and_the_socket_say_the_same(node: Node, factory: RowFact
 
 @pytest.mark.parametrize("show_ids", [(7, 23), (7, 8)], ids=["one shard", "two shards"])
 async def test_two_shows_do_not_mix(node: Node, factory: RowFactory, show_ids: tuple[int, int]) -> None:
-    """A vote on one is pushed to its watchers only, whether or not the two lie in one shard."""
+    """A vote on one is pushed to its watchers only, whether or not the two share a shard."""
     one, two = [await factory.show(show_id) for show_id in show_ids]
     async with SocketClient.connect(node.url) as fan, SocketClient.connect(node.url) as watcher:
         await fan.hello(await factory.token())
@@ -247,7 +247,7 @@ async def test_two_shows_do_not_mix(node: Node, factory: RowFactory, show_ids: t
         assert [push["total"] for push in watcher.pushes(f"votes:{two.id}")] == [1]
 
 
-async def test_rejoining_never_leads_back(node: Node, factory: RowFactory) -> None:
+async def test_rejoining_never_gives_an_older_position(node: Node, factory: RowFactory) -> None:
     """Leaving and joining again gives a position that is no older, although other shows of the shard moved on."""
     show, neighbour = await factory.show(7), await factory.show(23)
     async with SocketClient.connect(node.url) as fan:
@@ -264,7 +264,7 @@ async def test_rejoining_never_leads_back(node: Node, factory: RowFactory) -> No
                 message = await fan.receive()
                 if message.get("re") in requests:
                     requests.remove(message["re"])
-            # A change of the show has its counts read anew, at the position of its whole shard.
+            # After a change of the show its counts are loaded again, at the position of its whole shard.
             await factory.sql.execute("update shows set name = name || '!' where id = 7")
             await fan.watch("setlist:7")
             revision = await factory.sql.fetchval("select revision from shows where id = 7")

@@ -1,4 +1,4 @@
-"""Clients on bad networks, through a real proxy: they are bounded, found and cut, and nobody else feels it."""
+"""Clients on bad networks, through a real proxy: they are bounded, found and cut, and no other client is slowed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.support.socket_client import SocketClient
 
 SEND_BUFFER_MAX = 4096
 STALLED_S = 1
-# As long as a push gets here: a show of songs without end.
+# The longest push of these tests: a show with very many songs.
 COUNTS = 500
 PUSH_BYTES_MAX = 16 * 1024
 
 
 @asynccontextmanager
 async def impatient(database_url: str, redis_url: str) -> AsyncIterator[tuple[Node, TcpProxy]]:
-    """A node that waits a second for who takes nothing, and a proxy before it."""
+    """A node that waits a second for a client that takes nothing, and a proxy before it."""
     limits = Limits(stalled_s=STALLED_S, send_buffer_bytes=SEND_BUFFER_MAX)
     async with running_node(database_url, redis_url, limits=limits) as node, TcpProxy.running(node.port) as proxy:
         yield node, proxy
@@ -38,7 +38,7 @@ def skipped_count() -> float:
 
 
 class Counting:
-    """Counts of show 7 that change as fast as they are pushed, as far as this node knows."""
+    """Counts of show 7 that are published on this node as fast as they are pushed."""
 
     def __init__(self, node: Node, watcher: SocketClient, at: int) -> None:
         self._hub = node.rooms.hub
@@ -47,7 +47,7 @@ class Counting:
         self.number = 0
 
     async def change(self) -> None:
-        """Every song has a new count, and the watcher has seen it."""
+        """Publishes a new count of every song, and waits until the watcher has its push."""
         self.at += 1
         self.number += 1
         counts = [(1_000_000 + song, self.number, 0) for song in range(COUNTS)]
@@ -56,7 +56,7 @@ class Counting:
 
 
 async def test_a_window_of_zero(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """Who reads nothing skips states, holds no more than its buffers, and is cut; the others get every push in time."""
+    """A client that reads nothing skips states, fills no more than its buffers, and is cut; the others get every push in time."""
     await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
@@ -83,8 +83,8 @@ async def test_a_window_of_zero(database_url: str, redis_url: str, factory: RowF
         proxy.cut()
 
 
-async def test_who_asks_and_does_not_read_the_answers(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """Few enough bytes for the buffer of replies, and it goes on talking: it is cut all the same."""
+async def test_a_client_that_sends_and_does_not_read(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """It is cut, although its replies fit into their buffer and it goes on sending."""
     await factory.show(7)
     async with impatient(database_url, redis_url) as (node, proxy), SocketClient.connect(proxy.url) as stuck:
         await stuck.ok("ping")
@@ -102,8 +102,8 @@ async def test_who_asks_and_does_not_read_the_answers(database_url: str, redis_u
         proxy.cut()
 
 
-async def test_a_slow_network_is_no_reason(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """Who takes a little all the time stays for longer than the limit, skips states, and ends with the newest."""
+async def test_a_slow_network_does_not_cut_a_client(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """A client that takes a little all the time stays for longer than the limit, skips states, and ends with the newest."""
     await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
@@ -126,8 +126,8 @@ async def test_a_slow_network_is_no_reason(database_url: str, redis_url: str, fa
         assert len(node.rooms.sockets) == 2
 
 
-async def test_who_vanishes_without_a_word(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """Nothing is acknowledged any more and no reset comes: the connection is given up long before a ping would tell."""
+async def test_a_client_that_vanishes(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """Nothing is acknowledged and no reset comes: the connection is closed long before a missing pong would show it."""
     await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
@@ -148,7 +148,7 @@ async def test_who_vanishes_without_a_word(database_url: str, redis_url: str, fa
 
 
 async def test_a_connection_that_is_reset(database_url: str, redis_url: str, factory: RowFactory) -> None:
-    """It is gone at once, and what is pushed meanwhile is no error."""
+    """It is removed at once, and a push meanwhile is no error."""
     await factory.show(7)
     async with (
         impatient(database_url, redis_url) as (node, proxy),
@@ -167,14 +167,14 @@ async def test_a_connection_that_is_reset(database_url: str, redis_url: str, fac
 
 
 async def test_what_the_kernel_holds_is_bounded(database_url: str, redis_url: str) -> None:
-    """A buffer of fixed size for every connection: it would grow to megabytes by itself."""
-    async with impatient(database_url, redis_url) as (node, proxy), SocketClient.connect(proxy.url) as talker:
-        assert await talker.is_alive()
+    """Every connection has a buffer of fixed size, which would otherwise grow to megabytes."""
+    async with impatient(database_url, redis_url) as (node, proxy), SocketClient.connect(proxy.url) as client:
+        assert await client.is_alive()
         (connection,) = node.rooms.sockets._connections
         plain = connection.transport.get_extra_info("socket")
         assert plain.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
 
 
-def _port(talker: SocketClient) -> int:
-    port: int = talker.socket.get_extra_info("sockname")[1]
+def _port(client: SocketClient) -> int:
+    port: int = client.socket.get_extra_info("sockname")[1]
     return port

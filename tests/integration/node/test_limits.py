@@ -57,10 +57,10 @@ async def test_five_hundred_fans_behind_one_address(node: Node, factory: RowFact
             async with signing_in, http.post(f"{node.url}/api/session") as response:
                 assert response.status == 201
                 token = (await response.json())["token"]
-            async with SocketClient.connect(node.url) as talker:
-                await talker.hello(token)
+            async with SocketClient.connect(node.url) as client:
+                await client.hello(token)
                 await everybody.wait()
-                await talker.cast(7, (show.first, "up"))
+                await client.cast(7, (show.first, "up"))
                 await everybody.wait()
 
         signing_in, everybody = asyncio.Semaphore(20), asyncio.Barrier(500)
@@ -105,8 +105,8 @@ async def test_connections_of_a_user(database_url: str, redis_url: str, factory:
             await two.hello(ann.token or "")
             async with SocketClient.connect(node.url) as third, SocketClient.connect(node.url, **cookie) as fourth:
                 assert await third.refusal("hello", token=ann.token) == "overloaded"
-                for talker in (third, fourth):
-                    assert await talker.close_code() == 4003
+                for client in (third, fourth):
+                    assert await client.close_code() == 4003
                 assert fourth.heard[-1]["error"]["code"] == "overloaded"
             # A connection that signs in as another user makes room.
             await two.hello(ben.token or "")
@@ -173,11 +173,11 @@ async def test_requests_of_a_user(database_url: str, redis_url: str, factory: Ro
             SocketClient.connect(node.url) as two,
             SocketClient.connect(node.url) as other,
         ):
-            for talker, token in ((one, tokens[0]), (two, tokens[0]), (other, tokens[1])):
-                await talker.hello(token)
-            for talker in (one, two):
+            for client, token in ((one, tokens[0]), (two, tokens[0]), (other, tokens[1])):
+                await client.hello(token)
+            for client in (one, two):
                 for _ in range(6):
-                    await talker.send("ping")
+                    await client.send("ping")
 
             async def is_limited() -> bool:
                 await two.receive()
@@ -193,13 +193,13 @@ async def test_limits_of_frames_and_channels(database_url: str, redis_url: str, 
         await factory.show(show_id)
     async with (
         limited(database_url, redis_url, frame_bytes=200, channels_per_connection=2) as node,
-        SocketClient.connect(node.url) as talker,
+        SocketClient.connect(node.url) as client,
     ):
-        await talker.watch("votes:1", "votes:2")
-        assert await talker.refusal("subscribe", channels=["votes:3"]) == "too_large"
-        assert await talker.is_alive()
-        await talker.socket.send_str('{"id":9,"op":"ping","x":"' + "x" * 200 + '"}')
-        assert await talker.close_code() == 1009
+        await client.watch("votes:1", "votes:2")
+        assert await client.refusal("subscribe", channels=["votes:3"]) == "too_large"
+        assert await client.is_alive()
+        await client.socket.send_str('{"id":9,"op":"ping","x":"' + "x" * 200 + '"}')
+        assert await client.close_code() == 1009
 
 
 async def test_limits_over_all_nodes(database_url: str, redis_url: str, factory: RowFactory) -> None:
@@ -238,11 +238,11 @@ async def test_limits_over_all_nodes(database_url: str, redis_url: str, factory:
 
         codes = []
         for number in range(16):
-            async with SocketClient.connect((node, second)[number % 2].url) as talker:
-                reply = await talker.ask("hello", token=ben.token)
+            async with SocketClient.connect((node, second)[number % 2].url) as client:
+                reply = await client.ask("hello", token=ben.token)
                 codes.append(reply.get("error", {}).get("code"))
                 if "error" in reply:
-                    assert await talker.close_code() == 4003
+                    assert await client.close_code() == 4003
         assert codes == [None] * 12 + ["rate_limited"] * 4
 
 

@@ -28,7 +28,7 @@ async def test_a_stopping_node_is_not_ready_first(
         async with (
             asyncio.timeout(PATIENCE_S),
             aiohttp.ClientSession() as http,
-            SocketClient.connect(node.url) as talker,
+            SocketClient.connect(node.url) as client,
         ):
             await node.wait_until_ready()
             stopping = asyncio.create_task(node.stop())
@@ -40,10 +40,10 @@ async def test_a_stopping_node_is_not_ready_first(
             assert refusal.value.status == 503
             async with http.get(f"{node.url}/api/shows/7/events") as response:
                 assert response.status == 503
-            assert await talker.is_alive()
+            assert await client.is_alive()
             answered.set()
-            assert await talker.close_code() == 4000
-            assert "drain" in talker.heard[-1]
+            assert await client.close_code() == 4000
+            assert "drain" in client.heard[-1]
             await stopping
             with pytest.raises(aiohttp.ClientConnectorError):
                 await http.get(f"{node.url}/readyz")

@@ -1,4 +1,4 @@
-"""What goes over `/ws` is what `/api/asyncapi.json` says."""
+"""The messages over `/ws` are those of `/api/asyncapi.json`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTICES = {"committed", "drain", "expiring", "unsubscribed"}
 
 
 def closed(node: Any) -> Any:
-    """A schema that takes no field it does not name: what is sent and not described is found out."""
+    """A schema that refuses unnamed fields, so that a field which is sent but not described is found."""
     if isinstance(node, dict):
         told = {name: closed(value) for name, value in node.items()}
         if "properties" in told and isinstance(told.get("required"), list):
@@ -41,7 +41,7 @@ VALIDATORS = {
 
 
 def check(message: Message, ops: dict[int, str]) -> str:
-    """Holds a message against the document, and gives its name there. Takes: ops, by the id of their request."""
+    """Validates a message, and gives its name in the document. Takes: ops, by the id of their request."""
     op = ops.get(message.get("re", -1))
     if "error" in message:
         name = "error"
@@ -63,14 +63,14 @@ def check(message: Message, ops: dict[int, str]) -> str:
 
 
 class Noted(SocketClient):
-    """A talker that remembers its requests."""
+    """A client that remembers its requests."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         super().__init__(socket)
         self.ops: dict[int, str] = {}
 
     async def send(self, op: str, **fields: Any) -> int:
-        """Sends a request that is in the document, too."""
+        """Sends a request and validates it."""
         request_id = await super().send(op, **fields)
         self.ops[request_id] = op
         if op in OPERATIONS:
@@ -78,8 +78,8 @@ class Noted(SocketClient):
         return request_id
 
 
-async def test_all_that_is_said_is_in_the_document(node: Node, factory: RowFactory) -> None:
-    """Every request, reply, refusal, push and notice of a fan's evening."""
+async def test_every_message_is_in_the_document(node: Node, factory: RowFactory) -> None:
+    """Every kind of request, reply, refusal, push and notice."""
     show = await factory.show(7, budget=2)
     await factory.show(23, is_locked=True)
     (user_id,) = await factory.users(1)
@@ -146,14 +146,14 @@ async def test_all_that_is_said_is_in_the_document(node: Node, factory: RowFacto
         {"committed": {"show": 7}},
     ],
 )
-def test_what_is_not_in_the_document_is_found(spoilt: Message) -> None:
-    """A field too many, one too few, a wrong one."""
+def test_an_undescribed_message_is_found(spoilt: Message) -> None:
+    """One field too many, one too few, a wrong one."""
     with pytest.raises(ValidationError):
         check(spoilt, {})
 
 
 async def test_the_document_is_served(node: Node) -> None:
-    """As it is built."""
+    """Unchanged, as JSON."""
     async with aiohttp.ClientSession() as http, http.get(f"{node.url}{PATH}") as response:
         assert response.content_type == "application/json"
         assert await response.json() == json.loads(json.dumps(DOCUMENT))

@@ -1,4 +1,4 @@
-"""What is noted of requests and votes: metrics of every stage, and an id in every log record."""
+"""Metrics of every stage of a vote, and a request id in every log record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
-# A series that has to move on a vote's way, and its labels.
+# A metric that has to grow on a vote's way, and its labels.
 STAGES: list[tuple[str, dict[str, str]]] = [
     ("mysetlist_intake_wait_seconds_count", {}),
     ("mysetlist_script_seconds_count", {}),
@@ -57,7 +57,7 @@ def socket_requests() -> float:
 
 
 async def test_every_stage_of_a_vote_is_measured(node: Node, factory: RowFactory) -> None:
-    """From the intake to the push, and how connections and requests end; a websocket's hours are no request."""
+    """From the intake to the push, and the ends of connections and requests; an open websocket is no request."""
     before, sockets_before = values(), socket_requests()
     show = await factory.show(7)
     async with SocketClient.connect(node.url) as fan:
@@ -91,13 +91,13 @@ async def test_every_stage_of_a_vote_is_measured(node: Node, factory: RowFactory
         if family.name == "mysetlist_request_seconds"
         for sample in family.samples
     }
-    # Only an upgrade that is refused is a request; other tests in this process have had such.
+    # Only a refused upgrade counts as a request; other tests in this process have had some.
     assert socket_requests() == sockets_before
     assert not any("12" in route or "7" in route for route in routes)
 
 
 async def test_a_request_has_an_id(node: Node, database_url: str, redis_url: str) -> None:
-    """Made here; a trusted proxy's is kept when it is sane; in the answer and in each record of the log."""
+    """A new one, or a trusted proxy's if it is well formed; in the answer and in each log record."""
     proxies = (ipaddress.ip_network("127.0.0.0/8"),)
     async with running_node(database_url, redis_url, trusted_proxies=proxies) as behind:
         for url, given, is_kept in (
@@ -121,13 +121,13 @@ async def test_a_request_has_an_id(node: Node, database_url: str, redis_url: str
 
 
 async def test_a_websocket_has_an_id(node: Node) -> None:
-    """For as long as it lives, also in what others log about it."""
+    """In all log records about it, for as long as it is open."""
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as records:
         async with SocketClient.connect(node.url) as first, SocketClient.connect(node.url) as second:
-            ids = [talker.socket._response.headers["X-Request-ID"] for talker in (first, second)]
-            for talker in (first, second):
-                await talker.socket.send_str("{}")
-                await talker.receive()
+            ids = [client.socket._response.headers["X-Request-ID"] for client in (first, second)]
+            for client in (first, second):
+                await client.socket.send_str("{}")
+                await client.receive()
             (server_side,) = [c for c in node.rooms.sockets.connections() if c.request_id == ids[1]]
             server_side.hang_up_slow()
             await second.close_code()
@@ -137,13 +137,13 @@ async def test_a_websocket_has_an_id(node: Node) -> None:
 
 
 async def test_any_worker_answers_for_all(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Prometheus meets one of the workers by chance: what it is told are the sums."""
+    """Prometheus reaches any worker; the answer has the sums over all."""
     async with NodeProcess.running(
         tmp_path, "--workers", "2", DATABASE_URL=database_url, REDIS_URL=redis_url
     ) as process:
-        talkers = [SocketClient.connect(process.url) for _ in range(6)]
-        for talker in talkers:
-            await talker.__aenter__()
+        clients = [SocketClient.connect(process.url) for _ in range(6)]
+        for client in clients:
+            await client.__aenter__()
         try:
             for _ in range(6):
                 async with aiohttp.ClientSession() as http, http.get(f"{process.url}/metrics") as answer:
@@ -154,5 +154,5 @@ async def test_any_worker_answers_for_all(database_url: str, redis_url: str, tmp
                     }
                 assert told["mysetlist_sockets", "websocket"] == 6
         finally:
-            for talker in talkers:
-                await talker.__aexit__(None, None, None)
+            for client in clients:
+                await client.__aexit__(None, None, None)
