@@ -77,10 +77,10 @@ class Asker:
 
     async def ask(self, what: str, url: URL | None = None, **request: Any) -> int:
         """Sends a request; gives the status, which must be documented."""
-        request = self._bodies | {"headers": self.headers, "allow_redirects": False} | request
+        options: dict[str, Any] = {**self._bodies, "headers": self.headers, "allow_redirects": False, **request}
         async with (
             self._slots,
-            self.session.request(self.endpoint.method, url or self.url(), **request) as response,
+            self.session.request(self.endpoint.method, url or self.url(), **options) as response,
         ):
             said = f"{title(self.endpoint)}, {what[:300]}: {response.status} {(await response.text())[:300]}"
             if response.status < 400:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -74,7 +75,7 @@ def test_operation(api: Api, session: requests.Session, endpoint: Endpoint, mode
 
     @ALWAYS_THE_SAME
     @given(case=cases)
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         session.cookies.clear()
         case.call_and_validate(base_url=api.url, session=session, headers=headers, checks=CHECKS, allow_redirects=False)
 

@@ -25,7 +25,7 @@ async def until_rows(place: Place, song: int, held: tuple[int, int]) -> None:
 
     async def is_so() -> bool:
         row = await connection.fetchrow("select up_count, down_count from setlist_songs where id = $1", song)
-        return tuple(row) == held
+        return row is not None and tuple(row) == held
 
     try:
         await until_async(is_so, f"song {song} has {held}")
@@ -54,11 +54,11 @@ async def test_postgres_is_down_for_seconds(place: Place) -> None:
             assert 0.9 < time.monotonic() - began_s < 2.0
             accepted.append(ok["at"])
             counts = [song, number, 3 - number]
-            await until(
-                lambda counts=counts: any(counts in push.get("tally", ()) for push in watcher.pushes),
-                f"the watcher sees {counts} while PostgreSQL is down",
-                timeout_s=4,
-            )
+
+            def is_pushed(counts: list[int] = counts) -> bool:
+                return any(counts in push.get("tally", ()) for push in watcher.pushes)
+
+            await until(is_pushed, f"the watcher sees {counts} while PostgreSQL is down", timeout_s=4)
         assert not any(client.durable for client in clients)
         place.engines.revive("postgres")
         for client, at in zip(clients, accepted, strict=True):
@@ -169,7 +169,7 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
         (record,) = node.records("votes.lost")
         assert record["casts"] == 1
         assert record["level"] == "error"
-        shown = {}
+        shown: dict[int, list[int]] = {}
 
         def is_back() -> bool:
             for push in watcher.pushes:

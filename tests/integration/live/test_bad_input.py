@@ -53,6 +53,14 @@ async def fan(logged: list[Any], node: Node, factory: RowFactory, show: Show) ->
         assert answer["ballot"] == {str(show.first): "up"}
 
 
+def transport_of(client: SocketClient) -> asyncio.Transport:
+    """The transport under a client's websocket."""
+    connection = client.socket._response.connection
+    assert connection is not None
+    assert connection.transport is not None
+    return connection.transport
+
+
 async def error_for(client: SocketClient, text: str, request_id: int | None) -> str:
     """Sends a raw text, and gives the code of the refusal."""
     await client.socket.send_str(text)
@@ -161,7 +169,7 @@ async def test_a_bad_token_ends_the_connection(node: Node, kind: str, logged: li
     token = {
         "expired": mint_token(SECRET, 1, "user", ttl_s=-1),
         "forged": mint_token("another secret, just as long as ours", 1, "admin"),
-        "algorithm none": jwt.encode(claims, None, algorithm="none"),
+        "algorithm none": jwt.encode(claims, "", algorithm="none"),
         "no token": "",
         "NUL": "\x00",
         "wrong audience": jwt.encode(claims | {"aud": "elsewhere"}, SECRET, algorithm="HS256"),
@@ -223,9 +231,7 @@ async def test_broken_framing(node: Node, logged: list[Any]) -> None:
     async with SocketClient.connect(node.url) as other:
         for head in (b"\xc1\x80", b"\x83\x80", b"\x80\x80"):
             async with SocketClient.connect(node.url) as client:
-                transport = client.socket.get_extra_info("socket")
-                assert transport is not None
-                client.socket._response.connection.transport.write(head + b"\x00\x00\x00\x00")
+                transport_of(client).write(head + b"\x00\x00\x00\x00")
                 assert await client.close_code() == 1002
         assert await other.is_alive()
 
@@ -257,7 +263,7 @@ async def test_too_many_unanswered_votes(
         frames = [json.dumps({"id": n, "op": "cast", "show": 7, "votes": [[show.first, "up"]]}) for n in range(1, 1001)]
         for frame in frames:
             await fan.socket.send_str(frame)
-        replies = {}
+        replies: dict[int, Any] = {}
         while len(replies) < len(frames):
             message = await fan.receive()
             if "re" in message:
@@ -318,7 +324,7 @@ async def test_closed_sockets_leave_nothing(node: Node, show: Show, logged: list
         async with SocketClient.connect(node.url) as visitor:
             await visitor.watch("votes:7", "status:7")
             if number % 2:
-                visitor.socket._response.connection.transport.abort()
+                transport_of(visitor).abort()
 
     await asyncio.gather(*map(visit, range(50)))
     async with asyncio.timeout(20):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from server.cache.connection import Connection
+from server.catalog.shows import fetch_setlist_state
 from server.clock import SystemClock
 from server.live.channel import Subscriber
 from server.live.hub import Hub
@@ -71,10 +72,10 @@ async def test_a_link_that_comes_while_the_setlists_are_loaded(
 ) -> None:
     """The loading began before the link existed, and the revision is the same: a client that joins gets the link all the same."""
     await factory.show(7)
-    read, has_read, may_go_on = channel_states.fetch_setlist_state, asyncio.Event(), asyncio.Event()
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
 
     async def slow_first(database: Database, show_id: int) -> Any:
-        found = await read(database, show_id)
+        found = await fetch_setlist_state(database, show_id)
         if not has_read.is_set():
             has_read.set()
             await may_go_on.wait()

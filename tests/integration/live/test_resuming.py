@@ -49,10 +49,8 @@ async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], facto
         async def is_pushed() -> bool:
             shown = await fan.watch(*channels)
             await fan.ok("unsubscribe", channels=channels)
-            return (
-                shown["attendance:7"]["state"]["going"] == 1
-                and shown["activity"]["state"]["events"][-1]["kind"] == "live"
-            )
+            going, events = shown["attendance:7"]["state"]["going"], shown["activity"]["state"]["events"]
+            return bool(going == 1 and events[-1]["kind"] == "live")
 
         await until(is_pushed)
         held = await fan.watch(*channels)

@@ -258,7 +258,7 @@ async def test_valkey_is_away() -> None:
         asked.append(arguments[1])
         return await hit(*arguments)
 
-    windows._strategy.hit = recording  # type: ignore[method-assign]
+    windows._strategy.hit = recording  # type: ignore[assignment,method-assign]
     for _ in range(3):
         await windows.count(window, "ann")
     assert asked == ["ann"]

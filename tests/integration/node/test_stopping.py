@@ -49,4 +49,4 @@ async def test_a_stopping_node_is_not_ready_first(
                 await http.get(f"{node.url}/readyz")
     finally:
         answered.set()
-        await (stopping or node.stop())
+        await (node.stop() if stopping is None else stopping)

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]  # it has no types
 
 from server.live.websocket import EXPIRY_NOTICE_MS
 from server.node.node import Node

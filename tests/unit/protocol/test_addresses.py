@@ -1,4 +1,4 @@
-"""Whose address a request has, proxies or not."""
+"""The address of a request, with and without proxies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRUSTED = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::
     ("peer", "forwarded_for", "address"),
     [
         ("203.0.113.7", [], "203.0.113.7"),
-        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),  # no proxy of ours: not believed
+        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),  # not a trusted proxy: its header is ignored
         ("127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("127.0.0.1", [], "127.0.0.1"),
         ("127.0.0.1", ["192.0.2.9, 198.51.100.1"], "198.51.100.1"),  # further left may be made up
@@ -33,8 +33,8 @@ TRUSTED = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::
         (None, ["198.51.100.1"], ""),
     ],
 )
-def test_where_a_request_comes_from(peer: str | None, forwarded_for: list[str], address: str) -> None:
-    """The first hop that is not trusted, counted from here; an IPv6 address is its /64."""
+def test_the_address_of_a_request(peer: str | None, forwarded_for: list[str], address: str) -> None:
+    """The first untrusted hop, counted from the server; an IPv6 address is its /64."""
     assert client_address(peer, forwarded_for, [], TRUSTED) == address
 
 
@@ -49,14 +49,14 @@ def test_where_a_request_comes_from(peer: str | None, forwarded_for: list[str], 
     ],
 )
 def test_the_standard_header(forwarded: str, address: str) -> None:
-    """`Forwarded` (RFC 7239) says the same when the older header is not there, and is not asked when it is."""
+    """`Forwarded` (RFC 7239) counts only without the older header."""
     assert client_address("127.0.0.1", [], [forwarded], TRUSTED) == address
     assert client_address("127.0.0.1", ["192.0.2.1"], [forwarded], TRUSTED) == "192.0.2.1"
     assert client_address("203.0.113.7", [], [forwarded], TRUSTED) == "203.0.113.7"
 
 
-def test_a_network_names_nobody() -> None:
-    """What staff see of an address is the /24 or /48 it lies in, and nothing where there is none."""
+def test_a_network_hides_the_address() -> None:
+    """Staff sees the /24 or /48 around an address, and nothing where there is none."""
     assert network_of("203.0.113.7") == "203.0.113.0/24"
     assert network_of("2001:db8:1:2::/64") == "2001:db8:1::/48"
     assert network_of("") == ""

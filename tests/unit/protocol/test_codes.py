@@ -13,12 +13,12 @@ CLOSE_CODES = {value for name, value in vars(codes).items() if name.startswith("
 
 
 def rows_of(page: str) -> set[str]:
-    """The codes that begin a row of any table: "| `code` | …"."""
+    """The codes at the beginning of table rows: "| `code` | …"."""
     return set(re.findall(r"^\|\s*`([a-z_]+|\d{4})`\s*\|", page, re.MULTILINE))
 
 
-def test_every_code_is_explained_and_nothing_else_is() -> None:
-    """docs/errors.md has a row for each error code and each close code of ours, and for none that is gone."""
+def test_exactly_the_codes_are_explained() -> None:
+    """docs/errors.md has a row for each error code and each close code, and no other row."""
     rows = rows_of(PAGE.read_text().partition("## Who gives which code")[0])
     assert {row for row in rows if not row.isdigit()} == {str(code) for code in Code}
     assert {int(row) for row in rows if row.isdigit()} == CLOSE_REASONS.keys()
@@ -26,7 +26,7 @@ def test_every_code_is_explained_and_nothing_else_is() -> None:
 
 
 def test_every_code_has_a_status() -> None:
-    """Over HTTP each error is a client's or a server's."""
+    """Each error is a client's (4xx) or the server's (5xx)."""
     assert HTTP_STATUS.keys() == set(Code)
     assert all(400 <= status <= 599 for status in HTTP_STATUS.values())
 

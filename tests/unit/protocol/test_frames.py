@@ -1,4 +1,4 @@
-"""Frames as we build them, read by somebody else's reader."""
+"""Frames as the server builds them, read by aiohttp's reader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def read(data: bytes) -> list[tuple[WSMsgType, object, object]]:
     # Positional, because the compiled reader takes nothing else: no compression, text decoded.
     reader = WebSocketReader(queue, 2**20, False, True)
     reader.feed_data(data)
-    messages = []
+    messages: list[tuple[WSMsgType, object, object]] = []
     while queue._buffer:
         message = await queue.read()
         messages.append((message.type, message.data, message.extra))
@@ -29,12 +29,12 @@ async def read(data: bytes) -> list[tuple[WSMsgType, object, object]]:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_text_frame_is_read_back(size: int) -> None:
-    """At every length of the length field, and on both sides of its edges."""
+    """In every form of the length field, and on both sides of its edges."""
     assert await read(text_frame(b"x" * size)) == [(WSMsgType.TEXT, "x" * size, "")]
 
 
 async def test_frames_may_follow_one_another() -> None:
-    """A reader finds the end of each frame by its own length."""
+    """A reader finds the end of each frame by its length."""
     first, second = "a" * 125, "b" * 65_536
     data = text_frame(first.encode()) + ping_frame(b"p") + text_frame(second.encode())
     assert [message[:2] for message in await read(data)] == [
@@ -45,14 +45,14 @@ async def test_frames_may_follow_one_another() -> None:
 
 
 async def test_lengths_count_bytes_and_not_characters() -> None:
-    """A name with umlauts is longer on the wire than on the screen."""
+    """A name with umlauts has more bytes than characters."""
     text = "Björk ⚡" * 20
     assert await read(text_frame(text.encode())) == [(WSMsgType.TEXT, text, "")]
 
 
 @pytest.mark.parametrize("payload", [b"", b"abc", b"x" * 125])
 async def test_pings_and_pongs_carry_their_payload(payload: bytes) -> None:
-    """A pong must say what its ping said."""
+    """A pong must have the payload of its ping."""
     assert [message[:2] for message in await read(ping_frame(payload) + pong_frame(payload))] == [
         (WSMsgType.PING, payload),
         (WSMsgType.PONG, payload),
@@ -60,7 +60,7 @@ async def test_pings_and_pongs_carry_their_payload(payload: bytes) -> None:
 
 
 async def test_a_close_frame_carries_code_and_reason() -> None:
-    """The code decides whether a client comes back."""
+    """Clients decide by the code whether to come back."""
     assert await read(close_frame(4002, "no pong")) == [(WSMsgType.CLOSE, 4002, "no pong")]
 
 

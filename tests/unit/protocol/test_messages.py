@@ -1,4 +1,4 @@
-"""What clients send, decoded; and everything that is not a request."""
+"""Decoding of clients' messages, well formed and malformed."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ REQUESTS = [
 
 @pytest.mark.parametrize(("text", "request_"), REQUESTS)
 def test_every_request_is_decoded(text: str, request_: Request) -> None:
-    """Each op with its fields; fields nobody knows are ignored."""
+    """Each op with its fields; unknown fields are ignored."""
     assert decode_request(text) == request_
     assert decode_request(text.encode()) == request_
 
 
 def test_every_op_has_an_example_here() -> None:
-    """A new op is not forgotten in this file."""
+    """No op is missing in this file."""
     assert {json.loads(text)["op"] for text, _ in REQUESTS[:-2]} == set(OPS)
 
 
@@ -128,7 +128,7 @@ WITH_ID = [
 
 @pytest.mark.parametrize("text", WITH_ID, ids=lambda text: text[:60])
 def test_a_bad_request_is_refused_under_its_id(text: str) -> None:
-    """Where the id can be read, the refusal names it, so the client knows which request was wrong."""
+    """Where the id can be read, the refusal has it, so that the client knows its request."""
     with pytest.raises(BadRequest) as refusal:
         decode_request(text)
     assert (refusal.value.code, refusal.value.request_id) == ("bad_request", 4)
@@ -175,8 +175,8 @@ WITHOUT_ID = [
 
 
 @pytest.mark.parametrize("text", WITHOUT_ID, ids=lambda text: text[:40].encode("unicode_escape").decode())
-def test_what_is_no_request_is_refused_without_an_id(text: str) -> None:
-    """Malformed JSON, deep nesting, an id that is none: refused, and nothing else happens."""
+def test_malformed_messages_are_refused_without_an_id(text: str) -> None:
+    """Malformed JSON, deep nesting, a bad id: refused, and nothing else happens."""
     with pytest.raises(BadRequest) as refusal:
         decode_request(text)
     assert refusal.value.request_id is None
@@ -184,8 +184,8 @@ def test_what_is_no_request_is_refused_without_an_id(text: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"\xff", b'{"id":4,"op":"hello","token":"\xff\xfe"}', b"\xed\xa0\x80", b"\x00"])
-def test_bytes_that_are_no_text_are_refused(data: bytes) -> None:
-    """Invalid UTF-8 reaches the decoder in bodies."""
+def test_invalid_utf_8_is_refused(data: bytes) -> None:
+    """It can reach the decoder in bodies."""
     with pytest.raises(BadRequest):
         decode_request(data)
     with pytest.raises(Refused):
@@ -196,7 +196,7 @@ def test_bytes_that_are_no_text_are_refused(data: bytes) -> None:
     "text", ['{"id":4,"op":"hello","token":"s3cret-token"', '{"id":4,"op":"hello","token":["s3cret-token"]}']
 )
 def test_a_refusal_never_repeats_what_was_sent(text: str) -> None:
-    """Messages are logged and shown; tokens must not be."""
+    """Messages are logged and shown, and tokens must not be."""
     with pytest.raises(BadRequest) as refusal:
         decode_request(text)
     assert "s3cret" not in refusal.value.message
@@ -204,8 +204,8 @@ def test_a_refusal_never_repeats_what_was_sent(text: str) -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
 @example("[" * INBOUND_BYTES_MAX)
-def test_nothing_but_a_refusal_comes_of_noise(data: str | bytes) -> None:
-    """Whatever is sent, the decoder gives a request or refuses."""
+def test_noise_is_refused(data: str | bytes) -> None:
+    """For any input the decoder gives a request or a refusal."""
     try:
         decode_request(data)
     except BadRequest:
@@ -229,7 +229,7 @@ JSON_VALUES = st.recursive(
     )
 )
 def test_wrong_types_never_get_past_the_decoder(fields: dict[str, Any]) -> None:
-    """Right names with arbitrary values: what comes through has the declared types and bounds."""
+    """Known names with arbitrary values: every decoded request has the declared types and bounds."""
     try:
         request = decode_request(json.dumps(fields))
     except (BadRequest, UnicodeEncodeError):
@@ -257,14 +257,14 @@ def test_a_bad_body_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["trending", "activity"])
-def test_a_channel_about_everything_has_no_id(kind: str) -> None:
-    """There is one of each."""
+def test_a_channel_without_a_subject_has_no_id(kind: str) -> None:
+    """There is one such channel of the kind."""
     assert parse_channel(kind) == (kind, 0)
 
 
 @pytest.mark.parametrize("kind", ["votes", "song", "setlist", "status", "attendance", "followers"])
 def test_a_channel_is_named_by_kind_and_id(kind: str) -> None:
-    """Every kind there is, with an id of any size."""
+    """Every such kind, with a small and the largest id."""
     assert parse_channel(f"{kind}:7") == (kind, 7)
     assert parse_channel(f"{kind}:{BIG - 1}") == (kind, BIG - 1)
 

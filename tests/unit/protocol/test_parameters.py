@@ -1,4 +1,4 @@
-"""What comes in query strings, decoded and checked."""
+"""Decoding of query strings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.protocol.http.parameters import parse_query
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """One parameter of each kind that may be left out."""
+    """One optional parameter of each kind."""
 
     text: str | None = None
     count: int | None = None
@@ -21,16 +21,16 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     first: int | None = msgspec.field(name="from", default=None)
 
 
-def test_what_is_given_is_read() -> None:
-    """Texts as they are, numbers as numbers; empty counts as left out, unknown is ignored."""
+def test_parameters_are_decoded() -> None:
+    """Texts unchanged, numbers as numbers; an empty one counts as left out, an unknown one is ignored."""
     pairs = [("text", "null"), ("count", "7"), ("share", "0.5"), ("kind", "b"), ("from", ""), ("unknown", "\x00")]
     assert parse_query(pairs, Query) == Query(text="null", count=7, share=0.5, kind="b")
 
 
 @pytest.mark.parametrize("name", ["count", "share", "kind", "from"])
 @pytest.mark.parametrize("word", ["null", "NULL"])
-def test_left_out_is_not_null(name: str, word: str) -> None:
-    """The word null is no number and no choice."""
+def test_null_is_refused(name: str, word: str) -> None:
+    """The word null is neither a number nor a choice."""
     with pytest.raises(Refused) as refused:
         parse_query([(name, word)], Query)
     assert refused.value.code == "bad_request"
@@ -40,8 +40,8 @@ def test_left_out_is_not_null(name: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("count", "1.5"), ("count", "٣"), ("share", "x"), ("kind", "c"), ("text", "a\x00")]
 )
-def test_what_does_not_fit_is_refused(name: str, value: str) -> None:
-    """It names the parameter."""
+def test_bad_values_are_refused(name: str, value: str) -> None:
+    """With the name of the parameter."""
     with pytest.raises(Refused) as refused:
         parse_query([(name, value)], Query)
     assert refused.value.code == "bad_request"
@@ -49,6 +49,6 @@ def test_what_does_not_fit_is_refused(name: str, value: str) -> None:
 
 
 def test_a_parameter_is_given_once() -> None:
-    """Which of two was meant nobody can tell."""
+    """A second value is refused."""
     with pytest.raises(Refused, match="twice"):
         parse_query([("count", "1"), ("count", "1")], Query)

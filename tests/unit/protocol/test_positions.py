@@ -13,8 +13,8 @@ SEQ = st.integers(0, SEQ_MAX)
 
 
 @given(MS, SEQ)
-def test_a_position_survives_the_way_through_a_stream_id(ms: int, seq: int) -> None:
-    """Position, id of the entry, and position again."""
+def test_a_position_and_its_stream_id_are_equivalent(ms: int, seq: int) -> None:
+    """From the position to the id of the entry and back."""
     position = position_of(ms, seq)
     assert stream_id(position) == f"{ms}-{seq}"
     assert from_stream_id(stream_id(position).encode()) == position
@@ -22,7 +22,7 @@ def test_a_position_survives_the_way_through_a_stream_id(ms: int, seq: int) -> N
 
 @given(st.tuples(MS, SEQ), st.tuples(MS, SEQ))
 def test_positions_are_ordered_as_their_entries_are(one: tuple[int, int], other: tuple[int, int]) -> None:
-    """Later milliseconds come later, and within one the sequence decides."""
+    """By milliseconds, and within one by the sequence."""
     assert (position_of(*one) < position_of(*other)) == (one < other)
 
 
@@ -41,6 +41,6 @@ def test_positions_last_until_2248() -> None:
 
 @pytest.mark.parametrize("seq", [-1, SEQ_MAX + 1])
 def test_a_sequence_out_of_range_is_refused(seq: int) -> None:
-    """It would run into the milliseconds."""
+    """It would change the milliseconds."""
     with pytest.raises(ValueError, match="outside"):
         position_of(1, seq)
