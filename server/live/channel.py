@@ -79,7 +79,7 @@ class Subscriber:
 
 
 class Channel:
-    """One channel that has a subscriber or that somebody is about to join."""
+    """One channel that has a subscriber or will have one soon."""
 
     __slots__ = (
         "backlog",

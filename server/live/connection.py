@@ -1,4 +1,4 @@
-"""One client of this node, whatever carries its pushes: all that the sweep, the fleet and dismissals need to know."""
+"""One client of this node, by websocket or event stream: all that the sweep, the fleet and dismissals need to know."""
 
 from __future__ import annotations
 

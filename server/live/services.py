@@ -45,7 +45,7 @@ class Authenticate(Protocol):
 
 
 class WhyBanned(Protocol):
-    """Tells why a user may not connect (people.AccessMonitor.why_banned)."""
+    """Gives the reason for which a user may not connect (people.AccessMonitor.why_banned)."""
 
     def __call__(self, user_id: int, /) -> str | None:
         """The reason, for a person; None: the user may connect."""

@@ -6,7 +6,7 @@ import itertools
 
 
 class WatcherCounts:
-    """Show -> connections that watch at least one of its channels. The hub counts, presence tells the other nodes."""
+    """Show -> connections that watch at least one of its channels. The hub counts, and presence shares the counts with other nodes."""
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}

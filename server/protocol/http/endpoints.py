@@ -75,7 +75,7 @@ class Endpoint:
     """One route.
 
     Takes:  path, with {names}; access, the least role that may call it; answer, the type of the JSON answer (None: no body);
-            query and body, the types of what is decoded before the handler runs (unknown fields are ignored);
+            query and body, types that are decoded before the handler runs (unknown fields are ignored);
             codes, its refusals beyond those that follow from the other fields; slugs, the names in the path that take a
             slug as well as an id; is_revalidated, clients may keep the answer and ask with its ETag whether it changed;
             description, for the document, an addition to the summary; other_status, a second status that the handler
