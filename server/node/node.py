@@ -161,7 +161,7 @@ class Node:
             **rooms.catalogue_sync.loops(),
             "access": rooms.access_monitor.run(),
             **self._mail_loops(),
-            **({} if rooms.identity_provider is None else {"identity-provider": rooms.identity_provider.run()}),
+            **({} if rooms.oidc is None else {"oidc": rooms.oidc.run()}),
         }
 
     def _mail_loops(self) -> dict[str, Coroutine[Any, Any, None]]:

@@ -23,9 +23,9 @@ from server.node.channel_states import ChannelStates
 from server.node.intervals import Intervals
 from server.node.maintenance import Maintenance
 from server.node.rate_limits import RateLimits
-from server.people.access_monitor import Standing
+from server.people.access_monitor import AccessMonitor
 from server.people.marks import Marks
-from server.people.oidc import Provider
+from server.people.oidc import OidcVerifier
 from server.settings import Settings
 from server.store.database import Databases
 from server.sync.providers import Providers
@@ -109,10 +109,10 @@ class Rooms:
 
         # Sockets and the users on them.
         self.sockets = Sockets(clock, settings.limits)
-        self.access_monitor = Standing(database, databases.requests, self.sockets.identities, self.sockets.dismiss)
-        self.identity_provider = _identity_provider(settings, clock)
-        if self.identity_provider is not None:
-            stack.push_async_callback(self.identity_provider.close)
+        self.access_monitor = AccessMonitor(database, databases.requests, self.sockets.identities, self.sockets.dismiss)
+        self.oidc = _oidc(settings, clock)
+        if self.oidc is not None:
+            stack.push_async_callback(self.oidc.close)
 
         # The way of a vote.
         self.tallies = Tallies(redis_url, database, shard_count=shard_count)
@@ -123,7 +123,7 @@ class Rooms:
             clock,
             shard_count=shard_count,
             votes_per_day_max=settings.votes_per_day_max,
-            why_refused=self.access_monitor.why_refused,
+            why_refused=self.access_monitor.why_vote_refused,
         )
         self.has_voted = partial(has_voted, self.intake)
         self.marks = Marks(database, clock, self.intake.submit_mark)
@@ -173,11 +173,11 @@ def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
     return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)
 
 
-def _identity_provider(settings: Settings, clock: SystemClock) -> Provider | None:
+def _oidc(settings: Settings, clock: SystemClock) -> OidcVerifier | None:
     if settings.jwks_url is None:
         return None
     assert settings.jwt_audience is not None
-    return Provider(
+    return OidcVerifier(
         settings.jwks_url,
         settings.jwt_audience,
         clock,

@@ -17,18 +17,21 @@ from server.live.services import Services
 from server.live.sse import EVENTS, EventRoutes
 from server.live.subscriptions import SubscriptionRoutes
 from server.mail.routes import MailRoutes
+from server.moderation.decisions import DecisionRoutes
+from server.moderation.queue import QueueRoutes
 from server.moderation.reports import ReportRoutes
-from server.moderation.routes import ModerationRoutes
 from server.node.rooms import Rooms
 from server.people.accounts import AccountRoutes
+from server.people.authenticator import Authenticator
+from server.people.erasure import ErasureRoutes
+from server.people.export import ExportRoutes
 from server.people.follows import FollowRoutes
-from server.people.keys import Bearers, KeyRoutes
+from server.people.keys import KeyRoutes
 from server.people.oidc import Claims
-from server.people.privacy import PrivacyRoutes
 from server.people.profiles import ProfileRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.session_routes import SessionRoutes
-from server.people.sessions import TOKEN_TTL_S, sign_in_as, verify_token
+from server.people.sessions import TOKEN_TTL_S, sign_in_with_claims, verify_token
 from server.people.tickets import TicketRoutes
 from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
@@ -71,10 +74,12 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *FollowRoutes(requests, rooms.marks).endpoints(),
         *ReviewRoutes(requests).endpoints(),
         *ReportRoutes(requests).endpoints(),
-        *ModerationRoutes(requests).endpoints(),
+        *QueueRoutes(requests).endpoints(),
+        *DecisionRoutes(requests).endpoints(),
         *AccountRoutes(requests, clock).endpoints(),
         *KeyRoutes(requests).endpoints(),
-        *PrivacyRoutes(requests, rooms.forgetting.forget, rooms.sockets.hang_up_user).endpoints(),
+        *ExportRoutes(requests).endpoints(),
+        *ErasureRoutes(requests, rooms.forgetting.forget, rooms.sockets.hang_up_user).endpoints(),
         *TicketRoutes(
             requests, rooms.tallies.grant_ticket, rooms.rate_limits.count_redemption, rooms.find_show
         ).endpoints(),
@@ -87,7 +92,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
 def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[], list[str]]) -> web.Application:
     """All that a node serves. Takes: why_not_ready, the reasons for which the node should get no traffic."""
     settings = rooms.settings
-    bearers = _bearers(rooms)
+    authenticator = _authenticator(rooms)
     services = Services(
         hub=rooms.hub,
         connection_limits=ConnectionLimits(settings.limits),
@@ -95,8 +100,8 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         node=rooms.name,
         submit=rooms.intake.submit,
         mark=rooms.marks.submit,
-        authenticate=bearers.identify,
-        why_banned=rooms.access_monitor.why_banned,
+        authenticate=authenticator.identify,
+        why_banned=rooms.access_monitor.why_connection_refused,
         count_entry=rooms.rate_limits.count_entry,
         has_voted=rooms.has_voted,
         ballot_json=ballot_json,
@@ -106,7 +111,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         client_max_size=BODY_BYTES_MAX,
     )
     app.on_response_prepare.extend([add_headers, add_request_id])
-    identify, address_of = make_identify(bearers.identify), make_address_of(settings.trusted_proxies)
+    identify, address_of = make_identify(authenticator.identify), make_address_of(settings.trusted_proxies)
     app.add_routes(routes_of(endpoints, counted(identify, rooms.rate_limits.count_request), TOKEN_TTL_S, address_of))
     app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, rooms.find_show).routes())
@@ -114,13 +119,13 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     return app
 
 
-def _bearers(rooms: Rooms) -> Bearers:
+def _authenticator(rooms: Rooms) -> Authenticator:
     requests, owner = rooms.databases.requests, rooms.databases.owner
 
-    def authenticate(token: str) -> Identity:
+    def verify(token: str) -> Identity:
         return verify_token(rooms.settings.secret, token)
 
     async def sign_in(claims: Claims) -> Identity:
-        return await sign_in_as(requests, owner, claims, rooms.clock.now_ms())
+        return await sign_in_with_claims(requests, owner, claims, rooms.clock.now_ms())
 
-    return Bearers(requests, rooms.clock, authenticate, rooms.identity_provider, sign_in)
+    return Authenticator(requests, rooms.clock, verify, rooms.oidc, sign_in)
