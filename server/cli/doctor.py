@@ -21,7 +21,7 @@ from server.cache.engine import check_valkey
 from server.clock import SystemClock
 from server.embedded import Addresses, open_engines
 from server.errors import MailUnavailable, SetupError
-from server.mail.smtp import MailServer
+from server.mail.smtp import SmtpClient
 from server.node.catalogue_sync import providers_of
 from server.settings import Settings, data_folder
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
@@ -116,7 +116,7 @@ async def _mail(settings: Settings) -> Check:
     if settings.smtp_url is None:
         return Check("mail", "ok", "no SMTP_URL: no letters are sent")
     try:
-        found = await MailServer(settings.smtp_url, sender="").check()
+        found = await SmtpClient(settings.smtp_url, sender="").check()
     except MailUnavailable as error:
         # A node starts all the same, and letters wait.
         return Check("mail", "warn", f"SMTP_URL: {error}")

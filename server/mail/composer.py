@@ -1,4 +1,4 @@
-"""Letters as they are sent: headers, plain text, and the same as HTML."""
+"""Composes emails: headers, plain text, and the same text as HTML."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime
 from typing import Any
 
-from server.mail.items import CONFIRMATION, Item
-from server.mail.rendering import Line, Section, as_html, as_text, one_line, section_of
+from server.mail.items import CONFIRMATION, EmailItem
+from server.mail.rendering import Line, Section, render_html, render_text, section_of, single_line
 from server.mail.tokens import confirmation_token, unsubscribe_token
 
-_ORDER = ("show_reminder", "show_announced", "show_result")  # what is most urgent stands first
+_ORDER = ("show_reminder", "show_announced", "show_result")  # the most urgent kind first
 
 
 class _Policy(EmailPolicy):
-    """SMTP's, but `<https://…>` is never folded: folding would encode it beyond what anybody reads."""
+    """The policy of SMTP, except that it never folds the link of List-Unsubscribe: folding would encode the link."""
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         if name.lower() == "list-unsubscribe":
@@ -32,24 +32,25 @@ _POLICY = _Policy(linesep="\r\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """What goes to one address: one item, or a digest's."""
+class OutgoingEmail:
+    """An email to one address, with one item or with the items of a digest. `data` is the whole message."""
 
-    items: tuple[Item, ...]
+    items: tuple[EmailItem, ...]
     address: str
     data: bytes
 
     @property
     def kind(self) -> str:
-        """What is counted: its kind, or `digest`."""
+        """The kind for metrics: the kind of the only item, or `digest`."""
         return self.items[0].kind if len(self.items) == 1 else "digest"
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
-    """What all letters have in common.
+class EmailComposer:
+    """Composes emails with the same sender, secret and links.
 
-    Takes: mail_from, as in `MySetlist <mysetlist@example.org>`; public_url, where this service is found from outside
+    Takes: mail_from, as in `MySetlist <mysetlist@example.org>`; secret, signs the links; public_url, gives the address
+           of this service for links
     """
 
     mail_from: str
@@ -58,7 +59,7 @@ class Letterhead:
 
     @property
     def sender(self) -> str:
-        """The address letters come from, and bounces go to."""
+        """The address that emails come from and bounces go to."""
         return self._from.addr_spec
 
     @property
@@ -68,10 +69,11 @@ class Letterhead:
         address: Address = message["From"].addresses[0]
         return address
 
-    def write(self, items: Sequence[Item], *, message_id: str, now: datetime) -> Letter:
-        """One letter that says all of `items`, which are of one user.
+    def compose(self, items: Sequence[EmailItem], *, message_id: str, now: datetime) -> OutgoingEmail:
+        """Composes one email with all `items`, which belong to one user.
 
-        Takes: message_id, from `message_id` below
+        Takes:  message_id, from the method `message_id`
+        Raises: ValueError, email.errors.MessageError: the address is not valid in a header
         """
         first = items[0]
         assert first.address is not None
@@ -81,54 +83,57 @@ class Letterhead:
         message["Date"] = format_datetime(now)
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = "auto-generated"
-        public_url = self.public_url()
-        stop = f"{public_url}/unsubscribe?token={unsubscribe_token(self.secret, first.address)}"
-        opening: list[Line]
+        unsubscribe_link = f"{self.public_url()}/unsubscribe?token={unsubscribe_token(self.secret, first.address)}"
         if first.kind == CONFIRMATION:
-            token = confirmation_token(self.secret, first.user_id, first.address, now=now)
-            message["Subject"] = "Confirm your address"
-            opening = [
-                ("Somebody, we hope you, wants MySetlist to write to this address.",),
-                ("To confirm it, open this within 48 hours:",),
-                (f"{public_url}/confirm-email?token={token}",),
-            ]
-            closing: list[Line] = [
-                ("It was not you? Do nothing; or have every letter to this address stopped for good:",),
-                (stop,),
-            ]
-            return self._finished(message, items, opening, [], closing)
-        message["List-Unsubscribe"] = f"<{stop}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        ordered = sorted(items, key=lambda item: (_ORDER.index(item.kind), item.starts_at, item.id))
-        sections = [section_of(item, public_url) for item in ordered]
-        if len(sections) == 1:
-            # `=?` would begin an encoded word, which the standard library decodes, line breaks and all, before it folds.
-            message["Subject"] = one_line(sections[0].subject).replace("=?", "= ?")
-            opening = []
+            self._fill_confirmation(message, first, unsubscribe_link, now)
         else:
-            period = "week" if first.frequency == "weekly" else "day"
-            message["Subject"] = f"Your {period} on MySetlist: {len(sections)} shows"
-            opening = [(f"Your {period} on MySetlist.",)]
-        closing = [("You get this because you asked for it. To get no more letters:",), (stop,)]
-        return self._finished(message, items, opening, sections, closing)
+            self._fill_shows(message, items, unsubscribe_link)
+        return OutgoingEmail(tuple(items), first.address, message.as_bytes())
 
-    def _finished(
-        self,
-        message: EmailMessage,
-        items: Sequence[Item],
-        opening: list[Line],
-        sections: list[Section],
-        closing: list[Line],
-    ) -> Letter:
-        # Quoted-printable passes servers that take seven bits only, and keeps every line short.
-        message.set_content(as_text(opening, sections, closing), cte="quoted-printable")
-        message.add_alternative(as_html(opening, sections, closing), subtype="html", cte="quoted-printable")
-        assert items[0].address is not None
-        return Letter(tuple(items), items[0].address, message.as_bytes())
-
-    def message_id(self, items: Iterable[Item]) -> str:
-        """The same for the same items on every node and at every attempt: a receiver can drop what comes twice."""
+    def message_id(self, items: Iterable[EmailItem]) -> str:
+        """Gives a Message-ID that depends only on the items, so that a receiver can drop an email that comes twice."""
         ordered = sorted(items, key=lambda item: item.id)
         words = "\n".join(f"{i.id} {i.user_id} {i.kind} {i.about} {i.created_at.timestamp()}" for i in ordered)
         name = hashlib.blake2b(words.encode(), digest_size=16, key=self.secret.encode()[:64]).hexdigest()
         return f"<{name}@{self._from.domain}>"
+
+    def _fill_confirmation(self, message: EmailMessage, item: EmailItem, unsubscribe_link: str, now: datetime) -> None:
+        assert item.address is not None
+        token = confirmation_token(self.secret, item.user_id, item.address, now=now)
+        message["Subject"] = "Confirm your address"
+        opening: list[Line] = [
+            ("Someone, probably you, asked MySetlist to send emails to this address.",),
+            ("To confirm the address, open this link within 48 hours:",),
+            (f"{self.public_url()}/confirm-email?token={token}",),
+        ]
+        closing: list[Line] = [
+            ("If it was not you, ignore this email. To stop all emails to this address permanently, open this link:",),
+            (unsubscribe_link,),
+        ]
+        _set_content(message, opening, [], closing)
+
+    def _fill_shows(self, message: EmailMessage, items: Sequence[EmailItem], unsubscribe_link: str) -> None:
+        message["List-Unsubscribe"] = f"<{unsubscribe_link}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        ordered = sorted(items, key=lambda item: (_ORDER.index(item.kind), item.starts_at, item.id))
+        public_url = self.public_url()
+        sections = [section_of(item, public_url) for item in ordered]
+        opening: list[Line] = []
+        if len(sections) == 1:
+            # `=?` would begin an encoded word, which the standard library decodes with its line breaks before folding.
+            message["Subject"] = single_line(sections[0].subject).replace("=?", "= ?")
+        else:
+            period = "week" if items[0].frequency == "weekly" else "day"
+            message["Subject"] = f"Your {period} on MySetlist: {len(sections)} shows"
+            opening = [(f"Your {period} on MySetlist.",)]
+        closing: list[Line] = [
+            ("You get this email because you asked for it. To unsubscribe, open this link:",),
+            (unsubscribe_link,),
+        ]
+        _set_content(message, opening, sections, closing)
+
+
+def _set_content(message: EmailMessage, opening: list[Line], sections: list[Section], closing: list[Line]) -> None:
+    # Quoted-printable passes servers that accept only seven bits, and keeps every line short.
+    message.set_content(render_text(opening, sections, closing), cte="quoted-printable")
+    message.add_alternative(render_html(opening, sections, closing), subtype="html", cte="quoted-printable")

@@ -1,8 +1,8 @@
-"""What is to be said: looks once a minute for shows that are new, near or decided, and queues letters about them.
+"""Enqueues emails: looks once a minute for shows that are new, soon or final, and adds rows to the email queue.
 
-Any number of nodes may look: one at a time does, and nothing is ever queued twice for the same user, kind and show. No
-mark is kept of how far anybody has looked: what is new is new for 24 hours. What happened while no node with SMTP_URL
-ran for longer than that is not told.
+Any number of nodes may run this. One node at a time enqueues, and no combination of user, kind and show is enqueued
+twice. No progress is stored: an event counts as new for 24 hours. If no node with SMTP_URL runs for longer than that, the
+events in between are not announced.
 """
 
 from __future__ import annotations
@@ -23,61 +23,62 @@ from server.telemetry import LETTERS_DUE, LETTERS_QUEUED
 
 log = structlog.get_logger()
 
-LOOK_INTERVAL_S = 60.0
-QUEUED_AT_ONCE_MAX = 5_000
+ENQUEUE_INTERVAL_S = 60.0
+BATCH_ROWS_MAX = 5_000
 
-queries = load_queries(Path(__file__).parent / "queries.sql")
+queries = load_queries(Path(__file__).with_name("enqueuer.sql"))
 
 
-class Queueing:
-    """Runs on every node that can send.
+class EmailEnqueuer:
+    """Runs on every node that can send emails.
 
-    Takes:  database, the owner's
+    Takes:  database, of the owner; batch_max, rows in one statement
     Cancel: between or inside transactions
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, batch_max: int = BATCH_ROWS_MAX) -> None:
         self._database = database
         self._clock = clock
-        self._looks: dict[str, Any] = {
-            "show_announced": queries.queue_announcements,
-            "show_reminder": queries.queue_reminders,
-            "show_result": queries.queue_results,
+        self._batch_max = batch_max
+        self._statements: dict[str, Any] = {
+            "show_announced": queries.enqueue_announcements,
+            "show_reminder": queries.enqueue_reminders,
+            "show_result": queries.enqueue_results,
         }
 
     async def run(self) -> None:
-        """Looks until cancelled; a database that is away is waited for."""
+        """Enqueues until cancelled. While PostgreSQL is down, it waits."""
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_INTERVAL_S)
+            await self.enqueue_all()
+            await asyncio.sleep(ENQUEUE_INTERVAL_S)
 
-    async def look(self) -> None:
-        """Queues everything there is to say now."""
-        for kind, queue in self._looks.items():
+    async def enqueue_all(self) -> None:
+        """Enqueues all emails that are due to be written now."""
+        for kind, statement in self._statements.items():
             try:
-                queued = await self._queue_all(queue)
+                count = await self._enqueue(statement)
             except StoreError as error:
-                # One that takes too long does not keep the others back.
+                # A statement that takes too long does not stop the other kinds.
                 log.warning("mail.not_queued", kind=kind, error=str(error))
                 continue
-            if queued:
-                LETTERS_QUEUED.labels(kind).inc(queued)
-                log.info("mail.queued", kind=kind, count=queued)
+            if count:
+                LETTERS_QUEUED.labels(kind).inc(count)
+                log.info("mail.queued", kind=kind, count=count)
         try:
             async with self._database.connection() as connection:
-                LETTERS_DUE.set(await queries.count_waiting(connection, instant=self._now()))
+                LETTERS_DUE.set(await queries.count_due(connection, instant=self._now()))
         except StoreError as error:
             log.warning("mail.not_counted", error=str(error))
 
-    async def _queue_all(self, queue: Any) -> int:
+    async def _enqueue(self, statement: Any) -> int:
         total = 0
         while True:
             async with self._database.transaction() as connection:
-                if not await queries.try_queueing(connection):
+                if not await queries.try_lock_enqueuing(connection):
                     return total
-                queued: int = await queue(connection, instant=self._now(), count=QUEUED_AT_ONCE_MAX)
-            total += queued
-            if queued < QUEUED_AT_ONCE_MAX:
+                count: int = await statement(connection, instant=self._now(), count=self._batch_max)
+            total += count
+            if count < self._batch_max:
                 return total
 
     def _now(self) -> datetime:

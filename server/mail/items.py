@@ -1,4 +1,4 @@
-"""What the queue holds, and whether it is still wanted when its time has come."""
+"""Items of the email queue, and the check whether an item may still be sent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 from server.mail.tokens import mailbox_hash
 
 Frequency = Literal["never", "immediately", "daily", "weekly"]
-Kind = Literal["show_announced", "show_reminder", "show_result"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+EmailKind = Literal["show_announced", "show_reminder", "show_result"]
+KINDS: tuple[EmailKind, ...] = get_args(EmailKind)
 CONFIRMATION = "confirm_address"
 DIGESTS = ("daily", "weekly")
 
@@ -19,8 +19,11 @@ STALE_AFTER = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One row of the queue, with what it is about as it is now. None: the account has no address, the show is gone."""
+class EmailItem:
+    """A row of email_queue with the current data of its user and show.
+
+    A digest is one email with several items. Fields are None when the account has no address or the show is gone.
+    """
 
     id: int
     user_id: int
@@ -48,53 +51,55 @@ class Item:
     songs: list[str]
 
     @classmethod
-    def of(cls, row: Any) -> Item:
-        """Takes: a row of fetch_items."""
+    def from_row(cls, row: Any) -> EmailItem:
+        """Builds an item from a row of the query fetch_items."""
         return cls(**dict(row))
 
     @property
-    def is_gathered(self) -> bool:
-        """Whether it goes into a letter with others."""
+    def is_for_digest(self) -> bool:
+        """Whether the item is sent in a digest."""
         return self.kind != CONFIRMATION and self.frequency in DIGESTS
 
 
 def confirmation_about(address: str, asked_ms: int) -> str:
-    """What makes one confirmation another than the next; no address, so that the queue holds none."""
+    """Gives the unique subject of a confirmation. It has a hash, so that the queue does not hold the address."""
     return f"address:{mailbox_hash(address).hex()}:{asked_ms}"
 
 
-def why_not(item: Item, now: datetime) -> str | None:
-    """Why this must not be sent any more; None: it may."""
+def why_suppressed(item: EmailItem, now: datetime) -> str | None:
+    """Gives the reason why the item must not be sent any more; None: it may be sent."""
     if item.address is None:
-        return "there is no address any more"
+        return "the account has no address"
     if item.stopped_by is not None:
         return f"the address is stopped: {item.stopped_by}"
     if item.created_at < now - STALE_AFTER:
         return "it waited too long"
-    return _why_no_confirmation(item) if item.kind == CONFIRMATION else _why_not_about_show(item, now)
+    if item.kind == CONFIRMATION:
+        return _why_confirmation_suppressed(item)
+    return _why_show_suppressed(item, now)
 
 
-def _why_no_confirmation(item: Item) -> str | None:
+def _why_confirmation_suppressed(item: EmailItem) -> str | None:
     assert item.address is not None
     if item.is_confirmed:
-        return "confirmed already"
+        return "the address is already confirmed"
     if not item.about.startswith(f"address:{mailbox_hash(item.address).hex()}:"):
         return "the address was changed"
     if item.earlier_count >= CONFIRMATIONS_PER_HOUR_MAX:
-        # Not told to whoever asked: it would say that others have asked for this address too.
+        # The request itself was not refused: that would reveal that others asked for this address too.
         return "too many confirmations to this address"
     return None
 
 
-def _why_not_about_show(item: Item, now: datetime) -> str | None:
+def _why_show_suppressed(item: EmailItem, now: datetime) -> str | None:
     reasons = {
         "the address is not confirmed": not item.is_confirmed,
-        "no letters are wanted": item.frequency == "never",
-        "letters of this kind are not wanted": not item.is_wanted,
+        "the user wants no emails": item.frequency == "never",
+        "the user wants no emails of this kind": not item.is_wanted,
         "the show is gone": item.show_id is None,
         "the show is cancelled": item.status == "cancelled",
         "the show has begun": item.kind != "show_result" and item.starts_at is not None and item.starts_at <= now,
-        "they do not follow any more": item.kind == "show_announced" and not item.followed,
-        "they do not attend any more, nor have a vote": not item.is_concerned,
+        "the user no longer follows the artist": item.kind == "show_announced" and not item.followed,
+        "the user no longer attends the show or votes on it": not item.is_concerned,
     }
-    return next((reason for reason, holds in reasons.items() if holds), None)
+    return next((reason for reason, applies in reasons.items() if applies), None)

@@ -1,4 +1,4 @@
-"""The pages behind the links of letters: plain, without a script, in ASCII."""
+"""The pages behind the links of emails: plain HTML in ASCII, without scripts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def _page(title: str, body: str) -> bytes:
     return _PAGE.format(title=title, body=body).encode("ascii")
 
 
-CONFIRMED = _page("Your address is confirmed", "<p>Letters come from now on, as you have asked for them.</p>")
-GONE = _page("This link is too old", "<p>Ask for a new one where you gave your address.</p>")
-UNSUBSCRIBED = _page("No more letters", "<p>Nothing more is sent to this address.</p>")
+CONFIRMED = _page("Your address is confirmed", "<p>You will get the emails that you asked for.</p>")
+EXPIRED = _page("This link is no longer valid", "<p>Enter your address on MySetlist again to get a new link.</p>")
+UNSUBSCRIBED = _page("You are unsubscribed", "<p>MySetlist sends no more emails to this address.</p>")
 
 
-def ask_unsubscribe(target: str) -> bytes:
-    """The page with the button; `target` is where it posts to."""
+def unsubscribe_page(target: str) -> bytes:
+    """Builds the page with the unsubscribe button, which posts to `target`."""
     action = html.escape(target)
-    button = f'<form method="post" action="{action}"><button type="submit">No more letters</button></form>'
-    return _page("No more letters?", f"<p>MySetlist will not write to this address again.</p>\n{button}")
+    button = f'<form method="post" action="{action}"><button type="submit">Unsubscribe</button></form>'
+    return _page("Unsubscribe?", f"<p>MySetlist will send no more emails to this address.</p>\n{button}")

@@ -1,4 +1,4 @@
-"""Letters as plain text and as HTML, from the same lines. Names are other people's words: cleaned, isolated, escaped."""
+"""Renders emails as plain text and as HTML from the same lines. Names are untrusted: cleaned, isolated and escaped."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from server.mail.items import Item
+from server.mail.items import EmailItem
 
 NAME_CHARS_MAX = 120
 NAMES_LISTED_MAX = 3
 
-# Signs that turn the direction of what follows them, also outside of the name that holds them.
-_TURNING = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# Characters that change the direction of the text after them, also outside of the name.
+_DIRECTION_MARKS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 class Name(str):
-    """A name of an artist, a show, a song or a place, as it is stored."""
+    """The stored name of an artist, show, song or place."""
 
     __slots__ = ()
 
 
-Line = tuple[str, ...]  # plain words and names
+Line = tuple[str, ...]  # plain text and names
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One thing that is said: a heading, lines, a list, and where there is more."""
+    """A section about one show: a heading, lines, a list of songs, and a link."""
 
     heading: Line
     lines: tuple[Line, ...] = ()
@@ -38,8 +38,8 @@ class Section:
     subject: Line = field(default=())
 
 
-def section_of(item: Item, public_url: str) -> Section:
-    """What is said about a show."""
+def section_of(item: EmailItem, public_url: str) -> Section:
+    """Builds the section of an item."""
     assert item.starts_at is not None
     assert item.time_zone is not None
     where = (Name(item.venue), ", ", Name(item.city))
@@ -47,9 +47,9 @@ def section_of(item: Item, public_url: str) -> Section:
     link = f"{public_url}/shows/{item.slug}"
     place: tuple[Line, ...] = ((Name(item.show),), (when,), where)
     if item.kind == "show_announced":
-        who = _listed(item.followed)
+        artists = _enumerate(item.followed)
         verb = " has a new show" if len(item.followed) == 1 else " have a new show"
-        return Section((*who, verb), place, link=link, subject=(*who, verb, ": ", Name(item.city), ", ", when))
+        return Section((*artists, verb), place, link=link, subject=(*artists, verb, ": ", Name(item.city), ", ", when))
     if item.kind == "show_reminder":
         subject = (Name(item.artist), " in ", Name(item.city), ": ", when)
         return Section((Name(item.artist), " plays soon"), place, link=link, subject=subject)
@@ -59,7 +59,7 @@ def section_of(item: Item, public_url: str) -> Section:
 
 
 def local_time(instant: datetime, time_zone: str) -> str:
-    """`Friday 27 November 2026, 20:00 (America/New_York)`; in UTC when this machine does not know the zone."""
+    """Formats `Friday 27 November 2026, 20:00 (America/New_York)`, or in UTC if this machine does not know the zone."""
     try:
         zone = ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -68,24 +68,24 @@ def local_time(instant: datetime, time_zone: str) -> str:
     return f"{local:%A} {local.day} {local:%B %Y, %H:%M} ({time_zone})"
 
 
-def one_line(line: Line) -> str:
-    """A line as plain text, without any sign that could break it or turn it round."""
+def single_line(line: Line) -> str:
+    """Renders a line as plain text, without characters that break the line or change its direction."""
     return "".join(_isolated(clean(part)) if isinstance(part, Name) else part for part in line)
 
 
-def as_text(opening: Iterable[Line], sections: Iterable[Section], closing: Iterable[Line]) -> str:
-    """The letter as plain text."""
-    blocks = ["\n".join(one_line(line) for line in opening)]
+def render_text(opening: Iterable[Line], sections: Iterable[Section], closing: Iterable[Line]) -> str:
+    """Renders an email as plain text."""
+    blocks = ["\n".join(single_line(line) for line in opening)]
     for section in sections:
-        rows = [one_line(section.heading), *(one_line(line) for line in section.lines)]
-        rows += [f"{number}. {one_line(song)}" for number, song in enumerate(section.songs, 1)]
+        rows = [single_line(section.heading), *(single_line(line) for line in section.lines)]
+        rows += [f"{number}. {single_line(song)}" for number, song in enumerate(section.songs, 1)]
         blocks.append("\n".join([*rows, section.link]))
-    blocks.append("-- \n" + "\n".join(one_line(line) for line in closing))
+    blocks.append("-- \n" + "\n".join(single_line(line) for line in closing))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def as_html(opening: Iterable[Line], sections: Iterable[Section], closing: Iterable[Line]) -> str:
-    """The letter as HTML: no pictures, no styles, nothing that is loaded."""
+def render_html(opening: Iterable[Line], sections: Iterable[Section], closing: Iterable[Line]) -> str:
+    """Renders an email as HTML without images, styles or anything else to load."""
     parts = [f"<p>{_html(line)}</p>" for line in opening]
     for section in sections:
         parts.append(f"<h2>{_html(section.heading)}</h2>")
@@ -99,20 +99,20 @@ def as_html(opening: Iterable[Line], sections: Iterable[Section], closing: Itera
 
 
 def clean(name: str) -> str:
-    """A name on one line, without control characters and without what turns the direction of writing."""
+    """Gives a name on one line, without control characters and direction marks, cut to NAME_CHARS_MAX."""
     kept = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") else c for c in name)
-    words = " ".join(kept.translate(_TURNING).split())
+    words = " ".join(kept.translate(_DIRECTION_MARKS).split())
     return words if len(words) <= NAME_CHARS_MAX else words[: NAME_CHARS_MAX - 1].rstrip() + "…"
 
 
 def _isolated(name: str) -> str:
-    # So that a name from right to left leaves the order of the words around it alone (Unicode Annex 9).
+    # A right-to-left name must not change the order of the words around it (Unicode Annex 9).
     if any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in name):
         return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
     return name
 
 
-def _listed(names: list[str]) -> Line:
+def _enumerate(names: list[str]) -> Line:
     if len(names) > NAMES_LISTED_MAX:
         return (Name(names[0]), f" and {len(names) - 1} more")
     line: list[str] = []
@@ -124,11 +124,11 @@ def _listed(names: list[str]) -> Line:
 
 
 def _html(line: Line) -> str:
-    def shown(part: str) -> str:
+    def render(part: str) -> str:
         if isinstance(part, Name):
             return f"<bdi>{html.escape(clean(part))}</bdi>"
         if part.startswith(("http://", "https://")):
             return f'<a href="{html.escape(part)}">{html.escape(part)}</a>'
         return html.escape(part)
 
-    return "".join(shown(part) for part in line)
+    return "".join(render(part) for part in line)

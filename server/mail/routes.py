@@ -1,23 +1,30 @@
-"""A fan's address and wishes, and the links in letters."""
+"""The endpoints of mail: the address and preferences of a user, and the links in emails."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from server.clock import Clock
 from server.errors import Refused, StoreConflict
 from server.mail import pages
-from server.mail.enqueuer import queries
-from server.mail.items import CONFIRMATIONS_PER_HOUR_MAX, KINDS, Frequency, Kind, confirmation_about
+from server.mail.items import CONFIRMATIONS_PER_HOUR_MAX, KINDS, EmailKind, Frequency, confirmation_about
 from server.mail.tokens import mailbox_hash, read_confirmation, read_unsubscribe
+from server.mail.unsubscribes import StoppedBy, fetch_stop, resume_address, stop_address
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
 from server.protocol.instants import from_ms, ms_of
 from server.store.database import Database
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("routes.sql"))
 
 ADDRESS_CHARS_MAX = 254
 LINK_TOKEN_CHARS_MAX = 1_000
@@ -25,8 +32,8 @@ UNSUBSCRIBE_PATH = "/unsubscribe"
 _HOUR = timedelta(hours=1)
 _ACCOUNT_CONSTRAINT = "email_preferences_user_id_fkey"
 
-# A dot-atom and a host name with a dot (RFC 5321, section 4.1.2), in ASCII: a name in another script is given as its
-# host's A-label. No comments, no quotes, no line break at the end, which `$` alone would let through.
+# A dot-atom and a host name with a dot (RFC 5321, section 4.1.2), in ASCII: a host name in another script has to be
+# given as its A-label. No comments and no quotes. `$` alone would accept a line break at the end.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 ADDRESS_PATTERN = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}$(?!\n)"
@@ -37,12 +44,11 @@ Address = Annotated[
         min_length=3, max_length=ADDRESS_CHARS_MAX, pattern=ADDRESS_PATTERN, extra_json_schema={"format": "email"}
     ),
 ]
-Kinds = Annotated[list[Kind], msgspec.Meta(max_length=len(KINDS))]
-StoppedBy = Literal["link", "bounce", "complaint", "staff"]
+Kinds = Annotated[list[EmailKind], msgspec.Meta(max_length=len(KINDS))]
 
 
 class EmailBody(msgspec.Struct, frozen=True):
-    """Where letters go, how often, and about what."""
+    """The address, the frequency and the kinds of emails."""
 
     address: Address
     frequency: Frequency = "immediately"
@@ -50,33 +56,38 @@ class EmailBody(msgspec.Struct, frozen=True):
 
 
 class EmailAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fan has asked for, and whether letters come.
+    """The preferences of a user, and whether emails are sent.
 
-    `is_confirmed`: nothing but the confirmation is sent before. `can_send`: false on a service without a mail server;
-    what is asked for is kept, nothing is sent, and once it can, asking again sends the confirmation. `stopped_by`: why a
-    confirmed address gets nothing all the same, null: it does; `link` ends when its owner asks for letters again.
+    `is_confirmed`: before the confirmation, no other email is sent. `can_send`: false on a service without a mail server.
+    The preferences are stored, but nothing is sent; once there is a mail server, saving them again sends the
+    confirmation. `stopped_by`: the reason why a confirmed address gets no emails, null if it does. A stop by `link` ends
+    when the user asks for emails again.
     """
 
     address: str | None
     frequency: Frequency
-    kinds: list[Kind]
+    kinds: list[EmailKind]
     is_confirmed: bool
     can_send: bool
     stopped_by: StoppedBy | None
 
 
 class LinkQuery(msgspec.Struct, frozen=True):
-    """What stands in the link of a letter."""
+    """The token of a link in an email."""
 
     token: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=LINK_TOKEN_CHARS_MAX, description="As it stands in the letter.")
+        str,
+        msgspec.Meta(
+            min_length=1, max_length=LINK_TOKEN_CHARS_MAX, description="The token from the link in the email."
+        ),
     ]
 
 
 class MailRoutes:
-    """Mail over HTTP.
+    """The endpoints of mail.
 
-    Takes: requests, where row security holds; owner, for the hashes of addresses, which no request may read
+    Takes: requests, the database of the request role, with row security; owner, the database of the owner, for hashes
+           of addresses, which the request role may not read
     """
 
     def __init__(self, requests: Database, owner: Database, clock: Clock, secret: str, *, can_send: bool) -> None:
@@ -87,32 +98,32 @@ class MailRoutes:
         self._can_send = can_send
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """Lists the endpoints of this class."""
         return [
             Endpoint(
                 method="GET", path="/api/me/email", handler=self.get_email, access="user", answer=EmailAnswer,
-                summary="Where your letters go, how often, about what, and whether they come.",
+                summary="Show your email address and preferences, and whether emails are sent.",
             ),
             Endpoint(
                 method="PUT", path="/api/me/email", handler=self.put_email, access="user", body=EmailBody,
                 answer=EmailAnswer, codes=(Code.RATE_LIMITED,),
-                summary="Ask for letters; an address that is not confirmed is sent a link, at most three an hour.",
+                summary="Save your email address and preferences. A new address gets a confirmation link, at most three an hour.",
             ),
             Endpoint(
                 method="DELETE", path="/api/me/email", handler=self.delete_email, access="user", status=204,
-                summary="Forget the address: no letters.",
+                summary="Delete your email address. No more emails are sent.",
             ),
             Endpoint(
                 method="GET", path="/confirm-email", handler=self.get_confirm, query=LinkQuery, answer=str,
-                media_type="text/html", summary="The link of a confirmation: letters may come from now on.",
+                media_type="text/html", summary="The link of a confirmation email: confirms the address.",
             ),
             Endpoint(
                 method="GET", path=UNSUBSCRIBE_PATH, handler=self.get_unsubscribe, query=LinkQuery, answer=str,
-                media_type="text/html", summary="The link of every letter: a page with a button. Changes nothing.",
+                media_type="text/html", summary="The unsubscribe link of an email: shows a page with a button, and changes nothing.",
             ),
             Endpoint(
                 method="POST", path=UNSUBSCRIBE_PATH, handler=self.post_unsubscribe, query=LinkQuery, answer=str,
-                media_type="text/html", summary="No more letters to that address; one click (RFC 8058), from anywhere.",
+                media_type="text/html", summary="Unsubscribe the address of the token, also by one click (RFC 8058) from any site.",
             ),
         ]  # fmt: skip
 
@@ -136,15 +147,15 @@ class MailRoutes:
                     kinds=[kind for kind in KINDS if kind in body.kinds],
                 )
                 if self._can_send and not row["is_confirmed"]:
-                    await self._queue_confirmation(connection, user_id, body.address)
+                    await self._enqueue_confirmation(connection, user_id, body.address)
         except StoreConflict as error:
             if error.constraint != _ACCOUNT_CONSTRAINT:
                 raise
             raise Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.") from error
         if row["is_confirmed"] and body.frequency != "never":
-            # Only who has shown that the address is theirs takes back what was said from it.
+            # Only a user who confirmed the address may undo its unsubscription.
             async with self._owner.connection() as connection:
-                await queries.resume_address(connection, address_hash=mailbox_hash(body.address))
+                await resume_address(connection, mailbox_hash(body.address))
         return Answer(document=await self._answer(row))
 
     async def delete_email(self, call: Call) -> Answer:
@@ -158,31 +169,31 @@ class MailRoutes:
         now = self._now()
         found = read_confirmation(self._secret, call.query.token, now=now)
         if found is None:
-            return Answer(document=pages.GONE)
+            return Answer(document=pages.EXPIRED)
         user_id, address_hash = found
         async with self._requests.acting(Identity(user_id, "user")) as connection:
             confirmed = await queries.confirm_address(
                 connection, user_id=user_id, address_hash=address_hash, instant=now
             )
-        # Too late, another address by now, no such account: the page is the same.
-        return Answer(document=pages.GONE if confirmed is None else pages.CONFIRMED)
+        # The page is the same for an expired link, a changed address and an erased account.
+        return Answer(document=pages.EXPIRED if confirmed is None else pages.CONFIRMED)
 
     async def get_unsubscribe(self, call: Call) -> Answer:
-        """`GET /unsubscribe?token=`: programs that look at links before people do must not unsubscribe anybody."""
+        """`GET /unsubscribe?token=`. It changes nothing, because mail programs may open links before their user does."""
         read_unsubscribe(self._secret, call.query.token)
-        return Answer(document=pages.ask_unsubscribe(f"{UNSUBSCRIBE_PATH}?token={call.query.token}"))
+        return Answer(document=pages.unsubscribe_page(f"{UNSUBSCRIBE_PATH}?token={call.query.token}"))
 
     async def post_unsubscribe(self, call: Call) -> Answer:
-        """`POST /unsubscribe?token=`: the button, and the one click of mail programs. Again: nothing more happens."""
+        """`POST /unsubscribe?token=`, from the button or by the one click of a mail program. Repeating it changes nothing."""
         address_hash = read_unsubscribe(self._secret, call.query.token)
         async with self._owner.connection() as connection:
-            await queries.stop_address(connection, address_hash=address_hash, reason="link", instant=self._now())
+            await stop_address(connection, address_hash, "link", self._now())
         return Answer(document=pages.UNSUBSCRIBED)
 
-    async def _queue_confirmation(self, connection: Any, user_id: int, address: str) -> None:
-        """Queues a confirmation, in the transaction that holds the user's row.
+    async def _enqueue_confirmation(self, connection: Connection, user_id: int, address: str) -> None:
+        """Enqueues a confirmation, in the transaction that locks the row of the user.
 
-        Raises: Refused: rate_limited; then nothing of the transaction stays
+        Raises: Refused: rate_limited; the whole transaction is rolled back
         """
         now = self._now()
         rows = queries.fetch_confirmations(
@@ -192,11 +203,11 @@ class MailRoutes:
         if len(asked) >= CONFIRMATIONS_PER_HOUR_MAX:
             raise Refused(
                 Code.RATE_LIMITED,
-                f"At most {CONFIRMATIONS_PER_HOUR_MAX} confirmations an hour are sent. Nothing was changed.",
+                f"You asked for {CONFIRMATIONS_PER_HOUR_MAX} confirmations within an hour. Nothing was changed. Try again later.",
                 retry_after_ms=max(1, ms_of(asked[-1] + _HOUR) - ms_of(now)),
             )
         about = confirmation_about(address, ms_of(now))
-        await queries.queue_confirmation(connection, user_id=user_id, about=about, instant=now)
+        await queries.enqueue_confirmation(connection, user_id=user_id, about=about, instant=now)
 
     async def _answer(self, row: Any) -> EmailAnswer:
         if row is None:
@@ -205,9 +216,9 @@ class MailRoutes:
             )
         stopped_by = None
         if row["is_confirmed"]:
-            # Not for others' addresses: it would say that somebody has asked for letters there before.
+            # Not for an unconfirmed address: it would reveal that others asked for emails to it.
             async with self._owner.connection() as connection:
-                stopped_by = await queries.fetch_stop(connection, address_hash=mailbox_hash(row["address"]))
+                stopped_by = await fetch_stop(connection, mailbox_hash(row["address"]))
         return EmailAnswer(**dict(row), can_send=self._can_send, stopped_by=stopped_by)
 
     def _now(self) -> datetime:

@@ -1,89 +1,102 @@
-"""The sender: takes what is due from the queue and hands it to the mail server.
+"""Sends emails: claims due rows of the queue and passes them to the mail server.
 
-At least once, honestly: a letter is marked sent after the mail server has taken it, in a transaction of its own. A node
-that dies, or loses PostgreSQL, between the two leaves its rows `sending`; ten minutes later another node sends them
-again. Nothing is lost, one letter a crash may arrive twice, and its Message-ID is the same both times, so that the
-receiver's side can drop the second. In normal running nothing is sent twice: a row is claimed by one node, under a lock.
+Delivery is at least once. An email is marked as sent after the mail server accepted it, in a transaction of its own. A
+node that crashes or loses PostgreSQL in between leaves its rows as `sending`, and ten minutes later another node sends
+them again. So no email is lost, and one email for each crash may arrive twice. Its Message-ID is the same both times, so
+that the receiver can drop the second. Without a crash nothing is sent twice: a lock lets one node claim a row.
 
-A row is held by its `not_before`: the instant until which its claim is good. Only who claimed it until that very
-instant may settle it, so a node that was given up comes too late.
+The `not_before` of a claimed row is the instant at which the claim ends. Only the node with exactly this instant may
+settle the row, so a node whose claim ended cannot overwrite the result of another.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.errors import MessageError
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from server.clock import Clock
 from server.errors import MailUnavailable, StoreError, StoreUnavailable
-from server.mail.composer import Letterhead
-from server.mail.enqueuer import queries
-from server.mail.items import Item, why_not
-from server.mail.smtp import CONNECT_TIMEOUT_S, LETTER_TIMEOUT_S, MailServer
+from server.mail.composer import EmailComposer
+from server.mail.items import EmailItem, why_suppressed
+from server.mail.smtp import CONNECT_TIMEOUT_S, SEND_TIMEOUT_S, SmtpClient
 from server.mail.tokens import mailbox_hash
+from server.mail.unsubscribes import stop_address
 from server.protocol.instants import from_ms
 from server.store.database import Database
+from server.store.queries import load_queries
 from server.telemetry import LETTERS, MAIL_SERVER_AWAY
 
 log = structlog.get_logger()
 
+queries = load_queries(Path(__file__).with_name("sender.sql"))
+
 POLL_INTERVAL_S = 2.0
-BATCH_LETTERS_MAX = 10
+BATCH_EMAILS_MAX = 10
 DIGEST_ITEMS_MAX = 50
-LETTERS_PER_MINUTE_MAX = 300
+EMAILS_PER_MINUTE_MAX = 300
 ATTEMPTS_MAX = 6
-HELD = timedelta(minutes=10)
+CLAIM_TTL = timedelta(minutes=10)
 RETRY_S = 60.0
 RETRY_FACTOR = 4
 BACKOFF_S_MAX = 60.0
 STOP_GRACE_S = 5.0
 SETTLE_DELAYS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 
-# A batch is through long before anybody takes it over.
-assert timedelta(seconds=BATCH_LETTERS_MAX * (CONNECT_TIMEOUT_S + LETTER_TIMEOUT_S) + sum(SETTLE_DELAYS_S) + 60) < HELD
+# A batch ends long before its claim does.
+assert (
+    timedelta(seconds=BATCH_EMAILS_MAX * (CONNECT_TIMEOUT_S + SEND_TIMEOUT_S) + sum(SETTLE_DELAYS_S) + 60) < CLAIM_TTL
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """One row that this node holds."""
+    """A row that this node has claimed."""
 
     id: int
     user_id: int
-    attempts: int  # with this one
+    attempts: int  # including this one
     was_due: datetime
 
 
-class Sender:
-    """Runs on every node that can send.
+class EmailSender:
+    """Runs on every node that can send emails.
 
-    Takes:  database, the owner's; minute_max, letters a minute of all nodes together
-    Cancel: the letter on its way is finished first, for up to STOP_GRACE_S; the others go back to the queue
+    Takes:  database, of the owner; minute_max, emails a minute of all nodes together; batch_max, emails in one batch;
+            digest_max, items in one digest; stop_grace_s, how long a cancelled delivery may take to finish
+    Cancel: the current email is finished first, for up to stop_grace_s; the others go back to the queue
     """
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        server: MailServer,
-        letterhead: Letterhead,
+        client: SmtpClient,
+        composer: EmailComposer,
         *,
-        minute_max: int = LETTERS_PER_MINUTE_MAX,
+        minute_max: int = EMAILS_PER_MINUTE_MAX,
+        batch_max: int = BATCH_EMAILS_MAX,
+        digest_max: int = DIGEST_ITEMS_MAX,
+        stop_grace_s: float = STOP_GRACE_S,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._server = server
-        self._letterhead = letterhead
+        self._client = client
+        self._composer = composer
         self._minute_max = minute_max
+        self._batch_max = batch_max
+        self._digest_max = digest_max
+        self._stop_grace_s = stop_grace_s
 
     async def run(self) -> None:
-        """Sends until cancelled; a database or a mail server that is away is waited for."""
+        """Sends until cancelled. While PostgreSQL or the mail server is down, it waits."""
         backoff_s = 1.0
         try:
             while True:
@@ -98,121 +111,121 @@ class Sender:
                 else:
                     backoff_s = 1.0
                     if not count:
-                        # Between batches too: the other side need not keep a connection that nobody uses.
-                        await self._server.close()
+                        # An idle connection would only use resources of the mail server.
+                        await self._client.close()
                         await asyncio.sleep(POLL_INTERVAL_S)
         finally:
-            await self._server.close()
+            await self._client.close()
 
     async def send_due(self) -> int:
         """Sends one batch.
 
-        Gives:  how many rows were settled or tried; 0: nothing is due, or the minute is full
-        Raises: MailUnavailable, StoreUnavailable: what was not tried is back in the queue
+        Gives:  the number of claimed rows; 0: no row is due, or the limit of this minute is reached
+        Raises: MailUnavailable, StoreUnavailable: rows without an attempt are back in the queue
         """
         now = self._now()
-        held_until = now + HELD
-        claims = await self._claim(now, held_until)
+        claimed_until = now + CLAIM_TTL
+        claims = await self._claim(now, claimed_until)
         untried = set(claims)
         try:
             items = await self._fetch(claims)
-            for reason, refused in _refusals(items, now).items():
-                untried.difference_update(refused)
-                await self._settle(refused, held_until, "suppressed", reason)
-                for number in refused:
-                    LETTERS.labels(items[number].kind, "suppressed").inc()
-            for group in _letters_of(claims, items):
+            for reason, suppressed in _suppressed_items(items, now).items():
+                untried.difference_update(suppressed)
+                await self._settle(suppressed, claimed_until, "suppressed", reason)
+                for item_id in suppressed:
+                    LETTERS.labels(items[item_id].kind, "suppressed").inc()
+            for group in _group_into_emails(claims, items):
                 wanted = [item for item in group if item.id in untried]
                 if wanted:
-                    message_id = self._letterhead.message_id(group)
+                    message_id = self._composer.message_id(group)
                     attempts = claims[group[0].id].attempts
-                    await self._finish(self._deliver(wanted, message_id, attempts, held_until, untried))
+                    await self._finish(self._deliver(wanted, message_id, attempts, claimed_until, untried))
         finally:
             if untried:
-                await self._give_back(untried, held_until)
+                await self._release(untried, claimed_until)
         return len(claims)
 
-    async def _claim(self, now: datetime, held_until: datetime) -> dict[int, _Claim]:
+    async def _claim(self, now: datetime, claimed_until: datetime) -> dict[int, _Claim]:
         async with self._database.transaction() as connection:
             async for _ in queries.lock_claims(connection):
                 pass
             rows = queries.claim_due(
                 connection,
                 instant=now,
-                held_until=held_until,
-                letters_max=BATCH_LETTERS_MAX,
+                claimed_until=claimed_until,
+                emails_max=self._batch_max,
                 minute_max=self._minute_max,
-                digest_max=DIGEST_ITEMS_MAX,
+                digest_max=self._digest_max,
             )
             return {row["id"]: _Claim(**dict(row)) async for row in rows}
 
-    async def _fetch(self, claims: Iterable[int]) -> dict[int, Item]:
-        """What was claimed, as it is now; without what was erased meanwhile."""
+    async def _fetch(self, claims: Iterable[int]) -> dict[int, EmailItem]:
+        """Fetches the current items of claimed rows. Rows that were erased since are left out."""
         ids = list(claims)
         if not ids:
             return {}
         async with self._database.connection() as connection:
-            return {row["id"]: Item.of(row) async for row in queries.fetch_items(connection, ids=ids)}
+            return {row["id"]: EmailItem.from_row(row) async for row in queries.fetch_items(connection, ids=ids)}
 
-    async def _finish(self, delivery: Any) -> None:
-        """Runs a delivery to its end; when this is cancelled, it still has STOP_GRACE_S."""
+    async def _finish(self, delivery: Coroutine[Any, Any, None]) -> None:
+        """Runs a delivery to its end. If this call is cancelled, the delivery still has stop_grace_s."""
         task = asyncio.create_task(delivery, name="mail-delivery")
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            await asyncio.wait([task], timeout=STOP_GRACE_S)
+            await asyncio.wait([task], timeout=self._stop_grace_s)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             raise
 
     async def _deliver(
-        self, items: list[Item], message_id: str, attempts: int, held_until: datetime, untried: set[int]
+        self, items: list[EmailItem], message_id: str, attempts: int, claimed_until: datetime, untried: set[int]
     ) -> None:
-        """Sends a letter and settles its rows."""
+        """Sends an email and settles its rows."""
         ids = [item.id for item in items]
         untried.difference_update(ids)
         try:
-            letter = self._letterhead.write(items, message_id=message_id, now=self._now())
+            email = self._composer.compose(items, message_id=message_id, now=self._now())
         except (ValueError, MessageError) as error:
-            # A row that no route let in, such as an address that is none: what comes behind it must go out all the same.
-            # The error's words may hold the address, so only its name is told.
+            # The address of the row is invalid, although no route accepts one. The other emails must still be sent. The text
+            # of the error may contain the address, so only its type is logged.
             LETTERS.labels(items[0].kind, "failed").inc()
             log.error("mail.not_written", queue=ids, error=type(error).__name__)  # noqa: TRY400
-            await self._settle(ids, held_until, "failed", f"cannot be written: {type(error).__name__}")
+            await self._settle(ids, claimed_until, "failed", f"cannot be composed: {type(error).__name__}")
             return
         try:
-            outcome = await self._server.send(letter.address, letter.data)
+            result = await self._client.send(email.address, email.data)
         except MailUnavailable:
             untried.update(ids)
             raise
-        status, detail, not_before = outcome.status, outcome.detail, None
+        status, detail, not_before = result.status, result.detail, None
         if status == "deferred" and attempts >= ATTEMPTS_MAX:
             status, detail = "failed", f"given up after {attempts} attempts: {detail}"
         if status == "deferred":
             not_before = self._now() + timedelta(seconds=retry_s(attempts))
-        LETTERS.labels(letter.kind, status).inc()
+        LETTERS.labels(email.kind, status).inc()
         if status != "sent":
             log.warning("mail.not_sent", queue=ids, status=status, attempts=attempts, detail=detail)
         await self._settle(
             ids,
-            held_until,
+            claimed_until,
             "queued" if status == "deferred" else status,
             detail,
             not_before=not_before,
-            bounced=letter.address if outcome.is_bounce else None,
+            bounced=email.address if result.is_bounce else None,
         )
 
     async def _settle(
         self,
         ids: Iterable[int],
-        held_until: datetime,
+        claimed_until: datetime,
         status: str,
         detail: str,
         *,
         not_before: datetime | None = None,
         bounced: str | None = None,
     ) -> None:
-        """Writes down what became of rows; tried again for a while, because what was sent cannot be taken back."""
+        """Stores the result of rows. It retries for a while, because an email that was sent cannot be undone."""
         ids = list(ids)
         for delay_s in (*SETTLE_DELAYS_S, None):
             try:
@@ -221,38 +234,37 @@ class Sender:
                     settled = await queries.settle(
                         connection,
                         ids=ids,
-                        held_until=held_until,
+                        claimed_until=claimed_until,
                         status=status,
                         not_before=not_before or now,
                         detail=detail[:500],
                         instant=now,
                     )
                     if bounced is not None:
-                        await queries.stop_address(
-                            connection, address_hash=mailbox_hash(bounced), reason="bounce", instant=now
-                        )
+                        await stop_address(connection, mailbox_hash(bounced), "bounce", now)
                 break
             except StoreUnavailable:
                 if delay_s is None:
                     raise
                 await asyncio.sleep(delay_s)
         if settled < len(ids):
-            # Erased meanwhile, or held for longer than HELD: this node was taken for dead.
+            # The rows were erased, or the claim ended and another node took them over.
             log.warning("mail.not_settled", queue=ids, settled=settled, status=status)
 
-    async def _give_back(self, ids: Iterable[int], held_until: datetime) -> None:
+    async def _release(self, ids: Iterable[int], claimed_until: datetime) -> None:
         try:
             async with self._database.connection() as connection:
-                await queries.give_back(connection, ids=list(ids), held_until=held_until, not_before=self._now())
+                await queries.release(connection, ids=list(ids), claimed_until=claimed_until, not_before=self._now())
         except StoreError as error:
-            log.warning("mail.not_given_back", error=str(error))  # taken over in ten minutes
+            # Another node takes the rows over in ten minutes.
+            log.warning("mail.not_given_back", error=str(error))
 
     def _now(self) -> datetime:
         return from_ms(self._clock.now_ms())
 
 
 def retry_s(attempts: int) -> float:
-    """How long to wait after so many attempts: 1, 4, 16, 64, 256 minutes, give or take a quarter."""
+    """Gives the delay after this number of attempts: 1, 4, 16, 64, 256 minutes, plus or minus a quarter."""
     return _jittered(RETRY_S * RETRY_FACTOR ** (attempts - 1))
 
 
@@ -260,23 +272,24 @@ def _jittered(delay_s: float) -> float:
     return delay_s * random.uniform(0.75, 1.25)  # noqa: S311  not a secret: it only spreads the load
 
 
-def _refusals(items: dict[int, Item], now: datetime) -> dict[str, list[int]]:
-    refusals: dict[str, list[int]] = {}
+def _suppressed_items(items: dict[int, EmailItem], now: datetime) -> dict[str, list[int]]:
+    """Gives the ids of items that must not be sent, by reason."""
+    suppressed: dict[str, list[int]] = {}
     for item in items.values():
-        reason = why_not(item, now)
+        reason = why_suppressed(item, now)
         if reason is not None:
-            refusals.setdefault(reason, []).append(item.id)
-    return refusals
+            suppressed.setdefault(reason, []).append(item.id)
+    return suppressed
 
 
-def _letters_of(claims: dict[int, _Claim], items: dict[int, Item]) -> list[list[Item]]:
-    """Rows that go out together. What went out together once stays together, so that its Message-ID stays the same."""
-    letters: dict[tuple[Any, ...], list[Item]] = {}
+def _group_into_emails(claims: dict[int, _Claim], items: dict[int, EmailItem]) -> list[list[EmailItem]]:
+    """Groups items into emails. Items that were tried together stay together, so that the Message-ID stays the same."""
+    groups: dict[tuple[Any, ...], list[EmailItem]] = {}
     for claim in claims.values():
         item = items.get(claim.id)
         if item is None:
-            continue  # erased meanwhile
-        before = claim.was_due if claim.attempts > 1 else None
-        key = ("digest", item.user_id, claim.attempts, before) if item.is_gathered else ("single", item.id)
-        letters.setdefault(key, []).append(item)
-    return list(letters.values())
+            continue  # erased since the claim
+        previous = claim.was_due if claim.attempts > 1 else None
+        key = ("digest", item.user_id, claim.attempts, previous) if item.is_for_digest else ("single", item.id)
+        groups.setdefault(key, []).append(item)
+    return list(groups.values())

@@ -1,4 +1,4 @@
-"""One mail server, and what its answers mean for a letter."""
+"""The SMTP client, and the meaning of the replies of the mail server."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from server.errors import MailUnavailable
 log = structlog.get_logger()
 
 CONNECT_TIMEOUT_S = 10.0
-LETTER_TIMEOUT_S = 30.0
+SEND_TIMEOUT_S = 30.0
 DETAIL_CHARS_MAX = 500
 
-# RFC 5321, section 4.2.3: there is no such mailbox, it is elsewhere, its name is not allowed.
+# RFC 5321, section 4.2.3: the mailbox does not exist, has moved, or has an invalid name.
 _NO_MAILBOX = (550, 551, 553)
-# RFC 3463: 5.7.1 is about who sends or what, and says nothing about the mailbox.
+# RFC 3463: 5.7.1 is about the sender or the content, and says nothing about the mailbox.
 _POLICY = re.compile(r"^5\.7\.\d")
 _PORTS = {"smtp": 25, "smtps": 465}
 _SUBMISSION_PORT = 587
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a letter.
+class SendResult:
+    """The result of an attempt to send an email.
 
-    Takes: status, `deferred`: try again later; detail, the other server's words without the address;
-           is_bounce, there is no such mailbox
+    Takes: status, `deferred`: try again later; detail, the reply of the mail server without the address;
+           is_bounce, the mailbox does not exist
     """
 
     status: Literal["sent", "deferred", "failed"]
@@ -49,72 +49,72 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A mail server that lets us in."""
+class ServerInfo:
+    """A mail server that accepts our connection and login."""
 
     name: str
     is_encrypted: bool
 
 
-class MailServer:
-    """Sends one letter after the other over a connection that is made when it is needed.
+class SmtpClient:
+    """Sends one email at a time, over a connection that it opens when needed.
 
-    Takes:  url, smtp://[user:password@]host[:port], with STARTTLS when it is offered, or smtps://…;
-            sender, the address letters come from
-    Cancel: the letter may have been taken
+    Takes:  url, smtp://[user:password@]host[:port], with STARTTLS if the server offers it, or smtps://…;
+            sender, the address that emails come from; send_timeout_s, for one email
+    Cancel: the server may have accepted the email
     """
 
-    def __init__(self, url: str, sender: str, *, letter_timeout_s: float = LETTER_TIMEOUT_S) -> None:
+    def __init__(self, url: str, sender: str, *, send_timeout_s: float = SEND_TIMEOUT_S) -> None:
         parts = urlsplit(url)
         self._sender = sender
-        self._timeout_s = letter_timeout_s
+        self._send_timeout_s = send_timeout_s
         self._host = parts.hostname or ""
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
         self._is_tls = parts.scheme == "smtps"
-        # Whoever signs in submits (RFC 6409); whoever does not relays.
-        usual = _SUBMISSION_PORT if self._user and not self._is_tls else _PORTS[parts.scheme]
-        self._port = parts.port or usual
+        # A client that logs in submits mail (RFC 6409); a client that does not relays it.
+        default_port = _SUBMISSION_PORT if self._user and not self._is_tls else _PORTS[parts.scheme]
+        self._port = parts.port or default_port
         self._client: SMTP | None = None
 
-    async def send(self, address: str, data: bytes) -> Outcome:
-        """Sends a letter.
+    async def send(self, address: str, data: bytes) -> SendResult:
+        """Sends an email.
 
-        Takes:  data, headers and body
+        Takes:  data, the headers and the body
         Raises: MailUnavailable
         """
-        client = await self._connected()
+        client = await self._connect()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                outcome = await self._transfer(client, address, data)
+            async with asyncio.timeout(self._send_timeout_s):
+                result = await self._transfer(client, address, data)
         except (TimeoutError, OSError, SMTPServerDisconnected) as error:
-            # It may have been taken; whoever gets it twice can tell by its Message-ID.
-            outcome = Outcome("deferred", _said(error, address))
+            # The server may have accepted the email. A receiver that gets it twice can tell by its Message-ID.
+            result = SendResult("deferred", _describe(error, address))
         except BaseException:
             await self.close()
             raise
-        if outcome.status != "sent":
-            # Whatever is half said on this connection is forgotten with it.
+        if result.status != "sent":
+            # The connection may be in the middle of a command, so it is not reused.
             await self.close()
-        return outcome
+        return result
 
-    async def check(self) -> Found:
-        """Connects and signs in, as before a letter.
+    async def check(self) -> ServerInfo:
+        """Connects and logs in as for an email, and closes the connection.
 
         Raises: MailUnavailable
         """
-        client = await self._connected()
+        client = await self._connect()
         is_encrypted = client.get_transport_info("sslcontext") is not None
         await self.close()
-        return Found(f"{self._host}:{self._port}", is_encrypted)
+        return ServerInfo(f"{self._host}:{self._port}", is_encrypted)
 
     async def close(self) -> None:
-        """Hangs up, without a word."""
+        """Closes the connection without QUIT."""
         if self._client is not None:
             self._client.close()
             self._client = None
 
-    async def _connected(self) -> SMTP:
+    async def _connect(self) -> SMTP:
         if self._client is not None and self._client.is_connected:
             return self._client
         client = SMTP(
@@ -132,17 +132,17 @@ class MailServer:
                 await client.connect()
         except (SMTPException, OSError, ValueError) as error:
             client.close()
-            raise MailUnavailable(f"{self._host}:{self._port}: {_said(error)}") from error
+            raise MailUnavailable(f"{self._host}:{self._port}: {_describe(error)}") from error
         self._client = client
         return client
 
-    async def _transfer(self, client: SMTP, address: str, data: bytes) -> Outcome:
+    async def _transfer(self, client: SMTP, address: str, data: bytes) -> SendResult:
         try:
             await client.mail(self._sender)
         except SMTPException as error:
-            # Refused before anybody was named: this is about us.
+            # Refused before the recipient was named, so the reason is our own address or server.
             await self.close()
-            raise MailUnavailable(f"{self._host}:{self._port}: {_said(error)}") from error
+            raise MailUnavailable(f"{self._host}:{self._port}: {_describe(error)}") from error
         try:
             await client.rcpt(address)
             answer = await client.data(data)
@@ -150,19 +150,19 @@ class MailServer:
             return _refused(error, address, may_bounce=True)
         except SMTPResponseException as error:
             return _refused(error, address, may_bounce=False)
-        return Outcome("sent", _said(SMTPDataError(answer.code, answer.message), address))
+        return SendResult("sent", _describe(SMTPDataError(answer.code, answer.message), address))
 
 
-def _refused(error: SMTPResponseException, address: str, *, may_bounce: bool) -> Outcome:
-    said = _said(error, address)
+def _refused(error: SMTPResponseException, address: str, *, may_bounce: bool) -> SendResult:
+    detail = _describe(error, address)
     if not 500 <= error.code < 600:
-        return Outcome("deferred", said)
+        return SendResult("deferred", detail)
     is_bounce = may_bounce and error.code in _NO_MAILBOX and not _POLICY.match(error.message)
-    return Outcome("failed", said, is_bounce)
+    return SendResult("failed", detail, is_bounce)
 
 
-def _said(error: Exception, address: str = "") -> str:
-    """An answer in one line, without the address it is about: it is kept, and it is logged."""
+def _describe(error: Exception, address: str = "") -> str:
+    """Describes an error in one line for the log and the database, with the address replaced."""
     if isinstance(error, SMTPResponseException):
         words = f"{error.code} {error.message}"
     else:

@@ -1,7 +1,7 @@
-"""The links in letters: signed, each good for one thing, and silent about whether an address is known.
+"""The tokens of links in emails: each is signed, serves one purpose, and does not reveal whether an address is known.
 
-A token holds a hash and no address. What a link does needs nothing but the token, so no sign-in and no look-up: whoever
-holds it has read the letter.
+A token holds the hash of an address, not the address. A link needs only its token, neither a sign-in nor a lookup: the
+holder of the token has read the email.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from server.protocol.codes import Code
 from server.protocol.ids import parse_id
 
 CONFIRMATION_TTL_S = 48 * 3600
-# Not the audience of sessions (people/sessions.py): no link signs anybody in, and no session confirms an address.
+# Different from the audience of sessions (people/sessions.py): a link is no sign-in, and a session confirms no address.
 _CONFIRM = "mysetlist-confirm-email"
 _UNSUBSCRIBE = "mysetlist-unsubscribe"
 
 
 def exact_hash(address: str) -> bytes:
-    """What a confirmation is for: the address as it is spelled."""
+    """Hashes an address exactly as it is spelled, for its confirmation."""
     return hashlib.sha256(address.encode()).digest()
 
 
 def mailbox_hash(address: str) -> bytes:
-    """What unsubscribing is for: the address, whatever its case."""
+    """Hashes an address without regard to case, to stop emails to it."""
     return exact_hash(address.lower())
 
 
 def confirmation_token(secret: str, user_id: int, address: str, *, now: datetime) -> str:
-    """Proves for 48 hours that whoever holds it reads this user's mail at `address`."""
+    """Creates the token of a confirmation link. For 48 hours it proves that its holder reads the emails to `address`."""
     claims = {
         "sub": str(user_id),
         "hash": exact_hash(address).hex(),
@@ -44,25 +44,25 @@ def confirmation_token(secret: str, user_id: int, address: str, *, now: datetime
 
 
 def read_confirmation(secret: str, token: str, *, now: datetime) -> tuple[int, bytes] | None:
-    """The user and the hash of the address; None: it was good once.
+    """Gives the user and the hash of the address; None: the token has expired.
 
-    Raises: Refused: bad_request, it never was
+    Raises: Refused: bad_request, the token is not valid
     """
     claims = _claims(secret, token, _CONFIRM, ["sub", "hash", "exp"])
     user_id = parse_id(claims["sub"])
     expires_s = claims["exp"]
     if user_id is None or not isinstance(expires_s, int):
-        raise _refusal()
+        raise _invalid_link()
     return (user_id, _hash_of(claims)) if now.timestamp() < expires_s else None
 
 
 def unsubscribe_token(secret: str, address: str) -> str:
-    """Good for ever: an old letter must be a way out too."""
+    """Creates the token of an unsubscribe link. It does not expire, so that the link of an old email works."""
     return jwt.encode({"hash": mailbox_hash(address).hex(), "aud": _UNSUBSCRIBE}, secret, algorithm="HS256")
 
 
 def read_unsubscribe(secret: str, token: str) -> bytes:
-    """The hash of the address that wants no more letters.
+    """Gives the hash of the address to unsubscribe.
 
     Raises: Refused: bad_request
     """
@@ -71,7 +71,7 @@ def read_unsubscribe(secret: str, token: str) -> bytes:
 
 def _claims(secret: str, token: str, audience: str, required: list[str]) -> dict[str, Any]:
     try:
-        # When it expires is for read_confirmation, on the clock it is given.
+        # read_confirmation checks the expiry, with the clock that it is given.
         return jwt.decode(
             token,
             secret,
@@ -81,18 +81,18 @@ def _claims(secret: str, token: str, audience: str, required: list[str]) -> dict
         )
     except (jwt.InvalidTokenError, ValueError):
         # ValueError: a lone surrogate.
-        raise _refusal() from None
+        raise _invalid_link() from None
 
 
 def _hash_of(claims: dict[str, Any]) -> bytes:
     try:
         found = bytes.fromhex(claims["hash"])
     except (TypeError, ValueError):
-        raise _refusal() from None
+        raise _invalid_link() from None
     if len(found) != hashlib.sha256().digest_size:
-        raise _refusal()
+        raise _invalid_link()
     return found
 
 
-def _refusal() -> Refused:
-    return Refused(Code.BAD_REQUEST, "This link is not good. Take it from the letter as it stands.")
+def _invalid_link() -> Refused:
+    return Refused(Code.BAD_REQUEST, "This link is not valid. Copy the whole link from the email.")

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from server.errors import SetupError, StoreError
 from server.live.stalled import bound_connections
-from server.mail.composer import Letterhead
-from server.mail.enqueuer import Queueing
-from server.mail.sender import Sender
-from server.mail.smtp import MailServer
+from server.mail.composer import EmailComposer
+from server.mail.enqueuer import EmailEnqueuer
+from server.mail.sender import EmailSender
+from server.mail.smtp import SmtpClient
 from server.node.intervals import DEFAULT_INTERVALS, Intervals
 from server.node.rooms import Rooms, open_rooms
 from server.node.web_app import endpoints_of, web_app
@@ -165,19 +165,19 @@ class Node:
         }
 
     def _mail_loops(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """The loops that send letters, on a node that has a mail server."""
+        """The loops that enqueue and send emails, on a node that has a mail server."""
         settings, owner, clock = self.rooms.settings, self.rooms.databases.owner, self.rooms.clock
         if settings.smtp_url is None:
             return {}
-        letterhead = Letterhead(
+        composer = EmailComposer(
             mail_from=settings.mail_from or f"MySetlist <mysetlist@{socket.gethostname()}>",
             secret=settings.secret,
             public_url=lambda: settings.public_url or self.url,
         )
-        server = MailServer(settings.smtp_url, letterhead.sender)
+        client = SmtpClient(settings.smtp_url, composer.sender)
         return {
-            "mail-queueing": Queueing(owner, clock).run(),
-            "mail-sender": Sender(owner, clock, server, letterhead).run(),
+            "mail-enqueuer": EmailEnqueuer(owner, clock).run(),
+            "mail-sender": EmailSender(owner, clock, client, composer).run(),
         }
 
     def _start_loop(self, name: str, loop: Coroutine[Any, Any, None]) -> None:

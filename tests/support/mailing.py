@@ -1,4 +1,4 @@
-"""Fans with addresses, shows to tell them about, and the parts of mail on a clock that a test turns."""
+"""Users with addresses, shows, and the parts of mail on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import asyncpg
 
-from server.mail.composer import Letterhead
-from server.mail.enqueuer import Queueing
+from server.mail.composer import EmailComposer
+from server.mail.enqueuer import EmailEnqueuer
 from server.mail.items import confirmation_about
-from server.mail.sender import Sender
-from server.mail.smtp import MailServer
+from server.mail.sender import EmailSender
+from server.mail.smtp import SmtpClient
 from server.mail.tokens import mailbox_hash
 from server.protocol.instants import from_ms, ms_of
 from server.store.database import Database
@@ -24,14 +24,14 @@ from tests.support.smtp_server import SmtpServer
 SECRET = "a secret of tests, and long enough"
 WEDNESDAY_NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PUBLIC_URL = "https://sets.example.org"
-LETTERHEAD = Letterhead("MySetlist <mysetlist@example.org>", SECRET, lambda: PUBLIC_URL)
+COMPOSER = EmailComposer("MySetlist <mysetlist@example.org>", SECRET, lambda: PUBLIC_URL)
 KINDS = ["show_announced", "show_reminder", "show_result"]
 
 
 class Mailing:
-    """Inserts what a test needs. Build it with `open`.
+    """Inserts rows for tests of mail, and builds its parts. Create it with `open`.
 
-    `clock` begins on a Wednesday at noon, UTC; all instants in the database are its own
+    `clock` starts on a Wednesday at noon, UTC. All instants in the database come from it.
     """
 
     def __init__(self, sql: Any, owner: Database) -> None:
@@ -43,7 +43,7 @@ class Mailing:
     @classmethod
     @asynccontextmanager
     async def open(cls, database_url: str) -> AsyncIterator[Mailing]:
-        """One artist, 1, and one venue, in Boston."""
+        """Opens it on a database with two artists and one venue, in Boston."""
         sql = await asyncpg.connect(database_url)
         owner = await Database.open(database_url, pool_size=4)
         try:
@@ -59,36 +59,36 @@ class Mailing:
 
     @property
     def now(self) -> datetime:
-        """What the clock says."""
+        """The instant of the clock."""
         return from_ms(self.clock.now_ms())
 
     def turn_to(self, instant: datetime) -> None:
-        """Turns the clock on."""
+        """Moves the clock forward to an instant."""
         assert instant >= self.now
         self.clock.advance((instant - self.now).total_seconds())
 
     # ── parts
 
-    def queueing(self) -> Queueing:
-        """What looks for what is to be said."""
-        return Queueing(self.owner, self.clock)
+    def enqueuer(self) -> EmailEnqueuer:
+        """Builds an enqueuer."""
+        return EmailEnqueuer(self.owner, self.clock)
 
-    def sender(self, smtp_server: SmtpServer, *, minute_max: int = 10_000, letter_timeout_s: float = 20.0) -> Sender:
-        """One that sends to the post office."""
-        server = MailServer(smtp_server.url(), LETTERHEAD.sender, letter_timeout_s=letter_timeout_s)
-        return Sender(self.owner, self.clock, server, LETTERHEAD, minute_max=minute_max)
+    def sender(self, smtp_server: SmtpServer, *, send_timeout_s: float = 20.0, **options: Any) -> EmailSender:
+        """Builds a sender that sends to this SMTP server."""
+        client = SmtpClient(smtp_server.url(), COMPOSER.sender, send_timeout_s=send_timeout_s)
+        return EmailSender(self.owner, self.clock, client, COMPOSER, **{"minute_max": 10_000, **options})
 
-    async def send_all(self, smtp_server: SmtpServer) -> None:
-        """Sends until nothing is due."""
-        sender = self.sender(smtp_server)
+    async def send_all(self, smtp_server: SmtpServer, **options: Any) -> None:
+        """Sends until no row is due."""
+        sender = self.sender(smtp_server, **options)
         while await sender.send_due():
             pass
-        await sender._server.close()
+        await sender._client.close()
 
     # ── rows
 
     async def user(self) -> int:
-        """A user without an address."""
+        """Creates a user without an address."""
         user_id: int = await self.sql.fetchval("insert into users default values returning id")
         return user_id
 
@@ -101,7 +101,7 @@ class Mailing:
         kinds: list[str] | None = None,
         follows: int | None = None,
     ) -> int:
-        """A user who wants letters; the address is `fan<id>@example.org` when it is not given."""
+        """Creates a user who wants emails. The default address is `fan<id>@example.org`."""
         user_id = await self.user()
         await self.sql.execute(
             "insert into email_preferences (user_id, address, confirmed_at, frequency, kinds)"
@@ -114,18 +114,18 @@ class Mailing:
         return user_id
 
     async def follow(self, user_id: int, artist_id: int = 1, *, at: datetime | None = None) -> None:
-        """Follows since `at`, an hour ago when it is not given."""
+        """Makes a user follow an artist since `at`, by default since an hour ago."""
         await self.sql.execute(
             "insert into user_follows_artists (user_id, artist_id, created_at) values ($1, $2, $3)",
             user_id, artist_id, at or self.now - timedelta(hours=1),
         )  # fmt: skip
 
     async def attend(self, user_id: int, show_id: int) -> None:
-        """Will be there."""
+        """Makes a user attend a show."""
         await self.sql.execute("insert into user_show_attendance (user_id, show_id) values ($1, $2)", user_id, show_id)
 
     async def vote(self, user_id: int, show_id: int, *, song: int = 1, choice: str = "up") -> None:
-        """Votes on the show's song number `song`."""
+        """Makes a user vote on the song number `song` of a show."""
         await self.sql.execute(
             "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)"
             " select id, $1, show_id, $4::text::vote_choice, $5 from setlist_songs where show_id = $2 and position = $3",
@@ -142,7 +142,7 @@ class Mailing:
         name: str | None = None,
         status: str = "upcoming",
     ) -> int:
-        """A show of artist 1, created just now when it is not said."""
+        """Creates a show of artist 1, by default created now."""
         number = next(self._numbers)
         show_id: int = await self.sql.fetchval(
             "insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at,"
@@ -163,7 +163,7 @@ class Mailing:
     async def queue(
         self, user_id: int, show_id: int, kind: str = "show_announced", *, at: datetime | None = None
     ) -> int:
-        """Something to say, due now when it is not said."""
+        """Adds an item to the queue, by default due now."""
         queue_id: int = await self.sql.fetchval(
             "insert into email_queue (user_id, kind, about, not_before, created_at)"
             " values ($1, $2::text::email_kind, 'show:' || $3::bigint, $4, $5) returning id",
@@ -171,14 +171,14 @@ class Mailing:
         )  # fmt: skip
         return queue_id
 
-    async def one_letter(self, address: str = "fan@example.org") -> int:
-        """Something to say to one new fan, due now; gives the fan."""
+    async def one_email(self, address: str = "fan@example.org") -> int:
+        """Adds an item for a new user, due now; gives the user."""
         fan = await self.fan(address, follows=1)
         await self.queue(fan, await self.show())
         return fan
 
     async def confirmation(self, address: str) -> int:
-        """A confirmation that a new fan asked for; gives the fan."""
+        """Adds a confirmation for a new user, due now; gives the user."""
         fan = await self.fan(address, is_confirmed=False)
         await self.sql.execute(
             "insert into email_queue (user_id, kind, about, priority, not_before, created_at)"
@@ -188,31 +188,31 @@ class Mailing:
         return fan
 
     async def stop(self, address: str, reason: str = "link") -> None:
-        """Nothing more is to be sent there."""
+        """Stops all emails to an address."""
         await self.sql.execute(
             "insert into email_unsubscribes (address_hash, reason) values ($1, $2)", mailbox_hash(address), reason
         )
 
-    # ── what became of it
+    # ── results
 
     async def queued(self, kind: str) -> list[tuple[int, str]]:
-        """User and subject of everything of that kind in the queue."""
+        """The user and subject of each item of this kind in the queue."""
         rows = await self.sql.fetch(
             "select user_id, about from email_queue where kind = $1::text::email_kind order by user_id, about", kind
         )
         return [(row["user_id"], row["about"]) for row in rows]
 
     async def states(self) -> list[tuple[str, int]]:
-        """Status and attempts of the whole queue, in order."""
+        """The status and attempts of each row of the queue, in order."""
         rows = await self.sql.fetch("select status::text, attempts from email_queue order by id")
         return [(row["status"], row["attempts"]) for row in rows]
 
     async def log(self) -> list[tuple[str, str]]:
-        """Status and detail of every line of the log, in order."""
+        """The status and detail of each row of the log, in order."""
         rows = await self.sql.fetch("select status::text, detail from email_log order by id")
         return [(row["status"], row["detail"]) for row in rows]
 
     async def stops(self) -> list[tuple[bytes, str]]:
-        """Addresses that get nothing, and why."""
+        """The stopped addresses by hash, with the reasons."""
         rows = await self.sql.fetch("select address_hash, reason from email_unsubscribes order by at")
         return [(row["address_hash"], row["reason"]) for row in rows]

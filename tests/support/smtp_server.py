@@ -1,4 +1,4 @@
-"""A real SMTP server in the test's own loop, that takes letters, defers, refuses, hangs and hangs up as it is told."""
+"""A real SMTP server in the event loop of the test. The test makes it accept, defer, refuse, hang or drop."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ DROP = "drop"
 
 @dataclass(frozen=True)
 class Arrived:
-    """A letter that was taken."""
+    """An email that the server accepted."""
 
     recipient: str
     data: bytes
 
     @property
     def message(self) -> EmailMessage:
-        """The letter, read as a mail program reads it."""
+        """The email, parsed as by a mail program."""
         message = message_from_bytes(self.data, policy=policy.SMTP)
         assert isinstance(message, EmailMessage)
         return message
 
     @property
     def text(self) -> str:
-        """Its plain text."""
+        """The plain text."""
         return self._body("plain")
 
     @property
     def html(self) -> str:
-        """Its HTML."""
+        """The HTML."""
         return self._body("html")
 
     def _body(self, kind: str) -> str:
@@ -53,10 +53,10 @@ class Arrived:
 
 
 class SmtpServer:
-    """Build it with `open`. An answer is an SMTP reply, HANG or DROP.
+    """Accepts emails. Create it with `open`. A reply is an SMTP reply, HANG or DROP.
 
-    at_recipient, at_data: address -> answer; at_sender: the answer to MAIL; after_data: address -> what happens once the
-    letter was taken, before its sender is told
+    at_sender: the reply to MAIL; at_recipient: address -> the reply to RCPT; at_data: address -> the reply to DATA;
+    after_data: address -> the reply after the email was accepted
     """
 
     def __init__(self) -> None:
@@ -65,8 +65,8 @@ class SmtpServer:
         self.at_data: dict[str, str] = {}
         self.after_data: dict[str, str] = {}
         self.at_sender = OK
-        self.came = asyncio.Event()  # a letter was taken, or somebody hangs
-        self.released = asyncio.Event()  # who hangs goes on
+        self.came = asyncio.Event()  # an email was accepted, or a client waits in HANG
+        self.released = asyncio.Event()  # ends HANG
         self.logins: list[tuple[bytes, bytes]] = []
         self.was_encrypted: list[bool] = []
         self.connections = 0
@@ -78,14 +78,14 @@ class SmtpServer:
     async def open(
         cls, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None, needs_login: bool = False
     ) -> AsyncIterator[SmtpServer]:
-        """An open one, on a port of its own."""
+        """Opens a server on a port of its own."""
         smtp_server = cls()
         loop = asyncio.get_running_loop()
         protocols: list[SMTP] = []
 
         def connected() -> SMTP:
             with warnings.catch_warnings():
-                # It does not see the encryption outside of itself, and warns of a password on an open line.
+                # aiosmtpd does not see the encryption outside of itself, and warns about an unencrypted password.
                 warnings.simplefilter("ignore")
                 protocol = SMTP(
                     smtp_server,
@@ -108,19 +108,19 @@ class SmtpServer:
             smtp_server.released.set()
             server.close()
             for protocol in protocols:
-                if protocol.transport is not None:
+                if isinstance(protocol.transport, asyncio.Transport):
                     protocol.transport.abort()
-            await asyncio.sleep(0)  # lets the transports tell their protocols
+            await asyncio.sleep(0)  # lets the transports notify their protocols
 
     def url(self, *, user: str = "", scheme: str = "smtp") -> str:
-        """Where it is."""
+        """Gives the URL of the server."""
         return f"{scheme}://{user}localhost:{self.port}" if user else f"{scheme}://localhost:{self.port}"
 
     def recipients(self) -> list[str]:
-        """Who got letters, in order."""
-        return [letter.recipient for letter in self.arrived]
+        """Lists the recipients of the accepted emails, in order."""
+        return [email.recipient for email in self.arrived]
 
-    # ── what aiosmtpd calls
+    # ── handlers of aiosmtpd
 
     async def handle_MAIL(self, server: SMTP, _session: Session, envelope: Envelope, address: str, _: Any) -> str:  # noqa: N802
         """MAIL FROM."""
@@ -135,7 +135,7 @@ class SmtpServer:
         return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """The letter."""
+        """DATA."""
         (address,) = envelope.rcpt_tos
         answer = await self._answer(server, self.at_data.get(address, OK))
         if answer.startswith("2"):
@@ -157,14 +157,14 @@ class SmtpServer:
             await self.released.wait()
             return OK
         if answer == DROP:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             return "421 gone"
         return answer
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's context with a certificate for `localhost`, and the file that makes a client trust it."""
+    """Creates a server context with a certificate for `localhost`, and the file that makes a client trust it."""
     key, chain = folder / "key.pem", folder / "chain.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",

@@ -1,4 +1,4 @@
-"""What is said to whom: once, and only to who asked for it."""
+"""The enqueuer: each email is enqueued once, and only for users who asked for it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.mail import enqueuer
+from server.mail.enqueuer import EmailEnqueuer
 from tests.support.mailing import WEDNESDAY_NOON, Mailing
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
 
-async def test_a_new_show_is_told_to_who_followed_before_it_was_there(mailing: Mailing) -> None:
-    """Not to who follows since, who follows another, who follows and gave no address; and not about old or past shows."""
+async def test_a_new_show_is_announced_to_its_earlier_followers(mailing: Mailing) -> None:
+    """Later followers, followers of others and followers without an address get nothing. Old and past shows are skipped."""
     follower = await mailing.fan(follows=1)
     await mailing.fan(follows=2)
     await mailing.fan()
@@ -27,24 +27,24 @@ async def test_a_new_show_is_told_to_who_followed_before_it_was_there(mailing: M
     await mailing.follow(follower, 2, at=mailing.now - 9 * DAY)
     await mailing.show(starts_in=-HOUR)
     await mailing.show(status="cancelled")
-    await mailing.queueing().look()
+    await mailing.enqueuer().enqueue_all()
     assert await mailing.queued("show_announced") == [(follower, f"show:{show}")]
 
 
-async def test_whoever_follows_two_on_the_bill_is_told_once(mailing: Mailing) -> None:
-    """One letter about one show."""
+async def test_a_follower_of_two_artists_of_a_show_gets_one_announcement(mailing: Mailing) -> None:
+    """There is one item for each user and show."""
     fan = await mailing.fan(follows=1)
     await mailing.follow(fan, 2)
     show = await mailing.show()
     await mailing.sql.execute(
         "insert into show_artists (show_id, artist_id, billing, position) values ($1, 2, 'support', 2)", show
     )
-    await mailing.queueing().look()
+    await mailing.enqueuer().enqueue_all()
     assert await mailing.queued("show_announced") == [(fan, f"show:{show}")]
 
 
-async def test_a_reminder_goes_to_who_attends_and_to_who_voted(mailing: Mailing) -> None:
-    """Once to who did both, for shows of the next 24 hours, and not when the show is cancelled or has begun."""
+async def test_a_reminder_goes_to_attendees_and_voters(mailing: Mailing) -> None:
+    """A user who did both gets one. Shows after 24 hours, cancelled shows and shows that have begun are skipped."""
     going, voter, both, neither = [await mailing.fan() for _ in range(4)]
     soon = await mailing.show(starts_in=DAY, songs=2)
     others = [
@@ -60,27 +60,27 @@ async def test_a_reminder_goes_to_who_attends_and_to_who_voted(mailing: Mailing)
     for show in others:
         await mailing.attend(neither, show)
         await mailing.vote(neither, show)
-    await mailing.queueing().look()
+    await mailing.enqueuer().enqueue_all()
     assert await mailing.queued("show_reminder") == [(fan, f"show:{soon}") for fan in (going, voter, both)]
 
 
-async def test_who_gets_one_letter_a_week_is_reminded_within_the_week(mailing: Mailing) -> None:
-    """Of shows that start before the next letter but one; never with a letter that comes after the start."""
+async def test_a_weekly_digest_has_reminders_for_the_week(mailing: Mailing) -> None:
+    """It has the shows of the seven days, but no show that starts before the digest is sent."""
     weekly = await mailing.fan(frequency="weekly")
     daily = await mailing.fan(frequency="daily")
-    next_week = await mailing.show(starts_in=6 * DAY)  # Tuesday; the letter comes on Monday
+    next_week = await mailing.show(starts_in=6 * DAY)  # Tuesday; the digest is sent on Monday
     before_monday = await mailing.show(starts_in=2 * DAY)
     tonight = await mailing.show(starts_in=8 * HOUR)
     tomorrow = await mailing.show(starts_in=22 * HOUR)
     for show in (next_week, before_monday, tonight, tomorrow):
         await mailing.attend(weekly, show)
         await mailing.attend(daily, show)
-    await mailing.queueing().look()
+    await mailing.enqueuer().enqueue_all()
     assert await mailing.queued("show_reminder") == [(weekly, f"show:{next_week}"), (daily, f"show:{tomorrow}")]
 
 
-async def test_a_result_goes_to_who_voted_and_to_who_attends(mailing: Mailing) -> None:
-    """When the voting became final within a day, and there were votes."""
+async def test_a_result_goes_to_voters_and_attendees(mailing: Mailing) -> None:
+    """The voting became final within a day, and the show has votes."""
     voter, going, stranger = [await mailing.fan() for _ in range(3)]
     final = await mailing.show(
         starts_in=-DAY, finalised_at=mailing.now - HOUR, songs=1, created_at=mailing.now - 9 * DAY
@@ -92,56 +92,53 @@ async def test_a_result_goes_to_who_voted_and_to_who_attends(mailing: Mailing) -
         await mailing.vote(voter, show)
     for show in (final, silent):
         await mailing.attend(going, show)
-    await mailing.queueing().look()
+    await mailing.enqueuer().enqueue_all()
     assert await mailing.queued("show_result") == [(voter, f"show:{final}"), (going, f"show:{final}")]
     assert stranger not in [user for user, _ in await mailing.queued("show_result")]
 
 
-async def test_who_does_not_want_it_is_not_queued_for(mailing: Mailing) -> None:
-    """Never, not confirmed, or another kind."""
+async def test_unwanted_emails_are_not_enqueued(mailing: Mailing) -> None:
+    """The frequency is never, the address is unconfirmed, or the kind is not wanted."""
     await mailing.fan(follows=1, frequency="never")
     await mailing.fan(follows=1, is_confirmed=False)
     await mailing.fan(follows=1, kinds=["show_result"])
     await mailing.fan(follows=1, kinds=[])
     await mailing.show()
-    await mailing.queueing().look()
+    await mailing.enqueuer().enqueue_all()
     assert await mailing.queued("show_announced") == []
 
 
-async def test_nothing_is_queued_twice(mailing: Mailing) -> None:
-    """Not by several nodes at once, not in the next minute, and not after it was sent."""
+async def test_nothing_is_enqueued_twice(mailing: Mailing) -> None:
+    """Neither by several nodes at the same time, nor in the next minute, nor after it was sent."""
     for _ in range(20):
         await mailing.fan(follows=1)
     for _ in range(3):
         await mailing.show(starts_in=HOUR)
-    await asyncio.gather(*(mailing.queueing().look() for _ in range(4)))
-    await mailing.queueing().look()
+    await asyncio.gather(*(mailing.enqueuer().enqueue_all() for _ in range(4)))
+    await mailing.enqueuer().enqueue_all()
     assert len(await mailing.queued("show_announced")) == 60
     await mailing.sql.execute("update email_queue set status = 'sent'")
     mailing.clock.advance(60)
-    await mailing.queueing().look()
+    await mailing.enqueuer().enqueue_all()
     assert len(await mailing.queued("show_announced")) == 60
 
 
-async def test_more_than_one_statement_takes_is_queued_in_several(
-    mailing: Mailing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A great artist's followers are not one transaction."""
-    monkeypatch.setattr(enqueuer, "QUEUED_AT_ONCE_MAX", 3)
+async def test_many_emails_are_enqueued_in_batches(mailing: Mailing) -> None:
+    """The followers of a popular artist do not need one large transaction."""
     fans = [await mailing.fan(follows=1) for _ in range(7)]
     await mailing.show()
-    await mailing.queueing().look()
+    await EmailEnqueuer(mailing.owner, mailing.clock, batch_max=3).enqueue_all()
     assert [user for user, _ in await mailing.queued("show_announced")] == fans
 
 
-async def test_one_look_that_fails_does_not_keep_the_others_back(mailing: Mailing) -> None:
-    """Here somebody holds the table of follows until the statement gives up."""
+async def test_a_failed_statement_does_not_stop_the_other_kinds(mailing: Mailing) -> None:
+    """A lock on the table of follows makes the announcements time out, but the results are enqueued."""
     fan = await mailing.fan(follows=1)
     final = await mailing.show(starts_in=-DAY, finalised_at=mailing.now, songs=1)
     await mailing.vote(fan, final)
     async with mailing.sql.transaction():
         await mailing.sql.execute("lock table user_follows_artists in access exclusive mode")
-        await mailing.queueing().look()
+        await mailing.enqueuer().enqueue_all()
     assert await mailing.queued("show_result") == [(fan, f"show:{final}")]
 
 
@@ -159,9 +156,9 @@ async def test_one_look_that_fails_does_not_keep_the_others_back(mailing: Mailin
         ("never", WEDNESDAY_NOON, None),
     ],
 )
-async def test_digests_go_out_at_eight_in_the_morning(
+async def test_digests_are_due_at_eight_in_the_morning(
     mailing: Mailing, frequency: str, instant: datetime, due: datetime | None
 ) -> None:
-    """Every day or on Mondays, by the clock in UTC."""
+    """Daily digests every day, weekly digests on Mondays, in UTC."""
     found = await mailing.sql.fetchval("select mail_due_at($1::text::email_frequency, $2)", frequency, instant)
     assert found == due

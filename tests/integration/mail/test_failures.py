@@ -1,4 +1,4 @@
-"""What goes wrong with letters: mail servers that defer, refuse, hang and hang up, nodes that die, many nodes."""
+"""Failures of mail: servers that defer, refuse, hang and disconnect, nodes that crash, and many nodes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import structlog.testing
 
 from server.clock import SystemClock
 from server.errors import MailUnavailable
-from server.mail import sender as sender_module
-from server.mail.sender import ATTEMPTS_MAX, HELD, retry_s
-from server.mail.smtp import MailServer
+from server.mail.sender import ATTEMPTS_MAX, CLAIM_TTL, retry_s
+from server.mail.smtp import SmtpClient
 from server.mail.tokens import mailbox_hash
 from tests.support.clock import FakeClock
 from tests.support.engines import unused_port
-from tests.support.mailing import LETTERHEAD, SECRET, Mailing
+from tests.support.mailing import COMPOSER, SECRET, Mailing
 from tests.support.node import NodeProcess, until
 from tests.support.smtp_server import DROP, HANG, SmtpServer, certificate
 
@@ -25,13 +24,13 @@ MINUTE_S = 60.0
 DAY = timedelta(days=1)
 
 
-# ── what goes wrong
+# ── replies of the mail server
 
 
 @pytest.mark.parametrize("where", ["at_recipient", "at_data"])
-async def test_a_deferred_letter_comes_later(mailing: Mailing, smtp_server: SmtpServer, where: str) -> None:
-    """Not before its time; the log keeps the answer without the address."""
-    await mailing.one_letter()
+async def test_a_deferred_email_is_sent_later(mailing: Mailing, smtp_server: SmtpServer, where: str) -> None:
+    """It is not sent before its retry is due. The log has the reply without the address."""
+    await mailing.one_email()
     getattr(smtp_server, where)["fan@example.org"] = "451 4.7.1 <Fan@example.org> try later"
     await mailing.send_all(smtp_server)
     assert await mailing.states() == [("queued", 1)]
@@ -47,9 +46,9 @@ async def test_a_deferred_letter_comes_later(mailing: Mailing, smtp_server: Smtp
     assert await mailing.stops() == []
 
 
-async def test_six_attempts_are_made_ever_further_apart(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """Then the letter has failed, and is left alone."""
-    await mailing.one_letter()
+async def test_six_attempts_with_growing_delays_are_made(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """After the sixth attempt the email has failed, and is not tried again."""
+    await mailing.one_email()
     smtp_server.at_recipient["fan@example.org"] = "450 4.2.0 busy"
     for _ in range(ATTEMPTS_MAX):
         await mailing.send_all(smtp_server)
@@ -65,8 +64,8 @@ async def test_six_attempts_are_made_ever_further_apart(mailing: Mailing, smtp_s
     assert await mailing.stops() == []
 
 
-def test_retries_are_spread() -> None:
-    """So that what failed together does not come together again."""
+def test_retry_delays_have_jitter() -> None:
+    """Emails that failed together are not retried together."""
     for attempts, minutes in enumerate([1, 4, 16, 64, 256], 1):
         delays = {retry_s(attempts) / MINUTE_S for _ in range(50)}
         assert len(delays) > 40
@@ -87,11 +86,11 @@ def test_retries_are_spread() -> None:
         ("at_data", "554 5.6.0 cannot be read", False),
     ],
 )
-async def test_a_refusal_for_good_is_final(
+async def test_a_permanent_refusal_is_final(
     mailing: Mailing, smtp_server: SmtpServer, where: str, answer: str, *, is_bounce: bool
 ) -> None:
-    """At the first attempt; only where there is no mailbox is the address given up, not where we are disliked."""
-    await mailing.one_letter()
+    """The email fails at the first attempt. The address is stopped only if the mailbox does not exist."""
+    await mailing.one_email()
     getattr(smtp_server, where)["fan@example.org"] = answer
     await mailing.send_all(smtp_server)
     assert await mailing.states() == [("failed", 1)]
@@ -99,11 +98,11 @@ async def test_a_refusal_for_good_is_final(
     assert await mailing.stops() == ([(mailbox_hash("fan@example.org"), "bounce")] if is_bounce else [])
 
 
-async def test_one_refusal_does_not_keep_the_others_back(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """Whatever one address answers, the rest of the batch is sent."""
+async def test_a_refusal_does_not_affect_the_other_emails(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """The rest of the batch is sent after any reply to one address."""
     for number, answer in enumerate(["451 later", "550 nobody", DROP, "250 OK", "250 OK"]):
         smtp_server.at_recipient[f"fan{number}@example.org"] = answer
-        await mailing.one_letter(f"fan{number}@example.org")
+        await mailing.one_email(f"fan{number}@example.org")
     await mailing.send_all(smtp_server)
     assert smtp_server.recipients() == ["fan3@example.org", "fan4@example.org"]
     assert [status for status, _ in await mailing.states()] == ["queued", "failed", "queued", "sent", "sent"]
@@ -112,10 +111,10 @@ async def test_one_refusal_does_not_keep_the_others_back(mailing: Mailing, smtp_
 @pytest.mark.parametrize(
     "address", ["fan@example.org\r\nBcc: x@example.org", "fän@example.org", "a@b@c <", "\u202e@\u202e"]
 )
-async def test_an_address_that_is_none_fails_alone(mailing: Mailing, smtp_server: SmtpServer, address: str) -> None:
-    """No route lets it in; if it is there all the same, the sender lives on and nobody else gets anything of it."""
-    await mailing.one_letter(address)
-    await mailing.one_letter("next@example.org")
+async def test_an_invalid_address_fails_alone(mailing: Mailing, smtp_server: SmtpServer, address: str) -> None:
+    """No route accepts it. If the database has it anyway, only this email fails, and the log has no address."""
+    await mailing.one_email(address)
+    await mailing.one_email("next@example.org")
     with structlog.testing.capture_logs() as logs:
         await mailing.send_all(smtp_server)
     assert smtp_server.recipients() == ["next@example.org"]
@@ -123,27 +122,27 @@ async def test_an_address_that_is_none_fails_alone(mailing: Mailing, smtp_server
     assert "@" not in f"{logs} {await mailing.log()}"
 
 
-async def test_great_digests_do_not_fill_the_minute(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """What is counted are letters, not what they say: also while they are on their way."""
+async def test_a_digest_counts_as_one_email_of_the_minute(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """The limit counts emails, not items, also while an email is being sent."""
     smtp_server.at_data["fan@example.org"] = HANG
     fan = await mailing.fan("fan@example.org", frequency="daily", follows=1)
     for _ in range(8):
         await mailing.queue(fan, await mailing.show())
     slow = asyncio.create_task(mailing.sender(smtp_server, minute_max=4).send_due())
     await smtp_server.came.wait()
-    await mailing.one_letter("next@example.org")
+    await mailing.one_email("next@example.org")
     sender = mailing.sender(smtp_server, minute_max=4)
     assert await sender.send_due() == 1
     smtp_server.released.set()
     await slow
-    await sender._server.close()
+    await sender._client.close()
     assert smtp_server.recipients() == ["next@example.org", "fan@example.org"]
 
 
 @pytest.mark.parametrize("where", ["at_recipient", "at_data", "after_data"])
-async def test_a_server_that_hangs_up_gets_it_again(mailing: Mailing, smtp_server: SmtpServer, where: str) -> None:
-    """Even when it may have taken it: then twice, with one Message-ID."""
-    await mailing.one_letter()
+async def test_an_email_is_sent_again_after_a_disconnect(mailing: Mailing, smtp_server: SmtpServer, where: str) -> None:
+    """If the server had accepted it, it arrives twice, with the same Message-ID."""
+    await mailing.one_email()
     getattr(smtp_server, where)["fan@example.org"] = DROP
     await mailing.send_all(smtp_server)
     assert await mailing.states() == [("queued", 1)]
@@ -152,27 +151,27 @@ async def test_a_server_that_hangs_up_gets_it_again(mailing: Mailing, smtp_serve
     await mailing.send_all(smtp_server)
     assert await mailing.states() == [("sent", 2)]
     assert len(smtp_server.arrived) == (2 if where == "after_data" else 1)
-    assert len({letter.message["Message-ID"] for letter in smtp_server.arrived}) == 1
+    assert len({email.message["Message-ID"] for email in smtp_server.arrived}) == 1
 
 
-async def test_a_server_that_hangs_is_not_waited_for_for_ever(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """The letter is deferred, and the next one is sent over a new connection."""
+async def test_a_hanging_server_times_out(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """The email is deferred, and the next one is sent over a new connection."""
     smtp_server.at_data["fan@example.org"] = HANG
-    await mailing.one_letter()
-    await mailing.one_letter("next@example.org")
-    sender = mailing.sender(smtp_server, letter_timeout_s=0.3)
+    await mailing.one_email()
+    await mailing.one_email("next@example.org")
+    sender = mailing.sender(smtp_server, send_timeout_s=0.3)
     assert await sender.send_due() == 2
-    await sender._server.close()
+    await sender._client.close()
     assert [status for status, _ in await mailing.states()] == ["queued", "sent"]
     assert smtp_server.connections == 2
 
 
-async def test_a_mail_server_that_is_away_costs_no_attempt(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """Nothing was sent, so no letter is to blame: all of it is back in the queue and goes when there is one."""
+async def test_a_mail_server_that_is_down_costs_no_attempt(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """All emails are back in the queue, and are sent when the server works. The error does not show the password."""
     for number in range(3):
-        await mailing.one_letter(f"fan{number}@example.org")
+        await mailing.one_email(f"fan{number}@example.org")
     sender = mailing.sender(smtp_server)
-    sender._server = MailServer(f"smtp://me:hush@localhost:{unused_port()}", LETTERHEAD.sender)
+    sender._client = SmtpClient(f"smtp://me:hush@localhost:{unused_port()}", COMPOSER.sender)
     with pytest.raises(MailUnavailable) as caught:
         await sender.send_due()
     assert "hush" not in str(caught.value)
@@ -182,11 +181,9 @@ async def test_a_mail_server_that_is_away_costs_no_attempt(mailing: Mailing, smt
 
 
 @pytest.mark.parametrize("answer", ["550 5.7.1 who are you", "421 4.3.2 closing", "451 not now"])
-async def test_a_server_that_does_not_want_us_costs_no_attempt(
-    mailing: Mailing, smtp_server: SmtpServer, answer: str
-) -> None:
-    """Our own address is refused: that is for the operator, and would fail every letter there is."""
-    await mailing.one_letter()
+async def test_a_refused_sender_costs_no_attempt(mailing: Mailing, smtp_server: SmtpServer, answer: str) -> None:
+    """A refusal of our own address concerns the operator. It would fail every email."""
+    await mailing.one_email()
     smtp_server.at_sender = answer
     sender = mailing.sender(smtp_server)
     with pytest.raises(MailUnavailable, match=answer[:3]):
@@ -198,11 +195,11 @@ async def test_a_server_that_does_not_want_us_costs_no_attempt(
     assert len(smtp_server.arrived) == 1
 
 
-# ── who else sends, and who dies
+# ── several nodes, and nodes that crash
 
 
-async def test_two_senders_never_send_the_same(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """Nor two letters of one digest: each row is one node's."""
+async def test_several_senders_never_send_the_same_email(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """One sender claims a row, and all rows of a digest."""
     for number in range(40):
         fan = await mailing.fan(frequency="daily" if number % 4 == 0 else "immediately", follows=1)
         for _ in range(3 if number % 4 == 0 else 1):
@@ -214,10 +211,10 @@ async def test_two_senders_never_send_the_same(mailing: Mailing, smtp_server: Sm
     assert len(await mailing.log()) == 60
 
 
-async def test_what_somebody_else_holds_is_not_waited_for(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """An erasure that takes its time keeps nobody else's letters back."""
-    fan = await mailing.one_letter("held@example.org")
-    await mailing.one_letter("free@example.org")
+async def test_locked_rows_are_skipped(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """A slow erasure of one user does not delay the emails of others."""
+    fan = await mailing.one_email("held@example.org")
+    await mailing.one_email("free@example.org")
     async with mailing.sql.transaction():
         await mailing.sql.execute("select 1 from email_queue where user_id = $1 for update", fan)
         await mailing.send_all(smtp_server)
@@ -226,11 +223,11 @@ async def test_what_somebody_else_holds_is_not_waited_for(mailing: Mailing, smtp
     assert smtp_server.recipients() == ["free@example.org", "held@example.org"]
 
 
-async def test_what_a_dead_node_had_taken_is_sent_by_another_after_ten_minutes(
+async def test_another_node_takes_over_after_ten_minutes(
     mailing: Mailing, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It dies when the letter is taken and not yet written down: nothing is lost, and the double has the same name."""
-    await mailing.one_letter()
+    """A node crashes after the server accepted its email. Another sends it again, with the same Message-ID."""
+    await mailing.one_email()
     dying = mailing.sender(smtp_server)
 
     class Killed(BaseException):
@@ -242,11 +239,11 @@ async def test_what_a_dead_node_had_taken_is_sent_by_another_after_ten_minutes(
     monkeypatch.setattr(dying, "_settle", kill)
     with pytest.raises(Killed):
         await dying.send_due()
-    await dying._server.close()
+    await dying._client.close()
     assert len(smtp_server.arrived) == 1
     assert await mailing.states() == [("sending", 1)]
 
-    mailing.clock.advance(HELD.total_seconds() - 1)
+    mailing.clock.advance(CLAIM_TTL.total_seconds() - 1)
     await mailing.send_all(smtp_server)
     assert len(smtp_server.arrived) == 1
     mailing.clock.advance(1)
@@ -256,10 +253,10 @@ async def test_what_a_dead_node_had_taken_is_sent_by_another_after_ten_minutes(
     assert await mailing.states() == [("sent", 2)]
 
 
-async def test_a_node_that_is_killed_loses_nothing(
+async def test_a_killed_node_loses_no_email(
     mailing: Mailing, smtp_server: SmtpServer, database_url: str, redis_url: str, engine_dir: Path
 ) -> None:
-    """`kill -9` after the mail server took the letter, before the node heard of it: another sends it under the same name."""
+    """`kill -9` while the server accepts an email: another node sends it again, with the same Message-ID."""
     mailing.clock = FakeClock(SystemClock().now_ms())
     smtp_server.after_data["fan@example.org"] = HANG
     environ = {
@@ -267,31 +264,31 @@ async def test_a_node_that_is_killed_loses_nothing(
         "REDIS_URL": redis_url,
         "SMTP_URL": smtp_server.url(),
         "MYSETLIST_SECRET": SECRET,
-        "MYSETLIST_MAIL_FROM": LETTERHEAD.mail_from,
+        "MYSETLIST_MAIL_FROM": COMPOSER.mail_from,
     }
     async with NodeProcess.running(engine_dir / "node", **environ) as node:
-        await mailing.one_letter()
-        await mailing.one_letter("next@example.org")
-        await until(lambda: len(smtp_server.arrived) == 1, "the letter is taken")
+        await mailing.one_email()
+        await mailing.one_email("next@example.org")
+        await until(lambda: len(smtp_server.arrived) == 1, "the email is accepted")
         await node.kill()
         assert node.complaints() == ""
     smtp_server.after_data.clear()
     assert ("sending", 1) in await mailing.states()
-    mailing.clock.advance(HELD.total_seconds() + MINUTE_S)
+    mailing.clock.advance(CLAIM_TTL.total_seconds() + MINUTE_S)
     await mailing.send_all(smtp_server)
     assert smtp_server.recipients().count("fan@example.org") == 2
     assert smtp_server.recipients().count("next@example.org") == 1
-    assert len({letter.message["Message-ID"] for letter in smtp_server.arrived}) == 2
+    assert len({email.message["Message-ID"] for email in smtp_server.arrived}) == 2
     assert {status for status, _ in await mailing.states()} == {"sent"}
 
 
-async def test_a_node_that_was_given_up_comes_too_late(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """It hung for longer than its claim was good; what the other wrote down stands."""
-    await mailing.one_letter()
+async def test_a_node_cannot_settle_after_its_claim_ended(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """It hung for longer than its claim, and the result of the other node stays."""
+    await mailing.one_email()
     smtp_server.at_data["fan@example.org"] = HANG
     slow = asyncio.create_task(mailing.sender(smtp_server).send_due())
     await smtp_server.came.wait()
-    mailing.clock.advance(HELD.total_seconds())
+    mailing.clock.advance(CLAIM_TTL.total_seconds())
     smtp_server.at_data["fan@example.org"] = "550 5.6.0 no"
     await mailing.send_all(smtp_server)
     assert await mailing.states() == [("failed", 2)]
@@ -303,12 +300,12 @@ async def test_a_node_that_was_given_up_comes_too_late(mailing: Mailing, smtp_se
     assert len(await mailing.log()) == 1
 
 
-async def test_a_node_that_stops_finishes_the_letter_and_gives_the_others_back(
+async def test_a_stopping_node_finishes_one_email_and_releases_the_others(
     mailing: Mailing, smtp_server: SmtpServer
 ) -> None:
-    """What is on its way arrives once; what is not is another node's at once."""
+    """The current email arrives once. Another node may send the others immediately."""
     for number in range(3):
-        await mailing.one_letter(f"fan{number}@example.org")
+        await mailing.one_email(f"fan{number}@example.org")
     smtp_server.after_data["fan0@example.org"] = HANG
     stopping = asyncio.create_task(mailing.sender(smtp_server).run())
     await smtp_server.came.wait()
@@ -322,29 +319,26 @@ async def test_a_node_that_stops_finishes_the_letter_and_gives_the_others_back(
     assert smtp_server.recipients() == [f"fan{number}@example.org" for number in range(3)]
 
 
-async def test_a_node_that_stops_does_not_wait_for_a_server_that_hangs(
-    mailing: Mailing, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The letter stays held, because nobody knows what became of it; then it is sent again."""
-    monkeypatch.setattr(sender_module, "STOP_GRACE_S", 0.05)
-    await mailing.one_letter()
+async def test_a_stopping_node_does_not_wait_for_a_hanging_server(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """The email stays claimed, because its result is unknown. After the claim it is sent again."""
+    await mailing.one_email()
     smtp_server.at_data["fan@example.org"] = HANG
-    stopping = asyncio.create_task(mailing.sender(smtp_server).run())
+    stopping = asyncio.create_task(mailing.sender(smtp_server, stop_grace_s=0.05).run())
     await smtp_server.came.wait()
     stopping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stopping
     assert await mailing.states() == [("sending", 1)]
     smtp_server.at_data.clear()
-    mailing.clock.advance(HELD.total_seconds())
+    mailing.clock.advance(CLAIM_TTL.total_seconds())
     await mailing.send_all(smtp_server)
     assert await mailing.states() == [("sent", 2)]
 
 
-async def test_no_more_than_so_many_a_minute(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """Of all nodes together; the rest goes in the next minute."""
+async def test_emails_a_minute_are_limited(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """The limit is for all nodes together. The rest is sent in the next minute."""
     for _ in range(10):
-        await mailing.one_letter(f"fan{await mailing.user()}@example.org")
+        await mailing.one_email(f"fan{await mailing.user()}@example.org")
     senders = [mailing.sender(smtp_server, minute_max=4) for _ in range(3)]
     for _ in range(3):
         await asyncio.gather(*(sender.send_due() for sender in senders))
@@ -354,14 +348,14 @@ async def test_no_more_than_so_many_a_minute(mailing: Mailing, smtp_server: Smtp
         await asyncio.gather(*(sender.send_due() for sender in senders))
     assert len(smtp_server.arrived) == 8
     for sender in senders:
-        await sender._server.close()
+        await sender._client.close()
 
 
 async def test_no_address_and_no_password_is_logged(mailing: Mailing, smtp_server: SmtpServer) -> None:
-    """Whatever the server says, and whatever goes wrong."""
+    """Replies with the address and disconnects are logged without it."""
     for number, answer in enumerate(["451 <fan0@example.org> no", "550 FAN1@example.org no", DROP]):
         smtp_server.at_recipient[f"fan{number}@example.org"] = answer
-        await mailing.one_letter(f"fan{number}@example.org")
+        await mailing.one_email(f"fan{number}@example.org")
     with structlog.testing.capture_logs() as logs:
         await mailing.send_all(smtp_server)
     assert len(logs) == 3
@@ -369,44 +363,44 @@ async def test_no_address_and_no_password_is_logged(mailing: Mailing, smtp_serve
     assert "@example.org" not in told
 
 
-# ── the line
+# ── the connection
 
 
-async def test_a_password_goes_over_an_encrypted_line(
+async def test_a_password_is_sent_over_an_encrypted_connection(
     mailing: Mailing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """STARTTLS when it is offered, TLS at once for smtps; the password is read from the address, percent and all."""
+    """STARTTLS for smtp, TLS for smtps. The password in the URL may be percent-encoded."""
     context, chain = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))
     for scheme in ("smtp", "smtps"):
         kind = {"starttls" if scheme == "smtp" else "tls": context}
         async with SmtpServer.open(needs_login=True, **kind) as smtp_server:
-            await mailing.one_letter(f"{scheme}@example.org")
-            server = MailServer(smtp_server.url(user="me:s3cret%2F%26x@", scheme=scheme), LETTERHEAD.sender)
+            await mailing.one_email(f"{scheme}@example.org")
+            client = SmtpClient(smtp_server.url(user="me:s3cret%2F%26x@", scheme=scheme), COMPOSER.sender)
             sender = mailing.sender(smtp_server)
-            sender._server = server
+            sender._client = client
             assert await sender.send_due() == 1
-            await server.close()
+            await client.close()
             assert smtp_server.logins == [(b"me", b"s3cret/&x")]
             assert smtp_server.recipients() == [f"{scheme}@example.org"]
-            assert (await server.check()).is_encrypted
+            assert (await client.check()).is_encrypted
 
 
-async def test_a_certificate_that_is_not_trusted_gets_no_password(mailing: Mailing, tmp_path: Path) -> None:
-    """Rather no letters than a password in the wrong hands."""
+async def test_an_untrusted_certificate_gets_no_password(mailing: Mailing, tmp_path: Path) -> None:
+    """The connection fails before the login."""
     context, _ = certificate(tmp_path)
     async with SmtpServer.open(starttls=context, needs_login=True) as smtp_server:
-        await mailing.one_letter()
-        server = MailServer(smtp_server.url(user="me:s3cret%2F%26x@"), LETTERHEAD.sender)
+        await mailing.one_email()
+        client = SmtpClient(smtp_server.url(user="me:s3cret%2F%26x@"), COMPOSER.sender)
         with pytest.raises(MailUnavailable):
-            await server.send("fan@example.org", b"Subject: x\r\n\r\nx")
+            await client.send("fan@example.org", b"Subject: x\r\n\r\nx")
         assert smtp_server.logins == []
 
 
-async def test_a_password_that_is_wrong_is_told_without_it(mailing: Mailing) -> None:
-    """And costs no letter an attempt."""
+async def test_a_wrong_password_is_not_in_the_error(mailing: Mailing) -> None:
+    """The error has the reply of the server without the password."""
     async with SmtpServer.open(needs_login=True) as smtp_server:
-        server = MailServer(smtp_server.url(user="me:wr0ng-one@"), LETTERHEAD.sender)
+        client = SmtpClient(smtp_server.url(user="me:wr0ng-one@"), COMPOSER.sender)
         with pytest.raises(MailUnavailable, match="535") as caught:
-            await server.check()
+            await client.check()
         assert "wr0ng-one" not in str(caught.value)

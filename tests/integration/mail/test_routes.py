@@ -1,4 +1,4 @@
-"""A fan's address over HTTP, the links in letters, and a whole node that writes."""
+"""The address of a user over HTTP, the links in emails, and a whole node that sends emails."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ ADDRESS = "Fan+sets@mail.example.org"
 
 @pytest.fixture
 async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """A node whose mail server is away: everything is queued, nothing is sent."""
+    """A node whose mail server is down: emails are queued, but not sent."""
     async with running_node(database_url, redis_url, smtp_url=f"smtp://localhost:{unused_port()}") as running:
         yield running
 
 
 async def page(url: str, method: str = "GET", **options: Any) -> tuple[int, str, str]:
-    """What a browser without a cookie gets: status, content type, text."""
+    """Requests a page without a cookie; gives the status, the content type and the text."""
     async with aiohttp.ClientSession() as http, http.request(method, URL(url, encoded=True), **options) as response:
         return response.status, response.content_type, await response.text()
 
 
 async def confirmations(factory: RowFactory) -> int:
-    """How many were asked for."""
+    """Counts the confirmations in the queue."""
     count: int = await factory.sql.fetchval("select count(*) from email_queue where kind = 'confirm_address'")
     return count
 
@@ -47,10 +47,10 @@ async def confirmations(factory: RowFactory) -> int:
 # ── the address
 
 
-async def test_an_address_is_kept_changed_and_forgotten(people: People, factory: RowFactory) -> None:
-    """What is left out is the usual; another address has to be confirmed, other wishes need not."""
+async def test_an_address_is_saved_changed_and_deleted(people: People, factory: RowFactory) -> None:
+    """Missing fields have defaults. A new address needs a confirmation, new preferences do not."""
     fan = await people.person()
-    nothing = {
+    nothing: dict[str, Any] = {
         "address": None, "frequency": "never", "kinds": [], "is_confirmed": False, "can_send": True, "stopped_by": None,
     }  # fmt: skip
     assert await fan.well("GET", "/api/me/email") == nothing
@@ -71,8 +71,8 @@ async def test_an_address_is_kept_changed_and_forgotten(people: People, factory:
     assert await fan.well("GET", "/api/me/email") == nothing
 
 
-async def test_everybody_has_their_own(people: People) -> None:
-    """Two fans may give the same address, and see nothing of each other; who is not signed in has none."""
+async def test_each_user_has_their_own_preferences(people: People) -> None:
+    """Two users may give the same address, and do not see each other. Anonymous users are refused."""
     one, other = await people.persons(2)
     await one.well("PUT", "/api/me/email", {"address": ADDRESS})
     assert (await other.well("GET", "/api/me/email"))["address"] is None
@@ -85,7 +85,7 @@ async def test_everybody_has_their_own(people: People) -> None:
 
 
 async def test_a_fourth_confirmation_in_an_hour_is_refused(people: People, factory: RowFactory) -> None:
-    """Also when the requests come at once, and for other addresses; what was asked for before stays."""
+    """It is refused for other addresses too, and the saved address stays."""
     fan = await people.person()
     for number in range(3):
         await fan.well("PUT", "/api/me/email", {"address": f"fan{number}@example.org"})
@@ -100,8 +100,8 @@ async def test_a_fourth_confirmation_in_an_hour_is_refused(people: People, facto
     await fan.well("PUT", "/api/me/email", {"address": "fan3@example.org"})
 
 
-async def test_confirmations_asked_for_at_once_are_counted(people: People, factory: RowFactory) -> None:
-    """However many requests of one fan race."""
+async def test_concurrent_confirmations_are_counted(people: People, factory: RowFactory) -> None:
+    """Eight concurrent requests of a user enqueue three confirmations."""
     fan = await people.person()
     answers = await asyncio.gather(
         *(fan.ask("PUT", "/api/me/email", {"address": f"f{n}@example.org"}) for n in range(8))
@@ -123,8 +123,8 @@ async def test_confirmations_asked_for_at_once_are_counted(people: People, facto
     ],
     ids=lambda address: ascii(address)[:40],
 )  # fmt: skip
-async def test_what_is_no_address_is_refused(address: str, people: People, factory: RowFactory) -> None:
-    """Nothing is kept."""
+async def test_an_invalid_address_is_refused(address: str, people: People, factory: RowFactory) -> None:
+    """Nothing is saved."""
     fan = await people.person()
     assert await fan.refused("PUT", "/api/me/email", {"address": address}) == "bad_request"
     assert await factory.sql.fetchval("select count(*) from email_preferences") == 0
@@ -133,8 +133,8 @@ async def test_what_is_no_address_is_refused(address: str, people: People, facto
 @pytest.mark.parametrize(
     "address", ["o'brien@example.org", "a%b@example.org", "x" * 64 + "@a.io", "{a}|b@xn--bcher-kva.example"]
 )
-async def test_an_unusual_address_is_one(address: str, people: People) -> None:
-    """Signs that mean something to SQL, HTML or mail are words like any other."""
+async def test_an_unusual_address_is_accepted(address: str, people: People) -> None:
+    """Characters with a meaning in SQL, HTML or mail are ordinary characters."""
     fan = await people.person()
     assert (await fan.well("PUT", "/api/me/email", {"address": address}))["address"] == address
 
@@ -149,30 +149,30 @@ async def test_an_unusual_address_is_one(address: str, people: People) -> None:
     ],
     ids=lambda body: repr(body)[:40],
 )  # fmt: skip
-async def test_a_body_out_of_shape_is_refused(body: bytes, people: People) -> None:
-    """With a code, whatever is wrong with it."""
+async def test_a_malformed_body_is_refused(body: bytes, people: People) -> None:
+    """Each gives `bad_request`."""
     fan = await people.person()
     assert await fan.refused("PUT", "/api/me/email", body) == "bad_request"
 
 
 async def test_a_body_that_is_too_large_is_refused(people: People) -> None:
-    """Before it is read."""
+    """It gives `too_large`."""
     fan = await people.person()
     assert await fan.refused("PUT", "/api/me/email", b" " * 70_000) == "too_large"
 
 
-async def test_an_account_that_is_gone_has_no_address(people: People, factory: RowFactory) -> None:
-    """Its token may still be good for weeks."""
+async def test_an_erased_account_cannot_save_an_address(people: People, factory: RowFactory) -> None:
+    """Its token may still be valid for weeks."""
     fan = await people.person()
     await factory.sql.execute("select erase_user($1)", fan.id)
     assert await fan.refused("PUT", "/api/me/email", {"address": ADDRESS}) == "unauthenticated"
     assert (await fan.well("GET", "/api/me/email"))["address"] is None
 
 
-async def test_without_a_mail_server_wishes_are_kept_and_it_is_said(
+async def test_without_a_mail_server_preferences_are_saved(
     database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
-    """Nothing is queued for a day that may never come, and nothing is refused."""
+    """The answer says `can_send: false`, and no confirmation is enqueued."""
     async with running_node(database_url, redis_url) as node, People.open(node, factory) as people:
         fan = await people.person()
         for _ in range(5):
@@ -191,10 +191,8 @@ async def test_without_a_mail_server_wishes_are_kept_and_it_is_said(
 # ── the links
 
 
-async def test_a_confirmation_confirms_its_address_and_no_other(
-    node: Node, people: People, factory: RowFactory
-) -> None:
-    """Twice is once; after a change, a deletion, two days or for somebody else, the page is one and the same."""
+async def test_a_confirmation_confirms_only_its_address(node: Node, people: People, factory: RowFactory) -> None:
+    """Repeating it changes nothing. Expired links and changed addresses give the same page."""
     fan, other = await people.persons(2)
     now = datetime.now(UTC)
     token = confirmation_token(SECRET, fan.id, ADDRESS, now=now)
@@ -216,8 +214,8 @@ async def test_a_confirmation_confirms_its_address_and_no_other(
     assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is False
 
 
-async def test_pages_load_nothing_that_the_policy_forbids(node: Node) -> None:
-    """No script and no style of their own; the style sheet and the form are this site's."""
+async def test_pages_follow_the_content_security_policy(node: Node) -> None:
+    """They have no scripts and no inline styles. The style sheet and the form belong to this site."""
     token = unsubscribe_token(SECRET, ADDRESS)
     async with aiohttp.ClientSession() as http, http.get(f"{node.url}/unsubscribe?token={token}") as response:
         text = await response.text()
@@ -230,8 +228,8 @@ async def test_pages_load_nothing_that_the_policy_forbids(node: Node) -> None:
     assert (await page(f"{node.url}/static/style.css"))[0] == 200
 
 
-async def test_one_click_from_anywhere_stops_everything(node: Node, people: People, factory: RowFactory) -> None:
-    """No cookie, another site's origin, and for an address nobody has heard of too; looking at the page does nothing."""
+async def test_one_click_from_any_site_unsubscribes(node: Node, people: People, factory: RowFactory) -> None:
+    """It needs no cookie, works from other origins and for unknown addresses. Opening the page changes nothing."""
     link = f"{node.url}/unsubscribe?token={unsubscribe_token(SECRET, ADDRESS)}"
     status, kind, text = await page(link)
     assert (status, kind, "<button" in text) == (200, "text/html", True)
@@ -248,8 +246,8 @@ async def test_one_click_from_anywhere_stops_everything(node: Node, people: Peop
     assert [tuple(row) for row in rows] == [(mailbox_hash(ADDRESS), "link")]
 
 
-async def test_no_other_route_is_open_to_other_sites(people: People) -> None:
-    """What a token does may be asked for from anywhere; what a cookie does may not."""
+async def test_other_routes_refuse_other_origins(people: People) -> None:
+    """Only the link with a token accepts requests from other sites."""
     fan = await people.person()
     headers = {"Authorization": f"Bearer {fan.token}", "Origin": "https://mail.example.com"}
     for method, path in [("PUT", "/api/me/email"), ("DELETE", "/api/me/email"), ("POST", "/unsubscribe/x")]:
@@ -257,8 +255,8 @@ async def test_no_other_route_is_open_to_other_sites(people: People) -> None:
         assert (status, '"forbidden"' in text) == (403, True)
 
 
-async def test_who_has_shown_the_address_is_theirs_takes_it_back(people: People, factory: RowFactory) -> None:
-    """Nobody else does, and not what a mail server or staff has stopped; strangers do not learn that it was stopped."""
+async def test_only_the_user_of_a_confirmed_address_resumes_it(people: People, factory: RowFactory) -> None:
+    """Other users neither resume it nor learn that it is stopped. A stop by the mail server stays."""
     owner, stranger = await people.persons(2)
     for fan in (owner, stranger):
         await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
@@ -277,15 +275,15 @@ async def test_who_has_shown_the_address_is_theirs_takes_it_back(people: People,
 
 
 @pytest.mark.parametrize("path", ["GET /confirm-email", "GET /unsubscribe", "POST /unsubscribe"])
-async def test_tokens_of_another_kind_are_refused(path: str, node: Node, factory: RowFactory) -> None:
-    """Of a session, of the other link, of another secret, none, too long, or rubbish: one code, nothing is done."""
+async def test_other_tokens_are_refused(path: str, node: Node, factory: RowFactory) -> None:
+    """Tokens of sessions, of the other link or with another secret, and garbage give `bad_request` and change nothing."""
     method, _, route = path.partition(" ")
     now = datetime.now(UTC)
-    confirm, leave = confirmation_token(SECRET, 1, ADDRESS, now=now), unsubscribe_token(SECRET, ADDRESS)
+    confirm, unsubscribe = confirmation_token(SECRET, 1, ADDRESS, now=now), unsubscribe_token(SECRET, ADDRESS)
     other = "another secret, as long as the first one is"
     tokens = [
         mint_token(SECRET, 1, "admin"),
-        leave if route == "/confirm-email" else confirm,
+        unsubscribe if route == "/confirm-email" else confirm,
         confirmation_token(other, 1, ADDRESS, now=now),
         unsubscribe_token(other, ADDRESS),
         "", "x", "a.b.c", "'; drop table users; --", "\u05d0🎸", "%00", "%ED%A0%80", "x" * 1001, "x" * 5_000,
@@ -297,13 +295,13 @@ async def test_tokens_of_another_kind_are_refused(path: str, node: Node, factory
             status, kind, told = await page(url, method)
             assert (status, kind) == (400, "application/problem+json")
             assert '"code":"bad_request"' in told
-    status, _, told = await page(f"{node.url}{route}?token={leave}&token={leave}", method)
+    status, _, told = await page(f"{node.url}{route}?token={unsubscribe}&token={unsubscribe}", method)
     assert (status, '"code":"bad_request"' in told) == (400, True)
     assert await factory.sql.fetchval("select count(*) from email_unsubscribes") == 0
 
 
-async def test_no_link_signs_anybody_in(people: People) -> None:
-    """What stands in a letter is no session."""
+async def test_no_link_is_a_session(people: People) -> None:
+    """The tokens of links are refused as bearer tokens."""
     fan = await people.person()
     for token in (
         confirmation_token(SECRET, fan.id, ADDRESS, now=datetime.now(UTC)),
@@ -313,13 +311,13 @@ async def test_no_link_signs_anybody_in(people: People) -> None:
         assert status == 401
 
 
-# ── all of it
+# ── from the address to the last email
 
 
-async def test_a_node_writes_to_a_fan_from_beginning_to_end(
+async def test_a_node_sends_emails_from_confirmation_to_unsubscription(
     database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
-    """Address, confirmation, a new show by an artist they follow, one click, silence; and the counters tell of it."""
+    """Address, confirmation, announcement, one click, no more emails; and the metrics count them."""
     async with (
         SmtpServer.open() as smtp_server,
         running_node(
@@ -351,10 +349,13 @@ async def test_a_node_writes_to_a_fan_from_beginning_to_end(
             "insert into email_queue (user_id, kind, about) values ($1, 'show_announced', 'show:1')", fan.id
         )
         await until(lambda: arrived(2))
-        letter = smtp_server.arrived[1]
-        way_out = letter.message["List-Unsubscribe"].strip("<>").replace("https://sets.example.org", node.url)
+        email = smtp_server.arrived[1]
+        unsubscribe_link = email.message["List-Unsubscribe"].strip("<>").replace("https://sets.example.org", node.url)
         await page(
-            way_out, "POST", data={"List-Unsubscribe": "One-Click"}, headers={"Origin": "https://mail.example.com"}
+            unsubscribe_link,
+            "POST",
+            data={"List-Unsubscribe": "One-Click"},
+            headers={"Origin": "https://mail.example.com"},
         )
         assert (await fan.well("GET", "/api/me/email"))["stopped_by"] == "link"
         await factory.sql.execute(

@@ -1,4 +1,4 @@
-"""The links in letters: each is good for one thing, and no other token is good for it."""
+"""The tokens of links in emails: each serves one purpose, and no other token serves it."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def forged(claims: dict[str, Any]) -> str:
     return jwt.encode(claims, SECRET, algorithm="HS256")
 
 
-def test_a_confirmation_names_the_user_and_the_address_as_it_is_spelled() -> None:
-    """For 48 hours."""
+def test_a_confirmation_has_the_user_and_the_exact_address() -> None:
+    """It is valid for 48 hours."""
     token = confirmation_token(SECRET, 7, ADDRESS, now=NOW)
     assert confirmed(token) == (7, exact_hash(ADDRESS))
     assert read_confirmation(SECRET, token, now=NOW + timedelta(hours=48)) is None
 
 
-def test_unsubscribing_goes_by_the_address_whatever_its_case() -> None:
-    """And for ever."""
+def test_unsubscribing_ignores_the_case_of_the_address() -> None:
+    """The hash of the token is that of the lower-case address."""
     assert unsubscribed(unsubscribe_token(SECRET, ADDRESS)) == mailbox_hash("fan@EXAMPLE.org")
 
 
-def test_no_link_holds_an_address() -> None:
-    """Not even to who decodes it."""
+def test_no_token_contains_an_address() -> None:
+    """The decoded claims have only a hash."""
     for token in (confirmation_token(SECRET, 7, ADDRESS, now=NOW), unsubscribe_token(SECRET, ADDRESS)):
         claims = jwt.decode(token, options={"verify_signature": False})
         assert "example" not in str(claims).lower()
@@ -78,27 +78,27 @@ def test_no_link_holds_an_address() -> None:
     ],
 )
 def test_any_other_token_is_refused(read: Callable[[str], Any], token: str) -> None:
-    """Forged, unsigned, of a session, of another secret, or holding what is no hash."""
+    """Forged, unsigned, of a session, with another secret, or without a valid hash."""
     with pytest.raises(Refused) as caught:
         read(token)
     assert caught.value.code == "bad_request"
 
 
 @pytest.mark.parametrize("claims", [{"sub": "x"}, {"sub": "-1"}, {"sub": "0"}, {"exp": "soon"}, {"sub": 7}])
-def test_a_confirmation_of_nobody_is_refused(claims: dict[str, Any]) -> None:
-    """Whatever is signed in it."""
+def test_a_confirmation_with_invalid_claims_is_refused(claims: dict[str, Any]) -> None:
+    """A valid signature does not help an invalid user or expiry."""
     good = {"aud": "mysetlist-confirm-email", "sub": "7", "exp": 4_000_000_000, "hash": "00" * 32}
     with pytest.raises(Refused):
         confirmed(forged(good | claims))
 
 
-def test_each_link_is_good_for_one_thing() -> None:
-    """Neither does what the other does, and neither signs anybody in."""
-    confirm, leave = confirmation_token(SECRET, 7, ADDRESS, now=NOW), unsubscribe_token(SECRET, ADDRESS)
+def test_each_token_serves_one_purpose() -> None:
+    """Neither token works for the other link, and neither is a session."""
+    confirm, unsubscribe = confirmation_token(SECRET, 7, ADDRESS, now=NOW), unsubscribe_token(SECRET, ADDRESS)
     with pytest.raises(Refused):
         unsubscribed(confirm)
     with pytest.raises(Refused):
-        confirmed(leave)
-    for token in (confirm, leave):
+        confirmed(unsubscribe)
+    for token in (confirm, unsubscribe):
         with pytest.raises(Refused):
             verify_token(SECRET, token)

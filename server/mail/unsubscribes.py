@@ -1,0 +1,32 @@
+"""Stopped addresses: by the link of an email, by a bounce, by a complaint, or by staff. Only hashes are stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from server.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("unsubscribes.sql"))
+
+StoppedBy = Literal["link", "bounce", "complaint", "staff"]
+
+
+async def fetch_stop(connection: Connection, address_hash: bytes) -> StoppedBy | None:
+    """Gives the reason why an address is stopped; None: it is not."""
+    reason: StoppedBy | None = await queries.fetch_stop(connection, address_hash=address_hash)
+    return reason
+
+
+async def stop_address(connection: Connection, address_hash: bytes, reason: StoppedBy, now: datetime) -> None:
+    """Stops all emails to an address. The first reason stays."""
+    await queries.stop_address(connection, address_hash=address_hash, reason=reason, instant=now)
+
+
+async def resume_address(connection: Connection, address_hash: bytes) -> None:
+    """Undoes a stop by the link. Stops by a mail server or by staff stay."""
+    await queries.resume_address(connection, address_hash=address_hash)
