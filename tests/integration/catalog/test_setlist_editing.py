@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.integration.catalog.test_directing import acts
 
 from server.catalog.setlist_editing import SONGS_PER_SET_MAX
 from server.node.node import Node
+from tests.integration.catalog.test_show_control import acts
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import running_node, until

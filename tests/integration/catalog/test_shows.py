@@ -19,7 +19,6 @@ from server.catalog.show_status import advance
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
 from server.protocol.http.parameters import Reference, parse_reference
-from server.sample import inserts
 from server.store.database import Database
 from tests.support.small_catalogue import SmallCatalogue
 
@@ -480,6 +479,7 @@ async def test_no_title_is_a_formula(db: Database, world: SmallCatalogue) -> Non
 async def test_every_named_query_is_understood(database_url: str) -> None:
     """PostgreSQL can prepare each query of the room's files."""
     from server.catalog import shows
+    from server.sample import inserts
 
     connection = await asyncpg.connect(database_url)
     try:

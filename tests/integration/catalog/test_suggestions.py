@@ -6,7 +6,7 @@ import pytest
 
 from server.node.node import Node
 from server.protocol.limits import DEFAULT_LIMITS
-from tests.integration.catalog.test_directing import acts
+from tests.integration.catalog.test_show_control import acts
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.socket_client import SocketClient
