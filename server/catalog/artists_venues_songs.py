@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from server.catalog.cursors import DistancePlace, SlugPlace
+from server.catalog.cursors import DistanceCursor, SlugCursor
 from server.catalog.documents import (
     Artist,
     ArtistItem,
@@ -19,7 +19,7 @@ from server.catalog.documents import (
     VenuePage,
 )
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ListQuery, NearQuery, parse_near
-from server.catalog.search_filters import look_for
+from server.catalog.search_filters import choose_filters
 from server.catalog.shows import list_next_shows, queries, source_of
 from server.errors import Refused
 from server.protocol.codes import Code
@@ -27,7 +27,7 @@ from server.protocol.http.cursors import cut_page, decode_cursor
 from server.protocol.http.parameters import Reference
 from server.store.database import Database
 
-BELONGINGS_MAX = 20
+RELATED_MAX = 20
 
 
 async def list_artists(db: Database, query: ListQuery) -> ArtistPage:
@@ -57,7 +57,7 @@ async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Art
         row = await queries.artist_by_reference(connection, id=wanted.id, slug=wanted.slug)
         if row is None:
             raise Refused(Code.NOT_FOUND, "No such artist.")
-        songs = queries.songs_of_artist(connection, artist_id=row["id"], count=BELONGINGS_MAX)
+        songs = queries.songs_of_artist(connection, artist_id=row["id"], count=RELATED_MAX)
         return {
             **artist_item(row),
             "follower_count": row["follower_count"],
@@ -95,8 +95,8 @@ async def fetch_song(db: Database, song_id: int) -> Song:
         row = await queries.song_by_id(connection, id=song_id)
         if row is None:
             raise Refused(Code.NOT_FOUND, "No such song.")
-        artists = queries.artists_of_song(connection, song_id=song_id, count=BELONGINGS_MAX)
-        setlists = queries.setlists_of_song(connection, song_id=song_id, count=BELONGINGS_MAX)
+        artists = queries.artists_of_song(connection, song_id=song_id, count=RELATED_MAX)
+        setlists = queries.setlists_of_song(connection, song_id=song_id, count=RELATED_MAX)
         return {
             **song_item(row),
             "artists": [{**_artist_name(artist), **_plays(artist)} async for artist in artists],
@@ -158,21 +158,21 @@ async def _list_by_slug(
     db: Database, kind: Literal["artists", "venues"], query: ListQuery
 ) -> tuple[list[Any], str | None]:
     select = {"artists": queries.list_artists, "venues": queries.list_venues}[kind]
-    after = decode_cursor(query.cursor, SlugPlace).slug if query.cursor else ""
+    after = decode_cursor(query.cursor, SlugCursor).slug if query.cursor else ""
     async with db.connection() as connection:
-        wanted = (await look_for(connection, query.q, [kind])).get(kind)
+        wanted = (await choose_filters(connection, query.q, [kind])).get(kind)
         if wanted is None:
             return [], None
         rows = [row async for row in select(connection, after_slug=after, count=query.limit + 1, **wanted.parameters())]
-    return cut_page(rows, query.limit, lambda last: SlugPlace(last["slug"]))
+    return cut_page(rows, query.limit, lambda last: SlugCursor(last["slug"]))
 
 
 async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], str | None]:
     assert query.near is not None
     latitude, longitude = parse_near(query.near)
-    after = decode_cursor(query.cursor, DistancePlace) if query.cursor else None
+    after = decode_cursor(query.cursor, DistanceCursor) if query.cursor else None
     async with db.connection() as connection:
-        wanted = (await look_for(connection, query.q, ["venues"])).get("venues")
+        wanted = (await choose_filters(connection, query.q, ["venues"])).get("venues")
         if wanted is None:
             return [], None
         rows = [
@@ -188,7 +188,7 @@ async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], 
                 **wanted.parameters(),
             )
         ]
-    return cut_page(rows, query.limit, lambda last: DistancePlace(last["distance_km"], last["id"]))
+    return cut_page(rows, query.limit, lambda last: DistanceCursor(last["distance_km"], last["id"]))
 
 
 def _artist_name(row: Any) -> ArtistName:

@@ -11,7 +11,7 @@ from server.protocol.embargo import Results
 
 Day = Annotated[str, Meta(extra_json_schema={"format": "date"})]
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-Kind = Literal["artists", "songs", "venues", "shows"]
+EntryKind = Literal["artists", "songs", "venues", "shows"]
 ShowStatus = Literal["upcoming", "live", "finished", "cancelled"]
 Voting = Literal["open", "locked", "closed", "final"]
 SetlistType = Literal["predicted", "actual"]
@@ -212,7 +212,7 @@ class SongItem(TypedDict):
     artist: ArtistName
 
 
-class SongPlayer(ArtistName, Plays):
+class SongArtist(ArtistName, Plays):
     """An artist who plays a song."""
 
 
@@ -239,12 +239,12 @@ class SongSetlist(TypedDict):
 class Song(SongItem):
     """A song with who plays it, most often first, and the latest setlists it is in."""
 
-    artists: list[SongPlayer]
+    artists: list[SongArtist]
     setlists: list[SongSetlist]
     sources: list[Source]
 
 
-class Found(TypedDict):
+class SearchResults(TypedDict):
     """What a search found of each kind, best first."""
 
     artists: list[ArtistItem]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from server.catalog.documents import Kind, ShowStatus
+from server.catalog.documents import EntryKind, ShowStatus
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.parameters import Limit, PageQuery, ReferenceText, Search
@@ -69,7 +69,7 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of a search in everything; `limit` is how many of each kind are given at most."""
 
     q: Annotated[Search, msgspec.Meta(min_length=1)]
-    kind: Kind | None = None
+    kind: EntryKind | None = None
     limit: Limit = SEARCH_ITEMS_DEFAULT
 
 
@@ -91,7 +91,7 @@ def parse_near(text: str) -> tuple[float, float]:
     return place
 
 
-def check_words(q: str) -> None:
+def check_word_count(q: str) -> None:
     """Counts the words of a search, roughly as the database will see them: `AC/DC` is two, `don't` is one.
 
     Raises: Refused: bad_request, more than SEARCH_WORDS_MAX words

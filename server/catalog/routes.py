@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
-from server.catalog.documents import Artist, ArtistPage, Found, Show, ShowPage, Song, Venue, VenuePage
+from server.catalog.documents import Artist, ArtistPage, SearchResults, Show, ShowPage, Song, Venue, VenuePage
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
 from server.catalog.results import Results, ResultsQuery, as_csv, fetch_results
 from server.catalog.search import search
@@ -67,7 +67,7 @@ class CatalogRoutes:
                 summary="One song with who plays it and the latest setlists it is in.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/search", handler=self.get_search, query=SearchQuery, answer=Found,
+                method="GET", path="/api/search", handler=self.get_search, query=SearchQuery, answer=SearchResults,
                 summary="Artists, songs, venues and shows by words, best first.", is_revalidated=True,
                 description="What has all words, the last letters of each may be missing; of a kind that has no such "
                 "thing, what is closest.",

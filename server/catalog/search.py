@@ -6,22 +6,22 @@ from datetime import datetime
 from typing import get_args
 
 from server.catalog.artists_venues_songs import artist_item, song_item, venue_item
-from server.catalog.documents import Found, Kind
+from server.catalog.documents import EntryKind, SearchResults
 from server.catalog.parameters import SearchQuery
-from server.catalog.search_filters import look_for, queries
-from server.catalog.shows import list_wanted_shows
+from server.catalog.search_filters import choose_filters, queries
+from server.catalog.shows import list_matching_shows
 from server.store.database import Database
 
 
-async def search(db: Database, query: SearchQuery, *, now: datetime) -> Found:
+async def search(db: Database, query: SearchQuery, *, now: datetime) -> SearchResults:
     """What is called like that, best first of each kind; shows in the order of their list.
 
     Raises: Refused: bad_request
     """
-    kinds: tuple[Kind, ...] = (query.kind,) if query.kind else get_args(Kind)
-    found = Found(artists=[], songs=[], venues=[], shows=[])
+    kinds: tuple[EntryKind, ...] = (query.kind,) if query.kind else get_args(EntryKind)
+    found = SearchResults(artists=[], songs=[], venues=[], shows=[])
     async with db.connection() as connection:
-        wanted = await look_for(connection, query.q, kinds)
+        wanted = await choose_filters(connection, query.q, kinds)
         if "artists" in wanted:
             rows = queries.best_artists(connection, q=query.q, count=query.limit, **wanted["artists"].parameters())
             found["artists"] = [artist_item(row) async for row in rows]
@@ -32,5 +32,5 @@ async def search(db: Database, query: SearchQuery, *, now: datetime) -> Found:
             rows = queries.best_venues(connection, q=query.q, count=query.limit, **wanted["venues"].parameters())
             found["venues"] = [venue_item(row) async for row in rows]
         if "shows" in wanted:
-            found["shows"] = await list_wanted_shows(connection, wanted["shows"], count=query.limit, now=now)
+            found["shows"] = await list_matching_shows(connection, wanted["shows"], count=query.limit, now=now)
     return found

@@ -6,7 +6,7 @@
 --   like text, similar text[], closeness float8: rows have something similar to the word `like`, and to all of
 --   `similar` at least as much as `closeness` says
 
--- name: look_for^
+-- name: kinds_with_words^
 -- takes: q text, kinds text[]
 -- gives: words, folded, none when there is nothing to look for; and for each kind whether a row has all of them
 select tsvector_to_array(words_of(:q::text)) as words,
@@ -15,7 +15,7 @@ select tsvector_to_array(words_of(:q::text)) as words,
        'venues' = any(:kinds) and exists (select from venues where search @@ query_of(:q)) as venues,
        'shows' = any(:kinds) and exists (select from shows where search @@ query_of(:q)) as shows;
 
--- name: choose_like$
+-- name: choose_similar_word$
 -- takes: words text[], folded; kinds text[]; letters_min int, rows_max bigint
 -- gives: the one to look for by likeness: the longest that has so many letters and that fewer rows of each kind have;
 --        null: none is like that
@@ -33,7 +33,7 @@ select word
  order by char_length(word) desc, word
  limit 1;
 
--- name: look_for_similar^
+-- name: best_closeness^
 -- takes: words text[], folded; like text, one of them, or null: nothing is like it; kinds text[]
 -- gives: for each kind the closeness of its closest row; null: none is close
 select case when 'artists' = any(:kinds::text[]) then (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.catalog.documents import Kind
-from server.catalog.parameters import check_words
+from server.catalog.documents import EntryKind
+from server.catalog.parameters import check_word_count
 from server.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SIMILAR_ROWS_MAX = 1_000
 CLOSENESS_MIN = 0.5
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class SearchFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows of one kind are wanted, as the queries take it (search.sql); all None: every row is."""
 
     words: str | None = None
@@ -38,7 +38,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.asdict(self)
 
 
-async def look_for(connection: Connection, q: str | None, kinds: Sequence[Kind]) -> dict[Kind, Wanted]:
+async def choose_filters(
+    connection: Connection, q: str | None, kinds: Sequence[EntryKind]
+) -> dict[EntryKind, SearchFilter]:
     """What to ask of each kind for a search; a kind that is left out has nothing to offer.
 
     The same question gets the same answer on every page of a list, while the catalogue stands still.
@@ -46,21 +48,21 @@ async def look_for(connection: Connection, q: str | None, kinds: Sequence[Kind])
     Raises: Refused: bad_request, too many words
     """
     if q is None:
-        return dict.fromkeys(kinds, Wanted())
-    check_words(q)
-    found = await queries.look_for(connection, q=q, kinds=kinds)
+        return dict.fromkeys(kinds, SearchFilter())
+    check_word_count(q)
+    found = await queries.kinds_with_words(connection, q=q, kinds=kinds)
     words = found["words"]
     if not words:
         return {}
-    wanted = {kind: Wanted(words=q) for kind in kinds if found[kind]}
+    wanted = {kind: SearchFilter(words=q) for kind in kinds if found[kind]}
     missing = [kind for kind in kinds if kind not in wanted]
     if missing and len(words) <= SIMILAR_WORDS_MAX:
-        like = await queries.choose_like(
+        like = await queries.choose_similar_word(
             connection, words=words, kinds=missing, letters_min=SIMILAR_LETTERS_MIN, rows_max=SIMILAR_ROWS_MAX
         )
-        closest = await queries.look_for_similar(connection, words=words, like=like, kinds=missing)
+        closest = await queries.best_closeness(connection, words=words, like=like, kinds=missing)
         for kind in missing:
             closeness = closest[kind]
             if closeness is not None and closeness >= CLOSENESS_MIN:
-                wanted[kind] = Wanted(like=like, similar=words, closeness=closeness)
+                wanted[kind] = SearchFilter(like=like, similar=words, closeness=closeness)
     return wanted

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 Revise = Callable[[list[int]], Awaitable[None]]
 
 _Id = Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)]
-_Place = Annotated[int, msgspec.Meta(ge=1, le=SONGS_PER_SET_MAX)]
+_Position = Annotated[int, msgspec.Meta(ge=1, le=SONGS_PER_SET_MAX)]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=TITLE_CHARS_MAX, pattern=r"\S")]
 _Note = Annotated[str, msgspec.Meta(max_length=NOTE_CHARS_MAX)]
 
@@ -45,14 +45,14 @@ class NewSetSong(msgspec.Struct, frozen=True, kw_only=True):
     song: _Id | None = None
     title: Title | None = None
     setlist: _Id | None = None
-    position: _Place | None = None
+    position: _Position | None = None
     note: _Note = ""
 
 
 class SetSongChange(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be another way; what is left out stays."""
 
-    position: _Place | msgspec.UnsetType = msgspec.UNSET
+    position: _Position | msgspec.UnsetType = msgspec.UNSET
     note: _Note | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -73,7 +73,7 @@ class EditedSong(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
-class EditingRoutes:
+class SetlistEditingRoutes:
     """Takes: db, with its owner's rights: requests may not write sets; revise, brings the hot rules of shows up to date, so
     that a vote that follows the answer is decided by the new ones, on whichever node.
     """
@@ -110,7 +110,7 @@ class EditingRoutes:
             show = await lock_show(connection, call.reference("show"))
             added = await add_song(connection, show, body)
             await log_act(connection, call, "show.song_added", show["id"], msgspec.structs.asdict(added))
-        await revise_now(self._revise, show["id"])
+        await apply_rules(self._revise, show["id"])
         return Answer(document=added)
 
     async def patch_song(self, call: Call) -> Answer:
@@ -124,10 +124,10 @@ class EditingRoutes:
             if change.position is not msgspec.UNSET:
                 set_ = await queries.find_set(connection, show_id=show["id"], setlist_id=before["setlist_id"])
                 position = min(change.position, set_["song_count"])
-            await queries.defer_places(connection)
+            await queries.defer_positions(connection)
             await queries.close_gap(connection, setlist_id=before["setlist_id"], position=before["position"])
             await queries.make_room(connection, setlist_id=before["setlist_id"], position=position)
-            await queries.place_set_song(connection, id=before["id"], position=position, note=note)
+            await queries.move_set_song(connection, id=before["id"], position=position, note=note)
             after = EditedSong(
                 id=before["id"], setlist=before["setlist_id"], song=before["song_id"], title=before["title"],
                 position=position, note=note,
@@ -145,16 +145,16 @@ class EditingRoutes:
             if song["vote_count"] and not call.query.confirm:
                 message = f"{song['vote_count']} votes on {song['title']} would be lost. Repeat it with `confirm=true`."
                 raise Refused(Code.CONFLICT, message)
-            await queries.remove_set_song(connection, id=song["id"])
-            await queries.defer_places(connection)
+            await queries.delete_set_song(connection, id=song["id"])
+            await queries.defer_positions(connection)
             await queries.close_gap(connection, setlist_id=song["setlist_id"], position=song["position"])
             detail = {"id": song["id"], "title": song["title"], "votes": song["vote_count"]}
             await log_act(connection, call, "show.song_removed", show["id"], detail)
-        await revise_now(self._revise, show["id"])
+        await apply_rules(self._revise, show["id"])
         return Answer()
 
 
-async def revise_now(revise: Revise, show_id: int) -> None:
+async def apply_rules(revise: Revise, show_id: int) -> None:
     """Has votes decided by what was just committed; while Valkey is away nobody votes, and it is done when it is back."""
     try:
         await revise([show_id])
@@ -182,7 +182,7 @@ async def add_song(connection: Connection, show: dict[str, Any], wanted: NewSetS
         assert wanted.title is not None
         song = await queries.song_of_title(connection, artist_id=set_["artist_id"], title=wanted.title.strip())
     position = min(wanted.position or SONGS_PER_SET_MAX, set_["song_count"] + 1)
-    await queries.defer_places(connection)
+    await queries.defer_positions(connection)
     await queries.make_room(connection, setlist_id=set_["id"], position=position)
     try:
         added = await queries.add_set_song(

@@ -53,14 +53,14 @@ select e.id, e.setlist_id, e.song_id, g.title, e.position, e.note, e.up_count + 
  where e.id = :id::bigint and e.show_id = :show_id::bigint
    for update of e;
 
--- name: defer_places!
+-- name: defer_positions!
 set constraints setlist_songs_place_key deferred;
 
--- name: place_set_song!
+-- name: move_set_song!
 -- takes: id, position, note
 update setlist_songs set position = :position::int, note = :note::text where id = :id::bigint;
 
--- name: remove_set_song!
+-- name: delete_set_song!
 -- takes: id
 -- locks: its votes, which go with it
 delete from setlist_songs where id = :id::bigint;

@@ -81,7 +81,7 @@ class PlayedBody(msgspec.Struct, frozen=True):
     played: bool
 
 
-class DirectedShow(msgspec.Struct, frozen=True, kw_only=True):
+class ShowSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A show as staff have set it; `opens_local` and `closes_local` are what the clocks at the show read then."""
 
     id: int
@@ -99,7 +99,7 @@ class DirectedShow(msgspec.Struct, frozen=True, kw_only=True):
     votes_per_user_max: int | None
 
 
-class DirectionRoutes:
+class ShowControlRoutes:
     """Takes: db, with its owner's rights: requests may not write shows."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
@@ -111,30 +111,30 @@ class DirectionRoutes:
         path, refusals = "/api/admin/shows/{show}", (Code.NOT_FOUND, Code.CONFLICT)
         return [
             Endpoint(
-                method="GET", path=path, handler=self.get_show, access="moderator", answer=DirectedShow,
+                method="GET", path=path, handler=self.get_show, access="moderator", answer=ShowSettings,
                 codes=(Code.NOT_FOUND,), slugs=("show",), summary="A show's window, lock and budget, with its revision.",
             ),
             Endpoint(
-                method="PATCH", path=path, handler=self.patch_show, access="admin", body=ShowChange, answer=DirectedShow,
+                method="PATCH", path=path, handler=self.patch_show, access="admin", body=ShowChange, answer=ShowSettings,
                 codes=refusals, slugs=("show",), summary="Change a show's window, lock, status or budget, on all nodes at once.",
             ),
             Endpoint(
                 method="POST", path=f"{path}/lock", handler=self.post_lock, access="moderator", body=LockBody,
-                answer=DirectedShow, codes=(Code.NOT_FOUND,), slugs=("show",),
+                answer=ShowSettings, codes=(Code.NOT_FOUND,), slugs=("show",),
                 summary="Refuse votes for a while, or take them again.",
             ),
             Endpoint(
-                method="POST", path=f"{path}/close", handler=self.post_close, access="moderator", answer=DirectedShow,
+                method="POST", path=f"{path}/close", handler=self.post_close, access="moderator", answer=ShowSettings,
                 codes=refusals, slugs=("show",), summary="End voting now; the result is final once every vote is in.",
             ),
             Endpoint(
                 method="POST", path=f"{path}/reopen", handler=self.post_reopen, access="admin", body=ReopenBody,
-                answer=DirectedShow, codes=refusals, slugs=("show",),
+                answer=ShowSettings, codes=refusals, slugs=("show",),
                 summary="Open voting again, also of a final show; votes that are in stay.",
             ),
             Endpoint(
                 method="POST", path=f"{path}/played", handler=self.post_played, access="moderator", body=PlayedBody,
-                answer=DirectedShow, codes=(Code.NOT_FOUND,), slugs=("show",),
+                answer=ShowSettings, codes=(Code.NOT_FOUND,), slugs=("show",),
                 summary="Mark a song as played, or take that back.",
             ),
         ]  # fmt: skip
@@ -197,7 +197,7 @@ class DirectionRoutes:
             if changed:
                 columns = {name: value for name, value in after.items() if name not in ("revision", "time_zone")}
                 try:
-                    await queries.change_show(connection, **columns)
+                    await queries.update_show(connection, **columns)
                 except StoreConflict as error:
                     raise Refused(Code.CONFLICT, f"This breaks the rule {error.constraint}.") from error
                 detail = {name: [_told(before[name]), _told(value)] for name, value in changed.items()}
@@ -221,7 +221,7 @@ class DirectionRoutes:
         zone = ZoneInfo(show["time_zone"])
         instants = {name: iso(show[name]) for name in ("opens_at", "closes_at")}
         local = {name: show[f"{name[:-6]}_at"].astimezone(zone).isoformat() for name in ("opens_local", "closes_local")}
-        return Answer(document=DirectedShow(voting=voting, **{**show, **instants, **local}))
+        return Answer(document=ShowSettings(voting=voting, **{**show, **instants, **local}))
 
     def _now(self) -> dt.datetime:
         return from_ms(self._clock.now_ms())
@@ -233,13 +233,13 @@ async def lock_show(connection: Connection, wanted: Reference) -> dict[str, Any]
     Raises: Refused: not_found
     Locks:  its shard's row of log_positions, then its own
     """
-    await queries.hold_shard(connection, id=wanted.id, slug=wanted.slug)
-    await queries.hold_show(connection, id=wanted.id, slug=wanted.slug)
+    await queries.lock_shard(connection, id=wanted.id, slug=wanted.slug)
+    await queries.lock_show_row(connection, id=wanted.id, slug=wanted.slug)
     return await _fetch_show(connection, wanted)
 
 
 async def _fetch_show(connection: Connection, wanted: Reference) -> dict[str, Any]:
-    row = await queries.directed_show(connection, id=wanted.id, slug=wanted.slug)
+    row = await queries.show_settings(connection, id=wanted.id, slug=wanted.slug)
     if row is None:
         raise Refused(Code.NOT_FOUND, "No such show.")
     return dict(row)

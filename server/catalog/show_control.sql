@@ -1,6 +1,6 @@
 -- What staff changes about a show. Every change raises its revision, which tells all nodes.
 
--- name: hold_shard$
+-- name: lock_shard$
 -- takes: id bigint or null, slug text or null of a show; exactly one is given
 -- locks: the log_positions row of its shard: until the end no vote of the show is written, so songs and votes are locked in
 --        one order (see the first migration)
@@ -10,12 +10,12 @@ select p.shard
                    where s.id = :id::bigint or s.slug = :slug::text)
    for update;
 
--- name: hold_show$
+-- name: lock_show_row$
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- locks: that row of shows, until the transaction ends
 select id from shows where id = :id::bigint or slug = :slug::text for update;
 
--- name: directed_show^
+-- name: show_settings^
 -- takes: id bigint or null, slug text or null; exactly one is given
 -- gives: 0..1 row
 select id, revision, status::text as status, opens_at, closes_at, is_locked, finalised_at is not null as is_final,
@@ -23,7 +23,7 @@ select id, revision, status::text as status, opens_at, closes_at, is_locked, fin
   from shows
  where id = :id::bigint or slug = :slug::text;
 
--- name: change_show!
+-- name: update_show!
 -- takes: id, and everything as it is to be
 -- locks: that row of shows
 update shows

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.catalog.cursors import GROUPS, ShowPlace
+from server.catalog.cursors import STATUS_GROUPS, ShowCursor
 from server.catalog.documents import Show, ShowItem, ShowPage, ShowSource, Source
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ShowQuery, parse_near
-from server.catalog.search_filters import Wanted, look_for
+from server.catalog.search_filters import SearchFilter, choose_filters
 from server.catalog.voting_window import next_change_ms, voting_state
 from server.errors import Refused
 from server.protocol.accuracy import Accuracy, read_accuracy
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 Json = dict[str, Any]
-_EVERY_GROUP = (0, len(GROUPS) - 1)
-_UNFINISHED = (GROUPS.index("live"), GROUPS.index("upcoming"))
+_ALL_GROUPS = (0, len(STATUS_GROUPS) - 1)
+_UNFINISHED = (STATUS_GROUPS.index("live"), STATUS_GROUPS.index("upcoming"))
 
 
 class StatusRow(msgspec.Struct, frozen=True):
@@ -94,18 +94,18 @@ async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> ShowPa
     Raises: Refused: bad_request, a filter or the cursor makes no sense
     """
     near = parse_near(query.near) if query.near else None
-    after = decode_cursor(query.cursor, ShowPlace) if query.cursor else None
+    after = decode_cursor(query.cursor, ShowCursor) if query.cursor else None
     async with db.connection() as connection:
         artist_id = await _id_of(connection, query.artist, queries.artist_id_of_slug)
         venue_id = await _id_of(connection, query.venue, queries.venue_id_of_slug)
         distances = await _distances(connection, near, query.radius_km or RADIUS_KM_DEFAULT)
-        wanted = (await look_for(connection, query.q, ["shows"])).get("shows")
+        wanted = (await choose_filters(connection, query.q, ["shows"])).get("shows")
         if wanted is None:
             return {"items": [], "next": None}
         rows = await _select_shows(
             connection,
             wanted,
-            groups=(GROUPS.index(query.status),) * 2 if query.status else _EVERY_GROUP,
+            groups=(STATUS_GROUPS.index(query.status),) * 2 if query.status else _ALL_GROUPS,
             after=after,
             count=query.limit + 1,  # one more says whether there is a next page
             artist_id=artist_id,
@@ -114,7 +114,7 @@ async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> ShowPa
             last=query.last,
         )
     page, following = cut_page(
-        rows, query.limit, lambda last: ShowPlace(last["list_group"], us_of(last["starts_at"]), last["id"])
+        rows, query.limit, lambda last: ShowCursor(last["list_group"], us_of(last["starts_at"]), last["id"])
     )
     return {"items": [_show_item(row, now, distances) for row in page], "next": following}
 
@@ -125,23 +125,25 @@ async def list_next_shows(
     """The shows of an artist or at a venue that are live or to come, soonest first; at most one page."""
     venue_ids = None if venue_id is None else [venue_id]
     rows = await _select_shows(
-        connection, Wanted(), groups=_UNFINISHED, count=PAGE_DEFAULT, artist_id=artist_id, venue_ids=venue_ids
+        connection, SearchFilter(), groups=_UNFINISHED, count=PAGE_DEFAULT, artist_id=artist_id, venue_ids=venue_ids
     )
     return [_show_item(row, now) for row in rows]
 
 
-async def list_wanted_shows(connection: Connection, wanted: Wanted, *, count: int, now: datetime) -> list[ShowItem]:
+async def list_matching_shows(
+    connection: Connection, wanted: SearchFilter, *, count: int, now: datetime
+) -> list[ShowItem]:
     """The first shows of the list that a search wants."""
-    return [_show_item(row, now) for row in await _select_shows(connection, wanted, groups=_EVERY_GROUP, count=count)]
+    return [_show_item(row, now) for row in await _select_shows(connection, wanted, groups=_ALL_GROUPS, count=count)]
 
 
 async def _select_shows(
     connection: Connection,
-    wanted: Wanted,
+    wanted: SearchFilter,
     *,
     groups: tuple[int, int],
     count: int,
-    after: ShowPlace | None = None,
+    after: ShowCursor | None = None,
     artist_id: int | None = None,
     venue_ids: list[int] | None = None,
     first: date | None = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, revise_now
+from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, apply_rules
 from server.catalog.show_control import REASON_CHARS_MAX, lock_show, log_act
 from server.catalog.shows import find_show
 from server.clock import Clock
@@ -147,7 +147,7 @@ class SuggestionRoutes:
         async with self._requests.acting(call.identity) as connection:
             await refuse_banned(connection, user_id, "write", "all")
             show = await find_show(connection, call.reference("show"))
-            self._refuse_over(show)
+            self._require_open(show)
             mine = {"show_id": show["id"], "user_id": user_id}
             before = await queries.own_suggestion_of_title(connection, title=title, **mine)
             if before is not None:
@@ -215,10 +215,10 @@ class SuggestionRoutes:
             detail = {"title": found["title"], "fans": fan_count, "reason": wanted.reason, "song": song}
             await log_act(connection, call, f"suggestion.{wanted.decision}", show["id"], detail)
         if song is not None:
-            await revise_now(self._revise, show["id"])
+            await apply_rules(self._revise, show["id"])
         return Answer(document=DecidedSuggestion(id=found["id"], status=status, fan_count=fan_count, song=song))
 
-    def _refuse_over(self, show: Any) -> None:
+    def _require_open(self, show: Any) -> None:
         is_over = (
             show["is_final"] or show["status"] == "cancelled" or show["closes_at"] <= from_ms(self._clock.now_ms())
         )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from server.catalog.routes import CatalogRoutes
-from server.catalog.setlist_editing import EditingRoutes
-from server.catalog.show_control import DirectionRoutes
+from server.catalog.setlist_editing import SetlistEditingRoutes
+from server.catalog.show_control import ShowControlRoutes
 from server.catalog.suggestions import SuggestionRoutes
 from server.insight.routes import InsightRoutes
 from server.live.connection_limits import ConnectionLimits
@@ -55,8 +55,8 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
     revise = rooms.tallies.revise
     endpoints = [
         *CatalogRoutes(requests, clock, rooms.has_voted).endpoints(),
-        *DirectionRoutes(owner, clock).endpoints(),
-        *EditingRoutes(owner, revise).endpoints(),
+        *ShowControlRoutes(owner, clock).endpoints(),
+        *SetlistEditingRoutes(owner, revise).endpoints(),
         *SuggestionRoutes(
             requests,
             owner,

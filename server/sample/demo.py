@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.sample.demo_shows import UPCOMING_DAYS, Booking, PlannedShow, Programme
+from server.sample.demo_shows import UPCOMING_DAYS, Booking, PlannedShow, ShowPlanner
 from server.sample.fans import draw_attendance, draw_follows, draw_profiles, draw_reviews
 from server.sample.inserts import (
+    InsertedShow,
     Progress,
     SeedResult,
-    StagedShow,
     VoteRow,
     as_json,
+    insert_shows,
+    insert_votes,
+    no_progress,
     queries,
-    silent,
-    write_shows,
-    write_votes,
 )
-from server.sample.seed_data import Facts, load_facts
+from server.sample.seed_data import SeedData, load_seed_data
 from server.sample.votes import VOTERS_PER_SHOW, draw_votes
 from server.store.database import Database
 
@@ -46,7 +46,7 @@ async def seed(
     *,
     seed: int = 1,
     now: datetime | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> SeedResult:
     """Brings the database to the state described above.
 
@@ -56,24 +56,24 @@ async def seed(
     Cancel: nothing was written, but perhaps empty months of the history
     """
     now = now or datetime.now(UTC)
-    facts = load_facts()
+    seed_data = load_seed_data()
     db = await Database.open(database_url, pool_size=1)
     try:
         async with db.transaction() as connection:
             await queries.lock_seeding(connection)
-            wanted = await _wanted(connection, facts, seed, now)
+            wanted = await _wanted(connection, seed_data, seed, now)
             if wanted:
                 # Apart from the rest, because making a partition locks the whole history.
                 since = min(show.opens_at for show in wanted)
                 await queries.make_history_months(connection, first=since.date(), last=now.date())
         async with db.transaction() as connection:
             await queries.lock_seeding(connection)
-            return await _write(connection, facts, seed, now, progress)
+            return await _write(connection, seed_data, seed, now, progress)
     finally:
         await db.close()
 
 
-async def _wanted(connection: Connection, facts: Facts, seed: int, now: datetime) -> list[PlannedShow]:
+async def _wanted(connection: Connection, seed_data: SeedData, seed: int, now: datetime) -> list[PlannedShow]:
     state = await queries.demo_state(connection, instant=now)
     is_new = state["show_count"] == 0
     nights = timedelta(days=UPCOMING_DAYS + 2)
@@ -83,28 +83,30 @@ async def _wanted(connection: Connection, facts: Facts, seed: int, now: datetime
             connection, first=(now - timedelta(days=2)).date(), last=(now + nights).date()
         )
     ]
-    programme = Programme(facts, seed=seed, now=now, booked=booked)
+    planner = ShowPlanner(seed_data, seed=seed, now=now, booked=booked)
     shows: list[PlannedShow] = []
     if is_new:
-        shows += programme.past()
+        shows += planner.past()
     if state["live_count"] < LIVE_MIN:
-        shows += programme.tonight()
+        shows += planner.tonight()
     if state["upcoming_count"] < UPCOMING_MIN:
-        shows += programme.upcoming(with_exceptions=is_new)
+        shows += planner.upcoming(with_exceptions=is_new)
     return shows
 
 
-async def _write(connection: Connection, facts: Facts, seed: int, now: datetime, progress: Progress) -> SeedResult:
-    artists = as_json(facts.artists)
+async def _write(
+    connection: Connection, seed_data: SeedData, seed: int, now: datetime, progress: Progress
+) -> SeedResult:
+    artists = as_json(seed_data.artists)
     artist_count = len([row async for row in queries.insert_artists(connection, rows=artists)])
-    progress("artists", len(facts.artists), len(facts.artists))
-    venue_count = len([row async for row in queries.insert_venues(connection, rows=as_json(facts.venues))])
-    progress("venues", len(facts.venues), len(facts.venues))
+    progress("artists", len(seed_data.artists), len(seed_data.artists))
+    venue_count = len([row async for row in queries.insert_venues(connection, rows=as_json(seed_data.venues))])
+    progress("venues", len(seed_data.venues), len(seed_data.venues))
     song_count = len([row async for row in queries.insert_songs(connection, rows=artists)])
-    song_total = sum(len(artist.songs) for artist in facts.artists)
+    song_total = sum(len(artist.songs) for artist in seed_data.artists)
     progress("songs", song_total, song_total)
 
-    shows = await _wanted(connection, facts, seed, now)
+    shows = await _wanted(connection, seed_data, seed, now)
     if not shows:
         return SeedResult(artists=artist_count, venues=venue_count, songs=song_count)
     user_ids = [
@@ -115,13 +117,13 @@ async def _write(connection: Connection, facts: Facts, seed: int, now: datetime,
             joined_at=min(show.opens_at for show in shows),
         )
     ]
-    await queries.lock_artist_stats(connection, slugs=[artist.slug for artist in facts.artists])
-    staged = await write_shows(connection, shows)
+    await queries.lock_artist_stats(connection, slugs=[artist.slug for artist in seed_data.artists])
+    inserted = await insert_shows(connection, shows)
     progress("shows", len(shows), len(shows))
-    votes = _draw_votes(shows, staged, user_ids, seed=seed, now=now)
-    await write_votes(connection, votes, staged.values())
+    votes = _draw_votes(shows, inserted, user_ids, seed=seed, now=now)
+    await insert_votes(connection, votes, inserted.values())
     progress("votes", len(votes), len(votes))
-    life = await _insert_life(connection, facts, shows, staged, user_ids, seed=seed, now=now)
+    life = await _insert_life(connection, seed_data, shows, inserted, user_ids, seed=seed, now=now)
     progress("fans", len(user_ids), len(user_ids))
     return msgspec.structs.replace(
         life,
@@ -129,17 +131,17 @@ async def _write(connection: Connection, facts: Facts, seed: int, now: datetime,
         venues=venue_count,
         songs=song_count,
         users=len(user_ids),
-        shows=len(staged),
+        shows=len(inserted),
         votes=len(votes),
     )
 
 
 def _draw_votes(
-    shows: list[PlannedShow], staged: dict[str, StagedShow], user_ids: list[int], *, seed: int, now: datetime
+    shows: list[PlannedShow], inserted: dict[str, InsertedShow], user_ids: list[int], *, seed: int, now: datetime
 ) -> list[VoteRow]:
     rows = []
     for show in shows:
-        place = staged[show.slug]
+        place = inserted[show.slug]
         for vote in draw_votes(show, voter_count=len(user_ids), seed=seed, now=now):
             choice = "up" if vote.is_up else "down"
             rows.append((place.song_ids[vote.song], user_ids[vote.voter], place.id, choice, vote.cast_at))
@@ -148,9 +150,9 @@ def _draw_votes(
 
 async def _insert_life(
     connection: Connection,
-    facts: Facts,
+    seed_data: SeedData,
     shows: list[PlannedShow],
-    staged: dict[str, StagedShow],
+    inserted: dict[str, InsertedShow],
     user_ids: list[int],
     *,
     seed: int,
@@ -162,31 +164,31 @@ async def _insert_life(
     since = min(show.opens_at for show in shows)
     profiles = [
         {"user_id": user_ids[profile.fan], **msgspec.structs.asdict(profile)}
-        for profile in draw_profiles(rng, facts.people, facts.venues, fan_count)
+        for profile in draw_profiles(rng, seed_data.people, seed_data.venues, fan_count)
     ]
-    follows = draw_follows(rng, facts.artists, fan_count)
+    follows = draw_follows(rng, seed_data.artists, fan_count)
     going = draw_attendance(rng, len(shows), fan_count)
     reviews = [
         {
             "user_id": user_ids[review.fan],
-            "venue": facts.venues[review.venue].slug,
+            "venue": seed_data.venues[review.venue].slug,
             "rating": review.rating,
             "body": review.body,
             "created_at": review.created_at,
         }
-        for review in draw_reviews(rng, facts.people, facts.venues, fan_count, now=now)
+        for review in draw_reviews(rng, seed_data.people, seed_data.venues, fan_count, now=now)
     ]
     await queries.insert_profiles(connection, rows=as_json(profiles))
     await queries.insert_attendance(
         connection,
         user_ids=[user_ids[fan] for fan, _ in going],
-        show_ids=[staged[shows[show].slug].id for _, show in going],
+        show_ids=[inserted[shows[show].slug].id for _, show in going],
         last=now,
     )
     await queries.insert_follows(
         connection,
         user_ids=[user_ids[fan] for fan, _ in follows],
-        artists=[facts.artists[artist].slug for _, artist in follows],
+        artists=[seed_data.artists[artist].slug for _, artist in follows],
         first=since,
         last=now,
     )

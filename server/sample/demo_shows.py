@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.sample.seed_data import Artist, Facts, Venue
-from server.sample.setlists import PlannedSet, PlannedSong, perform, predict, so_far
+from server.sample.seed_data import Artist, SeedData, Venue
+from server.sample.setlists import PlannedSet, PlannedSong, mark_played, play_sets, predict_sets
 
 PAST_COUNT = 35
 LIVE_COUNT = 6
@@ -75,15 +75,15 @@ class Booking(msgspec.Struct, frozen=True):
     local_date: date
 
 
-class Programme:
+class ShowPlanner:
     """Plans shows one after the other, so that nobody plays twice a night and no hall is booked twice.
 
     Takes: seed, which makes it reproducible; now, aware; booked, the shows that stand already
     """
 
-    def __init__(self, facts: Facts, *, seed: int, now: datetime, booked: Iterable[Booking] = ()) -> None:
-        self._artists = facts.artists
-        self._venues = facts.venues
+    def __init__(self, seed_data: SeedData, *, seed: int, now: datetime, booked: Iterable[Booking] = ()) -> None:
+        self._artists = seed_data.artists
+        self._venues = seed_data.venues
         self._seed = seed
         self._now = now
         self._rng = random.Random(f"{seed}:programme")  # noqa: S311 - reproducible on purpose
@@ -195,11 +195,11 @@ class Programme:
         rng = random.Random(f"{self._seed}:{slug}")  # noqa: S311 - reproducible on purpose
         support = self._pick_support(rng, day)
         others = [other for other in self._artists if other.slug not in (artist.slug, support and support.slug)]
-        sets = predict(rng, artist, support=support, others=others)
+        sets = predict_sets(rng, artist, support=support, others=others)
         if status == "finished":
-            sets += perform(rng, artist, sets, starts_at)
+            sets += play_sets(rng, artist, sets, starts_at)
         if status == "live":
-            sets = so_far(rng, sets, starts_at, self._now)
+            sets = mark_played(rng, sets, starts_at, self._now)
         return PlannedShow(
             slug=slug,
             name=f"{artist.name} at {venue.name}",

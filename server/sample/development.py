@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server.sample.seed_data import load_facts
+from server.sample.seed_data import load_seed_data
 from server.store.database import Database
 from server.store.queries import load_queries
 
@@ -20,7 +20,7 @@ async def why_not_seed(db: Database, *, is_own: bool) -> str | None:
     Takes:  is_own, whether the database is of the node's own engines
     Raises: StoreUnavailable
     """
-    slugs = [artist.slug for artist in load_facts().artists]
+    slugs = [artist.slug for artist in load_seed_data().artists]
     async with db.connection() as connection:
         row = await queries.catalogue_share(connection, slugs=slugs)
     if row["foreign_count"]:

@@ -24,7 +24,7 @@ VoteRow = tuple[int, int, int, str, datetime]
 VOTE_COLUMNS = ("setlist_song_id", "user_id", "show_id", "choice", "cast_at")
 
 
-def silent(stage: str, done: int, total: int) -> None:
+def no_progress(stage: str, done: int, total: int) -> None:
     """Shows nothing."""
 
 
@@ -43,14 +43,14 @@ class SeedResult(msgspec.Struct, frozen=True):
     reviews: int = 0
 
 
-class StagedShow(msgspec.Struct, frozen=True):
+class InsertedShow(msgspec.Struct, frozen=True):
     """Where a planned show is now; song_ids, what is voted on, in the order of `PlannedShow.predicted`."""
 
     id: int
     song_ids: list[int]
 
 
-async def write_shows(connection: Connection, shows: Sequence[PlannedShow]) -> dict[str, StagedShow]:
+async def insert_shows(connection: Connection, shows: Sequence[PlannedShow]) -> dict[str, InsertedShow]:
     """Inserts shows whose artists, supports, venues and songs are there.
 
     Gives: by slug
@@ -94,14 +94,14 @@ async def write_shows(connection: Connection, shows: Sequence[PlannedShow]) -> d
         (row["setlist_id"], row["position"]): row["id"]
         async for row in queries.insert_setlist_songs(connection, rows=as_json(songs))
     }
-    staged: dict[int, list[int]] = {show_id: [] for show_id in ids.values()}
+    inserted: dict[int, list[int]] = {show_id: [] for show_id in ids.values()}
     for key, planned_set in planned.items():
         if key[1] == "predicted":
-            staged[key[0]] += [song_ids[setlist_ids[key], place + 1] for place in range(len(planned_set.songs))]
-    return {slug: StagedShow(show_id, staged[show_id]) for slug, show_id in ids.items()}
+            inserted[key[0]] += [song_ids[setlist_ids[key], place + 1] for place in range(len(planned_set.songs))]
+    return {slug: InsertedShow(show_id, inserted[show_id]) for slug, show_id in ids.items()}
 
 
-async def write_votes(connection: Connection, rows: Iterable[VoteRow], shows: Iterable[StagedShow]) -> None:
+async def insert_votes(connection: Connection, rows: Iterable[VoteRow], shows: Iterable[InsertedShow]) -> None:
     """Inserts all votes of shows of this transaction, with their history and hourly counts; the triggers count them.
 
     Takes:  rows, drawn as they are sent; one a fan and song

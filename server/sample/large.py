@@ -23,10 +23,10 @@ import msgspec
 from server.errors import MysetlistError, SetupError
 from server.sample.demo_shows import VOTING_DAYS
 from server.sample.fans import PUBLIC_SHARE, write_review
-from server.sample.inserts import Progress, SeedResult, StagedShow, as_json, silent, write_shows, write_votes
+from server.sample.inserts import InsertedShow, Progress, SeedResult, as_json, insert_shows, insert_votes, no_progress
 from server.sample.inserts import queries as staging
-from server.sample.seed_data import load_facts
-from server.sample.tours import FIRST_DAY, Tour, Tours, draw_rows, load_world, share_votes
+from server.sample.seed_data import load_seed_data
+from server.sample.tours import FIRST_DAY, Tour, Tours, draw_tour_votes, load_world, share_votes
 from server.store.database import Database
 from server.store.queries import load_queries
 
@@ -75,7 +75,7 @@ class LargeSize(msgspec.Struct, frozen=True):
 
 
 async def seed_large(
-    database_url: str, size: LargeSize, *, now: datetime | None = None, progress: Progress = silent
+    database_url: str, size: LargeSize, *, now: datetime | None = None, progress: Progress = no_progress
 ) -> SeedResult:
     """Adds what is missing of the catalogue described above.
 
@@ -108,11 +108,11 @@ class _Filling:
         self._seed = size.seed
         self._now = now
         self._progress = progress
-        self._facts = load_facts()
+        self._seed_data = load_seed_data()
         world = load_world()
         self._venues = world.venues()
         quotas = share_votes(size.shows, size.votes, seed=size.seed)
-        self._tours = Tours(world, self._venues, self._facts.artists, quotas, seed=size.seed, now=now)
+        self._tours = Tours(world, self._venues, self._seed_data.artists, quotas, seed=size.seed, now=now)
         self._drawn = 0
         self._total = 0
 
@@ -122,7 +122,7 @@ class _Filling:
             # Apart from the rest, because making a partition locks the whole history.
             first = self._now + timedelta(days=FIRST_DAY - VOTING_DAYS - 1)
             await staging.make_history_months(connection, first=first.date(), last=self._now.date())
-        artists = as_json(self._facts.artists)
+        artists = as_json(self._seed_data.artists)
         venues = as_json(self._venues)
         async with connection.transaction():
             return SeedResult(
@@ -172,16 +172,16 @@ class _Filling:
                 connection, count=tour.fan_count, first=began_at - timedelta(days=JOINED_DAYS), last=began_at
             )
         ]
-        staged = await write_shows(connection, tour.shows)
+        inserted = await insert_shows(connection, tour.shows)
         for show, quota in zip(tour.shows, tour.quotas, strict=True):
-            place = staged[show.slug]
-            rows = draw_rows(
+            place = inserted[show.slug]
+            rows = draw_tour_votes(
                 rng, show, show_id=place.id, song_ids=place.song_ids, user_ids=user_ids, quota=quota, now=self._now
             )
-            await write_votes(connection, rows, [place])
+            await insert_votes(connection, rows, [place])
             self._drawn += quota
             self._progress("votes", self._drawn, self._total)
-        going = await self._write_attendance(connection, tour, rng, staged, user_ids)
+        going = await self._write_attendance(connection, tour, rng, inserted, user_ids)
         following = [user_id for user_id in user_ids if rng.random() < FOLLOWING_SHARE]
         slugs = [tour.artist.slug] * len(following)
         await staging.insert_follows(connection, user_ids=following, artists=slugs, first=began_at, last=self._now)
@@ -189,7 +189,7 @@ class _Filling:
             artists=len(artists),
             songs=len(songs),
             users=len(user_ids),
-            shows=len(staged),
+            shows=len(inserted),
             votes=sum(tour.quotas),
             profiles=await self._write_profiles(connection, tour, rng, user_ids),
             follows=len(following),
@@ -202,11 +202,14 @@ class _Filling:
         connection: Connection,
         tour: Tour,
         rng: random.Random,
-        staged: dict[str, StagedShow],
+        inserted: dict[str, InsertedShow],
         user_ids: Sequence[int],
     ) -> int:
         going = [
-            (user_id, staged[show.slug].id) for show in tour.shows for user_id in user_ids if rng.random() < GOING_SHARE
+            (user_id, inserted[show.slug].id)
+            for show in tour.shows
+            for user_id in user_ids
+            if rng.random() < GOING_SHARE
         ]
         user_column, show_column = ([pair[part] for pair in going] for part in (0, 1))
         await staging.insert_attendance(connection, user_ids=user_column, show_ids=show_column, last=self._now)
@@ -218,7 +221,7 @@ class _Filling:
         profiles = [
             {
                 "user_id": user_id,
-                "display_name": rng.choice(self._facts.people.names),
+                "display_name": rng.choice(self._seed_data.people.names),
                 "city": "",
                 "country": tour.artist.country,
                 "is_public": rng.random() < PUBLIC_SHARE,
@@ -238,7 +241,7 @@ class _Filling:
             if show.status != "finished":
                 continue
             for user_id in rng.sample(user_ids, k=min(REVIEWS_PER_SHOW, len(user_ids))):
-                rating, body = write_review(rng, self._facts.people, cities[show.venue])
+                rating, body = write_review(rng, self._seed_data.people, cities[show.venue])
                 written_at = show.starts_at + (self._now - show.starts_at) * rng.random()
                 review = {"user_id": user_id, "venue": show.venue, "rating": rating, "body": body}
                 reviews.append(review | {"created_at": written_at})

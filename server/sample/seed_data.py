@@ -58,7 +58,7 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reviews: tuple[ReviewBank, ...]
 
 
-class Facts(msgspec.Struct, frozen=True):
+class SeedData(msgspec.Struct, frozen=True):
     """All artists, venues and people of the samples."""
 
     artists: tuple[Artist, ...]
@@ -74,10 +74,10 @@ class _VenuesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     venue: tuple[Venue, ...]
 
 
-def load_facts() -> Facts:
+def load_seed_data() -> SeedData:
     """The demo's artists and venues, and the people."""
     folder = Path(__file__).parent
-    return Facts(
+    return SeedData(
         artists=msgspec.toml.decode((folder / "artists.toml").read_bytes(), type=_ArtistsFile).artist,
         venues=msgspec.toml.decode((folder / "venues.toml").read_bytes(), type=_VenuesFile).venue,
         people=msgspec.toml.decode((folder / "people.toml").read_bytes(), type=People),

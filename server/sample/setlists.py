@@ -47,7 +47,7 @@ class PlannedSet(msgspec.Struct, frozen=True):
     artist: str | None = None
 
 
-def predict(
+def predict_sets(
     rng: random.Random, artist: Artist, *, support: Artist | None, others: Sequence[Artist]
 ) -> tuple[PlannedSet, ...]:
     """The sets fans expect, whose songs they vote on: the artist's own first, in the order of the night."""
@@ -69,7 +69,7 @@ def predict(
     return tuple(sets)
 
 
-def perform(
+def play_sets(
     rng: random.Random, artist: Artist, predicted: Sequence[PlannedSet], starts_at: datetime
 ) -> tuple[PlannedSet, ...]:
     """What was really played: much of what was expected, less a few songs and with a few surprises."""
@@ -93,7 +93,7 @@ def perform(
     return tuple(sets)
 
 
-def so_far(
+def mark_played(
     rng: random.Random, sets: Sequence[PlannedSet], starts_at: datetime, now: datetime
 ) -> tuple[PlannedSet, ...]:
     """The sets of a show that is on: the artist's own are played one after the other, alternates not at all."""

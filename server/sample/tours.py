@@ -19,7 +19,7 @@ import msgspec
 
 from server.sample.demo_shows import LIVE_VOTING, VOTING_DAYS, PlannedShow, hours_from_evening
 from server.sample.seed_data import Artist, Venue
-from server.sample.setlists import perform, predict, so_far
+from server.sample.setlists import mark_played, play_sets, predict_sets
 
 SHOWS_PER_TOUR = 10
 SONGS_MIN, SONGS_MAX = 16, 26
@@ -197,11 +197,11 @@ class Tours:
         starts_at = datetime.combine(local_date, doors, ZoneInfo(venue.time_zone)).astimezone(UTC)
         status = "finished" if starts_at + SHOW_LASTS <= now else "live" if starts_at <= now else "upcoming"
         closes_at = starts_at + LIVE_VOTING if status == "live" else starts_at
-        sets = predict(rng, artist, support=support, others=self._covered)
+        sets = predict_sets(rng, artist, support=support, others=self._covered)
         if status == "finished":
-            sets += perform(rng, artist, sets, starts_at)
+            sets += play_sets(rng, artist, sets, starts_at)
         if status == "live":
-            sets = so_far(rng, sets, starts_at, now)
+            sets = mark_played(rng, sets, starts_at, now)
         return PlannedShow(
             slug=f"{artist.slug}-{venue.slug}-{local_date.isoformat()}",
             name=f"{artist.name} at {venue.name}",
@@ -220,7 +220,7 @@ class Tours:
         )
 
 
-def draw_rows(
+def draw_tour_votes(
     rng: random.Random,
     show: PlannedShow,
     *,

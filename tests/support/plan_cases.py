@@ -231,15 +231,17 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "catalog/search.best_artists": [{"q": "abc", "words": "abc"}, {"q": "metalica"} | _MISSPELT],
     "catalog/search.best_songs": [{"words": "abc"}, _MISSPELT],
     "catalog/search.best_venues": [{"q": "abc", "words": "abc"}, {"q": "metalica"} | _MISSPELT],
-    "catalog/search.choose_like": [{"words": ["metalica", "abc"], "kinds": ["artists", "songs", "venues", "shows"]}],
-    "catalog/search.look_for": [{"q": "abc", "kinds": ["artists", "songs", "venues", "shows"]}],
-    "catalog/search.look_for_similar": [
+    "catalog/search.choose_similar_word": [
+        {"words": ["metalica", "abc"], "kinds": ["artists", "songs", "venues", "shows"]}
+    ],
+    "catalog/search.kinds_with_words": [{"q": "abc", "kinds": ["artists", "songs", "venues", "shows"]}],
+    "catalog/search.best_closeness": [
         {"like": "metalica", "words": ["metalica"], "kinds": ["artists", "songs", "venues", "shows"]}
     ],
     "moderation/queue.list_queue": [{}, {"after_priority": None}],
     "sync/queries.find_artist_id": [{"slug": "artist-7"}],
     "sync/queries.find_ids": [{"slug": "artist-7"}],
-    "catalog/show_control.change_show": [{"status": "live"}],
+    "catalog/show_control.update_show": [{"status": "live"}],
     "sync/queries.finish_job": [{"status": "succeeded"}],
     "sync/identities.find_artists_by_id": [{"service": "musicbrainz", "external_ids": ["7"]}],
     "sync/identities.put_review": [{"external_id": "r7", "name": "Somebody", "venue_id": None, "confidence": 0.5}],

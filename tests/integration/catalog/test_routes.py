@@ -315,12 +315,12 @@ async def test_what_does_not_exist_is_not_found(client: Client, reference: str) 
 
 async def test_the_end_of_time_is_no_cursor(seeded_client: Client) -> None:
     """Well-formed cursors at the edges of time lead to an end of the list and not to an error."""
-    from server.catalog.cursors import ShowPlace
+    from server.catalog.cursors import ShowCursor
     from server.protocol.http.cursors import ID_MAX, encode_cursor
 
     for group in range(4):
         for starts_us in (-62_135_510_400_000_000, 0, 253_402_214_400_000_000):
-            cursor = encode_cursor(ShowPlace(group, starts_us, ID_MAX))
+            cursor = encode_cursor(ShowCursor(group, starts_us, ID_MAX))
             status, page = await _get(seeded_client, f"/api/shows?limit=100&cursor={cursor}")
             assert status == 200
             assert len(page["items"]) <= 100

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.catalog.cursors import DistancePlace, ShowPlace, SlugPlace
-from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery, check_words, parse_near
+from server.catalog.cursors import DistanceCursor, ShowCursor, SlugCursor
+from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery, check_word_count, parse_near
 from server.errors import Refused
 from server.protocol.http.cursors import ID_MAX, decode_cursor, encode_cursor
 from server.protocol.http.parameters import PAGE_DEFAULT, Reference, parse_query, parse_reference
@@ -18,7 +18,7 @@ from server.protocol.instants import from_us
 NAMES = ["status", "artist", "venue", "near", "radius_km", "from", "to", "q", "limit", "cursor", "first", "other"]
 SLUGS = st.from_regex(r"[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}", fullmatch=True)
 PLACES = st.builds(
-    ShowPlace,
+    ShowCursor,
     st.integers(0, 3),
     st.integers(-62_135_510_400_000_000, 253_402_214_400_000_000),
     st.integers(1, ID_MAX),
@@ -26,10 +26,10 @@ PLACES = st.builds(
 
 
 @given(PLACES)
-def test_a_show_cursor_leads_back_to_its_place(place: ShowPlace) -> None:
+def test_a_show_cursor_leads_back_to_its_place(place: ShowCursor) -> None:
     """Every place survives its cursor, its instant exists, and the cursor needs no escaping in a URL."""
     cursor = encode_cursor(place)
-    assert decode_cursor(cursor, ShowPlace) == place
+    assert decode_cursor(cursor, ShowCursor) == place
     assert cursor.replace("-", "").replace("_", "").isalnum()
     from_us(place.starts_us)
 
@@ -37,13 +37,13 @@ def test_a_show_cursor_leads_back_to_its_place(place: ShowPlace) -> None:
 @given(SLUGS)
 def test_a_slug_cursor_leads_back_to_its_place(slug: str) -> None:
     """Every slug survives its cursor."""
-    assert decode_cursor(encode_cursor(SlugPlace(slug)), SlugPlace) == SlugPlace(slug)
+    assert decode_cursor(encode_cursor(SlugCursor(slug)), SlugCursor) == SlugCursor(slug)
 
 
 @given(st.one_of(st.text(), st.binary().map(lambda packed: base64.urlsafe_b64encode(packed).decode())))
 def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
     """Any text as a cursor gives a place within its bounds or bad_request, never anything else."""
-    for kind in (ShowPlace, SlugPlace, DistancePlace):
+    for kind in (ShowCursor, SlugCursor, DistanceCursor):
         refusal = None
         try:
             place = decode_cursor(cursor, kind)
@@ -55,22 +55,22 @@ def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        ShowPlace(-1, 0, 1),
-        ShowPlace(4, 0, 1),
-        ShowPlace(0, -62_135_510_400_000_001, 1),
-        ShowPlace(0, 253_402_214_400_000_001, 1),
-        ShowPlace(0, 0, 0),
-        ShowPlace(0, 0, ID_MAX + 1),
-        DistancePlace(-0.1, 1),
-        DistancePlace(20_038.1, 1),
-        DistancePlace(float("nan"), 1),
-        DistancePlace(1.0, 0),
-        SlugPlace("A"),
-        SlugPlace("a\0"),
-        SlugPlace(""),
+        ShowCursor(-1, 0, 1),
+        ShowCursor(4, 0, 1),
+        ShowCursor(0, -62_135_510_400_000_001, 1),
+        ShowCursor(0, 253_402_214_400_000_001, 1),
+        ShowCursor(0, 0, 0),
+        ShowCursor(0, 0, ID_MAX + 1),
+        DistanceCursor(-0.1, 1),
+        DistanceCursor(20_038.1, 1),
+        DistanceCursor(float("nan"), 1),
+        DistanceCursor(1.0, 0),
+        SlugCursor("A"),
+        SlugCursor("a\0"),
+        SlugCursor(""),
     ],
 )
-def test_a_cursor_out_of_bounds_is_refused(place: ShowPlace | SlugPlace | DistancePlace) -> None:
+def test_a_cursor_out_of_bounds_is_refused(place: ShowCursor | SlugCursor | DistanceCursor) -> None:
     """What neither PostgreSQL nor the calendar could hold is bad_request before anybody asks them."""
     with pytest.raises(Refused, match="cursor"):
         decode_cursor(encode_cursor(place), type(place))
@@ -79,9 +79,9 @@ def test_a_cursor_out_of_bounds_is_refused(place: ShowPlace | SlugPlace | Distan
 def test_a_cursor_of_another_list_is_refused() -> None:
     """Lists do not take each other's cursors."""
     with pytest.raises(Refused, match="cursor"):
-        decode_cursor(encode_cursor(SlugPlace("a")), ShowPlace)
+        decode_cursor(encode_cursor(SlugCursor("a")), ShowCursor)
     with pytest.raises(Refused, match="cursor"):
-        decode_cursor(encode_cursor(ShowPlace(0, 0, 1)), SlugPlace)
+        decode_cursor(encode_cursor(ShowCursor(0, 0, 1)), SlugCursor)
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=120))))
@@ -89,7 +89,7 @@ def test_any_query_string_is_parsed_or_refused(pairs: list[tuple[str, str]]) -> 
     """Whatever a query string holds, the answer is a query within its bounds or bad_request."""
     try:
         query = parse_query(pairs, ShowQuery)
-        check_words(query.q or "")
+        check_word_count(query.q or "")
         near = parse_near(query.near) if query.near else (0.0, 0.0)
     except Refused as refused:
         refusal: Refused | None = refused
@@ -210,14 +210,14 @@ def test_a_reference_is_an_id_or_a_slug(text: str, reference: Reference) -> None
 )
 def test_eight_words_may_be_looked_for(q: str) -> None:
     """Apostrophes do not part words, and what is not a word does not count."""
-    check_words(q)
+    check_word_count(q)
 
 
 @pytest.mark.parametrize("q", ["a " * 9, "a/b/c/d/e/f/g/h/i", "a_b-c.d,e;f:g+h|i"])
 def test_nine_words_are_refused(q: str) -> None:
     """Words are counted as the search will part them, not by spaces alone."""
     with pytest.raises(Refused, match="words"):
-        check_words(q)
+        check_word_count(q)
 
 
 @pytest.mark.parametrize("pairs", [[], [("q", "")], [("q", "a"), ("kind", "users")], [("q", "a"), ("limit", "0")]])

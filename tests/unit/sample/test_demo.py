@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.sample.demo_shows import Booking, PlannedShow, Programme
+from server.sample.demo_shows import Booking, PlannedShow, ShowPlanner
 from server.sample.fans import write_review
-from server.sample.seed_data import load_facts
+from server.sample.seed_data import load_seed_data
 from server.sample.setlists import PlannedSong
 from server.sample.votes import DrawnVote, draw_votes
 
-FACTS = load_facts()
+SEED_DATA = load_seed_data()
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
-SONGS = {artist.slug: artist.songs for artist in FACTS.artists}
+SONGS = {artist.slug: artist.songs for artist in SEED_DATA.artists}
 # Every hour of a day, the ends of months and years, leap day, both changes of the clocks.
 INSTANTS = st.one_of(
     st.integers(0, 16 * 366 * 86400).map(lambda seconds: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)),
@@ -35,8 +35,8 @@ INSTANTS = st.one_of(
 
 
 def _plan(now: datetime = NOW, seed: int = 1) -> list[PlannedShow]:
-    programme = Programme(FACTS, seed=seed, now=now)
-    return programme.past() + programme.tonight() + programme.upcoming(with_exceptions=True)
+    planner = ShowPlanner(SEED_DATA, seed=seed, now=now)
+    return planner.past() + planner.tonight() + planner.upcoming(with_exceptions=True)
 
 
 def _votes(show: PlannedShow, seed: int = 1, now: datetime = NOW) -> list[DrawnVote]:
@@ -45,8 +45,8 @@ def _votes(show: PlannedShow, seed: int = 1, now: datetime = NOW) -> list[DrawnV
 
 def test_there_are_fifty_artists_twenty_venues_and_two_hundred_songs() -> None:
     """The numbers of the sample are kept, and no artist has too few songs for a setlist."""
-    assert len(FACTS.artists) == len({artist.slug for artist in FACTS.artists}) == 50
-    assert len(FACTS.venues) == len({venue.slug for venue in FACTS.venues}) == 20
+    assert len(SEED_DATA.artists) == len({artist.slug for artist in SEED_DATA.artists}) == 50
+    assert len(SEED_DATA.venues) == len({venue.slug for venue in SEED_DATA.venues}) == 20
     assert sum(len(songs) for songs in SONGS.values()) >= 200
     assert min(len(songs) for songs in SONGS.values()) >= 11
     assert all(len(set(songs)) == len(songs) for songs in SONGS.values())
@@ -54,16 +54,16 @@ def test_there_are_fifty_artists_twenty_venues_and_two_hundred_songs() -> None:
 
 def test_the_artists_are_from_everywhere() -> None:
     """Many countries and genres, and no country has more than half of the artists."""
-    countries = Counter(artist.country for artist in FACTS.artists)
+    countries = Counter(artist.country for artist in SEED_DATA.artists)
     assert len(countries) >= 15
     assert countries.most_common(1)[0][1] <= 25
-    assert len({artist.genre for artist in FACTS.artists}) >= 20
+    assert len({artist.genre for artist in SEED_DATA.artists}) >= 20
     assert all(len(country) == 2 and country.isupper() for country in countries)
 
 
 def test_the_venues_are_in_the_united_states() -> None:
     """Coordinates lie in the contiguous states or Hawaii, near their time zone's meridian; zones and halls exist."""
-    for venue in FACTS.venues:
+    for venue in SEED_DATA.venues:
         mainland = 24.5 < venue.latitude < 49.4 and -124.8 < venue.longitude < -66.9
         hawaii = 18.9 < venue.latitude < 22.3 and -160.3 < venue.longitude < -154.8
         assert mainland or hawaii, venue.slug
@@ -71,7 +71,7 @@ def test_the_venues_are_in_the_united_states() -> None:
         assert offset is not None
         assert abs(offset.total_seconds() / 3600 - venue.longitude / 15) < 1.5, venue.slug
         assert 1000 <= venue.capacity <= 30_000
-    assert len({(venue.latitude, venue.longitude) for venue in FACTS.venues}) == 20
+    assert len({(venue.latitude, venue.longitude) for venue in SEED_DATA.venues}) == 20
 
 
 def test_there_are_a_hundred_shows_past_present_and_to_come() -> None:
@@ -176,8 +176,8 @@ def test_sets_come_in_the_order_of_the_night() -> None:
 @given(INSTANTS)
 def test_halls_fit_those_who_play_them(now: datetime) -> None:
     """Rooms have the size of the artist but for a few crowded nights, and nobody opens a show while playing another."""
-    artists = {artist.slug: artist for artist in FACTS.artists}
-    venues = {venue.slug: venue for venue in FACTS.venues}
+    artists = {artist.slug: artist for artist in SEED_DATA.artists}
+    venues = {venue.slug: venue for venue in SEED_DATA.venues}
     shows = _plan(now)
     assert sum(not venues[show.venue].fits(artists[show.artist]) for show in shows) <= 5
     on_stage = Counter((name, show.local_date) for show in shows for name in (show.artist, *show.supports))
@@ -187,7 +187,7 @@ def test_halls_fit_those_who_play_them(now: datetime) -> None:
 
 def test_fans_have_names_and_opinions() -> None:
     """Names fit their column and come in several scripts; every rating has its words, and they name the city."""
-    people = FACTS.people
+    people = SEED_DATA.people
     assert len(set(people.names)) == len(people.names) >= 80
     assert all(1 <= len(name) <= 80 and name == name.strip() for name in people.names)
     assert any("\u0590" <= letter <= "\u06ff" for name in people.names for letter in name)
@@ -213,7 +213,7 @@ def test_a_second_plan_keeps_clear_of_the_first() -> None:
     """Shows planned beside booked ones have other slugs, and take no artist and no hall of the same night."""
     first = _plan()
     booked = [Booking(show.artist, show.venue, show.local_date) for show in first]
-    second = Programme(FACTS, seed=1, now=NOW, booked=booked).upcoming(with_exceptions=False)
+    second = ShowPlanner(SEED_DATA, seed=1, now=NOW, booked=booked).upcoming(with_exceptions=False)
     assert not {show.slug for show in first} & {show.slug for show in second}
     assert not {(s.artist, s.local_date) for s in first} & {(s.artist, s.local_date) for s in second}
 

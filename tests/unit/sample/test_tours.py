@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from server.errors import SetupError
 from server.sample.large import LargeSize
-from server.sample.seed_data import load_facts
-from server.sample.tours import CHOICES_SURE, Tours, draw_rows, load_world, share_votes
+from server.sample.seed_data import load_seed_data
+from server.sample.tours import CHOICES_SURE, Tours, draw_tour_votes, load_world, share_votes
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 WORLD = load_world()
 VENUES = WORLD.venues()
-COVERED = load_facts().artists
+COVERED = load_seed_data().artists
 
 
 def _tours(shows: int = 100, votes: int = 50_000, seed: int = 1, now: datetime = NOW) -> Tours:
@@ -87,7 +87,7 @@ def test_a_tour_follows_from_its_number() -> None:
 def test_the_world_is_on_the_globe() -> None:
     """Venues have different slugs, zones that exist and lie near their longitude."""
     assert len({venue.slug for venue in VENUES}) == len(VENUES) >= 200
-    assert not {venue.slug for venue in VENUES} & {venue.slug for venue in load_facts().venues}
+    assert not {venue.slug for venue in VENUES} & {venue.slug for venue in load_seed_data().venues}
     for venue in VENUES:
         offset = NOW.astimezone(ZoneInfo(venue.time_zone)).utcoffset()
         assert offset is not None
@@ -118,7 +118,7 @@ def test_votes_are_ones_that_could_have_been_cast(quota: int, spare_fans: int, n
     fans = range(1_000, 1_000 + max(1, -(-quota // CHOICES_SURE)) + spare_fans)
     songs = range(len(show.predicted))
     rows = list(
-        draw_rows(random.Random(5), show, show_id=9, song_ids=songs, user_ids=fans, quota=quota, now=NOW)
+        draw_tour_votes(random.Random(5), show, show_id=9, song_ids=songs, user_ids=fans, quota=quota, now=NOW)
     )  # fmt: skip
     assert len(rows) == quota
     assert len({row[:2] for row in rows}) == quota
@@ -139,7 +139,7 @@ def test_votes_are_skewed_as_people_are() -> None:
         known = {place for place, song in enumerate(show.predicted) if song.artist == show.artist and song.rank < 3}
         zone = ZoneInfo(show.time_zone)
         rows = list(
-            draw_rows(random.Random(1), show, show_id=1, song_ids=songs, user_ids=fans, quota=quota, now=NOW)
+            draw_tour_votes(random.Random(1), show, show_id=1, song_ids=songs, user_ids=fans, quota=quota, now=NOW)
         )  # fmt: skip
         shows_of.update({row[1] for row in rows})
         by_rank.update(row[0] in known for row in rows)
