@@ -243,18 +243,6 @@ select l.id, l.type, l.name, e.position, w.id as show_id, w.slug as show_slug, w
  order by w.starts_at desc, w.id desc, l.type, l.position
  limit :count::bigint;
 
--- name: advance_shows
--- takes: instant timestamptz, the time it is
--- gives: the shows that moved; a show whose end has passed too goes from upcoming to finished in one step
--- locks: the rows of those shows
--- A show ends four hours after it starts, or when its voting closes, whichever is later.
-update shows
-   set status = case when greatest(starts_at + interval '4 hours', closes_at) <= :instant::timestamptz
-                     then 'finished'::show_status else 'live'::show_status end
- where (status = 'upcoming' and starts_at <= :instant)
-    or (status = 'live' and greatest(starts_at + interval '4 hours', closes_at) <= :instant)
-returning id, status;
-
 -- name: tallies_of_show
 -- takes: show_id bigint
 -- gives: one row a song in the order of setlists and places; rank 1 is the best score of its setlist, equals share it

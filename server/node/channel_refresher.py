@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import orjson
 import structlog
 
-from server.catalog.show_status import advance
+from server.catalog.show_status import advance_shows
 from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.insight.activity import fetch_activity, fetch_activity_position
@@ -111,7 +111,7 @@ class ChannelRefresher:
             self._publish_window_changes()
             try:
                 if tick % ADVANCE_EVERY_TICKS == 0:
-                    await advance(self._database, datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC))
+                    await advance_shows(self._database, datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC))
                 if tick % RANKING_EVERY_TICKS == 0 and self._hub.watched("trending"):
                     at, ranking = await fetch_ranking(self._database)
                     self._hub.replace_document("trending", at, orjson.dumps(ranking))

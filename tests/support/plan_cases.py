@@ -263,7 +263,7 @@ ROLES: dict[str, str | None] = {
     "admin/": OWNER,
     "catalog/": OWNER,
     "catalog/queries": REQUEST_ROLE,
-    "catalog/queries.advance_shows": WRITER_ROLE,
+    "catalog/show_status": WRITER_ROLE,
     "catalog/search": REQUEST_ROLE,
     "insight/": REQUEST_ROLE,
     "insight/accuracy": OWNER,

@@ -15,7 +15,7 @@ from server.catalog.artists_venues_songs import fetch_artist, fetch_venue, list_
 from server.catalog.documents import Show
 from server.catalog.parameters import ListQuery, NearQuery, ShowQuery
 from server.catalog.results import as_csv, fetch_results
-from server.catalog.show_status import advance
+from server.catalog.show_status import advance_shows
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
 from server.protocol.http.parameters import Reference, parse_reference
@@ -389,12 +389,12 @@ async def test_the_calendar_moves_what_is_due_and_nothing_else(db: Database, wor
     await world.show("done", -50 * hour, "finished")
     versions = "select slug, xmin::text || ctid::text as version, status from shows"
     before = {row["slug"]: row for row in await world.connection.fetch(versions)}
-    assert await advance(db, NOW) == 3
+    assert await advance_shows(db, NOW) == 3
     after = {row["slug"]: row for row in await world.connection.fetch(versions)}
     moved = {slug: row["status"] for slug, row in after.items() if row["version"] != before[slug]["version"]}
     assert moved == {"starting": "live", "over": "finished", "slept-through": "finished"}
-    assert await advance(db, NOW) == 0
-    assert await advance(db, NOW + timedelta(hours=1)) == 3
+    assert await advance_shows(db, NOW) == 0
+    assert await advance_shows(db, NOW + timedelta(hours=1)) == 3
 
 
 async def test_artists_and_venues_are_listed_and_searched(db: Database, world: SmallCatalogue) -> None:

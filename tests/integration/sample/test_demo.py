@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.catalog.show_status import advance
+from server.catalog.show_status import advance_shows
 from server.sample.demo import LIVE_MIN, UPCOMING_MIN, SeedResult, seed
 from server.sample.votes import VOTERS_PER_SHOW
 from server.store.database import Database
@@ -245,7 +245,7 @@ async def test_a_demo_left_alone_stays_alive(database_url: str, connection: Any)
     try:
         for hour in range(11):
             then = NOW + timedelta(hours=hour)
-            await advance(db, then)
+            await advance_shows(db, then)
             live, _ = await _open_counts(connection, then)
             assert live >= LIVE_MIN, then
     finally:

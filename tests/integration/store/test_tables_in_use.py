@@ -95,7 +95,7 @@ TABLES = {
         "insight/activity.sql:fetch_activity",
     ),
     "activity_clock": (
-        "catalog/queries.sql:advance_shows > shows! > tell_of_show() > add_activity()",
+        "catalog/show_status.sql:advance_shows > shows! > tell_of_show() > add_activity()",
         "insight/activity.sql:activity_position",
     ),
     "platform_stats": (
