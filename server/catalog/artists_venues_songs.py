@@ -1,4 +1,4 @@
-"""Reading artists, venues and songs: lists, and each with what belongs to it."""
+"""Reads artists, venues and songs: their lists, and one of them with its shows, songs or setlists."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RELATED_MAX = 20
 
 
 async def list_artists(db: Database, query: ListQuery) -> ArtistPage:
-    """A page of artists, by slug.
+    """A page of artists, ordered by slug.
 
     Raises: Refused: bad_request
     """
@@ -40,7 +40,7 @@ async def list_artists(db: Database, query: ListQuery) -> ArtistPage:
 
 
 async def list_venues(db: Database, query: NearQuery) -> VenuePage:
-    """A page of venues, by slug, or those near a place, the nearest first; searched by name, city and region.
+    """A page of venues: ordered by slug, or with `near` the nearest first. A search compares name, city and region.
 
     Raises: Refused: bad_request
     """
@@ -48,15 +48,15 @@ async def list_venues(db: Database, query: NearQuery) -> VenuePage:
     return {"items": [venue_item(row) for row in rows], "next": following}
 
 
-async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Artist:
-    """An artist with the next shows and the songs played most.
+async def fetch_artist(db: Database, reference: Reference, *, now: datetime) -> Artist:
+    """An artist with the next shows and the songs played most often.
 
     Raises: Refused: not_found
     """
     async with db.snapshot() as connection:
-        row = await queries.artist_by_reference(connection, id=wanted.id, slug=wanted.slug)
+        row = await queries.artist_by_reference(connection, id=reference.id, slug=reference.slug)
         if row is None:
-            raise Refused(Code.NOT_FOUND, "No such artist.")
+            raise Refused(Code.NOT_FOUND, "No such artist. Check its id or slug.")
         songs = queries.songs_of_artist(connection, artist_id=row["id"], count=RELATED_MAX)
         return {
             **artist_item(row),
@@ -68,15 +68,15 @@ async def fetch_artist(db: Database, wanted: Reference, *, now: datetime) -> Art
         }
 
 
-async def fetch_venue(db: Database, wanted: Reference, *, now: datetime) -> Venue:
-    """A venue with its next shows and what its reviews say.
+async def fetch_venue(db: Database, reference: Reference, *, now: datetime) -> Venue:
+    """A venue with its next shows and its rating.
 
     Raises: Refused: not_found
     """
     async with db.snapshot() as connection:
-        row = await queries.venue_by_reference(connection, id=wanted.id, slug=wanted.slug)
+        row = await queries.venue_by_reference(connection, id=reference.id, slug=reference.slug)
         if row is None:
-            raise Refused(Code.NOT_FOUND, "No such venue.")
+            raise Refused(Code.NOT_FOUND, "No such venue. Check its id or slug.")
         return {
             **venue_item(row),
             "review_count": row["review_count"],
@@ -87,14 +87,14 @@ async def fetch_venue(db: Database, wanted: Reference, *, now: datetime) -> Venu
 
 
 async def fetch_song(db: Database, song_id: int) -> Song:
-    """A song, who plays it most, and the latest setlists it is in.
+    """A song with the artists who play it most often, and the latest setlists that have it.
 
     Raises: Refused: not_found
     """
     async with db.snapshot() as connection:
         row = await queries.song_by_id(connection, id=song_id)
         if row is None:
-            raise Refused(Code.NOT_FOUND, "No such song.")
+            raise Refused(Code.NOT_FOUND, f"No song has the id {song_id}. Search for its title.")
         artists = queries.artists_of_song(connection, song_id=song_id, count=RELATED_MAX)
         setlists = queries.setlists_of_song(connection, song_id=song_id, count=RELATED_MAX)
         return {
@@ -135,7 +135,7 @@ def song_item(row: Any) -> SongItem:
 
 
 def venue_item(row: Any) -> VenueItem:
-    """A venue as lists show it; how far it is, where the row says so."""
+    """A venue as lists show it, with its distance when the row has one."""
     item: VenueItem = {
         "id": row["id"],
         "slug": row["slug"],
@@ -160,10 +160,13 @@ async def _list_by_slug(
     select = {"artists": queries.list_artists, "venues": queries.list_venues}[kind]
     after = decode_cursor(query.cursor, SlugCursor).slug if query.cursor else ""
     async with db.connection() as connection:
-        wanted = (await choose_filters(connection, query.q, [kind])).get(kind)
-        if wanted is None:
+        search_filter = (await choose_filters(connection, query.q, [kind])).get(kind)
+        if search_filter is None:
             return [], None
-        rows = [row async for row in select(connection, after_slug=after, count=query.limit + 1, **wanted.parameters())]
+        rows = [
+            row
+            async for row in select(connection, after_slug=after, count=query.limit + 1, **search_filter.parameters())
+        ]
     return cut_page(rows, query.limit, lambda last: SlugCursor(last["slug"]))
 
 
@@ -172,8 +175,8 @@ async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], 
     latitude, longitude = parse_near(query.near)
     after = decode_cursor(query.cursor, DistanceCursor) if query.cursor else None
     async with db.connection() as connection:
-        wanted = (await choose_filters(connection, query.q, ["venues"])).get("venues")
-        if wanted is None:
+        search_filter = (await choose_filters(connection, query.q, ["venues"])).get("venues")
+        if search_filter is None:
             return [], None
         rows = [
             row
@@ -185,7 +188,7 @@ async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], 
                 after_km=after.km if after else -1.0,
                 after_id=after.id if after else 0,
                 count=query.limit + 1,
-                **wanted.parameters(),
+                **search_filter.parameters(),
             )
         ]
     return cut_page(rows, query.limit, lambda last: DistanceCursor(last["distance_km"], last["id"]))

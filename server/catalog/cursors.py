@@ -1,4 +1,4 @@
-"""Places in the catalogue's lists: what their cursors hold."""
+"""The cursors of the catalogue's lists: each holds the sort key of the last item of a page."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import msgspec
 
 from server.protocol.http.cursors import CursorId, Microseconds, Place
 
-# The order of the list of shows, as list_group() says it.
+# The groups of the list of shows, in the order of the database function list_group().
 STATUS_GROUPS = ("live", "upcoming", "finished", "cancelled")
 
 
 class ShowCursor(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A show's place in the list: its group (0 live, 1 upcoming, 2 finished, 3 cancelled), start and id."""
+    """The sort key of a show: its group (0 live, 1 upcoming, 2 finished, 3 cancelled), its start and its id."""
 
     group: Annotated[int, msgspec.Meta(ge=0, le=3)]
     starts_us: Microseconds
     id: CursorId
 
     @property
-    def within(self) -> timedelta:
-        """Where in its group: what list_place() says of it."""
+    def place_in_group(self) -> timedelta:
+        """The order within the group, as the database function list_place() computes it: later groups run backwards."""
         return timedelta(
             microseconds=self.starts_us if self.group < STATUS_GROUPS.index("finished") else -self.starts_us
         )
 
 
 class SlugCursor(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place in a list in the order of slugs."""
+    """The sort key in a list ordered by slug."""
 
     slug: Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 class DistanceCursor(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place in a list in the order of distance; equals by id."""
+    """The sort key in a list ordered by distance, then by id."""
 
     km: Annotated[float, msgspec.Meta(ge=0, le=20_038.0)]
     id: CursorId

@@ -1,4 +1,4 @@
-"""What the catalogue answers, as JSON; the OpenAPI document is made from these."""
+"""The JSON of the catalogue's answers; the OpenAPI document is generated from these types."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ Billing = Literal["headliner", "support"]
 
 
 class Source(TypedDict):
-    """Where something is told of at another service, to link back to; `service`: setlistfm, ticketmaster, …."""
+    """A link to the page about something at another service; `service`: setlistfm, ticketmaster, …."""
 
     service: str
     url: str
 
 
 class ShowSource(Source):
-    """A source of a show: a page about the show itself, or one about its artist, by which its sets were predicted or not."""
+    """A link for a show: to a page about the show itself, or to one about its artist. `prediction` means that the sets of the
+    show were predicted from that artist's page.
+    """
 
     about: Literal["show", "prediction", "artist"]
 
 
 class ArtistName(TypedDict):
-    """An artist where something else is told."""
+    """The artist of another entry."""
 
     id: int
     slug: str
@@ -41,7 +43,7 @@ class ArtistName(TypedDict):
 
 
 class VenueName(TypedDict):
-    """A venue where a show is told."""
+    """The venue of a show."""
 
     id: int
     slug: str
@@ -55,7 +57,7 @@ class VenueName(TypedDict):
 
 
 class ShowItem(TypedDict):
-    """A show in a list; `distance_km` is there when the list is of what is near."""
+    """A show in a list; `distance_km` is present in a list with `near`."""
 
     id: int
     slug: str
@@ -81,21 +83,21 @@ class ShowPage(TypedDict):
 
 
 class BilledArtist(ArtistName):
-    """An artist on the bill of a show."""
+    """An artist on the bill of a show: headliner or support."""
 
     billing: Billing
 
 
 class CoveredArtist(TypedDict):
-    """Whose song it is that somebody else plays."""
+    """The artist whose song another artist plays."""
 
     id: int
     name: str
 
 
 class SetlistSong(TypedDict):
-    """A song of a setlist, with its tally, null when it is not for whoever asks; neighbours with the same number are one
-    medley. was_played: whether it is in a set that was played; null: not known here, or it is a tape.
+    """A song of a setlist with its tally; the tally is null for a reader who may not see it. Neighbours with the same `medley`
+    number form one medley. `was_played` says whether a played set has the song; null means not known, or a tape.
     """
 
     id: int
@@ -113,7 +115,7 @@ class SetlistSong(TypedDict):
 
 
 class Setlist(TypedDict):
-    """A set of a show, and who plays it."""
+    """A set of a show, and the artist who plays it."""
 
     id: int
     type: SetlistType
@@ -124,9 +126,9 @@ class Setlist(TypedDict):
 
 
 class Show(ShowItem):
-    """A show with its bill and its sets in order; tallies and total are as of the position `at`. `results`: whom tallies are
-    shown to while they are not final: everyone, those who have voted, staff alone. `accuracy`: how well the crowd foresaw
-    what was played; null: that is not known yet, or not for whoever asks.
+    """A show with its bill and its sets in order; tallies and total are as of the position `at`. `results` says who sees
+    tallies before they are final: everyone, fans who have voted, or staff only. `accuracy` says how well the votes predicted
+    the played sets; null means not known yet, or hidden from this reader.
     """
 
     votes_per_user_max: int | None
@@ -157,7 +159,7 @@ class ArtistPage(TypedDict):
 
 
 class Plays(TypedDict):
-    """In how many setlists a song was expected, and in how many it was played."""
+    """How many predicted setlists have a song, and how many played ones."""
 
     predicted_count: int
     played_count: int
@@ -165,14 +167,14 @@ class Plays(TypedDict):
 
 
 class ArtistSong(Plays):
-    """A song an artist plays."""
+    """A song that an artist plays."""
 
     id: int
     title: str
 
 
 class Artist(ArtistItem):
-    """An artist with the next shows, and the songs played most."""
+    """An artist with the next shows and the songs played most often."""
 
     follower_count: int
     show_count: int
@@ -182,7 +184,7 @@ class Artist(ArtistItem):
 
 
 class VenueItem(VenueName):
-    """A venue in a list; `distance_km` is there when the list is of what is near."""
+    """A venue in a list; `distance_km` is present in a list with `near`."""
 
     time_zone: str
     distance_km: NotRequired[float]
@@ -196,7 +198,7 @@ class VenuePage(TypedDict):
 
 
 class Venue(VenueItem):
-    """A venue with its next shows and what its approved reviews say; `rating` is their mean, 1 to 5."""
+    """A venue with its next shows; `rating` is the mean of its approved reviews, 1 to 5."""
 
     review_count: int
     rating: float | None
@@ -217,7 +219,7 @@ class SongArtist(ArtistName, Plays):
 
 
 class SongShow(TypedDict):
-    """A show where a song's setlists are told."""
+    """The show of a setlist that has a song."""
 
     id: int
     slug: str
@@ -227,7 +229,7 @@ class SongShow(TypedDict):
 
 
 class SongSetlist(TypedDict):
-    """A setlist that holds a song."""
+    """A setlist that has a song."""
 
     id: int
     type: SetlistType
@@ -237,7 +239,7 @@ class SongSetlist(TypedDict):
 
 
 class Song(SongItem):
-    """A song with who plays it, most often first, and the latest setlists it is in."""
+    """A song with the artists who play it, most often first, and the latest setlists that have it."""
 
     artists: list[SongArtist]
     setlists: list[SongSetlist]
@@ -245,7 +247,7 @@ class Song(SongItem):
 
 
 class SearchResults(TypedDict):
-    """What a search found of each kind, best first."""
+    """The entries of each kind that match a search, best match first."""
 
     artists: list[ArtistItem]
     songs: list[SongItem]

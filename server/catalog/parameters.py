@@ -1,9 +1,8 @@
-"""What the catalogue's lists are asked with."""
+"""Query parameters of the catalogue's lists and of its search."""
 
 from __future__ import annotations
 
 import datetime as dt
-import math
 import unicodedata
 from typing import Annotated
 
@@ -20,30 +19,30 @@ RADIUS_KM_DEFAULT = 50.0
 RADIUS_KM_MAX = 20_038.0  # half way round the globe: everything
 
 Near = Annotated[str, msgspec.Meta(max_length=64, description="Around latitude,longitude in degrees.")]
-Radius = Annotated[float, msgspec.Meta(gt=0, le=RADIUS_KM_MAX, description="How far around `near`; 50 if left out.")]
-FirstDay = Annotated[dt.date, msgspec.Meta(description="The first day, where the venue is.")]
-LastDay = Annotated[dt.date, msgspec.Meta(description="The last day, where the venue is.")]
+Radius = Annotated[float, msgspec.Meta(gt=0, le=RADIUS_KM_MAX, description="The distance from `near`; 50 if left out.")]
+FirstDay = Annotated[dt.date, msgspec.Meta(description="The first day, by the calendar at the venue.")]
+LastDay = Annotated[dt.date, msgspec.Meta(description="The last day, by the calendar at the venue.")]
 
 
 class ListQuery(PageQuery, frozen=True, kw_only=True):
-    """The parameters of a plain list."""
+    """The parameters of every list: page and words."""
 
     q: Search | None = None
 
 
 class NearQuery(ListQuery, frozen=True, kw_only=True):
-    """The parameters of a list of what has a place on the globe."""
+    """The parameters of a list of shows or venues, which have coordinates."""
 
     near: Near | None = None
     radius_km: Radius | None = None
 
     def __post_init__(self) -> None:
-        """Checks what one field alone cannot say.
+        """Checks rules about several fields.
 
         Raises: Refused: bad_request
         """
         if self.radius_km is not None and self.near is None:
-            raise Refused(Code.BAD_REQUEST, "`radius_km` needs `near`.")
+            raise Refused(Code.BAD_REQUEST, "`radius_km` is given without `near`. Add `near`, such as 40.75,-73.99.")
 
 
 class ShowQuery(NearQuery, frozen=True, kw_only=True):
@@ -56,17 +55,18 @@ class ShowQuery(NearQuery, frozen=True, kw_only=True):
     last: LastDay | None = msgspec.field(name="to", default=None)
 
     def __post_init__(self) -> None:
-        """Checks what one field alone cannot say.
+        """Checks rules about several fields.
 
         Raises: Refused: bad_request
         """
         NearQuery.__post_init__(self)
         if self.first and self.last and self.first > self.last:
-            raise Refused(Code.BAD_REQUEST, "`from` is after `to`.")
+            message = f"`from` {self.first} is after `to` {self.last}. Give the earlier day as `from`."
+            raise Refused(Code.BAD_REQUEST, message)
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters of a search in everything; `limit` is how many of each kind are given at most."""
+    """The parameters of the search; `limit` is the most entries of each kind."""
 
     q: Annotated[Search, msgspec.Meta(min_length=1)]
     kind: EntryKind | None = None
@@ -74,30 +74,29 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_near(text: str) -> tuple[float, float]:
-    """`lat,lon` in degrees.
+    """Latitude and longitude in degrees, out of `lat,lon`.
 
     Raises: Refused: bad_request, not two numbers or not on the globe
     """
-    latitude, comma, longitude = text.partition(",")
+    latitude, _, longitude = text.partition(",")
     try:
-        place = float(latitude), float(longitude)
+        point = float(latitude), float(longitude)
     except ValueError:
-        comma = ""
-        place = (math.nan, math.nan)
-    if not comma:
-        raise Refused(Code.BAD_REQUEST, "`near` is latitude,longitude in degrees, such as 40.75,-73.99.")
-    if not (-90 <= place[0] <= 90 and -180 <= place[1] <= 180):
-        raise Refused(Code.BAD_REQUEST, "`near` is not on the globe: latitude is -90..90, longitude -180..180.")
-    return place
+        message = f"`near` is {text!r}. Give latitude,longitude in degrees, such as 40.75,-73.99."
+        raise Refused(Code.BAD_REQUEST, message) from None
+    if not (-90 <= point[0] <= 90 and -180 <= point[1] <= 180):
+        message = f"`near` {text!r} is not on the globe. Give a latitude of -90 to 90 and a longitude of -180 to 180."
+        raise Refused(Code.BAD_REQUEST, message)
+    return point
 
 
 def check_word_count(q: str) -> None:
-    """Counts the words of a search, roughly as the database will see them: `AC/DC` is two, `don't` is one.
+    """Checks the number of words in a search, counted roughly as the database does: `AC/DC` is two, `don't` is one.
 
     Raises: Refused: bad_request, more than SEARCH_WORDS_MAX words
     """
     whole = q.translate(dict.fromkeys(map(ord, "'’‘`´")))
-    # Letters, numbers and the marks on them: a mark is part of its word, also where it has no letter of its own.
+    # Letters, numbers and marks. A mark is part of its word, even where no single character combines it with its letter.
     words = "".join(char if unicodedata.category(char)[0] in "LNM" else " " for char in whole).split()
     if len(words) > SEARCH_WORDS_MAX:
-        raise Refused(Code.BAD_REQUEST, f"`q` has more than {SEARCH_WORDS_MAX} words.")
+        raise Refused(Code.BAD_REQUEST, f"`q` has {len(words)} words. Use at most {SEARCH_WORDS_MAX}.")

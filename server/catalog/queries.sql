@@ -1,11 +1,12 @@
--- What the catalogue asks PostgreSQL. One query, one statement; named parameters, bound by the driver.
+-- Reads of the catalogue, with the rights of requests. Each query is one statement; the driver binds its named parameters.
 
 -- name: list_shows
--- takes: the place after which to go on (after_group smallint, after_place interval, after_id bigint; -1, 0, 0: from the
---        top), first_group and last_group; filters, null: none; what is looked for (search.sql); count bigint
--- gives: 0..count rows: live, then upcoming, soonest first; then finished, then cancelled, latest first; by id at last
--- plan:  one for each combination of filters (REQUEST_ROLE plans anew): by artist, venues, dates or words where these
---        are rare, else in the order of the list until the page is full
+-- takes: the sort key of the last show before this page (after_group smallint, after_place interval, after_id bigint;
+--        -1, 0, 0 for the first page), first_group and last_group; filters, null for none; the search parameters
+--        (search.sql); count bigint
+-- gives: 0..count rows: live, then upcoming, soonest first; then finished, then cancelled, latest first; equals by id
+-- plan:  one for each combination of filters (REQUEST_ROLE plans every call): by artist, venues, dates or words where
+--        these are rare, else in the order of the list until the page is full
 select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
        s.is_locked, s.finalised_at is not null as is_final, s.vote_count, s.list_group,
        a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
@@ -46,7 +47,7 @@ select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s
 
 -- name: bill_of_show
 -- takes: show_id bigint
--- gives: who plays, in the order of the bill
+-- gives: the artists who play, in the order of the bill
 select a.id, a.slug, a.name, b.billing
   from show_artists b
   join artists a on a.id = b.artist_id
@@ -55,8 +56,8 @@ select a.id, a.slug, a.name, b.billing
 
 -- name: sources_of_show
 -- takes: show_id bigint
--- gives: pages about the show elsewhere, then about its artist where the show has none of that service; `about`: show,
---        prediction (of the artist, by whose page there the show's sets were predicted) or artist
+-- gives: one page for each service: about the show, or about its artist when that service has none about the show.
+--        `about` is show, artist, or prediction: the artist's page from which the show's sets were predicted
 select service::text, url, about from (
     select distinct on (service) service, url, about
       from (select i.service, i.url, 'show' as about, 0 as rank, i.external_id
@@ -73,7 +74,7 @@ select service::text, url, about from (
 
 -- name: sources_of_artist
 -- takes: artist_id bigint
--- gives: pages about the artist elsewhere, one a service
+-- gives: one page about the artist for each service
 select distinct on (service) service::text, url
   from artist_identities
  where artist_id = :artist_id::bigint and url <> ''
@@ -81,7 +82,7 @@ select distinct on (service) service::text, url
 
 -- name: sources_of_venue
 -- takes: venue_id bigint
--- gives: pages about the venue elsewhere, one a service
+-- gives: one page about the venue for each service
 select distinct on (service) service::text, url
   from venue_identities
  where venue_id = :venue_id::bigint and url <> ''
@@ -89,7 +90,7 @@ select distinct on (service) service::text, url
 
 -- name: sources_of_song
 -- takes: song_id bigint
--- gives: recordings of the song elsewhere, one a service
+-- gives: one recording of the song for each service
 select distinct on (service) service::text, url
   from song_identities
  where song_id = :song_id::bigint and url <> ''
@@ -97,8 +98,8 @@ select distinct on (service) service::text, url
 
 -- name: songs_of_show
 -- takes: show_id bigint
--- gives: one row a song, in the order of sets (predicted first) and places, with who plays it and, when it is another
---        artist's, whose it is; a set without songs gives one row whose id is null
+-- gives: one row for each song, by set (predicted first) and position, with the artist who plays it and, for a cover, the
+--        artist it belongs to; a set without songs gives one row whose id is null
 select l.id as setlist_id, l.type, l.kind, l.name as setlist_name, p.id as artist_id, p.slug as artist_slug,
        p.name as artist_name, e.id, e.song_id, g.title, e.position, e.up_count, e.down_count, e.played_at, e.is_tape,
        e.medley, e.note, o.id as cover_id, o.name as cover_name
@@ -113,14 +114,14 @@ select l.id as setlist_id, l.type, l.kind, l.name as setlist_name, p.id as artis
 
 -- name: setlists_of_show^
 -- takes: show_id bigint
--- gives: 0..1 row: its revision, and its accuracy where counts are everyone's
+-- gives: 0..1 row: the revision, and the accuracy when everyone may see the counts
 select revision, case when results_audience(results, finalised_at) = 0 then accuracy_of(id)::text end as accuracy
   from shows
  where id = :show_id::bigint;
 
 -- name: status_of_show^
 -- takes: show_id bigint
--- gives: 0..1 row; now_playing is the song played last, and null unless the show is live; accuracy: as above
+-- gives: 0..1 row; now_playing is the song played last, null unless the show is live; accuracy as in setlists_of_show
 select s.revision, s.status, s.opens_at, s.closes_at, s.is_locked, s.finalised_at is not null as is_final, s.results,
        case when results_audience(s.results, s.finalised_at) = 0 then accuracy_of(s.id)::text end as accuracy,
        case when s.status = 'live' then (
@@ -132,7 +133,7 @@ select s.revision, s.status, s.opens_at, s.closes_at, s.is_locked, s.finalised_a
  where s.id = :show_id::bigint;
 
 -- name: list_artists
--- takes: after_slug text, empty: from the top; what is looked for (search.sql); count bigint
+-- takes: after_slug text, empty for the first page; the search parameters (search.sql); count bigint
 -- gives: 0..count rows, by slug
 select id, slug, name, genre, country
   from artists
@@ -144,7 +145,8 @@ select id, slug, name, genre, country
  limit :count::bigint;
 
 -- name: artist_id_of_slug$
--- takes: slug text; gives: the artist's id, or null
+-- takes: slug text
+-- gives: the artist's id, or null
 select id from artists where slug = :slug::text;
 
 -- name: artist_by_reference^
@@ -157,7 +159,7 @@ select a.id, a.slug, a.name, a.genre, a.country, t.follower_count, t.show_count
 
 -- name: songs_of_artist
 -- takes: artist_id bigint, count bigint
--- gives: 0..count rows: the songs the artist plays most, of whomever they are
+-- gives: 0..count rows: the songs that the artist plays most often, covers included
 select g.id, g.title, s.predicted_count, s.played_count, s.last_played_on
   from artist_songs s
   join songs g on g.id = s.song_id
@@ -166,7 +168,7 @@ select g.id, g.title, s.predicted_count, s.played_count, s.last_played_on
  limit :count::bigint;
 
 -- name: list_venues
--- takes: after_slug text, empty: from the top; what is looked for (search.sql); count bigint
+-- takes: after_slug text, empty for the first page; the search parameters (search.sql); count bigint
 -- gives: 0..count rows, by slug
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
   from venues
@@ -178,8 +180,8 @@ select id, slug, name, city, region, country, latitude, longitude, time_zone, ca
  limit :count::bigint;
 
 -- name: list_venues_near
--- takes: latitude, longitude float8, radius_km float8; the place after which to go on (after_km float8, after_id
---        bigint; -1, 0: from the nearest); what is looked for (search.sql); count bigint
+-- takes: latitude, longitude float8, radius_km float8; the sort key of the last venue before this page (after_km float8,
+--        after_id bigint; -1, 0 for the first page); the search parameters (search.sql); count bigint
 -- gives: 0..count rows, the nearest first
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity,
        earth_km(point, earth_point(:latitude::float8, :longitude::float8)) as distance_km
@@ -195,19 +197,20 @@ select id, slug, name, city, region, country, latitude, longitude, time_zone, ca
 
 -- name: venues_within
 -- takes: latitude, longitude float8, radius_km float8
--- gives: every venue within, and how far it is
+-- gives: every venue within the radius, and its distance
 select id, earth_km(point, earth_point(:latitude::float8, :longitude::float8)) as distance_km
   from venues
  where point <@ earth_box(earth_point(:latitude, :longitude), :radius_km::float8)
    and earth_km(point, earth_point(:latitude, :longitude)) <= :radius_km;
 
 -- name: venue_id_of_slug$
--- takes: slug text; gives: the venue's id, or null
+-- takes: slug text
+-- gives: the venue's id, or null
 select id from venues where slug = :slug::text;
 
 -- name: venue_by_reference^
 -- takes: id bigint or null, slug text or null; exactly one is given
--- gives: 0..1 row; rating null: no review is shown yet
+-- gives: 0..1 row; rating is null while no review is approved
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity, review_count,
        round(rating_sum::numeric / nullif(review_count, 0), 2)::float8 as rating
   from venues
@@ -223,7 +226,7 @@ select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist
 
 -- name: artists_of_song
 -- takes: song_id bigint, count bigint
--- gives: 0..count rows: who plays it most
+-- gives: 0..count rows: the artists who play it most often
 select a.id, a.slug, a.name, s.predicted_count, s.played_count, s.last_played_on
   from artist_songs s
   join artists a on a.id = s.artist_id
@@ -245,7 +248,7 @@ select l.id, l.type, l.name, e.position, w.id as show_id, w.slug as show_slug, w
 
 -- name: tallies_of_show
 -- takes: show_id bigint
--- gives: one row a song in the order of setlists and places; rank 1 is the best score of its setlist, equals share it
+-- gives: one row for each song, by setlist and position; rank 1 is the best score of its setlist, equal scores share a rank
 select l.id as setlist_id, l.type, l.name as setlist_name, e.id, e.song_id, g.title, e.position,
        e.up_count, e.down_count, e.up_count - e.down_count as score,
        rank() over (partition by l.id order by e.up_count - e.down_count desc) as rank

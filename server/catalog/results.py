@@ -1,4 +1,4 @@
-"""A show's result: every song with its counts, for programs, spreadsheets and the command line."""
+"""The result of a show: every song with its counts, for programs, spreadsheets and the command line."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from server.store.database import Database
 
 Format = Literal["json", "csv"]
 
-# What a spreadsheet would take for a formula (OWASP, CSV Injection).
+# A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV Injection).
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ResultsQuery(msgspec.Struct, frozen=True):
-    """How a result is written down."""
+    """The format of a result."""
 
     format: Format = "json"
 
 
 class ResultSong(TypedDict):
-    """One song: score is up - down, rank 1 the best score of its set, share of all votes of the show, 0 to 1."""
+    """One song. `score` is up - down; `rank` 1 is the best score of its set; `share` is its part of the show's votes, 0 to 1."""
 
     title: str
     setlist: str
@@ -42,7 +42,7 @@ class ResultSong(TypedDict):
 
 
 class ResultShow(TypedDict):
-    """Whose result it is."""
+    """The show of a result."""
 
     id: int
     slug: str
@@ -50,8 +50,8 @@ class ResultShow(TypedDict):
 
 
 class Results(TypedDict):
-    """A show's result as of position `at`; `final` once voting is over and every vote is in. `accuracy`: how well it foresaw
-    what was played; null: that is not known yet.
+    """The result of a show as of position `at`; `final` once voting is over and every vote is counted. `accuracy` says how well
+    it predicted the played sets; null means not known yet.
     """
 
     show: ResultShow
@@ -62,13 +62,13 @@ class Results(TypedDict):
     songs: list[ResultSong]
 
 
-async def fetch_results(db: Database, wanted: Reference) -> tuple[Audience, Results]:
-    """The result of a show, its songs in the order of sets and places, and whom it may be shown to.
+async def fetch_results(db: Database, reference: Reference) -> tuple[Audience, Results]:
+    """The result of a show, its songs by set and position, and the audience that may see it.
 
     Raises: Refused: not_found; StoreUnavailable
     """
     async with db.snapshot() as connection:
-        row = await find_show(connection, wanted)
+        row = await find_show(connection, reference)
         total = row["vote_count"]
         songs: list[ResultSong] = [
             {
@@ -96,7 +96,7 @@ async def fetch_results(db: Database, wanted: Reference) -> tuple[Audience, Resu
 
 
 def as_csv(results: Results) -> str:
-    """A line a song, below the names of the columns; no text in it begins a formula."""
+    """A header, then one line for each song. No cell begins a formula."""
     out = io.StringIO()
     writer = csv.DictWriter(out, ResultSong.__annotations__, lineterminator="\n")
     writer.writeheader()

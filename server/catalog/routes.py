@@ -1,4 +1,4 @@
-"""HTTP of the catalogue."""
+"""HTTP for everyone who reads the catalogue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from server.store.database import Database
 
 
 class CatalogRoutes:
-    """The catalogue's handlers, for one database. Takes: has_voted, (show, user) -> whether they hold a vote in it."""
+    """HTTP for everyone who reads the catalogue.
+
+    Takes: has_voted, which says whether a user holds a vote in a show
+    """
 
     def __init__(self, db: Database, clock: Clock, has_voted: HasVoted) -> None:
         self._db = db
@@ -27,23 +30,23 @@ class CatalogRoutes:
         self._has_voted = has_voted
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The routes, for web to serve."""
         missing = (Code.NOT_FOUND,)
-        # Whether somebody has voted is asked of the vote path.
-        asked = (*missing, Code.UNAUTHENTICATED, Code.OVERLOADED)
+        # has_voted asks the vote path, which may refuse.
+        vote_codes = (*missing, Code.UNAUTHENTICATED, Code.OVERLOADED)
         return [
             Endpoint(
                 method="GET", path="/api/shows", handler=self.get_shows, query=ShowQuery, answer=ShowPage,
                 summary="Shows: live, then upcoming, then finished, then cancelled.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=asked, slugs=("show",),
+                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=vote_codes, slugs=("show",),
                 summary="One show with its setlists, songs, tallies and voting window.", is_revalidated=True,
             ),
             Endpoint(
                 method="GET", path="/api/shows/{show}/results", handler=self.get_results, query=ResultsQuery, answer=Results,
-                other_media_type="text/csv", codes=(*asked, Code.FORBIDDEN), slugs=("show",), is_revalidated=True,
-                summary="A show's result: every song with counts, score, rank and share.",
+                other_media_type="text/csv", codes=(*vote_codes, Code.FORBIDDEN), slugs=("show",), is_revalidated=True,
+                summary="The result of a show: every song with counts, score, rank and share.",
             ),
             Endpoint(
                 method="GET", path="/api/artists", handler=self.get_artists, query=ListQuery, answer=ArtistPage,
@@ -51,12 +54,12 @@ class CatalogRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/artists/{artist}", handler=self.get_artist, answer=Artist, codes=missing,
-                slugs=("artist",), summary="One artist with the next shows and the songs played most.",
+                slugs=("artist",), summary="One artist with the next shows and the songs played most often.",
                 is_revalidated=True,
             ),
             Endpoint(
                 method="GET", path="/api/venues", handler=self.get_venues, query=NearQuery, answer=VenuePage,
-                summary="Venues by slug, or the nearest first.", is_revalidated=True,
+                summary="Venues by slug, or with `near` the nearest first.", is_revalidated=True,
             ),
             Endpoint(
                 method="GET", path="/api/venues/{venue}", handler=self.get_venue, answer=Venue, codes=missing,
@@ -64,13 +67,13 @@ class CatalogRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/songs/{song}", handler=self.get_song, answer=Song, codes=missing,
-                summary="One song with who plays it and the latest setlists it is in.", is_revalidated=True,
+                summary="One song with the artists who play it and the latest setlists that have it.", is_revalidated=True,
             ),
             Endpoint(
                 method="GET", path="/api/search", handler=self.get_search, query=SearchQuery, answer=SearchResults,
-                summary="Artists, songs, venues and shows by words, best first.", is_revalidated=True,
-                description="What has all words, the last letters of each may be missing; of a kind that has no such "
-                "thing, what is closest.",
+                summary="Search artists, songs, venues and shows by words, best match first.", is_revalidated=True,
+                description="An entry matches when it has all words; the last letters of each may be missing. A kind "
+                "without a match gives its most similar entries.",
             ),
         ]  # fmt: skip
 

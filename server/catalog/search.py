@@ -1,4 +1,4 @@
-"""Searching in everything at once."""
+"""Searches artists, songs, venues and shows at once."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from server.store.database import Database
 
 
 async def search(db: Database, query: SearchQuery, *, now: datetime) -> SearchResults:
-    """What is called like that, best first of each kind; shows in the order of their list.
+    """The entries that match the words, the best of each kind first; shows in the order of their list.
 
     Raises: Refused: bad_request
     """
     kinds: tuple[EntryKind, ...] = (query.kind,) if query.kind else get_args(EntryKind)
     found = SearchResults(artists=[], songs=[], venues=[], shows=[])
     async with db.connection() as connection:
-        wanted = await choose_filters(connection, query.q, kinds)
-        if "artists" in wanted:
-            rows = queries.best_artists(connection, q=query.q, count=query.limit, **wanted["artists"].parameters())
+        filters = await choose_filters(connection, query.q, kinds)
+        if "artists" in filters:
+            rows = queries.best_artists(connection, q=query.q, count=query.limit, **filters["artists"].parameters())
             found["artists"] = [artist_item(row) async for row in rows]
-        if "songs" in wanted:
-            rows = queries.best_songs(connection, count=query.limit, **wanted["songs"].parameters())
+        if "songs" in filters:
+            rows = queries.best_songs(connection, count=query.limit, **filters["songs"].parameters())
             found["songs"] = [song_item(row) async for row in rows]
-        if "venues" in wanted:
-            rows = queries.best_venues(connection, q=query.q, count=query.limit, **wanted["venues"].parameters())
+        if "venues" in filters:
+            rows = queries.best_venues(connection, q=query.q, count=query.limit, **filters["venues"].parameters())
             found["venues"] = [venue_item(row) async for row in rows]
-        if "shows" in wanted:
-            found["shows"] = await list_matching_shows(connection, wanted["shows"], count=query.limit, now=now)
+        if "shows" in filters:
+            found["shows"] = await list_matching_shows(connection, filters["shows"], count=query.limit, now=now)
     return found

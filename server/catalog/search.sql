@@ -1,14 +1,14 @@
--- Finding by words. A row is found that has all of them, the last letters of each may be missing; where there is no
--- such row, those are found that are closest to what may have been meant.
+-- Search by words. A row matches when it has all of the words; the last letters of each may be missing. When no row
+-- matches, the rows most similar to the words match instead.
 --
--- Every query of a list takes the same four, and null where they do not apply:
---   words text, what was asked for: rows have all of its words
---   like text, similar text[], closeness float8: rows have something similar to the word `like`, and to all of
---   `similar` at least as much as `closeness` says
+-- Every query of a list takes the same four search parameters, null where they do not apply:
+--   words text, the text of the search: a row must have all of its words
+--   like text, similar text[], closeness float8: a row must have a word similar to `like`, and be similar to all words
+--   of `similar` with at least this closeness
 
 -- name: kinds_with_words^
 -- takes: q text, kinds text[]
--- gives: words, folded, none when there is nothing to look for; and for each kind whether a row has all of them
+-- gives: the words, folded, empty when the text has none; and for each kind whether a row has all of them
 select tsvector_to_array(words_of(:q::text)) as words,
        'artists' = any(:kinds::text[]) and exists (select from artists where search @@ query_of(:q)) as artists,
        'songs' = any(:kinds) and exists (select from songs where search @@ query_of(:q)) as songs,
@@ -17,8 +17,8 @@ select tsvector_to_array(words_of(:q::text)) as words,
 
 -- name: choose_similar_word$
 -- takes: words text[], folded; kinds text[]; letters_min int, rows_max bigint
--- gives: the one to look for by likeness: the longest that has so many letters and that fewer rows of each kind have;
---        null: none is like that
+-- gives: the word to search by similarity: the longest with at least letters_min letters that fewer than rows_max rows of
+--        each kind have; null when no word is like that
 select word
   from unnest(:words::text[]) as w (word)
  where char_length(word) >= :letters_min::int
@@ -34,8 +34,8 @@ select word
  limit 1;
 
 -- name: best_closeness^
--- takes: words text[], folded; like text, one of them, or null: nothing is like it; kinds text[]
--- gives: for each kind the closeness of its closest row; null: none is close
+-- takes: words text[], folded; like text, one of them, or null, which no row is similar to; kinds text[]
+-- gives: for each kind the closeness of its most similar row; null when no row is similar
 select case when 'artists' = any(:kinds::text[]) then (
            select max(closeness(folded, :words::text[])) from artists where folded %> :like::text) end as artists,
        case when 'songs' = any(:kinds) then (
@@ -47,8 +47,8 @@ select case when 'artists' = any(:kinds::text[]) then (
            select max(closeness(search_text, :words)) from shows where search_text %> :like) end as shows;
 
 -- name: best_artists
--- takes: q text, the four, count bigint
--- gives: 0..count rows: whose name has just these words, then who has the most followers
+-- takes: q text, the four search parameters, count bigint
+-- gives: 0..count rows: names with exactly these words first, then the most followers
 select a.id, a.slug, a.name, a.genre, a.country
   from artists a
   join artist_stats t on t.artist_id = a.id
@@ -59,8 +59,8 @@ select a.id, a.slug, a.name, a.genre, a.country
  limit :count::bigint;
 
 -- name: best_songs
--- takes: the four, count bigint
--- gives: 0..count rows: the less else a title says, the better
+-- takes: the four search parameters, count bigint
+-- gives: 0..count rows: the shortest titles first, because they say little besides the words
 select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist_name
   from (select id, title, artist_id
           from songs
@@ -73,8 +73,8 @@ select s.id, s.title, a.id as artist_id, a.slug as artist_slug, a.name as artist
  order by char_length(s.title), s.id;
 
 -- name: best_venues
--- takes: q text, the four, count bigint
--- gives: 0..count rows: what is called exactly so, then the largest
+-- takes: q text, the four search parameters, count bigint
+-- gives: 0..count rows: the exact name first, then the largest venues
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity
   from venues
  where (:words::text is null or search @@ query_of(:words))

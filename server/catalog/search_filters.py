@@ -1,4 +1,4 @@
-"""What a search looks for: rows that have its words, else those closest to what may have been meant."""
+"""Decides for a search which rows match: rows with all of its words, or else the rows most similar to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 queries = load_queries(Path(__file__).with_name("search.sql"))
 
-# What is looked for by likeness: so many words at most; one of them of so many letters, that not too many rows have.
+# A search by similarity has at most so many words. One of them has at least so many letters, and few rows have it.
 SIMILAR_WORDS_MAX = 4
 SIMILAR_LETTERS_MIN = 3
 SIMILAR_ROWS_MAX = 1_000
@@ -26,7 +26,7 @@ CLOSENESS_MIN = 0.5
 
 
 class SearchFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows of one kind are wanted, as the queries take it (search.sql); all None: every row is."""
+    """The condition on rows of one kind, as the queries take it (search.sql); all None means every row."""
 
     words: str | None = None
     like: str | None = None
@@ -34,16 +34,16 @@ class SearchFilter(msgspec.Struct, frozen=True, kw_only=True):
     closeness: float | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """The queries' parameters."""
+        """The parameters of the queries."""
         return msgspec.structs.asdict(self)
 
 
 async def choose_filters(
     connection: Connection, q: str | None, kinds: Sequence[EntryKind]
 ) -> dict[EntryKind, SearchFilter]:
-    """What to ask of each kind for a search; a kind that is left out has nothing to offer.
+    """The filter for each kind that has a match; a kind without one is left out.
 
-    The same question gets the same answer on every page of a list, while the catalogue stands still.
+    The filters of a search are the same on every page of a list, as long as the catalogue does not change.
 
     Raises: Refused: bad_request, too many words
     """
@@ -54,8 +54,8 @@ async def choose_filters(
     words = found["words"]
     if not words:
         return {}
-    wanted = {kind: SearchFilter(words=q) for kind in kinds if found[kind]}
-    missing = [kind for kind in kinds if kind not in wanted]
+    filters = {kind: SearchFilter(words=q) for kind in kinds if found[kind]}
+    missing = [kind for kind in kinds if kind not in filters]
     if missing and len(words) <= SIMILAR_WORDS_MAX:
         like = await queries.choose_similar_word(
             connection, words=words, kinds=missing, letters_min=SIMILAR_LETTERS_MIN, rows_max=SIMILAR_ROWS_MAX
@@ -64,5 +64,5 @@ async def choose_filters(
         for kind in missing:
             closeness = closest[kind]
             if closeness is not None and closeness >= CLOSENESS_MIN:
-                wanted[kind] = SearchFilter(like=like, similar=words, closeness=closeness)
-    return wanted
+                filters[kind] = SearchFilter(like=like, similar=words, closeness=closeness)
+    return filters

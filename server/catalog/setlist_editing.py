@@ -1,4 +1,4 @@
-"""Staff edits the sets of a show: songs come, move and go, and what can be voted on with them, on all nodes at once."""
+"""Staff edits the sets of a show: adds, moves and removes songs. Fans vote on the result at once, on all nodes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import structlog
 
-from server.catalog.show_control import lock_show, log_act
+from server.catalog.show_control import lock_show
 from server.errors import CacheError, Refused, StoreConflict
+from server.moderation.logs import log_power
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.positions import EXACT_MAX
@@ -28,7 +29,7 @@ SONGS_PER_SET_MAX = 200
 
 log = structlog.get_logger()
 
-# voting.Tallies.revise
+# Brings the hot voting rules of shows up to date: voting.Tallies.revise. Raises: StoreUnavailable, CacheError
 Revise = Callable[[list[int]], Awaitable[None]]
 
 _Id = Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)]
@@ -38,8 +39,9 @@ _Note = Annotated[str, msgspec.Meta(max_length=NOTE_CHARS_MAX)]
 
 
 class NewSetSong(msgspec.Struct, frozen=True, kw_only=True):
-    """A song for a set: `song` that is there, or a `title` of whoever plays the set, found however it is written and made when
-    it is new. `setlist` null: the first predicted set; `position` null: at the end.
+    """A song to add to a set: either `song`, the id of a song, or `title`, a title of the artist who plays the set. Case and
+    accents of a title do not matter, and a new title becomes a new song. `setlist` null means the first predicted set;
+    `position` null means the end.
     """
 
     song: _Id | None = None
@@ -50,20 +52,20 @@ class NewSetSong(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetSongChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be another way; what is left out stays."""
+    """The fields to change; a field that is left out stays as it is."""
 
     position: _Position | msgspec.UnsetType = msgspec.UNSET
     note: _Note | msgspec.UnsetType = msgspec.UNSET
 
 
 class RemovalQuery(msgspec.Struct, frozen=True):
-    """`confirm`: also a song that has votes, which go with it."""
+    """`confirm`: remove the song even if it has votes, and delete those votes."""
 
     confirm: bool = False
 
 
 class EditedSong(msgspec.Struct, frozen=True, kw_only=True):
-    """A song of a set as it stands now; `id` is what is voted on."""
+    """A song of a set after the change; fans vote on its `id`."""
 
     id: int
     setlist: int
@@ -74,8 +76,10 @@ class EditedSong(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetlistEditingRoutes:
-    """Takes: db, with its owner's rights: requests may not write sets; revise, brings the hot rules of shows up to date, so
-    that a vote that follows the answer is decided by the new ones, on whichever node.
+    """HTTP for staff who edit sets.
+
+    Takes: db, with its owner's rights, because requests may not write sets; revise, called before the answer is sent, so
+           that on every node a later vote is decided by the new rules
     """
 
     def __init__(self, db: Database, revise: Revise) -> None:
@@ -83,21 +87,21 @@ class SetlistEditingRoutes:
         self._revise = revise
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The routes, for web to serve."""
         path, refusals = "/api/admin/shows/{show}/songs", (Code.NOT_FOUND, Code.CONFLICT)
         return [
             Endpoint(
                 method="POST", path=path, handler=self.post_song, access="moderator", body=NewSetSong, answer=EditedSong,
-                status=201, codes=refusals, slugs=("show",), summary="Put a song into a set of a show.",
+                status=201, codes=refusals, slugs=("show",), summary="Add a song to a set of a show.",
             ),
             Endpoint(
                 method="PATCH", path=f"{path}/{{song}}", handler=self.patch_song, access="moderator", body=SetSongChange,
-                answer=EditedSong, codes=refusals, slugs=("show",), summary="Move a song within its set, or note something.",
+                answer=EditedSong, codes=refusals, slugs=("show",), summary="Move a song within its set, or change its note.",
             ),
             Endpoint(
                 method="DELETE", path=f"{path}/{{song}}", handler=self.delete_song, access="moderator", query=RemovalQuery,
                 status=204, codes=refusals, slugs=("show",),
-                summary="Take a song out of its set; with votes on it, only when that is confirmed.",
+                summary="Remove a song from its set; a song with votes only with `confirm`.",
             ),
         ]  # fmt: skip
 
@@ -105,12 +109,13 @@ class SetlistEditingRoutes:
         """`POST /api/admin/shows/{show}/songs`."""
         body: NewSetSong = call.body
         if (body.song is None) == (body.title is None):
-            raise Refused(Code.BAD_REQUEST, "Give either `song` or `title`.")
+            given = "neither" if body.song is None else "both"
+            raise Refused(Code.BAD_REQUEST, f"The body has {given} of `song` and `title`. Give exactly one.")
         async with self._db.transaction() as connection:
             show = await lock_show(connection, call.reference("show"))
             added = await add_song(connection, show, body)
-            await log_act(connection, call, "show.song_added", show["id"], msgspec.structs.asdict(added))
-        await apply_rules(self._revise, show["id"])
+            await _log(connection, call, "show.song_added", show, msgspec.structs.asdict(added))
+        await revise_rules(self._revise, show["id"])
         return Answer(document=added)
 
     async def patch_song(self, call: Call) -> Answer:
@@ -132,7 +137,7 @@ class SetlistEditingRoutes:
                 id=before["id"], setlist=before["setlist_id"], song=before["song_id"], title=before["title"],
                 position=position, note=note,
             )  # fmt: skip
-            await log_act(connection, call, "show.song_changed", show["id"], msgspec.structs.asdict(after))
+            await _log(connection, call, "show.song_changed", show, msgspec.structs.asdict(after))
         return Answer(document=after)
 
     async def delete_song(self, call: Call) -> Answer:
@@ -143,45 +148,50 @@ class SetlistEditingRoutes:
             set_ = await queries.find_set(connection, show_id=show["id"], setlist_id=song["setlist_id"])
             _refuse_final(show, set_)
             if song["vote_count"] and not call.query.confirm:
-                message = f"{song['vote_count']} votes on {song['title']} would be lost. Repeat it with `confirm=true`."
+                count = "1 vote" if song["vote_count"] == 1 else f"{song['vote_count']} votes"
+                message = f"{song['title']} has {count}, which would be lost. Repeat the request with `confirm=true`."
                 raise Refused(Code.CONFLICT, message)
             await queries.delete_set_song(connection, id=song["id"])
             await queries.defer_positions(connection)
             await queries.close_gap(connection, setlist_id=song["setlist_id"], position=song["position"])
             detail = {"id": song["id"], "title": song["title"], "votes": song["vote_count"]}
-            await log_act(connection, call, "show.song_removed", show["id"], detail)
-        await apply_rules(self._revise, show["id"])
+            await _log(connection, call, "show.song_removed", show, detail)
+        await revise_rules(self._revise, show["id"])
         return Answer()
 
 
-async def apply_rules(revise: Revise, show_id: int) -> None:
-    """Has votes decided by what was just committed; while Valkey is away nobody votes, and it is done when it is back."""
+async def revise_rules(revise: Revise, show_id: int) -> None:
+    """Makes the vote path use the committed set of songs. While Valkey is away nobody can vote; the listener revises all shows
+    when it returns.
+    """
     try:
         await revise([show_id])
     except CacheError as error:
         log.warning("show.not_revised", show=show_id, error=str(error))
 
 
-async def add_song(connection: Connection, show: dict[str, Any], wanted: NewSetSong) -> EditedSong:
-    """Puts a song into a set; votes on it are taken from the commit on.
+async def add_song(connection: Connection, show: dict[str, Any], new: NewSetSong) -> EditedSong:
+    """Adds a song to a set. Fans can vote on it after the commit and `revise_rules`.
 
-    Takes:  show, locked (directing.lock_show)
-    Raises: Refused: not_found, no such set or song; conflict, it is there already, the set is full, or the result final
+    Takes:  show, locked by lock_show
+    Raises: Refused: not_found, no such set or song; conflict, the song is in the set, the set is full, or the result is final
     """
-    set_ = await queries.find_set(connection, show_id=show["id"], setlist_id=wanted.setlist)
+    set_ = await queries.find_set(connection, show_id=show["id"], setlist_id=new.setlist)
     if set_ is None:
-        raise Refused(Code.NOT_FOUND, "No such set in this show.")
+        raise Refused(Code.NOT_FOUND, "This show has no such set. Read the show for the ids of its sets.")
     _refuse_final(show, set_)
     if set_["song_count"] >= SONGS_PER_SET_MAX:
-        raise Refused(Code.CONFLICT, f"A set has at most {SONGS_PER_SET_MAX} songs.")
-    if wanted.song is not None:
-        song = await queries.find_song(connection, id=wanted.song)
+        raise Refused(
+            Code.CONFLICT, f"This set has {SONGS_PER_SET_MAX} songs, the most a set may have. Remove one first."
+        )
+    if new.song is not None:
+        song = await queries.find_song(connection, id=new.song)
         if song is None:
-            raise Refused(Code.NOT_FOUND, f"No such song: {wanted.song}.")
+            raise Refused(Code.NOT_FOUND, f"No song has the id {new.song}. Search for it, or give its `title`.")
     else:
-        assert wanted.title is not None
-        song = await queries.song_of_title(connection, artist_id=set_["artist_id"], title=wanted.title.strip())
-    position = min(wanted.position or SONGS_PER_SET_MAX, set_["song_count"] + 1)
+        assert new.title is not None
+        song = await queries.song_of_title(connection, artist_id=set_["artist_id"], title=new.title.strip())
+    position = min(new.position or SONGS_PER_SET_MAX, set_["song_count"] + 1)
     await queries.defer_positions(connection)
     await queries.make_room(connection, setlist_id=set_["id"], position=position)
     try:
@@ -191,25 +201,33 @@ async def add_song(connection: Connection, show: dict[str, Any], wanted: NewSetS
             show_id=show["id"],
             song_id=song["id"],
             position=position,
-            note=wanted.note,
+            note=new.note,
         )
     except StoreConflict as error:
-        raise Refused(Code.CONFLICT, f"This breaks the rule {error.constraint}.") from error
+        message = f"The database refuses this song: it breaks its rule {error.constraint}. Check the values."
+        raise Refused(Code.CONFLICT, message) from error
     if added is None:
-        raise Refused(Code.CONFLICT, f"{song['title']} is in this set already.")
+        raise Refused(Code.CONFLICT, f"{song['title']} is in this set already. Move it instead.")
     return EditedSong(
-        id=added["id"], setlist=set_["id"], song=song["id"], title=song["title"], position=position, note=wanted.note
+        id=added["id"], setlist=set_["id"], song=song["id"], title=song["title"], position=position, note=new.note
     )
 
 
 async def _lock_song(connection: Connection, call: Call, show_id: int) -> Any:
     row = await queries.lock_set_song(connection, id=call.id("song"), show_id=show_id)
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"Song {call.id('song')} is not in a setlist of this show.")
+        message = f"Song {call.id('song')} is not in a set of this show. Read the show for the ids of its songs."
+        raise Refused(Code.NOT_FOUND, message)
     return row
 
 
 def _refuse_final(show: dict[str, Any], set_: Any) -> None:
-    """What was played may be written down afterwards; what was voted on may not be changed any more."""
+    """Refuses a change to a predicted set of a final show. Played sets stay open: staff may add a song that was played."""
     if show["is_final"] and set_["type"] == "predicted":
-        raise Refused(Code.CONFLICT, "The result is final. Reopen the show to change what is voted on.")
+        raise Refused(
+            Code.CONFLICT, "The result is final, so its songs are fixed. Reopen the show before you change them."
+        )
+
+
+async def _log(connection: Connection, call: Call, action: str, show: dict[str, Any], detail: dict[str, Any]) -> None:
+    await log_power(connection, call.user, action, f"show:{show['id']}", detail)

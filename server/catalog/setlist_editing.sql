@@ -1,8 +1,8 @@
--- What staff changes in the sets of a show. The triggers raise the show's revision, which tells all nodes.
+-- Staff's changes to the sets of a show. Triggers raise the revision of the show, which tells all nodes.
 
 -- name: find_set^
--- takes: show_id; setlist_id or null: the first predicted set of the show
--- gives: 0..1 row: the set, whose songs it plays, and how many it has
+-- takes: show_id; setlist_id, or null for the first predicted set of the show
+-- gives: 0..1 row: the set, the artist who plays it, and the number of its songs
 select l.id, l.type::text as type, coalesce(l.artist_id, w.artist_id) as artist_id,
        (select count(*) from setlist_songs e where e.setlist_id = l.id) as song_count
   from setlists l
@@ -18,7 +18,7 @@ select id, title from songs where id = :id::bigint;
 
 -- name: song_of_title^
 -- takes: artist_id bigint, title
--- gives: the artist's song of this title, however it is written; made when there is none
+-- gives: the artist's song of this title, whatever its case and accents; a new song when there is none
 with known as (
     select id, title from songs where artist_id = :artist_id::bigint and folded = fold(:title::text) order by id limit 1
 ), made as (
@@ -28,16 +28,17 @@ select id, title from known union all select id, title from made;
 
 -- name: make_room!
 -- takes: setlist_id, position
--- What stands there and after it moves one down; the key on places is looked at when all have moved.
+-- Moves the song at this position and all later ones down by one. The key on positions is deferred (defer_positions).
 update setlist_songs set position = position + 1 where setlist_id = :setlist_id::bigint and position >= :position::int;
 
 -- name: close_gap!
--- takes: setlist_id, position that is free now
+-- takes: setlist_id, a position that is free now
+-- Moves all later songs up by one.
 update setlist_songs set position = position - 1 where setlist_id = :setlist_id::bigint and position > :position::int;
 
 -- name: add_set_song^
 -- takes: setlist_id, show_id, song_id, position, note
--- gives: what can be voted on now; none: the song is in this set already
+-- gives: the id that fans vote on; none when the song is in this set already
 insert into setlist_songs (setlist_id, show_id, song_id, position, note)
 values (:setlist_id::bigint, :show_id::bigint, :song_id::bigint, :position::int, :note::text)
     on conflict on constraint setlist_songs_song_key do nothing
@@ -54,6 +55,7 @@ select e.id, e.setlist_id, e.song_id, g.title, e.position, e.note, e.up_count + 
    for update of e;
 
 -- name: defer_positions!
+-- The key on positions is checked at the commit, when all songs have moved.
 set constraints setlist_songs_place_key deferred;
 
 -- name: move_set_song!
@@ -62,5 +64,5 @@ update setlist_songs set position = :position::int, note = :note::text where id 
 
 -- name: delete_set_song!
 -- takes: id
--- locks: its votes, which go with it
+-- locks: its votes, which are deleted with it
 delete from setlist_songs where id = :id::bigint;

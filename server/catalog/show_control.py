@@ -1,4 +1,4 @@
-"""What staff decides about a show: its window, its lock, its budget, that it opens again, what is being played."""
+"""Staff controls a show: voting window, lock, status, budget, who sees counts, reopening, and the song that is played."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from server.catalog.voting_window import VotingState, instant_of, voting_state
 from server.clock import Clock
 from server.errors import Refused, StoreConflict
+from server.moderation.logs import log_power
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -28,14 +29,14 @@ queries = load_queries(Path(__file__).with_name("show_control.sql"))
 
 REASON_CHARS_MAX = 500
 VOTES_PER_USER_MAX = 1_000_000
-# A window ends within so long, so that a slip of the keyboard does not leave a show open for ever.
+# A window ends within this time, so that a typing error does not leave a show open for ever.
 WINDOW_YEARS_MAX = 10
 
 Status = Literal["upcoming", "live", "finished", "cancelled"]
 When = Annotated[
     dt.datetime,
     msgspec.Meta(
-        description="With an offset, or without one as the clocks at the show read: `2026-11-25T20:00:00`.",
+        description="With an offset; or without one, as the local time at the show: `2026-11-25T20:00:00`.",
         extra_json_schema={"format": "date-time"},
     ),
 ]
@@ -44,10 +45,10 @@ Revision = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]
 
 
 class ShowChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be another way; what is left out stays. `votes_per_user_max` null: no limit. With `revision`, the change
-    is refused when somebody else has changed the show since. A budget that is lowered takes no vote away: who is over it
-    may change and withdraw votes, but add none. `results`: whom counts are shown to until they are final; who watches them and
-    may not any more is taken off at once.
+    """The fields to change; a field that is left out stays as it is. `votes_per_user_max` null means no limit. With
+    `revision`, the change is refused if somebody else changed the show after that revision. A lower budget removes no vote:
+    fans above it may change and withdraw votes, but add none. `results` says who sees counts until they are final; a watcher
+    who may no longer see them loses the subscription at once.
     """
 
     opens_at: When | msgspec.UnsetType = msgspec.UNSET
@@ -62,27 +63,27 @@ class ShowChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LockBody(msgspec.Struct, frozen=True):
-    """Whether votes are to be refused for a while."""
+    """True refuses votes until the show is unlocked."""
 
     is_locked: bool
 
 
 class ReopenBody(msgspec.Struct, frozen=True):
-    """Until when voting is to go on, and why it was opened again."""
+    """The new end of voting, and the reason for the audit log."""
 
     closes_at: When
     reason: Reason
 
 
 class PlayedBody(msgspec.Struct, frozen=True):
-    """Whether a song of the show's sets was played; the one marked last is playing now."""
+    """Marks a song of the show's sets as played, or takes the mark back; the song marked last is playing now."""
 
     song: Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)]
     played: bool
 
 
 class ShowSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A show as staff have set it; `opens_local` and `closes_local` are what the clocks at the show read then."""
+    """The settings of a show; `opens_local` and `closes_local` are the window in local time at the show."""
 
     id: int
     revision: int
@@ -100,19 +101,22 @@ class ShowSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShowControlRoutes:
-    """Takes: db, with its owner's rights: requests may not write shows."""
+    """HTTP for staff who control a show.
+
+    Takes: db, with its owner's rights, because requests may not write shows
+    """
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The routes, for web to serve."""
         path, refusals = "/api/admin/shows/{show}", (Code.NOT_FOUND, Code.CONFLICT)
         return [
             Endpoint(
                 method="GET", path=path, handler=self.get_show, access="moderator", answer=ShowSettings,
-                codes=(Code.NOT_FOUND,), slugs=("show",), summary="A show's window, lock and budget, with its revision.",
+                codes=(Code.NOT_FOUND,), slugs=("show",), summary="A show's voting window, lock and budget, with its revision.",
             ),
             Endpoint(
                 method="PATCH", path=path, handler=self.patch_show, access="admin", body=ShowChange, answer=ShowSettings,
@@ -121,21 +125,21 @@ class ShowControlRoutes:
             Endpoint(
                 method="POST", path=f"{path}/lock", handler=self.post_lock, access="moderator", body=LockBody,
                 answer=ShowSettings, codes=(Code.NOT_FOUND,), slugs=("show",),
-                summary="Refuse votes for a while, or take them again.",
+                summary="Lock voting for a while, or unlock it.",
             ),
             Endpoint(
                 method="POST", path=f"{path}/close", handler=self.post_close, access="moderator", answer=ShowSettings,
-                codes=refusals, slugs=("show",), summary="End voting now; the result is final once every vote is in.",
+                codes=refusals, slugs=("show",), summary="Close voting now; the result is final once every vote is counted.",
             ),
             Endpoint(
                 method="POST", path=f"{path}/reopen", handler=self.post_reopen, access="admin", body=ReopenBody,
                 answer=ShowSettings, codes=refusals, slugs=("show",),
-                summary="Open voting again, also of a final show; votes that are in stay.",
+                summary="Reopen voting, even of a final show; its votes stay.",
             ),
             Endpoint(
                 method="POST", path=f"{path}/played", handler=self.post_played, access="moderator", body=PlayedBody,
                 answer=ShowSettings, codes=(Code.NOT_FOUND,), slugs=("show",),
-                summary="Mark a song as played, or take that back.",
+                summary="Mark a song as played, or take the mark back.",
             ),
         ]  # fmt: skip
 
@@ -170,28 +174,35 @@ class ShowControlRoutes:
 
     async def post_played(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/played`."""
-        wanted = call.reference("show")
+        reference = call.reference("show")
         async with self._db.transaction() as connection:
-            show = await lock_show(connection, wanted)
+            show = await lock_show(connection, reference)
             song: int = call.body.song
             if await queries.mark_played(connection, show_id=show["id"], id=song, is_played=call.body.played) is None:
-                raise Refused(Code.NOT_FOUND, f"Song {song} is not in a setlist of this show.")
-            await log_act(connection, call, "show.played", show["id"], {"song": song, "played": call.body.played})
-            return self._answer(await _fetch_show(connection, wanted))
+                raise Refused(Code.NOT_FOUND, f"Song {song} is not in a set of this show. Read the show for its songs.")
+            detail = {"song": song, "played": call.body.played}
+            await log_power(connection, call.user, "show.played", f"show:{show['id']}", detail)
+            return self._answer(await _fetch_show(connection, reference))
 
     async def _change(
         self, call: Call, action: str, fields: dict[str, Any], *, revision: int | None = None, reason: str | None = None
     ) -> Answer:
-        """Changes columns of a show, and leaves an entry in the audit log of what they were."""
-        wanted = call.reference("show")
+        """Changes columns of a show, and writes their old and new values to the audit log."""
+        reference = call.reference("show")
         async with self._db.transaction() as connection:
-            before = await lock_show(connection, wanted)
+            before = await lock_show(connection, reference)
             if revision is not None and revision != before["revision"]:
-                raise Refused(Code.CONFLICT, "Somebody else has changed this show. Look at it again.")
+                raise Refused(
+                    Code.CONFLICT,
+                    f"Somebody else changed this show: its revision is {before['revision']}, not {revision}. Read it again, "
+                    "then repeat your change.",
+                )
             fields |= _instants(fields, before["time_zone"])
             after = {**before, **fields}
             if action == "show.reopen" and after["closes_at"] <= self._now():
-                raise Refused(Code.BAD_REQUEST, "`closes_at` has passed already.")
+                raise Refused(
+                    Code.BAD_REQUEST, f"`closes_at` {iso(after['closes_at'])} is in the past. Give a later time."
+                )
             self._check(before, after)
             changed = {name: value for name, value in fields.items() if value != before[name]}
             if changed:
@@ -199,19 +210,32 @@ class ShowControlRoutes:
                 try:
                     await queries.update_show(connection, **columns)
                 except StoreConflict as error:
-                    raise Refused(Code.CONFLICT, f"This breaks the rule {error.constraint}.") from error
-                detail = {name: [_told(before[name]), _told(value)] for name, value in changed.items()}
-                await log_act(connection, call, action, before["id"], detail | ({"reason": reason} if reason else {}))
-            return self._answer(await _fetch_show(connection, wanted))
+                    message = f"The database refuses these values: they break its rule {error.constraint}. Check them."
+                    raise Refused(Code.CONFLICT, message) from error
+                detail: dict[str, Any] = {
+                    name: [_as_json(before[name]), _as_json(value)] for name, value in changed.items()
+                }
+                if reason:
+                    detail["reason"] = reason
+                await log_power(connection, call.user, action, f"show:{before['id']}", detail)
+            return self._answer(await _fetch_show(connection, reference))
 
     def _check(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         if after["opens_at"] >= after["closes_at"]:
-            raise Refused(Code.BAD_REQUEST, "Voting would close before it opens.")
+            raise Refused(
+                Code.BAD_REQUEST,
+                f"`closes_at` {iso(after['closes_at'])} is not after `opens_at` {iso(after['opens_at'])}. Move one of them.",
+            )
         if after["closes_at"] > self._now() + dt.timedelta(days=366 * WINDOW_YEARS_MAX):
-            raise Refused(Code.BAD_REQUEST, f"Voting may not go on for more than {WINDOW_YEARS_MAX} years.")
+            raise Refused(
+                Code.BAD_REQUEST,
+                f"`closes_at` {iso(after['closes_at'])} is more than {WINDOW_YEARS_MAX} years away. Give an earlier time.",
+            )
         window = ("opens_at", "closes_at")
         if before["is_final"] and after["is_final"] and any(after[name] != before[name] for name in window):
-            raise Refused(Code.CONFLICT, "The result is final. Reopen the show to move its window.")
+            raise Refused(
+                Code.CONFLICT, "The result is final, so the window is fixed. Reopen the show before you move it."
+            )
 
     def _answer(self, show: dict[str, Any]) -> Answer:
         voting = voting_state(
@@ -219,50 +243,49 @@ class ShowControlRoutes:
             is_final=show["is_final"], now=self._now(),
         )  # fmt: skip
         zone = ZoneInfo(show["time_zone"])
-        instants = {name: iso(show[name]) for name in ("opens_at", "closes_at")}
-        local = {name: show[f"{name[:-6]}_at"].astimezone(zone).isoformat() for name in ("opens_local", "closes_local")}
-        return Answer(document=ShowSettings(voting=voting, **{**show, **instants, **local}))
+        derived = {
+            "voting": voting,
+            "opens_at": iso(show["opens_at"]),
+            "closes_at": iso(show["closes_at"]),
+            "opens_local": show["opens_at"].astimezone(zone).isoformat(),
+            "closes_local": show["closes_at"].astimezone(zone).isoformat(),
+        }
+        return Answer(document=ShowSettings(**(show | derived)))
 
     def _now(self) -> dt.datetime:
         return from_ms(self._clock.now_ms())
 
 
-async def lock_show(connection: Connection, wanted: Reference) -> dict[str, Any]:
-    """A show's columns, held until the transaction ends; until then none of its votes is written.
+async def lock_show(connection: Connection, reference: Reference) -> dict[str, Any]:
+    """Locks a show until the transaction ends, and gives its columns; until then none of its votes is written.
 
     Raises: Refused: not_found
     Locks:  its shard's row of log_positions, then its own
     """
-    await queries.lock_shard(connection, id=wanted.id, slug=wanted.slug)
-    await queries.lock_show_row(connection, id=wanted.id, slug=wanted.slug)
-    return await _fetch_show(connection, wanted)
+    await queries.lock_shard(connection, id=reference.id, slug=reference.slug)
+    await queries.lock_show_row(connection, id=reference.id, slug=reference.slug)
+    return await _fetch_show(connection, reference)
 
 
-async def _fetch_show(connection: Connection, wanted: Reference) -> dict[str, Any]:
-    row = await queries.show_settings(connection, id=wanted.id, slug=wanted.slug)
+async def _fetch_show(connection: Connection, reference: Reference) -> dict[str, Any]:
+    row = await queries.show_settings(connection, id=reference.id, slug=reference.slug)
     if row is None:
-        raise Refused(Code.NOT_FOUND, "No such show.")
+        raise Refused(Code.NOT_FOUND, "No such show. Check its id or slug.")
     return dict(row)
 
 
-async def log_act(connection: Connection, call: Call, action: str, show_id: int, detail: dict[str, Any]) -> None:
-    """Leaves an entry in the audit log."""
-    await queries.log_act(
-        connection,
-        actor_id=call.user.user_id,
-        action=action,
-        subject=f"show:{show_id}",
-        detail=msgspec.json.encode(detail).decode(),
-    )
-
-
 def _instants(fields: dict[str, Any], time_zone: str) -> dict[str, dt.datetime]:
-    """The fields that are times, as instants."""
+    """The fields that hold a time, as instants.
+
+    Raises: Refused: bad_request, a local time that does not exist, occurs twice, or is out of range
+    """
     try:
-        return {name: instant_of(said, time_zone) for name, said in fields.items() if isinstance(said, dt.datetime)}
-    except (ValueError, OverflowError) as error:
-        raise Refused(Code.BAD_REQUEST, f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+        return {name: instant_of(given, time_zone) for name, given in fields.items() if isinstance(given, dt.datetime)}
+    except ValueError as error:
+        raise Refused(Code.BAD_REQUEST, str(error)) from error
+    except OverflowError as error:
+        raise Refused(Code.BAD_REQUEST, "A time lies outside the years 1 to 9999. Give another time.") from error
 
 
-def _told(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     return iso(value) if isinstance(value, dt.datetime) else value

@@ -1,9 +1,10 @@
--- What staff changes about a show. Every change raises its revision, which tells all nodes.
+-- Staff's changes to a show. Every change raises the revision of the show, which tells all nodes.
 
 -- name: lock_shard$
 -- takes: id bigint or null, slug text or null of a show; exactly one is given
--- locks: the log_positions row of its shard: until the end no vote of the show is written, so songs and votes are locked in
---        one order (see the first migration)
+-- gives: the shard
+-- locks: the log_positions row of its shard. Until the transaction ends no vote of the show is written, so songs and votes
+--        are locked in one order (see the lock order of the migrations)
 select p.shard
   from log_positions p
  where p.shard = (select s.id % (select count(*) from log_positions) from shows s
@@ -12,6 +13,7 @@ select p.shard
 
 -- name: lock_show_row$
 -- takes: id bigint or null, slug text or null; exactly one is given
+-- gives: the id, or null
 -- locks: that row of shows, until the transaction ends
 select id from shows where id = :id::bigint or slug = :slug::text for update;
 
@@ -24,7 +26,7 @@ select id, revision, status::text as status, opens_at, closes_at, is_locked, fin
  where id = :id::bigint or slug = :slug::text;
 
 -- name: update_show!
--- takes: id, and everything as it is to be
+-- takes: id, and the new value of every setting
 -- locks: that row of shows
 update shows
    set opens_at = :opens_at, closes_at = :closes_at, is_locked = :is_locked, status = :status::show_status,
@@ -34,14 +36,9 @@ update shows
 
 -- name: mark_played$
 -- takes: show_id, id of a song of its sets, is_played
--- gives: the id; none: it is not one of this show's
+-- gives: the id; null when the song is not in a set of this show
 -- locks: that row of setlist_songs
 update setlist_songs
    set played_at = case when :is_played::boolean then coalesce(played_at, now()) end
  where id = :id::bigint and show_id = :show_id::bigint
 returning id;
-
--- name: log_act!
--- takes: actor_id, action, subject, detail as JSON
-insert into audit_log (actor_id, action, subject, detail)
-values (:actor_id::bigint, :action::text, :subject::text, :detail::text::jsonb);

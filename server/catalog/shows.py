@@ -1,4 +1,4 @@
-"""Reading shows: the list, one show, and what the live side pushes of it."""
+"""Reads shows: the list, one show, and the states of its channels."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _UNFINISHED = (STATUS_GROUPS.index("live"), STATUS_GROUPS.index("upcoming"))
 
 
 class StatusRow(msgspec.Struct, frozen=True):
-    """What a show's status follows from; `state` turns it into what clients see at an instant."""
+    """The columns that decide a show's status; `state` gives the status that clients see at an instant."""
 
     revision: int
     status: str
@@ -53,8 +53,8 @@ class StatusRow(msgspec.Struct, frozen=True):
     def state(self, now: datetime) -> tuple[int, Json]:
         """The state of `status:<show>` at `now`, and its position.
 
-        Gives: (at, state). `at` only grows and is the same on every node: it is the revision, or the edge of the
-               window that was passed last, on the scale of log positions
+        Gives: (at, state). `at` only grows and is the same on every node: it is the revision, or the last edge of the
+               window that has passed, on the scale of log positions; the greater of them
         """
         at = self.revision
         for edge in (self.opens_at, self.closes_at):
@@ -79,7 +79,7 @@ class StatusRow(msgspec.Struct, frozen=True):
         }
 
     def next_change_ms(self, now: datetime) -> int | None:
-        """When `state` changes by time alone [ms since 1970]; None: never."""
+        """The next instant at which `state` changes by time alone [ms since 1970]; None when it never does."""
         return next_change_ms(
             status=self.status, opens_at=self.opens_at, closes_at=self.closes_at, is_final=self.is_final, now=now
         )
@@ -88,10 +88,9 @@ class StatusRow(msgspec.Struct, frozen=True):
 async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> ShowPage:
     """A page of shows: live ones, then upcoming, soonest first; then finished, then cancelled, latest first.
 
-    Walking the cursors gives every show exactly once; only a show whose status changes meanwhile may be missed or
-    come twice.
+    All pages together give every show exactly once; only a show whose status changes meanwhile may be missed or repeated.
 
-    Raises: Refused: bad_request, a filter or the cursor makes no sense
+    Raises: Refused: bad_request, a filter or the cursor is invalid
     """
     near = parse_near(query.near) if query.near else None
     after = decode_cursor(query.cursor, ShowCursor) if query.cursor else None
@@ -99,15 +98,15 @@ async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> ShowPa
         artist_id = await _id_of(connection, query.artist, queries.artist_id_of_slug)
         venue_id = await _id_of(connection, query.venue, queries.venue_id_of_slug)
         distances = await _distances(connection, near, query.radius_km or RADIUS_KM_DEFAULT)
-        wanted = (await choose_filters(connection, query.q, ["shows"])).get("shows")
-        if wanted is None:
+        search_filter = (await choose_filters(connection, query.q, ["shows"])).get("shows")
+        if search_filter is None:
             return {"items": [], "next": None}
         rows = await _select_shows(
             connection,
-            wanted,
+            search_filter,
             groups=(STATUS_GROUPS.index(query.status),) * 2 if query.status else _ALL_GROUPS,
             after=after,
-            count=query.limit + 1,  # one more says whether there is a next page
+            count=query.limit + 1,  # one more than a page shows whether a next page exists
             artist_id=artist_id,
             venue_ids=_venues(venue_id, distances),
             first=query.first,
@@ -131,15 +130,17 @@ async def list_next_shows(
 
 
 async def list_matching_shows(
-    connection: Connection, wanted: SearchFilter, *, count: int, now: datetime
+    connection: Connection, search_filter: SearchFilter, *, count: int, now: datetime
 ) -> list[ShowItem]:
-    """The first shows of the list that a search wants."""
-    return [_show_item(row, now) for row in await _select_shows(connection, wanted, groups=_ALL_GROUPS, count=count)]
+    """The first shows of the list that match a search."""
+    return [
+        _show_item(row, now) for row in await _select_shows(connection, search_filter, groups=_ALL_GROUPS, count=count)
+    ]
 
 
 async def _select_shows(
     connection: Connection,
-    wanted: SearchFilter,
+    search_filter: SearchFilter,
     *,
     groups: tuple[int, int],
     count: int,
@@ -152,7 +153,7 @@ async def _select_shows(
     select = queries.list_shows(
         connection,
         after_group=after.group if after else -1,
-        after_place=after.within if after else timedelta(),
+        after_place=after.place_in_group if after else timedelta(),
         after_id=after.id if after else 0,
         first_group=groups[0],
         last_group=groups[1],
@@ -161,23 +162,23 @@ async def _select_shows(
         first=first,
         last=last,
         count=count,
-        **wanted.parameters(),
+        **search_filter.parameters(),
     )
     return [row async for row in select]
 
 
-async def _id_of(connection: Connection, wanted: str | None, id_of_slug: Any) -> int | None:
-    """The id behind an id or slug, 0 for a slug that nothing has; None: not asked for."""
-    if wanted is None:
+async def _id_of(connection: Connection, given: str | None, id_of_slug: Any) -> int | None:
+    """The id of an id or slug, 0 for an unknown slug; None when the filter is not used."""
+    if given is None:
         return None
-    reference = parse_reference(wanted)
+    reference = parse_reference(given)
     return await id_of_slug(connection, slug=reference.slug) or 0 if reference.id is None else reference.id
 
 
 async def _distances(
     connection: Connection, near: tuple[float, float] | None, radius_km: float
 ) -> dict[int, float] | None:
-    """The venues within the radius, and how far they are [km]; None: not asked for."""
+    """The venues within the radius with their distances [km]; None when the filter is not used."""
     if near is None:
         return None
     within = queries.venues_within(connection, latitude=near[0], longitude=near[1], radius_km=radius_km)
@@ -185,7 +186,7 @@ async def _distances(
 
 
 def _venues(venue_id: int | None, distances: Mapping[int, float] | None) -> list[int] | None:
-    """The venues that are wanted; None: all."""
+    """The venues to filter by; None means all."""
     if distances is None:
         return None if venue_id is None else [venue_id]
     return [near_id for near_id in distances if venue_id in (None, near_id)]
@@ -194,9 +195,9 @@ def _venues(venue_id: int | None, distances: Mapping[int, float] | None) -> list
 async def fetch_show(
     db: Database, reference: Reference, identity: Identity | None, has_voted: HasVoted, *, now: datetime
 ) -> Show:
-    """A show with its setlists, tallies and the position they stand at, all of one instant.
+    """A show with its setlists, its tallies and their position, all of one instant.
 
-    Takes:  identity, who wants to know; tallies that are not for them are null
+    Takes:  identity, of the reader; tallies that the reader may not see are null
     Raises: Refused: not_found; as HasVoted
     """
     async with db.snapshot() as connection:
@@ -230,19 +231,19 @@ async def fetch_show(
     }
 
 
-async def find_show(connection: Connection, wanted: Reference) -> Any:
+async def find_show(connection: Connection, reference: Reference) -> Any:
     """The row of a show named by id or slug.
 
     Raises: Refused: not_found
     """
-    row = await queries.show_by_reference(connection, id=wanted.id, slug=wanted.slug)
+    row = await queries.show_by_reference(connection, id=reference.id, slug=reference.slug)
     if row is None:
-        raise Refused(Code.NOT_FOUND, "No such show.")
+        raise Refused(Code.NOT_FOUND, "No such show. Check its id or slug.")
     return row
 
 
 async def find_show_id(db: Database, text: str) -> int:
-    """The id of a show named by id or slug. An id is taken as it stands, so that voting by id asks no database.
+    """The id of a show named by id or slug. An id is not checked, so that voting by id needs no database.
 
     Raises: Refused: not_found; StoreUnavailable
     """
@@ -254,7 +255,7 @@ async def find_show_id(db: Database, text: str) -> int:
 
 
 async def fetch_setlist_state(db: Database, show_id: int) -> tuple[int, Json] | None:
-    """The state of `setlist:<show>` and its position; None: no such show."""
+    """The state of `setlist:<show>` and its position; None when there is no such show."""
     async with db.snapshot() as connection:
         show = await queries.setlists_of_show(connection, show_id=show_id)
         if show is None:
@@ -266,7 +267,7 @@ async def fetch_setlist_state(db: Database, show_id: int) -> tuple[int, Json] | 
 
 
 async def fetch_status_row(db: Database, show_id: int) -> StatusRow | None:
-    """What the state of `status:<show>` follows from; None: no such show."""
+    """The columns that decide the state of `status:<show>`; None when there is no such show."""
     async with db.connection() as connection:
         row = await queries.status_of_show(connection, show_id=show_id)
     return None if row is None else StatusRow(**{**row, "accuracy": read_accuracy(row["accuracy"])})
@@ -278,7 +279,7 @@ async def _sources(connection: Connection, show_id: int) -> list[ShowSource]:
 
 
 def source_of(row: Any) -> Source:
-    """A page about something at another service."""
+    """A link to a page at another service."""
     return {"service": row["service"], "url": row["url"]}
 
 
@@ -321,10 +322,10 @@ def _show_item(row: Any, now: datetime, distances: Mapping[int, float] | None = 
 
 
 def _setlists(rows: Sequence[Any], more_of: Callable[[Any], Json]) -> list[Any]:
-    """The sets with their songs; `more_of` gives what a song has beyond what every reader wants."""
+    """The sets with their songs; `more_of` gives the fields of a song beyond those of the setlist channel."""
     played = [row for row in rows if row["type"] == "actual" and row["id"] is not None and not row["is_tape"]]
     songs_played = {row["song_id"] for row in played}
-    acts_known = {row["artist_id"] for row in played}
+    artists_played = {row["artist_id"] for row in played}
     setlists: dict[int, Json] = {}
     for row in rows:
         setlist = setlists.setdefault(
@@ -346,9 +347,9 @@ def _setlists(rows: Sequence[Any], more_of: Callable[[Any], Json]) -> list[Any]:
             "title": row["title"],
             "position": row["position"],
             "played_at": iso(row["played_at"]),
-            # A tape is nothing that is foreseen.
+            # Fans do not predict tapes.
             "was_played": row["song_id"] in songs_played
-            if row["artist_id"] in acts_known and not row["is_tape"]
+            if row["artist_id"] in artists_played and not row["is_tape"]
             else None,
             "is_tape": row["is_tape"],
             "medley": row["medley"],
@@ -360,6 +361,6 @@ def _setlists(rows: Sequence[Any], more_of: Callable[[Any], Json]) -> list[Any]:
 
 
 def _now_playing(status: str, rows: Iterable[Any]) -> int | None:
-    # The same order as in the query status_of_show.
+    # The query status_of_show uses the same order.
     played = [(row["played_at"], row["position"], row["id"]) for row in rows if row["played_at"] is not None]
     return max(played)[2] if played and status == "live" else None

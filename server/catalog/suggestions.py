@@ -1,4 +1,4 @@
-"""Fans suggest songs for a show; a moderator decides, and what is approved can be voted on at once."""
+"""Fans suggest songs for a show; a moderator decides, and fans can vote on an approved song at once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, apply_rules
-from server.catalog.show_control import REASON_CHARS_MAX, lock_show, log_act
+from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, revise_rules
+from server.catalog.show_control import REASON_CHARS_MAX, lock_show
 from server.catalog.shows import find_show
 from server.clock import Clock
 from server.errors import Refused
 from server.moderation.bans import refuse_banned
+from server.moderation.logs import log_power
 from server.moderation.screening import screen
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
@@ -29,13 +30,13 @@ Status = Literal["pending", "approved", "declined"]
 
 
 class SuggestionBody(msgspec.Struct, frozen=True):
-    """The title of a song that is missing."""
+    """The title of a song that the show lacks."""
 
     title: Title
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """One's own suggestion, and what became of it: `reason` is what the moderator says."""
+    """One's own suggestion with its decision; `reason` is the moderator's text."""
 
     id: int
     title: str
@@ -46,19 +47,19 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnSuggestions(msgspec.Struct, frozen=True):
-    """What one has suggested for a show."""
+    """One's own suggestions for a show."""
 
     items: list[Suggestion]
 
 
-class WaitingQuery(PageQuery, frozen=True, kw_only=True):
-    """Of which show; none: of all."""
+class PendingQuery(PageQuery, frozen=True, kw_only=True):
+    """The show whose suggestions are listed; without one, those of all shows."""
 
-    show: Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX, description="Of this show alone.")] | None = None
+    show: Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX, description="Only suggestions for this show.")] | None = None
 
 
-class WaitingSuggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A song that waits for a decision: how many fans wish it, and what screening found in its title."""
+class PendingSuggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A song that waits for a decision: how many fans suggest it, and what the text screening found in its title."""
 
     id: int
     show: int
@@ -69,15 +70,15 @@ class WaitingSuggestion(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
-class WaitingPage(msgspec.Struct, frozen=True):
-    """A page of what waits."""
+class PendingPage(msgspec.Struct, frozen=True):
+    """A page of pending suggestions."""
 
-    items: list[WaitingSuggestion]
+    items: list[PendingSuggestion]
     next: str | None
 
 
 class SuggestionDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the song comes into the show; `setlist` null: into the first predicted set. `reason` is told to the fans."""
+    """Approve adds the song to the show; `setlist` null means the first predicted set. Fans see the `reason`."""
 
     decision: Literal["approve", "decline"]
     reason: Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)] = ""
@@ -85,7 +86,7 @@ class SuggestionDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecidedSuggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """How many fans' wishes were decided; `song` is what can be voted on now."""
+    """The decision and how many fans' suggestions it settles; fans vote on `song`."""
 
     id: int
     status: Status
@@ -94,8 +95,10 @@ class DecidedSuggestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SuggestionRoutes:
-    """Takes: requests, the requests' database; owner, its owner's: requests may not write sets; pending_max, how many of a
-    fan may wait in one show.
+    """HTTP for suggested songs, for fans and for moderators.
+
+    Takes: requests, the database with the rights of requests; owner, the database with its owner's rights, because requests
+           may not write sets; pending_max, how many suggestions of one fan may wait in one show
     """
 
     def __init__(self, requests: Database, owner: Database, clock: Clock, revise: Revise, *, pending_max: int) -> None:
@@ -106,31 +109,31 @@ class SuggestionRoutes:
         self._pending_max = pending_max
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The routes, for web to serve."""
         path, missing, staff = "/api/shows/{show}/suggestions", (Code.NOT_FOUND,), "/api/admin/suggestions"
         return [
             Endpoint(
                 method="GET", path=path, handler=self.get_own, access="user", answer=OwnSuggestions, codes=missing,
-                slugs=("show",), summary="What one has suggested for a show, and what became of it.",
+                slugs=("show",), summary="One's own suggestions for a show, with their decisions.",
             ),
             Endpoint(
                 method="POST", path=path, handler=self.post_suggestion, access="user", body=SuggestionBody,
                 answer=Suggestion, status=201, other_status=200, slugs=("show",),
                 codes=(*missing, Code.CONFLICT, Code.CLOSED, Code.LOCKED),
-                summary="Suggest a song for a show; again, it is the same suggestion (200).",
+                summary="Suggest a song for a show; a repeated title gives the same suggestion (200).",
             ),
             Endpoint(
                 method="DELETE", path=f"{path}/{{suggestion}}", handler=self.delete_suggestion, access="user", status=204,
-                codes=missing, slugs=("show",), summary="Take back a suggestion that waits.",
+                codes=missing, slugs=("show",), summary="Withdraw a pending suggestion.",
             ),
             Endpoint(
-                method="GET", path=staff, handler=self.get_waiting, access="moderator", query=WaitingQuery,
-                answer=WaitingPage, summary="Songs that fans suggest and nobody has decided about, suggested first first.",
+                method="GET", path=staff, handler=self.get_pending, access="moderator", query=PendingQuery,
+                answer=PendingPage, summary="Songs that wait for a moderator's decision, the oldest suggestion first.",
             ),
             Endpoint(
                 method="POST", path=f"{staff}/{{suggestion}}", handler=self.post_decision, access="moderator",
                 body=SuggestionDecision, answer=DecidedSuggestion, codes=(*missing, Code.CONFLICT),
-                summary="Decide about a song, for all who suggest it; approved, it can be voted on at once.",
+                summary="Decide about a song, for all fans who suggest it; fans can vote on an approved song at once.",
             ),
         ]  # fmt: skip
 
@@ -154,14 +157,16 @@ class SuggestionRoutes:
                 return Answer(document=_suggestion(before), status=200)
             there = await queries.song_in_show(connection, show_id=show["id"], title=title)
             if there is not None:
-                raise Refused(Code.CONFLICT, f"{there['title']} is in this show already: song {there['id']}.")
+                raise Refused(
+                    Code.CONFLICT, f"{there['title']} is in this show already, as song {there['id']}. Vote on it there."
+                )
             if await queries.decision_on_suggestion(connection, show_id=show["id"], title=title) == "declined":
-                raise Refused(Code.CONFLICT, "This song was suggested before, and declined.")
+                raise Refused(Code.CONFLICT, "A moderator has declined this song for this show. Suggest another song.")
             row = await queries.insert_suggestion(
                 connection, title=title, reasons=screen(title), pending_max=self._pending_max, **mine
             )
             if row is None:
-                message = f"{self._pending_max} of your suggestions for this show wait already. Take one back first."
+                message = f"{self._pending_max} of your suggestions for this show are pending. Withdraw one first."
                 raise Refused(Code.CONFLICT, message)
         return Answer(document=_suggestion(row))
 
@@ -172,50 +177,54 @@ class SuggestionRoutes:
             show = await find_show(connection, call.reference("show"))
             gone = await queries.delete_suggestion(connection, id=number, show_id=show["id"], user_id=call.user.user_id)
         if gone is None:
-            raise Refused(Code.NOT_FOUND, "No such suggestion of yours that waits.")
+            raise Refused(
+                Code.NOT_FOUND, f"You have no pending suggestion {number} here. Read your suggestions for this show."
+            )
         return Answer()
 
-    async def get_waiting(self, call: Call) -> Answer:
+    async def get_pending(self, call: Call) -> Answer:
         """`GET /api/admin/suggestions`."""
-        query: WaitingQuery = call.query
+        query: PendingQuery = call.query
         after = decode_cursor(query.cursor, IdPlace) if query.cursor else None
         async with self._requests.acting(call.identity) as connection:
-            selected = queries.waiting_suggestions(
+            selected = queries.pending_suggestions(
                 connection, show_id=query.show, after_id=after.id if after else 0, count=query.limit + 1
             )
             rows = [row async for row in selected]
         page, following = cut_page(rows, query.limit, lambda last: IdPlace(last["id"]))
         items = [
-            WaitingSuggestion(
+            PendingSuggestion(
                 id=row["id"], show=row["show_id"], show_name=row["show_name"], title=row["title"],
                 fan_count=row["fan_count"], reasons=row["reasons"], created_at=iso(row["created_at"]),
             )
             for row in page
         ]  # fmt: skip
-        return Answer(document=WaitingPage(items, following))
+        return Answer(document=PendingPage(items, following))
 
     async def post_decision(self, call: Call) -> Answer:
         """`POST /api/admin/suggestions/{suggestion}`."""
-        wanted: SuggestionDecision = call.body
-        status: Status = "approved" if wanted.decision == "approve" else "declined"
+        body: SuggestionDecision = call.body
+        status: Status = "approved" if body.decision == "approve" else "declined"
         song = None
         async with self._owner.transaction() as connection:
             found = await queries.suggestion_by_id(connection, id=call.id("suggestion"))
             if found is None:
-                raise Refused(Code.NOT_FOUND, "No such suggestion.")
+                raise Refused(Code.NOT_FOUND, f"No suggestion has the id {call.id('suggestion')}. Read the list again.")
             show = await lock_show(connection, Reference(found["show_id"], None))
             fan_count: int = await queries.decide_suggestions(
-                connection, show_id=show["id"], title=found["title"], status=status, reason=wanted.reason
+                connection, show_id=show["id"], title=found["title"], status=status, reason=body.reason
             )
             if not fan_count:
-                raise Refused(Code.CONFLICT, "This was decided already, or taken back.")
+                raise Refused(
+                    Code.CONFLICT, f"{found['title']} is decided already, or all fans withdrew it. Read the list again."
+                )
             if status == "approved":
-                new = NewSetSong(title=found["title"], setlist=wanted.setlist)
+                new = NewSetSong(title=found["title"], setlist=body.setlist)
                 song = (await add_song(connection, show, new)).id
-            detail = {"title": found["title"], "fans": fan_count, "reason": wanted.reason, "song": song}
-            await log_act(connection, call, f"suggestion.{wanted.decision}", show["id"], detail)
+            detail = {"title": found["title"], "fans": fan_count, "reason": body.reason, "song": song}
+            await log_power(connection, call.user, f"suggestion.{body.decision}", f"show:{show['id']}", detail)
         if song is not None:
-            await apply_rules(self._revise, show["id"])
+            await revise_rules(self._revise, show["id"])
         return Answer(document=DecidedSuggestion(id=found["id"], status=status, fan_count=fan_count, song=song))
 
     def _require_open(self, show: Any) -> None:
@@ -223,9 +232,11 @@ class SuggestionRoutes:
             show["is_final"] or show["status"] == "cancelled" or show["closes_at"] <= from_ms(self._clock.now_ms())
         )
         if is_over:
-            raise Refused(Code.CLOSED, "Voting for this show is closed, and so are suggestions.")
+            raise Refused(Code.CLOSED, "Voting for this show is over, and so are suggestions. Choose another show.")
         if show["is_locked"]:
-            raise Refused(Code.LOCKED, "Voting for this show is locked, and so are suggestions.")
+            raise Refused(
+                Code.LOCKED, "Voting for this show is locked for now, and so are suggestions. Try again when it opens."
+            )
 
 
 def _suggestion(row: Any) -> Suggestion:

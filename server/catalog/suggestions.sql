@@ -2,7 +2,7 @@
 
 -- name: song_in_show^
 -- takes: show_id, title
--- gives: 0..1 row: the song of a predicted set that has this title, however it is written
+-- gives: 0..1 row: the song of a predicted set that has this title, whatever its case and accents
 select e.id, g.title
   from setlist_songs e
   join setlists l on l.id = e.setlist_id and l.type = 'predicted'
@@ -12,12 +12,12 @@ select e.id, g.title
 
 -- name: decision_on_suggestion$
 -- takes: show_id, title
--- gives: what was decided about it, null: nothing yet
+-- gives: the decision about this title in this show; null while there is none
 select decision_on_suggestion(:show_id::bigint, :title::text)::text;
 
 -- name: own_suggestions
 -- takes: show_id, user_id
--- gives: what this user suggested, first first
+-- gives: the suggestions of this user, oldest first
 select id, title, status::text as status, reason, created_at, decided_at
   from song_suggestions
  where user_id = :user_id::bigint and show_id = :show_id::bigint
@@ -25,7 +25,7 @@ select id, title, status::text as status, reason, created_at, decided_at
 
 -- name: insert_suggestion^
 -- takes: show_id, user_id, title, reasons, pending_max
--- gives: the suggestion; none: it was made before, or pending_max of this user wait in this show
+-- gives: the suggestion; none when it exists, or when pending_max suggestions of this user are pending in this show
 insert into song_suggestions (show_id, user_id, title, reasons)
 select :show_id::bigint, :user_id::bigint, :title::text, :reasons::text[]
  where (select count(*) from song_suggestions
@@ -42,14 +42,14 @@ select id, title, status::text as status, reason, created_at, decided_at
 
 -- name: delete_suggestion$
 -- takes: id, show_id, user_id
--- gives: its id; none: there is none of this user that waits
+-- gives: its id; null when this user has no such pending suggestion
 delete from song_suggestions
  where id = :id::bigint and show_id = :show_id::bigint and user_id = :user_id::bigint and status = 'pending'
 returning id;
 
--- name: waiting_suggestions
--- takes: show_id or null: of all shows; after_id, 0: from the top; count
--- gives: 0..count songs that wait, in the order of their first wish: its id, how many wish it, what screening found
+-- name: pending_suggestions
+-- takes: show_id, or null for all shows; after_id, 0 for the first page; count
+-- gives: 0..count pending songs, by their oldest suggestion: its id, how many fans suggest the song, the reasons of screening
 select s.id, s.show_id, w.name as show_name, s.title, s.created_at,
        (select count(*) from song_suggestions x
          where x.show_id = s.show_id and x.folded = s.folded and x.status = 'pending') as fan_count,
@@ -69,7 +69,7 @@ select id, show_id, title, status::text as status from song_suggestions where id
 
 -- name: decide_suggestions$
 -- takes: show_id, title, status, reason
--- gives: how many fans' wishes were decided
+-- gives: how many fans' suggestions are decided now
 -- locks: those rows
 with decided as (
     update song_suggestions

@@ -1,6 +1,6 @@
-"""When a show may be voted on: the pure rule, as the page shows it.
+"""Tells from a show's row whether fans may vote on it: a pure rule, for pages and lists.
 
-The vote script decides for each cast (server/voting); this says the same from the same row, for reading.
+The vote script (server/voting) decides about each cast; this file says the same from the same columns, for readers.
 """
 
 from __future__ import annotations
@@ -14,27 +14,32 @@ from server.protocol.instants import ms_of
 VotingState = Literal["open", "locked", "closed", "final"]
 
 
-def instant_of(said: datetime, time_zone: str) -> datetime:
-    """The instant that staff means: with an offset it says itself, without one it is what the clocks at the show read.
+def instant_of(given: datetime, time_zone: str) -> datetime:
+    """The instant of a time that staff gives: with an offset it is exact, without one it is local time at the show.
 
     Takes:  time_zone, of the show (IANA)
-    Raises: ValueError: the clocks skip this time, or read it twice; both on a night when they are changed
+    Raises: ValueError: on a night when the clocks change, the clocks skip this local time or show it twice; OverflowError
     """
-    if said.tzinfo is not None:
-        return said.astimezone(UTC)
+    if given.tzinfo is not None:
+        return given.astimezone(UTC)
     zone = ZoneInfo(time_zone)
-    first, second = (said.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first.astimezone(zone).replace(tzinfo=None) != said:
-        raise ValueError(f"{said.isoformat()} does not exist in {time_zone}: the clocks go past it")
+    first, second = (given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(zone).replace(tzinfo=None) != given:
+        raise ValueError(
+            f"{given.isoformat()} does not exist in {time_zone}: the clocks skip this hour. Give another time."
+        )
     if first != second:
-        raise ValueError(f"{said.isoformat()} comes twice in {time_zone}; say which by an offset")
+        raise ValueError(
+            f"{given.isoformat()} occurs twice in {time_zone}: the clocks go back. Add an offset, such as"
+            f" {given.replace(tzinfo=zone).isoformat()}."
+        )
     return first
 
 
 def voting_state(
     *, status: str, opens_at: datetime, closes_at: datetime, is_locked: bool, is_final: bool, now: datetime
 ) -> VotingState:
-    """What a cast would meet at `now`.
+    """Whether a cast at `now` would count, or why not.
 
     The window is [opens_at, closes_at). A show that is not open yet is `closed`, locked or not.
     """
@@ -50,8 +55,8 @@ def next_change_ms(
 ) -> int | None:
     """The next instant at which the voting state changes by time alone [ms since 1970].
 
-    Gives: None when only a person or the writer can still change it. Rounded up, so that whoever wakes then finds it
-           changed
+    Gives: None when only a person or the writer can still change it. Rounded up, so that a caller who waits for it finds
+           the new state
     """
     if is_final or status == "cancelled":
         return None

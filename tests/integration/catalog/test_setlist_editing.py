@@ -77,7 +77,10 @@ async def test_a_song_with_votes_goes_when_that_is_confirmed(
         await until(lambda: _is_taken(fan, first))
         await fan.cast(7, (second, "down"))
         status, problem = await moderator.ask("DELETE", f"{PATH}/{first}")
-        assert (status, problem["detail"]) == (409, "1 votes on Song 0 would be lost. Repeat it with `confirm=true`.")
+        assert (status, problem["detail"]) == (
+            409,
+            "Song 0 has 1 vote, which would be lost. Repeat the request with `confirm=true`.",
+        )
         assert await moderator.ask("DELETE", f"{PATH}/{first}?confirm=true") == (204, None)
         assert await order(factory) == [(1, second), (2, third)]
         assert (await fan.ok("ballot", show=7))["ballot"] == {str(second): "down"}

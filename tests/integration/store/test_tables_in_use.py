@@ -25,7 +25,7 @@ MARKS = "voting/queries.sql:commit_log > commit_log() > commit_marks()"
 # table: (the way that writes it, the way that reads it)
 TABLES = {
     "users": ("people/sessions.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
-    "song_suggestions": ("catalog/suggestions.sql:insert_suggestion", "catalog/suggestions.sql:waiting_suggestions"),
+    "song_suggestions": ("catalog/suggestions.sql:insert_suggestion", "catalog/suggestions.sql:pending_suggestions"),
     "ticket_codes": ("people/tickets.sql:insert_codes", "voting/queries.sql:fetch_warm_up_ballots"),
     "user_identities": ("people/sessions.sql:sign_in_as > sign_in_as()", "people/export.sql:identities"),
     "user_profiles": ("people/profiles.sql:update_profile", "people/export.sql:profile"),

@@ -178,12 +178,12 @@ def _around(said: datetime) -> list[datetime]:
         ("2026-07-25T20:00:00", "2026-07-26T00:00:00+00:00"),
         ("2026-11-25T20:00:00+01:00", "2026-11-25T19:00:00+00:00"),
         ("2026-03-08T02:30:00", "does not exist"),
-        ("2026-11-01T01:30:00", "comes twice"),
+        ("2026-11-01T01:30:00", "occurs twice"),
         ("2026-11-01T01:30:00-05:00", "2026-11-01T06:30:00+00:00"),
     ],
 )
 def test_what_the_clocks_in_new_york_read(said: str, instant: str) -> None:
-    """Winter, summer, an offset; the hour that is skipped, the one that comes twice, and that one with an offset."""
+    """Winter, summer, an offset; the hour that is skipped, the one that occurs twice, and that one with an offset."""
     if instant.startswith("20"):
         assert instant_of(datetime.fromisoformat(said), "America/New_York") == datetime.fromisoformat(instant)
     else:
