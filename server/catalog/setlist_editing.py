@@ -11,7 +11,7 @@ import structlog
 
 from server.catalog.show_control import lock_show
 from server.errors import CacheError, Refused, StoreConflict
-from server.moderation.logs import log_power
+from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.positions import EXACT_MAX
@@ -230,4 +230,4 @@ def _refuse_final(show: dict[str, Any], set_: Any) -> None:
 
 
 async def _log(connection: Connection, call: Call, action: str, show: dict[str, Any], detail: dict[str, Any]) -> None:
-    await log_power(connection, call.user, action, f"show:{show['id']}", detail)
+    await write_audit_log(connection, call.user, action, f"show:{show['id']}", detail)

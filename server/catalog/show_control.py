@@ -12,7 +12,7 @@ import msgspec
 from server.catalog.voting_window import VotingState, instant_of, voting_state
 from server.clock import Clock
 from server.errors import Refused, StoreConflict
-from server.moderation.logs import log_power
+from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -181,7 +181,7 @@ class ShowControlRoutes:
             if await queries.mark_played(connection, show_id=show["id"], id=song, is_played=call.body.played) is None:
                 raise Refused(Code.NOT_FOUND, f"Song {song} is not in a set of this show. Read the show for its songs.")
             detail = {"song": song, "played": call.body.played}
-            await log_power(connection, call.user, "show.played", f"show:{show['id']}", detail)
+            await write_audit_log(connection, call.user, "show.played", f"show:{show['id']}", detail)
             return self._answer(await _fetch_show(connection, reference))
 
     async def _change(
@@ -217,7 +217,7 @@ class ShowControlRoutes:
                 }
                 if reason:
                     detail["reason"] = reason
-                await log_power(connection, call.user, action, f"show:{before['id']}", detail)
+                await write_audit_log(connection, call.user, action, f"show:{before['id']}", detail)
             return self._answer(await _fetch_show(connection, reference))
 
     def _check(self, before: dict[str, Any], after: dict[str, Any]) -> None:

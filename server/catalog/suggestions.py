@@ -13,7 +13,7 @@ from server.catalog.shows import find_show
 from server.clock import Clock
 from server.errors import Refused
 from server.moderation.bans import refuse_banned
-from server.moderation.logs import log_power
+from server.moderation.logs import write_audit_log
 from server.moderation.screening import screen
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
@@ -222,7 +222,7 @@ class SuggestionRoutes:
                 new = NewSetSong(title=found["title"], setlist=body.setlist)
                 song = (await add_song(connection, show, new)).id
             detail = {"title": found["title"], "fans": fan_count, "reason": body.reason, "song": song}
-            await log_power(connection, call.user, f"suggestion.{body.decision}", f"show:{show['id']}", detail)
+            await write_audit_log(connection, call.user, f"suggestion.{body.decision}", f"show:{show['id']}", detail)
         if song is not None:
             await revise_rules(self._revise, show["id"])
         return Answer(document=DecidedSuggestion(id=found["id"], status=status, fan_count=fan_count, song=song))

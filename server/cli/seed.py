@@ -39,7 +39,7 @@ def seed(
             async with engines_for(settings, valkey=False, tables=True) as engines:
                 if size is not None:
                     return await large.seed_large(engines.database_url, size, progress=show)
-                return await demo.seed(engines.database_url, seed=random_seed, progress=show)
+                return await demo.seed_demo(engines.database_url, seed=random_seed, progress=show)
 
     added = run_to_end(command())
     counts = {name: getattr(added, name) for name in added.__struct_fields__}

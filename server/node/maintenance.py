@@ -19,8 +19,7 @@ from server.cache.connection import Connection
 from server.clock import Clock
 from server.insight import accuracy, trending
 from server.protocol.http.endpoints import Endpoint
-from server.sample.demo import seed
-from server.sample.development import why_not_seed
+from server.sample.demo import seed_demo, why_not_seed
 from server.store.chores import Chores
 from server.store.database import Database
 from server.sync.forgetting import expire_played
@@ -89,5 +88,5 @@ class Maintenance:
         return await why_not_seed(self._owner, is_own=self._is_own)
 
     async def _seed(self, progress: Progress) -> Mapping[str, int]:
-        added = await seed(self._owner.url, progress=progress)
+        added = await seed_demo(self._owner.url, progress=progress)
         return {name: count for name, count in msgspec.structs.asdict(added).items() if count}

@@ -79,9 +79,9 @@ async def _prepare(settings: Settings) -> None:
         log.warning("valkey.warning", reason=warning)
     await migrate_up(settings.database_url, data_folder("migrations"))
     if settings.demo:
-        from server.sample.demo import seed
+        from server.sample.demo import seed_demo
 
-        await seed(settings.database_url)
+        await seed_demo(settings.database_url)
 
 
 async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:

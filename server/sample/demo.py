@@ -1,47 +1,51 @@
-"""The demo: a catalogue that is worth looking at the minute a node is up.
+"""Seeds the demo: a catalogue with live shows and open voting, ready when a node starts.
 
-What a seed brings about is a state, so doing it again changes nothing: the sample artists, venues and songs are
-there, at least LIVE_MIN shows are on with open voting, and at least UPCOMING_MIN are to come with open voting. A
-catalogue without any show gets the full hundred, past ones included; a demo that is started again after its shows
-are over gets new ones around the new now, and what stands is never changed.
+A seed brings the database to a state, so a second seed changes nothing. In that state the sample artists, venues and songs
+exist, at least LIVE_MIN shows are live with open voting, and at least UPCOMING_MIN shows are upcoming with open voting. A
+catalogue without any show gets all hundred, past ones included. A demo that starts again after its shows are over gets new
+ones around the new time, and existing rows never change.
 
-Votes are only ever inserted for shows and by users made in the same transaction. Nobody else can see those yet: no
-tally that a running node holds hot moves.
+A seed inserts votes only for shows and by users of the same transaction. Nobody else can see these yet, so no tally that a
+running node keeps in Valkey changes.
 """
 
 from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.sample.demo_shows import UPCOMING_DAYS, Booking, PlannedShow, ShowPlanner
+from server.sample import inserts
+from server.sample.demo_shows import UPCOMING_DAYS, Booking, ShowPlanner
 from server.sample.fans import draw_attendance, draw_follows, draw_profiles, draw_reviews
 from server.sample.inserts import (
     InsertedShow,
     Progress,
     SeedResult,
-    VoteRow,
     as_json,
     insert_shows,
     insert_votes,
     no_progress,
-    queries,
 )
 from server.sample.seed_data import SeedData, load_seed_data
-from server.sample.votes import VOTERS_PER_SHOW, draw_votes
+from server.sample.show_plans import PlannedShow
+from server.sample.votes import VOTERS_PER_SHOW, VoteRow, draw_demo_votes
 from server.store.database import Database
+from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
+
+queries = load_queries(Path(__file__).with_name("demo.sql"))
 
 LIVE_MIN = 3
 UPCOMING_MIN = 20
 
 
-async def seed(
+async def seed_demo(
     database_url: str,
     *,
     seed: int = 1,
@@ -50,10 +54,9 @@ async def seed(
 ) -> SeedResult:
     """Brings the database to the state described above.
 
-    Takes:  seed, the same number and the same `now` give the same data; now, aware, for tests; progress, called with
-            stage, done, total
+    Takes:  seed, the same number and the same `now` give the same data; now, aware, for tests
     Raises: StoreUnavailable
-    Cancel: nothing was written, but perhaps empty months of the history
+    Cancel: nothing is written, except perhaps empty months of the history
     """
     now = now or datetime.now(UTC)
     seed_data = load_seed_data()
@@ -63,9 +66,9 @@ async def seed(
             await queries.lock_seeding(connection)
             wanted = await _wanted(connection, seed_data, seed, now)
             if wanted:
-                # Apart from the rest, because making a partition locks the whole history.
+                # In a transaction of its own, because making a partition locks the whole history.
                 since = min(show.opens_at for show in wanted)
-                await queries.make_history_months(connection, first=since.date(), last=now.date())
+                await inserts.queries.make_history_months(connection, first=since.date(), last=now.date())
         async with db.transaction() as connection:
             await queries.lock_seeding(connection)
             return await _write(connection, seed_data, seed, now, progress)
@@ -98,23 +101,22 @@ async def _write(
     connection: Connection, seed_data: SeedData, seed: int, now: datetime, progress: Progress
 ) -> SeedResult:
     artists = as_json(seed_data.artists)
-    artist_count = len([row async for row in queries.insert_artists(connection, rows=artists)])
+    artist_count = len([row async for row in inserts.queries.insert_artists(connection, rows=artists)])
     progress("artists", len(seed_data.artists), len(seed_data.artists))
-    venue_count = len([row async for row in queries.insert_venues(connection, rows=as_json(seed_data.venues))])
+    venue_count = len([row async for row in inserts.queries.insert_venues(connection, rows=as_json(seed_data.venues))])
     progress("venues", len(seed_data.venues), len(seed_data.venues))
-    song_count = len([row async for row in queries.insert_songs(connection, rows=artists)])
+    song_count = len([row async for row in inserts.queries.insert_songs(connection, rows=artists)])
     song_total = sum(len(artist.songs) for artist in seed_data.artists)
     progress("songs", song_total, song_total)
 
     shows = await _wanted(connection, seed_data, seed, now)
     if not shows:
         return SeedResult(artists=artist_count, venues=venue_count, songs=song_count)
+    joined_at = min(show.opens_at for show in shows)
     user_ids = [
         row["id"]
-        async for row in queries.insert_voters(
-            connection,
-            count=VOTERS_PER_SHOW * len(shows),
-            joined_at=min(show.opens_at for show in shows),
+        async for row in inserts.queries.insert_fans(
+            connection, count=VOTERS_PER_SHOW * len(shows), first=joined_at, last=joined_at
         )
     ]
     await queries.lock_artist_stats(connection, slugs=[artist.slug for artist in seed_data.artists])
@@ -123,10 +125,10 @@ async def _write(
     votes = _draw_votes(shows, inserted, user_ids, seed=seed, now=now)
     await insert_votes(connection, votes, inserted.values())
     progress("votes", len(votes), len(votes))
-    life = await _insert_life(connection, seed_data, shows, inserted, user_ids, seed=seed, now=now)
+    fans = await _insert_fans(connection, seed_data, shows, inserted, user_ids, seed=seed, now=now)
     progress("fans", len(user_ids), len(user_ids))
     return msgspec.structs.replace(
-        life,
+        fans,
         artists=artist_count,
         venues=venue_count,
         songs=song_count,
@@ -139,16 +141,14 @@ async def _write(
 def _draw_votes(
     shows: list[PlannedShow], inserted: dict[str, InsertedShow], user_ids: list[int], *, seed: int, now: datetime
 ) -> list[VoteRow]:
-    rows = []
+    rows: list[VoteRow] = []
     for show in shows:
-        place = inserted[show.slug]
-        for vote in draw_votes(show, voter_count=len(user_ids), seed=seed, now=now):
-            choice = "up" if vote.is_up else "down"
-            rows.append((place.song_ids[vote.song], user_ids[vote.voter], place.id, choice, vote.cast_at))
+        ids = inserted[show.slug]
+        rows += draw_demo_votes(show, show_id=ids.id, song_ids=ids.song_ids, user_ids=user_ids, seed=seed, now=now)
     return rows
 
 
-async def _insert_life(
+async def _insert_fans(
     connection: Connection,
     seed_data: SeedData,
     shows: list[PlannedShow],
@@ -158,7 +158,7 @@ async def _insert_life(
     seed: int,
     now: datetime,
 ) -> SeedResult:
-    """What the new fans are beyond their votes: profiles, follows, attendance, reviews."""
+    """Inserts profiles, follows, attendance and reviews of the new users."""
     rng = random.Random(f"{seed}:{shows[0].slug}:fans")  # noqa: S311 - reproducible on purpose
     fan_count = len(user_ids)
     since = min(show.opens_at for show in shows)
@@ -178,19 +178,38 @@ async def _insert_life(
         }
         for review in draw_reviews(rng, seed_data.people, seed_data.venues, fan_count, now=now)
     ]
-    await queries.insert_profiles(connection, rows=as_json(profiles))
-    await queries.insert_attendance(
+    await inserts.queries.insert_profiles(connection, rows=as_json(profiles))
+    await inserts.queries.insert_attendance(
         connection,
         user_ids=[user_ids[fan] for fan, _ in going],
         show_ids=[inserted[shows[show].slug].id for _, show in going],
         last=now,
     )
-    await queries.insert_follows(
+    await inserts.queries.insert_follows(
         connection,
         user_ids=[user_ids[fan] for fan, _ in follows],
         artists=[seed_data.artists[artist].slug for _, artist in follows],
         first=since,
         last=now,
     )
-    await queries.insert_reviews(connection, rows=as_json(reviews))
+    await inserts.queries.insert_reviews(connection, rows=as_json(reviews))
     return SeedResult(profiles=len(profiles), follows=len(follows), attendances=len(going), reviews=len(reviews))
+
+
+async def why_not_seed(db: Database, *, is_own: bool) -> str | None:
+    """Why a running node may not seed the demo, in one line; None when it may.
+
+    It may in a database that holds sample artists alone, and in the empty database of a node's own engines. The command
+    `mysetlist seed` does not ask.
+
+    Takes:  is_own, whether the database belongs to the node's own engines
+    Raises: StoreUnavailable
+    """
+    slugs = [artist.slug for artist in load_seed_data().artists]
+    async with db.connection() as connection:
+        row = await queries.catalogue_share(connection, slugs=slugs)
+    if row["foreign_count"]:
+        return f"This is no development database: it holds {row['foreign_count']} artists that are not sample data. Use an empty one."
+    if row["artist_count"] == 0 and not is_own:
+        return "This database is empty and not the node's own. To put sample data into it, run: mysetlist seed"
+    return None

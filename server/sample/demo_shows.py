@@ -1,8 +1,8 @@
-"""A demo's calendar: shows that were, are and will be, around a given instant.
+"""Plans the shows of a demo: past, live and upcoming ones around a given instant.
 
-Whatever the hour, some shows are live with open voting, and for the ten hours after it new ones start before the
-last ones close. At hours when no evening is anywhere in the United States, that takes matinees: each show is put
-where the local time is nearest to evening.
+At every hour some shows are live with open voting, and for the next ten hours new shows start before the last ones close.
+At hours when it is evening nowhere in the United States, these are matinees: each show is at the venue whose local time is
+nearest to evening.
 """
 
 from __future__ import annotations
@@ -16,59 +16,23 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from server.sample.seed_data import Artist, SeedData, Venue
-from server.sample.setlists import PlannedSet, PlannedSong, mark_played, play_sets, predict_sets
+from server.sample.show_plans import LIVE_VOTING, PlannedShow, hours_from_evening, plan_show, show_slug
 
 PAST_COUNT = 35
 LIVE_COUNT = 6
 TONIGHT_COUNT = 14
 UPCOMING_COUNT = 45
 
-VOTING_DAYS = 30
-LIVE_VOTING = timedelta(hours=3)
-TONIGHT_EVERY = timedelta(minutes=45)  # LIVE_VOTING holds four of these: three shows are open at any moment
+TONIGHT_EVERY = timedelta(minutes=45)  # four fit into LIVE_VOTING, so at least three shows are open at any moment
 PAST_DAYS = 60
-UPCOMING_DAYS = 28  # with the zones' offsets still under VOTING_DAYS: every upcoming show is open already
-SUPPORT_SHARE = 0.45  # shows that somebody opens
-LOCKED_UPCOMING = 5  # which of the upcoming ones is locked, and which is cancelled
+UPCOMING_DAYS = 28  # below VOTING_DAYS even with the zones' offsets: voting on every upcoming show is open
+SUPPORT_SHARE = 0.45  # of shows that have a support
+LOCKED_UPCOMING = 5  # the index of the upcoming show that is locked, and of the one that is cancelled
 CANCELLED_UPCOMING = 11
-_EVENING_MIN = 20 * 60 + 30
-
-
-class PlannedShow(msgspec.Struct, frozen=True, kw_only=True):
-    """A show as it will be inserted."""
-
-    slug: str
-    name: str
-    artist: str  # slug
-    venue: str  # slug
-    local_date: date
-    time_zone: str
-    starts_at: datetime
-    status: str
-    opens_at: datetime
-    closes_at: datetime
-    is_locked: bool = False
-    finalised_at: datetime | None = None
-    votes_per_user_max: int | None
-    supports: tuple[str, ...] = ()  # slugs, in the order of the bill
-    sets: tuple[PlannedSet, ...]
-
-    @property
-    def predicted(self) -> list[PlannedSong]:
-        """What is voted on: the songs of all predicted sets."""
-        return self._songs("predicted")
-
-    @property
-    def actual(self) -> list[PlannedSong]:
-        """What was played; empty before the show is over."""
-        return self._songs("actual")
-
-    def _songs(self, type_: str) -> list[PlannedSong]:
-        return [song for planned in self.sets if planned.type == type_ for song in planned.songs]
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """Who already plays where and when: what a new show must not collide with."""
+    """An artist who plays at a venue on a day: a new show must take neither."""
 
     artist: str
     venue: str
@@ -76,9 +40,9 @@ class Booking(msgspec.Struct, frozen=True):
 
 
 class ShowPlanner:
-    """Plans shows one after the other, so that nobody plays twice a night and no hall is booked twice.
+    """Plans shows one after the other, so that no artist plays twice a night and no venue is booked twice.
 
-    Takes: seed, which makes it reproducible; now, aware; booked, the shows that stand already
+    Takes: seed, the same number gives the same plans; now, aware; booked, the nights of shows that exist
     """
 
     def __init__(self, seed_data: SeedData, *, seed: int, now: datetime, booked: Iterable[Booking] = ()) -> None:
@@ -94,7 +58,7 @@ class ShowPlanner:
             self._take(booking.artist, booking.venue, booking.local_date)
 
     def past(self) -> list[PlannedShow]:
-        """Finished shows with final tallies and what was really played."""
+        """Finished shows with final tallies and played sets."""
         shows = []
         for index in range(PAST_COUNT):
             day = self._now.date() - timedelta(days=2 + index * (PAST_DAYS - 2) // PAST_COUNT)
@@ -103,17 +67,17 @@ class ShowPlanner:
         return shows
 
     def tonight(self) -> list[PlannedShow]:
-        """Shows that are live now, and those that follow them over the next hours."""
+        """Shows that are live now, and those that start over the next hours."""
         now = self._now.replace(minute=self._now.minute - self._now.minute % 5, second=0, microsecond=0)
         live = [self._nearest_evening(now - timedelta(minutes=15 + 10 * index), "live") for index in range(LIVE_COUNT)]
-        # The grid is at most five minutes behind now, so the first start is still to come.
+        # `now` is rounded down by less than five minutes, so the first start is in the future.
         next_ones = [
             self._nearest_evening(now + TONIGHT_EVERY * index, "upcoming") for index in range(1, TONIGHT_COUNT + 1)
         ]
         return live + next_ones
 
     def upcoming(self, *, with_exceptions: bool) -> list[PlannedShow]:
-        """Shows of the coming weeks, open for voting; on request one of them locked and one cancelled."""
+        """Shows of the coming weeks with open voting; `with_exceptions` locks one of them and cancels another."""
         shows = []
         for index in range(UPCOMING_COUNT):
             day = self._now.date() + timedelta(days=1 + index * UPCOMING_DAYS // UPCOMING_COUNT)
@@ -139,17 +103,18 @@ class ShowPlanner:
 
     def _nearest_evening(self, starts_at: datetime, status: str) -> PlannedShow:
         local = {venue.slug: starts_at.astimezone(ZoneInfo(venue.time_zone)) for venue in self._venues}
-        strangeness = {slug: hours_from_evening(at) // 3 for slug, at in local.items()}
-        venue = self._pick_venue({slug: at.date() for slug, at in local.items()}, strangeness)
+        # In steps of three hours, so that chance decides between venues that are about equally near to evening.
+        distances = {slug: hours_from_evening(at) // 3 for slug, at in local.items()}
+        venue = self._pick_venue({slug: at.date() for slug, at in local.items()}, distances)
         artist = self._pick_artist(venue, local[venue.slug].date())
         return self._plan(artist, venue, starts_at, status=status, closes_at=starts_at + LIVE_VOTING)
 
-    def _pick_venue(self, days: dict[str, date], strangeness: dict[str, int]) -> Venue:
+    def _pick_venue(self, days: dict[str, date], distances: dict[str, int]) -> Venue:
         return min(
             self._venues,
             key=lambda venue: (
                 (venue.slug, days[venue.slug]) in self._taken,
-                strangeness.get(venue.slug, 0),
+                distances.get(venue.slug, 0),
                 self._rng.random(),
             ),
         )
@@ -158,7 +123,7 @@ class ShowPlanner:
         return min(
             self._artists,
             key=lambda artist: (
-                _slug(artist.slug, venue.slug, day) in self._slugs,
+                show_slug(artist.slug, venue.slug, day) in self._slugs,
                 (artist.slug, day) in self._taken,
                 not venue.fits(artist),
                 self._played[artist.slug],
@@ -176,7 +141,7 @@ class ShowPlanner:
 
     def _take(self, artist: str, venue: str, day: date) -> None:
         self._taken |= {(artist, day), (venue, day)}
-        self._slugs.add(_slug(artist, venue, day))
+        self._slugs.add(show_slug(artist, venue, day))
         self._played[artist] += 1
 
     def _plan(
@@ -190,40 +155,18 @@ class ShowPlanner:
         is_locked: bool = False,
     ) -> PlannedShow:
         day = starts_at.astimezone(ZoneInfo(venue.time_zone)).date()
-        slug = _slug(artist.slug, venue.slug, day)
         self._take(artist.slug, venue.slug, day)
-        rng = random.Random(f"{self._seed}:{slug}")  # noqa: S311 - reproducible on purpose
+        rng = random.Random(f"{self._seed}:{show_slug(artist.slug, venue.slug, day)}")  # noqa: S311 - reproducible on purpose
         support = self._pick_support(rng, day)
-        others = [other for other in self._artists if other.slug not in (artist.slug, support and support.slug)]
-        sets = predict_sets(rng, artist, support=support, others=others)
-        if status == "finished":
-            sets += play_sets(rng, artist, sets, starts_at)
-        if status == "live":
-            sets = mark_played(rng, sets, starts_at, self._now)
-        return PlannedShow(
-            slug=slug,
-            name=f"{artist.name} at {venue.name}",
-            artist=artist.slug,
-            venue=venue.slug,
-            local_date=day,
-            time_zone=venue.time_zone,
-            starts_at=starts_at,
+        return plan_show(
+            rng,
+            artist,
+            venue,
+            starts_at,
             status=status,
-            opens_at=starts_at - timedelta(days=VOTING_DAYS),
             closes_at=closes_at,
             is_locked=is_locked,
-            finalised_at=closes_at + timedelta(minutes=1) if status == "finished" else None,
-            votes_per_user_max=rng.choice((None, 5, 10, 10, 10, 15)),
-            supports=(support.slug,) if support else (),
-            sets=sets,
+            support=support,
+            others=[other for other in self._artists if other.slug not in (artist.slug, support and support.slug)],
+            now=self._now,
         )
-
-
-def _slug(artist: str, venue: str, day: date) -> str:
-    return f"{artist}-{venue}-{day.isoformat()}"
-
-
-def hours_from_evening(local: datetime) -> int:
-    """How far a local time of day is from half past eight in the evening [whole hours, 0..12]."""
-    apart_min = abs(local.hour * 60 + local.minute - _EVENING_MIN)
-    return min(apart_min, 24 * 60 - apart_min) // 60

@@ -1,4 +1,4 @@
-"""A demo's fans beyond their votes: what they call themselves, whom they follow, where they go, what they say."""
+"""Draws what sample fans have besides votes: profiles, followed artists, attended shows and venue reviews."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from server.sample.seed_data import Artist, People, Venue
 
-NAMED_SHARE = 0.3  # the others are numbers who only vote
-PUBLIC_SHARE = 0.7  # of those with a name
+NAMED_SHARE = 0.3  # of fans who have a profile; the others only vote
+PUBLIC_SHARE = 0.7  # of profiles that are public
 FOLLOWS_MAX = 8
 GOING_MAX = 3
 REVIEWS_PER_VENUE_MAX = 12
@@ -20,7 +20,7 @@ RATING_WEIGHTS = {5: 45, 4: 33, 3: 13, 2: 6, 1: 3}
 
 
 class DrawnProfile(msgspec.Struct, frozen=True):
-    """What a fan [0-based] shows of themselves."""
+    """The profile of a fan [0-based]."""
 
     fan: int
     display_name: str
@@ -30,7 +30,7 @@ class DrawnProfile(msgspec.Struct, frozen=True):
 
 
 class DrawnReview(msgspec.Struct, frozen=True):
-    """What a fan [0-based] says about a venue [0-based]."""
+    """The review of a fan [0-based] about a venue [0-based]."""
 
     fan: int
     venue: int
@@ -40,7 +40,7 @@ class DrawnReview(msgspec.Struct, frozen=True):
 
 
 def draw_profiles(rng: random.Random, people: People, venues: Sequence[Venue], fan_count: int) -> list[DrawnProfile]:
-    """Profiles of some fans; names repeat, as names do."""
+    """Profiles of some fans; names may repeat, as they do in life."""
     profiles = []
     for fan in range(fan_count):
         if rng.random() < NAMED_SHARE:
@@ -52,40 +52,40 @@ def draw_profiles(rng: random.Random, people: People, venues: Sequence[Venue], f
 
 
 def draw_follows(rng: random.Random, artists: Sequence[Artist], fan_count: int) -> list[tuple[int, int]]:
-    """(fan, artist), both 0-based: most fans follow a few, and the first artists are followed most."""
+    """Pairs (fan, artist), both 0-based: most fans follow a few artists, and the first artists have the most followers."""
     follows: list[tuple[int, int]] = []
     for fan in range(fan_count):
-        wanted = min(FOLLOWS_MAX, int(rng.expovariate(0.5)))
-        followed = {int(len(artists) * rng.random() ** 2) for _ in range(wanted)}
+        count = min(FOLLOWS_MAX, int(rng.expovariate(0.5)))
+        followed = {int(len(artists) * rng.random() ** 2) for _ in range(count)}
         follows.extend((fan, artist) for artist in sorted(followed))
     return follows
 
 
 def draw_attendance(rng: random.Random, show_count: int, fan_count: int) -> list[tuple[int, int]]:
-    """(fan, show), both 0-based: some fans go to a show or a few."""
+    """Pairs (fan, show), both 0-based: a fan goes to no show, to one, or to a few."""
     going: list[tuple[int, int]] = []
     for fan in range(fan_count):
-        wanted = rng.randint(0, min(GOING_MAX, show_count))
-        going.extend((fan, show) for show in sorted(rng.sample(range(show_count), k=wanted)))
+        count = rng.randint(0, min(GOING_MAX, show_count))
+        going.extend((fan, show) for show in sorted(rng.sample(range(show_count), k=count)))
     return going
 
 
 def draw_reviews(
     rng: random.Random, people: People, venues: Sequence[Venue], fan_count: int, *, now: datetime
 ) -> list[DrawnReview]:
-    """Some reviews of every venue, each by another fan, none in the future."""
+    """A few reviews of every venue, each by another fan, none in the future."""
     reviews = []
-    for place, venue in enumerate(venues):
+    for index, venue in enumerate(venues):
         count = min(fan_count, rng.randint(REVIEWS_PER_VENUE_MAX // 3, REVIEWS_PER_VENUE_MAX))
         for fan in rng.sample(range(fan_count), k=count):
             rating, body = write_review(rng, people, venue.city)
             created_at = now - timedelta(days=REVIEW_DAYS) * rng.random()
-            reviews.append(DrawnReview(fan, place, rating, body, created_at))
+            reviews.append(DrawnReview(fan, index, rating, body, created_at))
     return reviews
 
 
 def write_review(rng: random.Random, people: People, city: str) -> tuple[int, str]:
-    """A rating and a sentence or two that fit it."""
-    bank = rng.choices(people.reviews, weights=[RATING_WEIGHTS[bank.rating] for bank in people.reviews])[0]
-    words = f"{rng.choice(bank.openings)} {rng.choice(bank.closings)}".strip()
-    return bank.rating, words.format(city=city)
+    """A rating, and one or two sentences that fit it."""
+    texts = rng.choices(people.reviews, weights=[RATING_WEIGHTS[texts.rating] for texts in people.reviews])[0]
+    words = f"{rng.choice(texts.openings)} {rng.choice(texts.closings)}".strip()
+    return texts.rating, words.format(city=city)

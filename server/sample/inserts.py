@@ -1,16 +1,16 @@
-"""Planned shows become rows: the show, its bill, its sets and their songs."""
+"""Inserts planned shows with their bills, sets, songs and votes, for the demo and for a large catalogue."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
-from server.sample.demo_shows import PlannedShow
+from server.sample.show_plans import PlannedShow
+from server.sample.votes import VoteRow
 from server.store.copying import copy_rows
 from server.store.queries import load_queries
 
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 
 queries = load_queries(Path(__file__).with_name("inserts.sql"))
 
-Progress = Callable[[str, int, int], None]
-VoteRow = tuple[int, int, int, str, datetime]
+Progress = Callable[[str, int, int], None]  # stage, done, total
 VOTE_COLUMNS = ("setlist_song_id", "user_id", "show_id", "choice", "cast_at")
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
-    """Shows nothing."""
+    """Ignores the progress of a seed."""
 
 
 class SeedResult(msgspec.Struct, frozen=True):
-    """How many rows a seed has added; all 0 when everything was there."""
+    """How many rows a seed added; all 0 when the data existed."""
 
     artists: int = 0
     venues: int = 0
@@ -44,17 +43,17 @@ class SeedResult(msgspec.Struct, frozen=True):
 
 
 class InsertedShow(msgspec.Struct, frozen=True):
-    """Where a planned show is now; song_ids, what is voted on, in the order of `PlannedShow.predicted`."""
+    """The ids of an inserted show; song_ids, of the songs that fans vote on, in the order of `PlannedShow.predicted`."""
 
     id: int
     song_ids: list[int]
 
 
 async def insert_shows(connection: Connection, shows: Sequence[PlannedShow]) -> dict[str, InsertedShow]:
-    """Inserts shows whose artists, supports, venues and songs are there.
+    """Inserts shows whose artists, supports, venues and songs exist.
 
-    Gives: by slug
-    Cost:  four statements, whatever their number
+    Gives: the inserted shows by slug
+    Cost:  four statements for any number of shows
     """
     ids = {row["slug"]: row["id"] async for row in queries.insert_shows(connection, rows=as_json(shows))}
     bill = [
@@ -66,10 +65,10 @@ async def insert_shows(connection: Connection, shows: Sequence[PlannedShow]) -> 
 
     planned = {}
     for show in shows:
-        places = {"predicted": 0, "actual": 0}
+        set_counts = {"predicted": 0, "actual": 0}
         for planned_set in show.sets:
-            places[planned_set.type] += 1
-            planned[ids[show.slug], planned_set.type, places[planned_set.type]] = planned_set
+            set_counts[planned_set.type] += 1
+            planned[ids[show.slug], planned_set.type, set_counts[planned_set.type]] = planned_set
     rows = [
         {
             "show_id": show_id,
@@ -97,14 +96,14 @@ async def insert_shows(connection: Connection, shows: Sequence[PlannedShow]) -> 
     inserted: dict[int, list[int]] = {show_id: [] for show_id in ids.values()}
     for key, planned_set in planned.items():
         if key[1] == "predicted":
-            inserted[key[0]] += [song_ids[setlist_ids[key], place + 1] for place in range(len(planned_set.songs))]
+            inserted[key[0]] += [song_ids[setlist_ids[key], index + 1] for index in range(len(planned_set.songs))]
     return {slug: InsertedShow(show_id, inserted[show_id]) for slug, show_id in ids.items()}
 
 
 async def insert_votes(connection: Connection, rows: Iterable[VoteRow], shows: Iterable[InsertedShow]) -> None:
-    """Inserts all votes of shows of this transaction, with their history and hourly counts; the triggers count them.
+    """Inserts all votes of shows that this transaction inserted, with their history and hourly counts; triggers count them.
 
-    Takes:  rows, drawn as they are sent; one a fan and song
+    Takes: rows, one for each fan and song; an iterator is drawn from while the rows are sent
     """
     await copy_rows(connection, "votes", VOTE_COLUMNS, rows)
     song_ids = [song_id for show in shows for song_id in show.song_ids]

@@ -1,33 +1,4 @@
--- How sample data is written. Rows come as one JSON document or as arrays: one statement each, whatever their number.
-
--- name: lock_seeding$
--- takes: nothing
--- gives: null
--- locks: seeding, until the end of the transaction: two nodes that start at once seed once. Waits as long as a statement
---        may take, which on a slow machine is longer than any other lock is worth waiting for.
-select pg_advisory_xact_lock(hashtext('mysetlist.seeding')) from (select set_config('lock_timeout', '0', true)) patience;
-
--- name: demo_state^
--- takes: instant timestamptz, the time it is
--- gives: how many shows there are; how many are on with open voting; how many are to come with open voting.
---        By the clock and not by status: while no node ran, nobody moved the shows along.
-select count(*) as show_count,
-       count(*) filter (where is_open and starts_at <= :instant::timestamptz) as live_count,
-       count(*) filter (where is_open and starts_at > :instant) as upcoming_count
-  from (select starts_at,
-               status in ('upcoming', 'live') and not is_locked and finalised_at is null
-               and opens_at <= :instant and :instant < closes_at as is_open
-          from shows) s;
-
--- name: booked_nights
--- takes: first date, last date
--- gives: who plays where on those nights, supports as well
-select a.slug as artist, v.slug as venue, s.local_date
-  from shows s
-  join show_artists b on b.show_id = s.id
-  join artists a on a.id = b.artist_id
-  join venues v on v.id = s.venue_id
- where s.local_date between :first::date and :last::date;
+-- Inserts of sample data. Each query takes all its rows as one JSON document or as arrays, and inserts them in one statement.
 
 -- name: make_history_months$
 -- takes: first date, last date
@@ -37,7 +8,7 @@ select ensure_vote_analytics_partitions(:first::date, :last::date);
 
 -- name: insert_artists
 -- takes: rows jsonb, [{slug, name, genre, country}]
--- gives: the new ones; those that stand are left as they are
+-- gives: one row for each new one; existing ones stay as they are
 insert into artists (slug, name, genre, country)
 select r.slug, r.name, r.genre, r.country
   from jsonb_to_recordset(:rows::jsonb) as r (slug text, name text, genre text, country text)
@@ -46,7 +17,7 @@ returning id;
 
 -- name: insert_venues
 -- takes: rows jsonb, [{slug, name, city, region, country, latitude, longitude, time_zone, capacity}]
--- gives: the new ones; those that stand are left as they are
+-- gives: one row for each new one; existing ones stay as they are
 insert into venues (slug, name, city, region, country, latitude, longitude, time_zone, capacity)
 select r.slug, r.name, r.city, r.region, r.country, r.latitude, r.longitude, r.time_zone, r.capacity
   from jsonb_to_recordset(:rows::jsonb) as r (slug text, name text, city text, region text, country text,
@@ -55,8 +26,8 @@ select r.slug, r.name, r.city, r.region, r.country, r.latitude, r.longitude, r.t
 returning id;
 
 -- name: insert_songs
--- takes: rows jsonb, [{slug, songs: [title]}], slug an artist
--- gives: the new ones; those that stand are left as they are
+-- takes: rows jsonb, [{slug, songs: [title]}], slug of the artist
+-- gives: one row for each new one; existing ones stay as they are
 insert into songs (artist_id, title)
 select a.id, t.title
   from jsonb_to_recordset(:rows::jsonb) as r (slug text, songs jsonb)
@@ -66,25 +37,18 @@ select a.id, t.title
     on conflict on constraint songs_artist_title_key do nothing
 returning id;
 
--- name: lock_artist_stats!
--- takes: slugs text[], artists whose shows and followers will be more
--- locks: their artist_stats, by id, at once: shows and follows would take them in two rounds, across whoever refreshes all
-select from artist_stats
- where artist_id in (select id from artists where slug = any(:slugs::text[]))
- order by artist_id
-   for update;
-
--- name: insert_voters
--- takes: count bigint, joined_at timestamptz
--- gives: that many new users who have never voted
+-- name: insert_fans
+-- takes: count bigint; first and last timestamptz, between which they join
+-- gives: one row for each new user
 insert into users (created_at, updated_at)
-select :joined_at::timestamptz, :joined_at
+select f.joined_at, f.joined_at
   from generate_series(1, :count::bigint) n
+ cross join lateral (select :first::timestamptz + (:last::timestamptz - :first) * (n::float8 / :count) as joined_at) f
 returning id;
 
 -- name: insert_shows
--- takes: rows jsonb, planned shows; their artists and venues by slug
--- gives: one row a new show
+-- takes: rows jsonb, planned shows (show_plans.PlannedShow); artists and venues by slug
+-- gives: one row for each new show
 insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, status, opens_at, closes_at,
                    is_locked, finalised_at, votes_per_user_max)
 select r.slug, a.id, v.id, r.name, r.local_date, r.time_zone, r.starts_at, r.status::show_status, r.opens_at,
@@ -98,7 +62,7 @@ select r.slug, a.id, v.id, r.name, r.local_date, r.time_zone, r.starts_at, r.sta
 returning id, slug;
 
 -- name: insert_supports!
--- takes: rows jsonb, [{show_id, artist, position}], artist a slug
+-- takes: rows jsonb, [{show_id, artist, position}], artist by slug
 insert into show_artists (show_id, artist_id, billing, position)
 select r.show_id, a.id, 'support', r.position
   from jsonb_to_recordset(:rows::jsonb) as r (show_id bigint, artist text, position smallint)
@@ -106,8 +70,8 @@ select r.show_id, a.id, 'support', r.position
  order by r.show_id, r.position;
 
 -- name: insert_setlists
--- takes: rows jsonb, [{show_id, type, position, kind, name, artist}], artist a slug or null: whose show it is
--- gives: one row a setlist
+-- takes: rows jsonb, [{show_id, type, position, kind, name, artist}], artist by slug, null for the show's own artist
+-- gives: one row for each setlist
 insert into setlists (show_id, type, position, kind, name, artist_id)
 select r.show_id, r.type::setlist_type, r.position, r.kind::set_kind, r.name, a.id
   from jsonb_to_recordset(:rows::jsonb) as r (show_id bigint, type text, position integer, kind text, name text, artist text)
@@ -117,7 +81,7 @@ returning id, show_id, type, position;
 
 -- name: insert_setlist_songs
 -- takes: rows jsonb, [{setlist_id, show_id, position, song: {artist, title, played_at, is_tape, medley, note}}]
--- gives: one row a song
+-- gives: one row for each song
 insert into setlist_songs (setlist_id, show_id, song_id, position, played_at, is_tape, medley, note)
 select r.setlist_id, r.show_id, g.id, r.position, e.played_at, e.is_tape, e.medley, e.note
   from jsonb_to_recordset(:rows::jsonb) as r (setlist_id bigint, show_id bigint, position integer, song jsonb)
@@ -129,15 +93,15 @@ select r.setlist_id, r.show_id, g.id, r.position, e.played_at, e.is_tape, e.medl
 returning id, setlist_id, position;
 
 -- name: insert_profiles!
--- takes: rows jsonb, [{user_id, display_name, city, country, is_public}] of users without one
+-- takes: rows jsonb, [{user_id, display_name, city, country, is_public}], of users without a profile
 insert into user_profiles (user_id, display_name, city, country, is_public)
 select r.user_id, r.display_name, r.city, r.country, r.is_public
   from jsonb_to_recordset(:rows::jsonb) as r (user_id bigint, display_name text, city text, country text,
        is_public boolean);
 
 -- name: insert_follows!
--- takes: user_ids bigint[] and artists text[], slugs, of one length; first and last timestamptz, between which it happened
--- Steps of the golden ratio fall evenly into what they go round (Weyl): spread like chance, and the same every time.
+-- takes: user_ids bigint[] and artists text[], slugs, of the same length; first and last timestamptz, between which they follow
+-- Multiples of the golden ratio, modulo 1, spread evenly (Weyl): the instants look random and are the same every time.
 insert into user_follows_artists (user_id, artist_id, created_at)
 select r.user_id, a.id, :first::timestamptz + (:last::timestamptz - :first) * mod(r.n * 0.618034, 1)::float8
   from unnest(:user_ids::bigint[], :artists::text[]) with ordinality as r (user_id, artist, n)
@@ -145,7 +109,8 @@ select r.user_id, a.id, :first::timestamptz + (:last::timestamptz - :first) * mo
  order by r.n;
 
 -- name: insert_attendance!
--- takes: user_ids and show_ids bigint[] of one length; last timestamptz, until when it happened, since voting opened
+-- takes: user_ids and show_ids bigint[] of the same length; last timestamptz. The instants lie between the opening of voting
+--        and `last`, or the start of the show when that is earlier
 insert into user_show_attendance (user_id, show_id, created_at)
 select r.user_id, r.show_id, s.opens_at + (least(s.starts_at, :last::timestamptz) - s.opens_at) * mod(r.n * 0.618034, 1)::float8
   from unnest(:user_ids::bigint[], :show_ids::bigint[]) with ordinality as r (user_id, show_id, n)
@@ -153,8 +118,8 @@ select r.user_id, r.show_id, s.opens_at + (least(s.starts_at, :last::timestamptz
  order by r.n;
 
 -- name: insert_reviews!
--- takes: rows jsonb, [{user_id, venue, rating, body, created_at}], venue a slug
--- locks: those venues, by id: several seeders may review the same ones
+-- takes: rows jsonb, [{user_id, venue, rating, body, created_at}], venue by slug
+-- locks: those venues, by id, because several tours may review the same venue at once
 with place as materialized (
     select id, slug from venues
      where slug in (select r.venue from jsonb_to_recordset(:rows::jsonb) as r (venue text))
@@ -168,8 +133,8 @@ select p.id, r.user_id, r.rating, r.body, 'approved', r.created_at, r.created_at
  order by p.id, r.user_id;
 
 -- name: insert_history!
--- takes: song_ids bigint[], all songs of new shows whose votes are there
--- The history and the hourly counts of votes that were cast once and never changed.
+-- takes: song_ids bigint[], all songs of new shows whose votes are inserted
+-- Inserts the history and the hourly counts of these votes. Each was cast once and never changed.
 with voted as materialized (
     select show_id, setlist_song_id, user_id, choice, cast_at from votes where setlist_song_id = any(:song_ids::bigint[])
 ), history as (

@@ -1,12 +1,11 @@
-"""A large catalogue: thousands of shows and millions of votes, to try a service at its size.
+"""Seeds a large catalogue: thousands of shows and millions of votes, to try a service at that size.
 
-Made of tours (sample/tours.py), each in one transaction: its artist, songs, shows, fans, votes and all that counts
-them. So a tour is there whole or not at all, whatever ends the command, and a running node never sees a show whose
-votes are still coming. Which tours are there is told by the slugs of their artists: done again, the rest is added,
-and what stands is left as it is.
+It consists of tours (tours.py), and each tour is one transaction: its artist, songs, shows, fans and votes with all their
+counts. So a tour exists whole or not at all, however the command ends, and a running node never sees a show whose votes are
+still missing. The slugs of the artists tell which tours exist: a second run adds the missing ones and changes nothing else.
 
-Votes come by COPY, with every constraint and every counting trigger on; history and roll-ups follow from them by the
-set. Two tours are written at a time: while PostgreSQL is busy with one, the votes of the other are drawn.
+Votes are sent by COPY with every constraint and every counting trigger on; then one statement inserts their history and
+roll-ups. Two tours are written at a time: while PostgreSQL is busy with one, the votes of the other are drawn.
 """
 
 from __future__ import annotations
@@ -21,12 +20,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.errors import MysetlistError, SetupError
-from server.sample.demo_shows import VOTING_DAYS
+from server.sample import inserts
 from server.sample.fans import PUBLIC_SHARE, write_review
 from server.sample.inserts import InsertedShow, Progress, SeedResult, as_json, insert_shows, insert_votes, no_progress
-from server.sample.inserts import queries as staging
 from server.sample.seed_data import load_seed_data
-from server.sample.tours import FIRST_DAY, Tour, Tours, draw_tour_votes, load_world, share_votes
+from server.sample.show_plans import VOTING_DAYS
+from server.sample.tours import FIRST_DAY, Tour, Tours, load_world, share_votes
+from server.sample.votes import draw_tour_votes
 from server.store.database import Database
 from server.store.queries import load_queries
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHOWS = 1_000
 SHOWS_MAX = 100_000
 VOTES_PER_SHOW = 5_000
-VOTES_PER_SHOW_MAX = 50_000  # on average; the most popular ones get four times the average
+VOTES_PER_SHOW_MAX = 50_000  # on average; the most popular shows get four times the average
 TOURS_AT_ONCE = 2
 STATEMENT_TIMEOUT_S = 300.0
 JOINED_DAYS = 300
@@ -49,7 +49,7 @@ queries = load_queries(Path(__file__).with_name("large.sql"))
 
 
 class LargeSize(msgspec.Struct, frozen=True):
-    """How large; build it with `of`."""
+    """The size of a large catalogue; build it with `of`."""
 
     shows: int
     votes: int
@@ -57,18 +57,17 @@ class LargeSize(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, shows: int | None = None, votes: int | None = None, seed: int = 1) -> LargeSize:
-        """Takes the defaults for what is None.
+        """A checked size; None means the default.
 
-        Raises: SetupError: out of range, or more votes than these shows could hold
+        Raises: SetupError: a number is out of range, or the votes are more than these shows can hold
         """
         shows = SHOWS if shows is None else shows
         votes = shows * VOTES_PER_SHOW if votes is None else votes
         if not 1 <= shows <= SHOWS_MAX:
             raise SetupError(f"--shows: {shows} is not between 1 and {SHOWS_MAX}")
         if not 0 <= votes <= shows * VOTES_PER_SHOW_MAX:
-            raise SetupError(
-                f"--votes: {votes} is not between 0 and the {shows * VOTES_PER_SHOW_MAX} that {shows} shows hold"
-            )
+            votes_max = shows * VOTES_PER_SHOW_MAX
+            raise SetupError(f"--votes: {votes} is not between 0 and the {votes_max} that {shows} shows hold")
         if seed < 0:
             raise SetupError(f"--seed: {seed} is negative")
         return cls(shows, votes, seed)
@@ -77,31 +76,30 @@ class LargeSize(msgspec.Struct, frozen=True):
 async def seed_large(
     database_url: str, size: LargeSize, *, now: datetime | None = None, progress: Progress = no_progress
 ) -> SeedResult:
-    """Adds what is missing of the catalogue described above.
+    """Adds the missing tours of the catalogue described above.
 
-    Takes:  size, whose seed and numbers give the same data at the same `now`; now, aware, for tests
-    Gives:  what was added
-    Raises: SetupError: another one is adding; StoreUnavailable
-    Cancel: the tours that were finished stay
-    Cost:   20 us of PostgreSQL a vote, a third of it foreign keys, and 4 us here; memory for the fans of two tours
+    Takes:  size, the same size gives the same data at the same `now`; now, aware, for tests
+    Raises: SetupError: another process is adding a large catalogue; StoreUnavailable
+    Cancel: finished tours stay
+    Cost:   20 us of PostgreSQL a vote, a third of it for foreign keys, and 4 us here; memory for the fans of two tours
     """
     db = await Database.open(database_url, pool_size=TOURS_AT_ONCE + 1, timeout_s=STATEMENT_TIMEOUT_S)
     try:
-        async with db.connection() as holding:
-            if not await queries.try_lock_large(holding):
-                raise SetupError("a large catalogue is being added already")
-            filling = _Filling(db, size, now or datetime.now(UTC), progress)
-            begun = await filling.begin(holding)
-            added = await filling.run(await filling.missing(holding))
+        async with db.connection() as session:
+            if not await queries.try_lock_large(session):
+                raise SetupError("another process is adding a large catalogue to this database; wait until it ends")
+            writer = _TourWriter(db, size, now or datetime.now(UTC), progress)
+            shared = await writer.insert_shared(session)
+            added = await writer.run(await writer.missing(session))
             if added:
-                await queries.analyze_tables(holding)
-            return _sum([begun, *added])
+                await queries.analyze_tables(session)
+            return _sum([shared, *added])
     finally:
         await db.close()
 
 
-class _Filling:
-    """A large catalogue on its way into a database."""
+class _TourWriter:
+    """Writes tours into a database."""
 
     def __init__(self, db: Database, size: LargeSize, now: datetime, progress: Progress) -> None:
         self._db = db
@@ -113,33 +111,33 @@ class _Filling:
         self._venues = world.venues()
         quotas = share_votes(size.shows, size.votes, seed=size.seed)
         self._tours = Tours(world, self._venues, self._seed_data.artists, quotas, seed=size.seed, now=now)
-        self._drawn = 0
-        self._total = 0
+        self._votes_sent = 0
+        self._votes_total = 0
 
-    async def begin(self, connection: Connection) -> SeedResult:
-        """What all tours need: venues, songs to cover, and months for the history."""
+    async def insert_shared(self, connection: Connection) -> SeedResult:
+        """Inserts the rows that all tours need: venues, songs to cover, and months for the history."""
         async with connection.transaction():
-            # Apart from the rest, because making a partition locks the whole history.
+            # In a transaction of its own, because making a partition locks the whole history.
             first = self._now + timedelta(days=FIRST_DAY - VOTING_DAYS - 1)
-            await staging.make_history_months(connection, first=first.date(), last=self._now.date())
+            await inserts.queries.make_history_months(connection, first=first.date(), last=self._now.date())
         artists = as_json(self._seed_data.artists)
         venues = as_json(self._venues)
         async with connection.transaction():
             return SeedResult(
-                artists=len([row async for row in staging.insert_artists(connection, rows=artists)]),
-                venues=len([row async for row in staging.insert_venues(connection, rows=venues)]),
-                songs=len([row async for row in staging.insert_songs(connection, rows=artists)]),
+                artists=len([row async for row in inserts.queries.insert_artists(connection, rows=artists)]),
+                venues=len([row async for row in inserts.queries.insert_venues(connection, rows=venues)]),
+                songs=len([row async for row in inserts.queries.insert_songs(connection, rows=artists)]),
             )
 
     async def missing(self, connection: Connection) -> list[int]:
-        """The numbers of the tours that are not there."""
+        """The numbers of the tours that the database does not have."""
         slugs = {self._tours.slug(number): number for number in range(self._tours.count)}
-        standing = {row["slug"] async for row in queries.standing_artists(connection, slugs=list(slugs))}
-        return [number for slug, number in slugs.items() if slug not in standing]
+        existing = {row["slug"] async for row in queries.existing_artists(connection, slugs=list(slugs))}
+        return [number for slug, number in slugs.items() if slug not in existing]
 
     async def run(self, numbers: Sequence[int]) -> list[SeedResult]:
         """Writes tours, TOURS_AT_ONCE at a time."""
-        self._total = sum(self._tours.votes(number) for number in numbers)
+        self._votes_total = sum(self._tours.votes(number) for number in numbers)
         waiting = iter(numbers)
         added: list[SeedResult] = []
 
@@ -161,30 +159,32 @@ class _Filling:
         return added
 
     async def _write(self, connection: Connection, tour: Tour, rng: random.Random) -> SeedResult:
-        """One tour, in the lock order of the migrations: votes before what counts them, venues last."""
+        """Writes one tour in the lock order of the migrations: votes before their counts, venues last."""
         acts = as_json([tour.artist, *([tour.support] if tour.support else [])])
-        artists = [row async for row in staging.insert_artists(connection, rows=acts)]
-        songs = [row async for row in staging.insert_songs(connection, rows=acts)]
+        artists = [row async for row in inserts.queries.insert_artists(connection, rows=acts)]
+        songs = [row async for row in inserts.queries.insert_songs(connection, rows=acts)]
         began_at = min(show.opens_at for show in tour.shows)
         user_ids = [
             row["id"]
-            async for row in queries.insert_fans(
+            async for row in inserts.queries.insert_fans(
                 connection, count=tour.fan_count, first=began_at - timedelta(days=JOINED_DAYS), last=began_at
             )
         ]
         inserted = await insert_shows(connection, tour.shows)
         for show, quota in zip(tour.shows, tour.quotas, strict=True):
-            place = inserted[show.slug]
+            ids = inserted[show.slug]
             rows = draw_tour_votes(
-                rng, show, show_id=place.id, song_ids=place.song_ids, user_ids=user_ids, quota=quota, now=self._now
+                rng, show, show_id=ids.id, song_ids=ids.song_ids, user_ids=user_ids, quota=quota, now=self._now
             )
-            await insert_votes(connection, rows, [place])
-            self._drawn += quota
-            self._progress("votes", self._drawn, self._total)
+            await insert_votes(connection, rows, [ids])
+            self._votes_sent += quota
+            self._progress("votes", self._votes_sent, self._votes_total)
         going = await self._write_attendance(connection, tour, rng, inserted, user_ids)
         following = [user_id for user_id in user_ids if rng.random() < FOLLOWING_SHARE]
         slugs = [tour.artist.slug] * len(following)
-        await staging.insert_follows(connection, user_ids=following, artists=slugs, first=began_at, last=self._now)
+        await inserts.queries.insert_follows(
+            connection, user_ids=following, artists=slugs, first=began_at, last=self._now
+        )
         return SeedResult(
             artists=len(artists),
             songs=len(songs),
@@ -212,7 +212,7 @@ class _Filling:
             if rng.random() < GOING_SHARE
         ]
         user_column, show_column = ([pair[part] for pair in going] for part in (0, 1))
-        await staging.insert_attendance(connection, user_ids=user_column, show_ids=show_column, last=self._now)
+        await inserts.queries.insert_attendance(connection, user_ids=user_column, show_ids=show_column, last=self._now)
         return len(going)
 
     async def _write_profiles(
@@ -229,7 +229,7 @@ class _Filling:
             for user_id in user_ids
             if rng.random() < NAMED_SHARE
         ]
-        await staging.insert_profiles(connection, rows=as_json(profiles))
+        await inserts.queries.insert_profiles(connection, rows=as_json(profiles))
         return len(profiles)
 
     async def _write_reviews(
@@ -237,7 +237,7 @@ class _Filling:
     ) -> int:
         cities = {venue.slug: venue.city for venue in self._venues}
         reviews = []
-        for show in tour.shows:  # no two are in one hall
+        for show in tour.shows:  # each in another venue, so no fan reviews a venue twice
             if show.status != "finished":
                 continue
             for user_id in rng.sample(user_ids, k=min(REVIEWS_PER_SHOW, len(user_ids))):
@@ -245,7 +245,7 @@ class _Filling:
                 written_at = show.starts_at + (self._now - show.starts_at) * rng.random()
                 review = {"user_id": user_id, "venue": show.venue, "rating": rating, "body": body}
                 reviews.append(review | {"created_at": written_at})
-        await staging.insert_reviews(connection, rows=as_json(reviews))
+        await inserts.queries.insert_reviews(connection, rows=as_json(reviews))
         return len(reviews)
 
 

@@ -1,4 +1,4 @@
-"""The facts that sample shows are made from: artists with songs, venues, and fans with something to say."""
+"""Reads the .toml files that sample shows are made from: artists with songs, venues, and names and texts of fans."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-# A theatre act fills rooms up to THEATRE_MAX people, an arena act those from ARENA_MIN on; some suit both.
+# An artist of size theatre plays venues of up to THEATRE_MAX people, one of size arena those of at least ARENA_MIN; some
+# venues suit both.
 THEATRE_MAX = 10_000
 ARENA_MIN = 8_000
 
@@ -15,7 +16,7 @@ Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 class Artist(msgspec.Struct, frozen=True):
-    """An artist; songs from the most to the least expected at a show."""
+    """An artist; songs from the most to the least expected at a show, size for the venues they fill."""
 
     slug: Slug
     name: str
@@ -26,7 +27,7 @@ class Artist(msgspec.Struct, frozen=True):
 
 
 class Venue(msgspec.Struct, frozen=True):
-    """A venue, in the United States unless it says otherwise; degrees, IANA time zone, people at a concert."""
+    """A venue, in the United States unless `country` differs; coordinates in degrees, IANA time zone, capacity in people."""
 
     slug: Slug
     name: str
@@ -39,12 +40,12 @@ class Venue(msgspec.Struct, frozen=True):
     country: str = "US"
 
     def fits(self, artist: Artist) -> bool:
-        """Whether an artist of that size would play here."""
+        """Whether an artist of this size plays here."""
         return self.capacity <= THEATRE_MAX if artist.size == "theatre" else self.capacity >= ARENA_MIN
 
 
-class ReviewBank(msgspec.Struct, frozen=True):
-    """What reviews of one rating are put together from."""
+class ReviewTexts(msgspec.Struct, frozen=True):
+    """The sentences that reviews of one rating are made from: one opening and one closing."""
 
     rating: Annotated[int, msgspec.Meta(ge=1, le=5)]
     openings: tuple[str, ...]
@@ -52,14 +53,14 @@ class ReviewBank(msgspec.Struct, frozen=True):
 
 
 class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What fans call themselves and what they say."""
+    """The names of fans and the texts of their reviews."""
 
     names: tuple[str, ...]
-    reviews: tuple[ReviewBank, ...]
+    reviews: tuple[ReviewTexts, ...]
 
 
 class SeedData(msgspec.Struct, frozen=True):
-    """All artists, venues and people of the samples."""
+    """The contents of artists.toml, venues.toml and people.toml."""
 
     artists: tuple[Artist, ...]
     venues: tuple[Venue, ...]
@@ -75,7 +76,7 @@ class _VenuesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_seed_data() -> SeedData:
-    """The demo's artists and venues, and the people."""
+    """Reads and checks the three files."""
     folder = Path(__file__).parent
     return SeedData(
         artists=msgspec.toml.decode((folder / "artists.toml").read_bytes(), type=_ArtistsFile).artist,

@@ -1,14 +1,14 @@
-"""A large catalogue: tours of made-up artists through the cities of the world, and the votes of their fans.
+"""Plans the tours of a large catalogue: made-up artists who play in the cities of the world.
 
-A tour is one artist with SHOWS_PER_TOUR shows, perhaps a support, and fans of its own. It follows from the seed and
-its number alone, so tours can be made in any order, and again.
+A tour is one artist with SHOWS_PER_TOUR shows, perhaps a support, and fans of its own. The seed and the number of the tour
+decide everything about it, so tours can be made in any order, and again.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -17,32 +17,24 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.sample.demo_shows import LIVE_VOTING, VOTING_DAYS, PlannedShow, hours_from_evening
 from server.sample.seed_data import Artist, Venue
-from server.sample.setlists import mark_played, play_sets, predict_sets
+from server.sample.show_plans import LIVE_VOTING, PlannedShow, plan_show
+from server.sample.votes import CHOICES_SURE
 
 SHOWS_PER_TOUR = 10
 SONGS_MIN, SONGS_MAX = 16, 26
 SUPPORT_SONG_COUNT = 8
 SUPPORT_SHARE = 0.3
-FIRST_DAY, LAST_DAY = -40, 28  # of shows, from today; with the zones' offsets every show is open for votes already
+FIRST_DAY, LAST_DAY = -40, 28  # of shows, from today; even with the zones' offsets voting on every show has opened
 DAYS_APART_MIN, DAYS_APART_MAX = 2, 4
 SHOW_LASTS = timedelta(hours=4)
-POPULARITY_MIN, POPULARITY_MAX = 0.25, 4.0  # of a show, times the mean
+POPULARITY_MIN, POPULARITY_MAX = 0.25, 4.0  # a show's votes, as a multiple of the mean
 
 VOTES_PER_FAN = 20
-CHOICES_MIN, CHOICES_MAX = 2, 10
-CHOICES_SURE = 4  # as many every fan may make: the smallest budget is larger
-DEVOTION = 9.0  # how much likelier the most devoted fan is to vote at a show than the least
-TASTES = 512
-ARRIVALS = 512
-_JITTER = [timedelta(milliseconds=part * 1_763) for part in range(1_024)]  # up to half an hour
-_STEPS = [timedelta(milliseconds=part * 6_217) for part in range(CHOICES_MAX)]
-_LATEST = _JITTER[-1] + _STEPS[-1] + timedelta(milliseconds=1)
 
 
 class City(msgspec.Struct, frozen=True):
-    """A city; degrees, IANA time zone."""
+    """A city: coordinates in degrees, IANA time zone."""
 
     name: str
     region: str
@@ -53,7 +45,7 @@ class City(msgspec.Struct, frozen=True):
 
 
 class Hall(msgspec.Struct, frozen=True):
-    """A kind of venue that every city has one of; where, in degrees from its middle."""
+    """A kind of venue that every city has; north and east are degrees from the centre of the city."""
 
     name: str
     slug: str
@@ -63,7 +55,7 @@ class Hall(msgspec.Struct, frozen=True):
 
 
 class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What tours are made up from."""
+    """The words, cities and halls that tours are made from."""
 
     artist_first: tuple[str, ...]
     artist_second: tuple[str, ...]
@@ -94,7 +86,7 @@ class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tour(msgspec.Struct, frozen=True):
-    """An artist on the road; quotas, how many votes each show gets."""
+    """One tour; quotas, the number of votes of each show."""
 
     artist: Artist
     support: Artist | None
@@ -103,16 +95,13 @@ class Tour(msgspec.Struct, frozen=True):
     fan_count: int
 
 
-VoteRow = tuple[int, int, int, str, datetime]  # song, user, show, choice, instant
-
-
 def load_world() -> World:
-    """The file beside this one."""
+    """Reads world.toml."""
     return msgspec.toml.decode(Path(__file__).with_name("world.toml").read_bytes(), type=World)
 
 
 def share_votes(show_count: int, vote_count: int, *, seed: int) -> list[int]:
-    """How many votes each show gets: some many, most fewer, `vote_count` together."""
+    """The number of votes of each show: many for a few shows, fewer for most, `vote_count` in total."""
     rng = random.Random(f"{seed}:popularity")  # noqa: S311 - reproducible on purpose
     weights = [min(POPULARITY_MAX, max(POPULARITY_MIN, rng.lognormvariate(0.0, 0.7))) for _ in range(show_count)]
     sums = list(accumulate(weights))
@@ -121,9 +110,9 @@ def share_votes(show_count: int, vote_count: int, *, seed: int) -> list[int]:
 
 
 class Tours:
-    """Makes tours.
+    """Makes tours by their number.
 
-    Takes: venues, where they go; covered, whose songs they cover; quotas, of all shows, in order; now, aware
+    Takes: venues, to play at; covered, artists whose songs are covered; quotas, the votes of all shows, in order; now, aware
     """
 
     def __init__(
@@ -145,19 +134,19 @@ class Tours:
         self.count = -(-len(quotas) // SHOWS_PER_TOUR)
 
     def slug(self, number: int) -> str:
-        """Of the artist of a tour [0-based]: there once, it is told by it."""
-        return self._artist(self._chance(number), number).slug
+        """The slug of the artist of a tour [0-based]; a catalogue that has this slug has the tour."""
+        return self._artist(self._rng(number), number).slug
 
     def votes(self, number: int) -> int:
-        """How many a tour gets."""
-        return sum(self._quotas_of(number))
+        """The number of votes of a tour."""
+        return sum(self._tour_quotas(number))
 
     def make(self, number: int) -> Tour:
-        """A tour."""
-        rng = self._chance(number)
+        """The tour of this number [0-based]."""
+        rng = self._rng(number)
         artist = self._artist(rng, number)
         support = self._artist(rng, number, is_support=True) if rng.random() < SUPPORT_SHARE else None
-        quotas = self._quotas_of(number)
+        quotas = self._tour_quotas(number)
         halls = [venue for venue in self._venues if venue.fits(artist)]
         apart = rng.randint(DAYS_APART_MIN, DAYS_APART_MAX)
         first_day = rng.randint(FIRST_DAY, LAST_DAY - apart * (SHOWS_PER_TOUR - 1))
@@ -168,10 +157,10 @@ class Tours:
         fan_count = max(-(-max(quotas) // CHOICES_SURE), -(-sum(quotas) // VOTES_PER_FAN), 1)
         return Tour(artist, support, tuple(shows), quotas, fan_count)
 
-    def _chance(self, number: int) -> random.Random:
+    def _rng(self, number: int) -> random.Random:
         return random.Random(f"{self._seed}:tour:{number}")  # noqa: S311 - reproducible on purpose
 
-    def _quotas_of(self, number: int) -> tuple[int, ...]:
+    def _tour_quotas(self, number: int) -> tuple[int, ...]:
         return tuple(self._quotas[number * SHOWS_PER_TOUR : (number + 1) * SHOWS_PER_TOUR])
 
     def _artist(self, rng: random.Random, number: int, *, is_support: bool = False) -> Artist:
@@ -190,100 +179,23 @@ class Tours:
             size="arena" if not is_support and rng.random() < 0.4 else "theatre",
         )
 
-    def _show(self, rng: random.Random, artist: Artist, support: Artist | None, venue: Venue, days: int) -> PlannedShow:
+    def _show(self, rng: random.Random, artist: Artist, support: Artist | None, venue: Venue, day: int) -> PlannedShow:
         now = self._now
         doors = clock_time(hour=rng.choice((19, 20)), minute=rng.choice((0, 30)))
-        local_date = now.date() + timedelta(days=days)
+        local_date = now.date() + timedelta(days=day)
         starts_at = datetime.combine(local_date, doors, ZoneInfo(venue.time_zone)).astimezone(UTC)
         status = "finished" if starts_at + SHOW_LASTS <= now else "live" if starts_at <= now else "upcoming"
-        closes_at = starts_at + LIVE_VOTING if status == "live" else starts_at
-        sets = predict_sets(rng, artist, support=support, others=self._covered)
-        if status == "finished":
-            sets += play_sets(rng, artist, sets, starts_at)
-        if status == "live":
-            sets = mark_played(rng, sets, starts_at, now)
-        return PlannedShow(
-            slug=f"{artist.slug}-{venue.slug}-{local_date.isoformat()}",
-            name=f"{artist.name} at {venue.name}",
-            artist=artist.slug,
-            venue=venue.slug,
-            local_date=local_date,
-            time_zone=venue.time_zone,
-            starts_at=starts_at,
+        return plan_show(
+            rng,
+            artist,
+            venue,
+            starts_at,
             status=status,
-            opens_at=starts_at - timedelta(days=VOTING_DAYS),
-            closes_at=closes_at,
-            finalised_at=closes_at + timedelta(minutes=1) if status == "finished" else None,
-            votes_per_user_max=rng.choice((None, 5, 10, 10, 10, 15)),
-            supports=(support.slug,) if support else (),
-            sets=sets,
+            closes_at=starts_at + LIVE_VOTING if status == "live" else starts_at,
+            support=support,
+            others=self._covered,
+            now=now,
         )
-
-
-def draw_tour_votes(
-    rng: random.Random,
-    show: PlannedShow,
-    *,
-    show_id: int,
-    song_ids: Sequence[int],
-    user_ids: Sequence[int],
-    quota: int,
-    now: datetime,
-) -> Iterator[VoteRow]:
-    """The votes of a show, ballot by ballot, exactly `quota`: no fan twice a song, none over the budget or the window.
-
-    Takes:  user_ids, the tour's fans, the most devoted first; at least quota / CHOICES_SURE of them
-    Cost:   about 1 us a vote: what a fan likes and when they come are drawn from a stock made for the show
-    """
-    if quota == 0:
-        return
-    choices_max = min(CHOICES_MAX, len(song_ids), show.votes_per_user_max or CHOICES_MAX)
-    tastes = _tastes(rng, show, song_ids, choices_max)
-    arrivals = _arrivals(rng, show, now)
-    chance, step = rng.random, DEVOTION / len(user_ids)
-    # Exponential keys (Efraimidis and Spirakis, 2006): the fans in the order in which they would be drawn by devotion.
-    keys = [rng.expovariate(1.0) * (1.0 + step * place) for place in range(len(user_ids))]
-    voters = sorted(range(len(user_ids)), key=keys.__getitem__)
-    left = quota
-    for index, voter in enumerate(voters):
-        user_id = user_ids[voter]
-        at = arrivals[int(chance() * ARRIVALS)] + _JITTER[int(chance() * 1_024)]
-        wanted = CHOICES_MIN + int(chance() * (choices_max - CHOICES_MIN + 1))
-        # Few fans for many votes: each of those that are left has to make more.
-        wanted = min(left, max(wanted, -(-left // (len(voters) - index))))
-        for (song_id, choice), later in zip(tastes[int(chance() * TASTES)][:wanted], _STEPS, strict=False):
-            yield song_id, user_id, show_id, choice, at + later
-        left -= wanted
-        if left == 0:
-            return
-
-
-def _tastes(
-    rng: random.Random, show: PlannedShow, song_ids: Sequence[int], choices_max: int
-) -> list[list[tuple[int, str]]]:
-    """Ballots as fans fill them in: what is known best is wanted most, and liked best."""
-    ranks = [song.rank if song.artist == show.artist else song.rank + 8 for song in show.predicted]
-    approval = [max(0.45, 0.95 - 0.035 * rank) for rank in ranks]
-    weights = [rank + 3 for rank in ranks]
-    places = range(len(ranks))
-    tastes = []
-    for _ in range(TASTES):
-        keys = [rng.expovariate(1.0) * weight for weight in weights]
-        chosen = sorted(places, key=keys.__getitem__)[:choices_max]
-        tastes.append([(song_ids[place], "up" if rng.random() < approval[place] else "down") for place in chosen])
-    return tastes
-
-
-def _arrivals(rng: random.Random, show: PlannedShow, now: datetime) -> list[datetime]:
-    """When fans come: more and more as the night draws near, more in the evening than in the morning."""
-    zone = timezone(show.starts_at.astimezone(ZoneInfo(show.time_zone)).utcoffset() or timedelta(0))
-    span = min(show.closes_at, now) - show.opens_at - _LATEST
-    arrivals = []
-    for _ in range(ARRIVALS):
-        tries = [show.opens_at + span * rng.random() ** 0.5 for _ in range(2)]
-        at = min(tries, key=lambda at: hours_from_evening(at.astimezone(zone)))
-        arrivals.append(at.replace(microsecond=at.microsecond // 1_000 * 1_000))
-    return arrivals
 
 
 def _slug(name: str) -> str:

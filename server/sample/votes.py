@@ -1,62 +1,146 @@
-"""A demo's crowd: who voted for what, and when. Popular songs get more votes, and more of them up."""
+"""Draws the votes of planned shows: popular songs get more votes, and more of them up.
+
+A demo draws each ballot by itself, for a few thousand ballots. A large catalogue needs millions, so it draws ballots and
+arrival times from a stock made once for each show.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-import msgspec
+from server.sample.show_plans import PlannedShow, hours_from_evening
 
-from server.sample.demo_shows import PlannedShow, hours_from_evening
-from server.sample.setlists import PlannedSong
+CHOICES_MIN, CHOICES_MAX = 2, 10  # votes of one fan in one show
+COVER_RANKS = 8  # a cover or a support's song draws votes like an own song that is so much less known
 
-VOTERS_PER_SHOW = 20  # users made for each new show; most vote at several
+VOTERS_PER_SHOW = 20  # users made for each new demo show; most vote at several shows
 BALLOTS_MEDIAN = 120
 BALLOTS_MIN, BALLOTS_MAX = 20, 400
-CHOICES_MIN, CHOICES_MAX = 2, 10
-FOREIGN_RANKS = 8  # a cover or a support's song is wanted like an own one so much less known
+
+CHOICES_SURE = 4  # every fan of a tour may vote on so many songs: the smallest budget is larger
+DEVOTION = 9.0  # the most devoted fan of a tour is so much likelier to vote at a show than the least devoted
+TASTES = 512
+ARRIVALS = 512
+_JITTER = [timedelta(milliseconds=part * 1_763) for part in range(1_024)]  # up to half an hour
+_STEPS = [timedelta(milliseconds=part * 6_217) for part in range(CHOICES_MAX)]
+_LATEST = _JITTER[-1] + _STEPS[-1] + timedelta(milliseconds=1)
+
+VoteRow = tuple[int, int, int, str, datetime]  # song, user, show, choice, instant
 
 
-class DrawnVote(msgspec.Struct, frozen=True, gc=False):
-    """One vote: place of the song among all that are voted on [0-based], voter [0-based], choice, instant."""
+def draw_demo_votes(
+    show: PlannedShow, *, show_id: int, song_ids: Sequence[int], user_ids: Sequence[int], seed: int, now: datetime
+) -> list[VoteRow]:
+    """The votes of one demo show: one for each fan and song, within budget and window, none after `now`.
 
-    song: int
-    voter: int
-    is_up: bool
-    cast_at: datetime
-
-
-def draw_votes(show: PlannedShow, *, voter_count: int, seed: int, now: datetime) -> list[DrawnVote]:
-    """The votes of one show: at most votes_per_user_max a voter, one a song, each within the window and not after now.
-
-    Gives:  reproducible by seed, show and now
+    Takes:  song_ids, in the order of `show.predicted`
+    Gives:  the same rows for the same seed, show and now
     Cost:   about 7 us a vote
     """
     rng = random.Random(f"{seed}:{show.slug}:votes")  # noqa: S311 - reproducible on purpose
-    zone = timezone(show.starts_at.astimezone(ZoneInfo(show.time_zone)).utcoffset() or timedelta(0))
+    zone = _fixed_zone(show)
     until = min(show.closes_at, now)
     span = until - show.opens_at
     if span <= timedelta(0):
         return []
-    ranks = [_strangeness(show, song) for song in show.predicted]
+    ranks = _ranks(show)
     share_elapsed = span / (show.closes_at - show.opens_at)
     excitement = rng.lognormvariate(0.0, 0.5) * (0.4 + 0.6 * share_elapsed)
-    ballots = min(BALLOTS_MAX, max(BALLOTS_MIN, round(BALLOTS_MEDIAN * excitement)), voter_count)
+    ballots = min(BALLOTS_MAX, max(BALLOTS_MIN, round(BALLOTS_MEDIAN * excitement)), len(user_ids))
     choices_max = min(CHOICES_MAX, len(ranks), show.votes_per_user_max or CHOICES_MAX)
-    votes = []
-    for voter in rng.sample(range(voter_count), k=ballots):
-        # More and more come as the night draws near, more in the evening than in the morning; each decides within a
-        # few minutes.
-        arrivals = [show.opens_at + span * rng.random() ** 0.5 for _ in range(2)]
-        cast_at = min(arrivals, key=lambda at: hours_from_evening(at.astimezone(zone)))
+    rows = []
+    for voter in rng.sample(range(len(user_ids)), k=ballots):
+        cast_at = _draw_arrival(rng, show.opens_at, span, zone)
         by_appeal = sorted(range(len(ranks)), key=lambda song: rng.expovariate(1.0) * (ranks[song] + 3))
         for song in by_appeal[: rng.randint(min(CHOICES_MIN, choices_max), choices_max)]:
-            is_up = rng.random() < max(0.45, 0.95 - 0.035 * ranks[song])
-            votes.append(DrawnVote(song, voter, is_up, cast_at.replace(microsecond=cast_at.microsecond // 1000 * 1000)))
+            choice = "up" if rng.random() < _approval(ranks[song]) else "down"
+            rows.append((song_ids[song], user_ids[voter], show_id, choice, _whole_ms(cast_at)))
+            # A fan decides within a few minutes.
             cast_at = min(cast_at + timedelta(seconds=rng.uniform(1, 20)), until - timedelta(milliseconds=1))
-    return votes
+    return rows
 
 
-def _strangeness(show: PlannedShow, song: PlannedSong) -> int:
-    return song.rank if song.artist == show.artist else song.rank + FOREIGN_RANKS
+def draw_tour_votes(
+    rng: random.Random,
+    show: PlannedShow,
+    *,
+    show_id: int,
+    song_ids: Sequence[int],
+    user_ids: Sequence[int],
+    quota: int,
+    now: datetime,
+) -> Iterator[VoteRow]:
+    """The votes of one show of a tour, ballot by ballot, exactly `quota`: one for each fan and song, within budget and window.
+
+    Takes:  song_ids, in the order of `show.predicted`; user_ids, the tour's fans, the most devoted first, at least
+            quota / CHOICES_SURE of them
+    Cost:   about 1 us a vote, because ballots and arrival times come from a stock made for the show
+    """
+    if quota == 0:
+        return
+    choices_max = min(CHOICES_MAX, len(song_ids), show.votes_per_user_max or CHOICES_MAX)
+    tastes = _draw_tastes(rng, show, song_ids, choices_max)
+    arrivals = _draw_arrivals(rng, show, now)
+    chance, step = rng.random, DEVOTION / len(user_ids)
+    # Exponential keys (Efraimidis and Spirakis, 2006): the fans in the order of a draw weighted by devotion.
+    keys = [rng.expovariate(1.0) * (1.0 + step * place) for place in range(len(user_ids))]
+    voters = sorted(range(len(user_ids)), key=keys.__getitem__)
+    left = quota
+    for index, voter in enumerate(voters):
+        user_id = user_ids[voter]
+        at = arrivals[int(chance() * ARRIVALS)] + _JITTER[int(chance() * 1_024)]
+        count = CHOICES_MIN + int(chance() * (choices_max - CHOICES_MIN + 1))
+        # With few fans for many votes, each remaining fan has to cast more.
+        count = min(left, max(count, -(-left // (len(voters) - index))))
+        for (song_id, choice), later in zip(tastes[int(chance() * TASTES)][:count], _STEPS, strict=False):
+            yield song_id, user_id, show_id, choice, at + later
+        left -= count
+        if left == 0:
+            return
+
+
+def _draw_tastes(
+    rng: random.Random, show: PlannedShow, song_ids: Sequence[int], choices_max: int
+) -> list[list[tuple[int, str]]]:
+    """A stock of ballots: the best known songs are chosen most often, and liked most."""
+    ranks = _ranks(show)
+    tastes = []
+    for _ in range(TASTES):
+        keys = [rng.expovariate(1.0) * (rank + 3) for rank in ranks]
+        chosen = sorted(range(len(ranks)), key=keys.__getitem__)[:choices_max]
+        tastes.append([(song_ids[song], "up" if rng.random() < _approval(ranks[song]) else "down") for song in chosen])
+    return tastes
+
+
+def _draw_arrivals(rng: random.Random, show: PlannedShow, now: datetime) -> list[datetime]:
+    """A stock of instants at which fans begin to vote."""
+    zone = _fixed_zone(show)
+    span = min(show.closes_at, now) - show.opens_at - _LATEST
+    return [_whole_ms(_draw_arrival(rng, show.opens_at, span, zone)) for _ in range(ARRIVALS)]
+
+
+def _draw_arrival(rng: random.Random, opens_at: datetime, span: timedelta, zone: timezone) -> datetime:
+    """More fans come as the night draws near, and more in the evening than in the morning."""
+    tries: list[datetime] = [opens_at + span * rng.random() ** 0.5 for _ in range(2)]
+    return min(tries, key=lambda at: hours_from_evening(at.astimezone(zone)))
+
+
+def _ranks(show: PlannedShow) -> list[int]:
+    """How little known each song is, as votes go."""
+    return [song.rank if song.artist == show.artist else song.rank + COVER_RANKS for song in show.predicted]
+
+
+def _approval(rank: int) -> float:
+    return max(0.45, 0.95 - 0.035 * rank)
+
+
+def _fixed_zone(show: PlannedShow) -> timezone:
+    """The offset at the start of the show, for all of its voting: a fixed offset costs less than a real zone."""
+    return timezone(show.starts_at.astimezone(ZoneInfo(show.time_zone)).utcoffset() or timedelta(0))
+
+
+def _whole_ms(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1_000 * 1_000)

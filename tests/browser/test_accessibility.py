@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from server.node.node import Node
-from server.sample.demo import seed
+from server.sample.demo import seed_demo
 from tests.browser.conftest import OpenFan
 from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE
 from tests.support.open_shows import make_shows
@@ -59,7 +59,7 @@ async def test_everything_can_be_read(
     browser: Browser, node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     """With the sample data, every text has enough contrast and nothing reaches past the edge, for shows in every state."""
-    await seed(database_url)
+    await seed_demo(database_url)
     visitor = await open_fan(viewport=PHONE)
     await visitor.context.add_init_script(
         "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"

@@ -319,8 +319,8 @@ READS_ALL: dict[str, dict[str, str]] = {
     "admin/retention.orphaned_users": dict.fromkeys(
         ("user_vote_limits", "users", "vote_analytics"), "looks for what nothing refers to; the history once a run"
     ),
-    "sample/development.catalogue_share": {"artists": "once, before a catalogue is seeded"},
-    "sample/inserts.demo_state": {"shows": "once, before a demo starts"},
+    "sample/demo.catalogue_share": {"artists": "once, before a catalogue is seeded"},
+    "sample/demo.demo_state": {"shows": "once, before a demo starts"},
     "people/export.vote_history": {"vote_analytics": "the history has no index by fan: it is written far more often"},
     "voting/reconcile.fetch_miscounts": dict.fromkeys(
         (

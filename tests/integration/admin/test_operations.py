@@ -21,7 +21,7 @@ from server.clock import SystemClock
 from server.errors import StoreUnavailable
 from server.node.node import Node
 from server.protocol.identity import Identity
-from server.sample.demo import seed
+from server.sample.demo import seed_demo
 from server.settings import data_folder
 from server.store.chores import Chore, Chores
 from server.store.database import Database
@@ -139,7 +139,7 @@ async def test_every_operation_on_postgres_15_for_a_plain_owner() -> None:
         return None
 
     async def seeded(progress: Any) -> dict[str, int]:
-        return msgspec.structs.asdict(await seed(url, progress=progress))
+        return msgspec.structs.asdict(await seed_demo(url, progress=progress))
 
     with debian_postgres() as superuser_url:
         await execute(superuser_url, "create role plain login createrole password 'x'")

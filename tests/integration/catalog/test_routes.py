@@ -16,7 +16,7 @@ from yarl import URL
 from server.catalog.routes import CatalogRoutes
 from server.clock import SystemClock
 from server.protocol.instants import ms_of
-from server.sample.demo import seed
+from server.sample.demo import seed_demo
 from server.store.database import REQUEST_ROLE, Database
 from server.web.errors import answer_errors
 from server.web.identity import make_address_of
@@ -65,7 +65,7 @@ async def client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncItera
 @pytest.fixture
 async def seeded_client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
     """The catalogue's routes on sample data."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     db = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
     yield await _client(aiohttp_client, db)
     await db.close()

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from server.catalog.show_status import advance_shows
-from server.sample.demo import LIVE_MIN, UPCOMING_MIN, SeedResult, seed
+from server.sample.demo import LIVE_MIN, UPCOMING_MIN, SeedResult, seed_demo
 from server.sample.votes import VOTERS_PER_SHOW
 from server.store.database import Database
 
@@ -89,7 +89,7 @@ async def _open_counts(connection: Any, now: datetime) -> tuple[int, int]:
 async def test_votes_and_every_count_of_them_agree(database_url: str, connection: Any) -> None:
     """After a seed tallies, history and hourly counts say what the votes say, and no rule is broken by any vote."""
     stages: list[tuple[str, int, int]] = []
-    result = await seed(database_url, now=NOW, progress=lambda *step: stages.append(step))
+    result = await seed_demo(database_url, now=NOW, progress=lambda *step: stages.append(step))
 
     assert (result.artists, result.venues, result.shows, result.users) == (50, 20, 100, 2000)
     assert 40_000 <= result.votes <= 80_000
@@ -114,7 +114,7 @@ async def test_votes_and_every_count_of_them_agree(database_url: str, connection
 
 async def test_every_planned_song_became_a_row(database_url: str, connection: Any) -> None:
     """Each show has predicted sets of 8 to 15 songs of its own without gaps; each past one what was played, in order."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     rows = await connection.fetch(
         """
         select s.id, s.status, l.type, l.kind, l.position, l.artist_id, count(e.id) as songs, max(e.position) as last,
@@ -148,7 +148,7 @@ async def test_every_planned_song_became_a_row(database_url: str, connection: An
 
 async def test_the_nights_are_told_in_full(database_url: str, connection: Any) -> None:
     """Bills with supports, encores, alternates, covers, tapes, medleys of neighbours and notes are all there."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     counts = await connection.fetchrow(
         """
         select (select count(*) from show_artists where billing = 'support') as supports,
@@ -170,7 +170,7 @@ async def test_the_nights_are_told_in_full(database_url: str, connection: Any) -
 
 async def test_fans_are_people(database_url: str, connection: Any) -> None:
     """Some have names, they follow, go and review; nothing of it is in the future, and every venue has a rating."""
-    result = await seed(database_url, now=NOW)
+    result = await seed_demo(database_url, now=NOW)
     counted = await connection.fetchrow(
         """
         select (select count(*) from user_profiles) as profiles, (select count(*) from user_follows_artists) as follows,
@@ -189,24 +189,24 @@ async def test_fans_are_people(database_url: str, connection: Any) -> None:
 
 async def test_arenas_are_for_those_who_fill_them(database_url: str, connection: Any) -> None:
     """Hardly any show is in a room of the wrong size, and Beyoncé never plays a club."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     small = "select count(*) from shows s join venues v on v.id = s.venue_id join artists a on a.id = s.artist_id where v.capacity < $1 and a.slug = any($2)"
     assert await connection.fetchval(small, 8_000, ["beyonce", "taylor-swift", "u2", "metallica"]) == 0
 
 
 async def test_twice_is_once(database_url: str, connection: Any) -> None:
     """Seeding again, also an hour later, adds nothing and changes nothing."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     before = await connection.fetchval(FINGERPRINT)
-    assert await seed(database_url, now=NOW) == NOTHING
-    assert await seed(database_url, now=NOW + timedelta(hours=1), seed=2) == NOTHING
+    assert await seed_demo(database_url, now=NOW) == NOTHING
+    assert await seed_demo(database_url, now=NOW + timedelta(hours=1), seed=2) == NOTHING
     assert await connection.fetchval(FINGERPRINT) == before
 
 
 async def test_two_at_once_seed_once(database_url: str, connection: Any) -> None:
     """Two nodes that start together give one set of sample data, on an empty database and on a stale one."""
     for now, new_count in ((NOW, 100), (NOW + timedelta(days=1), 20)):
-        results = await asyncio.gather(*(seed(database_url, now=now) for _ in range(2)))
+        results = await asyncio.gather(*(seed_demo(database_url, now=now) for _ in range(2)))
         assert sorted(result.shows for result in results) == [0, new_count]
     assert await connection.fetchval("select count(*) from shows") == 120
     assert set((await _disagreements(connection)).values()) == {0}
@@ -217,13 +217,13 @@ async def test_a_demo_started_later_is_alive_again(
     database_url: str, connection: Any, later: timedelta, new_count: int
 ) -> None:
     """Once its shows are over a demo gets new ones around the new now; the rows that stood, and their tallies, stay."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     last_id = await connection.fetchval("select max(id) from shows")
     last_user = await connection.fetchval("select max(id) from users")
     stood = "select jsonb_agg(to_jsonb(s) order by id)::text from shows s where id <= $1"
     before = await connection.fetchval(stood, last_id)
 
-    result = await seed(database_url, now=NOW + later)
+    result = await seed_demo(database_url, now=NOW + later)
     assert (result.artists, result.venues, result.songs) == (0, 0, 0)
     assert (result.shows, result.users) == (new_count, VOTERS_PER_SHOW * new_count)
     assert result.votes > 0
@@ -235,12 +235,12 @@ async def test_a_demo_started_later_is_alive_again(
     mixed = "select count(*) from votes where (show_id > $1) <> (user_id > $2)"
     assert await connection.fetchval(mixed, last_id, last_user) == 0
     assert set((await _disagreements(connection)).values()) == {0}
-    assert await seed(database_url, now=NOW + later) == NOTHING
+    assert await seed_demo(database_url, now=NOW + later) == NOTHING
 
 
 async def test_a_demo_left_alone_stays_alive(database_url: str, connection: Any) -> None:
     """With nothing but the calendar moving, three shows are live and open at any time of the next ten hours."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     db = await Database.open(database_url, pool_size=1)
     try:
         for hour in range(11):
@@ -254,13 +254,13 @@ async def test_a_demo_left_alone_stays_alive(database_url: str, connection: Any)
 
 async def test_the_same_seed_gives_the_same_votes(database_url: str, connection: Any) -> None:
     """What a seed makes depends on its number and its now alone."""
-    await seed(database_url, now=NOW, seed=7)
+    await seed_demo(database_url, now=NOW, seed=7)
     tallies = """select md5(string_agg(s.slug || g.title || e.up_count || '/' || e.down_count, ',' order by s.slug, l.type, l.position, e.position))
                    from setlist_songs e join songs g on g.id = e.song_id join setlists l on l.id = e.setlist_id
                    join shows s on s.id = e.show_id"""
     first = await connection.fetchval(tallies)
     await connection.execute("truncate users, artists, venues, votes, vote_analytics cascade")
-    await seed(database_url, now=NOW, seed=7)
+    await seed_demo(database_url, now=NOW, seed=7)
     assert await connection.fetchval(tallies) == first
 
 
@@ -272,7 +272,7 @@ async def test_a_seed_that_fails_leaves_nothing(database_url: str, connection: A
             raise RuntimeError("interrupted")
 
     with pytest.raises(RuntimeError, match="interrupted"):
-        await seed(database_url, now=NOW, progress=interrupt)
+        await seed_demo(database_url, now=NOW, progress=interrupt)
     for table in ("artists", "users", "shows", "votes", "vote_analytics", "vote_rollups"):
         assert await connection.fetchval(f"select count(*) from {table}") == 0
 
@@ -280,7 +280,7 @@ async def test_a_seed_that_fails_leaves_nothing(database_url: str, connection: A
 async def test_an_artist_who_stands_already_is_kept(database_url: str, connection: Any) -> None:
     """A real artist under a sample's slug keeps name and id, and gets the sample's shows."""
     own = await connection.fetchval("insert into artists (slug, name) values ('radiohead', 'Radiohead!') returning id")
-    result = await seed(database_url, now=NOW)
+    result = await seed_demo(database_url, now=NOW)
     assert result.artists == 49
     assert await connection.fetchval("select name from artists where id = $1", own) == "Radiohead!"
     assert await connection.fetchval("select count(*) from shows where artist_id = $1", own) > 0
@@ -288,14 +288,14 @@ async def test_an_artist_who_stands_already_is_kept(database_url: str, connectio
 
 async def test_all_artists_may_be_locked_meanwhile(database_url: str, connection: Any) -> None:
     """New shows and follows of artists who stand go together with a refresh of all artists: nobody waits in a circle."""
-    await seed(database_url, now=NOW)
+    await seed_demo(database_url, now=NOW)
     has_shows = asyncio.Event()
 
     def note(stage: str, done: int, total: int) -> None:
         if stage == "shows":
             has_shows.set()
 
-    running = asyncio.create_task(seed(database_url, now=NOW + timedelta(days=1), progress=note))
+    running = asyncio.create_task(seed_demo(database_url, now=NOW + timedelta(days=1), progress=note))
     await has_shows.wait()
     # As update_trending_scores() does: in the order of ids. What the votes take is time enough to get there.
     await connection.execute("select from artist_stats order by artist_id for update")

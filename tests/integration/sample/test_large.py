@@ -13,7 +13,7 @@ import pytest
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
 from server.node.node import Node
-from server.sample.demo import seed
+from server.sample.demo import seed_demo
 from server.sample.inserts import SeedResult
 from server.sample.large import LargeSize, seed_large
 
@@ -166,7 +166,7 @@ async def test_a_show_is_seen_with_all_its_votes(database_url: str, connection: 
 
 async def test_a_running_node_is_not_disturbed(database_url: str, node: Node, connection: Any) -> None:
     """A crowd votes meanwhile: every vote of it is counted once, every watcher holds the final counts."""
-    await seed(database_url)
+    await seed_demo(database_url)
     crowd = asyncio.create_task(
         run(
             CrowdOptions(url=node.url, voters=8, watchers=2, rate_per_s=100.0, duration_s=3.0, verify=True, processes=1)

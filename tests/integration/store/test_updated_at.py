@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server.sample.demo import seed
+from server.sample.demo import seed_demo
 
 # How a row of each table is changed, and how only its counts are.
 CHANGES = {
@@ -28,7 +28,7 @@ KEPT_BY_HAND = {"sync_progress"}  # written by one query, which sets it
 @pytest.fixture
 async def sql(database_url: str) -> AsyncIterator[Any]:
     """A connection to a seeded database with one row at least in every table of CHANGES."""
-    await seed(database_url)
+    await seed_demo(database_url)
     connection = await asyncpg.connect(database_url)
     user = await connection.fetchval("select min(id) from users")
     await connection.execute(f"insert into user_profiles (user_id) values ({user}) on conflict do nothing")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.sample.demo_shows import Booking, PlannedShow, ShowPlanner
+from server.sample.demo_shows import Booking, ShowPlanner
 from server.sample.fans import write_review
 from server.sample.seed_data import load_seed_data
-from server.sample.setlists import PlannedSong
-from server.sample.votes import DrawnVote, draw_votes
+from server.sample.show_plans import PlannedShow, PlannedSong
+from server.sample.votes import VoteRow, draw_demo_votes
 
 SEED_DATA = load_seed_data()
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
@@ -39,8 +39,9 @@ def _plan(now: datetime = NOW, seed: int = 1) -> list[PlannedShow]:
     return planner.past() + planner.tonight() + planner.upcoming(with_exceptions=True)
 
 
-def _votes(show: PlannedShow, seed: int = 1, now: datetime = NOW) -> list[DrawnVote]:
-    return draw_votes(show, voter_count=2000, seed=seed, now=now)
+def _votes(show: PlannedShow, seed: int = 1, now: datetime = NOW) -> list[VoteRow]:
+    songs = range(len(show.predicted))
+    return draw_demo_votes(show, show_id=9, song_ids=songs, user_ids=range(2000), seed=seed, now=now)
 
 
 def test_there_are_fifty_artists_twenty_venues_and_two_hundred_songs() -> None:
@@ -227,10 +228,11 @@ def test_votes_are_ones_that_could_have_been_cast(hours: int) -> None:
         votes = _votes(show, now=now)
         total += len(votes)
         assert votes
-        assert all(show.opens_at <= vote.cast_at < min(show.closes_at, now) for vote in votes)
-        assert len({(vote.song, vote.voter) for vote in votes}) == len(votes)
-        assert all(0 <= vote.song < len(show.predicted) and 0 <= vote.voter < 2000 for vote in votes)
-        spent = Counter(vote.voter for vote in votes)
+        assert all(show.opens_at <= cast_at < min(show.closes_at, now) for *_, cast_at in votes)
+        assert len({(song, user) for song, user, *_ in votes}) == len(votes)
+        assert all(0 <= song < len(show.predicted) and 0 <= user < 2000 for song, user, *_ in votes)
+        assert {(show_id, choice) for _, _, show_id, choice, _ in votes} == {(9, "up"), (9, "down")}
+        spent = Counter(user for _, user, *_ in votes)
         assert max(spent.values()) <= (show.votes_per_user_max or 10)
     assert 40_000 <= total <= 80_000
 
@@ -242,8 +244,8 @@ def test_popular_songs_get_more_votes_and_more_of_them_up() -> None:
     for show in _plan():
         popular = set(SONGS[show.artist][:3])
         places.update(song.title in popular for song in show.predicted)
-        for vote in _votes(show):
-            counts[show.predicted[vote.song].title in popular, vote.is_up] += 1
+        for song, _, _, choice, _ in _votes(show):
+            counts[show.predicted[song].title in popular, choice == "up"] += 1
     per_song = {
         is_popular: (counts[is_popular, True] + counts[is_popular, False]) / places[is_popular] for is_popular in places
     }

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from server.errors import SetupError
 from server.sample.large import LargeSize
 from server.sample.seed_data import load_seed_data
-from server.sample.tours import CHOICES_SURE, Tours, draw_tour_votes, load_world, share_votes
+from server.sample.tours import Tours, load_world, share_votes
+from server.sample.votes import CHOICES_SURE, draw_tour_votes
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 WORLD = load_world()

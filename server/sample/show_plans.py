@@ -1,31 +1,40 @@
-"""What a night is made of: main set, encores, alternates and a support's short set; covers, tapes, medleys, notes."""
+"""Plans one show with its sets: main set, encores, alternates and a support's short set; covers, tapes, medleys, notes.
+
+A plan is what will be inserted: artists and venues are named by slug, songs by title.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.sample.seed_data import Artist
+from server.sample.seed_data import Artist, Venue
+
+VOTING_DAYS = 30  # voting opens so many days before a show
+LIVE_VOTING = timedelta(hours=3)  # voting on a show that is live now closes so long after its start
+BUDGETS = (None, 5, 10, 10, 10, 15)
 
 PREDICTED_MIN, PREDICTED_MAX = 8, 15  # the artist's own songs in main set and encores
 ACTUAL_MAX = 20
-ENCORE_FROM = 10  # songs from which there is an encore, and from which there are two
+ENCORE_FROM = 10  # a set of so many songs has an encore, and one of TWO_ENCORES_FROM may have two
 TWO_ENCORES_FROM = 14
 ALTERNATE_COUNT = 3
 SUPPORT_SONGS = 4
-# How often a night has one.
+# The share of shows that have one.
 COVER_SHARE, TAPE_SHARE, MEDLEY_SHARE, NOTE_SHARE, ALTERNATE_SHARE = 0.35, 0.15, 0.2, 0.35, 0.15
 NOTES = ("acoustic", "piano version", "first time this tour", "extended outro", "a cappella")
+_EVENING_MIN = 20 * 60 + 30
 
 
 class PlannedSong(msgspec.Struct, frozen=True):
-    """A song in a planned setlist.
+    """A song in a planned set.
 
-    Takes: artist, slug of whose song it is; rank, how far from their best known [0-based]
+    Takes: artist, slug of the artist it belongs to; rank, how many songs of that artist are better known [0-based]
     """
 
     title: str
@@ -38,7 +47,7 @@ class PlannedSong(msgspec.Struct, frozen=True):
 
 
 class PlannedSet(msgspec.Struct, frozen=True):
-    """A setlist as it will be inserted; artist, slug of who plays it, None: whose show it is."""
+    """A planned set; artist, slug of the artist who plays it, None for the show's own artist."""
 
     type: str
     kind: str
@@ -47,16 +56,102 @@ class PlannedSet(msgspec.Struct, frozen=True):
     artist: str | None = None
 
 
-def predict_sets(
+class PlannedShow(msgspec.Struct, frozen=True, kw_only=True):
+    """A planned show."""
+
+    slug: str
+    name: str
+    artist: str  # slug
+    venue: str  # slug
+    local_date: date
+    time_zone: str
+    starts_at: datetime
+    status: str
+    opens_at: datetime
+    closes_at: datetime
+    is_locked: bool = False
+    finalised_at: datetime | None = None
+    votes_per_user_max: int | None
+    supports: tuple[str, ...] = ()  # slugs, in the order of the bill
+    sets: tuple[PlannedSet, ...]
+
+    @property
+    def predicted(self) -> list[PlannedSong]:
+        """The songs that fans vote on: those of all predicted sets."""
+        return self._songs("predicted")
+
+    @property
+    def actual(self) -> list[PlannedSong]:
+        """The songs that were played; empty before the show is over."""
+        return self._songs("actual")
+
+    def _songs(self, type_: str) -> list[PlannedSong]:
+        return [song for planned in self.sets if planned.type == type_ for song in planned.songs]
+
+
+def plan_show(
+    rng: random.Random,
+    artist: Artist,
+    venue: Venue,
+    starts_at: datetime,
+    *,
+    status: str,
+    closes_at: datetime,
+    is_locked: bool = False,
+    support: Artist | None,
+    others: Sequence[Artist],
+    now: datetime,
+) -> PlannedShow:
+    """A show with its sets: predicted ones; those that were played, when it is finished; played songs, when it is live.
+
+    Takes: others, artists whose songs may be covered
+    """
+    sets = _predict_sets(rng, artist, support=support, others=others)
+    if status == "finished":
+        sets += _play_sets(rng, artist, sets, starts_at)
+    if status == "live":
+        sets = _mark_played(rng, sets, starts_at, now)
+    local_date = starts_at.astimezone(ZoneInfo(venue.time_zone)).date()
+    return PlannedShow(
+        slug=show_slug(artist.slug, venue.slug, local_date),
+        name=f"{artist.name} at {venue.name}",
+        artist=artist.slug,
+        venue=venue.slug,
+        local_date=local_date,
+        time_zone=venue.time_zone,
+        starts_at=starts_at,
+        status=status,
+        opens_at=starts_at - timedelta(days=VOTING_DAYS),
+        closes_at=closes_at,
+        is_locked=is_locked,
+        finalised_at=closes_at + timedelta(minutes=1) if status == "finished" else None,
+        votes_per_user_max=rng.choice(BUDGETS),
+        supports=(support.slug,) if support else (),
+        sets=sets,
+    )
+
+
+def show_slug(artist: str, venue: str, day: date) -> str:
+    """The slug of a show, from the slugs of its artist and venue."""
+    return f"{artist}-{venue}-{day.isoformat()}"
+
+
+def hours_from_evening(local: datetime) -> int:
+    """The distance of a local time of day from half past eight in the evening [whole hours, 0..12]."""
+    apart_min = abs(local.hour * 60 + local.minute - _EVENING_MIN)
+    return min(apart_min, 24 * 60 - apart_min) // 60
+
+
+def _predict_sets(
     rng: random.Random, artist: Artist, *, support: Artist | None, others: Sequence[Artist]
 ) -> tuple[PlannedSet, ...]:
-    """The sets fans expect, whose songs they vote on: the artist's own first, in the order of the night."""
-    # Three songs at least stay out, so that a night can hold a surprise.
+    """The sets that fans vote on: the artist's own first, in the order of the night."""
+    # At least three songs stay out, so that the played set can have a surprise.
     count = rng.randint(PREDICTED_MIN, max(PREDICTED_MIN, min(PREDICTED_MAX, len(artist.songs) - 3)))
     chosen, left_out = _choose(rng, artist, count)
     rng.shuffle(chosen)
     main, encores = _split(rng, chosen)
-    main = _adorn(rng, main, support=support, others=others)
+    main = _decorate(rng, main, support=support, others=others)
     sets = [PlannedSet("predicted", "main", "Main set", tuple(main))]
     for number, encore in enumerate(encores, start=1):
         name = "Encore" if len(encores) == 1 else f"Encore {number}"
@@ -69,10 +164,10 @@ def predict_sets(
     return tuple(sets)
 
 
-def play_sets(
+def _play_sets(
     rng: random.Random, artist: Artist, predicted: Sequence[PlannedSet], starts_at: datetime
 ) -> tuple[PlannedSet, ...]:
-    """What was really played: much of what was expected, less a few songs and with a few surprises."""
+    """The sets that were played: most of the predicted songs, and a few surprises."""
     expected = list(chain.from_iterable(s.songs for s in predicted if s.artist is None and s.kind != "alternate"))
     own = [song for song in expected if song.artist == artist.slug]
     left_out = {song.title for song in rng.sample(own, k=rng.randint(1, max(1, len(own) // 4)))}
@@ -93,10 +188,10 @@ def play_sets(
     return tuple(sets)
 
 
-def mark_played(
+def _mark_played(
     rng: random.Random, sets: Sequence[PlannedSet], starts_at: datetime, now: datetime
 ) -> tuple[PlannedSet, ...]:
-    """The sets of a show that is on: the artist's own are played one after the other, alternates not at all."""
+    """The sets of a live show, with the songs marked that the artist has played by `now`; alternates are not played."""
     songs = [
         song for planned in sets if planned.artist is None and planned.kind != "alternate" for song in planned.songs
     ]
@@ -112,8 +207,8 @@ def mark_played(
 def _timed(
     rng: random.Random, songs: Iterable[PlannedSong], starts_at: datetime, *, until: datetime | None
 ) -> Iterable[PlannedSong]:
-    """The songs with when they were played, as far as they were by `until`."""
-    # Four to six minutes a song, the first one ten minutes after the time on the ticket.
+    """The songs with the instants at which they were played, up to `until`."""
+    # The first song begins ten minutes after the time on the ticket; each takes four to six minutes.
     at = starts_at + timedelta(minutes=10)
     for song in songs:
         yield song if until is not None and at > until else msgspec.structs.replace(song, played_at=at)
@@ -139,10 +234,10 @@ def _split(rng: random.Random, songs: list[PlannedSong]) -> tuple[list[PlannedSo
     return songs[:-length], [songs[-length:]]
 
 
-def _adorn(
+def _decorate(
     rng: random.Random, main: list[PlannedSong], *, support: Artist | None, others: Sequence[Artist]
 ) -> list[PlannedSong]:
-    """Some of what makes a night one of its kind."""
+    """Adds a medley, a note, a cover or a tape, each by chance."""
     replace = msgspec.structs.replace
     if rng.random() < MEDLEY_SHARE:
         start = rng.randint(1, len(main) - 3)
