@@ -1,5 +1,5 @@
--- A large catalogue with a large audience, for looking at plans: made in seconds, without triggers. What the
--- triggers would keep and plans depend on (bills, words, statistics of artists) is made here; tallies stay zero.
+-- A large catalogue with a large audience, for checking plans. It is made in seconds, because triggers are off. This file
+-- makes the rows that triggers would make and that plans depend on: bills, search words, statistics of artists. Tallies stay 0.
 
 set session_replication_role = replica;
 
@@ -23,7 +23,7 @@ insert into users (created_at, updated_at) select now() - n * interval '30 minut
 update users set role = 'admin' where id <= 5;
 insert into users (nobody) select n from generate_series(1, 50) n;
 
--- Ten years of shows: 30 live, 3,000 to come, the rest over, every thirtieth cancelled.
+-- Ten years of shows: 30 live, 3,000 upcoming, the others finished, every thirtieth cancelled.
 insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, status, opens_at, closes_at,
                    finalised_at, created_at)
 select 'show-' || n, 1 + n % 4000, 1 + (n * 7) % 4000, 'Tour of ' || substr(md5(n::text), 1, 6), s.at::date, 'UTC', s.at,
@@ -183,7 +183,7 @@ insert into platform_stats (day, user_count, new_user_count, vote_count, withdra
                             new_follow_count, new_going_count, new_review_count, show_count)
 select current_date - n, 0, 0, 0, 0, 0, 0, 0, 0, 0 from generate_series(0, 3000) n;
 
--- Counts that statements of the tests move.
+-- Counts that the tested statements change.
 update artist_stats a set follower_count = f.count
   from (select artist_id, count(*) from user_follows_artists group by 1) f where f.artist_id = a.artist_id;
 update shows w set attendance_count = g.count

@@ -1,6 +1,6 @@
-"""What the queries are explained with in tests/integration/store/test_plans.py, on the database of crowded.sql.
+"""Parameters and roles for tests/integration/store/test_plans.py, which explains every query on the database of crowded.sql.
 
-A new query needs nothing here while EXAMPLES knows the names (or names and types) of its parameters, and ROLES its file.
+A new query needs no entry as long as EXAMPLES has the names (or names and types) of its parameters, and ROLES its file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TODAY = NOW.date()
 DAY = dt.timedelta(days=1)
 OWNER = None
 
-# What a parameter is given: by its name, or by its name and type where that name has several.
+# The value of a parameter: by its name, or by name and type where a name has several types.
 EXAMPLES: dict[str, Any] = {
     "mbids": ["7"],
     "age_s_max": None,
@@ -213,7 +213,7 @@ EXAMPLES: dict[str, Any] = {
     "words:text[]": ["tourr"],
 }
 
-# What single queries are given instead, once or in several ways.
+# Other values for single queries: one plan for each entry.
 _EVERY_SHOW: dict[str, Any] = {"artist_id": None, "first": None, "last": None}
 _MISSPELT: dict[str, Any] = {"like": "metalica", "similar": ["metalica"], "closeness": 0.6}
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
@@ -257,7 +257,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 
-# Who runs a query: the most particular entry that fits. STAFF runs as requests do, for an administrator.
+# The role that runs a query: the longest matching entry. STAFF is the role of requests, for an administrator.
 STAFF = "staff"
 ROLES: dict[str, str | None] = {
     "admin/": OWNER,
@@ -289,19 +289,19 @@ ROLES: dict[str, str | None] = {
     "voting/reconcile": OWNER,
 }
 
-# Queries that read large tables from end to end, and why they may: {query: {table: reason}}.
+# Queries that may read a large table whole, with the reason: {query: {table: reason}}.
 _CHECK = "compares every count with its rows"
 READS_ALL: dict[str, dict[str, str]] = {
     "sync/jobs.queue_artists": {
-        "artists": "looks once an hour at every artist for the few whose turn it is",
+        "artists": "looks once an hour at every artist to find the few that are due",
         "artist_identities": "the same",
     },
-    "sync/jobs.queue_of_artists": {"artist_identities": "looks once an hour at every artist that is known there"},
+    "sync/jobs.queue_of_artists": {"artist_identities": "looks once an hour at every artist that the provider knows"},
     "sync/forgetting.delete_rows": dict.fromkeys(
-        ("artist_identities", "external_cache", "show_predictions"), "takes out most of what there is"
+        ("artist_identities", "external_cache", "show_predictions"), "deletes most of the rows"
     ),
     "sync/forgetting.delete_venues": {"venues": "once in a provider's life"},
-    "sync/routes.fetch_cache": {"external_cache": "an administrator asks how much is kept"},
+    "sync/routes.fetch_cache": {"external_cache": "an administrator asks how much is stored"},
     "admin/operations.miscounted_shows": dict.fromkeys(("setlist_songs", "setlists", "shows", "votes"), _CHECK),
     "admin/operations.violations": dict.fromkeys(
         (
@@ -317,7 +317,7 @@ READS_ALL: dict[str, dict[str, str]] = {
     "admin/retention.delete_operations": {"database_operations": "a few rows a day, read once a day"},
     "admin/retention.delete_service_health": {"service_health": "a few rows an hour, read once a day"},
     "admin/retention.orphaned_users": dict.fromkeys(
-        ("user_vote_limits", "users", "vote_analytics"), "looks for what nothing refers to; the history once a run"
+        ("user_vote_limits", "users", "vote_analytics"), "looks for rows without a reference; reads the history once a run"
     ),
     "sample/demo.catalogue_share": {"artists": "once, before a catalogue is seeded"},
     "sample/demo.demo_state": {"shows": "once, before a demo starts"},
@@ -331,7 +331,7 @@ READS_ALL: dict[str, dict[str, str]] = {
     ),
 }  # fmt: skip
 
-# What functions and triggers do: these are run, and all statements inside are looked at.
+# Statements that run, so that the plans inside functions and triggers can be checked.
 _VOTES = """
 select commit_votes('{7}', '{20000}', '{20001}', '{"1,2"}', array_agg(e.id order by e.id), array_agg(e.position + 1),
                     array_agg(e.show_id), array_agg((case e.position when 1 then 'up' when 2 then 'down' end)::vote_choice),
@@ -400,14 +400,14 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "delete_job": (OWNER, "delete from sync_jobs where id = 7"),
 }
 
-_REFRESH = "refreshes everything, by the clock"
+_REFRESH = "refreshes every row, by the clock"
 READS_ALL_INSIDE: dict[str, dict[str, str]] = {
     "erase_user": dict.fromkeys(("audit_log", "vote_analytics"), "logs without an index by fan; an erasure is rare"),
-    "refresh_platform_stats": {"users": "counts all users there were on a day"},
+    "refresh_platform_stats": {"users": "counts all users of a day"},
     "update_trending_scores": dict.fromkeys(("artist_stats", "show_trending", "shows", "vote_rollups"), _REFRESH),
 }
 
-# The index by which a list finds its rows, for each filter that is rare: more than "not all are read".
+# The index by which a list finds its rows, for each rare filter. This is stricter than "no table is read whole".
 SHAPES: list[tuple[str, dict[str, Any], str]] = [
     ("list_shows", {}, "shows_list_idx"),
     ("list_shows", {"first_group": 1, "last_group": 1}, "shows_list_idx"),

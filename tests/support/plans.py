@@ -1,4 +1,4 @@
-"""Plans of statements, as PostgreSQL explains them."""
+"""Reads the plans of statements from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-# Many rows are read where a few are wanted: what a plan must not do to a large table.
+# A table of so many rows is large: no plan may read it whole to find a few rows.
 ROWS_LARGE = 2_000
 
 
 @dataclass
 class Plan:
-    """What a plan does to the tables: those it reads from end to end, and the indexes it uses."""
+    """The tables that a plan reads whole, and the indexes that it uses."""
 
     read_whole: set[str] = field(default_factory=set)
     indexes: set[str] = field(default_factory=set)
 
     def add(self, other: Plan) -> None:
-        """Takes in another plan."""
+        """Adds the tables and indexes of another plan."""
         self.read_whole |= other.read_whole
         self.indexes |= other.indexes
 
 
 @dataclass(frozen=True)
 class Explainer:
-    """Explains statements on one connection, to a database whose tables it knows."""
+    """Explains statements on one connection."""
 
     connection: Any
     large: frozenset[str]
-    partial: frozenset[str]  # indexes of some rows: reading all of one is what it is for
+    partial: frozenset[str]  # partial indexes, which may be read whole: they hold the few rows that a query needs
     parents: dict[str, str]  # partition -> table, index of a partition -> index of the table
 
     @classmethod
     async def of(cls, connection: Any) -> Explainer:
-        """Looks at what there is, and has every statement tell its plan; the database has been analysed."""
+        """Reads the tables and indexes of an analysed database, and makes every statement log its plan."""
         role = await connection.fetchval("show role")
         await connection.execute(
             "set role none; load 'auto_explain'; set auto_explain.log_min_duration = 0;"
@@ -63,12 +63,12 @@ class Explainer:
         )
 
     async def explain(self, sql: str, parameters: list[Any]) -> Plan:
-        """The plan of one statement with these parameters; it is not run."""
+        """The plan of one statement with these parameters; the statement does not run."""
         rows = await self.connection.fetch(f"explain (format json) {sql}", *parameters)
         return self.read(json.loads(rows[0][0])[0])
 
     async def explain_generic(self, sql: str, parameter_count: int) -> Plan:
-        """The plan of one statement for whatever parameters."""
+        """The generic plan of one statement, for any parameters."""
         await self.connection.execute(f"set plan_cache_mode = force_generic_plan; prepare explained as {sql}")
         values = f"({', '.join(['null'] * parameter_count)})" if parameter_count else ""
         rows = await self.connection.fetch(f"explain (format json) execute explained{values}")
@@ -77,9 +77,9 @@ class Explainer:
 
     @asynccontextmanager
     async def running(self) -> Any:
-        """Collects the plans of everything that is run inside, what functions and triggers do included.
+        """Collects the plans of all statements that run inside the block, those of functions and triggers included.
 
-        Gives: the list that fills, whole when the block has ended
+        Gives: the list of plans, complete when the block has ended
         """
         plans: list[Plan] = []
 
@@ -91,13 +91,13 @@ class Explainer:
         self.connection.add_log_listener(listen)
         try:
             yield plans
-            await self.connection.execute("select")  # a plan is told when the next statement begins
-            await asyncio.sleep(0)  # and handed over in the loop's next round
+            await self.connection.execute("select")  # PostgreSQL logs a plan when the next statement begins
+            await asyncio.sleep(0)  # and the driver delivers it in the next round of the loop
         finally:
             self.connection.remove_log_listener(listen)
 
     def read(self, document: dict[str, Any]) -> Plan:
-        """A plan out of PostgreSQL's JSON."""
+        """The plan in PostgreSQL's JSON."""
         plan = Plan()
         for node, is_limited in _nodes(document.get("Plan", {}), is_limited=False):
             table, index = node.get("Relation Name"), node.get("Index Name")
@@ -115,7 +115,7 @@ class Explainer:
 
 
 def _nodes(node: dict[str, Any], *, is_limited: bool) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Every node of a plan, and whether a limit ends it early: one above it, with nothing between that reads all."""
+    """Every node of a plan, and whether a limit above it ends it early, with no node between them that reads all rows."""
     if not node:
         return
     yield node, is_limited

@@ -1,7 +1,8 @@
-"""Inserts shows to vote on and users to vote with."""
+"""Inserts shows and users straight into the database, and reads what the server made of them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,19 +19,19 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True)
 class Show:
-    """A show and what can be voted on in it, in order."""
+    """A show with the ids of its songs, in order."""
 
     id: int
     songs: list[int]
 
     @property
     def first(self) -> int:
-        """Its first song."""
+        """The id of the first song."""
         return self.songs[0]
 
 
 class RowFactory:
-    """Inserts what a test needs, and looks at what the server made of it."""
+    """Inserts rows that a test needs, and reads rows that the server wrote."""
 
     def __init__(self, connection: Any) -> None:
         self.sql = connection
@@ -39,7 +40,7 @@ class RowFactory:
     @classmethod
     @asynccontextmanager
     async def open(cls, database_url: str, *, is_empty: bool = True) -> AsyncIterator[RowFactory]:
-        """A theatre with one artist and one venue; not empty: one that was opened before."""
+        """A factory on a database with one artist and one venue; not `is_empty` when an earlier factory inserted them."""
         connection = await asyncpg.connect(database_url)
         try:
             if is_empty:
@@ -62,7 +63,7 @@ class RowFactory:
         closes_in_s: float = HOUR_S,
         is_locked: bool = False,
     ) -> Show:
-        """A show under a chosen id, so that its shard is known: id mod 16."""
+        """Inserts a show. The test chooses the id and so the shard, which is id mod 16."""
         await self.sql.execute(
             "insert into shows (id, slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at,"
             " closes_at, is_locked, votes_per_user_max) overriding system value"
@@ -71,12 +72,12 @@ class RowFactory:
             show_id, opens_in_s, closes_in_s, is_locked, budget,
         )  # fmt: skip
         await self.sql.execute(
-            "insert into setlists (show_id, type, name) values ($1, 'predicted', 'What we expect')", show_id
+            "insert into setlists (show_id, type, name) values ($1, 'predicted', 'Main set')", show_id
         )
         return Show(show_id, await self.add_songs(show_id, song_count))
 
     async def add_songs(self, show_id: int, count: int) -> list[int]:
-        """More songs at the end of a show's setlist; gives what to vote on."""
+        """Adds songs at the end of a show's set, and gives the ids that fans vote on."""
         self._title_count += count
         titles = [f"Song {number}" for number in range(self._title_count - count, self._title_count)]
         rows = await self.sql.fetch(
@@ -90,19 +91,19 @@ class RowFactory:
         return sorted(row["id"] for row in rows)
 
     async def users(self, count: int) -> list[int]:
-        """New users."""
+        """Inserts users, and gives their ids."""
         rows = await self.sql.fetch(
             "insert into users (role) select 'user' from generate_series(1, $1::int) returning id", count
         )
         return [row["id"] for row in rows]
 
     async def token(self) -> str:
-        """A new user's token."""
+        """Inserts a user, and gives a token."""
         (user_id,) = await self.users(1)
         return mint_token(SECRET, user_id, "user")
 
     async def cut_listeners(self) -> int:
-        """Ends the listening connections of all nodes; gives how many there were."""
+        """Ends the LISTEN connections of all nodes, and gives their number."""
         cut: int = await self.sql.fetchval(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"
             " where datname = current_database() and application_name = $1",
@@ -111,7 +112,7 @@ class RowFactory:
         return cut
 
     async def last_partition(self) -> str:
-        """The latest month of the history."""
+        """The name of the latest monthly partition of the history."""
         name: str = await self.sql.fetchval(
             "select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'vote_analytics'::regclass"
             " and inhrelid::regclass::text <> 'vote_analytics_default'"
@@ -119,14 +120,14 @@ class RowFactory:
         return name
 
     async def tally(self, show_id: int) -> list[list[int]]:
-        """Counts as PostgreSQL has them on the songs: [[song, up, down], …]."""
+        """The counts that stand on the songs of a show: [[song, up, down], …]."""
         rows = await self.sql.fetch(
             "select id, up_count, down_count from setlist_songs where show_id = $1 order by id", show_id
         )
         return [list(row) for row in rows]
 
     async def counted(self, show_id: int) -> list[list[int]]:
-        """The same, counted from the votes themselves."""
+        """The same counts, computed from the votes."""
         rows = await self.sql.fetch(
             "select s.id, count(*) filter (where v.choice = 'up'), count(*) filter (where v.choice = 'down')"
             " from setlist_songs s left join votes v on v.setlist_song_id = s.id where s.show_id = $1"
@@ -134,3 +135,9 @@ class RowFactory:
             show_id,
         )
         return [list(row) for row in rows]
+
+    async def audit_log(self, subject: str) -> list[tuple[str, Any]]:
+        """The actions of the audit log with their details, in order; no entry may be about anything but `subject`."""
+        rows = await self.sql.fetch("select action, subject, detail from audit_log order by id")
+        assert {row["subject"] for row in rows} <= {subject}
+        return [(row["action"], json.loads(row["detail"])) for row in rows]

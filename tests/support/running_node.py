@@ -13,19 +13,19 @@ from server.node.node import Node
 from server.settings import Settings
 
 SECRET = "a secret of tests, and long enough"
-# Longer than anything here takes on a busy machine; only a test that hangs meets it.
+# Longer than any wait on a busy machine; only a test that hangs reaches it.
 PATIENCE_S = 20.0
 
 
 def settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
-    """What a node in a test is told."""
+    """The settings of a node in a test."""
     given: dict[str, Any] = {
         "data_dir": Path("/nowhere"),
         "secret": SECRET,
         "database_url": database_url,
         "redis_url": redis_url,
         "port": 0,
-        "musicbrainz_api_url": "http://127.0.0.1:9",  # no test asks the real ones
+        "musicbrainz_api_url": "http://127.0.0.1:9",  # no test calls the real service
     }
     return Settings(**(given | changes))
 
@@ -54,7 +54,7 @@ async def running_node(
 
 
 async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
-    """Asks until the answer is true, and gives it: for what no message tells."""
+    """Calls `holds` until its answer is true, and gives it: for changes that no message announces."""
     async with asyncio.timeout(PATIENCE_S):
         while not (answer := await holds()):
             await asyncio.sleep(0.01)

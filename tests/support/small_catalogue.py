@@ -1,4 +1,4 @@
-"""A small catalogue, straight into the database."""
+"""Inserts a small catalogue straight into the database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class SmallCatalogue:
-    """A small catalogue: three artists, three venues, and the shows a test adds."""
+    """A catalogue of three artists, three venues, and the shows that a test adds."""
 
     def __init__(self, connection: Any, now: datetime) -> None:
         self.connection = connection
@@ -16,7 +16,7 @@ class SmallCatalogue:
         self.venues: dict[str, int] = {}
 
     async def build(self) -> None:
-        """Inserts artists and venues."""
+        """Inserts the artists and venues."""
         for slug, name in (("bjork", "Björk"), ("radiohead", "Radiohead"), ("the-50-percent", "The 50% Band")):
             self.artists[slug] = await self.connection.fetchval(
                 "insert into artists (slug, name, genre, country) values ($1, $2, 'Rock', 'GB') returning id",
@@ -35,7 +35,7 @@ class SmallCatalogue:
             )  # fmt: skip
 
     async def show(self, slug: str, starts_in: timedelta, status: str = "upcoming", **columns: Any) -> int:
-        """Inserts a show and gives its id."""
+        """Inserts a show, and gives its id."""
         starts_at = self.now + starts_in
         row = {
             "slug": slug,
@@ -55,7 +55,7 @@ class SmallCatalogue:
         return int(await self.connection.fetchval(statement, *row.values()))
 
     async def setlist(self, show_id: int, titles: list[str], type_: str = "predicted") -> list[int]:
-        """Inserts a setlist with songs and gives their ids."""
+        """Inserts a setlist with songs, and gives the ids that fans vote on."""
         setlist_id = await self.connection.fetchval(
             "insert into setlists (show_id, type, name) values ($1, $2, $3) returning id", show_id, type_, type_.title()
         )
@@ -67,13 +67,13 @@ class SmallCatalogue:
                 show_id,
                 title,
             )
-            place = (setlist_id, show_id, song_id, position)
+            values = (setlist_id, show_id, song_id, position)
             statement = "insert into setlist_songs (setlist_id, show_id, song_id, position) values ($1, $2, $3, $4) returning id"
-            ids.append(await self.connection.fetchval(statement, *place))
+            ids.append(await self.connection.fetchval(statement, *values))
         return ids
 
     async def vote(self, show_id: int, song: int, up: int, down: int) -> None:
-        """Inserts votes of new users."""
+        """Inserts votes of new users: so many up and so many down."""
         statement = (
             "with u as (insert into users (role) select 'user' from generate_series(1, $5::int) returning id)"
             " insert into votes select $1, id, $2, $3::vote_choice, $4 from u"

@@ -1,4 +1,4 @@
-"""The catalogue over HTTP: shapes, caching, and bad input that must never become a fault of ours."""
+"""The catalogue over HTTP: documents, caching, and bad input, which must never become a server error."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 from yarl import URL
 
+from server.catalog.cursors import ShowCursor
 from server.catalog.routes import CatalogRoutes
 from server.clock import SystemClock
+from server.protocol.http.cursors import ID_MAX, encode_cursor
 from server.protocol.instants import ms_of
 from server.sample.demo import seed_demo
 from server.store.database import REQUEST_ROLE, Database
@@ -27,7 +29,7 @@ NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 Client = TestClient[web.Request, web.Application]
 
 
-class _StandingClock(SystemClock):
+class _StoppedClock(SystemClock):
     def monotonic_s(self) -> float:
         return 0.0
 
@@ -36,7 +38,7 @@ class _StandingClock(SystemClock):
 
 
 async def _identify_nobody(_request: web.Request) -> None:
-    """Everybody may read the catalogue."""
+    """Every reader is anonymous."""
 
 
 async def _nobody_voted(_show: int, _user: int) -> bool:
@@ -47,7 +49,7 @@ async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     app = web.Application(middlewares=[answer_errors])
     app.add_routes(
         routes_of(
-            CatalogRoutes(db, _StandingClock(), _nobody_voted).endpoints(), _identify_nobody, 60, make_address_of(())
+            CatalogRoutes(db, _StoppedClock(), _nobody_voted).endpoints(), _identify_nobody, 60, make_address_of(())
         )
     )
     client: Client = await aiohttp_client(app)
@@ -78,8 +80,8 @@ async def _get(client: Client, path: str) -> tuple[int, dict[str, Any]]:
         return response.status, body
 
 
-async def test_the_sample_catalogue_can_be_walked(seeded_client: Client) -> None:
-    """From the list through every page to each kind of detail, by id and by slug."""
+async def test_every_page_and_detail_of_the_sample_catalogue_can_be_read(seeded_client: Client) -> None:
+    """The pages give every show once; each show, artist and venue can be read by id and by slug."""
     slugs: list[str] = []
     path = "/api/shows?limit=30"
     while path:
@@ -112,7 +114,7 @@ async def test_the_sample_catalogue_can_be_walked(seeded_client: Client) -> None
 
 
 async def test_an_unchanged_answer_is_not_sent_twice(seeded_client: Client) -> None:
-    """The weak ETag of an answer turns a repeated request into 304 without a body, and another one's does not."""
+    """A repeated request with the weak ETag gets 304 without a body; the ETag of another answer does not help."""
     async with seeded_client.get("/api/shows?limit=2") as first:
         assert first.headers["Cache-Control"] == "no-cache"
         etag = first.headers["ETag"]
@@ -198,7 +200,7 @@ async def test_bad_filters_are_bad_requests(client: Client, query: str) -> None:
 
 
 @pytest.mark.parametrize("query", BAD_NEAR_QUERIES)
-async def test_places_off_the_globe_are_bad_requests(client: Client, query: str) -> None:
+async def test_bad_points_and_radii_are_bad_requests(client: Client, query: str) -> None:
     """The lists of shows and of venues answer 400 with a sentence."""
     for path in ("shows", "venues"):
         status, problem = await _get(client, f"/api/{path}?{query}")
@@ -208,7 +210,7 @@ async def test_places_off_the_globe_are_bad_requests(client: Client, query: str)
 
 @pytest.mark.parametrize("query", BAD_SEARCHES)
 async def test_bad_searches_are_bad_requests(client: Client, query: str) -> None:
-    """The search in everything answers 400 with a sentence."""
+    """The search answers 400 with a sentence."""
     status, problem = await _get(client, f"/api/search?{query}")
     assert (status, problem["code"]) == (400, "bad_request")
     assert problem["detail"]
@@ -217,19 +219,19 @@ async def test_bad_searches_are_bad_requests(client: Client, query: str) -> None
 @pytest.mark.parametrize(
     "q", ["%27;drop+table+shows;--", "%27%20%26%20%21a", "%5C", "%F0%9F%A4%98", "%E2%80%AE", "%25_", "%FF", "!!!"]
 )
-async def test_odd_searches_find_nothing(client: Client, q: str) -> None:
-    """SQL, operators, emoji and signs are words that nothing has, or no words at all."""
+async def test_odd_searches_match_nothing(client: Client, q: str) -> None:
+    """SQL, operators, emoji and signs are words that no row has, or no words at all."""
     nothing: dict[str, Any] = {"artists": [], "songs": [], "venues": [], "shows": []}
     assert await _get(client, f"/api/search?q={q}") == (200, nothing)
     for path in ("shows", "artists", "venues"):
         assert await _get(client, f"/api/{path}?q={q}") == (200, {"items": [], "next": None}), path
 
 
-async def test_answers_are_what_their_types_say(seeded_client: Client) -> None:
-    """Every field is declared, and of its type: what the OpenAPI document promises is what comes."""
+async def test_answers_have_the_fields_of_their_types(seeded_client: Client) -> None:
+    """Every field is declared and has its type, so the OpenAPI document is right."""
     types = {
         endpoint.path: endpoint.answer
-        for endpoint in CatalogRoutes(cast("Any", None), _StandingClock(), _nobody_voted).endpoints()
+        for endpoint in CatalogRoutes(cast("Any", None), _StoppedClock(), _nobody_voted).endpoints()
     }
     _, shows = await _get(seeded_client, "/api/shows?near=40,-74&radius_km=20000&limit=100")
     _, show = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}")
@@ -247,7 +249,7 @@ async def test_answers_are_what_their_types_say(seeded_client: Client) -> None:
         ("/api/search", "?q=a"),
     ):
         _, answer = await _get(seeded_client, path.partition("/{")[0] + query)
-        # Fields that a type does not have are lost on the way.
+        # The conversion drops fields that the type does not have.
         assert msgspec.to_builtins(msgspec.convert(answer, types[path])) == answer, path
     _, results = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}/results")
     assert msgspec.to_builtins(msgspec.convert(results, types["/api/shows/{show}/results"])) == results
@@ -268,7 +270,7 @@ async def test_a_cursor_belongs_to_its_order(seeded_client: Client) -> None:
 
 
 async def test_a_song_can_be_found_and_read(seeded_client: Client) -> None:
-    """From a search to the song, its artist and a show that has it."""
+    """A search finds the song; the song leads to its artist and to a show that has it."""
     _, show = await _get(seeded_client, f"/api/shows/{(await _get(seeded_client, '/api/shows'))[1]['items'][0]['id']}")
     placed = show["setlists"][0]["songs"][0]
     status, song = await _get(seeded_client, f"/api/songs/{placed['song_id']}")
@@ -300,24 +302,21 @@ async def test_a_song_can_be_found_and_read(seeded_client: Client) -> None:
     ],
 )
 async def test_odd_but_valid_filters_give_a_page(client: Client, query: str) -> None:
-    """What is strange but makes sense is answered, not refused."""
+    """Strange but valid filters are answered, not refused."""
     status, page = await _get(client, f"/api/shows?{query}")
     assert (status, page) == (200, {"items": [], "next": None})
 
 
 @pytest.mark.parametrize("reference", ["0", "9" * 30, "nobody", "%00", "%FF", "a%0Ab", "-1", "1e3", "x" * 2000])
-async def test_what_does_not_exist_is_not_found(client: Client, reference: str) -> None:
-    """Shows, artists, venues and songs that nobody has are 404."""
+async def test_unknown_references_are_not_found(client: Client, reference: str) -> None:
+    """Unknown shows, artists, venues and songs are 404."""
     for path in ("shows", "artists", "venues", "songs"):
         status, problem = await _get(client, f"/api/{path}/{reference}")
         assert (status, problem["code"]) == (404, "not_found"), path
 
 
-async def test_the_end_of_time_is_no_cursor(seeded_client: Client) -> None:
-    """Well-formed cursors at the edges of time lead to an end of the list and not to an error."""
-    from server.catalog.cursors import ShowCursor
-    from server.protocol.http.cursors import ID_MAX, encode_cursor
-
+async def test_cursors_at_the_edges_of_time_give_a_page(seeded_client: Client) -> None:
+    """Valid cursors at the edges of time give a page and no error."""
     for group in range(4):
         for starts_us in (-62_135_510_400_000_000, 0, 253_402_214_400_000_000):
             cursor = encode_cursor(ShowCursor(group, starts_us, ID_MAX))

@@ -1,4 +1,4 @@
-"""Finding by words and by place: what is found, in which order, and that no input does harm."""
+"""Searches by words and by distance: what matches, in which order, and that no input does harm."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
+from server.catalog.documents import SearchResults
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
 from server.catalog.search import search
 from server.catalog.shows import list_shows
@@ -41,23 +42,23 @@ NAMES = {
 
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
-    """A pool as requests have it."""
+    """A pool with the rights of requests."""
     database = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
     yield database
     await database.close()
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[SmallCatalogue]:
+async def catalogue(database_url: str) -> AsyncIterator[SmallCatalogue]:
     """A small catalogue with names that are hard to type."""
     connection = await asyncpg.connect(database_url)
-    world = SmallCatalogue(connection, NOW)
-    await world.build()
+    catalogue = SmallCatalogue(connection, NOW)
+    await catalogue.build()
     for slug, name in NAMES.items():
-        world.artists[slug] = await connection.fetchval(
+        catalogue.artists[slug] = await connection.fetchval(
             "insert into artists (slug, name) values ($1, $2) returning id", slug, name
         )
-    yield world
+    yield catalogue
     await connection.close()
 
 
@@ -93,8 +94,8 @@ async def _shows(db: Database, **filters: Any) -> list[str]:
         ("Bjo\u0308rk", ["bjork"]),
     ],
 )
-async def test_words_are_folded_and_may_be_unfinished(
-    db: Database, world: SmallCatalogue, q: str, found: list[str]
+async def test_words_are_folded_and_may_be_incomplete(
+    db: Database, catalogue: SmallCatalogue, q: str, found: list[str]
 ) -> None:
     """Accents, case, apostrophes, other punctuation, the order of words and missing last letters do not matter."""
     assert await _artists(db, q) == found
@@ -114,15 +115,17 @@ async def test_words_are_folded_and_may_be_unfinished(
         ("radiohead metallica", []),
     ],
 )
-async def test_misspelt_words_find_the_closest(db: Database, world: SmallCatalogue, q: str, found: list[str]) -> None:
-    """What nothing has is looked for by likeness, and only the closest is given."""
+async def test_misspelt_words_find_the_closest(
+    db: Database, catalogue: SmallCatalogue, q: str, found: list[str]
+) -> None:
+    """Without an exact match the search compares by similarity, and gives only the most similar."""
     assert await _artists(db, q) == found
 
 
-async def test_what_is_spelt_right_hides_what_is_alike(db: Database, world: SmallCatalogue) -> None:
-    """Likeness is asked only where no row has the words, kind by kind, and of alike rows the closest alone is given."""
-    await world.show("metal", DAY, artist="metallica")
-    await world.show("metro", DAY, artist="bjork", name="Metallic Nights")
+async def test_exact_matches_hide_similar_ones(db: Database, catalogue: SmallCatalogue) -> None:
+    """Similarity counts only for a kind without an exact match, and gives only the most similar rows."""
+    await catalogue.show("metal", DAY, artist="metallica")
+    await catalogue.show("metro", DAY, artist="bjork", name="Metallic Nights")
     assert await _shows(db, q="metal") == ["metal", "metro"]
     assert await _shows(db, q="metalica") == ["metal"]
     found = await search(db, SearchQuery(q="metalica"), now=NOW)
@@ -131,18 +134,18 @@ async def test_what_is_spelt_right_hides_what_is_alike(db: Database, world: Smal
     assert (found["songs"], found["venues"]) == ([], [])
 
 
-async def test_each_misspelt_word_counts(db: Database, world: SmallCatalogue) -> None:
-    """Several words may be found anywhere in the words of a show, each of them a little wrong."""
-    await world.show("brooklyn", DAY, artist="metallica", venue="barclays-center")
-    await world.show("honolulu", DAY, artist="metallica", venue="blaisdell-arena")
+async def test_each_misspelt_word_counts(db: Database, catalogue: SmallCatalogue) -> None:
+    """Several misspelt words may match anywhere in the words of a show."""
+    await catalogue.show("brooklyn", DAY, artist="metallica", venue="barclays-center")
+    await catalogue.show("honolulu", DAY, artist="metallica", venue="blaisdell-arena")
     assert await _shows(db, q="brookln metalica") == ["brooklyn"]
     assert await _shows(db, q="metalica honolulo") == ["honolulu"]
 
 
-async def test_pages_of_a_misspelt_search_belong_together(db: Database, world: SmallCatalogue) -> None:
-    """The cursor of a search by likeness goes on with the same search."""
+async def test_a_misspelt_search_has_pages(db: Database, catalogue: SmallCatalogue) -> None:
+    """The cursor of a search by similarity continues the same search."""
     for number in range(5):
-        await world.show(f"show-{number}", timedelta(hours=number + 1), artist="metallica")
+        await catalogue.show(f"show-{number}", timedelta(hours=number + 1), artist="metallica")
     walked: list[str] = []
     cursor = None
     for _ in range(3):
@@ -153,43 +156,43 @@ async def test_pages_of_a_misspelt_search_belong_together(db: Database, world: S
     assert walked == [f"show-{number}" for number in range(5)]
 
 
-async def test_the_words_of_a_show_follow_what_they_come_from(db: Database, world: SmallCatalogue) -> None:
-    """A renamed show, artist or venue, a moved show and a support act are found by their new words, not the old."""
-    show_id = await world.show("a", DAY, artist="radiohead", venue="barclays-center", name="One Night")
-    sql = world.connection
+async def test_the_words_of_a_show_follow_its_sources(db: Database, catalogue: SmallCatalogue) -> None:
+    """After a change of show, artist, venue or bill a show is found by its new words and not by the old ones."""
+    show_id = await catalogue.show("a", DAY, artist="radiohead", venue="barclays-center", name="One Night")
+    sql = catalogue.connection
     for q in ("one night", "radiohead", "barclays", "brooklyn"):
         assert await _shows(db, q=q) == ["a"], q
     await sql.execute("update shows set name = 'Two Evenings' where id = $1", show_id)
     assert (await _shows(db, q="evenings"), await _shows(db, q="night")) == (["a"], [])
     await sql.execute("update venues set city = 'Hoboken' where slug = 'barclays-center'")
     assert (await _shows(db, q="hoboken"), await _shows(db, q="brooklyn")) == (["a"], [])
-    await sql.execute("update shows set venue_id = $2 where id = $1", show_id, world.venues["blaisdell-arena"])
+    await sql.execute("update shows set venue_id = $2 where id = $1", show_id, catalogue.venues["blaisdell-arena"])
     assert (await _shows(db, q="honolulu"), await _shows(db, q="hoboken")) == (["a"], [])
     await sql.execute("update artists set name = 'On a Friday' where slug = 'radiohead'")
     assert (await _shows(db, q="friday"), await _shows(db, q="radiohead")) == (["a"], [])
     await sql.execute(
         "insert into show_artists (show_id, artist_id, billing, position) values ($1, $2, 'support', 2)",
         show_id,
-        world.artists["kino"],
+        catalogue.artists["kino"],
     )
     assert await _shows(db, q="кино friday") == ["a"]
-    await sql.execute("update shows set artist_id = $2 where id = $1", show_id, world.artists["metallica"])
+    await sql.execute("update shows set artist_id = $2 where id = $1", show_id, catalogue.artists["metallica"])
     assert (await _shows(db, q="metallica"), await _shows(db, q="friday")) == (["a"], [])
-    await sql.execute("delete from show_artists where artist_id = $1", world.artists["kino"])
+    await sql.execute("delete from show_artists where artist_id = $1", catalogue.artists["kino"])
     assert await _shows(db, q="кино") == []
 
 
-async def test_the_best_comes_first(db: Database, world: SmallCatalogue) -> None:
-    """Exact names, then followers; short titles; large venues; shows in the order of their list."""
-    sql = world.connection
+async def test_the_best_match_comes_first(db: Database, catalogue: SmallCatalogue) -> None:
+    """Exact names come before followers, short titles before long ones, large venues before small; shows keep their order."""
+    sql = catalogue.connection
     for slug, name in (("queen-b", "Queen B"), ("queen", "Queen"), ("queens", "Queens of the Stone Age")):
-        world.artists[slug] = await sql.fetchval(
+        catalogue.artists[slug] = await sql.fetchval(
             "insert into artists (slug, name) values ($1, $2) returning id", slug, name
         )
-    await sql.execute("update artist_stats set follower_count = 9 where artist_id = $1", world.artists["queens"])
+    await sql.execute("update artist_stats set follower_count = 9 where artist_id = $1", catalogue.artists["queens"])
     await sql.execute(
         "insert into songs (artist_id, title) select $1, unnest($2::text[])",
-        world.artists["kino"],
+        catalogue.artists["kino"],
         ["The Queen Is Dead", "Killer Queen", "Dancing Queens"],
     )
     for slug, capacity in (("queen-hall", 100), ("queens-park", None), ("queen-arena", 9_000)):
@@ -198,8 +201,8 @@ async def test_the_best_comes_first(db: Database, world: SmallCatalogue) -> None
             " values ($1, $2, 'Reykjavík', 'IS', 64, -22, 'Atlantic/Reykjavik', $3)",
             slug, slug.replace("-", " ").title(), capacity,
         )  # fmt: skip
-    await world.show("past", -DAY, "finished", artist="queen")
-    await world.show("next", DAY, artist="queen")
+    await catalogue.show("past", -DAY, "finished", artist="queen")
+    await catalogue.show("next", DAY, artist="queen")
     found = await search(db, SearchQuery(q="queen"), now=NOW)
     assert [artist["slug"] for artist in found["artists"]] == ["queen", "queens", "queen-b"]
     assert [song["title"] for song in found["songs"]] == ["Killer Queen", "Dancing Queens", "The Queen Is Dead"]
@@ -207,9 +210,11 @@ async def test_the_best_comes_first(db: Database, world: SmallCatalogue) -> None
     assert [venue["slug"] for venue in found["venues"]] == ["queen-arena", "queen-hall", "queens-park"]
     assert [show["slug"] for show in found["shows"]] == ["next", "past"]
     few = await search(db, SearchQuery(q="queen", limit=1), now=NOW)
-    assert few == {kind: items[:1] for kind, items in found.items()}
-    songs = await search(db, SearchQuery(q="queen", kind="songs"), now=NOW)
-    assert songs == {"artists": [], "songs": found["songs"], "venues": [], "shows": []}
+    assert few == {
+        "artists": found["artists"][:1], "songs": found["songs"][:1], "venues": found["venues"][:1], "shows": found["shows"][:1],
+    }  # fmt: skip
+    of_one_kind = await search(db, SearchQuery(q="queen", kind="songs"), now=NOW)
+    assert of_one_kind == SearchResults(artists=[], songs=found["songs"], venues=[], shows=[])
 
 
 HOSTILE = [
@@ -221,9 +226,9 @@ HOSTILE = [
 _TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100)
 
 
-async def test_no_text_does_harm(db: Database, world: SmallCatalogue) -> None:
-    """Whatever is looked for is answered or refused, everywhere; quotes and operators are words or nothing."""
-    await world.show("a", DAY)
+async def test_no_text_does_harm(db: Database, catalogue: SmallCatalogue) -> None:
+    """Every hostile text is answered by every list; quotes and operators are words or nothing."""
+    await catalogue.show("a", DAY)
     for q in HOSTILE:
         found = await search(db, SearchQuery(q=q), now=NOW)
         assert set(found) == {"artists", "songs", "venues", "shows"}
@@ -235,11 +240,11 @@ async def test_no_text_does_harm(db: Database, world: SmallCatalogue) -> None:
 
 
 async def test_any_text_becomes_a_query(database_url: str) -> None:
-    """Every character of Unicode, alone and between letters, folds to words that PostgreSQL takes as a query."""
+    """Every Unicode character, alone and between letters, folds to words that PostgreSQL accepts as a query."""
     characters = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
     connection = await asyncpg.connect(database_url)
     try:
-        # In rows of twenty, quotes and backslashes in their midst: one bad character is enough to fail.
+        # Twenty to a text, joined by quotes and backslashes: one bad character makes the test fail.
         texts = ["a'b\\c".join(characters[start : start + 20]) for start in range(0, len(characters), 20)]
         refused = await connection.fetchval(
             "select count(*) from unnest($1::text[]) as t (q) where query_of(q) is null and words_of(q) <> ''", texts
@@ -252,7 +257,7 @@ async def test_any_text_becomes_a_query(database_url: str) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(q=_TEXT)
 async def test_any_text_is_answered(q: str, db: Database) -> None:
-    """Random text is answered or refused for its many words."""
+    """Random text is answered, or refused when it has too many words."""
     refusal = None
     try:
         await search(db, SearchQuery(q=q), now=NOW)
@@ -261,7 +266,7 @@ async def test_any_text_is_answered(q: str, db: Database) -> None:
     assert refusal in (None, "bad_request")
 
 
-# ──────────────────────────────────────────────────────────────────── nearness
+# ──────────────────────────────────────────────────────────────────── distance
 
 _EDGES = st.sampled_from([-90.0, -89.999999, -45.0, 0.0, 1e-9, 45.0, 89.999999, 90.0])
 _LATITUDES = st.one_of(_EDGES, st.floats(-90, 90))
@@ -282,10 +287,10 @@ def _haversine_km(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(venues=st.lists(_PLACES, min_size=1, max_size=40), centre=_PLACES, radius_km=_RADII)
-async def test_near_is_what_the_haversine_formula_says(
+async def test_distances_agree_with_the_haversine_formula(
     venues: list[tuple[float, float]], centre: tuple[float, float], radius_km: float, database_url: str
 ) -> None:
-    """Over the date line and the poles as elsewhere; both formulas are good to a metre, so within one either is right."""
+    """Also across the date line and the poles; both formulas are exact to a metre, so a difference below two is allowed."""
     connection = await asyncpg.connect(database_url)
     database = await Database.open(database_url, pool_size=1)
     try:
@@ -318,8 +323,8 @@ async def test_near_is_what_the_haversine_formula_says(
             assert expected < radius_km + 0.002
 
 
-async def test_lists_near_a_place_say_how_far(db: Database, world: SmallCatalogue) -> None:
-    """Venues come the nearest first, shows in their order; both say the distance, and other lists do not."""
+async def test_lists_near_a_point_have_distances(db: Database, catalogue: SmallCatalogue) -> None:
+    """Venues come nearest first, shows in their own order; only lists with `near` have distances."""
     manhattan = "40.7505,-73.9934"
     venues = (await list_venues(db, NearQuery(near=manhattan, radius_km=9_000)))["items"]
     assert [(venue["slug"], round(venue["distance_km"], 1)) for venue in venues] == [
@@ -330,8 +335,8 @@ async def test_lists_near_a_place_say_how_far(db: Database, world: SmallCatalogu
     assert [v["slug"] for v in (await list_venues(db, NearQuery(near=manhattan, q="brooklyn")))["items"]] == [
         "barclays-center"
     ]
-    await world.show("near", 2 * DAY)
-    await world.show("far", DAY, venue="barclays-center")
+    await catalogue.show("near", 2 * DAY)
+    await catalogue.show("far", DAY, venue="barclays-center")
     shows = (await list_shows(db, ShowQuery(near=manhattan), now=NOW))["items"]
     assert [(show["slug"], round(show["distance_km"], 1)) for show in shows] == [("far", 7.7), ("near", 0.0)]
     assert await _shows(db, near=manhattan, venue="barclays-center") == ["far"]
@@ -340,27 +345,27 @@ async def test_lists_near_a_place_say_how_far(db: Database, world: SmallCatalogu
     assert "distance_km" not in (await list_venues(db, NearQuery()))["items"][0]
 
 
-# ────────────────────────────────────────────────────────────────── what belongs
+# ──────────────────────────────────────────────────────────────────── details
 
 
-async def test_a_song_says_who_plays_it_and_where(db: Database, world: SmallCatalogue) -> None:
-    """Its artist, everybody who plays it, most often first, and the latest setlists it is in."""
-    first = await world.show("first", -2 * DAY, "finished")
-    second = await world.show("second", -DAY, "finished")
-    await world.setlist(first, ["Creep"])
-    await world.setlist(first, ["Creep"], "actual")
-    await world.setlist(second, ["Let Down", "Creep"])
-    sql = world.connection
+async def test_a_song_has_its_artists_and_setlists(db: Database, catalogue: SmallCatalogue) -> None:
+    """It has its own artist, every artist who plays it, most often first, and the latest setlists with it."""
+    first = await catalogue.show("first", -2 * DAY, "finished")
+    second = await catalogue.show("second", -DAY, "finished")
+    await catalogue.setlist(first, ["Creep"])
+    await catalogue.setlist(first, ["Creep"], "actual")
+    await catalogue.setlist(second, ["Let Down", "Creep"])
+    sql = catalogue.connection
     song_id = await sql.fetchval("select id from songs where title = 'Creep'")
-    cover = await world.show("cover", DAY, artist="bjork")
-    (placed,) = await world.setlist(cover, ["Hyperballad"])
+    cover = await catalogue.show("cover", DAY, artist="bjork")
+    (placed,) = await catalogue.setlist(cover, ["Hyperballad"])
     await sql.execute("update setlist_songs set song_id = $2 where id = $1", placed, song_id)
 
     song = await fetch_song(db, song_id)
     assert (song["title"], song["artist"]["slug"]) == ("Creep", "radiohead")
     assert song["artists"] == [
         {
-            "id": world.artists["radiohead"],
+            "id": catalogue.artists["radiohead"],
             "slug": "radiohead",
             "name": "Radiohead",
             "predicted_count": 2,
@@ -368,7 +373,7 @@ async def test_a_song_says_who_plays_it_and_where(db: Database, world: SmallCata
             "last_played_on": "2026-11-21",
         },
         {
-            "id": world.artists["bjork"],
+            "id": catalogue.artists["bjork"],
             "slug": "bjork",
             "name": "Björk",
             "predicted_count": 1,
@@ -397,16 +402,16 @@ async def test_a_song_says_who_plays_it_and_where(db: Database, world: SmallCata
     assert caught.value.code == "not_found"
 
 
-async def test_artists_and_venues_come_with_their_counts(db: Database, world: SmallCatalogue) -> None:
-    """Followers are counted, and the rating is the mean of the reviews that are shown."""
-    sql = world.connection
+async def test_artists_and_venues_come_with_their_counts(db: Database, catalogue: SmallCatalogue) -> None:
+    """An artist has a follower count, and a venue the mean rating of its approved reviews."""
+    sql = catalogue.connection
     users = [row["id"] for row in await sql.fetch("insert into users select from generate_series(1, 3) returning id")]
     await sql.execute(
         "insert into user_follows_artists (user_id, artist_id) select unnest($1::bigint[]), $2",
         users,
-        world.artists["bjork"],
+        catalogue.artists["bjork"],
     )
-    venue_id = world.venues["barclays-center"]
+    venue_id = catalogue.venues["barclays-center"]
     venue = await fetch_venue(db, parse_reference(str(venue_id)), now=NOW)
     assert (venue["review_count"], venue["rating"]) == (0, None)
     for user_id, rating, status in zip(users, (5, 4, 1), ("approved", "approved", "pending"), strict=True):

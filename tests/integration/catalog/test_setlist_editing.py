@@ -1,4 +1,4 @@
-"""Staff edits the sets of a show, and what can be voted on with them."""
+"""Staff edits the sets of a show, and fans vote on the result at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from server.catalog.setlist_editing import SONGS_PER_SET_MAX
 from server.node.node import Node
-from tests.integration.catalog.test_show_control import acts
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import running_node, until
@@ -25,15 +24,15 @@ async def show(factory: RowFactory) -> Show:
 
 
 async def order(factory: RowFactory) -> list[tuple[int, int]]:
-    """Places and songs of the show's set, by place."""
+    """Positions and songs of the show's set, in order."""
     rows = await factory.sql.fetch("select position, id from setlist_songs where show_id = 7 order by position")
     return [(row["position"], row["id"]) for row in rows]
 
 
-async def test_a_song_can_be_voted_on_as_soon_as_it_is_answered(
+async def test_fans_can_vote_on_a_song_as_soon_as_it_is_added(
     database_url: str, redis_url: str, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
-    """At another node too, whose show is warm; the set is pushed; a known title is the known song."""
+    """Another node with the show in its hot copy accepts votes, the set is pushed, and a known title gives the known song."""
     async with running_node(database_url, redis_url) as other, SocketClient.connect(other.url) as far:
         await far.hello(await factory.token())
         await far.watch("setlist:7", "votes:7")
@@ -50,11 +49,11 @@ async def test_a_song_can_be_voted_on_as_soon_as_it_is_answered(
     assert (again["song"], again["position"]) == (added["song"], 1)
     by_id = await moderator.refused("POST", PATH, {"song": added["song"]})
     assert by_id == "conflict"
-    assert [action for action, _ in await acts(factory)] == ["show.song_added", "show.song_added"]
+    assert [action for action, _ in await factory.audit_log("show:7")] == ["show.song_added", "show.song_added"]
 
 
-async def test_songs_move(moderator: Person, show: Show, factory: RowFactory) -> None:
-    """To any place, past the end too; the others close up, their votes stay where they are."""
+async def test_a_song_moves_and_the_others_close_up(moderator: Person, show: Show, factory: RowFactory) -> None:
+    """Any position is allowed, past the end too; a note alone moves nothing."""
     first, second, third = show.songs
     moved = await moderator.well("PATCH", f"{PATH}/{third}", {"position": 1, "note": "opener"})
     assert (moved["position"], moved["note"]) == (1, "opener")
@@ -65,10 +64,10 @@ async def test_songs_move(moderator: Person, show: Show, factory: RowFactory) ->
     assert await order(factory) == [(1, first), (2, second), (3, third)]
 
 
-async def test_a_song_with_votes_goes_when_that_is_confirmed(
+async def test_removing_a_song_with_votes_needs_confirmation(
     node: Node, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
-    """First a conflict that says how many; then the votes go with it, the budget is free again, and all counts agree."""
+    """First a conflict says how many votes; with `confirm` they are deleted, the budget is free again, and counts agree."""
     first, second, third = show.songs
     await factory.sql.execute("update shows set votes_per_user_max = 2 where id = 7")
     async with SocketClient.connect(node.url) as fan:
@@ -91,7 +90,10 @@ async def test_a_song_with_votes_goes_when_that_is_confirmed(
         fresh = await fan.watch("votes:7")
         assert sorted(fresh["votes:7"]["state"]["tally"]) == [[second, 0, 1], [third, 1, 0]]
     assert not await factory.sql.fetch("select * from miscounts()")
-    assert (await acts(factory))[-1] == ("show.song_removed", {"id": first, "title": "Song 0", "votes": 1})
+    assert (await factory.audit_log("show:7"))[-1] == (
+        "show.song_removed",
+        {"id": first, "title": "Song 0", "votes": 1},
+    )
 
 
 async def _is_taken(fan: SocketClient, song: int) -> bool:
@@ -99,7 +101,7 @@ async def _is_taken(fan: SocketClient, song: int) -> bool:
 
 
 async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: Show, factory: RowFactory) -> None:
-    """Songs come, move and go under votes on all of them: nobody is told unavailable, and every count is right."""
+    """While songs are added, moved and removed, no cast is refused but for a removed song, and every count is right."""
     async with SocketClient.connect(node.url) as one, SocketClient.connect(node.url) as two:
         stop = asyncio.Event()
 
@@ -145,20 +147,20 @@ async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: 
         (("DELETE", f"{PATH}/1?confirm=maybe", None), "bad_request"),
     ],
 )
-async def test_what_makes_no_sense_changes_nothing(
+async def test_an_invalid_edit_changes_nothing(
     moderator: Person, show: Show, factory: RowFactory, asked: tuple[str, str, Any], code: str
 ) -> None:
-    """Each with its code, and nothing is half done."""
+    """Each is refused with its code, and the set and the audit log stay as they were."""
     before = await order(factory)
     assert await moderator.refused(*asked) == code
     assert await order(factory) == before
-    assert await acts(factory) == []
+    assert await factory.audit_log("show:7") == []
 
 
 async def test_a_final_result_keeps_its_songs(
     people: People, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
-    """What was voted on stays; what was played may still be written down. Fans edit nothing; a set has an end."""
+    """Predicted songs are fixed, played songs may be added; fans may edit nothing; a full set takes no song."""
     await factory.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
     played = await factory.sql.fetchval("select id from setlists where type = 'actual'")
     await factory.sql.execute("update shows set finalised_at = now() where id = 7")

@@ -1,4 +1,4 @@
-"""Fans suggest songs, moderators decide, and what is approved is voted on."""
+"""Fans suggest songs, moderators decide, and fans vote on approved songs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from server.node.node import Node
 from server.protocol.limits import DEFAULT_LIMITS
-from tests.integration.catalog.test_show_control import acts
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.socket_client import SocketClient
@@ -22,14 +21,14 @@ async def show(factory: RowFactory) -> Show:
 
 @pytest.fixture
 async def fan(people: People) -> Person:
-    """Somebody with wishes."""
+    """A fan who suggests songs."""
     return await people.person()
 
 
-async def test_a_wish_of_many_becomes_a_song_at_once(
+async def test_one_decision_settles_a_song_that_many_fans_suggest(
     other: Node, people: People, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
-    """Two fans write one title two ways: one decision, told to both; a vote on it at another node is taken right after."""
+    """Two spellings of one title are one song; both fans see the decision, and another node accepts votes at once."""
     fan, other_fan = await people.persons(2)
     mine = await fan.well("POST", PATH, {"title": "  Déjà Vu "}, status=201)
     assert (mine["title"], mine["status"]) == ("Déjà Vu", "pending")
@@ -54,37 +53,37 @@ async def test_a_wish_of_many_becomes_a_song_at_once(
     assert await moderator.refused("POST", f"{STAFF}/{mine['id']}", {"decision": "decline"}) == "conflict"
     assert await (await people.person()).refused("POST", PATH, {"title": "déjà vu"}) == "conflict"
     detail = {"title": "Déjà Vu", "fans": 2, "reason": "", "song": decided["song"]}
-    assert await acts(factory) == [("suggestion.approve", detail)]
+    assert await factory.audit_log("show:7") == [("suggestion.approve", detail)]
 
 
-async def test_what_is_declined_stays_declined(people: People, fan: Person, moderator: Person, show: Show) -> None:
-    """With the moderator's words for whoever wished it; the next fan is told at once."""
-    wish = await fan.well("POST", PATH, {"title": "Freebird"}, status=201)
-    await moderator.well("POST", f"{STAFF}/{wish['id']}", {"decision": "decline", "reason": "Never again"})
+async def test_a_declined_song_stays_declined(people: People, fan: Person, moderator: Person, show: Show) -> None:
+    """The fan reads the moderator's reason, and the next fan who suggests the song gets a conflict."""
+    suggestion = await fan.well("POST", PATH, {"title": "Freebird"}, status=201)
+    await moderator.well("POST", f"{STAFF}/{suggestion['id']}", {"decision": "decline", "reason": "Never again"})
     (told,) = (await fan.well("GET", PATH))["items"]
     assert (told["status"], told["reason"], told["decided_at"] is None) == ("declined", "Never again", False)
     assert await (await people.person()).refused("POST", PATH, {"title": "FREEBIRD"}) == "conflict"
     assert (await moderator.well("GET", STAFF))["items"] == []
-    assert await fan.refused("DELETE", f"{PATH}/{wish['id']}") == "not_found"
+    assert await fan.refused("DELETE", f"{PATH}/{suggestion['id']}") == "not_found"
 
 
-async def test_a_fan_has_a_few_and_takes_them_back(people: People, fan: Person, show: Show) -> None:
-    """Past the limit one has to go first; only one's own goes, and nobody else's is seen."""
+async def test_a_fan_has_few_pending_suggestions_and_can_withdraw_them(people: People, fan: Person, show: Show) -> None:
+    """At the limit a fan has to withdraw one first; a fan neither sees nor withdraws those of others."""
     most = DEFAULT_LIMITS.suggestions_waiting
-    wishes = [await fan.well("POST", PATH, {"title": f"Wish {n}"}, status=201) for n in range(most)]
+    suggestions = [await fan.well("POST", PATH, {"title": f"Missing song {n}"}, status=201) for n in range(most)]
     assert await fan.refused("POST", PATH, {"title": "One more"}) == "conflict"
     other = await people.person()
-    assert await other.refused("DELETE", f"{PATH}/{wishes[0]['id']}") == "not_found"
+    assert await other.refused("DELETE", f"{PATH}/{suggestions[0]['id']}") == "not_found"
     assert (await other.well("GET", PATH))["items"] == []
-    assert await fan.ask("DELETE", f"{PATH}/{wishes[0]['id']}") == (204, None)
+    assert await fan.ask("DELETE", f"{PATH}/{suggestions[0]['id']}") == (204, None)
     await fan.well("POST", PATH, {"title": "One more"}, status=201)
     assert len((await fan.well("GET", PATH))["items"]) == most
 
 
-async def test_who_may_not_and_when_it_is_too_late(
+async def test_invalid_and_late_suggestions_are_refused(
     people: People, fan: Person, moderator: Person, show: Show, factory: RowFactory
 ) -> None:
-    """Strangers, the banned, a song that is there, nonsense; a show that is locked, over or cancelled."""
+    """Anonymous and banned users, existing songs, bad titles, and shows that are locked, over or cancelled."""
     assert await people.nobody().refused("POST", PATH, {"title": "x"}) == "unauthenticated"
     assert await fan.refused("POST", PATH, {"title": "song 0"}) == "conflict"
     for title in ("", "   ", "x" * 201):
@@ -93,7 +92,7 @@ async def test_who_may_not_and_when_it_is_too_late(
     for method, path in (("GET", STAFF), ("POST", f"{STAFF}/1")):
         assert await fan.refused(method, path, {"decision": "approve"}) == "forbidden"
     assert await moderator.refused("POST", f"{STAFF}/99", {"decision": "approve"}) == "not_found"
-    wish = await fan.well("POST", PATH, {"title": "Early"}, status=201)
+    suggestion = await fan.well("POST", PATH, {"title": "Early"}, status=201)
     body = {"kind": "write", "reason": "Nonsense"}
     await moderator.well("POST", f"/api/admin/users/{fan.id}/bans", body, status=201)
     assert await fan.refused("POST", PATH, {"title": "Late"}) == "forbidden"
@@ -104,5 +103,5 @@ async def test_who_may_not_and_when_it_is_too_late(
     ):  # fmt: skip
         await factory.sql.execute(f"update shows set {change} where id = 7")
         assert await late.refused("POST", PATH, {"title": "Late"}) == code
-    assert await moderator.refused("POST", f"{STAFF}/{wish['id']}", {"decision": "approve"}) == "conflict"
+    assert await moderator.refused("POST", f"{STAFF}/{suggestion['id']}", {"decision": "approve"}) == "conflict"
     assert (await fan.well("GET", PATH))["items"][0]["status"] == "pending"

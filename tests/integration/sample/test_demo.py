@@ -1,4 +1,4 @@
-"""Sample data in a real database: counted by the triggers, once, and never touching what stands."""
+"""Seeds the demo into a real database: triggers count the votes, a repeat adds nothing, existing rows stay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 
 from server.catalog.show_status import advance_shows
-from server.sample.demo import LIVE_MIN, UPCOMING_MIN, SeedResult, seed_demo
+from server.sample.demo import LIVE_MIN, UPCOMING_MIN, seed_demo
+from server.sample.inserts import SeedResult
 from server.sample.votes import VOTERS_PER_SHOW
 from server.store.database import Database
 
@@ -34,14 +35,14 @@ FINGERPRINT = """
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[Any]:
-    """A connection of the test's own."""
+    """A connection for the test itself."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
 
 
 async def _disagreements(connection: Any) -> dict[str, int]:
-    """How many songs, setlists, shows, history rows and hours disagree with the votes themselves."""
+    """The numbers of songs, setlists, shows, history rows and hours that disagree with the votes."""
     return dict(
         await connection.fetchrow(
             """
@@ -75,7 +76,7 @@ async def _disagreements(connection: Any) -> dict[str, int]:
 
 
 async def _open_counts(connection: Any, now: datetime) -> tuple[int, int]:
-    """Shows that are on, and that are to come, with open voting, by their status."""
+    """The numbers of live and of upcoming shows with open voting, by status."""
     row = await connection.fetchrow(
         """
         select count(*) filter (where status = 'live') as live, count(*) filter (where status = 'upcoming') as upcoming
@@ -87,7 +88,7 @@ async def _open_counts(connection: Any, now: datetime) -> tuple[int, int]:
 
 
 async def test_votes_and_every_count_of_them_agree(database_url: str, connection: Any) -> None:
-    """After a seed tallies, history and hourly counts say what the votes say, and no rule is broken by any vote."""
+    """Tallies, history and hourly counts agree with the votes, and every vote keeps the rules."""
     stages: list[tuple[str, int, int]] = []
     result = await seed_demo(database_url, now=NOW, progress=lambda *step: stages.append(step))
 
@@ -100,9 +101,9 @@ async def test_votes_and_every_count_of_them_agree(database_url: str, connection
     over = """select count(*) from (select 1 from votes v join shows s on s.id = v.show_id
               group by s.id, v.user_id having count(*) > s.votes_per_user_max) x"""
     assert await connection.fetchval(over) == 0
-    provider_services = """select count(*) from votes v join shows s on s.id = v.show_id
+    outside = """select count(*) from votes v join shows s on s.id = v.show_id
                  where v.cast_at < s.opens_at or v.cast_at >= least(s.closes_at, $1)"""
-    assert await connection.fetchval(provider_services, NOW) == 0
+    assert await connection.fetchval(outside, NOW) == 0
     finished = [stage for stage, done, total in stages if done == total]
     assert finished == ["artists", "venues", "songs", "shows", "votes", "fans"]
     assert not await connection.fetch("select * from integrity_check()")
@@ -113,7 +114,7 @@ async def test_votes_and_every_count_of_them_agree(database_url: str, connection
 
 
 async def test_every_planned_song_became_a_row(database_url: str, connection: Any) -> None:
-    """Each show has predicted sets of 8 to 15 songs of its own without gaps; each past one what was played, in order."""
+    """Each show has predicted sets with 8 to 15 own songs and no gaps; each past one has played sets, in order."""
     await seed_demo(database_url, now=NOW)
     rows = await connection.fetch(
         """
@@ -146,8 +147,8 @@ async def test_every_planned_song_became_a_row(database_url: str, connection: An
     assert sum(bool(sets["actual"]) for sets in shows.values()) == 35
 
 
-async def test_the_nights_are_told_in_full(database_url: str, connection: Any) -> None:
-    """Bills with supports, encores, alternates, covers, tapes, medleys of neighbours and notes are all there."""
+async def test_sets_have_every_kind_of_detail(database_url: str, connection: Any) -> None:
+    """There are supports, encores, alternates, tapes, medleys of neighbours, notes and guests."""
     await seed_demo(database_url, now=NOW)
     counts = await connection.fetchrow(
         """
@@ -168,8 +169,8 @@ async def test_the_nights_are_told_in_full(database_url: str, connection: Any) -
     assert await connection.fetchval(broken) == 0
 
 
-async def test_fans_are_people(database_url: str, connection: Any) -> None:
-    """Some have names, they follow, go and review; nothing of it is in the future, and every venue has a rating."""
+async def test_fans_follow_attend_and_review(database_url: str, connection: Any) -> None:
+    """Some have profiles; nothing they do is in the future; every venue has a rating."""
     result = await seed_demo(database_url, now=NOW)
     counted = await connection.fetchrow(
         """
@@ -187,15 +188,15 @@ async def test_fans_are_people(database_url: str, connection: Any) -> None:
     assert await connection.fetchval(late, NOW) == 0
 
 
-async def test_arenas_are_for_those_who_fill_them(database_url: str, connection: Any) -> None:
-    """Hardly any show is in a room of the wrong size, and Beyoncé never plays a club."""
+async def test_arena_artists_do_not_play_small_venues(database_url: str, connection: Any) -> None:
+    """Four of the largest artists have no show in a venue below 8,000 people."""
     await seed_demo(database_url, now=NOW)
     small = "select count(*) from shows s join venues v on v.id = s.venue_id join artists a on a.id = s.artist_id where v.capacity < $1 and a.slug = any($2)"
     assert await connection.fetchval(small, 8_000, ["beyonce", "taylor-swift", "u2", "metallica"]) == 0
 
 
-async def test_twice_is_once(database_url: str, connection: Any) -> None:
-    """Seeding again, also an hour later, adds nothing and changes nothing."""
+async def test_a_second_seed_changes_nothing(database_url: str, connection: Any) -> None:
+    """A repeat at once, or an hour later with another seed, adds and changes nothing."""
     await seed_demo(database_url, now=NOW)
     before = await connection.fetchval(FINGERPRINT)
     assert await seed_demo(database_url, now=NOW) == NOTHING
@@ -203,8 +204,8 @@ async def test_twice_is_once(database_url: str, connection: Any) -> None:
     assert await connection.fetchval(FINGERPRINT) == before
 
 
-async def test_two_at_once_seed_once(database_url: str, connection: Any) -> None:
-    """Two nodes that start together give one set of sample data, on an empty database and on a stale one."""
+async def test_two_seeds_at_once_are_one(database_url: str, connection: Any) -> None:
+    """Two nodes that start together add one set of sample data, to an empty database and to a stale one."""
     for now, new_count in ((NOW, 100), (NOW + timedelta(days=1), 20)):
         results = await asyncio.gather(*(seed_demo(database_url, now=now) for _ in range(2)))
         assert sorted(result.shows for result in results) == [0, new_count]
@@ -213,15 +214,15 @@ async def test_two_at_once_seed_once(database_url: str, connection: Any) -> None
 
 
 @pytest.mark.parametrize(("later", "new_count"), [(timedelta(days=1), 20), (timedelta(days=40), 65)])
-async def test_a_demo_started_later_is_alive_again(
+async def test_a_demo_that_starts_again_later_gets_new_shows(
     database_url: str, connection: Any, later: timedelta, new_count: int
 ) -> None:
-    """Once its shows are over a demo gets new ones around the new now; the rows that stood, and their tallies, stay."""
+    """When its shows are over, a demo gets new ones around the new time; existing rows and tallies stay."""
     await seed_demo(database_url, now=NOW)
     last_id = await connection.fetchval("select max(id) from shows")
     last_user = await connection.fetchval("select max(id) from users")
-    stood = "select jsonb_agg(to_jsonb(s) order by id)::text from shows s where id <= $1"
-    before = await connection.fetchval(stood, last_id)
+    existing = "select jsonb_agg(to_jsonb(s) order by id)::text from shows s where id <= $1"
+    before = await connection.fetchval(existing, last_id)
 
     result = await seed_demo(database_url, now=NOW + later)
     assert (result.artists, result.venues, result.songs) == (0, 0, 0)
@@ -230,16 +231,16 @@ async def test_a_demo_started_later_is_alive_again(
     live, upcoming = await _open_counts(connection, NOW + later)
     assert live >= LIVE_MIN
     assert upcoming >= UPCOMING_MIN
-    assert await connection.fetchval(stood, last_id) == before
-    # Neither old shows nor old users have a new vote: nothing that a node may hold hot was touched.
+    assert await connection.fetchval(existing, last_id) == before
+    # Neither old shows nor old users have a new vote, so nothing that a node may keep in Valkey has changed.
     mixed = "select count(*) from votes where (show_id > $1) <> (user_id > $2)"
     assert await connection.fetchval(mixed, last_id, last_user) == 0
     assert set((await _disagreements(connection)).values()) == {0}
     assert await seed_demo(database_url, now=NOW + later) == NOTHING
 
 
-async def test_a_demo_left_alone_stays_alive(database_url: str, connection: Any) -> None:
-    """With nothing but the calendar moving, three shows are live and open at any time of the next ten hours."""
+async def test_a_demo_stays_live_for_ten_hours(database_url: str, connection: Any) -> None:
+    """When only the status of shows advances, three shows are live and open at every hour of the next ten."""
     await seed_demo(database_url, now=NOW)
     db = await Database.open(database_url, pool_size=1)
     try:
@@ -253,7 +254,7 @@ async def test_a_demo_left_alone_stays_alive(database_url: str, connection: Any)
 
 
 async def test_the_same_seed_gives_the_same_votes(database_url: str, connection: Any) -> None:
-    """What a seed makes depends on its number and its now alone."""
+    """The votes depend on the number of the seed and on its `now` alone."""
     await seed_demo(database_url, now=NOW, seed=7)
     tallies = """select md5(string_agg(s.slug || g.title || e.up_count || '/' || e.down_count, ',' order by s.slug, l.type, l.position, e.position))
                    from setlist_songs e join songs g on g.id = e.song_id join setlists l on l.id = e.setlist_id
@@ -264,8 +265,8 @@ async def test_the_same_seed_gives_the_same_votes(database_url: str, connection:
     assert await connection.fetchval(tallies) == first
 
 
-async def test_a_seed_that_fails_leaves_nothing(database_url: str, connection: Any) -> None:
-    """When the votes cannot be written, there are no shows without votes either."""
+async def test_a_failed_seed_leaves_no_rows(database_url: str, connection: Any) -> None:
+    """When the votes cannot be written, no show stays without votes."""
 
     def interrupt(stage: str, done: int, total: int) -> None:
         if stage == "votes":
@@ -277,8 +278,8 @@ async def test_a_seed_that_fails_leaves_nothing(database_url: str, connection: A
         assert await connection.fetchval(f"select count(*) from {table}") == 0
 
 
-async def test_an_artist_who_stands_already_is_kept(database_url: str, connection: Any) -> None:
-    """A real artist under a sample's slug keeps name and id, and gets the sample's shows."""
+async def test_an_existing_artist_stays(database_url: str, connection: Any) -> None:
+    """An artist with the slug of a sample artist keeps name and id, and gets the sample shows."""
     own = await connection.fetchval("insert into artists (slug, name) values ('radiohead', 'Radiohead!') returning id")
     result = await seed_demo(database_url, now=NOW)
     assert result.artists == 49
@@ -286,8 +287,8 @@ async def test_an_artist_who_stands_already_is_kept(database_url: str, connectio
     assert await connection.fetchval("select count(*) from shows where artist_id = $1", own) > 0
 
 
-async def test_all_artists_may_be_locked_meanwhile(database_url: str, connection: Any) -> None:
-    """New shows and follows of artists who stand go together with a refresh of all artists: nobody waits in a circle."""
+async def test_a_seed_and_a_refresh_of_all_artists_do_not_deadlock(database_url: str, connection: Any) -> None:
+    """New shows and follows of existing artists do not deadlock with a transaction that locks all artists."""
     await seed_demo(database_url, now=NOW)
     has_shows = asyncio.Event()
 
@@ -297,7 +298,7 @@ async def test_all_artists_may_be_locked_meanwhile(database_url: str, connection
 
     running = asyncio.create_task(seed_demo(database_url, now=NOW + timedelta(days=1), progress=note))
     await has_shows.wait()
-    # As update_trending_scores() does: in the order of ids. What the votes take is time enough to get there.
+    # update_trending_scores() locks in the same order, by id. Inserting the votes takes long enough to reach this line.
     await connection.execute("select from artist_stats order by artist_id for update")
     assert (await running).follows > 0
     assert not await connection.fetch("select * from miscounts()")

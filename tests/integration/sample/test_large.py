@@ -1,4 +1,4 @@
-"""A large catalogue at a small size: counted by the triggers, whole tours only, once, and beside a running node."""
+"""Seeds a large catalogue at a small size: right counts, whole tours only, each once, beside a running node."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 SIZE = LargeSize.of(25, 6_000)  # three tours, the last one of five shows
 NOTHING = SeedResult()
 
-# Everything that is made, without ids: those of another run are other numbers.
+# Everything that a seed inserts, without ids, which differ between runs.
 FINGERPRINT = """
     with tour as (select id, slug from shows)
     select jsonb_build_object(
@@ -49,21 +49,21 @@ FINGERPRINT = """
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[Any]:
-    """A connection of the test's own."""
+    """A connection for the test itself."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
 
 
 async def _interrupted(database_url: str, size: LargeSize, *, after: int) -> None:
-    """A seed that is stopped in the middle of a tour, once `after` shows have their votes."""
-    told = 0
+    """Cancels a seed in the middle of a tour, as soon as `after` shows have their votes."""
+    show_count = 0
     is_reached = asyncio.Event()
 
     def count(stage: str, done: int, total: int) -> None:
-        nonlocal told
-        told += stage == "votes"
-        if told >= after:
+        nonlocal show_count
+        show_count += stage == "votes"
+        if show_count >= after:
             is_reached.set()
 
     running = asyncio.create_task(seed_large(database_url, size, now=NOW, progress=count))
@@ -74,7 +74,7 @@ async def _interrupted(database_url: str, size: LargeSize, *, after: int) -> Non
 
 
 async def test_every_count_is_right(database_url: str, connection: Any) -> None:
-    """As many shows and votes as asked for; tallies, history, roll-ups, budgets and windows agree, and nothing is left to the default month."""
+    """The numbers of shows and votes are those of the size; all counts agree with the votes, and no vote is in the default partition."""
     stages: dict[str, tuple[int, int]] = {}
 
     def note(stage: str, done: int, total: int) -> None:
@@ -101,7 +101,7 @@ async def test_every_count_is_right(database_url: str, connection: Any) -> None:
 
 
 async def test_the_same_seed_gives_the_same_catalogue(database_url: str, connection: Any) -> None:
-    """Everything but the ids depends on the seed, the size and the now alone."""
+    """Everything but the ids depends on seed, size and `now` alone."""
     await seed_large(database_url, SIZE, now=NOW)
     first = await connection.fetchval(FINGERPRINT)
     for number, is_same in ((1, True), (2, False)):
@@ -110,8 +110,8 @@ async def test_the_same_seed_gives_the_same_catalogue(database_url: str, connect
         assert (await connection.fetchval(FINGERPRINT) == first) == is_same
 
 
-async def test_twice_is_once(database_url: str, connection: Any) -> None:
-    """Done again, also later, it adds nothing; asked for more shows, it adds those and leaves the others alone."""
+async def test_a_second_seed_adds_only_missing_tours(database_url: str, connection: Any) -> None:
+    """A repeat, also a later one, adds nothing; a larger size adds its new shows and changes no other."""
     await seed_large(database_url, LargeSize.of(20, 4_000), now=NOW)
     before = await connection.fetchval(FINGERPRINT)
     assert await seed_large(database_url, LargeSize.of(20, 4_000), now=NOW) == NOTHING
@@ -123,8 +123,8 @@ async def test_twice_is_once(database_url: str, connection: Any) -> None:
     assert not await connection.fetch("select * from integrity_check()")
 
 
-async def test_what_was_interrupted_is_finished(database_url: str, connection: Any) -> None:
-    """Stopped in the middle, there are whole tours only; run again, the catalogue is what it would have been."""
+async def test_an_interrupted_seed_can_be_finished(database_url: str, connection: Any) -> None:
+    """After an interruption only whole tours exist; a second run gives the same catalogue as an uninterrupted one."""
     size = LargeSize.of(60, 12_000)
     await _interrupted(database_url, size, after=25)
     shows = await connection.fetchval("select count(*) from shows")
@@ -140,8 +140,8 @@ async def test_what_was_interrupted_is_finished(database_url: str, connection: A
     assert await connection.fetchval(FINGERPRINT) == finished
 
 
-async def test_two_at_once_are_one(database_url: str, connection: Any) -> None:
-    """A second one is told so in a line while the first goes on."""
+async def test_a_second_seed_at_the_same_time_is_refused(database_url: str, connection: Any) -> None:
+    """The second ends with one line while the first goes on."""
     results = await asyncio.gather(
         seed_large(database_url, SIZE, now=NOW), seed_large(database_url, SIZE, now=NOW), return_exceptions=True
     )
@@ -150,13 +150,13 @@ async def test_two_at_once_are_one(database_url: str, connection: Any) -> None:
     assert await connection.fetchval("select count(*) from votes") == 6_000
 
 
-async def test_a_show_is_seen_with_all_its_votes(database_url: str, connection: Any) -> None:
-    """Whoever looks meanwhile sees no show without its votes."""
+async def test_a_show_appears_together_with_its_votes(database_url: str, connection: Any) -> None:
+    """While tours are written, no reader sees a show without votes or with a wrong count."""
     running = asyncio.create_task(seed_large(database_url, LargeSize.of(80, 16_000), now=NOW))
     seen: set[int] = set()
     while not running.done():
         seen.add(await connection.fetchval("select count(*) from shows"))
-        # Even the least popular of these has some.
+        # Even the least popular show of this size has votes.
         assert not await connection.fetch("select * from shows where vote_count = 0")
         assert not await connection.fetch("select * from miscounts()")
     await running
@@ -165,7 +165,7 @@ async def test_a_show_is_seen_with_all_its_votes(database_url: str, connection: 
 
 
 async def test_a_running_node_is_not_disturbed(database_url: str, node: Node, connection: Any) -> None:
-    """A crowd votes meanwhile: every vote of it is counted once, every watcher holds the final counts."""
+    """A crowd votes meanwhile: each of its votes counts once, and every watcher has the final counts."""
     await seed_demo(database_url)
     crowd = asyncio.create_task(
         run(
@@ -178,7 +178,7 @@ async def test_a_running_node_is_not_disturbed(database_url: str, node: Node, co
     assert report["ok"], report
     assert report["casts"]["committed"] > 0
     assert not await connection.fetch("select * from integrity_check()")
-    # The new shows can be voted on like all others.
+    # Fans can vote on the new shows as on all others.
     other = await connection.fetchval(
         "select id from shows where opens_at < now() and now() < closes_at order by id desc limit 1"
     )

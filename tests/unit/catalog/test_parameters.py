@@ -1,4 +1,4 @@
-"""Query strings, references and cursors, as strangers send them."""
+"""Query strings, references and cursors from untrusted clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.protocol.instants import from_us
 
 NAMES = ["status", "artist", "venue", "near", "radius_km", "from", "to", "q", "limit", "cursor", "first", "other"]
 SLUGS = st.from_regex(r"[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}", fullmatch=True)
-PLACES = st.builds(
+SHOW_CURSORS = st.builds(
     ShowCursor,
     st.integers(0, 3),
     st.integers(-62_135_510_400_000_000, 253_402_214_400_000_000),
@@ -25,35 +25,35 @@ PLACES = st.builds(
 )
 
 
-@given(PLACES)
-def test_a_show_cursor_leads_back_to_its_place(place: ShowCursor) -> None:
-    """Every place survives its cursor, its instant exists, and the cursor needs no escaping in a URL."""
-    cursor = encode_cursor(place)
-    assert decode_cursor(cursor, ShowCursor) == place
+@given(SHOW_CURSORS)
+def test_a_show_cursor_survives_encoding(key: ShowCursor) -> None:
+    """Every sort key survives, its instant exists, and the text needs no escaping in a URL."""
+    cursor = encode_cursor(key)
+    assert decode_cursor(cursor, ShowCursor) == key
     assert cursor.replace("-", "").replace("_", "").isalnum()
-    from_us(place.starts_us)
+    from_us(key.starts_us)
 
 
 @given(SLUGS)
-def test_a_slug_cursor_leads_back_to_its_place(slug: str) -> None:
-    """Every slug survives its cursor."""
+def test_a_slug_cursor_survives_encoding(slug: str) -> None:
+    """Every slug survives."""
     assert decode_cursor(encode_cursor(SlugCursor(slug)), SlugCursor) == SlugCursor(slug)
 
 
 @given(st.one_of(st.text(), st.binary().map(lambda packed: base64.urlsafe_b64encode(packed).decode())))
 def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
-    """Any text as a cursor gives a place within its bounds or bad_request, never anything else."""
+    """Any text as a cursor gives a sort key within its bounds, or bad_request."""
     for kind in (ShowCursor, SlugCursor, DistanceCursor):
         refusal = None
         try:
-            place = decode_cursor(cursor, kind)
+            key = decode_cursor(cursor, kind)
         except Refused as refused:
             refusal = refused.code
-        assert refusal == "bad_request" or decode_cursor(encode_cursor(place), kind) == place
+        assert refusal == "bad_request" or decode_cursor(encode_cursor(key), kind) == key
 
 
 @pytest.mark.parametrize(
-    "place",
+    "key",
     [
         ShowCursor(-1, 0, 1),
         ShowCursor(4, 0, 1),
@@ -70,14 +70,14 @@ def test_a_made_up_cursor_is_refused_or_valid(cursor: str) -> None:
         SlugCursor(""),
     ],
 )
-def test_a_cursor_out_of_bounds_is_refused(place: ShowCursor | SlugCursor | DistanceCursor) -> None:
-    """What neither PostgreSQL nor the calendar could hold is bad_request before anybody asks them."""
+def test_a_cursor_out_of_bounds_is_refused(key: ShowCursor | SlugCursor | DistanceCursor) -> None:
+    """Values that PostgreSQL or a datetime cannot hold are bad_request before they get there."""
     with pytest.raises(Refused, match="cursor"):
-        decode_cursor(encode_cursor(place), type(place))
+        decode_cursor(encode_cursor(key), type(key))
 
 
 def test_a_cursor_of_another_list_is_refused() -> None:
-    """Lists do not take each other's cursors."""
+    """Lists do not accept each other's cursors."""
     with pytest.raises(Refused, match="cursor"):
         decode_cursor(encode_cursor(SlugCursor("a")), ShowCursor)
     with pytest.raises(Refused, match="cursor"):
@@ -86,7 +86,7 @@ def test_a_cursor_of_another_list_is_refused() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=120))))
 def test_any_query_string_is_parsed_or_refused(pairs: list[tuple[str, str]]) -> None:
-    """Whatever a query string holds, the answer is a query within its bounds or bad_request."""
+    """Any query string gives a query within its bounds, or bad_request."""
     try:
         query = parse_query(pairs, ShowQuery)
         check_word_count(query.q or "")
@@ -126,7 +126,7 @@ def test_any_query_string_is_parsed_or_refused(pairs: list[tuple[str, str]]) -> 
     ],
 )
 def test_a_bad_parameter_is_refused_by_name(name: str, value: str, says: str) -> None:
-    """Each bad value is a bad_request whose message names the parameter or the fault."""
+    """Each bad value is bad_request, and the message names the parameter or the fault."""
     with pytest.raises(Refused, match=says) as caught:
         parse_query([(name, value)], ShowQuery)
     assert caught.value.code == "bad_request"
@@ -135,13 +135,13 @@ def test_a_bad_parameter_is_refused_by_name(name: str, value: str, says: str) ->
 
 @pytest.mark.parametrize("radius", ["0", "-5", "20039", "nan", "inf", "1e400"])
 def test_a_radius_is_on_the_globe(radius: str) -> None:
-    """A radius is above zero and at most half way round."""
+    """A radius is above zero and at most half the circumference."""
     with pytest.raises(Refused, match="radius_km"):
         parse_query([("near", "40,-74"), ("radius_km", radius)], ShowQuery)
 
 
 def test_a_reversed_range_is_refused() -> None:
-    """A range that ends before it begins is a mistake, not an empty list; a single day is a range."""
+    """A range that ends before it begins is a mistake and not an empty list; a single day is a range."""
     with pytest.raises(Refused, match="after"):
         parse_query([("from", "2026-11-02"), ("to", "2026-11-01")], ShowQuery)
     query = parse_query([("from", "2026-11-02"), ("to", "2026-11-02")], ShowQuery)
@@ -154,8 +154,8 @@ def test_a_parameter_given_twice_is_refused() -> None:
         parse_query([("limit", "1"), ("limit", "2")], ListQuery)
 
 
-def test_empty_and_unknown_parameters_are_left_out() -> None:
-    """A form's empty fields and strangers' fields change nothing."""
+def test_empty_and_unknown_parameters_are_ignored() -> None:
+    """Empty fields of a form and unknown fields change nothing."""
     assert parse_query([("q", ""), ("limit", ""), ("utm", "x"), ("utm", "y")], ListQuery) == ListQuery()
     assert ListQuery().limit == PAGE_DEFAULT
 
@@ -163,13 +163,13 @@ def test_empty_and_unknown_parameters_are_left_out() -> None:
 @pytest.mark.parametrize(
     "near", ["", "40", "40,", ",", "a,b", "91,0", "-91,0", "0,181", "0,-181", "nan,0", "0,inf", "1,2,3", "1e999,0"]
 )
-def test_a_place_off_the_globe_is_refused(near: str) -> None:
+def test_a_point_off_the_globe_is_refused(near: str) -> None:
     """`near` is two finite numbers on the globe."""
     with pytest.raises(Refused, match="near"):
         parse_near(near)
 
 
-def test_a_place_may_be_at_the_edge() -> None:
+def test_a_point_may_be_at_the_edge() -> None:
     """Poles and the date line are on the globe."""
     assert parse_near("90,-180") == (90.0, -180.0)
     assert parse_near(" 40.75 , -73.99 ") == (40.75, -73.99)
@@ -190,7 +190,7 @@ def test_a_place_may_be_at_the_edge() -> None:
     ],
 )
 def test_a_reference_is_an_id_or_a_slug(text: str, reference: Reference) -> None:
-    """Digits are an id, the rest a slug; what PostgreSQL could not take becomes one that nothing matches."""
+    """Digits are an id, other text is a slug; text that PostgreSQL cannot hold becomes a slug that matches nothing."""
     assert parse_reference(text) == reference
 
 
@@ -208,27 +208,27 @@ def test_a_reference_is_an_id_or_a_slug(text: str, reference: Reference) -> None
         "",
     ],
 )
-def test_eight_words_may_be_looked_for(q: str) -> None:
-    """Apostrophes do not part words, and what is not a word does not count."""
+def test_a_search_may_have_eight_words(q: str) -> None:
+    """Apostrophes do not split words, and signs do not count as words."""
     check_word_count(q)
 
 
 @pytest.mark.parametrize("q", ["a " * 9, "a/b/c/d/e/f/g/h/i", "a_b-c.d,e;f:g+h|i"])
 def test_nine_words_are_refused(q: str) -> None:
-    """Words are counted as the search will part them, not by spaces alone."""
+    """Words are counted as the search splits them, not by spaces alone."""
     with pytest.raises(Refused, match="words"):
         check_word_count(q)
 
 
 @pytest.mark.parametrize("pairs", [[], [("q", "")], [("q", "a"), ("kind", "users")], [("q", "a"), ("limit", "0")]])
-def test_a_search_says_what_for(pairs: list[tuple[str, str]]) -> None:
-    """`q` is needed, and kind and limit are within bounds."""
+def test_a_search_needs_words_and_valid_parameters(pairs: list[tuple[str, str]]) -> None:
+    """`q` is required, and kind and limit have bounds."""
     with pytest.raises(Refused) as caught:
         parse_query(pairs, SearchQuery)
     assert caught.value.code == "bad_request"
 
 
-def test_any_near_list_needs_a_place_for_its_radius() -> None:
-    """Venues refuse a radius around nothing, as shows do."""
+def test_a_radius_needs_a_point() -> None:
+    """The list of venues refuses a radius without `near`, as that of shows does."""
     with pytest.raises(Refused, match="radius_km"):
         parse_query([("radius_km", "5")], NearQuery)

@@ -1,4 +1,4 @@
-"""When a show may be voted on, and where its status stands."""
+"""The voting state of a show, the position of its status, and local times at the show."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _state(now: datetime, *, status: str = "upcoming", is_locked: bool = False, 
     ],
 )
 def test_the_window_holds_its_opening_and_not_its_closing(now: datetime, state: str) -> None:
-    """Voting is open from opens_at on, and from closes_at on it is not."""
+    """Voting is open from opens_at on, and closed from closes_at on."""
     assert _state(now) == state
 
 
 @pytest.mark.parametrize("status", ["upcoming", "live", "finished"])
 def test_only_cancelling_closes_a_window_early(status: str) -> None:
-    """Within its window a show is open whatever its status, unless it is cancelled."""
+    """Within its window a show with any status but cancelled is open."""
     assert _state(WITHIN, status=status) == "open"
     assert _state(WITHIN, status="cancelled") == "closed"
 
@@ -76,8 +76,8 @@ def test_nothing_changes_before_the_next_change(now: datetime, status: str, is_l
     assert _state(max(now, change - timedelta(milliseconds=1)), is_locked=is_locked, **row) == before  # type: ignore[arg-type]
 
 
-def test_who_wakes_at_the_next_change_finds_it() -> None:
-    """An edge between two milliseconds is rounded up: at the floor the state would still be the old one."""
+def test_the_state_has_changed_at_the_next_change() -> None:
+    """An edge between two milliseconds is rounded up, because at the floor the state is still the old one."""
     opens_at = OPENS + timedelta(microseconds=1)
     change_ms = next_change_ms(
         status="upcoming", opens_at=opens_at, closes_at=CLOSES, is_final=False, now=OPENS - timedelta(days=1)
@@ -103,7 +103,7 @@ def _row(revision: int) -> StatusRow:
 
 @given(st.lists(INSTANTS, min_size=2), st.integers(0, 1 << 52))
 def test_a_status_position_only_grows_and_a_new_state_has_a_new_one(instants: list[datetime], revision: int) -> None:
-    """Over time `at` never falls, and with a revision made before the window every new state has a greater one."""
+    """`at` never falls, and with a revision from before the window every new state has a greater `at`."""
     row = _row(revision)
     seen = [row.state(now) for now in sorted(instants)]
     for (at, state), (later_at, later_state) in pairwise(seen):
@@ -112,8 +112,8 @@ def test_a_status_position_only_grows_and_a_new_state_has_a_new_one(instants: li
             assert later_at > at
 
 
-def test_a_status_says_what_the_contract_says() -> None:
-    """The state has the contract's fields, and the position is that of the edge passed last."""
+def test_a_status_has_the_fields_of_the_contract() -> None:
+    """The state has every field of the contract, and its position is that of the last edge that has passed."""
     at, state = _row(revision=7).state(WITHIN)
     assert at == ms_of(OPENS) << 10
     assert state == {
@@ -153,26 +153,26 @@ ZONES = st.sampled_from(
 
 
 @given(st.datetimes(datetime.fromisoformat("2020-01-01"), datetime.fromisoformat("2035-01-01")), ZONES)
-def test_a_local_time_is_the_only_instant_whose_clocks_read_so(said: datetime, zone: str) -> None:
-    """What the clocks at the show read at the instant is what was said; refused is what they never read, or read twice."""
-    offsets = {instant.astimezone(ZoneInfo(zone)).utcoffset() for instant in _around(said)}
+def test_a_local_time_is_the_one_instant_at_which_clocks_show_it(given_time: datetime, zone: str) -> None:
+    """At the instant the clocks at the show read the given time; a time that they skip or show twice is refused."""
+    offsets = {instant.astimezone(ZoneInfo(zone)).utcoffset() for instant in _around(given_time)}
     readings = [
         instant
-        for instant in {(said - offset).replace(tzinfo=UTC) for offset in offsets if offset is not None}
-        if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == said
+        for instant in {(given_time - offset).replace(tzinfo=UTC) for offset in offsets if offset is not None}
+        if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == given_time
     ]
     try:
-        assert [instant_of(said, zone)] == readings
+        assert [instant_of(given_time, zone)] == readings
     except ValueError:
         assert len(readings) != 1
 
 
-def _around(said: datetime) -> list[datetime]:
-    return [said.replace(tzinfo=UTC) + timedelta(days=days) for days in (-2, -1, 0, 1, 2)]
+def _around(local: datetime) -> list[datetime]:
+    return [local.replace(tzinfo=UTC) + timedelta(days=days) for days in (-2, -1, 0, 1, 2)]
 
 
 @pytest.mark.parametrize(
-    ("said", "instant"),
+    ("local", "instant"),
     [
         ("2026-11-25T20:00:00", "2026-11-26T01:00:00+00:00"),
         ("2026-07-25T20:00:00", "2026-07-26T00:00:00+00:00"),
@@ -182,10 +182,10 @@ def _around(said: datetime) -> list[datetime]:
         ("2026-11-01T01:30:00-05:00", "2026-11-01T06:30:00+00:00"),
     ],
 )
-def test_what_the_clocks_in_new_york_read(said: str, instant: str) -> None:
-    """Winter, summer, an offset; the hour that is skipped, the one that occurs twice, and that one with an offset."""
+def test_local_times_in_new_york(local: str, instant: str) -> None:
+    """Winter, summer and an offset; a skipped hour; an hour that occurs twice, without and with an offset."""
     if instant.startswith("20"):
-        assert instant_of(datetime.fromisoformat(said), "America/New_York") == datetime.fromisoformat(instant)
+        assert instant_of(datetime.fromisoformat(local), "America/New_York") == datetime.fromisoformat(instant)
     else:
         with pytest.raises(ValueError, match=instant):
-            instant_of(datetime.fromisoformat(said), "America/New_York")
+            instant_of(datetime.fromisoformat(local), "America/New_York")

@@ -1,4 +1,4 @@
-"""The sample facts, the calendar made from them, and its crowd."""
+"""The seed data, the demo shows planned from it, and their votes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _votes(show: PlannedShow, seed: int = 1, now: datetime = NOW) -> list[VoteRo
 
 
 def test_there_are_fifty_artists_twenty_venues_and_two_hundred_songs() -> None:
-    """The numbers of the sample are kept, and no artist has too few songs for a setlist."""
+    """Slugs are unique, and every artist has enough different songs for a set."""
     assert len(SEED_DATA.artists) == len({artist.slug for artist in SEED_DATA.artists}) == 50
     assert len(SEED_DATA.venues) == len({venue.slug for venue in SEED_DATA.venues}) == 20
     assert sum(len(songs) for songs in SONGS.values()) >= 200
@@ -53,8 +53,8 @@ def test_there_are_fifty_artists_twenty_venues_and_two_hundred_songs() -> None:
     assert all(len(set(songs)) == len(songs) for songs in SONGS.values())
 
 
-def test_the_artists_are_from_everywhere() -> None:
-    """Many countries and genres, and no country has more than half of the artists."""
+def test_the_artists_are_from_many_countries() -> None:
+    """There are many countries and genres, and no country has more than half of the artists."""
     countries = Counter(artist.country for artist in SEED_DATA.artists)
     assert len(countries) >= 15
     assert countries.most_common(1)[0][1] <= 25
@@ -63,7 +63,7 @@ def test_the_artists_are_from_everywhere() -> None:
 
 
 def test_the_venues_are_in_the_united_states() -> None:
-    """Coordinates lie in the contiguous states or Hawaii, near their time zone's meridian; zones and halls exist."""
+    """Coordinates lie in the contiguous states or Hawaii, near the meridian of their time zone."""
     for venue in SEED_DATA.venues:
         mainland = 24.5 < venue.latitude < 49.4 and -124.8 < venue.longitude < -66.9
         hawaii = 18.9 < venue.latitude < 22.3 and -160.3 < venue.longitude < -154.8
@@ -75,8 +75,8 @@ def test_the_venues_are_in_the_united_states() -> None:
     assert len({(venue.latitude, venue.longitude) for venue in SEED_DATA.venues}) == 20
 
 
-def test_there_are_a_hundred_shows_past_present_and_to_come() -> None:
-    """A hundred shows under different slugs, some in every status, one of them locked and one cancelled."""
+def test_there_are_a_hundred_shows_of_every_status() -> None:
+    """Slugs are unique, one show is locked, one is cancelled, and budgets differ."""
     shows = _plan()
     assert len(shows) == len({show.slug for show in shows}) == 100
     statuses = Counter(show.status for show in shows)
@@ -87,8 +87,8 @@ def test_there_are_a_hundred_shows_past_present_and_to_come() -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(INSTANTS, st.integers(0, 5))
-def test_at_any_hour_of_any_day_there_is_something_to_vote_on(now: datetime, seed: int) -> None:
-    """Three live and twenty upcoming shows are open at the start, and three are on at any time of the next ten hours."""
+def test_at_any_hour_shows_are_open_for_votes(now: datetime, seed: int) -> None:
+    """At the start three live and twenty upcoming shows are open; at any time of the next ten hours three are live and open."""
     shows = _plan(now, seed)
     open_ones = [s for s in shows if s.status in ("live", "upcoming") and not s.is_locked]
     assert all(s.opens_at <= now < s.closes_at for s in open_ones)
@@ -101,8 +101,8 @@ def test_at_any_hour_of_any_day_there_is_something_to_vote_on(now: datetime, see
 
 @settings(deadline=None, max_examples=25)
 @given(INSTANTS)
-def test_the_calendar_makes_sense(now: datetime) -> None:
-    """Statuses agree with the clock, local dates with the zones, and nobody plays or is played in twice a night."""
+def test_planned_shows_agree_with_the_clock(now: datetime) -> None:
+    """Statuses fit the time, local dates fit the zones, and no artist and no venue has two shows a night."""
     shows = _plan(now)
     for show in shows:
         assert show.opens_at < show.closes_at
@@ -125,7 +125,7 @@ def _main(show: PlannedShow, type_: str) -> list[PlannedSong]:
 @settings(deadline=None, max_examples=15)
 @given(INSTANTS)
 def test_setlists_are_songs_of_the_artist(now: datetime) -> None:
-    """8 to 15 own songs expected; past shows played a similar but different set, live ones so far, others nothing."""
+    """A show predicts 8 to 15 own songs. A finished show played a similar set, a live one its first songs, others none."""
     for show in _plan(now):
         for planned in show.sets:
             titles = [(song.artist, song.title) for song in planned.songs]
@@ -154,8 +154,8 @@ def test_setlists_are_songs_of_the_artist(now: datetime) -> None:
         assert not any(song.played_at for song in others)
 
 
-def test_sets_come_in_the_order_of_the_night() -> None:
-    """The main set is first, then encores, alternates, and a support's set; a tape opens, a medley is of neighbours."""
+def test_sets_are_in_the_order_of_the_night() -> None:
+    """First the main set, then encores, alternates and a support's set; a tape is first; a medley is of neighbours."""
     kinds: Counter[str] = Counter()
     for show in _plan():
         predicted = [planned for planned in show.sets if planned.type == "predicted"]
@@ -175,8 +175,8 @@ def test_sets_come_in_the_order_of_the_night() -> None:
 
 @settings(deadline=None, max_examples=10)
 @given(INSTANTS)
-def test_halls_fit_those_who_play_them(now: datetime) -> None:
-    """Rooms have the size of the artist but for a few crowded nights, and nobody opens a show while playing another."""
+def test_artists_play_venues_of_their_size(now: datetime) -> None:
+    """All but a few shows are at a venue of the artist's size, and no artist is on two stages a night."""
     artists = {artist.slug: artist for artist in SEED_DATA.artists}
     venues = {venue.slug: venue for venue in SEED_DATA.venues}
     shows = _plan(now)
@@ -186,8 +186,8 @@ def test_halls_fit_those_who_play_them(now: datetime) -> None:
     assert sum(bool(show.supports) for show in shows) >= 20
 
 
-def test_fans_have_names_and_opinions() -> None:
-    """Names fit their column and come in several scripts; every rating has its words, and they name the city."""
+def test_fans_have_names_and_reviews() -> None:
+    """Names fit their column and use several scripts; every rating has texts, and some name the city."""
     people = SEED_DATA.people
     assert len(set(people.names)) == len(people.names) >= 80
     assert all(1 <= len(name) <= 80 and name == name.strip() for name in people.names)
@@ -202,7 +202,7 @@ def test_fans_have_names_and_opinions() -> None:
 
 
 def test_a_plan_and_its_votes_are_reproducible() -> None:
-    """The same seed and instant give the same data, another seed other data."""
+    """The same seed and instant give the same data; another seed gives other data."""
     assert _plan() == _plan()
     assert _plan(seed=2) != _plan(seed=1)
     show = _plan()[0]
@@ -210,8 +210,8 @@ def test_a_plan_and_its_votes_are_reproducible() -> None:
     assert _votes(show, seed=2) != _votes(show, seed=1)
 
 
-def test_a_second_plan_keeps_clear_of_the_first() -> None:
-    """Shows planned beside booked ones have other slugs, and take no artist and no hall of the same night."""
+def test_a_second_plan_avoids_the_nights_of_the_first() -> None:
+    """Its shows have other slugs, and use no artist who is booked that night."""
     first = _plan()
     booked = [Booking(show.artist, show.venue, show.local_date) for show in first]
     second = ShowPlanner(SEED_DATA, seed=1, now=NOW, booked=booked).upcoming(with_exceptions=False)
@@ -220,8 +220,8 @@ def test_a_second_plan_keeps_clear_of_the_first() -> None:
 
 
 @pytest.mark.parametrize("hours", [0, 7, 14, 21])
-def test_votes_are_ones_that_could_have_been_cast(hours: int) -> None:
-    """Every vote is within the window and not in the future, one a song and user, and within the budget."""
+def test_votes_keep_the_rules_of_voting(hours: int) -> None:
+    """Votes are within the window and not in the future, one for each song and user, and within the budget."""
     now = NOW + timedelta(hours=hours)
     total = 0
     for show in _plan(now):
@@ -238,7 +238,7 @@ def test_votes_are_ones_that_could_have_been_cast(hours: int) -> None:
 
 
 def test_popular_songs_get_more_votes_and_more_of_them_up() -> None:
-    """Over all shows, an artist's three best known songs beat the others in votes and in approval."""
+    """Over all shows, the three best known songs of an artist get more votes and a higher share of up."""
     counts: Counter[tuple[bool, bool]] = Counter()
     places: Counter[bool] = Counter()
     for show in _plan():

@@ -1,4 +1,4 @@
-"""A large catalogue, before any database: tours that follow from their number, and votes that could have been cast."""
+"""Plans a large catalogue without a database: sizes, tours and votes."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def _tours(shows: int = 100, votes: int = 50_000, seed: int = 1, now: datetime =
         (3, 3, -1, "--seed: -1 is negative"),
     ],
 )
-def test_what_cannot_be_is_one_line(shows: int | None, votes: int | None, seed: int, line: str) -> None:
-    """The flag, the number and what it may be."""
+def test_an_impossible_size_is_refused_in_one_line(shows: int | None, votes: int | None, seed: int, line: str) -> None:
+    """The line names the flag, the number and the allowed range."""
     with pytest.raises(SetupError) as caught:
         LargeSize.of(shows, votes, seed)
     assert str(caught.value) == line
 
 
-def test_sizes_left_out() -> None:
-    """A thousand shows, five thousand votes each."""
+def test_a_size_has_defaults() -> None:
+    """They are a thousand shows with five thousand votes each."""
     assert LargeSize.of() == LargeSize.of(1_000, 5_000_000, 1)
     assert LargeSize.of(7).votes == 35_000
 
 
 @settings(deadline=None)
 @given(st.integers(1, 400), st.integers(0, 2_000_000), st.integers(0, 9))
-def test_all_votes_are_shared_out(shows: int, votes: int, seed: int) -> None:
-    """Every show has its part, none of it negative, and together they are all."""
+def test_all_votes_are_shared_among_the_shows(shows: int, votes: int, seed: int) -> None:
+    """Every show has a quota of zero or more, and together they are all votes."""
     quotas = share_votes(shows, votes, seed=seed)
     assert len(quotas) == shows
     assert sum(quotas) == votes
@@ -69,8 +69,8 @@ def test_some_shows_are_more_popular() -> None:
     assert min(quotas) > 500
 
 
-def test_a_tour_follows_from_its_number() -> None:
-    """Made alone or after others, it is the same; another number or seed gives another one."""
+def test_a_tour_depends_on_seed_and_number_alone() -> None:
+    """Made alone or after others it is the same; another number or seed gives another tour."""
     tours = _tours()
     assert tours.count == 10
     alone = tours.make(7)
@@ -85,8 +85,8 @@ def test_a_tour_follows_from_its_number() -> None:
     assert len(_tours(shows=25).make(2).shows) == 5
 
 
-def test_the_world_is_on_the_globe() -> None:
-    """Venues have different slugs, zones that exist and lie near their longitude."""
+def test_the_venues_of_the_world_are_valid() -> None:
+    """Slugs are unique, also beside those of the demo; zones exist and lie near the longitude of the venue."""
     assert len({venue.slug for venue in VENUES}) == len(VENUES) >= 200
     assert not {venue.slug for venue in VENUES} & {venue.slug for venue in load_seed_data().venues}
     for venue in VENUES:
@@ -99,7 +99,7 @@ def test_the_world_is_on_the_globe() -> None:
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 16 * 366 * 86400), st.integers(0, 9))
 def test_shows_agree_with_the_clock(seconds: int, number: int) -> None:
-    """All are open for votes by now, statuses fit, and a tour plays no hall twice and no night twice."""
+    """Voting has opened on all of them, statuses fit the time, and a tour plays no venue and no night twice."""
     now = datetime.fromtimestamp(1_704_067_200 + seconds, UTC)
     tour = _tours(now=now).make(number)
     assert len({show.slug for show in tour.shows}) == len({show.venue for show in tour.shows}) == 10
@@ -113,8 +113,8 @@ def test_shows_agree_with_the_clock(seconds: int, number: int) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2_000), st.integers(0, 200), st.integers(0, 9))
-def test_votes_are_ones_that_could_have_been_cast(quota: int, spare_fans: int, number: int) -> None:
-    """Exactly as many as wanted, however few the fans: one a song and fan, within budget and window, not in the future."""
+def test_votes_keep_the_rules_of_voting(quota: int, spare_fans: int, number: int) -> None:
+    """With few fans too the quota is met: one vote for each song and fan, within budget and window, not in the future."""
     show = _tours().make(number).shows[3]
     fans = range(1_000, 1_000 + max(1, -(-quota // CHOICES_SURE)) + spare_fans)
     songs = range(len(show.predicted))
@@ -128,7 +128,7 @@ def test_votes_are_ones_that_could_have_been_cast(quota: int, spare_fans: int, n
     assert max(Counter(row[1] for row in rows).values(), default=0) <= (show.votes_per_user_max or 10)
 
 
-def test_votes_are_skewed_as_people_are() -> None:
+def test_votes_are_skewed() -> None:
     """Known songs get more votes, devoted fans vote at more shows, and evenings are busier than mornings."""
     tour = _tours(100, 500_000).make(3)
     fans = range(tour.fan_count)
