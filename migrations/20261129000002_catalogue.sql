@@ -311,13 +311,23 @@ end $$;
 create trigger artists_stats after insert on artists
     referencing new table as inserted for each statement execute function begin_artist_stats();
 
+-- The rows of artist_stats are locked in order before they are changed, because several transactions change them.
 create function count_shows() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+    with moved as (
+        select artist_id, count(*) * case tg_op when 'INSERT' then 1 else -1 end as count from changed group by artist_id
+    ), held as (
+        select a.artist_id, m.count
+          from artist_stats a
+          join moved m on m.artist_id = a.artist_id
+         order by a.artist_id
+           for update of a
+    )
     update artist_stats a
-       set show_count = a.show_count + case tg_op when 'INSERT' then m.moved else -m.moved end
-      from (select artist_id, count(*) as moved from changed group by artist_id order by artist_id) m
-     where a.artist_id = m.artist_id;
+       set show_count = a.show_count + h.count
+      from held h
+     where a.artist_id = h.artist_id;
     return null;
 end $$;
 
@@ -329,6 +339,7 @@ create trigger shows_count_deleted after delete on shows
 create function count_moved_show() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+    perform from artist_stats where artist_id in (old.artist_id, new.artist_id) order by artist_id for update;
     update artist_stats
        set show_count = show_count + case artist_id when new.artist_id then 1 else -1 end
      where artist_id in (old.artist_id, new.artist_id);

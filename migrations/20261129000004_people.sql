@@ -260,10 +260,20 @@ create trigger audit_log_append_only before update or delete on audit_log
 create function count_follows() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+    -- In order: several transactions change these rows.
+    with moved as (
+        select artist_id, count(*) * tg_argv[0]::integer as count from changed group by artist_id
+    ), held as (
+        select a.artist_id, m.count
+          from artist_stats a
+          join moved m on m.artist_id = a.artist_id
+         order by a.artist_id
+           for update of a
+    )
     update artist_stats a
-       set follower_count = a.follower_count + m.moved
-      from (select artist_id, count(*) * tg_argv[0]::integer as moved from changed group by artist_id order by artist_id) m
-     where a.artist_id = m.artist_id;
+       set follower_count = a.follower_count + h.count
+      from held h
+     where a.artist_id = h.artist_id;
     return null;
 end $$;
 
@@ -298,12 +308,22 @@ create trigger user_show_attendance_count_moved_out after update on user_show_at
 -- takes: venues, and by how much their counts of approved reviews move
 create function move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) returns void
 language sql security definer set search_path = public, pg_temp as $$
+    with moved as (
+        select venue_id, sum(count) as count, sum(rating) as rating
+          from unnest(venue_ids, counts, ratings) as d (venue_id, count, rating)
+         group by venue_id
+        having sum(count) <> 0 or sum(rating) <> 0
+    ), held as (
+        select v.id, m.count, m.rating
+          from venues v
+          join moved m on m.venue_id = v.id
+         order by v.id
+           for no key update of v
+    )
     update venues v
-       set review_count = v.review_count + m.count, rating_sum = v.rating_sum + m.rating
-      from (select venue_id, sum(count) as count, sum(rating) as rating
-              from unnest(venue_ids, counts, ratings) as d (venue_id, count, rating)
-             group by venue_id order by venue_id) m
-     where v.id = m.venue_id and (m.count <> 0 or m.rating <> 0);
+       set review_count = v.review_count + h.count, rating_sum = v.rating_sum + h.rating
+      from held h
+     where v.id = h.id;
 $$;
 
 create function count_inserted_reviews() returns trigger
@@ -511,11 +531,17 @@ begin
                        union all select 'review:' || id from venue_reviews where user_id = wanted
                        union all select 'report:' || id from reports where reporter_id = wanted);
     update audit_log set subject = 'user:0', detail = '{}' where subject = 'user:' || wanted;
-    delete from reports where reporter_id = wanted;
-    -- The cascade would delete these too, but not in the lock order.
+    -- The cascade would delete these too, but in another order than that of locks: a transaction that holds one of these
+    -- rows may still ask whether the user exists, so the user goes last.
     delete from user_show_attendance where user_id = wanted;
     delete from user_follows_artists where user_id = wanted;
     delete from venue_reviews where user_id = wanted;
+    delete from reports where reporter_id = wanted;
+    delete from user_profiles where user_id = wanted;
+    delete from email_queue where user_id = wanted;
+    delete from email_preferences where user_id = wanted;
+    delete from user_bans where user_id = wanted;
+    update user_bans set banned_by = null where banned_by = wanted;
     delete from users where id = wanted;
     perform set_config('app.erasing', '', true);
     return jsonb_build_object(

@@ -125,5 +125,5 @@ select distinct show_id from miscounts() where show_id is not null and count_of 
 
 -- name: repair_counts$
 -- gives: how many rows were changed
--- locks: all rows of log_positions, then in the usual order
+-- locks: all rows of log_positions, then in the lock order (migrations/schema.sql)
 select repair_counts();

@@ -4,7 +4,7 @@
 -- takes: id bigint or null, slug text or null of a show; exactly one is given
 -- gives: the shard
 -- locks: the log_positions row of its shard. Until the transaction ends no vote of the show is written, so songs and votes
---        are locked in one order (see the lock order of the migrations)
+--        are locked in one order (migrations/schema.sql)
 select p.shard
   from log_positions p
  where p.shard = (select s.id % (select count(*) from log_positions) from shows s

@@ -159,7 +159,7 @@ class _TourWriter:
         return added
 
     async def _write(self, connection: Connection, tour: Tour, rng: random.Random) -> SeedResult:
-        """Writes one tour in the lock order of the migrations: votes before their counts, venues last."""
+        """Writes one tour in the lock order: votes before their counts, venues last."""
         acts = as_json([tour.artist, *([tour.support] if tour.support else [])])
         artists = [row async for row in inserts.queries.insert_artists(connection, rows=acts)]
         songs = [row async for row in inserts.queries.insert_songs(connection, rows=acts)]

@@ -225,6 +225,35 @@ select p.shard
  order by p.shard
    for update;
 
+-- name: take_turn$
+-- gives: null
+-- locks: all other writing of shows and sets from elsewhere, until the end: of the songs and artists that several of them
+--        count, each has its own order
+select pg_advisory_xact_lock(hashtext('mysetlist.sync'));
+
+-- name: hold_shards_of_names
+-- takes: table_name, artists or venues; rows jsonb, [{slug, name, …}], as they are to be
+-- locks: the log_positions rows of the shards of the shows that are found by a name that changes, in order
+with renamed as (
+    select b.show_id
+      from jsonb_to_recordset(:rows::jsonb) as r (slug text, name text)
+      join artists a on a.slug = r.slug and a.name <> r.name
+      join show_artists b on b.artist_id = a.id
+     where :table_name::text = 'artists'
+    union all
+    select s.id
+      from jsonb_to_recordset(:rows::jsonb) as r (slug text, name text, city text, region text)
+      join venues v on v.slug = r.slug
+                   and (v.name, v.city, v.region) is distinct from (r.name, r.city, coalesce(r.region, v.region))
+      join shows s on s.venue_id = v.id
+     where :table_name = 'venues'
+)
+select p.shard
+  from log_positions p
+ where p.shard in (select show_id % (select count(*) from log_positions) from renamed)
+ order by p.shard
+   for update;
+
 -- name: put_supports!
 -- takes: show slugs and artists of their support acts, in the order of the bill; both arrays of one length
 -- Acts that are on the bill already stay where they are.

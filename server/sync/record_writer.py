@@ -56,6 +56,7 @@ async def _write_artists(connection: Connection, lines: Sequence[tuple[int, Arti
         }
         for _, artist in lines
     ]
+    await _hold_names(connection, "artists", rows)
     return await _put(connection, queries.put_artists, lines, rows, "slug")
 
 
@@ -63,6 +64,7 @@ async def _write_venues(connection: Connection, lines: Sequence[tuple[int, Venue
     rows = [
         {**msgspec.structs.asdict(venue), "slug": venue.slug or _slug(venue.name, venue.city)} for _, venue in lines
     ]
+    await _hold_names(connection, "venues", rows)
     return await _put(connection, queries.put_venues, lines, rows, "slug")
 
 
@@ -132,8 +134,18 @@ async def _write_setlists(connection: Connection, lines: Sequence[tuple[int, Set
 
 
 async def hold(connection: Connection, slugs: Sequence[str]) -> None:
-    """Until the end no vote of these shows is written: whoever writes one begins with its shard too, so nobody waits in a ring."""
+    """Begins the lock order: until the transaction ends no vote of these shows is written, and no other sync goes on.
+
+    Takes: slugs of all shows that the transaction may change, because shards are locked in order
+    """
+    await queries.take_turn(connection)
     async for _ in queries.hold_shards(connection, slugs=slugs):
+        pass
+
+
+async def _hold_names(connection: Connection, table_name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """A new name changes the search words of shows: until the transaction ends no vote of those shows is written."""
+    async for _ in queries.hold_shards_of_names(connection, table_name=table_name, rows=_json(rows)):
         pass
 
 

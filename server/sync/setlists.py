@@ -108,6 +108,7 @@ class SetlistSyncService:
         # Two shows on one day are two setlists: the one that is written down is taken.
         found.sort(key=lambda one: not one.sets.set)
         async with self._database.transaction() as connection:
+            await hold(connection, [show["slug"]])
             outcomes = [await _write_played(connection, artist, show, one) for one in found[:1]]
             await log_outcomes(connection, job.id, STAGE, outcomes)
         for one, (_, outcome, _) in zip(found, outcomes, strict=False):

@@ -187,7 +187,8 @@ async def _write_shows(connection: Connection, artist: dict[str, Any], shows: Se
     ids = [event.id for listings in shows for event in listings]
     rows = identities.find_shows_by_id(connection, service=ticketmaster.SERVICE, external_ids=ids)
     known = {row["external_id"]: row async for row in rows}
-    await hold(connection, sorted({row["slug"] for row in known.values()}))
+    slugs = {row["slug"] for row in known.values()} | await _slugs_of_evenings(connection, artist, shows)
+    await hold(connection, sorted(slugs))
     outcomes: Outcomes = []
     for listings in shows:
         event = listings[0]
@@ -203,6 +204,21 @@ async def _write_shows(connection: Connection, artist: dict[str, Any], shows: Se
         except (NotTaken, StoreConflict, ValueError, ZoneInfoNotFoundError) as error:
             outcomes.append((0, "refused", f"{event.name} on {event.date}: {error}"))
     return outcomes
+
+
+async def _slugs_of_evenings(
+    connection: Connection, artist: dict[str, Any], shows: Sequence[Sequence[Event]]
+) -> set[str]:
+    """Shows of ours that `_same_evening` may find for these listings."""
+    events = [event for listings in shows for event in listings]
+    days = {event.date for event in events if event.date is not None}
+    acts = sorted({act.id for event in events for act in event.embedded.attractions})
+    rows = identities.find_artists_by_id(connection, service=ticketmaster.SERVICE, external_ids=acts)
+    slugs = set()
+    for artist_id in sorted({row["artist_id"] async for row in rows} | {artist["id"]}) if days else ():
+        found = identities.shows_of_artist(connection, artist_id=artist_id, first=min(days), last=max(days))
+        slugs |= {row["slug"] async for row in found if row["local_date"] in days}
+    return slugs
 
 
 async def _write_show(

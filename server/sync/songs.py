@@ -12,7 +12,7 @@ from server.sync.file_import import log_outcomes
 from server.sync.identities import DOUBTFUL_CONFIDENCE, SHARED_CONFIDENCE, Identity, identities, ids_of, keep
 from server.sync.matching import plain_name, plain_title, shown_title
 from server.sync.providers import Providers
-from server.sync.record_writer import NotTaken, Outcomes, write
+from server.sync.record_writer import NotTaken, Outcomes, hold, write
 from server.sync.records import SetlistRecord, SetRecord, SetSong
 from server.sync.scheduler import Job, Unfit
 from server.sync.setlists import LOOK_AHEAD_DAYS
@@ -105,6 +105,7 @@ async def _write_first_setlists(
         connection, artist_id=artist_id, first=today, last=today + dt.timedelta(days=LOOK_AHEAD_DAYS)
     )
     shows = [row async for row in rows if row["artist_id"] == artist_id and row["status"] == "upcoming"]
+    await hold(connection, [show["slug"] for show in shows])
     outcomes: Outcomes = []
     for show in shows:
         standing = await identities.fetch_prediction(connection, show_id=show["id"])

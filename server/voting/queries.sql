@@ -1,4 +1,4 @@
--- The queries of the vote path. Lock order: see the first migration.
+-- The queries of the vote path. Lock order: see migrations/schema.sql.
 
 -- name: fetch_positions
 -- gives: every shard and the position its log is committed to
@@ -79,14 +79,22 @@ select p.show_id, p.user_id, u.id is not null as is_known, coalesce(b.ballot, ''
 
 -- name: finalise_shows!
 -- takes: shards whose log was found empty, shards held by this writer, shard_count
+-- locks: the log_positions rows of the shards of those shows, in order; then the rows of those shows
 -- A closed show is final once nothing cast before its closing can still be in the log.
-update shows w
+with due as materialized (
+    select w.id
+      from shows w
+      join log_positions p on p.shard = w.id % :shard_count::int and p.shard = any(:held::smallint[])
+     where w.finalised_at is null and w.closes_at < now() - interval '2 seconds'
+       and (p.shard = any(:empty::smallint[])
+            or p.position >= (extract(epoch from w.closes_at + interval '2 seconds') * 1000)::bigint << 10)
+), locked as materialized (
+    select shard from log_positions where shard in (select id % :shard_count from due) order by shard for update
+)
+update shows
    set finalised_at = now()
-  from log_positions p
- where w.finalised_at is null and w.closes_at < now() - interval '2 seconds'
-   and p.shard = (w.id % :shard_count::int) and p.shard = any(:held::smallint[])
-   and (p.shard = any(:empty::smallint[])
-        or p.position >= (extract(epoch from w.closes_at + interval '2 seconds') * 1000)::bigint << 10);
+ where id in (select id from due) and (select count(*) from locked) > 0
+   and finalised_at is null and closes_at < now() - interval '2 seconds';
 
 -- name: try_lease$
 -- takes: shard

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import shutil
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from server.errors import SetupError
@@ -12,6 +14,7 @@ from server.settings import data_folder
 from server.store import migrations
 from server.store.migrations import migrate_down, migrate_status, migrate_up
 from tests.support.schema import schema
+from tests.support.schema_file import FILE, schema_file
 
 FOLDER = data_folder("migrations")
 
@@ -34,6 +37,29 @@ async def test_up_down_and_up_again_end_where_they_began(empty_database_url: str
     assert await migrate_down(url, FOLDER) is None
     await migrate_up(url, FOLDER)
     assert await schema(url) == full
+
+
+async def test_the_schema_file_is_of_these_migrations(database_url: str) -> None:
+    """migrations/schema.sql says what a migrated database holds, and the lock order of docs/data-model.md."""
+    wanted, found = await schema_file(database_url), FILE.read_text()
+    difference = "\n".join(
+        difflib.unified_diff(found.splitlines(), wanted.splitlines(), "schema.sql", "database", "", "", 0)
+    )
+    assert not difference, f"migrations/schema.sql is out of date: run `make schema`\n{difference[:5000]}"
+
+
+async def test_every_table_says_what_a_row_is(database_url: str) -> None:
+    """`comment on table` stands for each, so that psql and migrations/schema.sql tell it too."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        silent = await connection.fetch(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+            " and (not relispartition or relname like '%_default') and relname <> 'schema_migrations'"
+            " and obj_description(oid, 'pg_class') is null"
+        )
+    finally:
+        await connection.close()
+    assert [row["relname"] for row in silent] == []
 
 
 async def test_nothing_to_apply_starts_no_program(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,3144 @@
+-- The schema, as the migrations leave it: for reading, nothing runs this file.
+-- `make schema` writes it; a test compares it with a migrated database.
+-- What the functions take, give and lock is said beside them in the migrations.
+--
+-- ## Lock order
+-- A transaction that locks rows of several tables takes the locks in this order, so that no two transactions wait for each
+-- other. `tests/faults/test_lock_order.py` runs each kind of transaction against every other one, and compares the table
+-- below with the locks that it sees.
+--
+-- 1. **Advisory locks.** An erasure and the scoring of a show exclude each other (`mysetlist.erase_user`). Imports and syncs
+--    that write shows or sets go one after the other (`mysetlist.sync`).
+-- 2. **`log_positions`, in the order of shards.** A row guards the shows of its shard and what hangs on them: bills, sets,
+--    songs, votes, roll-ups, attendance, and the follows in its log. A transaction that locks more than one row of these
+--    holds their shards first. Then no other transaction holds one of them while it waits for another, and their own order
+--    is free. A transaction that locks a single show needs no shard, when the show is its last lock but the activity clock.
+-- 3. **`artist_songs`**: several rows under `mysetlist.sync`, or one row.
+-- 4. **`artist_stats`**, in the order of artists.
+-- 5. **`venue_reviews`** or **`user_profiles`**, then `content_moderation` and `reports`, then **`venues`** in the order of
+--    their ids. A new name of an artist or a venue is written before the search words of shows, under their shards.
+-- 6. What belongs to one user alone: mail, bans.
+-- 7. **`users`**: the row of the user goes last. A transaction that holds a row of a user may still check that the user
+--    exists.
+-- 8. **`activity_clock`**, by triggers at the end of the transaction.
+--
+-- Checks of foreign keys lock the row they refer to against deletion. They are not in the table: only erasures, and the
+-- deletion of shows by `mysetlist sync forget`, wait for them.
+--
+-- | transaction | begins in | tables, in the order of the first lock |
+-- |---|---|---|
+-- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats |
+-- | open_shard | voting, `lock_position` | log_positions |
+-- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
+-- | advance | catalogue, `advance_shows` | log_positions, shows, activity_clock |
+-- | add_song | catalogue, `lock_show` | log_positions, shows, setlist_songs |
+-- | remove_song | catalogue, `lock_show` | log_positions, shows, setlist_songs, votes, setlists, artist_songs |
+-- | change_show | catalogue, `lock_show` | log_positions, shows, setlist_songs, activity_clock |
+-- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
+-- | require_ticket | `require_ticket()` | shows |
+-- | redeem_ticket | `redeem_ticket()` | ticket_codes |
+-- | sync_shows | sync, `hold` | log_positions, shows, artist_stats, artist_songs, show_artists |
+-- | sync_setlists | sync, `hold` | log_positions, setlists, artist_songs, shows, setlist_songs |
+-- | sync_first_show, sync_second_show | sync, `hold` | log_positions, setlists, shows, setlist_songs, artist_songs |
+-- | rename_artists | sync, `hold_shards_of_names` | log_positions, artists, shows |
+-- | rename_venues | sync, `hold_shards_of_names` | log_positions, venues, shows |
+-- | forget | sync, `hold` | log_positions, shows, setlists, setlist_songs, artist_songs, show_identities, show_accuracy, voter_accuracy |
+-- | score | `score_show()` | show_accuracy, voter_accuracy, shows |
+-- | refresh_trending | `update_trending_scores()` | show_trending, artist_stats |
+-- | decide_review | moderation, `lock_subject` | venue_reviews, reports, venues |
+-- | decide_profile | moderation, `lock_subject` | user_profiles, content_moderation |
+-- | write_review | reviews, `lock_own_review` | venue_reviews, venues |
+-- | lift_ban | moderation, `find_ban` | user_bans |
+-- | settle_mail | mail, `settle` | email_queue |
+-- | change_mail | mail, `put_preferences` | email_preferences |
+-- | erase | `erase_user()` | log_positions, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy |
+-- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
+-- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────── extensions
+
+CREATE EXTENSION IF NOT EXISTS cube WITH SCHEMA public;
+
+CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public;
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+
+CREATE EXTENSION IF NOT EXISTS unaccent WITH SCHEMA public;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── types
+
+CREATE TYPE activity_kind AS ENUM (
+    'announced',
+    'live',
+    'cancelled',
+    'final',
+    'played',
+    'votes',
+    'followers'
+);
+
+CREATE TYPE ban_kind AS ENUM (
+    'vote',
+    'write',
+    'all'
+);
+
+CREATE TYPE billing AS ENUM (
+    'headliner',
+    'support'
+);
+
+CREATE TYPE email_frequency AS ENUM (
+    'never',
+    'immediately',
+    'daily',
+    'weekly'
+);
+
+CREATE TYPE email_kind AS ENUM (
+    'confirm_address',
+    'show_announced',
+    'show_reminder',
+    'show_result'
+);
+
+CREATE TYPE email_status AS ENUM (
+    'queued',
+    'sending',
+    'sent',
+    'failed',
+    'suppressed'
+);
+
+CREATE TYPE health_status AS ENUM (
+    'ok',
+    'degraded',
+    'down'
+);
+
+CREATE TYPE import_stage AS ENUM (
+    'read',
+    'artists',
+    'venues',
+    'songs',
+    'shows',
+    'setlists'
+);
+
+CREATE TYPE moderation_status AS ENUM (
+    'pending',
+    'approved',
+    'rejected'
+);
+
+CREATE TYPE operation_status AS ENUM (
+    'running',
+    'succeeded',
+    'failed',
+    'interrupted'
+);
+
+CREATE TYPE priority_level AS ENUM (
+    'low',
+    'normal',
+    'high',
+    'urgent'
+);
+
+CREATE TYPE report_status AS ENUM (
+    'open',
+    'upheld',
+    'dismissed'
+);
+
+CREATE TYPE results_visibility AS ENUM (
+    'live',
+    'after_vote',
+    'after_closing'
+);
+
+CREATE TYPE review_verdict AS ENUM (
+    'open',
+    'same',
+    'different'
+);
+
+CREATE TYPE set_kind AS ENUM (
+    'main',
+    'encore',
+    'alternate'
+);
+
+CREATE TYPE setlist_type AS ENUM (
+    'predicted',
+    'actual'
+);
+
+CREATE TYPE show_status AS ENUM (
+    'upcoming',
+    'live',
+    'finished',
+    'cancelled'
+);
+
+CREATE TYPE suggestion_status AS ENUM (
+    'pending',
+    'approved',
+    'declined'
+);
+
+CREATE TYPE sync_service AS ENUM (
+    'file',
+    'spotify',
+    'ticketmaster',
+    'setlistfm',
+    'musicbrainz'
+);
+
+CREATE TYPE sync_status AS ENUM (
+    'queued',
+    'running',
+    'succeeded',
+    'failed',
+    'cancelled'
+);
+
+CREATE TYPE user_role AS ENUM (
+    'user',
+    'moderator',
+    'admin'
+);
+
+CREATE TYPE vote_choice AS ENUM (
+    'up',
+    'down'
+);
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── functions
+
+CREATE FUNCTION accuracy_of(wanted bigint) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT json_build_object('precision', round((a."precision")::numeric, 4), 'recall', round((a.recall)::numeric, 4), 'rank_correlation', round((a.rank_correlation)::numeric, 4), 'hits', a.hits, 'played', a.played, 'predicted', a.predicted) AS json_build_object FROM public.show_accuracy a WHERE (a.show_id = accuracy_of.wanted));
+
+CREATE FUNCTION activity_json(event public.activity) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (jsonb_strip_nulls(jsonb_build_object('at', (event)."position", 'kind', (event).kind, 'show', (event).show_id, 'artist', (event).artist_id, 'name', (event).name, 'song', NULLIF((event).detail, ''::text), 'count', NULLIF((event).count, 0), 'time_ms', (floor((EXTRACT(epoch FROM (event).created_at) * (1000)::numeric)))::bigint)))::text;
+
+CREATE FUNCTION add_activity(kind public.activity_kind, show_id bigint, artist_id bigint, name text, detail text, count bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    before bigint;
+    added activity;
+begin
+    select c.position into before from activity_clock c where c.id = 1 for update;
+    insert into activity (position, previous, kind, show_id, artist_id, name, detail, count)
+    values (next_revision(before), before, kind, show_id, artist_id, name, detail, count)
+    returning * into added;
+    update activity_clock c set position = added.position where c.id = 1;
+    perform pg_notify('activity', format('{"previous":%s,"event":%s}', before, activity_json(added)));
+end $$;
+
+CREATE FUNCTION app_is_admin() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((current_setting('app.role'::text, true) = 'admin'::text), false);
+
+CREATE FUNCTION app_is_staff() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((current_setting('app.role'::text, true) = ANY (ARRAY['moderator'::text, 'admin'::text])), false);
+
+CREATE FUNCTION app_user_id() RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('app.user_id'::text, true), ''::text))::bigint;
+
+CREATE FUNCTION begin_artist_stats() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into artist_stats (artist_id) select id from inserted;
+    return null;
+end $$;
+
+CREATE FUNCTION bill_headliners() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into show_artists (show_id, artist_id, billing, position)
+    select id, artist_id, 'headliner', 1 from inserted
+        on conflict (show_id, artist_id) do nothing;
+    return null;
+end $$;
+
+CREATE FUNCTION closeness(folded text, words text[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (LEAST(public.word_similarity((words)[1], folded), public.word_similarity((words)[2], folded), public.word_similarity((words)[3], folded), public.word_similarity((words)[4], folded)) >= (0.3)::double precision) THEN (((((public.word_similarity((words)[1], folded) + COALESCE(public.word_similarity((words)[2], folded), (0)::real)) + COALESCE(public.word_similarity((words)[3], folded), (0)::real)) + COALESCE(public.word_similarity((words)[4], folded), (0)::real)))::double precision / (cardinality(words))::double precision) ELSE NULL::double precision END;
+
+CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+    changed_count integer := commit_votes(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids,
+                                          choices, cast_ms, spent_user_ids, spent_days, spent);
+begin
+    if changed_count >= 0 and (cardinality(going_user_ids) > 0 or cardinality(following_user_ids) > 0) then
+        perform commit_marks(shards, new_positions, going_user_ids, going_show_ids, goings,
+                             following_user_ids, following_artist_ids, followings);
+    end if;
+    return changed_count;
+end $$;
+
+CREATE FUNCTION commit_marks(shards smallint[], new_positions bigint[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+    shard_count integer;
+begin
+    with said as materialized (
+        select * from unnest(going_user_ids, going_show_ids, goings) as s (user_id, show_id, going)
+    ), gone as (
+        delete from user_show_attendance a using said s
+         where not s.going and a.user_id = s.user_id and a.show_id = s.show_id
+    )
+    insert into user_show_attendance (user_id, show_id)
+    select s.user_id, s.show_id
+      from said s join users u on u.id = s.user_id join shows w on w.id = s.show_id
+     where s.going
+     order by s.user_id, s.show_id
+        on conflict do nothing;
+
+    with said as materialized (
+        select * from unnest(following_user_ids, following_artist_ids, followings) as s (user_id, artist_id, following)
+    ), gone as (
+        delete from user_follows_artists f using said s
+         where not s.following and f.user_id = s.user_id and f.artist_id = s.artist_id
+    )
+    insert into user_follows_artists (user_id, artist_id)
+    select s.user_id, s.artist_id
+      from said s join users u on u.id = s.user_id join artists a on a.id = s.artist_id
+     where s.following
+     order by s.user_id, s.artist_id
+        on conflict do nothing;
+
+    select count(*) into shard_count from log_positions;
+    perform pg_notify('attendance', format('{"show":%s,"at":%s,"going":%s}', w.id, m.position, w.attendance_count))
+       from shows w
+       join unnest(shards, new_positions) as m (shard, position) on m.shard = w.id % shard_count
+      where w.id = any(going_show_ids);
+    perform pg_notify('followers', format('{"artist":%s,"at":%s,"followers":%s}', a.artist_id, m.position, a.follower_count))
+       from artist_stats a
+       join unnest(shards, new_positions) as m (shard, position) on m.shard = a.artist_id % shard_count
+      where a.artist_id = any(following_artist_ids);
+end $$;
+
+CREATE FUNCTION commit_votes(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+    changed_count integer;
+    shard_count integer;
+    now_ms bigint;
+begin
+    perform from log_positions where shard = any(shards) order by shard for update;
+    if cardinality(shards) <> (select count(*)
+                                 from log_positions p
+                                 join unnest(shards, old_positions) as m (shard, position) using (shard, position)) then
+        return -1;
+    end if;
+    update log_positions p
+       set position = m.position
+      from unnest(shards, new_positions) as m (shard, position)
+     where p.shard = m.shard;
+    insert into log_commits (shard, position, entries)
+    select m.shard, m.position, string_to_array(m.entries, ',')::bigint[]
+      from unnest(shards, new_positions, entries) as m (shard, position, entries);
+
+    with cast_votes as materialized (
+        select c.setlist_song_id, c.user_id, c.show_id, c.choice,
+               to_timestamp(c.cast_ms / 1000.0) as cast_at, v.choice as previous
+          from unnest(song_ids, user_ids, vote_show_ids, choices, cast_ms)
+               as c (setlist_song_id, user_id, show_id, choice, cast_ms)
+          join setlist_songs s on s.id = c.setlist_song_id and s.show_id = c.show_id
+          join users u on u.id = c.user_id
+          left join votes v on v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
+    ), changed as materialized (
+        select * from cast_votes where choice is distinct from previous
+    ), withdrawn as (
+        delete from votes v using changed c
+         where c.choice is null and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
+    ), put as (
+        insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
+        select setlist_song_id, user_id, show_id, choice, cast_at from changed where choice is not null
+        on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
+    ), history as (
+        insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
+        select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed
+    ), rollup as (
+        insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)
+        select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'),
+               count(*) filter (where choice = 'down'), count(*) filter (where choice is null)
+          from changed group by 1, 2 order by 1, 2
+        on conflict (show_id, hour) do update
+           set up_count = vote_rollups.up_count + excluded.up_count,
+               down_count = vote_rollups.down_count + excluded.down_count,
+               withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
+    )
+    select count(*) into changed_count from changed;
+
+    insert into user_vote_limits (user_id, day, spent)
+    select s.user_id, date '1970-01-01' + s.day, s.spent
+      from unnest(spent_user_ids, spent_days, spent) as s (user_id, day, spent)
+      join users u on u.id = s.user_id
+     order by s.user_id, s.day
+    on conflict (user_id, day) do update set spent = excluded.spent where user_vote_limits.spent < excluded.spent;
+
+    select count(*) into shard_count from log_positions;
+    update shows w
+       set position = m.position
+      from unnest(shards, new_positions) as m (shard, position)
+     where w.id = any(vote_show_ids) and m.shard = w.id % shard_count;
+
+    now_ms := floor(extract(epoch from clock_timestamp()) * 1000);
+    -- A payload has less than 8000 bytes: 120 songs with the largest possible numbers, or 400 entries.
+    perform pg_notify('votes', format(
+                '{"show":%s,"at":%s,"total":%s,"tally":[%s],"ms":%s}', w.id, w.position, w.vote_count, t.tally, now_ms))
+       from (select show_id, string_agg(format('[%s,%s,%s]', id, up_count, down_count), ',' order by id) as tally
+               from (select s.show_id, s.id, s.up_count, s.down_count,
+                            (row_number() over (partition by s.show_id order by s.id) - 1) / 120 as part
+                       from setlist_songs s where s.id = any(song_ids)) numbered
+              group by show_id, part) t
+       join shows w on w.id = t.show_id;
+    perform pg_notify('commits', format(
+                '{"shard":%s,"at":%s,"entries":[%s],"ms":%s}', m.shard, m.position, e.entries, now_ms))
+       from unnest(shards, new_positions, entries) as m (shard, position, entries),
+            lateral (select string_agg(entry, ',' order by number) as entries
+                       from unnest(string_to_array(m.entries, ',')) with ordinality as o (entry, number)
+                      group by (number - 1) / 400) e;
+    return changed_count;
+end $$;
+
+CREATE FUNCTION count_attendance() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    update shows w
+       set attendance_count = w.attendance_count + m.moved
+      from (select show_id, count(*) * tg_argv[0]::integer as moved from changed group by show_id order by show_id) m
+     where w.id = m.show_id;
+    return null;
+end $$;
+
+CREATE FUNCTION count_changed_setlist() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform recount_artist_songs((select array_agg(song_id) from setlist_songs where setlist_id = new.id));
+    return null;
+end $$;
+
+CREATE FUNCTION count_changed_setlist_song() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform recount_artist_songs(array[old.song_id, new.song_id]);
+    if old.setlist_id <> new.setlist_id and new.up_count + new.down_count > 0 then
+        update setlists
+           set vote_count = vote_count + case id when new.setlist_id then 1 else -1 end * (new.up_count + new.down_count)
+         where id in (old.setlist_id, new.setlist_id);
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION count_changed_show() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform recount_artist_songs((select array_agg(distinct song_id) from setlist_songs where show_id = new.id));
+    return null;
+end $$;
+
+CREATE FUNCTION count_deleted_reviews() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform move_review_counts(array_agg(venue_id), array_agg(-1), array_agg(-rating))
+       from deleted where status = 'approved';
+    return null;
+end $$;
+
+CREATE FUNCTION count_deleted_setlist_songs() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update setlists l
+       set vote_count = l.vote_count - m.votes
+      from (select setlist_id, sum(up_count + down_count) as votes from changed group by setlist_id order by setlist_id) m
+     where l.id = m.setlist_id and m.votes <> 0;
+    update shows w
+       set vote_count = w.vote_count - m.votes
+      from (select show_id, sum(up_count + down_count) as votes from changed group by show_id order by show_id) m
+     where w.id = m.show_id and m.votes <> 0;
+    perform recount_artist_songs((select array_agg(distinct song_id) from changed));
+    return null;
+end $$;
+
+CREATE FUNCTION count_deleted_votes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    song_ids bigint[]; ups bigint[]; downs bigint[];
+begin
+    select array_agg(id), array_agg(up), array_agg(down) into song_ids, ups, downs
+      from (select setlist_song_id as id,
+                   -count(*) filter (where choice = 'up') as up,
+                   -count(*) filter (where choice = 'down') as down
+              from deleted group by 1) d;
+    if song_ids is not null then
+        perform move_tallies(song_ids, ups, downs);
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION count_follows() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    -- In order: several transactions change these rows.
+    with moved as (
+        select artist_id, count(*) * tg_argv[0]::integer as count from changed group by artist_id
+    ), held as (
+        select a.artist_id, m.count
+          from artist_stats a
+          join moved m on m.artist_id = a.artist_id
+         order by a.artist_id
+           for update of a
+    )
+    update artist_stats a
+       set follower_count = a.follower_count + h.count
+      from held h
+     where a.artist_id = h.artist_id;
+    return null;
+end $$;
+
+CREATE FUNCTION count_inserted_reviews() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform move_review_counts(array_agg(venue_id), array_agg(1), array_agg(rating))
+       from inserted where status = 'approved';
+    return null;
+end $$;
+
+CREATE FUNCTION count_inserted_setlist_songs() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into artist_songs (artist_id, song_id, predicted_count, played_count, last_played_on)
+    select coalesce(l.artist_id, w.artist_id), c.song_id,
+           count(*) filter (where l.type = 'predicted'), count(*) filter (where l.type = 'actual'),
+           max(w.local_date) filter (where l.type = 'actual')
+      from changed c
+      join setlists l on l.id = c.setlist_id
+      join shows w on w.id = c.show_id
+     group by 1, 2
+     order by 1, 2
+        on conflict (artist_id, song_id) do update
+       set predicted_count = artist_songs.predicted_count + excluded.predicted_count,
+           played_count = artist_songs.played_count + excluded.played_count,
+           last_played_on = greatest(artist_songs.last_played_on, excluded.last_played_on);
+    return null;
+end $$;
+
+CREATE FUNCTION count_inserted_votes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    song_ids bigint[]; ups bigint[]; downs bigint[];
+begin
+    select array_agg(id), array_agg(up), array_agg(down) into song_ids, ups, downs
+      from (select setlist_song_id as id,
+                   count(*) filter (where choice = 'up') as up,
+                   count(*) filter (where choice = 'down') as down
+              from inserted group by 1) d;
+    if song_ids is not null then
+        perform move_tallies(song_ids, ups, downs);
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION count_moved_show() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform from artist_stats where artist_id in (old.artist_id, new.artist_id) order by artist_id for update;
+    update artist_stats
+       set show_count = show_count + case artist_id when new.artist_id then 1 else -1 end
+     where artist_id in (old.artist_id, new.artist_id);
+    return null;
+end $$;
+
+CREATE FUNCTION count_shows() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    with moved as (
+        select artist_id, count(*) * case tg_op when 'INSERT' then 1 else -1 end as count from changed group by artist_id
+    ), held as (
+        select a.artist_id, m.count
+          from artist_stats a
+          join moved m on m.artist_id = a.artist_id
+         order by a.artist_id
+           for update of a
+    )
+    update artist_stats a
+       set show_count = a.show_count + h.count
+      from held h
+     where a.artist_id = h.artist_id;
+    return null;
+end $$;
+
+CREATE FUNCTION count_updated_reviews() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform move_review_counts(array_agg(venue_id), array_agg(count), array_agg(rating))
+       from (select venue_id, 1 as count, rating from updated where status = 'approved'
+             union all
+             select venue_id, -1, -rating from replaced where status = 'approved') moves;
+    return null;
+end $$;
+
+CREATE FUNCTION count_updated_votes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    song_ids bigint[]; ups bigint[]; downs bigint[];
+begin
+    select array_agg(id), array_agg(up), array_agg(down) into song_ids, ups, downs
+      from (select id, sum(up)::bigint as up, sum(down)::bigint as down
+              from (select setlist_song_id as id, (choice = 'up')::int as up, (choice = 'down')::int as down
+                      from updated
+                    union all
+                    select setlist_song_id, -(choice = 'up')::int, -(choice = 'down')::int
+                      from replaced) moves
+             group by id) d;
+    if song_ids is not null then
+        perform move_tallies(song_ids, ups, downs);
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RETURNS public.suggestion_status
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select status from song_suggestions
+     where show_id = wanted_show and folded = fold(wanted_title) and status <> 'pending'
+     order by decided_at desc limit 1
+$$;
+
+CREATE FUNCTION earth_box(centre public.cube, radius_km double precision) RETURNS public.cube
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN public.cube_enlarge(centre, (((2)::double precision * sin(LEAST((radius_km / (((2)::numeric * 6371.0088))::double precision), (pi() / (2)::double precision)))) + (0.000000001)::double precision), 3);
+
+CREATE FUNCTION earth_km(a public.cube, b public.cube) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((((2)::numeric * 6371.0088))::double precision * asin(LEAST((1.0)::double precision, (public.cube_distance(a, b) / (2)::double precision))));
+
+CREATE FUNCTION earth_point(latitude double precision, longitude double precision) RETURNS public.cube
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN public.cube(ARRAY[(cosd(latitude) * cosd(longitude)), (cosd(latitude) * sind(longitude)), sind(latitude)]);
+
+CREATE FUNCTION ensure_vote_analytics_partitions(first date, last date) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+    month date := date_trunc('month', first);
+    name text;
+    made integer := 0;
+begin
+    while month <= last loop
+        name := 'vote_analytics_' || to_char(month, 'YYYYMM');
+        if to_regclass(name) is null
+           and not exists (select 1 from vote_analytics_default
+                            where cast_at >= month::timestamp at time zone 'UTC'
+                              and cast_at < (month + interval '1 month') at time zone 'UTC') then
+            execute format(
+                'create table %I partition of vote_analytics for values from (%L) to (%L)',
+                name, month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+            made := made + 1;
+        end if;
+        month := month + interval '1 month';
+    end loop;
+    return made;
+end $$;
+
+CREATE FUNCTION erase_user(wanted bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    began_at timestamptz := clock_timestamp();
+    written_since timestamptz;
+    history_count bigint;
+    later_count bigint;
+    vote_count bigint;
+    ballots jsonb;
+    show_ids bigint[];
+    heir_ids bigint[] := '{}';
+    nobody_count integer;
+    drawn integer;
+    heir_id bigint;
+    inherited bigint;
+begin
+    -- The function runs with its owner's rights, so current_user is the owner. `role` and session_user name the caller.
+    if (current_setting('role') = 'mysetlist_request' or not pg_has_role(session_user, current_user, 'member'))
+       and coalesce(current_setting('app.role', true), '') <> 'admin'
+       and not coalesce(wanted = nullif(current_setting('app.user_id', true), '')::bigint, false) then
+        raise exception 'only oneself' using errcode = 'insufficient_privilege';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    if not exists (select from users where id = wanted and nobody is null) then
+        return null;
+    end if;
+    -- Until the end of this call. As a `set` clause of the function it would need a superuser to create it.
+    perform set_config('app.erasing', 'on', true);
+    -- This reads the whole history, while the writers go on.
+    with renamed as (
+        update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted returning 1
+    )
+    select count(*) into history_count from renamed;
+    perform from log_positions order by shard for update;
+    -- Now the rows that were written meanwhile, however old their log entries are. A commit that the first update did not
+    -- see began less than a statement's timeout before it.
+    select to_timestamp((min(entries[1]) >> 10) / 1000.0) into written_since
+      from log_commits where committed_at > began_at - interval '1 minute';
+    with renamed as (
+        update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC')
+         where user_id = wanted and cast_at >= written_since returning 1
+    )
+    select count(*) into later_count from renamed;
+
+    select coalesce(jsonb_object_agg(show_id, ballot), '{}'), coalesce(array_agg(show_id), '{}')
+      into ballots, show_ids
+      from (select show_id, string_agg(setlist_song_id || left(choice::text, 1), '' order by setlist_song_id) as ballot
+              from votes where user_id = wanted group by show_id) b;
+    -- No show needs more nobodies than there were erasures; a hundred leave room for chance.
+    if show_ids <> '{}' then
+        select coalesce(max(nobody), 0) into nobody_count from users;
+        insert into users (nobody) select generate_series(nobody_count + 1, greatest(nobody_count + 1, 100));
+        select max(nobody) into nobody_count from users;
+    end if;
+    foreach inherited in array show_ids loop
+        loop
+            drawn := 1 + floor(random() * nobody_count);
+            select u.id into heir_id
+              from users u
+             where u.nobody = drawn
+               and not exists (select from votes v where v.user_id = u.id and v.show_id = inherited);
+            exit when found;
+        end loop;
+        heir_ids := heir_ids || heir_id;
+    end loop;
+    with handed_on as (
+        update votes v
+           set user_id = h.user_id, cast_at = greatest(date_trunc('hour', v.cast_at, 'UTC'), w.opens_at)
+          from unnest(show_ids, heir_ids) as h (show_id, user_id)
+          join shows w on w.id = h.show_id
+         where v.user_id = wanted and v.show_id = h.show_id
+     returning 1
+    )
+    select count(*) into vote_count from handed_on;
+
+    update moderation_log set subject = split_part(subject, ':', 1) || ':0', detail = '{}'
+     where subject in (select unnest(array['user:' || wanted, 'profile:' || wanted])
+                       union all select 'review:' || id from venue_reviews where user_id = wanted
+                       union all select 'report:' || id from reports where reporter_id = wanted);
+    update audit_log set subject = 'user:0', detail = '{}' where subject = 'user:' || wanted;
+    -- The cascade would delete these too, but in another order than that of locks: a transaction that holds one of these
+    -- rows may still ask whether the user exists, so the user goes last.
+    delete from user_show_attendance where user_id = wanted;
+    delete from user_follows_artists where user_id = wanted;
+    delete from venue_reviews where user_id = wanted;
+    delete from reports where reporter_id = wanted;
+    delete from user_profiles where user_id = wanted;
+    delete from email_queue where user_id = wanted;
+    delete from email_preferences where user_id = wanted;
+    delete from user_bans where user_id = wanted;
+    update user_bans set banned_by = null where banned_by = wanted;
+    delete from users where id = wanted;
+    perform set_config('app.erasing', '', true);
+    return jsonb_build_object(
+        'votes', vote_count, 'history', history_count + later_count, 'ballots', ballots,
+        'positions', (select jsonb_object_agg(shard, position) from log_positions));
+end $$;
+
+CREATE FUNCTION find_people(words text) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
+$$;
+
+CREATE FUNCTION fold(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN translate(lower(public.unaccent('public.unaccent'::regdictionary, words)), '$/\|-_.,:;!?¡¿()[]{}<>&+*#@%=^~"“”„«»–—…·•`´''’‘'::text, ('s'::text || repeat(' '::text, 41)));
+
+CREATE FUNCTION get_trending_artists(count integer DEFAULT 20) RETURNS TABLE(rank bigint, artist_id bigint, slug text, name text, score double precision, vote_count bigint, follower_count bigint, show_count bigint, refreshed_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    select row_number() over (order by t.score desc, t.artist_id), a.id, a.slug, a.name, t.score, t.vote_count,
+           t.follower_count, t.show_count, t.refreshed_at
+      from (select * from artist_stats where score > 0
+             order by score desc, artist_id limit least(greatest(count, 0), 100)) t
+      join artists a on a.id = t.artist_id
+     order by t.score desc, t.artist_id
+$$;
+
+CREATE FUNCTION get_trending_shows(count integer DEFAULT 20) RETURNS TABLE(rank bigint, show_id bigint, slug text, name text, status public.show_status, starts_at timestamp with time zone, artist_id bigint, artist_name text, venue_id bigint, venue_name text, score double precision, vote_count bigint, votes_24h bigint, votes_this_hour bigint, attendance_count bigint, refreshed_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    select row_number() over (order by t.score desc, t.show_id), w.id, w.slug, w.name, w.status, w.starts_at,
+           a.id, a.name, v.id, v.name, t.score, w.vote_count, t.votes_24h,
+           coalesce(r.up_count + r.down_count, 0), w.attendance_count, t.refreshed_at
+      from (select * from show_trending order by score desc, show_id limit least(greatest(count, 0), 100)) t
+      join shows w on w.id = t.show_id
+      join artists a on a.id = w.artist_id
+      join venues v on v.id = w.venue_id
+      left join vote_rollups r on r.show_id = t.show_id and r.hour = date_trunc('hour', now(), 'UTC')
+     order by t.score desc, t.show_id
+$$;
+
+CREATE FUNCTION get_vote_stats(wanted bigint, as_of timestamp with time zone DEFAULT now()) RETURNS TABLE(show_id bigint, vote_count bigint, up_count bigint, down_count bigint, voter_count bigint, last_vote_at timestamp with time zone, songs jsonb, velocity jsonb, pattern jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select w.id, w.vote_count, t.up_count, t.down_count,
+           (select count(distinct v.user_id) from setlist_songs s join votes v on v.setlist_song_id = s.id
+             where s.show_id = w.id),
+           (select h.cast_at from vote_analytics h
+             where h.show_id = w.id and h.choice is not null order by h.cast_at desc limit 1),
+           t.songs,
+           (select jsonb_agg(jsonb_build_object('hour', h.hour, 'votes', coalesce(r.up_count + r.down_count, 0),
+                                                'withdrawn', coalesce(r.withdrawn_count, 0)) order by h.hour)
+              from generate_series(date_trunc('hour', as_of, 'UTC') - interval '23 hours',
+                                   date_trunc('hour', as_of, 'UTC'), interval '1 hour') as h (hour)
+              left join vote_rollups r on r.show_id = w.id and r.hour = h.hour),
+           (select jsonb_agg(jsonb_build_object('hour', h.hour, 'votes', coalesce(p.votes, 0)) order by h.hour)
+              from generate_series(0, 23) as h (hour)
+              left join (select extract(hour from r.hour at time zone w.time_zone)::int as hour,
+                                sum(r.up_count + r.down_count)::bigint as votes
+                           from vote_rollups r where r.show_id = w.id group by 1) p on p.hour = h.hour)
+      from shows w
+     cross join lateral (
+           select coalesce(sum(s.up_count), 0)::bigint as up_count, coalesce(sum(s.down_count), 0)::bigint as down_count,
+                  coalesce(jsonb_agg(jsonb_build_object(
+                      'id', s.id, 'setlist', s.setlist_id, 'title', s.title, 'up', s.up_count, 'down', s.down_count,
+                      'score', s.up_count - s.down_count, 'rank', s.rank) order by s.type, s.place, s.rank, s.id), '[]') as songs
+             from (select e.*, l.type, l.position as place, g.title,
+                          rank() over (partition by e.setlist_id order by e.up_count - e.down_count desc) as rank
+                     from setlist_songs e
+                     join setlists l on l.id = e.setlist_id
+                     join songs g on g.id = e.song_id
+                    where e.show_id = w.id) s) t
+     where w.id = wanted
+$$;
+
+CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail text)
+    LANGUAGE sql STABLE
+    AS $$
+    select 'tally', m.subject || ':' || m.id, format('%s is %s, the rows say %s', m.count_of, m.stored, m.counted)
+      from miscounts() m
+    union all
+    select 'history', 'song:' || s.id,
+           format('tally %s/%s, history %s/%s', s.up_count, s.down_count, coalesce(h.up, 0), coalesce(h.down, 0))
+      from setlist_songs s
+      left join (select setlist_song_id,
+                        count(*) filter (where choice = 'up') - count(*) filter (where previous = 'up') as up,
+                        count(*) filter (where choice = 'down') - count(*) filter (where previous = 'down') as down
+                   from vote_analytics group by 1) h on h.setlist_song_id = s.id
+     where (s.up_count, s.down_count) is distinct from (coalesce(h.up, 0), coalesce(h.down, 0))
+    union all
+    select 'rollup', 'show:' || coalesce(r.show_id, h.show_id),
+           format('%s: roll-up %s/%s/%s, history %s/%s/%s', coalesce(r.hour, h.hour),
+                  r.up_count, r.down_count, r.withdrawn_count, h.up_count, h.down_count, h.withdrawn_count)
+      from vote_rollups r
+      full join (select show_id, date_trunc('hour', cast_at, 'UTC') as hour,
+                        count(*) filter (where choice = 'up') as up_count,
+                        count(*) filter (where choice = 'down') as down_count,
+                        count(*) filter (where choice is null) as withdrawn_count
+                   from vote_analytics where show_id in (select id from shows) group by 1, 2) h
+        on h.show_id = r.show_id and h.hour = r.hour
+     where (r.up_count, r.down_count, r.withdrawn_count) is distinct from (h.up_count, h.down_count, h.withdrawn_count)
+    union all
+    select 'window', 'show:' || w.id, format('%s votes outside of %s to %s', v.outside, w.opens_at, w.closes_at)
+      from shows w
+      join (select v.show_id, count(*) as outside
+              from votes v join shows w on w.id = v.show_id
+             where v.cast_at < w.opens_at or v.cast_at >= w.closes_at group by 1) v on v.show_id = w.id
+    union all
+    select 'budget', 'show:' || b.show_id, format('%s fans have more than %s votes', count(*), b.votes_per_user_max)
+      from (select v.show_id, w.votes_per_user_max
+              from votes v join shows w on w.id = v.show_id and w.votes_per_user_max is not null
+             group by v.show_id, v.user_id, w.votes_per_user_max having count(*) > w.votes_per_user_max) b
+     group by b.show_id, b.votes_per_user_max
+    union all
+    select 'position', 'show:' || w.id, format('position %s, its shard stands at %s', w.position, p.position)
+      from shows w
+      join log_positions p on p.shard = w.id % (select count(*) from log_positions)
+     where w.position > p.position
+    union all
+    select 'bill', 'show:' || w.id, 'its artist is not the headliner'
+      from shows w
+     where not exists (select from show_artists a
+                        where a.show_id = w.id and a.artist_id = w.artist_id and a.billing = 'headliner')
+$$;
+
+CREATE FUNCTION keep_account(ttl interval) RETURNS public.user_role
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update users set token_until = now() + ttl
+     where id = app_user_id() and token_until < now() + ttl - interval '1 day';
+    select role from users where id = app_user_id();
+$$;
+
+CREATE FUNCTION leave_queue(review bigint, profile bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    delete from content_moderation
+     where status = 'pending'
+       and (profile_id = profile and profile = app_user_id()
+            or review_id = (select id from venue_reviews where id = review and user_id = app_user_id()))
+$$;
+
+CREATE FUNCTION list_group(status public.show_status) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (CASE status WHEN 'live'::public.show_status THEN 0 WHEN 'upcoming'::public.show_status THEN 1 WHEN 'finished'::public.show_status THEN 2 ELSE 3 END)::smallint;
+
+CREATE FUNCTION list_place(status public.show_status, starts_at timestamp with time zone) RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (status = ANY (ARRAY['live'::public.show_status, 'upcoming'::public.show_status])) THEN (starts_at - '1970-01-01 00:00:00+00'::timestamp with time zone) ELSE ('1970-01-01 00:00:00+00'::timestamp with time zone - starts_at) END;
+
+CREATE FUNCTION mail_due_at(frequency public.email_frequency, instant timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    RETURN CASE frequency WHEN 'immediately'::public.email_frequency THEN instant WHEN 'daily'::public.email_frequency THEN (date_trunc('day'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '32:00:00'::interval) WHEN 'weekly'::public.email_frequency THEN (date_trunc('week'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '176:00:00'::interval) ELSE NULL::timestamp with time zone END;
+
+CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text, stored bigint, counted bigint, show_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    with song as materialized (
+        select setlist_song_id as id, count(*) filter (where choice = 'up') as up,
+               count(*) filter (where choice = 'down') as down
+          from votes group by 1
+    ), counted_song as materialized (
+        select s.id, s.setlist_id, s.show_id, s.up_count, s.down_count, coalesce(v.up, 0) as up, coalesce(v.down, 0) as down
+          from setlist_songs s left join song v on v.id = s.id
+    )
+    select 'song', s.id, 'up', s.up_count, s.up, s.show_id from counted_song s where s.up_count <> s.up
+    union all
+    select 'song', s.id, 'down', s.down_count, s.down, s.show_id from counted_song s where s.down_count <> s.down
+    union all
+    select 'setlist', l.id, 'votes', l.vote_count, coalesce(v.votes, 0), l.show_id
+      from setlists l
+      left join (select setlist_id, sum(up + down)::bigint as votes from counted_song group by 1) v on v.setlist_id = l.id
+     where l.vote_count <> coalesce(v.votes, 0)
+    union all
+    select 'show', w.id, 'votes', w.vote_count, coalesce(v.votes, 0), w.id
+      from shows w
+      left join (select show_id, sum(up + down)::bigint as votes from counted_song group by 1) v on v.show_id = w.id
+     where w.vote_count <> coalesce(v.votes, 0)
+    union all
+    select 'show', w.id, 'attendance', w.attendance_count, coalesce(g.going, 0), w.id
+      from shows w
+      left join (select show_id, count(*) as going from user_show_attendance group by 1) g on g.show_id = w.id
+     where w.attendance_count <> coalesce(g.going, 0)
+    union all
+    select 'artist', a.artist_id, 'followers', a.follower_count, coalesce(f.followers, 0), null
+      from artist_stats a
+      left join (select artist_id, count(*) as followers from user_follows_artists group by 1) f on f.artist_id = a.artist_id
+     where a.follower_count <> coalesce(f.followers, 0)
+    union all
+    select 'artist', a.artist_id, 'shows', a.show_count, coalesce(w.shows, 0), null
+      from artist_stats a
+      left join (select artist_id, count(*) as shows from shows group by 1) w on w.artist_id = a.artist_id
+     where a.show_count <> coalesce(w.shows, 0)
+    union all
+    select 'venue', v.id, 'reviews', v.review_count, coalesce(r.reviews, 0), null
+      from venues v
+      left join (select venue_id, count(*) as reviews from venue_reviews where status = 'approved' group by 1) r
+        on r.venue_id = v.id
+     where v.review_count <> coalesce(r.reviews, 0)
+    union all
+    select 'venue', v.id, 'ratings', v.rating_sum, coalesce(r.ratings, 0), null
+      from venues v
+      left join (select venue_id, sum(rating) as ratings from venue_reviews where status = 'approved' group by 1) r
+        on r.venue_id = v.id
+     where v.rating_sum <> coalesce(r.ratings, 0)
+$$;
+
+CREATE FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with moved as (
+        select venue_id, sum(count) as count, sum(rating) as rating
+          from unnest(venue_ids, counts, ratings) as d (venue_id, count, rating)
+         group by venue_id
+        having sum(count) <> 0 or sum(rating) <> 0
+    ), held as (
+        select v.id, m.count, m.rating
+          from venues v
+          join moved m on m.venue_id = v.id
+         order by v.id
+           for no key update of v
+    )
+    update venues v
+       set review_count = v.review_count + h.count, rating_sum = v.rating_sum + h.rating
+      from held h
+     where v.id = h.id;
+$$;
+
+CREATE FUNCTION move_tallies(song_ids bigint[], ups bigint[], downs bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    with delta as (
+        select * from unnest(song_ids, ups, downs) as d (id, up, down) where up <> 0 or down <> 0
+    ), song as (
+        update setlist_songs s
+           set up_count = s.up_count + d.up, down_count = s.down_count + d.down
+          from delta d
+         where s.id = d.id
+     returning s.setlist_id, s.show_id, d.up + d.down as moved
+    ), setlist as (
+        update setlists l
+           set vote_count = l.vote_count + m.moved
+          from (select setlist_id, sum(moved) as moved from song group by setlist_id) m
+         where l.id = m.setlist_id and m.moved <> 0
+    )
+    update shows w
+       set vote_count = w.vote_count + m.moved
+      from (select show_id, sum(moved) as moved from song group by show_id) m
+     where w.id = m.show_id and m.moved <> 0;
+end $$;
+
+CREATE FUNCTION next_revision(current bigint) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    select greatest(current + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10)
+$$;
+
+CREATE FUNCTION note_show() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into shows_to_score (show_id)
+    select new.id where exists (select from setlists l where l.show_id = new.id and l.type = 'actual');
+    return null;
+end $$;
+
+CREATE FUNCTION note_show_of_row() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into shows_to_score (show_id) values (new.show_id);
+    return null;
+end $$;
+
+CREATE FUNCTION note_shows_to_score() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into shows_to_score (show_id)
+    select distinct c.show_id from changed c
+     where exists (select from setlists l where l.show_id = c.show_id and l.type = 'actual');
+    return null;
+end $$;
+
+CREATE FUNCTION note_shows_without_set() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into shows_to_score (show_id) select distinct show_id from changed where type = 'actual';
+    return null;
+end $$;
+
+CREATE FUNCTION notify_show_revised() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_notify('shows', new.id::text);
+    return null;
+end $$;
+
+CREATE FUNCTION words_of(words text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN to_tsvector('simple'::regconfig, public.fold(words));
+
+CREATE FUNCTION query_of(words text) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (SELECT (string_agg((quote_literal(w.word) || ':*'::text), ' & '::text))::tsquery AS string_agg FROM unnest(tsvector_to_array(public.words_of(query_of.words))) w(word));
+
+CREATE FUNCTION rebill_headliner() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    delete from show_artists where show_id = new.id and (billing = 'headliner' or artist_id = new.artist_id);
+    insert into show_artists (show_id, artist_id, billing, position)
+    values (new.id, new.artist_id, 'headliner',
+            coalesce((select min(free) from generate_series(1, 1000) free
+                       where not exists (select from show_artists a where a.show_id = new.id and a.position = free)), 1));
+    return null;
+end $$;
+
+CREATE FUNCTION recount_artist_songs(changed_song_ids bigint[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with counted as (
+        select coalesce(l.artist_id, w.artist_id) as artist_id, s.song_id,
+               count(*) filter (where l.type = 'predicted') as predicted_count,
+               count(*) filter (where l.type = 'actual') as played_count,
+               max(w.local_date) filter (where l.type = 'actual') as last_played_on
+          from setlist_songs s
+          join setlists l on l.id = s.setlist_id
+          join shows w on w.id = s.show_id
+         where s.song_id = any(changed_song_ids)
+         group by 1, 2
+    ), gone as (
+        delete from artist_songs a
+         where a.song_id = any(changed_song_ids)
+           and not exists (select from counted c where c.artist_id = a.artist_id and c.song_id = a.song_id)
+    )
+    insert into artist_songs (artist_id, song_id, predicted_count, played_count, last_played_on)
+    select artist_id, song_id, predicted_count, played_count, last_played_on from counted order by 1, 2
+        on conflict (artist_id, song_id) do update
+       set predicted_count = excluded.predicted_count, played_count = excluded.played_count,
+           last_played_on = excluded.last_played_on
+     where row(artist_songs.predicted_count, artist_songs.played_count, artist_songs.last_played_on)
+           is distinct from row(excluded.predicted_count, excluded.played_count, excluded.last_played_on);
+$$;
+
+CREATE FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    code ticket_codes;
+begin
+    select * into code from ticket_codes where show_id = wanted_show and code_hash = wanted_hash for update;
+    if not found then
+        return 'unknown';
+    end if;
+    if code.user_id = app_user_id() then
+        return 'redeemed';
+    end if;
+    if code.redeemed_at is not null then
+        return 'used';
+    end if;
+    update ticket_codes set user_id = app_user_id(), redeemed_at = now()
+     where show_id = wanted_show and code_hash = wanted_hash;
+    return 'redeemed';
+exception when unique_violation then
+    return 'held';
+end $$;
+
+CREATE FUNCTION refresh_platform_stats(wanted date) RETURNS void
+    LANGUAGE sql
+    AS $$
+    insert into platform_stats (day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_count,
+                                new_follow_count, new_going_count, new_review_count, show_count)
+    select wanted,
+           (select count(*) from users where created_at < b.ends_at and nobody is null),
+           (select count(*) from users
+             where created_at >= b.begins_at and created_at < b.ends_at and nobody is null),
+           v.vote_count, v.withdrawn_count, v.show_count,
+           (select count(*) from user_follows_artists where created_at >= b.begins_at and created_at < b.ends_at),
+           (select count(*) from user_show_attendance where created_at >= b.begins_at and created_at < b.ends_at),
+           (select count(*) from venue_reviews where created_at >= b.begins_at and created_at < b.ends_at),
+           (select count(*) from shows where local_date = wanted)
+      from (select wanted::timestamp at time zone 'UTC' as begins_at,
+                   (wanted + 1)::timestamp at time zone 'UTC' as ends_at) b
+     cross join lateral (
+           select coalesce(sum(up_count + down_count), 0) as vote_count, coalesce(sum(withdrawn_count), 0) as withdrawn_count,
+                  count(distinct show_id) as show_count
+             from vote_rollups where hour >= b.begins_at and hour < b.ends_at) v
+        on conflict (day) do update
+       set user_count = excluded.user_count, new_user_count = excluded.new_user_count,
+           vote_count = excluded.vote_count, withdrawn_count = excluded.withdrawn_count,
+           voted_show_count = excluded.voted_show_count, new_follow_count = excluded.new_follow_count,
+           new_going_count = excluded.new_going_count, new_review_count = excluded.new_review_count,
+           show_count = excluded.show_count, refreshed_at = now();
+$$;
+
+CREATE FUNCTION refresh_show_words(show_ids bigint[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update shows s
+       set search_text = w.words, search = words_of(w.words)
+      from (select s.id, fold(concat_ws(' ', s.name, v.name, v.city, v.region,
+                                        string_agg(a.name, ' ' order by b.position))) as words
+              from shows s
+              join venues v on v.id = s.venue_id
+              left join show_artists b on b.show_id = s.id
+              left join artists a on a.id = b.artist_id
+             where s.id = any(show_ids)
+             group by s.id, v.id) w
+     where s.id = w.id and s.search_text is distinct from w.words;
+$$;
+
+CREATE FUNCTION refresh_words_of_artist() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform refresh_show_words((select array_agg(show_id) from show_artists where artist_id = new.id));
+    return null;
+end $$;
+
+CREATE FUNCTION refresh_words_of_bill() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform refresh_show_words((select array_agg(distinct show_id) from changed));
+    return null;
+end $$;
+
+CREATE FUNCTION refresh_words_of_show() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform refresh_show_words(array[new.id]);
+    return null;
+end $$;
+
+CREATE FUNCTION refresh_words_of_venue() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform refresh_show_words((select array_agg(id) from shows where venue_id = new.id));
+    return null;
+end $$;
+
+CREATE FUNCTION refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if current_setting('app.erasing', true) = 'on' then
+        return case tg_op when 'DELETE' then old else new end;
+    end if;
+    raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
+end $$;
+
+CREATE FUNCTION repair_counts() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+    song_ids bigint[]; setlist_ids bigint[]; show_ids bigint[]; artist_ids bigint[]; venue_ids bigint[];
+    repaired bigint := 0;
+    step bigint;
+begin
+    perform from log_positions order by shard for update;
+    select array_agg(m.id) filter (where m.subject = 'song'), array_agg(m.id) filter (where m.subject = 'setlist'),
+           array_agg(m.id) filter (where m.subject = 'show'), array_agg(m.id) filter (where m.subject = 'artist'),
+           array_agg(m.id) filter (where m.subject = 'venue')
+      into song_ids, setlist_ids, show_ids, artist_ids, venue_ids
+      from miscounts() m;
+    perform from setlist_songs where id = any(song_ids) order by id for update;
+    perform from setlists where id = any(setlist_ids) order by id for update;
+    perform from shows where id = any(show_ids) order by id for update;
+    perform from artist_stats where artist_id = any(artist_ids) order by artist_id for update;
+    perform from venues where id = any(venue_ids) order by id for update;
+
+    update setlist_songs s
+       set (up_count, down_count) =
+           (select count(*) filter (where v.choice = 'up'), count(*) filter (where v.choice = 'down')
+              from votes v where v.setlist_song_id = s.id)
+     where s.id = any(song_ids);
+    get diagnostics step = row_count; repaired := repaired + step;
+    update setlists l
+       set vote_count = (select coalesce(sum(s.up_count + s.down_count), 0) from setlist_songs s where s.setlist_id = l.id)
+     where l.id = any(setlist_ids);
+    get diagnostics step = row_count; repaired := repaired + step;
+    update shows w
+       set vote_count = (select coalesce(sum(s.up_count + s.down_count), 0) from setlist_songs s where s.show_id = w.id),
+           attendance_count = (select count(*) from user_show_attendance g where g.show_id = w.id)
+     where w.id = any(show_ids);
+    get diagnostics step = row_count; repaired := repaired + step;
+    update artist_stats a
+       set follower_count = (select count(*) from user_follows_artists f where f.artist_id = a.artist_id),
+           show_count = (select count(*) from shows w where w.artist_id = a.artist_id)
+     where a.artist_id = any(artist_ids);
+    get diagnostics step = row_count; repaired := repaired + step;
+    update venues v
+       set (review_count, rating_sum) =
+           (select count(*), coalesce(sum(r.rating), 0) from venue_reviews r where r.venue_id = v.id and r.status = 'approved')
+     where v.id = any(venue_ids);
+    get diagnostics step = row_count;
+    return repaired + step;
+end $$;
+
+CREATE FUNCTION require_ticket(wanted_show bigint, is_required boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not app_is_admin() then
+        raise exception 'for administrators' using errcode = 'insufficient_privilege';
+    end if;
+    update shows set requires_ticket = is_required where id = wanted_show;
+    return found;
+end $$;
+
+CREATE FUNCTION results_audience(results public.results_visibility, finalised_at timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when finalised_at is not null or results = 'live' then 0 when results = 'after_vote' then 1 else 2 end
+$$;
+
+CREATE FUNCTION revise_show() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.revision := next_revision(old.revision);
+    new.updated_at := now();
+    return new;
+end $$;
+
+CREATE FUNCTION revise_show_of_row() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update shows set revision = revision + 1 where id = new.show_id;
+    return null;
+end $$;
+
+CREATE FUNCTION revise_shows_of_setlists() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update shows set revision = revision + 1 where id in (select show_id from changed);
+    return null;
+end $$;
+
+CREATE FUNCTION round_number(n bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (n < 10) THEN (0)::bigint ELSE (((10)::double precision ^ floor(log((n)::double precision))))::bigint END;
+
+CREATE FUNCTION score_show(wanted bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    -- erase_user() takes this lock first too, so a user who is being erased gets no score meanwhile.
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    delete from show_accuracy where show_id = wanted;
+    with place as materialized (
+        select e.id, e.song_id, l.type, coalesce(l.artist_id, w.artist_id) as act_id, e.up_count - e.down_count as net
+          from shows w
+          join setlists l on l.show_id = w.id
+          join setlist_songs e on e.setlist_id = l.id
+         where w.id = wanted and not e.is_tape
+    ), played as materialized (
+        select distinct song_id from place where type = 'actual'
+    ), offered as materialized (
+        select id, song_id, net, song_id in (select song_id from played) as was_played
+          from place
+         where type = 'predicted' and act_id in (select act_id from place where type = 'actual')
+    ), song as materialized (
+        select song_id, was_played, sum(net) as net, rank() over (order by sum(net) desc) as rank
+          from offered
+         group by song_id, was_played
+    ), crowd as materialized (
+        select count(*) as offered, count(*) filter (where was_played) as met,
+               count(*) filter (where net > 0 and rank <= p.count) as predicted,
+               count(*) filter (where net > 0 and rank <= p.count and was_played) as hits, p.count as played
+          from song, (select count(*) from played) p
+         group by p.count
+    ), scored as (
+        insert into show_accuracy (show_id, offered, predicted, hits, played, rank_correlation)
+        select wanted, offered, predicted, hits, played,
+               (select sum(sign(h.net - m.net)) / count(*) from song h, song m where h.was_played and not m.was_played)
+          from crowd
+    ), choice as (
+        -- The choice on a song that is offered twice is the sum over its places. Nobodies get no score.
+        select v.user_id, o.was_played, sign(sum(case v.choice when 'up' then 1 else -1 end)) as choice
+          from offered o
+          join votes v on v.setlist_song_id = o.id
+          join users u on u.id = v.user_id and u.nobody is null
+         group by v.user_id, o.song_id, o.was_played
+    ), voter as (
+        select user_id,
+               count(*) filter (where was_played and choice > 0) as met_up,
+               count(*) filter (where was_played and choice < 0) as met_down,
+               count(*) filter (where not was_played and choice > 0) as missed_up,
+               count(*) filter (where not was_played and choice < 0) as missed_down
+          from choice
+         group by user_id
+    )
+    insert into voter_accuracy (user_id, show_id, predicted, hits, played, rank_correlation)
+    select v.user_id, wanted, v.met_up + v.missed_up, v.met_up, c.played,
+           -- Pairs in the right order minus pairs in the wrong order: up before none before down.
+           (v.met_up * (c.offered - c.met - v.missed_up) + (c.met - v.met_up - v.met_down) * v.missed_down
+            - v.missed_up * (c.met - v.met_up) - v.met_down * (c.offered - c.met - v.missed_up - v.missed_down))
+           / nullif(c.met * (c.offered - c.met), 0)::float8
+      from voter v, crowd c
+     order by v.user_id;
+end $$;
+
+CREATE FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) RETURNS TABLE(user_id bigint, role public.user_role)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    found_id bigint;
+begin
+    loop
+        select i.user_id into found_id
+          from user_identities i where i.issuer = wanted_issuer and i.subject = wanted_subject;
+        exit when found;
+        insert into users default values returning id into found_id;
+        insert into user_identities (issuer, subject, user_id) values (wanted_issuer, wanted_subject, found_id)
+            on conflict do nothing;
+        exit when found;
+        delete from users where id = found_id;
+    end loop;
+    update users u set token_until = now() + ttl
+     where u.id = found_id and u.token_until < now() + ttl - interval '1 day';
+    return query select u.id, u.role from users u where u.id = found_id;
+end $$;
+
+CREATE FUNCTION sign_up() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    insert into users default values returning id
+$$;
+
+CREATE FUNCTION slowest_statements(count integer) RETURNS TABLE(query text, calls bigint, total_ms double precision, mean_ms double precision, max_ms double precision, rows bigint, cache_hit_rate double precision)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+begin
+    -- `execute` plans the query only when it runs: the view may not exist.
+    return query execute
+        'select left(s.query, 500), s.calls, s.total_exec_time, s.mean_exec_time, s.max_exec_time, s.rows,
+                s.shared_blks_hit::float8 / nullif(s.shared_blks_hit + s.shared_blks_read, 0)
+           from pg_stat_statements s
+          where s.dbid = (select oid from pg_database where datname = current_database())
+          order by s.total_exec_time desc
+          limit least(greatest($1, 0), 100)' using count;
+end $_$;
+
+CREATE FUNCTION songs_in_order(wanted bigint, wanted_type public.setlist_type) RETURNS bigint[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(array_agg(e.song_id ORDER BY l."position", e."position"), '{}'::bigint[]) AS "coalesce" FROM (public.setlists l JOIN public.setlist_songs e ON ((e.setlist_id = l.id))) WHERE ((l.show_id = songs_in_order.wanted) AND (l.type = songs_in_order.wanted_type)));
+
+CREATE FUNCTION tell_of_artist_link() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_notify('shows', s.id::text)
+       from shows s
+      where s.artist_id = coalesce(new.artist_id, old.artist_id) and s.status in ('upcoming', 'live');
+    return null;
+end $$;
+
+CREATE FUNCTION tell_of_followers() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    reached bigint := round_number(new.follower_count);
+begin
+    if not exists (select from activity a
+                    where a.artist_id = new.artist_id and a.kind = 'followers' and a.count >= reached) then
+        perform add_activity('followers', null, new.artist_id, a.name, '', reached)
+           from artists a where a.id = new.artist_id;
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION tell_of_link() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_notify('shows', coalesce(new.show_id, old.show_id)::text);
+    return null;
+end $$;
+
+CREATE FUNCTION tell_of_new_show() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if (select count(*) from activity where created_at = now() and kind = 'announced') < 10 then
+        perform add_activity('announced', new.id, new.artist_id, new.name, '', 0);
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION tell_of_played_song() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform add_activity('played', w.id, w.artist_id, w.name, s.title, 0)
+       from shows w, songs s where w.id = new.show_id and s.id = new.song_id;
+    return null;
+end $$;
+
+CREATE FUNCTION tell_of_show() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    reached bigint := round_number(new.vote_count);
+begin
+    if new.status is distinct from old.status and new.status in ('live', 'cancelled') then
+        perform add_activity(new.status::text::activity_kind, new.id, new.artist_id, new.name, '', 0);
+    end if;
+    if new.finalised_at is not null and old.finalised_at is null then
+        perform add_activity('final', new.id, new.artist_id, new.name, '', 0);
+    end if;
+    -- A number is reached once: a vote that is cast and withdrawn again and again is no event.
+    if reached > round_number(old.vote_count)
+       and not exists (select from activity a where a.show_id = new.id and a.kind = 'votes' and a.count >= reached) then
+        perform add_activity('votes', new.id, new.artist_id, new.name, '', reached);
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION touch_updated_at() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.updated_at := now();
+    return new;
+end $$;
+
+CREATE FUNCTION trending_half_life() RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '24:00:00'::interval;
+
+CREATE FUNCTION trending_horizon() RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '14 days'::interval;
+
+CREATE FUNCTION trending_weight(hour timestamp with time zone, as_of timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN power((2.0)::double precision, ((EXTRACT(epoch FROM (hour - as_of)))::double precision / (EXTRACT(epoch FROM public.trending_half_life()))::double precision));
+
+CREATE FUNCTION update_trending_scores(as_of timestamp with time zone DEFAULT now()) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+    scored_count integer;
+begin
+    delete from show_trending t
+     where not exists (select from shows w where w.id = t.show_id and w.status in ('upcoming', 'live'))
+        or not exists (select from vote_rollups r
+                        where r.show_id = t.show_id and r.hour > as_of - trending_horizon() and r.hour <= as_of
+                          and r.up_count + r.down_count > 0);
+    insert into show_trending (show_id, score, votes_24h, refreshed_at)
+    select w.id, sum((r.up_count + r.down_count) * trending_weight(r.hour, as_of)),
+           coalesce(sum(r.up_count + r.down_count) filter (where r.hour > as_of - interval '24 hours'), 0), as_of
+      from shows w
+      join vote_rollups r on r.show_id = w.id
+     where w.status in ('upcoming', 'live') and r.hour > as_of - trending_horizon() and r.hour <= as_of
+       and r.up_count + r.down_count > 0
+     group by w.id
+     order by w.id
+        on conflict (show_id) do update
+       set score = excluded.score, votes_24h = excluded.votes_24h, refreshed_at = excluded.refreshed_at;
+    get diagnostics scored_count = row_count;
+
+    -- Follows move the same rows meanwhile, so these are locked in order before they are changed.
+    with counted as (
+        select a.artist_id, coalesce(sum(t.score), 0) as score, coalesce(sum(w.vote_count), 0) as vote_count
+          from artist_stats a
+          left join shows w on w.artist_id = a.artist_id
+          left join show_trending t on t.show_id = w.id
+         group by a.artist_id
+    ), changed as (
+        select a.artist_id, n.score, n.vote_count
+          from artist_stats a
+          join counted n on n.artist_id = a.artist_id
+         where (a.score, a.vote_count) is distinct from (n.score, n.vote_count)
+         order by a.artist_id
+           for update of a
+    )
+    update artist_stats a
+       set score = c.score, vote_count = c.vote_count, refreshed_at = as_of
+      from changed c
+     where a.artist_id = c.artist_id;
+    return scored_count;
+end $$;
+
+CREATE FUNCTION use_api_key(hash bytea) RETURNS TABLE(user_id bigint, role public.user_role)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update api_keys k
+       set last_used_at = now()
+     where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+       and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
+    select k.user_id, least(k.role, u.role)
+      from api_keys k
+      join users u on u.id = k.user_id
+     where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+$$;
+
+REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION erase_user(wanted bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.erase_user(wanted bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION find_people(words text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_people(words text) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION keep_account(ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.keep_account(ttl interval) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.redeem_ticket(wanted_show bigint, wanted_hash bytea) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION refresh_show_words(show_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION repair_counts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION require_ticket(wanted_show bigint, is_required boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.require_ticket(wanted_show bigint, is_required boolean) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION score_show(wanted bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION sign_up() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sign_up() TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION use_api_key(hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.use_api_key(hash bytea) TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────────── activity
+
+CREATE TABLE activity (
+    "position" bigint NOT NULL,
+    previous bigint NOT NULL,
+    kind activity_kind NOT NULL,
+    show_id bigint,
+    artist_id bigint,
+    name text NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    count bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT activity_detail_check CHECK ((char_length(detail) <= 300)),
+    CONSTRAINT activity_name_check CHECK ((char_length(name) <= 300))
+);
+COMMENT ON TABLE activity IS 'One event of the activity feed.';
+COMMENT ON COLUMN activity."position" IS 'On the scale of log positions (ms << 10).';
+COMMENT ON COLUMN activity.previous IS 'The position of the event before it.';
+COMMENT ON COLUMN activity.name IS 'The name of the show or the artist at that time.';
+COMMENT ON COLUMN activity.detail IS 'Of a played song: its title.';
+COMMENT ON COLUMN activity.count IS 'Of votes and followers: the round number that was reached.';
+ALTER TABLE ONLY activity ADD CONSTRAINT activity_pkey PRIMARY KEY ("position");
+CREATE INDEX activity_artist_id_idx ON activity USING btree (artist_id);
+CREATE INDEX activity_created_at_idx ON activity USING btree (created_at);
+CREATE INDEX activity_show_id_idx ON activity USING btree (show_id);
+ALTER TABLE ONLY activity ADD CONSTRAINT activity_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
+ALTER TABLE ONLY activity ADD CONSTRAINT activity_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE activity TO mysetlist_request;
+GRANT SELECT ON TABLE activity TO mysetlist_writer;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── activity_clock
+
+CREATE TABLE activity_clock (
+    id smallint DEFAULT 1 NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL
+);
+COMMENT ON TABLE activity_clock IS 'One row: the position of the last event. A transaction that adds an event holds it until its end, so that events become visible in the order of their positions. The lock order ends here.';
+ALTER TABLE ONLY activity_clock ADD CONSTRAINT activity_clock_pkey PRIMARY KEY (id);
+GRANT SELECT ON TABLE activity_clock TO mysetlist_request;
+GRANT SELECT ON TABLE activity_clock TO mysetlist_writer;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────────── api_keys
+
+CREATE TABLE api_keys (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    key_hash bytea NOT NULL,
+    role user_role NOT NULL,
+    user_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 80)))
+);
+COMMENT ON TABLE api_keys IS 'A program''s key. Only its hash is kept; the key is shown once.';
+COMMENT ON COLUMN api_keys.role IS 'What the key may do; never more than its user.';
+COMMENT ON COLUMN api_keys.user_id IS 'The account that made the key, and for which it acts.';
+ALTER TABLE api_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY api_keys ADD CONSTRAINT api_keys_hash_key UNIQUE (key_hash);
+ALTER TABLE ONLY api_keys ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+CREATE INDEX api_keys_user_id_idx ON api_keys USING btree (user_id);
+ALTER TABLE ONLY api_keys ADD CONSTRAINT api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY api_keys_admin ON api_keys TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin)) WITH CHECK (( SELECT app_is_admin() AS app_is_admin));
+CREATE POLICY api_keys_own ON api_keys AS RESTRICTIVE FOR INSERT TO mysetlist_request WITH CHECK ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY api_keys_read_own ON api_keys FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE api_keys TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────── artist_identities
+
+CREATE TABLE artist_identities (
+    service sync_service NOT NULL,
+    external_id text NOT NULL,
+    artist_id bigint NOT NULL,
+    url text DEFAULT ''::text NOT NULL,
+    confidence real NOT NULL,
+    evidence text NOT NULL,
+    lacks_details boolean DEFAULT false NOT NULL,
+    checked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT artist_identities_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+    CONSTRAINT artist_identities_evidence_check CHECK (((char_length(evidence) >= 1) AND (char_length(evidence) <= 300))),
+    CONSTRAINT artist_identities_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 80))),
+    CONSTRAINT artist_identities_service_check CHECK ((service <> 'file'::sync_service)),
+    CONSTRAINT artist_identities_url_check CHECK ((char_length(url) <= 500))
+);
+COMMENT ON TABLE artist_identities IS 'The id of an artist at another service, how sure the match is, and why. Several ids of one service may be one artist.';
+COMMENT ON COLUMN artist_identities.url IS 'The page to link to.';
+COMMENT ON COLUMN artist_identities.lacks_details IS 'Name, country and genre are still to be asked for at this service. A job asks for many artists at once.';
+ALTER TABLE ONLY artist_identities ADD CONSTRAINT artist_identities_pkey PRIMARY KEY (service, external_id);
+CREATE INDEX artist_identities_artist_id_idx ON artist_identities USING btree (artist_id);
+CREATE INDEX artist_identities_lacks_details_idx ON artist_identities USING btree (external_id) WHERE lacks_details;
+CREATE TRIGGER artist_identities_tell AFTER INSERT OR DELETE ON artist_identities FOR EACH ROW EXECUTE FUNCTION tell_of_artist_link();
+CREATE TRIGGER artist_identities_tell_changed AFTER UPDATE ON artist_identities FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.url IS DISTINCT FROM new.url))) EXECUTE FUNCTION tell_of_artist_link();
+ALTER TABLE ONLY artist_identities ADD CONSTRAINT artist_identities_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE artist_identities TO mysetlist_request;
+GRANT SELECT ON TABLE artist_identities TO mysetlist_writer;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── artist_songs
+
+CREATE TABLE artist_songs (
+    artist_id bigint NOT NULL,
+    song_id bigint NOT NULL,
+    predicted_count integer DEFAULT 0 NOT NULL,
+    played_count integer DEFAULT 0 NOT NULL,
+    last_played_on date,
+    CONSTRAINT artist_songs_played_count_check CHECK ((played_count >= 0)),
+    CONSTRAINT artist_songs_predicted_count_check CHECK ((predicted_count >= 0))
+)
+WITH (fillfactor='80');
+COMMENT ON TABLE artist_songs IS 'How often the sets of an artist held a song, predicted and played. A cover counts for the artist who plays it.';
+ALTER TABLE ONLY artist_songs ADD CONSTRAINT artist_songs_pkey PRIMARY KEY (artist_id, song_id);
+CREATE INDEX artist_songs_song_id_idx ON artist_songs USING btree (song_id);
+ALTER TABLE ONLY artist_songs ADD CONSTRAINT artist_songs_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
+ALTER TABLE ONLY artist_songs ADD CONSTRAINT artist_songs_song_id_fkey FOREIGN KEY (song_id) REFERENCES songs(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE artist_songs TO mysetlist_request;
+GRANT SELECT ON TABLE artist_songs TO mysetlist_writer;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── artist_stats
+
+CREATE TABLE artist_stats (
+    artist_id bigint NOT NULL,
+    follower_count bigint DEFAULT 0 NOT NULL,
+    show_count bigint DEFAULT 0 NOT NULL,
+    vote_count bigint DEFAULT 0 NOT NULL,
+    score double precision DEFAULT 0 NOT NULL,
+    refreshed_at timestamp with time zone,
+    CONSTRAINT artist_stats_follower_count_check CHECK ((follower_count >= 0)),
+    CONSTRAINT artist_stats_score_check CHECK ((score >= (0)::double precision)),
+    CONSTRAINT artist_stats_show_count_check CHECK ((show_count >= 0)),
+    CONSTRAINT artist_stats_vote_count_check CHECK ((vote_count >= 0))
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE artist_stats IS 'The counts of one artist. The row exists from the artist''s first moment.';
+COMMENT ON COLUMN artist_stats.vote_count IS 'As of refreshed_at.';
+COMMENT ON COLUMN artist_stats.score IS 'The trending score, as of refreshed_at.';
+ALTER TABLE ONLY artist_stats ADD CONSTRAINT artist_stats_pkey PRIMARY KEY (artist_id);
+CREATE INDEX artist_stats_score_idx ON artist_stats USING btree (score DESC, artist_id);
+CREATE CONSTRAINT TRIGGER artist_stats_tell AFTER UPDATE ON artist_stats DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.follower_count > old.follower_count) AND (new.follower_count >= 10) AND (round_number(new.follower_count) > round_number(old.follower_count)))) EXECUTE FUNCTION tell_of_followers();
+ALTER TABLE ONLY artist_stats ADD CONSTRAINT artist_stats_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE artist_stats TO mysetlist_request;
+GRANT SELECT ON TABLE artist_stats TO mysetlist_writer;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────────── artists
+
+CREATE TABLE artists (
+    id bigint NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    genre text DEFAULT ''::text NOT NULL,
+    country text DEFAULT ''::text NOT NULL,
+    folded text GENERATED ALWAYS AS (fold(name)) STORED NOT NULL,
+    search tsvector GENERATED ALWAYS AS (words_of(name)) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT artists_country_check CHECK (((country = ''::text) OR (country ~ '^[A-Z]{2}$'::text))),
+    CONSTRAINT artists_genre_check CHECK ((char_length(genre) <= 80)),
+    CONSTRAINT artists_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT artists_slug_format CHECK ((slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'::text))
+);
+ALTER TABLE ONLY artists ALTER COLUMN folded SET STATISTICS 10;
+COMMENT ON TABLE artists IS 'One artist or band.';
+COMMENT ON COLUMN artists.folded IS 'The folded name, for a search with typing mistakes. Stored, because fold() is never inlined and costs a call a row.';
+ALTER TABLE artists ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY artists ADD CONSTRAINT artists_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY artists ADD CONSTRAINT artists_slug_key UNIQUE (slug);
+CREATE INDEX artists_search_idx ON artists USING gin (search) WITH (fastupdate=off);
+CREATE INDEX artists_similar_idx ON artists USING gin (folded gin_trgm_ops) WITH (fastupdate=off);
+CREATE TRIGGER artists_stats AFTER INSERT ON artists REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION begin_artist_stats();
+CREATE TRIGGER artists_touch BEFORE UPDATE ON artists FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+CREATE TRIGGER artists_words AFTER UPDATE OF name ON artists FOR EACH ROW WHEN ((old.name IS DISTINCT FROM new.name)) EXECUTE FUNCTION refresh_words_of_artist();
+GRANT SELECT ON TABLE artists TO mysetlist_request;
+GRANT SELECT ON TABLE artists TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── audit_log
+
+CREATE TABLE audit_log (
+    id bigint NOT NULL,
+    actor_id bigint,
+    action text NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_-]+\.[a-z_-]+$'::text)),
+    CONSTRAINT audit_log_subject_check CHECK ((char_length(subject) <= 200))
+);
+COMMENT ON TABLE audit_log IS 'Every use of staff''s powers, for ever: append-only. Only an erasure takes a name out.';
+COMMENT ON COLUMN audit_log.actor_id IS 'Null: the command line, or an erased account.';
+ALTER TABLE audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY audit_log ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+CREATE INDEX audit_log_actor_idx ON audit_log USING btree (actor_id) WHERE (actor_id IS NOT NULL);
+CREATE INDEX audit_log_subject_idx ON audit_log USING btree (subject);
+CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE ONLY audit_log ADD CONSTRAINT audit_log_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
+CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
+GRANT SELECT,INSERT ON TABLE audit_log TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────── content_moderation
+
+CREATE TABLE content_moderation (
+    id bigint NOT NULL,
+    review_id bigint,
+    profile_id bigint,
+    status moderation_status DEFAULT 'pending'::moderation_status NOT NULL,
+    priority priority_level DEFAULT 'normal'::priority_level NOT NULL,
+    reasons text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by bigint,
+    note text DEFAULT ''::text NOT NULL,
+    CONSTRAINT content_moderation_decided CHECK (((status = 'pending'::moderation_status) = (decided_at IS NULL))),
+    CONSTRAINT content_moderation_note_check CHECK ((char_length(note) <= 1000)),
+    CONSTRAINT content_moderation_one_subject CHECK ((num_nonnulls(review_id, profile_id) = 1)),
+    CONSTRAINT content_moderation_reasons_check CHECK ((cardinality(reasons) <= 20))
+);
+COMMENT ON TABLE content_moderation IS 'A text that was held back: it waits for a moderator, or was decided. An edit of the text deletes the waiting row.';
+COMMENT ON COLUMN content_moderation.reasons IS 'Why the text was held back.';
+ALTER TABLE content_moderation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY content_moderation ADD CONSTRAINT content_moderation_pkey PRIMARY KEY (id);
+CREATE INDEX content_moderation_decided_by_idx ON content_moderation USING btree (decided_by) WHERE (decided_by IS NOT NULL);
+CREATE INDEX content_moderation_of_profile_idx ON content_moderation USING btree (profile_id) WHERE (profile_id IS NOT NULL);
+CREATE INDEX content_moderation_of_review_idx ON content_moderation USING btree (review_id) WHERE (review_id IS NOT NULL);
+CREATE UNIQUE INDEX content_moderation_profile_idx ON content_moderation USING btree (profile_id) WHERE (status = 'pending'::moderation_status);
+CREATE INDEX content_moderation_queue_idx ON content_moderation USING btree (priority DESC, created_at, id) WHERE (status = 'pending'::moderation_status);
+CREATE UNIQUE INDEX content_moderation_review_idx ON content_moderation USING btree (review_id) WHERE (status = 'pending'::moderation_status);
+ALTER TABLE ONLY content_moderation ADD CONSTRAINT content_moderation_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY content_moderation ADD CONSTRAINT content_moderation_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES user_profiles(user_id) ON DELETE CASCADE;
+ALTER TABLE ONLY content_moderation ADD CONSTRAINT content_moderation_review_id_fkey FOREIGN KEY (review_id) REFERENCES venue_reviews(id) ON DELETE CASCADE;
+ALTER TABLE content_moderation ENABLE ROW LEVEL SECURITY;
+CREATE POLICY content_moderation_decide ON content_moderation FOR UPDATE TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff)) WITH CHECK (( SELECT app_is_staff() AS app_is_staff));
+CREATE POLICY content_moderation_enter ON content_moderation FOR INSERT TO mysetlist_request WITH CHECK (((status = 'pending'::moderation_status) AND (( SELECT app_is_staff() AS app_is_staff) OR (profile_id = ( SELECT app_user_id() AS app_user_id)) OR (review_id IN ( SELECT r.id
+   FROM venue_reviews r
+  WHERE (r.user_id = ( SELECT app_user_id() AS app_user_id)))))));
+CREATE POLICY content_moderation_own ON content_moderation FOR SELECT TO mysetlist_request USING (((profile_id = ( SELECT app_user_id() AS app_user_id)) OR (review_id IN ( SELECT r.id
+   FROM venue_reviews r
+  WHERE (r.user_id = ( SELECT app_user_id() AS app_user_id))))));
+CREATE POLICY content_moderation_staff ON content_moderation FOR SELECT TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff));
+GRANT SELECT,INSERT,UPDATE ON TABLE content_moderation TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────── database_operations
+
+CREATE TABLE database_operations (
+    id bigint NOT NULL,
+    operation text NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status operation_status DEFAULT 'running'::operation_status NOT NULL,
+    stage text DEFAULT ''::text NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    total bigint DEFAULT 0 NOT NULL,
+    result jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error text DEFAULT ''::text NOT NULL,
+    started_by bigint,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT database_operations_done_check CHECK ((done >= 0)),
+    CONSTRAINT database_operations_error_check CHECK ((char_length(error) <= 1000)),
+    CONSTRAINT database_operations_finished CHECK (((status = 'running'::operation_status) = (finished_at IS NULL))),
+    CONSTRAINT database_operations_operation_check CHECK (((char_length(operation) >= 1) AND (char_length(operation) <= 40))),
+    CONSTRAINT database_operations_stage_check CHECK ((char_length(stage) <= 200)),
+    CONSTRAINT database_operations_total_check CHECK ((total >= 0))
+);
+COMMENT ON TABLE database_operations IS 'A long operation: vacuum, reindex, integrity check, clean-up, seed. One at a time, under an advisory lock.';
+COMMENT ON COLUMN database_operations.status IS 'A running row without the advisory lock belongs to a node that died.';
+ALTER TABLE database_operations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY database_operations ADD CONSTRAINT database_operations_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX database_operations_one_idx ON database_operations USING btree ((true)) WHERE (status = 'running'::operation_status);
+CREATE INDEX database_operations_started_by_idx ON database_operations USING btree (started_by) WHERE (started_by IS NOT NULL);
+ALTER TABLE ONLY database_operations ADD CONSTRAINT database_operations_started_by_fkey FOREIGN KEY (started_by) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE database_operations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY database_operations_admin ON database_operations FOR SELECT TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin));
+GRANT SELECT ON TABLE database_operations TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── email_log
+
+CREATE TABLE email_log (
+    id bigint NOT NULL,
+    queue_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    kind email_kind NOT NULL,
+    status email_status NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT email_log_detail_check CHECK ((char_length(detail) <= 500))
+);
+COMMENT ON TABLE email_log IS 'The outcome of one attempt to send a message.';
+COMMENT ON COLUMN email_log.detail IS 'The answer of the other mail server.';
+ALTER TABLE email_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY email_log ADD CONSTRAINT email_log_pkey PRIMARY KEY (id);
+CREATE INDEX email_log_at_idx ON email_log USING btree (at);
+CREATE INDEX email_log_user_id_idx ON email_log USING btree (user_id, id);
+ALTER TABLE ONLY email_log ADD CONSTRAINT email_log_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE email_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY email_log_own ON email_log FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE email_log TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────── email_preferences
+
+CREATE TABLE email_preferences (
+    user_id bigint NOT NULL,
+    address text NOT NULL,
+    confirmed_at timestamp with time zone,
+    frequency email_frequency DEFAULT 'immediately'::email_frequency NOT NULL,
+    kinds email_kind[] DEFAULT '{show_announced,show_reminder,show_result}'::email_kind[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT email_preferences_address_check CHECK ((((char_length(address) >= 3) AND (char_length(address) <= 254)) AND (address ~~ '_%@_%'::text))),
+    CONSTRAINT email_preferences_kinds_check CHECK ((cardinality(kinds) <= 10))
+);
+COMMENT ON TABLE email_preferences IS 'Where, how often and about what an account wants mail.';
+COMMENT ON COLUMN email_preferences.confirmed_at IS 'Null: only the confirmation is sent.';
+ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_pkey PRIMARY KEY (user_id);
+CREATE TRIGGER email_preferences_touch BEFORE UPDATE ON email_preferences FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE email_preferences ENABLE ROW LEVEL SECURITY;
+CREATE POLICY email_preferences_own ON email_preferences TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id))) WITH CHECK ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE email_preferences TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── email_queue
+
+CREATE TABLE email_queue (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    kind email_kind NOT NULL,
+    about text NOT NULL,
+    priority priority_level DEFAULT 'normal'::priority_level NOT NULL,
+    status email_status DEFAULT 'queued'::email_status NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT email_queue_about_check CHECK (((char_length(about) >= 1) AND (char_length(about) <= 200))),
+    CONSTRAINT email_queue_attempts_check CHECK ((attempts >= 0))
+);
+COMMENT ON TABLE email_queue IS 'One message to be sent.';
+COMMENT ON COLUMN email_queue.about IS 'The subject, show:7 or address:<hash>:<ms>. It is unique for a user and kind, so the same message is not sent twice.';
+COMMENT ON COLUMN email_queue.not_before IS 'While the message is being sent: until when its sender holds it.';
+ALTER TABLE email_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_once_key UNIQUE (user_id, kind, about);
+ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_pkey PRIMARY KEY (id);
+CREATE INDEX email_queue_address_idx ON email_queue USING btree (split_part(about, ':'::text, 2)) WHERE (kind = 'confirm_address'::email_kind);
+CREATE INDEX email_queue_due_idx ON email_queue USING btree (priority DESC, not_before, id) WHERE (status = ANY (ARRAY['queued'::email_status, 'sending'::email_status]));
+ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE email_queue ENABLE ROW LEVEL SECURITY;
+CREATE POLICY email_queue_confirm ON email_queue FOR INSERT TO mysetlist_request WITH CHECK (((user_id = ( SELECT app_user_id() AS app_user_id)) AND (kind = 'confirm_address'::email_kind)));
+CREATE POLICY email_queue_own ON email_queue FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT,INSERT ON TABLE email_queue TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────── email_unsubscribes
+
+CREATE TABLE email_unsubscribes (
+    address_hash bytea NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT email_unsubscribes_address_hash_check CHECK ((octet_length(address_hash) = 32)),
+    CONSTRAINT email_unsubscribes_reason_check CHECK ((reason = ANY (ARRAY['link'::text, 'bounce'::text, 'complaint'::text, 'staff'::text])))
+);
+COMMENT ON TABLE email_unsubscribes IS 'An address that wants no more mail. Only its hash is kept, so the row may outlive the account.';
+COMMENT ON COLUMN email_unsubscribes.address_hash IS 'SHA-256 of the address in lower case.';
+ALTER TABLE ONLY email_unsubscribes ADD CONSTRAINT email_unsubscribes_pkey PRIMARY KEY (address_hash);
+ALTER TABLE email_unsubscribes ENABLE ROW LEVEL SECURITY;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── external_cache
+
+CREATE TABLE external_cache (
+    service sync_service NOT NULL,
+    asked text NOT NULL,
+    kind text NOT NULL,
+    body bytea,
+    etag text DEFAULT ''::text NOT NULL,
+    fetched_at timestamp with time zone DEFAULT now() NOT NULL,
+    fresh_until timestamp with time zone NOT NULL,
+    CONSTRAINT external_cache_asked_check CHECK (((char_length(asked) >= 1) AND (char_length(asked) <= 1000))),
+    CONSTRAINT external_cache_etag_check CHECK ((char_length(etag) <= 300)),
+    CONSTRAINT external_cache_kind_check CHECK (((char_length(kind) >= 1) AND (char_length(kind) <= 40)))
+);
+COMMENT ON TABLE external_cache IS 'A provider''s answer to a question, kept for all nodes for a while.';
+COMMENT ON COLUMN external_cache.asked IS 'Path and parameters, without any key.';
+COMMENT ON COLUMN external_cache.kind IS 'The subject of the question; it decides for how long the answer is fresh.';
+COMMENT ON COLUMN external_cache.body IS 'Null: the provider has no such thing (404).';
+ALTER TABLE ONLY external_cache ADD CONSTRAINT external_cache_pkey PRIMARY KEY (service, asked);
+CREATE INDEX external_cache_fresh_until_idx ON external_cache USING btree (fresh_until);
+ALTER TABLE external_cache ENABLE ROW LEVEL SECURITY;
+CREATE POLICY external_cache_admin ON external_cache FOR SELECT TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin));
+GRANT SELECT ON TABLE external_cache TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────── identity_reviews
+
+CREATE TABLE identity_reviews (
+    id bigint NOT NULL,
+    service sync_service NOT NULL,
+    external_id text NOT NULL,
+    name text NOT NULL,
+    url text DEFAULT ''::text NOT NULL,
+    artist_id bigint,
+    venue_id bigint,
+    confidence real NOT NULL,
+    evidence text NOT NULL,
+    verdict review_verdict DEFAULT 'open'::review_verdict NOT NULL,
+    decided_by bigint,
+    decided_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT identity_reviews_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+    CONSTRAINT identity_reviews_decided CHECK (((verdict = 'open'::review_verdict) = (decided_at IS NULL))),
+    CONSTRAINT identity_reviews_evidence_check CHECK (((char_length(evidence) >= 1) AND (char_length(evidence) <= 300))),
+    CONSTRAINT identity_reviews_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 80))),
+    CONSTRAINT identity_reviews_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 300))),
+    CONSTRAINT identity_reviews_of_one CHECK ((num_nonnulls(artist_id, venue_id) = 1)),
+    CONSTRAINT identity_reviews_service_check CHECK ((service <> 'file'::sync_service)),
+    CONSTRAINT identity_reviews_url_check CHECK ((char_length(url) <= 500))
+);
+COMMENT ON TABLE identity_reviews IS 'An artist or a venue at another service that may be one of ours. An administrator decides.';
+COMMENT ON COLUMN identity_reviews.name IS 'The name at the other service.';
+ALTER TABLE identity_reviews ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY identity_reviews ADD CONSTRAINT identity_reviews_pkey PRIMARY KEY (id);
+CREATE INDEX identity_reviews_artist_id_idx ON identity_reviews USING btree (artist_id) WHERE (artist_id IS NOT NULL);
+CREATE INDEX identity_reviews_decided_by_idx ON identity_reviews USING btree (decided_by) WHERE (decided_by IS NOT NULL);
+CREATE UNIQUE INDEX identity_reviews_once_idx ON identity_reviews USING btree (service, external_id, artist_id, venue_id) NULLS NOT DISTINCT;
+CREATE INDEX identity_reviews_open_idx ON identity_reviews USING btree (id) WHERE (verdict = 'open'::review_verdict);
+CREATE INDEX identity_reviews_venue_id_idx ON identity_reviews USING btree (venue_id) WHERE (venue_id IS NOT NULL);
+ALTER TABLE ONLY identity_reviews ADD CONSTRAINT identity_reviews_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
+ALTER TABLE ONLY identity_reviews ADD CONSTRAINT identity_reviews_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY identity_reviews ADD CONSTRAINT identity_reviews_venue_id_fkey FOREIGN KEY (venue_id) REFERENCES venues(id) ON DELETE CASCADE;
+ALTER TABLE identity_reviews ENABLE ROW LEVEL SECURITY;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────── import_log
+
+CREATE TABLE import_log (
+    id bigint NOT NULL,
+    job_id bigint NOT NULL,
+    stage import_stage NOT NULL,
+    line integer,
+    outcome text NOT NULL,
+    message text NOT NULL,
+    CONSTRAINT import_log_line_check CHECK ((line > 0)),
+    CONSTRAINT import_log_message_check CHECK ((char_length(message) <= 500)),
+    CONSTRAINT import_log_outcome_check CHECK ((outcome = ANY (ARRAY['added'::text, 'changed'::text, 'refused'::text])))
+);
+COMMENT ON TABLE import_log IS 'The outcome of one record of a run that was added, changed or refused.';
+COMMENT ON COLUMN import_log.line IS 'The line in the file. Null: the record has none.';
+ALTER TABLE import_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY import_log ADD CONSTRAINT import_log_pkey PRIMARY KEY (id);
+CREATE INDEX import_log_job_id_idx ON import_log USING btree (job_id, id);
+ALTER TABLE ONLY import_log ADD CONSTRAINT import_log_job_id_fkey FOREIGN KEY (job_id) REFERENCES sync_jobs(id) ON DELETE CASCADE;
+ALTER TABLE import_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY import_log_admin ON import_log FOR SELECT TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin));
+GRANT SELECT ON TABLE import_log TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── log_commits
+
+CREATE TABLE log_commits (
+    id bigint NOT NULL,
+    shard smallint NOT NULL,
+    "position" bigint NOT NULL,
+    entries bigint[] NOT NULL,
+    committed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE log_commits IS 'The log entries of a recent commit. Here a node that missed a notification learns which of its casts are durable.';
+ALTER TABLE log_commits ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY log_commits ADD CONSTRAINT log_commits_pkey PRIMARY KEY (id);
+CREATE INDEX log_commits_committed_at_idx ON log_commits USING btree (committed_at);
+CREATE INDEX log_commits_shard_idx ON log_commits USING btree (shard, "position");
+ALTER TABLE ONLY log_commits ADD CONSTRAINT log_commits_shard_fkey FOREIGN KEY (shard) REFERENCES log_positions(shard);
+GRANT SELECT,INSERT,DELETE ON TABLE log_commits TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── log_positions
+
+CREATE TABLE log_positions (
+    shard smallint NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT log_positions_position_check CHECK (("position" >= 0)),
+    CONSTRAINT log_positions_shard_check CHECK ((shard >= 0))
+)
+WITH (fillfactor='10');
+COMMENT ON TABLE log_positions IS 'How far the log of a shard is in this database. There is a row for each shard. The lock order begins here.';
+ALTER TABLE ONLY log_positions ADD CONSTRAINT log_positions_pkey PRIMARY KEY (shard);
+GRANT SELECT ON TABLE log_positions TO mysetlist_request;
+GRANT SELECT,UPDATE ON TABLE log_positions TO mysetlist_writer;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── moderation_log
+
+CREATE TABLE moderation_log (
+    id bigint NOT NULL,
+    moderator_id bigint,
+    action text NOT NULL,
+    subject text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT moderation_log_action_check CHECK ((action ~ '^[a-z_]+\.[a-z_]+$'::text)),
+    CONSTRAINT moderation_log_subject_check CHECK ((subject ~ '^[a-z_]+:[0-9]+$'::text))
+);
+COMMENT ON TABLE moderation_log IS 'Every moderator''s decision, for ever: append-only. Only an erasure takes a name out.';
+COMMENT ON COLUMN moderation_log.subject IS 'For example review:7, profile:3, user:3, report:9.';
+ALTER TABLE moderation_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY moderation_log ADD CONSTRAINT moderation_log_pkey PRIMARY KEY (id);
+CREATE INDEX moderation_log_moderator_idx ON moderation_log USING btree (moderator_id) WHERE (moderator_id IS NOT NULL);
+CREATE INDEX moderation_log_subject_idx ON moderation_log USING btree (subject, id);
+CREATE TRIGGER moderation_log_append_only BEFORE DELETE OR UPDATE ON moderation_log FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE ONLY moderation_log ADD CONSTRAINT moderation_log_moderator_id_fkey FOREIGN KEY (moderator_id) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE moderation_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY moderation_log_read ON moderation_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_staff() AS app_is_staff) OR (moderator_id = ( SELECT app_user_id() AS app_user_id))));
+CREATE POLICY moderation_log_write ON moderation_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (moderator_id = ( SELECT app_user_id() AS app_user_id))));
+GRANT SELECT,INSERT ON TABLE moderation_log TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── platform_stats
+
+CREATE TABLE platform_stats (
+    day date NOT NULL,
+    user_count bigint NOT NULL,
+    new_user_count bigint NOT NULL,
+    vote_count bigint NOT NULL,
+    withdrawn_count bigint NOT NULL,
+    voted_show_count bigint NOT NULL,
+    new_follow_count bigint NOT NULL,
+    new_going_count bigint NOT NULL,
+    new_review_count bigint NOT NULL,
+    show_count bigint NOT NULL,
+    refreshed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT platform_stats_new_follow_count_check CHECK ((new_follow_count >= 0)),
+    CONSTRAINT platform_stats_new_going_count_check CHECK ((new_going_count >= 0)),
+    CONSTRAINT platform_stats_new_review_count_check CHECK ((new_review_count >= 0)),
+    CONSTRAINT platform_stats_new_user_count_check CHECK ((new_user_count >= 0)),
+    CONSTRAINT platform_stats_show_count_check CHECK ((show_count >= 0)),
+    CONSTRAINT platform_stats_user_count_check CHECK ((user_count >= 0)),
+    CONSTRAINT platform_stats_vote_count_check CHECK ((vote_count >= 0)),
+    CONSTRAINT platform_stats_voted_show_count_check CHECK ((voted_show_count >= 0)),
+    CONSTRAINT platform_stats_withdrawn_count_check CHECK ((withdrawn_count >= 0))
+);
+COMMENT ON TABLE platform_stats IS 'One day (UTC) in numbers. The last two days are counted again until they are over.';
+COMMENT ON COLUMN platform_stats.user_count IS 'At the end of the day.';
+COMMENT ON COLUMN platform_stats.vote_count IS 'Cast that day, withdrawals not included.';
+COMMENT ON COLUMN platform_stats.show_count IS 'Shows on that local date.';
+ALTER TABLE ONLY platform_stats ADD CONSTRAINT platform_stats_pkey PRIMARY KEY (day);
+GRANT SELECT ON TABLE platform_stats TO mysetlist_request;
+GRANT SELECT ON TABLE platform_stats TO mysetlist_writer;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────────── reports
+
+CREATE TABLE reports (
+    id bigint NOT NULL,
+    reporter_id bigint,
+    review_id bigint,
+    profile_id bigint,
+    reason text NOT NULL,
+    priority priority_level DEFAULT 'normal'::priority_level NOT NULL,
+    status report_status DEFAULT 'open'::report_status NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by bigint,
+    CONSTRAINT reports_decided CHECK (((status = 'open'::report_status) = (decided_at IS NULL))),
+    CONSTRAINT reports_one_subject CHECK ((num_nonnulls(review_id, profile_id) = 1)),
+    CONSTRAINT reports_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 1000)))
+);
+COMMENT ON TABLE reports IS 'A reader''s complaint about a text.';
+ALTER TABLE reports ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY reports ADD CONSTRAINT reports_pkey PRIMARY KEY (id);
+CREATE INDEX reports_decided_by_idx ON reports USING btree (decided_by) WHERE (decided_by IS NOT NULL);
+CREATE INDEX reports_profile_id_idx ON reports USING btree (profile_id) WHERE (profile_id IS NOT NULL);
+CREATE UNIQUE INDEX reports_profile_key ON reports USING btree (reporter_id, profile_id) WHERE (status = 'open'::report_status);
+CREATE INDEX reports_queue_idx ON reports USING btree (priority DESC, created_at, id) WHERE (status = 'open'::report_status);
+CREATE INDEX reports_reporter_id_idx ON reports USING btree (reporter_id);
+CREATE INDEX reports_review_id_idx ON reports USING btree (review_id) WHERE (review_id IS NOT NULL);
+CREATE UNIQUE INDEX reports_review_key ON reports USING btree (reporter_id, review_id) WHERE (status = 'open'::report_status);
+ALTER TABLE ONLY reports ADD CONSTRAINT reports_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY reports ADD CONSTRAINT reports_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES user_profiles(user_id) ON DELETE CASCADE;
+ALTER TABLE ONLY reports ADD CONSTRAINT reports_reporter_id_fkey FOREIGN KEY (reporter_id) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY reports ADD CONSTRAINT reports_review_id_fkey FOREIGN KEY (review_id) REFERENCES venue_reviews(id) ON DELETE CASCADE;
+ALTER TABLE reports ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reports_decide ON reports FOR UPDATE TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff)) WITH CHECK (( SELECT app_is_staff() AS app_is_staff));
+CREATE POLICY reports_own ON reports FOR INSERT TO mysetlist_request WITH CHECK (((reporter_id = ( SELECT app_user_id() AS app_user_id)) AND (status = 'open'::report_status)));
+CREATE POLICY reports_read ON reports FOR SELECT TO mysetlist_request USING (((reporter_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+GRANT SELECT,INSERT,UPDATE ON TABLE reports TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── service_alerts
+
+CREATE TABLE service_alerts (
+    service text NOT NULL,
+    status health_status NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT service_alerts_detail_check CHECK ((char_length(detail) <= 500)),
+    CONSTRAINT service_alerts_service_check CHECK ((service ~ '^[a-z_]+$'::text))
+);
+COMMENT ON TABLE service_alerts IS 'The last status of a service that was alerted. A change of status is alerted once.';
+ALTER TABLE ONLY service_alerts ADD CONSTRAINT service_alerts_pkey PRIMARY KEY (service);
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── service_health
+
+CREATE TABLE service_health (
+    service text NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    ok_count integer DEFAULT 0 NOT NULL,
+    degraded_count integer DEFAULT 0 NOT NULL,
+    down_count integer DEFAULT 0 NOT NULL,
+    cached_count integer DEFAULT 0 NOT NULL,
+    latency_sum_ms double precision DEFAULT 0 NOT NULL,
+    latency_max_ms double precision DEFAULT 0 NOT NULL,
+    last_status health_status NOT NULL,
+    last_detail text DEFAULT ''::text NOT NULL,
+    last_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT service_health_cached_count_check CHECK ((cached_count >= 0)),
+    CONSTRAINT service_health_degraded_count_check CHECK ((degraded_count >= 0)),
+    CONSTRAINT service_health_down_count_check CHECK ((down_count >= 0)),
+    CONSTRAINT service_health_hour_check CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text))),
+    CONSTRAINT service_health_last_detail_check CHECK ((char_length(last_detail) <= 500)),
+    CONSTRAINT service_health_latency_max_ms_check CHECK ((latency_max_ms >= (0)::double precision)),
+    CONSTRAINT service_health_latency_sum_ms_check CHECK ((latency_sum_ms >= (0)::double precision)),
+    CONSTRAINT service_health_ok_count_check CHECK ((ok_count >= 0)),
+    CONSTRAINT service_health_service_check CHECK ((service ~ '^[a-z_]+$'::text))
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE service_health IS 'Availability and latency of a service in one hour, over all nodes.';
+COMMENT ON COLUMN service_health.service IS 'postgres, valkey, smtp, or a provider.';
+COMMENT ON COLUMN service_health.cached_count IS 'How many questions external_cache answered instead of the service.';
+ALTER TABLE ONLY service_health ADD CONSTRAINT service_health_pkey PRIMARY KEY (service, hour);
+GRANT SELECT ON TABLE service_health TO mysetlist_request;
+GRANT SELECT ON TABLE service_health TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── setlist_songs
+
+CREATE TABLE setlist_songs (
+    id bigint NOT NULL,
+    setlist_id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    song_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    is_tape boolean DEFAULT false NOT NULL,
+    medley smallint,
+    note text DEFAULT ''::text NOT NULL,
+    played_at timestamp with time zone,
+    up_count bigint DEFAULT 0 NOT NULL,
+    down_count bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT setlist_songs_down_count_check CHECK ((down_count >= 0)),
+    CONSTRAINT setlist_songs_medley_check CHECK ((medley > 0)),
+    CONSTRAINT setlist_songs_note_check CHECK ((char_length(note) <= 200)),
+    CONSTRAINT setlist_songs_position_check CHECK (("position" > 0)),
+    CONSTRAINT setlist_songs_up_count_check CHECK ((up_count >= 0))
+)
+WITH (fillfactor='50');
+COMMENT ON TABLE setlist_songs IS 'One song in a set: what fans vote on. up_count and down_count are its tally.';
+COMMENT ON COLUMN setlist_songs.is_tape IS 'Played from tape, not by the band.';
+COMMENT ON COLUMN setlist_songs.medley IS 'Songs of one medley are neighbours with the same number.';
+COMMENT ON COLUMN setlist_songs.note IS 'For people to read: "acoustic", "with …".';
+ALTER TABLE setlist_songs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_id_show_key UNIQUE (id, show_id);
+ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_place_key UNIQUE (setlist_id, "position") DEFERRABLE;
+ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_song_key UNIQUE (setlist_id, song_id);
+CREATE INDEX setlist_songs_show_id_idx ON setlist_songs USING btree (show_id);
+CREATE INDEX setlist_songs_song_id_idx ON setlist_songs USING btree (song_id);
+CREATE TRIGGER setlist_songs_count_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_setlist_songs();
+CREATE TRIGGER setlist_songs_count_inserted AFTER INSERT ON setlist_songs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_setlist_songs();
+CREATE TRIGGER setlist_songs_count_updated AFTER UPDATE ON setlist_songs FOR EACH ROW WHEN (((old.song_id IS DISTINCT FROM new.song_id) OR (old.setlist_id IS DISTINCT FROM new.setlist_id))) EXECUTE FUNCTION count_changed_setlist_song();
+CREATE TRIGGER setlist_songs_revise_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
+CREATE TRIGGER setlist_songs_revise_inserted AFTER INSERT ON setlist_songs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
+CREATE TRIGGER setlist_songs_revise_updated AFTER UPDATE ON setlist_songs FOR EACH ROW WHEN ((((((((old.setlist_id IS DISTINCT FROM new.setlist_id) OR (old.song_id IS DISTINCT FROM new.song_id)) OR (old."position" IS DISTINCT FROM new."position")) OR (old.played_at IS DISTINCT FROM new.played_at)) OR (old.is_tape IS DISTINCT FROM new.is_tape)) OR (old.medley IS DISTINCT FROM new.medley)) OR (old.note IS DISTINCT FROM new.note))) EXECUTE FUNCTION revise_show_of_row();
+CREATE TRIGGER setlist_songs_score_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_shows_to_score();
+CREATE TRIGGER setlist_songs_score_inserted AFTER INSERT ON setlist_songs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_shows_to_score();
+CREATE TRIGGER setlist_songs_score_updated AFTER UPDATE OF setlist_id, song_id, is_tape ON setlist_songs FOR EACH ROW WHEN ((((old.setlist_id IS DISTINCT FROM new.setlist_id) OR (old.song_id IS DISTINCT FROM new.song_id)) OR (old.is_tape IS DISTINCT FROM new.is_tape))) EXECUTE FUNCTION note_show_of_row();
+CREATE CONSTRAINT TRIGGER setlist_songs_tell AFTER UPDATE ON setlist_songs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.played_at IS NULL) AND (new.played_at IS NOT NULL))) EXECUTE FUNCTION tell_of_played_song();
+ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_setlist_fkey FOREIGN KEY (setlist_id, show_id) REFERENCES setlists(id, show_id) ON DELETE CASCADE;
+ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_song_id_fkey FOREIGN KEY (song_id) REFERENCES songs(id);
+GRANT SELECT ON TABLE setlist_songs TO mysetlist_request;
+GRANT SELECT,UPDATE ON TABLE setlist_songs TO mysetlist_writer;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────────── setlists
+
+CREATE TABLE setlists (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    type setlist_type NOT NULL,
+    "position" integer DEFAULT 1 NOT NULL,
+    kind set_kind DEFAULT 'main'::set_kind NOT NULL,
+    name text NOT NULL,
+    artist_id bigint,
+    vote_count bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT setlists_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT setlists_position_check CHECK (("position" > 0)),
+    CONSTRAINT setlists_vote_count_check CHECK ((vote_count >= 0))
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE setlists IS 'One set of a show: predicted or actual; main, encore or alternate.';
+COMMENT ON COLUMN setlists.artist_id IS 'The act on the bill that plays the set. Null: the artist of the show.';
+ALTER TABLE setlists ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY setlists ADD CONSTRAINT setlists_id_show_key UNIQUE (id, show_id);
+ALTER TABLE ONLY setlists ADD CONSTRAINT setlists_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY setlists ADD CONSTRAINT setlists_place_key UNIQUE (show_id, type, "position");
+CREATE TRIGGER setlists_count_updated AFTER UPDATE ON setlists FOR EACH ROW WHEN (((old.type IS DISTINCT FROM new.type) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION count_changed_setlist();
+CREATE TRIGGER setlists_revise_deleted AFTER DELETE ON setlists REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
+CREATE TRIGGER setlists_revise_inserted AFTER INSERT ON setlists REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
+CREATE TRIGGER setlists_revise_updated AFTER UPDATE ON setlists FOR EACH ROW WHEN ((((((old.type IS DISTINCT FROM new.type) OR (old.name IS DISTINCT FROM new.name)) OR (old."position" IS DISTINCT FROM new."position")) OR (old.kind IS DISTINCT FROM new.kind)) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION revise_show_of_row();
+CREATE TRIGGER setlists_score_deleted AFTER DELETE ON setlists REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_shows_without_set();
+CREATE TRIGGER setlists_score_updated AFTER UPDATE OF type, artist_id ON setlists FOR EACH ROW WHEN (((old.type IS DISTINCT FROM new.type) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION note_show_of_row();
+CREATE TRIGGER setlists_touch BEFORE UPDATE OF type, name, "position", kind, artist_id ON setlists FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+ALTER TABLE ONLY setlists ADD CONSTRAINT setlists_artist_fkey FOREIGN KEY (show_id, artist_id) REFERENCES show_artists(show_id, artist_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY setlists ADD CONSTRAINT setlists_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE setlists TO mysetlist_request;
+GRANT SELECT,UPDATE ON TABLE setlists TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── show_accuracy
+
+CREATE TABLE show_accuracy (
+    show_id bigint NOT NULL,
+    offered integer NOT NULL,
+    predicted integer NOT NULL,
+    hits integer NOT NULL,
+    played integer NOT NULL,
+    "precision" double precision GENERATED ALWAYS AS (((hits)::double precision / (NULLIF(predicted, 0))::double precision)) STORED,
+    recall double precision GENERATED ALWAYS AS (((hits)::double precision / (played)::double precision)) STORED NOT NULL,
+    rank_correlation double precision,
+    is_settled boolean DEFAULT false NOT NULL,
+    scored_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT show_accuracy_check CHECK (((predicted >= 0) AND (predicted <= offered))),
+    CONSTRAINT show_accuracy_check1 CHECK (((hits >= 0) AND (hits <= LEAST(predicted, played)))),
+    CONSTRAINT show_accuracy_offered_check CHECK ((offered > 0)),
+    CONSTRAINT show_accuracy_played_check CHECK ((played > 0)),
+    CONSTRAINT show_accuracy_rank_correlation_check CHECK (((rank_correlation >= ('-1'::integer)::double precision) AND (rank_correlation <= (1)::double precision)))
+);
+COMMENT ON TABLE show_accuracy IS 'How well the crowd of a show predicted what was played.';
+COMMENT ON COLUMN show_accuracy.offered IS 'Songs that could be voted on.';
+COMMENT ON COLUMN show_accuracy.predicted IS 'Songs that the crowd predicted.';
+COMMENT ON COLUMN show_accuracy.hits IS 'Predicted songs that were played.';
+COMMENT ON COLUMN show_accuracy.is_settled IS 'The setlist that was played may not be kept any longer: these scores are the last ones.';
+ALTER TABLE ONLY show_accuracy ADD CONSTRAINT show_accuracy_pkey PRIMARY KEY (show_id);
+ALTER TABLE ONLY show_accuracy ADD CONSTRAINT show_accuracy_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE show_accuracy ENABLE ROW LEVEL SECURITY;
+CREATE POLICY show_accuracy_read ON show_accuracy FOR SELECT TO mysetlist_request, mysetlist_writer USING (true);
+GRANT SELECT ON TABLE show_accuracy TO mysetlist_request;
+GRANT SELECT ON TABLE show_accuracy TO mysetlist_writer;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── show_artists
+
+CREATE TABLE show_artists (
+    show_id bigint NOT NULL,
+    artist_id bigint NOT NULL,
+    billing billing NOT NULL,
+    "position" smallint NOT NULL,
+    CONSTRAINT show_artists_position_check CHECK (("position" > 0))
+);
+COMMENT ON TABLE show_artists IS 'One act on the bill of a show, in order. The artist of the show is the headliner.';
+ALTER TABLE ONLY show_artists ADD CONSTRAINT show_artists_pkey PRIMARY KEY (show_id, artist_id);
+ALTER TABLE ONLY show_artists ADD CONSTRAINT show_artists_place_key UNIQUE (show_id, "position") DEFERRABLE;
+CREATE INDEX show_artists_artist_id_idx ON show_artists USING btree (artist_id, show_id);
+CREATE UNIQUE INDEX show_artists_headliner_idx ON show_artists USING btree (show_id) WHERE (billing = 'headliner'::billing);
+CREATE TRIGGER show_artists_revise_deleted AFTER DELETE ON show_artists REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
+CREATE TRIGGER show_artists_revise_inserted AFTER INSERT ON show_artists REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
+CREATE TRIGGER show_artists_words_deleted AFTER DELETE ON show_artists REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION refresh_words_of_bill();
+CREATE TRIGGER show_artists_words_inserted AFTER INSERT ON show_artists REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION refresh_words_of_bill();
+ALTER TABLE ONLY show_artists ADD CONSTRAINT show_artists_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id);
+ALTER TABLE ONLY show_artists ADD CONSTRAINT show_artists_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE show_artists TO mysetlist_request;
+GRANT SELECT ON TABLE show_artists TO mysetlist_writer;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── show_identities
+
+CREATE TABLE show_identities (
+    service sync_service NOT NULL,
+    external_id text NOT NULL,
+    show_id bigint NOT NULL,
+    url text DEFAULT ''::text NOT NULL,
+    version text DEFAULT ''::text NOT NULL,
+    confidence real NOT NULL,
+    evidence text NOT NULL,
+    songs bigint[],
+    checked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT show_identities_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+    CONSTRAINT show_identities_evidence_check CHECK (((char_length(evidence) >= 1) AND (char_length(evidence) <= 300))),
+    CONSTRAINT show_identities_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 80))),
+    CONSTRAINT show_identities_service_check CHECK ((service <> 'file'::sync_service)),
+    CONSTRAINT show_identities_url_check CHECK ((char_length(url) <= 500)),
+    CONSTRAINT show_identities_version_check CHECK ((char_length(version) <= 80))
+);
+COMMENT ON TABLE show_identities IS 'The id of a show or its setlist at another service, how sure the match is, and why.';
+COMMENT ON COLUMN show_identities.version IS 'Changes when the record changes at the service.';
+COMMENT ON COLUMN show_identities.songs IS 'Of a setlist that was played: the songs that were written from it here, in order. Null: nothing of it is kept.';
+ALTER TABLE ONLY show_identities ADD CONSTRAINT show_identities_pkey PRIMARY KEY (service, external_id);
+CREATE INDEX show_identities_show_id_idx ON show_identities USING btree (show_id);
+CREATE TRIGGER show_identities_tell AFTER INSERT OR DELETE ON show_identities FOR EACH ROW EXECUTE FUNCTION tell_of_link();
+CREATE TRIGGER show_identities_tell_changed AFTER UPDATE ON show_identities FOR EACH ROW WHEN (((old.show_id IS DISTINCT FROM new.show_id) OR (old.url IS DISTINCT FROM new.url))) EXECUTE FUNCTION tell_of_link();
+ALTER TABLE ONLY show_identities ADD CONSTRAINT show_identities_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE show_identities TO mysetlist_request;
+GRANT SELECT ON TABLE show_identities TO mysetlist_writer;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────── show_predictions
+
+CREATE TABLE show_predictions (
+    show_id bigint NOT NULL,
+    service sync_service DEFAULT 'setlistfm'::sync_service NOT NULL,
+    songs bigint[] NOT NULL,
+    basis integer NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT show_predictions_basis_check CHECK ((basis > 0)),
+    CONSTRAINT show_predictions_service_check CHECK ((service <> 'file'::sync_service))
+);
+COMMENT ON TABLE show_predictions IS 'The setlist that was predicted for a show from earlier ones. It may be replaced while it stands unchanged and has no votes.';
+COMMENT ON COLUMN show_predictions.service IS 'The provider of the earlier setlists.';
+COMMENT ON COLUMN show_predictions.basis IS 'How many earlier setlists it was made from.';
+ALTER TABLE ONLY show_predictions ADD CONSTRAINT show_predictions_pkey PRIMARY KEY (show_id);
+CREATE TRIGGER show_predictions_tell AFTER INSERT OR DELETE ON show_predictions FOR EACH ROW EXECUTE FUNCTION tell_of_link();
+CREATE TRIGGER show_predictions_tell_changed AFTER UPDATE ON show_predictions FOR EACH ROW WHEN ((old.service IS DISTINCT FROM new.service)) EXECUTE FUNCTION tell_of_link();
+ALTER TABLE ONLY show_predictions ADD CONSTRAINT show_predictions_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE show_predictions TO mysetlist_request;
+GRANT SELECT ON TABLE show_predictions TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── show_trending
+
+CREATE TABLE show_trending (
+    show_id bigint NOT NULL,
+    score double precision NOT NULL,
+    votes_24h bigint NOT NULL,
+    refreshed_at timestamp with time zone NOT NULL,
+    CONSTRAINT show_trending_score_check CHECK ((score > (0)::double precision)),
+    CONSTRAINT show_trending_votes_24h_check CHECK ((votes_24h >= 0))
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE show_trending IS 'The trending score of an upcoming or live show, refreshed every minute.';
+ALTER TABLE ONLY show_trending ADD CONSTRAINT show_trending_pkey PRIMARY KEY (show_id);
+CREATE INDEX show_trending_score_idx ON show_trending USING btree (score DESC, show_id);
+ALTER TABLE ONLY show_trending ADD CONSTRAINT show_trending_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE show_trending TO mysetlist_request;
+GRANT SELECT ON TABLE show_trending TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── shows
+
+CREATE TABLE shows (
+    id bigint NOT NULL,
+    slug text NOT NULL,
+    artist_id bigint NOT NULL,
+    venue_id bigint NOT NULL,
+    name text NOT NULL,
+    origin sync_service,
+    local_date date NOT NULL,
+    time_zone text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    status show_status DEFAULT 'upcoming'::show_status NOT NULL,
+    opens_at timestamp with time zone NOT NULL,
+    closes_at timestamp with time zone NOT NULL,
+    is_locked boolean DEFAULT false NOT NULL,
+    requires_ticket boolean DEFAULT false NOT NULL,
+    votes_per_user_max integer,
+    results results_visibility DEFAULT 'live'::results_visibility NOT NULL,
+    finalised_at timestamp with time zone,
+    vote_count bigint DEFAULT 0 NOT NULL,
+    attendance_count bigint DEFAULT 0 NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
+    search_text text DEFAULT ''::text NOT NULL,
+    search tsvector DEFAULT ''::tsvector NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT shows_attendance_count_check CHECK ((attendance_count >= 0)),
+    CONSTRAINT shows_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 300))),
+    CONSTRAINT shows_origin_check CHECK ((origin <> 'file'::sync_service)),
+    CONSTRAINT shows_slug_format CHECK ((slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'::text)),
+    CONSTRAINT shows_time_zone_check CHECK ((time_zone ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$'::text)),
+    CONSTRAINT shows_vote_count_check CHECK ((vote_count >= 0)),
+    CONSTRAINT shows_votes_per_user_max_check CHECK ((votes_per_user_max > 0)),
+    CONSTRAINT shows_window CHECK ((opens_at < closes_at))
+)
+WITH (fillfactor='70');
+ALTER TABLE ONLY shows ALTER COLUMN search_text SET STATISTICS 10;
+COMMENT ON TABLE shows IS 'One night: artist, venue, date, voting window and rules; its counts and its log position.';
+COMMENT ON COLUMN shows.origin IS 'The provider that told us of it first; `mysetlist sync forget` deletes by it. Null: a person, a file or sample data.';
+COMMENT ON COLUMN shows.local_date IS 'The date on the ticket, in the zone of the venue.';
+COMMENT ON COLUMN shows.votes_per_user_max IS 'The budget of a fan in this show. Null: no limit.';
+COMMENT ON COLUMN shows.finalised_at IS 'When the log had passed closes_at: from then on the tally is final.';
+COMMENT ON COLUMN shows."position" IS 'The log position of the last commit that moved a tally of this show.';
+COMMENT ON COLUMN shows.revision IS 'Grows with every change of the show, its bill or its setlists, but not with votes.';
+COMMENT ON COLUMN shows.search_text IS 'Folded name, venue and acts. Triggers keep it: a generated column would be computed again with every vote.';
+ALTER TABLE shows ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY shows ADD CONSTRAINT shows_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY shows ADD CONSTRAINT shows_slug_key UNIQUE (slug);
+CREATE INDEX shows_artist_id_idx ON shows USING btree (artist_id);
+CREATE INDEX shows_created_at_idx ON shows USING btree (created_at);
+CREATE INDEX shows_finalised_at_idx ON shows USING btree (finalised_at) WHERE (finalised_at IS NOT NULL);
+CREATE INDEX shows_list_idx ON shows USING btree (list_group(status), list_place(status, starts_at), id);
+CREATE INDEX shows_local_date_idx ON shows USING btree (local_date);
+CREATE INDEX shows_search_idx ON shows USING gin (search) WITH (fastupdate=off);
+CREATE INDEX shows_similar_idx ON shows USING gin (search_text gin_trgm_ops) WITH (fastupdate=off);
+CREATE INDEX shows_status_idx ON shows USING btree (status, starts_at, id);
+CREATE INDEX shows_unfinished_idx ON shows USING btree (closes_at) WHERE (finalised_at IS NULL);
+CREATE INDEX shows_venue_id_idx ON shows USING btree (venue_id);
+CREATE TRIGGER shows_bill AFTER INSERT ON shows REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION bill_headliners();
+CREATE TRIGGER shows_count_deleted AFTER DELETE ON shows REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_shows();
+CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_shows();
+CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
+CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
+CREATE TRIGGER shows_notify AFTER UPDATE ON shows FOR EACH ROW WHEN ((old.revision IS DISTINCT FROM new.revision)) EXECUTE FUNCTION notify_show_revised();
+CREATE TRIGGER shows_rebill AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION rebill_headliner();
+CREATE TRIGGER shows_revise BEFORE UPDATE ON shows FOR EACH ROW WHEN (((((((((((((((old.slug IS DISTINCT FROM new.slug) OR (old.artist_id IS DISTINCT FROM new.artist_id)) OR (old.venue_id IS DISTINCT FROM new.venue_id)) OR (old.name IS DISTINCT FROM new.name)) OR (old.local_date IS DISTINCT FROM new.local_date)) OR (old.time_zone IS DISTINCT FROM new.time_zone)) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.status IS DISTINCT FROM new.status)) OR (old.opens_at IS DISTINCT FROM new.opens_at)) OR (old.closes_at IS DISTINCT FROM new.closes_at)) OR (old.is_locked IS DISTINCT FROM new.is_locked)) OR (old.finalised_at IS DISTINCT FROM new.finalised_at)) OR (old.votes_per_user_max IS DISTINCT FROM new.votes_per_user_max)) OR (old.revision IS DISTINCT FROM new.revision))) EXECUTE FUNCTION revise_show();
+CREATE TRIGGER shows_revise_results BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.results IS DISTINCT FROM new.results)) EXECUTE FUNCTION revise_show();
+CREATE TRIGGER shows_revise_ticket BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.requires_ticket IS DISTINCT FROM new.requires_ticket)) EXECUTE FUNCTION revise_show();
+CREATE TRIGGER shows_score_updated AFTER UPDATE OF finalised_at, artist_id ON shows FOR EACH ROW WHEN (((old.finalised_at IS DISTINCT FROM new.finalised_at) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION note_show();
+CREATE CONSTRAINT TRIGGER shows_tell AFTER UPDATE ON shows DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR ((new.finalised_at IS NOT NULL) AND (old.finalised_at IS NULL)) OR ((new.vote_count > old.vote_count) AND (new.vote_count >= 10) AND (round_number(new.vote_count) > round_number(old.vote_count))))) EXECUTE FUNCTION tell_of_show();
+CREATE CONSTRAINT TRIGGER shows_tell_new AFTER INSERT ON shows DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.status = 'upcoming'::show_status)) EXECUTE FUNCTION tell_of_new_show();
+CREATE TRIGGER shows_words AFTER UPDATE OF name, venue_id ON shows FOR EACH ROW WHEN (((old.name IS DISTINCT FROM new.name) OR (old.venue_id IS DISTINCT FROM new.venue_id))) EXECUTE FUNCTION refresh_words_of_show();
+ALTER TABLE ONLY shows ADD CONSTRAINT shows_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id);
+ALTER TABLE ONLY shows ADD CONSTRAINT shows_venue_id_fkey FOREIGN KEY (venue_id) REFERENCES venues(id);
+GRANT SELECT ON TABLE shows TO mysetlist_request;
+GRANT SELECT,UPDATE ON TABLE shows TO mysetlist_writer;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── shows_to_score
+
+CREATE TABLE shows_to_score (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL
+);
+COMMENT ON TABLE shows_to_score IS 'A reason to score a show again. A change of a show adds a row and never waits; scoring deletes the rows it has seen.';
+COMMENT ON COLUMN shows_to_score.show_id IS 'Without a foreign key: a show may be deleted while it waits.';
+ALTER TABLE shows_to_score ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY shows_to_score ADD CONSTRAINT shows_to_score_pkey PRIMARY KEY (id);
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── song_identities
+
+CREATE TABLE song_identities (
+    service sync_service NOT NULL,
+    external_id text NOT NULL,
+    song_id bigint NOT NULL,
+    url text DEFAULT ''::text NOT NULL,
+    isrc text DEFAULT ''::text NOT NULL,
+    checked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT song_identities_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 80))),
+    CONSTRAINT song_identities_isrc_check CHECK ((char_length(isrc) <= 20)),
+    CONSTRAINT song_identities_service_check CHECK ((service <> 'file'::sync_service)),
+    CONSTRAINT song_identities_url_check CHECK ((char_length(url) <= 500))
+);
+COMMENT ON TABLE song_identities IS 'A recording of a song at another service.';
+COMMENT ON COLUMN song_identities.isrc IS 'The same for all copies of a recording.';
+ALTER TABLE ONLY song_identities ADD CONSTRAINT song_identities_pkey PRIMARY KEY (service, external_id);
+CREATE INDEX song_identities_song_id_idx ON song_identities USING btree (song_id);
+ALTER TABLE ONLY song_identities ADD CONSTRAINT song_identities_song_id_fkey FOREIGN KEY (song_id) REFERENCES songs(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE song_identities TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────── song_suggestions
+
+CREATE TABLE song_suggestions (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    title text NOT NULL,
+    folded text GENERATED ALWAYS AS (fold(title)) STORED NOT NULL,
+    status suggestion_status DEFAULT 'pending'::suggestion_status NOT NULL,
+    reasons text[] DEFAULT '{}'::text[] NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_at timestamp with time zone,
+    CONSTRAINT song_suggestions_decided CHECK (((status = 'pending'::suggestion_status) = (decided_at IS NULL))),
+    CONSTRAINT song_suggestions_reason_check CHECK ((char_length(reason) <= 500)),
+    CONSTRAINT song_suggestions_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 200)))
+);
+COMMENT ON TABLE song_suggestions IS 'One fan''s suggestion of a song for a show. A moderator decides all suggestions of one title together.';
+COMMENT ON COLUMN song_suggestions.folded IS 'The folded title: titles that differ only in spelling are one song.';
+COMMENT ON COLUMN song_suggestions.reasons IS 'Why the text screening asks a moderator to look twice.';
+COMMENT ON COLUMN song_suggestions.reason IS 'What the moderator says about the decision.';
+ALTER TABLE song_suggestions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_once UNIQUE (user_id, show_id, folded);
+ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_pkey PRIMARY KEY (id);
+CREATE INDEX song_suggestions_pending_idx ON song_suggestions USING btree (id) WHERE (status = 'pending'::suggestion_status);
+CREATE INDEX song_suggestions_show_idx ON song_suggestions USING btree (show_id, folded);
+ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE song_suggestions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY song_suggestions_own ON song_suggestions FOR INSERT TO mysetlist_request WITH CHECK (((user_id = ( SELECT app_user_id() AS app_user_id)) AND (status = 'pending'::suggestion_status)));
+CREATE POLICY song_suggestions_read ON song_suggestions FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY song_suggestions_withdraw ON song_suggestions FOR DELETE TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) AND (status = 'pending'::suggestion_status)));
+GRANT SELECT,INSERT,DELETE ON TABLE song_suggestions TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── songs
+
+CREATE TABLE songs (
+    id bigint NOT NULL,
+    artist_id bigint NOT NULL,
+    title text NOT NULL,
+    folded text GENERATED ALWAYS AS (fold(title)) STORED NOT NULL,
+    search tsvector GENERATED ALWAYS AS (words_of(title)) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT songs_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 300)))
+);
+ALTER TABLE ONLY songs ALTER COLUMN folded SET STATISTICS 10;
+COMMENT ON TABLE songs IS 'One song. It belongs to the artist who wrote it; a cover is a song of another artist.';
+ALTER TABLE songs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY songs ADD CONSTRAINT songs_artist_title_key UNIQUE (artist_id, title);
+ALTER TABLE ONLY songs ADD CONSTRAINT songs_pkey PRIMARY KEY (id);
+CREATE INDEX songs_search_idx ON songs USING gin (search) WITH (fastupdate=off);
+CREATE INDEX songs_similar_idx ON songs USING gin (folded gin_trgm_ops) WITH (fastupdate=off);
+CREATE TRIGGER songs_touch BEFORE UPDATE ON songs FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+ALTER TABLE ONLY songs ADD CONSTRAINT songs_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id);
+GRANT SELECT ON TABLE songs TO mysetlist_request;
+GRANT SELECT ON TABLE songs TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── sync_jobs
+
+CREATE TABLE sync_jobs (
+    id bigint NOT NULL,
+    service sync_service NOT NULL,
+    kind text NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    priority priority_level DEFAULT 'normal'::priority_level NOT NULL,
+    status sync_status DEFAULT 'queued'::sync_status NOT NULL,
+    cursor jsonb DEFAULT '{}'::jsonb NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    error text DEFAULT ''::text NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT sync_jobs_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT sync_jobs_error_check CHECK ((char_length(error) <= 1000)),
+    CONSTRAINT sync_jobs_kind_check CHECK (((char_length(kind) >= 1) AND (char_length(kind) <= 80))),
+    CONSTRAINT sync_jobs_subject_check CHECK ((char_length(subject) <= 300))
+);
+COMMENT ON TABLE sync_jobs IS 'One run: a file that is imported, or a job that asks a provider.';
+COMMENT ON COLUMN sync_jobs.kind IS 'import, artist, show and others.';
+COMMENT ON COLUMN sync_jobs.subject IS 'The name of the file or the artist, or the id of what the job is about.';
+COMMENT ON COLUMN sync_jobs.cursor IS 'Where the next node goes on after a node has died.';
+COMMENT ON COLUMN sync_jobs.lease_until IS 'The node that runs the job renews the lease. When it has expired that node is dead, and another one goes on.';
+ALTER TABLE sync_jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY sync_jobs ADD CONSTRAINT sync_jobs_pkey PRIMARY KEY (id);
+CREATE INDEX sync_jobs_leased_idx ON sync_jobs USING btree (lease_until) WHERE ((status = 'running'::sync_status) AND (lease_until IS NOT NULL));
+CREATE INDEX sync_jobs_recent_idx ON sync_jobs USING btree (id DESC) INCLUDE (status);
+CREATE INDEX sync_jobs_subject_idx ON sync_jobs USING btree (service, kind, subject, created_at);
+CREATE UNIQUE INDEX sync_jobs_waiting_idx ON sync_jobs USING btree (service, kind, subject) WHERE (status = 'queued'::sync_status);
+ALTER TABLE sync_jobs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY sync_jobs_admin ON sync_jobs FOR SELECT TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin));
+GRANT SELECT ON TABLE sync_jobs TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── sync_pauses
+
+CREATE TABLE sync_pauses (
+    service sync_service NOT NULL,
+    paused_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE sync_pauses IS 'A service whose jobs wait until an administrator resumes it.';
+ALTER TABLE ONLY sync_pauses ADD CONSTRAINT sync_pauses_pkey PRIMARY KEY (service);
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── sync_progress
+
+CREATE TABLE sync_progress (
+    job_id bigint NOT NULL,
+    stage import_stage NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    total bigint NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sync_progress_done_check CHECK ((done >= 0)),
+    CONSTRAINT sync_progress_total_check CHECK ((total >= 0))
+);
+COMMENT ON TABLE sync_progress IS 'How far one stage of a run is.';
+ALTER TABLE ONLY sync_progress ADD CONSTRAINT sync_progress_pkey PRIMARY KEY (job_id, stage);
+ALTER TABLE ONLY sync_progress ADD CONSTRAINT sync_progress_job_id_fkey FOREIGN KEY (job_id) REFERENCES sync_jobs(id) ON DELETE CASCADE;
+ALTER TABLE sync_progress ENABLE ROW LEVEL SECURITY;
+CREATE POLICY sync_progress_admin ON sync_progress FOR SELECT TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin));
+GRANT SELECT ON TABLE sync_progress TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── sync_schedules
+
+CREATE TABLE sync_schedules (
+    name text NOT NULL,
+    every_s integer NOT NULL,
+    is_paused boolean DEFAULT false NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_at timestamp with time zone,
+    CONSTRAINT sync_schedules_every_s_check CHECK (((every_s >= 60) AND (every_s <= 31536000))),
+    CONSTRAINT sync_schedules_name_check CHECK ((name ~ '^[a-z-]{1,40}$'::text))
+);
+COMMENT ON TABLE sync_schedules IS 'A job that is queued again and again.';
+ALTER TABLE ONLY sync_schedules ADD CONSTRAINT sync_schedules_pkey PRIMARY KEY (name);
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── ticket_codes
+
+CREATE TABLE ticket_codes (
+    show_id bigint NOT NULL,
+    code_hash bytea NOT NULL,
+    user_id bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    redeemed_at timestamp with time zone,
+    CONSTRAINT ticket_codes_code_hash_check CHECK ((octet_length(code_hash) = 32)),
+    CONSTRAINT ticket_codes_redeemed CHECK (((user_id IS NULL) OR (redeemed_at IS NOT NULL)))
+);
+COMMENT ON TABLE ticket_codes IS 'One code that binds a vote to an admission (docs/adr/0015). It is redeemed once; when its user is erased it stays spent.';
+COMMENT ON COLUMN ticket_codes.code_hash IS 'SHA-256 of the code.';
+ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_pkey PRIMARY KEY (show_id, code_hash);
+CREATE UNIQUE INDEX ticket_codes_holder_idx ON ticket_codes USING btree (user_id, show_id) WHERE (user_id IS NOT NULL);
+ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ticket_codes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY ticket_codes_admin ON ticket_codes FOR SELECT TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin));
+CREATE POLICY ticket_codes_make ON ticket_codes FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_admin() AS app_is_admin) AND (user_id IS NULL) AND (redeemed_at IS NULL)));
+CREATE POLICY ticket_codes_own ON ticket_codes FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY ticket_codes_writer ON ticket_codes FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE ticket_codes TO mysetlist_writer;
+GRANT SELECT,INSERT ON TABLE ticket_codes TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── user_bans
+
+CREATE TABLE user_bans (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    kind ban_kind NOT NULL,
+    reason text NOT NULL,
+    banned_by bigint,
+    banned_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    lifted_at timestamp with time zone,
+    lifted_by bigint,
+    CONSTRAINT user_bans_ends_later CHECK ((expires_at > banned_at)),
+    CONSTRAINT user_bans_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 1000)))
+);
+COMMENT ON TABLE user_bans IS 'What an account may not do, and until when.';
+COMMENT ON COLUMN user_bans.expires_at IS 'Null: the ban does not expire.';
+ALTER TABLE user_bans ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY user_bans ADD CONSTRAINT user_bans_pkey PRIMARY KEY (id);
+CREATE INDEX user_bans_banned_by_idx ON user_bans USING btree (banned_by) WHERE (banned_by IS NOT NULL);
+CREATE INDEX user_bans_lifted_by_idx ON user_bans USING btree (lifted_by) WHERE (lifted_by IS NOT NULL);
+CREATE INDEX user_bans_of_user_idx ON user_bans USING btree (user_id);
+CREATE INDEX user_bans_user_id_idx ON user_bans USING btree (user_id) WHERE (lifted_at IS NULL);
+ALTER TABLE ONLY user_bans ADD CONSTRAINT user_bans_banned_by_fkey FOREIGN KEY (banned_by) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY user_bans ADD CONSTRAINT user_bans_lifted_by_fkey FOREIGN KEY (lifted_by) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY user_bans ADD CONSTRAINT user_bans_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE user_bans ENABLE ROW LEVEL SECURITY;
+CREATE POLICY user_bans_change ON user_bans FOR UPDATE TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff)) WITH CHECK (( SELECT app_is_staff() AS app_is_staff));
+CREATE POLICY user_bans_read ON user_bans FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY user_bans_staff ON user_bans FOR INSERT TO mysetlist_request WITH CHECK (( SELECT app_is_staff() AS app_is_staff));
+CREATE POLICY user_bans_writer ON user_bans FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE user_bans TO mysetlist_writer;
+GRANT SELECT,INSERT,UPDATE ON TABLE user_bans TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────── user_follows_artists
+
+CREATE TABLE user_follows_artists (
+    user_id bigint NOT NULL,
+    artist_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE user_follows_artists IS 'A fan follows an artist.';
+ALTER TABLE ONLY user_follows_artists ADD CONSTRAINT user_follows_artists_pkey PRIMARY KEY (user_id, artist_id);
+CREATE INDEX user_follows_artists_artist_id_idx ON user_follows_artists USING btree (artist_id, user_id);
+CREATE INDEX user_follows_artists_created_at_idx ON user_follows_artists USING btree (created_at);
+CREATE TRIGGER user_follows_artists_count_deleted AFTER DELETE ON user_follows_artists REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_follows('-1');
+CREATE TRIGGER user_follows_artists_count_inserted AFTER INSERT ON user_follows_artists REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_follows('1');
+CREATE TRIGGER user_follows_artists_count_moved_in AFTER UPDATE ON user_follows_artists REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_follows('1');
+CREATE TRIGGER user_follows_artists_count_moved_out AFTER UPDATE ON user_follows_artists REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_follows('-1');
+ALTER TABLE ONLY user_follows_artists ADD CONSTRAINT user_follows_artists_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
+ALTER TABLE ONLY user_follows_artists ADD CONSTRAINT user_follows_artists_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE user_follows_artists ENABLE ROW LEVEL SECURITY;
+CREATE POLICY user_follows_artists_own ON user_follows_artists TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id))) WITH CHECK ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY user_follows_artists_staff ON user_follows_artists FOR SELECT TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff));
+CREATE POLICY user_follows_artists_writer ON user_follows_artists TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT,DELETE ON TABLE user_follows_artists TO mysetlist_writer;
+GRANT SELECT ON TABLE user_follows_artists TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── user_identities
+
+CREATE TABLE user_identities (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    user_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_identities_issuer_check CHECK ((char_length(issuer) <= 255)),
+    CONSTRAINT user_identities_subject_check CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 255)))
+);
+COMMENT ON TABLE user_identities IS 'An account''s identity at an identity provider. Each identity is one account.';
+COMMENT ON COLUMN user_identities.issuer IS 'Empty: the provider''s tokens name no issuer.';
+ALTER TABLE ONLY user_identities ADD CONSTRAINT user_identities_pkey PRIMARY KEY (issuer, subject);
+CREATE INDEX user_identities_user_id_idx ON user_identities USING btree (user_id);
+ALTER TABLE ONLY user_identities ADD CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE user_identities ENABLE ROW LEVEL SECURITY;
+CREATE POLICY user_identities_own ON user_identities FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE user_identities TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── user_profiles
+
+CREATE TABLE user_profiles (
+    user_id bigint NOT NULL,
+    display_name text,
+    bio text DEFAULT ''::text NOT NULL,
+    city text DEFAULT ''::text NOT NULL,
+    country text DEFAULT ''::text NOT NULL,
+    is_public boolean DEFAULT false NOT NULL,
+    status moderation_status DEFAULT 'approved'::moderation_status NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_profiles_bio_check CHECK ((char_length(bio) <= 500)),
+    CONSTRAINT user_profiles_city_check CHECK ((char_length(city) <= 120)),
+    CONSTRAINT user_profiles_country_check CHECK (((country = ''::text) OR (country ~ '^[A-Z]{2}$'::text))),
+    CONSTRAINT user_profiles_display_name_check CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 80)))
+);
+COMMENT ON TABLE user_profiles IS 'What an account says about itself. Others see it when it is public and approved. Many accounts have none.';
+ALTER TABLE ONLY user_profiles ADD CONSTRAINT user_profiles_pkey PRIMARY KEY (user_id);
+CREATE INDEX user_profiles_similar_idx ON user_profiles USING gin (fold(display_name) gin_trgm_ops) WITH (fastupdate=off);
+CREATE TRIGGER user_profiles_touch BEFORE UPDATE ON user_profiles FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+ALTER TABLE ONLY user_profiles ADD CONSTRAINT user_profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE user_profiles ENABLE ROW LEVEL SECURITY;
+CREATE POLICY user_profiles_change ON user_profiles FOR UPDATE TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff))) WITH CHECK (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY user_profiles_delete ON user_profiles FOR DELETE TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_admin() AS app_is_admin)));
+CREATE POLICY user_profiles_own ON user_profiles FOR INSERT TO mysetlist_request WITH CHECK ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY user_profiles_read ON user_profiles FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff) OR (is_public AND (status = 'approved'::moderation_status))));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE user_profiles TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────── user_show_attendance
+
+CREATE TABLE user_show_attendance (
+    user_id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE user_show_attendance IS 'A fan goes to a show.';
+ALTER TABLE ONLY user_show_attendance ADD CONSTRAINT user_show_attendance_pkey PRIMARY KEY (user_id, show_id);
+CREATE INDEX user_show_attendance_created_at_idx ON user_show_attendance USING btree (created_at);
+CREATE INDEX user_show_attendance_show_id_idx ON user_show_attendance USING btree (show_id, user_id);
+CREATE TRIGGER user_show_attendance_count_deleted AFTER DELETE ON user_show_attendance REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_attendance('-1');
+CREATE TRIGGER user_show_attendance_count_inserted AFTER INSERT ON user_show_attendance REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_attendance('1');
+CREATE TRIGGER user_show_attendance_count_moved_in AFTER UPDATE ON user_show_attendance REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_attendance('1');
+CREATE TRIGGER user_show_attendance_count_moved_out AFTER UPDATE ON user_show_attendance REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_attendance('-1');
+ALTER TABLE ONLY user_show_attendance ADD CONSTRAINT user_show_attendance_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE ONLY user_show_attendance ADD CONSTRAINT user_show_attendance_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE user_show_attendance ENABLE ROW LEVEL SECURITY;
+CREATE POLICY user_show_attendance_own ON user_show_attendance TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id))) WITH CHECK ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY user_show_attendance_staff ON user_show_attendance FOR SELECT TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff));
+CREATE POLICY user_show_attendance_writer ON user_show_attendance TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT,DELETE ON TABLE user_show_attendance TO mysetlist_writer;
+GRANT SELECT ON TABLE user_show_attendance TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────── user_vote_limits
+
+CREATE TABLE user_vote_limits (
+    user_id bigint NOT NULL,
+    day date NOT NULL,
+    spent integer NOT NULL,
+    CONSTRAINT user_vote_limits_spent_check CHECK ((spent >= 0))
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE user_vote_limits IS 'How much of the budget of a day (UTC) a fan has spent.';
+ALTER TABLE ONLY user_vote_limits ADD CONSTRAINT user_vote_limits_pkey PRIMARY KEY (user_id, day);
+ALTER TABLE ONLY user_vote_limits ADD CONSTRAINT user_vote_limits_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE user_vote_limits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY user_vote_limits_read ON user_vote_limits FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY user_vote_limits_writer ON user_vote_limits TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT,UPDATE ON TABLE user_vote_limits TO mysetlist_writer;
+GRANT SELECT ON TABLE user_vote_limits TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── users
+
+CREATE TABLE users (
+    id bigint NOT NULL,
+    role user_role DEFAULT 'user'::user_role NOT NULL,
+    nobody integer,
+    token_until timestamp with time zone DEFAULT (now() + '90 days'::interval) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_nobody_check CHECK ((nobody > 0))
+);
+COMMENT ON TABLE users IS 'One account. A fan who only votes is no more than a number.';
+COMMENT ON COLUMN users.nobody IS 'The number of a nobody: an account without data that holds votes of erased accounts. Null: a real account.';
+COMMENT ON COLUMN users.token_until IS 'Until when a token of this account may be valid. An account without data is deleted only after that.';
+ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+CREATE INDEX users_created_at_idx ON users USING btree (created_at);
+CREATE UNIQUE INDEX users_nobody_idx ON users USING btree (nobody) WHERE (nobody IS NOT NULL);
+CREATE INDEX users_staff_idx ON users USING btree (role) WHERE (role <> 'user'::user_role);
+CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+CREATE POLICY users_promote ON users FOR UPDATE TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin)) WITH CHECK (( SELECT app_is_admin() AS app_is_admin));
+CREATE POLICY users_read ON users FOR SELECT TO mysetlist_request USING (((id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY users_writer ON users FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE users TO mysetlist_writer;
+GRANT SELECT ON TABLE users TO mysetlist_request;
+GRANT UPDATE(role) ON TABLE users TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────── venue_identities
+
+CREATE TABLE venue_identities (
+    service sync_service NOT NULL,
+    external_id text NOT NULL,
+    venue_id bigint NOT NULL,
+    url text DEFAULT ''::text NOT NULL,
+    confidence real NOT NULL,
+    evidence text NOT NULL,
+    checked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT venue_identities_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+    CONSTRAINT venue_identities_evidence_check CHECK (((char_length(evidence) >= 1) AND (char_length(evidence) <= 300))),
+    CONSTRAINT venue_identities_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 80))),
+    CONSTRAINT venue_identities_service_check CHECK ((service <> 'file'::sync_service)),
+    CONSTRAINT venue_identities_url_check CHECK ((char_length(url) <= 500))
+);
+COMMENT ON TABLE venue_identities IS 'The id of a venue at another service, how sure the match is, and why.';
+ALTER TABLE ONLY venue_identities ADD CONSTRAINT venue_identities_pkey PRIMARY KEY (service, external_id);
+CREATE INDEX venue_identities_venue_id_idx ON venue_identities USING btree (venue_id);
+ALTER TABLE ONLY venue_identities ADD CONSTRAINT venue_identities_venue_id_fkey FOREIGN KEY (venue_id) REFERENCES venues(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE venue_identities TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── venue_reviews
+
+CREATE TABLE venue_reviews (
+    id bigint NOT NULL,
+    venue_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    rating smallint NOT NULL,
+    body text DEFAULT ''::text NOT NULL,
+    status moderation_status DEFAULT 'pending'::moderation_status NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT venue_reviews_body_check CHECK ((char_length(body) <= 2000)),
+    CONSTRAINT venue_reviews_rating_check CHECK (((rating >= 1) AND (rating <= 5)))
+);
+COMMENT ON TABLE venue_reviews IS 'A fan''s review of a venue. Only approved reviews are shown and counted.';
+ALTER TABLE venue_reviews ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY venue_reviews ADD CONSTRAINT venue_reviews_author_key UNIQUE (venue_id, user_id);
+ALTER TABLE ONLY venue_reviews ADD CONSTRAINT venue_reviews_pkey PRIMARY KEY (id);
+CREATE INDEX venue_reviews_created_at_idx ON venue_reviews USING btree (created_at);
+CREATE INDEX venue_reviews_shown_idx ON venue_reviews USING btree (venue_id, updated_at DESC, id DESC) WHERE (status = 'approved'::moderation_status);
+CREATE INDEX venue_reviews_user_id_idx ON venue_reviews USING btree (user_id);
+CREATE TRIGGER venue_reviews_count_deleted AFTER DELETE ON venue_reviews REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_reviews();
+CREATE TRIGGER venue_reviews_count_inserted AFTER INSERT ON venue_reviews REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_reviews();
+CREATE TRIGGER venue_reviews_count_updated AFTER UPDATE ON venue_reviews REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION count_updated_reviews();
+CREATE TRIGGER venue_reviews_touch BEFORE UPDATE OF rating, body ON venue_reviews FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+ALTER TABLE ONLY venue_reviews ADD CONSTRAINT venue_reviews_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY venue_reviews ADD CONSTRAINT venue_reviews_venue_id_fkey FOREIGN KEY (venue_id) REFERENCES venues(id) ON DELETE CASCADE;
+ALTER TABLE venue_reviews ENABLE ROW LEVEL SECURITY;
+CREATE POLICY venue_reviews_change ON venue_reviews FOR UPDATE TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff))) WITH CHECK (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY venue_reviews_delete ON venue_reviews FOR DELETE TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY venue_reviews_own ON venue_reviews FOR INSERT TO mysetlist_request WITH CHECK ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY venue_reviews_read ON venue_reviews FOR SELECT TO mysetlist_request USING (((status = 'approved'::moderation_status) OR (user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE venue_reviews TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────────── venues
+
+CREATE TABLE venues (
+    id bigint NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    city text NOT NULL,
+    region text DEFAULT ''::text NOT NULL,
+    country text NOT NULL,
+    latitude double precision NOT NULL,
+    longitude double precision NOT NULL,
+    point cube GENERATED ALWAYS AS (earth_point(latitude, longitude)) STORED,
+    time_zone text NOT NULL,
+    capacity integer,
+    origin sync_service,
+    review_count bigint DEFAULT 0 NOT NULL,
+    rating_sum bigint DEFAULT 0 NOT NULL,
+    folded text GENERATED ALWAYS AS (fold(((name || ' '::text) || city))) STORED NOT NULL,
+    search tsvector GENERATED ALWAYS AS (words_of(((((name || ' '::text) || city) || ' '::text) || region))) STORED,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT venues_capacity_check CHECK ((capacity > 0)),
+    CONSTRAINT venues_city_check CHECK (((char_length(city) >= 1) AND (char_length(city) <= 120))),
+    CONSTRAINT venues_country_check CHECK ((country ~ '^[A-Z]{2}$'::text)),
+    CONSTRAINT venues_latitude_check CHECK (((latitude >= ('-90'::integer)::double precision) AND (latitude <= (90)::double precision))),
+    CONSTRAINT venues_longitude_check CHECK (((longitude >= ('-180'::integer)::double precision) AND (longitude <= (180)::double precision))),
+    CONSTRAINT venues_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT venues_origin_check CHECK ((origin <> 'file'::sync_service)),
+    CONSTRAINT venues_rating_sum_check CHECK ((rating_sum >= 0)),
+    CONSTRAINT venues_region_check CHECK ((char_length(region) <= 80)),
+    CONSTRAINT venues_review_count_check CHECK ((review_count >= 0)),
+    CONSTRAINT venues_slug_format CHECK ((slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'::text)),
+    CONSTRAINT venues_time_zone_check CHECK ((time_zone ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$'::text))
+);
+ALTER TABLE ONLY venues ALTER COLUMN folded SET STATISTICS 10;
+COMMENT ON TABLE venues IS 'One place where shows are played.';
+COMMENT ON COLUMN venues.point IS 'The place on a sphere of radius 1, for a search nearby.';
+COMMENT ON COLUMN venues.origin IS 'The provider that told us of it first; `mysetlist sync forget` deletes by it. Null: a person, a file or sample data.';
+COMMENT ON COLUMN venues.review_count IS 'Approved reviews.';
+COMMENT ON COLUMN venues.rating_sum IS 'The sum of the ratings of approved reviews.';
+ALTER TABLE venues ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY venues ADD CONSTRAINT venues_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY venues ADD CONSTRAINT venues_slug_key UNIQUE (slug);
+CREATE INDEX venues_point_idx ON venues USING gist (point);
+CREATE INDEX venues_search_idx ON venues USING gin (search) WITH (fastupdate=off);
+CREATE INDEX venues_similar_idx ON venues USING gin (folded gin_trgm_ops) WITH (fastupdate=off);
+CREATE TRIGGER venues_touch BEFORE UPDATE OF slug, name, city, region, country, latitude, longitude, time_zone, capacity ON venues FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+CREATE TRIGGER venues_words AFTER UPDATE OF name, city, region ON venues FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.city IS DISTINCT FROM new.city)) OR (old.region IS DISTINCT FROM new.region))) EXECUTE FUNCTION refresh_words_of_venue();
+GRANT SELECT ON TABLE venues TO mysetlist_request;
+GRANT SELECT ON TABLE venues TO mysetlist_writer;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── vote_analytics
+
+CREATE TABLE vote_analytics (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    setlist_song_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    previous vote_choice,
+    choice vote_choice,
+    cast_at timestamp with time zone NOT NULL,
+    CONSTRAINT vote_analytics_change CHECK ((previous IS DISTINCT FROM choice))
+)
+PARTITION BY RANGE (cast_at);
+COMMENT ON TABLE vote_analytics IS 'Every change of a vote, for ever: append-only, partitioned by month.';
+COMMENT ON COLUMN vote_analytics.user_id IS 'User 0 stands for erased accounts.';
+COMMENT ON COLUMN vote_analytics.previous IS 'Null: there was no vote.';
+COMMENT ON COLUMN vote_analytics.choice IS 'Null: the vote was withdrawn.';
+ALTER TABLE vote_analytics ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY vote_analytics ADD CONSTRAINT vote_analytics_pkey PRIMARY KEY (cast_at, id);
+CREATE INDEX vote_analytics_show_idx ON ONLY vote_analytics USING btree (show_id, cast_at);
+ALTER INDEX vote_analytics_pkey ATTACH PARTITION vote_analytics_default_pkey;
+ALTER INDEX vote_analytics_show_idx ATTACH PARTITION vote_analytics_default_show_id_cast_at_idx;
+CREATE TRIGGER vote_analytics_append_only BEFORE DELETE OR UPDATE ON vote_analytics FOR EACH ROW EXECUTE FUNCTION refuse_change();
+ALTER TABLE vote_analytics ENABLE ROW LEVEL SECURITY;
+CREATE POLICY vote_analytics_read ON vote_analytics FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY vote_analytics_writer ON vote_analytics TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT ON TABLE vote_analytics TO mysetlist_writer;
+GRANT SELECT ON TABLE vote_analytics TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────── vote_analytics_default
+
+CREATE TABLE vote_analytics_default (
+    id bigint CONSTRAINT vote_analytics_id_not_null NOT NULL,
+    show_id bigint CONSTRAINT vote_analytics_show_id_not_null NOT NULL,
+    setlist_song_id bigint CONSTRAINT vote_analytics_setlist_song_id_not_null NOT NULL,
+    user_id bigint CONSTRAINT vote_analytics_user_id_not_null NOT NULL,
+    previous vote_choice,
+    choice vote_choice,
+    cast_at timestamp with time zone CONSTRAINT vote_analytics_cast_at_not_null NOT NULL,
+    CONSTRAINT vote_analytics_change CHECK ((previous IS DISTINCT FROM choice))
+);
+COMMENT ON TABLE vote_analytics_default IS 'Changes that no month covers, so that no vote waits for a partition.';
+ALTER TABLE ONLY vote_analytics ATTACH PARTITION vote_analytics_default DEFAULT;
+ALTER TABLE ONLY vote_analytics_default ADD CONSTRAINT vote_analytics_default_pkey PRIMARY KEY (cast_at, id);
+CREATE INDEX vote_analytics_default_show_id_cast_at_idx ON vote_analytics_default USING btree (show_id, cast_at);
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── vote_rollups
+
+CREATE TABLE vote_rollups (
+    show_id bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    up_count bigint DEFAULT 0 NOT NULL,
+    down_count bigint DEFAULT 0 NOT NULL,
+    withdrawn_count bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT vote_rollups_down_count_check CHECK ((down_count >= 0)),
+    CONSTRAINT vote_rollups_up_count_check CHECK ((up_count >= 0)),
+    CONSTRAINT vote_rollups_whole_hour CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text))),
+    CONSTRAINT vote_rollups_withdrawn_count_check CHECK ((withdrawn_count >= 0))
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE vote_rollups IS 'One hour of a show: how many votes were cast up, cast down and withdrawn.';
+ALTER TABLE ONLY vote_rollups ADD CONSTRAINT vote_rollups_pkey PRIMARY KEY (show_id, hour);
+CREATE INDEX vote_rollups_hour_idx ON vote_rollups USING btree (hour);
+ALTER TABLE ONLY vote_rollups ADD CONSTRAINT vote_rollups_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE vote_rollups TO mysetlist_request;
+GRANT SELECT,INSERT,UPDATE ON TABLE vote_rollups TO mysetlist_writer;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── voter_accuracy
+
+CREATE TABLE voter_accuracy (
+    user_id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    predicted integer NOT NULL,
+    hits integer NOT NULL,
+    played integer NOT NULL,
+    "precision" double precision GENERATED ALWAYS AS (((hits)::double precision / (NULLIF(predicted, 0))::double precision)) STORED,
+    recall double precision GENERATED ALWAYS AS (((hits)::double precision / (played)::double precision)) STORED NOT NULL,
+    rank_correlation double precision,
+    CONSTRAINT voter_accuracy_check CHECK (((hits >= 0) AND (hits <= LEAST(predicted, played)))),
+    CONSTRAINT voter_accuracy_played_check CHECK ((played > 0)),
+    CONSTRAINT voter_accuracy_predicted_check CHECK ((predicted >= 0)),
+    CONSTRAINT voter_accuracy_rank_correlation_check CHECK (((rank_correlation >= ('-1'::integer)::double precision) AND (rank_correlation <= (1)::double precision)))
+);
+COMMENT ON TABLE voter_accuracy IS 'How well one fan predicted a show. Without a score of the show there are none of its fans.';
+ALTER TABLE ONLY voter_accuracy ADD CONSTRAINT voter_accuracy_pkey PRIMARY KEY (user_id, show_id);
+CREATE INDEX voter_accuracy_show_id_idx ON voter_accuracy USING btree (show_id);
+ALTER TABLE ONLY voter_accuracy ADD CONSTRAINT voter_accuracy_show_id_fkey FOREIGN KEY (show_id) REFERENCES show_accuracy(show_id) ON DELETE CASCADE;
+ALTER TABLE ONLY voter_accuracy ADD CONSTRAINT voter_accuracy_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE voter_accuracy ENABLE ROW LEVEL SECURITY;
+CREATE POLICY voter_accuracy_read ON voter_accuracy FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+GRANT SELECT ON TABLE voter_accuracy TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── votes
+
+CREATE TABLE votes (
+    setlist_song_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    choice vote_choice NOT NULL,
+    cast_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+COMMENT ON TABLE votes IS 'A fan''s choice on a song. A vote is a state; a withdrawn vote has no row.';
+ALTER TABLE ONLY votes ADD CONSTRAINT votes_pkey PRIMARY KEY (setlist_song_id, user_id);
+CREATE INDEX votes_ballot_idx ON votes USING btree (user_id, show_id);
+CREATE TRIGGER votes_count_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_votes();
+CREATE TRIGGER votes_count_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_votes();
+CREATE TRIGGER votes_count_updated AFTER UPDATE ON votes REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION count_updated_votes();
+ALTER TABLE ONLY votes ADD CONSTRAINT votes_song_fkey FOREIGN KEY (setlist_song_id, show_id) REFERENCES setlist_songs(id, show_id) ON DELETE CASCADE;
+ALTER TABLE ONLY votes ADD CONSTRAINT votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+ALTER TABLE votes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY votes_read ON votes FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY votes_writer ON votes TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE votes TO mysetlist_writer;
+GRANT SELECT ON TABLE votes TO mysetlist_request;

@@ -1,0 +1,349 @@
+"""Every kind of transaction that locks rows of several tables, on rows that all of them want."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+from server.protocol.parameters import Reference
+
+from server.catalog import directing, editing, suggestions
+from server.catalog import shows as catalog
+from server.catalog import staging as sample
+from server.insight import accuracy
+from server.people import bans, moderation, reviews
+from server.people.mail import queueing as mail
+from server.sync import forgetting, writing
+from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, ShowRecord, VenueRecord
+from server.voting import log as voting
+from server.voting import reconcile
+
+# Two of everything. Each first row is written again, so that it lies behind the second one in the table, and a scan
+# finds the rows in another order than a primary key does; the second show begins and closes first.
+WORLD = """
+insert into artists (slug, name) values ('a1', 'Artist 1'), ('a2', 'Artist 2');
+insert into venues (slug, name, city, country, latitude, longitude, time_zone)
+values ('v1', 'Venue 1', 'Köln', 'DE', 51, 7, 'Europe/Berlin'), ('v2', 'Venue 2', 'Köln', 'DE', 51, 7, 'Europe/Berlin');
+insert into songs (artist_id, title) select 1, 'Song ' || n from generate_series(1, 5) n;
+insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at, origin)
+select 's' || n, n, n, 'Show ' || n, current_date, 'Europe/Berlin', now() - interval '1 hour' * n, now() - interval '9 days',
+       now() - interval '1 minute' * n, 'ticketmaster'
+  from generate_series(1, 2) n;
+insert into show_artists (show_id, artist_id, billing, position) values (1, 2, 'support', 2), (2, 1, 'support', 2);
+insert into setlists (show_id, type, name, artist_id) select w, t, 'Main', 1
+  from generate_series(1, 2) w, unnest(array['predicted', 'actual']::setlist_type[]) t order by t, w;
+insert into setlist_songs (setlist_id, show_id, song_id, position)
+select l.id, l.show_id, n, n from setlists l, generate_series(1, 2) n;
+insert into users (role) values ('moderator'), ('moderator');
+insert into user_profiles (user_id, display_name) values (1, 'One'), (2, 'Two');
+insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
+select e.id, u, e.show_id, 'up', date_trunc('hour', now()) - interval '2 days'
+  from setlist_songs e join setlists l on l.id = e.setlist_id, generate_series(1, 2) u where l.type = 'predicted';
+insert into vote_rollups (show_id, hour, up_count)
+select show_id, date_trunc('hour', cast_at), count(*) from votes group by 1, 2;
+insert into user_vote_limits (user_id, day, spent) values (1, '2026-01-01', 1), (2, '2026-01-01', 1);
+insert into user_show_attendance (user_id, show_id) select u, w from generate_series(1, 2) u, generate_series(1, 2) w;
+insert into user_follows_artists (user_id, artist_id) select u, a from generate_series(1, 2) u, generate_series(1, 2) a;
+insert into song_suggestions (show_id, user_id, title) select w, u, 'Song 4' from generate_series(1, 2) w, generate_series(1, 2) u;
+insert into venue_reviews (venue_id, user_id, rating, status) select v, u, 3, 'approved' from generate_series(1, 2) v, generate_series(1, 2) u;
+insert into reports (reporter_id, review_id, reason) select 1 + r % 2, r, 'rude' from generate_series(1, 4) r;
+insert into content_moderation (profile_id) values (1), (2);
+insert into user_bans (user_id, kind, reason, banned_by) values (1, 'write', 'rude', 2), (2, 'write', 'rude', 1);
+insert into email_preferences (user_id, address, confirmed_at) values (1, 'a@b', now()), (2, 'c@d', now());
+insert into email_queue (user_id, kind, about, status, not_before)
+select u, 'show_result', 'show:' || w, 'sending', '2030-01-01' from generate_series(1, 2) u, generate_series(1, 2) w;
+insert into ticket_codes (show_id, code_hash) select w, sha256('ticket') from generate_series(1, 2) w;
+insert into show_identities (service, external_id, show_id, confidence, evidence, songs, checked_at)
+select 'setlistfm', 'x' || w, w, 1, 'listed there', songs_in_order(w, 'actual'), now() - interval '99 days' from generate_series(1, 2) w;
+select score_show(w) from generate_series(1, 2) w;
+update log_positions set position = 1000;
+update artists set updated_at = now() where id = 1;
+update venues set updated_at = now() where id = 1;
+update shows set updated_at = now() where id = 1;
+update setlists set updated_at = now() where show_id = 1;
+update setlist_songs set note = 'again' where show_id = 1;
+update artist_stats set refreshed_at = now() where artist_id = 1;
+update users set updated_at = now() where id = 1;
+select update_trending_scores();
+update show_trending set refreshed_at = now() where show_id = 1;
+update vote_rollups set up_count = up_count where show_id = 1;
+update venue_reviews set updated_at = now() where user_id = 1;
+-- Counts that are wrong, so that there is something to repair.
+update setlist_songs e set up_count = e.up_count + 10 from setlists l where l.id = e.setlist_id and l.type = 'predicted';
+update setlists set vote_count = vote_count + 100;
+update shows set vote_count = vote_count + 100, attendance_count = attendance_count + 100;
+update artist_stats set follower_count = follower_count + 100, show_count = show_count + 100;
+update venues set review_count = review_count + 100, rating_sum = rating_sum + 1000;
+"""
+
+# The tables with rows that several kinds of transactions lock.
+TABLES = (
+    "log_positions", "artists", "show_artists", "shows", "setlists", "setlist_songs", "votes", "vote_rollups",
+    "user_vote_limits", "user_show_attendance", "user_follows_artists", "song_suggestions", "ticket_codes",
+    "artist_songs", "show_accuracy", "voter_accuracy", "show_identities", "show_trending", "artist_stats",
+    "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
+    "user_bans", "users", "activity_clock",
+)  # fmt: skip
+
+Transaction = Callable[[Any], Awaitable[None]]
+
+
+async def build(url: str) -> None:
+    """Fills an empty database with the rows that the paths want."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(WORLD)
+    finally:
+        await connection.close()
+
+
+async def _all(rows: Any) -> list[Any]:
+    return [row async for row in rows]
+
+
+async def commit(connection: Any) -> None:
+    """The writer's commit: votes, budgets, attendance and follows of two shards."""
+    shards = await connection.fetch("select id % (select count(*) from log_positions) from shows order by 1")
+    songs = await connection.fetch(
+        "select e.id, e.show_id, u.id as user_id from setlist_songs e join setlists l on l.id = e.setlist_id, users u"
+        " where l.type = 'predicted' and u.id < 3 order by 1, 3"
+    )
+    pairs = [(user, other) for user in (1, 2) for other in (1, 2)]
+    await voting.queries.commit_log(
+        connection, shards=[row[0] for row in shards], old_positions=[1000, 1000], new_positions=[2000, 2000],
+        entries=["1", "2"], song_ids=[row["id"] for row in songs], user_ids=[row["user_id"] for row in songs],
+        show_ids=[row["show_id"] for row in songs], choices=[("down", None)[row["id"] % 2] for row in songs],
+        cast_ms=[await connection.fetchval("select extract(epoch from hour)::bigint * 1000 from vote_rollups limit 1")]
+        * len(songs),
+        spent_user_ids=[1, 2], spent_days=[20454, 20454], spent=[5, 5],
+        going_user_ids=[pair[0] for pair in pairs], going_show_ids=[pair[1] for pair in pairs], goings=[False] * 4,
+        following_user_ids=[pair[0] for pair in pairs], following_artist_ids=[pair[1] for pair in pairs],
+        followings=[False] * 4,
+    )  # fmt: skip
+
+
+async def open_shard(connection: Any) -> None:
+    """A node throws the hot copy of a shard away and goes on past its log."""
+    await voting.queries.lock_position(connection, shard=1)
+    await voting.queries.raise_position(connection, shard=1, at_least=0)
+
+
+async def finalise(connection: Any) -> None:
+    """The writer makes closed shows final."""
+    shards = list(range(16))
+    await voting.queries.finalise_shows(connection, held=shards, empty=shards, shard_count=16)
+
+
+async def advance(connection: Any) -> None:
+    """Shows move with the calendar."""
+    instant = await connection.fetchval("select now()")
+    await _all(catalog.queries.advance_shows(connection, instant=instant))
+
+
+async def add_song(connection: Any) -> None:
+    """Staff puts a song at the top of a set."""
+    show = await directing.lock_show(connection, Reference(1, None))
+    await editing.add_song(connection, show, editing.NewSetSong(song=5, position=1))
+
+
+async def remove_song(connection: Any) -> None:
+    """Staff takes a song out of a set."""
+    await directing.lock_show(connection, Reference(2, None))
+    row = await connection.fetchrow("select id, setlist_id from setlist_songs where show_id = 2 order by id limit 1")
+    await editing.queries.lock_set_song(connection, id=row["id"], show_id=2)
+    await editing.queries.remove_set_song(connection, id=row["id"])
+    await editing.queries.defer_places(connection)
+    await editing.queries.close_gap(connection, setlist_id=row["setlist_id"], position=1)
+
+
+async def change_show(connection: Any) -> None:
+    """Staff locks a show, and says what was played."""
+    show = await directing.lock_show(connection, Reference(1, None))
+    columns = {name: value for name, value in show.items() if name not in ("revision", "time_zone", "is_locked")}
+    await directing.queries.change_show(connection, **columns, is_locked=True)
+    song = await connection.fetchval("select id from setlist_songs where show_id = 1 limit 1")
+    await directing.queries.mark_played(connection, show_id=1, id=song, is_played=True)
+
+
+async def decide_suggestion(connection: Any) -> None:
+    """A moderator takes a suggestion: it becomes a song of the set."""
+    show = await directing.lock_show(connection, Reference(2, None))
+    await suggestions.queries.decide_suggestions(connection, show_id=2, title="Song 4", status="approved", reason="")
+    await editing.add_song(connection, show, editing.NewSetSong(title="Song 4"))
+
+
+async def require_ticket(connection: Any) -> None:
+    """An administrator makes a show take votes with a ticket only."""
+    await connection.execute("select set_config('app.role', 'admin', true)")
+    await connection.execute("select require_ticket(1, true)")
+
+
+async def redeem_ticket(connection: Any) -> None:
+    """A fan redeems a code."""
+    await connection.execute("select set_config('app.user_id', '1', true)")
+    assert await connection.fetchval("select redeem_ticket(1, sha256('ticket'))") == "redeemed"
+
+
+async def sync_shows(connection: Any) -> None:
+    """An import moves shows to other artists, venues and dates."""
+    day = await connection.fetchval("select current_date + 3")
+    other = {1: 2, 2: 1}
+    records = [
+        ShowRecord(artist=f"a{other[n]}", venue=f"v{other[n]}", date=day, slug=f"s{n}", supports=[f"a{n}"])
+        for n in (2, 1)
+    ]
+    await writing.write(connection, "shows", list(enumerate(records)))
+
+
+async def sync_setlists(connection: Any) -> None:
+    """An import writes the setlists of both shows anew."""
+    for kind, titles in (("predicted", ("Song 2", "Song 1", "Song 3")), ("actual", ("Song 3", "Song 2"))):
+        songs = [SetSong(title=title, by="a1") for title in titles]
+        records = [
+            SetlistRecord(show=f"s{n}", type=kind, sets=[SetRecord(songs=songs, artist="a2")])  # type: ignore[arg-type]
+            for n in (2, 1)
+        ]
+        await writing.write(connection, "setlists", list(enumerate(records)))
+
+
+async def _write_played(connection: Any, show: str, *titles: str) -> None:
+    for title in titles:
+        sets = [SetRecord(songs=[SetSong(title=title)], artist="a1")]
+        await writing.write(connection, "setlists", [(0, SetlistRecord(show=show, type="actual", sets=sets))])
+
+
+async def sync_first_show(connection: Any) -> None:
+    """A sync corrects what one show brought: song 1 goes, then song 2."""
+    await _write_played(connection, "s1", "Song 2", "Song 3")
+
+
+async def sync_second_show(connection: Any) -> None:
+    """Another sync corrects what another show brought: song 2 goes, then song 1."""
+    await _write_played(connection, "s2", "Song 1", "Song 3")
+
+
+async def rename_artists(connection: Any) -> None:
+    """A sync learns the names of artists anew."""
+    records = [ArtistRecord(name=f"Renamed {n}", slug=f"a{n}") for n in (2, 1)]
+    await writing.write(connection, "artists", list(enumerate(records)))
+
+
+async def rename_venues(connection: Any) -> None:
+    """A sync learns the names of venues anew."""
+    records = [
+        VenueRecord(
+            name=f"Renamed {n}", city="Köln", country="DE", latitude=51, longitude=7, time_zone="Europe/Berlin",
+            slug=f"v{n}",
+        )
+        for n in (2, 1)
+    ]  # fmt: skip
+    await writing.write(connection, "venues", list(enumerate(records)))
+
+
+async def forget(connection: Any) -> None:
+    """A provider is forgotten: setlists and scores go."""
+    shows = await connection.fetch("select id, slug from shows order by id")
+    ids = await forgetting._hold_shows(connection, shows)
+    for service in ("setlistfm", "ticketmaster"):
+        await forgetting.forgetting.delete_played(connection, service=service, ids=ids)
+        await forgetting.forgetting.settle_shows(connection, ids=ids)
+        await forgetting.forgetting.delete_settled(connection, service=service, ids=ids)
+        await forgetting.forgetting.delete_predicted(connection, service=service, ids=ids)
+        await forgetting.forgetting.delete_shows(connection, service=service, ids=ids)
+
+
+async def score(connection: Any) -> None:
+    """A show is scored again, and all nodes are told."""
+    await connection.execute(accuracy.queries.score_show.sql, 1)
+    await accuracy.queries.tell_of_score(connection, show_id=1, up_to=0)
+
+
+async def refresh_trending(connection: Any) -> None:
+    """Trending is refreshed."""
+    await connection.execute("select update_trending_scores(now() + interval '1 hour')")
+
+
+async def decide_review(connection: Any) -> None:
+    """A moderator upholds a report: the review goes out of sight, and out of the counts of its venue."""
+    await _all(moderation.queries.lock_subject(connection, review=1, profile=None))
+    await moderation.queries.decide_report(connection, id=1, status="upheld", decided_by=2)
+    await moderation.queries.uphold_reports(connection, review=1, profile=None, decided_by=2)
+    await moderation.queries.set_review_status(connection, id=1, status="rejected")
+
+
+async def decide_profile(connection: Any) -> None:
+    """A moderator decides about a profile that was held back: their own, at that."""
+    await _all(moderation.queries.lock_subject(connection, review=None, profile=1))
+    held = await connection.fetchval("select id from content_moderation where profile_id = 1")
+    await moderation.queries.decide_held(connection, id=held, status="rejected", decided_by=1, note="")
+    await moderation.queries.set_profile_status(connection, user_id=1, status="rejected")
+
+
+async def write_review(connection: Any) -> None:
+    """A fan changes a review."""
+    await reviews.queries.lock_own_review(connection, venue_id=2, user_id=1)
+    review = await connection.fetchval("select id from venue_reviews where venue_id = 2 and user_id = 1")
+    await reviews.queries.update_review(connection, id=review, rating=5, body="better", status="approved")
+
+
+async def lift_ban(connection: Any) -> None:
+    """A moderator lifts a ban of their own."""
+    await bans.queries.find_ban(connection, id=2, user_id=2)
+    await bans.queries.lift_ban(connection, id=2, lifted_by=1)
+
+
+async def settle_mail(connection: Any) -> None:
+    """What was sent is written down."""
+    ids = [row["id"] for row in await connection.fetch("select id from email_queue order by id desc")]
+    instant = await connection.fetchval("select timestamptz '2030-01-01'")
+    await mail.queries.settle(
+        connection, ids=ids, held_until=instant, status="sent", not_before=instant, detail="", instant=instant
+    )
+
+
+async def change_mail(connection: Any) -> None:
+    """A fan changes where letters go; a confirmation is queued."""
+    await connection.execute("update email_preferences set address = 'e@f' where user_id = 1")
+    await connection.execute(
+        "insert into email_queue (user_id, kind, about) values (1, 'confirm_address', 'address:x')"
+    )
+
+
+async def erase(connection: Any) -> None:
+    """An account is erased."""
+    await connection.execute("select erase_user(1)")
+
+
+async def repair(connection: Any) -> None:
+    """Wrong counts are repaired."""
+    await reconcile.queries.repair_counts(connection)
+
+
+async def seed(connection: Any) -> None:
+    """Sample data comes to artists and venues that are there."""
+    await sample.queries.lock_artist_stats(connection, slugs=["a1", "a2"])
+    show = (
+        '[{"slug": "s9", "artist": "a2", "venue": "v1", "name": "New", "local_date": "2030-01-01", "time_zone": "UTC",'
+        ' "starts_at": "2030-01-01T20:00Z", "status": "upcoming", "opens_at": "2029-01-01T20:00Z",'
+        ' "closes_at": "2030-01-01T20:00Z", "is_locked": false}]'
+    )
+    await _all(sample.queries.insert_shows(connection, rows=show))
+    user = await connection.fetchval("insert into users default values returning id")
+    instant = await connection.fetchval("select now()")
+    await sample.queries.insert_follows(
+        connection, user_ids=[user, user], artists=["a2", "a1"], first=instant, last=instant
+    )
+    review = '{{"user_id": {0}, "venue": "{1}", "rating": 4, "body": "", "created_at": "2026-01-01T00:00Z"}}'
+    rows = "[" + ", ".join(review.format(user, venue) for venue in ("v2", "v1")) + "]"
+    await sample.queries.insert_reviews(connection, rows=rows)
+
+
+PATHS: dict[str, Transaction] = {
+    path.__name__: path
+    for path in (
+        commit, open_shard, finalise, advance, add_song, remove_song, change_show, decide_suggestion, require_ticket,
+        redeem_ticket, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score, refresh_trending,
+        decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
+    )
+}  # fmt: skip
