@@ -12,6 +12,7 @@ from server.cache.connection import Connection
 from server.embedded.postgres import programs_folder
 from server.errors import CacheError, SetupError
 from server.settings import data_folder
+from server.store.carry_over import VERSIONS_BEFORE
 from server.store.database import Database
 from server.store.dumps import Programs, Progress, analyze, refuse_foreign_tables, roles_statement, table_sizes
 from server.store.engine import check_postgres
@@ -50,7 +51,7 @@ async def restore(database_url: str, redis_url: str, file: Path, progress: Progr
     await check_postgres(database_url)
     programs = await Programs.find(database_url, programs_folder())
     contents = await programs.look_into(file)
-    known = {path.name.split("_", 1)[0] for path in folder.glob("[0-9]*.sql")}
+    known = {path.name.split("_", 1)[0] for path in folder.glob("[0-9]*.sql")} | VERSIONS_BEFORE
     if unknown := contents.versions - known:
         raise SetupError(
             f"{file} was made by a newer mysetlist: it has migration {max(unknown)}, which this one does not know; upgrade"

@@ -19,6 +19,7 @@ import asyncpg
 import structlog
 
 from server.errors import SetupError
+from server.store.carry_over import VERSIONS_BEFORE, carry_over
 from server.store.engine import CONNECT_TIMEOUT_S, connect, reason
 
 log = structlog.get_logger()
@@ -48,7 +49,15 @@ async def migrate_status(url: str, folder: Path) -> list[Migration]:
     Raises: SetupError: unreachable; or the database is ahead of this program, which must then not touch it
     Cost:   one connection, two statements
     """
-    applied = await _applied(url)
+    return _status(await _applied(url), folder)
+
+
+def _status(applied: set[str], folder: Path) -> list[Migration]:
+    """Raises: SetupError."""
+    if applied & VERSIONS_BEFORE:
+        raise SetupError(
+            "DATABASE_URL: the database was made before the first release; `mysetlist migrate up` carries it over"
+        )
     known = {path.name.split("_", 1)[0]: path.stem for path in sorted(folder.glob("[0-9]*.sql"))}
     unknown = sorted(applied - known.keys())
     if unknown:
@@ -66,7 +75,10 @@ async def migrate_up(url: str, folder: Path) -> list[Migration]:
     Raises: SetupError: one line; files applied before the one that failed stay applied
     Cancel: dbmate is ended; the file it was at is rolled back
     """
-    pending = [migration for migration in await migrate_status(url, folder) if not migration.is_applied]
+    applied = await _applied(url)
+    if applied & VERSIONS_BEFORE:
+        applied = await carry_over(url, folder)
+    pending = [migration for migration in _status(applied, folder) if not migration.is_applied]
     if pending:
         # Not `up`, which would look for the database through another one that this user may not enter.
         await _dbmate_until_unlocked(url, folder, "migrate")

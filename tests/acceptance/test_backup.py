@@ -21,6 +21,7 @@ from server.cli.backup import backup, restore
 from server.embedded import EmbeddedEngines
 from server.errors import SetupError
 from server.settings import data_folder
+from server.store.carry_over import VERSIONS_BEFORE
 from server.store.dumps import USER_IDS_LEAP, libpq_address
 from server.store.migrations import migrate_down, migrate_status, migrate_up
 from server.voting.leases import NODE_CLASS
@@ -325,6 +326,22 @@ async def test_a_file_of_an_older_release_is_brought_up_to_date(
     assert await restore(empty_database_url, redis_url, file, no_progress) == []
     assert all(migration.is_applied for migration in await migrate_status(empty_database_url, FOLDER))
     assert await value(empty_database_url, "select count(*) from show_artists") == 1
+
+
+async def test_a_file_from_before_the_first_release_is_carried_over(
+    database_url: str, empty_database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """The same tables under the old migrations' numbers."""
+    await make_shows(database_url)
+    versions = ",".join(VERSIONS_BEFORE)
+    await execute(
+        database_url,
+        f"delete from schema_migrations; insert into schema_migrations select unnest('{{{versions}}}'::text[])",
+    )
+    file = tmp_path / "votes.backup"
+    await backup(database_url, file, no_progress)
+    assert await restore(empty_database_url, redis_url, file, no_progress) == []
+    assert all(migration.is_applied for migration in await migrate_status(empty_database_url, FOLDER))
 
 
 async def test_a_file_of_a_newer_release_is_refused(database_url: str, redis_url: str, tmp_path: Path) -> None:
