@@ -6,15 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
-from server.protocol.parameters import Reference
 
-from server.catalog import directing, editing, suggestions
+from server.catalog import setlist_editing, show_control, suggestions
 from server.catalog import shows as catalog
-from server.catalog import staging as sample
 from server.insight import accuracy
-from server.people import bans, moderation, reviews
-from server.people.mail import queueing as mail
-from server.sync import forgetting, writing
+from server.mail import enqueuer as mail
+from server.moderation import bans
+from server.moderation import routes as moderation
+from server.people import reviews
+from server.protocol.http.parameters import Reference
+from server.sample import inserts as sample
+from server.sync import forgetting
+from server.sync import record_writer as writing
 from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, ShowRecord, VenueRecord
 from server.voting import log as voting
 from server.voting import reconcile
@@ -143,34 +146,34 @@ async def advance(connection: Any) -> None:
 
 async def add_song(connection: Any) -> None:
     """Staff puts a song at the top of a set."""
-    show = await directing.lock_show(connection, Reference(1, None))
-    await editing.add_song(connection, show, editing.NewSetSong(song=5, position=1))
+    show = await show_control.lock_show(connection, Reference(1, None))
+    await setlist_editing.add_song(connection, show, setlist_editing.NewSetSong(song=5, position=1))
 
 
 async def remove_song(connection: Any) -> None:
     """Staff takes a song out of a set."""
-    await directing.lock_show(connection, Reference(2, None))
+    await show_control.lock_show(connection, Reference(2, None))
     row = await connection.fetchrow("select id, setlist_id from setlist_songs where show_id = 2 order by id limit 1")
-    await editing.queries.lock_set_song(connection, id=row["id"], show_id=2)
-    await editing.queries.remove_set_song(connection, id=row["id"])
-    await editing.queries.defer_places(connection)
-    await editing.queries.close_gap(connection, setlist_id=row["setlist_id"], position=1)
+    await setlist_editing.queries.lock_set_song(connection, id=row["id"], show_id=2)
+    await setlist_editing.queries.remove_set_song(connection, id=row["id"])
+    await setlist_editing.queries.defer_places(connection)
+    await setlist_editing.queries.close_gap(connection, setlist_id=row["setlist_id"], position=1)
 
 
 async def change_show(connection: Any) -> None:
     """Staff locks a show, and says what was played."""
-    show = await directing.lock_show(connection, Reference(1, None))
+    show = await show_control.lock_show(connection, Reference(1, None))
     columns = {name: value for name, value in show.items() if name not in ("revision", "time_zone", "is_locked")}
-    await directing.queries.change_show(connection, **columns, is_locked=True)
+    await show_control.queries.change_show(connection, **columns, is_locked=True)
     song = await connection.fetchval("select id from setlist_songs where show_id = 1 limit 1")
-    await directing.queries.mark_played(connection, show_id=1, id=song, is_played=True)
+    await show_control.queries.mark_played(connection, show_id=1, id=song, is_played=True)
 
 
 async def decide_suggestion(connection: Any) -> None:
     """A moderator takes a suggestion: it becomes a song of the set."""
-    show = await directing.lock_show(connection, Reference(2, None))
+    show = await show_control.lock_show(connection, Reference(2, None))
     await suggestions.queries.decide_suggestions(connection, show_id=2, title="Song 4", status="approved", reason="")
-    await editing.add_song(connection, show, editing.NewSetSong(title="Song 4"))
+    await setlist_editing.add_song(connection, show, setlist_editing.NewSetSong(title="Song 4"))
 
 
 async def require_ticket(connection: Any) -> None:
