@@ -206,6 +206,8 @@ create function score_show(wanted bigint) returns void language plpgsql as $$
 begin
     -- erase_user() takes this lock first too, so a user who is being erased gets no score meanwhile.
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    -- Before its scores: a sync that deletes what was played holds the show, and then wants the scores.
+    perform from shows where id = wanted for key share;
     delete from show_accuracy where show_id = wanted;
     with place as materialized (
         select e.id, e.song_id, l.type, coalesce(l.artist_id, w.artist_id) as act_id, e.up_count - e.down_count as net
