@@ -48,7 +48,7 @@
 -- | decide_review | moderation, `lock_subject` | venue_reviews, reports, venues |
 -- | decide_profile | moderation, `lock_subject` | user_profiles, content_moderation |
 -- | write_review | reviews, `lock_own_review` | venue_reviews, venues |
--- | lift_ban | moderation, `find_ban` | user_bans |
+-- | lift_ban | accounts, `lock_ban` | user_bans |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
 -- | erase | `erase_user()` | log_positions, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy |

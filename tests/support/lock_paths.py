@@ -7,13 +7,11 @@ from typing import Any
 
 import asyncpg
 
-from server.catalog import setlist_editing, show_control, suggestions
-from server.catalog import shows as catalog
+from server.catalog import setlist_editing, show_control, show_status, suggestions
 from server.insight import accuracy
-from server.mail import enqueuer as mail
-from server.moderation import bans
-from server.moderation import routes as moderation
-from server.people import reviews
+from server.mail import sender as mail
+from server.moderation import decisions as moderation
+from server.people import accounts, reviews
 from server.protocol.http.parameters import Reference
 from server.sample import inserts as sample
 from server.sync import forgetting
@@ -141,7 +139,7 @@ async def finalise(connection: Any) -> None:
 async def advance(connection: Any) -> None:
     """Shows move with the calendar."""
     instant = await connection.fetchval("select now()")
-    await _all(catalog.queries.advance_shows(connection, instant=instant))
+    await _all(show_status.queries.advance_shows(connection, instant=instant))
 
 
 async def add_song(connection: Any) -> None:
@@ -292,8 +290,8 @@ async def write_review(connection: Any) -> None:
 
 async def lift_ban(connection: Any) -> None:
     """A moderator lifts a ban of their own."""
-    await bans.queries.find_ban(connection, id=2, user_id=2)
-    await bans.queries.lift_ban(connection, id=2, lifted_by=1)
+    await accounts.queries.lock_ban(connection, id=2, user_id=2)
+    await accounts.queries.lift_ban(connection, id=2, lifted_by=1)
 
 
 async def settle_mail(connection: Any) -> None:

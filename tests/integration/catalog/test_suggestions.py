@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.catalog.test_directing import acts
 
 from server.node.node import Node
 from server.protocol.limits import DEFAULT_LIMITS
