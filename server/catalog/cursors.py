@@ -7,13 +7,13 @@ from typing import Annotated
 
 import msgspec
 
-from server.protocol.http.cursors import CursorId, Microseconds, Place
+from server.protocol.http.cursors import Cursor, CursorId, Microseconds
 
 # The groups of the list of shows, in the order of the database function list_group().
 STATUS_GROUPS = ("live", "upcoming", "finished", "cancelled")
 
 
-class ShowCursor(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+class ShowCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The sort key of a show: its group (0 live, 1 upcoming, 2 finished, 3 cancelled), its start and its id."""
 
     group: Annotated[int, msgspec.Meta(ge=0, le=3)]
@@ -28,13 +28,13 @@ class ShowCursor(Place, frozen=True, array_like=True, forbid_unknown_fields=True
         )
 
 
-class SlugCursor(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+class SlugCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The sort key in a list ordered by slug."""
 
     slug: Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
-class DistanceCursor(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+class DistanceCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The sort key in a list ordered by distance, then by id."""
 
     km: Annotated[float, msgspec.Meta(ge=0, le=20_038.0)]

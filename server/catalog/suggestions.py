@@ -16,7 +16,7 @@ from server.moderation.bans import refuse_banned
 from server.moderation.logs import write_audit_log
 from server.moderation.screening import screen
 from server.protocol.codes import Code
-from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
+from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery, Reference
 from server.protocol.instants import from_ms, iso
@@ -185,13 +185,13 @@ class SuggestionRoutes:
     async def get_pending(self, call: Call) -> Answer:
         """`GET /api/admin/suggestions`."""
         query: PendingQuery = call.query
-        after = decode_cursor(query.cursor, IdPlace) if query.cursor else None
+        after = decode_cursor(query.cursor, IdCursor) if query.cursor else None
         async with self._requests.acting(call.identity) as connection:
             selected = queries.pending_suggestions(
                 connection, show_id=query.show, after_id=after.id if after else 0, count=query.limit + 1
             )
             rows = [row async for row in selected]
-        page, following = cut_page(rows, query.limit, lambda last: IdPlace(last["id"]))
+        page, following = cut_page(rows, query.limit, lambda last: IdCursor(last["id"]))
         items = [
             PendingSuggestion(
                 id=row["id"], show=row["show_id"], show_name=row["show_name"], title=row["title"],

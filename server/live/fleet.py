@@ -33,7 +33,7 @@ from server.live.hub import Hub
 from server.live.sockets import Sockets
 from server.protocol.codes import CLOSE_NORMAL
 from server.protocol.http.addresses import network_of
-from server.protocol.http.cursors import IdPlace, cut_page
+from server.protocol.http.cursors import IdCursor, cut_page
 from server.protocol.instants import from_ms
 from server.telemetry import BUFFER_BYTES, SOCKETS_BEHIND
 
@@ -163,7 +163,7 @@ class Fleet:
     def page(self, after: int, limit: int) -> ConnectionPage:
         """A page of this node's connections, those with a number past `after`."""
         found = sorted([c for c in self._sockets.connections() if c.number > after], key=lambda c: c.number)
-        page, cursor = cut_page(found[: limit + 1], limit, lambda connection: IdPlace(connection.number))
+        page, cursor = cut_page(found[: limit + 1], limit, lambda connection: IdCursor(connection.number))
         return ConnectionPage(items=[self._connection_info(connection) for connection in page], next=cursor)
 
     def _connection_info(self, connection: ClientConnection) -> ConnectionInfo:

@@ -13,7 +13,7 @@ from server.live.fleet import Fleet
 from server.live.fleet_messages import ChannelInfo, ConnectionPage, FleetRequest, NodeInfo
 from server.protocol.channels import parse_channel
 from server.protocol.codes import Code
-from server.protocol.http.cursors import IdPlace, decode_cursor
+from server.protocol.http.cursors import IdCursor, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.messages import CHANNEL_CHARS_MAX
@@ -112,7 +112,7 @@ class SubscriptionRoutes:
     async def get_subscriptions(self, call: Call) -> Answer:
         """`GET /api/realtime/subscriptions`."""
         query: SubscriptionQuery = call.query
-        after = 0 if query.cursor is None else decode_cursor(query.cursor, IdPlace).id
+        after = 0 if query.cursor is None else decode_cursor(query.cursor, IdCursor).id
         try:
             nodes, is_complete = await self._fleet.nodes(), True
         except CacheError:

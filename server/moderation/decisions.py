@@ -12,7 +12,7 @@ from server.errors import Refused
 from server.moderation.logs import write_moderation_log
 from server.moderation.text_review import Status
 from server.protocol.codes import Code
-from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
+from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.identity import Identity
@@ -110,7 +110,7 @@ class DecisionRoutes:
     async def get_log(self, call: Call) -> Answer:
         """`GET /api/admin/moderation/log`."""
         limit = call.query.limit
-        after = decode_cursor(call.query.cursor, IdPlace) if call.query.cursor else None
+        after = decode_cursor(call.query.cursor, IdCursor) if call.query.cursor else None
         async with self._db.acting(call.identity) as connection:
             rows = [
                 row
@@ -118,7 +118,7 @@ class DecisionRoutes:
                     connection, after_id=after.id if after else None, count=limit + 1
                 )
             ]
-        page, following = cut_page(rows, limit, lambda last: IdPlace(last["id"]))
+        page, following = cut_page(rows, limit, lambda last: IdCursor(last["id"]))
         items = [
             LogItem(
                 id=row["id"],

@@ -9,7 +9,7 @@ import msgspec
 
 from server.moderation.screening import Priority
 from server.moderation.text_review import Status
-from server.protocol.http.cursors import CursorId, Microseconds, Place, cut_page, decode_cursor
+from server.protocol.http.cursors import Cursor, CursorId, Microseconds, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
@@ -19,7 +19,7 @@ from server.store.queries import load_queries
 queries = load_queries(Path(__file__).with_name("queue.sql"))
 
 
-class QueuePlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
+class QueueCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A place in the queue. Kind 0 is a held text, kind 1 a report."""
 
     priority: Priority
@@ -92,7 +92,7 @@ class QueueRoutes:
     async def get_queue(self, call: Call) -> Answer:
         """`GET /api/admin/moderation`."""
         limit = call.query.limit
-        after = decode_cursor(call.query.cursor, QueuePlace) if call.query.cursor else None
+        after = decode_cursor(call.query.cursor, QueueCursor) if call.query.cursor else None
         async with self._db.acting(call.identity) as connection:
             rows = [
                 row
@@ -108,7 +108,7 @@ class QueueRoutes:
         page, following = cut_page(
             rows,
             limit,
-            lambda last: QueuePlace(last["priority"], us_of(last["created_at"]), last["kind"], last["id"]),
+            lambda last: QueueCursor(last["priority"], us_of(last["created_at"]), last["kind"], last["id"]),
         )
         return Answer(document=QueuePage([_queue_item(row) for row in page], following))
 

@@ -15,7 +15,7 @@ from server.moderation.logs import write_audit_log, write_moderation_log
 from server.moderation.reports import ReasonText
 from server.people.profiles import Counts, Profile, counts_of, profile_fields
 from server.protocol.codes import Code
-from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
+from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery, Search
 from server.protocol.identity import Identity, Role
@@ -123,7 +123,7 @@ class AccountRoutes:
     async def get_accounts(self, call: Call) -> Answer:
         """`GET /api/admin/users`."""
         query = call.query
-        after = decode_cursor(query.cursor, IdPlace) if query.cursor else None
+        after = decode_cursor(query.cursor, IdCursor) if query.cursor else None
         async with self._db.acting(call.identity) as connection:
             rows = [
                 row
@@ -137,7 +137,7 @@ class AccountRoutes:
                     count=query.limit + 1,
                 )
             ]
-        page, following = cut_page(rows, query.limit, lambda last: IdPlace(last["id"]))
+        page, following = cut_page(rows, query.limit, lambda last: IdCursor(last["id"]))
         items = [
             AccountItem(
                 id=row["id"],

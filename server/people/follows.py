@@ -12,7 +12,7 @@ from server.moderation.bans import refuse_banned
 from server.people.marks import Marks
 from server.people.relation_counts import RelationCounts, fetch_attendance_counts, fetch_follower_counts
 from server.protocol.codes import Code
-from server.protocol.http.cursors import InstantPlace, cut_page, decode_cursor
+from server.protocol.http.cursors import InstantCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
@@ -217,7 +217,7 @@ class FollowRoutes:
 
     async def _list(self, call: Call, select: Any, ordered_by: str) -> tuple[list[Any], str | None]:
         limit = call.query.limit
-        after = decode_cursor(call.query.cursor, InstantPlace) if call.query.cursor else None
+        after = decode_cursor(call.query.cursor, InstantCursor) if call.query.cursor else None
         async with self._db.acting(call.identity) as connection:
             rows = [
                 row
@@ -229,7 +229,7 @@ class FollowRoutes:
                     count=limit + 1,
                 )
             ]
-        return cut_page(rows, limit, lambda last: InstantPlace(us_of(last[ordered_by]), last["id"]))
+        return cut_page(rows, limit, lambda last: InstantCursor(us_of(last[ordered_by]), last["id"]))
 
 
 def _count(counts: RelationCounts, subject_id: int) -> int:

@@ -16,7 +16,7 @@ import msgspec
 from server.errors import Refused
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
-from server.protocol.http.cursors import IdPlace, cut_page, decode_cursor
+from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.identity import Identity, Role
@@ -97,11 +97,11 @@ class KeyRoutes:
     async def get_keys(self, call: Call) -> Answer:
         """`GET /api/admin/api-keys`."""
         query = call.query
-        after = decode_cursor(query.cursor, IdPlace) if query.cursor else None
+        after = decode_cursor(query.cursor, IdCursor) if query.cursor else None
         async with self._database.acting(call.user) as connection:
             listed = queries.list_keys(connection, after_id=after.id if after else None, count=query.limit + 1)
             rows = [row async for row in listed]
-        page, following = cut_page(rows, query.limit, lambda last: IdPlace(last["id"]))
+        page, following = cut_page(rows, query.limit, lambda last: IdCursor(last["id"]))
         return Answer(document=KeyPage([KeyItem(**_fields(row)) for row in page], following))
 
     async def post_key(self, call: Call) -> Answer:

@@ -12,7 +12,7 @@ from server.moderation.bans import refuse_banned
 from server.moderation.screening import Reason
 from server.moderation.text_review import Assessment, Status, assess, update_queue
 from server.protocol.codes import Code
-from server.protocol.http.cursors import InstantPlace, cut_page, decode_cursor
+from server.protocol.http.cursors import InstantCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
@@ -115,7 +115,7 @@ class ReviewRoutes:
     async def get_reviews(self, call: Call) -> Answer:
         """`GET /api/venues/{venue}/reviews`."""
         limit = call.query.limit
-        after = decode_cursor(call.query.cursor, InstantPlace) if call.query.cursor else None
+        after = decode_cursor(call.query.cursor, InstantCursor) if call.query.cursor else None
         async with self._db.acting(call.identity) as connection:
             venue = await _find_venue(connection, call)
             rows = [
@@ -131,7 +131,7 @@ class ReviewRoutes:
             own = None
             if call.identity is not None:
                 own = await queries.own_review(connection, venue_id=venue["id"], user_id=call.identity.user_id)
-        page, following = cut_page(rows, limit, lambda last: InstantPlace(us_of(last["updated_at"]), last["id"]))
+        page, following = cut_page(rows, limit, lambda last: InstantCursor(us_of(last["updated_at"]), last["id"]))
         count, rating_sum = venue["review_count"], venue["rating_sum"]
         return Answer(
             document=ReviewPage(

@@ -11,7 +11,7 @@ import msgspec
 from server.clock import Clock
 from server.errors import CacheError, Refused
 from server.protocol.codes import Code
-from server.protocol.http.cursors import ID_MAX, IdPlace, decode_cursor, encode_cursor
+from server.protocol.http.cursors import ID_MAX, IdCursor, decode_cursor, encode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.store.database import Database
@@ -128,7 +128,7 @@ class SyncRoutes:
     async def get_state(self, call: Call) -> Answer:
         """`GET /api/admin/sync-manager`."""
         query: PageQuery = call.query
-        before = ID_MAX if query.cursor is None else decode_cursor(query.cursor, IdPlace).id
+        before = ID_MAX if query.cursor is None else decode_cursor(query.cursor, IdCursor).id
         async with self._owner.connection() as connection:
             schedules = [ScheduleInfo(**row) async for row in jobs.fetch_schedules(connection)]
             paused = [row["service"] async for row in jobs.fetch_pauses(connection)]
@@ -145,7 +145,7 @@ class SyncRoutes:
                 schedules=schedules,
                 paused_services=paused,
                 items=runs,
-                next=encode_cursor(IdPlace(runs[-1].id)) if len(rows) > query.limit else None,
+                next=encode_cursor(IdCursor(runs[-1].id)) if len(rows) > query.limit else None,
                 reviews=reviews,
             )
         )

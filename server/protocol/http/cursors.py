@@ -1,7 +1,7 @@
-"""Cursors: the places at which lists continue, opaque to clients.
+"""Cursors: the point from which the next page of a list continues, opaque to clients.
 
-A cursor holds the sort key of the last item that was sent, never an offset: items that come or go in between
-neither repeat others nor hide them. It is no secret and is not signed; a made-up one only starts at another place.
+A cursor holds the sort key of the last item of a page, never an offset, so items that are added or deleted meanwhile neither
+repeat nor hide others. It is no secret and is not signed: an invented cursor only changes which page the reader gets.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ Microseconds = Annotated[int, msgspec.Meta(ge=-62_135_510_400_000_000, le=253_40
 CursorId = Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place in a list: the sort key of an item."""
+class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The sort key of an item in a list."""
 
 
-class IdPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place in a list in the order of ids."""
+class IdCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The sort key in a list ordered by id."""
 
     id: CursorId
 
 
-class InstantPlace(Place, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place in a list in the order of instants, and of ids where they are the same."""
+class InstantCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The sort key in a list ordered by instant, then by id."""
 
     at_us: Microseconds
     id: CursorId
 
 
-AnyPlace = TypeVar("AnyPlace", bound=Place)
+AnyCursor = TypeVar("AnyCursor", bound=Cursor)
 
 
-def encode_cursor(place: Place) -> str:
-    """A place as a cursor, safe in a URL."""
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).rstrip(b"=").decode()
+def encode_cursor(cursor: Cursor) -> str:
+    """The text of a cursor, safe in a URL."""
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(cursor)).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str, kind: type[AnyPlace]) -> AnyPlace:
-    """The place behind a cursor.
+def decode_cursor(text: str, kind: type[AnyCursor]) -> AnyCursor:
+    """The cursor in a text.
 
     Raises: Refused: bad_request, the cursor is malformed or of another list
     """
     try:
-        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return msgspec.msgpack.decode(packed, type=kind)
     except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         raise Refused(
@@ -63,7 +63,7 @@ def decode_cursor(cursor: str, kind: type[AnyPlace]) -> AnyPlace:
         ) from None
 
 
-def cut_page(rows: list[Any], limit: int, place_of: Callable[[Any], Place]) -> tuple[list[Any], str | None]:
+def cut_page(rows: list[Any], limit: int, cursor_of: Callable[[Any], Cursor]) -> tuple[list[Any], str | None]:
     """A page of up to `limit` rows, and the cursor of the next page, if `rows` has one row more than that."""
     page = rows[:limit]
-    return page, encode_cursor(place_of(page[-1])) if len(rows) > limit else None
+    return page, encode_cursor(cursor_of(page[-1])) if len(rows) > limit else None

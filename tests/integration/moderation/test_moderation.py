@@ -9,7 +9,7 @@ import pytest
 
 from server.moderation.decisions import queries
 from server.moderation.logs import queries as log_queries
-from server.moderation.queue import QueuePlace
+from server.moderation.queue import QueueCursor
 from server.moderation.text_review import queries as review_queries
 from server.node.node import Node
 from server.protocol.http.cursors import ID_MAX, encode_cursor
@@ -216,7 +216,7 @@ async def test_bad_input_is_refused(people: People) -> None:
         for query in ("limit=0", "limit=-1", "limit=1000000000", "cursor=x", "cursor=%00", "cursor=" + "A" * 500):
             assert await moderator.refused("GET", f"{path}?{query}") == "bad_request", query
     for us in (-62_135_510_400_000_000, 253_402_214_400_000_000):
-        cursor = encode_cursor(QueuePlace("low", us, 1, ID_MAX))
+        cursor = encode_cursor(QueueCursor("low", us, 1, ID_MAX))
         assert await moderator.well("GET", f"{QUEUE}?cursor={cursor}") == {"items": [], "next": None}
 
 
