@@ -222,6 +222,8 @@ async def test_keys_are_refreshed_regularly(
     async with verifying(published, clock, refresh_s=0.02) as verifier:
         loop = asyncio.create_task(verifier.run())
         try:
+            # The loop fetches first, and no token causes a fetch. So only a refresh finds the new key set.
+            await until(lambda: _was_asked(published))
             await until(lambda: _is(verifier, keys["ES256"].token(), ""))
             published.publish(keys["RS256"])
             await until(lambda: _is_not(verifier, keys["ES256"].token(), ""))
@@ -342,6 +344,10 @@ async def test_concurrent_first_sign_ins_create_one_account(factory: RowFactory,
         for connection in connections:
             await connection.close()
     assert await factory.sql.fetchval("select count(*) from users") == 5
+
+
+async def _was_asked(published: IdentityProvider) -> bool:
+    return published.asked > 0
 
 
 async def _is(verifier: OidcVerifier, token: str, code: str) -> bool:
