@@ -47,7 +47,7 @@ class Person:
             assert response.content_type == ("application/json" if status < 400 else problem), await response.text()
             return status, await response.json()
 
-    async def well(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+    async def ok(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
         """Sends a request that must succeed; gives the JSON."""
         given, document = await self.ask(method, path, body)
         assert given == status, (method, path, document)
@@ -65,7 +65,7 @@ class Person:
         items: list[Any] = []
         cursor = ""
         while True:
-            page = await self.well("GET", f"{path}{'&' if '?' in path else '?'}limit={limit}{cursor}")
+            page = await self.ok("GET", f"{path}{'&' if '?' in path else '?'}limit={limit}{cursor}")
             assert len(page["items"]) <= limit
             items += page["items"]
             if page["next"] is None:

@@ -18,8 +18,8 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
     show = await factory.show(7)
     await factory.show(8)
     for choice in ("up", "none", "down"):
-        await person.well("POST", "/api/shows/7/votes", {"votes": [[show.first, choice], [show.songs[1], "up"]]})
-    await moderator.well("POST", "/api/shows/7/votes", {"votes": [[show.songs[2], "up"]]})
+        await person.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, choice], [show.songs[1], "up"]]})
+    await moderator.ok("POST", "/api/shows/7/votes", {"votes": [[show.songs[2], "up"]]})
     await factory.sql.execute(
         f"""
         insert into user_profiles (user_id, display_name, bio, city, country, is_public)

@@ -37,7 +37,7 @@ async def test_fans_can_vote_on_a_song_as_soon_as_it_is_added(
         await far.hello(await factory.token())
         await far.watch("setlist:7", "votes:7")
         await far.cast(7, (show.first, "up"))
-        added = await moderator.well("POST", PATH, {"title": " Encore! ", "position": 2, "note": "maybe"}, status=201)
+        added = await moderator.ok("POST", PATH, {"title": " Encore! ", "position": 2, "note": "maybe"}, status=201)
         await far.cast(7, (added["id"], "up"))
         assert (added["title"], added["position"], added["note"]) == ("Encore!", 2, "maybe")
         pushed = await far.push("setlist:7", lambda push: len(push["setlists"][0]["songs"]) == 4)
@@ -45,7 +45,7 @@ async def test_fans_can_vote_on_a_song_as_soon_as_it_is_added(
         await far.push("votes:7", lambda push: [added["id"], 1, 0] in push["tally"])
     await factory.sql.execute("insert into setlists (show_id, type, name) values (7, 'actual', 'Played')")
     played = await factory.sql.fetchval("select id from setlists where type = 'actual'")
-    again = await moderator.well("POST", PATH, {"title": "ÉNCORE!", "setlist": played}, status=201)
+    again = await moderator.ok("POST", PATH, {"title": "ÉNCORE!", "setlist": played}, status=201)
     assert (again["song"], again["position"]) == (added["song"], 1)
     by_id = await moderator.refused("POST", PATH, {"song": added["song"]})
     assert by_id == "conflict"
@@ -55,12 +55,12 @@ async def test_fans_can_vote_on_a_song_as_soon_as_it_is_added(
 async def test_a_song_moves_and_the_others_close_up(moderator: Person, show: Show, factory: RowFactory) -> None:
     """Any position is allowed, past the end too; a note alone moves nothing."""
     first, second, third = show.songs
-    moved = await moderator.well("PATCH", f"{PATH}/{third}", {"position": 1, "note": "opener"})
+    moved = await moderator.ok("PATCH", f"{PATH}/{third}", {"position": 1, "note": "opener"})
     assert (moved["position"], moved["note"]) == (1, "opener")
     assert await order(factory) == [(1, third), (2, first), (3, second)]
-    await moderator.well("PATCH", f"{PATH}/{third}", {"position": 200})
+    await moderator.ok("PATCH", f"{PATH}/{third}", {"position": 200})
     assert await order(factory) == [(1, first), (2, second), (3, third)]
-    await moderator.well("PATCH", f"{PATH}/{first}", {"note": ""})
+    await moderator.ok("PATCH", f"{PATH}/{first}", {"note": ""})
     assert await order(factory) == [(1, first), (2, second), (3, third)]
 
 
@@ -118,8 +118,8 @@ async def test_editing_while_a_crowd_votes(node: Node, moderator: Person, show: 
 
         voting = [asyncio.create_task(vote(fan)) for fan in (one, two)]
         for number in range(12):
-            added = await moderator.well("POST", PATH, {"title": f"New {number}", "position": 1}, status=201)
-            await moderator.well("PATCH", f"{PATH}/{show.songs[2]}", {"position": 1 + number % 4})
+            added = await moderator.ok("POST", PATH, {"title": f"New {number}", "position": 1}, status=201)
+            await moderator.ok("PATCH", f"{PATH}/{show.songs[2]}", {"position": 1 + number % 4})
             assert (await moderator.ask("DELETE", f"{PATH}/{added['id']}?confirm=true"))[0] == 204
         stop.set()
         await asyncio.gather(*voting)
@@ -166,7 +166,7 @@ async def test_a_final_result_keeps_its_songs(
     await factory.sql.execute("update shows set finalised_at = now() where id = 7")
     assert await moderator.refused("POST", PATH, {"title": "Late"}) == "conflict"
     assert await moderator.refused("DELETE", f"{PATH}/{show.first}") == "conflict"
-    await moderator.well("POST", PATH, {"title": "Late", "setlist": played}, status=201)
+    await moderator.ok("POST", PATH, {"title": "Late", "setlist": played}, status=201)
     fan = await people.person()
     for method, path in (("POST", PATH), ("PATCH", f"{PATH}/1"), ("DELETE", f"{PATH}/1")):
         assert await fan.refused(method, path, {"title": "x"}) == "forbidden"

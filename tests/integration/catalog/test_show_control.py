@@ -48,11 +48,11 @@ async def test_a_lock_acts_on_another_node_at_once(
         await far.hello(await factory.token())
         await far.watch("status:7")
         await far.cast(7, (show.first, "up"))
-        answer = await moderator.well("POST", "/api/admin/shows/7/lock", {"is_locked": True})
+        answer = await moderator.ok("POST", "/api/admin/shows/7/lock", {"is_locked": True})
         assert (answer["voting"], answer["is_locked"]) == ("locked", True)
         await far.push("status:7", lambda message: message["voting"] == "locked")
         assert await far.refusal("cast", show=7, votes=[[show.first, "down"]]) == "locked"
-        await moderator.well("POST", "/api/admin/shows/show-7/lock", {"is_locked": False})
+        await moderator.ok("POST", "/api/admin/shows/show-7/lock", {"is_locked": False})
         await far.push("status:7", lambda message: message["voting"] == "open")
         await far.cast(7, (show.first, "down"))
     assert await factory.audit_log("show:7") == [
@@ -66,10 +66,10 @@ async def test_a_closed_show_becomes_final_and_opens_again_with_a_reason(
 ) -> None:
     """A final window cannot move; reopening needs an administrator, a reason and a time in the future; then fans vote again."""
     await fan.cast(7, (show.first, "up"))
-    assert (await moderator.well("POST", "/api/admin/shows/7/close"))["voting"] == "closed"
+    assert (await moderator.ok("POST", "/api/admin/shows/7/close"))["voting"] == "closed"
     await fan.push("status:7", lambda message: message["voting"] == "final")
     assert await fan.refusal("cast", show=7, votes=[[show.first, "down"]]) == "closed"
-    results = await administrator.well("GET", "/api/shows/7/results")
+    results = await administrator.ok("GET", "/api/shows/7/results")
     assert (results["standing"], results["songs"][0]["up"]) == ("final", 1)
 
     assert await administrator.refused("PATCH", "/api/admin/shows/7", {"closes_at": in_s(600)}) == "conflict"
@@ -85,7 +85,7 @@ async def test_a_closed_show_becomes_final_and_opens_again_with_a_reason(
         await administrator.refused("POST", "/api/admin/shows/7/reopen", {"closes_at": in_s(-1), "reason": "x"})
         == "bad_request"
     )
-    reopened = await administrator.well(
+    reopened = await administrator.ok(
         "POST", "/api/admin/shows/7/reopen", {"closes_at": in_s(600), "reason": "Rain delay"}
     )
     assert (reopened["voting"], reopened["is_final"]) == ("open", False)
@@ -102,20 +102,20 @@ async def test_a_change_made_for_an_older_revision_is_a_conflict(
     administrator: Person, show: Show, factory: RowFactory
 ) -> None:
     """A change with an old revision is a conflict; without a revision the last change wins; an empty one logs nothing."""
-    seen = await administrator.well("GET", "/api/admin/shows/7")
-    changed = await administrator.well("PATCH", "/api/admin/shows/7", {"is_locked": True, "revision": seen["revision"]})
+    seen = await administrator.ok("GET", "/api/admin/shows/7")
+    changed = await administrator.ok("PATCH", "/api/admin/shows/7", {"is_locked": True, "revision": seen["revision"]})
     assert changed["revision"] > seen["revision"]
     late = {"is_locked": False, "revision": seen["revision"]}
     assert await administrator.refused("PATCH", "/api/admin/shows/7", late) == "conflict"
-    assert (await administrator.well("PATCH", "/api/admin/shows/7", {"is_locked": False}))["is_locked"] is False
-    again = await administrator.well("PATCH", "/api/admin/shows/7", {})
-    assert again == await administrator.well("GET", "/api/admin/shows/7")
+    assert (await administrator.ok("PATCH", "/api/admin/shows/7", {"is_locked": False}))["is_locked"] is False
+    again = await administrator.ok("PATCH", "/api/admin/shows/7", {})
+    assert again == await administrator.ok("GET", "/api/admin/shows/7")
     assert len(await factory.audit_log("show:7")) == 2
 
 
 async def test_an_impossible_change_is_refused(administrator: Person, show: Show) -> None:
     """Reversed windows, impossible local times and far ends are bad_request and change nothing; unknown shows are not_found."""
-    before = await administrator.well("GET", "/api/admin/shows/7")
+    before = await administrator.ok("GET", "/api/admin/shows/7")
     for body in (
         {"opens_at": in_s(600), "closes_at": in_s(500)},
         {"opens_at": in_s(86_400)},
@@ -127,7 +127,7 @@ async def test_an_impossible_change_is_refused(administrator: Person, show: Show
         {"status": "asleep"},
     ):
         assert await administrator.refused("PATCH", "/api/admin/shows/7", body) == "bad_request", body
-    assert await administrator.well("GET", "/api/admin/shows/7") == before
+    assert await administrator.ok("GET", "/api/admin/shows/7") == before
     assert await administrator.refused("GET", "/api/admin/shows/999") == "not_found"
     assert await administrator.refused("PATCH", "/api/admin/shows/nobody", {}) == "not_found"
 
@@ -137,12 +137,12 @@ async def test_a_lower_budget_removes_no_vote(
 ) -> None:
     """A fan above the budget may change votes but add none; without a budget there is no limit."""
     await fan.cast(7, (show.songs[0], "up"), (show.songs[1], "up"))
-    changed = await administrator.well("PATCH", "/api/admin/shows/7", {"votes_per_user_max": 1})
+    changed = await administrator.ok("PATCH", "/api/admin/shows/7", {"votes_per_user_max": 1})
     assert changed["votes_per_user_max"] == 1
     await until(lambda: _has_budget(fan, 0))
     assert await fan.refusal("cast", show=7, votes=[[show.songs[2], "up"]]) == "budget"
     await fan.cast(7, (show.songs[0], "down"))
-    await administrator.well("PATCH", "/api/admin/shows/7", {"votes_per_user_max": None})
+    await administrator.ok("PATCH", "/api/admin/shows/7", {"votes_per_user_max": None})
     await until(lambda: _has_budget(fan, None))
     await fan.cast(7, (show.songs[2], "up"))
     assert sum(up + down for _, up, down in await factory.tally(7)) == 3
@@ -156,11 +156,11 @@ async def test_the_song_marked_last_is_playing_now(
     administrator: Person, moderator: Person, fan: SocketClient, show: Show, factory: RowFactory
 ) -> None:
     """When its mark is removed, the song before it is playing; a song of another show is not_found."""
-    await administrator.well("PATCH", "/api/admin/shows/7", {"status": "live"})
+    await administrator.ok("PATCH", "/api/admin/shows/7", {"status": "live"})
     for song in show.songs[:2]:
-        await moderator.well("POST", "/api/admin/shows/7/played", {"song": song, "played": True})
+        await moderator.ok("POST", "/api/admin/shows/7/played", {"song": song, "played": True})
         await fan.push("status:7", _plays(song))
-    await moderator.well("POST", "/api/admin/shows/7/played", {"song": show.songs[1], "played": False})
+    await moderator.ok("POST", "/api/admin/shows/7/played", {"song": show.songs[1], "played": False})
     await fan.push("status:7", _plays(show.first))
     other = await factory.show(8)
     body = {"song": other.first, "played": True}
@@ -187,7 +187,7 @@ async def test_a_window_without_offset_is_local_time_at_the_show(
     """In winter and in summer the answer has the same instants in UTC and in local time."""
     year = dt.datetime.now(dt.UTC).year + 1
     body = {"opens_at": f"{year}-01-15T20:00:00", "closes_at": f"{year}-07-15T20:00:00"}
-    answer = await administrator.well("PATCH", "/api/admin/shows/7", body)
+    answer = await administrator.ok("PATCH", "/api/admin/shows/7", body)
     assert (answer["opens_at"], answer["closes_at"]) == (f"{year}-01-16T01:00:00Z", f"{year}-07-16T00:00:00Z")
     assert (answer["opens_local"], answer["closes_local"]) == (
         f"{year}-01-15T20:00:00-05:00", f"{year}-07-15T20:00:00-04:00",

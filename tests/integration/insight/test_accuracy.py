@@ -210,17 +210,17 @@ async def test_http_says_the_same(node: Node, factory: RowFactory, people: Peopl
     await play(factory, 0, 2)
     await until(lambda: factory.sql.fetchval("select exists (select from show_accuracy)"))
     for path in ("/api/shows/7", "/api/shows/7/results", "/api/analytics/vote-stats?show=7"):
-        assert (await fan.well("GET", path))["accuracy"] == FORESEEN, path
-    assert (await fan.well("GET", "/api/me"))["accuracy"] == {
+        assert (await fan.ok("GET", path))["accuracy"] == FORESEEN, path
+    assert (await fan.ok("GET", "/api/me"))["accuracy"] == {
         "shows": 1, "precision": 1.0, "recall": 0.5, "rank_correlation": 0.5,
     }  # fmt: skip
-    (score,) = (await fan.well("GET", "/api/me/export"))["accuracy"]
+    (score,) = (await fan.ok("GET", "/api/me/export"))["accuracy"]
     assert (score["show_id"], score["predicted"], score["hits"], score["played"]) == (7, 1, 1, 2)
     assert await fan.ask("DELETE", "/api/me") == (204, None)
     await factory.sql.execute("update shows set finalised_at = now() where id = 7")
     await until(lambda: factory.sql.fetchval("select not exists (select from shows_to_score)"))
     assert await factory.sql.fetchval("select count(*) from voter_accuracy") == 2
-    assert (await people.nobody().well("GET", "/api/shows/7"))["accuracy"] == FORESEEN
+    assert (await people.nobody().ok("GET", "/api/shows/7"))["accuracy"] == FORESEEN
 
 
 @pytest.mark.parametrize("results", ["after_vote", "after_closing"])
@@ -239,11 +239,11 @@ async def test_it_is_hidden_as_counts_are(
         assert [found["state"]["accuracy"] for found in states.values()] == [None, None]
         assert states["setlist:7"]["state"]["setlists"][0]["songs"][0]["was_played"] is True
         for reader in (fan, people.nobody()):
-            assert (await reader.well("GET", "/api/shows/7"))["accuracy"] is None
-            assert (await reader.well("GET", "/api/analytics/vote-stats?show=7"))["accuracy"] is None
+            assert (await reader.ok("GET", "/api/shows/7"))["accuracy"] is None
+            assert (await reader.ok("GET", "/api/analytics/vote-stats?show=7"))["accuracy"] is None
             assert await reader.refused("GET", "/api/shows/7/results") == "forbidden"
-        assert (await moderator.well("GET", "/api/shows/7"))["accuracy"] == FORESEEN
+        assert (await moderator.ok("GET", "/api/shows/7"))["accuracy"] == FORESEEN
         await factory.sql.execute("update shows set finalised_at = now() where id = 7")
         for name in ("setlist:7", "status:7"):
             assert (await talker.push(name, lambda push: push["accuracy"] is not None))["accuracy"] == FORESEEN
-        assert (await fan.well("GET", "/api/shows/7"))["accuracy"] == FORESEEN
+        assert (await fan.ok("GET", "/api/shows/7"))["accuracy"] == FORESEEN

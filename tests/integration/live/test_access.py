@@ -26,7 +26,7 @@ def by_cookie(person: Person) -> dict[str, Any]:
 
 async def ban(moderator: Person, person: Person, kind: str) -> int:
     body = {"kind": kind, "reason": "Sold votes"}
-    made = await moderator.well("POST", f"/api/admin/users/{person.id}/bans", body, status=201)
+    made = await moderator.ok("POST", f"/api/admin/users/{person.id}/bans", body, status=201)
     return int(made["id"])
 
 
@@ -87,7 +87,7 @@ async def test_a_role_taken_away_and_an_account_erased(
     ):
         assert (await losing.ok("hello"))["role"] == "moderator"
         for person, role in ((lowered, "user"), (raised, "admin")):
-            await admin.well("PATCH", f"/api/admin/users/{person.id}", {"role": role})
+            await admin.ok("PATCH", f"/api/admin/users/{person.id}", {"role": role})
         await erased.ask("DELETE", "/api/me")
         assert await losing.close_code() == 4401
         assert await leaving.close_code() == 1000

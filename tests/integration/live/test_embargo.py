@@ -88,7 +88,7 @@ async def test_no_endpoint_and_no_channel_shows_hidden_counts(
     )  # fmt: skip
     fan, moderator = await people.person(), await people.person("moderator")
     if is_warm:
-        await fan.well("GET", "/api/shows/7/ballot")
+        await fan.ok("GET", "/api/shows/7/ballot")
     for reader in (fan, people.nobody()):
         told = await all_answers(node, reader, show.first)
         assert not [telltale for telltale in TELLTALES if telltale in told]
@@ -110,25 +110,25 @@ async def test_after_closing_counts_are_public_once_they_are_final(node: Node, p
         await client.cast(7, (show.first, "up"))
         assert (await staff.push("votes:7"))["tally"] == [[show.first, 1, 0]]
         assert (await client.watch("votes:7"))["votes:7"]["error"]["code"] == "forbidden"
-        hidden = await fan.well("GET", "/api/shows/7")
+        hidden = await fan.ok("GET", "/api/shows/7")
         assert (hidden["results"], hidden["total"], hidden["setlists"][0]["songs"][0]["up"]) == (
             "after_closing",
             1,
             None,
         )
         assert await fan.refused("GET", "/api/shows/7/results") == "forbidden"
-        assert (await fan.well("GET", "/api/analytics/vote-stats?show=7"))["songs"] is None
+        assert (await fan.ok("GET", "/api/analytics/vote-stats?show=7"))["songs"] is None
         assert (await asked(node, "/api/shows/7/events"))[0] == 403
-        assert (await boss.well("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
+        assert (await boss.ok("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
 
-        await boss.well("POST", "/api/admin/shows/7/close")
+        await boss.ok("POST", "/api/admin/shows/7/close")
         await client.push("status:7", lambda message: message["voting"] == "final")
         assert (await client.watch("votes:7"))["votes:7"]["state"]["total"] == 1
-        assert (await fan.well("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
-        assert (await people.nobody().well("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
+        assert (await fan.ok("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
+        assert (await people.nobody().ok("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
 
         body = {"closes_at": "2034-01-01T00:00:00Z", "reason": "Too early"}
-        await boss.well("POST", "/api/admin/shows/7/reopen", body)
+        await boss.ok("POST", "/api/admin/shows/7/reopen", body)
         assert await client.next(lambda message: "unsubscribed" in message) == {
             "unsubscribed": {"channels": ["votes:7"]}
         }
@@ -152,9 +152,9 @@ async def test_after_vote_counts_are_shown_to_voters(
             node.url, "/api/shows/7/events?channels=votes", Authorization=f"Bearer {fan.token}"
         ) as own:
             assert (await own.push("votes:7"))["total"] == 1
-        assert (await fan.well("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
-        assert (await fan.well("GET", "/api/shows/7/results"))["total"] == 1
-        assert (await fan.well("GET", "/api/analytics/vote-stats?show=7"))["songs"][0]["up"] == 1
+        assert (await fan.ok("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
+        assert (await fan.ok("GET", "/api/shows/7/results"))["total"] == 1
+        assert (await fan.ok("GET", "/api/analytics/vote-stats?show=7"))["songs"][0]["up"] == 1
         for reader in (other, people.nobody()):
             assert await reader.refused("GET", "/api/shows/7/results") == "forbidden"
         await client.ok("unsubscribe", channels=["votes:7"])
@@ -179,7 +179,7 @@ async def test_a_new_rule_unsubscribes_watchers_on_every_node(
         await watching(other, far, fan, "votes:7", song)
         await watching(other, staff, boss, "votes:7", song)
         await stream.push("votes:7")
-        await boss.well("PATCH", "/api/admin/shows/7", {"results": "after_vote"})
+        await boss.ok("PATCH", "/api/admin/shows/7", {"results": "after_vote"})
         assert (await near.push("status:7", lambda message: message["results"] == "after_vote"))["voting"] == "open"
         for client in (near, far):
             gone = {name for heard in client.heard for name in heard.get("unsubscribed", {}).get("channels", ())}
@@ -211,7 +211,7 @@ async def test_another_identity_has_to_subscribe_again(node: Node, people: Peopl
             {"unsubscribed": {"channels": ["votes:7"]}}
         ]
         await client.cast(7, (show.first, "up"))
-        assert await moderator.well("POST", "/api/admin/shows/7/lock", {"is_locked": True})
+        assert await moderator.ok("POST", "/api/admin/shows/7/lock", {"is_locked": True})
         await client.push("status:7")
         assert not client.pushes("votes:7")
 

@@ -53,32 +53,32 @@ async def test_an_address_is_saved_changed_and_deleted(people: People, factory: 
     nothing: dict[str, Any] = {
         "address": None, "frequency": "never", "kinds": [], "is_confirmed": False, "can_send": True, "stopped_by": None,
     }  # fmt: skip
-    assert await fan.well("GET", "/api/me/email") == nothing
-    kept = await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+    assert await fan.ok("GET", "/api/me/email") == nothing
+    kept = await fan.ok("PUT", "/api/me/email", {"address": ADDRESS})
     assert kept == nothing | {"address": ADDRESS, "frequency": "immediately", "kinds": KINDS}
     assert await confirmations(factory) == 1
     await factory.sql.execute("update email_preferences set confirmed_at = now()")
     wishes = {"address": ADDRESS, "frequency": "weekly", "kinds": ["show_result", "show_announced", "show_result"]}
-    changed = await fan.well("PUT", "/api/me/email", wishes)
+    changed = await fan.ok("PUT", "/api/me/email", wishes)
     assert changed == nothing | wishes | {"kinds": ["show_announced", "show_result"], "is_confirmed": True}
-    assert await fan.well("GET", "/api/me/email") == changed
+    assert await fan.ok("GET", "/api/me/email") == changed
     assert await confirmations(factory) == 1
-    moved = await fan.well("PUT", "/api/me/email", wishes | {"address": ADDRESS.lower()})
+    moved = await fan.ok("PUT", "/api/me/email", wishes | {"address": ADDRESS.lower()})
     assert moved["is_confirmed"] is False
     assert await confirmations(factory) == 2
-    await fan.well("DELETE", "/api/me/email", status=204)
-    await fan.well("DELETE", "/api/me/email", status=204)
-    assert await fan.well("GET", "/api/me/email") == nothing
+    await fan.ok("DELETE", "/api/me/email", status=204)
+    await fan.ok("DELETE", "/api/me/email", status=204)
+    assert await fan.ok("GET", "/api/me/email") == nothing
 
 
 async def test_each_user_has_their_own_preferences(people: People) -> None:
     """Two users may give the same address, and do not see each other. Anonymous users are refused."""
     one, other = await people.persons(2)
-    await one.well("PUT", "/api/me/email", {"address": ADDRESS})
-    assert (await other.well("GET", "/api/me/email"))["address"] is None
-    await other.well("PUT", "/api/me/email", {"address": ADDRESS, "frequency": "never"})
-    await other.well("DELETE", "/api/me/email", status=204)
-    assert (await one.well("GET", "/api/me/email"))["address"] == ADDRESS
+    await one.ok("PUT", "/api/me/email", {"address": ADDRESS})
+    assert (await other.ok("GET", "/api/me/email"))["address"] is None
+    await other.ok("PUT", "/api/me/email", {"address": ADDRESS, "frequency": "never"})
+    await other.ok("DELETE", "/api/me/email", status=204)
+    assert (await one.ok("GET", "/api/me/email"))["address"] == ADDRESS
     for method in ("GET", "PUT", "DELETE"):
         body = {"address": ADDRESS} if method == "PUT" else None
         assert await people.nobody().refused(method, "/api/me/email", body) == "unauthenticated"
@@ -88,16 +88,16 @@ async def test_a_fourth_confirmation_in_an_hour_is_refused(people: People, facto
     """It is refused for other addresses too, and the saved address stays."""
     fan = await people.person()
     for number in range(3):
-        await fan.well("PUT", "/api/me/email", {"address": f"fan{number}@example.org"})
+        await fan.ok("PUT", "/api/me/email", {"address": f"fan{number}@example.org"})
     status, problem = await fan.ask("PUT", "/api/me/email", {"address": "fan3@example.org"})
     assert (status, problem["code"]) == (429, "rate_limited")
     assert 0 < problem["retry_after_ms"] <= 3_600_000
-    assert (await fan.well("GET", "/api/me/email"))["address"] == "fan2@example.org"
+    assert (await fan.ok("GET", "/api/me/email"))["address"] == "fan2@example.org"
     assert await confirmations(factory) == 3
     other = await people.person()
-    await other.well("PUT", "/api/me/email", {"address": "fan3@example.org"})
+    await other.ok("PUT", "/api/me/email", {"address": "fan3@example.org"})
     await factory.sql.execute("update email_queue set created_at = created_at - interval '61 minutes'")
-    await fan.well("PUT", "/api/me/email", {"address": "fan3@example.org"})
+    await fan.ok("PUT", "/api/me/email", {"address": "fan3@example.org"})
 
 
 async def test_concurrent_confirmations_are_counted(people: People, factory: RowFactory) -> None:
@@ -136,7 +136,7 @@ async def test_an_invalid_address_is_refused(address: str, people: People, facto
 async def test_an_unusual_address_is_accepted(address: str, people: People) -> None:
     """Characters with a meaning in SQL, HTML or mail are ordinary characters."""
     fan = await people.person()
-    assert (await fan.well("PUT", "/api/me/email", {"address": address}))["address"] == address
+    assert (await fan.ok("PUT", "/api/me/email", {"address": address}))["address"] == address
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_an_erased_account_cannot_save_an_address(people: People, factory:
     fan = await people.person()
     await factory.sql.execute("select erase_user($1)", fan.id)
     assert await fan.refused("PUT", "/api/me/email", {"address": ADDRESS}) == "unauthenticated"
-    assert (await fan.well("GET", "/api/me/email"))["address"] is None
+    assert (await fan.ok("GET", "/api/me/email"))["address"] is None
 
 
 async def test_without_a_mail_server_preferences_are_saved(
@@ -176,7 +176,7 @@ async def test_without_a_mail_server_preferences_are_saved(
     async with running_node(database_url, redis_url) as node, People.open(node, factory) as people:
         fan = await people.person()
         for _ in range(5):
-            kept = await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+            kept = await fan.ok("PUT", "/api/me/email", {"address": ADDRESS})
         assert (kept["can_send"], kept["is_confirmed"]) == (False, False)
         assert await confirmations(factory) == 0
     async with (
@@ -184,7 +184,7 @@ async def test_without_a_mail_server_preferences_are_saved(
         People.open(node, factory) as people,
     ):
         fan = await people.person()
-        assert (await fan.well("PUT", "/api/me/email", {"address": ADDRESS}))["can_send"] is True
+        assert (await fan.ok("PUT", "/api/me/email", {"address": ADDRESS}))["can_send"] is True
         assert await confirmations(factory) == 1
 
 
@@ -199,19 +199,19 @@ async def test_a_confirmation_confirms_only_its_address(node: Node, people: Peop
     link = f"{node.url}/confirm-email?token={token}"
     too_old = await page(link)
     assert too_old[:2] == (200, "text/html")
-    await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
-    await other.well("PUT", "/api/me/email", {"address": ADDRESS})
+    await fan.ok("PUT", "/api/me/email", {"address": ADDRESS})
+    await other.ok("PUT", "/api/me/email", {"address": ADDRESS})
     old = confirmation_token(SECRET, fan.id, ADDRESS, now=now - timedelta(hours=48, seconds=1))
     assert await page(f"{node.url}/confirm-email?token={old}") == too_old
-    assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is False
+    assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is False
     confirmed = await page(link)
     assert confirmed != too_old
     assert await page(link) == confirmed
-    assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is True
-    assert (await other.well("GET", "/api/me/email"))["is_confirmed"] is False
-    await fan.well("PUT", "/api/me/email", {"address": "new@example.org"})
+    assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is True
+    assert (await other.ok("GET", "/api/me/email"))["is_confirmed"] is False
+    await fan.ok("PUT", "/api/me/email", {"address": "new@example.org"})
     assert await page(link) == too_old
-    assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is False
+    assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is False
 
 
 async def test_pages_follow_the_content_security_policy(node: Node) -> None:
@@ -259,19 +259,19 @@ async def test_only_the_user_of_a_confirmed_address_resumes_it(people: People, f
     """Other users neither resume it nor learn that it is stopped. A stop by the mail server stays."""
     owner, stranger = await people.persons(2)
     for fan in (owner, stranger):
-        await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+        await fan.ok("PUT", "/api/me/email", {"address": ADDRESS})
     await factory.sql.execute("update email_preferences set confirmed_at = now() where user_id = $1", owner.id)
     await page(f"{owner.url}/unsubscribe?token={unsubscribe_token(SECRET, ADDRESS.upper())}", "POST")
-    assert (await stranger.well("GET", "/api/me/email"))["stopped_by"] is None
-    assert (await owner.well("GET", "/api/me/email"))["stopped_by"] == "link"
-    assert (await stranger.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] is None
-    never = await owner.well("PUT", "/api/me/email", {"address": ADDRESS, "frequency": "never"})
+    assert (await stranger.ok("GET", "/api/me/email"))["stopped_by"] is None
+    assert (await owner.ok("GET", "/api/me/email"))["stopped_by"] == "link"
+    assert (await stranger.ok("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] is None
+    never = await owner.ok("PUT", "/api/me/email", {"address": ADDRESS, "frequency": "never"})
     assert never["stopped_by"] == "link"
-    assert (await owner.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] is None
+    assert (await owner.ok("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] is None
     await factory.sql.execute(
         "insert into email_unsubscribes (address_hash, reason) values ($1, 'bounce')", mailbox_hash(ADDRESS)
     )
-    assert (await owner.well("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] == "bounce"
+    assert (await owner.ok("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] == "bounce"
 
 
 @pytest.mark.parametrize("path", ["GET /confirm-email", "GET /unsubscribe", "POST /unsubscribe"])
@@ -330,7 +330,7 @@ async def test_a_node_sends_emails_from_confirmation_to_unsubscription(
         People.open(node, factory) as people,
     ):
         fan = await people.person()
-        await fan.well("PUT", "/api/me/email", {"address": ADDRESS})
+        await fan.ok("PUT", "/api/me/email", {"address": ADDRESS})
 
         async def arrived(count: int) -> bool:
             return len(smtp_server.arrived) >= count
@@ -341,7 +341,7 @@ async def test_a_node_sends_emails_from_confirmation_to_unsubscription(
         link = next(line for line in confirmation.text.splitlines() if "/confirm-email?" in line)
         assert link.startswith("https://sets.example.org/confirm-email?token=")
         assert (await page(link.replace("https://sets.example.org", node.url)))[0] == 200
-        assert (await fan.well("GET", "/api/me/email"))["is_confirmed"] is True
+        assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is True
 
         await factory.sql.execute("insert into user_follows_artists (user_id, artist_id) values ($1, 1)", fan.id)
         await factory.show(1)
@@ -357,7 +357,7 @@ async def test_a_node_sends_emails_from_confirmation_to_unsubscription(
             data={"List-Unsubscribe": "One-Click"},
             headers={"Origin": "https://mail.example.com"},
         )
-        assert (await fan.well("GET", "/api/me/email"))["stopped_by"] == "link"
+        assert (await fan.ok("GET", "/api/me/email"))["stopped_by"] == "link"
         await factory.sql.execute(
             "insert into email_queue (user_id, kind, about) values ($1, 'show_reminder', 'show:1')", fan.id
         )

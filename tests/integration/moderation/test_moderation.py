@@ -28,7 +28,7 @@ async def _review(author: Person, body: str, rating: int = 4) -> int:
 
 
 async def _queue(moderator: Person) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = (await moderator.well("GET", QUEUE))["items"]
+    items: list[dict[str, Any]] = (await moderator.ok("GET", QUEUE))["items"]
     return items
 
 
@@ -41,18 +41,16 @@ async def test_a_moderator_approves_or_rejects_a_held_text(people: People, facto
         "held", ["links"],
         {"id": shown, "venue": 1, "user": ann.id, "rating": 4, "body": SPAM, "status": "pending"},
     )  # fmt: skip
-    answer = await moderator.well(
-        "POST", f"{QUEUE}/{first['id']}", {"decision": "approve", "note": "It is the venue's."}
-    )
+    answer = await moderator.ok("POST", f"{QUEUE}/{first['id']}", {"decision": "approve", "note": "It is the venue's."})
     assert answer == {"id": first["id"], "decision": "approve", "subject": f"review:{shown}"}
-    await moderator.well("POST", f"{QUEUE}/{second['id']}", {"decision": "reject"})
+    await moderator.ok("POST", f"{QUEUE}/{second['id']}", {"decision": "reject"})
     assert await _queue(moderator) == []
-    page = await people.nobody().well("GET", REVIEWS)
+    page = await people.nobody().ok("GET", REVIEWS)
     assert ([item["id"] for item in page["items"]], page["rating"]) == ([shown], {"average": 4.0, "count": 1})
-    assert (await bob.well("GET", REVIEWS))["own"]["status"] == "rejected"
+    assert (await bob.ok("GET", REVIEWS))["own"]["status"] == "rejected"
     assert await moderator.refused("POST", f"{QUEUE}/{second['id']}", {"decision": "approve"}) == "conflict"
 
-    log = (await moderator.well("GET", f"{QUEUE}/log"))["items"]
+    log = (await moderator.ok("GET", f"{QUEUE}/log"))["items"]
     assert [(item["moderator"], item["action"], item["subject"]) for item in log] == [
         (moderator.id, "text.reject", f"review:{hidden}"),
         (moderator.id, "text.approve", f"review:{shown}"),
@@ -74,39 +72,39 @@ async def test_a_decision_applies_to_the_text_that_the_moderator_read(people: Pe
     await _review(ann, SPAM + ", and worse", 1)
     assert [item["id"] for item in await _queue(moderator)] == [waiting["id"]]
     # An approved review stays approved while its words stay the same.
-    await moderator.well("POST", f"{QUEUE}/{waiting['id']}", {"decision": "approve"})
+    await moderator.ok("POST", f"{QUEUE}/{waiting['id']}", {"decision": "approve"})
     await _review(ann, SPAM + ", and worse", 5)
     assert await _queue(moderator) == []
-    assert (await people.nobody().well("GET", REVIEWS))["rating"] == {"average": 5.0, "count": 1}
+    assert (await people.nobody().ok("GET", REVIEWS))["rating"] == {"average": 5.0, "count": 1}
 
 
 async def test_a_rejected_text_is_shown_again_only_by_a_moderator(people: People) -> None:
     """A harmless edit of a rejected review or profile is held. A new rating alone changes nothing."""
     ann, moderator = await people.person(), await people.person("moderator")
     await _review(ann, SPAM)
-    await ann.well("PATCH", "/api/me", {"display_name": "www.ann.example", "is_public": True})
+    await ann.ok("PATCH", "/api/me", {"display_name": "www.ann.example", "is_public": True})
     for item in await _queue(moderator):
-        await moderator.well("POST", f"{QUEUE}/{item['id']}", {"decision": "reject"})
+        await moderator.ok("POST", f"{QUEUE}/{item['id']}", {"decision": "reject"})
     await _review(ann, SPAM, 5)
-    assert (await ann.well("GET", REVIEWS))["own"]["status"] == "rejected"
+    assert (await ann.ok("GET", REVIEWS))["own"]["status"] == "rejected"
     await _review(ann, "Lovely.")
-    assert (await ann.well("PATCH", "/api/me", {"is_public": True}))["status"] == "rejected"
-    assert (await ann.well("PATCH", "/api/me", {"display_name": "Ann"}))["status"] == "pending"
+    assert (await ann.ok("PATCH", "/api/me", {"is_public": True}))["status"] == "rejected"
+    assert (await ann.ok("PATCH", "/api/me", {"display_name": "Ann"}))["status"] == "pending"
     waiting = await _queue(moderator)
     assert [item["reasons"] for item in waiting] == [["rejected_before"], ["rejected_before"]]
     assert waiting[1]["profile"] == {"user": ann.id, "display_name": "Ann", "bio": "", "city": "", "status": "pending"}
     for item in waiting:
-        await moderator.well("POST", f"{QUEUE}/{item['id']}", {"decision": "approve"})
-    assert (await people.nobody().well("GET", REVIEWS))["items"][0]["author"]["display_name"] == "Ann"
+        await moderator.ok("POST", f"{QUEUE}/{item['id']}", {"decision": "approve"})
+    assert (await people.nobody().ok("GET", REVIEWS))["items"][0]["author"]["display_name"] == "Ann"
 
 
 async def test_a_reader_reports_once(people: People) -> None:
     """A reader has one open report of a subject. After the decision they can report it again."""
     ann, reader, moderator = await people.person(), await people.person(), await people.person("moderator")
     review = await _review(ann, "A lie.")
-    await ann.well("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
+    await ann.ok("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
     for subject in ({"review": review}, {"profile": ann.id}):
-        report = await reader.well("POST", "/api/reports", {"reason": " rude ", **subject}, status=201)
+        report = await reader.ok("POST", "/api/reports", {"reason": " rude ", **subject}, status=201)
         assert await reader.refused("POST", "/api/reports", {"reason": "rude", **subject}) == "conflict"
         assert await ann.refused("POST", "/api/reports", {"reason": "rude", **subject}) == "bad_request"
         (item,) = await _queue(moderator)
@@ -118,16 +116,16 @@ async def test_a_reader_reports_once(people: People) -> None:
         )
         assert (item["review"] is None, item["profile"] is None) == ("review" not in subject, "profile" not in subject)
         path = f"/api/admin/reports/{report['id']}"
-        await moderator.well("POST", path, {"decision": "dismiss", "note": "It is not."})
+        await moderator.ok("POST", path, {"decision": "dismiss", "note": "It is not."})
         assert await moderator.refused("POST", path, {"decision": "uphold"}) == "conflict"
-        report = await reader.well("POST", "/api/reports", {"reason": "still rude", **subject}, status=201)
-        await moderator.well("POST", f"/api/admin/reports/{report['id']}", {"decision": "uphold"})
+        report = await reader.ok("POST", "/api/reports", {"reason": "still rude", **subject}, status=201)
+        await moderator.ok("POST", f"/api/admin/reports/{report['id']}", {"decision": "uphold"})
         assert (
             await reader.refused("POST", "/api/reports", {"reason": "x", **subject}) == "not_found"
         )  # the text is hidden now
-    assert (await people.nobody().well("GET", REVIEWS))["items"] == []
+    assert (await people.nobody().ok("GET", REVIEWS))["items"] == []
     assert await people.nobody().refused("GET", f"/api/users/{ann.id}") == "not_found"
-    actions = [item["action"] for item in (await moderator.well("GET", f"{QUEUE}/log"))["items"]]
+    actions = [item["action"] for item in (await moderator.ok("GET", f"{QUEUE}/log"))["items"]]
     assert actions == ["report.uphold", "report.dismiss"] * 2
 
 
@@ -136,14 +134,14 @@ async def test_upholding_one_report_closes_the_others(people: People) -> None:
     ann, moderator = await people.person(), await people.person("moderator")
     review = await _review(ann, "A lie.")
     reports = [
-        (await reader.well("POST", "/api/reports", {"review": review, "reason": "a lie"}, status=201))["id"]
+        (await reader.ok("POST", "/api/reports", {"review": review, "reason": "a lie"}, status=201))["id"]
         for reader in await people.persons(3)
     ]
     await _review(ann, SPAM)
     assert len(await _queue(moderator)) == 4
-    await moderator.well("POST", f"/api/admin/reports/{reports[1]}", {"decision": "uphold"})
+    await moderator.ok("POST", f"/api/admin/reports/{reports[1]}", {"decision": "uphold"})
     assert await _queue(moderator) == []
-    assert (await ann.well("GET", REVIEWS))["own"]["status"] == "rejected"
+    assert (await ann.ok("GET", REVIEWS))["own"]["status"] == "rejected"
 
 
 async def test_the_queue_is_paged_most_urgent_first(people: People, factory: RowFactory) -> None:
@@ -155,7 +153,7 @@ async def test_the_queue_is_paged_most_urgent_first(people: People, factory: Row
         await _review(author, text)
     shown = await _review(await people.person(), "Fine.")
     for reader in authors[:3]:
-        await reader.well("POST", "/api/reports", {"review": shown, "reason": "not fine"}, status=201)
+        await reader.ok("POST", "/api/reports", {"review": shown, "reason": "not fine"}, status=201)
     whole = await _queue_by_pages(moderator, 100)
     assert [(item["kind"], item["priority"]) for item in whole] == [
         *[("held", "high")] * 2, *[("held", "normal")] * 3, *[("report", "normal")] * 3,
@@ -167,7 +165,7 @@ async def test_the_queue_is_paged_most_urgent_first(people: People, factory: Row
         assert await _queue_by_pages(moderator, limit) == whole
     # The log has pages too.
     for item in whole[:5]:
-        await moderator.well("POST", f"{QUEUE}/{item['id']}", {"decision": "reject"})
+        await moderator.ok("POST", f"{QUEUE}/{item['id']}", {"decision": "reject"})
     log = await moderator.pages(f"{QUEUE}/log", 2)
     assert [item["id"] for item in log] == sorted((item["id"] for item in log), reverse=True)
     assert len(log) == 5
@@ -217,7 +215,7 @@ async def test_bad_input_is_refused(people: People) -> None:
             assert await moderator.refused("GET", f"{path}?{query}") == "bad_request", query
     for us in (-62_135_510_400_000_000, 253_402_214_400_000_000):
         cursor = encode_cursor(QueueCursor("low", us, 1, ID_MAX))
-        assert await moderator.well("GET", f"{QUEUE}?cursor={cursor}") == {"items": [], "next": None}
+        assert await moderator.ok("GET", f"{QUEUE}?cursor={cursor}") == {"items": [], "next": None}
 
 
 async def test_authors_and_moderators_write_at_the_same_time(people: People, factory: RowFactory) -> None:
@@ -227,7 +225,7 @@ async def test_authors_and_moderators_write_at_the_same_time(people: People, fac
     async def write(author: Person) -> None:
         for n in range(6):
             assert (await author.ask("POST", REVIEWS, {"rating": n % 5 + 1, "body": f"{SPAM} {n}"}))[0] in (200, 201)
-        await author.well("POST", REVIEWS, {"rating": 3, "body": "Fine after all."})
+        await author.ok("POST", REVIEWS, {"rating": 3, "body": "Fine after all."})
 
     async def decide(moderator: Person, decision: str) -> None:
         for _ in range(6):

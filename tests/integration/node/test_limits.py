@@ -227,7 +227,7 @@ async def test_limits_over_all_nodes(database_url: str, redis_url: str, factory:
         assert (statuses.count(200), set(statuses[24:])) == (24, {429})
         assert answers[-1][1]["code"] == "rate_limited"
         assert 0 < answers[-1][1]["retry_after_ms"] <= 60_000
-        await ben.well("GET", "/api/me")
+        await ben.ok("GET", "/api/me")
 
         answers = await asked(20, "POST", "/api/session", **{"X-Forwarded-For": "198.51.100.1"})
         assert [status for status, _ in answers].count(201) == 12

@@ -24,7 +24,7 @@ REVIEWS = "/api/venues/hall/reviews"
 
 async def _ban(moderator: Person, user: Person, kind: str, **fields: Any) -> int:
     body = {"kind": kind, "reason": "a robot", **fields}
-    ban = await moderator.well("POST", f"{USERS}/{user.id}/bans", body, status=201)
+    ban = await moderator.ok("POST", f"{USERS}/{user.id}/bans", body, status=201)
     number: int = ban["id"]
     return number
 
@@ -40,8 +40,8 @@ async def test_a_ban_from_writing_refuses_writing_only(people: People, factory: 
     """Reviews, profiles and reports are refused with the reason. Votes, follows and deletions are accepted."""
     ann, moderator = await people.person(), await people.person("moderator")
     await factory.show(1)
-    await ann.well("POST", REVIEWS, {"rating": 3}, status=201)
-    await ann.well("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
+    await ann.ok("POST", REVIEWS, {"rating": 3}, status=201)
+    await ann.ok("PATCH", "/api/me", {"display_name": "Ann", "is_public": True})
     await _ban(moderator, ann, "write", expires_at="2035-01-01T01:30:00+01:30")
     refused = [
         ("POST", REVIEWS, {"rating": 5}),
@@ -53,11 +53,11 @@ async def test_a_ban_from_writing_refuses_writing_only(people: People, factory: 
         status, problem = await ann.ask(method, path, body)
         assert (status, problem["code"]) == (403, "forbidden")
         assert problem["detail"] == "You are banned until 2035-01-01T00:00:00Z. Reason: a robot"
-    await ann.well("PUT", "/api/artists/band/follow")
-    await ann.well("PUT", "/api/shows/1/attendance")
-    await ann.well("PATCH", "/api/me", {"display_name": None, "is_public": False})
-    await ann.well("DELETE", REVIEWS, status=204)
-    (ban,) = (await ann.well("GET", "/api/me"))["bans"]
+    await ann.ok("PUT", "/api/artists/band/follow")
+    await ann.ok("PUT", "/api/shows/1/attendance")
+    await ann.ok("PATCH", "/api/me", {"display_name": None, "is_public": False})
+    await ann.ok("DELETE", REVIEWS, status=204)
+    (ban,) = (await ann.ok("GET", "/api/me"))["bans"]
     assert (ban["kind"], ban["reason"], ban["expires_at"]) == ("write", "a robot", "2035-01-01T00:00:00Z")
     assert "banned_by" not in ban
 
@@ -66,17 +66,17 @@ async def test_a_ban_from_everything_allows_reading_and_undoing(people: People, 
     """A banned user cannot raise a count, but can undo what they did before the ban."""
     ann, moderator = await people.person(), await people.person("moderator")
     await factory.show(1)
-    await ann.well("PUT", "/api/artists/band/follow")
+    await ann.ok("PUT", "/api/artists/band/follow")
     ban = await _ban(moderator, ann, "all")
     for path in ("/api/artists/band/follow", "/api/shows/1/attendance"):
         status, problem = await ann.ask("PUT", path)
         assert (status, problem["detail"]) == (403, "You are banned permanently. Reason: a robot")
-        assert (await ann.well("DELETE", path))["count"] == 0
+        assert (await ann.ok("DELETE", path))["count"] == 0
     assert await ann.refused("POST", REVIEWS, {"rating": 5}) == "forbidden"
-    await ann.well("GET", "/api/me/follows")
-    await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{ban}", status=204)
-    await ann.well("PUT", "/api/shows/1/attendance")
-    assert (await ann.well("GET", "/api/me"))["bans"] == []
+    await ann.ok("GET", "/api/me/follows")
+    await moderator.ok("DELETE", f"{USERS}/{ann.id}/bans/{ban}", status=204)
+    await ann.ok("PUT", "/api/shows/1/attendance")
+    assert (await ann.ok("GET", "/api/me"))["bans"] == []
 
 
 async def test_a_ban_from_voting_acts_on_every_node(
@@ -103,14 +103,14 @@ async def test_a_ban_from_voting_acts_on_every_node(
         )
         await until(lambda: _is_refused(ann, votes))
         assert await ann.refused("POST", "/api/shows/1/votes", votes) == "forbidden"
-        await ann.well("GET", "/api/shows/1/ballot")
+        await ann.ok("GET", "/api/shows/1/ballot")
         await talker.ok("ballot", show=1)
-        await bob.well("POST", "/api/shows/1/votes", votes)
+        await bob.ok("POST", "/api/shows/1/votes", votes)
         bans.append(await _ban(moderator, ann, "all", expires_at=_iso(days=1)))
         assert await talker.close_code() == 4403
-        await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{bans[0]}", status=204)
+        await moderator.ok("DELETE", f"{USERS}/{ann.id}/bans/{bans[0]}", status=204)
         assert await ann.refused("POST", "/api/shows/1/votes", votes) == "forbidden"  # the other ban is active
-        await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{bans[1]}", status=204)
+        await moderator.ok("DELETE", f"{USERS}/{ann.id}/bans/{bans[1]}", status=204)
 
         async def is_taken() -> bool:
             return not await _is_refused(ann, votes)
@@ -138,9 +138,9 @@ async def test_an_expired_ban_has_no_effect(node: Node, people: People, factory:
     )
     await monitor.load_bans()
     assert monitor.why_vote_refused(ann.id) is None
-    await ann.well("POST", REVIEWS, {"rating": 5}, status=201)
-    assert (await ann.well("GET", "/api/me"))["bans"] == []
-    account = await moderator.well("GET", f"{USERS}/{ann.id}")
+    await ann.ok("POST", REVIEWS, {"rating": 5}, status=201)
+    assert (await ann.ok("GET", "/api/me"))["bans"] == []
+    account = await moderator.ok("GET", f"{USERS}/{ann.id}")
     assert [(item["id"], item["banned_by"], item["lifted_at"]) for item in account["bans"]] == [
         (ban, moderator.id, None)
     ]
@@ -179,7 +179,7 @@ async def test_moderators_cannot_ban_staff(people: People) -> None:
     assert await moderator.refused("DELETE", f"{USERS}/{moderator.id}/bans/{ban}") == "forbidden"
     assert await other.refused("DELETE", f"{USERS}/{moderator.id}/bans/{ban}") == "forbidden"
     for _ in range(2):
-        await admin.well("DELETE", f"{USERS}/{moderator.id}/bans/{ban}", status=204)
+        await admin.ok("DELETE", f"{USERS}/{moderator.id}/bans/{ban}", status=204)
     await _ban(moderator, ann, "write")
     assert await moderator.refused("POST", f"{USERS}/{ann.id}/bans", {"kind": "write", "reason": "x"}) == "conflict"
     assert await moderator.refused("DELETE", f"{USERS}/{other.id}/bans/2") == "forbidden"
@@ -191,8 +191,8 @@ async def test_bans_are_in_both_logs(people: People, factory: RowFactory) -> Non
     ann, moderator = await people.person(), await people.person("moderator")
     ban = await _ban(moderator, ann, "vote")
     for _ in range(2):
-        await moderator.well("DELETE", f"{USERS}/{ann.id}/bans/{ban}", status=204)
-    log = (await moderator.well("GET", "/api/admin/moderation/log"))["items"]
+        await moderator.ok("DELETE", f"{USERS}/{ann.id}/bans/{ban}", status=204)
+    log = (await moderator.ok("GET", "/api/admin/moderation/log"))["items"]
     assert [(item["action"], item["subject"], item["moderator"]) for item in log] == [
         ("user.unban", f"user:{ann.id}", moderator.id),
         ("user.ban", f"user:{ann.id}", moderator.id),
@@ -212,7 +212,7 @@ async def test_an_administrator_changes_roles(people: People, factory: RowFactor
     """Each change is in the audit log with the old and the new role. Setting the same role again is not logged."""
     ann, admin = await people.person(), await people.person("admin")
     for role in ("moderator", "moderator", "admin", "user"):
-        account = await admin.well("PATCH", f"{USERS}/{ann.id}", {"role": role})
+        account = await admin.ok("PATCH", f"{USERS}/{ann.id}", {"role": role})
         assert (account["id"], account["role"]) == (ann.id, role)
     rows = await factory.sql.fetch(
         "select actor_id, action, subject, detail->>'from' || '>' || (detail->>'to') from audit_log order by id"
@@ -221,14 +221,14 @@ async def test_an_administrator_changes_roles(people: People, factory: RowFactor
         (admin.id, "user.role", f"user:{ann.id}", change)
         for change in ("user>moderator", "moderator>admin", "admin>user")
     ]
-    assert (await ann.well("GET", "/api/me"))["role"] == "user"
+    assert (await ann.ok("GET", "/api/me"))["role"] == "user"
 
 
 async def test_the_last_administrator_keeps_the_role(people: People, factory: RowFactory) -> None:
     """One administrator always remains, even when two demote each other at the same time."""
     admin = await people.person("admin")
     assert await admin.refused("PATCH", f"{USERS}/{admin.id}", {"role": "user"}) == "conflict"
-    assert (await admin.well("PATCH", f"{USERS}/{admin.id}", {"role": "admin"}))["role"] == "admin"
+    assert (await admin.ok("PATCH", f"{USERS}/{admin.id}", {"role": "admin"}))["role"] == "admin"
     for _ in range(5):
         await factory.sql.execute(
             "update users set role = case id when $1 then 'admin' else 'user' end::user_role", admin.id
@@ -251,11 +251,11 @@ async def test_accounts_are_filtered(people: People, factory: RowFactory) -> Non
     moderator = await people.person("moderator")
     fans = await people.persons(5)
     for fan, name in zip(fans, ("Zoë", "Zoe 50%", "Ann_X", "Anna", "O'Zoe"), strict=True):
-        await fan.well("PATCH", "/api/me", {"display_name": name})
+        await fan.ok("PATCH", "/api/me", {"display_name": name})
     await _ban(moderator, fans[0], "vote")
     await _ban(moderator, fans[3], "all", expires_at=_iso(hours=1))
     lifted = await _ban(moderator, fans[4], "write")
-    await moderator.well("DELETE", f"{USERS}/{fans[4].id}/bans/{lifted}", status=204)
+    await moderator.ok("DELETE", f"{USERS}/{fans[4].id}/bans/{lifted}", status=204)
     await factory.sql.execute("insert into users (nobody) values (1)")
 
     async def found(query: str) -> list[int]:
@@ -274,11 +274,11 @@ async def test_accounts_are_filtered(people: People, factory: RowFactory) -> Non
     assert await found("banned=true") == [fans[3].id, fans[0].id]
     assert await found("banned=false") == [fans[4].id, fans[2].id, fans[1].id, moderator.id]
     assert await found("q=zoe&banned=true&role=user") == [fans[0].id]
-    listed = (await moderator.well("GET", f"{USERS}?q=Zo%C3%AB&limit=100"))["items"]
+    listed = (await moderator.ok("GET", f"{USERS}?q=Zo%C3%AB&limit=100"))["items"]
     assert [(item["display_name"], item["is_banned"]) for item in listed] == [
         ("O'Zoe", False), ("Zoe 50%", False), ("Zoë", True),
     ]  # fmt: skip
-    account = await moderator.well("GET", f"{USERS}/{fans[0].id}")
+    account = await moderator.ok("GET", f"{USERS}/{fans[0].id}")
     assert (account["display_name"], account["is_public"], account["counts"]["votes"]) == ("Zoë", False, 0)
 
 
@@ -329,7 +329,7 @@ async def test_bad_input_is_refused(people: People, factory: RowFactory) -> None
 async def test_row_security_guards_roles_and_bans(node: Node, people: People, factory: RowFactory) -> None:
     """Row security refuses these changes even if a handler forgets to check the role."""
     ann, thief, moderator = await people.person(), await people.person(), await people.person("moderator")
-    await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
+    await ann.ok("PATCH", "/api/me", {"display_name": "Ann"})
     ban = await _ban(moderator, thief, "vote")
     requests = node.rooms.databases.requests
     for identity in (thief.identity, None):

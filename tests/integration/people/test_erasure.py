@@ -88,7 +88,7 @@ async def test_users_erase_themselves_and_administrators_erase_anyone(
     assert await traces_in_postgres(factory.sql, LEAVER) == []
     # The nobody that inherits the votes is not an account, so it cannot be erased.
     show = await factory.show(7)
-    await fan.well("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    await fan.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
     assert await fan.ask("DELETE", "/api/me") == (204, None)
     heir = await factory.sql.fetchval("select user_id from votes")
     assert await admin.refused("DELETE", f"/api/admin/users/{heir}") == "not_found"
@@ -224,7 +224,7 @@ async def test_nothing_is_erased_while_valkey_fails(
     """The answer is `unavailable` and the log does not name the user. Once Valkey works, the erasure works."""
     admin = await people.person("admin")
     await fill_every_table(factory, leaver, await people.person("moderator"))
-    before = await leaver.well("GET", "/api/me/export")
+    before = await leaver.ok("GET", "/api/me/export")
     with monkeypatch.context() as patch:
         patch.setattr("server.voting.forgetting.FORGET_SCRIPT", b"return redis.error_reply('not now')")
         assert await leaver.refused("DELETE", "/api/me") == "unavailable"
@@ -232,7 +232,7 @@ async def test_nothing_is_erased_while_valkey_fails(
     out, err = capfd.readouterr()
     assert "request.unavailable" in out + err
     assert str(LEAVER) not in out + err
-    assert await leaver.well("GET", "/api/me/export") == before
+    assert await leaver.ok("GET", "/api/me/export") == before
     assert await leaver.ask("DELETE", "/api/me") == (204, None)
 
 

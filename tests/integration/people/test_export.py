@@ -69,7 +69,7 @@ async def test_the_export_has_all_data_of_the_user(people: People, factory: RowF
     """Every section has the rows of the user and no rows of others, although others have rows in every table."""
     moderator = await people.person("moderator")
     show = await fill_every_table(factory, leaver, moderator)
-    document = await leaver.well("GET", "/api/me/export")
+    document = await leaver.ok("GET", "/api/me/export")
     found = msgspec.convert(document, Export, strict=True)
     assert set(document) == {*SECTIONS, "cut"}
     assert found.cut == []
@@ -106,7 +106,7 @@ async def test_the_export_has_all_data_of_the_user(people: People, factory: RowF
 async def test_a_new_account_exports_empty_lists(people: People) -> None:
     """Only the section of the account has data."""
     fan = await people.person()
-    document = await fan.well("GET", "/api/me/export")
+    document = await fan.ok("GET", "/api/me/export")
     assert document.pop("account")["id"] == fan.id
     assert {section for section, rows in document.items() if rows} == set()
 
@@ -117,7 +117,7 @@ async def test_staff_export_only_their_own_data(
     """The export of an administrator runs with the role of a user, so row security hides the rows of others."""
     admin = await people.person("admin")
     await fill_every_table(factory, leaver, await people.person("moderator"))
-    document = await admin.well("GET", "/api/me/export")
+    document = await admin.ok("GET", "/api/me/export")
     assert document.pop("account")["id"] == admin.id
     assert {section for section, rows in document.items() if rows} == set()
     roles: set[str] = set()
@@ -158,12 +158,12 @@ async def test_a_node_runs_one_export_at_a_time(people: People, monkeypatch: pyt
 
     monkeypatch.setattr(export_module, "export", slow_export)
     first, second = await people.persons(2)
-    under_way = asyncio.create_task(first.well("GET", "/api/me/export"))
+    under_way = asyncio.create_task(first.ok("GET", "/api/me/export"))
     await began.wait()
     assert await second.refused("GET", "/api/me/export") == "overloaded"
     go_on.set()
     assert (await under_way)["account"]["id"] == first.id
-    assert (await second.well("GET", "/api/me/export"))["account"]["id"] == second.id
+    assert (await second.ok("GET", "/api/me/export"))["account"]["id"] == second.id
 
 
 async def test_every_column_that_names_a_user_is_listed(factory: RowFactory) -> None:

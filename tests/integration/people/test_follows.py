@@ -29,24 +29,24 @@ async def test_repeating_a_follow_changes_nothing(people: People) -> None:
     """Follows and attendances are states, and the counts are numbers of users."""
     ann, bob = await people.persons(2)
     for state, path in (("following", "/api/artists/band/follow"), ("going", "/api/shows/show-1/attendance")):
-        assert await ann.well("DELETE", path) == {state: False, "count": 0}
-        assert await ann.well("PUT", path) == {state: True, "count": 1}
-        assert await ann.well("PUT", path) == {state: True, "count": 1}
-        assert await ann.well("GET", path) == {state: True, "count": 1}
-        assert await bob.well("GET", path) == {state: False, "count": 1}
-        assert await bob.well("PUT", path) == {state: True, "count": 2}
-        assert await ann.well("DELETE", path) == {state: False, "count": 1}
-        assert await ann.well("DELETE", path) == {state: False, "count": 1}
-        assert await bob.well("DELETE", path) == {state: False, "count": 0}
+        assert await ann.ok("DELETE", path) == {state: False, "count": 0}
+        assert await ann.ok("PUT", path) == {state: True, "count": 1}
+        assert await ann.ok("PUT", path) == {state: True, "count": 1}
+        assert await ann.ok("GET", path) == {state: True, "count": 1}
+        assert await bob.ok("GET", path) == {state: False, "count": 1}
+        assert await bob.ok("PUT", path) == {state: True, "count": 2}
+        assert await ann.ok("DELETE", path) == {state: False, "count": 1}
+        assert await ann.ok("DELETE", path) == {state: False, "count": 1}
+        assert await bob.ok("DELETE", path) == {state: False, "count": 0}
 
 
 async def test_ids_and_slugs_are_equivalent(people: People) -> None:
     """Paths take an id or a slug. Anything else is `not_found`, and anonymous users are `unauthenticated`."""
     ann, nobody = await people.person(), people.nobody()
-    await ann.well("PUT", "/api/artists/1/follow")
-    assert (await ann.well("PUT", "/api/artists/band/follow"))["count"] == 1
-    await ann.well("PUT", "/api/shows/1/attendance")
-    assert (await ann.well("PUT", "/api/shows/show-1/attendance"))["count"] == 1
+    await ann.ok("PUT", "/api/artists/1/follow")
+    assert (await ann.ok("PUT", "/api/artists/band/follow"))["count"] == 1
+    await ann.ok("PUT", "/api/shows/1/attendance")
+    assert (await ann.ok("PUT", "/api/shows/show-1/attendance"))["count"] == 1
     for name in ("0", "99", "-1", "1e3", "9" * 30, "no-one", "%00", "%FF", "a%0Ab", "x" * 2000, "'or'1'='1"):
         for path in (f"/api/artists/{name}/follow", f"/api/shows/{name}/attendance"):
             assert await ann.refused("PUT", path) == "not_found", path
@@ -61,17 +61,17 @@ async def test_the_lists_of_a_user_are_paged(people: People, factory: RowFactory
     ann, bob = await people.persons(2)
     await factory.sql.execute("update shows set starts_at = starts_at + id * interval '1 day'")
     for slug in ("band", "duo"):
-        await ann.well("PUT", f"/api/artists/{slug}/follow")
+        await ann.ok("PUT", f"/api/artists/{slug}/follow")
     for show_id in (2, 3, 1):
-        await ann.well("PUT", f"/api/shows/{show_id}/attendance")
-    await bob.well("PUT", "/api/artists/band/follow")
+        await ann.ok("PUT", f"/api/shows/{show_id}/attendance")
+    await bob.ok("PUT", "/api/artists/band/follow")
     for limit in (1, 2, 100):
         follows = await ann.pages("/api/me/follows", limit)
         assert [(item["slug"], item["follower_count"]) for item in follows] == [("duo", 1), ("band", 2)]
         shows = await ann.pages("/api/me/attendance", limit)
         assert [item["id"] for item in shows] == [3, 2, 1]
         assert (shows[0]["artist"], shows[0]["venue"], shows[0]["attendance_count"]) == ("Band", "Hall", 1)
-    assert await bob.well("GET", "/api/me/attendance") == {"items": [], "next": None}
+    assert await bob.ok("GET", "/api/me/attendance") == {"items": [], "next": None}
     for path in ("/api/me/follows", "/api/me/attendance"):
         assert await people.nobody().refused("GET", path) == "unauthenticated"
         for query in (
@@ -101,11 +101,11 @@ async def test_follows_of_the_same_instant_are_paged_once(people: People, factor
 async def test_sixty_users_attend_one_show_at_the_same_time(people: People, factory: RowFactory) -> None:
     """All of them write the same row: each gets an answer without a deadlock, and the count is exact."""
     fans = await people.persons(60)
-    answers = await asyncio.gather(*(fan.well("PUT", "/api/shows/1/attendance") for fan in fans))
+    answers = await asyncio.gather(*(fan.ok("PUT", "/api/shows/1/attendance") for fan in fans))
     # Each answer has the count as of its own commit, which many of them share.
     assert all(1 <= answer["count"] <= 60 for answer in answers)
     assert max(answer["count"] for answer in answers) == 60
-    await asyncio.gather(*(fan.well("DELETE", "/api/shows/1/attendance") for fan in fans[:20]))
+    await asyncio.gather(*(fan.ok("DELETE", "/api/shows/1/attendance") for fan in fans[:20]))
     assert await factory.sql.fetchval("select attendance_count from shows where id = 1") == 40
     assert await factory.sql.fetch("select * from miscounts()") == []
 
@@ -117,7 +117,7 @@ async def test_opposite_orders_do_not_deadlock(people: People, factory: RowFacto
     async def follow_and_unfollow(fan: Person, order: list[str]) -> None:
         for method in ("PUT", "DELETE", "PUT"):
             for path in order:
-                await fan.well(method, path)
+                await fan.ok(method, path)
 
     fans = await people.persons(20)
     await asyncio.gather(*(follow_and_unfollow(fan, paths[:: 1 if n % 2 else -1]) for n, fan in enumerate(fans)))
@@ -133,8 +133,8 @@ async def test_only_the_writer_notifies_of_counts(people: People, factory: RowFa
         await factory.sql.add_listener(channel, lambda _c, _p, name, load: heard.append((name, json.loads(load))))
     ann = await people.person()
     revision = await factory.sql.fetchval("select revision from shows where id = 1")
-    await ann.well("PUT", "/api/shows/1/attendance")
-    await ann.well("PUT", "/api/artists/band/follow")
+    await ann.ok("PUT", "/api/shows/1/attendance")
+    await ann.ok("PUT", "/api/artists/band/follow")
     # Notifications arrive in the order of their commits, so this one is the last.
     await factory.sql.execute("select pg_notify('test', '0')")
     while ("test", 0) not in heard:
@@ -150,8 +150,8 @@ async def test_only_the_writer_notifies_of_counts(people: People, factory: RowFa
 async def test_row_security_guards_follows(node: Node, people: People, factory: RowFactory) -> None:
     """No request may write follows or attendances, not even of its own user. A user reads only their own rows."""
     ann, thief = await people.persons(2)
-    await ann.well("PUT", "/api/artists/1/follow")
-    await ann.well("PUT", "/api/shows/1/attendance")
+    await ann.ok("PUT", "/api/artists/1/follow")
+    await ann.ok("PUT", "/api/shows/1/attendance")
     async with node.rooms.databases.requests.acting(thief.identity) as connection:
         listed = queries.list_follows(connection, user_id=ann.id, after_at=None, after_id=None, count=10)
         assert [row async for row in listed] == []

@@ -39,20 +39,20 @@ async def admin(people: People) -> Person:
 
 async def create_key(admin: Person, **body: Any) -> tuple[Person, int]:
     """Gives a program with a new key, and the id of the key."""
-    made = await admin.well("POST", PATH, {"name": "a program", **body}, status=201)
+    made = await admin.ok("POST", PATH, {"name": "a program", **body}, status=201)
     return replace(admin, token=made["key"]), made["id"]
 
 
 async def test_a_key_is_shown_once(admin: Person, factory: RowFactory) -> None:
     """It is long and random, acts as its creator, and only its hash is stored."""
-    first = await admin.well("POST", PATH, {"name": "Board 🎸", "role": "moderator"}, status=201)
-    second = await admin.well("POST", PATH, {"name": "Board 🎸", "expires_in_days": 3650}, status=201)
+    first = await admin.ok("POST", PATH, {"name": "Board 🎸", "role": "moderator"}, status=201)
+    second = await admin.ok("POST", PATH, {"name": "Board 🎸", "expires_in_days": 3650}, status=201)
     assert re.fullmatch(r"msk_[A-Za-z0-9_-]{43}", first["key"])
     assert first["key"] != second["key"]
     assert (first["user_id"], first["role"], first["expires_at"]) == (admin.id, "moderator", None)
     assert (second["role"], second["last_used_at"], second["revoked_at"]) == ("user", None, None)
     assert second["expires_at"] > second["created_at"]
-    listed = await admin.well("GET", PATH)
+    listed = await admin.ok("GET", PATH)
     assert listed == {
         "items": [{name: made[name] for name in made if name != "key"} for made in (second, first)],
         "next": None,
@@ -77,23 +77,23 @@ async def test_a_key_acts_as_its_creator_with_its_own_role(people: People, admin
     """It votes as its creator. A request that needs a higher role than the key has is forbidden."""
     show = await factory.show(7)
     program, _ = await create_key(admin)
-    assert (await program.well("GET", "/api/me"))["id"] == admin.id
-    await program.well("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    assert (await program.ok("GET", "/api/me"))["id"] == admin.id
+    await program.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
     assert await factory.sql.fetchval("select user_id from votes") == admin.id
     assert await program.refused("GET", "/api/admin/moderation") == "forbidden"
     assert await program.refused("GET", PATH) == "forbidden"
     moderator, _ = await create_key(admin, role="moderator")
-    await moderator.well("GET", "/api/admin/moderation")
+    await moderator.ok("GET", "/api/admin/moderation")
     assert await moderator.refused("GET", PATH) == "forbidden"
     full, _ = await create_key(admin, role="admin")
-    await full.well("GET", PATH)
+    await full.ok("GET", PATH)
 
 
 async def test_a_key_never_has_more_rights_than_its_creator(admin: Person, factory: RowFactory) -> None:
     """When the creator loses a role, the key loses it at its next use."""
     program, _ = await create_key(admin, role="admin")
     await factory.sql.execute("update users set role = 'moderator' where id = $1", admin.id)
-    await program.well("GET", "/api/admin/moderation")
+    await program.ok("GET", "/api/admin/moderation")
     assert await program.refused("GET", PATH) == "forbidden"
 
 
@@ -122,7 +122,7 @@ async def test_only_administrators_create_and_list_keys(people: People, admin: P
     assert await program.refused("POST", "/api/session", {"keep": True}) == "forbidden"
     assert await program.refused("DELETE", "/api/me") == "forbidden"
     assert await program.refused("DELETE", f"/api/admin/users/{admin.id}") == "forbidden"
-    assert (await admin.well("GET", "/api/me"))["id"] == admin.id
+    assert (await admin.ok("GET", "/api/me"))["id"] == admin.id
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
@@ -150,7 +150,7 @@ async def test_a_revoked_key_is_refused_on_every_node(
     async with running_node(database_url, redis_url) as second:
         there = replace(program, url=second.url)
         for person in (program, there):
-            await person.well("GET", "/api/me")
+            await person.ok("GET", "/api/me")
         # Another administrator revokes it.
         assert await other_admin.ask("DELETE", f"{PATH}/{key_id}") == (204, None)
         for person in (program, there):
@@ -158,10 +158,10 @@ async def test_a_revoked_key_is_refused_on_every_node(
             async with asyncio.timeout(20):
                 while (await person.ask("GET", "/api/me"))[0] != 401:
                     await asyncio.sleep(0.05)
-    revoked_at = (await admin.well("GET", PATH))["items"][0]["revoked_at"]
+    revoked_at = (await admin.ok("GET", PATH))["items"][0]["revoked_at"]
     assert revoked_at is not None
     assert await admin.ask("DELETE", f"{PATH}/{key_id}") == (204, None)
-    assert (await admin.well("GET", PATH))["items"][0]["revoked_at"] == revoked_at
+    assert (await admin.ok("GET", PATH))["items"][0]["revoked_at"] == revoked_at
     for wanted in ("0", "-1", "1000000000", "9" * 30, "x", "1%20or%201=1"):
         assert await admin.refused("DELETE", f"{PATH}/{wanted}") == "not_found"
     rows = await factory.sql.fetch(
@@ -198,7 +198,7 @@ async def test_bad_bodies_are_refused(admin: Person, factory: RowFactory) -> Non
     assert await admin.refused("GET", f"{PATH}?cursor=x") == "bad_request"
     assert await factory.sql.fetchval("select count(*) from api_keys") == 0
     for name in ("'; drop table api_keys; --", "🎸 שלום \u202e", "e\u0301" * 40):
-        assert (await admin.well("POST", PATH, {"name": name}, status=201))["name"] == name
+        assert (await admin.ok("POST", PATH, {"name": name}, status=201))["name"] == name
 
 
 async def test_a_key_opens_a_websocket(

@@ -273,7 +273,7 @@ async def test_a_user_of_the_identity_provider_has_one_account(
     options: dict[str, Any] = {"jwks_url": published.url, "jwt_audience": AUDIENCE}
     async with running_node(database_url, redis_url, **options) as node, People.open(node, factory) as people:
         ana = person_with(people, keys["ES256"].token("ana", role="admin"))
-        ids = await asyncio.gather(*(ana.well("GET", "/api/me") for _ in range(5)))
+        ids = await asyncio.gather(*(ana.ok("GET", "/api/me") for _ in range(5)))
         assert len({me["id"] for me in ids}) == 1
         ana_id = ids[0]["id"]
         async with SocketClient.connect(node.url) as talker, SocketClient.connect(node.url) as ending:
@@ -284,16 +284,16 @@ async def test_a_user_of_the_identity_provider_has_one_account(
             await ending.hello(keys["EdDSA"].token("ana", ttl_s=-LEEWAY_S + 5))
             assert (await ending.next(lambda message: "expiring" in message))["expiring"]["in_ms"] <= 5_000
         ben = person_with(people, keys["RS256"].token("ben"))
-        assert (await ben.well("GET", "/api/me"))["id"] != ana_id
+        assert (await ben.ok("GET", "/api/me"))["id"] != ana_id
         assert await ana.refused("GET", "/api/admin/users") == "forbidden"
         assert await ana.refused("POST", "/api/session", {"keep": True}) == "forbidden"
         # Our own tokens still work.
-        assert (await (await people.person("admin")).well("GET", "/api/admin/users"))["items"]
+        assert (await (await people.person("admin")).ok("GET", "/api/admin/users"))["items"]
         await factory.sql.execute("update users set role = 'moderator' where id = $1", ana_id)
         await until(lambda: _may(ana, "/api/admin/users"))
-        exported = await ana.well("GET", "/api/me/export")
+        exported = await ana.ok("GET", "/api/me/export")
         assert [(item["issuer"], item["subject"]) for item in exported["identities"]] == [(ISSUER, "ana")]
-        await ana.well("DELETE", "/api/me", status=204)
+        await ana.ok("DELETE", "/api/me", status=204)
         assert await factory.sql.fetchval("select count(*) from user_identities where subject = 'ana'") == 0
         await until(lambda: _is_new(ana, ana_id))
 
@@ -306,11 +306,11 @@ async def test_the_role_claim_changes_the_account(
     async with running_node(database_url, redis_url, **options) as node, People.open(node, factory) as people:
         key = keys["ES256"]
         ana = person_with(people, key.token("ana", role="moderator"))
-        await ana.well("GET", "/api/admin/users")
+        await ana.ok("GET", "/api/admin/users")
         assert await ana.refused("GET", "/api/admin/api-keys") == "forbidden"
         async with SocketClient.connect(node.url) as talker:
             assert (await talker.hello(ana.token or ""))["role"] == "moderator"
-            await person_with(people, key.token("ana")).well("GET", "/api/me")
+            await person_with(people, key.token("ana")).ok("GET", "/api/me")
             assert await talker.close_code() == 4401
         assert await factory.sql.fetchval("select role::text from users") == "user"
 

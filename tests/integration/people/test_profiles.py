@@ -14,7 +14,7 @@ from tests.support.row_factory import RowFactory
 async def test_a_new_account_has_an_empty_profile(people: People) -> None:
     """Its fields are empty, its counts are zero, and it has no bans and no address."""
     fan = await people.person()
-    me = await fan.well("GET", "/api/me")
+    me = await fan.ok("GET", "/api/me")
     assert me.pop("created_at").endswith("Z")
     assert me == {
         "id": fan.id,
@@ -36,7 +36,7 @@ async def test_a_new_account_has_an_empty_profile(people: People) -> None:
 async def test_a_profile_is_changed_field_by_field(people: People) -> None:
     """A missing field stays, null clears it, white space is normalised, and the answer is the new profile."""
     fan = await people.person()
-    me = await fan.well(
+    me = await fan.ok(
         "PATCH",
         "/api/me",
         {
@@ -47,12 +47,12 @@ async def test_a_profile_is_changed_field_by_field(people: People) -> None:
         },
     )
     assert (me["display_name"], me["bio"]) == ("Björk 🤘 أم كلثوم", "I sing.\nI dance.")
-    me = await fan.well("PATCH", "/api/me", {"is_public": True, "bio": None, "unknown": 7})
+    me = await fan.ok("PATCH", "/api/me", {"is_public": True, "bio": None, "unknown": 7})
     assert (me["display_name"], me["bio"], me["city"], me["is_public"]) == (
         "Björk 🤘 أم كلثوم", None, "Reykjavík", True,
     )  # fmt: skip
-    assert await fan.well("PATCH", "/api/me", {}) == me == await fan.well("GET", "/api/me")
-    me = await fan.well("PATCH", "/api/me", {"display_name": None, "city": "", "country": None, "is_public": None})
+    assert await fan.ok("PATCH", "/api/me", {}) == me == await fan.ok("GET", "/api/me")
+    me = await fan.ok("PATCH", "/api/me", {"display_name": None, "city": "", "country": None, "is_public": None})
     assert [me[name] for name in ("display_name", "city", "country", "is_public")] == [None, None, None, False]
 
 
@@ -70,10 +70,10 @@ async def test_the_profile_has_counts_and_email_preferences(people: People, fact
             "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, 1, 'up', now())",
             show.first, person.id,
         )  # fmt: skip
-    await fan.well("PUT", "/api/artists/band/follow")
-    await fan.well("PUT", "/api/shows/1/attendance")
-    await fan.well("POST", "/api/venues/hall/reviews", {"rating": 4}, status=201)
-    me = await fan.well("GET", "/api/me")
+    await fan.ok("PUT", "/api/artists/band/follow")
+    await fan.ok("PUT", "/api/shows/1/attendance")
+    await fan.ok("POST", "/api/venues/hall/reviews", {"rating": 4}, status=201)
+    me = await fan.ok("GET", "/api/me")
     assert me["counts"] == {"follows": 1, "attendance": 1, "votes": 1, "reviews": 1}
     assert me["email"] == {
         "address": f"fan{fan.id}@example.org",
@@ -88,25 +88,25 @@ async def test_others_see_a_profile_that_is_public_and_approved(people: People) 
     fan, reader, moderator = await people.person(), await people.person(), await people.person("moderator")
     path = f"/api/users/{fan.id}"
     assert await fan.refused("GET", path) == "not_found"  # the profile does not exist yet
-    await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
-    assert (await fan.well("GET", path))["display_name"] == "Ann"
+    await fan.ok("PATCH", "/api/me", {"display_name": "Ann"})
+    assert (await fan.ok("GET", path))["display_name"] == "Ann"
     for person in (reader, moderator, people.nobody()):
         assert await person.refused("GET", path) == "not_found"
 
-    await fan.well("PATCH", "/api/me", {"is_public": True})
-    shown = await people.nobody().well("GET", path)
+    await fan.ok("PATCH", "/api/me", {"is_public": True})
+    shown = await people.nobody().ok("GET", path)
     assert set(shown) == {"id", "created_at", "display_name", "bio", "city", "country", "is_public", "status"}
     assert (shown["id"], shown["display_name"]) == (fan.id, "Ann")
 
-    me = await fan.well("PATCH", "/api/me", {"bio": "cheap tickets at www.example.org"})
+    me = await fan.ok("PATCH", "/api/me", {"bio": "cheap tickets at www.example.org"})
     assert me["status"] == "pending"
     for person in (reader, moderator, people.nobody()):
         assert await person.refused("GET", path) == "not_found"
-    assert (await fan.well("GET", path))["status"] == "pending"
-    me = await fan.well("PATCH", "/api/me", {"bio": None})
+    assert (await fan.ok("GET", path))["status"] == "pending"
+    me = await fan.ok("PATCH", "/api/me", {"bio": None})
     assert me["status"] == "approved"
-    await reader.well("GET", path)
-    assert (await moderator.well("GET", "/api/admin/moderation"))["items"] == []
+    await reader.ok("GET", path)
+    assert (await moderator.ok("GET", "/api/admin/moderation"))["items"] == []
 
 
 @pytest.mark.parametrize("user", ["0", "-1", "x", "1e3", "9" * 30, "%00", "%FF", "999999999"])
@@ -129,7 +129,7 @@ async def test_bad_profiles_are_refused(people: People) -> None:
     for body in BAD_PROFILES:
         assert await fan.refused("PATCH", "/api/me", body) == "bad_request", body
     assert await fan.refused("PATCH", "/api/me", b" " * 70_000) == "too_large"
-    assert (await fan.well("GET", "/api/me"))["display_name"] is None
+    assert (await fan.ok("GET", "/api/me"))["display_name"] is None
 
 
 async def test_unusual_texts_are_stored_unchanged(people: People) -> None:
@@ -144,8 +144,8 @@ async def test_unusual_texts_are_stored_unchanged(people: People) -> None:
         "%_\\",
         "ﷺ" * 40,
     ):
-        assert (await fan.well("PATCH", "/api/me", {"display_name": name}))["display_name"] == name
-    blank = await fan.well("PATCH", "/api/me", {"display_name": " \t ", "bio": " \n "})
+        assert (await fan.ok("PATCH", "/api/me", {"display_name": name}))["display_name"] == name
+    blank = await fan.ok("PATCH", "/api/me", {"display_name": " \t ", "bio": " \n "})
     assert (blank["display_name"], blank["bio"]) == (None, None)
 
 
@@ -169,7 +169,7 @@ async def test_an_erased_account_is_unauthenticated(people: People, factory: Row
 async def test_row_security_guards_profiles(node: Node, people: People, factory: RowFactory) -> None:
     """Row security refuses to change or create the profile of another user, even if a handler forgets a check."""
     fan, thief = await people.persons(2)
-    await fan.well("PATCH", "/api/me", {"display_name": "Ann"})
+    await fan.ok("PATCH", "/api/me", {"display_name": "Ann"})
     requests = node.rooms.databases.requests
     async with requests.acting(thief.identity) as connection:
         await queries.update_profile(

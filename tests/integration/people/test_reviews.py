@@ -21,68 +21,68 @@ async def test_a_fan_has_one_review_of_a_venue(people: People) -> None:
     ann, bob = await people.persons(2)
     nobody = people.nobody()
     empty: dict[str, Any] = {"items": [], "next": None, "rating": {"average": None, "count": 0}, "own": None}
-    assert await nobody.well("GET", PATH) == empty
-    made = await ann.well("POST", PATH, {"rating": 5, "body": "  Great sound. 🤘 \n"}, status=201)
+    assert await nobody.ok("GET", PATH) == empty
+    made = await ann.ok("POST", PATH, {"rating": 5, "body": "  Great sound. 🤘 \n"}, status=201)
     assert (made["rating"], made["body"], made["status"], made["reasons"]) == (5, "Great sound. 🤘", "approved", [])
-    await bob.well("POST", PATH, {"rating": 2}, status=201)
-    changed = await ann.well("POST", PATH, {"rating": 4, "body": "Good sound."})
+    await bob.ok("POST", PATH, {"rating": 2}, status=201)
+    changed = await ann.ok("POST", PATH, {"rating": 4, "body": "Good sound."})
     assert (changed["id"], changed["rating"], changed["status"]) == (made["id"], 4, "approved")
 
-    page = await nobody.well("GET", PATH)
+    page = await nobody.ok("GET", PATH)
     assert page["rating"] == {"average": 3.0, "count": 2}
     assert [(item["rating"], item["body"]) for item in page["items"]] == [
         (4, "Good sound."),
         (2, ""),
     ]  # latest change first
     assert page["own"] is None
-    own = (await ann.well("GET", PATH))["own"]
+    own = (await ann.ok("GET", PATH))["own"]
     assert own == {name: value for name, value in changed.items() if name != "reasons"}
 
     for _ in range(2):
-        await ann.well("DELETE", PATH, status=204)
-    page = await ann.well("GET", PATH)
+        await ann.ok("DELETE", PATH, status=204)
+    page = await ann.ok("GET", PATH)
     assert (page["rating"], page["own"], len(page["items"])) == ({"average": 2.0, "count": 1}, None, 1)
 
 
 async def test_the_author_is_shown_if_the_profile_is_public(people: People) -> None:
     """The author is null if the profile is private, held or missing."""
     ann, bob = await people.persons(2)
-    await ann.well("POST", PATH, {"rating": 5}, status=201)
-    await bob.well("POST", PATH, {"rating": 5}, status=201)
+    await ann.ok("POST", PATH, {"rating": 5}, status=201)
+    await bob.ok("POST", PATH, {"rating": 5}, status=201)
 
     moderator = await people.person("moderator")
 
     async def authors() -> list[object]:
-        items = (await people.nobody().well("GET", PATH))["items"]
-        assert (await moderator.well("GET", PATH))["items"] == items  # staff see the same list
+        items = (await people.nobody().ok("GET", PATH))["items"]
+        assert (await moderator.ok("GET", PATH))["items"] == items  # staff see the same list
         return [item["author"] for item in items]
 
-    await ann.well("PATCH", "/api/me", {"display_name": "Ann"})
+    await ann.ok("PATCH", "/api/me", {"display_name": "Ann"})
     assert await authors() == [None, None]
-    await ann.well("PATCH", "/api/me", {"is_public": True})
-    await bob.well("PATCH", "/api/me", {"is_public": True})
+    await ann.ok("PATCH", "/api/me", {"is_public": True})
+    await bob.ok("PATCH", "/api/me", {"is_public": True})
     assert await authors() == [{"id": bob.id, "display_name": None}, {"id": ann.id, "display_name": "Ann"}]
-    await ann.well("PATCH", "/api/me", {"display_name": "www.ann.example"})
+    await ann.ok("PATCH", "/api/me", {"display_name": "www.ann.example"})
     assert await authors() == [{"id": bob.id, "display_name": None}, None]
 
 
 async def test_a_suspicious_review_is_held(people: People) -> None:
     """Only its author sees it, with the reasons. A harmless edit makes it public."""
     ann, moderator = await people.person(), await people.person("moderator")
-    held = await ann.well("POST", PATH, {"rating": 1, "body": SPAM}, status=201)
+    held = await ann.ok("POST", PATH, {"rating": 1, "body": SPAM}, status=201)
     assert (held["status"], held["reasons"]) == ("pending", ["links"])
-    page = await ann.well("GET", PATH)
+    page = await ann.ok("GET", PATH)
     assert (page["items"], page["rating"]["count"], page["own"]["status"]) == ([], 0, "pending")
-    assert (await moderator.well("GET", PATH))["items"] == []  # staff see it in the queue
-    again = await ann.well("POST", PATH, {"rating": 2, "body": SPAM})
+    assert (await moderator.ok("GET", PATH))["items"] == []  # staff see it in the queue
+    again = await ann.ok("POST", PATH, {"rating": 2, "body": SPAM})
     assert (again["rating"], again["status"]) == (2, "pending")
-    shown = await ann.well("POST", PATH, {"rating": 2, "body": "Mediocre."})
+    shown = await ann.ok("POST", PATH, {"rating": 2, "body": "Mediocre."})
     assert (shown["status"], shown["reasons"]) == ("approved", [])
-    assert (await people.nobody().well("GET", PATH))["rating"] == {"average": 2.0, "count": 1}
-    assert (await moderator.well("GET", "/api/admin/moderation"))["items"] == []
-    held = await ann.well("POST", PATH, {"rating": 2, "body": SPAM})
+    assert (await people.nobody().ok("GET", PATH))["rating"] == {"average": 2.0, "count": 1}
+    assert (await moderator.ok("GET", "/api/admin/moderation"))["items"] == []
+    held = await ann.ok("POST", PATH, {"rating": 2, "body": SPAM})
     assert held["status"] == "pending"
-    assert (await people.nobody().well("GET", PATH))["rating"]["count"] == 0
+    assert (await people.nobody().ok("GET", PATH))["rating"]["count"] == 0
 
 
 async def test_reviews_are_paged(people: People, factory: RowFactory) -> None:
@@ -121,7 +121,7 @@ async def test_bad_reviews_are_refused(people: People) -> None:
         assert await people.nobody().refused(method, PATH, {"rating": 5}) == "unauthenticated"
     for words in ("'; drop table venues; --", "<b>", "\u202e", "ش" * 2000, "👩‍👩‍👧‍👦" * 100):
         assert (await ann.ask("POST", PATH, {"rating": 3, "body": words}))[0] in (200, 201)
-        assert (await ann.well("GET", PATH))["own"]["body"] == words
+        assert (await ann.ok("GET", PATH))["own"]["body"] == words
 
 
 async def test_concurrent_requests_of_one_user_create_one_review(people: People, factory: RowFactory) -> None:
@@ -133,7 +133,7 @@ async def test_concurrent_requests_of_one_user_create_one_review(people: People,
     assert sorted(status for status, _ in answers) == [200] * 19 + [201]
     assert await factory.sql.fetchval("select count(*) from venue_reviews") == 1
     assert await factory.sql.fetch("select * from miscounts()") == []
-    own = (await ann.well("GET", PATH))["own"]
+    own = (await ann.ok("GET", PATH))["own"]
     waiting = await factory.sql.fetchval("select count(*) from content_moderation where status = 'pending'")
     assert waiting == (own["status"] == "pending")
 

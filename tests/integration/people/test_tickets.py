@@ -40,7 +40,7 @@ async def show(factory: RowFactory) -> Show:
 
 async def make_codes(admin: Person, count: int) -> list[str]:
     """Makes new codes for the show."""
-    codes: list[str] = (await admin.well("POST", PATH, {"make": count}, status=201))["codes"]
+    codes: list[str] = (await admin.ok("POST", PATH, {"make": count}, status=201))["codes"]
     return codes
 
 
@@ -75,17 +75,17 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 async def test_codes_are_made_or_given(admin: Person, people: People, show: Show, factory: RowFactory) -> None:
     """Made codes are long and shown once, existing codes are skipped, and only hashes are stored."""
-    new = await admin.well("POST", PATH, {"make": 3}, status=201)
+    new = await admin.ok("POST", PATH, {"make": 3}, status=201)
     assert new["added"] == 3
     assert (
         len({code for code in new["codes"] if re.fullmatch(r"([0-9A-HJKMNP-TV-Z]{4}-){2}[0-9A-HJKMNP-TV-Z]{4}", code)})
         == 3
     )
     given = {"codes": ["row1seat22", "ROW1-SEAT-22", "row1seat23", new["codes"][0]]}
-    assert await admin.well("POST", PATH, given, status=201) == {"added": 2, "codes": []}
-    assert await admin.well("POST", PATH, given, status=201) == {"added": 0, "codes": []}
+    assert await admin.ok("POST", PATH, given, status=201) == {"added": 2, "codes": []}
+    assert await admin.ok("POST", PATH, given, status=201) == {"added": 0, "codes": []}
     assert await redeem(await people.person(), " row1 seat-23 ") == "ok"
-    assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 5, "redeemed_count": 1}
+    assert await admin.ok("GET", PATH) == {"requires_ticket": True, "code_count": 5, "redeemed_count": 1}
     rows = " ".join(row[0] for row in await factory.sql.fetch("select t::text from ticket_codes t"))
     assert not any(code.lower() in rows.lower() for code in (*new["codes"], *given["codes"]))
     audited = await factory.sql.fetch("select actor_id, subject, detail from audit_log where action = 'show.codes'")
@@ -117,7 +117,7 @@ async def test_only_administrators_make_codes(people: People, admin: Person, sho
         assert await admin.refused("POST", REDEEM, body) == "bad_request", body
     for method, body in (("GET", None), ("POST", {"make": 1}), ("PUT", {"requires_ticket": True})):
         assert await admin.refused(method, "/api/admin/shows/999/tickets", body) == "not_found"
-    assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 0, "redeemed_count": 0}
+    assert await admin.ok("GET", PATH) == {"requires_ticket": True, "code_count": 0, "redeemed_count": 0}
 
 
 def test_a_code_belongs_to_one_show() -> None:
@@ -205,7 +205,7 @@ async def test_tickets_are_required_and_no_longer_required(people: People, admin
     ann, ben = await people.persons(2)
     assert await vote(ann, show) == "ok"
     for _ in range(2):
-        answer = await admin.well("PUT", PATH, {"requires_ticket": True})
+        answer = await admin.ok("PUT", PATH, {"requires_ticket": True})
         assert answer["requires_ticket"] is True
 
     async def is_required() -> bool:
@@ -215,7 +215,7 @@ async def test_tickets_are_required_and_no_longer_required(people: People, admin
     assert await vote(ann, show, "down") == "forbidden"
     assert await factory.counted(7) == await factory.tally(7)
     assert (await factory.tally(7))[0][1:] in ([1, 0], [2, 0])
-    await admin.well("PUT", PATH, {"requires_ticket": False})
+    await admin.ok("PUT", PATH, {"requires_ticket": False})
 
     async def is_free() -> bool:
         return await vote(ben, show) == "ok"
@@ -265,7 +265,7 @@ async def test_a_code_is_redeemed_while_valkey_is_down(
     """The next cast finds the ticket in PostgreSQL."""
     (code,) = await make_codes(admin, 1)
     ann = await people.person()
-    await ann.well("GET", "/api/shows/7/ballot")  # makes the ballot warm, without a ticket
+    await ann.ok("GET", "/api/shows/7/ballot")  # makes the ballot warm, without a ticket
 
     async def away(*_: Any) -> None:
         raise CacheUnavailable("away")
@@ -284,10 +284,10 @@ async def test_a_code_of_an_erased_user_stays_used(
     ann = await people.person()
     assert await redeem(ann, code) == "ok"
     assert await vote(ann, show) == "ok"
-    assert [t["show_id"] for t in (await ann.well("GET", "/api/me/export"))["tickets"]] == [7]
-    await ann.well("DELETE", "/api/me", status=204)
+    assert [t["show_id"] for t in (await ann.ok("GET", "/api/me/export"))["tickets"]] == [7]
+    await ann.ok("DELETE", "/api/me", status=204)
     assert await redeem(await people.person(), code) == "conflict"
-    assert await admin.well("GET", PATH) == {"requires_ticket": True, "code_count": 1, "redeemed_count": 1}
+    assert await admin.ok("GET", PATH) == {"requires_ticket": True, "code_count": 1, "redeemed_count": 1}
     assert await factory.sql.fetchval("select user_id from ticket_codes") is None
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
         assert not await valkey.sismember("{7}:tickets:7", str(ann.id))
