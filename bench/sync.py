@@ -24,9 +24,9 @@ from server.embedded import EmbeddedEngines
 from server.settings import data_folder as server_folder
 from server.store.database import Database
 from server.store.migrations import migrate_up
-from server.sync.providers import Access, open_providers
+from server.sync.providers import ProviderSettings, open_providers
 from server.sync.scheduler import queue_job
-from server.sync.schedules import scheduler_of
+from server.sync.schedules import build_scheduler
 from server.telemetry import configure_logging
 from tests.support.providers import Providers, running_providers, setlistfm, spotify, ticketmaster
 from tests.support.providers.world import World
@@ -62,7 +62,7 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
     sql = await asyncpg.connect(engines.database_url)
     try:
         async with running_providers(World.make(artists=artists, seed=seed)) as provider_services:
-            access = Access(
+            access = ProviderSettings(
                 *[provider_services.url] * 5, setlistfm.KEY, ticketmaster.KEY, spotify.CLIENT, contact="bench"
             )
             async with open_providers(access, database, valkey.ask, SystemClock(), is_urgent=True) as providers:
@@ -76,7 +76,7 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
                     began_s, asked = time.monotonic(), counts(provider_services)
                     for row in await sql.fetch("select id from artists where slug like 'artist-%' order by id"):
                         await queue_job(database, "musicbrainz", "artist", str(row["id"]))
-                    await scheduler_of(database, providers).finish()
+                    await build_scheduler(database, providers).run_until_idle()
                     result[name] = {
                         "seconds": round(time.monotonic() - began_s, 1),
                         "asked": {

@@ -73,7 +73,7 @@ def sync_artist(
     """Bring an artist in: who they are at every provider, their shows, and what they will probably play."""
     from server.cli.engines import providers_for
     from server.sync.artists import ArtistSyncService, SyncedArtist
-    from server.sync.immediate_sync import bring_in_artist
+    from server.sync.immediate_sync import sync_artist_now
     from server.sync.terminal_tables import artist_as_table, fetch_runs, runs_as_table
 
     settings = settings_from(data_dir=data_dir)
@@ -82,7 +82,7 @@ def sync_artist(
         with progress_bars() as show:
             async with providers_for(settings) as (database, providers):
                 artist = await ArtistSyncService(database, providers).sync(name, progress=show)
-                runs = await bring_in_artist(database, providers, artist.id, progress=show)
+                runs = await sync_artist_now(database, providers, artist.id, progress=show)
                 return artist, await fetch_runs(database, runs)
 
     artist, runs = run_to_end(command())
@@ -100,7 +100,7 @@ def sync_show(
 ) -> None:
     """Bring a show up to date: its day and place, what it will probably bring, and what it brought."""
     from server.cli.engines import providers_for
-    from server.sync.immediate_sync import bring_in_show
+    from server.sync.immediate_sync import sync_show_now
     from server.sync.terminal_tables import fetch_runs, runs_as_table
 
     settings = settings_from(data_dir=data_dir)
@@ -108,7 +108,7 @@ def sync_show(
     async def command() -> list[Any]:
         with progress_bars() as tell:
             async with providers_for(settings) as (database, providers):
-                return await fetch_runs(database, await bring_in_show(database, providers, show, progress=tell))
+                return await fetch_runs(database, await sync_show_now(database, providers, show, progress=tell))
 
     runs = run_to_end(command())
     _print(runs_as_table(runs))

@@ -12,15 +12,15 @@ from server.clock import Clock
 from server.protocol.http.endpoints import Endpoint
 from server.settings import Settings
 from server.store.database import Database
-from server.sync.providers import Access, Providers, open_providers
+from server.sync.providers import Providers, ProviderSettings, open_providers
 from server.sync.routes import SyncRoutes
-from server.sync.schedules import scheduler_of
+from server.sync.schedules import build_scheduler
 
 
-def access_of(settings: Settings) -> Access:
+def provider_settings(settings: Settings) -> ProviderSettings:
     """The addresses of the providers and the keys to them."""
     client_id, client_secret = settings.spotify_client_id, settings.spotify_client_secret
-    return Access(
+    return ProviderSettings(
         musicbrainz_url=settings.musicbrainz_api_url,
         setlistfm_url=settings.setlistfm_api_url,
         ticketmaster_url=settings.ticketmaster_api_url,
@@ -43,7 +43,9 @@ async def providers_of(
     """
     valkey = Connection(redis_url)
     try:
-        async with open_providers(access_of(settings), database, valkey.ask, clock, is_urgent=is_urgent) as providers:
+        async with open_providers(
+            provider_settings(settings), database, valkey.ask, clock, is_urgent=is_urgent
+        ) as providers:
             yield providers
     finally:
         await valkey.close()
@@ -65,4 +67,4 @@ class CatalogueSync:
         """Loops of the node. Without any key there is none: a developer's own node asks no provider by itself."""
         if len(self._providers.by_service()) == 1:
             return {}
-        return {"sync": scheduler_of(self._owner, self._providers).run()}
+        return {"sync": build_scheduler(self._owner, self._providers).run()}

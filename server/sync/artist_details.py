@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from server.store.database import Database, savepoint
-from server.sync.artist_identification import NotIdentified, is_called
+from server.sync.artist_identification import NotIdentified, has_name
 from server.sync.artists import STAGE, write_artist
 from server.sync.clients import musicbrainz
 from server.sync.file_import import log_outcomes
@@ -56,7 +56,7 @@ async def _put_details(connection: Connection, job_id: int, row: Any, found: mus
     if found is None:
         # Merged into another, whom the artist's own page leads to.
         await _look_anew(connection, row["artist_id"])
-    elif not is_called(found, row["name"]):
+    elif not has_name(found, row["name"]):
         evidence = f"linked at Ticketmaster, but called {found.name!r} at MusicBrainz"
         url = musicbrainz.PAGE_URL + found.id
         await identities.put_review(

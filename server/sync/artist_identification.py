@@ -23,7 +23,7 @@ class NotIdentified(MysetlistError):
     """Nobody is called so, or several are; the message says what to do about it."""
 
 
-class Identified(NamedTuple):
+class IdentifiedArtist(NamedTuple):
     """Who is meant, how sure that is, and why. lacks_details: only their ids are known, not country, genre and name."""
 
     artist: musicbrainz.Artist
@@ -32,7 +32,7 @@ class Identified(NamedTuple):
     lacks_details: bool = False
 
 
-async def identify(source: MusicBrainzClient, wanted: str) -> Identified:
+async def identify_artist(source: MusicBrainzClient, wanted: str) -> IdentifiedArtist:
     """The artist meant by a name or a MusicBrainz id, as MusicBrainz alone knows it.
 
     Raises: NotIdentified, ProviderError, StoreUnavailable
@@ -41,9 +41,9 @@ async def identify(source: MusicBrainzClient, wanted: str) -> Identified:
         artist = await source.fetch_artist(wanted.lower())
         if artist is None:
             raise NotIdentified(f"MusicBrainz knows no artist {wanted}")
-        return Identified(artist, GIVEN_CONFIDENCE, "its MusicBrainz id was given")
+        return IdentifiedArtist(artist, GIVEN_CONFIDENCE, "its MusicBrainz id was given")
     candidates = [found for found in await source.search_artists(wanted) if found.score >= SCORE_MIN]
-    namesakes = [found for found in candidates if is_called(found, wanted)]
+    namesakes = [found for found in candidates if has_name(found, wanted)]
     if not namesakes:
         similar = ", ".join(_described(found) for found in candidates[:3])
         raise NotIdentified(
@@ -56,10 +56,10 @@ async def identify(source: MusicBrainzClient, wanted: str) -> Identified:
     if artist is None:
         raise NotIdentified(f"MusicBrainz finds {wanted!r} but no longer knows {namesakes[0].id}")
     told = f"the only one called {namesakes[0].name!r}, with a score of {namesakes[0].score}"
-    return Identified(artist, NAME_CONFIDENCE, told)
+    return IdentifiedArtist(artist, NAME_CONFIDENCE, told)
 
 
-def is_called(found: musicbrainz.Artist, wanted: str) -> bool:
+def has_name(found: musicbrainz.Artist, wanted: str) -> bool:
     """Whether that is a name of theirs, spelling aside."""
     return plain_name(wanted) in {plain_name(found.name), *(plain_name(alias.name) for alias in found.aliases)}
 

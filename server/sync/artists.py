@@ -10,22 +10,22 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database
-from server.sync.artist_identification import MBID, Identified, NotIdentified, identify, is_called
+from server.sync.artist_identification import MBID, IdentifiedArtist, NotIdentified, has_name, identify_artist
 from server.sync.clients import musicbrainz, spotify, ticketmaster
 from server.sync.clients.musicbrainz import MusicBrainzClient
-from server.sync.file_import import Progress, finishing_job, log_outcomes
+from server.sync.file_import import Progress, log_outcomes, recording_end
 from server.sync.identities import (
     DOUBTFUL_CONFIDENCE,
     LINK_CONFIDENCE,
     Identity,
     identities,
-    ids_of,
-    keep,
+    ids_by_service,
     put_identities,
+    save_identities,
 )
 from server.sync.matching import is_tribute, plain_name
 from server.sync.providers import Providers
-from server.sync.record_writer import NotTaken, queries, write
+from server.sync.record_writer import RecordRefused, queries, write_records
 from server.sync.records import ArtistRecord, slug_of
 from server.sync.scheduler import jobs
 
@@ -73,7 +73,7 @@ class ArtistSyncService:
             job_id: int = await queries.insert_job(
                 connection, service=musicbrainz.SERVICE, kind="artist", subject=wanted[:300]
             )
-        async with finishing_job(self._database, job_id):
+        async with recording_end(self._database, job_id):
             progress(STAGE, 0, 1)
             synced = await self._sync(job_id, wanted)
             progress(STAGE, 1, 1)
@@ -88,7 +88,7 @@ class ArtistSyncService:
             row = await identities.fetch_artist(connection, artist_id=artist_id)
         if row is None:
             raise NotIdentified(f"there is no artist {artist_id} any more")
-        mbids = ids_of(row).get(musicbrainz.SERVICE, [])
+        mbids = ids_by_service(row).get(musicbrainz.SERVICE, [])
         return await self._sync(job_id, mbids[0] if mbids else row["name"], known=row)
 
     async def _sync(self, job_id: int, wanted: str, known: Any | None = None) -> SyncedArtist:
@@ -100,7 +100,9 @@ class ArtistSyncService:
         async with self._database.transaction() as connection:
             artist_id, slug, outcome = await write_artist(connection, artist, own_slug)
             rows = [(musicbrainz.SERVICE, artist.id, musicbrainz.PAGE_URL + artist.id, confidence, evidence)]
-            at_spotify = ids_of(await identities.fetch_artist(connection, artist_id=artist_id)).get(spotify.SERVICE, [])
+            at_spotify = ids_by_service(await identities.fetch_artist(connection, artist_id=artist_id)).get(
+                spotify.SERVICE, []
+            )
             rows += _linked(artist, at_spotify, "linked at " + ("Ticketmaster" if lacks_details else "MusicBrainz"))
             await put_identities(connection, artist_id, rows)
             await identities.set_lacks_details(connection, external_id=artist.id, lacks_details=lacks_details)
@@ -132,22 +134,24 @@ class ArtistSyncService:
         linked = [one for one in called if one.mbids]
         return linked[0] if len(linked) == 1 else called[0] if len(called) == 1 else None
 
-    async def _identify(self, wanted: str, attraction: ticketmaster.Attraction | None, known: Any | None) -> Identified:
+    async def _identify(
+        self, wanted: str, attraction: ticketmaster.Attraction | None, known: Any | None
+    ) -> IdentifiedArtist:
         """Takes: known, the artist of the catalogue whom this is about, who may be without details for a while."""
         if attraction is None or len(attraction.mbids) != 1:
-            return await identify(self._providers.musicbrainz, wanted)
+            return await identify_artist(self._providers.musicbrainz, wanted)
         (mbid,) = attraction.mbids
         if known is not None and attraction.spotify_ids and not await self._is_doubted(mbid, known["id"]):
             # Two links and the name will do; the rest is asked of MusicBrainz with others' at one question.
             pages = [musicbrainz.Relation(musicbrainz.Url(spotify.PAGE_URL + one)) for one in attraction.spotify_ids]
             artist = musicbrainz.Artist(id=mbid, name=attraction.name, relations=pages)
             told = "linked at Ticketmaster, to Spotify too, and called the same"
-            return Identified(artist, LINK_CONFIDENCE, told, lacks_details=True)
+            return IdentifiedArtist(artist, LINK_CONFIDENCE, told, lacks_details=True)
         linked = await self._providers.musicbrainz.fetch_artist(mbid)
         # Links there are not curated: one that leads to another name is no evidence.
-        if linked is not None and is_called(linked, wanted):
-            return Identified(linked, LINK_CONFIDENCE, "linked at Ticketmaster, and called the same")
-        return await identify(self._providers.musicbrainz, wanted)
+        if linked is not None and has_name(linked, wanted):
+            return IdentifiedArtist(linked, LINK_CONFIDENCE, "linked at Ticketmaster, and called the same")
+        return await identify_artist(self._providers.musicbrainz, wanted)
 
     async def _is_doubted(self, mbid: str, artist_id: int) -> bool:
         """Whether a person was asked if this is the artist, and did not say so."""
@@ -167,7 +171,7 @@ class ArtistSyncService:
         candidates = [attraction] if attraction is not None else []
         if not candidates:
             found = await client.search_attractions(artist.name)
-            candidates = [one for one in found if is_called(artist, one.name) and not is_tribute(one.name)]
+            candidates = [one for one in found if has_name(artist, one.name) and not is_tribute(one.name)]
         sure, doubtful = [], []
         for one in candidates:
             if artist.id in one.mbids:
@@ -192,7 +196,7 @@ class ArtistSyncService:
                 )
             elif not one.mbids:
                 doubtful.append((ticketmaster.SERVICE, one.id, one.url, DOUBTFUL_CONFIDENCE, "its name alone"))
-        return await keep(self._database, artist_id, artist.name, sure, doubtful)
+        return await save_identities(self._database, artist_id, artist.name, sure, doubtful)
 
     async def _join_spotify(
         self, artist_id: int, artist: musicbrainz.Artist, attraction: ticketmaster.Attraction | None
@@ -205,7 +209,7 @@ class ArtistSyncService:
                 (spotify.SERVICE, one, spotify.PAGE_URL + one, LINK_CONFIDENCE, "linked at Ticketmaster")
                 for one in attraction.spotify_ids
             ]
-            return await keep(self._database, artist_id, artist.name, sure, [])
+            return await save_identities(self._database, artist_id, artist.name, sure, [])
         # Whoever is linked nowhere is looked for when songs are there to tell by.
         return []
 
@@ -244,8 +248,8 @@ async def write_artist(connection: Connection, artist: musicbrainz.Artist, slug:
             country=artist.country if artist.country and re.fullmatch("[A-Z]{2}", artist.country) else None,
             genre=artist.genre[:80].capitalize() if artist.genre else None,
         )
-        ((_, outcome, slug),) = await write(connection, STAGE, [(0, record)])
-    except (StoreConflict, NotTaken) as error:
+        ((_, outcome, slug),) = await write_records(connection, STAGE, [(0, record)])
+    except (StoreConflict, RecordRefused) as error:
         raise NotIdentified(f"{artist.name!r} cannot be taken: {error}") from error
     artist_id: int = await queries.find_artist_id(connection, slug=slug)
     return artist_id, slug, outcome

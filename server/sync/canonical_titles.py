@@ -16,7 +16,7 @@ TITLE_CHARS_MAX = 300
 _SLASH = re.compile(r"\s*/\s*")
 
 
-class Spellings:
+class CanonicalTitles:
     """Titles of an artist and of those whose songs they cover. `by` is a MusicBrainz id, None: the artist's own.
 
     Takes: known, (by, title) of songs that are there, the oldest first
@@ -45,11 +45,11 @@ class Spellings:
         return [self.of(by, title)]
 
 
-async def fetch_spellings(connection: Connection, artist_id: int, mbids: Sequence[str]) -> Spellings:
+async def fetch_canonical_titles(connection: Connection, artist_id: int, mbids: Sequence[str]) -> CanonicalTitles:
     """Those of the catalogue.
 
     Takes: mbids, of the artists whose songs are covered
     Raises: StoreUnavailable
     """
-    rows = identities.fetch_spellings(connection, artist_id=artist_id, mbids=list(mbids))
-    return Spellings([(row["mbid"], row["title"]) async for row in rows])
+    rows = identities.fetch_canonical_titles(connection, artist_id=artist_id, mbids=list(mbids))
+    return CanonicalTitles([(row["mbid"], row["title"]) async for row in rows])

@@ -16,8 +16,8 @@ import msgspec
 
 from server.errors import MysetlistError, StoreConflict
 from server.store.database import Database, savepoint
-from server.sync.file_parser import Contents, Found, Refusal, read_file
-from server.sync.record_writer import NotTaken, Outcomes, queries, write
+from server.sync.file_parser import ParsedFile, ParsedRecord, Refusal, read_file
+from server.sync.record_writer import Outcomes, RecordRefused, queries, write_records
 from server.sync.records import STAGES, ArtistRecord, SongRecord
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ async def import_file(
         return result
     async with database.connection() as connection:
         result.job_id = await queries.insert_job(connection, service="file", kind="import", subject=path.name[:300])
-    async with finishing_job(database, result.job_id):
+    async with recording_end(database, result.job_id):
         for stage in sorted({refusal.stage for refusal in contents.refusals}):
             refused = [refusal for refusal in contents.refusals if refusal.stage == stage]
             async with database.transaction() as connection:
@@ -88,7 +88,7 @@ async def import_file(
     return result
 
 
-async def _rehearse(database: Database, contents: Contents, result: ImportResult, progress: Progress) -> None:
+async def _rehearse(database: Database, contents: ParsedFile, result: ImportResult, progress: Progress) -> None:
     _refuse(contents.refusals, result)
     async with database.transaction() as connection:
         async for stage, batch in _batches(contents, progress):
@@ -97,7 +97,7 @@ async def _rehearse(database: Database, contents: Contents, result: ImportResult
 
 
 @asynccontextmanager
-async def finishing_job(database: Database, job_id: int) -> AsyncIterator[None]:
+async def recording_end(database: Database, job_id: int) -> AsyncIterator[None]:
     """Says at the end of a run how it ended: succeeded, failed and why, or cancelled."""
     status, reason = "cancelled", ""
     try:
@@ -111,7 +111,7 @@ async def finishing_job(database: Database, job_id: int) -> AsyncIterator[None]:
             await queries.finish_job(connection, id=job_id, status=status, error=reason)
 
 
-async def _batches(contents: Contents, progress: Progress) -> AsyncIterator[tuple[str, Sequence[Found]]]:
+async def _batches(contents: ParsedFile, progress: Progress) -> AsyncIterator[tuple[str, Sequence[ParsedRecord]]]:
     stages = _with_songs_of_artists(contents.stages)
     for stage in STAGES:
         records = stages.get(stage, [])
@@ -121,10 +121,10 @@ async def _batches(contents: Contents, progress: Progress) -> AsyncIterator[tupl
             progress(stage, begin + len(batch), len(records))
 
 
-def _with_songs_of_artists(stages: dict[str, list[Found]]) -> dict[str, list[Found]]:
+def _with_songs_of_artists(stages: dict[str, list[ParsedRecord]]) -> dict[str, list[ParsedRecord]]:
     """Songs that stand with their artist are written as songs."""
     songs = [
-        Found(found.line, SongRecord(artist=found.record.slug or found.record.name, title=title))
+        ParsedRecord(found.line, SongRecord(artist=found.record.slug or found.record.name, title=title))
         for found in stages.get("artists", [])
         if isinstance(found.record, ArtistRecord)
         for title in found.record.songs
@@ -132,23 +132,23 @@ def _with_songs_of_artists(stages: dict[str, list[Found]]) -> dict[str, list[Fou
     return stages if not songs else {**stages, "songs": songs + stages.get("songs", [])}
 
 
-async def _take(connection: Connection, stage: str, batch: Sequence[Found], result: ImportResult) -> list[Told]:
+async def _take(connection: Connection, stage: str, batch: Sequence[ParsedRecord], result: ImportResult) -> list[Told]:
     """Writes a batch; when one of it will not do, each alone, so that only that one is refused."""
     try:
         async with savepoint(connection):
-            outcomes = await write(connection, stage, [(found.line, found.record) for found in batch])
-    except (StoreConflict, NotTaken):
+            outcomes = await write_records(connection, stage, [(found.line, found.record) for found in batch])
+    except (StoreConflict, RecordRefused):
         outcomes = [outcome for found in batch for outcome in await _take_one(connection, stage, found)]
     return _count(stage, outcomes, result)
 
 
-async def _take_one(connection: Connection, stage: str, found: Found) -> Outcomes:
+async def _take_one(connection: Connection, stage: str, found: ParsedRecord) -> Outcomes:
     try:
         async with savepoint(connection):
-            return await write(connection, stage, [(found.line, found.record)])
+            return await write_records(connection, stage, [(found.line, found.record)])
     except StoreConflict as error:
         return [(found.line, "refused", f"it breaks the rule {error.constraint}")]
-    except NotTaken as error:
+    except RecordRefused as error:
         return [(found.line, "refused", str(error))]
 
 

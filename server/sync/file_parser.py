@@ -31,7 +31,7 @@ LIST_SEPARATOR = ";"
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-class Found(msgspec.Struct, frozen=True):
+class ParsedRecord(msgspec.Struct, frozen=True):
     """One record of a file, and the line where it begins."""
 
     line: int
@@ -46,14 +46,14 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
 
 
-class Contents(msgspec.Struct, frozen=True):
+class ParsedFile(msgspec.Struct, frozen=True):
     """What a file holds, by stage, and what of it cannot be taken."""
 
-    stages: dict[str, list[Found]]
+    stages: dict[str, list[ParsedRecord]]
     refusals: list[Refusal]
 
 
-def read_file(path: Path) -> Contents:
+def read_file(path: Path) -> ParsedFile:
     """The records of a `.csv` or `.json` file.
 
     Raises: SetupError: no such file, too large, not UTF-8, neither kind, or nothing in it can be understood
@@ -71,7 +71,7 @@ def read_file(path: Path) -> Contents:
     return _read_csv(path.name, text) if path.suffix.lower() == ".csv" else _read_json(path.name, text.encode())
 
 
-def _read_json(name: str, data: bytes) -> Contents:
+def _read_json(name: str, data: bytes) -> ParsedFile:
     try:
         sections = msgspec.json.decode(data, type=dict[str, list[msgspec.Raw]])
     except RecursionError as error:
@@ -81,7 +81,7 @@ def _read_json(name: str, data: bytes) -> Contents:
     unknown = sections.keys() - STAGES.keys()
     if unknown:
         raise SetupError(f"{name}: `{min(unknown)}` is none of {', '.join(STAGES)}")
-    contents = Contents({}, [])
+    contents = ParsedFile({}, [])
     end, line = 0, 1
     for stage, items in sections.items():
         for item in items:
@@ -95,7 +95,7 @@ def _read_json(name: str, data: bytes) -> Contents:
     return contents
 
 
-def _read_csv(name: str, text: str) -> Contents:
+def _read_csv(name: str, text: str) -> ParsedFile:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = [column.strip() for column in next(reader, [])]
@@ -110,8 +110,8 @@ def _read_csv(name: str, text: str) -> Contents:
     unknown = set(columns) - {field.name for field in msgspec.structs.fields(kind)}
     if unknown or len(set(columns)) < len(columns):
         raise SetupError(f"{name}: column `{min(unknown or columns)}` is unknown for {stage}, or there twice")
-    contents = Contents({}, [])
-    rows: list[Found] = []
+    contents = ParsedFile({}, [])
+    rows: list[ParsedRecord] = []
     for line, cells in _lines(name, reader):
         if len(cells) != len(columns):
             contents.refusals.append(Refusal(stage, line, f"{len(cells)} cells for {len(columns)} columns"))
@@ -147,14 +147,14 @@ def _cell(column: str, text: str) -> Any:
     return text
 
 
-def _take(contents: Contents, stage: str, line: int, kind: type[AnyRecord], decode: Any) -> None:
+def _take(contents: ParsedFile, stage: str, line: int, kind: type[AnyRecord], decode: Any) -> None:
     try:
         record: AnyRecord = decode(kind)
         _refuse_unprintable(record)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         contents.refusals.append(Refusal(stage, line, str(error).replace("$.", "").replace(" - at `$`", "")[:300]))
         return
-    contents.stages.setdefault(stage, []).append(Found(line, record))
+    contents.stages.setdefault(stage, []).append(ParsedRecord(line, record))
 
 
 def _refuse_unprintable(record: Record) -> None:
@@ -173,7 +173,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(getattr(value, field.name))
 
 
-def _gather_sets(rows: Iterable[Found]) -> Iterator[Found]:
+def _gather_sets(rows: Iterable[ParsedRecord]) -> Iterator[ParsedRecord]:
     setlists: dict[tuple[str, str], tuple[int, dict[int, tuple[SetlistRow, list[SetSong]]]]] = {}
     for found in rows:
         row = found.record
@@ -183,7 +183,7 @@ def _gather_sets(rows: Iterable[Found]) -> Iterator[Found]:
         songs.append(SetSong(title=row.title, by=row.by, is_tape=row.is_tape, medley=row.medley, note=row.note))
     for (show, type_), (line, sets) in setlists.items():
         in_order = [sets[number] for number in sorted(sets)]
-        yield Found(
+        yield ParsedRecord(
             line,
             SetlistRecord(
                 show=show,

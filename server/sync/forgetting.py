@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from server.store.queries import load_queries
-from server.sync.file_import import Progress, finishing_job
-from server.sync.record_writer import hold, queries
+from server.sync.file_import import Progress, recording_end
+from server.sync.record_writer import lock_shards, queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection, Database
@@ -36,7 +36,7 @@ async def forget(database: Database, service: Service, *, progress: Progress = l
     gone: Counter[str] = Counter()
     async with database.connection() as connection:
         job_id: int = await queries.insert_job(connection, service=service, kind="forget", subject=service)
-    async with finishing_job(database, job_id):
+    async with recording_end(database, job_id):
         async with database.connection() as connection:
             await forgetting.stop_jobs(connection, service=service, job_id=job_id)
         await _forget_shows(database, service, gone, progress)
@@ -94,5 +94,5 @@ async def expire_played(connection: Connection, days: int) -> int:
 
 
 async def _hold_shows(connection: Connection, shows: Sequence[Any]) -> list[int]:
-    await hold(connection, [show["slug"] for show in shows])
+    await lock_shards(connection, [show["slug"] for show in shows])
     return [row["id"] async for row in forgetting.lock_shows(connection, ids=[show["id"] for show in shows])]

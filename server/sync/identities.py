@@ -29,7 +29,7 @@ Identity = tuple[str, str, str, float, str]
 identities = load_queries(Path(__file__).with_name("identities.sql"))
 
 
-async def keep(
+async def save_identities(
     database: Database, artist_id: int, name: str, sure: list[Identity], doubtful: list[Identity]
 ) -> list[Identity]:
     """Writes down what is sure, and asks a person about what is not, once.
@@ -67,6 +67,6 @@ async def put_identities(connection: Connection, artist_id: int, rows: Sequence[
     )
 
 
-def ids_of(row: Any) -> dict[str, list[str]]:
+def ids_by_service(row: Any) -> dict[str, list[str]]:
     """Of a row of fetch_artist: ids by service, most certain first."""
     return msgspec.json.decode(row["identities"], type=dict[str, list[str]])

@@ -198,7 +198,7 @@ values (:show_id, songs_in_order(:show_id, 'predicted'), :service::sync_service,
 -- locks: the show
 update shows set status = 'cancelled' where id = :show_id and status = 'upcoming';
 
--- name: fetch_spellings
+-- name: fetch_canonical_titles
 -- takes: artist_id, mbids, of others whose songs they cover
 -- gives: titles, the oldest first; mbid null: the artist's own
 select null as mbid, s.id, s.title from songs s where s.artist_id = :artist_id

@@ -10,14 +10,14 @@ from server.cache.gates import Ask, Quota
 from server.clock import Clock
 from server.store.database import Database
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
-from server.sync.clients.provider import Link, Provider
+from server.sync.clients.provider import Provider, ProviderContext
 from server.sync.clients.setlistfm import SetlistFmClient, open_setlistfm
 from server.sync.clients.spotify import SpotifyClient, open_spotify
 from server.sync.clients.ticketmaster import TicketmasterClient, open_ticketmaster
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ProviderSettings:
     """Where the providers are, and the keys to them; a key that is None: that one is not asked.
 
     Takes: contact, whom they may write to about our questions; quotas, by service, instead of what they allow everybody
@@ -52,16 +52,16 @@ class Providers:
 
 @asynccontextmanager
 async def open_providers(
-    access: Access, database: Database, ask: Ask, clock: Clock, *, is_urgent: bool = False
+    access: ProviderSettings, database: Database, ask: Ask, clock: Clock, *, is_urgent: bool = False
 ) -> AsyncIterator[Providers]:
     """Clients for as long as they are needed.
 
     Takes: ask, a Connection to Valkey's; is_urgent: a person is waiting, so the whole day's budget may be used
     """
 
-    def link(service: str, base_url: str) -> Link:
+    def link(service: str, base_url: str) -> ProviderContext:
         quota = (access.quotas or {}).get(service)
-        return Link(base_url, database, ask, clock, contact=access.contact, is_urgent=is_urgent, quota=quota)
+        return ProviderContext(base_url, database, ask, clock, contact=access.contact, is_urgent=is_urgent, quota=quota)
 
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context

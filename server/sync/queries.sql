@@ -216,7 +216,7 @@ with given as (
 select g.number, g.slug, case when a.slug is not null then 'added' when c.slug is not null then 'changed' else 'unchanged' end as outcome
   from given g left join added a using (slug) left join changed c using (slug);
 
--- name: hold_shards
+-- name: lock_shards
 -- takes: slugs text[], of shows, those that are not there yet left out
 -- locks: the log_positions rows of their shards, in order
 select p.shard

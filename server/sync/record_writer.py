@@ -33,11 +33,11 @@ Line = tuple[int, Any]
 Outcomes = list[tuple[int, str, str]]  # line, outcome, message
 
 
-class NotTaken(Exception):
+class RecordRefused(Exception):
     """A record that names something that is not there; the message is for a person."""
 
 
-async def write(connection: Connection, stage: str, lines: Sequence[Line]) -> Outcomes:
+async def write_records(connection: Connection, stage: str, lines: Sequence[Line]) -> Outcomes:
     """Writes records of one stage.
 
     Gives:  what became of each line: added, changed or unchanged
@@ -83,11 +83,11 @@ async def _write_shows(connection: Connection, lines: Sequence[tuple[int, ShowRe
     rows, supports = [], []
     for _, show in lines:
         if show.venue not in venues:
-            raise NotTaken(f"no venue, or several, called `{show.venue}`")
+            raise RecordRefused(f"no venue, or several, called `{show.venue}`")
         row = _show_row(show, names[artists[show.artist]], venues[show.venue])
         rows.append(row)
         supports += [(row["slug"], artists[name]) for name in show.supports]
-    await hold(connection, [row["slug"] for row in rows])
+    await lock_shards(connection, [row["slug"] for row in rows])
     outcomes = await _put(connection, queries.put_shows, lines, rows, "slug")
     await queries.put_supports(
         connection, slugs=[slug for slug, _ in supports], artist_ids=[artist for _, artist in supports]
@@ -101,10 +101,10 @@ def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
         starts_at = local.astimezone(dt.UTC)
         opens_at = show.opens_at or starts_at - VOTING
     except OverflowError:
-        raise NotTaken(f"`date` {show.date} is out of any calendar") from None
+        raise RecordRefused(f"`date` {show.date} is out of any calendar") from None
     closes_at = show.closes_at or starts_at
     if opens_at >= closes_at:
-        raise NotTaken("voting would close before it opens")
+        raise RecordRefused("voting would close before it opens")
     return {
         "slug": show.slug or f"{artist['slug']}-{venue['slug']}-{show.date}"[:300],
         "artist_id": artist["id"],
@@ -123,23 +123,23 @@ def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
 
 async def _write_setlists(connection: Connection, lines: Sequence[tuple[int, SetlistRecord]]) -> Outcomes:
     slugs = sorted({setlist.show for _, setlist in lines})
-    await hold(connection, slugs)
+    await lock_shards(connection, slugs)
     shows = {row["slug"]: row async for row in queries.find_shows(connection, slugs=slugs)}
     outcomes: Outcomes = []
     for line, setlist in lines:
         if setlist.show not in shows:
-            raise NotTaken(f"no show `{setlist.show}`")
+            raise RecordRefused(f"no show `{setlist.show}`")
         outcomes.append((line, await _write_setlist(connection, setlist, shows[setlist.show]), setlist.show))
     return outcomes
 
 
-async def hold(connection: Connection, slugs: Sequence[str]) -> None:
+async def lock_shards(connection: Connection, slugs: Sequence[str]) -> None:
     """Begins the lock order: until the transaction ends no vote of these shows is written, and no other sync goes on.
 
     Takes: slugs of all shows that the transaction may change, because shards are locked in order
     """
     await queries.take_turn(connection)
-    async for _ in queries.hold_shards(connection, slugs=slugs):
+    async for _ in queries.lock_shards(connection, slugs=slugs):
         pass
 
 
@@ -177,7 +177,7 @@ async def _write_setlist(connection: Connection, setlist: SetlistRecord, show: A
         for number, position, artist_id, song in places
     ]
     if len({(row["set"], row["song_id"]) for row in rows}) < len(rows):
-        raise NotTaken("a song is twice in one set")
+        raise RecordRefused("a song is twice in one set")
     added = [
         (row["slug"], row["artist_id"])
         for row in ({"slug": setlist.show, "artist_id": one["artist_id"]} for one in sets)
@@ -229,7 +229,7 @@ async def _find_artists(connection: Connection, references: set[str]) -> dict[st
         row["reference"]: row["id"] async for row in queries.find_artists(connection, references=sorted(references))
     }
     for reference in sorted(references - found.keys()):
-        raise NotTaken(f"no artist, or several, called `{reference}`")
+        raise RecordRefused(f"no artist, or several, called `{reference}`")
     return found
 
 
@@ -245,7 +245,7 @@ async def _put(
 def _slug(*names: str) -> str:
     slug = slug_of(*names)
     if not slug:
-        raise NotTaken(f"no slug can be made of `{names[0]}`: give one")
+        raise RecordRefused(f"no slug can be made of `{names[0]}`: give one")
     return slug
 
 

@@ -19,7 +19,7 @@ import structlog
 from server.errors import MysetlistError, ProviderError, StoreError
 from server.store.database import Database
 from server.store.queries import load_queries
-from server.sync.file_import import Progress, finishing_job
+from server.sync.file_import import Progress, recording_end
 from server.sync.record_writer import queries as catalogue
 from server.telemetry import SYNC_JOBS
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 5.0
+POLL_EVERY_S = 5.0
 LEASE_S = 60.0
 ATTEMPTS_MAX = 6
 BACKOFF_S = 60.0
@@ -39,7 +39,7 @@ JOBS_PER_SERVICE = 2
 jobs = load_queries(Path(__file__).with_name("jobs.sql"))
 
 
-class Unfit(MysetlistError):
+class JobImpossible(MysetlistError):
     """A job that can never be done: trying again would not help. The message says why."""
 
 
@@ -74,7 +74,7 @@ class Job:
         self.progress(stage, done, total)
 
 
-Handler = Callable[[Job], Awaitable[None]]
+JobHandler = Callable[[Job], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ async def queue_job(
     return job_id
 
 
-async def run_now(
-    database: Database, handler: Handler, what: tuple[str, str], subject: str, progress: Progress = lambda *_: None
+async def run_job_now(
+    database: Database, handler: JobHandler, what: tuple[str, str], subject: str, progress: Progress = lambda *_: None
 ) -> int:
     """Does a job here and now, and records it like any other.
 
@@ -119,7 +119,7 @@ async def run_now(
         job_id: int = await catalogue.insert_job(connection, service=service, kind=kind, subject=subject)
     job = Job(job_id, service, kind, subject, {}, database, progress)
     try:
-        async with finishing_job(database, job_id):
+        async with recording_end(database, job_id):
             await handler(job)
     except StoreError:
         raise
@@ -135,7 +135,7 @@ class SyncScheduler:
     """
 
     def __init__(
-        self, database: Database, handlers: Mapping[tuple[str, str], Handler], schedules: Sequence[Schedule]
+        self, database: Database, handlers: Mapping[tuple[str, str], JobHandler], schedules: Sequence[Schedule]
     ) -> None:
         self._database = database
         self._handlers = handlers
@@ -150,20 +150,20 @@ class SyncScheduler:
             while True:
                 begun = 0
                 try:
-                    begun = await self.look()
+                    begun = await self.start_due_jobs()
                 except StoreError as error:
                     log.warning("sync.not_looked", error=str(error))
                 if self._tasks:
-                    await asyncio.wait(self._tasks.values(), timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(self._tasks.values(), timeout=POLL_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
                 elif not begun:
-                    await asyncio.sleep(LOOK_EVERY_S)
+                    await asyncio.sleep(POLL_EVERY_S)
         finally:
             under_way = list(self._tasks.values())
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def look(self) -> int:
+    async def start_due_jobs(self) -> int:
         """Renews what is under way, takes over what nobody does any more, queues what is due, and begins jobs.
 
         Gives:  how many it began; some may be over already
@@ -177,10 +177,10 @@ class SyncScheduler:
             await self._queue_due(connection)
             return await self._begin(connection)
 
-    async def finish(self) -> None:
+    async def run_until_idle(self) -> None:
         """Returns when nothing that is due is left, and nothing under way; for commands and tests."""
         while True:
-            begun = await self.look()
+            begun = await self.start_due_jobs()
             if self._tasks:
                 await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
             elif not begun:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from server.store.database import Database
 from server.sync.artist_details import DetailsSyncService
 from server.sync.artists import ArtistSyncService
-from server.sync.identities import identities, ids_of
+from server.sync.identities import identities, ids_by_service
 from server.sync.providers import Providers
-from server.sync.scheduler import Handler, Job, Schedule, SyncScheduler, jobs, queue_job
+from server.sync.scheduler import Job, JobHandler, Schedule, SyncScheduler, jobs, queue_job
 from server.sync.setlists import SetlistSyncService
 from server.sync.shows import ShowSyncService
 from server.sync.songs import SongSyncService
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What is looked up for an artist, in this order: shows first, so that there is something to predict for; recordings last,
 # for who has no setlists.
-OF_ARTIST = (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs"))
+ARTIST_JOBS = (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs"))
 
 # By which service's id an artist is known there.
 IDENTITY_FOR = {"shows": "ticketmaster", "setlists": "musicbrainz", "songs": "spotify"}
@@ -34,14 +34,14 @@ JOBS_MAX = 200
 SPREAD_S = 600.0
 
 
-def handlers_of(database: Database, providers: Providers) -> dict[tuple[str, str], Handler]:
+def build_handlers(database: Database, providers: Providers) -> dict[tuple[str, str], JobHandler]:
     """All jobs that can be done with the providers there are, by service and kind."""
     artists = ArtistSyncService(database, providers)
 
     async def artist(job: Job) -> None:
         await artists.sync_known(int(job.subject), job.id)
 
-    handlers: dict[tuple[str, str], Handler] = {
+    handlers: dict[tuple[str, str], JobHandler] = {
         ("musicbrainz", "artist"): artist,
         ("musicbrainz", "details"): DetailsSyncService(database, providers).sync,
     }
@@ -60,16 +60,18 @@ def handlers_of(database: Database, providers: Providers) -> dict[tuple[str, str
     return handlers
 
 
-def following(database: Database, handlers: Mapping[tuple[str, str], Handler]) -> dict[tuple[str, str], Handler]:
+def chain_artist_jobs(
+    database: Database, handlers: Mapping[tuple[str, str], JobHandler]
+) -> dict[tuple[str, str], JobHandler]:
     """Jobs of an artist one after the other: who was found has shows, shows are predicted for, and so on."""
-    chain = [("musicbrainz", "artist"), *OF_ARTIST]
+    chain = [("musicbrainz", "artist"), *ARTIST_JOBS]
 
-    def followed(number: int, handler: Handler) -> Handler:
+    def followed(number: int, handler: JobHandler) -> JobHandler:
         async def handle(job: Job) -> None:
             await handler(job)
             async with database.connection() as connection:
                 row = await identities.fetch_artist(connection, artist_id=int(job.subject))
-            known = ids_of(row) if row is not None else {}
+            known = ids_by_service(row) if row is not None else {}
             for service, kind in chain[number + 1 :]:
                 # Who an artist is at Spotify is told by songs, if by no link.
                 if (service, kind) in handlers and (kind == "songs" or IDENTITY_FOR[kind] in known):
@@ -83,9 +85,9 @@ def following(database: Database, handlers: Mapping[tuple[str, str], Handler]) -
     }
 
 
-def scheduler_of(database: Database, providers: Providers) -> SyncScheduler:
+def build_scheduler(database: Database, providers: Providers) -> SyncScheduler:
     """All jobs that can be done with the providers there are, and the schedules that queue them."""
-    handlers = handlers_of(database, providers)
+    handlers = build_handlers(database, providers)
     schedules = [
         Schedule("artists", HOUR_S, _queue_artists),
         Schedule("shows", HOUR_S, partial(_queue_of_artists, "ticketmaster", "shows")),
@@ -97,7 +99,9 @@ def scheduler_of(database: Database, providers: Providers) -> SyncScheduler:
     kinds = {"artists", *(kind for _, kind in handlers)} | (
         {"venues"} if ("ticketmaster", "venue") in handlers else set()
     )
-    return SyncScheduler(database, following(database, handlers), [one for one in schedules if one.name in kinds])
+    return SyncScheduler(
+        database, chain_artist_jobs(database, handlers), [one for one in schedules if one.name in kinds]
+    )
 
 
 async def _queue_artists(connection: Connection) -> int:

@@ -14,7 +14,7 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
-from server.sync.canonical_titles import Spellings, fetch_spellings
+from server.sync.canonical_titles import CanonicalTitles, fetch_canonical_titles
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist
 from server.sync.file_import import log_outcomes
@@ -22,10 +22,10 @@ from server.sync.identities import identities
 from server.sync.matching import judge_show, name_similarity
 from server.sync.prediction import PlayedSet, PlayedSong, Predicted, predict
 from server.sync.providers import Providers
-from server.sync.record_writer import NotTaken, Outcomes, hold, queries, write
+from server.sync.record_writer import Outcomes, RecordRefused, lock_shards, queries, write_records
 from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, slug_of
-from server.sync.scheduler import Job, Unfit
-from server.sync.venues import ours_as_place, place_of
+from server.sync.scheduler import Job, JobImpossible
+from server.sync.venues import place_of_row, place_of_venue
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -73,13 +73,13 @@ class SetlistSyncService:
             shows = [row async for row in rows if row["artist_id"] == artist["id"]]
         covered = {song.cover.mbid: song.cover for one in history[:BASIS] for _, song in songs_of(one) if song.cover}
         async with self._database.connection() as connection:
-            spellings = await fetch_spellings(connection, artist["id"], sorted(covered))
-        songs = predict([as_played(one, spellings) for one in history[:BASIS]])
+            canonical = await fetch_canonical_titles(connection, artist["id"], sorted(covered))
+        songs = predict([to_played_set(one, canonical) for one in history[:BASIS]])
         authors = [covered[song.by] for song in songs if song.by is not None]
         for begin in range(0, len(shows), SHOWS_PER_BATCH):
             batch = shows[begin : begin + SHOWS_PER_BATCH]
             async with self._database.transaction() as connection:
-                await hold(connection, [show["slug"] for show in batch])
+                await lock_shards(connection, [show["slug"] for show in batch])
                 outcomes: Outcomes = []
                 for show in batch:
                     if show["local_date"] <= today:
@@ -101,14 +101,14 @@ class SetlistSyncService:
         async with self._database.connection() as connection:
             show = await identities.fetch_show(connection, show_id=int(job.subject))
         if show is None:
-            raise Unfit(f"there is no show {job.subject} any more")
+            raise JobImpossible(f"there is no show {job.subject} any more")
         mbid, artist = await self._identify(show["artist_id"])
         page = await client.search_setlists(mbid=mbid, day=show["local_date"])
         found = [one for one in page.setlist if _is_by(one, mbid) and _is_of(one, show)]
         # Two shows on one day are two setlists: the one that is written down is taken.
         found.sort(key=lambda one: not one.sets.set)
         async with self._database.transaction() as connection:
-            await hold(connection, [show["slug"]])
+            await lock_shards(connection, [show["slug"]])
             outcomes = [await _write_played(connection, artist, show, one) for one in found[:1]]
             await log_outcomes(connection, job.id, STAGE, outcomes)
         for one, (_, outcome, _) in zip(found, outcomes, strict=False):
@@ -124,10 +124,10 @@ class SetlistSyncService:
         async with self._database.connection() as connection:
             artist = await identities.fetch_artist(connection, artist_id=artist_id)
         if artist is None:
-            raise Unfit(f"there is no artist {artist_id} any more")
+            raise JobImpossible(f"there is no artist {artist_id} any more")
         mbids = msgspec.json.decode(artist["identities"], type=dict[str, list[str]]).get(musicbrainz.SERVICE, [])
         if not mbids:
-            raise Unfit(f"{artist['name']} has no MusicBrainz id, by which setlist.fm knows artists")
+            raise JobImpossible(f"{artist['name']} has no MusicBrainz id, by which setlist.fm knows artists")
         return mbids[0], artist
 
     async def _fetch_history(self, mbid: str) -> list[Setlist]:
@@ -152,7 +152,9 @@ def _refuse_namesake(artist: Any, history: Sequence[Setlist]) -> None:
     """
     called = {one.artist.name for one in history if one.artist is not None and one.artist.name}
     if called and all(name_similarity(name, artist["name"]) < NAME_SIMILARITY_MIN for name in called):
-        raise Unfit(f"setlist.fm knows {min(called)!r} under the MusicBrainz id of {artist['name']!r}: look at it")
+        raise JobImpossible(
+            f"setlist.fm knows {min(called)!r} under the MusicBrainz id of {artist['name']!r}: look at it"
+        )
 
 
 def songs_of(setlist: Setlist) -> Iterable[tuple[setlistfm.Set, setlistfm.Song]]:
@@ -167,7 +169,7 @@ def is_encore(one: setlistfm.Set) -> bool:
     return one.encore is not None or bool(_ENCORE.match(one.name))
 
 
-def as_played(setlist: Setlist, spellings: Spellings) -> PlayedSet:
+def to_played_set(setlist: Setlist, canonical: CanonicalTitles) -> PlayedSet:
     """A setlist to predict from: what was performed, songs written as they are here."""
     performed = [(one, song) for one, song in songs_of(setlist) if not song.tape]
     last = max(1, len(performed) - 1)
@@ -175,7 +177,7 @@ def as_played(setlist: Setlist, spellings: Spellings) -> PlayedSet:
         setlist.date or dt.date.min,
         [
             PlayedSong(
-                spellings.of(mbid := song.cover.mbid if song.cover else None, song.name),
+                canonical.of(mbid := song.cover.mbid if song.cover else None, song.name),
                 mbid,
                 number / last,
                 is_encore(one),
@@ -192,7 +194,7 @@ def _is_by(setlist: Setlist, mbid: str) -> bool:
 def _is_of(setlist: Setlist, show: Any) -> bool:
     if setlist.venue is None or setlist.date != show["local_date"]:
         return False
-    return judge_show(ours_as_place(show), place_of(setlist.venue)).outcome == "same"
+    return judge_show(place_of_row(show), place_of_venue(setlist.venue)).outcome == "same"
 
 
 async def _put_page(connection: Connection, artist: Any, setlist: Setlist) -> None:
@@ -217,11 +219,11 @@ async def _write_played(connection: Connection, artist: Any, show: Any, setlist:
             covers = await _ensure_covered(
                 connection, artist, [song.cover for _, song in songs_of(setlist) if song.cover is not None]
             )
-            spellings = await fetch_spellings(connection, artist["id"], sorted(covers))
-            record = SetlistRecord(show=show["slug"], type="actual", sets=sets_of(setlist, covers, spellings))
+            canonical = await fetch_canonical_titles(connection, artist["id"], sorted(covers))
+            record = SetlistRecord(show=show["slug"], type="actual", sets=to_set_records(setlist, covers, canonical))
             msgspec.convert(msgspec.to_builtins(record), SetlistRecord)
-            ((_, outcome, _),) = await write(connection, STAGE, [(0, record)])
-    except (NotTaken, StoreConflict, msgspec.ValidationError) as error:
+            ((_, outcome, _),) = await write_records(connection, STAGE, [(0, record)])
+    except (RecordRefused, StoreConflict, msgspec.ValidationError) as error:
         return (0, "refused", f"{show['slug']}: {error}")
     await identities.put_show_identity(
         connection, service=setlistfm.SERVICE, external_id=setlist.id, show_id=show["id"], url=setlist.url,
@@ -231,7 +233,7 @@ async def _write_played(connection: Connection, artist: Any, show: Any, setlist:
     return (0, outcome, f"{show['slug']}: what was played")
 
 
-def sets_of(setlist: Setlist, covers: Mapping[str, str], spellings: Spellings) -> list[SetRecord]:
+def to_set_records(setlist: Setlist, covers: Mapping[str, str], canonical: CanonicalTitles) -> list[SetRecord]:
     """The sets that were played, songs written as they are here.
 
     Takes: covers, slugs of those whose songs were covered, by MusicBrainz id
@@ -242,7 +244,7 @@ def sets_of(setlist: Setlist, covers: Mapping[str, str], spellings: Spellings) -
         songs: dict[tuple[str | None, str], SetSong] = {}
         for song in [song for of, song in songs_of(setlist) if of is one]:
             mbid = song.cover.mbid if song.cover is not None else None
-            titles = spellings.parts(mbid, song.name)
+            titles = canonical.parts(mbid, song.name)
             medley_count += len(titles) > 1
             for title in titles:
                 played = SetSong(
@@ -271,7 +273,7 @@ async def _ensure_covered(connection: Connection, artist: Any, covered: Sequence
             # A namesake of somebody else.
             slug = f"{slug}-{mbid[:8]}".strip("-")
         record = ArtistRecord(name=wanted[mbid].name[:200], slug=slug)
-        ((_, _, slug),) = await write(connection, "artists", [(0, record)])
+        ((_, _, slug),) = await write_records(connection, "artists", [(0, record)])
         artist_id: int = await queries.find_artist_id(connection, slug=slug)
         await queries.put_identities(
             connection, artist_id=artist_id, services=[musicbrainz.SERVICE], external_ids=[mbid],
@@ -314,10 +316,10 @@ async def _write_prediction(
                 if part
             ]
             record = SetlistRecord(show=show["slug"], type="predicted", sets=sets)
-            ((_, outcome, _),) = await write(connection, STAGE, [(0, record)])
+            ((_, outcome, _),) = await write_records(connection, STAGE, [(0, record)])
             await identities.put_prediction(
                 connection, show_id=show["id"], service=setlistfm.SERVICE, basis=prediction.basis
             )
-    except (NotTaken, StoreConflict) as error:
+    except (RecordRefused, StoreConflict) as error:
         return (0, "refused", f"{show['slug']}: {error}")
     return (0, outcome, f"{show['slug']}: predicted from {prediction.basis} setlists")

@@ -19,9 +19,9 @@ from server.sync.file_import import log_outcomes
 from server.sync.identities import identities
 from server.sync.matching import plain_name
 from server.sync.providers import Providers
-from server.sync.record_writer import NotTaken, Outcomes, hold, write
+from server.sync.record_writer import Outcomes, RecordRefused, lock_shards, write_records
 from server.sync.records import ShowRecord
-from server.sync.scheduler import Job, Unfit
+from server.sync.scheduler import Job, JobImpossible
 from server.sync.venues import ensure_venue
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ShowSyncService:
         artist = await self._fetch_artist(int(job.subject))
         attractions: list[str] = artist["identities"].get(ticketmaster.SERVICE, [])
         if not attractions:
-            raise Unfit(f"{artist['name']} is not known at Ticketmaster")
+            raise JobImpossible(f"{artist['name']} is not known at Ticketmaster")
         done: list[str] = job.cursor.get("done", [])
         seen: set[str] = set(job.cursor.get("seen", []))
         for attraction_id in attractions:
@@ -88,10 +88,10 @@ class ShowSyncService:
         async with self._database.connection() as connection:
             show = await identities.fetch_show(connection, show_id=int(job.subject))
         if show is None:
-            raise Unfit(f"there is no show {job.subject} any more")
+            raise JobImpossible(f"there is no show {job.subject} any more")
         ids = [one.partition(" ")[2] for one in _versions(show) if one.startswith(ticketmaster.SERVICE + " ")]
         if not ids:
-            raise Unfit("the show is not known at Ticketmaster")
+            raise JobImpossible("the show is not known at Ticketmaster")
         artist = await self._fetch_artist(show["artist_id"])
         found = [event for one in ids if (event := await self._providers.ticketmaster.fetch_event(one)) is not None]
         await self._write(job, artist, found)
@@ -99,7 +99,7 @@ class ShowSyncService:
 
     async def _write(self, job: Job, artist: dict[str, Any], events: Sequence[Event]) -> None:
         """Shows of an artist as their listings have them, in batches, because votes on them wait meanwhile."""
-        shows = as_shows([event for event in events if event.date is not None])
+        shows = group_listings([event for event in events if event.date is not None])
         shows += [[event] for event in events if event.date is None]
         for begin in range(0, len(shows), SHOWS_PER_BATCH):
             async with self._database.transaction() as connection:
@@ -110,7 +110,7 @@ class ShowSyncService:
         async with self._database.connection() as connection:
             row = await identities.fetch_artist(connection, artist_id=artist_id)
         if row is None:
-            raise Unfit(f"there is no artist {artist_id} any more")
+            raise JobImpossible(f"there is no artist {artist_id} any more")
         return {**row, "identities": msgspec.json.decode(row["identities"], type=dict[str, list[str]])}
 
     async def _look_after_missing(self, job: Job, artist: dict[str, Any], attraction_id: str, seen: set[str]) -> None:
@@ -148,7 +148,7 @@ def is_concert(event: Event) -> bool:
     return not event.test and event.date is not None and event.venue is not None and not _EXTRA.search(event.name)
 
 
-def as_shows(events: Sequence[Event]) -> list[list[Event]]:
+def group_listings(events: Sequence[Event]) -> list[list[Event]]:
     """Listings put together that are one show: each source has its own, with its own venue.
 
     Gives: for each show its listings, the one that says most first
@@ -188,7 +188,7 @@ async def _write_shows(connection: Connection, artist: dict[str, Any], shows: Se
     rows = identities.find_shows_by_id(connection, service=ticketmaster.SERVICE, external_ids=ids)
     known = {row["external_id"]: row async for row in rows}
     slugs = {row["slug"] for row in known.values()} | await _slugs_of_evenings(connection, artist, shows)
-    await hold(connection, sorted(slugs))
+    await lock_shards(connection, sorted(slugs))
     outcomes: Outcomes = []
     for listings in shows:
         event = listings[0]
@@ -201,7 +201,7 @@ async def _write_shows(connection: Connection, artist: dict[str, Any], shows: Se
         try:
             async with savepoint(connection):
                 outcomes.append(await _write_show(connection, artist, listings, known))
-        except (NotTaken, StoreConflict, ValueError, ZoneInfoNotFoundError) as error:
+        except (RecordRefused, StoreConflict, ValueError, ZoneInfoNotFoundError) as error:
             outcomes.append((0, "refused", f"{event.name} on {event.date}: {error}"))
     return outcomes
 
@@ -249,7 +249,7 @@ async def _write_show(
         supports=supports,
         **_window(event, venue, ours),
     )
-    ((_, outcome, slug),) = await write(connection, STAGE, [(0, record)])
+    ((_, outcome, slug),) = await write_records(connection, STAGE, [(0, record)])
     show_id: int = await identities.find_show_id(connection, slug=slug)
     if outcome == "added":
         await identities.put_show_origin(connection, show_id=show_id, service=ticketmaster.SERVICE)
@@ -283,7 +283,7 @@ async def _bill(connection: Connection, artist: dict[str, Any], event: Event) ->
             break
         # Festivals and packages of tickets are acts too, and have no page in MusicBrainz.
         if act.mbids:
-            raise NotTaken(f"{act.name} heads the bill, who is not in the catalogue")
+            raise RecordRefused(f"{act.name} heads the bill, who is not in the catalogue")
     others = dict.fromkeys(
         by_act[act]["slug"] for act in acts if act in by_act and by_act[act]["artist_id"] != head["artist_id"]
     )

@@ -9,12 +9,19 @@ from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.clients import spotify
 from server.sync.file_import import log_outcomes
-from server.sync.identities import DOUBTFUL_CONFIDENCE, SHARED_CONFIDENCE, Identity, identities, ids_of, keep
+from server.sync.identities import (
+    DOUBTFUL_CONFIDENCE,
+    SHARED_CONFIDENCE,
+    Identity,
+    identities,
+    ids_by_service,
+    save_identities,
+)
 from server.sync.matching import plain_name, plain_title, shown_title
 from server.sync.providers import Providers
-from server.sync.record_writer import NotTaken, Outcomes, hold, write
+from server.sync.record_writer import Outcomes, RecordRefused, lock_shards, write_records
 from server.sync.records import SetlistRecord, SetRecord, SetSong
-from server.sync.scheduler import Job, Unfit
+from server.sync.scheduler import Job, JobImpossible
 from server.sync.setlists import LOOK_AHEAD_DAYS
 
 if TYPE_CHECKING:
@@ -47,8 +54,8 @@ class SongSyncService:
         async with self._database.connection() as connection:
             artist = await identities.fetch_artist(connection, artist_id=int(job.subject))
         if artist is None:
-            raise Unfit(f"there is no artist {job.subject} any more")
-        ids = ids_of(artist).get(spotify.SERVICE) or await self._find(client, artist["id"], artist["name"])
+            raise JobImpossible(f"there is no artist {job.subject} any more")
+        ids = ids_by_service(artist).get(spotify.SERVICE) or await self._find(client, artist["id"], artist["name"])
         if not ids:
             await job.tell(STAGE, 0, 0)
             return
@@ -93,7 +100,7 @@ class SongSyncService:
                 doubtful.append(
                     (spotify.SERVICE, one.id, spotify.PAGE_URL + one.id, DOUBTFUL_CONFIDENCE, "its name alone")
                 )
-        kept = await keep(self._database, artist_id, name, sure, [] if sure else doubtful)
+        kept = await save_identities(self._database, artist_id, name, sure, [] if sure else doubtful)
         return [external_id for _, external_id, *_ in kept]
 
 
@@ -105,7 +112,7 @@ async def _write_first_setlists(
         connection, artist_id=artist_id, first=today, last=today + dt.timedelta(days=LOOK_AHEAD_DAYS)
     )
     shows = [row async for row in rows if row["artist_id"] == artist_id and row["status"] == "upcoming"]
-    await hold(connection, [show["slug"] for show in shows])
+    await lock_shards(connection, [show["slug"] for show in shows])
     outcomes: Outcomes = []
     for show in shows:
         standing = await identities.fetch_prediction(connection, show_id=show["id"])
@@ -115,9 +122,9 @@ async def _write_first_setlists(
         record = SetlistRecord(show=show["slug"], type="predicted", sets=[SetRecord(songs=songs)])
         try:
             async with savepoint(connection):
-                ((_, outcome, _),) = await write(connection, "setlists", [(0, record)])
+                ((_, outcome, _),) = await write_records(connection, "setlists", [(0, record)])
                 await identities.put_prediction(connection, show_id=show["id"], service=spotify.SERVICE, basis=1)
-        except (NotTaken, StoreConflict) as error:
+        except (RecordRefused, StoreConflict) as error:
             outcomes.append((0, "refused", f"{show['slug']}: {error}"))
             continue
         outcomes.append((0, outcome, f"{show['slug']}: what people hear most"))

@@ -13,9 +13,9 @@ from server.sync.file_import import log_outcomes
 from server.sync.identities import identities
 from server.sync.matching import Place, judge_venue
 from server.sync.providers import Providers
-from server.sync.record_writer import NotTaken, queries, write
+from server.sync.record_writer import RecordRefused, queries, write_records
 from server.sync.records import VenueRecord, slug_of
-from server.sync.scheduler import Job, Unfit
+from server.sync.scheduler import Job, JobImpossible
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -42,17 +42,17 @@ class VenueSyncService:
         assert self._providers.ticketmaster is not None
         venue = await self._providers.ticketmaster.fetch_venue(job.subject)
         if venue is None:
-            raise Unfit(f"Ticketmaster knows no venue {job.subject}")
+            raise JobImpossible(f"Ticketmaster knows no venue {job.subject}")
         async with self._database.transaction() as connection:
             try:
                 ours = await ensure_venue(connection, venue)
                 # What a person or a file told of a venue is not overwritten.
                 if ours["evidence"] == ADDED:
-                    outcomes = await write(connection, STAGE, [(0, _record(venue, ours["slug"]))])
+                    outcomes = await write_records(connection, STAGE, [(0, _record(venue, ours["slug"]))])
                     await log_outcomes(connection, job.id, STAGE, outcomes)
                 await identities.touch_venue(connection, service=ticketmaster.SERVICE, external_id=venue.id)
-            except (NotTaken, StoreConflict) as error:
-                raise Unfit(str(error)) from error
+            except (RecordRefused, StoreConflict) as error:
+                raise JobImpossible(str(error)) from error
         await job.tell(STAGE, 1, 1)
 
 
@@ -64,7 +64,7 @@ async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any
     known = await identities.find_venue_by_id(connection, service=ticketmaster.SERVICE, external_id=venue.id)
     if known is not None:
         return known
-    theirs = place_of(venue)
+    theirs = place_of_venue(venue)
     confidence, evidence = GIVEN_CONFIDENCE, ADDED
     found = None
     if theirs.latitude is not None and theirs.longitude is not None:
@@ -75,7 +75,7 @@ async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any
             radius_km=AROUND_KM,
         )
         for ours in [row async for row in around]:
-            verdict = judge_venue(ours_as_place(ours), theirs)
+            verdict = judge_venue(place_of_row(ours), theirs)
             if verdict.outcome == "same" and (found is None or verdict.confidence > confidence):
                 found, confidence, evidence = ours, verdict.confidence, verdict.evidence
             elif verdict.outcome == "doubtful":
@@ -98,9 +98,9 @@ async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
     taken = {row["reference"] async for row in queries.find_venues(connection, references=[slug])}
     record = _record(venue, f"{slug}-{slug_of(venue.id)}"[:300] if taken else slug)
     try:
-        ((_, outcome, own),) = await write(connection, STAGE, [(0, record)])
+        ((_, outcome, own),) = await write_records(connection, STAGE, [(0, record)])
     except StoreConflict as error:
-        raise NotTaken(f"the venue {venue.name!r} cannot be taken: {error}") from error
+        raise RecordRefused(f"the venue {venue.name!r} cannot be taken: {error}") from error
     added = await identities.venue_by_slug(connection, slug=own)
     if outcome == "added":
         await identities.put_venue_origin(connection, venue_id=added["id"], service=ticketmaster.SERVICE)
@@ -123,10 +123,10 @@ def _record(venue: ticketmaster.Venue, slug: str) -> VenueRecord:
     try:
         return msgspec.convert(given, VenueRecord)
     except msgspec.ValidationError as error:
-        raise NotTaken(f"the venue {venue.name or venue.id!r} cannot be taken: {error}") from None
+        raise RecordRefused(f"the venue {venue.name or venue.id!r} cannot be taken: {error}") from None
 
 
-def place_of(venue: ticketmaster.Venue | setlistfm.Venue) -> Place:
+def place_of_venue(venue: ticketmaster.Venue | setlistfm.Venue) -> Place:
     """A provider's venue, to compare."""
     if isinstance(venue, ticketmaster.Venue):
         return Place(
@@ -148,7 +148,7 @@ def place_of(venue: ticketmaster.Venue | setlistfm.Venue) -> Place:
     )
 
 
-def ours_as_place(row: Any) -> Place:
+def place_of_row(row: Any) -> Place:
     """A venue of ours, to compare."""
     return Place(
         name=row["venue_name"] if "venue_name" in row else row["name"],

@@ -10,17 +10,17 @@ from server.cache.connection import Connection
 from server.cache.gates import Quota
 from server.clock import SystemClock
 from server.store.database import Database
-from server.sync.providers import Access, Providers, open_providers
+from server.sync.providers import Providers, ProviderSettings, open_providers
 from tests.support import providers as stand_in
 from tests.support.providers import spotify
 
 SERVICES = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
 
 
-def access(provider_services: stand_in.Providers, **more: Any) -> Access:
+def access(provider_services: stand_in.Providers, **more: Any) -> ProviderSettings:
     """To all of them, as fast as one likes."""
     given = provider_services.environ()
-    return Access(
+    return ProviderSettings(
         musicbrainz_url=provider_services.url,
         setlistfm_url=provider_services.url,
         ticketmaster_url=provider_services.url,
@@ -37,7 +37,7 @@ def access(provider_services: stand_in.Providers, **more: Any) -> Access:
 
 
 @asynccontextmanager
-async def opened(wanted: Access, database: Database, redis_url: str) -> AsyncIterator[Providers]:
+async def opened(wanted: ProviderSettings, database: Database, redis_url: str) -> AsyncIterator[Providers]:
     """Clients of them, a person waiting."""
     valkey = Connection(redis_url)
     try:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from server.cache.gates import Quota
-from server.sync.clients.provider import Link, Provider, open_provider
+from server.sync.clients.provider import Provider, ProviderContext, open_provider
 
 SERVICE = "musicbrainz"
 PAGE_URL = "https://musicbrainz.org/artist/"
@@ -128,7 +128,7 @@ class MusicBrainzClient:
 
 
 @asynccontextmanager
-async def open_musicbrainz(link: Link) -> AsyncIterator[MusicBrainzClient]:
+async def open_musicbrainz(link: ProviderContext) -> AsyncIterator[MusicBrainzClient]:
     """A client for as long as it is needed; they ask for a contact (https://musicbrainz.org/doc/MusicBrainz_API)."""
     async with open_provider(
         SERVICE, QUOTA, link, headers={"Accept": "application/json"}, follows_redirects=True

@@ -27,11 +27,11 @@ from server.protocol.instants import from_ms
 from server.store.queries import load_queries
 from server.sync.clients.responses import (
     BODY_BYTES_MAX,
-    Answer,
-    Explain,
+    BodyTooLarge,
+    ClassifyFailure,
+    Failure,
+    Response,
     Result,
-    TooLong,
-    Trouble,
     decode,
     http_date,
     read_body,
@@ -93,7 +93,7 @@ class Provider:
         gate: Gate,
         clock: Clock,
         *,
-        explain: Explain = lambda _: None,
+        explain: ClassifyFailure = lambda _: None,
         secrets: Sequence[str] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -226,15 +226,15 @@ class Provider:
                 asyncio.timeout(timeout_s),
                 self._http.stream("GET", path, params=dict(params), headers=headers) as response,
             ):
-                answer = Answer(path, response.status_code, response.headers, await read_body(response))
+                answer = Response(path, response.status_code, response.headers, await read_body(response))
             trouble = self._judge(answer, into, has_etag=bool(etag))
         except (httpx.HTTPError, TimeoutError) as error:
             # Its text holds the address; its name says enough.
-            trouble = Trouble("busy", f"cannot be reached ({type(error).__name__})")
-        except TooLong:
-            trouble = Trouble("busy", f"answered more than {BODY_BYTES_MAX} bytes")
+            trouble = Failure("busy", f"cannot be reached ({type(error).__name__})")
+        except BodyTooLarge:
+            trouble = Failure("busy", f"answered more than {BODY_BYTES_MAX} bytes")
         except ProviderError as error:
-            trouble = Trouble("key", self._redacted(str(error).removeprefix(f"{self.service}: ")))
+            trouble = Failure("key", self._redacted(str(error).removeprefix(f"{self.service}: ")))
         took_s = self._clock.monotonic_s() - began_s
         PROVIDER_SECONDS.labels(self.service).observe(took_s)
         if trouble is not None:
@@ -248,7 +248,7 @@ class Provider:
             return answer.status, None, etag if answer.status == httpx.codes.NOT_MODIFIED else ""
         return answer.status, answer.body, answer.headers.get("ETag", "")
 
-    def _judge(self, answer: Answer, into: type[Result], *, has_etag: bool) -> Trouble | None:
+    def _judge(self, answer: Response, into: type[Result], *, has_etag: bool) -> Failure | None:
         """What is wrong with an answer; None: nothing."""
         special = self._explain(answer)
         if special is not None:
@@ -258,21 +258,21 @@ class Provider:
             return None
         retry_after_s = self._retry_after_s(answer)
         if status == httpx.codes.TOO_MANY_REQUESTS or (status == httpx.codes.SERVICE_UNAVAILABLE and retry_after_s):
-            return Trouble("wait", f"answered {status}", retry_after_s if retry_after_s is not None else BUSY_S)
+            return Failure("wait", f"answered {status}", retry_after_s if retry_after_s is not None else BUSY_S)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            return Trouble("busy", f"answered {status}")
+            return Failure("busy", f"answered {status}")
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            return Trouble("key", f"refused us with {status}")
+            return Failure("key", f"refused us with {status}")
         if status != httpx.codes.OK:
-            return Trouble("refused", f"refused the question with {status}{self._snippet(answer.body)}")
+            return Failure("refused", f"refused the question with {status}{self._snippet(answer.body)}")
         try:
             decode(answer.body, into)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # Pages of HTML and answers cut short come with 200 too; nothing of the kind is kept.
-            return Trouble("busy", f"answered what makes no sense: {str(error)[:120]}")
+            return Failure("busy", f"answered what makes no sense: {str(error)[:120]}")
         return None
 
-    async def _tell_trouble(self, path: str, trouble: Trouble, took_s: float) -> None:
+    async def _tell_trouble(self, path: str, trouble: Failure, took_s: float) -> None:
         """Raises what a trouble means to whoever asked, after telling the gate, the log and the health of the hour."""
         outcome = {"busy": "unavailable", "wait": "unavailable"}.get(trouble.kind, trouble.kind)
         PROVIDER_REQUESTS.labels(self.service, outcome).inc()
@@ -314,7 +314,7 @@ class Provider:
                 is_cached=is_cached,
             )
 
-    def _retry_after_s(self, answer: Answer) -> float | None:
+    def _retry_after_s(self, answer: Response) -> float | None:
         """Seconds, or a date (RFC 9110, section 10.2.3); None: not said, or not understood."""
         said = answer.headers.get("Retry-After", "").strip()
         if said.isascii() and said.isdigit():
@@ -339,7 +339,7 @@ def _withdrawn_key(endpoint: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ProviderContext:
     """What every client is opened with.
 
     Takes: base_url; ask, a Connection to Valkey's; contact, whom a provider may write to about our questions;
@@ -359,12 +359,12 @@ class Link:
 async def open_provider(
     service: str,
     quota: Quota,
-    link: Link,
+    link: ProviderContext,
     *,
     headers: Mapping[str, str],
     params: Mapping[str, str] | None = None,
     auth: httpx.Auth | None = None,
-    explain: Explain = lambda _: None,
+    explain: ClassifyFailure = lambda _: None,
     secrets: Sequence[str] = (),
     follows_redirects: bool = False,
 ) -> AsyncIterator[Provider]:

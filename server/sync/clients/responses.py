@@ -15,7 +15,7 @@ BODY_BYTES_MAX = 5 * 1024 * 1024
 Result = TypeVar("Result")
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came back over HTTP."""
 
     path: str
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
         return http_date(self.headers.get("Date", ""))
 
 
-class Trouble(NamedTuple):
+class Failure(NamedTuple):
     """What an answer that is none means.
 
     busy:      worth another attempt, and a failure
@@ -43,7 +43,7 @@ class Trouble(NamedTuple):
     wait_s: float | None = None
 
 
-Explain = Callable[[Answer], Trouble | None]
+ClassifyFailure = Callable[[Response], Failure | None]
 
 
 def decode(body: bytes | None, into: type[Result]) -> Result | None:
@@ -62,7 +62,7 @@ def decode(body: bytes | None, into: type[Result]) -> Result | None:
     return cast("Result", text)
 
 
-class TooLong(Exception):
+class BodyTooLarge(Exception):
     """More than anybody should answer."""
 
 
@@ -75,7 +75,7 @@ async def read_body(response: httpx.Response) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > BODY_BYTES_MAX:
-            raise TooLong
+            raise BodyTooLarge
         parts.append(part)
     return b"".join(parts)
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from server.cache.gates import Quota
-from server.sync.clients.provider import Link, Provider, open_provider
+from server.sync.clients.provider import Provider, ProviderContext, open_provider
 
 SERVICE = "setlistfm"
 # 2 a second and 1,440 a day for an ordinary key; under both, because our questions do not arrive as evenly as they are sent.
@@ -208,7 +208,7 @@ class SetlistFmClient:
 
 
 @asynccontextmanager
-async def open_setlistfm(link: Link, key: str) -> AsyncIterator[SetlistFmClient]:
+async def open_setlistfm(link: ProviderContext, key: str) -> AsyncIterator[SetlistFmClient]:
     """A client for as long as it is needed."""
     # Without this Accept it answers in XML; without the language city names change with the weather.
     headers = {"x-api-key": key, "Accept": "application/json", "Accept-Language": "en"}

@@ -17,8 +17,8 @@ import msgspec
 from server.cache.gates import Quota
 from server.clock import Clock
 from server.errors import ProviderError
-from server.sync.clients.provider import EndpointWithdrawn, Link, Provider, open_provider
-from server.sync.clients.responses import Answer, Trouble
+from server.sync.clients.provider import EndpointWithdrawn, Provider, ProviderContext, open_provider
+from server.sync.clients.responses import Failure, Response
 
 SERVICE = "spotify"
 PAGE_URL = "https://open.spotify.com/artist/"
@@ -316,7 +316,7 @@ class TokenAuth(httpx.Auth):
 
 @asynccontextmanager
 async def open_spotify(
-    link: Link, accounts_url: str, client_id: str, client_secret: str
+    link: ProviderContext, accounts_url: str, client_id: str, client_secret: str
 ) -> AsyncIterator[SpotifyClient]:
     """A client for as long as it is needed."""
     auth = TokenAuth(accounts_url, client_id, client_secret, link.clock)
@@ -341,7 +341,7 @@ class _Said(msgspec.Struct, frozen=True):
     error: _Error = _Error()
 
 
-def _explain(answer: Answer) -> Trouble | None:
+def _explain(answer: Response) -> Failure | None:
     """403 is said to an endpoint that is not for us, and, as plain text, to an app whose owner does not pay."""
     if answer.status not in (httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS):
         return None
@@ -351,13 +351,13 @@ def _explain(answer: Answer) -> Trouble | None:
         said = None
     if answer.status == httpx.codes.TOO_MANY_REQUESTS:
         if said is not None and said.reason == "QUOTA_EXCEEDED" and "Retry-After" not in answer.headers:
-            return Trouble("wait", "says that the quota is used up", QUOTA_WAIT_S)
+            return Failure("wait", "says that the quota is used up", QUOTA_WAIT_S)
         return None
     if said is None:
         text = " ".join(answer.body[:100].decode("utf-8", "replace").split())
-        return Trouble("key", f"lets this app ask nothing: {text}")
+        return Failure("key", f"lets this app ask nothing: {text}")
     if _WITHDRAWABLE.match(answer.path):
-        return Trouble("withdrawn", "does not let this app ask this any more")
+        return Failure("withdrawn", "does not let this app ask this any more")
     return None
 
 

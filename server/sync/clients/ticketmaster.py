@@ -15,8 +15,8 @@ import msgspec
 
 from server.cache.gates import Quota
 from server.errors import ProviderError
-from server.sync.clients.provider import Link, Provider, open_provider
-from server.sync.clients.responses import Answer, Trouble
+from server.sync.clients.provider import Provider, ProviderContext, open_provider
+from server.sync.clients.responses import Failure, Response
 
 SERVICE = "ticketmaster"
 # 5 a second and 5,000 a day; questions they refuse cost too.
@@ -325,7 +325,7 @@ class TicketmasterClient:
 
 
 @asynccontextmanager
-async def open_ticketmaster(link: Link, key: str) -> AsyncIterator[TicketmasterClient]:
+async def open_ticketmaster(link: ProviderContext, key: str) -> AsyncIterator[TicketmasterClient]:
     """A client for as long as it is needed."""
     async with open_provider(
         SERVICE,
@@ -349,7 +349,7 @@ class _Errors(msgspec.Struct, frozen=True):
     errors: list[dict[str, Any]] = []
 
 
-def _explain(answer: Answer) -> Trouble | None:
+def _explain(answer: Response) -> Failure | None:
     """What is said by the gateway in front, in one shape, and by Discovery, in another."""
     if answer.status < 400:
         return None
@@ -359,20 +359,20 @@ def _explain(answer: Answer) -> Trouble | None:
         return None
     if said.errors and answer.status != 404:
         # Its text is about our question and holds no key.
-        return Trouble(
+        return Failure(
             "refused", f"refused the question: {said.errors[0].get('code')} {said.errors[0].get('detail')}"[:200]
         )
     code = said.fault.detail.get("errorcode", "") if said.fault else ""
     if code.endswith("QuotaViolation"):
-        return Trouble("wait", "says that the day's questions are used up", _until_reset_s(answer))
+        return Failure("wait", "says that the day's questions are used up", _until_reset_s(answer))
     if code.endswith("SpikeArrestViolation"):
-        return Trouble("wait", "says that we ask too fast", 1.0)
+        return Failure("wait", "says that we ask too fast", 1.0)
     if answer.status == 401:
-        return Trouble("key", "does not know the key in TICKETMASTER_API_KEY")
+        return Failure("key", "does not know the key in TICKETMASTER_API_KEY")
     return None
 
 
-def _until_reset_s(answer: Answer) -> float:
+def _until_reset_s(answer: Response) -> float:
     """Until their day is over, which began with our first question; an hour when they do not say."""
     said, now = answer.headers.get("Rate-Limit-Reset", ""), answer.said_at()
     if now is None or not said.isascii() or not said.isdigit():

@@ -23,8 +23,8 @@ from server.store.database import Database
 from server.sync.artist_identification import NotIdentified
 from server.sync.artists import ArtistSyncService, SyncedArtist
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
-from server.sync.clients.provider import Link, Provider
-from server.sync.clients.responses import BODY_BYTES_MAX, Answer
+from server.sync.clients.provider import Provider, ProviderContext
+from server.sync.clients.responses import BODY_BYTES_MAX, Response
 from server.sync.providers import Providers
 from tests.support.clock import FakeClock
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
@@ -81,13 +81,13 @@ async def valkey(redis_url: str) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-def link(musicbrainz: MusicBrainz, database: Database, valkey: Connection) -> Link:
+def link(musicbrainz: MusicBrainz, database: Database, valkey: Connection) -> ProviderContext:
     """To a provider that may be asked as fast as one likes."""
-    return Link(musicbrainz.url, database, valkey.ask, FakeClock(), contact="", quota=Quota(1_000, 1.0))
+    return ProviderContext(musicbrainz.url, database, valkey.ask, FakeClock(), contact="", quota=Quota(1_000, 1.0))
 
 
 @pytest.fixture
-async def client(link: Link) -> AsyncIterator[MusicBrainzClient]:
+async def client(link: ProviderContext) -> AsyncIterator[MusicBrainzClient]:
     """A client in no hurry to be polite."""
     async with open_musicbrainz(link) as opened:
         yield opened
@@ -264,7 +264,7 @@ async def test_a_wait_that_the_provider_names_is_kept(
         provider = Provider(http, database, gate, clock, sleep=sleep)
 
         def said(value: str, date: str = "") -> float | None:
-            return provider._retry_after_s(Answer("", 503, httpx.Headers({"Retry-After": value, "Date": date}), b""))
+            return provider._retry_after_s(Response("", 503, httpx.Headers({"Retry-After": value, "Date": date}), b""))
 
         eight, past = "Fri, 15 Jan 2027 08:00:09 GMT", "Fri, 15 Jan 2027 07:00:00 GMT"
         assert [said("7"), said(eight), said(past), said(eight, past)] == [7.0, 9.0, 0.0, 3609.0]
@@ -296,7 +296,10 @@ async def test_a_turn_that_is_missed_is_not_used(
 
 
 async def test_they_are_told_who_asks_and_no_address_is_logged(
-    musicbrainz: MusicBrainz, link: Link, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    musicbrainz: MusicBrainz,
+    link: ProviderContext,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The name, the version and a contact without anything that breaks a header; the log has the path alone."""
     caplog.set_level(logging.WARNING)

@@ -12,7 +12,7 @@ from server.sync.artists import ArtistSyncService
 from server.sync.clients.musicbrainz import IDS_MAX
 from server.sync.providers import Providers
 from server.sync.scheduler import queue_job
-from server.sync.schedules import scheduler_of
+from server.sync.schedules import build_scheduler
 from tests.support import providers as stand_in
 from tests.support.providers.world import Artist
 
@@ -28,7 +28,7 @@ async def sync_all(database: Database, providers: Providers, provider_services: 
         )
     for row in await sql.fetch("select id from artists where slug like 'artist-%' order by id"):
         await queue_job(database, "musicbrainz", "artist", str(row["id"]))
-    await scheduler_of(database, providers).finish()
+    await build_scheduler(database, providers).run_until_idle()
 
 
 def doubly_linked(artist: Artist) -> Artist:
@@ -148,7 +148,7 @@ async def test_an_id_that_was_merged_leads_to_the_other(
     await sql.execute("update artist_identities set lacks_details = true where external_id = $1", old.mbid)
     await queue_job(database, "musicbrainz", "details", "all")
     await sql.execute("delete from external_cache")
-    await scheduler_of(database, providers).finish()
+    await build_scheduler(database, providers).run_until_idle()
     row = await sql.fetchrow("select id, country, genre from artists where slug = 'artist-0'")
     assert tuple(row)[1:] == ("US", "Indie rock")
     ids = await sql.fetch(

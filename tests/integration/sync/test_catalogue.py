@@ -16,7 +16,7 @@ from server.store.database import Database
 from server.sync.artists import ArtistSyncService
 from server.sync.providers import Providers
 from server.sync.scheduler import jobs, queue_job
-from server.sync.schedules import scheduler_of
+from server.sync.schedules import build_scheduler
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 from tests.support.running_node import until
@@ -34,7 +34,7 @@ async def again(database: Database, providers: Providers, artist_id: int, sql: A
     await sql.execute("delete from external_cache")
     for service, kind in (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs")):
         await queue_job(database, service, kind, str(artist_id))
-        await scheduler_of(database, providers).finish()
+        await build_scheduler(database, providers).run_until_idle()
     failed = await sql.fetch("select kind, error from sync_jobs where status not in ('succeeded', 'queued')")
     assert [tuple(row) for row in failed] == []
 
@@ -198,7 +198,7 @@ async def test_what_was_played_is_written_scored_and_put_right(
     async def look_again() -> list[tuple[Any, ...]]:
         await sql.execute("delete from external_cache")
         await queue_job(database, "setlistfm", "played", str(show_id))
-        await scheduler_of(database, providers).finish()
+        await build_scheduler(database, providers).run_until_idle()
         await sql.execute("select score_show($1)", show_id)
         rows = await sql.fetch("select predicted, hits, played from show_accuracy where show_id = $1", show_id)
         return [tuple(row) for row in rows]
@@ -279,7 +279,7 @@ async def test_a_wrong_link_is_found_out(
         provider_services.world.artists[0].mbid, artist_id,
     )  # fmt: skip
     await queue_job(database, "setlistfm", "setlists", str(artist_id))
-    await scheduler_of(database, providers).finish()
+    await build_scheduler(database, providers).run_until_idle()
     row = await sql.fetchrow("select status::text, error from sync_jobs where kind = 'setlists'")
     assert row["status"] == "failed"
     assert "setlist.fm knows 'Silver Harbour' under the MusicBrainz id of 'Somebody Quite Different'" in row["error"]
@@ -368,7 +368,7 @@ async def test_a_venue_is_renamed_here_when_it_was_added_from_there(
             )
             == 3
         )
-    await scheduler_of(database, providers).finish()
+    await build_scheduler(database, providers).run_until_idle()
     rows = await sql.fetch("select slug, name from venues order by slug")
     assert [tuple(row) for row in rows] == [
         ("ballroom", "Grand Ballroom"),
@@ -418,7 +418,7 @@ async def test_shows_and_setlists_wait_for_votes_holding_nothing(
             world.add_played(world.artists[0], VENUES[4], world.today - dt.timedelta(days=days), titles)
         await sql.execute("delete from external_cache")
         await queue_job(database, "setlistfm", "setlists", str(artist_id))
-        async with waiting_for_votes(database_url, show["id"], scheduler_of(database, providers).finish()):
+        async with waiting_for_votes(database_url, show["id"], build_scheduler(database, providers).run_until_idle()):
             pass
 
 

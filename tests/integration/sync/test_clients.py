@@ -15,14 +15,14 @@ from server.cache.connection import Connection
 from server.clock import SystemClock
 from server.errors import ProviderError
 from server.store.database import Database
-from server.sync.canonical_titles import Spellings
+from server.sync.canonical_titles import CanonicalTitles
 from server.sync.clients import provider, setlistfm, spotify, ticketmaster
 from server.sync.prediction import predict
 from server.sync.providers import Providers, open_providers
-from server.sync.scheduler import run_now
-from server.sync.schedules import handlers_of
-from server.sync.setlists import as_played, is_encore, songs_of
-from server.sync.shows import as_shows, is_concert
+from server.sync.scheduler import run_job_now
+from server.sync.schedules import build_handlers
+from server.sync.setlists import is_encore, songs_of, to_played_set
+from server.sync.shows import group_listings, is_concert
 from tests.support import providers as stand_in
 from tests.support.provider_clients import access, opened
 from tests.support.providers.ticketmaster import event_json
@@ -73,7 +73,7 @@ async def test_setlists_are_read_as_they_are(providers: Providers, provider_serv
     assert "Only For A Few" not in names
     assert "" not in names
     assert [one.name for one in written.sets.set if is_encore(one)] == ["Encore:"]
-    played = as_played(written, Spellings())
+    played = to_played_set(written, CanonicalTitles())
     assert "Intro Music" not in [song.title for song in played.songs]
     assert [song.is_encore for song in played.songs[-2:]] == [True, True]
     assert (played.songs[0].place, played.songs[-1].place) == (0.0, 1.0)
@@ -103,7 +103,7 @@ async def test_what_is_listed_is_put_together_to_shows(
     events = await all_events(client, attraction_id=provider_services.world.artists[0].attraction_id)
     assert len(events) == 5
     concerts = [event for event in events if is_concert(event)]
-    shows = as_shows(concerts)
+    shows = group_listings(concerts)
     assert sorted(len(listings) for listings in shows) == [1, 1, 2]
     assert not any(listings[0].id.startswith("Z7r9jZ") for listings in shows)
     assert {event.time_zone for event in events} == {venue.time_zone for venue in VENUES[:3]}
@@ -485,8 +485,8 @@ async def test_recorded_events_are_synced(
     for artist_id in [row["id"] for row in await sql.fetch("select id from artists order by id")]:
         await sql.execute("delete from external_cache")
         provider_services.ticketmaster.fail(body=body)
-        handler = handlers_of(database, providers)["ticketmaster", "shows"]
-        await run_now(database, handler, ("ticketmaster", "shows"), str(artist_id))
+        handler = build_handlers(database, providers)["ticketmaster", "shows"]
+        await run_job_now(database, handler, ("ticketmaster", "shows"), str(artist_id))
         provider_services.ticketmaster.faults.clear()
     assert await sql.fetch("select error from sync_jobs where status <> 'succeeded'") == []
     count = await sql.fetchval("select count(*) from shows")
@@ -522,12 +522,13 @@ async def test_recorded_setlists_are_synced(
     await sql.execute("update artists set name = $1 where slug = 'act'", artist.name)
     provider_services.setlistfm.fail(body=body)
     artist_id = await sql.fetchval("select id from artists where slug = 'act'")
-    handler = handlers_of(database, providers)["setlistfm", "setlists"]
-    await run_now(database, handler, ("setlistfm", "setlists"), str(artist_id))
+    handler = build_handlers(database, providers)["setlistfm", "setlists"]
+    await run_job_now(database, handler, ("setlistfm", "setlists"), str(artist_id))
     assert await sql.fetch("select error from sync_jobs where status <> 'succeeded'") == []
     assert await sql.fetch("select message from import_log where outcome = 'refused'") == []
     expected = {
-        song.title[:300] for song in predict([as_played(one, Spellings()) for one in theirs if any(songs_of(one))])
+        song.title[:300]
+        for song in predict([to_played_set(one, CanonicalTitles()) for one in theirs if any(songs_of(one))])
     }
     titles = await sql.fetch("select g.title from setlist_songs e join songs g on g.id = e.song_id")
     assert {row["title"] for row in titles} == expected

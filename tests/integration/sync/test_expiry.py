@@ -13,7 +13,7 @@ from server.sync import forgetting
 from server.sync.forgetting import expire_played, forget
 from server.sync.providers import Providers
 from server.sync.scheduler import queue_job
-from server.sync.schedules import scheduler_of
+from server.sync.schedules import build_scheduler
 from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
@@ -57,7 +57,7 @@ async def ask_again(database: Database, providers: Providers, sql: Any, artist_i
     """The week's look at an artist's setlists."""
     await sql.execute("delete from external_cache")
     await queue_job(database, "setlistfm", "setlists", str(artist_id))
-    await scheduler_of(database, providers).finish()
+    await build_scheduler(database, providers).run_until_idle()
     await score_shows(sql)
 
 

@@ -70,7 +70,7 @@ async def bring(database: Database, folder: Path, name: str, content: Any, **opt
     return await import_file(database, path, **options)
 
 
-async def sets_of(sql: Any, show: str) -> list[Any]:
+async def to_set_records(sql: Any, show: str) -> list[Any]:
     """Set, kind, act, title and note of every predicted song, in order."""
     rows = await sql.fetch(
         "select l.position, l.kind, a.name as act, g.title, e.note from shows w join setlists l on l.show_id = w.id"
@@ -93,7 +93,7 @@ async def test_a_whole_tour_comes_in_and_the_second_time_changes_nothing(
         "shows": {"added": 1},
         "setlists": {"changed": 1},
     }
-    assert await sets_of(sql, "night") == [
+    assert await to_set_records(sql, "night") == [
         (1, "main", "múm", "Green Grass of Tunnel", ""),
         (2, "main", None, "Sæglópur", ""),
         (2, "main", None, "Glósóli", ""),
@@ -129,7 +129,7 @@ async def test_songs_keep_their_votes_wherever_they_move(database: Database, sql
     ]
     result = await bring(database, tmp_path, "new.json", {"setlists": [{"show": "night", "sets": sets}]})
     assert result.counts == {"setlists": {"changed": 1}}
-    assert await sets_of(sql, "night") == [
+    assert await to_set_records(sql, "night") == [
         (1, "main", None, "Hoppípolla", ""),
         (2, "encore", None, "Sæglópur", ""),
         (2, "encore", None, "Glósóli", ""),
@@ -194,7 +194,7 @@ async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: P
     for name, text in files.items():
         result = await bring(database, tmp_path, name, "﻿" + text)
         assert all("refused" not in counts for counts in result.counts.values()), result.told
-    assert await sets_of(sql, "gig") == [
+    assert await to_set_records(sql, "gig") == [
         (1, "main", None, "One", ""),
         (1, "main", None, "Two", ""),
         (2, "encore", None, "Four", ""),
@@ -246,14 +246,14 @@ async def test_the_documented_example_comes_in(database: Database, tmp_path: Pat
 async def test_a_song_twice_in_one_set_and_a_name_that_two_have(database: Database, sql: Any, tmp_path: Path) -> None:
     """What is ambiguous is refused, and the setlist stays as it was."""
     await bring(database, tmp_path, "tour.json", TOUR)
-    before = await sets_of(sql, "night")
+    before = await to_set_records(sql, "night")
     twice = [{"songs": [{"title": "Sæglópur"}, {"title": "Sæglópur"}]}]
     result = await bring(database, tmp_path, "a.json", {"setlists": [{"show": "night", "sets": twice}]})
     assert result.counts == {"setlists": {"refused": 1}}
     await bring(database, tmp_path, "b.json", {"artists": [{"name": "Múm", "slug": "other-mum"}]})
     result = await bring(database, tmp_path, "c.json", {"songs": [{"artist": "MUM", "title": "New"}]})
     assert result.counts == {"songs": {"refused": 1}}
-    assert await sets_of(sql, "night") == before
+    assert await to_set_records(sql, "night") == before
 
 
 async def test_a_song_played_twice_in_a_night_is_two_rows(database: Database, sql: Any, tmp_path: Path) -> None:

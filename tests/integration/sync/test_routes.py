@@ -25,7 +25,7 @@ async def supplied(
     provider_services: stand_in.Providers, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Node]:
     """A node with all keys, that looks for jobs often."""
-    monkeypatch.setattr(scheduling, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(scheduling, "POLL_EVERY_S", 0.05)
     async with running_node(
         database_url,
         redis_url,

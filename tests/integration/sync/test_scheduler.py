@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from server.errors import ProviderError, StoreUnavailable
 from server.store.database import Database
 from server.sync import scheduler as scheduling
-from server.sync.scheduler import ATTEMPTS_MAX, Job, Schedule, SyncScheduler, Unfit, jobs, queue_job
+from server.sync.scheduler import ATTEMPTS_MAX, Job, JobImpossible, Schedule, SyncScheduler, jobs, queue_job
 from tests.support.running_node import until
 
 
@@ -53,7 +53,9 @@ async def test_two_nodes_do_each_job_once(database: Database, second: Database, 
     for number in range(40):
         await queue_job(database, "setlistfm", "setlists", str(number), priority="urgent" if number >= 36 else "low")
     assert len({await queue_job(database, "setlistfm", "setlists", "0", priority="normal") for _ in range(3)}) == 1
-    await asyncio.gather(doing(database, handler(database)).finish(), doing(second, handler(second)).finish())
+    await asyncio.gather(
+        doing(database, handler(database)).run_until_idle(), doing(second, handler(second)).run_until_idle()
+    )
     assert sorted(done, key=int) == [str(number) for number in range(40)]
     assert set(done[:4]) == {"36", "37", "38", "39"}
     assert done[4] == "0"
@@ -77,12 +79,12 @@ async def test_jobs_that_are_over_before_the_look_is_are_no_reason_to_stop(
     for number in range(5):
         await queue_job(database, "setlistfm", "setlists", str(number))
     slow = SlowLook(database, {("setlistfm", "setlists"): handle}, ())
-    await slow.finish()
+    await slow.run_until_idle()
     assert {status for _, status, *_ in await states(sql)} == {"succeeded"}
 
     for number in range(5):
         await queue_job(database, "setlistfm", "setlists", str(number))
-    monkeypatch.setattr(scheduling, "LOOK_EVERY_S", 3_600.0)
+    monkeypatch.setattr(scheduling, "POLL_EVERY_S", 3_600.0)
     running = asyncio.create_task(slow.run())
     await until(lambda: sql.fetchval("select count(*) = 10 from sync_jobs where status = 'succeeded'"))
     running.cancel()
@@ -102,14 +104,14 @@ async def test_a_job_of_a_lost_node_goes_on_where_it_stood(database: Database, s
 
     await queue_job(database, "setlistfm", "setlists", "7")
     lost, heir = doing(database, hang), doing(second, go_on)
-    await lost.look()
+    await lost.start_due_jobs()
     await begun.wait()
-    await heir.finish()
+    await heir.run_until_idle()
     assert seen == []  # its lease is good
     await sql.execute("update sync_jobs set lease_until = now() - interval '1 second'")
-    await heir.finish()
+    await heir.run_until_idle()
     assert seen == [{"page": 3}]
-    await lost.look()  # finds that the job is not its own any more, and lets go of it
+    await lost.start_due_jobs()  # finds that the job is not its own any more, and lets go of it
     await until(lambda: _is_idle(lost))
     assert await states(sql) == [("7", "succeeded", 2, "")]
 
@@ -127,14 +129,14 @@ async def test_a_lease_is_renewed_while_a_job_lasts(database: Database, second: 
 
     await queue_job(database, "setlistfm", "setlists", "7")
     slow, other = doing(database, wait), doing(second, wait)
-    await slow.look()
+    await slow.start_due_jobs()
     await sql.execute("update sync_jobs set lease_until = now() + interval '1 second'")
-    await slow.look()
+    await slow.start_due_jobs()
     assert await sql.fetchval("select lease_until > now() + interval '30 seconds' from sync_jobs")
-    await other.look()
+    await other.start_due_jobs()
     assert await _is_idle(other)
     release.set()
-    await slow.finish()
+    await slow.run_until_idle()
     assert await states(sql) == [("7", "succeeded", 1, "")]
 
 
@@ -151,12 +153,12 @@ async def test_trouble_is_put_off_and_not_for_ever(database: Database, sql: Any)
     scheduler = doing(database, fail)
     delays = []
     for _ in range(ATTEMPTS_MAX):
-        await scheduler.finish()
+        await scheduler.run_until_idle()
         delays.append(round(await sql.fetchval("select extract(epoch from run_at - now()) from sync_jobs") / 10) * 10)
         await sql.execute("update sync_jobs set run_at = now()")
     assert delays == [90, 60, 120, 240, 480, 960]
     assert await states(sql) == [("7", "queued", ATTEMPTS_MAX - 1, "setlistfm: answered 500")]
-    await scheduler.finish()
+    await scheduler.run_until_idle()
     assert await states(sql) == [("7", "failed", ATTEMPTS_MAX, "setlistfm: answered 500")]
 
 
@@ -171,7 +173,7 @@ async def test_what_postgres_is_too_busy_for_is_tried_again_at_once(database: Da
 
     for subject in moments:
         await queue_job(database, "setlistfm", "setlists", subject)
-    await doing(database, handle).finish()
+    await doing(database, handle).run_until_idle()
     assert await states(sql) == [("1", "succeeded", 2, ""), ("2", "queued", 2, "TimeoutError: ")]
     assert await sql.fetchval("select run_at > now() + interval '1 minute' from sync_jobs where subject = '2'")
 
@@ -190,11 +192,11 @@ async def test_a_job_whose_end_cannot_be_written_is_left_to_its_lease(
     await queue_job(database, "setlistfm", "setlists", "7")
     with capture_logs() as told:
         scheduler = doing(database, lose)
-        await scheduler.look()
+        await scheduler.start_due_jobs()
         await until(lambda: _is_idle(scheduler))
     assert [line["event"] for line in told] == ["sync.job_begun", "sync.job_left"]
     await sql.execute("update sync_jobs set lease_until = now() - interval '1 second'")
-    await doing(second, do).finish()
+    await doing(second, do).run_until_idle()
     assert await states(sql) == [("7", "succeeded", 2, "")]
 
 
@@ -203,13 +205,13 @@ async def test_what_can_never_be_done_and_what_is_broken_fail_at_once(database: 
 
     async def handle(job: Job) -> None:
         if job.subject == "1":
-            raise Unfit("there is no artist 1 any more")
+            raise JobImpossible("there is no artist 1 any more")
         if job.subject == "2":
             raise KeyError("a bug")
 
     for number in range(4):
         await queue_job(database, "setlistfm", "setlists", str(number))
-    await doing(database, handle).finish()
+    await doing(database, handle).run_until_idle()
     assert await states(sql) == [
         ("0", "succeeded", 1, ""),
         ("1", "failed", 1, "there is no artist 1 any more"),
@@ -231,20 +233,20 @@ async def test_cancelled_is_stopped_and_paused_waits(database: Database, sql: An
 
     job_id = await queue_job(database, "setlistfm", "setlists", "7")
     scheduler = doing(database, hang)
-    await scheduler.look()
+    await scheduler.start_due_jobs()
     await begun.wait()
     async with database.connection() as connection:
         assert await jobs.cancel_job(connection, id=job_id) == 1
-        await scheduler.look()
+        await scheduler.start_due_jobs()
         await stopped.wait()
         assert await jobs.cancel_job(connection, id=job_id) == 0
         await jobs.pause_service(connection, service="setlistfm")
         await queue_job(database, "setlistfm", "setlists", "8")
-        await scheduler.look()
+        await scheduler.start_due_jobs()
         assert (await states(sql))[-1] == ("8", "queued", 0, "")
         await jobs.resume_service(connection, service="setlistfm")
     begun.clear()
-    await scheduler.look()
+    await scheduler.start_due_jobs()
     await begun.wait()
     assert [row[:2] for row in await states(sql)] == [("7", "cancelled"), ("8", "running")]
 
@@ -267,7 +269,7 @@ async def test_a_stopped_node_leaves_its_jobs_to_the_others(database: Database, 
     await asyncio.gather(running, return_exceptions=True)
     assert await states(sql) == [("7", "running", 1, "")]
     await sql.execute("update sync_jobs set lease_until = now() - interval '1 second'")
-    await doing(second, do).finish()
+    await doing(second, do).run_until_idle()
     assert await states(sql) == [("7", "succeeded", 2, "")]
 
 
@@ -285,16 +287,16 @@ async def test_a_schedule_is_taken_by_one_node_and_made_up_for_once(
         pass
 
     nodes = [doing(node, do, Schedule("setlists", 3600, queue)) for node in (database, second)]
-    await asyncio.gather(*(node.look() for node in nodes))
+    await asyncio.gather(*(node.start_due_jobs() for node in nodes))
     assert len(taken) == 1
     await sql.execute("update sync_schedules set next_at = now() - interval '7 days'")
     for _ in range(3):
-        await asyncio.gather(*(node.look() for node in nodes))
+        await asyncio.gather(*(node.start_due_jobs() for node in nodes))
     assert len(taken) == 2
     async with database.connection() as connection:
         assert await jobs.pause_schedule(connection, name="setlists", is_paused=True) == 1
     await sql.execute("update sync_schedules set next_at = now()")
-    await nodes[0].look()
+    await nodes[0].start_due_jobs()
     assert len(taken) == 2
     assert await sql.fetchval("select is_paused from sync_schedules")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from server.sync.canonical_titles import Spellings
+from server.sync.canonical_titles import CanonicalTitles
 from server.sync.clients.setlistfm import Artist, Set, Setlist, Sets, Song
-from server.sync.setlists import as_played, sets_of
+from server.sync.setlists import to_played_set, to_set_records
 
 OTHER = Artist(mbid="m", name="Other")
 
@@ -16,28 +16,30 @@ def setlist(*sets: Set) -> Setlist:
 
 def test_a_song_is_written_as_it_was_first() -> None:
     """Another spelling is the same song; another artist's of that title is not."""
-    spellings = Spellings([(None, "Rock 'n' Roll"), (None, "Rock ’n’ Roll"), ("m", "Hurt - Remastered")])
-    assert spellings.of(None, "ROCK & ROLL") == "Rock 'n' Roll"
-    assert spellings.of("m", " Hurt ") == "Hurt - Remastered"
-    assert spellings.of(None, "Hurt") == "Hurt"
-    assert spellings.of(None, "hurt") == "Hurt"
+    canonical = CanonicalTitles([(None, "Rock 'n' Roll"), (None, "Rock ’n’ Roll"), ("m", "Hurt - Remastered")])
+    assert canonical.of(None, "ROCK & ROLL") == "Rock 'n' Roll"
+    assert canonical.of("m", " Hurt ") == "Hurt - Remastered"
+    assert canonical.of(None, "Hurt") == "Hurt"
+    assert canonical.of(None, "hurt") == "Hurt"
 
 
 def test_a_medley_is_split_only_when_nothing_is_called_so_and_each_part_is_known() -> None:
     """Slashes belong to titles too."""
-    spellings = Spellings([(None, title) for title in ("Weird Fishes/Arpeggi", "Alpha", "Beta")])
-    assert spellings.parts(None, "Weird Fishes / Arpeggi") == ["Weird Fishes/Arpeggi"]
-    assert spellings.parts(None, "Alpha / beta") == ["Alpha", "Beta"]
-    assert spellings.parts(None, "Alpha / Gamma") == ["Alpha / Gamma"]
-    assert spellings.parts(None, "AC/DC Bag") == ["AC/DC Bag"]
+    canonical = CanonicalTitles([(None, title) for title in ("Weird Fishes/Arpeggi", "Alpha", "Beta")])
+    assert canonical.parts(None, "Weird Fishes / Arpeggi") == ["Weird Fishes/Arpeggi"]
+    assert canonical.parts(None, "Alpha / beta") == ["Alpha", "Beta"]
+    assert canonical.parts(None, "Alpha / Gamma") == ["Alpha / Gamma"]
+    assert canonical.parts(None, "AC/DC Bag") == ["AC/DC Bag"]
 
 
 def test_sets_hold_each_song_once_at_its_first_place() -> None:
     """Spellings, repeats and medleys: what is written is in order, a medley's parts together, tape marked."""
-    spellings = Spellings([(None, title) for title in ("Alpha", "Beta", "Last")])
+    canonical = CanonicalTitles([(None, title) for title in ("Alpha", "Beta", "Last")])
     main = Set(song=[Song("ALPHA"), Song("Hurt", cover=OTHER), Song("Alpha"), Song("Intro", tape=True), Song("")])
     encore = Set(song=[Song("Beta / Last", info="short")], encore=1)
-    first, second = sets_of(setlist(Set(song=[Song("Nobody")], name="VIP:"), main, encore), {"m": "other"}, spellings)
+    first, second = to_set_records(
+        setlist(Set(song=[Song("Nobody")], name="VIP:"), main, encore), {"m": "other"}, canonical
+    )
     assert [(song.title, song.by, song.is_tape) for song in first.songs] == [
         ("Alpha", None, False), ("Hurt", "other", False), ("Intro", None, True),
     ]  # fmt: skip
@@ -50,8 +52,9 @@ def test_sets_hold_each_song_once_at_its_first_place() -> None:
 
 def test_spellings_are_one_song_to_who_predicts() -> None:
     """What is written in two ways counts as one."""
-    spellings = Spellings()
+    canonical = CanonicalTitles()
     titles = [
-        as_played(setlist(Set(song=[Song(name)])), spellings).songs[0].title for name in ("Can’t Stop", "Can't Stop")
+        to_played_set(setlist(Set(song=[Song(name)])), canonical).songs[0].title
+        for name in ("Can’t Stop", "Can't Stop")
     ]
     assert titles == ["Can’t Stop", "Can’t Stop"]
