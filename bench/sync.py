@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 import uvloop
-from measure import data_folder, origin, say, tell
+from measure import data_folder, origin, report_progress, say
 
 from server.cache.connection import Connection
 from server.clock import SystemClock
@@ -24,8 +24,8 @@ from server.embedded import EmbeddedEngines
 from server.settings import data_folder as server_folder
 from server.store.database import Database
 from server.store.migrations import migrate_up
+from server.sync.jobs import queue_job
 from server.sync.providers import ProviderSettings, open_providers
-from server.sync.scheduler import queue_job
 from server.sync.schedules import build_scheduler
 from server.telemetry import configure_logging
 from tests.support.providers import Providers, running_providers, setlistfm, spotify, ticketmaster
@@ -42,7 +42,7 @@ def main() -> None:
     given = parser.parse_args()
     configure_logging("json")
     with data_folder() as folder:
-        tell({"benchmark": "sync", **origin(), **uvloop.run(run(folder, given.artists, given.seed))})
+        report_progress({"benchmark": "sync", **origin(), **uvloop.run(run(folder, given.artists, given.seed))})
 
 
 async def run(folder: Path, artists: int, seed: int) -> dict[str, Any]:

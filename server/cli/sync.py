@@ -35,7 +35,7 @@ def sync_import(
     async def command() -> ImportResult:
         with progress_bars() as show:
             async with database_for(settings) as database:
-                return await import_file(database, file, dry_run=dry_run, progress=show)
+                return await import_file(database, file, dry_run=dry_run, report_progress=show)
 
     result = run_to_end(command())
     for line in as_lines(result, file.name, everything=dry_run):
@@ -74,21 +74,21 @@ def sync_artist(
     from server.cli.engines import providers_for
     from server.sync.artists import ArtistSyncService, SyncedArtist
     from server.sync.immediate_sync import sync_artist_now
-    from server.sync.terminal_tables import artist_as_table, fetch_runs, runs_as_table
+    from server.sync.terminal_tables import artist_as_table, fetch_job_results, job_results_as_table
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> tuple[SyncedArtist, list[Any]]:
         with progress_bars() as show:
             async with providers_for(settings) as (database, providers):
-                artist = await ArtistSyncService(database, providers).sync(name, progress=show)
-                runs = await sync_artist_now(database, providers, artist.id, progress=show)
-                return artist, await fetch_runs(database, runs)
+                artist = await ArtistSyncService(database, providers).sync(name, report_progress=show)
+                runs = await sync_artist_now(database, providers, artist.id, report_progress=show)
+                return artist, await fetch_job_results(database, runs)
 
     artist, runs = run_to_end(command())
     _print(artist_as_table(artist))
     if runs:
-        _print(runs_as_table(runs))
+        _print(job_results_as_table(runs))
     if any(run["status"] == "failed" for run in runs):
         raise typer.Exit(1)
 
@@ -101,17 +101,19 @@ def sync_show(
     """Bring a show up to date: its day and place, what it will probably bring, and what it brought."""
     from server.cli.engines import providers_for
     from server.sync.immediate_sync import sync_show_now
-    from server.sync.terminal_tables import fetch_runs, runs_as_table
+    from server.sync.terminal_tables import fetch_job_results, job_results_as_table
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> list[Any]:
         with progress_bars() as tell:
             async with providers_for(settings) as (database, providers):
-                return await fetch_runs(database, await sync_show_now(database, providers, show, progress=tell))
+                return await fetch_job_results(
+                    database, await sync_show_now(database, providers, show, report_progress=tell)
+                )
 
     runs = run_to_end(command())
-    _print(runs_as_table(runs))
+    _print(job_results_as_table(runs))
     if any(run["status"] == "failed" for run in runs):
         raise typer.Exit(1)
 
@@ -145,7 +147,7 @@ def sync_forget(
     async def command() -> Counter[str]:
         with progress_bars() as show:
             async with database_for(settings) as database:
-                return await forget(database, provider.value, progress=show)
+                return await forget(database, provider.value, report_progress=show)
 
     _print(forgotten_as_table(provider, run_to_end(command())))
     typer.echo(f"Jobs of {provider} are paused until an administrator resumes them; take its key away to be sure.")

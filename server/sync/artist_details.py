@@ -1,4 +1,4 @@
-"""What MusicBrainz says of artists whom a link elsewhere made known: many at one question, since it takes one a second."""
+"""Completes artists that are known by links alone: many in one request, because MusicBrainz allows one a second."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from server.store.database import Database, savepoint
 from server.sync.artist_identification import NotIdentified, has_name
 from server.sync.artists import STAGE, write_artist
 from server.sync.clients import musicbrainz
-from server.sync.file_import import log_outcomes
 from server.sync.identities import DOUBTFUL_CONFIDENCE, identities
+from server.sync.jobs import Job, jobs, log_results
 from server.sync.providers import Providers
-from server.sync.record_writer import Outcomes
-from server.sync.scheduler import Job, jobs
+from server.sync.records import RecordResult
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 
-class DetailsSyncService:
-    """Completes artists of whom only ids are known."""
+class ArtistDetailsSyncService:
+    """Fetches name, country and genre of artists of which only ids are known."""
 
     def __init__(self, database: Database, providers: Providers) -> None:
         self._database = database
         self._providers = providers
 
     async def sync(self, job: Job) -> None:
-        """Name, country and genre of artists of whom only ids are known so far, many at one question.
+        """Completes all such artists, musicbrainz.IDS_MAX in one request.
 
-        One whom MusicBrainz calls otherwise was linked wrongly: a person is asked, and the artist is looked for anew.
+        When MusicBrainz has another name for an id, the link was wrong: a person is asked, and the artist is searched
+        again.
 
-        Raises: ProviderError, StoreUnavailable; what was written stays
+        Raises: ProviderError, StoreUnavailable; artists that were completed stay
         """
         done = 0
         while True:
@@ -44,18 +44,18 @@ class DetailsSyncService:
                 async with self._database.transaction() as connection:
                     await _put_details(connection, job.id, row, by_id.get(row["external_id"]))
             done += len(rows)
-            await job.tell(STAGE, done, done)
+            await job.report_progress(STAGE, done, done)
 
 
 async def _put_details(connection: Connection, job_id: int, row: Any, found: musicbrainz.Artist | None) -> None:
-    """What MusicBrainz says under an id that only a link gave us.
+    """Stores the details of an artist whose id came from a link.
 
-    Takes: row, of lacking_details; found, None: nobody has that id, or not any more
+    Takes: row of lacking_details; found, None: MusicBrainz has no artist under that id now
     """
-    outcomes: Outcomes = []
+    results: list[RecordResult] = []
     if found is None:
-        # Merged into another, whom the artist's own page leads to.
-        await _look_anew(connection, row["artist_id"])
+        # The entry was merged into another one, to which the artist's own page redirects.
+        await _queue_search(connection, row["artist_id"])
     elif not has_name(found, row["name"]):
         evidence = f"linked at Ticketmaster, but called {found.name!r} at MusicBrainz"
         url = musicbrainz.PAGE_URL + found.id
@@ -64,20 +64,21 @@ async def _put_details(connection: Connection, job_id: int, row: Any, found: mus
             artist_id=row["artist_id"], venue_id=None, confidence=DOUBTFUL_CONFIDENCE, evidence=evidence,
         )  # fmt: skip
         await identities.delete_identity(connection, service=musicbrainz.SERVICE, external_id=found.id)
-        await _look_anew(connection, row["artist_id"])
-        outcomes = [(0, "refused", f"{row['slug']}: {evidence}")]
+        await _queue_search(connection, row["artist_id"])
+        message = f"{row['slug']}: {evidence}; decide about it in the sync manager"
+        results = [RecordResult(None, "refused", message)]
     else:
         try:
             async with savepoint(connection):
                 _, slug, outcome = await write_artist(connection, found, row["slug"])
-            outcomes = [(0, outcome, slug)]
+            results = [RecordResult(None, outcome, slug)]
         except NotIdentified as error:
-            outcomes = [(0, "refused", str(error))]
+            results = [RecordResult(None, "refused", str(error))]
     await identities.set_lacks_details(connection, external_id=row["external_id"], lacks_details=False)
-    await log_outcomes(connection, job_id, STAGE, outcomes)
+    await log_results(connection, job_id, STAGE, results)
 
 
-async def _look_anew(connection: Connection, artist_id: int) -> None:
+async def _queue_search(connection: Connection, artist_id: int) -> None:
     await jobs.queue_job(
         connection, service=musicbrainz.SERVICE, kind="artist", subject=str(artist_id), priority="normal", delay_s=0.0
     )

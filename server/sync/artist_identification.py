@@ -1,4 +1,4 @@
-"""Who is meant by a name: exactly one artist of MusicBrainz's, or nobody."""
+"""Identifies an artist by name or id: exactly one artist of MusicBrainz, or an error."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from server.sync.clients import musicbrainz
 from server.sync.clients.musicbrainz import MusicBrainzClient
 from server.sync.matching import plain_name
 
-# MusicBrainz scores the best match of a search 100; under this a name is only similar.
+# MusicBrainz gives the best match of a search the score 100; below this minimum a name is only similar.
 SCORE_MIN = 90
-# As sure as one can be by a name alone, when nobody else is called so.
+# The confidence in a name alone, when only one artist has it.
 NAME_CONFIDENCE = 0.9
 GIVEN_CONFIDENCE = 1.0
 
@@ -20,11 +20,11 @@ MBID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class NotIdentified(MysetlistError):
-    """Nobody is called so, or several are; the message says what to do about it."""
+    """No artist has the name, or more than one has it; the message says what to do."""
 
 
 class IdentifiedArtist(NamedTuple):
-    """Who is meant, how sure that is, and why. lacks_details: only their ids are known, not country, genre and name."""
+    """An artist, the confidence in it, and the reason. lacks_details: only ids and a name are known, no country or genre."""
 
     artist: musicbrainz.Artist
     confidence: float
@@ -33,34 +33,35 @@ class IdentifiedArtist(NamedTuple):
 
 
 async def identify_artist(source: MusicBrainzClient, wanted: str) -> IdentifiedArtist:
-    """The artist meant by a name or a MusicBrainz id, as MusicBrainz alone knows it.
+    """Finds the artist with a name or a MusicBrainz id, by MusicBrainz alone.
 
     Raises: NotIdentified, ProviderError, StoreUnavailable
     """
     if MBID.fullmatch(wanted.lower()):
         artist = await source.fetch_artist(wanted.lower())
         if artist is None:
-            raise NotIdentified(f"MusicBrainz knows no artist {wanted}")
+            raise NotIdentified(f"MusicBrainz has no artist with the id {wanted}: check the id at musicbrainz.org")
         return IdentifiedArtist(artist, GIVEN_CONFIDENCE, "its MusicBrainz id was given")
     candidates = [found for found in await source.search_artists(wanted) if found.score >= SCORE_MIN]
     namesakes = [found for found in candidates if has_name(found, wanted)]
     if not namesakes:
         similar = ", ".join(_described(found) for found in candidates[:3])
         raise NotIdentified(
-            f"nobody is called {wanted!r} at MusicBrainz" + (f"; similar: {similar}" if similar else "")
+            f"MusicBrainz has no artist called {wanted!r}: check the name, or give a MusicBrainz id"
+            + (f"; similar names: {similar}" if similar else "")
         )
     if len(namesakes) > 1:
         named = ", ".join(_described(found) for found in namesakes[:5])
-        raise NotIdentified(f"{len(namesakes)} artists are called {wanted!r}; give the id of one: {named}")
+        raise NotIdentified(f"{len(namesakes)} artists are called {wanted!r}: give the id of one of them: {named}")
     artist = await source.fetch_artist(namesakes[0].id)
     if artist is None:
-        raise NotIdentified(f"MusicBrainz finds {wanted!r} but no longer knows {namesakes[0].id}")
-    told = f"the only one called {namesakes[0].name!r}, with a score of {namesakes[0].score}"
-    return IdentifiedArtist(artist, NAME_CONFIDENCE, told)
+        raise NotIdentified(f"MusicBrainz removed {wanted!r} ({namesakes[0].id}) a moment ago: try again tomorrow")
+    evidence = f"the only artist called {namesakes[0].name!r}, with a score of {namesakes[0].score}"
+    return IdentifiedArtist(artist, NAME_CONFIDENCE, evidence)
 
 
 def has_name(found: musicbrainz.Artist, wanted: str) -> bool:
-    """Whether that is a name of theirs, spelling aside."""
+    """Whether an artist has that name or alias, apart from spelling."""
     return plain_name(wanted) in {plain_name(found.name), *(plain_name(alias.name) for alias in found.aliases)}
 
 

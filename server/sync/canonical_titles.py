@@ -1,4 +1,4 @@
-"""How songs are written here: as they were written first, whatever others call them."""
+"""Canonical titles of songs: the spelling that the catalogue had first, whatever spelling a provider uses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SLASH = re.compile(r"\s*/\s*")
 
 
 class CanonicalTitles:
-    """Titles of an artist and of those whose songs they cover. `by` is a MusicBrainz id, None: the artist's own.
+    """Titles of an artist and of the artists that they cover. `by` is a MusicBrainz id; None: the artist's own song.
 
-    Takes: known, (by, title) of songs that are there, the oldest first
+    Takes: known, (by, title) of existing songs, the oldest first
     """
 
     def __init__(self, known: Iterable[tuple[str | None, str]] = ()) -> None:
@@ -28,14 +28,14 @@ class CanonicalTitles:
             self.of(by, title)
 
     def of(self, by: str | None, title: str) -> str:
-        """How it is written here; from now on like this, when it is new."""
+        """The canonical form of a title; a new title becomes canonical."""
         title = title.strip()[:TITLE_CHARS_MAX]
         return self._titles.setdefault((by, plain_title(title)), title)
 
     def parts(self, by: str | None, title: str) -> list[str]:
-        """The songs of a medley such as `A / B`: when nothing is called so, and something is called like each part.
+        """Splits a medley such as `A / B`, when no song has the whole title and each part is the title of a song.
 
-        Gives: how each is written here; else the whole, alone
+        Gives: the canonical title of each part; otherwise the canonical whole, alone
         """
         if (by, plain_title(title)) not in self._titles:
             parts = [self._titles.get((by, plain_title(part))) for part in _SLASH.split(title) if part.strip()]
@@ -46,9 +46,9 @@ class CanonicalTitles:
 
 
 async def fetch_canonical_titles(connection: Connection, artist_id: int, mbids: Sequence[str]) -> CanonicalTitles:
-    """Those of the catalogue.
+    """Reads the titles of the catalogue.
 
-    Takes: mbids, of the artists whose songs are covered
+    Takes: mbids of the artists that this artist covers
     Raises: StoreUnavailable
     """
     rows = identities.fetch_canonical_titles(connection, artist_id=artist_id, mbids=list(mbids))

@@ -1,187 +1,142 @@
-"""Bringing a file's records into the catalogue.
+"""Imports a file's records into the catalogue.
 
-Stage by stage, in bounded batches, each its own transaction: what was written stays written when the run is broken
-off, and running the file again finishes it. A record that cannot be taken is told with its line; the rest goes in.
+The import goes stage by stage, in bounded batches, each its own transaction. When it is interrupted, the batches that
+were written stay, and a second import of the file completes them. A record that is refused is reported with its line;
+the other records are written.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.errors import MysetlistError, StoreConflict
+from server.errors import StoreConflict
+from server.progress import ReportProgress, ignore_progress
 from server.store.database import Database, savepoint
 from server.sync.file_parser import ParsedFile, ParsedRecord, Refusal, read_file
-from server.sync.record_writer import Outcomes, RecordRefused, queries, write_records
-from server.sync.records import STAGES, ArtistRecord, SongRecord
+from server.sync.jobs import jobs, log_results, recorded_job
+from server.sync.record_writer import RecordRefused, write_records
+from server.sync.records import STAGES, ArtistRecord, RecordResult, SongRecord
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 RECORDS_PER_BATCH = 500
 
-# Called with stage, done, total.
-Progress = Callable[[str, int, int], None]
-
-
-class Told(msgspec.Struct, frozen=True):
-    """One record's fate, for whoever looks."""
-
-    stage: str
-    line: int
-    outcome: str  # added, changed, unchanged, refused
-    message: str
-
 
 class ImportResult(msgspec.Struct):
-    """What a run did. `told` leaves out what was simply there already."""
+    """The results of an import. `results` leaves unchanged records out."""
 
-    job_id: int | None = None  # None: a dry run leaves no trace
-    counts: dict[str, dict[str, int]] = {}  # stage -> outcome -> how many
-    told: list[Told] = []
+    job_id: int | None = None  # None: a dry run, which leaves no trace
+    counts: dict[str, dict[str, int]] = {}  # stage -> outcome -> number of records
+    results: list[tuple[str, RecordResult]] = []  # with the stage of each
+
+    def add(self, stage: str, results: Sequence[RecordResult]) -> None:
+        """Counts results of one stage."""
+        counts = self.counts.setdefault(stage, {})
+        for result in results:
+            counts[result.outcome] = counts.get(result.outcome, 0) + 1
+            if result.outcome != "unchanged":
+                self.results.append((stage, result))
 
 
 class _DryRun(Exception):
-    """Ends a dry run's transaction."""
+    """Ends the transaction of a dry run."""
 
 
 async def import_file(
-    database: Database, path: Path, *, dry_run: bool = False, progress: Progress = lambda *_: None
+    database: Database, path: Path, *, dry_run: bool = False, report_progress: ReportProgress = ignore_progress
 ) -> ImportResult:
-    """Brings a CSV or JSON file into the catalogue.
+    """Imports a CSV or JSON file into the catalogue.
 
-    Takes:  dry_run, everything is tried and nothing is kept
+    Takes:  dry_run, writes everything in one transaction and rolls it back
     Raises: SetupError: the file cannot be read; StoreUnavailable
-    Cancel: what was written stays; the job is marked cancelled
+    Cancel: batches that were written stay; the job is recorded as cancelled
     """
-    contents = read_file(path)
+    parsed = _with_songs_of_artists(read_file(path))
     result = ImportResult()
     if dry_run:
         with contextlib.suppress(_DryRun):
-            await _rehearse(database, contents, result, progress)
+            await _dry_run(database, parsed, result, report_progress)
         return result
-    async with database.connection() as connection:
-        result.job_id = await queries.insert_job(connection, service="file", kind="import", subject=path.name[:300])
-    async with recording_end(database, result.job_id):
-        for stage in sorted({refusal.stage for refusal in contents.refusals}):
-            refused = [refusal for refusal in contents.refusals if refusal.stage == stage]
+    async with recorded_job(database, "file", "import", path.name[:300]) as job_id:
+        result.job_id = job_id
+        for stage, refused in _refused_by_stage(parsed.refusals).items():
+            result.add(stage, refused)
             async with database.transaction() as connection:
-                await _log(connection, result.job_id, stage, _refuse(refused, result))
+                await log_results(connection, job_id, stage, refused)
         done: dict[str, int] = {}
-        async for stage, batch in _batches(contents, progress):
+        async for stage, batch in _batches(parsed, report_progress):
             async with database.transaction() as connection:
-                told = await _take(connection, stage, batch, result)
-                await _log(connection, result.job_id, stage, told)
+                results = await _write_batch(connection, stage, batch)
+                result.add(stage, results)
+                await log_results(connection, job_id, stage, results)
                 done[stage] = done.get(stage, 0) + len(batch)
-                await queries.put_progress(
-                    connection,
-                    job_id=result.job_id,
-                    stage=stage,
-                    done=done[stage],
-                    total=len(contents.stages.get(stage, [])),
-                )
+                total = len(parsed.stages[stage])
+                await jobs.put_progress(connection, job_id=job_id, stage=stage, done=done[stage], total=total)
     return result
 
 
-async def _rehearse(database: Database, contents: ParsedFile, result: ImportResult, progress: Progress) -> None:
-    _refuse(contents.refusals, result)
+async def _dry_run(
+    database: Database, parsed: ParsedFile, result: ImportResult, report_progress: ReportProgress
+) -> None:
+    for stage, refused in _refused_by_stage(parsed.refusals).items():
+        result.add(stage, refused)
     async with database.transaction() as connection:
-        async for stage, batch in _batches(contents, progress):
-            await _take(connection, stage, batch, result)
+        async for stage, batch in _batches(parsed, report_progress):
+            result.add(stage, await _write_batch(connection, stage, batch))
         raise _DryRun
 
 
-@asynccontextmanager
-async def recording_end(database: Database, job_id: int) -> AsyncIterator[None]:
-    """Says at the end of a run how it ended: succeeded, failed and why, or cancelled."""
-    status, reason = "cancelled", ""
-    try:
-        yield
-        status = "succeeded"
-    except MysetlistError as error:
-        status, reason = "failed", str(error)
-        raise
-    finally:
-        async with database.connection() as connection:
-            await queries.finish_job(connection, id=job_id, status=status, error=reason)
+def _refused_by_stage(refusals: Sequence[Refusal]) -> dict[str, list[RecordResult]]:
+    refused: dict[str, list[RecordResult]] = {}
+    for refusal in sorted(refusals, key=lambda refusal: refusal.stage):
+        refused.setdefault(refusal.stage, []).append(RecordResult(refusal.line, "refused", refusal.message))
+    return refused
 
 
-async def _batches(contents: ParsedFile, progress: Progress) -> AsyncIterator[tuple[str, Sequence[ParsedRecord]]]:
-    stages = _with_songs_of_artists(contents.stages)
+async def _batches(
+    parsed: ParsedFile, report_progress: ReportProgress
+) -> AsyncIterator[tuple[str, Sequence[ParsedRecord]]]:
     for stage in STAGES:
-        records = stages.get(stage, [])
-        for begin in range(0, len(records), RECORDS_PER_BATCH):
-            batch = records[begin : begin + RECORDS_PER_BATCH]
+        records = parsed.stages.get(stage, [])
+        for start in range(0, len(records), RECORDS_PER_BATCH):
+            batch = records[start : start + RECORDS_PER_BATCH]
             yield stage, batch
-            progress(stage, begin + len(batch), len(records))
+            report_progress(stage, start + len(batch), len(records))
 
 
-def _with_songs_of_artists(stages: dict[str, list[ParsedRecord]]) -> dict[str, list[ParsedRecord]]:
-    """Songs that stand with their artist are written as songs."""
+def _with_songs_of_artists(parsed: ParsedFile) -> ParsedFile:
+    """Adds the songs that stand with an artist to the stage of songs."""
     songs = [
         ParsedRecord(found.line, SongRecord(artist=found.record.slug or found.record.name, title=title))
-        for found in stages.get("artists", [])
+        for found in parsed.stages.get("artists", [])
         if isinstance(found.record, ArtistRecord)
         for title in found.record.songs
     ]
-    return stages if not songs else {**stages, "songs": songs + stages.get("songs", [])}
+    if not songs:
+        return parsed
+    return ParsedFile({**parsed.stages, "songs": songs + parsed.stages.get("songs", [])}, parsed.refusals)
 
 
-async def _take(connection: Connection, stage: str, batch: Sequence[ParsedRecord], result: ImportResult) -> list[Told]:
-    """Writes a batch; when one of it will not do, each alone, so that only that one is refused."""
+async def _write_batch(connection: Connection, stage: str, batch: Sequence[ParsedRecord]) -> list[RecordResult]:
+    """Writes a batch. When one of its records is refused, writes each record alone, so that only that one is refused."""
     try:
         async with savepoint(connection):
-            outcomes = await write_records(connection, stage, [(found.line, found.record) for found in batch])
+            return await write_records(connection, stage, [(parsed.line, parsed.record) for parsed in batch])
     except (StoreConflict, RecordRefused):
-        outcomes = [outcome for found in batch for outcome in await _take_one(connection, stage, found)]
-    return _count(stage, outcomes, result)
+        return [result for parsed in batch for result in await _write_alone(connection, stage, parsed)]
 
 
-async def _take_one(connection: Connection, stage: str, found: ParsedRecord) -> Outcomes:
+async def _write_alone(connection: Connection, stage: str, parsed: ParsedRecord) -> list[RecordResult]:
     try:
         async with savepoint(connection):
-            return await write_records(connection, stage, [(found.line, found.record)])
+            return await write_records(connection, stage, [(parsed.line, parsed.record)])
     except StoreConflict as error:
-        return [(found.line, "refused", f"it breaks the rule {error.constraint}")]
+        return [RecordResult(parsed.line, "refused", f"it breaks the database's rule {error.constraint}")]
     except RecordRefused as error:
-        return [(found.line, "refused", str(error))]
-
-
-def _count(stage: str, outcomes: Outcomes, result: ImportResult) -> list[Told]:
-    told = []
-    counts = result.counts.setdefault(stage, {})
-    for line, outcome, message in outcomes:
-        counts[outcome] = counts.get(outcome, 0) + 1
-        if outcome != "unchanged":
-            told.append(Told(stage, line, outcome, message))
-    result.told += told
-    return told
-
-
-def _refuse(refusals: Sequence[Refusal], result: ImportResult) -> list[Told]:
-    told = []
-    for refusal in refusals:
-        told += _count(refusal.stage, [(refusal.line, "refused", refusal.message)], result)
-    return told
-
-
-async def _log(connection: Connection, job_id: int, stage: str, told: Sequence[Told]) -> None:
-    if told:
-        rows = [{"line": one.line, "outcome": one.outcome, "message": one.message} for one in told]
-        await queries.insert_outcomes(connection, job_id=job_id, stage=stage, rows=msgspec.json.encode(rows).decode())
-
-
-async def log_outcomes(connection: Connection, job_id: int, stage: str, outcomes: Outcomes) -> None:
-    """Writes down what became of records that come from no file; without what was simply there."""
-    rows = [
-        {"line": None, "outcome": outcome, "message": message}
-        for _, outcome, message in outcomes
-        if outcome != "unchanged"
-    ]
-    if rows:
-        await queries.insert_outcomes(connection, job_id=job_id, stage=stage, rows=msgspec.json.encode(rows).decode())
+        return [RecordResult(parsed.line, "refused", str(error))]

@@ -1,4 +1,4 @@
-"""Files of the catalogue: CSV, one kind of thing a file, and JSON with all of them."""
+"""Parses import files: CSV, with one kind of record in a file, and JSON, with all kinds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from server.sync.records import STAGES, Record, SetlistRecord, SetlistRow, SetRe
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
 
-# A CSV file holds what its columns say: the first of these whose columns are all there.
+# The columns of a CSV file decide its kind: the first of these whose columns the file has.
 _CSV_KINDS: tuple[tuple[set[str], str, type[Record]], ...] = (
     ({"show", "title"}, "setlists", SetlistRow),
     ({"artist", "venue", "date"}, "shows", STAGES["shows"]),
@@ -24,7 +24,7 @@ _CSV_KINDS: tuple[tuple[set[str], str, type[Record]], ...] = (
     ({"name", "latitude", "longitude"}, "venues", STAGES["venues"]),
     ({"name"}, "artists", STAGES["artists"]),
 )
-# What several of are written in one cell, with this between them.
+# Columns whose cells hold a list, with LIST_SEPARATOR between its items.
 _LIST_COLUMNS = {"supports", "songs"}
 LIST_SEPARATOR = ";"
 
@@ -32,14 +32,14 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class ParsedRecord(msgspec.Struct, frozen=True):
-    """One record of a file, and the line where it begins."""
+    """One record of a file, and the line where it starts."""
 
     line: int
     record: Record
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A record that cannot be taken, and why."""
+    """A record that is not valid, and the reason."""
 
     stage: str
     line: int
@@ -47,27 +47,27 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class ParsedFile(msgspec.Struct, frozen=True):
-    """What a file holds, by stage, and what of it cannot be taken."""
+    """The records of a file by stage, and the records that are not valid."""
 
     stages: dict[str, list[ParsedRecord]]
     refusals: list[Refusal]
 
 
 def read_file(path: Path) -> ParsedFile:
-    """The records of a `.csv` or `.json` file.
+    """Parses a `.csv` or `.json` file.
 
-    Raises: SetupError: no such file, too large, not UTF-8, neither kind, or nothing in it can be understood
+    Raises: SetupError: no such file, too large, not UTF-8, another kind of file, or not parsable
     """
     if path.suffix.lower() not in (".csv", ".json"):
-        raise SetupError(f"{path.name}: its name ends in neither .csv nor .json")
+        raise SetupError(f"{path.name}: the name must end in .csv or .json (docs/import.md)")
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
-            raise SetupError(f"{path.name}: larger than {FILE_BYTES_MAX // 2**20} MiB; split it")
+            raise SetupError(f"{path.name}: larger than {FILE_BYTES_MAX // 2**20} MiB; split the file")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SetupError(f"{path.name}: byte {error.start} is not UTF-8") from error
+        raise SetupError(f"{path.name}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
     return _read_csv(path.name, text) if path.suffix.lower() == ".csv" else _read_json(path.name, text.encode())
 
 
@@ -75,24 +75,24 @@ def _read_json(name: str, data: bytes) -> ParsedFile:
     try:
         sections = msgspec.json.decode(data, type=dict[str, list[msgspec.Raw]])
     except RecursionError as error:
-        raise SetupError(f"{name}: nested too deeply") from error
+        raise SetupError(f"{name}: its lists and objects are nested too deeply") from error
     except msgspec.DecodeError as error:
         raise SetupError(f"{name}: {error}; expected an object of lists: {', '.join(STAGES)}") from error
     unknown = sections.keys() - STAGES.keys()
     if unknown:
-        raise SetupError(f"{name}: `{min(unknown)}` is none of {', '.join(STAGES)}")
-    contents = ParsedFile({}, [])
+        raise SetupError(f"{name}: it has a list `{min(unknown)}`; the lists are {', '.join(STAGES)}")
+    parsed = ParsedFile({}, [])
     end, line = 0, 1
     for stage, items in sections.items():
         for item in items:
             raw = bytes(item)
-            # Records stand in the file in this very order, byte for byte.
-            begin = data.index(raw, end)
-            line += data.count(b"\n", end, begin)
-            _take(contents, stage, line, STAGES[stage], lambda kind, raw=raw: msgspec.json.decode(raw, type=kind))
-            end = begin + len(raw)
+            # The decoder gives records in the order of the file, byte for byte, so the next match is the right one.
+            start = data.index(raw, end)
+            line += data.count(b"\n", end, start)
+            _add_record(parsed, stage, line, STAGES[stage], lambda kind, raw=raw: msgspec.json.decode(raw, type=kind))
+            end = start + len(raw)
             line += raw.count(b"\n")
-    return contents
+    return parsed
 
 
 def _read_csv(name: str, text: str) -> ParsedFile:
@@ -101,29 +101,28 @@ def _read_csv(name: str, text: str) -> ParsedFile:
         columns = [column.strip() for column in next(reader, [])]
     except csv.Error as error:
         raise SetupError(f"{name}: line 1: {error}") from error
-    for needed, stage, kind in _CSV_KINDS:  # noqa: B007  the found one is used below
+    for needed, stage, kind in _CSV_KINDS:  # noqa: B007  the code below uses the one that was found
         if needed <= set(columns):
             break
     else:
         wanted = "; ".join(f"{stage}: {', '.join(sorted(needed))}" for needed, stage, _ in _CSV_KINDS)
-        raise SetupError(f"{name}: its first line has the columns of nothing known ({wanted})")
+        raise SetupError(f"{name}: its first line lacks the columns of every known kind ({wanted})")
     unknown = set(columns) - {field.name for field in msgspec.structs.fields(kind)}
     if unknown or len(set(columns)) < len(columns):
-        raise SetupError(f"{name}: column `{min(unknown or columns)}` is unknown for {stage}, or there twice")
-    contents = ParsedFile({}, [])
-    rows: list[ParsedRecord] = []
+        wrong = min(unknown) if unknown else next(column for column in columns if columns.count(column) > 1)
+        raise SetupError(f"{name}: {stage} have no column `{wrong}`, or the file has it twice; remove it")
+    parsed = ParsedFile({}, [])
     for line, cells in _lines(name, reader):
         if len(cells) != len(columns):
-            contents.refusals.append(Refusal(stage, line, f"{len(cells)} cells for {len(columns)} columns"))
+            parsed.refusals.append(Refusal(stage, line, f"{len(cells)} cells for {len(columns)} columns"))
             continue
         given = {
             column: _cell(column, cell.strip()) for column, cell in zip(columns, cells, strict=True) if cell.strip()
         }
-        _take(contents, stage, line, kind, lambda kind, given=given: msgspec.convert(given, kind, strict=False))
+        _add_record(parsed, stage, line, kind, lambda kind, given=given: msgspec.convert(given, kind, strict=False))
     if kind is SetlistRow:
-        rows = contents.stages.pop(stage, [])
-        contents.stages[stage] = list(_gather_sets(rows))
-    return contents
+        parsed.stages[stage] = list(_group_by_setlist(parsed.stages.pop(stage, [])))
+    return parsed
 
 
 def _lines(name: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
@@ -147,19 +146,23 @@ def _cell(column: str, text: str) -> Any:
     return text
 
 
-def _take(contents: ParsedFile, stage: str, line: int, kind: type[AnyRecord], decode: Any) -> None:
+class _Decode(Protocol):
+    def __call__(self, kind: type[AnyRecord], /) -> AnyRecord: ...
+
+
+def _add_record(parsed: ParsedFile, stage: str, line: int, kind: type[Record], decode: _Decode) -> None:
     try:
-        record: AnyRecord = decode(kind)
+        record = decode(kind)
         _refuse_unprintable(record)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        contents.refusals.append(Refusal(stage, line, str(error).replace("$.", "").replace(" - at `$`", "")[:300]))
+        parsed.refusals.append(Refusal(stage, line, str(error).replace("$.", "").replace(" - at `$`", "")[:300]))
         return
-    contents.stages.setdefault(stage, []).append(ParsedRecord(line, record))
+    parsed.stages.setdefault(stage, []).append(ParsedRecord(line, record))
 
 
 def _refuse_unprintable(record: Record) -> None:
     if any(unicodedata.category(char) in ("Cc", "Cs") for text in _texts(record) for char in text):
-        raise ValueError("it holds a control character")
+        raise ValueError("a text holds a control character; remove it")
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -173,7 +176,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(getattr(value, field.name))
 
 
-def _gather_sets(rows: Iterable[ParsedRecord]) -> Iterator[ParsedRecord]:
+def _group_by_setlist(rows: Iterable[ParsedRecord]) -> Iterator[ParsedRecord]:
+    """Makes one setlist of the rows with the same show and type."""
     setlists: dict[tuple[str, str], tuple[int, dict[int, tuple[SetlistRow, list[SetSong]]]]] = {}
     for found in rows:
         row = found.record

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from server.progress import ReportProgress, ignore_progress
 from server.store.queries import load_queries
-from server.sync.file_import import Progress, recording_end
-from server.sync.record_writer import lock_shards, queries
+from server.sync.jobs import jobs, recorded_job
+from server.sync.record_writer import lock_shards
 
 if TYPE_CHECKING:
     from server.store.database import Connection, Database
@@ -23,7 +24,9 @@ ROWS_PER_BATCH = 1_000
 forgetting = load_queries(Path(__file__).with_name("forgetting.sql"))
 
 
-async def forget(database: Database, service: Service, *, progress: Progress = lambda *_: None) -> Counter[str]:
+async def forget(
+    database: Database, service: Service, *, report_progress: ReportProgress = ignore_progress
+) -> Counter[str]:
     """Takes out what a provider told: answers, links, questions, unvoted sets, and shows and venues only it told us of.
 
     What has votes stays, without a link. Twice is once; what was cut off is ended by the next. The provider's jobs are
@@ -34,26 +37,26 @@ async def forget(database: Database, service: Service, *, progress: Progress = l
     Cancel: what was forgotten stays forgotten; the run is marked cancelled
     """
     gone: Counter[str] = Counter()
-    async with database.connection() as connection:
-        job_id: int = await queries.insert_job(connection, service=service, kind="forget", subject=service)
-    async with recording_end(database, job_id):
+    async with recorded_job(database, service, "forget", service) as job_id:
         async with database.connection() as connection:
-            await forgetting.stop_jobs(connection, service=service, job_id=job_id)
-        await _forget_shows(database, service, gone, progress)
+            await jobs.stop_jobs(connection, service=service, job_id=job_id)
+        await _forget_shows(database, service, gone, report_progress)
         async with database.connection() as connection:
             while venues := await forgetting.delete_venues(connection, service=service, count=ROWS_PER_BATCH):
                 gone["venues"] += venues
             of_run = {"service": service, "job_id": job_id, "count": ROWS_PER_BATCH}
             while any((rows := dict(await forgetting.delete_rows(connection, **of_run))).values()):
                 gone.update(rows)
-                progress("links", gone["links"], gone["links"])
+                report_progress("links", gone["links"], gone["links"])
             setlists = gone["played"] + gone["predicted"]
             for stage, count in (("venues", gone["venues"]), ("shows", gone["shows"]), ("setlists", setlists)):
-                await queries.put_progress(connection, job_id=job_id, stage=stage, done=count, total=count)
+                await jobs.put_progress(connection, job_id=job_id, stage=stage, done=count, total=count)
     return gone
 
 
-async def _forget_shows(database: Database, service: Service, gone: Counter[str], progress: Progress) -> None:
+async def _forget_shows(
+    database: Database, service: Service, gone: Counter[str], report_progress: ReportProgress
+) -> None:
     after_id, seen = 0, 0
     while True:
         async with database.transaction() as connection:
@@ -69,7 +72,7 @@ async def _forget_shows(database: Database, service: Service, gone: Counter[str]
         gone["shows"] += deleted
         gone["kept"] += len(shows) - deleted
         after_id, seen = ids[-1], seen + len(ids)
-        progress("shows", seen, seen)
+        report_progress("shows", seen, seen)
 
 
 async def expire_played(connection: Connection, days: int) -> int:

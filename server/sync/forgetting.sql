@@ -1,14 +1,5 @@
 -- What came from one provider, and how it goes. What anybody voted on, or made theirs in another way, stays.
 
--- name: stop_jobs!
--- takes: service, job_id, of the run that forgets
--- Its other jobs do not bring back what goes; until somebody says go on, none begins.
-with paused as (
-    insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing
-)
-update sync_jobs set status = 'cancelled', finished_at = now(), lease_until = null
- where service = :service::sync_service and status in ('queued', 'running') and id <> :job_id;
-
 -- name: list_shows
 -- takes: service, after_id, count
 -- gives: shows that the provider told us of, or for which sets are from it, in the order of ids

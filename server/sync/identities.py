@@ -1,72 +1,103 @@
-"""Who an artist is at a provider: what is sure is written down, what is doubtful becomes a question to a person."""
+"""Identities: the ids of our artists at providers. Sure ones are stored; doubtful ones wait for a person's decision."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from server.store.database import Database
 from server.store.queries import load_queries
 from server.sync.artist_identification import GIVEN_CONFIDENCE
+from server.sync.jobs import JobImpossible
 from server.sync.record_writer import queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-# A link on an artist's own page.
+# A link on the artist's own page.
 LINK_CONFIDENCE = 0.95
-# A name and songs that both have.
+# The same name, and songs that both have.
 SHARED_CONFIDENCE = 0.85
-# A name alone: a person decides.
+# The same name alone: a person decides.
 DOUBTFUL_CONFIDENCE = 0.5
 
-# Service, id there, page there, confidence, evidence.
-Identity = tuple[str, str, str, float, str]
+
+class Identity(NamedTuple):
+    """One id of an artist at a service: its page there, the confidence in it (0 to 1), and the reason."""
+
+    service: str
+    external_id: str
+    url: str
+    confidence: float
+    evidence: str
+
+
+class KnownArtist(NamedTuple):
+    """An artist of the catalogue, with its ids by service, the most certain first."""
+
+    id: int
+    slug: str
+    name: str
+    ids: Mapping[str, Sequence[str]]
+
 
 identities = load_queries(Path(__file__).with_name("identities.sql"))
 
 
-async def save_identities(
-    database: Database, artist_id: int, name: str, sure: list[Identity], doubtful: list[Identity]
-) -> list[Identity]:
-    """Writes down what is sure, and asks a person about what is not, once.
+async def fetch_known_artist(database: Database, artist_id: int) -> KnownArtist:
+    """Reads an artist for a job.
 
-    Takes:  name, of the artist
-    Gives:  what is sure, with what a person said before
+    Raises: JobImpossible: the artist was deleted; StoreUnavailable
+    """
+    async with database.connection() as connection:
+        row = await identities.fetch_artist(connection, artist_id=artist_id)
+    if row is None:
+        raise JobImpossible(f"the catalogue has no artist {artist_id} any more: there is nothing to sync")
+    return KnownArtist(row["id"], row["slug"], row["name"], ids_by_service(row))
+
+
+async def save_identities(
+    database: Database, artist_id: int, name: str, sure: Sequence[Identity], doubtful: Sequence[Identity]
+) -> list[Identity]:
+    """Stores sure identities, and asks a person about each doubtful one, once.
+
+    Takes:  name of the artist
+    Gives:  the sure ones, and those that a person confirmed before
     Raises: StoreUnavailable
     """
+    saved = list(sure)
     async with database.transaction() as connection:
-        for service, external_id, url, confidence, evidence in doubtful:
+        for one in doubtful:
             verdict = await identities.fetch_verdict(
-                connection, service=service, external_id=external_id, artist_id=artist_id, venue_id=None
+                connection, service=one.service, external_id=one.external_id, artist_id=artist_id, venue_id=None
             )
             if verdict == "same":
-                sure = [*sure, (service, external_id, url, GIVEN_CONFIDENCE, "decided by a person")]
+                saved.append(one._replace(confidence=GIVEN_CONFIDENCE, evidence="decided by a person"))
             elif verdict is None:
                 await identities.put_review(
-                    connection, service=service, external_id=external_id, name=name, url=url,
-                    artist_id=artist_id, venue_id=None, confidence=confidence, evidence=evidence,
+                    connection, service=one.service, external_id=one.external_id, name=name, url=one.url,
+                    artist_id=artist_id, venue_id=None, confidence=one.confidence, evidence=one.evidence,
                 )  # fmt: skip
-        await put_identities(connection, artist_id, sure)
-    return sure
+        await put_identities(connection, artist_id, saved)
+    return saved
 
 
 async def put_identities(connection: Connection, artist_id: int, rows: Sequence[Identity]) -> None:
-    """Ids of an artist; one that was another artist's goes over when it is at least as sure."""
+    """Stores ids of an artist; an id of another artist moves to this one when the confidence is at least as high."""
     await queries.put_identities(
         connection,
         artist_id=artist_id,
-        services=[row[0] for row in rows],
-        external_ids=[row[1] for row in rows],
-        urls=[row[2] for row in rows],
-        confidences=[row[3] for row in rows],
-        evidences=[row[4] for row in rows],
+        services=[row.service for row in rows],
+        external_ids=[row.external_id for row in rows],
+        urls=[row.url for row in rows],
+        confidences=[row.confidence for row in rows],
+        evidences=[row.evidence for row in rows],
     )
 
 
 def ids_by_service(row: Any) -> dict[str, list[str]]:
-    """Of a row of fetch_artist: ids by service, most certain first."""
+    """The ids in a row of fetch_artist by service, the most certain first."""
     return msgspec.json.decode(row["identities"], type=dict[str, list[str]])

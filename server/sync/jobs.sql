@@ -1,38 +1,21 @@
--- Jobs: what is to be done when, by one node at a time. A job is service, kind and subject; queued twice it is one job.
+-- All SQL of jobs: units of work that ask providers. A job is a service, a kind and a subject; one that is queued twice
+-- is one job. A scheduler runs a queued job under a lease; a command runs a job at once, without one.
+
+-- ──────────────────────────────────────────────────────────── jobs of a scheduler
 
 -- name: queue_job$
 -- takes: service, kind, subject, priority, delay_s
--- gives: the job's id; one that was waiting already is done at the earlier time, with the higher priority
+-- gives: the job's id; a job that already waits keeps the earlier time and the higher priority
 insert into sync_jobs (service, kind, subject, priority, status, run_at)
 values (:service::sync_service, :kind, :subject, :priority::priority_level, 'queued', now() + make_interval(secs => :delay_s::float8))
     on conflict (service, kind, subject) where status = 'queued' do update
    set run_at = least(sync_jobs.run_at, excluded.run_at), priority = greatest(sync_jobs.priority, excluded.priority)
 returning id;
 
--- name: take_over_jobs$
--- gives: how many jobs of nodes that are not heard of any more were queued again
--- locks: those jobs
-with lost as (
-    select id from sync_jobs where status = 'running' and lease_until < now() for update skip locked
-)
-, again as (
-    update sync_jobs j
-       set status = case when w.id is null then 'queued' else 'cancelled' end::sync_status, lease_until = null,
-           run_at = now(), finished_at = case when w.id is not null then now() end,
-           error = case when w.id is not null then 'its node was lost, and it was queued anew' else 'its node was lost' end
-      from lost l
-      left join lateral (select q.id from sync_jobs q, sync_jobs o
-                          where o.id = l.id and q.status = 'queued' and q.service = o.service and q.kind = o.kind
-                            and q.subject = o.subject) w on true
-     where j.id = l.id
- returning 1
-)
-select count(*) from again;
-
 -- name: claim_jobs
--- takes: service, kinds, those this node can do, count, lease_s
--- gives: jobs whose time has come, now this node's, most urgent first
--- locks: those jobs; what another node is claiming is passed over
+-- takes: service; kinds that this node can do; count; lease_s
+-- gives: due jobs, which now belong to this node, the most urgent first
+-- locks: those jobs; jobs that another node is claiming are skipped
 with due as (
     select j.id, j.priority
       from sync_jobs j
@@ -53,20 +36,40 @@ update sync_jobs j
 returning j.id, j.service::text, j.kind, j.subject, j.attempts, j.cursor::text as cursor;
 
 -- name: renew_leases
--- takes: ids, of jobs this node is doing, lease_s
--- gives: those that are still its own; the others were cancelled, or taken over because it was thought dead
+-- takes: ids of the jobs that this node runs; lease_s
+-- gives: ids of the jobs that still belong to this node; the others were cancelled, or taken over after their lease
 update sync_jobs
    set lease_until = now() + make_interval(secs => :lease_s::float8)
  where id = any(:ids::bigint[]) and status = 'running' and lease_until is not null
 returning id;
 
+-- name: take_over_jobs$
+-- gives: how many jobs with an expired lease were queued again
+-- locks: those jobs
+with lost as (
+    select id from sync_jobs where status = 'running' and lease_until < now() for update skip locked
+), again as (
+    update sync_jobs j
+       set status = case when w.id is null then 'queued' else 'cancelled' end::sync_status, lease_until = null,
+           run_at = now(), finished_at = case when w.id is not null then now() end,
+           error = case when w.id is not null then 'The node that ran this job stopped. A newer job does the same work.'
+                       else 'The node that ran this job stopped. Another node continues it.' end
+      from lost l
+      left join lateral (select q.id from sync_jobs q, sync_jobs o
+                          where o.id = l.id and q.status = 'queued' and q.service = o.service and q.kind = o.kind
+                            and q.subject = o.subject) w on true
+     where j.id = l.id
+ returning 1
+)
+select count(*) from again;
+
 -- name: save_cursor!
--- takes: id, cursor
+-- takes: id; cursor jsonb, the place where another attempt continues
 update sync_jobs set cursor = :cursor::jsonb where id = :id;
 
 -- name: postpone_job!
--- takes: id, error, delay_s, is_counted: whether this was an attempt
--- The same may have been queued meanwhile; then that one is enough.
+-- takes: id, error, delay_s; is_counted, whether the run counts as an attempt
+-- When the same job was queued in the meantime, this one is cancelled.
 with waiting as (
     select q.id from sync_jobs q join sync_jobs j on j.id = :id
      where q.status = 'queued' and q.service = j.service and q.kind = j.kind and q.subject = j.subject
@@ -80,13 +83,90 @@ update sync_jobs
 
 -- name: end_job!
 -- takes: id, status, error
+-- For a job that a scheduler runs: a job that was cancelled in the meantime stays cancelled.
 update sync_jobs
    set status = :status::sync_status, error = left(:error, 1000), finished_at = now(), lease_until = null
  where id = :id and status = 'running';
 
+-- ───────────────────────────────────────────────────────── jobs that run at once
+
+-- name: insert_job$
+-- takes: service, kind, subject
+-- gives: the id of a new job that runs at once, without a lease
+insert into sync_jobs (service, kind, subject, status, started_at)
+values (:service::sync_service, :kind, :subject, 'running', now())
+returning id;
+
+-- name: finish_job!
+-- takes: id, status, error
+-- For a job without a lease: its own process reports the end, even when the job was cancelled in the meantime.
+update sync_jobs
+   set status = :status::sync_status, error = left(:error, 1000), finished_at = now()
+ where id = :id;
+
+-- ─────────────────────────────────────────────────────────── progress and results
+
+-- name: put_progress!
+-- takes: job_id, stage, done, total
+insert into sync_progress (job_id, stage, done, total)
+values (:job_id, :stage::import_stage, :done, :total)
+    on conflict (job_id, stage) do update set done = excluded.done, total = excluded.total, updated_at = now();
+
+-- name: insert_outcomes!
+-- takes: job_id, stage, rows jsonb, [{line, outcome, message}]
+insert into import_log (job_id, stage, line, outcome, message)
+select :job_id, :stage::import_stage, r.line, r.outcome, left(r.message, 500)
+  from jsonb_to_recordset(:rows::jsonb) as r (line integer, outcome text, message text)
+ order by r.line;
+
+-- ──────────────────────────────────────────────────────────────────────── lists
+
+-- name: list_jobs
+-- takes: before_id, count
+-- gives: jobs, the newest first, with the progress of each stage and the number of refused records
+select j.id, j.service::text, j.kind, j.subject, j.priority::text, j.status::text, j.attempts, j.created_at, j.run_at,
+       j.started_at, j.finished_at, j.error,
+       coalesce((select jsonb_agg(jsonb_build_object('stage', p.stage, 'done', p.done, 'total', p.total) order by p.stage)
+                   from sync_progress p where p.job_id = j.id), '[]')::text as stages,
+       (select count(*) from import_log l where l.job_id = j.id and l.outcome = 'refused') as refused_count
+  from sync_jobs j
+ where j.id < :before_id
+ order by j.id desc
+ limit :count;
+
+-- name: fetch_job_results
+-- takes: ids
+-- gives: those jobs, in the order of their ids, with the numbers of records added, changed and refused
+select j.id, j.service::text, j.kind, j.subject, j.status::text, j.error,
+       count(l.id) filter (where l.outcome = 'added') as added_count,
+       count(l.id) filter (where l.outcome = 'changed') as changed_count,
+       count(l.id) filter (where l.outcome = 'refused') as refused_count
+  from sync_jobs j left join import_log l on l.job_id = j.id
+ where j.id = any(:ids::bigint[])
+ group by j.id
+ order by j.id;
+
+-- name: fetch_outcomes
+-- takes: job_id, count
+-- gives: the results of a job's records, without unchanged ones, in the order of writing
+select stage, line, outcome, message from import_log where job_id = :job_id order by id limit :count;
+
+-- name: fetch_service_queue^
+-- takes: service
+-- gives: numbers of jobs that wait, are due, and run; since when the oldest due job waits; whether the service is paused
+select count(*) filter (where status = 'queued') as waiting,
+       count(*) filter (where status = 'queued' and run_at <= now()) as due,
+       count(*) filter (where status = 'running') as running,
+       min(run_at) filter (where status = 'queued' and run_at <= now()) as due_since,
+       exists (select from sync_pauses where service = :service::sync_service) as is_paused
+  from sync_jobs
+ where service = :service::sync_service and status in ('queued', 'running');
+
+-- ────────────────────────────────────────────────────── control by administrators
+
 -- name: cancel_job$
 -- takes: id
--- gives: how many jobs were cancelled: one that waited or was under way
+-- gives: 1 when the job waited or ran, 0 otherwise
 with gone as (
     update sync_jobs set status = 'cancelled', finished_at = now(), lease_until = null
      where id = :id and status in ('queued', 'running')
@@ -96,18 +176,40 @@ select count(*) from gone;
 
 -- name: retry_job^
 -- takes: id
--- gives: what it was about, when it is over and did not succeed
+-- gives: service, kind and subject of a job that failed or was cancelled
 select service::text, kind, subject from sync_jobs where id = :id and status in ('failed', 'cancelled');
 
+-- name: stop_jobs!
+-- takes: service; job_id, the job that must go on
+-- Cancels all other jobs of a service and pauses it, so that none starts until an administrator resumes the service.
+with paused as (
+    insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing
+)
+update sync_jobs set status = 'cancelled', finished_at = now(), lease_until = null
+ where service = :service::sync_service and status in ('queued', 'running') and id <> :job_id;
+
+-- name: pause_service!
+-- takes: service
+insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing;
+
+-- name: resume_service!
+-- takes: service
+delete from sync_pauses where service = :service::sync_service;
+
+-- name: fetch_pauses
+select service::text, paused_at from sync_pauses order by service;
+
+-- ──────────────────────────────────────────────────────────────────── schedules
+
 -- name: put_schedules!
--- takes: names, everies_s: how often each is due
+-- takes: names; everies_s, the interval of each
 insert into sync_schedules (name, every_s)
 select name, every_s from unnest(:names::text[], :everies_s::int[]) as w (name, every_s) order by name
     on conflict (name) do update set every_s = excluded.every_s where sync_schedules.every_s <> excluded.every_s;
 
 -- name: take_schedules
--- gives: names of the schedules whose time has come; what was missed is made up for once
--- locks: those schedules; what another node is taking is passed over
+-- gives: names of the due schedules; any number of missed runs is made up for by one
+-- locks: those schedules; schedules that another node is taking are skipped
 with due as (
     select name from sync_schedules where not is_paused and next_at <= now() order by name for update skip locked
 )
@@ -122,32 +224,24 @@ select name, every_s, is_paused, next_at, last_at from sync_schedules order by n
 
 -- name: pause_schedule$
 -- takes: name, is_paused
+-- gives: 1, or 0 when no schedule has that name
 with changed as (update sync_schedules set is_paused = :is_paused where name = :name returning 1)
 select count(*) from changed;
 
 -- name: run_schedule$
 -- takes: name
+-- gives: 1, or 0 when no schedule has that name
 with changed as (update sync_schedules set next_at = now() where name = :name returning 1)
 select count(*) from changed;
 
--- name: pause_service!
--- takes: service
-insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing;
-
--- name: resume_service!
--- takes: service
-delete from sync_pauses where service = :service::sync_service;
-
--- name: fetch_pauses
-select service::text, paused_at from sync_pauses order by service;
-
--- What each schedule queues. Shows near their date come first: their jobs have a higher priority. What is queued at
--- once is spread over spread_s, so that a morning of catching up is no stampede.
+-- The jobs that each schedule adds. Jobs of shows near their date have a higher priority. The start times of added jobs
+-- are spread over spread_s, so that a backlog does not start all at once.
 
 -- name: queue_artists$
 -- takes: service, older_than_s, count, spread_s
 -- gives: how many jobs were added
--- Artists with a show to come, a follower or neither, in that order, of whom that service was not asked lately.
+-- Artists that the service was not asked about lately: first artists with a coming show, then artists with followers,
+-- then the others.
 with wanted as (
     select a.id::text as subject, (n.local_date is not null) as is_near, coalesce(t.follower_count, 0) as followers
       from artists a
@@ -174,8 +268,8 @@ with wanted as (
 select count(*) from added;
 
 -- name: queue_of_artists$
--- takes: service, kind, identity, the service whose id an artist must have, older_than_s, near_older_than_s, for artists
---        with a show within two weeks, count, spread_s
+-- takes: service, kind; identity, the service whose id an artist must have; older_than_s; near_older_than_s, the same for
+--        artists with a show within two weeks; count, spread_s
 -- gives: how many jobs were added
 with wanted as (
     select i.artist_id::text as subject, n.days
@@ -203,8 +297,8 @@ select count(*) from added;
 -- name: queue_played$
 -- takes: service, count, spread_s
 -- gives: how many jobs were added
--- Shows that are over: every hour in the first day, every six in the first week, every day up to two weeks; set
--- lists are written and put right by people.
+-- Shows that are over: every hour on the first day, every six hours in the first week, every day up to two weeks,
+-- because people write setlists down and correct them in that time.
 with wanted as (
     select s.id::text as subject, now() - s.starts_at as age
       from shows s

@@ -1,6 +1,6 @@
-"""Whether two names mean the same: artists, venues, songs, and shows by them. Pure; the rules are told in docs/matching.md.
+"""Decides whether two names mean the same artist, venue or song, and whether two shows are one. Pure functions.
 
-Names are compared in a plain form, and the plain form is never shown. Nothing is ever joined on a name alone.
+Names are compared in a plain form that is never shown. A name alone is never enough to match (docs/matching.md).
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from rapidfuzz import fuzz
 
 NORMALISER_VERSION = 1
 
-# Of 100: how alike two plain names of venues must be.
+# The similarity of two plain names of venues, from 0 to 100.
 VENUE_SCORE_MIN = 80.0
 VENUE_SCORE_SURE = 90.0
-# Coordinates of a city are those of its middle; a venue's own are within a street or two.
+# Coordinates of a city are those of its centre; coordinates of a venue are right within a street or two.
 CITY_KM_MAX = 25.0
 SPOT_KM_MAX = 0.35
 
-Outcome = Literal["same", "doubtful", "different"]
 
 _QUOTES = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "…": "...", "‐": "-", "–": "-", "—": "-"}
@@ -30,15 +29,15 @@ _TRIBUTE = re.compile(
     r"\b(tributes?|the music of|salute to|celebrat(ing|ion)|a night of|plays the|performed by|cover band|experience)\b",
     re.IGNORECASE,
 )
-# What a recording is, beside its title.
-_KIND_WORDS = (
+# Words beside a title that say which recording it is.
+_VERSION_WORDS = (
     r"(?:\d{4} )?(?:digital )?re-?master(?:ed)?(?: \d{4})?(?: version)?|live|live (?:at|in|from|on) .+|radio edit|edit|single edit|"
     r"mono|stereo|(?:mono|stereo) (?:mix|version)|bonus track|demo|acoustic|acoustic version|album version|single version|"
     r"(?:original|extended|radio|studio|deluxe|explicit|clean) (?:mix|version|edit)|\d{4} (?:version|mix|edit)|"
     r"deluxe edition|deluxe|from [\"“'].+|featured in .+|remastered .+|taylor's version"
 )
-_VERSION_TAIL = re.compile(rf" - (?:{_KIND_WORDS})$", re.IGNORECASE)
-_VERSION_BRACKET = re.compile(rf"\s*[(\[](?:{_KIND_WORDS})[)\]]", re.IGNORECASE)
+_VERSION_TAIL = re.compile(rf" - (?:{_VERSION_WORDS})$", re.IGNORECASE)
+_VERSION_BRACKET = re.compile(rf"\s*[(\[](?:{_VERSION_WORDS})[)\]]", re.IGNORECASE)
 _GUESTS = re.compile(
     r"\s*[(\[](?:feat\.?|ft\.?|featuring|with|med|avec|con|mit) [^)\]]+[)\]]|\s+(?:feat\.?|ft\.?|featuring) .+$",
     re.IGNORECASE,
@@ -52,7 +51,7 @@ _SPELLINGS = {"pt": "part", "n": "and", "ii": "two", "iii": "three", "iv": "four
 
 
 class Place(NamedTuple):
-    """A venue to compare; latitude and longitude in degrees, None: not told."""
+    """A venue in the form for comparing; latitude and longitude in degrees, None: unknown."""
 
     name: str
     city: str
@@ -63,18 +62,18 @@ class Place(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What was found, how sure that is (0 to 1), and why."""
+    """The result of a comparison, the confidence in it (0 to 1), and the reason."""
 
-    outcome: Outcome
+    outcome: Literal["same", "doubtful", "different"]
     confidence: float
     evidence: str
 
 
 def plain_name(name: str) -> str:
-    """A name of an artist, a venue or a city to compare by; never empty unless the name is.
+    """The plain form of the name of an artist, a venue or a city; empty only when the name is blank.
 
-    Case, accents, punctuation, `&` for `and` and a leading `The` make no difference; names of nothing but signs are
-    kept as they are (`!!!`), and no script is lost.
+    Case, accents, punctuation, `&` for `and` and a leading `The` make no difference. A name without letters or digits
+    (`!!!`) stays as it is, and so do all scripts.
     """
     text = _folded(name).replace("&", " and ").replace("+", " and " if re.search(r"\w\s*\+\s*\w", name) else "+")
     words = re.sub(r"[^\w\s]|_", "", text).split()
@@ -84,20 +83,20 @@ def plain_name(name: str) -> str:
 
 
 def name_similarity(one: str, other: str) -> float:
-    """How alike two names are, 0 to 1."""
+    """The similarity of two names, 0 to 1."""
     return fuzz.token_sort_ratio(plain_name(one), plain_name(other)) / 100
 
 
 def is_tribute(name: str) -> bool:
-    """Whether a name says that somebody plays somebody else's songs."""
+    """Whether the name is that of a tribute act, which plays another artist's songs."""
     return bool(_TRIBUTE.search(name))
 
 
 def plain_title(title: str) -> str:
-    """A song's title to compare by; two titles of one plain form are one song. Never empty unless the title is.
+    """The plain form of a song's title: titles with one plain form are one song. Empty only when the title is blank.
 
-    What says which recording it is goes (`- Remastered 2011`, `(Live)`, `feat. X`); what tells songs apart stays
-    (`Reprise`, `Part II`, a remix, brackets that belong to the title).
+    It leaves out words about the recording (`- Remastered 2011`, `(Live)`, `feat. X`), and keeps words that distinguish
+    songs (`Reprise`, `Part II`, a remix, brackets that belong to the title).
     """
     shown = _folded(shown_title(title))
     text = shown.replace("&", " and ")
@@ -108,7 +107,7 @@ def plain_title(title: str) -> str:
 
 
 def shown_title(title: str) -> str:
-    """A title as one would write it down: without what says which recording it is, and without guests."""
+    """The title for display: without words about the recording, and without guests."""
     text = " ".join(title.translate(_QUOTES).split())
     while True:
         shorter = _GUESTS.sub("", _VERSION_TAIL.sub("", _VERSION_BRACKET.sub("", text))).strip()
@@ -120,7 +119,7 @@ def shown_title(title: str) -> str:
 
 
 def judge_venue(ours: Place, theirs: Place) -> Verdict:
-    """Whether two are one place: in one city, and of about one name or on one spot."""
+    """Whether two venues are one: in one city, with similar names or at the same spot."""
     if ours.country and theirs.country and ours.country != theirs.country:
         return Verdict("different", 1.0, "in another country")
     km = _distance_km(ours, theirs)
@@ -144,7 +143,7 @@ def judge_venue(ours: Place, theirs: Place) -> Verdict:
 
 
 def judge_show(ours: Place, theirs: Place) -> Verdict:
-    """Whether an artist's shows on one day are one: at one venue, or in one city. The day is the venue's, never UTC's."""
+    """Whether two shows of an artist on one local day are one: at one venue, or in one city."""
     venue = judge_venue(ours, theirs)
     if venue.outcome == "same":
         return venue
@@ -154,20 +153,20 @@ def judge_show(ours: Place, theirs: Place) -> Verdict:
         is_one_city or (km is not None and km <= CITY_KM_MAX)
     ):
         return Verdict("same", 0.8, "the same day, in one city")
-    # Without a city it is usually in the name.
+    # A venue without a city usually has the city in its name.
     if not theirs.city and fuzz.token_set_ratio(plain_name(ours.name), plain_name(theirs.name)) >= VENUE_SCORE_SURE:
         return Verdict("same", 0.75, "the same day, at a venue of that name")
     return Verdict("different", venue.confidence, venue.evidence)
 
 
 def _folded(text: str) -> str:
-    """Lower case without accents; scripts stay what they are."""
+    """Lower case without accents, in the same script."""
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text.translate(_QUOTES)).casefold())
     return unicodedata.normalize("NFC", "".join(char for char in text if not unicodedata.combining(char)))
 
 
 def _venue_score(ours: Place, theirs: Place) -> float:
-    """0 to 100; the city's own name in a venue's says nothing."""
+    """The similarity of two venues' names, 0 to 100; the city's name within them does not count."""
 
     def words(place: Place) -> str:
         city = set(plain_name(place.city).split())
@@ -182,7 +181,7 @@ def _venue_score(ours: Place, theirs: Place) -> float:
 
 
 def _distance_km(one: Place, other: Place) -> float | None:
-    """Along the earth's surface; None: one of the places is not told."""
+    """The distance along the earth's surface; None: coordinates are unknown."""
     if one.latitude is None or one.longitude is None or other.latitude is None or other.longitude is None:
         return None
     a, b = math.radians(one.latitude), math.radians(other.latitude)

@@ -1,4 +1,4 @@
-"""What a show will bring, told from what the artist played last. Pure; times and weights are in docs/matching.md."""
+"""Predicts a setlist from the artist's last setlists. Pure functions; docs/matching.md has times and weights."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-# A setlist counts half as much as one that is so much newer.
+# A setlist that is so much older counts half.
 HALF_LIFE_DAYS = 45.0
-# Of the weight of all setlists, how much a song must have been in.
+# A song is predicted when setlists with at least this share of the total weight hold it.
 SHARE_MIN = 0.2
 SONGS_MAX = 40
 ENCORE_SHARE_MIN = 0.5
 
 
 class PlayedSong(msgspec.Struct, frozen=True):
-    """A song in a setlist. `by` is whose it is when it is a cover; place 0 to 1, from the first song to the last."""
+    """A song in a setlist. `by` is the original artist of a cover; `place` goes from 0, the first song, to 1, the last."""
 
     title: str
     by: str | None
@@ -26,14 +26,14 @@ class PlayedSong(msgspec.Struct, frozen=True):
 
 
 class PlayedSet(msgspec.Struct, frozen=True):
-    """What was played on a day."""
+    """The songs that an artist performed on a day."""
 
     date: dt.date
     songs: Sequence[PlayedSong]
 
 
 class Predicted(msgspec.Struct, frozen=True):
-    """A song that will probably be played, and how probably, 0 to 1."""
+    """A predicted song; `share` (0 to 1) is the weight of the setlists that hold it."""
 
     title: str
     by: str | None
@@ -42,12 +42,12 @@ class Predicted(msgspec.Struct, frozen=True):
 
 
 def predict(played: Sequence[PlayedSet]) -> list[Predicted]:
-    """The songs of the next show, in the order in which they usually come.
+    """Predicts the songs of the next show, in their usual order.
 
-    A song's share is the weight of the setlists that held it, of the weight of all; newer ones weigh more.
+    A song's share is the weight of the setlists that hold it, divided by the weight of all; newer setlists weigh more.
 
-    Takes: played, setlists with songs; empty ones are passed over
-    Gives: at most SONGS_MAX songs that were in at least SHARE_MIN of the weight; encores last
+    Takes: played, setlists; empty ones do not count
+    Gives: at most SONGS_MAX songs with a share of at least SHARE_MIN; encores last
     """
     sets = [one for one in played if one.songs]
     if not sets:

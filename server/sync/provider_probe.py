@@ -1,4 +1,4 @@
-"""Asking a provider something small, to see how it does and whether it knows our key."""
+"""Probes a provider with a small request, to see whether it answers and accepts our key."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from server.errors import ProviderError
 from server.sync.clients.provider import KeyRefused, Provider
 from server.sync.documents import Probe
 
-# Something small that always has an answer.
-QUESTIONS: dict[str, tuple[str, dict[str, str]]] = {
+# Small requests that every provider always answers, as path and parameters.
+PROBES: dict[str, tuple[str, dict[str, str]]] = {
     "musicbrainz": ("/ws/2/artist/a74b1b7f-71a5-4011-9441-d0b5e4122711", {"fmt": "json"}),
     "setlistfm": ("/rest/1.0/search/countries", {}),
     "ticketmaster": ("/discovery/v2/events.json", {"size": "1"}),
@@ -18,22 +18,22 @@ QUESTIONS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-async def probe(provider: Provider, clock: Clock) -> Probe:
-    """What becomes of a question; it counts like any other, and its answer is kept for no time at all.
+async def probe_provider(provider: Provider, clock: Clock) -> Probe:
+    """Sends one request; it counts like any other, and its response is not cached.
 
     Raises: StoreUnavailable
     Cost:   as Provider.get
     """
-    path, params = QUESTIONS[provider.service]
+    path, params = PROBES[provider.service]
     began_s = clock.monotonic_s()
-    trouble: ProviderError | None = None
+    failure: ProviderError | None = None
     try:
         await provider.get(path, params, dict[str, Any], kind="probe", ttl_s=0.0)
     except ProviderError as raised:
-        trouble = raised
+        failure = raised
     return Probe(
-        is_ok=trouble is None,
+        is_ok=failure is None,
         took_ms=round((clock.monotonic_s() - began_s) * 1000),
-        error=None if trouble is None else str(trouble),
-        is_key_refused=isinstance(trouble, KeyRefused),
+        error=None if failure is None else str(failure),
+        is_key_refused=isinstance(failure, KeyRefused),
     )

@@ -1,4 +1,4 @@
-"""The providers a node or a command may ask: MusicBrainz always, the others when it has their keys."""
+"""Opens the clients of all available providers: MusicBrainz always, the others when their keys are set."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from server.sync.clients.ticketmaster import TicketmasterClient, open_ticketmast
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """Where the providers are, and the keys to them; a key that is None: that one is not asked.
+    """Addresses and keys of the providers; without its key a provider is not available.
 
-    Takes: contact, whom they may write to about our questions; quotas, by service, instead of what they allow everybody
+    Takes: contact, an address for providers that want to write to us; quotas by service, instead of the default ones
     """
 
     musicbrainz_url: str
@@ -37,7 +37,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """Clients of all that may be asked."""
+    """The clients of all available providers."""
 
     musicbrainz: MusicBrainzClient
     setlistfm: SetlistFmClient | None = None
@@ -45,37 +45,43 @@ class Providers:
     spotify: SpotifyClient | None = None
 
     def by_service(self) -> dict[str, Provider]:
-        """Those that may be asked, by the name the database has for them."""
+        """The available providers by their name in the database."""
         clients = (self.musicbrainz, self.setlistfm, self.ticketmaster, self.spotify)
         return {client.provider.service: client.provider for client in clients if client is not None}
 
 
 @asynccontextmanager
 async def open_providers(
-    access: ProviderSettings, database: Database, ask: Ask, clock: Clock, *, is_urgent: bool = False
+    settings: ProviderSettings, database: Database, ask: Ask, clock: Clock, *, is_urgent: bool = False
 ) -> AsyncIterator[Providers]:
-    """Clients for as long as they are needed.
+    """Opens clients, and closes them at the end of the block. It sends no request.
 
-    Takes: ask, a Connection to Valkey's; is_urgent: a person is waiting, so the whole day's budget may be used
+    Takes: ask, of a Connection to Valkey; is_urgent: a person waits, so the day's whole quota may be used
     """
 
-    def link(service: str, base_url: str) -> ProviderContext:
-        quota = (access.quotas or {}).get(service)
-        return ProviderContext(base_url, database, ask, clock, contact=access.contact, is_urgent=is_urgent, quota=quota)
+    def context(service: str, base_url: str) -> ProviderContext:
+        quota = (settings.quotas or {}).get(service)
+        return ProviderContext(
+            base_url, database, ask, clock, contact=settings.contact, is_urgent=is_urgent, quota=quota
+        )
 
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         yield Providers(
-            musicbrainz=await enter(open_musicbrainz(link("musicbrainz", access.musicbrainz_url))),
+            musicbrainz=await enter(open_musicbrainz(context("musicbrainz", settings.musicbrainz_url))),
             setlistfm=None
-            if access.setlistfm_key is None
-            else await enter(open_setlistfm(link("setlistfm", access.setlistfm_url), access.setlistfm_key)),
+            if settings.setlistfm_key is None
+            else await enter(open_setlistfm(context("setlistfm", settings.setlistfm_url), settings.setlistfm_key)),
             ticketmaster=None
-            if access.ticketmaster_key is None
-            else await enter(open_ticketmaster(link("ticketmaster", access.ticketmaster_url), access.ticketmaster_key)),
-            spotify=None
-            if access.spotify_client is None
+            if settings.ticketmaster_key is None
             else await enter(
-                open_spotify(link("spotify", access.spotify_url), access.spotify_accounts_url, *access.spotify_client)
+                open_ticketmaster(context("ticketmaster", settings.ticketmaster_url), settings.ticketmaster_key)
+            ),
+            spotify=None
+            if settings.spotify_client is None
+            else await enter(
+                open_spotify(
+                    context("spotify", settings.spotify_url), settings.spotify_accounts_url, *settings.spotify_client
+                )
             ),
         )

@@ -1,60 +1,6 @@
 -- How the catalogue is written from elsewhere. Rows come as one JSON document, a statement a batch; each row carries
 -- its number, and comes back with what became of it: added, changed or unchanged.
 
--- name: insert_job$
--- takes: service, kind, subject
--- gives: the new run's id
-insert into sync_jobs (service, kind, subject, status, started_at)
-values (:service::sync_service, :kind, :subject, 'running', now())
-returning id;
-
--- name: finish_job!
--- takes: id, status, error
-update sync_jobs
-   set status = :status::sync_status, error = left(:error, 1000), finished_at = now()
- where id = :id;
-
--- name: put_progress!
--- takes: job_id, stage, done, total
-insert into sync_progress (job_id, stage, done, total)
-values (:job_id, :stage::import_stage, :done, :total)
-    on conflict (job_id, stage) do update set done = excluded.done, total = excluded.total, updated_at = now();
-
--- name: insert_outcomes!
--- takes: job_id, stage, rows jsonb, [{line, outcome, message}]
-insert into import_log (job_id, stage, line, outcome, message)
-select :job_id, :stage::import_stage, r.line, r.outcome, left(r.message, 500)
-  from jsonb_to_recordset(:rows::jsonb) as r (line integer, outcome text, message text)
- order by r.line;
-
--- name: fetch_jobs
--- takes: count
--- gives: the latest runs, newest first, with how far each stage is and how many records were refused
-select j.id, j.service, j.kind, j.subject, j.status, j.error, j.created_at, j.finished_at,
-       coalesce((select jsonb_object_agg(p.stage, jsonb_build_array(p.done, p.total))
-                   from sync_progress p where p.job_id = j.id), '{}')::text as progress,
-       (select count(*) from import_log l where l.job_id = j.id and l.outcome = 'refused') as refused_count
-  from sync_jobs j
- order by j.id desc
- limit :count;
-
--- name: fetch_runs
--- takes: ids
--- gives: those runs, in the order of ids, and how many records of theirs were added, changed and refused
-select j.id, j.service::text, j.kind, j.subject, j.status::text, j.error,
-       count(l.id) filter (where l.outcome = 'added') as added_count,
-       count(l.id) filter (where l.outcome = 'changed') as changed_count,
-       count(l.id) filter (where l.outcome = 'refused') as refused_count
-  from sync_jobs j left join import_log l on l.job_id = j.id
- where j.id = any(:ids::bigint[])
- group by j.id
- order by j.id;
-
--- name: fetch_outcomes
--- takes: job_id, count
--- gives: what became of the records of a run that were not simply there, in the order of writing
-select stage, line, outcome, message from import_log where job_id = :job_id order by id limit :count;
-
 -- name: find_artists
 -- takes: references text[], slugs or names
 -- gives: which artist each means: by slug, else by its name if only one has it; none: nobody or several
@@ -227,13 +173,13 @@ select p.shard
 
 -- name: take_turn$
 -- gives: null
--- locks: all other writing of shows and sets from elsewhere, until the end: of the songs and artists that several of them
---        count, each has its own order
+-- locks: all other syncs of shows and sets until the transaction ends: they count the same songs and artists, each in an
+--        order of its own
 select pg_advisory_xact_lock(hashtext('mysetlist.sync'));
 
--- name: hold_shards_of_names
--- takes: table_name, artists or venues; rows jsonb, [{slug, name, …}], as they are to be
--- locks: the log_positions rows of the shards of the shows that are found by a name that changes, in order
+-- name: lock_shards_of_names
+-- takes: table_name, artists or venues; rows jsonb, [{slug, name, …}] with the new values
+-- locks: the log_positions rows of the shards of shows whose search words have a name that changes, in order
 with renamed as (
     select b.show_id
       from jsonb_to_recordset(:rows::jsonb) as r (slug text, name text)

@@ -1,4 +1,4 @@
-"""Records as rows: names become ids, what is left out is worked out, and each batch is one statement."""
+"""Writes records to the catalogue: resolves names to ids, fills in defaults, and writes each batch in one statement."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import msgspec
 from server.store.queries import load_queries
 from server.sync.records import (
     ArtistRecord,
+    Outcome,
+    Record,
+    RecordResult,
     SetlistRecord,
     SetSong,
     ShowRecord,
@@ -24,29 +27,35 @@ from server.sync.records import (
 if TYPE_CHECKING:
     from server.store.database import Connection
 
+# The defaults of a show: how long before its start voting opens, and its local start time.
 VOTING = dt.timedelta(days=30)
 STARTS_AT = "20:00"
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
-Line = tuple[int, Any]
-Outcomes = list[tuple[int, str, str]]  # line, outcome, message
+Line = int | None  # None: the record stands in no file
 
 
 class RecordRefused(Exception):
-    """A record that names something that is not there; the message is for a person."""
+    """A record that cannot be written, for example because it names an unknown venue; the message is for a person."""
 
 
-async def write_records(connection: Connection, stage: str, lines: Sequence[Line]) -> Outcomes:
-    """Writes records of one stage.
+async def write_records(connection: Connection, stage: str, records: Sequence[tuple[Line, Any]]) -> list[RecordResult]:
+    """Writes records of one stage, each with its line.
 
-    Gives:  what became of each line: added, changed or unchanged
-    Raises: NotTaken, StoreConflict: nothing of it may be kept
+    Gives:  the result of each record, in the same order; none is refused
+    Raises: RecordRefused, StoreConflict: the caller must roll back
     """
-    return await _WRITERS[stage](connection, lines)
+    return await _WRITERS[stage](connection, records)
 
 
-async def _write_artists(connection: Connection, lines: Sequence[tuple[int, ArtistRecord]]) -> Outcomes:
+async def write_record(connection: Connection, stage: str, record: Record) -> RecordResult:
+    """Writes one record that stands in no file; raises as `write_records` does."""
+    (result,) = await write_records(connection, stage, [(None, record)])
+    return result
+
+
+async def _write_artists(connection: Connection, records: Sequence[tuple[Line, ArtistRecord]]) -> list[RecordResult]:
     rows = [
         {
             "slug": artist.slug or _slug(artist.name),
@@ -54,45 +63,45 @@ async def _write_artists(connection: Connection, lines: Sequence[tuple[int, Arti
             "genre": artist.genre,
             "country": artist.country,
         }
-        for _, artist in lines
+        for _, artist in records
     ]
-    await _hold_names(connection, "artists", rows)
-    return await _put(connection, queries.put_artists, lines, rows, "slug")
+    await _lock_shards_of_names(connection, "artists", rows)
+    return await _put(connection, queries.put_artists, records, rows, "slug")
 
 
-async def _write_venues(connection: Connection, lines: Sequence[tuple[int, VenueRecord]]) -> Outcomes:
+async def _write_venues(connection: Connection, records: Sequence[tuple[Line, VenueRecord]]) -> list[RecordResult]:
     rows = [
-        {**msgspec.structs.asdict(venue), "slug": venue.slug or _slug(venue.name, venue.city)} for _, venue in lines
+        {**msgspec.structs.asdict(venue), "slug": venue.slug or _slug(venue.name, venue.city)} for _, venue in records
     ]
-    await _hold_names(connection, "venues", rows)
-    return await _put(connection, queries.put_venues, lines, rows, "slug")
+    await _lock_shards_of_names(connection, "venues", rows)
+    return await _put(connection, queries.put_venues, records, rows, "slug")
 
 
-async def _write_songs(connection: Connection, lines: Sequence[tuple[int, SongRecord]]) -> Outcomes:
-    artists = await _find_artists(connection, {song.artist for _, song in lines})
-    rows = [{"artist_id": artists[song.artist], "title": song.title} for _, song in lines]
-    return await _put(connection, queries.put_songs, lines, rows, "title")
+async def _write_songs(connection: Connection, records: Sequence[tuple[Line, SongRecord]]) -> list[RecordResult]:
+    artists = await _find_artists(connection, {song.artist for _, song in records})
+    rows = [{"artist_id": artists[song.artist], "title": song.title} for _, song in records]
+    return await _put(connection, queries.put_songs, records, rows, "title")
 
 
-async def _write_shows(connection: Connection, lines: Sequence[tuple[int, ShowRecord]]) -> Outcomes:
-    named = {show.artist for _, show in lines} | {name for _, show in lines for name in show.supports}
+async def _write_shows(connection: Connection, records: Sequence[tuple[Line, ShowRecord]]) -> list[RecordResult]:
+    named = {show.artist for _, show in records} | {name for _, show in records for name in show.supports}
     artists = await _find_artists(connection, named)
     names = {row["id"]: row async for row in queries.name_artists(connection, ids=list(artists.values()))}
-    references = sorted({show.venue for _, show in lines})
+    references = sorted({show.venue for _, show in records})
     venues = {row["reference"]: row async for row in queries.find_venues(connection, references=references)}
     rows, supports = [], []
-    for _, show in lines:
+    for _, show in records:
         if show.venue not in venues:
-            raise RecordRefused(f"no venue, or several, called `{show.venue}`")
+            raise RecordRefused(f"no venue, or more than one, is called `{show.venue}`: give the slug of a venue")
         row = _show_row(show, names[artists[show.artist]], venues[show.venue])
         rows.append(row)
         supports += [(row["slug"], artists[name]) for name in show.supports]
     await lock_shards(connection, [row["slug"] for row in rows])
-    outcomes = await _put(connection, queries.put_shows, lines, rows, "slug")
+    results = await _put(connection, queries.put_shows, records, rows, "slug")
     await queries.put_supports(
         connection, slugs=[slug for slug, _ in supports], artist_ids=[artist for _, artist in supports]
     )
-    return outcomes
+    return results
 
 
 def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
@@ -101,10 +110,10 @@ def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
         starts_at = local.astimezone(dt.UTC)
         opens_at = show.opens_at or starts_at - VOTING
     except OverflowError:
-        raise RecordRefused(f"`date` {show.date} is out of any calendar") from None
+        raise RecordRefused(f"`date` {show.date} is outside of the calendar") from None
     closes_at = show.closes_at or starts_at
     if opens_at >= closes_at:
-        raise RecordRefused("voting would close before it opens")
+        raise RecordRefused("voting would close before it opens: change `opens_at` or `closes_at`")
     return {
         "slug": show.slug or f"{artist['slug']}-{venue['slug']}-{show.date}"[:300],
         "artist_id": artist["id"],
@@ -121,20 +130,23 @@ def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
     }
 
 
-async def _write_setlists(connection: Connection, lines: Sequence[tuple[int, SetlistRecord]]) -> Outcomes:
-    slugs = sorted({setlist.show for _, setlist in lines})
+async def _write_setlists(connection: Connection, records: Sequence[tuple[Line, SetlistRecord]]) -> list[RecordResult]:
+    slugs = sorted({setlist.show for _, setlist in records})
     await lock_shards(connection, slugs)
     shows = {row["slug"]: row async for row in queries.find_shows(connection, slugs=slugs)}
-    outcomes: Outcomes = []
-    for line, setlist in lines:
+    results = []
+    for line, setlist in records:
         if setlist.show not in shows:
-            raise RecordRefused(f"no show `{setlist.show}`")
-        outcomes.append((line, await _write_setlist(connection, setlist, shows[setlist.show]), setlist.show))
-    return outcomes
+            raise RecordRefused(f"no show has the slug `{setlist.show}`")
+        outcome = await _write_setlist(connection, setlist, shows[setlist.show])
+        results.append(RecordResult(line, outcome, setlist.show))
+    return results
 
 
 async def lock_shards(connection: Connection, slugs: Sequence[str]) -> None:
-    """Begins the lock order: until the transaction ends no vote of these shows is written, and no other sync goes on.
+    """Starts the lock order: until the transaction ends, no vote of these shows is written, and no other sync goes on.
+
+    Writers of votes lock the shard first too, so that the two cannot deadlock.
 
     Takes: slugs of all shows that the transaction may change, because shards are locked in order
     """
@@ -143,13 +155,13 @@ async def lock_shards(connection: Connection, slugs: Sequence[str]) -> None:
         pass
 
 
-async def _hold_names(connection: Connection, table_name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """A new name changes the search words of shows: until the transaction ends no vote of those shows is written."""
-    async for _ in queries.hold_shards_of_names(connection, table_name=table_name, rows=_json(rows)):
+async def _lock_shards_of_names(connection: Connection, table_name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Until the transaction ends, no vote is written of shows whose search words change with a new name."""
+    async for _ in queries.lock_shards_of_names(connection, table_name=table_name, rows=_json(rows)):
         pass
 
 
-async def _write_setlist(connection: Connection, setlist: SetlistRecord, show: Any) -> str:
+async def _write_setlist(connection: Connection, setlist: SetlistRecord, show: Any) -> Outcome:
     acts = await _find_artists(
         connection,
         {one.artist for one in setlist.sets if one.artist} | {song.by for song in _songs(setlist) if song.by},
@@ -177,13 +189,9 @@ async def _write_setlist(connection: Connection, setlist: SetlistRecord, show: A
         for number, position, artist_id, song in places
     ]
     if len({(row["set"], row["song_id"]) for row in rows}) < len(rows):
-        raise RecordRefused("a song is twice in one set")
-    added = [
-        (row["slug"], row["artist_id"])
-        for row in ({"slug": setlist.show, "artist_id": one["artist_id"]} for one in sets)
-        if row["artist_id"] is not None and row["artist_id"] != show["artist_id"]
-    ]
-    await queries.put_supports(connection, slugs=[slug for slug, _ in added], artist_ids=[act for _, act in added])
+        raise RecordRefused("a set holds the same song twice")
+    supports = [one["artist_id"] for one in sets if one["artist_id"] not in (None, show["artist_id"])]
+    await queries.put_supports(connection, slugs=[setlist.show] * len(supports), artist_ids=supports)
     await queries.defer_places(connection)
     of_show = {"show_id": show["id"], "type": setlist.type}
     changed = len([row async for row in queries.put_sets(connection, **of_show, rows=_json(sets))])
@@ -221,31 +229,34 @@ async def _ensure_songs(connection: Connection, wanted: Sequence[tuple[int, str]
 
 
 async def _find_artists(connection: Connection, references: set[str]) -> dict[str, int]:
-    """Ids by slug or name.
+    """Finds ids by slug or name.
 
-    Raises: NotTaken: one of them means nobody, or several
+    Raises: RecordRefused: a reference fits no artist, or more than one
     """
     found = {
         row["reference"]: row["id"] async for row in queries.find_artists(connection, references=sorted(references))
     }
     for reference in sorted(references - found.keys()):
-        raise RecordRefused(f"no artist, or several, called `{reference}`")
+        raise RecordRefused(f"no artist, or more than one, is called `{reference}`: give the slug of an artist")
     return found
 
 
 async def _put(
-    connection: Connection, put: Any, lines: Sequence[Line], rows: list[dict[str, Any]], key: str
-) -> Outcomes:
+    connection: Connection, put: Any, records: Sequence[tuple[Line, Any]], rows: list[dict[str, Any]], key: str
+) -> list[RecordResult]:
     numbered = [{**row, "number": number} for number, row in enumerate(rows)]
     outcomes = {row["number"]: row["outcome"] async for row in put(connection, rows=_json(numbered))}
-    # Of two records of one thing in a batch the last one counts.
-    return [(line, outcomes.get(number, "unchanged"), str(rows[number][key])) for number, (line, _) in enumerate(lines)]
+    # When a batch has two records with one key, only the last one is written.
+    return [
+        RecordResult(line, outcomes.get(number, "unchanged"), str(rows[number][key]))
+        for number, (line, _) in enumerate(records)
+    ]
 
 
 def _slug(*names: str) -> str:
     slug = slug_of(*names)
     if not slug:
-        raise RecordRefused(f"no slug can be made of `{names[0]}`: give one")
+        raise RecordRefused(f"`{names[0]}` has no letter or digit for a slug: give a `slug`")
     return slug
 
 
@@ -253,7 +264,7 @@ def _json(rows: Any) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-_WRITERS: dict[str, Callable[[Connection, Sequence[Any]], Awaitable[Outcomes]]] = {
+_WRITERS: dict[str, Callable[[Connection, Sequence[Any]], Awaitable[list[RecordResult]]]] = {
     "artists": _write_artists,
     "venues": _write_venues,
     "songs": _write_songs,

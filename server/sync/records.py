@@ -1,7 +1,7 @@
-"""What a file may hold: artists, venues, songs, shows and setlists, checked before anything is written.
+"""Records of the catalogue: artists, venues, songs, shows and setlists, checked before they are written.
 
-A field that is left out (in CSV: an empty cell) keeps what the database has. An artist or a venue is named by its
-slug or, when only one has it, by its name.
+A field that is left out (in CSV: an empty cell) keeps the value of the database. A record refers to an artist or a
+venue by its slug, or by its name when only one has that name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import datetime as dt
 import re
 import unicodedata
 import zoneinfo
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -20,14 +20,27 @@ Title = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Place = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Outcome = Literal["added", "changed", "unchanged", "refused"]
+
+
+class RecordResult(NamedTuple):
+    """The result of writing one record.
+
+    line:    where the record stands in its file; None: it came from a provider
+    message: the record's slug or title; for a refused record the reason
+    """
+
+    line: int | None
+    outcome: Outcome
+    message: str
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing in a file."""
+    """One record of the catalogue."""
 
 
 class ArtistRecord(Record, frozen=True, kw_only=True):
-    """An artist; `songs` are titles of theirs."""
+    """An artist, with the titles of the artist's songs."""
 
     name: Name
     slug: Slug | None = None
@@ -37,7 +50,7 @@ class ArtistRecord(Record, frozen=True, kw_only=True):
 
 
 class VenueRecord(Record, frozen=True, kw_only=True):
-    """A venue; degrees, IANA time zone."""
+    """A venue; coordinates in degrees, an IANA time zone."""
 
     name: Name
     city: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
@@ -50,9 +63,9 @@ class VenueRecord(Record, frozen=True, kw_only=True):
     capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError: the zone is none."""
+        """Raises ValueError: the time zone is unknown."""
         if self.time_zone not in zoneinfo.available_timezones():
-            raise ValueError(f"`{self.time_zone}` is no IANA time zone, such as Europe/Paris")
+            raise ValueError(f"`time_zone` is `{self.time_zone}`; give an IANA time zone such as Europe/Paris")
 
 
 class SongRecord(Record, frozen=True, kw_only=True):
@@ -63,7 +76,7 @@ class SongRecord(Record, frozen=True, kw_only=True):
 
 
 class ShowRecord(Record, frozen=True, kw_only=True):
-    """A show; `date` and `time` are the venue's own. Voting opens 30 days before and closes when it starts."""
+    """A show; `date` and `time` are local to the venue. By default voting opens 30 days before the start and closes at it."""
 
     artist: Name
     venue: Name
@@ -78,15 +91,15 @@ class ShowRecord(Record, frozen=True, kw_only=True):
     supports: list[Name] = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError: the window is reversed, or a support act is there twice."""
+        """Raises ValueError: voting would close before it opens, or an act is named twice."""
         if self.opens_at and self.closes_at and self.opens_at >= self.closes_at:
-            raise ValueError("`opens_at` is not before `closes_at`")
+            raise ValueError("`opens_at` must be before `closes_at`")
         if len(set(self.supports)) < len(self.supports) or self.artist in self.supports:
-            raise ValueError("`supports` names somebody twice")
+            raise ValueError("`supports` must name each act once, without the show's own artist")
 
 
 class SetSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A song in a set; `by` is whose song it is when it is a cover."""
+    """A song in a set; `by` is the original artist of a cover."""
 
     title: Title
     by: Name | None = None
@@ -96,7 +109,7 @@ class SetSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class SetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One set; `artist` is who plays it when it is not the show's own artist."""
+    """One set; `artist` is the act that plays it when it is not the show's own artist."""
 
     songs: Annotated[list[SetSong], msgspec.Meta(max_length=200)]
     name: Name | None = None
@@ -105,7 +118,7 @@ class SetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class SetlistRecord(Record, frozen=True, kw_only=True):
-    """What a show is expected to bring, or brought: all its sets, in order. `show` is a slug."""
+    """The predicted or actual setlist of a show: all its sets, in order. `show` is a slug."""
 
     show: Slug
     sets: Annotated[list[SetRecord], msgspec.Meta(min_length=1, max_length=20)]
@@ -113,7 +126,7 @@ class SetlistRecord(Record, frozen=True, kw_only=True):
 
 
 class SetlistRow(Record, frozen=True, kw_only=True):
-    """One song of a setlist, as a CSV file has it: rows of one show and type belong together, in order."""
+    """One song of a setlist, as one row of a CSV file: rows with the same show and type make one setlist, in order."""
 
     show: Slug
     title: Title
@@ -128,7 +141,7 @@ class SetlistRow(Record, frozen=True, kw_only=True):
     note: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-# In the order in which they are written: what comes later may name what came before.
+# In the order of writing: a record may refer to records of earlier stages.
 STAGES: dict[str, type[Record]] = {
     "artists": ArtistRecord,
     "venues": VenueRecord,
@@ -139,6 +152,6 @@ STAGES: dict[str, type[Record]] = {
 
 
 def slug_of(*texts: str) -> str:
-    """A slug made of names; empty when nothing of them can be written in ASCII."""
+    """Makes a slug of names; empty when no character of them has an ASCII form."""
     plain = unicodedata.normalize("NFKD", " ".join(texts)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")[:300].strip("-")

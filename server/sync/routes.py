@@ -1,4 +1,4 @@
-"""HTTP of providers and of the jobs that ask them, for administrators."""
+"""HTTP endpoints for administrators: the state of providers, and control over jobs."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from server.sync.documents import (
     SyncState,
 )
 from server.sync.identities import identities
-from server.sync.provider_probe import probe
+from server.sync.jobs import jobs, queue_job
+from server.sync.provider_probe import probe_provider
 from server.sync.providers import Providers
-from server.sync.scheduler import jobs, queue_job
 
-# A service that answers less often than this is not what was promised.
+# The promised share of requests that a service answers.
 AVAILABILITY_TARGET = 0.99
-HOURS_TOLD = 24
-REVIEWS_TOLD_MAX = 100
+HOURS_SHOWN = 24
+REVIEWS_SHOWN_MAX = 100
 
 queries = load_queries(Path(__file__).with_name("routes.sql"))
 
-_KINDS: dict[str, Service] = {
+_SERVICE_OF_KIND: dict[str, Service] = {
     "artist": "musicbrainz",
     "shows": "ticketmaster",
     "show": "ticketmaster",
@@ -57,7 +57,7 @@ _KINDS: dict[str, Service] = {
 
 
 class SyncRoutes:
-    """Takes: owner, a database with the rights of its owner; providers, those this node may ask."""
+    """Takes: owner, a database with its owner's rights; providers that this node has keys for."""
 
     def __init__(self, owner: Database, providers: Providers, clock: Clock) -> None:
         self._owner = owner
@@ -65,16 +65,16 @@ class SyncRoutes:
         self._clock = clock
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The endpoints that a node serves."""
         return [
             Endpoint(
                 method="GET", path="/api/external-apis/diagnostics", handler=self.get_diagnostics, access="admin",
                 query=DiagnosticsQuery, answer=Diagnostics,
-                summary="How the providers of data do: health, limits, cache, circuit.",
+                summary="The state of the data providers: health, limits, cache, circuit.",
             ),
             Endpoint(
                 method="GET", path="/api/admin/sync-manager", handler=self.get_state, access="admin", query=PageQuery,
-                answer=SyncState, summary="Schedules and runs that ask providers, and matches to decide about.",
+                answer=SyncState, summary="Schedules and runs that fetch data from providers, and matches to decide about.",
             ),
             Endpoint(
                 method="POST", path="/api/admin/sync-manager", handler=self.post_action, access="admin", body=Action,
@@ -91,7 +91,7 @@ class SyncRoutes:
 
     async def _diagnose(self, service: Service, *, is_probed: bool) -> ServiceDiagnosis:
         provider = self._providers.get(service)
-        probed = await probe(provider, self._clock) if is_probed and provider is not None else None
+        probed = await probe_provider(provider, self._clock) if is_probed and provider is not None else None
         gate = None
         if provider is not None:
             try:
@@ -99,10 +99,10 @@ class SyncRoutes:
             except CacheError:
                 gate = None
         async with self._owner.connection() as connection:
-            hours = [row async for row in queries.fetch_hours(connection, service=service, hours=HOURS_TOLD)]
+            hours = [row async for row in queries.fetch_hours(connection, service=service, hours=HOURS_SHOWN)]
             alert = await queries.fetch_alert(connection, service=service)
             cache = await queries.fetch_cache(connection, service=service)
-            queue = await queries.fetch_service_queue(connection, service=service)
+            queue = await jobs.fetch_service_queue(connection, service=service)
         answered = sum(row["ok_count"] + row["degraded_count"] for row in hours)
         asked = answered + sum(row["down_count"] for row in hours)
         cached = sum(row["cached_count"] for row in hours)
@@ -132,10 +132,10 @@ class SyncRoutes:
         async with self._owner.connection() as connection:
             schedules = [ScheduleInfo(**row) async for row in jobs.fetch_schedules(connection)]
             paused = [row["service"] async for row in jobs.fetch_pauses(connection)]
-            rows = [row async for row in queries.list_runs(connection, before_id=before, count=query.limit + 1)]
+            rows = [row async for row in jobs.list_jobs(connection, before_id=before, count=query.limit + 1)]
             reviews = [
                 msgspec.convert(dict(row), Review)
-                async for row in identities.list_reviews(connection, after_id=0, count=REVIEWS_TOLD_MAX)
+                async for row in identities.list_reviews(connection, after_id=0, count=REVIEWS_SHOWN_MAX)
             ]
         runs = [
             msgspec.convert({**row, "stages": msgspec.json.decode(row["stages"])}, Run) for row in rows[: query.limit]
@@ -172,57 +172,59 @@ class SyncRoutes:
         return Answer(document=Done(action=body.action, run=run))
 
     async def _run(self, body: Action) -> int | None:
-        """Raises: Refused."""
+        """Raises: Refused, StoreUnavailable."""
         if body.schedule is not None:
             async with self._owner.connection() as connection:
                 if not await jobs.run_schedule(connection, name=body.schedule):
-                    raise Refused(Code.NOT_FOUND, "No such schedule.")
+                    raise _no_such_schedule(body.schedule)
             return None
         kind, subject = _given(body.kind, "kind"), _given(body.subject, "subject")
-        service = _KINDS[kind]
+        service = _SERVICE_OF_KIND[kind]
         if body.service not in (None, service):
-            raise Refused(Code.BAD_REQUEST, f"`{kind}` is a job of {service}.")
+            message = f"`{kind}` is a job of {service}, not of {body.service}. Leave `service` out."
+            raise Refused(Code.BAD_REQUEST, message)
         if kind != "venue" and not (subject.isascii() and subject.isdigit() and len(subject) <= len(str(ID_MAX))):
-            raise Refused(Code.BAD_REQUEST, "`subject` is the id of an artist or a show.")
+            raise Refused(Code.BAD_REQUEST, f"`subject` of `{kind}` must be the number of an artist or a show.")
         if service not in self._providers:
-            raise Refused(Code.CONFLICT, f"This node has no key for {service}.")
+            raise Refused(Code.CONFLICT, f"This node has no key for {service}. Set the key (docs/providers.md).")
         return await queue_job(self._owner, service, kind, subject, priority="urgent")
 
     async def _retry(self, run: int) -> int:
-        """Raises: Refused."""
+        """Raises: Refused, StoreUnavailable."""
         async with self._owner.connection() as connection:
             row = await jobs.retry_job(connection, id=run)
-        if row is None or row["kind"] not in _KINDS:
-            raise Refused(
-                Code.NOT_FOUND, "No such run that has failed or was cancelled, or none that can be done again."
-            )
+        if row is None:
+            raise Refused(Code.NOT_FOUND, f"No run {run} failed or was cancelled. Only such runs can be retried.")
+        if row["kind"] not in _SERVICE_OF_KIND:
+            message = f"Run {run} ({row['kind']}) cannot be retried here. Use the command `mysetlist sync`."
+            raise Refused(Code.NOT_FOUND, message)
         return await queue_job(self._owner, row["service"], row["kind"], row["subject"], priority="urgent")
 
     async def _cancel(self, run: int) -> None:
-        """Raises: Refused."""
+        """Raises: Refused, StoreUnavailable."""
         async with self._owner.connection() as connection:
             if not await jobs.cancel_job(connection, id=run):
-                raise Refused(Code.NOT_FOUND, "No such run that waits or is under way.")
+                raise Refused(Code.NOT_FOUND, f"No run {run} waits or runs. Only such runs can be cancelled.")
 
     async def _pause(self, body: Action, *, is_paused: bool) -> None:
-        """Raises: Refused."""
+        """Raises: Refused, StoreUnavailable."""
         if (body.schedule is None) == (body.service is None):
-            raise Refused(Code.BAD_REQUEST, "Name a `schedule` or a `service`, and not both.")
+            raise Refused(Code.BAD_REQUEST, "Give either a `schedule` or a `service`.")
         async with self._owner.connection() as connection:
             if body.schedule is not None:
                 if not await jobs.pause_schedule(connection, name=body.schedule, is_paused=is_paused):
-                    raise Refused(Code.NOT_FOUND, "No such schedule.")
+                    raise _no_such_schedule(body.schedule)
             elif is_paused:
                 await jobs.pause_service(connection, service=body.service)
             else:
                 await jobs.resume_service(connection, service=body.service)
 
     async def _decide(self, review: int, verdict: str, admin_id: int) -> None:
-        """Raises: Refused."""
+        """Raises: Refused, StoreUnavailable."""
         async with self._owner.transaction() as connection:
             row = await identities.decide_review(connection, id=review, verdict=verdict, decided_by=admin_id)
             if row is None:
-                raise Refused(Code.NOT_FOUND, "No such match that waits for a decision.")
+                raise Refused(Code.NOT_FOUND, f"No match {review} waits for a decision. Reload the list of matches.")
             if verdict == "same":
                 put = queries.put_decided_artist if row["artist_id"] is not None else queries.put_decided_venue
                 await put(
@@ -231,15 +233,19 @@ class SyncRoutes:
                 )  # fmt: skip
 
 
+def _no_such_schedule(name: str) -> Refused:
+    return Refused(Code.NOT_FOUND, f"No schedule is called `{name}`. The list of schedules has their names.")
+
+
 def _given(value: Any, name: str) -> Any:
     """Raises: Refused: bad_request."""
     if value is None:
-        raise Refused(Code.BAD_REQUEST, f"`{name}` is missing.")
+        raise Refused(Code.BAD_REQUEST, f"`{name}` is missing. This action needs it.")
     return value
 
 
 def _subject(body: Action) -> str:
-    """What an action was about, for the audit log."""
+    """The subject of an action in the audit log."""
     if body.review is not None:
         return f"review:{body.review}"
     if body.run is not None:

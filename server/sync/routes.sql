@@ -25,29 +25,6 @@ select count(*) filter (where kind <> 'withdrawn') as answer_count,
   from external_cache
  where service = :service::sync_service;
 
--- name: fetch_service_queue^
--- takes: service
-select count(*) filter (where status = 'queued') as waiting,
-       count(*) filter (where status = 'queued' and run_at <= now()) as due,
-       count(*) filter (where status = 'running') as running,
-       min(run_at) filter (where status = 'queued' and run_at <= now()) as due_since,
-       exists (select from sync_pauses where service = :service::sync_service) as is_paused
-  from sync_jobs
- where service = :service::sync_service and status in ('queued', 'running');
-
--- name: list_runs
--- takes: before_id, count
--- gives: runs, newest first
-select j.id, j.service::text, j.kind, j.subject, j.priority::text, j.status::text, j.attempts, j.run_at, j.started_at,
-       j.finished_at, j.error,
-       coalesce((select jsonb_agg(jsonb_build_object('stage', p.stage, 'done', p.done, 'total', p.total) order by p.stage)
-                   from sync_progress p where p.job_id = j.id), '[]')::text as stages,
-       (select count(*) from import_log l where l.job_id = j.id and l.outcome = 'refused') as refused_count
-  from sync_jobs j
- where j.id < :before_id
- order by j.id desc
- limit :count;
-
 -- name: log_action!
 -- takes: actor_id, action, subject
 insert into audit_log (actor_id, action, subject) values (:actor_id::bigint, :action::text, :subject::text);

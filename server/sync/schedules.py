@@ -1,4 +1,4 @@
-"""What a node does for the catalogue by itself, with the providers it may ask."""
+"""Which jobs a node runs by itself: the handlers of the available providers, and the schedules that queue jobs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from server.store.database import Database
-from server.sync.artist_details import DetailsSyncService
+from server.sync.artist_details import ArtistDetailsSyncService
 from server.sync.artists import ArtistSyncService
 from server.sync.identities import identities, ids_by_service
+from server.sync.jobs import Job, JobHandler, JobType, jobs, queue_job
 from server.sync.providers import Providers
-from server.sync.scheduler import Job, JobHandler, Schedule, SyncScheduler, jobs, queue_job
+from server.sync.scheduler import Schedule, SyncScheduler
 from server.sync.setlists import SetlistSyncService
 from server.sync.shows import ShowSyncService
 from server.sync.songs import SongSyncService
@@ -20,60 +21,61 @@ from server.sync.venues import VenueSyncService
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-# What is looked up for an artist, in this order: shows first, so that there is something to predict for; recordings last,
-# for who has no setlists.
+# The jobs of an artist, in order: shows first, because predictions need a show; recordings last, because they replace
+# missing setlists.
 ARTIST_JOBS = (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs"))
 
-# By which service's id an artist is known there.
+# The service whose id of an artist a kind of job needs.
 IDENTITY_FOR = {"shows": "ticketmaster", "setlists": "musicbrainz", "songs": "spotify"}
 
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
-# How many jobs a schedule adds at once, and over how long they are spread.
+# How many jobs a schedule adds at once, and the time over which it spreads their starts.
 JOBS_MAX = 200
 SPREAD_S = 600.0
 
 
-def build_handlers(database: Database, providers: Providers) -> dict[tuple[str, str], JobHandler]:
-    """All jobs that can be done with the providers there are, by service and kind."""
+def build_handlers(database: Database, providers: Providers) -> dict[JobType, JobHandler]:
+    """The handlers of all jobs that the available providers can do, by service and kind."""
     artists = ArtistSyncService(database, providers)
 
     async def artist(job: Job) -> None:
         await artists.sync_known(int(job.subject), job.id)
 
-    handlers: dict[tuple[str, str], JobHandler] = {
+    handlers: dict[JobType, JobHandler] = {
         ("musicbrainz", "artist"): artist,
-        ("musicbrainz", "details"): DetailsSyncService(database, providers).sync,
+        ("musicbrainz", "details"): ArtistDetailsSyncService(database, providers).sync,
     }
     if providers.ticketmaster is not None:
-        shows, venues = ShowSyncService(database, providers), VenueSyncService(database, providers)
+        shows, venues = (
+            ShowSyncService(database, providers.ticketmaster),
+            VenueSyncService(database, providers.ticketmaster),
+        )
         handlers |= {
             ("ticketmaster", "shows"): shows.sync,
             ("ticketmaster", "show"): shows.sync_show,
             ("ticketmaster", "venue"): venues.sync,
         }
     if providers.setlistfm is not None:
-        setlists = SetlistSyncService(database, providers)
+        setlists = SetlistSyncService(database, providers.setlistfm)
         handlers |= {("setlistfm", "setlists"): setlists.sync, ("setlistfm", "played"): setlists.sync_played}
     if providers.spotify is not None:
-        handlers["spotify", "songs"] = SongSyncService(database, providers).sync
+        handlers["spotify", "songs"] = SongSyncService(database, providers.spotify).sync
     return handlers
 
 
-def chain_artist_jobs(
-    database: Database, handlers: Mapping[tuple[str, str], JobHandler]
-) -> dict[tuple[str, str], JobHandler]:
-    """Jobs of an artist one after the other: who was found has shows, shows are predicted for, and so on."""
+def chain_artist_jobs(database: Database, handlers: Mapping[JobType, JobHandler]) -> dict[JobType, JobHandler]:
+    """Lets each job of an artist queue the artist's next job: after the artist its shows, then setlists, then songs."""
     chain = [("musicbrainz", "artist"), *ARTIST_JOBS]
 
-    def followed(number: int, handler: JobHandler) -> JobHandler:
+    def chained(number: int, handler: JobHandler) -> JobHandler:
         async def handle(job: Job) -> None:
             await handler(job)
             async with database.connection() as connection:
                 row = await identities.fetch_artist(connection, artist_id=int(job.subject))
             known = ids_by_service(row) if row is not None else {}
             for service, kind in chain[number + 1 :]:
-                # Who an artist is at Spotify is told by songs, if by no link.
+                # An artist without a link to Spotify can still be identified there by songs.
                 if (service, kind) in handlers and (kind == "songs" or IDENTITY_FOR[kind] in known):
                     await queue_job(database, service, kind, job.subject)
                     return
@@ -81,12 +83,13 @@ def chain_artist_jobs(
         return handle
 
     return {
-        what: followed(chain.index(what), handler) if what in chain else handler for what, handler in handlers.items()
+        job_type: chained(chain.index(job_type), handler) if job_type in chain else handler
+        for job_type, handler in handlers.items()
     }
 
 
 def build_scheduler(database: Database, providers: Providers) -> SyncScheduler:
-    """All jobs that can be done with the providers there are, and the schedules that queue them."""
+    """A scheduler with all jobs that the available providers can do, and the schedules that queue them."""
     handlers = build_handlers(database, providers)
     schedules = [
         Schedule("artists", HOUR_S, _queue_artists),

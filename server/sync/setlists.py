@@ -1,6 +1,6 @@
-"""Setlists from setlist.fm: what shows brought, and what the next ones will probably bring.
+"""Syncs setlists from setlist.fm: what was played at shows, and predictions for coming shows.
 
-What was played at other shows is read, counted and not kept: their terms allow short copies only.
+Setlists of other shows are read and counted, but not stored: the terms of setlist.fm allow short copies only.
 """
 
 from __future__ import annotations
@@ -16,127 +16,123 @@ from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.canonical_titles import CanonicalTitles, fetch_canonical_titles
 from server.sync.clients import musicbrainz, setlistfm
-from server.sync.clients.setlistfm import Setlist
-from server.sync.file_import import log_outcomes
-from server.sync.identities import identities
+from server.sync.clients.setlistfm import Setlist, SetlistFmClient
+from server.sync.identities import (
+    LINK_CONFIDENCE,
+    Identity,
+    KnownArtist,
+    fetch_known_artist,
+    identities,
+    put_identities,
+)
+from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import judge_show, name_similarity
 from server.sync.prediction import PlayedSet, PlayedSong, Predicted, predict
-from server.sync.providers import Providers
-from server.sync.record_writer import Outcomes, RecordRefused, lock_shards, queries, write_records
-from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, slug_of
-from server.sync.scheduler import Job, JobImpossible
+from server.sync.record_writer import RecordRefused, lock_shards, queries, write_record
+from server.sync.records import ArtistRecord, RecordResult, SetlistRecord, SetRecord, SetSong, slug_of
 from server.sync.venues import place_of_row, place_of_venue
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 STAGE = "setlists"
-# A prediction is made of the last BASIS setlists that somebody has written down, within PAGES_MAX pages.
+# A prediction is made of the last BASIS setlists with songs, within PAGES_MAX pages.
 BASIS = 15
 PAGES_MAX = 3
 LOOK_AHEAD_DAYS = 365
 SHOWS_PER_BATCH = 20
-# Of 1; less is another name.
+# From 0 to 1; less similar names belong to different artists.
 NAME_SIMILARITY_MIN = 0.6
 
-# Sets that are no part of the show.
-_APART = re.compile(r"\b(vip|soundcheck|sound check|preshow|pre-show|meet (and|&) greet)\b", re.IGNORECASE)
+# Names of sets that do not belong to the show.
+_OTHER_SET = re.compile(r"\b(vip|soundcheck|sound check|preshow|pre-show|meet (and|&) greet)\b", re.IGNORECASE)
 _ENCORE = re.compile(r"^encores?\b", re.IGNORECASE)
 
 
 class SetlistSyncService:
-    """Brings actual and predicted setlists up to date."""
+    """Updates actual and predicted setlists."""
 
-    def __init__(self, database: Database, providers: Providers) -> None:
+    def __init__(self, database: Database, client: SetlistFmClient) -> None:
         self._database = database
-        self._providers = providers
+        self._client = client
 
     async def sync(self, job: Job) -> None:
-        """The setlists of an artist's shows, past and to come. Subject: the artist's id.
+        """Updates the setlists of an artist's past and coming shows. The job's subject is the artist's id.
 
-        Raises: Unfit: they have no MusicBrainz id; ProviderError; StoreUnavailable
+        Raises: JobImpossible: the artist has no MusicBrainz id; ProviderError; StoreUnavailable
         """
-        mbid, artist = await self._identify(int(job.subject))
+        mbid, artist = await self._fetch_artist(int(job.subject))
         history = await self._fetch_history(mbid)
         _refuse_namesake(artist, history)
-        today = self._today()
+        today = self._client.provider.now().date()
         async with self._database.connection() as connection:
             if history:
-                await _put_page(connection, artist, history[0])
+                await _put_artist_page(connection, artist, history[0])
             rows = identities.shows_of_artist(
                 connection,
-                artist_id=artist["id"],
-                # As far back as the pages reach: what still stands there may be kept, and people put old ones right.
+                artist_id=artist.id,
+                # As far back as the pages reach: a setlist that setlist.fm still shows may be kept, and people correct
+                # old ones.
                 first=history[-1].date if history else today,
                 last=today + dt.timedelta(days=LOOK_AHEAD_DAYS),
             )
-            shows = [row async for row in rows if row["artist_id"] == artist["id"]]
+            shows = [row async for row in rows if row["artist_id"] == artist.id]
         covered = {song.cover.mbid: song.cover for one in history[:BASIS] for _, song in songs_of(one) if song.cover}
         async with self._database.connection() as connection:
-            canonical = await fetch_canonical_titles(connection, artist["id"], sorted(covered))
+            canonical = await fetch_canonical_titles(connection, artist.id, sorted(covered))
         songs = predict([to_played_set(one, canonical) for one in history[:BASIS]])
         authors = [covered[song.by] for song in songs if song.by is not None]
-        for begin in range(0, len(shows), SHOWS_PER_BATCH):
-            batch = shows[begin : begin + SHOWS_PER_BATCH]
+        prediction = Prediction(songs, authors, basis=len(history[:BASIS]))
+        for start in range(0, len(shows), SHOWS_PER_BATCH):
+            batch = shows[start : start + SHOWS_PER_BATCH]
             async with self._database.transaction() as connection:
                 await lock_shards(connection, [show["slug"] for show in batch])
-                outcomes: Outcomes = []
+                results: list[RecordResult] = []
                 for show in batch:
                     if show["local_date"] <= today:
-                        fitting = [one for one in history if _is_of(one, show)]
-                        outcomes += [await _write_played(connection, artist, show, one) for one in fitting[:1]]
+                        fitting = [one for one in history if _is_for_show(one, show)]
+                        results += [await _write_played(connection, artist, show, one) for one in fitting[:1]]
                     if songs and show["status"] == "upcoming" and show["local_date"] >= today:
-                        prediction = Prediction(songs, authors, basis=len(history[:BASIS]))
-                        outcomes.append(await _write_prediction(connection, artist, show, prediction))
-                await log_outcomes(connection, job.id, STAGE, outcomes)
-            await job.tell(STAGE, min(begin + SHOWS_PER_BATCH, len(shows)), len(shows))
+                        results.append(await _write_prediction(connection, artist, show, prediction))
+                await log_results(connection, job.id, STAGE, results)
+            await job.report_progress(STAGE, min(start + SHOWS_PER_BATCH, len(shows)), len(shows))
 
     async def sync_played(self, job: Job) -> None:
-        """What one show brought, once somebody has written it down. Subject: the show's id.
+        """Updates the actual setlist of one show, once somebody has written it down. The job's subject is the show's id.
 
-        Raises: Unfit, ProviderError, StoreUnavailable
+        Raises: JobImpossible, ProviderError, StoreUnavailable
         """
-        client = self._providers.setlistfm
-        assert client is not None
         async with self._database.connection() as connection:
             show = await identities.fetch_show(connection, show_id=int(job.subject))
         if show is None:
-            raise JobImpossible(f"there is no show {job.subject} any more")
-        mbid, artist = await self._identify(show["artist_id"])
-        page = await client.search_setlists(mbid=mbid, day=show["local_date"])
-        found = [one for one in page.setlist if _is_by(one, mbid) and _is_of(one, show)]
-        # Two shows on one day are two setlists: the one that is written down is taken.
+            raise JobImpossible(f"the catalogue has no show {job.subject} any more: there is nothing to sync")
+        mbid, artist = await self._fetch_artist(show["artist_id"])
+        page = await self._client.search_setlists(mbid=mbid, day=show["local_date"])
+        found = [one for one in page.setlist if _is_by(one, mbid) and _is_for_show(one, show)]
+        # Two shows on one day have two setlists: prefer one with songs.
         found.sort(key=lambda one: not one.sets.set)
         async with self._database.transaction() as connection:
             await lock_shards(connection, [show["slug"]])
-            outcomes = [await _write_played(connection, artist, show, one) for one in found[:1]]
-            await log_outcomes(connection, job.id, STAGE, outcomes)
-        for one, (_, outcome, _) in zip(found, outcomes, strict=False):
-            if outcome == "changed":
-                await client.forget_setlist(one.id)
-        await job.tell(STAGE, len(found[:1]), 1)
+            results = [await _write_played(connection, artist, show, one) for one in found[:1]]
+            await log_results(connection, job.id, STAGE, results)
+        for one, result in zip(found, results, strict=False):
+            if result.outcome == "changed":
+                await self._client.drop_cached_setlist(one.id)
+        await job.report_progress(STAGE, len(found[:1]), 1)
 
-    def _today(self) -> dt.date:
-        assert self._providers.setlistfm is not None
-        return self._providers.setlistfm.provider.now().date()
-
-    async def _identify(self, artist_id: int) -> tuple[str, Any]:
-        async with self._database.connection() as connection:
-            artist = await identities.fetch_artist(connection, artist_id=artist_id)
-        if artist is None:
-            raise JobImpossible(f"there is no artist {artist_id} any more")
-        mbids = msgspec.json.decode(artist["identities"], type=dict[str, list[str]]).get(musicbrainz.SERVICE, [])
+    async def _fetch_artist(self, artist_id: int) -> tuple[str, KnownArtist]:
+        """The artist's MusicBrainz id, and the artist."""
+        artist = await fetch_known_artist(self._database, artist_id)
+        mbids = artist.ids.get(musicbrainz.SERVICE, [])
         if not mbids:
-            raise JobImpossible(f"{artist['name']} has no MusicBrainz id, by which setlist.fm knows artists")
+            raise JobImpossible(f"{artist.name} has no MusicBrainz id, which setlist.fm needs: sync the artist first")
         return mbids[0], artist
 
     async def _fetch_history(self, mbid: str) -> list[Setlist]:
-        """The last setlists with songs, newest first. Those of shows to come are listed too, without any."""
-        client = self._providers.setlistfm
-        assert client is not None
+        """The last setlists with songs, the newest first; setlist.fm lists coming shows too, without songs."""
         history: list[Setlist] = []
         for number in range(1, PAGES_MAX + 1):
-            page = await client.fetch_artist_setlists(mbid, number)
+            page = await self._client.fetch_artist_setlists(mbid, number)
             history += [
                 one for one in page.setlist if one.date is not None and _is_by(one, mbid) and any(songs_of(one))
             ]
@@ -145,32 +141,33 @@ class SetlistSyncService:
         return sorted(history, key=lambda one: (one.date, one.id), reverse=True)
 
 
-def _refuse_namesake(artist: Any, history: Sequence[Setlist]) -> None:
-    """Links elsewhere are not curated: an id under which setlist.fm knows somebody else is not ours.
+def _refuse_namesake(artist: KnownArtist, history: Sequence[Setlist]) -> None:
+    """Refuses an id that belongs to another artist at setlist.fm: nobody checks links at providers.
 
-    Raises: Unfit
+    Raises: JobImpossible
     """
-    called = {one.artist.name for one in history if one.artist is not None and one.artist.name}
-    if called and all(name_similarity(name, artist["name"]) < NAME_SIMILARITY_MIN for name in called):
+    names = {one.artist.name for one in history if one.artist is not None and one.artist.name}
+    if names and all(name_similarity(name, artist.name) < NAME_SIMILARITY_MIN for name in names):
         raise JobImpossible(
-            f"setlist.fm knows {min(called)!r} under the MusicBrainz id of {artist['name']!r}: look at it"
+            f"setlist.fm has another artist, {min(names)!r}, under the MusicBrainz id of {artist.name!r}: "
+            "check the artist's MusicBrainz id"
         )
 
 
 def songs_of(setlist: Setlist) -> Iterable[tuple[setlistfm.Set, setlistfm.Song]]:
-    """The songs of the show with their sets, those played from tape included; VIP sets and unknown songs left out."""
+    """The songs of a show with their sets, songs from tape included; without VIP sets and unknown songs."""
     for one in setlist.sets.set:
-        if not _APART.search(one.name):
+        if not _OTHER_SET.search(one.name):
             yield from ((one, song) for song in one.song if song.name.strip())
 
 
 def is_encore(one: setlistfm.Set) -> bool:
-    """Whether a set is an encore; some have it in their name alone."""
+    """Whether a set is an encore; some sets say so in their name only."""
     return one.encore is not None or bool(_ENCORE.match(one.name))
 
 
 def to_played_set(setlist: Setlist, canonical: CanonicalTitles) -> PlayedSet:
-    """A setlist to predict from: what was performed, songs written as they are here."""
+    """A setlist in the form for predictions: performed songs, with canonical titles."""
     performed = [(one, song) for one, song in songs_of(setlist) if not song.tape]
     last = max(1, len(performed) - 1)
     return PlayedSet(
@@ -191,56 +188,55 @@ def _is_by(setlist: Setlist, mbid: str) -> bool:
     return setlist.artist is not None and setlist.artist.mbid == mbid
 
 
-def _is_of(setlist: Setlist, show: Any) -> bool:
+def _is_for_show(setlist: Setlist, show: Any) -> bool:
     if setlist.venue is None or setlist.date != show["local_date"]:
         return False
     return judge_show(place_of_row(show), place_of_venue(setlist.venue)).outcome == "same"
 
 
-async def _put_page(connection: Connection, artist: Any, setlist: Setlist) -> None:
-    """Remembers the artist's page there, to which predictions link back."""
+async def _put_artist_page(connection: Connection, artist: KnownArtist, setlist: Setlist) -> None:
+    """Stores the artist's page at setlist.fm, because predictions must link to it."""
     assert setlist.artist is not None
-    await queries.put_identities(
-        connection, artist_id=artist["id"], services=[setlistfm.SERVICE], external_ids=[setlist.artist.mbid],
-        urls=[setlist.artist.url[:500]], confidences=[0.95], evidences=["setlists of the same MusicBrainz id"],
-    )  # fmt: skip
+    evidence = "setlists of the same MusicBrainz id"
+    page = Identity(setlistfm.SERVICE, setlist.artist.mbid, setlist.artist.url[:500], LINK_CONFIDENCE, evidence)
+    await put_identities(connection, artist.id, [page])
 
 
-async def _write_played(connection: Connection, artist: Any, show: Any, setlist: Setlist) -> tuple[int, str, str]:
-    """What a show brought. Unchanged when it is of the version that was written."""
+async def _write_played(connection: Connection, artist: KnownArtist, show: Any, setlist: Setlist) -> RecordResult:
+    """Writes the actual setlist of a show, unless the catalogue already has this version."""
     versions = msgspec.json.decode(show["identities"], type=dict[str, str])
     if not any(songs_of(setlist)):
-        return (0, "unchanged", show["slug"])
+        return RecordResult(None, "unchanged", show["slug"])
     if versions.get(f"{setlistfm.SERVICE} {setlist.id}") == setlist.version_id:
         await identities.touch_show(connection, service=setlistfm.SERVICE, external_id=setlist.id)
-        return (0, "unchanged", show["slug"])
+        return RecordResult(None, "unchanged", show["slug"])
     try:
         async with savepoint(connection):
             covers = await _ensure_covered(
                 connection, artist, [song.cover for _, song in songs_of(setlist) if song.cover is not None]
             )
-            canonical = await fetch_canonical_titles(connection, artist["id"], sorted(covers))
+            canonical = await fetch_canonical_titles(connection, artist.id, sorted(covers))
             record = SetlistRecord(show=show["slug"], type="actual", sets=to_set_records(setlist, covers, canonical))
             msgspec.convert(msgspec.to_builtins(record), SetlistRecord)
-            ((_, outcome, _),) = await write_records(connection, STAGE, [(0, record)])
+            result = await write_record(connection, STAGE, record)
     except (RecordRefused, StoreConflict, msgspec.ValidationError) as error:
-        return (0, "refused", f"{show['slug']}: {error}")
+        return RecordResult(None, "refused", f"{show['slug']}: {error}")
     await identities.put_show_identity(
         connection, service=setlistfm.SERVICE, external_id=setlist.id, show_id=show["id"], url=setlist.url,
         version=setlist.version_id, confidence=0.95, evidence="the same artist, day and place",
     )  # fmt: skip
     await identities.put_copy(connection, service=setlistfm.SERVICE, external_id=setlist.id)
-    return (0, outcome, f"{show['slug']}: what was played")
+    return result._replace(message=f"{show['slug']}: actual setlist")
 
 
 def to_set_records(setlist: Setlist, covers: Mapping[str, str], canonical: CanonicalTitles) -> list[SetRecord]:
-    """The sets that were played, songs written as they are here.
+    """The sets that were played, with canonical titles.
 
-    Takes: covers, slugs of those whose songs were covered, by MusicBrainz id
+    Takes: covers, slugs of the covered artists by MusicBrainz id
     """
     sets, medley_count = [], 0
     for one in setlist.sets.set:
-        # One set may not hold a song twice; the second time adds nothing to who foresaw it.
+        # A set holds each song once; a repeat would not change how well the crowd predicted the set.
         songs: dict[tuple[str | None, str], SetSong] = {}
         for song in [song for of, song in songs_of(setlist) if of is one]:
             mbid = song.cover.mbid if song.cover is not None else None
@@ -261,30 +257,31 @@ def to_set_records(setlist: Setlist, covers: Mapping[str, str], canonical: Canon
     return sets
 
 
-async def _ensure_covered(connection: Connection, artist: Any, covered: Sequence[setlistfm.Artist]) -> dict[str, str]:
-    """Slugs of the artists whose songs were covered, by MusicBrainz id; who is not in the catalogue is added."""
+async def _ensure_covered(
+    connection: Connection, artist: KnownArtist, covered: Sequence[setlistfm.Artist]
+) -> dict[str, str]:
+    """Slugs of the covered artists by MusicBrainz id; adds those that the catalogue lacks."""
     wanted = {one.mbid: one for one in covered if one.mbid and one.name}
     rows = identities.find_artists_by_id(connection, service=musicbrainz.SERVICE, external_ids=sorted(wanted))
     slugs = {row["external_id"]: row["slug"] async for row in rows}
     for mbid in sorted(wanted.keys() - slugs.keys()):
         slug = slug_of(wanted[mbid].name)
         others = [row async for row in queries.find_ids(connection, service=musicbrainz.SERVICE, slug=slug)]
-        if not slug or others or slug == artist["slug"]:
-            # A namesake of somebody else.
+        if not slug or others or slug == artist.slug:
+            # The slug belongs to a namesake.
             slug = f"{slug}-{mbid[:8]}".strip("-")
         record = ArtistRecord(name=wanted[mbid].name[:200], slug=slug)
-        ((_, _, slug),) = await write_records(connection, "artists", [(0, record)])
+        _, _, slug = await write_record(connection, "artists", record)
         artist_id: int = await queries.find_artist_id(connection, slug=slug)
-        await queries.put_identities(
-            connection, artist_id=artist_id, services=[musicbrainz.SERVICE], external_ids=[mbid],
-            urls=[musicbrainz.PAGE_URL + mbid], confidences=[0.95], evidences=["named with a song of theirs at setlist.fm"],
-        )  # fmt: skip
+        evidence = "named with a song of theirs at setlist.fm"
+        identity = Identity(musicbrainz.SERVICE, mbid, musicbrainz.PAGE_URL + mbid, LINK_CONFIDENCE, evidence)
+        await put_identities(connection, artist_id, [identity])
         slugs[mbid] = slug
     return slugs
 
 
 class Prediction(NamedTuple):
-    """Songs for a show, who wrote those that are covers, and of how many setlists that was made."""
+    """Predicted songs, the original artists of the covers among them, and the number of setlists behind them."""
 
     songs: Sequence[Predicted]
     authors: Sequence[setlistfm.Artist]
@@ -292,12 +289,12 @@ class Prediction(NamedTuple):
 
 
 async def _write_prediction(
-    connection: Connection, artist: Any, show: Any, prediction: Prediction
-) -> tuple[int, str, str]:
-    """A predicted setlist, unless somebody else made one, changed ours, or has voted on it."""
-    standing = await identities.fetch_prediction(connection, show_id=show["id"])
-    if standing["standing"] and (standing["vote_count"] > 0 or standing["written"] != standing["standing"]):
-        return (0, "unchanged", show["slug"])
+    connection: Connection, artist: KnownArtist, show: Any, prediction: Prediction
+) -> RecordResult:
+    """Writes a predicted setlist, unless somebody else wrote one, changed ours, or voted on it."""
+    current = await identities.fetch_prediction(connection, show_id=show["id"])
+    if current["standing"] and (current["vote_count"] > 0 or current["written"] != current["standing"]):
+        return RecordResult(None, "unchanged", show["slug"])
     try:
         async with savepoint(connection):
             covers = await _ensure_covered(connection, artist, prediction.authors)
@@ -316,10 +313,10 @@ async def _write_prediction(
                 if part
             ]
             record = SetlistRecord(show=show["slug"], type="predicted", sets=sets)
-            ((_, outcome, _),) = await write_records(connection, STAGE, [(0, record)])
+            result = await write_record(connection, STAGE, record)
             await identities.put_prediction(
                 connection, show_id=show["id"], service=setlistfm.SERVICE, basis=prediction.basis
             )
     except (RecordRefused, StoreConflict) as error:
-        return (0, "refused", f"{show['slug']}: {error}")
-    return (0, outcome, f"{show['slug']}: predicted from {prediction.basis} setlists")
+        return RecordResult(None, "refused", f"{show['slug']}: {error}")
+    return result._replace(message=f"{show['slug']}: predicted from {prediction.basis} setlists")

@@ -1,4 +1,4 @@
-"""Runs as people read them in a terminal."""
+"""Jobs and their results as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
+from server.protocol.http.cursors import ID_MAX
 from server.store.database import Database
 from server.sync.artists import SyncedArtist
 from server.sync.file_import import ImportResult
-from server.sync.record_writer import queries
+from server.sync.jobs import jobs
 from server.sync.records import STAGES
 
 JOBS_SHOWN = 20
@@ -19,25 +20,25 @@ OUTCOMES_SHOWN = 10_000
 FORGOTTEN = {
     "shows": "shows",
     "venues": "venues",
-    "played": "setlists that were played",
+    "played": "actual setlists",
     "predicted": "predicted setlists",
     "links": "ids and links",
     "questions": "questions to a person",
-    "answers": "answers in the cache",
+    "answers": "cached responses",
     "log_lines": "lines of its runs' logs",
 }
 OUTCOMES = ("added", "changed", "unchanged", "refused")
 
 
 def as_lines(result: ImportResult, file: str, *, everything: bool) -> Iterator[str]:
-    """A line a record: what was refused; with `everything` what was or would be added and changed too."""
-    for told in sorted(result.told, key=lambda told: told.line):
-        if told.outcome == "refused" or everything:
-            yield f"{file}:{told.line}: {told.stage}: {told.outcome}: {told.message}"
+    """One line for each refused record; with `everything` also for added and changed ones."""
+    for stage, one in sorted(result.results, key=lambda pair: pair[1].line or 0):
+        if one.outcome == "refused" or everything:
+            yield f"{file}:{one.line}: {stage}: {one.outcome}: {one.message}"
 
 
 def as_table(result: ImportResult, *, dry_run: bool) -> Table:
-    """How many of each became what."""
+    """The number of records of each stage by outcome."""
     title = "would be" if dry_run else f"run {result.job_id}"
     table = Table(title, *OUTCOMES)
     for stage in STAGES:
@@ -47,68 +48,79 @@ def as_table(result: ImportResult, *, dry_run: bool) -> Table:
 
 
 async def fetch_jobs(database: Database) -> list[Any]:
-    """The latest runs, newest first."""
+    """The latest jobs, the newest first.
+
+    Raises: StoreUnavailable
+    """
     async with database.connection() as connection:
-        return [row async for row in queries.fetch_jobs(connection, count=JOBS_SHOWN)]
+        return [row async for row in jobs.list_jobs(connection, before_id=ID_MAX, count=JOBS_SHOWN)]
 
 
-def jobs_as_table(jobs: list[Any]) -> Table:
-    """One row a run."""
+def jobs_as_table(rows: Sequence[Any]) -> Table:
+    """One row for each job."""
     table = Table("run", "what", "status", "done", "refused", "began", "error")
-    for job in jobs:
-        progress = msgspec.json.decode(job["progress"], type=dict[str, tuple[int, int]])
-        done = ", ".join(f"{stage} {progress[stage][0]}/{progress[stage][1]}" for stage in STAGES if stage in progress)
-        began = job["created_at"].strftime("%Y-%m-%d %H:%M")
-        what = f"{job['kind']} {job['subject']}"
-        table.add_row(str(job["id"]), what, job["status"], done, str(job["refused_count"]), began, job["error"])
+    for row in rows:
+        progress = {stage["stage"]: stage for stage in msgspec.json.decode(row["stages"])}
+        done = ", ".join(
+            f"{stage} {progress[stage]['done']}/{progress[stage]['total']}" for stage in STAGES if stage in progress
+        )
+        began = row["created_at"].strftime("%Y-%m-%d %H:%M")
+        what = f"{row['kind']} {row['subject']}"
+        table.add_row(str(row["id"]), what, row["status"], done, str(row["refused_count"]), began, row["error"])
     return table
 
 
-async def fetch_runs(database: Database, ids: Sequence[int]) -> list[Any]:
-    """Some runs, in their order."""
+async def fetch_job_results(database: Database, ids: Sequence[int]) -> list[Any]:
+    """The results of some jobs, in the order of their ids.
+
+    Raises: StoreUnavailable
+    """
     async with database.connection() as connection:
-        return [row async for row in queries.fetch_runs(connection, ids=list(ids))]
+        return [row async for row in jobs.fetch_job_results(connection, ids=list(ids))]
 
 
-def runs_as_table(runs: list[Any]) -> Table:
-    """One row a run, with what it added and changed."""
-    table = Table("run", "what", "status", *OUTCOMES[:2], OUTCOMES[3], "error")
-    for run in runs:
-        counts = [str(run[f"{outcome}_count"]) for outcome in ("added", "changed", "refused")]
-        table.add_row(str(run["id"]), f"{run['kind']} at {run['service']}", run["status"], *counts, run["error"])
+def job_results_as_table(rows: Sequence[Any]) -> Table:
+    """One row for each job, with the numbers of records that it added, changed and refused."""
+    table = Table("run", "what", "status", "added", "changed", "refused", "error")
+    for row in rows:
+        counts = [str(row[f"{outcome}_count"]) for outcome in ("added", "changed", "refused")]
+        table.add_row(str(row["id"]), f"{row['kind']} at {row['service']}", row["status"], *counts, row["error"])
     return table
 
 
 async def fetch_outcomes(database: Database, job_id: int) -> list[Any]:
-    """What became of a run's records that were not simply there already; the first OUTCOMES_SHOWN."""
+    """The results of a job's records, without unchanged ones; the first OUTCOMES_SHOWN.
+
+    Raises: StoreUnavailable
+    """
     async with database.connection() as connection:
-        return [row async for row in queries.fetch_outcomes(connection, job_id=job_id, count=OUTCOMES_SHOWN)]
+        return [row async for row in jobs.fetch_outcomes(connection, job_id=job_id, count=OUTCOMES_SHOWN)]
 
 
-def outcomes_as_table(outcomes: list[Any]) -> Table:
-    """One row a record."""
-    table = Table("line", "of", "became", "what")
+def outcomes_as_table(outcomes: Sequence[Any]) -> Table:
+    """One row for each record."""
+    table = Table("line", "stage", "outcome", "record or reason")
     for outcome in outcomes:
         table.add_row(str(outcome["line"] or ""), outcome["stage"], outcome["outcome"], outcome["message"])
     return table
 
 
 def forgotten_as_table(service: str, gone: Mapping[str, int]) -> Table:
-    """What went with a provider, and how many of its shows stay."""
-    table = Table("of " + service, "gone")
-    for name, what in FORGOTTEN.items():
-        table.add_row(what, str(gone.get(name, 0)))
+    """The numbers of rows that were deleted with a provider, and of its shows that stay."""
+    table = Table("of " + service, "deleted")
+    for name, label in FORGOTTEN.items():
+        table.add_row(label, str(gone.get(name, 0)))
     table.add_section()
     table.add_row("shows that stay, without a link", str(gone.get("kept", 0)))
     return table
 
 
 def artist_as_table(artist: SyncedArtist) -> Table:
-    """What a run made of one artist."""
+    """The result of syncing one artist."""
     table = Table(f"run {artist.job_id}", artist.name, show_lines=False)
-    table.add_row("became", artist.outcome)
+    table.add_row("outcome", artist.outcome)
     table.add_row("slug", artist.slug)
-    table.add_row("because", artist.evidence)
+    table.add_row("evidence", artist.evidence)
     for identity in artist.identities:
         table.add_row("known as", identity)
     return table

@@ -1,4 +1,4 @@
-"""Venues of providers, and which of ours they are."""
+"""Syncs venues: finds the venue of the catalogue that a provider means, or adds it."""
 
 from __future__ import annotations
 
@@ -8,58 +8,57 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database
+from server.sync.artist_identification import GIVEN_CONFIDENCE
 from server.sync.clients import setlistfm, ticketmaster
-from server.sync.file_import import log_outcomes
+from server.sync.clients.ticketmaster import TicketmasterClient
 from server.sync.identities import identities
+from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import Place, judge_venue
-from server.sync.providers import Providers
-from server.sync.record_writer import RecordRefused, queries, write_records
+from server.sync.record_writer import RecordRefused, queries, write_record
 from server.sync.records import VenueRecord, slug_of
-from server.sync.scheduler import Job, JobImpossible
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 STAGE = "venues"
-# How far around a place one looks for it: coordinates may be the middle of the city.
+# How far around its coordinates a venue is searched: they may be those of the city's centre.
 AROUND_KM = 30.0
-GIVEN_CONFIDENCE = 1.0
+# The evidence of a venue that Ticketmaster added, so that its data may be updated from there.
 ADDED = "added from there"
 
 
 class VenueSyncService:
-    """Finds the venue of ours that is meant, and adds it when there is none."""
+    """Updates venues that were added from Ticketmaster."""
 
-    def __init__(self, database: Database, providers: Providers) -> None:
+    def __init__(self, database: Database, client: TicketmasterClient) -> None:
         self._database = database
-        self._providers = providers
+        self._client = client
 
     async def sync(self, job: Job) -> None:
-        """Brings a venue up to date that was added from Ticketmaster: its name, its place. Subject: its id there.
+        """Updates the name and the place of a venue. The job's subject is the venue's id at Ticketmaster.
 
-        Raises: Unfit, ProviderError, StoreUnavailable
+        Raises: JobImpossible, ProviderError, StoreUnavailable
         """
-        assert self._providers.ticketmaster is not None
-        venue = await self._providers.ticketmaster.fetch_venue(job.subject)
+        venue = await self._client.fetch_venue(job.subject)
         if venue is None:
-            raise JobImpossible(f"Ticketmaster knows no venue {job.subject}")
+            raise JobImpossible(f"Ticketmaster has no venue {job.subject} any more: there is nothing to update")
         async with self._database.transaction() as connection:
             try:
                 ours = await ensure_venue(connection, venue)
-                # What a person or a file told of a venue is not overwritten.
+                # Data that a person or a file gave is not overwritten.
                 if ours["evidence"] == ADDED:
-                    outcomes = await write_records(connection, STAGE, [(0, _record(venue, ours["slug"]))])
-                    await log_outcomes(connection, job.id, STAGE, outcomes)
+                    result = await write_record(connection, STAGE, _record(venue, ours["slug"]))
+                    await log_results(connection, job.id, STAGE, [result])
                 await identities.touch_venue(connection, service=ticketmaster.SERVICE, external_id=venue.id)
             except (RecordRefused, StoreConflict) as error:
                 raise JobImpossible(str(error)) from error
-        await job.tell(STAGE, 1, 1)
+        await job.report_progress(STAGE, 1, 1)
 
 
 async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any:
-    """Our row for a venue of Ticketmaster's: known by id, or the same by name and place, or added.
+    """The catalogue's row of a Ticketmaster venue: found by id, or by name and place, or added.
 
-    Raises: NotTaken: too little is said of it to add it
+    Raises: RecordRefused: Ticketmaster gives too little data to add it
     """
     known = await identities.find_venue_by_id(connection, service=ticketmaster.SERVICE, external_id=venue.id)
     if known is not None:
@@ -93,14 +92,14 @@ async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any
 
 
 async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
-    """Raises: NotTaken."""
+    """Adds a venue; raises RecordRefused."""
     slug = slug_of(venue.name, venue.city.name) or f"venue-{slug_of(venue.id)}"
     taken = {row["reference"] async for row in queries.find_venues(connection, references=[slug])}
     record = _record(venue, f"{slug}-{slug_of(venue.id)}"[:300] if taken else slug)
     try:
-        ((_, outcome, own),) = await write_records(connection, STAGE, [(0, record)])
+        _, outcome, own = await write_record(connection, STAGE, record)
     except StoreConflict as error:
-        raise RecordRefused(f"the venue {venue.name!r} cannot be taken: {error}") from error
+        raise RecordRefused(f"the venue {venue.name!r} cannot be written to the catalogue: {error}") from error
     added = await identities.venue_by_slug(connection, slug=own)
     if outcome == "added":
         await identities.put_venue_origin(connection, venue_id=added["id"], service=ticketmaster.SERVICE)
@@ -108,7 +107,7 @@ async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
 
 
 def _record(venue: ticketmaster.Venue, slug: str) -> VenueRecord:
-    """Raises: NotTaken: too little is said of it, or what is said makes no sense."""
+    """Makes a record of a venue; raises RecordRefused when its data are incomplete or invalid."""
     place, city = venue.location, " ".join(venue.city.name.split())
     given = {
         "name": venue.name[:200],
@@ -123,11 +122,13 @@ def _record(venue: ticketmaster.Venue, slug: str) -> VenueRecord:
     try:
         return msgspec.convert(given, VenueRecord)
     except msgspec.ValidationError as error:
-        raise RecordRefused(f"the venue {venue.name or venue.id!r} cannot be taken: {error}") from None
+        raise RecordRefused(
+            f"Ticketmaster's data of the venue {venue.name or venue.id!r} are not valid: {error}"
+        ) from None
 
 
 def place_of_venue(venue: ticketmaster.Venue | setlistfm.Venue) -> Place:
-    """A provider's venue, to compare."""
+    """A provider's venue, in the form for comparing."""
     if isinstance(venue, ticketmaster.Venue):
         return Place(
             name=venue.name,
@@ -149,7 +150,7 @@ def place_of_venue(venue: ticketmaster.Venue | setlistfm.Venue) -> Place:
 
 
 def place_of_row(row: Any) -> Place:
-    """A venue of ours, to compare."""
+    """A venue of the catalogue, in the form for comparing."""
     return Place(
         name=row["venue_name"] if "venue_name" in row else row["name"],
         city=row["city"],

@@ -242,7 +242,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "sync/queries.find_artist_id": [{"slug": "artist-7"}],
     "sync/queries.find_ids": [{"slug": "artist-7"}],
     "catalog/show_control.update_show": [{"status": "live"}],
-    "sync/queries.finish_job": [{"status": "succeeded"}],
+    "sync/jobs.finish_job": [{"status": "succeeded"}],
     "sync/identities.find_artists_by_id": [{"service": "musicbrainz", "external_ids": ["7"]}],
     "sync/identities.put_review": [{"external_id": "r7", "name": "Somebody", "venue_id": None, "confidence": 0.5}],
     "sync/identities.fetch_verdict": [{"external_id": "r7", "venue_id": None}],

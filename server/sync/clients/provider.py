@@ -165,8 +165,8 @@ class Provider:
         """The instant it is, UTC."""
         return from_ms(self._clock.now_ms())
 
-    async def forget(self, path: str) -> None:
-        """Drops what is kept of a path without parameters: something there is known to have changed.
+    async def drop_cached(self, path: str) -> None:
+        """Drops the cached response of a path without parameters, because its content is known to have changed.
 
         Raises: StoreUnavailable
         """

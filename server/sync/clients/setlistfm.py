@@ -193,9 +193,9 @@ class SetlistFmClient:
         """One setlist as it stands now; None: there is none."""
         return await self._get(f"/setlist/{setlist_id}", {}, Setlist, kind="setlist", ttl_s=SETLIST_TTL_S)
 
-    async def forget_setlist(self, setlist_id: str) -> None:
-        """What was kept of one that is known to have changed."""
-        await self.provider.forget(f"/rest/1.0/setlist/{setlist_id}")
+    async def drop_cached_setlist(self, setlist_id: str) -> None:
+        """Drops the cached copy of a setlist that is known to have changed."""
+        await self.provider.drop_cached(f"/rest/1.0/setlist/{setlist_id}")
 
     async def _page(self, path: str, params: dict[str, str], page: int, *, ttl_s: float) -> Page:
         # Nothing found is 404, and so is a page after the last one.

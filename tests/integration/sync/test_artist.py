@@ -112,7 +112,7 @@ async def test_an_artist_comes_in_with_ids_and_the_second_time_nobody_is_asked(
 ) -> None:
     """Name, country, genre and both services' ids with their evidence; twice is once, the run is on record."""
     seen: list[tuple[str, int, int]] = []
-    first = await sync_artist(database, client, "radiohead", progress=lambda *step: seen.append(step))
+    first = await sync_artist(database, client, "radiohead", report_progress=lambda *step: seen.append(step))
     asked = len(musicbrainz.asked)
     second = await sync_artist(database, client, "Radiohead")
 
@@ -123,7 +123,7 @@ async def test_an_artist_comes_in_with_ids_and_the_second_time_nobody_is_asked(
     assert musicbrainz.asked[asked:] == ["/ws/2/artist?query=artist%3A%22Radiohead%22&fmt=json&limit=10"]
     assert tuple(await sql.fetchrow("select name, country, genre from artists")) == ("Radiohead", "GB", "Art rock")
     assert await identities(sql) == [
-        ("radiohead", "musicbrainz", RADIOHEAD, 0.9, "the only one called 'Radiohead', with a score of 100"),
+        ("radiohead", "musicbrainz", RADIOHEAD, 0.9, "the only artist called 'Radiohead', with a score of 100"),
         ("radiohead", "spotify", SPOTIFY_ID, 0.95, "linked at MusicBrainz"),
     ]
     jobs = await sql.fetch("select service::text, kind, subject, status::text from sync_jobs order by id")
@@ -162,9 +162,11 @@ async def test_nobody_is_guessed(
     database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
 ) -> None:
     """Only similar, several of one name, an id that is none: a line that says what to do, and nothing in the catalogue."""
-    with pytest.raises(NotIdentified, match="nobody is called 'radiohead x' at MusicBrainz; similar: Radiohead"):
+    with pytest.raises(
+        NotIdentified, match="MusicBrainz has no artist called 'radiohead x': .*; similar names: Radiohead"
+    ):
         await sync_artist(database, client, "radiohead x")
-    with pytest.raises(NotIdentified, match="MusicBrainz knows no artist"):
+    with pytest.raises(NotIdentified, match="MusicBrainz has no artist with the id"):
         await sync_artist(database, client, NOBODY)
     musicbrainz.add(OTHER, "Radiohead", country="BR", disambiguation="tribute")
     with pytest.raises(NotIdentified, match=rf"2 artists are called 'RADIOHEAD'.*\(BR, tribute\) {OTHER}"):
@@ -333,4 +335,7 @@ async def test_the_command_brings_an_artist_in(musicbrainz: MusicBrainz, databas
     assert f"spotify {SPOTIFY_ID}" in out
     code, out, err = await run("Nobody Of This Name")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1] == "mysetlist: nobody is called 'Nobody Of This Name' at MusicBrainz"
+    assert (
+        err.splitlines()[-1]
+        == "mysetlist: MusicBrainz has no artist called 'Nobody Of This Name': check the name, or give a MusicBrainz id"
+    )

@@ -14,8 +14,8 @@ import asyncpg
 
 from server.store.database import Database
 from server.sync.artists import ArtistSyncService
+from server.sync.jobs import jobs, queue_job
 from server.sync.providers import Providers
-from server.sync.scheduler import jobs, queue_job
 from server.sync.schedules import build_scheduler
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
@@ -282,7 +282,10 @@ async def test_a_wrong_link_is_found_out(
     await build_scheduler(database, providers).run_until_idle()
     row = await sql.fetchrow("select status::text, error from sync_jobs where kind = 'setlists'")
     assert row["status"] == "failed"
-    assert "setlist.fm knows 'Silver Harbour' under the MusicBrainz id of 'Somebody Quite Different'" in row["error"]
+    assert (
+        "setlist.fm has another artist, 'Silver Harbour', under the MusicBrainz id of 'Somebody Quite Different'"
+        in row["error"]
+    )
 
 
 async def test_who_heads_the_bill_has_the_show(
@@ -304,7 +307,7 @@ async def test_who_heads_the_bill_has_the_show(
     assert [(row["name"], row["billing"]) for row in rows] == [(head.name, "headliner"), (support.name, "support")]
     told = await sql.fetch("select distinct message from import_log where outcome = 'refused'")
     assert [row["message"] for row in told] == [
-        f"{stranger.name} on {world.today + dt.timedelta(days=4)}: {stranger.name} heads the bill, who is not in the catalogue"
+        f"{stranger.name} on {world.today + dt.timedelta(days=4)}: the catalogue has no artist {stranger.name}, the headliner: sync that artist first"
     ]
 
 
@@ -442,4 +445,4 @@ async def test_what_staff_decided_and_what_is_over_stays(
     assert await sql.fetch("select id, local_date, starts_at, closes_at, status from shows order by id") == before
     told = await sql.fetch("select message from import_log where outcome = 'refused'")
     assert len(told) == 1
-    assert f"is finished here and listed for {moved[0].date}: look at it" in told[0]["message"]
+    assert f"is finished, but Ticketmaster lists it for {moved[0].date}: check its date" in told[0]["message"]

@@ -17,9 +17,9 @@ from server.errors import ProviderError
 from server.store.database import Database
 from server.sync.canonical_titles import CanonicalTitles
 from server.sync.clients import provider, setlistfm, spotify, ticketmaster
+from server.sync.jobs import run_job_now
 from server.sync.prediction import predict
 from server.sync.providers import Providers, open_providers
-from server.sync.scheduler import run_job_now
 from server.sync.schedules import build_handlers
 from server.sync.setlists import is_encore, songs_of, to_played_set
 from server.sync.shows import group_listings, is_concert
@@ -392,7 +392,7 @@ async def test_a_setlist_that_changed_is_not_answered_from_the_cache(
     await client.fetch_setlist(played.id)
     provider_services.world.edit(played, ["Something New"])
     assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0001"  # type: ignore[union-attr]
-    await client.forget_setlist(played.id)
+    await client.drop_cached_setlist(played.id)
     assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0002"  # type: ignore[union-attr]
 
 

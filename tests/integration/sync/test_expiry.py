@@ -11,8 +11,8 @@ from server.insight.accuracy import score_shows
 from server.store.database import Database
 from server.sync import forgetting
 from server.sync.forgetting import expire_played, forget
+from server.sync.jobs import queue_job
 from server.sync.providers import Providers
-from server.sync.scheduler import queue_job
 from server.sync.schedules import build_scheduler
 from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in

@@ -70,7 +70,7 @@ async def bring(database: Database, folder: Path, name: str, content: Any, **opt
     return await import_file(database, path, **options)
 
 
-async def to_set_records(sql: Any, show: str) -> list[Any]:
+async def read_sets(sql: Any, show: str) -> list[Any]:
     """Set, kind, act, title and note of every predicted song, in order."""
     rows = await sql.fetch(
         "select l.position, l.kind, a.name as act, g.title, e.note from shows w join setlists l on l.show_id = w.id"
@@ -93,7 +93,7 @@ async def test_a_whole_tour_comes_in_and_the_second_time_changes_nothing(
         "shows": {"added": 1},
         "setlists": {"changed": 1},
     }
-    assert await to_set_records(sql, "night") == [
+    assert await read_sets(sql, "night") == [
         (1, "main", "múm", "Green Grass of Tunnel", ""),
         (2, "main", None, "Sæglópur", ""),
         (2, "main", None, "Glósóli", ""),
@@ -107,7 +107,7 @@ async def test_a_whole_tour_comes_in_and_the_second_time_changes_nothing(
 
     second = await bring(database, tmp_path, "tour.json", TOUR)
     assert {outcome for counts in second.counts.values() for outcome in counts} == {"unchanged"}
-    assert second.told == []
+    assert second.results == []
     assert await sql.fetch("select * from integrity_check()") == []
 
 
@@ -129,7 +129,7 @@ async def test_songs_keep_their_votes_wherever_they_move(database: Database, sql
     ]
     result = await bring(database, tmp_path, "new.json", {"setlists": [{"show": "night", "sets": sets}]})
     assert result.counts == {"setlists": {"changed": 1}}
-    assert await to_set_records(sql, "night") == [
+    assert await read_sets(sql, "night") == [
         (1, "main", None, "Hoppípolla", ""),
         (2, "encore", None, "Sæglópur", ""),
         (2, "encore", None, "Glósóli", ""),
@@ -160,15 +160,31 @@ async def test_one_bad_record_is_told_with_its_line_and_the_rest_goes_in(
     ]
     result = await bring(database, tmp_path, "shows.csv", "\n".join(rows) + "\n")
     assert result.counts == {"shows": {"added": 2, "refused": 10}}
-    assert sorted(told.line for told in result.told if told.outcome == "refused") == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert [one.line for _, one in sorted(result.results) if one.outcome == "refused"] == [
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+    ]
     assert {row["slug"] for row in await sql.fetch("select slug from shows")} == {"night", "good", "last"}
     logged = await sql.fetchval("select count(*) from import_log where outcome = 'refused'")
     assert logged == 10
 
     text = '{"artists": [\n {"name": "東京事変"},\n {"name": "a\\u0000b"},\n {"name": "x", "colour": 1},\n {"name": "Ok"}]}'
     result = await bring(database, tmp_path, "more.json", text)
-    assert {told.line: told.outcome for told in result.told} == {2: "refused", 3: "refused", 4: "refused", 5: "added"}
-    assert "give one" in next(told.message for told in result.told if told.line == 2)
+    assert {one.line: one.outcome for _, one in result.results} == {
+        2: "refused",
+        3: "refused",
+        4: "refused",
+        5: "added",
+    }
+    assert "give a `slug`" in next(one.message for _, one in result.results if one.line == 2)
 
 
 async def test_a_dry_run_tells_everything_and_keeps_nothing(database: Database, sql: Any, tmp_path: Path) -> None:
@@ -178,7 +194,7 @@ async def test_a_dry_run_tells_everything_and_keeps_nothing(database: Database, 
     assert await sql.fetchval("select (select count(*) from artists) + (select count(*) from sync_jobs)") == 0
     done = await bring(database, tmp_path, "tour.json", TOUR)
     assert done.counts == rehearsed.counts
-    assert done.told == rehearsed.told
+    assert done.results == rehearsed.results
 
 
 async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: Path) -> None:
@@ -193,8 +209,8 @@ async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: P
     }
     for name, text in files.items():
         result = await bring(database, tmp_path, name, "﻿" + text)
-        assert all("refused" not in counts for counts in result.counts.values()), result.told
-    assert await to_set_records(sql, "gig") == [
+        assert all("refused" not in counts for counts in result.counts.values()), result.results
+    assert await read_sets(sql, "gig") == [
         (1, "main", None, "One", ""),
         (1, "main", None, "Two", ""),
         (2, "encore", None, "Four", ""),
@@ -206,13 +222,13 @@ async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("a.txt", "", "neither .csv nor .json"),
-        ("a.csv", "", "columns of nothing known"),
-        ("a.csv", "name,colour\nx,red\n", "`colour` is unknown"),
+        ("a.txt", "", "must end in .csv or .json"),
+        ("a.csv", "", "lacks the columns of every known kind"),
+        ("a.csv", "name,colour\nx,red\n", "no column `colour`"),
         ("a.csv", 'name\n"open\n', "line 2"),
         ("a.json", "{", "truncated"),
         ("a.json", "[]", "expected an object of lists"),
-        ("a.json", '{"bands": []}', "`bands` is none of"),
+        ("a.json", '{"bands": []}', "a list `bands`"),
         ("a.json", '{"artists": ' + "[" * 5000, "."),
     ],
 )
@@ -239,21 +255,21 @@ async def test_the_documented_example_comes_in(database: Database, tmp_path: Pat
     example = re.search(r"```json\n(.*?)```", DOCUMENTED.read_text(), re.DOTALL)
     assert example is not None
     result = await bring(database, tmp_path, "example.json", example[1])
-    assert all("refused" not in counts for counts in result.counts.values()), result.told
+    assert all("refused" not in counts for counts in result.counts.values()), result.results
     assert set(result.counts) == {"artists", "venues", "songs", "shows", "setlists"}
 
 
 async def test_a_song_twice_in_one_set_and_a_name_that_two_have(database: Database, sql: Any, tmp_path: Path) -> None:
     """What is ambiguous is refused, and the setlist stays as it was."""
     await bring(database, tmp_path, "tour.json", TOUR)
-    before = await to_set_records(sql, "night")
+    before = await read_sets(sql, "night")
     twice = [{"songs": [{"title": "Sæglópur"}, {"title": "Sæglópur"}]}]
     result = await bring(database, tmp_path, "a.json", {"setlists": [{"show": "night", "sets": twice}]})
     assert result.counts == {"setlists": {"refused": 1}}
     await bring(database, tmp_path, "b.json", {"artists": [{"name": "Múm", "slug": "other-mum"}]})
     result = await bring(database, tmp_path, "c.json", {"songs": [{"artist": "MUM", "title": "New"}]})
     assert result.counts == {"songs": {"refused": 1}}
-    assert await to_set_records(sql, "night") == before
+    assert await read_sets(sql, "night") == before
 
 
 async def test_a_song_played_twice_in_a_night_is_two_rows(database: Database, sql: Any, tmp_path: Path) -> None:

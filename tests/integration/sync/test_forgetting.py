@@ -9,8 +9,8 @@ import pytest
 from server.store.database import Database
 from server.sync import forgetting
 from server.sync.forgetting import forget
+from server.sync.jobs import queue_job
 from server.sync.providers import Providers
-from server.sync.scheduler import queue_job
 from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 

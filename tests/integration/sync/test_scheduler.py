@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from server.errors import ProviderError, StoreUnavailable
 from server.store.database import Database
 from server.sync import scheduler as scheduling
-from server.sync.scheduler import ATTEMPTS_MAX, Job, JobImpossible, Schedule, SyncScheduler, jobs, queue_job
+from server.sync.jobs import Job, JobImpossible, jobs, queue_job
+from server.sync.scheduler import ATTEMPTS_MAX, Schedule, SyncScheduler
 from tests.support.running_node import until
 
 
@@ -68,8 +69,8 @@ async def test_jobs_that_are_over_before_the_look_is_are_no_reason_to_stop(
     """A look that is slow to end finds nothing under way, though it began something: there may be more."""
 
     class SlowLook(SyncScheduler):
-        async def _begin(self, connection: Any) -> int:
-            begun = await super()._begin(connection)
+        async def _start_jobs(self, connection: Any) -> int:
+            begun = await super()._start_jobs(connection)
             while self._tasks:
                 await asyncio.wait(self._tasks.values())
             return begun
@@ -95,7 +96,7 @@ async def test_a_job_of_a_lost_node_goes_on_where_it_stood(database: Database, s
     begun, seen = asyncio.Event(), []
 
     async def hang(job: Job) -> None:
-        await job.save({"page": 3})
+        await job.save_cursor({"page": 3})
         begun.set()
         await asyncio.Event().wait()
 
@@ -215,7 +216,7 @@ async def test_what_can_never_be_done_and_what_is_broken_fail_at_once(database: 
     assert await states(sql) == [
         ("0", "succeeded", 1, ""),
         ("1", "failed", 1, "there is no artist 1 any more"),
-        ("2", "failed", 1, "KeyError: see the log"),
+        ("2", "failed", 1, "A bug stopped this job (KeyError). The node's log has the details."),
         ("3", "succeeded", 1, ""),
     ]
 
