@@ -1,9 +1,13 @@
-"""Forgetting a provider: everything that came from it goes, but for what people made theirs. And what may not be kept long."""
+"""Forgets a provider: deletes everything that came from it, except data that people made theirs.
+
+It also deletes actual setlists that may not be kept any longer.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
 Service = Literal["ticketmaster", "spotify", "setlistfm", "musicbrainz"]
 
-# Votes on the shows of a batch wait while it is done.
+# Votes on the shows of a batch wait while it is processed.
 SHOWS_PER_BATCH = 20
 ROWS_PER_BATCH = 1_000
 
@@ -27,75 +31,82 @@ forgetting = load_queries(Path(__file__).with_name("forgetting.sql"))
 async def forget(
     database: Database, service: Service, *, report_progress: ReportProgress = ignore_progress
 ) -> Counter[str]:
-    """Takes out what a provider told: answers, links, questions, unvoted sets, and shows and venues only it told us of.
+    """Deletes a provider's responses, links, questions, predicted sets, and the shows and venues that only it listed.
 
-    What has votes stays, without a link. Twice is once; what was cut off is ended by the next. The provider's jobs are
-    paused until somebody resumes them, or they would bring it all back.
+    Data with votes stay, without a link. A second call changes nothing, and completes an interrupted one. The provider
+    is paused until an administrator resumes it, because its jobs would fetch everything again.
 
-    Gives:  how many of each are gone; `kept`, how many shows it had told us of stay
+    Gives:  the number of deleted rows of each sort; `kept`, the number of the provider's shows that stay
     Raises: StoreUnavailable
-    Cancel: what was forgotten stays forgotten; the run is marked cancelled
+    Cancel: deleted rows stay deleted; the job is recorded as cancelled
     """
     gone: Counter[str] = Counter()
-    async with recorded_job(database, service, "forget", service) as job_id:
-        async with database.connection() as connection:
-            await jobs.stop_jobs(connection, service=service, job_id=job_id)
-        await _forget_shows(database, service, gone, report_progress)
-        async with database.connection() as connection:
-            while venues := await forgetting.delete_venues(connection, service=service, count=ROWS_PER_BATCH):
-                gone["venues"] += venues
-            of_run = {"service": service, "job_id": job_id, "count": ROWS_PER_BATCH}
-            while any((rows := dict(await forgetting.delete_rows(connection, **of_run))).values()):
-                gone.update(rows)
-                report_progress("links", gone["links"], gone["links"])
-            setlists = gone["played"] + gone["predicted"]
-            for stage, count in (("venues", gone["venues"]), ("shows", gone["shows"]), ("setlists", setlists)):
-                await jobs.put_progress(connection, job_id=job_id, stage=stage, done=count, total=count)
+    async with recorded_job(database, service, "forget", service) as job_id, database.connection() as connection:
+        await jobs.stop_jobs(connection, service=service, job_id=job_id)
+        await _forget_shows(connection, service, gone, report_progress)
+        while venues := await forgetting.delete_venues(connection, service=service, count=ROWS_PER_BATCH):
+            gone["venues"] += venues
+        of_job = {"service": service, "job_id": job_id, "count": ROWS_PER_BATCH}
+        while any((rows := dict(await forgetting.delete_rows(connection, **of_job))).values()):
+            gone.update(rows)
+            report_progress("links", gone["links"], gone["links"])
+        setlists = gone["played"] + gone["predicted"]
+        for stage, count in (("venues", gone["venues"]), ("shows", gone["shows"]), ("setlists", setlists)):
+            await jobs.put_progress(connection, job_id=job_id, stage=stage, done=count, total=count)
     return gone
 
 
 async def _forget_shows(
-    database: Database, service: Service, gone: Counter[str], report_progress: ReportProgress
+    connection: Connection, service: Service, gone: Counter[str], report_progress: ReportProgress
 ) -> None:
-    after_id, seen = 0, 0
-    while True:
-        async with database.transaction() as connection:
-            listed = forgetting.list_shows(connection, service=service, after_id=after_id, count=SHOWS_PER_BATCH)
-            shows = [row async for row in listed]
-            if not shows:
-                return
-            ids = await _hold_shows(connection, shows)
+    seen_count = 0
+    async with aclosing(_locked_batches(connection, forgetting.list_shows, service=service)) as batches:
+        async for ids in batches:
             gone["played"] += await forgetting.delete_played(connection, service=service, ids=ids)
             await forgetting.delete_settled(connection, service=service, ids=ids)
             gone["predicted"] += await forgetting.delete_predicted(connection, service=service, ids=ids)
             deleted = await forgetting.delete_shows(connection, service=service, ids=ids)
-        gone["shows"] += deleted
-        gone["kept"] += len(shows) - deleted
-        after_id, seen = ids[-1], seen + len(ids)
-        report_progress("shows", seen, seen)
+            gone["shows"] += deleted
+            gone["kept"] += len(ids) - deleted
+            seen_count += len(ids)
+            report_progress("shows", seen_count, seen_count)
 
 
 async def expire_played(connection: Connection, days: int) -> int:
-    """Takes out what setlist.fm said was played, unless it said so again within so many days.
+    """Deletes actual setlists that setlist.fm has not shown for so many days.
 
-    What somebody voted on or changed is ours by then. Links stay, and so do scores. What is seen there again comes back.
+    Setlists with votes or changes stay: they are ours. Links and scores stay too. A setlist that setlist.fm shows again
+    comes back.
 
-    Takes:  connection, an owner's, in no transaction
-    Gives:  of how many shows it is gone
+    Takes:  connection of the owner, outside of any transaction
+    Gives:  the number of shows whose actual setlist was deleted
+    Raises: StoreUnavailable
     """
-    after_id, gone = 0, 0
+    deleted = 0
+    async with aclosing(_locked_batches(connection, forgetting.list_expired, days=days)) as batches:
+        async for ids in batches:
+            deleted += await forgetting.delete_played(connection, service="setlistfm", ids=ids)
+            await forgetting.settle_shows(connection, ids=ids)
+    return deleted
+
+
+async def _locked_batches(
+    connection: Connection, list_shows: Callable[..., AsyncIterator[Any]], **of: Any
+) -> AsyncGenerator[list[int], None]:
+    """Walks shows in batches, each in a transaction of its own that ends when the next batch is asked for.
+
+    Takes: list_shows, a query with the parameters `of`, after_id and count
+    Gives: ids of shows that are locked, and whose votes wait
+    """
+    after_id = 0
     while True:
         async with connection.transaction():
-            listed = forgetting.list_expired(connection, days=days, after_id=after_id, count=SHOWS_PER_BATCH)
+            listed = list_shows(connection, **of, after_id=after_id, count=SHOWS_PER_BATCH)
             shows = [row async for row in listed]
             if not shows:
-                return gone
-            ids = await _hold_shows(connection, shows)
-            gone += await forgetting.delete_played(connection, service="setlistfm", ids=ids)
-            await forgetting.settle_shows(connection, ids=ids)
-        after_id = ids[-1]
-
-
-async def _hold_shows(connection: Connection, shows: Sequence[Any]) -> list[int]:
-    await lock_shards(connection, [show["slug"] for show in shows])
-    return [row["id"] async for row in forgetting.lock_shows(connection, ids=[show["id"] for show in shows])]
+                return
+            await lock_shards(connection, [show["slug"] for show in shows])
+            locked = forgetting.lock_shows(connection, ids=[show["id"] for show in shows])
+            # A show may have been deleted since it was listed, even the last one of the batch.
+            yield [row["id"] async for row in locked]
+        after_id = shows[-1]["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -17,10 +18,15 @@ from server.sync.schedules import build_scheduler
 from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
+from tests.support.row_factory import until
 
 KEPT_DAYS = 14
 ACTUAL = "select array_agg(id order by id) from setlists where type = 'actual'"
 SCORED = "select show_id, predicted, hits, played, is_settled from show_accuracy order by show_id"
+WAITS_FOR_SHARD = (
+    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
+    " and datname = current_database() and pid <> pg_backend_pid())"
+)
 LINKS = "select external_id, show_id, url from show_identities where service = 'setlistfm' order by external_id"
 
 
@@ -182,3 +188,21 @@ async def test_expiring_waits_for_votes_holding_nothing(
     finally:
         await database._pool.release(connection)
     assert await sql.fetchval(ACTUAL) is None
+
+
+async def test_a_show_that_is_deleted_while_its_batch_waits_is_skipped(
+    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
+) -> None:
+    """The only show of a batch is deleted between listing and locking: nothing is left to expire, and nothing fails."""
+    show_id = await last_months_show(database, providers, provider_services, sql)
+    await not_seen_for_days(sql)
+    # A transaction sees one state of pg_stat_activity, so another connection watches.
+    async with database.connection() as connection, database.connection() as watcher:
+        async with sql.transaction():
+            await sql.execute(
+                "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
+            )
+            expiring = asyncio.create_task(expire_played(connection, KEPT_DAYS))
+            await until(lambda: watcher.fetchval(WAITS_FOR_SHARD))
+            await sql.execute("delete from shows where id = $1", show_id)
+        assert await expiring == 0
