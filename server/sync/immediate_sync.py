@@ -38,7 +38,7 @@ async def sync_show_now(
     async with database.connection() as connection:
         show = await identities.fetch_show(connection, show_id=show_id)
     if show is None:
-        raise SetupError(f"the catalogue has no show {show_id}: take the id from the address of the show's page")
+        raise SetupError(f"the catalogue has no show {show_id}: check the id")
     if providers.ticketmaster is None and providers.setlistfm is None:
         raise SetupError(
             "no provider of shows has a key: set TICKETMASTER_API_KEY or SETLISTFM_API_KEY (docs/providers.md)"

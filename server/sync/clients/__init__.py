@@ -1,7 +1,7 @@
-"""clients: asking other services, politely.
+"""clients: HTTP clients of the providers, within their rules.
 
-Owns:      external_cache; one client a service, all on the same way of asking (provider.py)
-Threads:   event loop only; requests of one client go one after the other, at its pace
-Limits:    a deadline, a number of attempts, a pace and a largest answer each (docs/limits.md)
+Owns:      external_cache; one client for each service, all on top of provider.py
+Threads:   event loop only; the gate of a service spaces the requests of all nodes
+Limits:    deadline, attempts, rate and response size (docs/limits.md)
 Never:     logs an address or a header, which may hold a key; writes to the catalogue
 """

@@ -1,4 +1,4 @@
-"""MusicBrainz: who an artist is, and under which ids other services know them. Core data is CC0; no key."""
+"""MusicBrainz: artists and their ids at other services. Core data is CC0; it needs no key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEARCH_TTL_S = 7 * 86_400.0
 ARTIST_TTL_S = 30 * 86_400.0
 GENRES_TTL_S = 30 * 86_400.0
 SEARCH_ITEMS = 10
-# Ids in one question; with more it would be longer than what a question is kept under.
+# Ids in one request; more would make it longer than ASKED_CHARS_MAX.
 IDS_MAX = 20
 
 _SPOTIFY_ARTIST = re.compile(r"https?://open\.spotify\.com/artist/([A-Za-z0-9]{22})(?:[/?#]|$)")
@@ -33,27 +33,27 @@ class Alias(msgspec.Struct, frozen=True):
 
 
 class Genre(msgspec.Struct, frozen=True):
-    """A genre, or any other word for an artist, and how many people said so."""
+    """A genre or another tag of an artist, with the number of people who chose it."""
 
     name: str
     count: int = 0
 
 
 class Url(msgspec.Struct, frozen=True):
-    """Where a relation leads."""
+    """The target of a relation."""
 
     resource: str
 
 
 class Relation(msgspec.Struct, frozen=True):
-    """A link to a page about the artist elsewhere."""
+    """A link to the artist's page at another service."""
 
     url: Url | None = None
     ended: bool = False
 
 
 class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sort-name"}):
-    """An artist; a search tells how well it matches (score, 0 to 100), tags of all kinds, no genres and no relations."""
+    """An artist; a search gives a score (0 to 100) and tags of all kinds, but no genres and no relations."""
 
     id: str
     name: str
@@ -68,12 +68,12 @@ class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sort-name"}):
 
     @property
     def genre(self) -> str | None:
-        """What most people call it; of equals the first by the alphabet."""
+        """The genre that most people chose; among equals the first by the alphabet."""
         return min(self.genres, key=lambda genre: (-genre.count, genre.name)).name if self.genres else None
 
     @property
     def spotify_ids(self) -> list[str]:
-        """Ids of the artist at Spotify, links that have ended left out."""
+        """Ids of the artist at Spotify, without ended links."""
         found = [
             match[1]
             for relation in self.relations
@@ -87,13 +87,16 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 class MusicBrainzClient:
-    """Takes: provider, set up for MusicBrainz."""
+    """Reads artists from MusicBrainz.
+
+    Takes: provider, set up for MusicBrainz
+    """
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
 
     async def search_artists(self, name: str) -> list[Artist]:
-        """Artists called like that, best match first, at most SEARCH_ITEMS.
+        """Searches artists by name; gives the best matches first, at most SEARCH_ITEMS.
 
         Raises: ProviderError, StoreUnavailable
         """
@@ -102,7 +105,7 @@ class MusicBrainzClient:
         return [] if found is None else found.artists
 
     async def fetch_artist(self, mbid: str) -> Artist | None:
-        """An artist with genres and links; one that was merged into another comes with the other's id. None: unknown.
+        """Fetches an artist with genres and links. A merged entry gives the artist it was merged into; None: unknown id.
 
         Raises: ProviderError, StoreUnavailable
         """
@@ -110,11 +113,11 @@ class MusicBrainzClient:
         return await self.provider.get(f"/ws/2/artist/{mbid}", params, Artist, kind="artist", ttl_s=ARTIST_TTL_S)
 
     async def fetch_artists(self, mbids: Sequence[str]) -> list[Artist]:
-        """Artists with genres, all at one question, at most IDS_MAX: a search, which tells no links.
+        """Fetches artists with genres, without links: at most IDS_MAX in one request, which is a search.
 
-        Genres are tags that MusicBrainz has in its list of genres, so they are the same as one artist's own page gives.
+        Genres are the tags that stand in MusicBrainz' list of genres, so they equal the genres of `fetch_artist`.
 
-        Gives:  those it knows under these very ids; one that was merged into another is not among them
+        Gives:  artists that have exactly these ids; merged entries are missing
         Raises: ProviderError, StoreUnavailable
         """
         listed = await self.provider.get("/ws/2/genre/all", {"fmt": "txt"}, str, kind="genres", ttl_s=GENRES_TTL_S)
@@ -128,14 +131,14 @@ class MusicBrainzClient:
 
 
 @asynccontextmanager
-async def open_musicbrainz(link: ProviderContext) -> AsyncIterator[MusicBrainzClient]:
-    """A client for as long as it is needed; they ask for a contact (https://musicbrainz.org/doc/MusicBrainz_API)."""
+async def open_musicbrainz(context: ProviderContext) -> AsyncIterator[MusicBrainzClient]:
+    """Opens a client; MusicBrainz asks for a contact (https://musicbrainz.org/doc/MusicBrainz_API)."""
     async with open_provider(
-        SERVICE, QUOTA, link, headers={"Accept": "application/json"}, follows_redirects=True
+        SERVICE, QUOTA, context, headers={"Accept": "application/json"}, follows_redirects=True
     ) as provider:
         yield MusicBrainzClient(provider)
 
 
 def _artist_query(name: str) -> str:
-    """A query of Lucene's, in which nothing of the name is an operator."""
+    """A Lucene query in which no character of the name is an operator."""
     return 'artist:"' + _LUCENE_SPECIAL.sub(r"\\\1", name) + '"'

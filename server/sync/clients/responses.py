@@ -1,4 +1,4 @@
-"""What comes back from a provider: an answer over HTTP, what is wrong with one, and what is read out of it."""
+"""Responses of a provider over HTTP: reading, decoding, and what a failed one means. Pure, apart from `read_body`."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ import httpx
 import msgspec
 
 BODY_BYTES_MAX = 5 * 1024 * 1024
+# The wait when a provider limits us and gives no time: setlist.fm answers again after 2 s.
+BUSY_S = 2.0
 
 Result = TypeVar("Result")
 
 
 class Response(NamedTuple):
-    """What came back over HTTP."""
+    """A response over HTTP."""
 
     path: str
     status: int
     headers: httpx.Headers
     body: bytes
 
-    def said_at(self) -> dt.datetime | None:
-        """When it was given, by the provider's clock; None: not told."""
+    def sent_at(self) -> dt.datetime | None:
+        """When it was sent, by the provider's clock; None: unknown."""
         return http_date(self.headers.get("Date", ""))
 
 
 class Failure(NamedTuple):
-    """What an answer that is none means.
+    """What a failed response means, and the reason for people.
 
-    busy:      worth another attempt, and a failure
-    wait:      we asked too much; nobody asks for wait_s
-    key:       it does not know our key, or not any more; nobody asks for a while
-    withdrawn: this endpoint is not for us
-    refused:   the question was wrong
+    busy:      another attempt may succeed; counts as a failure of the provider
+    wait:      we asked too often; no node asks for wait_s
+    key:       the provider does not accept our key; no node asks for a while
+    withdrawn: this app may not use this endpoint
+    refused:   the request was wrong
     """
 
     kind: Literal["busy", "wait", "key", "withdrawn", "refused"]
@@ -43,14 +45,48 @@ class Failure(NamedTuple):
     wait_s: float | None = None
 
 
+# Recognises a provider's own failures; None: the response has no special meaning.
 ClassifyFailure = Callable[[Response], Failure | None]
 
 
-def decode(body: bytes | None, into: type[Result]) -> Result | None:
-    """What a body says. Unknown fields are ignored; numbers may come as strings.
+class BodyTooLarge(Exception):
+    """A body with more than BODY_BYTES_MAX bytes."""
 
-    Takes:  into, the type of the JSON, or str for plain text; body, None: there is no such thing
-    Raises: msgspec.DecodeError, UnicodeDecodeError: it makes no sense
+
+def classify_response(
+    response: Response, into: type[Result], *, has_etag: bool, now: dt.datetime, redact: Callable[[str], str]
+) -> Failure | None:
+    """The failure that a response stands for, by the rules of HTTP; None: it is good.
+
+    Takes: into, the type of its JSON; has_etag, whether the request allowed 304; now, for dates in Retry-After;
+           redact, removes keys from a text
+    """
+    status = response.status
+    if status == httpx.codes.NOT_FOUND or (status == httpx.codes.NOT_MODIFIED and has_etag):
+        return None
+    wait_s = retry_after_s(response, now)
+    if status == httpx.codes.TOO_MANY_REQUESTS or (status == httpx.codes.SERVICE_UNAVAILABLE and wait_s):
+        return Failure("wait", f"answered {status}", wait_s if wait_s is not None else BUSY_S)
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return Failure("busy", f"answered {status}")
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return Failure("key", f"refused us with {status}; check the key (docs/providers.md)")
+    if status != httpx.codes.OK:
+        text = " ".join(redact(response.body[:300].decode("utf-8", "replace")).split())
+        return Failure("refused", f"refused the request with {status}" + (f": {text}" if text else ""))
+    try:
+        decode(response.body, into)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # HTML pages and truncated bodies come with status 200 too; they must not be cached.
+        return Failure("busy", f"sent a response that cannot be read: {str(error)[:120]}")
+    return None
+
+
+def decode(body: bytes | None, into: type[Result]) -> Result | None:
+    """Decodes a body. Unknown fields are ignored; numbers may be strings.
+
+    Takes:  into, the type of the JSON, or str for plain text; body, None: the provider has no such thing
+    Raises: msgspec.DecodeError, UnicodeDecodeError: it does not have that type
     """
     if body is None:
         return None
@@ -62,14 +98,10 @@ def decode(body: bytes | None, into: type[Result]) -> Result | None:
     return cast("Result", text)
 
 
-class BodyTooLarge(Exception):
-    """More than anybody should answer."""
-
-
 async def read_body(response: httpx.Response) -> bytes:
-    """All of a body.
+    """Reads a whole body.
 
-    Raises: TooLong
+    Raises: BodyTooLarge
     """
     parts, size = [], 0
     async for part in response.aiter_bytes():
@@ -80,8 +112,18 @@ async def read_body(response: httpx.Response) -> bytes:
     return b"".join(parts)
 
 
+def retry_after_s(response: Response, now: dt.datetime) -> float | None:
+    """The wait in Retry-After, as seconds or a date (RFC 9110, section 10.2.3); None: absent or not readable."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    until = http_date(value)
+    # Both instants are by the provider's clock when it sends Date: our clock may differ.
+    return None if until is None else max(0.0, (until - (response.sent_at() or now)).total_seconds())
+
+
 def http_date(text: str) -> dt.datetime | None:
-    """An instant as HTTP writes it; None: not understood."""
+    """Parses a date of HTTP; None: not readable."""
     try:
         at = email.utils.parsedate_to_datetime(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""setlist.fm 1.0: what was played where (https://api.setlist.fm/docs/1.0/index.html). Needs a key; 1,440 questions a day."""
+"""setlist.fm 1.0: actual setlists (https://api.setlist.fm/docs/1.0/index.html). Needs a key; 1,440 requests a day."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from server.cache.gates import Quota
 from server.sync.clients.provider import Provider, ProviderContext, open_provider
 
 SERVICE = "setlistfm"
-# 2 a second and 1,440 a day for an ordinary key; under both, because our questions do not arrive as evenly as they are sent.
+# An ordinary key allows 2 a second and 1,440 a day; we stay below both, because the network bunches requests.
 QUOTA = Quota(count_max=1, period_s=0.7, day_max=1_400)
 ARTIST_TTL_S = 7 * 86_400.0
 SETLISTS_TTL_S = 6 * 3_600.0
 SETLIST_TTL_S = 900.0
-# What their old answers say where newer ones leave the tour out.
+# Old responses have this text where newer ones leave the tour out.
 NO_TOUR = "No Tour Assigned"
 
 Result = TypeVar("Result")
@@ -32,14 +32,14 @@ class Country(msgspec.Struct, frozen=True):
 
 
 class Coords(msgspec.Struct, frozen=True):
-    """The middle of a city, not the venue [degrees]."""
+    """The centre of a city, not the venue [degrees]."""
 
     lat: float | None = None
     long: float | None = None
 
 
 class City(msgspec.Struct, frozen=True):
-    """A city; its id is GeoNames'."""
+    """A city, as GeoNames has it."""
 
     name: str = ""
     state: str | None = None
@@ -67,7 +67,7 @@ class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sortName"}):
 
 
 class Song(msgspec.Struct, frozen=True, rename={"guest": "with"}):
-    """A song in a set. Without a name nobody knows which; `cover` is whose it is; `tape` was not performed."""
+    """A song in a set. An unknown song has no name; `cover` is the original artist; a `tape` was not performed."""
 
     name: str = ""
     info: str = ""
@@ -77,7 +77,7 @@ class Song(msgspec.Struct, frozen=True, rename={"guest": "with"}):
 
 
 class Set(msgspec.Struct, frozen=True):
-    """One set; encores have a number."""
+    """One set; an encore has a number."""
 
     song: Sequence[Song] = ()
     name: str = ""
@@ -85,7 +85,7 @@ class Set(msgspec.Struct, frozen=True):
 
 
 class Sets(msgspec.Struct, frozen=True):
-    """The sets are one level deeper than their schema says."""
+    """The sets of a setlist; they are one level deeper than the published schema says."""
 
     set: Sequence[Set] = ()
 
@@ -101,7 +101,7 @@ class Setlist(
     frozen=True,
     rename={"version_id": "versionId", "event_date": "eventDate", "last_updated": "lastUpdated"},
 ):
-    """One act's concert. No sets: nobody wrote them down yet, or it is still to come."""
+    """One act's concert. Without sets nobody has written them down yet, or the concert is still to come."""
 
     id: str
     version_id: str = ""
@@ -116,7 +116,7 @@ class Setlist(
 
     @property
     def date(self) -> dt.date | None:
-        """The day at the venue; None: it cannot be read."""
+        """The local day; None: not readable."""
         try:
             return dt.datetime.strptime(self.event_date, "%d-%m-%Y").date()  # noqa: DTZ007  a day has no zone
         except ValueError:
@@ -124,12 +124,12 @@ class Setlist(
 
     @property
     def tour_name(self) -> str | None:
-        """The tour; None: a concert of its own."""
+        """The tour's name; None: the concert belongs to no tour."""
         return None if self.tour is None or self.tour.name in ("", NO_TOUR) else self.tour.name
 
 
 class Page(msgspec.Struct, frozen=True, rename={"items_per_page": "itemsPerPage"}):
-    """Setlists, newest first, those still to come included."""
+    """A page of setlists, the newest first, coming concerts included."""
 
     total: int = 0
     page: int = 1
@@ -138,7 +138,7 @@ class Page(msgspec.Struct, frozen=True, rename={"items_per_page": "itemsPerPage"
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether it is the last page."""
         return not self.setlist or self.page * self.items_per_page >= self.total
 
 
@@ -147,13 +147,16 @@ class _Artists(msgspec.Struct, frozen=True):
 
 
 class SetlistFmClient:
-    """Takes: provider, set up for setlist.fm. All methods raise ProviderError and StoreUnavailable."""
+    """Reads setlists from setlist.fm. All methods raise ProviderError and StoreUnavailable.
+
+    Takes: provider, set up for setlist.fm
+    """
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
 
     async def search_artists(self, name: str) -> Sequence[Artist]:
-        """Artists of about that name, the likeliest first. Sorted by name, as it is by itself, the real one can be anywhere."""
+        """Searches artists by name, the most relevant first; in the default order, by name, the right one can be anywhere."""
         params = {"artistName": name, "sort": "relevance", "p": "1"}
         found = await self._get("/search/artists", params, _Artists, kind="artist-search", ttl_s=ARTIST_TTL_S)
         return () if found is None else found.artist
@@ -169,7 +172,7 @@ class SetlistFmClient:
         changed_since: dt.datetime | None = None,
         page: int = 1,
     ) -> Page:
-        """Setlists that all of what is given fits."""
+        """Searches setlists that fit all given values."""
         given = {
             "artistMbid": mbid,
             "date": day and f"{day:%d-%m-%Y}",
@@ -182,15 +185,15 @@ class SetlistFmClient:
         return await self._page("/search/setlists", params, page, ttl_s=SETLIST_TTL_S)
 
     async def fetch_artist_setlists(self, mbid: str, page: int = 1) -> Page:
-        """What an artist played and will play; empty: nothing is known."""
+        """Fetches an artist's past and coming concerts; an empty page: none is known."""
         return await self._page(f"/artist/{mbid}/setlists", {}, page, ttl_s=SETLISTS_TTL_S)
 
     async def fetch_venue_setlists(self, venue_id: str, page: int = 1) -> Page:
-        """What was and will be played at a venue; empty: nothing is known."""
+        """Fetches the past and coming concerts at a venue; an empty page: none is known."""
         return await self._page(f"/venue/{venue_id}/setlists", {}, page, ttl_s=SETLISTS_TTL_S)
 
     async def fetch_setlist(self, setlist_id: str) -> Setlist | None:
-        """One setlist as it stands now; None: there is none."""
+        """Fetches the present version of a setlist; None: unknown id."""
         return await self._get(f"/setlist/{setlist_id}", {}, Setlist, kind="setlist", ttl_s=SETLIST_TTL_S)
 
     async def drop_cached_setlist(self, setlist_id: str) -> None:
@@ -198,7 +201,7 @@ class SetlistFmClient:
         await self.provider.drop_cached(f"/rest/1.0/setlist/{setlist_id}")
 
     async def _page(self, path: str, params: dict[str, str], page: int, *, ttl_s: float) -> Page:
-        # Nothing found is 404, and so is a page after the last one.
+        # A search without results gives 404, and so does a page after the last one.
         return await self._get(path, params | {"p": str(page)}, Page, kind="setlists", ttl_s=ttl_s) or Page()
 
     async def _get(
@@ -208,9 +211,9 @@ class SetlistFmClient:
 
 
 @asynccontextmanager
-async def open_setlistfm(link: ProviderContext, key: str) -> AsyncIterator[SetlistFmClient]:
-    """A client for as long as it is needed."""
-    # Without this Accept it answers in XML; without the language city names change with the weather.
+async def open_setlistfm(context: ProviderContext, key: str) -> AsyncIterator[SetlistFmClient]:
+    """Opens a client, and closes it at the end of the block."""
+    # Without Accept it answers in XML; without the language the names of cities vary between responses.
     headers = {"x-api-key": key, "Accept": "application/json", "Accept-Language": "en"}
-    async with open_provider(SERVICE, QUOTA, link, headers=headers, secrets=(key,)) as provider:
+    async with open_provider(SERVICE, QUOTA, context, headers=headers, secrets=(key,)) as provider:
         yield SetlistFmClient(provider)

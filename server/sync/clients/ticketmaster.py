@@ -1,6 +1,6 @@
-"""Ticketmaster Discovery v2: what is coming (https://developer.ticketmaster.com/products-and-docs/apis/discovery-api/v2/).
+"""Ticketmaster Discovery v2: coming shows (https://developer.ticketmaster.com/products-and-docs/apis/discovery-api/v2/).
 
-The key is in every address, so addresses are never told to anybody.
+Every address holds the key, so no message may show an address.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from server.sync.clients.provider import Provider, ProviderContext, open_provide
 from server.sync.clients.responses import Failure, Response
 
 SERVICE = "ticketmaster"
-# 5 a second and 5,000 a day; questions they refuse cost too.
+# It allows 5 a second and 5,000 a day; refused requests count too.
 QUOTA = Quota(count_max=4, period_s=1.0, pace_s=0.2, day_max=4_800)
 SEARCH_TTL_S = 6 * 3_600.0
 EVENT_TTL_S = 3_600.0
 PLACE_TTL_S = 7 * 86_400.0
-# Everything that is music, by its id: by name other things are found too.
+# The id of everything that is music; the name would find other things too.
 MUSIC_SEGMENT = "KZFzniwnSyZfZ7v7nJ"
 PAGE_ITEMS = 200
-# No deeper than this many events into one search.
+# A search gives no events beyond this offset.
 OFFSET_MAX = 1_000
 DAY_S = 86_400.0
-UNTIL_S = 2 * 365 * DAY_S  # how far ahead one looks
+SEARCH_AHEAD_S = 2 * 365 * DAY_S
 
 _SPOTIFY_ARTIST = re.compile(r"https?://open\.spotify\.com/artist/([A-Za-z0-9]{22})(?:[/?#]|$)")
 _MBID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -52,21 +52,21 @@ class Country(msgspec.Struct, frozen=True, rename={"code": "countryCode"}):
 
 
 class State(msgspec.Struct, frozen=True, rename={"code": "stateCode"}):
-    """A state; outside of the US, Canada and Australia without a code."""
+    """A state; it has a code in the US, Canada and Australia only."""
 
     name: str = ""
     code: str = ""
 
 
 class Location(msgspec.Struct, frozen=True):
-    """Degrees; they come as strings."""
+    """Coordinates in degrees; the JSON has them as strings."""
 
     latitude: float | None = None
     longitude: float | None = None
 
 
 class Venue(msgspec.Struct, frozen=True):
-    """A venue; nearly everything may be missing."""
+    """A venue; all fields but the id may be missing."""
 
     id: str
     name: str = ""
@@ -79,14 +79,14 @@ class Venue(msgspec.Struct, frozen=True):
 
 
 class ExternalLink(msgspec.Struct, frozen=True):
-    """A page or an id elsewhere."""
+    """A page or an id at another service."""
 
     url: str = ""
     id: str = ""
 
 
 class Attraction(msgspec.Struct, frozen=True, rename={"external_links": "externalLinks"}):
-    """An act, and sometimes a festival or a package of tickets. Links elsewhere are a strong hint, no more."""
+    """An act, or a festival or a package of tickets. Nobody checks its links to other services: they are only hints."""
 
     id: str
     name: str = ""
@@ -95,7 +95,7 @@ class Attraction(msgspec.Struct, frozen=True, rename={"external_links": "externa
 
     @property
     def mbids(self) -> list[str]:
-        """Its MusicBrainz ids."""
+        """Its ids at MusicBrainz."""
         return [link.id for link in self.external_links.get("musicbrainz", ()) if _MBID.fullmatch(link.id)]
 
     @property
@@ -117,7 +117,7 @@ class Start(
         "is_all_day": "noSpecificTime",
     },
 ):
-    """When it begins: the venue's own clock, and UTC. The day in UTC is often another one."""
+    """The start: local to the venue, and in UTC, where it is often another day."""
 
     local_date: str = ""
     local_time: str = ""
@@ -128,13 +128,13 @@ class Start(
 
 
 class Status(msgspec.Struct, frozen=True):
-    """`offsale` says nothing about whether it takes place."""
+    """The status; `offsale` does not say whether the event takes place."""
 
     code: str = ""
 
 
 class Dates(msgspec.Struct, frozen=True, rename={"initial_start": "initialStartDate"}):
-    """Its dates; `initial_start` is the one it had before it was moved."""
+    """The dates; `initial_start` is the start before the event was moved."""
 
     start: Start = Start()
     initial_start: Start | None = None
@@ -143,14 +143,14 @@ class Dates(msgspec.Struct, frozen=True, rename={"initial_start": "initialStartD
 
 
 class Embedded(msgspec.Struct, frozen=True):
-    """Who and where; both may be missing."""
+    """The acts and the venues; both may be missing."""
 
     venues: Sequence[Venue] = ()
     attractions: Sequence[Attraction] = ()
 
 
 class PriceRange(msgspec.Struct, frozen=True):
-    """What tickets cost, where it is told."""
+    """The price of tickets."""
 
     type: str = ""
     currency: str = ""
@@ -159,7 +159,7 @@ class PriceRange(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded", "price_ranges": "priceRanges"}):
-    """A listing: usually a concert, sometimes a parking place beside one."""
+    """A listing: usually a concert, sometimes a parking space beside one."""
 
     id: str
     name: str = ""
@@ -171,17 +171,17 @@ class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded", "price
 
     @property
     def venue(self) -> Venue | None:
-        """Where; None: not said."""
+        """The venue; None: unknown."""
         return self.embedded.venues[0] if self.embedded.venues else None
 
     @property
     def date(self) -> dt.date | None:
-        """The day at the venue; None: not known (yet, or any more)."""
+        """The local day; None: not known yet, or not any more."""
         return None if self.dates.start.is_date_unknown else _date(self.dates.start.local_date)
 
     @property
     def time(self) -> dt.time | None:
-        """The venue's clock at the start; None: not known."""
+        """The local start time; None: unknown."""
         start = self.dates.start
         if start.is_time_unknown or start.is_all_day:
             return None
@@ -192,22 +192,22 @@ class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded", "price
 
     @property
     def time_zone(self) -> str:
-        """The venue's zone; events leave theirs out often, venues never did. Empty: not said."""
+        """The venue's time zone; many events lack theirs, venues have it. Empty: unknown."""
         return self.dates.timezone or (self.venue.timezone if self.venue else "")
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it is off for good; their specification spells it with one l."""
+        """Whether it is cancelled for good; the specification spells the word with one l."""
         return self.dates.status.code in ("cancelled", "canceled")
 
     @property
     def is_without_date(self) -> bool:
-        """Whether it was put off without a new date."""
+        """Whether it was postponed without a new date."""
         return self.dates.status.code == "postponed" and self.date is None
 
 
 class PageInfo(msgspec.Struct, frozen=True, rename={"total_elements": "totalElements", "total_pages": "totalPages"}):
-    """Where in a search this is; zero-based."""
+    """The place of a page within a search; zero-based."""
 
     total_elements: int
     total_pages: int = 0
@@ -215,39 +215,42 @@ class PageInfo(msgspec.Struct, frozen=True, rename={"total_elements": "totalElem
 
 
 class _Found(msgspec.Struct, frozen=True, rename={"embedded": "_embedded"}):
-    # An answer without `page` is none; one without `_embedded` has found nothing.
+    # A response without `page` is not valid; one without `_embedded` has no results.
     page: PageInfo
     embedded: dict[str, Any] = {}
 
 
 class TicketmasterClient:
-    """Takes: provider, set up for Ticketmaster. All methods raise ProviderError and StoreUnavailable."""
+    """Reads acts, venues and events from Ticketmaster. All methods raise ProviderError and StoreUnavailable.
+
+    Takes: provider, set up for Ticketmaster
+    """
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
 
     async def search_attractions(self, name: str) -> list[Attraction]:
-        """Music acts with those words in their names, the likeliest first; tributes and namesakes too."""
+        """Searches music acts by words of their names, the most relevant first; tribute acts and namesakes included."""
         params = {"keyword": name, "segmentId": MUSIC_SEGMENT, "size": "20"}
         _, found = await self._search("attractions", params, Attraction, ttl_s=PLACE_TTL_S)
         return found
 
     async def search_venues(self, name: str, country: str | None = None) -> list[Venue]:
-        """Venues with those words in their names."""
+        """Searches venues by words of their names."""
         params = {"keyword": name, "size": "20"} | ({"countryCode": country} if country else {})
         _, found = await self._search("venues", params, Venue, ttl_s=PLACE_TTL_S)
         return found
 
     async def fetch_event(self, event_id: str) -> Event | None:
-        """One listing, also one without a date; None: gone, or never there."""
+        """Fetches a listing, also one without a date; None: deleted, or an unknown id."""
         return await self._fetch("events", event_id, Event, ttl_s=EVENT_TTL_S)
 
     async def fetch_attraction(self, attraction_id: str) -> Attraction | None:
-        """An act; None: there is none."""
+        """Fetches an act; None: unknown id."""
         return await self._fetch("attractions", attraction_id, Attraction, ttl_s=PLACE_TTL_S)
 
     async def fetch_venue(self, venue_id: str) -> Venue | None:
-        """A venue; None: there is none."""
+        """Fetches a venue; None: unknown id."""
         return await self._fetch("venues", venue_id, Venue, ttl_s=PLACE_TTL_S)
 
     async def search_events(
@@ -261,11 +264,11 @@ class TicketmasterClient:
         start: dt.datetime | None = None,
         end: dt.datetime | None = None,
     ) -> AsyncIterator[list[Event]]:
-        """Concerts that all of what is given fits, a page at a time, by id; those without a date are left out.
+        """Searches concerts that fit all given values, a page at a time, ordered by id; concerts without a date are missing.
 
-        A search with more events than may be paged through is asked in halves of its time.
+        A search with more than OFFSET_MAX events is split into two halves of its time.
 
-        Takes: start and end, both included; without them from now on for two years, where it must be split
+        Takes: start and end, both included; when a split needs them and they are None: from now on, for two years
         """
         given = {
             "attractionId": attraction_id,
@@ -281,7 +284,7 @@ class TicketmasterClient:
         info, events = await self._search("events", params | {"page": "0"}, Event, ttl_s=SEARCH_TTL_S)
         if info.total_elements > OFFSET_MAX:
             start = start or self.provider.now()
-            end = end or start + dt.timedelta(seconds=UNTIL_S)
+            end = end or start + dt.timedelta(seconds=SEARCH_AHEAD_S)
             if end - start > dt.timedelta(hours=1):
                 middle = (start + (end - start) / 2).replace(microsecond=0)
                 for begin, until in ((start, middle - dt.timedelta(seconds=1)), (middle, end)):
@@ -297,9 +300,9 @@ class TicketmasterClient:
             yield events
 
     async def find_undated(self, attraction_id: str) -> list[Event]:
-        """An act's events that were put off or have no date yet: no other search ever shows them."""
+        """Finds an act's events that were postponed or have no date yet, which other searches never show."""
         found: list[Event] = []
-        # Both at once find nothing.
+        # Both in one request find nothing.
         for only in ("includeTBA", "includeTBD"):
             params = {"attractionId": attraction_id, only: "only", "size": str(PAGE_ITEMS), "locale": "*"}
             _, events = await self._search("events", params, Event, ttl_s=SEARCH_TTL_S)
@@ -316,7 +319,7 @@ class TicketmasterClient:
         try:
             return found.page, msgspec.convert(found.embedded.get(what, []), list[item], strict=False)  # type: ignore[valid-type]
         except msgspec.ValidationError as error:
-            raise ProviderError(SERVICE, f"answered what makes no sense: {str(error)[:120]}") from None
+            raise ProviderError(SERVICE, f"sent a response that cannot be read: {str(error)[:120]}") from None
 
     async def _fetch(self, what: str, external_id: str, into: type[Item], *, ttl_s: float) -> Item | None:
         path = f"/discovery/v2/{what}/{external_id}.json"
@@ -325,15 +328,15 @@ class TicketmasterClient:
 
 
 @asynccontextmanager
-async def open_ticketmaster(link: ProviderContext, key: str) -> AsyncIterator[TicketmasterClient]:
-    """A client for as long as it is needed."""
+async def open_ticketmaster(context: ProviderContext, key: str) -> AsyncIterator[TicketmasterClient]:
+    """Opens a client, and closes it at the end of the block."""
     async with open_provider(
         SERVICE,
         QUOTA,
-        link,
+        context,
         headers={"Accept": "application/json"},
         params={"apikey": key},
-        explain=_explain,
+        classify_failure=_classify_failure,
         secrets=(key,),
     ) as provider:
         yield TicketmasterClient(provider)
@@ -349,8 +352,8 @@ class _Errors(msgspec.Struct, frozen=True):
     errors: list[dict[str, Any]] = []
 
 
-def _explain(answer: Response) -> Failure | None:
-    """What is said by the gateway in front, in one shape, and by Discovery, in another."""
+def _classify_failure(answer: Response) -> Failure | None:
+    """Recognises errors of the gateway in front of the API, and of the API itself, which have two forms."""
     if answer.status < 400:
         return None
     try:
@@ -358,30 +361,30 @@ def _explain(answer: Response) -> Failure | None:
     except msgspec.DecodeError:
         return None
     if said.errors and answer.status != 404:
-        # Its text is about our question and holds no key.
+        # The text is about our request and holds no key.
         return Failure(
-            "refused", f"refused the question: {said.errors[0].get('code')} {said.errors[0].get('detail')}"[:200]
+            "refused", f"refused the request: {said.errors[0].get('code')} {said.errors[0].get('detail')}"[:200]
         )
     code = said.fault.detail.get("errorcode", "") if said.fault else ""
     if code.endswith("QuotaViolation"):
-        return Failure("wait", "says that the day's questions are used up", _until_reset_s(answer))
+        return Failure("wait", "says that the day's requests are used up", _until_reset_s(answer))
     if code.endswith("SpikeArrestViolation"):
         return Failure("wait", "says that we ask too fast", 1.0)
     if answer.status == 401:
-        return Failure("key", "does not know the key in TICKETMASTER_API_KEY")
+        return Failure("key", "does not accept the key in TICKETMASTER_API_KEY; set a valid one")
     return None
 
 
 def _until_reset_s(answer: Response) -> float:
-    """Until their day is over, which began with our first question; an hour when they do not say."""
-    said, now = answer.headers.get("Rate-Limit-Reset", ""), answer.said_at()
+    """The time until the provider's day ends, which began with our first request; an hour when it is unknown."""
+    said, now = answer.headers.get("Rate-Limit-Reset", ""), answer.sent_at()
     if now is None or not said.isascii() or not said.isdigit():
         return 3_600.0
     return min(max(int(said) / 1000 - now.timestamp(), 60.0), DAY_S)
 
 
 def _instant(at: dt.datetime) -> str:
-    """The only form they take: UTC, no fractions."""
+    """The only form that Ticketmaster accepts: UTC, without fractions."""
     return f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -24,7 +24,7 @@ from server.sync.artist_identification import NotIdentified
 from server.sync.artists import ArtistSyncService, SyncedArtist
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
 from server.sync.clients.provider import Provider, ProviderContext
-from server.sync.clients.responses import BODY_BYTES_MAX, Response
+from server.sync.clients.responses import BODY_BYTES_MAX, Response, retry_after_s
 from server.sync.providers import Providers
 from tests.support.clock import FakeClock
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
@@ -208,8 +208,8 @@ def _cut_short() -> web.Response:
     [
         (lambda: web.Response(status=503), "answered 503"),
         (lambda: web.Response(status=429, headers={"Retry-After": "1"}), "answered 429"),
-        (lambda: web.Response(text="<html>Sorry</html>", content_type="text/html"), "makes no sense"),
-        (lambda: web.Response(text='{"artists": [{"id":', content_type="application/json"), "makes no sense"),
+        (lambda: web.Response(text="<html>Sorry</html>", content_type="text/html"), "cannot be read"),
+        (lambda: web.Response(text='{"artists": [{"id":', content_type="application/json"), "cannot be read"),
         (lambda: web.Response(body=b" " * (BODY_BYTES_MAX + 1)), "answered more than"),
         (_cut_short, "cannot be reached"),
     ],
@@ -266,7 +266,9 @@ async def test_a_wait_that_the_provider_names_is_kept(
         provider = Provider(http, database, gate, clock, sleep=sleep)
 
         def said(value: str, date: str = "") -> float | None:
-            return provider._retry_after_s(Response("", 503, httpx.Headers({"Retry-After": value, "Date": date}), b""))
+            return retry_after_s(
+                Response("", 503, httpx.Headers({"Retry-After": value, "Date": date}), b""), provider.now()
+            )
 
         eight, past = "Fri, 15 Jan 2027 08:00:09 GMT", "Fri, 15 Jan 2027 07:00:00 GMT"
         assert [said("7"), said(eight), said(past), said(eight, past)] == [7.0, 9.0, 0.0, 3609.0]

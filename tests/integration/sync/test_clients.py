@@ -16,7 +16,7 @@ from server.clock import SystemClock
 from server.errors import ProviderError
 from server.store.database import Database
 from server.sync.canonical_titles import CanonicalTitles
-from server.sync.clients import provider, setlistfm, spotify, ticketmaster
+from server.sync.clients import provider, responses, setlistfm, spotify, spotify_auth, ticketmaster
 from server.sync.jobs import run_job_now
 from server.sync.prediction import predict
 from server.sync.providers import Providers, open_providers
@@ -156,8 +156,8 @@ async def test_a_large_search_is_asked_in_halves(providers: Providers, provider_
 @pytest.mark.parametrize(
     ("fault", "reason", "is_shut"),
     [
-        ({"status": 429, "body": b'{"fault": {"faultstring": "Identifier : ticket-key", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}'}, "day's questions are used up", True),
-        ({"status": 401, "body": b'{"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}}'}, "does not know the key", True),
+        ({"status": 429, "body": b'{"fault": {"faultstring": "Identifier : ticket-key", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}'}, "day's requests are used up", True),
+        ({"status": 401, "body": b'{"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}}'}, "does not accept the key", True),
         ({"status": 400, "body": b'{"errors": [{"code": "DIS1035", "detail": "max paging depth", "status": "400 BAD_REQUEST"}]}'}, "DIS1035 max paging depth", False),
     ],
 )  # fmt: skip
@@ -253,7 +253,7 @@ async def test_a_token_that_ends_early_is_renewed_once_for_all(
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ({"status": 403, "body": b"Active premium subscription required for the owner of the app.", "content_type": "text/plain"}, "lets this app ask nothing: Active premium"),
+        ({"status": 403, "body": b"Active premium subscription required for the owner of the app.", "content_type": "text/plain"}, "lets this app use no endpoint: Active premium"),
         ({"status": 429, "body": b"Too many requests", "content_type": "text/plain", "headers": {"Retry-After": "86400"}}, "answered 429"),
         ({"status": 429, "body": b'{"error": {"status": 429, "message": "Too many requests", "reason": "QUOTA_EXCEEDED"}}'}, "quota is used up"),
     ],
@@ -288,7 +288,7 @@ async def test_too_many_is_waited_for_when_nobody_says_how_long(
     providers: Providers, provider_services: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """setlist.fm's gateway names no wait: a short one does, for all nodes; it is no failure of theirs."""
-    monkeypatch.setattr(provider, "BUSY_S", 0.05)
+    monkeypatch.setattr(responses, "BUSY_S", 0.05)
     assert providers.setlistfm is not None
     provider_services.setlistfm.fail(3, status=429, body=b'{"message": "Too Many Requests"}')
     assert await providers.setlistfm.search_artists("Silver") != ()
@@ -346,7 +346,7 @@ async def test_nothing_is_asked_while_nobody_can_count(
     """Without Valkey the limits fail safe."""
     async with opened(access(provider_services), database, "redis://127.0.0.1:9") as providers:
         assert providers.setlistfm is not None
-        with pytest.raises(ProviderError, match="nobody can count"):
+        with pytest.raises(ProviderError, match="Valkey, which counts requests, does not answer"):
             await providers.setlistfm.search_artists("Silver")
     assert provider_services.asked_count == 0
 
@@ -402,7 +402,7 @@ async def test_a_key_goes_nowhere_else(providers: Providers, provider_services: 
         status=301, headers={"Location": f"{provider_services.url}/rest/1.0/search/countries"}
     )
     assert providers.setlistfm is not None
-    with pytest.raises(ProviderError, match="refused the question with 301"):
+    with pytest.raises(ProviderError, match="refused the request with 301"):
         await providers.setlistfm.search_artists("Silver")
     assert provider_services.setlistfm.paths() == ["/rest/1.0/search/artists"]
 
@@ -442,7 +442,7 @@ KINDS: dict[str, Any] = {
     "setlistfm/9": setlistfm._Artists, "setlistfm/11": setlistfm.Artist, "setlistfm/12": setlistfm.Venue,
     "spotify/3": spotify._Albums, "spotify/11": spotify._Search, "spotify/12": spotify._TrackList,
     "spotify/13": spotify._TrackList, "spotify/17": spotify._TrackList, "spotify/19": spotify._TrackList,
-    "spotify/22": spotify._Token, "spotify/7": spotify._Said, "spotify/8": spotify._Said,
+    "spotify/22": spotify_auth.Token, "spotify/7": spotify._Said, "spotify/8": spotify._Said,
     "ticketmaster/4": ticketmaster._Found, "ticketmaster/5": ticketmaster._Found, "ticketmaster/6": ticketmaster._Found,
     "ticketmaster/9": ticketmaster.Event, "ticketmaster/11": ticketmaster.Venue,
 }  # fmt: skip
