@@ -35,7 +35,7 @@ class ArtistDetailsSyncService:
         done = 0
         while True:
             async with self._database.connection() as connection:
-                rows = [row async for row in identities.lacking_details(connection, count=musicbrainz.IDS_MAX)]
+                rows = [row async for row in identities.list_without_details(connection, count=musicbrainz.IDS_MAX)]
             if not rows:
                 return
             found = await self._providers.musicbrainz.fetch_artists([row["external_id"] for row in rows])
@@ -50,7 +50,7 @@ class ArtistDetailsSyncService:
 async def _put_details(connection: Connection, job_id: int, row: Any, found: musicbrainz.Artist | None) -> None:
     """Stores the details of an artist whose id came from a link.
 
-    Takes: row of lacking_details; found, None: MusicBrainz has no artist under that id now
+    Takes: row of list_without_details; found, None: MusicBrainz has no artist under that id now
     """
     results: list[RecordResult] = []
     if found is None:

@@ -1,4 +1,4 @@
-"""What the routes of providers and runs take and give, as JSON; the OpenAPI document is made from these."""
+"""JSON documents of the endpoints for providers and runs (a run is a job); the OpenAPI document is made from these."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from server.protocol.http.cursors import ID_MAX
 
 Service = Literal["musicbrainz", "setlistfm", "ticketmaster", "spotify"]
 SERVICES: tuple[Service, ...] = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
-JobId = Annotated[int, msgspec.Meta(ge=1, le=ID_MAX, description="A run's number.")]
+JobId = Annotated[int, msgspec.Meta(ge=1, le=ID_MAX, description="The number of a run.")]
 ScheduleName = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern="^[a-z-]+$")]
-ServiceName = Annotated[Service, msgspec.Meta(description="Only this one.")]
+ServiceName = Annotated[Service, msgspec.Meta(description="Only this service.")]
 
 
 class DiagnosticsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which service, and whether it is asked now."""
+    """The services to diagnose, and whether to probe them."""
 
     service: ServiceName | None = None
-    probe: Annotated[Literal[0, 1], msgspec.Meta(description="1: ask each service something small now.")] = 0
+    probe: Annotated[Literal[0, 1], msgspec.Meta(description="1: send each service a small request now.")] = 0
 
 
 class Hour(msgspec.Struct, frozen=True, kw_only=True):
-    """An hour of a service: questions that were answered, answered late or not at all, and answered from the cache."""
+    """An hour of a service: requests that were answered, answered late, not answered, and answered from the cache."""
 
     hour: datetime
     ok_count: int
@@ -37,7 +37,7 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers that are kept, how many of them are still good, and how many questions of 24 hours they answered, 0 to 1."""
+    """Cached responses, the fresh ones among them, and their share of the requests of 24 hours, 0 to 1."""
 
     answer_count: int
     fresh_count: int
@@ -47,7 +47,7 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """Jobs of a service: waiting, of those due, under way; since when the oldest due one waits."""
+    """Numbers of a service's jobs: waiting, due among them, and running; since when the oldest due job waits."""
 
     waiting: int = 0
     due: int = 0
@@ -57,7 +57,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a question asked just now."""
+    """The result of a request that was sent just now."""
 
     is_ok: bool
     took_ms: int
@@ -66,7 +66,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """That a service is in trouble, as it was told to whoever watches."""
+    """The alert about a service with failures."""
 
     status: str
     detail: str
@@ -74,9 +74,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider. `has_key` false: it is not asked at all. `gate` null: Valkey is away, and it is not asked meanwhile.
+    """A provider. Without `has_key` it gets no requests. `gate` null: Valkey does not answer, so it gets none either.
 
-    `availability_24h` is null when nobody asked; `is_on_target`: it is what AVAILABILITY_TARGET promises.
+    `availability_24h` is null without requests; `is_on_target`: it reaches `availability_target`.
     """
 
     service: Service
@@ -96,13 +96,13 @@ class ServiceDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Diagnostics(msgspec.Struct, frozen=True, kw_only=True):
-    """All providers, or the one asked about."""
+    """All providers, or the requested one."""
 
     services: list[ServiceDiagnosis]
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a stage of a run is."""
+    """The progress of a stage of a run."""
 
     stage: str
     done: int
@@ -110,7 +110,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A run, to come, under way or over."""
+    """A run: it waits, runs or is over."""
 
     id: int
     service: str
@@ -128,7 +128,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduleInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is queued again and again."""
+    """A schedule: it queues runs again and again."""
 
     name: str
     every_s: int
@@ -138,7 +138,7 @@ class ScheduleInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody or some place elsewhere that may be one of ours: `kind` artist or venue, `our_id` its id here."""
+    """An artist or a venue of a service that may be one of ours; `our_id` is the id here."""
 
     id: int
     service: str
@@ -154,7 +154,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncState(msgspec.Struct, frozen=True, kw_only=True):
-    """Schedules, runs (newest first, a page), and what waits for a decision, the oldest first."""
+    """Schedules, a page of runs (the newest first), and matches that wait for a decision (the oldest first)."""
 
     schedules: list[ScheduleInfo]
     paused_services: list[str]
@@ -164,10 +164,10 @@ class SyncState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do.
+    """An action, and the fields that it needs.
 
-    run: `schedule`, or `service`, `kind` and `subject` of a job; cancel, retry: `run`;
-    pause, resume: `schedule` or `service`; decide: `review` and `verdict`
+    run: `schedule`, or `kind` and `subject` of a job; cancel, retry: `run`; pause, resume: `schedule` or `service`;
+    decide: `review` and `verdict`
     """
 
     action: Literal["run", "cancel", "retry", "pause", "resume", "decide"]
@@ -181,7 +181,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done; `run`: the job that was queued."""
+    """The action that was done; `run`: the number of the queued run."""
 
     action: str
     run: int | None = None

@@ -1,8 +1,8 @@
--- What came from one provider, and how it goes. What anybody voted on, or made theirs in another way, stays.
+-- Deletes what came from one provider. Data that people voted on, or made theirs in another way, stay.
 
 -- name: list_shows
 -- takes: service, after_id, count
--- gives: shows that the provider told us of, or for which sets are from it, in the order of ids
+-- gives: shows that the provider listed first, or whose sets came from it, ordered by id
 select s.id, s.slug
   from shows s
  where s.id > :after_id
@@ -15,12 +15,13 @@ select s.id, s.slug
 
 -- name: lock_shows
 -- takes: ids
--- locks: those shows: nobody says meanwhile that they go
+-- gives: ids of the shows that still exist
+-- locks: those shows, so that no fan joins one in the meantime
 select id from shows where id = any(:ids::bigint[]) order by id for update;
 
 -- name: list_expired
 -- takes: days, after_id, count
--- gives: shows whose played sets setlist.fm has not shown for so many days, in the order of ids
+-- gives: shows whose actual setlist setlist.fm has not shown for so many days, ordered by id
 select s.id, s.slug
   from (select show_id, max(checked_at) as checked_at
           from show_identities where service = 'setlistfm' and songs is not null and show_id > :after_id
@@ -31,8 +32,8 @@ select s.id, s.slug
  limit :count;
 
 -- name: delete_played$
--- takes: service, show ids
--- gives: of how many shows what was played is gone: it stood as it was there, and nobody voted on it
+-- takes: service, ids of shows
+-- gives: the number of shows whose actual setlist was deleted: one without votes, and unchanged since the provider gave it
 -- locks: those sets and their songs; their shows, through the triggers
 with gone as (
     delete from setlists l
@@ -46,9 +47,9 @@ with gone as (
 select count(distinct show_id) from gone;
 
 -- name: settle_shows!
--- takes: show ids
--- Where what was played is gone, the scores are the last ones, and it is written anew when it is seen again. Where it is
--- not, it is ours from now on.
+-- takes: ids of shows
+-- A show without an actual setlist keeps its scores for good, and gets the setlist again when the provider shows it
+-- again. An actual setlist that stays is ours from now on.
 with bare as (
     select w.id from unnest(:ids::bigint[]) as w (id)
      where not exists (select from setlists l where l.show_id = w.id and l.type = 'actual')
@@ -60,14 +61,14 @@ update show_identities i
  where i.show_id = any(:ids) and i.service = 'setlistfm';
 
 -- name: delete_settled!
--- takes: service, show ids
--- Scores that outlived the sets of that service they were made from.
+-- takes: service, ids of shows
+-- Deletes scores whose actual setlist came from the service and was deleted before.
 delete from show_accuracy
  where show_id = any(:ids::bigint[]) and is_settled and :service::sync_service = 'setlistfm';
 
 -- name: delete_predicted$
--- takes: service, show ids
--- gives: of how many shows the predicted sets are gone: they stood as they were predicted, and nobody has ever voted there
+-- takes: service, ids of shows
+-- gives: the number of shows whose predicted sets were deleted: sets without changes, on shows without any vote ever
 -- locks: those sets and their songs; their shows, through the triggers
 with gone as (
     delete from setlists l
@@ -82,9 +83,10 @@ select count(distinct show_id) from gone;
 
 -- name: delete_shows$
 -- takes: service, ids
--- gives: how many shows are gone, of which all nodes are told, so that nobody votes on them any more: nobody else told us of them, nobody has ever voted there, says to go, has a ticket, wished
---        for a song, played or changed anything
--- locks: those shows and all that hangs on them
+-- gives: the number of deleted shows: shows that only this service listed, without any vote ever, attendance, ticket,
+--        suggestion, actual setlist or change by staff
+-- locks: those shows and all rows that refer to them
+-- The notification lets all nodes refuse votes on them.
 with gone as (
     delete from shows s
      where s.id = any(:ids::bigint[]) and s.origin = :service::sync_service and s.vote_count = 0
@@ -101,7 +103,7 @@ select count(*) from gone;
 
 -- name: delete_venues$
 -- takes: service, count
--- gives: how many venues are gone that nobody else told us of, where no show is left and of which nobody wrote anything
+-- gives: the number of deleted venues: venues that only this service listed, without shows and reviews
 -- locks: those venues
 with gone as (
     delete from venues v
@@ -115,8 +117,9 @@ with gone as (
 select count(*) from gone;
 
 -- name: delete_rows^
--- takes: service, job_id, of the run that forgets, count, for each table
--- gives: how many answers, links and ids, questions to a person, predictions' notes and lines of its runs' logs are gone
+-- takes: service; job_id, the job that forgets; count, for each table
+-- gives: the numbers of deleted responses, ids and links, questions to a person, notes of predictions, and lines in the
+--        logs of the service's jobs
 with answers as (
     delete from external_cache where ctid = any(array(
         select ctid from external_cache where service = :service::sync_service limit :count)) returning 1

@@ -1,15 +1,15 @@
--- What is called how elsewhere, and what a person should decide about.
+-- Ids at services of our artists, venues, shows and songs, and matches that wait for a person's decision.
 
 -- name: find_artists_by_id
 -- takes: service, external_ids
--- gives: our artists with those ids there
+-- gives: artists with those ids at that service
 select i.external_id, i.artist_id, a.slug, a.name
   from artist_identities i join artists a on a.id = i.artist_id
  where i.service = :service::sync_service and i.external_id = any(:external_ids::text[]);
 
 -- name: fetch_artist^
 -- takes: artist_id
--- gives: an artist, with their ids elsewhere: {service: [ids, most certain first]}
+-- gives: an artist with its ids: {service: [ids, the most certain first]}
 select a.id, a.slug, a.name,
        coalesce((select jsonb_object_agg(service, ids)
                    from (select service, jsonb_agg(external_id order by confidence desc, external_id) as ids
@@ -17,9 +17,9 @@ select a.id, a.slug, a.name,
   from artists a
  where a.id = :artist_id;
 
--- name: lacking_details
+-- name: list_without_details
 -- takes: count
--- gives: artists of whom MusicBrainz told nothing yet, with their ids there
+-- gives: artists without details from MusicBrainz, with their ids there
 select i.external_id, i.artist_id, a.slug, a.name
   from artist_identities i join artists a on a.id = i.artist_id
  where i.lacks_details and i.service = 'musicbrainz'
@@ -27,7 +27,7 @@ select i.external_id, i.artist_id, a.slug, a.name
  limit :count;
 
 -- name: set_lacks_details!
--- takes: external_id, at MusicBrainz; lacks_details
+-- takes: external_id at MusicBrainz, lacks_details
 update artist_identities set lacks_details = :lacks_details
  where service = 'musicbrainz' and external_id = :external_id and lacks_details <> :lacks_details;
 
@@ -61,12 +61,12 @@ select id, slug, name, city, country, latitude, longitude, time_zone from venues
 
 -- name: touch_venue!
 -- takes: service, external_id
--- It was seen there just now.
+-- Records that the service has shown the venue just now.
 update venue_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
 
 -- name: venues_around
 -- takes: latitude, longitude, radius_km
--- gives: venues within, for a closer look
+-- gives: venues within a box around the point; the caller compares them
 select v.id, v.slug, v.name, v.city, v.country, v.latitude, v.longitude, v.time_zone
   from venues v
  where v.point <@ earth_box(earth_point(:latitude::float8, :longitude::float8), :radius_km::float8)
@@ -80,34 +80,35 @@ values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:v
    set show_id = excluded.show_id, url = excluded.url, version = excluded.version, confidence = excluded.confidence,
        evidence = excluded.evidence, checked_at = now();
 
--- name: put_copy!
--- takes: service, external_id, of a show whose sets that were played were just written as they are there
+-- name: put_played_songs!
+-- takes: service, external_id of a show whose actual setlist was just written
+-- Remembers the setlist of the service, to tell it later from changes that were made here.
 update show_identities set songs = songs_in_order(show_id, 'actual')
  where service = :service::sync_service and external_id = :external_id;
 
 -- name: put_show_origin!
--- takes: show_id, service, which told us of it first
+-- takes: show_id; service, which listed the show first
 update shows set origin = :service::sync_service where id = :show_id;
 
 -- name: put_venue_origin!
--- takes: venue_id, service, which told us of it first
+-- takes: venue_id; service, which listed the venue first
 update venues set origin = :service::sync_service where id = :venue_id;
 
 -- name: touch_show!
 -- takes: service, external_id
--- It was seen there just now, unchanged.
+-- Records that the service has shown the show just now, unchanged.
 update show_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
 
 -- name: find_shows_by_id
 -- takes: service, external_ids
--- gives: our shows with those ids there
+-- gives: shows with those ids at that service
 select i.external_id, i.version, s.id, s.slug, s.artist_id, s.local_date, s.starts_at, s.opens_at, s.closes_at, s.status::text
   from show_identities i join shows s on s.id = i.show_id
  where i.service = :service::sync_service and i.external_id = any(:external_ids::text[]);
 
 -- name: shows_of_artist
--- takes: artist_id, first, last, local dates
--- gives: shows where they are on the bill, with place and what is known of them elsewhere
+-- takes: artist_id; first and last, local dates
+-- gives: shows with the artist on the bill, with their venues and their ids at services
 select s.id, s.slug, s.artist_id, s.local_date, s.starts_at, s.opens_at, s.closes_at, s.status::text, s.vote_count,
        v.id as venue_id, v.name as venue_name, v.city, v.country, v.latitude, v.longitude,
        coalesce((select jsonb_object_agg(i.service || ' ' || i.external_id, i.version)
@@ -144,7 +145,7 @@ select :service::sync_service, w.external_id, w.song_id, left(w.url, 500), left(
 
 -- name: put_review!
 -- takes: service, external_id, name, url, artist_id, venue_id (one of both null), confidence, evidence
--- What was asked before is not asked again.
+-- A question that was asked before is not asked again.
 insert into identity_reviews as r (service, external_id, name, url, artist_id, venue_id, confidence, evidence)
 values (:service::sync_service, :external_id, left(:name, 300), left(:url, 500), :artist_id, :venue_id, :confidence,
         left(:evidence, 300))
@@ -152,14 +153,14 @@ values (:service::sync_service, :external_id, left(:name, 300), left(:url, 500),
 
 -- name: fetch_verdict$
 -- takes: service, external_id, artist_id, venue_id
--- gives: what a person decided; none: nobody was asked
+-- gives: the verdict of a person; no row: no person was asked
 select verdict::text from identity_reviews
  where service = :service::sync_service and external_id = :external_id
    and (artist_id = :artist_id::bigint or venue_id = :venue_id::bigint);
 
 -- name: list_reviews
 -- takes: after_id, count
--- gives: what waits for a decision, the oldest first
+-- gives: matches that wait for a decision, the oldest first
 select r.id, r.service::text, r.external_id, r.name, r.url, r.confidence, r.evidence, r.created_at,
        case when r.artist_id is not null then 'artist' else 'venue' end as kind,
        coalesce(r.artist_id, r.venue_id) as our_id, coalesce(a.name, v.name) as our_name
@@ -172,7 +173,7 @@ select r.id, r.service::text, r.external_id, r.name, r.url, r.confidence, r.evid
 
 -- name: decide_review^
 -- takes: id, verdict, decided_by
--- gives: what was decided about, when it was open
+-- gives: the match; no row: it was not open
 update identity_reviews
    set verdict = :verdict::review_verdict, decided_by = :decided_by, decided_at = now()
  where id = :id and verdict = 'open'
@@ -180,15 +181,15 @@ returning service::text, external_id, url, artist_id, venue_id;
 
 -- name: fetch_prediction^
 -- takes: show_id
--- gives: what was predicted last, what stands now, and whether anybody has voted
+-- gives: the songs of the last prediction (written), the songs that stand now (standing), and the number of votes
 select p.songs as written, p.basis,
        songs_in_order(:show_id, 'predicted') as standing,
        (select vote_count from shows where id = :show_id) as vote_count
   from (select 1) one left join show_predictions p on p.show_id = :show_id;
 
 -- name: put_prediction!
--- takes: show_id; service, by whose data; basis, of how many setlists
--- Remembers what stands now as what was predicted.
+-- takes: show_id; service, whose data the prediction uses; basis, the number of setlists behind it
+-- Remembers the songs that stand now as the prediction.
 insert into show_predictions (show_id, songs, service, basis)
 values (:show_id, songs_in_order(:show_id, 'predicted'), :service::sync_service, :basis)
     on conflict (show_id) do update set songs = excluded.songs, service = excluded.service, basis = excluded.basis, made_at = now();
@@ -199,8 +200,8 @@ values (:show_id, songs_in_order(:show_id, 'predicted'), :service::sync_service,
 update shows set status = 'cancelled' where id = :show_id and status = 'upcoming';
 
 -- name: fetch_canonical_titles
--- takes: artist_id, mbids, of others whose songs they cover
--- gives: titles, the oldest first; mbid null: the artist's own
+-- takes: artist_id; mbids of artists that this artist covers
+-- gives: titles, the oldest first; mbid null: the artist's own song
 select null as mbid, s.id, s.title from songs s where s.artist_id = :artist_id
 union all
 select i.external_id, s.id, s.title

@@ -1,9 +1,9 @@
--- How the catalogue is written from elsewhere. Rows come as one JSON document, a statement a batch; each row carries
--- its number, and comes back with what became of it: added, changed or unchanged.
+-- Writes records to the catalogue. A statement takes a batch of rows as one JSON document. Each row has a number, and the
+-- statement gives its outcome: added, changed or unchanged.
 
 -- name: find_artists
 -- takes: references text[], slugs or names
--- gives: which artist each means: by slug, else by its name if only one has it; none: nobody or several
+-- gives: the artist with that slug, else the only artist with that name; no row: none, or more than one
 select r.reference, coalesce(s.id, n.id) as id
   from unnest(:references::text[]) as r (reference)
   left join artists s on s.slug = r.reference
@@ -14,7 +14,7 @@ select r.reference, coalesce(s.id, n.id) as id
 
 -- name: find_venues
 -- takes: references text[], slugs or names
--- gives: which venue each means, with its zone; as find_artists
+-- gives: the venue of each reference with its time zone, by the rules of find_artists
 select r.reference, v.id, v.slug, v.name, v.time_zone
   from unnest(:references::text[]) as r (reference)
   left join venues s on s.slug = r.reference
@@ -29,7 +29,7 @@ select id from artists where slug = :slug;
 
 -- name: find_ids
 -- takes: service, slug of an artist
--- gives: what they are called there
+-- gives: the artist's ids at that service
 select i.external_id
   from artists a
   join artist_identities i on i.artist_id = a.id and i.service = :service::sync_service
@@ -39,15 +39,15 @@ select i.external_id
 
 -- name: find_identity^
 -- takes: service, external_id
--- gives: the artist known by it; none: nobody is
+-- gives: the artist with that id; no row: unknown
 select a.id, a.slug
   from artist_identities i
   join artists a on a.id = i.artist_id
  where i.service = :service::sync_service and i.external_id = :external_id;
 
 -- name: put_identities!
--- takes: artist_id; services, external_ids, urls, confidences, evidences, one each
--- An id that was another artist's goes over to this one only when it is at least as sure.
+-- takes: artist_id; services, external_ids, urls, confidences, evidences: arrays of one length
+-- An id of another artist moves to this one only when the confidence is at least as high.
 insert into artist_identities as i (service, external_id, artist_id, url, confidence, evidence)
 select r.service::sync_service, r.external_id, :artist_id, r.url, r.confidence, left(r.evidence, 300)
   from unnest(:services::text[], :external_ids::text[], :urls::text[], :confidences::real[], :evidences::text[])
@@ -61,12 +61,12 @@ select r.service::sync_service, r.external_id, :artist_id, r.url, r.confidence, 
 -- takes: slugs text[]
 select slug, id, artist_id from shows where slug = any(:slugs::text[]);
 
--- name: name_artists
+-- name: fetch_artist_names
 -- takes: ids bigint[]
 select id, slug, name from artists where id = any(:ids::bigint[]);
 
 -- name: put_artists
--- takes: rows jsonb, [{number, slug, name, genre, country}]; null: as it is
+-- takes: rows jsonb, [{number, slug, name, genre, country}]; null: unchanged
 with given as (
     select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
         as r (number integer, slug text, name text, genre text, country text) order by slug, number desc
@@ -87,7 +87,7 @@ select g.number, case when a.slug is not null then 'added' when c.slug is not nu
   from given g left join added a using (slug) left join changed c using (slug);
 
 -- name: put_venues
--- takes: rows jsonb, [{number, slug, name, city, region, country, latitude, longitude, time_zone, capacity}]; null: as it is
+-- takes: rows jsonb, [{number, slug, name, city, region, country, latitude, longitude, time_zone, capacity}]; null: unchanged
 with given as (
     select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
         as r (number integer, slug text, name text, city text, region text, country text, latitude float8,
@@ -129,7 +129,7 @@ select g.number, case when a.title is not null then 'added' else 'unchanged' end
 
 -- name: put_shows
 -- takes: rows jsonb, [{number, slug, artist_id, venue_id, name, default_name, local_date, time_zone, starts_at, opens_at, closes_at,
---        votes_per_user_max, status}]; name, votes_per_user_max, status null: as it is
+--        votes_per_user_max, status}]; name, votes_per_user_max, status null: unchanged
 -- locks: the rows of those shows
 with given as (
     select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
@@ -163,7 +163,7 @@ select g.number, g.slug, case when a.slug is not null then 'added' when c.slug i
   from given g left join added a using (slug) left join changed c using (slug);
 
 -- name: lock_shards
--- takes: slugs text[], of shows, those that are not there yet left out
+-- takes: slugs text[] of shows; unknown slugs are ignored
 -- locks: the log_positions rows of their shards, in order
 select p.shard
   from log_positions p
@@ -201,8 +201,8 @@ select p.shard
    for update;
 
 -- name: put_supports!
--- takes: show slugs and artists of their support acts, in the order of the bill; both arrays of one length
--- Acts that are on the bill already stay where they are.
+-- takes: slugs of shows, artist_ids of their support acts in the order of the bill: arrays of one length
+-- Acts that are already on the bill keep their places.
 insert into show_artists (show_id, artist_id, billing, position)
 select s.id, g.artist_id, 'support',
        (select max(b.position) from show_artists b where b.show_id = s.id)
@@ -212,10 +212,11 @@ select s.id, g.artist_id, 'support',
  where not exists (select from show_artists b where b.show_id = s.id and b.artist_id = g.artist_id);
 
 -- name: defer_places!
--- Songs may change places with each other; that each has one of its own is checked at the end of the transaction.
+-- Lets songs swap places: the constraint that every place is unique is checked at the end of the transaction.
 set constraints setlist_songs_place_key, show_artists_place_key deferred;
 
 -- name: check_places!
+-- Checks the deferred constraints now.
 set constraints setlist_songs_place_key, show_artists_place_key, setlists_artist_fkey immediate;
 
 -- name: put_sets
@@ -232,10 +233,10 @@ returning id;
 
 -- name: put_set_songs$
 -- takes: show_id, type, rows jsonb, [{set, position, song_id, is_tape, medley, note}], all sets of that type
--- gives: how many songs were added, moved, changed or removed
+-- gives: the number of songs that were added, moved, changed or removed
 -- locks: setlist_songs, setlists and the show, through the triggers
--- A song keeps its row, and with it its votes, wherever it moves; one that has votes and is not named any more stays
--- behind the others of its set, the rest goes. The n-th time a song is played is the n-th time it was there.
+-- A song that moves keeps its row and its votes. A song that is missing from rows is deleted, unless it has votes: then it
+-- moves to the end of its set. The n-th occurrence of a song in rows is its n-th existing row.
 with given as (
     select l.id as setlist_id, r.position, r.song_id, r.is_tape, r.medley, r.note,
            row_number() over (partition by r.song_id order by r.set, r.position) as occurrence
@@ -285,13 +286,13 @@ select (select count(*) from kept) + (select count(*) from pushed_back) + (selec
        + (select count(*) from added);
 
 -- name: delete_empty_sets!
--- takes: show_id, type, count, how many sets there are now
+-- takes: show_id, type; count, the new number of sets
 delete from setlists l
  where l.show_id = :show_id and l.type = :type::setlist_type and l.position > :count
    and not exists (select from setlist_songs e where e.setlist_id = l.id);
 
 -- name: find_songs
--- takes: artist_ids bigint[], titles text[], of one length
+-- takes: artist_ids bigint[], titles text[]: arrays of one length
 select s.artist_id, s.title, s.id
   from unnest(:artist_ids::bigint[], :titles::text[]) as w (artist_id, title)
   join songs s on s.artist_id = w.artist_id and s.title = w.title;

@@ -86,7 +86,7 @@ async def _write_songs(connection: Connection, records: Sequence[tuple[Line, Son
 async def _write_shows(connection: Connection, records: Sequence[tuple[Line, ShowRecord]]) -> list[RecordResult]:
     named = {show.artist for _, show in records} | {name for _, show in records for name in show.supports}
     artists = await _find_artists(connection, named)
-    names = {row["id"]: row async for row in queries.name_artists(connection, ids=list(artists.values()))}
+    names = {row["id"]: row async for row in queries.fetch_artist_names(connection, ids=list(artists.values()))}
     references = sorted({show.venue for _, show in records})
     venues = {row["reference"]: row async for row in queries.find_venues(connection, references=references)}
     rows, supports = [], []

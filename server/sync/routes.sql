@@ -1,8 +1,8 @@
--- What administrators see of providers and runs.
+-- The state of providers for administrators, and the results of their decisions.
 
 -- name: fetch_hours
--- takes: service, hours, how many
--- gives: the latest hours in which the service was asked, newest first
+-- takes: service; hours, their number
+-- gives: the latest hours with requests to the service, the newest first
 select hour, ok_count, degraded_count, down_count, cached_count,
        latency_sum_ms / nullif(ok_count + degraded_count, 0) as latency_mean_ms, latency_max_ms,
        last_status::text, last_detail, last_at
@@ -12,12 +12,12 @@ select hour, ok_count, degraded_count, down_count, cached_count,
 
 -- name: fetch_alert^
 -- takes: service
--- gives: 0..1 row: since when it has been in trouble, as was told
+-- gives: 0..1 row: the present alert
 select status::text, detail, since from service_alerts where service = :service and status <> 'ok';
 
 -- name: fetch_cache^
 -- takes: service
--- gives: answers that are kept of a service, and which endpoints are known to be withdrawn
+-- gives: the numbers of cached responses and the withdrawn endpoints of a service
 select count(*) filter (where kind <> 'withdrawn') as answer_count,
        count(*) filter (where kind <> 'withdrawn' and fresh_until > now()) as fresh_count,
        coalesce(sum(octet_length(body)), 0)::bigint as bytes,

@@ -225,7 +225,7 @@ async def _write_played(connection: Connection, artist: KnownArtist, show: Any, 
         connection, service=setlistfm.SERVICE, external_id=setlist.id, show_id=show["id"], url=setlist.url,
         version=setlist.version_id, confidence=0.95, evidence="the same artist, day and place",
     )  # fmt: skip
-    await identities.put_copy(connection, service=setlistfm.SERVICE, external_id=setlist.id)
+    await identities.put_played_songs(connection, service=setlistfm.SERVICE, external_id=setlist.id)
     return result._replace(message=f"{show['slug']}: actual setlist")
 
 

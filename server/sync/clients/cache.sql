@@ -1,8 +1,8 @@
--- What providers answered, and how well they do.
+-- The cache of providers' responses, and the health of the providers.
 
 -- name: fetch_answer^
--- takes: service, asked, endpoint, the key under which it would be remembered as withdrawn, age_s_max, null: any
--- gives: the answer kept, whether it is still fresh, and whether the endpoint is known to be withdrawn; none: nobody asked
+-- takes: service, asked; endpoint, its key in the list of withdrawn ones; age_s_max, null: any age
+-- gives: the cached response, whether it is fresh, and whether the endpoint was withdrawn; no row: neither is known
 select k.body, coalesce(k.etag, '') as etag, coalesce(k.fresh_until > now(), false) and (:age_s_max::float8 is null
            or k.fetched_at > now() - make_interval(secs => :age_s_max)) as is_fresh,
        w.asked is not null as is_withdrawn
@@ -13,7 +13,7 @@ select k.body, coalesce(k.etag, '') as etag, coalesce(k.fresh_until > now(), fal
  where k.asked is not null or w.asked is not null;
 
 -- name: put_answer!
--- takes: service, asked, kind, body (null: there is no such thing), etag, ttl_s
+-- takes: service, asked, kind, body (null: the provider has no such thing), etag, ttl_s
 insert into external_cache (service, asked, kind, body, etag, fresh_until)
 values (:service::sync_service, :asked, :kind, :body, left(:etag, 300), now() + make_interval(secs => :ttl_s))
     on conflict (service, asked) do update
@@ -22,7 +22,7 @@ values (:service::sync_service, :asked, :kind, :body, left(:etag, 300), now() + 
 
 -- name: renew_answer!
 -- takes: service, asked, ttl_s
--- The provider says that nothing has changed.
+-- The provider said that nothing has changed.
 update external_cache
    set fetched_at = now(), fresh_until = now() + make_interval(secs => :ttl_s)
  where service = :service::sync_service and asked = :asked;
@@ -32,7 +32,7 @@ update external_cache
 delete from external_cache where service = :service::sync_service and asked = :asked;
 
 -- name: note_answer!
--- takes: service, status, latency_ms, detail, is_cached: nobody was asked
+-- takes: service, status, latency_ms, detail; is_cached: the response came from the cache
 -- locks: the service's row of this hour
 insert into service_health (service, hour, ok_count, degraded_count, down_count, cached_count, latency_sum_ms,
                             latency_max_ms, last_status, last_detail)
