@@ -1,48 +1,51 @@
-"""What each operation does, on a connection of its own; how far it is stands in its Job."""
+"""The kinds of operations: what each one does to the database, on a connection of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from server.admin.retention import Retention
 from server.errors import Refused
+from server.progress import ReportProgress
 from server.protocol.codes import Code
 from server.store.queries import load_queries
 
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
 TABLE_CHARS_MAX = 63
-VIOLATIONS_MAX = 50  # of a rule, in a result
+VIOLATIONS_MAX = 50  # of each rule, in a result
 
 queries = load_queries(Path(__file__).with_name("operations.sql"))
 
-Kind = Literal["vacuum", "reindex", "integrity-check", "cleanup", "seed"]
+OperationKind = Literal["vacuum", "reindex", "integrity-check", "cleanup", "seed"]
 Result = dict[str, Any]
-Progress = Callable[[str, int, int], None]
 
 
 class OperationBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for: `table` is for vacuum and reindex (left out: all), `repair` for integrity-check."""
+    """A requested operation: `table` is for vacuum and reindex (left out: all tables), `repair` for integrity-check."""
 
-    operation: Kind
+    operation: OperationKind
     table: Annotated[str, msgspec.Meta(min_length=1, max_length=TABLE_CHARS_MAX)] | None = None
     repair: bool = False
 
     def __post_init__(self) -> None:
-        """Checks what one field alone cannot say.
+        """Checks fields against each other.
 
         Raises: Refused: bad_request
         """
         if self.table is not None and self.operation not in ("vacuum", "reindex"):
-            raise Refused(Code.BAD_REQUEST, "`table` is for vacuum and reindex.")
+            raise Refused(Code.BAD_REQUEST, f"`table` is for vacuum and reindex. Leave it out of {self.operation}.")
         if self.repair and self.operation != "integrity-check":
-            raise Refused(Code.BAD_REQUEST, "`repair` is for integrity-check.")
+            raise Refused(Code.BAD_REQUEST, f"`repair` is for integrity-check. Leave it out of {self.operation}.")
 
     def options(self) -> Result:
-        """What was asked for beside the operation's name."""
+        """The request's fields beside the operation's name."""
         return {
             **({} if self.table is None else {"table": self.table}),
             **({"repair": self.repair} if self.operation == "integrity-check" else {}),
@@ -50,75 +53,75 @@ class OperationBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
-    """What other rooms do for operations; app hands it over.
+class OperationHooks:
+    """The parts of operations that belong to other rooms; node gives them.
 
-    reopen_shards: show ids -> throws the hot copies of their shards away, because their tallies were repaired
-    why_not_seed:  why sample data has no place in this database; None: it has
-    seed:          adds sample data, telling how far it is; gives how many rows of what were added
+    reopen_shards: takes ids of shows, and drops the hot copies of their shards, because their tallies were repaired
+    why_not_seed:  the reason why this database may not get sample data; None: it may
+    seed:          adds sample data, and gives the number of added rows of each sort
     """
 
     reopen_shards: Callable[[list[int]], Awaitable[None]]
     why_not_seed: Callable[[], Awaitable[str | None]]
-    seed: Callable[[Progress], Awaitable[Mapping[str, int]]]
+    seed: Callable[[ReportProgress], Awaitable[Mapping[str, int]]]
 
 
 @dataclass(slots=True)
-class Job:
-    """One operation under way."""
+class RunningOperation:
+    """An operation that runs, its connection, and its progress."""
 
     id: int
-    asked: OperationBody
-    connection: Any
+    request: OperationBody
+    connection: Connection
     pid: int  # of the connection, at the server
     stage: str = ""
     done: int = 0
     total: int = 0
 
-    def tell(self, stage: str, done: int, total: int) -> None:
-        """How far it is."""
+    def report_progress(self, stage: str, done: int, total: int, /) -> None:
+        """Remembers the progress; Operations stores it once a second."""
         self.stage, self.done, self.total = stage, done, total
 
 
-async def refuse_unknown_table(connection: Any, table: str | None) -> None:
-    """Only our own tables are touched.
+async def refuse_unknown_table(connection: Connection, table: str | None) -> None:
+    """Checks that a table is one of ours.
 
     Raises: Refused: bad_request
     """
     rows = [row async for row in queries.tables_to_vacuum(connection, table_name=table)]
     if not rows:
-        raise Refused(Code.BAD_REQUEST, "`table` is no table of this database.")
+        raise Refused(Code.BAD_REQUEST, f"`{table}` is no table of this database. The statistics list the tables.")
 
 
-async def work(job: Job, retention: Retention, hooks: Hooks) -> Result:
-    """Does what a job is for.
+async def run_operation(operation: RunningOperation, retention: Retention, hooks: OperationHooks) -> Result:
+    """Runs an operation to its end.
 
     Gives:  its result
     Raises: StoreError, CacheError, SetupError: why it failed; asyncpg's errors, untranslated
-    Cancel: the statement under way is cancelled
+    Cancel: the running statement is cancelled
     """
-    match job.asked.operation:
+    match operation.request.operation:
         case "vacuum":
-            return await _vacuum(job)
+            return await _vacuum(operation)
         case "reindex":
-            return await _reindex(job)
+            return await _reindex(operation)
         case "integrity-check":
-            return await _check(job, hooks)
+            return await _check_integrity(operation, hooks)
         case "cleanup":
-            return await _cleanup(job, retention)
+            return await _clean_up(operation, retention)
         case "seed":
-            return {"added": dict(await hooks.seed(job.tell))}
+            return {"added": dict(await hooks.seed(operation.report_progress))}
 
 
-async def _vacuum(job: Job) -> Result:
-    """Counted in blocks, because tables differ so much."""
-    tables = await _vacuumed(job)
+async def _vacuum(operation: RunningOperation) -> Result:
+    """Its progress counts blocks, because the sizes of tables differ widely."""
+    tables = await _tables(operation)
     total = sum(table["blocks"] for table in tables)
     for table in tables:
-        job.tell(table["name"], job.done, total)
-        await job.connection.execute(table["statement"])
-        job.done += table["blocks"]
-    after = await _vacuumed(job)
+        operation.report_progress(table["name"], operation.done, total)
+        await operation.connection.execute(table["statement"])
+        operation.done += table["blocks"]
+    after = await _tables(operation)
     return {
         "tables": len(tables),
         "bytes_before": sum(table["bytes"] for table in tables),
@@ -126,17 +129,18 @@ async def _vacuum(job: Job) -> Result:
     }
 
 
-async def _vacuumed(job: Job) -> list[Any]:
-    return [row async for row in queries.tables_to_vacuum(job.connection, table_name=job.asked.table)]
+async def _tables(operation: RunningOperation) -> list[Any]:
+    rows = queries.tables_to_vacuum(operation.connection, table_name=operation.request.table)
+    return [row async for row in rows]
 
 
-async def _reindex(job: Job) -> Result:
-    indexes = await _reindexed(job)
+async def _reindex(operation: RunningOperation) -> Result:
+    indexes = await _indexes(operation)
     for number, index in enumerate(indexes):
-        job.tell(index["name"], number, len(indexes))
-        await job.connection.execute(index["statement"])
-    job.done = len(indexes)
-    after = await _reindexed(job)
+        operation.report_progress(index["name"], number, len(indexes))
+        await operation.connection.execute(index["statement"])
+    operation.done = len(indexes)
+    after = await _indexes(operation)
     return {
         "indexes": len(after),
         "leftovers_dropped": sum(index["is_leftover"] for index in indexes),
@@ -145,40 +149,42 @@ async def _reindex(job: Job) -> Result:
     }
 
 
-async def _reindexed(job: Job) -> list[Any]:
-    return [row async for row in queries.indexes_to_reindex(job.connection, table_name=job.asked.table)]
+async def _indexes(operation: RunningOperation) -> list[Any]:
+    rows = queries.indexes_to_reindex(operation.connection, table_name=operation.request.table)
+    return [row async for row in rows]
 
 
-async def _check(job: Job, hooks: Hooks) -> Result:
-    """Looks; with `repair` makes the counts right, in Valkey too, and looks again."""
-    total = 4 if job.asked.repair else 1
-    job.tell("checking", 0, total)
-    result = await _violations(job)
-    if job.asked.repair:
-        show_ids = [row["show_id"] async for row in queries.miscounted_shows(job.connection)]
-        job.tell("repairing counts", 1, total)
-        repaired = await queries.repair_counts(job.connection)
-        job.tell("throwing hot copies away", 2, total)
+async def _check_integrity(operation: RunningOperation, hooks: OperationHooks) -> Result:
+    """Finds violations; with `repair` it corrects the counts, in Valkey too, and checks again."""
+    total = 4 if operation.request.repair else 1
+    operation.report_progress("checking", 0, total)
+    result = await _find_violations(operation.connection)
+    if operation.request.repair:
+        show_ids = [row["show_id"] async for row in queries.miscounted_shows(operation.connection)]
+        operation.report_progress("repairing counts", 1, total)
+        repaired = await queries.repair_counts(operation.connection)
+        operation.report_progress("dropping hot copies in Valkey", 2, total)
         if show_ids:
             await hooks.reopen_shards(show_ids)
-        job.tell("checking again", 3, total)
-        result |= {"repaired": repaired, "shows_reopened": len(show_ids), "remaining": await _violations(job)}
-    job.done = total
+        operation.report_progress("checking again", 3, total)
+        remaining = await _find_violations(operation.connection)
+        result |= {"repaired": repaired, "shows_reopened": len(show_ids), "remaining": remaining}
+    operation.done = total
     return result
 
 
-async def _violations(job: Job) -> Result:
-    rows = [row async for row in queries.violations(job.connection, count=VIOLATIONS_MAX)]
+async def _find_violations(connection: Connection) -> Result:
+    rows = [row async for row in queries.violations(connection, count=VIOLATIONS_MAX)]
     return {
         "by_rule": {row["rule"]: row["rule_count"] for row in rows},
         "violations": [{"rule": row["rule"], "subject": row["subject"], "detail": row["detail"]} for row in rows],
     }
 
 
-async def _cleanup(job: Job, retention: Retention) -> Result:
+async def _clean_up(operation: RunningOperation, retention: Retention) -> Result:
     result = {}
     for number, (name, step) in enumerate(retention.steps.items()):
-        job.tell(name, number, len(retention.steps))
-        result[name] = await step(job.connection)
-    job.done = len(retention.steps)
+        operation.report_progress(name, number, len(retention.steps))
+        result[name] = await step(operation.connection)
+    operation.done = len(retention.steps)
     return result

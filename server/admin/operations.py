@@ -1,7 +1,14 @@
 """Long operations on the database: one at a time on all nodes, in the background, with progress.
 
-Who runs one holds an advisory lock on the connection it works on. The lock ends with the connection, whatever happens
-to the node, so a row that says `running` while nobody holds it is a dead node's: whoever looks next says so.
+The way of an operation, from top to bottom of this file:
+start    POST: takes the lock, inserts the row, puts the operation into this node's queue, and answers
+run      a loop of the node: takes the operation from the queue
+_run_one runs it (operation_kinds.run_operation), stores its progress once a second, and at the end its result
+fetch    GET: reads the row
+
+A running operation holds an advisory lock on the connection that it works on. The lock ends with the connection, even when
+the node dies. So a row that says `running` without the lock belongs to a dead node: `start`, `recent` and `fetch` mark it
+as interrupted.
 """
 
 from __future__ import annotations
@@ -9,32 +16,45 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import structlog
 
-from server.admin.operation_kinds import Hooks, Job, OperationBody, Result, queries, refuse_unknown_table, work
+from server.admin.operation_kinds import (
+    OperationBody,
+    OperationHooks,
+    Result,
+    RunningOperation,
+    queries,
+    refuse_unknown_table,
+    run_operation,
+)
 from server.admin.retention import Retention
 from server.errors import CacheError, Refused, SetupError, StoreConflict, StoreError
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
 from server.store.database import Database, complaints, connect
 
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
 log = structlog.get_logger()
 
 PROGRESS_EVERY_S = 1.0
 RECENT_OPERATIONS = 20
 CLOSE_TIMEOUT_S = 5.0
-# The lock of an operation that has just ended, or that is about to write its row: looked at again for about a second.
+# An operation that has just ended still holds the lock, and one that starts has no row yet: try for about a second.
 _LOCK_TRIES = 40
 _LOCK_PAUSE_S = 0.025
 # The first half of a two-part advisory lock's key; voting/leases.py has its neighbours.
 OPERATION_CLASS = 0x6D73_6C33
 
+_NODE_STOPPED = "The node that ran it was stopped. Start the operation again."
+
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation and how far it is: done of total, in what suits the stage."""
+    """An operation and its progress: done of total, in the unit that fits the stage."""
 
     id: int
     operation: str
@@ -51,49 +71,125 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operations:
-    """Starts operations for administrators, and does those that were started here.
+    """Starts operations for administrators, and runs those that this node started.
 
-    Takes: owner, a database with the rights of its owner
+    Takes: owner, a database with its owner's rights
     """
 
-    def __init__(self, owner: Database, retention: Retention, hooks: Hooks) -> None:
+    def __init__(self, owner: Database, retention: Retention, hooks: OperationHooks) -> None:
         self._owner = owner
         self._retention = retention
         self._hooks = hooks
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()  # at most one: its connection holds the lock
+        # Holds one operation at most, because only one can hold the lock.
+        self._started: asyncio.Queue[RunningOperation] = asyncio.Queue()
 
-    async def start(self, asked: OperationBody, by: Identity) -> Operation:
-        """Starts one; it goes on by itself.
+    async def start(self, request: OperationBody, by: Identity) -> Operation:
+        """Starts an operation, which then runs in the background.
 
-        Raises: Refused: bad_request, no such table; forbidden, sample data has no place here; conflict, one is running
+        Raises: Refused: bad_request, no such table; forbidden, no sample data here; conflict, another one is running;
                 StoreUnavailable
-        Cancel: not started, or started and found interrupted later
+        Cancel: not started, or started and later marked as interrupted
         """
-        if asked.operation == "seed" and (reason := await self._hooks.why_not_seed()) is not None:
+        if request.operation == "seed" and (reason := await self._hooks.why_not_seed()) is not None:
             raise Refused(Code.FORBIDDEN, reason)
         connection = await connect(self._owner.url, is_unhurried=True)
         try:
             with complaints():
-                await refuse_unknown_table(connection, asked.table)
-                await _lock(connection)
+                await refuse_unknown_table(connection, request.table)
+                await _take_lock(connection)
                 await queries.interrupt_dead_operations(connection, operation_class=OPERATION_CLASS)
                 row = await queries.insert_operation(
                     connection,
-                    operation=asked.operation,
-                    options=msgspec.json.encode(asked.options()).decode(),
+                    operation=request.operation,
+                    options=msgspec.json.encode(request.options()).decode(),
                     user_id=by.user_id,
-                    subject="" if asked.table is None else f"table:{asked.table}",
+                    subject="" if request.table is None else f"table:{request.table}",
                 )
         except StoreConflict:
-            # The unique index says what the lock should have said.
+            # A unique index on running operations backs the lock up.
             connection.terminate()
             raise _already_running() from None
         except BaseException:
             connection.terminate()
             raise
-        self._jobs.put_nowait(Job(row["id"], asked, connection, row["pid"]))
-        log.info("operation.started", id=row["id"], operation=asked.operation, by=by.user_id)
-        return _operation(row)
+        self._started.put_nowait(RunningOperation(row["id"], request, connection, row["pid"]))
+        log.info("operation.started", id=row["id"], operation=request.operation, by=by.user_id)
+        return _from_row(row)
+
+    async def run(self) -> None:
+        """Runs started operations until cancelled; then a running one is interrupted, and its row says so."""
+        try:
+            while True:
+                await self._run_one(await self._started.get())
+        finally:
+            while not self._started.empty():
+                await self._store_end(self._started.get_nowait(), "interrupted", {}, _NODE_STOPPED)
+
+    async def _run_one(self, operation: RunningOperation) -> None:
+        status, result, error = "failed", {}, "A bug stopped this operation. The node's log has the details."
+        try:
+            result = await self._run_with_progress(operation)
+            status, error = "succeeded", ""
+        except (StoreError, CacheError, SetupError) as failure:
+            error = str(failure)
+        except asyncio.CancelledError:
+            status, error = "interrupted", _NODE_STOPPED
+            raise
+        finally:
+            await self._store_end(operation, status, result, error)
+
+    async def _run_with_progress(self, operation: RunningOperation) -> Result:
+        """Runs an operation, and stores its progress every PROGRESS_EVERY_S."""
+
+        async def translated() -> Result:
+            with complaints():
+                return await run_operation(operation, self._retention, self._hooks)
+
+        task = asyncio.create_task(translated(), name=f"operation {operation.id}")
+        try:
+            while not (await asyncio.wait([task], timeout=PROGRESS_EVERY_S))[0]:
+                await self._store_progress(operation)
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _store_progress(self, operation: RunningOperation) -> None:
+        stage, done, total = operation.stage, operation.done, operation.total
+        try:
+            async with self._owner.connection() as connection:
+                live = await queries.live_progress(connection, pid=operation.pid)
+                if live is not None:
+                    share = f", {live['done'] * 100 // live['total']} %" if live["total"] else ""
+                    stage = f"{stage}: {live['phase']}{share}"
+                    done += live["done"] if operation.request.operation == "vacuum" else 0
+                await queries.report_progress(
+                    connection, id=operation.id, stage=stage, done=min(done, total), total=total
+                )
+        except StoreError as error:
+            log.warning("operation.progress_not_told", id=operation.id, error=str(error))
+
+    async def _store_end(self, operation: RunningOperation, status: str, result: Result, error: str) -> None:
+        try:
+            async with self._owner.connection() as connection:
+                await queries.finish_operation(
+                    connection,
+                    id=operation.id,
+                    status=status,
+                    stage=operation.stage,
+                    done=operation.done,
+                    total=operation.total,
+                    result=msgspec.json.encode(result).decode(),
+                    error=error,
+                )
+        except StoreError as failure:
+            # Its row still says `running`, without the lock: the next start, recent or fetch marks it as interrupted.
+            log.warning("operation.end_not_told", id=operation.id, error=str(failure))
+        finally:
+            # Waits for a cancelled statement, so that the server does not go on with it.
+            with suppress(StoreError), complaints():
+                await operation.connection.close(timeout=CLOSE_TIMEOUT_S)
+        log.info("operation.ended", id=operation.id, operation=operation.request.operation, status=status, error=error)
 
     async def recent(self) -> list[Operation]:
         """The last operations, the newest first.
@@ -103,7 +199,7 @@ class Operations:
         async with self._owner.connection() as connection:
             await queries.interrupt_dead_operations(connection, operation_class=OPERATION_CLASS)
             rows = queries.recent_operations(connection, count=RECENT_OPERATIONS)
-            return [_operation(row) async for row in rows]
+            return [_from_row(row) async for row in rows]
 
     async def fetch(self, operation_id: int) -> Operation:
         """One operation.
@@ -114,85 +210,12 @@ class Operations:
             await queries.interrupt_dead_operations(connection, operation_class=OPERATION_CLASS)
             row = await queries.operation_by_id(connection, id=operation_id)
         if row is None:
-            raise Refused(Code.NOT_FOUND, "No such operation.")
-        return _operation(row)
-
-    async def run(self) -> None:
-        """Does what is started, until cancelled; what is under way then is cancelled and says so."""
-        try:
-            while True:
-                await self._do(await self._jobs.get())
-        finally:
-            while not self._jobs.empty():
-                await self._finish(self._jobs.get_nowait(), "interrupted", {}, "The node was stopped.")
-
-    async def _do(self, job: Job) -> None:
-        status, result, error = "failed", {}, "A bug; the node's log has it."
-        try:
-            result = await self._watched(job)
-            status, error = "succeeded", ""
-        except (StoreError, CacheError, SetupError) as failure:
-            error = str(failure)
-        except asyncio.CancelledError:
-            status, error = "interrupted", "The node was stopped."
-            raise
-        finally:
-            await self._finish(job, status, result, error)
-
-    async def _watched(self, job: Job) -> Result:
-        """Works, and tells once a second how far it is."""
-
-        async def working() -> Result:
-            with complaints():
-                return await work(job, self._retention, self._hooks)
-
-        task = asyncio.create_task(working(), name=f"operation {job.id}")
-        try:
-            while not (await asyncio.wait([task], timeout=PROGRESS_EVERY_S))[0]:
-                await self._tell_progress(job)
-            return task.result()
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _tell_progress(self, job: Job) -> None:
-        stage, done, total = job.stage, job.done, job.total
-        try:
-            async with self._owner.connection() as connection:
-                live = await queries.live_progress(connection, pid=job.pid)
-                if live is not None:
-                    share = f", {live['done'] * 100 // live['total']} %" if live["total"] else ""
-                    stage = f"{stage}: {live['phase']}{share}"
-                    done += live["done"] if job.asked.operation == "vacuum" else 0
-                await queries.report_progress(connection, id=job.id, stage=stage, done=min(done, total), total=total)
-        except StoreError as error:
-            log.warning("operation.progress_not_told", id=job.id, error=str(error))
-
-    async def _finish(self, job: Job, status: str, result: Result, error: str) -> None:
-        try:
-            async with self._owner.connection() as connection:
-                await queries.finish_operation(
-                    connection,
-                    id=job.id,
-                    status=status,
-                    stage=job.stage,
-                    done=job.done,
-                    total=job.total,
-                    result=msgspec.json.encode(result).decode(),
-                    error=error,
-                )
-        except StoreError as failure:
-            # Its row says `running` without a lock: whoever looks next calls it interrupted.
-            log.warning("operation.end_not_told", id=job.id, error=str(failure))
-        finally:
-            # Waits for a statement that was cancelled, so that nothing goes on at the server.
-            with suppress(StoreError), complaints():
-                await job.connection.close(timeout=CLOSE_TIMEOUT_S)
-        log.info("operation.ended", id=job.id, operation=job.asked.operation, status=status, error=error)
+            raise Refused(Code.NOT_FOUND, f"No operation has the number {operation_id}.")
+        return _from_row(row)
 
 
-async def _lock(connection: Any) -> None:
-    """Takes the lock that is held while an operation runs.
+async def _take_lock(connection: Connection) -> None:
+    """Takes the lock of running operations.
 
     Raises: Refused: conflict
     """
@@ -206,10 +229,10 @@ async def _lock(connection: Any) -> None:
 
 
 def _already_running() -> Refused:
-    return Refused(Code.CONFLICT, "An operation is running already; only one may at a time.")
+    return Refused(Code.CONFLICT, "Another operation is running. Start this one when it has ended.")
 
 
-def _operation(row: Any) -> Operation:
+def _from_row(row: Any) -> Operation:
     values = dict(row)
     values.pop("pid", None)
     values["options"] = msgspec.json.decode(values["options"])

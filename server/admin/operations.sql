@@ -1,18 +1,19 @@
--- Operations on the database: their rows, what they run, and how far they are.
+-- Operations on the database: their rows, their statements, and their progress.
 
 -- name: try_operation_lock$
 -- takes: operation_class, the first half of an advisory lock's key
--- gives: whether this session may run an operation now; it may until it ends
+-- gives: whether this session holds the lock of running operations; it does until it ends
 select pg_try_advisory_lock(:operation_class::int, 0);
 
 -- name: is_operation_running$
+-- gives: whether a row says `running`
 select exists (select from database_operations where status = 'running');
 
 -- name: interrupt_dead_operations!
 -- takes: operation_class
--- A row that says `running` while nobody holds the lock, or while we do, is of a node that died.
+-- A row that says `running` belongs to a dead node, when no other session holds the lock.
 update database_operations
-   set status = 'interrupted', finished_at = now(), error = 'The node that ran it is gone.'
+   set status = 'interrupted', finished_at = now(), error = 'The node that ran it died. Start the operation again.'
  where status = 'running'
    and not exists (select from pg_locks
                     where locktype = 'advisory' and classid = :operation_class::int and objid = 0 and objsubid = 2
@@ -20,8 +21,8 @@ update database_operations
                       and database = (select oid from pg_database where datname = current_database()));
 
 -- name: insert_operation^
--- takes: operation, options jsonb, user_id of who asked, subject for the audit log
--- gives: the new row and this session's process id; its audit log entry is written with it
+-- takes: operation, options jsonb; user_id of the administrator; subject for the audit log
+-- gives: the new row and this session's process id; it also writes the audit log
 with asker as (
     select id from users where id = :user_id::bigint
 ), started as (
@@ -52,7 +53,7 @@ update database_operations
 
 -- name: live_progress^
 -- takes: pid of the session that runs an operation
--- gives: 0..1 row: what PostgreSQL says of its vacuum or reindex; done and total in blocks
+-- gives: 0..1 row: PostgreSQL's own progress of a vacuum or reindex; done and total in blocks
 select phase, heap_blks_scanned as done, heap_blks_total as total from pg_stat_progress_vacuum where pid = (:pid::bigint)::int
 union all
 select phase, blocks_done, blocks_total from pg_stat_progress_create_index where pid = (:pid::bigint)::int
@@ -77,7 +78,7 @@ select id, operation, options, status, stage, done, total, result, error, starte
 
 -- name: tables_to_vacuum
 -- takes: table_name, one of ours, with its partitions; null: all
--- gives: a statement a table or partition, the smallest first; then one for each partitioned table as a whole
+-- gives: one statement for each table or partition, the smallest first; then one for each partitioned table as a whole
 select c.relname as name, pg_relation_size(c.oid) / current_setting('block_size')::bigint as blocks,
        pg_total_relation_size(c.oid) as bytes,
        format(case c.relkind when 'r' then 'vacuum (analyze) %I.%I' else 'analyze %I.%I' end, 'public', c.relname) as statement
@@ -91,7 +92,8 @@ select c.relname as name, pg_relation_size(c.oid) / current_setting('block_size'
 
 -- name: indexes_to_reindex
 -- takes: table_name, one of ours, with its partitions; null: all
--- gives: a statement an index, the smallest first; before them one for each half-made index that an interrupted reindex left
+-- gives: first one statement for each unfinished index that an interrupted reindex left, then one for each index, the
+--        smallest first
 select i.relname as name, not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$' as is_leftover,
        pg_relation_size(i.oid) as bytes,
        format(case when not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$'
@@ -110,8 +112,8 @@ select i.relname as name, not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$'
 -- ─────────────────────────────────────────────────────────────────── integrity
 
 -- name: violations
--- takes: count, how many of a rule at most
--- gives: the first violations of every rule, each with how many its rule has
+-- takes: count, the maximum for each rule
+-- gives: the first violations of every rule, each with the number of violations of its rule
 select rule, subject, detail, rule_count
   from (select v.*, count(*) over (partition by rule) as rule_count,
                row_number() over (partition by rule order by subject, detail) as number
@@ -120,10 +122,10 @@ select rule, subject, detail, rule_count
  order by rule, number;
 
 -- name: miscounted_shows
--- gives: shows with a wrong tally, which Valkey holds too
+-- gives: shows with a wrong tally, which Valkey has too
 select distinct show_id from miscounts() where show_id is not null and count_of in ('up', 'down', 'votes') order by 1;
 
 -- name: repair_counts$
--- gives: how many rows were changed
+-- gives: the number of changed rows
 -- locks: all rows of log_positions, then in the lock order (migrations/schema.sql)
 select repair_counts();

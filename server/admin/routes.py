@@ -1,4 +1,4 @@
-"""HTTP of the database's administration."""
+"""HTTP endpoints for the administration of the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.store.database import Database
 
 
 class DatabaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The database and the services around it; operations and days, the newest first."""
+    """The database and the services that it depends on; operations and days, the newest first."""
 
     statistics: Statistics
     health: list[ServiceHealth]
@@ -25,7 +25,7 @@ class DatabaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class DatabaseRoutes:
     """Operations and statistics, for administrators.
 
-    Takes: owner, a database with the rights of its owner
+    Takes: owner, a database with its owner's rights
     """
 
     def __init__(self, owner: Database, operations: Operations) -> None:
@@ -33,7 +33,7 @@ class DatabaseRoutes:
         self._operations = operations
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The endpoints that a node serves."""
         return [
             Endpoint(
                 method="GET", path="/api/database/operations", handler=self.get_operations, access="admin",
@@ -46,7 +46,7 @@ class DatabaseRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/database/operations/{operation}", handler=self.get_operation, access="admin",
-                answer=Operation, codes=(Code.NOT_FOUND,), summary="One operation and how far it is.",
+                answer=Operation, codes=(Code.NOT_FOUND,), summary="One operation and its progress.",
             ),
         ]  # fmt: skip
 
@@ -61,7 +61,7 @@ class DatabaseRoutes:
         return Answer(document=document)
 
     async def post_operation(self, call: Call) -> Answer:
-        """`POST /api/database/operations`."""
+        """`POST /api/database/operations`: answers 202 at once; the operation runs in the background."""
         operation = await self._operations.start(call.body, call.user)
         return Answer(document=operation, headers={"Location": f"/api/database/operations/{operation.id}"})
 

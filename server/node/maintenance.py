@@ -11,13 +11,14 @@ import msgspec
 from server.admin import statistics
 from server.admin.alerts import Alerts
 from server.admin.health import HealthSampler
-from server.admin.operation_kinds import Hooks, Progress
+from server.admin.operation_kinds import OperationHooks
 from server.admin.operations import Operations
 from server.admin.retention import Retention
 from server.admin.routes import DatabaseRoutes
 from server.cache.connection import Connection
 from server.clock import Clock
 from server.insight import accuracy, trending
+from server.progress import ReportProgress
 from server.protocol.http.endpoints import Endpoint
 from server.sample.demo import seed_demo, why_not_seed
 from server.store.chores import Chores
@@ -61,7 +62,7 @@ class Maintenance:
         self._operations = Operations(
             owner,
             retention,
-            Hooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed),
+            OperationHooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed),
         )
 
     def endpoints(self) -> list[Endpoint]:
@@ -87,6 +88,6 @@ class Maintenance:
     async def _why_not_seed(self) -> str | None:
         return await why_not_seed(self._owner, is_own=self._is_own)
 
-    async def _seed(self, progress: Progress) -> Mapping[str, int]:
-        added = await seed_demo(self._owner.url, progress=progress)
+    async def _seed(self, report_progress: ReportProgress) -> Mapping[str, int]:
+        added = await seed_demo(self._owner.url, progress=report_progress)
         return {name: count for name, count in msgspec.structs.asdict(added).items() if count}

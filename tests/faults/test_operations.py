@@ -71,7 +71,7 @@ async def test_the_node_is_killed_in_the_middle(place: Place) -> None:
 
             await until_async(is_found, "the dead node's operation is found")
             code, document = await second.get(f"{PATH}/{operation['id']}")
-            assert document["error"] == "The node that ran it is gone."
+            assert document["error"] == "The node that ran it died. Start the operation again."
             assert document["finished_at"] is not None
         code, operation = await second.post(PATH, VACUUM)
         assert code == 202

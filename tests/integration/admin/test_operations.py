@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from server.admin.health import DEGRADED_MS, HealthSampler, fetch_health
-from server.admin.operation_kinds import Hooks, OperationBody
+from server.admin.operation_kinds import OperationBody, OperationHooks
 from server.admin.operations import OPERATION_CLASS, Operations
 from server.admin.retention import Retention
 from server.admin.statistics import fetch_statistics
@@ -147,7 +147,9 @@ async def test_every_operation_on_postgres_15_for_a_plain_owner() -> None:
         url = superuser_url.replace("owner:s3cret%2B%2F%26x", "plain:x").removesuffix("/postgres") + "/app"
         await migrate_up(url, data_folder("migrations"))
         db = await Database.open(url, pool_size=2)
-        operations = Operations(db, Retention({}), Hooks(reopen_shards=nothing, why_not_seed=nothing, seed=seeded))
+        operations = Operations(
+            db, Retention({}), OperationHooks(reopen_shards=nothing, why_not_seed=nothing, seed=seeded)
+        )
         running = asyncio.create_task(operations.run())
         try:
             assert (await fetch_statistics(db)).slowest_statements is None
@@ -296,7 +298,10 @@ async def test_a_node_that_stops_cancels_its_operation(
         )
         await node.stop()
         row = await factory.sql.fetchrow("select * from database_operations where id = $1", operation["id"])
-        assert (row["status"], row["error"]) == ("interrupted", "The node was stopped.")
+        assert (row["status"], row["error"]) == (
+            "interrupted",
+            "The node that ran it was stopped. Start the operation again.",
+        )
         assert row["finished_at"] is not None
 
         async def is_quiet() -> bool:
