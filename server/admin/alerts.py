@@ -1,9 +1,9 @@
-"""Telling somebody when a service is in trouble, and when it is well again: log, metric, webhook."""
+"""Alerts when a service fails and when it has recovered: log, metric and webhook."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -14,10 +14,13 @@ from server.store.chores import Chore
 from server.store.queries import load_queries
 from server.telemetry import SERVICE_IN_TROUBLE
 
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
 log = structlog.get_logger()
 
 EVERY_S = 30.0
-# One bad answer is none: so many in an hour, the last one among them.
+# So many bad responses in an hour, with the last one among them, make an alert.
 BAD_COUNT = 3
 QUIET_S = 300.0
 WEBHOOK_TIMEOUT_S = 5.0
@@ -26,25 +29,28 @@ queries = load_queries(Path(__file__).with_name("alerts.sql"))
 
 
 class Alerts:
-    """Takes: webhook_url, where each change is posted as JSON; None: nowhere."""
+    """Sends alerts.
+
+    Takes: webhook_url, which receives each change as JSON; None: no webhook
+    """
 
     def __init__(self, webhook_url: str | None) -> None:
         self._webhook_url = webhook_url
 
     def chore(self) -> Chore:
-        """What one node does."""
-        return Chore("alerts", EVERY_S, self.look)
+        """The chore of one node."""
+        return Chore("alerts", EVERY_S, self.send_changes)
 
-    async def look(self, connection: Any) -> None:
-        """Tells what has changed since the last look.
+    async def send_changes(self, connection: Connection) -> None:
+        """Sends the changes since the last call.
 
         Raises: StoreUnavailable
         """
         rows = queries.change_alerts(connection, bad_count=BAD_COUNT, quiet_s=QUIET_S)
         for row in [row async for row in rows]:
-            is_well = row["status"] == "ok"
-            SERVICE_IN_TROUBLE.labels(row["service"]).set(0 if is_well else 1)
-            if is_well:
+            has_recovered = row["status"] == "ok"
+            SERVICE_IN_TROUBLE.labels(row["service"]).set(0 if has_recovered else 1)
+            if has_recovered:
                 log.info("service.well_again", service=row["service"])
             else:
                 log.warning("service.in_trouble", service=row["service"], status=row["status"], detail=row["detail"])
@@ -52,10 +58,10 @@ class Alerts:
                 await self._post({**row, "since": iso(row["since"])})
 
     async def _post(self, alert: dict[str, Any]) -> None:
-        """Once: whoever watches by webhook watches by metric too."""
+        """Posts an alert once, without another attempt: the metric shows the same."""
         try:
             async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S) as http:
-                answer = await http.post(
+                response = await http.post(
                     self._webhook_url or "",
                     content=msgspec.json.encode(alert),
                     headers={"Content-Type": "application/json", "User-Agent": "mysetlist"},
@@ -63,5 +69,5 @@ class Alerts:
         except httpx.HTTPError as error:
             log.warning("alert.not_posted", service=alert["service"], error=type(error).__name__)
             return
-        if answer.status_code >= httpx.codes.BAD_REQUEST:
-            log.warning("alert.not_posted", service=alert["service"], error=f"answered {answer.status_code}")
+        if response.status_code >= httpx.codes.BAD_REQUEST:
+            log.warning("alert.not_posted", service=alert["service"], error=f"answered {response.status_code}")

@@ -1,9 +1,9 @@
--- Alerts: what has changed about the services.
+-- Alerts about the services.
 
 -- name: change_alerts
--- takes: bad_count, so many bad answers in this hour and the last one bad: it is in trouble; quiet_s, how long it must
---        have been well, or not be asked, before it is said to be well again
--- gives: services that are in trouble since now, or well again since now
+-- takes: bad_count, the number of bad responses in this hour, with the last one among them, that make an alert; quiet_s,
+--        how long a service must answer well, or get no requests, before it counts as recovered
+-- gives: services with a new alert, and services that have just recovered
 -- locks: their rows
 with latest as (
     select distinct on (service) service, last_status, last_detail, last_at, degraded_count + down_count as bad

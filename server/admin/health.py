@@ -1,6 +1,6 @@
-"""Whether the services answer, and how fast: each node asks once a minute and adds what it saw to the hour.
+"""The health of the services: each node probes them once a minute, and adds the results to the hour's row.
 
-While PostgreSQL is away there is nowhere to write that down, so what was seen is kept and told when it is back.
+While PostgreSQL does not answer, a node keeps its results and writes them later.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SAMPLE_EVERY_S = 60.0
 PROBE_TIMEOUT_S = 5.0
 DEGRADED_MS = 500.0
 STALE_S = 300.0
-# Hours of one service: four weeks; older ones are forgotten.
+# Hours of one service that wait to be written: four weeks; older ones are dropped.
 HOURS_KEPT_MAX = 672
 _DETAIL_CHARS_MAX = 500
 
@@ -38,7 +38,7 @@ Probe = Callable[[], Awaitable[object]]
 
 
 class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """A service now, and over the last 24 hours; status null: nobody has asked it lately."""
+    """A service now and over the last 24 hours; status null: no recent probe."""
 
     service: str
     status: Status | None
@@ -51,7 +51,7 @@ class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Hour(msgspec.Struct):
-    """What this node saw of a service in one hour and has not told yet."""
+    """Results of one service and hour that this node has not written yet."""
 
     service: str
     hour: datetime
@@ -66,7 +66,7 @@ class _Hour(msgspec.Struct):
 
 
 async def fetch_health(db: Database) -> list[ServiceHealth]:
-    """Every service that was asked within the last 24 hours.
+    """Every service with a probe within the last 24 hours.
 
     Raises: StoreUnavailable
     """
@@ -75,38 +75,38 @@ async def fetch_health(db: Database) -> list[ServiceHealth]:
 
 
 class HealthSampler:
-    """Asks every service once a minute.
+    """Probes every service once a minute.
 
-    Takes: db, the owner's; probes, service -> how to ask it (StoreError, CacheError and OSError: it is down)
+    Takes: db, the owner's; probes, by service: a probe that raises StoreError, CacheError or OSError means down
     """
 
     def __init__(self, db: Database, clock: Clock, probes: Mapping[str, Probe]) -> None:
         self._db = db
         self._clock = clock
         self._probes = probes
-        self._untold: dict[tuple[str, datetime], _Hour] = {}
+        self._unwritten: dict[tuple[str, datetime], _Hour] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Samples until cancelled."""
         while True:
             await self.sample()
             await asyncio.sleep(SAMPLE_EVERY_S)
 
     async def sample(self) -> None:
-        """Asks every service once, and writes down what is known so far."""
-        await asyncio.gather(*(self._ask(service, probe) for service, probe in self._probes.items()))
-        while len(self._untold) > HOURS_KEPT_MAX * len(self._probes):
-            del self._untold[next(iter(self._untold))]
-        told, self._untold = self._untold, {}
+        """Probes every service once, and writes all results that wait."""
+        await asyncio.gather(*(self._probe(service, probe) for service, probe in self._probes.items()))
+        while len(self._unwritten) > HOURS_KEPT_MAX * len(self._probes):
+            del self._unwritten[next(iter(self._unwritten))]
+        written, self._unwritten = self._unwritten, {}
         try:
             async with self._db.connection() as connection:
-                await queries.add_health(connection, rows=msgspec.json.encode(list(told.values())).decode())
+                await queries.add_health(connection, rows=msgspec.json.encode(list(written.values())).decode())
         except StoreError as error:
-            # The database may have taken it before the answer was lost; then these minutes count twice.
-            self._untold = told
+            # If PostgreSQL wrote them before the connection broke, these minutes count twice.
+            self._unwritten = written
             log.warning("health.not_written", error=str(error))
 
-    async def _ask(self, service: str, probe: Probe) -> None:
+    async def _probe(self, service: str, probe: Probe) -> None:
         started_s = self._clock.monotonic_s()
         detail = ""
         try:
@@ -119,7 +119,7 @@ class HealthSampler:
         now = from_ms(self._clock.now_ms())
         status: Status = "down" if detail else "degraded" if took_ms > DEGRADED_MS else "ok"
         at = now.replace(minute=0, second=0, microsecond=0)
-        hour = self._untold.setdefault((service, at), _Hour(service, at, now, status))
+        hour = self._unwritten.setdefault((service, at), _Hour(service, at, now, status))
         hour.last_at, hour.last_status, hour.last_detail = now, status, detail[:_DETAIL_CHARS_MAX]
         if status == "down":
             hour.down_count += 1

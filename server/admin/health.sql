@@ -1,7 +1,7 @@
--- Health of the services, by the hour.
+-- The health of the services by the hour.
 
 -- name: add_health!
--- takes: rows jsonb, what one node saw since it last told: [{service, hour, ok_count, degraded_count, down_count,
+-- takes: rows jsonb, results of one node since it last wrote: [{service, hour, ok_count, degraded_count, down_count,
 --        latency_sum_ms, latency_max_ms, last_status, last_detail, last_at}]
 -- locks: those rows of service_health, in the order of their keys
 insert into service_health (service, hour, ok_count, degraded_count, down_count, latency_sum_ms, latency_max_ms,
@@ -25,8 +25,8 @@ select r.service, r.hour, r.ok_count, r.degraded_count, r.down_count, r.latency_
        last_at = greatest(service_health.last_at, excluded.last_at);
 
 -- name: fetch_health
--- takes: stale_s, how old a sample may be to say something about now
--- gives: one row a service: its status (null: not known), and the last 24 hours
+-- takes: stale_s, the maximum age of a sample that says something about now
+-- gives: one row for each service: its status (null: unknown), and the last 24 hours
 select h.service, case when n.last_at > now() - make_interval(secs => :stale_s::float8) then n.last_status::text end as status,
        n.last_detail as detail, n.last_at as seen_at, h.sample_count,
        h.up_count::float8 / nullif(h.sample_count, 0) as availability_24h,

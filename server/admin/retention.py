@@ -1,11 +1,11 @@
-"""What is kept how long; the rest goes once a day by itself, and with the operation `cleanup`."""
+"""Retention: deletes data that are older than their limits, once a day and with the operation `cleanup`."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server.admin.statistics import ensure_partitions
 from server.store.chores import Chore
@@ -18,26 +18,30 @@ EMAIL_QUEUE_DAYS = 30
 SYNC_JOBS_DAYS = 90
 SERVICE_HEALTH_DAYS = 400
 OPERATIONS_DAYS = 400
-# A stale answer is worth keeping for its etag.
+# A stale response is kept for its etag.
 ANSWERS_DAYS = 30
 ACTIVITY_DAYS = 90
 ORPHANS_DAYS = 30
-# Rows in one transaction, and users in one cleanup.
+# The maximum of rows in one transaction, and of users in one cleanup.
 BATCH_ROWS = 10_000
 ORPHANS_MAX = 200_000
 RETENTION_EVERY_S = 86_400.0
 
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
 queries = load_queries(Path(__file__).with_name("retention.sql"))
 
-Step = Callable[[Any], Awaitable[int]]
+# Deletes rows through a connection, and gives their number.
+Step = Callable[["Connection"], Awaitable[int]]
 
 
-async def _log_commits(connection: Any) -> int:
+async def _delete_log_commits(connection: Connection) -> int:
     deleted: int = await queries.delete_log_commits(connection, minutes=LOG_COMMITS_MINUTES)
     return deleted
 
 
-async def _vote_limits(connection: Any) -> int:
+async def _delete_vote_limits(connection: Connection) -> int:
     after_user_id, after_day, deleted = 0, date.min, 0
     while True:
         row = await queries.delete_vote_limits(
@@ -49,32 +53,34 @@ async def _vote_limits(connection: Any) -> int:
         after_user_id, after_day = row["user_id"], row["day"]
 
 
-def _in_batches(query: Any, **what: Any) -> Step:
-    async def delete(connection: Any) -> int:
+def _in_batches(query: Any, **params: Any) -> Step:
+    """A step that runs a query until it deletes nothing."""
+
+    async def delete(connection: Connection) -> int:
         deleted = 0
-        while batch := await query(connection, **what, count=BATCH_ROWS):
+        while batch := await query(connection, **params, count=BATCH_ROWS):
             deleted += batch
         return deleted
 
     return delete
 
 
-async def _imports(connection: Any) -> int:
+async def _delete_sync_jobs(connection: Connection) -> int:
     await _in_batches(queries.delete_import_log, days=SYNC_JOBS_DAYS)(connection)
     return await _in_batches(queries.delete_sync_jobs, days=SYNC_JOBS_DAYS)(connection)
 
 
-async def _service_health(connection: Any) -> int:
+async def _delete_service_health(connection: Connection) -> int:
     deleted: int = await queries.delete_service_health(connection, days=SERVICE_HEALTH_DAYS)
     return deleted
 
 
-async def _operations(connection: Any) -> int:
+async def _delete_operations(connection: Connection) -> int:
     deleted: int = await queries.delete_operations(connection, days=OPERATIONS_DAYS)
     return deleted
 
 
-async def _orphans(connection: Any) -> int:
+async def _delete_orphans(connection: Connection) -> int:
     ids = [row["id"] async for row in queries.orphaned_users(connection, days=ORPHANS_DAYS, count=ORPHANS_MAX)]
     deleted = 0
     for start in range(0, len(ids), BATCH_ROWS):
@@ -82,40 +88,42 @@ async def _orphans(connection: Any) -> int:
     return deleted
 
 
-# What is past its time. In the order it is done; what is counted is called as in the result of `cleanup`.
-_OLD: dict[str, Step] = {
-    "log_commits": _log_commits,
-    "vote_limits": _vote_limits,
+# The daily steps in their order; the names are those of the result of `cleanup`.
+_DAILY: dict[str, Step] = {
+    "log_commits": _delete_log_commits,
+    "vote_limits": _delete_vote_limits,
     "email_log": _in_batches(queries.delete_email_log, days=EMAIL_LOG_DAYS),
     "email_queue": _in_batches(queries.delete_email_queue, days=EMAIL_QUEUE_DAYS),
-    "sync_jobs": _imports,
-    "service_health": _service_health,
-    "operations": _operations,
+    "sync_jobs": _delete_sync_jobs,
+    "service_health": _delete_service_health,
+    "operations": _delete_operations,
     "activity": _in_batches(queries.delete_activity, days=ACTIVITY_DAYS),
 }
 
 
 class Retention:
-    """What goes, and when.
+    """Deletes old data.
 
-    Takes: kept_days, by service, for how many days what it said is kept unless it says so again; more, what other rooms
-           take out
+    Takes: kept_days, by service: how many days its data are kept unless it shows them again; more, steps of other rooms
     """
 
     def __init__(self, kept_days: Mapping[str, int], more: Mapping[str, Step] | None = None) -> None:
         of_providers = {"services": list(kept_days), "kept_days": list(kept_days.values())}
-        self._old = _OLD | {
+        self._daily = _DAILY | {
             "provider_answers": _in_batches(queries.delete_answers, days=ANSWERS_DAYS, **of_providers),
             "provider_links": _in_batches(queries.delete_links, **of_providers),
             **(more or {}),
         }
-        # Whoever looks for orphans reads the whole history, so they go only when somebody asks.
-        self.steps: Mapping[str, Step] = self._old | {"orphaned_users": _orphans, "partitions_made": ensure_partitions}
+        # The search for orphans reads the whole vote history, so it runs only in `cleanup`, on request.
+        self.steps: Mapping[str, Step] = self._daily | {
+            "orphaned_users": _delete_orphans,
+            "partitions_made": ensure_partitions,
+        }
 
     def chore(self) -> Chore:
-        """Deletes what is past its time, once a day."""
-        return Chore("retention", RETENTION_EVERY_S, self._delete_old)
+        """The chore that runs the daily steps once a day."""
+        return Chore("retention", RETENTION_EVERY_S, self._run_daily_steps)
 
-    async def _delete_old(self, connection: Any) -> None:
-        for step in self._old.values():
+    async def _run_daily_steps(self, connection: Connection) -> None:
+        for step in self._daily.values():
             await step(connection)

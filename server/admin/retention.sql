@@ -1,17 +1,17 @@
--- What is kept how long. Large tables are walked in batches, each a statement and a transaction of its own.
+-- Retention: deletes old rows. Large tables are processed in batches, each a statement and a transaction of its own.
 
 -- name: delete_log_commits$
 -- takes: minutes
--- gives: how many were deleted
+-- gives: the number of deleted rows
 with gone as (
     delete from log_commits where committed_at < now() - make_interval(mins => :minutes::int) returning 1
 )
 select count(*) from gone;
 
 -- name: delete_vote_limits^
--- takes: days; the key to go on after; count
--- gives: how many were deleted, how many were looked at, and the last key
--- In the order of the primary key: no other index is worth its writes.
+-- takes: days; after_user_id and after_day, the last key of the batch before; count
+-- gives: the numbers of deleted and of seen rows, and the last key
+-- It follows the primary key: another index would cost more writes than it saves.
 with page as (
     select user_id, day from user_vote_limits
      where (user_id, day) > (:after_user_id::bigint, :after_day::date)
@@ -28,7 +28,7 @@ select (select count(*) from gone) as deleted, count(*) as seen, max(user_id) as
 
 -- name: delete_email_log$
 -- takes: days, count
--- gives: how many were deleted; fewer than count: that was all
+-- gives: the number of deleted rows; fewer than count: no more are left
 with gone as (
     delete from email_log
      where id in (select id from email_log where at < now() - make_interval(days => :days::int) order by at limit :count::bigint)
@@ -38,7 +38,7 @@ select count(*) from gone;
 
 -- name: delete_email_queue$
 -- takes: days, count
--- gives: how many were deleted; fewer than count: that was all
+-- gives: the number of deleted rows; fewer than count: no more are left
 with gone as (
     delete from email_queue
      where id in (select id from email_queue
@@ -51,7 +51,7 @@ select count(*) from gone;
 
 -- name: delete_import_log$
 -- takes: days, count
--- gives: how many were deleted; fewer than count: that was all
+-- gives: the number of deleted rows; fewer than count: no more are left
 with gone as (
     delete from import_log
      where id in (select i.id from sync_jobs j join import_log i on i.job_id = j.id
@@ -64,7 +64,7 @@ select count(*) from gone;
 
 -- name: delete_sync_jobs$
 -- takes: days, count
--- gives: how many were deleted, with their progress and log; fewer than count: that was all
+-- gives: the number of deleted jobs, with their progress and log; fewer than count: no more are left
 with gone as (
     delete from sync_jobs
      where id in (select id from sync_jobs
@@ -78,7 +78,7 @@ select count(*) from gone;
 
 -- name: delete_service_health$
 -- takes: days
--- gives: how many hours were deleted
+-- gives: the number of deleted hours
 with gone as (
     delete from service_health where hour < now() - make_interval(days => :days::int) returning 1
 )
@@ -86,7 +86,7 @@ select count(*) from gone;
 
 -- name: delete_operations$
 -- takes: days
--- gives: how many were deleted
+-- gives: the number of deleted operations
 with gone as (
     delete from database_operations
      where started_at < now() - make_interval(days => :days::int) and status <> 'running' returning 1
@@ -94,9 +94,9 @@ with gone as (
 select count(*) from gone;
 
 -- name: delete_answers$
--- takes: days; services and kept_days, of one length; count
--- gives: how many answers of providers were deleted that have not been fresh for so many days, or are older than answers
---        of their service may be; what an app may not ask is no answer
+-- takes: days; services and kept_days: arrays of one length; count
+-- gives: the number of deleted responses: those that have been stale for so many days, or are older than their service
+--        allows; the note that an endpoint was withdrawn is no response
 with gone as (
     delete from external_cache
      where ctid = any(array(select c.ctid
@@ -111,11 +111,11 @@ with gone as (
 select count(*) from gone;
 
 -- name: delete_links$
--- takes: services and kept_days, of one length; count, for each table
--- gives: how many ids and pages of things elsewhere were deleted that nobody saw there for so long, and questions about
---        them that nobody answered
--- Where what was played is written down stays known: it is linked to though we may not keep it. Whoever is seen again while
--- this waits for the row stays.
+-- takes: services and kept_days: arrays of one length; count, for each table
+-- gives: the number of deleted ids and links that their service has not shown for so long, and of questions about them
+--        that nobody answered
+-- Links to setlists stay, because shows link to them even when we may not keep the setlist itself. The second condition on
+-- checked_at keeps a row that was shown again while this statement waited for it.
 with old as materialized (
     select k.service, now() - make_interval(days => k.days) as before
       from unnest(:services::sync_service[], :kept_days::int[]) as k (service, days)
@@ -157,7 +157,7 @@ select (select count(*) from artists_gone) + (select count(*) from venues_gone) 
 
 -- name: delete_activity$
 -- takes: days, count
--- gives: how many events were deleted
+-- gives: the number of deleted events
 with gone as (
     delete from activity
      where position = any(array(select position from activity
@@ -169,9 +169,9 @@ select count(*) from gone;
 
 -- name: orphaned_users
 -- takes: days, count
--- gives: the ids of anonymous users of whom there is nothing at all, and whose last token ended so many days ago: a
---        vote of theirs can no longer be on its way
--- The history has no index by user, because it is written far more often: it is read once, from end to end.
+-- gives: ids of anonymous users without any data, whose last token ended so many days ago, so that no vote of theirs can
+--        still be on its way
+-- The history is read once from end to end: it has no index by user, because it is written far more often than read.
 select u.id
   from users u
  where u.token_until < now() - make_interval(days => :days::int) and u.role = 'user' and u.nobody is null
@@ -190,7 +190,7 @@ select u.id
 
 -- name: delete_orphans$
 -- takes: ids of users
--- gives: how many were deleted: those of whom there is still nothing, in no table that names users
+-- gives: the number of deleted users: those that still have no row in any table that refers to users
 with gone as (
     delete from users u
      where u.id = any(:ids::bigint[])

@@ -1,10 +1,10 @@
-"""What PostgreSQL says about itself and about our tables; and the platform's days in numbers."""
+"""Statistics of PostgreSQL and of our tables, and the platform's numbers by day."""
 
 from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -14,12 +14,15 @@ from server.store.chores import Chore
 from server.store.database import Database, complaints
 from server.store.queries import load_queries
 
+if TYPE_CHECKING:
+    from server.store.database import Connection
+
 log = structlog.get_logger()
 
 DAYS_SHOWN = 30
 LOCKS_SHOWN_MAX = 50
 STATEMENTS_SHOWN = 20
-# Sizes wait for who has locked a table exclusively; just then one wants to see who that is, rather than sizes.
+# Reading sizes waits for a session that holds an exclusive lock; then the list of locks matters more than sizes.
 SIZES_LOCK_TIMEOUT = "300ms"
 STATS_EVERY_S = 600.0
 PARTITIONS_EVERY_S = 86_400.0
@@ -29,7 +32,7 @@ queries = load_queries(Path(__file__).with_name("statistics.sql"))
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """The server and this database; counts since counted_since (null: since it was made)."""
+    """The server and this database; counts start at counted_since (null: when the database was created)."""
 
     version: str
     database: str
@@ -45,7 +48,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One table or partition; sizes null: it, or another one, was locked exclusively."""
+    """One table or partition; sizes null: some table was locked exclusively."""
 
     name: str
     rows_estimate: int
@@ -61,7 +64,7 @@ class TableStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One index; unused: never scanned, and no constraint rests on it; bytes null: as with tables."""
+    """One index; unused: never scanned, and without a constraint that needs it; bytes null: as for tables."""
 
     name: str
     table: str
@@ -72,7 +75,7 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections to this database; state null: another user's, which we may not see."""
+    """Connections to this database; state null: those of another user, which we may not see."""
 
     state: str | None
     application: str | None
@@ -80,7 +83,7 @@ class ConnectionCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standby(msgspec.Struct, frozen=True, kw_only=True):
-    """A server that follows this one."""
+    """A server that replicates this one."""
 
     name: str | None
     state: str | None
@@ -90,7 +93,7 @@ class Standby(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """A replication slot, and how much log is kept for it."""
+    """A replication slot, and the size of the log that is kept for it."""
 
     name: str
     type: str
@@ -99,14 +102,14 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replication(msgspec.Struct, frozen=True, kw_only=True):
-    """Who follows this server."""
+    """The servers that replicate this one."""
 
     standbys: list[Standby]
     slots: list[Slot]
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction under way."""
+    """A running transaction."""
 
     pid: int
     application: str | None
@@ -116,7 +119,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WaitingLock(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that waits for a lock, and those that hold it."""
+    """A session that waits for a lock, and the sessions that hold it."""
 
     pid: int
     type: str
@@ -128,7 +131,7 @@ class WaitingLock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement, its parameters left out, and the time it has taken in all."""
+    """A statement without its parameters, and its total time."""
 
     query: str | None
     calls: int
@@ -140,7 +143,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """A day (UTC) in numbers; see platform_stats in the migrations."""
+    """The numbers of a day (UTC); platform_stats in the migrations explains them."""
 
     day: dt.date
     user_count: int
@@ -156,7 +159,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """The database looked at; slowest_statements null: this server does not count them."""
+    """Statistics of the database; slowest_statements null: this server does not count them."""
 
     server: Server
     tables: list[TableStats]
@@ -170,7 +173,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def fetch_statistics(db: Database) -> Statistics:
-    """Everything, one query after the other: not as of one instant.
+    """Reads all statistics, one query after the other: they are not of one instant.
 
     Takes:  db, the owner's
     Raises: StoreUnavailable
@@ -207,7 +210,7 @@ async def fetch_statistics(db: Database) -> Statistics:
 
 
 async def fetch_days(db: Database) -> list[Day]:
-    """The last DAYS_SHOWN days, the newest first.
+    """Reads the last DAYS_SHOWN days, the newest first.
 
     Raises: StoreUnavailable
     """
@@ -216,10 +219,10 @@ async def fetch_days(db: Database) -> list[Day]:
 
 
 async def _sizes(db: Database) -> dict[str, tuple[int | None, int | None]]:
-    """Bytes of tables and indexes, and of the indexes of tables; empty: one of them is locked exclusively."""
+    """Sizes of tables and indexes, and of the indexes of tables; empty: one of them is locked exclusively."""
     try:
         async with db.transaction() as connection:
-            async for _ in queries.be_impatient(connection, lock_timeout=SIZES_LOCK_TIMEOUT):
+            async for _ in queries.set_lock_timeout(connection, lock_timeout=SIZES_LOCK_TIMEOUT):
                 pass
             return {row["name"]: (row["bytes"], row["index_bytes"]) async for row in queries.sizes(connection)}
     except StoreUnavailable as error:
@@ -227,26 +230,26 @@ async def _sizes(db: Database) -> dict[str, tuple[int | None, int | None]]:
         return {}
 
 
-async def _slowest_statements(connection: Any) -> list[Statement] | None:
+async def _slowest_statements(connection: Connection) -> list[Statement] | None:
     try:
         with complaints():
             rows = queries.slowest_statements(connection, count=STATEMENTS_SHOWN)
             return [Statement(**row) async for row in rows]
     except StoreError as error:
-        # The extension is not made, or the server was started without it.
+        # The extension does not exist in this database, or the server was started without it.
         log.debug("statements.not_counted", reason=str(error))
         return None
 
 
-async def _refresh_days(connection: Any) -> None:
+async def _refresh_days(connection: Connection) -> None:
     async for _ in queries.refresh_platform_stats(connection):
         pass
 
 
-async def ensure_partitions(connection: Any) -> int:
-    """Makes the months of the vote history that are to come; gives how many were missing."""
-    made: int = await queries.ensure_partitions(connection, months=PARTITION_MONTHS_AHEAD)
-    return made
+async def ensure_partitions(connection: Connection) -> int:
+    """Creates the coming months' partitions of the vote history; gives the number of new ones."""
+    created: int = await queries.ensure_partitions(connection, months=PARTITION_MONTHS_AHEAD)
+    return created
 
 
 CHORES = (

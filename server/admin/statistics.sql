@@ -1,5 +1,5 @@
--- What PostgreSQL says about itself and about our tables. All of it is readable for an owner who is no superuser:
--- columns that only a superuser may see are null then.
+-- Statistics of PostgreSQL and of our tables. An owner without a superuser's rights may run all of it: columns that only a
+-- superuser may see are null then.
 
 -- name: server^
 select current_setting('server_version') as version, current_database() as database,
@@ -11,7 +11,7 @@ select current_setting('server_version') as version, current_database() as datab
  where d.datname = current_database();
 
 -- name: tables
--- gives: one row a table or partition of ours; rows are estimates of the last vacuum, analyze or change
+-- gives: one row for each table or partition of ours; row numbers are estimates of the last vacuum, analyze or change
 select s.relname as name,
        case when s.n_live_tup > 0 then s.n_live_tup else greatest(c.reltuples, 0)::bigint end as rows_estimate,
        s.n_dead_tup as dead_rows_estimate,
@@ -24,7 +24,7 @@ select s.relname as name,
  order by s.relname;
 
 -- name: indexes
--- gives: one row an index of ours; unused: never scanned since the counting began, and no constraint's
+-- gives: one row for each index of ours; unused: no scan since counting began, and no constraint needs it
 select s.indexrelname as name, s.relname as table, s.idx_scan as scans,
        s.idx_scan = 0 and not i.indisunique as is_unused, i.indisvalid as is_valid
   from pg_stat_user_indexes s
@@ -32,13 +32,13 @@ select s.indexrelname as name, s.relname as table, s.idx_scan as scans,
  where s.schemaname = 'public'
  order by s.relname, s.indexrelname;
 
--- name: be_impatient
+-- name: set_lock_timeout
 -- takes: lock_timeout, for this transaction
 select set_config('lock_timeout', :lock_timeout::text, true);
 
 -- name: sizes
--- gives: one row a table, partition or index of ours; index_bytes: of all indexes of a table
--- locks: each of them for a moment, which waits for whoever has locked one exclusively
+-- gives: one row for each table, partition or index of ours; index_bytes: of all indexes of a table
+-- locks: each of them for a moment; it waits for a session that holds an exclusive lock
 select relname as name, pg_table_size(oid) as bytes, pg_indexes_size(oid) as index_bytes
   from pg_class
  where relnamespace = 'public'::regnamespace and relkind in ('r', 'i');
@@ -74,7 +74,7 @@ select pid, application_name as application, state, extract(epoch from clock_tim
 
 -- name: waiting_locks
 -- takes: count
--- gives: who waits for a lock, for how long and because of whom, longest first
+-- gives: sessions that wait for a lock, how long, and the sessions that block them, the longest wait first
 select l.pid, l.locktype as type, l.mode, l.relation::regclass::text as relation,
        extract(epoch from clock_timestamp() - l.waitstart)::float8 as waiting_s,
        pg_blocking_pids(l.pid)::bigint[] as blocked_by, left(a.query, 500) as query
@@ -86,7 +86,7 @@ select l.pid, l.locktype as type, l.mode, l.relation::regclass::text as relation
 
 -- name: slowest_statements
 -- takes: count
--- gives: 0..count rows; an error where pg_stat_statements is not there
+-- gives: 0..count rows; fails without the extension pg_stat_statements
 select query, calls, total_ms, mean_ms, max_ms, rows, cache_hit_rate from slowest_statements((:count::bigint)::int);
 
 -- name: applied_migrations
@@ -102,11 +102,11 @@ select day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_
  limit :count::bigint;
 
 -- name: refresh_platform_stats
--- Today, and yesterday until nothing of it can come in late any more.
+-- Refreshes today, and yesterday, because votes of yesterday can arrive late.
 select refresh_platform_stats((now() at time zone 'UTC')::date - 1), refresh_platform_stats((now() at time zone 'UTC')::date);
 
 -- name: ensure_partitions$
 -- takes: months ahead
--- gives: how many partitions of the history were made
+-- gives: the number of new partitions of the history
 -- locks: vote_analytics and its default partition, for a moment
 select ensure_vote_analytics_partitions(current_date, (current_date + make_interval(months => :months::int))::date);

@@ -57,8 +57,8 @@ async def test_trouble_is_told_once_and_its_end_once(database: Database, sql: An
     async def look() -> list[tuple[str, str]]:
         hook.posted.clear()
         async with database.connection() as connection:
-            await alerts.look(connection)
-            await alerts.look(connection)
+            await alerts.send_changes(connection)
+            await alerts.send_changes(connection)
         return [(one["service"], one["status"]) for one in hook.posted]
 
     await found(sql, "postgres", "ok", bad=0)
@@ -83,9 +83,9 @@ async def test_a_webhook_in_trouble_stops_nothing(
     await found(sql, "spotify", "down", bad=BAD_COUNT)
     hook.status = 500
     async with database.connection() as connection:
-        await Alerts(hook.url).look(connection)
+        await Alerts(hook.url).send_changes(connection)
         await found(sql, "valkey", "down", bad=BAD_COUNT)
-        await Alerts("http://127.0.0.1:9/nobody").look(connection)
+        await Alerts("http://127.0.0.1:9/nobody").send_changes(connection)
     assert [row["service"] for row in await sql.fetch("select service from service_alerts order by 1")] == [
         "spotify",
         "valkey",
