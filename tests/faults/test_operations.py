@@ -1,4 +1,4 @@
-"""Operations on the database, when the node that runs one, or PostgreSQL, is killed; and two nodes at once."""
+"""Operations on the database when their node or PostgreSQL is killed, and when two nodes are asked at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def _admin(place: Place) -> int:
 
 
 @asynccontextmanager
-async def _desks(place: Place, *nodes: NodeProcess) -> AsyncIterator[list[ApiClient]]:
+async def _admin_clients(place: Place, *nodes: NodeProcess) -> AsyncIterator[list[ApiClient]]:
     user_id = await _admin(place)
     async with AsyncExitStack() as stack:
         yield [
@@ -39,8 +39,8 @@ async def _desks(place: Place, *nodes: NodeProcess) -> AsyncIterator[list[ApiCli
 
 
 @asynccontextmanager
-async def _songs_locked(place: Place) -> AsyncIterator[None]:
-    """A vacuum of songs waits for this lock, and so is under way until the block ends."""
+async def _locked_songs(place: Place) -> AsyncIterator[None]:
+    """Holds a lock that a vacuum of songs waits for, so that the vacuum runs until the block ends."""
     connection = await asyncpg.connect(place.database_url)
     try:
         async with connection.transaction():
@@ -52,15 +52,15 @@ async def _songs_locked(place: Place) -> AsyncIterator[None]:
 
 async def _status(api: ApiClient, operation: dict[str, Any]) -> str:
     code, document = await api.get(f"{PATH}/{operation['id']}")
-    # While PostgreSQL starts again there is no telling.
+    # No answer is possible while PostgreSQL starts again.
     return str(document["status"]) if code == 200 else "unknown"
 
 
 async def test_the_node_is_killed_in_the_middle(place: Place) -> None:
-    """Another node finds its operation interrupted, and the next one may go there."""
+    """Another node marks its operation as interrupted, and the next one may start there."""
     doomed, other = await place.start_node(), await place.start_node()
-    async with _desks(place, doomed, other) as (first, second):
-        async with _songs_locked(place):
+    async with _admin_clients(place, doomed, other) as (first, second):
+        async with _locked_songs(place):
             code, operation = await first.post(PATH, VACUUM)
             assert code == 202
             assert await _status(second, operation) == "running"
@@ -78,11 +78,11 @@ async def test_the_node_is_killed_in_the_middle(place: Place) -> None:
         assert (await second.ended(operation))["status"] == "succeeded"
 
 
-async def test_the_next_one_need_not_wait_for_somebody_to_look(place: Place) -> None:
-    """A POST alone finds that the last operation's node is gone."""
+async def test_the_next_operation_needs_no_look_at_the_list(place: Place) -> None:
+    """A POST alone finds that the node of the last operation is dead."""
     doomed, other = await place.start_node(), await place.start_node()
-    async with _desks(place, doomed, other) as (first, second):
-        async with _songs_locked(place):
+    async with _admin_clients(place, doomed, other) as (first, second):
+        async with _locked_songs(place):
             assert (await first.post(PATH, VACUUM))[0] == 202
             await doomed.kill()
 
@@ -92,16 +92,16 @@ async def test_the_next_one_need_not_wait_for_somebody_to_look(place: Place) -> 
         await until_async(may_go, "the next operation may go")
         _, document = await second.get(PATH)
         assert [each["operation"] for each in document["operations"]] == ["cleanup", "vacuum"]
-        # The vacuum may have been quicker than the server was to notice.
+        # The vacuum may have ended before the server noticed the kill.
         assert document["operations"][1]["status"] == "interrupted"
 
 
 async def test_two_nodes_are_asked_at_once(place: Place) -> None:
-    """Exactly one takes it, the other says conflict; ten times over."""
+    """Exactly one starts it, the other answers with conflict; ten times over."""
     nodes = [await place.start_node(), await place.start_node()]
-    async with _desks(place, *nodes) as desks:
+    async with _admin_clients(place, *nodes) as desks:
         for _ in range(10):
-            async with _songs_locked(place):
+            async with _locked_songs(place):
                 answers = await asyncio.gather(*(api.post(PATH, VACUUM) for api in desks))
                 assert sorted(code for code, _ in answers) == [202, 409]
                 (refused,) = [document for code, document in answers if code == 409]
@@ -117,10 +117,10 @@ async def test_two_nodes_are_asked_at_once(place: Place) -> None:
 
 
 async def test_postgres_is_killed_in_the_middle(place: Place) -> None:
-    """The node goes on; when PostgreSQL is back the operation has not succeeded, and the next one may go."""
+    """The node goes on; when PostgreSQL is back the operation has not succeeded, and the next one may start."""
     node = await place.start_node()
-    async with _desks(place, node) as (api,):
-        locked = _songs_locked(place)
+    async with _admin_clients(place, node) as (api,):
+        locked = _locked_songs(place)
         await locked.__aenter__()
         code, operation = await api.post(PATH, VACUUM)
         assert code == 202

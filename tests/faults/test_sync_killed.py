@@ -1,4 +1,4 @@
-"""A node that is killed while it asks a provider: another goes on, and nothing is there twice."""
+"""A node that is killed while it waits for a provider: another node continues, and nothing is written twice."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.support.providers.service import Rate
 from tests.support.providers.world import World
 
 
-async def test_a_node_killed_in_mid_run_is_taken_over(tmp_path: Path, database_url: str, redis_url: str) -> None:
-    """Kill -9 while Ticketmaster takes its time; the next node does the job once its lease has run out, and it is whole."""
+async def test_the_job_of_a_killed_node_is_taken_over(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    """Kill -9 while Ticketmaster is slow; the next node runs the job once its lease has expired, and completes it."""
     sql = await asyncpg.connect(database_url)
     async with running_providers(World.make(artists=3)) as provider_services:
         for service in provider_services.services():
@@ -35,7 +35,7 @@ async def test_a_node_killed_in_mid_run_is_taken_over(tmp_path: Path, database_u
             await until(lambda: not provider_services.ticketmaster.faults, "Ticketmaster was not asked")
             await first.kill()
         assert await sql.fetchval("select count(*) from shows") == 0
-        # A minute later.
+        # The lease has expired.
         await sql.execute("update sync_jobs set lease_until = now() - interval '1 second' where status = 'running'")
         async with NodeProcess.running(tmp_path / "second", **environ):
             await until_async(lambda: _is(sql, "succeeded"), "nobody took the job over")

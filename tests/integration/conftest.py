@@ -16,7 +16,7 @@ from tests.support import providers as stand_in
 from tests.support.api_client import ApiClient
 from tests.support.mailing import Mailing
 from tests.support.people import People, Person
-from tests.support.provider_clients import access, opened
+from tests.support.provider_clients import open_clients, provider_settings
 from tests.support.providers.service import Rate
 from tests.support.providers.world import World
 from tests.support.row_factory import RowFactory
@@ -119,5 +119,5 @@ async def providers(
     provider_services: stand_in.Providers, database: Database, redis_url: str
 ) -> AsyncIterator[Providers]:
     """Clients of all of them."""
-    async with opened(access(provider_services), database, redis_url) as clients:
+    async with open_clients(provider_settings(provider_services), database, redis_url) as clients:
         yield clients

@@ -1,4 +1,4 @@
-"""A MusicBrainz for tests: real HTTP, artists of one's own, faults to order."""
+"""A small MusicBrainz for tests: real HTTP, chosen artists, ordered faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ETAG = '"as it was"'
 
 @dataclass
 class MusicBrainz:
-    """Answers from `artists` (mbid -> its JSON), `merged` (old mbid -> new); first whatever `faults` holds."""
+    """Answers from `artists` (mbid -> JSON) and `merged` (old mbid -> new one), after all `faults`."""
 
     url: str = ""
     artists: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -27,11 +27,11 @@ class MusicBrainz:
     revalidated_count: int = 0
 
     def add(self, mbid: str, name: str, **fields: Any) -> None:
-        """An artist whom a search by name finds with the score given, 100 when none is."""
+        """Adds an artist that a search by name finds with the given score, 100 by default."""
         self.artists[mbid] = {"id": mbid, "name": name, "sort-name": name, "score": 100, **fields}
 
     async def search(self, request: web.Request) -> web.StreamResponse:
-        """`GET /ws/2/artist?query=artist:"NAME"`: artists with a word of it, genres and links left out."""
+        """`GET /ws/2/artist?query=artist:"NAME"`: artists that share a word with the name, without genres and links."""
         if (fault := self._note(request)) is not None:
             return fault
         words = set(re.findall(r"\w+", request.query["query"].partition(":")[2].lower()))
@@ -45,7 +45,7 @@ class MusicBrainz:
         )
 
     async def fetch(self, request: web.Request) -> web.StreamResponse:
-        """`GET /ws/2/artist/MBID`; a merged one answers with a redirect, an unknown one with 404."""
+        """`GET /ws/2/artist/MBID`; a merged id redirects, an unknown one gives 404."""
         if (fault := self._note(request)) is not None:
             return fault
         mbid = request.match_info["mbid"]
@@ -66,7 +66,7 @@ class MusicBrainz:
 
 @asynccontextmanager
 async def running_musicbrainz() -> AsyncIterator[MusicBrainz]:
-    """One that listens on a free port of this machine."""
+    """Runs one on a free local port."""
     service = MusicBrainz()
     app = web.Application()
     app.add_routes([web.get("/ws/2/artist", service.search), web.get("/ws/2/artist/{mbid}", service.fetch)])

@@ -1,4 +1,4 @@
-"""Clients of a stand-in of all providers, for tests that are in no hurry to be polite."""
+"""Clients of a stand-in of all providers, without noticeable limits."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.providers import spotify
 SERVICES = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
 
 
-def access(provider_services: stand_in.Providers, **more: Any) -> ProviderSettings:
-    """To all of them, as fast as one likes."""
+def provider_settings(provider_services: stand_in.Providers, **more: Any) -> ProviderSettings:
+    """The settings for a stand-in of all providers, with large quotas."""
     given = provider_services.environ()
     return ProviderSettings(
         musicbrainz_url=provider_services.url,
@@ -37,8 +37,8 @@ def access(provider_services: stand_in.Providers, **more: Any) -> ProviderSettin
 
 
 @asynccontextmanager
-async def opened(wanted: ProviderSettings, database: Database, redis_url: str) -> AsyncIterator[Providers]:
-    """Clients of them, a person waiting."""
+async def open_clients(wanted: ProviderSettings, database: Database, redis_url: str) -> AsyncIterator[Providers]:
+    """Opens the clients, as for a waiting person."""
     valkey = Connection(redis_url)
     try:
         async with open_providers(wanted, database, valkey.ask, SystemClock(), is_urgent=True) as providers:

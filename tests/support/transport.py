@@ -1,4 +1,4 @@
-"""A transport that only remembers."""
+"""A transport that records what is written to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class RecordingTransport:
-    """Keeps every frame, and whether and how it was closed.
+    """Records every frame, and how it was closed.
 
     backed_up: bytes that the peer has not taken yet; end: "", "closed" or "aborted"
     """
@@ -19,7 +19,7 @@ class RecordingTransport:
         self.end = ""
 
     def write(self, data: bytes) -> None:
-        """Takes a frame; uvloop would complain after closing, so this does."""
+        """Records a frame; like uvloop it refuses one after closing."""
         assert not self.end, "written to after closing"
         self.frames.append(data)
 
@@ -28,33 +28,33 @@ class RecordingTransport:
         return bool(self.end)
 
     def get_extra_info(self, name: str) -> None:
-        """No plain socket behind it, so everything comes through `write`."""
+        """None: it has no plain socket, so everything goes through `write`."""
 
     def get_write_buffer_size(self) -> int:
-        """What the test says."""
+        """The number of waiting bytes that the test has set."""
         return self.backed_up
 
     def close(self) -> None:
-        """Hangs up once everything is sent."""
+        """Closes after everything is sent."""
         self.end = self.end or "closed"
 
     def abort(self) -> None:
-        """Hangs up at once."""
+        """Closes at once."""
         self.end = "aborted"
 
     def messages(self) -> list[dict[str, Any]]:
-        """What its text frames say."""
+        """The contents of its text frames."""
         return [decoded(frame) for frame in self.frames if frame[0] == 0x81]
 
     def close_code(self) -> int:
-        """The code in the last frame, which must be a goodbye."""
+        """The code of the last frame, which must be a close frame."""
         assert self.frames[-1][0] == 0x88
         code: int = struct.unpack("!H", self.frames[-1][2:4])[0]
         return code
 
 
 def decoded(frame: bytes) -> dict[str, Any]:
-    """What a text frame of any length says."""
+    """The content of a text frame of any length."""
     header = 2 if frame[1] < 126 else 4 if frame[1] == 126 else 10
     message: dict[str, Any] = json.loads(frame[header:])
     return message

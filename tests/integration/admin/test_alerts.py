@@ -1,4 +1,4 @@
-"""Alerts: a service in trouble is told once, by log and webhook, and again when it is well."""
+"""Alerts: a failing service gives one alert, by log and webhook, and another one when it has recovered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.store.database import Database
 
 
 class Hook:
-    """A webhook: what was posted, and what it answers."""
+    """A webhook that remembers the posts, and answers with a chosen status."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -28,7 +28,7 @@ class Hook:
 
 @pytest.fixture
 async def hook() -> AsyncIterator[Hook]:
-    """One that listens."""
+    """A webhook that listens."""
     opened = Hook()
     app = web.Application()
     app.add_routes([web.post("/hook", opened.take)])
@@ -41,7 +41,7 @@ async def hook() -> AsyncIterator[Hook]:
 
 
 async def found(sql: Any, service: str, status: str, *, bad: int, detail: str = "") -> None:
-    """What the nodes wrote down of a service in this hour."""
+    """Writes the health that nodes found for a service in this hour."""
     await sql.execute(
         "insert into service_health (service, hour, ok_count, down_count, last_status, last_detail)"
         " values ($1, date_trunc('hour', now(), 'UTC'), 5, $2, $3::health_status, $4)"
@@ -50,8 +50,10 @@ async def found(sql: Any, service: str, status: str, *, bad: int, detail: str = 
     )  # fmt: skip
 
 
-async def test_trouble_is_told_once_and_its_end_once(database: Database, sql: Any, hook: Hook) -> None:
-    """One bad answer is none; several are an alert; well again is told after a while, not at the first good answer."""
+async def test_a_failing_service_gives_one_alert_and_its_recovery_another(
+    database: Database, sql: Any, hook: Hook
+) -> None:
+    """One bad response gives no alert, several do; recovery is reported after a while, not at the first good response."""
     alerts = Alerts(hook.url)
 
     async def look() -> list[tuple[str, str]]:
@@ -76,10 +78,10 @@ async def test_trouble_is_told_once_and_its_end_once(database: Database, sql: An
     assert await look() == [("postgres", "degraded")]
 
 
-async def test_a_webhook_in_trouble_stops_nothing(
+async def test_a_failing_webhook_stops_nothing(
     database: Database, sql: Any, hook: Hook, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It answers with an error, or not at all: a line in the log, and the alert stands."""
+    """It answers with an error, or not at all: the log has a line, and the alert stays."""
     await found(sql, "spotify", "down", bad=BAD_COUNT)
     hook.status = 500
     async with database.connection() as connection:

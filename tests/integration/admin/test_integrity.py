@@ -1,4 +1,4 @@
-"""integrity_check(): silent about a sound database, and each of its rules finds what was planted."""
+"""integrity_check(): no violation in a sound database, and every rule finds its planted violation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import VotePath
 
-# Each breaks one rule behind the back of all triggers; and what is then said of which subject.
+# Each statement breaks one rule without the triggers; with it stand the rule and the subject that must be reported.
 PLANTED: dict[str, tuple[str, set[tuple[str, str]]]] = {
     "a song's tally": (
         "update setlist_songs set up_count = up_count + 1 where id = {song}",
@@ -67,7 +67,7 @@ async def check(sql: Any) -> set[tuple[str, str]]:
 
 @pytest.fixture
 async def ids(vote_path: VotePath, factory: RowFactory) -> dict[str, int]:
-    """A show that was voted on in earnest, with reviews, followers and guests."""
+    """A show with real votes, reviews, followers and guests."""
     show = await factory.show(7)
     user, stranger = await factory.users(2)
     async with vote_path.writer():
@@ -84,14 +84,14 @@ async def ids(vote_path: VotePath, factory: RowFactory) -> dict[str, int]:
 
 
 async def test_a_sound_database_has_no_violation(factory: RowFactory, ids: dict[str, int]) -> None:
-    """After votes, changes of mind and withdrawals through the whole vote path; and after an erasure."""
+    """Neither votes, changes and withdrawals through the whole vote path nor an erasure break a rule."""
     assert await check(factory.sql) == set()
     await factory.sql.execute(f"select erase_user({ids['user']})")
     assert await check(factory.sql) == set()
 
 
-async def test_every_rule_finds_what_was_planted(factory: RowFactory, ids: dict[str, int]) -> None:
-    """One violation at a time, behind the back of all triggers, is reported under its rule and subject, and no other."""
+async def test_every_rule_finds_its_planted_violation(factory: RowFactory, ids: dict[str, int]) -> None:
+    """One violation at a time, made without the triggers, is reported under its rule and subject, and no other is."""
     for name, (statement, expected) in PLANTED.items():
         transaction = factory.sql.transaction()
         await transaction.start()
@@ -106,8 +106,8 @@ async def test_every_rule_finds_what_was_planted(factory: RowFactory, ids: dict[
     }  # fmt: skip
 
 
-async def test_every_miscount_is_repaired(factory: RowFactory, ids: dict[str, int]) -> None:
-    """repair_counts() goes by the rows, changes what is wrong and nothing else."""
+async def test_every_wrong_count_is_repaired(factory: RowFactory, ids: dict[str, int]) -> None:
+    """repair_counts() counts the rows, and changes wrong counts only."""
     for name, (statement, expected) in PLANTED.items():
         if {rule for rule, _ in expected} != {"tally"} and name != "a song's tally":
             continue
@@ -124,10 +124,10 @@ async def test_every_miscount_is_repaired(factory: RowFactory, ids: dict[str, in
             await transaction.rollback()
 
 
-async def test_a_repair_waits_for_who_is_changing_what_it_counts(
+async def test_a_repair_waits_for_transactions_that_change_counts(
     factory: RowFactory, ids: dict[str, int], database_url: str
 ) -> None:
-    """A review that is written meanwhile is counted once: by the repair, or after it."""
+    """A review that is written in the meantime is counted once: by the repair, or after it."""
     await factory.sql.execute("update venues set review_count = 9, rating_sum = 9")
     author = await asyncpg.connect(database_url)
     watcher = await asyncpg.connect(database_url)

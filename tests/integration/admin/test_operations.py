@@ -1,4 +1,4 @@
-"""Database operations, health and days in numbers, over HTTP on a whole node."""
+"""Operations on the database, health and days in numbers, over HTTP on a whole node."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.support.socket_client import SocketClient
 PATH = "/api/database/operations"
 
 
-# ───────────────────────────────────────────────────────────────── looking
+# ───────────────────────────────────────────────────────────────── statistics
 
 
 async def test_the_database_is_described(admin: ApiClient, factory: RowFactory, node: Node) -> None:
@@ -77,10 +77,10 @@ async def test_the_database_is_described(admin: ApiClient, factory: RowFactory, 
     assert document["operations"] == []
 
 
-async def test_waiting_locks_and_long_transactions_are_seen(
+async def test_waiting_locks_and_long_transactions_are_shown(
     admin: ApiClient, factory: RowFactory, database_url: str
 ) -> None:
-    """Who waits, for what, because of whom; and the transaction that has been open longest."""
+    """The sessions that wait, their locks, the sessions that block them; and the longest open transaction."""
     waiting = await asyncpg.connect(database_url)
     holder: int = await factory.sql.fetchval("select pg_backend_pid()")
     asked = "select 1 from venue_reviews"
@@ -103,13 +103,13 @@ async def test_waiting_locks_and_long_transactions_are_seen(
     finally:
         await waiting.close()
     (lock,) = [lock for lock in statistics["locks_waiting"] if lock["query"] == asked]
-    # Sizes cannot be had while a table is locked like this; all the rest can.
+    # Sizes cannot be read while a table is locked like this; everything else can.
     assert {table["table_bytes"] for table in statistics["tables"]} == {None}
     assert (lock["relation"], lock["blocked_by"], lock["mode"]) == ("venue_reviews", [holder], "AccessShareLock")
 
 
-async def test_an_owner_who_is_no_superuser_sees_what_he_may(database_url: str) -> None:
-    """Nothing fails; what he may not see is null, and statements are those that he may read."""
+async def test_an_owner_without_superuser_rights_sees_what_is_allowed(database_url: str) -> None:
+    """Nothing fails; forbidden values are null, and statements are those of the owner."""
     await execute(
         database_url,
         "do $$ begin create role plain login; exception when duplicate_object then null; end $$;"
@@ -133,7 +133,7 @@ async def test_an_owner_who_is_no_superuser_sees_what_he_may(database_url: str) 
     not (DEBIAN_POSTGRES / "postgres").exists(), reason=f"no PostgreSQL 15 in {DEBIAN_POSTGRES} (.ci/run installs it)"
 )
 async def test_every_operation_on_postgres_15_for_a_plain_owner() -> None:
-    """The oldest PostgreSQL, without pg_stat_statements, by an owner who is no superuser: all of it works."""
+    """The oldest supported PostgreSQL, without pg_stat_statements, by an owner without superuser rights: everything works."""
 
     async def nothing(_given: Any = None) -> None:
         return None
@@ -170,10 +170,10 @@ async def test_every_operation_on_postgres_15_for_a_plain_owner() -> None:
 
 
 @pytest.mark.parametrize(("role", "expected"), [(None, 401), ("user", 403), ("moderator", 403)])
-async def test_only_administrators_may_look_or_touch(
+async def test_only_administrators_have_access(
     node: Node, factory: RowFactory, role: str | None, expected: int
 ) -> None:
-    """Everybody else is refused at each of the three doors."""
+    """Everybody else is refused at each of the three endpoints."""
     (user_id,) = await factory.users(1)
     async with ApiClient.open(node.url, user_id=user_id, role=role) as api:
         assert (await api.get(PATH))[0] == expected
@@ -184,8 +184,8 @@ async def test_only_administrators_may_look_or_touch(
 # ───────────────────────────────────────────────────────────── operations
 
 
-async def test_vacuum_of_everything_and_of_one_table(admin: ApiClient, factory: RowFactory) -> None:
-    """Every table is vacuumed and analyzed, partitions too; one alone when it is named, with its partitions."""
+async def test_vacuum_of_all_tables_and_of_one(admin: ApiClient, factory: RowFactory) -> None:
+    """Every table and partition is vacuumed and analyzed; a named one alone, with its partitions."""
     ended = await admin.done(operation="vacuum")
     assert ended["done"] == ended["total"]
     never = await factory.sql.fetch(
@@ -201,8 +201,8 @@ async def test_vacuum_of_everything_and_of_one_table(admin: ApiClient, factory: 
     assert ended["options"] == {"table": "vote_analytics"}
 
 
-async def test_reindex_rebuilds_and_sweeps_up(admin: ApiClient, factory: RowFactory) -> None:
-    """Every index of the table is another file afterwards, and what an interrupted one left is gone."""
+async def test_reindex_rebuilds_indexes_and_drops_leftovers(admin: ApiClient, factory: RowFactory) -> None:
+    """Every index of the table has a new file, and the leftovers of an interrupted reindex are gone."""
     files = "select relname, relfilenode from pg_class where relkind = 'i' and relname like 'artists_%'"
     before = dict(await factory.sql.fetch(files))
     await factory.sql.execute(
@@ -217,10 +217,10 @@ async def test_reindex_rebuilds_and_sweeps_up(admin: ApiClient, factory: RowFact
     assert ended["result"]["leftovers_dropped"] == 1
 
 
-async def test_a_check_finds_and_a_repair_mends_postgres_and_valkey(
+async def test_a_check_finds_and_a_repair_corrects_postgres_and_valkey(
     admin: ApiClient, factory: RowFactory, node: Node, database_url: str, redis_url: str
 ) -> None:
-    """A wrong tally is named; the repair makes rows, tallies and the hot copy agree again; nothing else remains."""
+    """A wrong tally is reported; after the repair rows, tallies and the hot copy agree again, and nothing else remains."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     async with SocketClient.connect(node.url) as talker:
@@ -247,8 +247,8 @@ async def test_a_check_finds_and_a_repair_mends_postgres_and_valkey(
     assert await reconcile(database_url, redis_url) == []
 
 
-async def test_a_failure_is_told_in_a_line(admin: ApiClient, factory: RowFactory, database_url: str) -> None:
-    """What PostgreSQL said stands in the row, and the next operation may go."""
+async def test_a_failure_is_one_line(admin: ApiClient, factory: RowFactory, database_url: str) -> None:
+    """The row has PostgreSQL's message, and the next operation may start."""
     async with factory.sql.transaction():
         await factory.sql.execute("lock table venue_reviews in share row exclusive mode")
         status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "venue_reviews"})
@@ -260,8 +260,8 @@ async def test_a_failure_is_told_in_a_line(admin: ApiClient, factory: RowFactory
     await admin.done(operation="vacuum", table="venue_reviews")
 
 
-async def test_everything_that_is_started_is_in_the_audit_log(admin: ApiClient, factory: RowFactory) -> None:
-    """Who, what, with which options; what was refused is not there."""
+async def test_every_started_operation_is_in_the_audit_log(admin: ApiClient, factory: RowFactory) -> None:
+    """The log has the administrator, the operation and its options; a refused one is not there."""
     ended = await admin.done(operation="vacuum", table="venues")
     assert (await admin.post(PATH, {"operation": "vacuum", "table": "no such"}))[0] == 400
     (entry,) = await factory.sql.fetch("select actor_id, action, subject, detail::text from audit_log")
@@ -271,9 +271,9 @@ async def test_everything_that_is_started_is_in_the_audit_log(admin: ApiClient, 
 
 
 async def test_two_at_once_are_one_and_a_conflict(admin: ApiClient, factory: RowFactory) -> None:
-    """While one runs every other one is refused; afterwards the next may go."""
+    """While one runs every other one is refused; then the next may start."""
     async with factory.sql.transaction():
-        # A vacuum waits for this lock, and so goes on for a while.
+        # A vacuum waits for this lock, so it goes on for a while.
         await factory.sql.execute("lock table songs in share row exclusive mode")
         status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "songs"})
         assert status == 202
@@ -284,10 +284,10 @@ async def test_two_at_once_are_one_and_a_conflict(admin: ApiClient, factory: Row
     await admin.done(operation="vacuum", table="songs")
 
 
-async def test_a_node_that_stops_cancels_its_operation(
+async def test_a_stopping_node_cancels_its_operation(
     factory: RowFactory, node: Node, admin: ApiClient, database_url: str
 ) -> None:
-    """Its row says interrupted, nothing goes on at the server, and another node may start the next."""
+    """Its row says interrupted, nothing goes on at the server, and another node may start the next one."""
     holder = await asyncpg.connect(database_url)
     async with holder.transaction():
         await holder.execute("lock table songs in share row exclusive mode")
@@ -316,17 +316,17 @@ async def test_a_node_that_stops_cancels_its_operation(
     await holder.close()
 
 
-async def test_progress_is_told_while_a_job_works(admin: ApiClient, factory: RowFactory) -> None:
-    """The row names the table at work and counts towards the total."""
+async def test_progress_is_stored_while_an_operation_runs(admin: ApiClient, factory: RowFactory) -> None:
+    """The row names the present table and counts towards the total."""
     async with factory.sql.transaction():
         await factory.sql.execute("lock table songs in share row exclusive mode")
         _, operation = await admin.post(PATH, {"operation": "vacuum"})
 
-        async def at_work() -> dict[str, Any] | None:
+        async def running_operation() -> dict[str, Any] | None:
             _, document = await admin.get(f"{PATH}/{operation['id']}")
             return document if document["stage"].startswith("songs") else None
 
-        document = await until(at_work)
+        document = await until(running_operation)
         assert 0 <= document["done"] < document["total"]
         assert (await admin.get(PATH))[1]["operations"][0]["id"] == operation["id"]
     assert (await admin.ended(operation))["status"] == "succeeded"
@@ -335,8 +335,8 @@ async def test_progress_is_told_while_a_job_works(admin: ApiClient, factory: Row
 # ─────────────────────────────────────────────────────────────────── seed
 
 
-async def test_sample_data_is_refused_beside_anything_else(admin: ApiClient, factory: RowFactory) -> None:
-    """The theatre's band is none of the sample's, so this is no development database."""
+async def test_sample_data_are_refused_beside_other_data(admin: ApiClient, factory: RowFactory) -> None:
+    """The test's artist is not part of the sample, so this is no development database."""
     status, problem = await admin.post(PATH, {"operation": "seed"})
     assert (status, problem["code"]) == (403, "forbidden")
     assert "no development database" in problem["detail"]
@@ -344,7 +344,7 @@ async def test_sample_data_is_refused_beside_anything_else(admin: ApiClient, fac
 
 
 @asynccontextmanager
-async def _desk_of_own(database_url: str, redis_url: str, *, has_own_database: bool) -> AsyncIterator[ApiClient]:
+async def _own_admin_client(database_url: str, redis_url: str, *, has_own_database: bool) -> AsyncIterator[ApiClient]:
     connection = await asyncpg.connect(database_url)
     user_id = await connection.fetchval("insert into users (role) values ('admin') returning id")
     await connection.close()
@@ -355,11 +355,11 @@ async def _desk_of_own(database_url: str, redis_url: str, *, has_own_database: b
         yield api
 
 
-async def test_sample_data_comes_into_an_empty_database_of_our_own_only(database_url: str, redis_url: str) -> None:
-    """Refused in somebody else's, done in one's own, and twice is once."""
-    async with _desk_of_own(database_url, redis_url, has_own_database=False) as api:
+async def test_sample_data_are_added_to_an_empty_database_of_our_own_only(database_url: str, redis_url: str) -> None:
+    """They are refused in a foreign database, added to an own one, and a second time changes nothing."""
+    async with _own_admin_client(database_url, redis_url, has_own_database=False) as api:
         assert (await api.post(PATH, {"operation": "seed"}))[0] == 403
-    async with _desk_of_own(database_url, redis_url, has_own_database=True) as api:
+    async with _own_admin_client(database_url, redis_url, has_own_database=True) as api:
         added = (await api.done(operation="seed"))["result"]["added"]
         assert added["shows"] == 100
         assert (await api.done(operation="seed"))["result"]["added"] == {}
@@ -394,7 +394,7 @@ async def test_sample_data_comes_into_an_empty_database_of_our_own_only(database
     ],
 )
 async def test_bad_operations_are_refused(admin: ApiClient, factory: RowFactory, body: bytes) -> None:
-    """Each with `bad_request`, and nothing was started."""
+    """Each gets `bad_request`, and nothing starts."""
     status, problem = await admin.post(PATH, body)
     assert (status, problem["code"]) == (400, "bad_request"), problem
     assert await factory.sql.fetchval("select count(*) from database_operations") == 0
@@ -402,7 +402,7 @@ async def test_bad_operations_are_refused(admin: ApiClient, factory: RowFactory,
 
 @pytest.mark.parametrize("name", ["0", "-1", "1", "x", "9" * 30, "%00", "%F0%9F%8E%B8", "1'--"])
 async def test_unknown_operations_are_not_found(admin: ApiClient, name: str) -> None:
-    """Whatever stands where an id should be."""
+    """Any text in the place of an id gives 404."""
     status, problem = await admin.get(f"{PATH}/{name}")
     assert (status, problem["code"]) == (404, "not_found")
 
@@ -410,8 +410,8 @@ async def test_unknown_operations_are_not_found(admin: ApiClient, name: str) -> 
 # ────────────────────────────────────────────────────── health and chores
 
 
-async def test_health_remembers_what_it_could_not_write(database_url: str) -> None:
-    """A service that was down, slow and well counts once as each; what could not be told is told the next time."""
+async def test_health_keeps_results_that_it_could_not_write(database_url: str) -> None:
+    """A service that was down, slow and well counts once as each; results that could not be written are written next time."""
     db = await Database.open(database_url, pool_size=1)
     clock = FakeClock()
     answers = iter(["down", "slow", "fine"])
@@ -434,6 +434,7 @@ async def test_health_remembers_what_it_could_not_write(database_url: str) -> No
         await sampler.sample()
         await sampler.sample()
         row = await db._pool.fetchrow("select * from service_health")
+        assert row is not None
         assert (row["ok_count"], row["degraded_count"], row["down_count"]) == (1, 1, 1)
         assert (row["last_status"], row["last_detail"]) == ("ok", "")
         assert row["latency_max_ms"] == pytest.approx(DEGRADED_MS + 1)
@@ -450,10 +451,10 @@ async def test_health_remembers_what_it_could_not_write(database_url: str) -> No
         await db.close()
 
 
-async def test_one_node_does_the_chores_and_another_takes_over(
+async def test_one_node_runs_the_chores_and_another_takes_over(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two nodes, one of them works; a chore that fails is no end; when the connection is cut somebody goes on."""
+    """Of two nodes one works; a failing chore does not end it; when its connection is cut, the other goes on."""
     monkeypatch.setattr("server.store.chores.ASK_EVERY_S", 0.01)
     done: list[str] = []
 
@@ -474,7 +475,7 @@ async def test_one_node_does_the_chores_and_another_takes_over(
         holder = await until(lambda: connection.fetchval(find))
         await until(lambda: asyncio.sleep(0, len(done) > 3))
         assert len(set(done)) == 1
-        # Three times with two nodes: who has lost a turn asks for the next.
+        # Three times with two nodes: a node that has lost its turn asks for the next one.
         for _ in range(3):
             lost = holder
             await connection.execute("select pg_terminate_backend($1)", lost)
@@ -497,15 +498,15 @@ async def test_one_node_does_the_chores_and_another_takes_over(
 async def test_missing_months_are_made_by_a_running_node(
     database_url: str, redis_url: str, factory: RowFactory
 ) -> None:
-    """Without anybody asking: the month that was missing is there soon after a node has started."""
+    """Without a request: the missing month is there soon after a node has started."""
     name = await factory.last_partition()
     await factory.sql.execute(f"drop table {name}")
     async with running_node(database_url, redis_url):
         await until(lambda: factory.sql.fetchval("select to_regclass($1) is not null", name))
 
 
-async def test_days_count_people_and_not_nobodies(factory: RowFactory) -> None:
-    """A day's numbers are those of its rows; who keeps an erased account's votes is no user."""
+async def test_days_count_people_and_no_nobodies(factory: RowFactory) -> None:
+    """The numbers of a day are those of its rows; the holder of an erased account's votes is no user."""
     await factory.users(2)
     show = await factory.show(7)
     await factory.sql.execute("insert into users (nobody) values (1)")

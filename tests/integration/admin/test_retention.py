@@ -1,4 +1,4 @@
-"""What is kept how long, and what goes: once a day, and when an administrator asks."""
+"""Retention: old rows are deleted once a day, and when an administrator asks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 
 
-async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: ApiClient, factory: RowFactory) -> None:
-    """Of every kind a row just past its time goes, and one just before it stays."""
-    # The node has done the same by itself once it began, which comes before its days in numbers.
+async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, factory: RowFactory) -> None:
+    """Of every kind a row just over its limit is deleted, and a row just below it stays."""
+    # The node did the same by itself after its start, before it wrote the days in numbers.
     await until(lambda: factory.sql.fetchval("select count(*) from platform_stats"))
     old_and_young = {
         "log_commits": (
@@ -100,9 +100,9 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: ApiCli
     }  # fmt: skip
     assert tables["orphaned_users"] == 0
     for table in old_and_young:
-        # A node's writer forgets old commits by itself, and may have been quicker.
+        # A node's writer deletes old commits by itself, and may have been faster.
         assert tables[table] == 1 or table == "log_commits", table
-        # The young one; a letter still to be sent; this very operation. Health of others is what the node saw.
+        # The young one; a letter that must still be sent; this operation. The health of others is what the node saw.
         left = {"email_queue": 2, "database_operations": 2}.get(table, 1)
         others = " where service = 'smtp'" if table == "service_health" else ""
         assert await factory.sql.fetchval(f"select count(*) from {table}{others}") == left, table
@@ -110,8 +110,8 @@ async def test_cleanup_keeps_what_is_young_and_deletes_what_is_old(admin: ApiCli
     assert await factory.sql.fetchval("select to_regclass($1) is not null", partition)
 
 
-async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: ApiClient, factory: RowFactory) -> None:
-    """A set that was played, not seen there for longer than its days."""
+async def test_cleanup_deletes_setlists_that_setlist_fm_lets_nobody_keep(admin: ApiClient, factory: RowFactory) -> None:
+    """An actual setlist that setlist.fm has not shown for longer than its days is deleted."""
     await factory.show(7)
     await factory.sql.execute(
         "with l as (insert into setlists (show_id, type, name) values (7, 'actual', 'Played') returning id)"
@@ -125,8 +125,8 @@ async def test_cleanup_takes_out_what_setlist_fm_lets_nobody_keep(admin: ApiClie
     assert await factory.sql.fetchval("select array_agg(type::text) from setlists") == ["predicted"]
 
 
-async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str) -> None:
-    """Once a day; accounts are looked for only when somebody asks."""
+async def test_old_rows_are_deleted_without_a_request_but_no_account_is(database_url: str) -> None:
+    """The chore runs once a day; orphaned accounts are searched only on request."""
     chore = Retention({}).chore()
     assert chore.every_s == 86_400
     async with RowFactory.open(database_url) as factory:
@@ -140,11 +140,11 @@ async def test_what_is_old_goes_by_itself_but_no_account_does(database_url: str)
         assert await factory.sql.fetchval("select count(*) from users") == 1
 
 
-async def test_what_a_provider_said_goes_when_it_is_not_said_again(
+async def test_provider_data_are_deleted_unless_they_are_shown_again(
     factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers, ids, pages and open questions, each service by its own days, in batches; pages of setlists stay, and so does what
-    a person decided, and everything of ours.
+    """Responses, ids, links and open questions are deleted by each service's own days, in batches; links to setlists, decisions
+    of people and everything of ours stay.
     """
     monkeypatch.setattr(retention, "BATCH_ROWS", 2)
     (played, planned) = (await factory.show(7), await factory.show(8))
@@ -189,7 +189,7 @@ async def test_what_a_provider_said_goes_when_it_is_not_said_again(
     young = {("setlistfm", "1"), ("spotify", "3")}
     for kind in ("artist", "venue", "song"):
         assert await left(f"{kind}_identities") == young
-    # Where what was played is written down stays known.
+    # Links to setlists stay.
     of_setlistfm = {("setlistfm", age) for age in ("1", "3", "4", "5", "played")}
     assert await left("show_identities") == of_setlistfm | {("spotify", "3")}
     assert await left("external_cache") == young | {("spotify", "withdrawn /x")}
@@ -203,10 +203,10 @@ async def first_song(factory: RowFactory) -> int:
     return song_id
 
 
-async def test_only_users_of_whom_there_is_nothing_are_deleted(
+async def test_only_users_without_any_data_are_deleted(
     admin: ApiClient, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An old user with a row in any table that names users stays; staff, nobodies and new ones too; in batches."""
+    """An old user with a row in any table that refers to users stays; staff, nobodies and new ones too; in batches."""
     monkeypatch.setattr(retention, "BATCH_ROWS", 2)
     show = await factory.show(7)
     old = "insert into users (token_until, role, nobody) select now() - interval '31 days', $1, $2 returning id"
@@ -250,7 +250,7 @@ async def test_only_users_of_whom_there_is_nothing_are_deleted(
         "api_keys": "(name, key_hash, role, user_id) values ('k', sha256('k'), 'user', $1)",
         "database_operations": "(started_by, operation, status, finished_at) values ($1, 'cleanup', 'failed', now())",
     }
-    # Whoever still has a good token may vote at any moment, whenever the account was made.
+    # A user with a valid token may vote at any moment, however old the account is.
     signed_in = "insert into users (created_at) select now() - interval '80 days' returning id"
     kept = {reviewed, await old_user("moderator"), await old_user("user", 1), *(await factory.users(1))}
     kept.add(await factory.sql.fetchval(signed_in))

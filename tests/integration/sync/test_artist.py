@@ -1,4 +1,4 @@
-"""An artist from MusicBrainz: found, written, remembered by id; answers are kept, faults are told, nothing is guessed."""
+"""Syncing an artist from MusicBrainz: identification, ids, the cache of responses, and failures."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def sql(database_url: str) -> AsyncIterator[Any]:
-    """A connection to look with."""
+    """A connection for reading and preparing rows."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
@@ -64,7 +64,7 @@ async def sql(database_url: str) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def musicbrainz() -> AsyncIterator[MusicBrainz]:
-    """One that knows Radiohead and somebody similar, and waits for nobody."""
+    """A service that knows Radiohead and an artist with a similar name, and adds no delay."""
     with stamina.set_testing(True, attempts=4):
         async with running_musicbrainz() as service:
             service.add(RADIOHEAD, "Radiohead", **ABOUT)
@@ -74,7 +74,7 @@ async def musicbrainz() -> AsyncIterator[MusicBrainz]:
 
 @pytest.fixture
 async def valkey(redis_url: str) -> AsyncIterator[Connection]:
-    """Where questions are counted."""
+    """The connection of the gate, which counts requests."""
     connection = Connection(redis_url)
     yield connection
     await connection.close()
@@ -82,24 +82,24 @@ async def valkey(redis_url: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 def link(musicbrainz: MusicBrainz, database: Database, valkey: Connection) -> ProviderContext:
-    """To a provider that may be asked as fast as one likes."""
+    """The context of a provider without a noticeable limit."""
     return ProviderContext(musicbrainz.url, database, valkey.ask, FakeClock(), contact="", quota=Quota(1_000, 1.0))
 
 
 @pytest.fixture
 async def client(link: ProviderContext) -> AsyncIterator[MusicBrainzClient]:
-    """A client in no hurry to be polite."""
+    """A client without a noticeable limit."""
     async with open_musicbrainz(link) as opened:
         yield opened
 
 
 async def sync_artist(database: Database, client: MusicBrainzClient, wanted: str, **more: Any) -> SyncedArtist:
-    """An artist with MusicBrainz alone."""
+    """Syncs an artist with MusicBrainz alone."""
     return await ArtistSyncService(database, Providers(musicbrainz=client)).sync(wanted, **more)
 
 
 async def identities(sql: Any) -> list[tuple[Any, ...]]:
-    """Slug, service, id, confidence and evidence of all that is known, in order."""
+    """Slug, service, id, confidence and evidence of all identities, in order."""
     rows = await sql.fetch(
         "select a.slug, i.service::text, i.external_id, round(i.confidence::numeric, 2)::float8, i.evidence"
         " from artist_identities i join artists a on a.id = i.artist_id order by 1, 2, 3"
@@ -107,10 +107,10 @@ async def identities(sql: Any) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-async def test_an_artist_comes_in_with_ids_and_the_second_time_nobody_is_asked(
+async def test_an_artist_is_written_with_ids_and_a_second_sync_sends_one_search(
     database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
 ) -> None:
-    """Name, country, genre and both services' ids with their evidence; twice is once, the run is on record."""
+    """Name, country, genre and ids at both services are written with evidence; the second sync changes nothing."""
     seen: list[tuple[str, int, int]] = []
     first = await sync_artist(database, client, "radiohead", report_progress=lambda *step: seen.append(step))
     asked = len(musicbrainz.asked)
@@ -119,7 +119,7 @@ async def test_an_artist_comes_in_with_ids_and_the_second_time_nobody_is_asked(
     assert (first.slug, first.name, first.outcome) == ("radiohead", "Radiohead", "added")
     assert (second.id, second.outcome) == (first.id, "unchanged")
     assert seen == [("artists", 0, 1), ("artists", 1, 1)]
-    # The same question with another capital is another question, the artist's page is not asked for again.
+    # A search with another capital is another request; the artist's page comes from the cache.
     assert musicbrainz.asked[asked:] == ["/ws/2/artist?query=artist%3A%22Radiohead%22&fmt=json&limit=10"]
     assert tuple(await sql.fetchrow("select name, country, genre from artists")) == ("Radiohead", "GB", "Art rock")
     assert await identities(sql) == [
@@ -134,10 +134,10 @@ async def test_an_artist_comes_in_with_ids_and_the_second_time_nobody_is_asked(
     assert await sql.fetchval("select count(*) from import_log where outcome = 'added' and message = 'radiohead'") == 1
 
 
-async def test_an_answer_past_its_time_is_asked_for_again_and_renewed_when_it_is_the_same(
+async def test_a_stale_response_is_revalidated(
     database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
 ) -> None:
-    """Fresh: from the table. Stale: with its etag; 304 renews it, a new answer takes its place; 404 is kept too."""
+    """Fresh: from the table. Stale: with its etag; 304 renews it, a new response replaces it; a 404 is cached too."""
     assert await client.fetch_artist(NOBODY) is None
     assert await client.fetch_artist(NOBODY) is None
     assert len(musicbrainz.asked) == 1
@@ -158,10 +158,10 @@ async def test_an_answer_past_its_time_is_asked_for_again_and_renewed_when_it_is
     assert renamed.name == "Radiohead (renamed)"
 
 
-async def test_nobody_is_guessed(
+async def test_an_ambiguous_name_is_no_artist(
     database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
 ) -> None:
-    """Only similar, several of one name, an id that is none: a line that says what to do, and nothing in the catalogue."""
+    """Similar names, several namesakes and an unknown id give a line that says what to do, and write nothing."""
     with pytest.raises(
         NotIdentified, match="MusicBrainz has no artist called 'radiohead x': .*; similar names: Radiohead"
     ):
@@ -178,10 +178,10 @@ async def test_nobody_is_guessed(
     assert (by_id.slug, by_id.evidence) == ("radiohead", "its MusicBrainz id was given")
 
 
-async def test_namesakes_stay_two_and_a_merged_entry_stays_one(
+async def test_namesakes_are_two_artists_and_a_merged_entry_is_one(
     database: Database, client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any
 ) -> None:
-    """Another artist of the name gets a slug of their own; an entry that went into another is the same artist."""
+    """A namesake gets another slug; an entry that was merged into another is the same artist."""
     musicbrainz.add(OTHER, "Radiohead", country="BR")
     ours = await sync_artist(database, client, RADIOHEAD)
     namesake = await sync_artist(database, client, OTHER)
@@ -197,7 +197,7 @@ async def test_namesakes_stay_two_and_a_merged_entry_stays_one(
 
 
 def _cut_short() -> web.Response:
-    """An answer whose connection is closed in the middle."""
+    """A response whose connection is closed in the middle."""
     answer = web.Response(headers={"Content-Length": "100"}, body=b"{")
     answer.force_close()
     return answer
@@ -214,10 +214,10 @@ def _cut_short() -> web.Response:
         (_cut_short, "cannot be reached"),
     ],
 )
-async def test_a_provider_in_trouble_is_asked_again_and_then_told(
+async def test_a_failing_provider_is_asked_again_and_then_reported(
     client: MusicBrainzClient, musicbrainz: MusicBrainz, sql: Any, fault: Any, reason: str
 ) -> None:
-    """Three faults are survived, four are one clear error; nothing wrong is ever kept."""
+    """Three failures are retried, the fourth is one clear error; no failure is cached."""
     musicbrainz.faults.extend(fault() for _ in range(3))
     assert await client.fetch_artist(RADIOHEAD) is not None
     assert len(musicbrainz.asked) == 4
@@ -229,10 +229,8 @@ async def test_a_provider_in_trouble_is_asked_again_and_then_told(
     assert await sql.fetchval("select count(*) from external_cache") == 0
 
 
-async def test_a_refusal_and_a_long_wait_are_not_tried_again(
-    client: MusicBrainzClient, musicbrainz: MusicBrainz
-) -> None:
-    """403 and an hour's wait are told to whoever asked, and to whoever asks meanwhile, without asking."""
+async def test_a_refusal_and_a_long_wait_are_not_retried(client: MusicBrainzClient, musicbrainz: MusicBrainz) -> None:
+    """A 403 and a wait of an hour are errors at once, also for other callers, without another request."""
     musicbrainz.faults.append(web.Response(status=403))
     with pytest.raises(ProviderError, match="refused us with 403"):
         await client.fetch_artist(RADIOHEAD)
@@ -250,10 +248,10 @@ async def test_a_refusal_and_a_long_wait_are_not_tried_again(
     assert len(musicbrainz.asked) == 2
 
 
-async def test_a_wait_that_the_provider_names_is_kept(
+async def test_a_wait_that_the_provider_asks_for_is_kept(
     musicbrainz: MusicBrainz, database: Database, valkey: Connection
 ) -> None:
-    """Seconds and dates are understood, by its clock when it tells it; nonsense is not. What is short is waited for."""
+    """Seconds and dates are understood, by the provider's clock when it sends it; other texts are not. A short wait is waited."""
     clock = FakeClock(now_ms=1_800_000_000_000)  # Fri, 15 Jan 2027 08:00:00 GMT
     waits: list[float] = []
 
@@ -279,10 +277,8 @@ async def test_a_wait_that_the_provider_names_is_kept(
     assert 6.5 < waits[0] <= 7.0
 
 
-async def test_a_turn_that_is_missed_is_not_used(
-    musicbrainz: MusicBrainz, database: Database, valkey: Connection
-) -> None:
-    """Whoever wakes up late would come too close to the next; another turn is taken."""
+async def test_a_missed_turn_is_not_used(musicbrainz: MusicBrainz, database: Database, valkey: Connection) -> None:
+    """A late request would come too close to the next one: it takes another turn."""
     clock = FakeClock()
     late_s = iter([1.0, 0.04])
 
@@ -299,13 +295,13 @@ async def test_a_turn_that_is_missed_is_not_used(
     assert len(musicbrainz.asked) == 2
 
 
-async def test_they_are_told_who_asks_and_no_address_is_logged(
+async def test_requests_name_us_and_logs_show_no_address(
     musicbrainz: MusicBrainz,
     link: ProviderContext,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The name, the version and a contact without anything that breaks a header; the log has the path alone."""
+    """The header has name, version and a contact without characters that break it; the log has the path alone."""
     caplog.set_level(logging.WARNING)
     async with open_musicbrainz(dataclasses.replace(link, contact="José <jo@band.example>\r\nX: y")) as client:
         await client.fetch_artist(RADIOHEAD)
@@ -317,8 +313,8 @@ async def test_they_are_told_who_asks_and_no_address_is_logged(
     assert musicbrainz.url not in printed.err + printed.out + caplog.text
 
 
-async def test_the_command_brings_an_artist_in(musicbrainz: MusicBrainz, database_url: str, redis_url: str) -> None:
-    """`mysetlist sync artist` prints what became of it; somebody unknown is one line and exit 1."""
+async def test_the_command_syncs_an_artist(musicbrainz: MusicBrainz, database_url: str, redis_url: str) -> None:
+    """`mysetlist sync artist` prints the result; an unknown artist is one line and exit 1."""
 
     async def run(name: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(

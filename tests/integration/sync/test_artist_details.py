@@ -1,4 +1,4 @@
-"""Artists known by links alone get their details from MusicBrainz, many at one question; a second sync changes nothing."""
+"""Artists that are known by links alone get their details from MusicBrainz, many in one request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.providers.world import Artist
 
 
 async def sync_all(database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any) -> None:
-    """Every artist of the world by name alone, as a node does it, every answer past its time."""
+    """Syncs every artist of the world by name alone, as a node does, with a stale cache."""
     await sql.execute("update external_cache set fresh_until = now() - interval '1 second'")
     for artist in provider_services.world.artists:
         await sql.execute(
@@ -32,14 +32,14 @@ async def sync_all(database: Database, providers: Providers, provider_services: 
 
 
 def doubly_linked(artist: Artist) -> Artist:
-    """One whom Ticketmaster links to MusicBrainz and to Spotify."""
+    """Links an artist at Ticketmaster to MusicBrainz and to Spotify."""
     artist.attraction_id = artist.attraction_id or f"K8vZ918{artist.number:04d}"
     artist.is_linked_at_ticketmaster = artist.is_linked_to_spotify_there = artist.is_linked_at_musicbrainz = True
     return artist
 
 
 async def catalogue(sql: Any) -> dict[str, list[Any]]:
-    """What a second run must leave as it is: all that people see, and what was told of the first."""
+    """Everything that a second sync must not change: what people see, and the results of the first sync."""
     wanted = {
         "artists": "select id, slug, name, country, genre, updated_at from artists order by id",
         "venues": "select id, slug, name, updated_at from venues order by id",
@@ -55,10 +55,10 @@ async def catalogue(sql: Any) -> dict[str, list[Any]]:
     return {what: await sql.fetch(query) for what, query in wanted.items()}
 
 
-async def test_many_come_at_one_question_and_a_second_sync_changes_nothing(
+async def test_many_artists_share_a_request_and_a_second_sync_changes_nothing(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """All have country and genre after the first run; the second asks for every page and writes nothing."""
+    """All have country and genre after the first sync; the second requests every page and writes nothing."""
     for number in range(IDS_MAX):
         doubly_linked(provider_services.world.add_artist(f"Late Arrival {number}"))
     await sync_all(database, providers, provider_services, sql)
@@ -83,7 +83,7 @@ async def test_many_come_at_one_question_and_a_second_sync_changes_nothing(
     )
     found = [row["evidence"] for row in await sql.fetch(evidences, [one.spotify_ids[0] for one in linked])]
     assert found == ["linked at Ticketmaster"]
-    # Linked nowhere, and known again by the songs that came later in the same run.
+    # It has no link, and songs that came later in the same sync identified it.
     unlinked = next(one for one in provider_services.world.artists if not one.is_linked_at_musicbrainz)
     how = "select evidence from artist_identities where external_id = $1"
     assert (await sql.fetchval(how, unlinked.spotify_ids[0])).startswith("called the same, and ")
@@ -102,10 +102,10 @@ async def test_many_come_at_one_question_and_a_second_sync_changes_nothing(
     assert await sql.fetchval("select count(*) from sync_jobs where status <> 'succeeded'") == 0
 
 
-async def test_a_link_to_another_name_is_taken_back_and_asked_about(
+async def test_a_link_to_another_name_is_removed_and_becomes_a_question(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """Nothing of the stranger is written; a person decides, and only their yes joins the two."""
+    """Nothing of the other artist is written; only a person's decision connects the two."""
     artist = provider_services.world.artists[0]
     artist.name_at_musicbrainz = "Quite Another Act"
     await sync_all(database, providers, provider_services, sql)
@@ -133,10 +133,10 @@ async def test_a_link_to_another_name_is_taken_back_and_asked_about(
     assert await sql.fetchval("select genre from artists where slug = 'artist-0'") == "Indie rock"
 
 
-async def test_an_id_that_was_merged_leads_to_the_other(
+async def test_a_merged_id_leads_to_the_other_artist(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A search knows nobody under the old id; the artist's own page does."""
+    """A search does not find the old id; the artist's own page redirects."""
     old = provider_services.world.artists[0]
     new = provider_services.world.add_artist(old.name)
     new.attraction_id = None
@@ -157,19 +157,19 @@ async def test_an_id_that_was_merged_leads_to_the_other(
     assert {one["external_id"] for one in ids} == {old.mbid, new.mbid}
 
 
-async def test_whoever_asks_by_hand_has_the_details_at_once(
+async def test_a_person_gets_details_at_once(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A person is waiting, for one artist: MusicBrainz is asked now."""
+    """A sync by hand is about one artist, so it asks MusicBrainz now."""
     await ArtistSyncService(database, providers).sync(provider_services.world.artists[0].name)
     assert tuple(await sql.fetchrow("select country, genre from artists")) == ("US", "Indie rock")
     assert await sql.fetchval("select count(*) from artist_identities where lacks_details") == 0
 
 
-async def test_genres_are_tags_that_are_in_the_list_of_genres(
+async def test_genres_are_the_tags_on_the_list_of_genres(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """What most people call somebody need not be a genre; a page of HTML is no list, and is asked for again."""
+    """The most chosen tag need not be a genre; a page of HTML is no list, and is requested again."""
     mbid = provider_services.world.artists[0].mbid
     provider_services.musicbrainz.fail(4, body=b"<html>busy</html>", content_type="text/html")
     with pytest.raises(ProviderError, match=r"a page of HTML instead of plain text"):

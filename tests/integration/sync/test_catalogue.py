@@ -1,4 +1,4 @@
-"""The catalogue from providers: artists, shows, what they will play and what they played; followed when it changes."""
+"""The catalogue from providers: artists, shows, predicted and actual setlists, and their later changes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.support.running_node import until
 
 
 async def bring_in(database: Database, providers: Providers, sql: Any, name: str) -> int:
-    """An artist with everything, by the scheduler."""
+    """Syncs an artist with all following jobs, by the scheduler."""
     artist = await ArtistSyncService(database, providers).sync(name)
     await again(database, providers, artist.id, sql)
     return artist.id
 
 
 async def again(database: Database, providers: Providers, artist_id: int, sql: Any) -> None:
-    """Everything of an artist once more, from the providers and not from the cache."""
+    """Syncs everything of an artist again, without the cache."""
     await sql.execute("delete from external_cache")
     for service, kind in (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs")):
         await queue_job(database, service, kind, str(artist_id))
@@ -41,7 +41,7 @@ async def again(database: Database, providers: Providers, artist_id: int, sql: A
 
 @asynccontextmanager
 async def waiting_for_votes(database_url: str, show_id: int, work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """While somebody writes votes of a show, work waits for them, and holds no show and no song meanwhile."""
+    """Within the block votes of a show are being written, and the work waits for them without a lock on a show or a song."""
     writer, eyes = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
     async with writer.transaction():
         await writer.execute(
@@ -72,10 +72,10 @@ async def shows(sql: Any) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-async def test_an_artist_comes_with_shows_and_predictions_and_twice_is_once(
+async def test_an_artist_gets_shows_and_predictions_and_a_second_sync_changes_nothing(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """Three shows of four listings and a VIP package, predicted from setlists; the second time nothing changes."""
+    """Four listings and a VIP package make three shows with predicted setlists."""
     artist = provider_services.world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
 
@@ -127,10 +127,10 @@ async def test_an_artist_comes_with_shows_and_predictions_and_twice_is_once(
     assert provider_services.violations == []
 
 
-async def test_what_changes_there_changes_here(
+async def test_changes_at_a_provider_change_the_catalogue(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """Moved, cancelled, put off without a date and back again; a window that staff set moves with its show."""
+    """Moved, cancelled, postponed without a date and back again; a window that staff set moves with its show."""
     artist_id = await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     events = [
         event
@@ -145,6 +145,7 @@ async def test_what_changes_there_changes_here(
     provider_services.world.events = [event for event in provider_services.world.events if not event.is_resale]
     first.status = "cancelled"
     second.status, second.first_date, second.date = "postponed", second.date, None
+    assert third.date is not None
     third.status, third.first_date, third.date = "rescheduled", third.date, third.date + dt.timedelta(days=30)
     await again(database, providers, artist_id, sql)
     assert [(date, status) for date, _, status, _ in await shows(sql)] == [
@@ -164,10 +165,10 @@ async def test_what_changes_there_changes_here(
     assert await sql.fetchval("select count(*) from shows") == 3
 
 
-async def test_what_was_played_is_written_scored_and_put_right(
+async def test_an_actual_setlist_is_written_scored_and_corrected(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """The crowd's votes against the setlist of setlist.fm; a correction there is a correction here, once."""
+    """The crowd's votes are scored against setlist.fm's setlist; a correction there is taken over once."""
     world = provider_services.world
     artist = world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
@@ -179,7 +180,7 @@ async def test_what_was_played_is_written_scored_and_put_right(
     titles = [row["title"] for row in await sql.fetch(
         "select g.title from setlist_songs e join songs g on g.id = e.song_id where e.id = any($1) order by array_position($1, e.id)", songs,
     )]  # fmt: skip
-    # It was last night: the fan voted three up, of which two were played.
+    # The show was last night: the fan voted for three songs, of which two were played.
     await sql.execute(
         "update shows set local_date = current_date - 1, starts_at = now() - interval '20 hours', opens_at = now() - interval '9 days',"
         " closes_at = now() - interval '19 hours' where id = $1", show_id,
@@ -223,10 +224,10 @@ async def test_what_was_played_is_written_scored_and_put_right(
     assert artist_id == 1
 
 
-async def test_a_prediction_that_somebody_relies_on_stays(
+async def test_a_prediction_with_votes_or_changes_stays(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """Voted on, or changed by a person: it is not predicted anew; untouched, it follows what the artist plays now."""
+    """A prediction with votes, or changed by a person, stays; an untouched one follows the artist's new setlists."""
     artist = provider_services.world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
     voted, changed, free = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
@@ -267,10 +268,10 @@ async def test_a_prediction_that_somebody_relies_on_stays(
     assert set(await titles(free)) == {f"New {n}" for n in range(6)}
 
 
-async def test_a_wrong_link_is_found_out(
+async def test_a_wrong_link_is_found(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """An id under which setlist.fm knows somebody else brings no setlists, and says so."""
+    """An id that belongs to another artist at setlist.fm gives no setlists, and the job says so."""
     artist_id = await sql.fetchval(
         "insert into artists (slug, name) values ('somebody', 'Somebody Quite Different') returning id"
     )
@@ -288,10 +289,10 @@ async def test_a_wrong_link_is_found_out(
     )
 
 
-async def test_who_heads_the_bill_has_the_show(
+async def test_the_headliner_has_the_show(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A support act's page lists the headliner's shows: one show, the other on its bill; an unknown headliner is told."""
+    """A support act's page lists the headliner's shows: one show with the act on its bill; an unknown headliner is reported."""
     world = provider_services.world
     head, support, stranger = world.artists[0], world.artists[1], world.artists[4]
     world.events.clear()
@@ -311,10 +312,10 @@ async def test_who_heads_the_bill_has_the_show(
     ]
 
 
-async def test_venues_are_known_again_by_name_and_place(
+async def test_venues_are_recognised_by_name_and_place(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """Ours under a slightly different name is taken; one of that name in another country is not; one on the spot is asked about."""
+    """A slightly different name matches; the same name in another country does not; another name at the same spot is a question."""
     ours = await sql.fetchval(
         "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
         " values ('ballroom', 'Grand Ballroom', 'New York', 'US', 40.75, -73.99, 'America/New_York') returning id"
@@ -338,10 +339,10 @@ async def test_venues_are_known_again_by_name_and_place(
     ]
 
 
-async def test_without_setlists_people_vote_on_what_they_hear_most(
+async def test_without_setlists_top_tracks_are_predicted(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """Nobody has written a setlist down: the first one is made of top tracks, under titles as one writes them."""
+    """When nobody has written a setlist, the first prediction has the top tracks, with titles for display."""
     artist = provider_services.world.artists[0]
     provider_services.world.played.clear()
     await bring_in(database, providers, sql, artist.name)
@@ -352,10 +353,10 @@ async def test_without_setlists_people_vote_on_what_they_hear_most(
     assert await sql.fetchval("select count(*) from show_predictions") == 3
 
 
-async def test_a_venue_is_renamed_here_when_it_was_added_from_there(
+async def test_a_venue_from_ticketmaster_takes_a_new_name(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A sponsor's new name is followed, its page stays; a venue that a person told us of keeps its name."""
+    """The new name of a sponsor is taken over and the slug stays; a venue from a person keeps its name."""
     await sql.execute(
         "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
         " values ('ballroom', 'Grand Ballroom', 'New York', 'US', 40.75, -73.99, 'America/New_York')"
@@ -388,7 +389,7 @@ async def test_a_venue_is_renamed_here_when_it_was_added_from_there(
 async def test_another_id_is_another_artist(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """An act of the same name that is linked to another MusicBrainz id is not ours, and nobody is asked about it."""
+    """An act with the same name and another MusicBrainz id is not ours, and makes no question."""
     artist, namesake = provider_services.world.artists[0], provider_services.world.artists[4]
     namesake.name, artist.attraction_id, namesake.is_linked_at_ticketmaster = artist.name, None, True
     synced = await ArtistSyncService(database, providers).sync(artist.mbid)
@@ -397,10 +398,10 @@ async def test_another_id_is_another_artist(
     assert await sql.fetchval("select count(*) from identity_reviews") == 0
 
 
-async def test_shows_and_setlists_wait_for_votes_holding_nothing(
+async def test_syncs_wait_for_votes_without_locks(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
-    """Who writes votes holds a shard first, and so does a sync: whichever of its shows' it waits for, it has locked none yet."""
+    """Writers of votes lock a shard first, and so does a sync: while it waits for a shard it has locked no show."""
     artist_id = await bring_in(database, providers, sql, provider_services.world.artists[0].name)
 
     async def hours_of_shows() -> set[int]:
@@ -411,10 +412,10 @@ async def test_shows_and_setlists_wait_for_votes_holding_nothing(
         for event in provider_services.world.events:
             event.time = dt.time(hour)
         async with waiting_for_votes(database_url, show["id"], again(database, providers, artist_id, sql)):
-            # It is the shows that wait, not the setlists after them.
+            # The shows wait here, not the setlists after them.
             assert hour not in await hours_of_shows()
         assert await hours_of_shows() == {hour}
-        # Another song opened their last three nights: what is predicted changes for all shows.
+        # Another song opened their last three nights, so the prediction changes for all shows.
         world = provider_services.world
         for days in range(1, 4):
             titles = [f"Opener {hour}", *[song.title for song in world.artists[0].songs[:8]]]
@@ -425,10 +426,10 @@ async def test_shows_and_setlists_wait_for_votes_holding_nothing(
             pass
 
 
-async def test_what_staff_decided_and_what_is_over_stays(
+async def test_decisions_of_staff_and_past_shows_stay(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A show that staff cancelled is not put back on; one that is over is not moved, but told about."""
+    """A show that staff cancelled stays cancelled; a finished one is not moved, but reported."""
     artist_id = await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     first, second, third = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
     await sql.execute("update shows set status = 'cancelled' where id = $1", first)

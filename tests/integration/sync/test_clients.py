@@ -1,4 +1,4 @@
-"""The clients of setlist.fm, Ticketmaster and Spotify on a stand-in: what they answer when all is well, and each trap."""
+"""The clients of setlist.fm, Ticketmaster and Spotify on a stand-in: good responses, and every known trap."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from server.sync.schedules import build_handlers
 from server.sync.setlists import is_encore, songs_of, to_played_set
 from server.sync.shows import group_listings, is_concert
 from tests.support import providers as stand_in
-from tests.support.provider_clients import access, opened
+from tests.support.provider_clients import open_clients, provider_settings
 from tests.support.providers.ticketmaster import event_json
 from tests.support.providers.world import VENUES
 
@@ -32,17 +32,17 @@ RECORDED = Path(os.environ.get("MYSETLIST_REAL_RESPONSES", Path(__file__).parent
 
 
 async def all_events(client: ticketmaster.TicketmasterClient, **wanted: Any) -> list[ticketmaster.Event]:
-    """Every page of a search."""
+    """All pages of a search."""
     return [event async for page in client.search_events(**wanted) for event in page]
 
 
 # ── setlist.fm
 
 
-async def test_an_empty_page_is_404_and_so_is_the_one_after_the_last(
+async def test_an_empty_result_is_404_and_so_is_the_page_after_the_last(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """Nothing found, no setlists and the end of a list are empty; an unknown setlist is none. None of it is an error."""
+    """Empty searches and the end of a list give an empty page; an unknown setlist gives None. None of it is an error."""
     client = providers.setlistfm
     assert client is not None
     assert await client.search_artists("Nobody At All") == ()
@@ -81,8 +81,8 @@ async def test_setlists_are_read_as_they_are(providers: Providers, provider_serv
     assert [one.id for one in by_day.setlist] == [written.id]
 
 
-async def test_the_likeliest_artist_comes_first(providers: Providers, provider_services: stand_in.Providers) -> None:
-    """Sorted by name, as it is by itself, the one who is meant could be anywhere."""
+async def test_the_most_relevant_artist_is_first(providers: Providers, provider_services: stand_in.Providers) -> None:
+    """In the default order, by name, the right artist could be anywhere."""
     assert providers.setlistfm is not None
     provider_services.world.add_artist("Aaa Silver Harbour Tribute")
     found = await providers.setlistfm.search_artists("Silver Harbour")
@@ -93,10 +93,8 @@ async def test_the_likeliest_artist_comes_first(providers: Providers, provider_s
 # ── Ticketmaster
 
 
-async def test_what_is_listed_is_put_together_to_shows(
-    providers: Providers, provider_services: stand_in.Providers
-) -> None:
-    """Nothing found has no `_embedded`; resellers' listings are the same show, VIP packages none; zones from the venue."""
+async def test_listings_are_grouped_into_shows(providers: Providers, provider_services: stand_in.Providers) -> None:
+    """An empty search has no `_embedded`; resellers' listings are the same show, VIP packages none; zones come from the venue."""
     client = providers.ticketmaster
     assert client is not None
     assert await all_events(client, attraction_id="K8v0000000") == []
@@ -110,10 +108,10 @@ async def test_what_is_listed_is_put_together_to_shows(
     assert all(isinstance(event.venue.location.latitude, float) for event in events if event.venue)
 
 
-async def test_undated_and_cancelled_events_are_told(
+async def test_undated_and_cancelled_events_are_recognised(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """Put off without a date is hidden from searches and found apart; both spellings of cancelled; no time is none."""
+    """An event postponed without a date is found by a search of its own; both spellings of cancelled; no time is None."""
     client = providers.ticketmaster
     assert client is not None
     artist = provider_services.world.artists[2]
@@ -136,8 +134,8 @@ async def test_undated_and_cancelled_events_are_told(
     assert provider_services.ticketmaster.violations == []
 
 
-async def test_a_large_search_is_asked_in_halves(providers: Providers, provider_services: stand_in.Providers) -> None:
-    """1,500 events, of which one may page through 1,000: all of them come, no page too deep, dates as they want them."""
+async def test_a_large_search_is_split(providers: Providers, provider_services: stand_in.Providers) -> None:
+    """1,500 events, of which a search shows 1,000: all of them come, no page is too deep, and dates have the right form."""
     client = providers.ticketmaster
     assert client is not None
     artist = provider_services.world.artists[3]
@@ -161,10 +159,10 @@ async def test_a_large_search_is_asked_in_halves(providers: Providers, provider_
         ({"status": 400, "body": b'{"errors": [{"code": "DIS1035", "detail": "max paging depth", "status": "400 BAD_REQUEST"}]}'}, "DIS1035 max paging depth", False),
     ],
 )  # fmt: skip
-async def test_both_shapes_of_ticketmasters_errors_are_understood(
+async def test_both_forms_of_ticketmasters_errors_are_recognised(
     providers: Providers, provider_services: stand_in.Providers, fault: dict[str, Any], reason: str, is_shut: bool
 ) -> None:
-    """The gateway's and Discovery's; a used-up day and a refused key shut the gate; the key is never repeated."""
+    """The gateway's and the API's; a used up quota and a refused key shut the gate; no message has the key."""
     client = providers.ticketmaster
     assert client is not None
     provider_services.ticketmaster.fail(**fault)
@@ -175,8 +173,10 @@ async def test_both_shapes_of_ticketmasters_errors_are_understood(
     assert ((await client.provider.gate.fetch_state()).circuit == "open") == is_shut
 
 
-async def test_an_answer_without_a_page_is_none(providers: Providers, provider_services: stand_in.Providers) -> None:
-    """HTML or no `page` with 200 is asked again; a spike is waited for."""
+async def test_a_response_without_a_page_is_not_valid(
+    providers: Providers, provider_services: stand_in.Providers
+) -> None:
+    """HTML or no `page` with 200 is requested again; a spike arrest is waited for."""
     client = providers.ticketmaster
     assert client is not None
     provider_services.ticketmaster.fail(body=b"<html>Busy</html>", content_type="text/html")
@@ -189,10 +189,10 @@ async def test_an_answer_without_a_page_is_none(providers: Providers, provider_s
 # ── Spotify
 
 
-async def test_spotify_in_development_mode_is_worked_around(
+async def test_spotify_in_development_mode_has_workarounds(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """Top tracks and batches were withdrawn: remembered after one refusal, done by search and one by one."""
+    """Withdrawn top tracks and batches are remembered after one refusal, and replaced by search and single requests."""
     client = providers.spotify
     assert client is not None
     artist = provider_services.world.artists[0]
@@ -216,10 +216,10 @@ async def test_spotify_in_development_mode_is_worked_around(
     assert provider_services.spotify.violations == []
 
 
-async def test_spotify_that_kept_everything_is_asked_in_batches(
+async def test_spotify_with_full_access_gets_batches(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """An app of before: batches with null for what is unknown, top tracks, features, one token for all of it."""
+    """Batches with null for unknown ids, top tracks, features, and one token for all of it."""
     provider_services.spotify.is_extended = True
     client = providers.spotify
     assert client is not None
@@ -239,7 +239,7 @@ async def test_spotify_that_kept_everything_is_asked_in_batches(
 async def test_a_token_that_ends_early_is_renewed_once_for_all(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """Forty questions at once fetch one token; after it was taken away they fetch one more."""
+    """Forty requests at once fetch one token; after it was revoked they fetch one more."""
     client = providers.spotify
     assert client is not None
     for count in (1, 2):
@@ -258,10 +258,10 @@ async def test_a_token_that_ends_early_is_renewed_once_for_all(
         ({"status": 429, "body": b'{"error": {"status": 429, "message": "Too many requests", "reason": "QUOTA_EXCEEDED"}}'}, "quota is used up"),
     ],
 )  # fmt: skip
-async def test_spotify_is_left_alone_when_it_says_so(
+async def test_spotify_gets_no_requests_after_a_refusal(
     providers: Providers, provider_services: stand_in.Providers, fault: dict[str, Any], reason: str
 ) -> None:
-    """No premium account, a day's wait, a quota: one line, and nobody asks again meanwhile."""
+    """No premium account, a day's wait, a quota: one line, and no request in the meantime."""
     client = providers.spotify
     assert client is not None
     provider_services.spotify.fail(**fault)
@@ -271,10 +271,8 @@ async def test_spotify_is_left_alone_when_it_says_so(
     assert len(provider_services.spotify.asked) == 1
 
 
-async def test_a_secret_that_is_refused_is_one_line(
-    providers: Providers, provider_services: stand_in.Providers
-) -> None:
-    """The token endpoint speaks of errors in another shape than the rest."""
+async def test_a_refused_secret_is_one_line(providers: Providers, provider_services: stand_in.Providers) -> None:
+    """The token endpoint has another form of errors than the rest."""
     provider_services.spotify.is_revoked = True
     assert providers.spotify is not None
     with pytest.raises(ProviderError, match="gives no token for SPOTIFY_CLIENT_ID"):
@@ -284,10 +282,10 @@ async def test_a_secret_that_is_refused_is_one_line(
 # ── all
 
 
-async def test_too_many_is_waited_for_when_nobody_says_how_long(
+async def test_too_many_requests_without_a_wait_are_retried(
     providers: Providers, provider_services: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """setlist.fm's gateway names no wait: a short one does, for all nodes; it is no failure of theirs."""
+    """setlist.fm's gateway names no wait: all nodes wait shortly, and it is no failure of the provider."""
     monkeypatch.setattr(responses, "BUSY_S", 0.05)
     assert providers.setlistfm is not None
     provider_services.setlistfm.fail(3, status=429, body=b'{"message": "Too Many Requests"}')
@@ -297,7 +295,7 @@ async def test_too_many_is_waited_for_when_nobody_says_how_long(
 
 
 async def test_schema_changes_do_no_harm(providers: Providers, provider_services: stand_in.Providers) -> None:
-    """Fields that are new, and fields that are gone, are no trouble."""
+    """New fields and missing fields are no failure."""
     assert providers.setlistfm is not None
     assert providers.ticketmaster is not None
 
@@ -325,10 +323,10 @@ async def test_schema_changes_do_no_harm(providers: Providers, provider_services
     assert not any(is_concert(event) for event in events)
 
 
-async def test_a_revoked_key_is_told_and_not_tried_again(
+async def test_a_revoked_key_is_reported_and_not_retried(
     providers: Providers, provider_services: stand_in.Providers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """setlist.fm says Forbidden without saying why; one question, one line, no key in any log."""
+    """setlist.fm says Forbidden without a reason; one request, one line, no key in any log."""
     provider_services.setlistfm.is_revoked = True
     assert providers.setlistfm is not None
     for _ in range(3):
@@ -340,21 +338,19 @@ async def test_a_revoked_key_is_told_and_not_tried_again(
         assert secret not in printed.out + printed.err
 
 
-async def test_nothing_is_asked_while_nobody_can_count(
-    provider_services: stand_in.Providers, database: Database
-) -> None:
-    """Without Valkey the limits fail safe."""
-    async with opened(access(provider_services), database, "redis://127.0.0.1:9") as providers:
+async def test_without_valkey_nothing_is_requested(provider_services: stand_in.Providers, database: Database) -> None:
+    """Without Valkey nobody can count requests, so the limits fail safe."""
+    async with open_clients(provider_settings(provider_services), database, "redis://127.0.0.1:9") as providers:
         assert providers.setlistfm is not None
         with pytest.raises(ProviderError, match="Valkey, which counts requests, does not answer"):
             await providers.setlistfm.search_artists("Silver")
     assert provider_services.asked_count == 0
 
 
-async def test_an_answer_that_does_not_come_is_not_waited_for(
+async def test_a_slow_response_times_out(
     providers: Providers, provider_services: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that hangs and one that trickles: given up after their time, asked again, and one error in the end."""
+    """A server that hangs and one that trickles are given up, asked again, and reported in the end."""
     monkeypatch.setattr(provider, "REQUEST_TIMEOUT_S", 0.2)
     assert providers.setlistfm is not None
     provider_services.setlistfm.fail(delay_s=30.0)
@@ -365,15 +361,15 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(
         await providers.setlistfm.search_artists("Paper")
 
 
-async def test_who_asks_by_hand_is_told_how_it_is_now(
+async def test_a_person_gets_the_present_state(
     providers: Providers, provider_services: stand_in.Providers, database: Database, redis_url: str, sql: Any
 ) -> None:
-    """An answer of a few hours ago does for a node, not for a person who waits."""
+    """A response of a few hours ago is enough for a node, not for a person who waits."""
     assert providers.setlistfm is not None
     await providers.setlistfm.search_artists("Silver")
     await sql.execute("update external_cache set fetched_at = now() - interval '1 hour'")
     valkey = Connection(redis_url)
-    async with open_providers(access(provider_services), database, valkey.ask, SystemClock()) as patient:
+    async with open_providers(provider_settings(provider_services), database, valkey.ask, SystemClock()) as patient:
         assert patient.setlistfm is not None
         await patient.setlistfm.search_artists("Silver")
     await valkey.close()
@@ -382,10 +378,10 @@ async def test_who_asks_by_hand_is_told_how_it_is_now(
     assert len(provider_services.setlistfm.asked) == 2
 
 
-async def test_a_setlist_that_changed_is_not_answered_from_the_cache(
+async def test_a_changed_setlist_does_not_come_from_the_cache(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """Known to have changed: what was kept of it is dropped."""
+    """When a setlist is known to have changed, its cached copy is dropped."""
     client = providers.setlistfm
     assert client is not None
     played = provider_services.world.played[0]
@@ -396,8 +392,8 @@ async def test_a_setlist_that_changed_is_not_answered_from_the_cache(
     assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0002"  # type: ignore[union-attr]
 
 
-async def test_a_key_goes_nowhere_else(providers: Providers, provider_services: stand_in.Providers) -> None:
-    """A redirect is not followed by who carries a key."""
+async def test_a_key_goes_to_no_other_host(providers: Providers, provider_services: stand_in.Providers) -> None:
+    """A client with a key does not follow redirects."""
     provider_services.setlistfm.fail(
         status=301, headers={"Location": f"{provider_services.url}/rest/1.0/search/countries"}
     )
@@ -407,8 +403,8 @@ async def test_a_key_goes_nowhere_else(providers: Providers, provider_services: 
     assert provider_services.setlistfm.paths() == ["/rest/1.0/search/artists"]
 
 
-async def test_no_key_is_kept(providers: Providers, sql: Any, provider_services: stand_in.Providers) -> None:
-    """What is remembered of questions and answers holds no key."""
+async def test_no_key_is_stored(providers: Providers, sql: Any, provider_services: stand_in.Providers) -> None:
+    """The cache of requests and responses holds no key."""
     assert providers.ticketmaster is not None
     await providers.ticketmaster.search_attractions("Silver Harbour")
     provider_services.ticketmaster.fail(status=400, body=b"no such thing for ticket-key")
@@ -420,10 +416,10 @@ async def test_no_key_is_kept(providers: Providers, sql: Any, provider_services:
     assert not any("ticket-key" in row[0] for row in rows)
 
 
-async def test_health_of_the_hour_is_kept(
+async def test_health_of_the_hour_is_stored(
     providers: Providers, sql: Any, provider_services: stand_in.Providers
 ) -> None:
-    """Answered, from the cache, and down, each counted."""
+    """Answered, from the cache, and down: each is counted."""
     assert providers.setlistfm is not None
     await providers.setlistfm.search_artists("Silver")
     await providers.setlistfm.search_artists("Silver")
@@ -436,7 +432,7 @@ async def test_health_of_the_hour_is_kept(
     assert tuple(row) == (1, 1, 4, "down", "answered 500")
 
 
-# What each recorded answer is; the others are errors and tokens.
+# The type of each recorded response; the others are errors and tokens.
 KINDS: dict[str, Any] = {
     "setlistfm/1": setlistfm.Page, "setlistfm/3": setlistfm.Page, "setlistfm/6": setlistfm.Page,
     "setlistfm/9": setlistfm._Artists, "setlistfm/11": setlistfm.Artist, "setlistfm/12": setlistfm.Venue,
@@ -453,8 +449,8 @@ recorded = pytest.mark.skipif(
 
 @recorded
 @pytest.mark.parametrize("name", KINDS)
-def test_every_recorded_answer_is_read(name: str) -> None:
-    """Whatever the real ones answered, of any year, has a place in our types."""
+def test_every_recorded_response_is_read(name: str) -> None:
+    """Our types fit all responses that the real services gave, of any year."""
     read = msgspec.json.decode((RECORDED / f"{name}.json").read_bytes(), type=KINDS[name], strict=False)
     if isinstance(read, setlistfm.Page):
         assert all(one.date is not None and one.artist is not None for one in read.setlist)
@@ -467,10 +463,10 @@ def test_every_recorded_answer_is_read(name: str) -> None:
 async def test_recorded_events_are_synced(
     name: str, database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A page of real listings becomes shows; what cannot be taken is told, and nothing breaks."""
+    """A page of real listings becomes shows; refused ones are reported, and nothing breaks."""
     body = (RECORDED / f"{name}.json").read_bytes()
     page = msgspec.json.decode(body, type=ticketmaster._Found)
-    # As if it were the only one of its search.
+    # As if it were the only page of its search.
     only = {"size": 200, "totalElements": 20, "totalPages": 1, "number": 0}
     body = msgspec.json.encode({**msgspec.json.decode(body), "page": only})
     events = msgspec.convert(page.embedded.get("events", []), list[ticketmaster.Event], strict=False)
@@ -500,7 +496,7 @@ async def test_recorded_events_are_synced(
 async def test_recorded_setlists_are_synced(
     name: str, database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A page of real setlists becomes a prediction for the next show of the first artist who has one."""
+    """A page of real setlists becomes a prediction for the next show of the first artist with setlists."""
     body = (RECORDED / f"{name}.json").read_bytes()
     page = msgspec.json.decode(body, type=setlistfm.Page, strict=False)
     artist = next(one.artist for one in page.setlist if one.artist is not None and any(songs_of(one)))

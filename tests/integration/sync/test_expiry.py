@@ -1,4 +1,4 @@
-"""What setlist.fm says was played is kept only as long as it goes on saying so; how well it was foreseen stays."""
+"""Actual setlists from setlist.fm are kept only while it shows them; their scores stay."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LINKS = "select external_id, show_id, url from show_identities where service = '
 async def last_months_show(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> int:
-    """An artist with a show forty days ago, of which the crowd foresaw two songs of three; it was written down there."""
+    """An artist with a show forty days ago, of which the crowd predicted two songs of three, and with its setlist at setlist.fm."""
     world = provider_services.world
     artist = world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
@@ -60,7 +60,7 @@ async def last_months_show(
 
 
 async def ask_again(database: Database, providers: Providers, sql: Any, artist_id: int) -> None:
-    """The week's look at an artist's setlists."""
+    """The weekly sync of an artist's setlists."""
     await sql.execute("delete from external_cache")
     await queue_job(database, "setlistfm", "setlists", str(artist_id))
     await build_scheduler(database, providers).run_until_idle()
@@ -71,10 +71,10 @@ async def not_seen_for_days(sql: Any, days: int = KEPT_DAYS + 1) -> None:
     await sql.execute("update show_identities set checked_at = now() - make_interval(days => $1)", days)
 
 
-async def test_it_goes_with_time_and_comes_back_when_it_is_seen(
+async def test_an_actual_setlist_expires_and_returns_when_it_is_shown_again(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """The set goes; its link and the scores stay, whatever else changes; seen again, it is written and scored anew."""
+    """The set is deleted; its link and scores stay through other changes; shown again, it is written and scored again."""
     show_id = await last_months_show(database, providers, provider_services, sql)
     scores, links = await sql.fetch(SCORED), await sql.fetch(LINKS)
     assert [tuple(row) for row in scores] == [(show_id, 2, 2, 3, False)]
@@ -101,16 +101,16 @@ async def test_it_goes_with_time_and_comes_back_when_it_is_seen(
     await ask_again(database, providers, sql, artist_id)
     assert len(await sql.fetchval(ACTUAL)) == len(before)
     assert await sql.fetch(SCORED) == scores
-    # Somebody says that it was not so: now there is nothing that it could be scored by.
+    # Somebody deletes the setlist here: nothing is left to score by.
     await sql.execute("delete from setlists where type = 'actual'")
     await score_shows(sql)
     assert await sql.fetch(SCORED) == []
 
 
-async def test_forgetting_takes_the_scores_that_were_left(
+async def test_forgetting_deletes_the_scores_that_were_left(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """They follow from what setlist.fm said, though that is gone."""
+    """The scores follow from setlist.fm's data, even after the setlist itself expired."""
     await last_months_show(database, providers, provider_services, sql)
     await not_seen_for_days(sql)
     assert await expire_played(sql, KEPT_DAYS) == 1
@@ -120,15 +120,15 @@ async def test_forgetting_takes_the_scores_that_were_left(
     assert await sql.fetch(SCORED) == []
 
 
-async def test_in_batches_and_nothing_that_is_ours(
+async def test_setlists_expire_in_batches_except_our_own(
     database: Database,
     providers: Providers,
     provider_services: stand_in.Providers,
     sql: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of six shows that were played one is known here alone, one was seen lately under another id, one has a vote, and one
-    was changed here: these stay, and what was voted on or changed stays for good.
+    """Of six shows with an actual setlist, one is known here alone, one was shown lately under another id, one has a vote, and
+    one was changed here: these stay, and setlists with votes or changes stay for good.
     """
     monkeypatch.setattr(forgetting, "SHOWS_PER_BATCH", 1)
     for artist in provider_services.world.artists[:2]:
@@ -167,7 +167,7 @@ async def test_in_batches_and_nothing_that_is_ours(
     assert {row["show_id"] for row in told if row["songs"]} == {fresh}
     assert {row["show_id"] for row in told if not row["version"]} == set(others)
     await sql.execute("delete from votes")
-    # Somebody else writes down what was played: it is theirs, though the link is there.
+    # Another person writes the setlist down: it is theirs, though the link is there.
     await sql.execute("insert into setlists (show_id, type, name) values ($1, 'actual', 'As I heard it')", others[0])
     await sql.execute(add, others[0], 0)
     assert await expire_played(sql, KEPT_DAYS) == 0
@@ -175,10 +175,10 @@ async def test_in_batches_and_nothing_that_is_ours(
     assert await sql.fetchval(left) == [own, voted, changed, others[0]]
 
 
-async def test_expiring_waits_for_votes_holding_nothing(
+async def test_expiring_waits_for_votes_without_locks(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
-    """Who writes votes and who takes sets out begin with the shard both, so neither waits for the other in a ring."""
+    """Writers of votes and this deletion both lock the shard first, so they cannot deadlock."""
     show_id = await last_months_show(database, providers, provider_services, sql)
     await not_seen_for_days(sql)
     connection = await database._pool.acquire()

@@ -1,4 +1,4 @@
-"""Bringing a catalogue in from files: twice is once, votes stay, and one bad record spoils nothing."""
+"""Importing files: a second import changes nothing, votes stay, and a refused record does not stop the others."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def sql(database_url: str) -> AsyncIterator[Any]:
-    """A connection to look with."""
+    """A connection for reading and preparing rows."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
@@ -81,7 +81,7 @@ async def read_sets(sql: Any, show: str) -> list[Any]:
     return [tuple(row) for row in rows]
 
 
-async def test_a_whole_tour_comes_in_and_the_second_time_changes_nothing(
+async def test_a_whole_tour_is_imported_and_a_second_import_changes_nothing(
     database: Database, sql: Any, tmp_path: Path
 ) -> None:
     """Artists, venue, songs, show with its support, and three sets with a cover; the job and its log are kept."""
@@ -111,8 +111,8 @@ async def test_a_whole_tour_comes_in_and_the_second_time_changes_nothing(
     assert await sql.fetch("select * from integrity_check()") == []
 
 
-async def test_songs_keep_their_votes_wherever_they_move(database: Database, sql: Any, tmp_path: Path) -> None:
-    """A song goes from the main set to the encore with its votes; one with votes that is not named stays at the end."""
+async def test_songs_that_move_keep_their_votes(database: Database, sql: Any, tmp_path: Path) -> None:
+    """A song moves from the main set to the encore with its votes; one with votes that the file lacks moves to the end."""
     await bring(database, tmp_path, "tour.json", TOUR)
     user = await sql.fetchval("select sign_up()")
     for title in ("Sæglópur", "Glósóli"):
@@ -138,10 +138,10 @@ async def test_songs_keep_their_votes_wherever_they_move(database: Database, sql
     assert await sql.fetch("select * from miscounts()") == []
 
 
-async def test_one_bad_record_is_told_with_its_line_and_the_rest_goes_in(
+async def test_a_refused_record_is_reported_with_its_line_and_the_others_are_written(
     database: Database, sql: Any, tmp_path: Path
 ) -> None:
-    """Unknown names, reversed windows, dates that are none, control characters, extra fields and unwritable slugs."""
+    """Unknown names, reversed windows, invalid dates, control characters, extra fields and names without a slug."""
     await bring(database, tmp_path, "tour.json", TOUR)
     rows = [
         "artist,venue,date,opens_at,closes_at,slug",
@@ -187,8 +187,8 @@ async def test_one_bad_record_is_told_with_its_line_and_the_rest_goes_in(
     assert "give a `slug`" in next(one.message for _, one in result.results if one.line == 2)
 
 
-async def test_a_dry_run_tells_everything_and_keeps_nothing(database: Database, sql: Any, tmp_path: Path) -> None:
-    """The same counts as the run itself; no row, no job, no log."""
+async def test_a_dry_run_reports_everything_and_writes_nothing(database: Database, sql: Any, tmp_path: Path) -> None:
+    """The counts are those of the real import; it leaves no row, no job and no log."""
     rehearsed = await bring(database, tmp_path, "tour.json", TOUR, dry_run=True)
     assert rehearsed.job_id is None
     assert await sql.fetchval("select (select count(*) from artists) + (select count(*) from sync_jobs)") == 0
@@ -198,7 +198,7 @@ async def test_a_dry_run_tells_everything_and_keeps_nothing(database: Database, 
 
 
 async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: Path) -> None:
-    """The first line says what a file holds; lists stand in one cell, rows of a setlist belong together."""
+    """The first line decides the kind of a file; lists stand in one cell, and rows of a setlist belong together."""
     files = {
         "artists.csv": "name,country,songs\nBand,US,One; Two;Three\nOther,,\n",
         "venues.csv": "name,city,country,latitude,longitude,time_zone,capacity\n"
@@ -232,17 +232,17 @@ async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: P
         ("a.json", '{"artists": ' + "[" * 5000, "."),
     ],
 )
-async def test_a_file_that_is_none_is_one_line(
+async def test_an_invalid_file_is_one_line(
     database: Database, tmp_path: Path, name: str, content: str, complaint: str
 ) -> None:
-    """Nothing is written, and no job is begun."""
+    """Nothing is written, and no job starts."""
     with pytest.raises(SetupError, match=re.escape(complaint)) as caught:
         await bring(database, tmp_path, name, content)
     assert "\n" not in str(caught.value)
 
 
-async def test_what_is_no_utf8_and_what_is_not_there_are_one_line(database: Database, tmp_path: Path) -> None:
-    """The byte that is wrong is named."""
+async def test_a_missing_file_and_one_without_utf8_are_one_line(database: Database, tmp_path: Path) -> None:
+    """The message names the wrong byte."""
     (tmp_path / "a.csv").write_bytes(b"name\nB\xf6hse\n")
     with pytest.raises(SetupError, match="byte 6 is not UTF-8"):
         await import_file(database, tmp_path / "a.csv")
@@ -250,7 +250,7 @@ async def test_what_is_no_utf8_and_what_is_not_there_are_one_line(database: Data
         await import_file(database, tmp_path / "b.csv")
 
 
-async def test_the_documented_example_comes_in(database: Database, tmp_path: Path) -> None:
+async def test_the_documented_example_is_imported(database: Database, tmp_path: Path) -> None:
     """docs/import.md shows a file that works."""
     example = re.search(r"```json\n(.*?)```", DOCUMENTED.read_text(), re.DOTALL)
     assert example is not None
@@ -259,8 +259,10 @@ async def test_the_documented_example_comes_in(database: Database, tmp_path: Pat
     assert set(result.counts) == {"artists", "venues", "songs", "shows", "setlists"}
 
 
-async def test_a_song_twice_in_one_set_and_a_name_that_two_have(database: Database, sql: Any, tmp_path: Path) -> None:
-    """What is ambiguous is refused, and the setlist stays as it was."""
+async def test_a_song_twice_in_one_set_and_an_ambiguous_name_are_refused(
+    database: Database, sql: Any, tmp_path: Path
+) -> None:
+    """The setlist stays as it was."""
     await bring(database, tmp_path, "tour.json", TOUR)
     before = await read_sets(sql, "night")
     twice = [{"songs": [{"title": "Sæglópur"}, {"title": "Sæglópur"}]}]
@@ -272,8 +274,8 @@ async def test_a_song_twice_in_one_set_and_a_name_that_two_have(database: Databa
     assert await read_sets(sql, "night") == before
 
 
-async def test_a_song_played_twice_in_a_night_is_two_rows(database: Database, sql: Any, tmp_path: Path) -> None:
-    """The reprise in the encore is its own thing to vote on, and stays so when the file comes again."""
+async def test_a_song_played_twice_in_a_night_has_two_rows(database: Database, sql: Any, tmp_path: Path) -> None:
+    """The reprise in the encore gets votes of its own, also after the file is imported again."""
     await bring(database, tmp_path, "tour.json", TOUR)
     sets = [
         {"songs": [{"title": "Sæglópur"}, {"title": "Glósóli"}]},

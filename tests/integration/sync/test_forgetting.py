@@ -1,4 +1,4 @@
-"""A provider forgotten: what it told is gone, what people made theirs is still there, and every count is right."""
+"""Forgetting a provider: its data are deleted, data that people made theirs stay, and every count is right."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WITHDRAWN = (
 
 
 async def left_of(sql: Any, service: str) -> dict[str, int]:
-    """How many rows of a service there are, by table."""
+    """The number of a service's rows by table."""
     counts = {
         table: await sql.fetchval(f"select count(*) from {table} where service = $1::sync_service", service)
         for table in OF_SERVICE
@@ -57,7 +57,7 @@ async def ids(sql: Any, query: str) -> set[int]:
     return {row[0] for row in await sql.fetch(query)}
 
 
-async def test_what_a_provider_told_goes_and_what_people_made_theirs_stays(
+async def test_a_providers_data_are_deleted_and_data_of_people_stay(
     database: Database,
     providers: Providers,
     provider_services: stand_in.Providers,
@@ -65,7 +65,7 @@ async def test_what_a_provider_told_goes_and_what_people_made_theirs_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of two artists' shows one has a vote, one had one, one has a guest, one was changed by staff: these stay, one provider
-    after the other; no vote is lost, and twice is once.
+    after the other; no vote is lost, and a second call changes nothing.
     """
     monkeypatch.setattr(forgetting, "SHOWS_PER_BATCH", 2)
     monkeypatch.setattr(forgetting, "ROWS_PER_BATCH", 3)
@@ -128,12 +128,12 @@ async def test_what_a_provider_told_goes_and_what_people_made_theirs_stays(
     )
 
 
-async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
+async def test_a_changed_prediction_and_a_show_of_our_own_stay(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """Shows go with the sets predicted for them, unless somebody changed those, voted once, wished for a song or has a ticket; a
-    show that was there before Ticketmaster listed it loses its link alone; what was played and voted on stays, and a venue
-    that somebody reviewed.
+    """Shows are deleted with their predicted sets, unless somebody changed those, ever voted, suggested a song or has a ticket.
+    A show that existed before Ticketmaster listed it only loses its link; an actual setlist with votes stays, and so does a
+    venue with a review.
     """
     for artist in provider_services.world.artists[:2]:
         await bring_in(database, providers, sql, artist.name)
@@ -154,7 +154,7 @@ async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
     assert gone["shows"] == len(others)
     assert await ids(sql, "select id from shows") == {edited, own, withdrawn, wished, ticketed}
     assert await ids(sql, "select id from venues") >= {venue}
-    # Somebody votes on what was played, which is from there: it stays.
+    # Somebody votes on the actual setlist, which is from there: it stays.
     await sql.execute(
         "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) select max(e.id), $2, $1, 'up', now()"
         " from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1 and l.type = 'actual'", own, fan,
@@ -166,10 +166,10 @@ async def test_an_edited_prediction_and_a_show_of_ones_own_stay(
     assert await sql.fetch("select * from miscounts()") == []
 
 
-async def test_forgetting_waits_for_votes_holding_nothing(
+async def test_forgetting_waits_for_votes_without_locks(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any, database_url: str
 ) -> None:
-    """Who writes votes and who forgets begin with the shard both, so neither waits for the other in a ring."""
+    """Writers of votes and this deletion both lock the shard first, so they cannot deadlock."""
     await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     last = await sql.fetchval("select max(id) from shows")
     async with waiting_for_votes(database_url, last, forget(database, "setlistfm")):

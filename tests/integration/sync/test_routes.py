@@ -1,4 +1,4 @@
-"""`/api/external-apis/diagnostics` and `/api/admin/sync-manager`, on a node that asks a stand-in of the providers."""
+"""`/api/external-apis/diagnostics` and `/api/admin/sync-manager`, on a node with a stand-in of the providers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DIAGNOSTICS = "/api/external-apis/diagnostics"
 
 
 @pytest.fixture
-async def supplied(
+async def node_with_keys(
     provider_services: stand_in.Providers, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Node]:
-    """A node with all keys, that looks for jobs often."""
+    """A node with all keys, which polls for jobs often."""
     monkeypatch.setattr(scheduling, "POLL_EVERY_S", 0.05)
     async with running_node(
         database_url,
@@ -43,14 +43,14 @@ async def supplied(
 
 
 @asynccontextmanager
-async def desk_of(node: Node, factory: RowFactory) -> AsyncIterator[ApiClient]:
+async def admin_client(node: Node, factory: RowFactory) -> AsyncIterator[ApiClient]:
     user_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
     async with ApiClient.open(node.url, user_id=user_id) as api:
         yield api
 
 
-async def artist_of(factory: RowFactory, provider_services: stand_in.Providers, number: int) -> int:
-    """An artist whom Ticketmaster and MusicBrainz know."""
+async def insert_artist(factory: RowFactory, provider_services: stand_in.Providers, number: int) -> int:
+    """An artist with ids at Ticketmaster and MusicBrainz."""
     artist = provider_services.world.artists[number]
     artist_id: int = await factory.sql.fetchval(
         "insert into artists (slug, name) values ($1, $2) returning id", f"artist-{number}", artist.name
@@ -63,12 +63,12 @@ async def artist_of(factory: RowFactory, provider_services: stand_in.Providers, 
     return artist_id
 
 
-async def test_a_job_is_run_watched_and_told(
-    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
+async def test_a_job_is_queued_run_and_listed(
+    node_with_keys: Node, provider_services: stand_in.Providers, factory: RowFactory
 ) -> None:
-    """Run from the desk: queued at once, done by the node, its stages and refusals in the list, the use of power on record."""
-    artist_id = await artist_of(factory, provider_services, 0)
-    async with desk_of(supplied, factory) as api:
+    """An administrator queues it, the node runs it, the list has its stages and refusals, and the audit log has the action."""
+    artist_id = await insert_artist(factory, provider_services, 0)
+    async with admin_client(node_with_keys, factory) as api:
         status, done = await api.post(MANAGER, {"action": "run", "kind": "shows", "subject": str(artist_id)})
         assert (status, done["action"]) == (200, "run")
 
@@ -103,15 +103,15 @@ async def test_a_job_is_run_watched_and_told(
         assert len(first["items"]) == 1
         show = await factory.sql.fetchval("select min(id) from shows")
         status, told = await api.get(f"/api/shows/{show}")
-        # The jobs that follow may have found more of them meanwhile.
+        # The jobs that follow may have found more of them in the meantime.
         (listed,) = [one for one in told["sources"] if one["service"] == "ticketmaster"]
         assert listed["about"] == "show"
         assert listed["url"].startswith("https://www.ticketmaster.com/event/")
 
 
-async def test_what_cannot_be_done_is_refused(supplied: Node, factory: RowFactory) -> None:
-    """Unknown runs, schedules and reviews; a job that makes no sense; half of what is needed."""
-    async with desk_of(supplied, factory) as api:
+async def test_impossible_actions_are_refused(node_with_keys: Node, factory: RowFactory) -> None:
+    """Unknown runs, schedules and reviews; a job of another service; missing fields."""
+    async with admin_client(node_with_keys, factory) as api:
         for body, status, code in [
             ({"action": "run"}, 400, "bad_request"),
             ({"action": "run", "kind": "shows", "subject": "the beatles"}, 400, "bad_request"),
@@ -130,12 +130,12 @@ async def test_what_cannot_be_done_is_refused(supplied: Node, factory: RowFactor
         assert await factory.sql.fetchval("select count(*) from audit_log") == 0
 
 
-async def test_paused_cancelled_and_tried_again(
-    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
+async def test_a_job_is_paused_cancelled_and_retried(
+    node_with_keys: Node, provider_services: stand_in.Providers, factory: RowFactory
 ) -> None:
-    """A paused service's job waits; it is cancelled, tried again, and done once the service is resumed."""
-    artist_id = await artist_of(factory, provider_services, 0)
-    async with desk_of(supplied, factory) as api:
+    """A job of a paused service waits; it is cancelled, retried, and runs once the service is resumed."""
+    artist_id = await insert_artist(factory, provider_services, 0)
+    async with admin_client(node_with_keys, factory) as api:
         assert (await api.post(MANAGER, {"action": "pause", "service": "ticketmaster"}))[0] == 200
         assert (await api.post(MANAGER, {"action": "pause", "schedule": "shows"}))[0] == 200
         _, state = await api.get(MANAGER)
@@ -152,13 +152,13 @@ async def test_paused_cancelled_and_tried_again(
 
 
 async def test_a_doubtful_match_waits_for_a_person(
-    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
+    node_with_keys: Node, provider_services: stand_in.Providers, factory: RowFactory
 ) -> None:
-    """A name alone is a question; the answer is kept, whichever it is, and asked once."""
+    """A name alone makes a question; every decision is stored, and the question is asked once."""
     provider_services.world.artists[3].is_linked_at_ticketmaster = False
     name = provider_services.world.artists[3].name
     artist_id = await factory.sql.fetchval("insert into artists (slug, name) values ('doubt', $1) returning id", name)
-    async with desk_of(supplied, factory) as api:
+    async with admin_client(node_with_keys, factory) as api:
 
         async def look_again() -> None:
             await factory.sql.execute("delete from external_cache")
@@ -185,7 +185,7 @@ async def test_a_doubtful_match_waits_for_a_person(
         )
         assert tuple(row) == (provider_services.world.artists[3].attraction_id, 1.0, "decided by a person")
         assert (await api.get(MANAGER))[1]["reviews"] == []
-        # What a person decided is as good as any other link: it is confirmed when the artist is looked up again.
+        # A decision counts like any other link: the next sync of the artist confirms it.
         await factory.sql.execute("update artist_identities set checked_at = now() - interval '40 days'")
         await look_again()
         assert await factory.sql.fetchval(
@@ -193,11 +193,11 @@ async def test_a_doubtful_match_waits_for_a_person(
         )
 
 
-async def test_diagnostics_tell_how_providers_do(
-    supplied: Node, provider_services: stand_in.Providers, factory: RowFactory
+async def test_diagnostics_show_the_state_of_providers(
+    node_with_keys: Node, provider_services: stand_in.Providers, factory: RowFactory
 ) -> None:
-    """A probe asks each; trouble shows as an open circuit with its reason, a lower availability, a budget that is used."""
-    async with desk_of(supplied, factory) as api:
+    """A probe sends one request each; failures show as an open circuit with its reason, lower availability and a used quota."""
+    async with admin_client(node_with_keys, factory) as api:
         status, told = await api.get(f"{DIAGNOSTICS}?probe=1")
         assert status == 200
         services = {one["service"]: one for one in told["services"]}
@@ -232,15 +232,15 @@ async def test_diagnostics_tell_how_providers_do(
         assert setlistfm.KEY not in str(told)
 
 
-async def test_without_keys_nobody_is_asked(node: Node, factory: RowFactory) -> None:
-    """A node without any key serves as ever: no loop, nothing asked, and it says so."""
-    async with desk_of(node, factory) as api:
+async def test_without_keys_nothing_is_requested(node: Node, factory: RowFactory) -> None:
+    """A node without keys serves as usual: no loop, no request, and the diagnostics say so."""
+    async with admin_client(node, factory) as api:
         _, told = await api.get(f"{DIAGNOSTICS}?service=setlistfm&probe=1")
         (one,) = told["services"]
         assert (one["has_key"], one["gate"], one["probe"], one["availability_24h"]) == (False, None, None, None)
         status, answer = await api.post(MANAGER, {"action": "run", "kind": "setlists", "subject": "1"})
         assert (status, answer["code"]) == (409, "conflict")
-        # All there is to see and to do is there; what a provider once told is served on.
+        # All pages and actions are there; data from earlier are still served.
         show = await factory.show(7)
         await factory.sql.execute(
             "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
@@ -258,8 +258,8 @@ async def test_without_keys_nobody_is_asked(node: Node, factory: RowFactory) -> 
     assert "sync" not in node._loops
 
 
-async def test_only_administrators_see_it(node: Node, factory: RowFactory) -> None:
-    """Anybody else is refused."""
+async def test_only_administrators_have_access(node: Node, factory: RowFactory) -> None:
+    """Everybody else is refused."""
     user_id = await factory.sql.fetchval("insert into users (role) values ('moderator') returning id")
     async with ApiClient.open(node.url, user_id=user_id, role="moderator") as api:
         for path in (MANAGER, DIAGNOSTICS):

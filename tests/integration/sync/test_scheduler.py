@@ -1,4 +1,4 @@
-"""Jobs that ask providers: each done once by one node, none lost with its node, none tried for ever."""
+"""Jobs of the scheduler: one node runs each once, none is lost with its node, and none is retried for ever."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.support.running_node import until
 
 @pytest.fixture
 async def second(database_url: str) -> AsyncIterator[Database]:
-    """Another node's."""
+    """The database connections of another node."""
     opened = await Database.open(database_url, pool_size=4)
     yield opened
     await opened.close()
 
 
 def doing(database: Database, handler: Any, *schedules: Schedule) -> SyncScheduler:
-    """A scheduler that knows one kind of job."""
+    """A scheduler with one kind of job."""
     return SyncScheduler(database, {("setlistfm", "setlists"): handler}, schedules)
 
 
@@ -36,8 +36,8 @@ async def states(sql: Any) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-async def test_two_nodes_do_each_job_once(database: Database, second: Database, sql: Any) -> None:
-    """Forty jobs, some queued twice; done once each, urgent ones first, never more at once than a node may."""
+async def test_two_nodes_run_each_job_once(database: Database, second: Database, sql: Any) -> None:
+    """Forty jobs, some queued twice: each runs once, urgent ones first, and never more at once than a node allows."""
     done: list[str] = []
     under_way: dict[Database, int] = {database: 0, second: 0}
 
@@ -63,10 +63,10 @@ async def test_two_nodes_do_each_job_once(database: Database, second: Database, 
     assert {row[1:] for row in await states(sql)} == {("succeeded", 1, "")}
 
 
-async def test_jobs_that_are_over_before_the_look_is_are_no_reason_to_stop(
+async def test_jobs_that_end_before_start_due_jobs_returns_do_not_stop_the_loop(
     database: Database, sql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A look that is slow to end finds nothing under way, though it began something: there may be more."""
+    """When a slow call returns, nothing runs although it started jobs: more jobs may be due."""
 
     class SlowLook(SyncScheduler):
         async def _start_jobs(self, connection: Any) -> int:
@@ -91,8 +91,8 @@ async def test_jobs_that_are_over_before_the_look_is_are_no_reason_to_stop(
     running.cancel()
 
 
-async def test_a_job_of_a_lost_node_goes_on_where_it_stood(database: Database, second: Database, sql: Any) -> None:
-    """Its lease runs out, another node takes it over with its cursor; what comes from the lost one counts no more."""
+async def test_a_job_of_a_lost_node_continues_from_its_cursor(database: Database, second: Database, sql: Any) -> None:
+    """After its lease another node takes it over with its cursor, and results of the lost node do not count."""
     begun, seen = asyncio.Event(), []
 
     async def hang(job: Job) -> None:
@@ -108,11 +108,11 @@ async def test_a_job_of_a_lost_node_goes_on_where_it_stood(database: Database, s
     await lost.start_due_jobs()
     await begun.wait()
     await heir.run_until_idle()
-    assert seen == []  # its lease is good
+    assert seen == []  # its lease is still valid
     await sql.execute("update sync_jobs set lease_until = now() - interval '1 second'")
     await heir.run_until_idle()
     assert seen == [{"page": 3}]
-    await lost.start_due_jobs()  # finds that the job is not its own any more, and lets go of it
+    await lost.start_due_jobs()  # finds that the job no longer belongs to it, and cancels it
     await until(lambda: _is_idle(lost))
     assert await states(sql) == [("7", "succeeded", 2, "")]
 
@@ -121,8 +121,8 @@ async def _is_idle(scheduler: SyncScheduler) -> bool:
     return not scheduler._tasks
 
 
-async def test_a_lease_is_renewed_while_a_job_lasts(database: Database, second: Database, sql: Any) -> None:
-    """A node that lives keeps what it does, however long that takes."""
+async def test_a_lease_is_renewed_while_a_job_runs(database: Database, second: Database, sql: Any) -> None:
+    """A living node keeps its jobs, however long they run."""
     release = asyncio.Event()
 
     async def wait(job: Job) -> None:
@@ -141,8 +141,8 @@ async def test_a_lease_is_renewed_while_a_job_lasts(database: Database, second: 
     assert await states(sql) == [("7", "succeeded", 1, "")]
 
 
-async def test_trouble_is_put_off_and_not_for_ever(database: Database, sql: Any) -> None:
-    """Told when: then, not counted; else after a while that doubles, and after ATTEMPTS_MAX it has failed."""
+async def test_a_failed_job_is_postponed_but_not_for_ever(database: Database, sql: Any) -> None:
+    """To the time that the provider asked for, which is no attempt; otherwise by a doubling delay, until ATTEMPTS_MAX."""
     waits = iter([90.0, None, None])
     current: list[float | None] = []
 
@@ -163,8 +163,8 @@ async def test_trouble_is_put_off_and_not_for_ever(database: Database, sql: Any)
     assert await states(sql) == [("7", "failed", ATTEMPTS_MAX, "setlistfm: answered 500")]
 
 
-async def test_what_postgres_is_too_busy_for_is_tried_again_at_once(database: Database, sql: Any) -> None:
-    """Once; after that it is put off like any other trouble."""
+async def test_a_job_is_retried_at_once_when_postgres_is_busy(database: Database, sql: Any) -> None:
+    """Once; after that it is postponed like after any other failure."""
     moments = {"1": 1, "2": 2}
 
     async def handle(job: Job) -> None:
@@ -179,10 +179,10 @@ async def test_what_postgres_is_too_busy_for_is_tried_again_at_once(database: Da
     assert await sql.fetchval("select run_at > now() + interval '1 minute' from sync_jobs where subject = '2'")
 
 
-async def test_a_job_whose_end_cannot_be_written_is_left_to_its_lease(
+async def test_a_job_whose_end_cannot_be_stored_is_left_to_its_lease(
     database: Database, second: Database, sql: Any
 ) -> None:
-    """PostgreSQL went away while it was under way: nothing breaks, and whoever is there later does it."""
+    """PostgreSQL went away while it ran: nothing breaks, and the next node that takes it over completes it."""
 
     async def lose(job: Job) -> None:
         await database.close()
@@ -201,8 +201,8 @@ async def test_a_job_whose_end_cannot_be_written_is_left_to_its_lease(
     assert await states(sql) == [("7", "succeeded", 2, "")]
 
 
-async def test_what_can_never_be_done_and_what_is_broken_fail_at_once(database: Database, sql: Any) -> None:
-    """A job about nothing, and a bug: each fails with a line, and the others are done."""
+async def test_impossible_jobs_and_bugs_fail_at_once(database: Database, sql: Any) -> None:
+    """A job without an object, and a bug: each fails with one line, and the other jobs run."""
 
     async def handle(job: Job) -> None:
         if job.subject == "1":
@@ -221,8 +221,8 @@ async def test_what_can_never_be_done_and_what_is_broken_fail_at_once(database: 
     ]
 
 
-async def test_cancelled_is_stopped_and_paused_waits(database: Database, sql: Any) -> None:
-    """A job under way is stopped within a look; a paused service's jobs wait until it is resumed."""
+async def test_a_cancelled_job_stops_and_a_paused_service_waits(database: Database, sql: Any) -> None:
+    """A running job stops at the next renewal; jobs of a paused service wait until it is resumed."""
     begun, stopped = asyncio.Event(), asyncio.Event()
 
     async def hang(job: Job) -> None:
@@ -253,7 +253,7 @@ async def test_cancelled_is_stopped_and_paused_waits(database: Database, sql: An
 
 
 async def test_a_stopped_node_leaves_its_jobs_to_the_others(database: Database, second: Database, sql: Any) -> None:
-    """Nothing of a job is told as done or failed because its node was stopped."""
+    """No job is reported as done or failed because its node was stopped."""
     begun = asyncio.Event()
 
     async def hang(job: Job) -> None:
@@ -274,10 +274,8 @@ async def test_a_stopped_node_leaves_its_jobs_to_the_others(database: Database, 
     assert await states(sql) == [("7", "succeeded", 2, "")]
 
 
-async def test_a_schedule_is_taken_by_one_node_and_made_up_for_once(
-    database: Database, second: Database, sql: Any
-) -> None:
-    """After a week away it queues once, not a week's worth; paused, it does not; nobody else takes it at the same time."""
+async def test_a_schedule_runs_on_one_node_and_makes_up_once(database: Database, second: Database, sql: Any) -> None:
+    """After a week's pause it queues once, not a week's worth; paused, it does not; no other node takes it at the same time."""
     taken: list[str] = []
 
     async def queue(connection: Any) -> int:
@@ -302,8 +300,8 @@ async def test_a_schedule_is_taken_by_one_node_and_made_up_for_once(
     assert await sql.fetchval("select is_paused from sync_schedules")
 
 
-async def test_what_is_queued_by_the_clock(database: Database, sql: Any) -> None:
-    """Shows near their date first, over before they are asked about, none twice within its time."""
+async def test_schedules_queue_each_subject_once_within_its_interval(database: Database, sql: Any) -> None:
+    """Shows near their date have a high priority, and past shows are asked about in their first two weeks."""
     await sql.execute(
         "insert into artists (slug, name) select 'a' || n, 'A' || n from generate_series(1, 4) n;"
         "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
@@ -334,7 +332,7 @@ async def test_what_is_queued_by_the_clock(database: Database, sql: Any) -> None
         )
         assert [tuple(row) for row in rows] == [("a1", "low", True), ("a2", "high", True), ("a3", "low", True)]
         await sql.execute("update sync_jobs set status = 'succeeded', created_at = now() - interval '2 days'")
-        assert await queue_setlists() == 1  # only who is near
+        assert await queue_setlists() == 1  # only the artist with a near show
         assert await jobs.queue_played(connection, service="setlistfm", count=100, spread_s=600.0) == 2
         assert await jobs.queue_played(connection, service="setlistfm", count=100, spread_s=600.0) == 0
         played = await sql.fetch(

@@ -1,4 +1,4 @@
-"""The stand-in of the four providers is as strict as they are: what it lets pass proves nothing otherwise."""
+"""The stand-in of the four providers is as strict as they are; otherwise passing tests would prove nothing."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ EVENTS = f"/discovery/v2/events.json?apikey={ticketmaster.KEY}"
 
 @pytest.fixture
 async def provider_services() -> AsyncIterator[stand_in.Providers]:
-    """With the limits that the real ones have."""
+    """A stand-in with the limits of the real providers."""
     async with running_providers(World.make(artists=2)) as provider_services:
         yield provider_services
 
 
 @pytest.fixture
 async def http(provider_services: stand_in.Providers) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who may ask anything."""
+    """A client that may send any request."""
     async with httpx.AsyncClient(base_url=provider_services.url) as http:
         yield http
 
 
 async def token(http: httpx.AsyncClient) -> dict[str, str]:
-    """What Spotify wants to see."""
+    """The header that Spotify wants."""
     given = await http.post("/api/token", data={"grant_type": "client_credentials"}, auth=spotify.CLIENT)
     return {"Authorization": f"Bearer {given.json()['access_token']}"}
 
 
-async def test_each_has_its_own_limit_and_says_so_in_its_own_way(
+async def test_each_provider_has_its_own_limit_and_its_own_refusal(
     provider_services: stand_in.Providers, http: httpx.AsyncClient
 ) -> None:
-    """One question more than a period or a day allows is refused, and remembered as a rule that was not kept."""
+    """One request more than a period or a day allows is refused, and recorded as a violation."""
     mbid = provider_services.world.artists[0].mbid
     bearer = await token(http)
     said: dict[str, Any] = {}
@@ -50,7 +50,7 @@ async def test_each_has_its_own_limit_and_says_so_in_its_own_way(
         (provider_services.spotify, f"/v1/artists/{provider_services.world.artists[0].spotify_ids[0]}", bearer),
         (provider_services.musicbrainz, f"/ws/2/artist/{mbid}", {"User-Agent": "mysetlist/1"}),
     ):
-        # A minute of the same number of questions: the machine may be slow.
+        # A minute with the same number of requests: the machine may be slow.
         service.rate = Rate(service.rate.count_max, 60.0, service.rate.day_max)
         for _ in range(service.rate.count_max):
             assert (await http.get(path, headers=headers)).status_code == 200
@@ -71,10 +71,10 @@ async def test_each_has_its_own_limit_and_says_so_in_its_own_way(
     ]
 
 
-async def test_what_they_do_not_allow_is_refused_and_remembered(
+async def test_forbidden_requests_are_refused_and_recorded(
     provider_services: stand_in.Providers, http: httpx.AsyncClient
 ) -> None:
-    """Pages past the limits, dates in another form, keys that are none, XML, questions of nobody, withdrawn endpoints."""
+    """Pages past the limits, dates in another form, invalid keys, XML, requests without a name, withdrawn endpoints."""
     bearer = await token(http)
     for service in provider_services.services():
         service.rate = Rate(1_000, 1.0, 1_000)
@@ -102,7 +102,7 @@ async def test_what_they_do_not_allow_is_refused_and_remembered(
 
 
 async def test_faults_come_as_ordered(provider_services: stand_in.Providers, http: httpx.AsyncClient) -> None:
-    """Errors of its own, a page of HTML, an answer cut in the middle, another schema; then all is well again."""
+    """Errors of its own, a page of HTML, a truncated response, another schema; then good responses again."""
     service = provider_services.ticketmaster
     service.rate = Rate(1_000, 1.0, 1_000)
     service.fail(2, status=502, headers={"Retry-After": "1"})

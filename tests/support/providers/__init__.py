@@ -1,6 +1,6 @@
 """A stand-in of setlist.fm, Ticketmaster, Spotify and MusicBrainz: one server, real HTTP, real limits.
 
-`python -m tests.support.providers` runs it for a node of one's own; tests use `running_providers`.
+`python -m tests.support.providers` runs it for a local node; tests use `running_providers`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.providers.world import World
 
 @dataclass
 class Providers:
-    """All four, of one world."""
+    """All four providers, of one world."""
 
     world: World
     setlistfm: SetlistFm
@@ -33,25 +33,25 @@ class Providers:
 
     @classmethod
     def of(cls, world: World) -> Providers:
-        """All four."""
+        """Makes all four providers."""
         return cls(world, SetlistFm(world), Ticketmaster(world), Spotify(world), MusicBrainz(world))
 
     def services(self) -> list[Service]:
-        """All four."""
+        """All four providers."""
         return [self.setlistfm, self.ticketmaster, self.spotify, self.musicbrainz]
 
     @property
     def violations(self) -> list[str]:
-        """Rules that were not kept."""
+        """Violations of the providers' rules."""
         return [one for service in self.services() for one in service.violations]
 
     @property
     def asked_count(self) -> int:
-        """How many requests there were."""
+        """The number of requests."""
         return sum(len(service.asked) for service in self.services())
 
     def environ(self) -> dict[str, str]:
-        """The settings by which a node or a command asks here."""
+        """The settings with which a node or a command uses the stand-in."""
         names = (
             "SETLISTFM_API_URL",
             "TICKETMASTER_API_URL",
@@ -67,7 +67,7 @@ class Providers:
         }
 
     def application(self) -> web.Application:
-        """What serves them."""
+        """The application that serves them."""
         app = web.Application()
         for one in (self.setlistfm, self.ticketmaster, self.spotify, self.musicbrainz):
             app.add_routes(one.routes())
@@ -76,7 +76,7 @@ class Providers:
 
 @asynccontextmanager
 async def running_providers(world: World | None = None, *, port: int = 0) -> AsyncIterator[Providers]:
-    """All four on one port of this machine, any free one unless told."""
+    """Runs all four on one local port, by default a free one."""
     providers = Providers.of(world or World.make())
     runner = web.AppRunner(providers.application(), handler_cancellation=True, shutdown_timeout=0.5)
     await runner.setup()

@@ -1,4 +1,4 @@
-"""Runs the stand-in, and prints the settings by which a node asks it.
+"""Runs the stand-in, and prints the settings with which a node uses it.
 
 .venv/bin/python -m tests.support.providers --port 8099 --artists 50
 """
@@ -14,7 +14,7 @@ from tests.support.providers.world import World
 
 
 async def run(port: int, artists: int) -> None:
-    """Until interrupted."""
+    """Runs until interrupted."""
     world = World.make(artists=artists)
     async with running_providers(world, port=port) as providers:
         for name, value in providers.environ().items():

@@ -17,7 +17,7 @@ TAGS = ({"name": "seen live", "count": 9}, {"name": "indie rock", "count": 3}, {
 
 
 class MusicBrainz(Service):
-    """Answers from a world."""
+    """MusicBrainz of a world."""
 
     def __init__(self, world: World) -> None:
         super().__init__("musicbrainz", Rate(1, 1.0, 1_000_000), lambda _: web.Response(status=503, text="slow down"))
@@ -25,7 +25,7 @@ class MusicBrainz(Service):
         self.revalidated_count = 0
 
     def routes(self) -> list[web.RouteDef]:
-        """Under /ws/2."""
+        """The endpoints under /ws/2."""
         return [
             web.get("/ws/2/artist", self.wrapped(self._search)),
             web.get("/ws/2/genre/all", self.wrapped(self._list_genres)),
@@ -37,7 +37,7 @@ class MusicBrainz(Service):
             self.violations.append("musicbrainz: nobody said who asks")
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
-        """`artist:"NAME"`, or `arid:(ID OR ID …)`; tags of all kinds, no genres, no links, nobody under an old id."""
+        """`artist:"NAME"`, or `arid:(ID OR ID …)`; tags of all kinds, no genres, no links, nothing under a merged id."""
         self._note(request)
         query = request.query["query"]
         if query.startswith("arid:"):
@@ -91,7 +91,7 @@ def _found(artist: Artist, score: int) -> dict[str, Any]:
 
 
 def artist_json(artist: Artist) -> dict[str, Any]:
-    """An artist with links; some of them have ended, some lead elsewhere."""
+    """An artist with links; some have ended, some lead to other services."""
     relations: list[dict[str, Any]] = [
         {"type": "official homepage", "url": {"resource": f"https://band{artist.number}.example"}}
     ]

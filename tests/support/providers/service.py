@@ -1,4 +1,4 @@
-"""What the four have in common: a record of who asked what, quotas that are kept, faults to order."""
+"""Common parts of the four providers: a record of requests, enforced quotas, ordered faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, its query without the key."""
+    """One request; the query is without the key."""
 
     path: str
     query: dict[str, str]
@@ -27,7 +27,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Rate:
-    """So many requests in any period; a day's worth."""
+    """A quota: so many requests in any period, and in a day."""
 
     count_max: int
     period_s: float
@@ -36,7 +36,7 @@ class Rate:
 
 @dataclass
 class Fault:
-    """What is answered instead. `cut`: the connection ends in the middle of the real answer; `delay_s`: it comes late."""
+    """A wrong response. `is_cut`: the connection ends in the middle of the real one; `delay_s`: it comes late."""
 
     status: int = 200
     body: bytes | None = None
@@ -49,9 +49,9 @@ class Fault:
 
 @dataclass
 class Service:
-    """One provider: what it was asked, what it will answer wrongly, and whether its rules were kept.
+    """One provider: its requests, its ordered faults, and the violations of its rules.
 
-    Takes: refuse, its own answer to one who asks too much: (which limit) -> response
+    Takes: refuse, makes its own response to a request over a limit: (name of the limit) -> response
     """
 
     name: str
@@ -65,15 +65,15 @@ class Service:
     _times: deque[float] = field(default_factory=deque)
 
     def fail(self, count: int = 1, **fault: Any) -> None:
-        """The next requests go wrong."""
+        """Orders faults for the next requests."""
         self.faults.extend(Fault(**fault) for _ in range(count))
 
     def paths(self) -> list[str]:
-        """What was asked, in order."""
+        """The paths of all requests, in order."""
         return [asked.path for asked in self.asked]
 
     def wrapped(self, handler: Handler) -> Handler:
-        """A handler behind the quota and the faults, every request recorded."""
+        """Puts a handler behind the quota and the faults, and records every request."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             response = await self._answer(request, handler)

@@ -15,14 +15,14 @@ ARTISTS_PAGE = 30
 
 
 class SetlistFm(Service):
-    """Answers from a world."""
+    """setlist.fm of a world."""
 
     def __init__(self, world: World) -> None:
         super().__init__("setlistfm", Rate(2, 1.0, 1_440), lambda _: _gateway(429, "Too Many Requests"))
         self.world = world
 
     def routes(self) -> list[web.RouteDef]:
-        """Under /rest/1.0."""
+        """The endpoints under /rest/1.0."""
         base = "/rest/1.0"
         handlers = {
             "/search/artists": self._search_artists,
@@ -94,7 +94,7 @@ class SetlistFm(Service):
     def _setlists(self, request: web.Request, found: list[Played]) -> web.Response:
         if (refused := self._refused(request)) is not None:
             return refused
-        # Newest first, those to come included.
+        # The newest first, coming ones included.
         found = sorted(found, key=lambda one: (one.date, one.id), reverse=True)
         return _page("setlists", "setlist", [setlist_json(one) for one in found], request, PAGE)
 
@@ -112,7 +112,7 @@ def setlist_json(one: Played) -> dict[str, Any]:
     venue = one.venue
     city = {
         "id": str(5_000_000 + venue.number), "name": venue.city, "state": venue.state, "stateCode": venue.state_code or "07",
-        # The middle of the city.
+        # The centre of the city.
         "coords": {"lat": round(venue.latitude + 0.03, 4), "long": round(venue.longitude - 0.04, 4)},
         "country": {"code": venue.country, "name": venue.country_name},
     }  # fmt: skip

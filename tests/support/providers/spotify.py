@@ -15,7 +15,7 @@ CLIENT = ("spotify-id", "spotify-secret")
 
 
 class Spotify(Service):
-    """Answers from a world. `is_extended`: an app that kept everything."""
+    """Spotify of a world. `is_extended`: the app has full access."""
 
     def __init__(self, world: World) -> None:
         super().__init__("spotify", Rate(90, 30.0, 1_000_000), lambda _: _too_many())
@@ -26,7 +26,7 @@ class Spotify(Service):
         self.expires_in = 3600
 
     def routes(self) -> list[web.RouteDef]:
-        """/api/token, and under /v1."""
+        """The endpoints: /api/token, and those under /v1."""
         handlers: dict[str, Handler] = {
             "/v1/search": self._search,
             "/v1/artists": self._artists,

@@ -18,14 +18,14 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class Ticketmaster(Service):
-    """Answers from a world."""
+    """Ticketmaster of a world."""
 
     def __init__(self, world: World) -> None:
         super().__init__("ticketmaster", Rate(5, 1.0, 5_000), self._over_limit)
         self.world = world
 
     def routes(self) -> list[web.RouteDef]:
-        """Under /discovery/v2."""
+        """The endpoints under /discovery/v2."""
         base = "/discovery/v2"
         handlers: dict[str, Handler] = {
             "/events.json": self._events,
@@ -125,7 +125,7 @@ class Ticketmaster(Service):
         page = items[size * number : size * (number + 1)]
         info = {"size": size, "totalElements": len(items), "totalPages": -(-len(items) // size), "number": number}
         answer: dict[str, Any] = {"_links": {"self": {"href": f"/discovery/v2/{what}.json"}}, "page": info}
-        # Nothing found is an answer without `_embedded`.
+        # An empty search has a response without `_embedded`.
         return self._with_headers(answer | ({"_embedded": {what: page}} if page else {}))
 
     def _with_headers(self, answer: Any) -> web.Response:

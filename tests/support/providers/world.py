@@ -1,4 +1,4 @@
-"""A made-up world of music: artists, their records, their concerts, with what makes the real one hard.
+"""An invented world of music: artists, their recordings and concerts, with the difficulties of the real one.
 
 Deterministic: the same seed and day give the same world. Tests change it under way.
 """
@@ -21,7 +21,7 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Venue:
-    """A venue; its names differ between services, its middle of town is setlist.fm's idea of where it is."""
+    """A venue; its name differs between services, and setlist.fm has the city's centre as its place."""
 
     number: int
     name: str
@@ -58,7 +58,7 @@ VENUES = (
 
 @dataclass
 class Song:
-    """A song: what it is called live, and its recordings."""
+    """A song: its title on stage, and its recordings."""
 
     title: str
     spotify_title: str
@@ -69,7 +69,7 @@ class Song:
 
 @dataclass
 class Artist:
-    """An artist, with an id everywhere; None: not there."""
+    """An artist with its ids at services; None: none there."""
 
     number: int
     name: str
@@ -81,12 +81,12 @@ class Artist:
     is_linked_at_ticketmaster: bool = True
     is_linked_to_spotify_there: bool = False
     is_linked_at_musicbrainz: bool = True
-    name_at_musicbrainz: str | None = None  # None: the same
+    name_at_musicbrainz: str | None = None  # None: the same name
 
 
 @dataclass
 class Played:
-    """A concert as setlist.fm has it. `sets`: None, nobody wrote it down yet."""
+    """A concert as setlist.fm has it. `sets` None: nobody has written it down yet."""
 
     id: str
     artist: Artist
@@ -100,7 +100,7 @@ class Played:
 
 @dataclass
 class Event:
-    """A concert as Ticketmaster lists it. date None: put off without a new one."""
+    """A concert as Ticketmaster lists it. `date` None: postponed without a new one."""
 
     id: str
     name: str
@@ -112,23 +112,23 @@ class Event:
     first_date: dt.date | None = None
     is_resale: bool = False
     has_zone: bool = True
-    packages: list[str] = field(default_factory=list)  # other attractions, before the artists
+    packages: list[str] = field(default_factory=list)  # other attractions, listed before the artists
     test: bool = False
 
 
 @dataclass
 class World:
-    """Everything there is."""
+    """Everything that exists in this world."""
 
     today: dt.date
     artists: list[Artist] = field(default_factory=list)
     played: list[Played] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    merged: dict[str, str] = field(default_factory=dict)  # MusicBrainz id -> the one it went into
+    merged: dict[str, str] = field(default_factory=dict)  # MusicBrainz id -> the id it was merged into
 
     @classmethod
     def make(cls, *, artists: int = 50, seed: int = 1, today: dt.date | None = None) -> World:
-        """A world of so many artists, each with past concerts and some to come."""
+        """Makes a world with so many artists, each with past and coming concerts."""
         chance = random.Random(seed)
         world = cls(today or dt.datetime.now(dt.UTC).date())
         for number in range(artists):
@@ -138,7 +138,7 @@ class World:
         return world
 
     def add_artist(self, name: str, chance: random.Random | None = None) -> Artist:
-        """An artist with twelve songs, and without concerts."""
+        """Adds an artist with twelve songs, without concerts."""
         chance = chance or random.Random(name)
         number = len(self.artists)
         songs = [_song(number, place, chance) for place in range(12)]
@@ -157,11 +157,11 @@ class World:
         return artist
 
     def artist(self, name: str) -> Artist:
-        """By name."""
+        """The artist with this name."""
         return next(artist for artist in self.artists if artist.name == name)
 
     def add_played(self, artist: Artist, venue: Venue, date: dt.date, titles: list[str] | None) -> Played:
-        """A concert; without titles nobody wrote it down yet."""
+        """Adds a concert; without titles nobody has written it down yet."""
         sets: list[dict[str, object]] | None = None
         if titles is not None:
             sets = [{"song": [{"name": title} for title in titles]}]
@@ -172,12 +172,12 @@ class World:
         return one
 
     def edit(self, played: Played, titles: list[str]) -> None:
-        """Somebody puts a setlist right."""
+        """Corrects a setlist, as a person would."""
         played.sets = [{"song": [{"name": title} for title in titles]}]
         played.version += 1
 
     def add_event(self, artist: Artist, venue: Venue, date: dt.date | None, **more: object) -> Event:
-        """A listing."""
+        """Adds a listing."""
         number = len(self.events)
         event = Event(f"vvG1{number:05d}Z_-"[: 12 + number % 2], artist.name, [artist], venue, date, **more)  # type: ignore[arg-type]
         self.events.append(event)
@@ -191,7 +191,7 @@ class World:
             one = self.add_played(artist, VENUES[(artist.number + back) % len(VENUES)], date, chosen)
             one.sets = _sets(chosen, artist)
             one.tour = "No Tour Assigned" if back % 5 == 0 else "Long Way Round"
-        # A soundcheck that has no songs yet, and concerts to come, are listed too.
+        # A soundcheck without songs and coming concerts are listed too.
         self.add_played(artist, VENUES[artist.number % len(VENUES)], self.today - dt.timedelta(days=2), None)
         for ahead in range(3):
             date = self.today + dt.timedelta(days=5 + ahead * 9 + artist.number % 5)
@@ -209,7 +209,7 @@ class World:
 
 
 def _name(number: int) -> str:
-    """Fifty names of two words, then the same with a number; two that are hard to write."""
+    """Fifty names of two words, then the same with a number; two are hard to write."""
     if number == 6:
         return "Chicago"
     if number == 8:
@@ -233,7 +233,7 @@ def _song(artist: int, place: int, chance: random.Random) -> Song:
 
 
 def _sets(titles: list[str], artist: Artist) -> list[dict[str, object]]:
-    """A main set, an encore that is one by name or by number, tape, a song nobody knows, a VIP set."""
+    """A main set, encores by name or by number, tape, an unknown song, a VIP set."""
     songs: list[dict[str, object]] = [{"name": "Intro Music", "tape": True}]
     for title in titles[:-2]:
         song: dict[str, object] = {"name": title}
@@ -247,7 +247,7 @@ def _sets(titles: list[str], artist: Artist) -> list[dict[str, object]]:
 
 
 def covered() -> dict[str, object]:
-    """Whose song is covered by everybody."""
+    """The artist that everybody covers."""
     return {
         "mbid": "b10bbbfc-cf9e-42e0-be17-e2c3e1d2600d", "name": "The Cover Originals", "sortName": "Cover Originals, The",
         "disambiguation": "", "url": "https://www.setlist.fm/setlists/the-cover-originals-23d6a88b.html",

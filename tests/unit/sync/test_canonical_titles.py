@@ -1,4 +1,4 @@
-"""How songs are written here, whatever others call them."""
+"""Canonical titles: one spelling of a song, whatever spelling a provider uses."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ OTHER = Artist(mbid="m", name="Other")
 
 
 def setlist(*sets: Set) -> Setlist:
-    """One with those sets."""
+    """A setlist with these sets."""
     return Setlist(id="1", event_date="25-11-2026", sets=Sets(sets))
 
 
-def test_a_song_is_written_as_it_was_first() -> None:
-    """Another spelling is the same song; another artist's of that title is not."""
+def test_the_first_spelling_of_a_title_is_canonical() -> None:
+    """Another spelling is the same song; the same title of another artist is another song."""
     canonical = CanonicalTitles([(None, "Rock 'n' Roll"), (None, "Rock ’n’ Roll"), ("m", "Hurt - Remastered")])
     assert canonical.of(None, "ROCK & ROLL") == "Rock 'n' Roll"
     assert canonical.of("m", " Hurt ") == "Hurt - Remastered"
@@ -23,8 +23,8 @@ def test_a_song_is_written_as_it_was_first() -> None:
     assert canonical.of(None, "hurt") == "Hurt"
 
 
-def test_a_medley_is_split_only_when_nothing_is_called_so_and_each_part_is_known() -> None:
-    """Slashes belong to titles too."""
+def test_a_medley_is_split_only_when_each_part_is_a_known_title() -> None:
+    """A title with a slash stays whole when it is known as a whole, or when a part is unknown."""
     canonical = CanonicalTitles([(None, title) for title in ("Weird Fishes/Arpeggi", "Alpha", "Beta")])
     assert canonical.parts(None, "Weird Fishes / Arpeggi") == ["Weird Fishes/Arpeggi"]
     assert canonical.parts(None, "Alpha / beta") == ["Alpha", "Beta"]
@@ -32,8 +32,8 @@ def test_a_medley_is_split_only_when_nothing_is_called_so_and_each_part_is_known
     assert canonical.parts(None, "AC/DC Bag") == ["AC/DC Bag"]
 
 
-def test_sets_hold_each_song_once_at_its_first_place() -> None:
-    """Spellings, repeats and medleys: what is written is in order, a medley's parts together, tape marked."""
+def test_a_set_record_holds_each_song_once_at_its_first_place() -> None:
+    """Songs are in order with canonical titles, parts of a medley are together, and tape is marked."""
     canonical = CanonicalTitles([(None, title) for title in ("Alpha", "Beta", "Last")])
     main = Set(song=[Song("ALPHA"), Song("Hurt", cover=OTHER), Song("Alpha"), Song("Intro", tape=True), Song("")])
     encore = Set(song=[Song("Beta / Last", info="short")], encore=1)
@@ -50,8 +50,8 @@ def test_sets_hold_each_song_once_at_its_first_place() -> None:
     assert (first.kind, second.kind) == ("main", "encore")
 
 
-def test_spellings_are_one_song_to_who_predicts() -> None:
-    """What is written in two ways counts as one."""
+def test_two_spellings_are_one_song_in_a_prediction() -> None:
+    """Songs with different apostrophes get one title."""
     canonical = CanonicalTitles()
     titles = [
         to_played_set(setlist(Set(song=[Song(name)])), canonical).songs[0].title

@@ -1,4 +1,4 @@
-"""Whether two names mean the same: the traps that providers' data holds, and what must hold for any name."""
+"""Matching of names and titles: known traps in providers' data, and properties that hold for any name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = st.text(min_size=1, max_size=40)
         ("The Tragically  Hip", "Tragically Hip"),
     ],
 )
-def test_spellings_of_one_name(one: str, other: str) -> None:
+def test_two_spellings_of_a_name_have_one_plain_form(one: str, other: str) -> None:
     """Case, accents, punctuation, `&` and a leading article make no difference."""
     assert plain_name(one) == plain_name(other)
 
@@ -51,8 +51,8 @@ def test_spellings_of_one_name(one: str, other: str) -> None:
         ("P!NK", "Pink Floyd"),
     ],
 )
-def test_names_of_two(one: str, other: str) -> None:
-    """Names of signs alone stay what they are, and no script is lost."""
+def test_two_names_have_two_plain_forms(one: str, other: str) -> None:
+    """A name without letters stays as it is, and no script is lost."""
     assert plain_name(one) != plain_name(other)
 
 
@@ -67,14 +67,14 @@ def test_names_of_two(one: str, other: str) -> None:
         "The Doors Experience",
     ],
 )
-def test_tributes_are_told(name: str) -> None:
-    """Somebody who plays somebody else's songs says so."""
+def test_a_tribute_act_is_recognised(name: str) -> None:
+    """The name of a tribute act says that it plays another artist's songs."""
     assert is_tribute(name)
 
 
 @pytest.mark.parametrize("name", ["Queen", "Radiohead", "The Jimi Hendrix", "Celebration Day"[:5]])
-def test_others_are_none(name: str) -> None:
-    """A name is not suspected for nothing."""
+def test_another_act_is_no_tribute(name: str) -> None:
+    """A name without such words is not taken for a tribute act."""
     assert not is_tribute(name)
 
 
@@ -108,8 +108,8 @@ def test_others_are_none(name: str) -> None:
         ("Semi-Charmed Life", "Semi‐Charmed Life"),
     ],
 )
-def test_spellings_of_one_song(live: str, recorded: str) -> None:
-    """What says which recording it is makes no difference."""
+def test_two_spellings_of_a_title_have_one_plain_form(live: str, recorded: str) -> None:
+    """Words about the recording make no difference."""
     assert plain_title(live) == plain_title(recorded)
 
 
@@ -129,13 +129,13 @@ def test_spellings_of_one_song(live: str, recorded: str) -> None:
         ("Nine - to - Five", "Nine"),
     ],
 )
-def test_titles_of_two_songs(one: str, other: str) -> None:
-    """What tells songs apart stays, and so do brackets and dashes that belong to a title."""
+def test_two_titles_have_two_plain_forms(one: str, other: str) -> None:
+    """Words that distinguish songs stay, and so do brackets and dashes that belong to a title."""
     assert plain_title(one) != plain_title(other)
 
 
-def test_a_title_is_shown_as_one_writes_it() -> None:
-    """Without what says which recording it is; accents, brackets and slashes of its own stay."""
+def test_a_title_for_display_has_no_words_about_the_recording() -> None:
+    """Accents, brackets and slashes of the title stay."""
     assert shown_title("Señal - Remastered 2011") == "Señal"
     assert shown_title("It's Only Rock 'n' Roll (but I Like It) - Live") == "It's Only Rock 'n' Roll (but I Like It)"
     assert shown_title("Weird Fishes/Arpeggi") == "Weird Fishes/Arpeggi"
@@ -157,8 +157,8 @@ HALL = Place("The Grand Hall", "New York", "US", 40.75, -73.99)
         (Place("Acme Arena", "New York", "US", 40.70, -73.95), "different"),
     ],
 )
-def test_venues(theirs: Place, outcome: str) -> None:
-    """One city and about one name; a city's middle is no address; another name on the spot is a question."""
+def test_venues_match_by_city_and_name_or_by_spot(theirs: Place, outcome: str) -> None:
+    """Similar names in one city match; the centre of a city is no spot; another name at the same spot is doubtful."""
     assert judge_venue(HALL, theirs).outcome == outcome
     assert judge_venue(theirs, HALL).outcome == outcome
 
@@ -172,29 +172,29 @@ def test_venues(theirs: Place, outcome: str) -> None:
         (Place("Grand Hall", "New York", "GB"), "different"),
     ],
 )
-def test_shows_of_one_artist_on_one_day(theirs: Place, outcome: str) -> None:
-    """One city will do, for nobody plays two halls a night; another city is another show."""
+def test_shows_on_one_day_match_by_city(theirs: Place, outcome: str) -> None:
+    """An artist plays one hall a night, so one city is enough; another city is another show."""
     assert judge_show(HALL, theirs).outcome == outcome
 
 
 @given(NAMES)
-def test_a_plain_name_says_no_less_than_it_must(name: str) -> None:
-    """Plain twice is plain once, and only what is blank is empty."""
+def test_a_plain_name_is_stable_and_empty_only_for_a_blank_name(name: str) -> None:
+    """The plain form of a plain form is the same."""
     plain = plain_name(name)
     assert plain_name(plain) == plain
     assert bool(plain) == bool(name.split())
 
 
 @given(NAMES)
-def test_a_plain_title_says_no_less_than_it_must(title: str) -> None:
-    """Only what is blank is empty; what is shown of a title is of the same song."""
+def test_a_plain_title_is_empty_only_for_a_blank_title(title: str) -> None:
+    """The title for display has the same plain form."""
     assert bool(plain_title(title)) == bool(title.split())
     assert plain_title(shown_title(title)) == plain_title(title)
 
 
 @given(NAMES, NAMES)
-def test_likeness_has_no_side(one: str, other: str) -> None:
-    """0 to 1, the same either way, and 1 for a name and itself."""
+def test_similarity_is_symmetric(one: str, other: str) -> None:
+    """It lies between 0 and 1, and it is 1 for a name and itself."""
     assert name_similarity(one, other) == name_similarity(other, one)
     assert 0 <= name_similarity(one, other) <= 1
     if one.split():

@@ -1,4 +1,4 @@
-"""What a show will bring, told from what was played last."""
+"""Predictions of setlists from the last setlists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETS = st.lists(
 
 
 def played(days_ago: int, *titles: str, encore: int = 0) -> PlayedSet:
-    """A setlist; its last `encore` songs were the encore."""
+    """A setlist; its last `encore` songs are the encore."""
     last = max(1, len(titles) - 1)
     return PlayedSet(
         TODAY - dt.timedelta(days=days_ago),
@@ -29,16 +29,16 @@ def played(days_ago: int, *titles: str, encore: int = 0) -> PlayedSet:
     )
 
 
-def test_what_is_played_now_counts_more_than_what_was() -> None:
-    """A song of the last nights is in, one of half a year ago is not; shares are what the weights say."""
+def test_newer_setlists_weigh_more() -> None:
+    """A song of the last nights is predicted, one of half a year ago is not; shares follow the weights."""
     songs = predict([played(0, "New"), played(3, "New", "Now and then"), *[played(200 + n, "Old") for n in range(4)]])
     assert [song.title for song in songs] == ["New", "Now and then"]
     half = predict([played(0, "A"), played(round(HALF_LIFE_DAYS), "B")])
     assert [(song.title, round(song.share, 3)) for song in half] == [("A", 0.667), ("B", 0.333)]
 
 
-def test_songs_come_in_their_usual_order_and_encores_last() -> None:
-    """By the mean of their places; a song that is mostly played in the encore is one."""
+def test_songs_are_in_their_usual_order_with_encores_last() -> None:
+    """The order is that of their mean places; a song that is mostly played in the encore is an encore."""
     nights = [played(n, "Opener", "Middle", "Closer", "Hit", encore=1) for n in range(3)]
     nights.append(played(4, "Hit", "Opener", "Middle", "Closer"))
     songs = predict(nights)
@@ -46,23 +46,23 @@ def test_songs_come_in_their_usual_order_and_encores_last() -> None:
     assert [song.is_encore for song in songs] == [False, False, False, True]
 
 
-def test_covers_are_songs_of_their_own() -> None:
-    """A title of somebody else's is another song."""
+def test_a_cover_is_a_song_of_its_own() -> None:
+    """The same title by another artist is another song."""
     own = PlayedSong("Hurt", None, 0.0, False)
     cover = PlayedSong("Hurt", "mbid", 1.0, False)
     songs = predict([PlayedSet(TODAY, [own, cover])])
     assert [(song.title, song.by) for song in songs] == [("Hurt", None), ("Hurt", "mbid")]
 
 
-def test_nothing_is_told_from_nothing() -> None:
-    """No setlists, or only empty ones."""
+def test_without_setlists_nothing_is_predicted() -> None:
+    """Neither no setlists nor empty ones give a prediction."""
     assert predict([]) == []
     assert predict([played(1), played(2)]) == []
 
 
 @given(SETS)
 def test_predictions_keep_their_bounds(sets: list[PlayedSet]) -> None:
-    """No more than SONGS_MAX songs, each once, each played, each in enough of the weight; encores after the rest."""
+    """At most SONGS_MAX songs, each once, each played before, each with a share of SHARE_MIN; encores last."""
     songs = predict(sets)
     assert len(songs) <= SONGS_MAX
     assert len({(song.title, song.by) for song in songs}) == len(songs)
