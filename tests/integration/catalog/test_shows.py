@@ -386,17 +386,20 @@ async def test_only_shows_that_are_due_advance(db: Database, catalogue: SmallCat
     await catalogue.show("running", -4 * hour + timedelta(seconds=1), "live")
     await catalogue.show("over", -4 * hour, "live")
     await catalogue.show("still-voting", -5 * hour, "live", closes_at=NOW + hour)
+    await catalogue.show("started-long-ago", -4 * hour + timedelta(seconds=1))
     await catalogue.show("slept-through", -50 * hour)
     await catalogue.show("cancelled", -50 * hour, "cancelled")
     await catalogue.show("done", -50 * hour, "finished")
     versions = "select slug, xmin::text || ctid::text as version, status from shows"
     before = {row["slug"]: row for row in await catalogue.connection.fetch(versions)}
-    assert await advance_shows(db, NOW) == 3
+    assert await advance_shows(db, NOW) == 4
     after = {row["slug"]: row for row in await catalogue.connection.fetch(versions)}
     moved = {slug: row["status"] for slug, row in after.items() if row["version"] != before[slug]["version"]}
-    assert moved == {"starting": "live", "over": "finished", "slept-through": "finished"}
+    assert moved == {
+        "starting": "live", "started-long-ago": "live", "over": "finished", "slept-through": "finished",
+    }  # fmt: skip
     assert await advance_shows(db, NOW) == 0
-    assert await advance_shows(db, NOW + timedelta(hours=1)) == 3
+    assert await advance_shows(db, NOW + timedelta(hours=1)) == 4
 
 
 async def test_artists_and_venues_are_listed_and_searched(db: Database, catalogue: SmallCatalogue) -> None:
