@@ -13,6 +13,7 @@ from server.mail import sender as mail
 from server.moderation import decisions as moderation
 from server.people import accounts, reviews
 from server.protocol.http.parameters import Reference
+from server.sample import demo
 from server.sample import inserts as sample
 from server.sync import forgetting
 from server.sync import record_writer as writing
@@ -153,8 +154,8 @@ async def remove_song(connection: Any) -> None:
     await show_control.lock_show(connection, Reference(2, None))
     row = await connection.fetchrow("select id, setlist_id from setlist_songs where show_id = 2 order by id limit 1")
     await setlist_editing.queries.lock_set_song(connection, id=row["id"], show_id=2)
-    await setlist_editing.queries.remove_set_song(connection, id=row["id"])
-    await setlist_editing.queries.defer_places(connection)
+    await setlist_editing.queries.delete_set_song(connection, id=row["id"])
+    await setlist_editing.queries.defer_positions(connection)
     await setlist_editing.queries.close_gap(connection, setlist_id=row["setlist_id"], position=1)
 
 
@@ -162,7 +163,7 @@ async def change_show(connection: Any) -> None:
     """Staff locks a show, and says what was played."""
     show = await show_control.lock_show(connection, Reference(1, None))
     columns = {name: value for name, value in show.items() if name not in ("revision", "time_zone", "is_locked")}
-    await show_control.queries.change_show(connection, **columns, is_locked=True)
+    await show_control.queries.update_show(connection, **columns, is_locked=True)
     song = await connection.fetchval("select id from setlist_songs where show_id = 1 limit 1")
     await show_control.queries.mark_played(connection, show_id=1, id=song, is_played=True)
 
@@ -299,7 +300,7 @@ async def settle_mail(connection: Any) -> None:
     ids = [row["id"] for row in await connection.fetch("select id from email_queue order by id desc")]
     instant = await connection.fetchval("select timestamptz '2030-01-01'")
     await mail.queries.settle(
-        connection, ids=ids, held_until=instant, status="sent", not_before=instant, detail="", instant=instant
+        connection, ids=ids, claimed_until=instant, status="sent", not_before=instant, detail="", instant=instant
     )
 
 
@@ -323,7 +324,7 @@ async def repair(connection: Any) -> None:
 
 async def seed(connection: Any) -> None:
     """Sample data comes to artists and venues that are there."""
-    await sample.queries.lock_artist_stats(connection, slugs=["a1", "a2"])
+    await demo.queries.lock_artist_stats(connection, slugs=["a1", "a2"])
     show = (
         '[{"slug": "s9", "artist": "a2", "venue": "v1", "name": "New", "local_date": "2030-01-01", "time_zone": "UTC",'
         ' "starts_at": "2030-01-01T20:00Z", "status": "upcoming", "opens_at": "2029-01-01T20:00Z",'
