@@ -1,16 +1,17 @@
-"""What is cold in Valkey is read from PostgreSQL, for many casts at once, and travels with the next round."""
+"""Reads cold shows and ballots from PostgreSQL, for many casts at once; the rows travel to Valkey with the next round."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 
 from server.errors import Refused, StoreError
 from server.protocol.codes import Code
 from server.store.database import Database
+from server.voting.casts import Cast
 from server.voting.log import queries
 from server.voting.rules import shard_of
 
@@ -19,134 +20,127 @@ log = structlog.get_logger()
 TRIES_MAX = 40
 RETRY_PAUSE_S = 0.05
 READ_MAX = 2_000
-SONGS_PER_SHOW_MAX = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class ColdCast:
-    """A cast that met a cold show or ballot."""
-
-    show_id: int
-    user_id: int
-    number: int
-    tries: int
-    cast: object
-
 
 ShowRow = tuple[int, int, int, int, int, int, int, list[int], int, int]
 BallotRow = tuple[int, int, int, str, int, int, int]
 
 
 class WarmUp:
-    """Reads seeds for cold casts and hands the casts back.
+    """Reads what cold casts need, and hands the casts back.
 
-    Takes: resume(cast, error): called once a cast can be sent again, or with what makes it pointless
+    Takes: resume(cast, refusal), called when a cast can be sent again, or with the reason why it never can
     """
 
-    def __init__(self, database: Database, shard_count: int, resume: Callable[[object, Refused | None], None]) -> None:
+    def __init__(self, database: Database, shard_count: int, resume: Callable[[Cast, Refused | None], None]) -> None:
         self._database = database
         self._shard_count = shard_count
         self._resume = resume
-        self._wanted: list[ColdCast] = []
-        self._reading: list[ColdCast] = []
+        self._waiting: list[Cast] = []
+        self._reading: list[Cast] = []
         self._is_wanted = asyncio.Event()
-        self._shows: dict[int, dict[int, ShowRow]] = {}
-        self._ballots: dict[int, dict[tuple[int, int], BallotRow]] = {}
+        self._shows: dict[int, dict[int, ShowRow]] = {}  # by shard and show; not yet sent
+        self._ballots: dict[int, dict[tuple[int, int], BallotRow]] = {}  # by shard, and show and user; not yet sent
 
     @property
     def waiting_count(self) -> int:
-        """Casts that wait for a seed."""
-        return len(self._wanted) + len(self._reading)
+        """Casts that wait for a warm-up."""
+        return len(self._waiting) + len(self._reading)
 
-    def want(self, cold: ColdCast) -> None:
-        """Reads what this cast needs; it is resumed later."""
-        if cold.tries >= TRIES_MAX:
-            self._resume(
-                cold.cast, Refused(Code.UNAVAILABLE, "The show is not ready yet. Try again.", retry_after_ms=1_000)
-            )
+    def add(self, cast: Cast) -> None:
+        """Reads what a cold cast needs; it is resumed later."""
+        if cast.tries >= TRIES_MAX:
+            self._resume(cast, Refused(Code.UNAVAILABLE, "The show is not ready yet. Try again.", retry_after_ms=1_000))
             return
-        self._wanted.append(cold)
+        self._waiting.append(cast)
         self._is_wanted.set()
 
     def earliest(self) -> dict[tuple[int, int], int]:
-        """(show, user) -> the number of the earliest of their casts that waits."""
+        """The number of the earliest waiting cast of each (show, user)."""
         earliest: dict[tuple[int, int], int] = {}
-        for cold in (*self._reading, *self._wanted):
-            key = (cold.show_id, cold.user_id)
-            earliest[key] = min(cold.number, earliest.get(key, cold.number))
+        for cast in (*self._reading, *self._waiting):
+            key = cast.ballot_key
+            earliest[key] = min(cast.number, earliest.get(key, cast.number))
         return earliest
 
     def take(self, shard: int) -> tuple[list[ShowRow], list[BallotRow]]:
-        """The seeds read for a shard since the last call."""
+        """The rows of a shard that were read since the last call, as cast.lua takes them."""
         return list(self._shows.pop(shard, {}).values()), list(self._ballots.pop(shard, {}).values())
 
     async def run(self) -> None:
         """Reads until cancelled."""
         while True:
             await self._is_wanted.wait()
-            self._reading, self._wanted = self._wanted[:READ_MAX], self._wanted[READ_MAX:]
-            if not self._wanted:
+            self._reading, self._waiting = self._waiting[:READ_MAX], self._waiting[READ_MAX:]
+            if not self._waiting:
                 self._is_wanted.clear()
-            if max(cold.tries for cold in self._reading) > 1:
-                # A seed older than the barrier is refused until the writer has caught up.
+            if max(cast.tries for cast in self._reading) > 1:
+                # Rows read before the barrier are refused until the writer has caught up.
                 await asyncio.sleep(RETRY_PAUSE_S)
-            error: Refused | None = None
-            gone: dict[int, Refused] = {}
+            failed: Refused | None = None
+            refusals: dict[Cast, Refused] = {}
             try:
-                gone = await self._read(self._reading)
-            except StoreError as failure:
-                log.warning("warm_up.not_read", error=str(failure), casts=len(self._reading))
-                error = Refused(
+                refusals = await self._read(self._reading)
+            except StoreError as error:
+                log.warning("warm_up.not_read", error=str(error), casts=len(self._reading))
+                failed = Refused(
                     Code.UNAVAILABLE, "Voting is unavailable for a moment. Try again.", retry_after_ms=1_000
                 )
             read, self._reading = self._reading, []
-            for cold in read:
-                self._resume(cold.cast, error or gone.get(id(cold)))
+            for cast in read:
+                self._resume(cast, failed or refusals.get(cast))
 
-    async def _read(self, casts: list[ColdCast]) -> dict[int, Refused]:
-        """Reads the seeds of some casts; gives those that are pointless, by identity."""
-        show_ids = sorted({cold.show_id for cold in casts})
-        pairs = sorted({(cold.show_id, cold.user_id) for cold in casts})
+    async def _read(self, casts: Sequence[Cast]) -> dict[Cast, Refused]:
+        """Reads the rows that some casts need, in one snapshot.
+
+        Gives:  the casts that can never be taken, with the reason
+        Raises: StoreError
+        """
+        ballot_keys = sorted({cast.ballot_key for cast in casts})
+        show_ids = sorted({show for show, _ in ballot_keys})
         async with self._database.snapshot() as connection:
             position_rows = [row async for row in queries.fetch_positions(connection)]
             show_rows = [row async for row in queries.fetch_warm_up_shows(connection, show_ids=show_ids)]
             ballot_rows = [
                 row
                 async for row in queries.fetch_warm_up_ballots(
-                    connection, show_ids=[show for show, _ in pairs], user_ids=[user for _, user in pairs]
+                    connection, show_ids=[show for show, _ in ballot_keys], user_ids=[user for _, user in ballot_keys]
                 )
             ]
         positions = {row["shard"]: row["position"] for row in position_rows}
         known_shows = {row["id"] for row in show_rows}
-        known_users = set()
-        for row in ballot_rows:
-            show_id, user_id = row["show_id"], row["user_id"]
-            if not row["is_known"] or show_id not in known_shows:
-                continue
-            known_users.add(user_id)
-            shard = shard_of(show_id, self._shard_count)
-            self._ballots.setdefault(shard, {})[show_id, user_id] = (
-                show_id, user_id, positions[shard], row["ballot"], row["day"], row["spent"], int(row["has_ticket"]),
-            )  # fmt: skip
-        gone = {}
-        wanted_shows = set()
-        for cold in casts:
-            if cold.show_id not in known_shows:
-                gone[id(cold)] = Refused(Code.NOT_FOUND, "No such show.")
-            elif cold.user_id not in known_users:
-                gone[id(cold)] = Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
+        known_users = {row["user_id"] for row in ballot_rows if row["is_known"]}
+        refusals = {}
+        needed_shows = set()
+        for cast in casts:
+            show_id, user_id = cast.ballot_key
+            if show_id not in known_shows:
+                refusals[cast] = Refused(Code.NOT_FOUND, "No such show.")
+            elif user_id not in known_users:
+                refusals[cast] = Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
             else:
-                wanted_shows.add(cold.show_id)
+                needed_shows.add(show_id)
+        for row in ballot_rows:
+            if row["is_known"] and row["show_id"] in known_shows:
+                self._keep_ballot(row, positions)
         for row in show_rows:
-            # A seed that no cast takes along would lie here and be put in when its rules are long out of date.
-            if row["id"] not in wanted_shows:
-                continue
-            shard = shard_of(row["id"], self._shard_count)
-            tally: list[int] = []
-            for counts in zip(row["song_ids"], row["ups"], row["downs"], strict=True):
-                tally.extend(counts)
-            self._shows.setdefault(shard, {})[row["id"]] = (
-                row["id"], positions[shard], row["opens_ms"], row["closes_ms"], int(row["is_locked"]),
-                row["budget"], row["revision"], tally, int(row["requires_ticket"]), row["audience"],
-            )  # fmt: skip
-        return gone
+            # Rows that no cast takes along would stay here, and reach Valkey when their rules are long out of date.
+            if row["id"] in needed_shows:
+                self._keep_show(row, positions)
+        return refusals
+
+    def _keep_ballot(self, row: Any, positions: dict[int, int]) -> None:
+        show_id, user_id = row["show_id"], row["user_id"]
+        shard = shard_of(show_id, self._shard_count)
+        self._ballots.setdefault(shard, {})[show_id, user_id] = (
+            show_id, user_id, positions[shard], row["ballot"], row["day"], row["spent"], int(row["has_ticket"]),
+        )  # fmt: skip
+
+    def _keep_show(self, row: Any, positions: dict[int, int]) -> None:
+        shard = shard_of(row["id"], self._shard_count)
+        tally: list[int] = []
+        for counts in zip(row["song_ids"], row["ups"], row["downs"], strict=True):
+            tally.extend(counts)
+        self._shows.setdefault(shard, {})[row["id"]] = (
+            row["id"], positions[shard], row["opens_ms"], row["closes_ms"], int(row["is_locked"]),
+            row["budget"], row["revision"], tally, int(row["requires_ticket"]), row["audience"],
+        )  # fmt: skip

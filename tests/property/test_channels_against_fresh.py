@@ -16,7 +16,7 @@ from server.node.intervals import Intervals
 from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_channel
 from server.protocol.codes import CLOSE_DRAIN
-from server.voting import intake
+from server.voting import settlement
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import PATIENCE_S, running_node, until
@@ -338,7 +338,7 @@ def _sorted(state: Message) -> Message:
 @pytest.fixture
 async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """Nodes that look ten times as often as usual."""
-    monkeypatch.setattr(intake, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered then
+    monkeypatch.setattr(settlement, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered then
     intervals = Intervals(tick_s=0.05, presence_s=0.1, compare_s=0.1)
     async with AsyncExitStack() as stack:
         factory = await stack.enter_async_context(RowFactory.open(database_url))

@@ -15,15 +15,16 @@ from server.errors import CacheUnavailable
 from server.people.erasure import erase
 from server.protocol.identity import Identity
 from server.voting import reconcile
+from server.voting.casts import Cast
 from server.voting.forgetting import Forgetting
 from server.voting.log import CAST_SCRIPT
 from server.voting.rules import shard_of
 from server.voting.tallies import Tallies
-from server.voting.warm_up import ColdCast, WarmUp
+from server.voting.warm_up import WarmUp
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
-from tests.support.vote_path import SHARD_COUNT, VotePath
+from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
 
 # No other number in PostgreSQL or Valkey contains these digits.
 LEAVER, OTHER_LEAVER = 700_000_123_457, 700_000_123_458
@@ -134,7 +135,7 @@ async def test_a_warm_up_from_before_the_erasure_is_refused(stage: Stage) -> Non
     )
     await stage.tallies.grant_ticket(7, LEAVER)
     warm_up = WarmUp(stage.vote_path.database, SHARD_COUNT, lambda _cast, _error: None)
-    assert await warm_up._read([ColdCast(7, LEAVER, 1, 0, None)]) == {}
+    assert await warm_up._read([Cast(1, 7, [7, LEAVER], Outcome())]) == {}
     shows, ballots = warm_up.take(shard_of(7, SHARD_COUNT))
     await stage.erase(LEAVER)
     await stage.commit_log()

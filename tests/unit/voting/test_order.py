@@ -34,12 +34,12 @@ async def test_a_later_cast_waits_behind_an_earlier_one_that_is_cold() -> None:
     intake = _intake()
     intake.submit(7, 1, [(101, "up")], _Fan())
     ((first,),) = intake._take_round().values()
-    intake._want(first)
+    intake._warm_up.add(first)
     intake.submit(7, 1, [(101, "down")], _Fan())
     intake.submit(7, 2, [(101, "down")], _Fan())
     sent = [cast for casts in intake._take_round().values() for cast in casts]
     assert [cast.packed[1] for cast in sent] == [2], "another fan's cast goes, the same fan's waits"
-    assert [cold.number for cold in intake._warm_up._wanted] == [1, 2]
+    assert [cast.number for cast in intake._warm_up._waiting] == [1, 2]
 
 
 async def test_the_earlier_of_two_waiting_casts_is_not_held_by_the_later_one() -> None:
@@ -48,6 +48,6 @@ async def test_the_earlier_of_two_waiting_casts_is_not_held_by_the_later_one() -
     intake.submit(7, 1, [(101, "up")], _Fan())
     intake.submit(7, 1, [(101, "down")], _Fan())
     ((first, second),) = intake._take_round().values()
-    intake._want(second)
+    intake._warm_up.add(second)
     intake._resume(first, None)
     assert [cast for casts in intake._take_round().values() for cast in casts] == [first]

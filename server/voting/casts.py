@@ -1,0 +1,65 @@
+"""A cast on its way to the script, and the script's answers to it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from server.errors import Refused
+from server.protocol.codes import Code
+from server.protocol.outcomes import Waiter
+from server.telemetry import CASTS
+
+
+class Cast:
+    """One cast or mark, packed as cast.lua takes it; a cast without songs asks for the ballot."""
+
+    __slots__ = ("number", "packed", "subject_id", "tries", "waiter")
+
+    def __init__(self, number: int, subject_id: int, packed: list[int], waiter: Waiter) -> None:
+        self.number = number  # in the order of arrival
+        self.subject_id = subject_id  # decides the shard: the show; for a follow, the artist
+        self.packed = packed
+        self.waiter = waiter
+        self.tries = 0  # how often it was sent again after a warm-up
+
+    @property
+    def ballot_key(self) -> tuple[int, int]:
+        """(show, user) of a cast; a mark has no ballot, and its key is no show's."""
+        return self.packed[0], self.packed[1]
+
+    def refuse(self, error: Refused) -> None:
+        """Counts the refusal, and hands it to the waiter."""
+        CASTS.labels(error.code).inc()
+        self.waiter.refused(error)
+
+
+class ScriptCode(IntEnum):
+    """The first part of cast.lua's answer to a cast."""
+
+    OK = 0
+    COLD_SHOW = 1
+    COLD_BALLOT = 2
+    CLOSED = 3
+    LOCKED = 4
+    SONG = 5
+    SHOW_BUDGET = 6
+    DAY_BUDGET = 7
+    TICKET = 8
+
+
+def refusal(answer: list[int | str]) -> Refused:
+    """The refusal that an answer of cast.lua means."""
+    match answer[0]:
+        case ScriptCode.CLOSED:
+            return Refused(Code.CLOSED, "Voting for this show is closed.")
+        case ScriptCode.LOCKED:
+            return Refused(Code.LOCKED, "Voting for this show is locked.")
+        case ScriptCode.SONG:
+            return Refused(Code.NOT_FOUND, f"Song {answer[1]} is not in a setlist of this show.")
+        case ScriptCode.SHOW_BUDGET:
+            return Refused(Code.BUDGET, f"This show gives each fan {answer[1]} votes. Withdraw one first.")
+        case ScriptCode.DAY_BUDGET:
+            return Refused(Code.BUDGET, "You have used up your votes for today. They come back at midnight UTC.")
+        case ScriptCode.TICKET:
+            return Refused(Code.FORBIDDEN, "Voting in this show needs a ticket. Redeem your ticket code first.")
+    raise ValueError(f"cast.lua answered {answer!r}")
