@@ -12,40 +12,35 @@ from server.catalog.search import search
 from server.catalog.shows import fetch_show, list_shows
 from server.clock import Clock
 from server.protocol.codes import Code
-from server.protocol.embargo import HasVoted, why_hidden
+from server.protocol.embargo import WhyHidden
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_ms
 from server.store.database import Database
 
 
 class CatalogRoutes:
-    """HTTP for everyone who reads the catalogue.
+    """HTTP for everyone who reads the catalogue. Takes: why_hidden, which refuses counts."""
 
-    Takes: has_voted, which says whether a user holds a vote in a show
-    """
-
-    def __init__(self, db: Database, clock: Clock, has_voted: HasVoted) -> None:
+    def __init__(self, db: Database, clock: Clock, why_hidden: WhyHidden) -> None:
         self._db = db
         self._clock = clock
-        self._has_voted = has_voted
+        self._why_hidden = why_hidden
 
     def endpoints(self) -> list[Endpoint]:
         """The routes, for web to serve."""
         missing = (Code.NOT_FOUND,)
-        # has_voted asks the vote path, which may refuse.
-        vote_codes = (*missing, Code.UNAUTHENTICATED, Code.OVERLOADED)
         return [
             Endpoint(
                 method="GET", path="/api/shows", handler=self.get_shows, query=ShowQuery, answer=ShowPage,
                 summary="Shows: live, then upcoming, then finished, then cancelled.", is_revalidated=True,
             ),
             Endpoint(
-                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=vote_codes, slugs=("show",),
+                method="GET", path="/api/shows/{show}", handler=self.get_show, answer=Show, codes=missing, slugs=("show",),
                 summary="One show with its setlists, songs, tallies and voting window.", is_revalidated=True,
             ),
             Endpoint(
                 method="GET", path="/api/shows/{show}/results", handler=self.get_results, query=ResultsQuery, answer=Results,
-                other_media_type="text/csv", codes=(*vote_codes, Code.FORBIDDEN), slugs=("show",), is_revalidated=True,
+                other_media_type="text/csv", codes=(*missing, Code.FORBIDDEN), slugs=("show",), is_revalidated=True,
                 summary="The result of a show: every song with counts, score, rank and share.",
             ),
             Endpoint(
@@ -84,13 +79,15 @@ class CatalogRoutes:
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/shows/{show}`."""
         return Answer(
-            document=await fetch_show(self._db, call.reference("show"), call.identity, self._has_voted, now=self._now())
+            document=await fetch_show(
+                self._db, call.reference("show"), call.identity, self._why_hidden, now=self._now()
+            )
         )
 
     async def get_results(self, call: Call) -> Answer:
         """`GET /api/shows/{show}/results`."""
         audience, results = await fetch_results(self._db, call.reference("show"))
-        hidden = await why_hidden(audience, results["show"]["id"], call.identity, self._has_voted)
+        hidden = await self._why_hidden(audience, results["show"]["id"], call.identity)
         if hidden is not None:
             raise hidden
         if call.query.format == "json":

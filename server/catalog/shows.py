@@ -17,7 +17,7 @@ from server.catalog.voting_window import next_change_ms, voting_state
 from server.errors import Refused
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code
-from server.protocol.embargo import Audience, HasVoted, Results, why_hidden
+from server.protocol.embargo import Audience, Results, WhyHidden
 from server.protocol.http.cursors import cut_page, decode_cursor
 from server.protocol.http.parameters import PAGE_DEFAULT, Reference, parse_reference
 from server.protocol.identity import Identity
@@ -193,19 +193,19 @@ def _venues(venue_id: int | None, distances: Mapping[int, float] | None) -> list
 
 
 async def fetch_show(
-    db: Database, reference: Reference, identity: Identity | None, has_voted: HasVoted, *, now: datetime
+    db: Database, reference: Reference, identity: Identity | None, why_hidden: WhyHidden, *, now: datetime
 ) -> Show:
     """A show with its setlists, its tallies and their position, all of one instant.
 
     Takes:  identity, of the reader; tallies that the reader may not see are null
-    Raises: Refused: not_found; as HasVoted
+    Raises: Refused: not_found; as WhyHidden
     """
     async with db.snapshot() as connection:
         show = await find_show(connection, reference)
         bill = [row async for row in queries.bill_of_show(connection, show_id=show["id"])]
         rows = [row async for row in queries.songs_of_show(connection, show_id=show["id"])]
         sources = await _sources(connection, show["id"])
-    is_hidden = await why_hidden(Audience(show["audience"]), show["id"], identity, has_voted) is not None
+    is_hidden = await why_hidden(Audience(show["audience"]), show["id"], identity) is not None
     return {
         **_show_item(show, now),
         "votes_per_user_max": show["votes_per_user_max"],

@@ -6,19 +6,19 @@ from server.clock import Clock
 from server.insight.statistics import VoteStats, VoteStatsQuery, fetch_vote_stats
 from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
 from server.protocol.codes import Code
-from server.protocol.embargo import HasVoted
+from server.protocol.embargo import WhyHidden
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import from_ms
 from server.store.database import Database
 
 
 class InsightRoutes:
-    """Trending and statistics over HTTP. Takes: has_voted, (show, user) -> whether they hold a vote in it."""
+    """Trending and statistics over HTTP. Takes: why_hidden, refuses counts."""
 
-    def __init__(self, db: Database, clock: Clock, has_voted: HasVoted) -> None:
+    def __init__(self, db: Database, clock: Clock, why_hidden: WhyHidden) -> None:
         self._db = db
         self._clock = clock
-        self._has_voted = has_voted
+        self._why_hidden = why_hidden
 
     def endpoints(self) -> list[Endpoint]:
         """What app serves."""
@@ -31,7 +31,7 @@ class InsightRoutes:
             Endpoint(
                 method="GET", path="/api/analytics/vote-stats", handler=self.get_vote_stats, query=VoteStatsQuery,
                 answer=VoteStats, is_revalidated=True,
-                codes=(Code.NOT_FOUND, Code.UNAUTHENTICATED, Code.OVERLOADED),
+                codes=(Code.NOT_FOUND,),
                 summary="One show's votes: totals, ranks, velocity, hourly pattern, and a series by the hour.",
             ),
         ]  # fmt: skip
@@ -43,5 +43,5 @@ class InsightRoutes:
     async def get_vote_stats(self, call: Call) -> Answer:
         """`GET /api/analytics/vote-stats`."""
         today = from_ms(self._clock.now_ms()).date()
-        stats = await fetch_vote_stats(self._db, call.query, call.identity, self._has_voted, today=today)
+        stats = await fetch_vote_stats(self._db, call.query, call.identity, self._why_hidden, today=today)
         return Answer(document=stats)

@@ -11,7 +11,7 @@ from server.errors import Refused
 from server.insight.trending import queries
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code
-from server.protocol.embargo import Audience, HasVoted, why_hidden
+from server.protocol.embargo import Audience, WhyHidden
 from server.protocol.http.parameters import ReferenceText, parse_reference
 from server.protocol.identity import Identity
 from server.store.database import Database
@@ -105,13 +105,13 @@ class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def fetch_vote_stats(
-    db: Database, query: VoteStatsQuery, identity: Identity | None, has_voted: HasVoted, *, today: dt.date
+    db: Database, query: VoteStatsQuery, identity: Identity | None, why_hidden: WhyHidden, *, today: dt.date
 ) -> VoteStats:
     """The statistics of one show, all as of one instant.
 
     Takes:  identity, who wants to know; today, the day (UTC) a series goes to when only `from` is given
     Raises: Refused: not_found; bad_request, the days are reversed, too many or beyond the calendar;
-            as HasVoted
+            as WhyHidden
     """
     days = _days(query, today)
     wanted = parse_reference(query.show)
@@ -122,7 +122,7 @@ async def fetch_vote_stats(
         row = await queries.vote_stats(connection, show_id=show["id"])
         series = None if days is None else await _series(connection, show["id"], *days)
     audience = Audience(show["audience"])
-    is_hidden = await why_hidden(audience, show["id"], identity, has_voted) is not None
+    is_hidden = await why_hidden(audience, show["id"], identity) is not None
     return VoteStats(
         show=ShowName(id=show["id"], slug=show["slug"], name=show["name"], time_zone=show["time_zone"]),
         total=row["vote_count"],

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from server.errors import Refused
 from server.live.hub import Hub
-from server.protocol.embargo import Audience, HasVoted, sees_all, why_hidden
+from server.protocol.embargo import Audience, WhyHidden, sees_all
 from server.protocol.identity import Identity
 
 
 async def prepare(
-    hub: Hub, has_voted: HasVoted, identity: Identity | None, names: Sequence[str], since: Mapping[str, int]
+    hub: Hub, why_hidden: WhyHidden, identity: Identity | None, names: Sequence[str], since: Mapping[str, int]
 ) -> dict[str, Audience | Refused]:
     """Loads the states of channels and checks which of them a client may see.
 
     Takes: since, positions that the client holds, as Hub.prepare takes them
-    Gives: for each channel the audience to join it with, or its refusal: not_found, forbidden, unavailable, overloaded
+    Gives: for each channel the audience to join it with, or its refusal: not_found, forbidden, unavailable
     """
     refused = await hub.prepare(names, since)
     prepared: dict[str, Audience | Refused] = {}
@@ -29,17 +29,17 @@ async def prepare(
             prepared[name] = audience
         else:
             if show_id not in by_show:
-                by_show[show_id] = await _check(has_voted, identity, audience, show_id)
+                by_show[show_id] = await _check(why_hidden, identity, audience, show_id)
             prepared[name] = by_show[show_id]
     return prepared
 
 
 async def _check(
-    has_voted: HasVoted, identity: Identity | None, audience: Audience, show_id: int
+    why_hidden: WhyHidden, identity: Identity | None, audience: Audience, show_id: int
 ) -> Audience | Refused:
     if sees_all(identity):
         return Audience.STAFF
     try:
-        return await why_hidden(audience, show_id, identity, has_voted) or audience
+        return await why_hidden(audience, show_id, identity) or audience
     except Refused as error:
         return error

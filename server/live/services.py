@@ -11,7 +11,7 @@ from aiohttp import web
 from server.clock import Clock
 from server.live.connection_limits import ConnectionLimits
 from server.live.hub import Hub
-from server.protocol.embargo import HasVoted
+from server.protocol.embargo import WhyHidden
 from server.protocol.identity import Identity
 from server.protocol.outcomes import Marked, Waiter
 
@@ -78,5 +78,5 @@ class Services:
     authenticate: Authenticate
     why_banned: WhyBanned
     count_entry: CountEntry
-    has_voted: HasVoted
+    why_hidden: WhyHidden
     ballot_json: BallotJson

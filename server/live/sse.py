@@ -222,7 +222,7 @@ class EventRoutes:
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
         since = _positions(request.headers.get("Last-Event-ID", ""))
-        prepared = await prepare(services.hub, services.has_voted, identity, names, since)
+        prepared = await prepare(services.hub, services.why_hidden, identity, names, since)
         channels = {}
         for name, found in prepared.items():
             if isinstance(found, Refused):

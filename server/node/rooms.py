@@ -31,9 +31,9 @@ from server.store.database import Databases
 from server.sync.providers import Providers
 from server.tracing import Traces, open_traces
 from server.voting import log as voting_log
-from server.voting.ballots import has_voted
 from server.voting.forgetting import Forgetting
 from server.voting.intake import Intake
+from server.voting.results_access import ResultsAccess
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
 
@@ -125,7 +125,8 @@ class Rooms:
             votes_per_day_max=settings.votes_per_day_max,
             why_refused=self.access_monitor.why_vote_refused,
         )
-        self.has_voted = partial(has_voted, self.intake)
+        self.results_access = ResultsAccess(redis_url, database, shard_count=shard_count)
+        stack.push_async_callback(self.results_access.close)
         self.marks = Marks(database, clock, self.intake.submit_mark)
         self.writer = Writer(redis_url, database, clock, shard_count=shard_count)
         self.forgetting = Forgetting(redis_url, shard_count=shard_count)

@@ -54,7 +54,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
     requests, owner = rooms.databases.requests, rooms.databases.owner
     revise = rooms.tallies.revise
     endpoints = [
-        *CatalogRoutes(requests, clock, rooms.has_voted).endpoints(),
+        *CatalogRoutes(requests, clock, rooms.results_access.why_hidden).endpoints(),
         *ShowControlRoutes(owner, clock).endpoints(),
         *SetlistEditingRoutes(owner, revise).endpoints(),
         *SuggestionRoutes(
@@ -66,7 +66,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         ).endpoints(),
         *VotingRoutes(rooms.intake, rooms.find_show).endpoints(),
         *SessionRoutes(requests, settings.secret, rooms.rate_limits.count_session).endpoints(),
-        *InsightRoutes(requests, clock, rooms.has_voted).endpoints(),
+        *InsightRoutes(requests, clock, rooms.results_access.why_hidden).endpoints(),
         *rooms.maintenance.endpoints(),
         *rooms.catalogue_sync.endpoints(),
         *SubscriptionRoutes(owner, rooms.fleet).endpoints(),
@@ -103,7 +103,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         authenticate=authenticator.identify,
         why_banned=rooms.access_monitor.why_connection_refused,
         count_entry=rooms.rate_limits.count_entry,
-        has_voted=rooms.has_voted,
+        why_hidden=rooms.results_access.why_hidden,
         ballot_json=ballot_json,
     )
     app = web.Application(

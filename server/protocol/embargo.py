@@ -5,18 +5,13 @@ A show's total, its trending score and its attendance are always public (docs/ad
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from enum import IntEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from server.errors import Refused
-from server.protocol.codes import Code
 from server.protocol.identity import Identity
 
 Results = Literal["live", "after_vote", "after_closing"]  # the setting of a show
-
-# Whether a user holds a vote in a show. Raises: Refused: unavailable, overloaded, not_found, unauthenticated
-HasVoted = Callable[[int, int], Awaitable[bool]]
 
 
 class Audience(IntEnum):
@@ -36,26 +31,17 @@ class Embargo(NamedTuple):
 
 OPEN = Embargo()
 
-_WHY_HIDDEN = {
-    Audience.VOTERS: "Only fans who have voted see the counts of this show. Cast a vote first.",
-    Audience.STAFF: "The counts of this show are hidden until its result is final.",
-}
+
+class WhyHidden(Protocol):
+    """Decides whether a client may see a show's counts (voting.ResultsAccess.why_hidden)."""
+
+    async def __call__(self, audience: Audience, show_id: int, identity: Identity | None, /) -> Refused | None:
+        """Gives the refusal of the counts; None: the client may see them.
+
+        Raises: Refused: unavailable
+        """
 
 
 def sees_all(identity: Identity | None) -> bool:
-    """Whether an identity is staff: no count is hidden from staff."""
+    """Whether a client is staff, for whom no count is hidden."""
     return identity is not None and identity.may("moderator")
-
-
-async def why_hidden(
-    audience: Audience, show_id: int, identity: Identity | None, has_voted: HasVoted
-) -> Refused | None:
-    """The refusal of a show's counts for an identity; None: it may see them.
-
-    Raises: Refused: as HasVoted
-    """
-    if audience is Audience.EVERYONE or sees_all(identity):
-        return None
-    if audience is Audience.VOTERS and identity is not None and await has_voted(show_id, identity.user_id):
-        return None
-    return Refused(Code.FORBIDDEN, _WHY_HIDDEN[audience])

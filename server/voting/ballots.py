@@ -37,12 +37,3 @@ async def submitted(
     waiter = _Waiter()
     intake.submit(show_id, user_id, votes, waiter)
     return await waiter.outcome
-
-
-async def has_voted(intake: Intake, show_id: int, user_id: int) -> bool:
-    """Whether a user holds a vote in a show, by the hot ballot: what is acknowledged counts at once.
-
-    Raises: Refused: not_found, unauthenticated, overloaded, unavailable
-    """
-    _, _, ballot, _ = await submitted(intake, show_id, user_id)
-    return bool(ballot)

@@ -22,7 +22,7 @@ from server.store.database import Database
 from server.telemetry import INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS
 from server.tracing import Traces
 from server.voting.casts import Cast, ScriptCode, refusal
-from server.voting.log import CAST_SCRIPT, open_shard
+from server.voting.log import CAST_SCRIPT, open_shard, open_shards
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from server.voting.rules import pack_cast, pack_mark, shard_of
 from server.voting.settlement import Settlement
@@ -303,8 +303,7 @@ class Intake:
     async def _open_shards(self, connection: Connection) -> None:
         (script,) = await connection.ask_first([("SCRIPT", "LOAD", CAST_SCRIPT)])
         self._script = script.decode()
-        for shard in range(self._shard_count):
-            await open_shard(self._database, connection.ask_first, shard)
+        await open_shards(self._database, connection.ask_first, self._shard_count)
         # Valkey may have missed or lost rules as well as votes: a lock set meanwhile must hold from the first cast on.
         await revise_warm(self._database, connection.ask_first, self._shard_count)
 

@@ -98,6 +98,15 @@ async def open_shard(
     return True
 
 
+async def open_shards(database: Database, ask: Ask, shard_count: int) -> None:
+    """Opens all shards; a Connection that decides or reads by the hot copy calls this on every fresh connection.
+
+    Raises: StoreUnavailable, CacheUnavailable
+    """
+    for shard in range(shard_count):
+        await open_shard(database, ask, shard)
+
+
 def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int) -> Command:
     """The XREAD for some shards after the given positions."""
     block: tuple[str | int, ...] = () if block_ms is None else ("BLOCK", block_ms)

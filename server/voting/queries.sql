@@ -77,6 +77,14 @@ select p.show_id, p.user_id, u.id is not null as is_known, coalesce(b.ballot, ''
   left join lateral (
        select day, spent from user_vote_limits where user_id = p.user_id order by day desc limit 1) l on true;
 
+-- name: fetch_voters
+-- takes: pairs of show and user; shard_count
+-- gives: whether each user holds a committed vote in the show, and the position of the show's shard in the same snapshot
+select p.show_id, p.user_id, l.position,
+       exists (select from votes v where v.user_id = p.user_id and v.show_id = p.show_id) as has_voted
+  from unnest(:show_ids::bigint[], :user_ids::bigint[]) as p (show_id, user_id)
+  join log_positions l on l.shard = p.show_id % :shard_count::int;
+
 -- name: finalise_shows!
 -- takes: shards whose log was found empty, shards held by this writer, shard_count
 -- locks: the log_positions rows of the shards of those shows, in order; then the rows of those shows

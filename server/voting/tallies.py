@@ -11,7 +11,7 @@ from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo
 from server.store.database import Database
-from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, Ask, open_shard, queries
+from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, Ask, open_shards, queries
 from server.voting.rules import shard_of
 
 
@@ -122,8 +122,7 @@ class Tallies:
 
     async def _open_shards(self, connection: Connection) -> None:
         # Counts of a Valkey that came back without its newest data must not be shown either: they would go backwards.
-        for shard in range(self._shard_count):
-            await open_shard(self._database, connection.ask_first, shard)
+        await open_shards(self._database, connection.ask_first, self._shard_count)
 
     async def close(self) -> None:
         """Hangs up."""

@@ -20,6 +20,8 @@ from server.live.sockets import DRAIN_SLICE_SOCKETS, PONG_TIMEOUT_S, SWEEP_INTER
 from server.live.states import State
 from server.live.watchers import WatcherCounts
 from server.live.websocket import EXPIRY_NOTICE_MS, PENDING_PER_CONNECTION_MAX, WebsocketConnection
+from server.protocol.codes import Code
+from server.protocol.embargo import Audience
 from server.protocol.frames import ping_frame
 from server.protocol.identity import Identity
 from server.protocol.limits import DEFAULT_LIMITS, Limits
@@ -52,15 +54,15 @@ class Room:
             authenticate=self._authenticate,
             why_banned=self.banned.get,
             count_entry=self._count_entry,
-            has_voted=self._has_voted,
+            why_hidden=self._why_hidden,
             ballot_json=ballot_json,
         )
 
     def _submit(self, show: int, user: int, votes: Sequence[tuple[int, str]], waiter: Waiter) -> None:
         self.casts.append((show, user, [*votes], waiter))
 
-    async def _has_voted(self, _show: int, _user: int) -> bool:
-        return False
+    async def _why_hidden(self, audience: Audience, _show: int, _identity: Identity | None) -> Refused | None:
+        return None if audience is Audience.EVERYONE else Refused(Code.FORBIDDEN, "Hidden.")
 
     async def _load(self, _kind: str, _subject: int) -> State | None:
         return None
