@@ -1,29 +1,29 @@
-"""Voting without a websocket: the same rules and the same replies."""
+"""Voting over HTTP: the same rules and the same replies as over a websocket."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.messages import INBOUND_BYTES_MAX, VotesBody
-from server.voting.ballots import submitted
+from server.protocol.outcomes import FutureWaiter, Outcome
 from server.voting.intake import Intake
 from server.voting.rules import ballot_json
 
 
 class BallotAnswer(msgspec.Struct, frozen=True):
-    """A fan's choices in a show, song -> choice, and how many more votes it allows (null: no limit)."""
+    """A fan's choices in a show, song -> choice, and how many more votes the show allows (null: no limit)."""
 
     ballot: dict[str, Literal["up", "down"]]
     remaining: int | None
 
 
 class CastAnswer(BallotAnswer, frozen=True):
-    """The same after a cast, with its position in the log and how safe it is."""
+    """The ballot after a cast, with the cast's position in the log and its durability."""
 
     at: int
     durability: Literal["committed", "accepted"]
@@ -32,7 +32,7 @@ class CastAnswer(BallotAnswer, frozen=True):
 class VotingRoutes:
     """Casts and ballots over HTTP.
 
-    Takes: find_show, the id of a show that a path names by id or slug; raises Refused(not_found)
+    Takes: find_show, show id or slug -> show id; raises Refused(not_found)
     """
 
     def __init__(self, intake: Intake, find_show: Callable[[str], Awaitable[int]]) -> None:
@@ -40,7 +40,7 @@ class VotingRoutes:
         self._find_show = find_show
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The endpoints of this room."""
         refusals = (Code.NOT_FOUND, Code.OVERLOADED, Code.UNAVAILABLE)
         return [
             Endpoint(
@@ -57,17 +57,22 @@ class VotingRoutes:
 
     async def post_votes(self, call: Call) -> Answer:
         """`POST /api/shows/{show}/votes`."""
-        at, durability, ballot, left = await self._submit(call, call.body.votes)
-        return Answer(
-            document=b'{"at":%d,"durability":"%b","ballot":%b,"remaining":%b}' % (at, durability.encode(), ballot, left)
-        )
+        outcome = await self._submit(call, call.body.votes)
+        position = b'{"at":%d,"durability":"%b",' % (outcome.at, outcome.durability.encode())
+        return Answer(document=position + _ballot_members(outcome))
 
     async def get_ballot(self, call: Call) -> Answer:
         """`GET /api/shows/{show}/ballot`."""
-        _, _, ballot, left = await self._submit(call, [])
-        return Answer(document=b'{"ballot":%b,"remaining":%b}' % (ballot, left))
+        return Answer(document=b"{" + _ballot_members(await self._submit(call, [])))
 
-    async def _submit(self, call: Call, votes: list[tuple[int, Any]]) -> tuple[int, str, bytes, bytes]:
+    async def _submit(self, call: Call, votes: list[tuple[int, str]]) -> Outcome:
         show_id = await self._find_show(call.path["show"])
-        at, durability, ballot, remaining = await submitted(self._intake, show_id, call.user.user_id, votes)
-        return at, durability, ballot_json(ballot), b"null" if remaining is None else b"%d" % remaining
+        waiter = FutureWaiter()
+        self._intake.submit(show_id, call.user.user_id, votes, waiter)
+        return await waiter.outcome
+
+
+def _ballot_members(outcome: Outcome) -> bytes:
+    """The last members of an answer, and its closing brace."""
+    remaining = b"null" if outcome.remaining is None else b"%d" % outcome.remaining
+    return b'"ballot":%b,"remaining":%b}' % (ballot_json(outcome.ballot), remaining)
