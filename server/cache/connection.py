@@ -21,6 +21,8 @@ CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 3.0
 
 Command = tuple[str | bytes | int, ...]
+# Connection.ask: commands -> their answers, in order. Raises: CacheError.
+Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 
 class Connection:

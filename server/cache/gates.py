@@ -7,14 +7,13 @@ polled, and `purgatory` reads and writes a circuit in separate steps, so that tw
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from server.cache.connection import Command
+from server.cache.connection import Ask
 from server.cache.keys import gate_keys
 
 # So many failures in a row open a circuit; it stays open for OPEN_S, doubled with every failure after.
@@ -33,7 +32,6 @@ REASON_CHARS_MAX = 200
 
 _SCRIPT = Path(__file__).with_name("gate.lua").read_text()
 
-Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 Circuit = Literal["closed", "half-open", "open"]
 
 

@@ -9,13 +9,12 @@ Never:     keeps a list of watchers; holds up a push
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
 
+from server.cache.connection import Ask
 from server.clock import Clock
 from server.errors import CacheError
 from server.live.hub import Hub
@@ -35,9 +34,6 @@ NODES_KEY = "watching"
 
 _SCRIPT = Path(__file__).with_name("presence.lua").read_bytes()
 _reply_decoder = msgspec.msgpack.Decoder(tuple[int, list[int]])
-
-# Commands to Valkey -> their answers; raises CacheError.
-Ask = Callable[[list[tuple[Any, ...]]], Awaitable[list[Any]]]
 
 
 class Presence:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from server.cache.gates import Ask, Quota
+from server.cache.connection import Ask
+from server.cache.gates import Quota
 from server.clock import Clock
 from server.store.database import Database
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz

@@ -8,7 +8,6 @@ vote over its budget. So every fresh connection opens all shards before the firs
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from server.cache.connection import Command
+from server.cache.connection import Ask, Command
 from server.cache.keys import SPENT_KEY, log_key, meta_key, shard_prefix
 from server.protocol.positions import from_stream_id, stream_id
 from server.store.database import Database
@@ -32,8 +31,6 @@ CAST_SCRIPT = (_FOLDER / "cast.lua").read_bytes()
 RESET_SCRIPT = (_FOLDER / "reset.lua").read_bytes()
 GRANT_SCRIPT = (_FOLDER / "grant.lua").read_bytes()
 REVISE_SCRIPT = (_FOLDER / "revise.lua").read_bytes()
-
-Ask = Callable[[list[Command]], Awaitable[list[Any]]]
 
 _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])
 

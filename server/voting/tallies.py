@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from server.cache.connection import Command, Connection
+from server.cache.connection import Ask, Command, Connection
 from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo
 from server.store.database import Database
-from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, Ask, open_shards, queries
+from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, open_shards, queries
 from server.voting.rules import shard_of
 
 

@@ -19,7 +19,8 @@ import httpx
 import stamina
 import structlog
 
-from server.cache.gates import Ask, Gate, GateShut, Quota
+from server.cache.connection import Ask
+from server.cache.gates import Gate, GateShut, Quota
 from server.clock import Clock
 from server.errors import CacheError, ProviderError
 from server.protocol.instants import from_ms

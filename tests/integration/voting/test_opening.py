@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import redis.asyncio
@@ -23,7 +24,7 @@ async def test_a_fork_is_reset_though_somebody_casts_at_that_moment(database_url
     valkey = redis.asyncio.Redis.from_url(redis_url)
     connection = Connection(redis_url)
 
-    async def ask(commands: list[Command]) -> list[Any]:
+    async def ask(commands: Sequence[Command]) -> list[Any]:
         if commands[0][0] == "EVAL":
             await valkey.hset(meta_key(SHARD), "last", 4711 << 10)
         return await connection.ask(commands)
