@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVarTuple
 
 Arguments = TypeVarTuple("Arguments")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -37,3 +41,21 @@ class SystemClock:
     def call_later(self, delay_s: float, callback: Callable[[*Arguments], object], *arguments: *Arguments) -> None:
         """Calls back once, after `delay_s`; in an event loop only."""
         asyncio.get_running_loop().call_later(delay_s, callback, *arguments)
+
+
+def utc_now(clock: Clock) -> datetime:
+    """The instant of a clock, exact to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=clock.now_ms())
+
+
+def backoff_s(failures: int, *, first_s: float, max_s: float, factor: float = 2.0) -> float:
+    """The delay before the next attempt, after so many failures in a row.
+
+    It grows by `factor` with each failure up to `max_s`, give or take a quarter, so that nodes that failed together do
+    not try again together.
+
+    Takes: failures >= 1
+    """
+    # The exponent is bounded, because a float overflows.
+    delay_s = min(first_s * factor ** min(failures - 1, 100), max_s)
+    return delay_s * random.uniform(0.75, 1.25)  # noqa: S311  not a secret: it only spreads the load

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from server.clock import backoff_s
 from server.errors import MysetlistError, SetupError
 
 # More requests at once are slower, not faster: httpx walks its pool for each of them (1,500 sessions take 1.5 s with
@@ -177,8 +178,8 @@ class Web:
         missing_ok: bool = False,
     ) -> httpx.Response:
         problem = "no answer"
-        for attempt in range(ATTEMPTS_MAX):
-            wait_s = min(5.0, 0.1 * 2**attempt)
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            wait_s = backoff_s(attempt, first_s=0.1, max_s=5.0)
             try:
                 response = await self._http.request(method, path, params=params, headers=headers, json=body)
             except httpx.TransportError as error:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from server.clock import Clock
+from server.clock import Clock, backoff_s
 from server.errors import CacheError, StoreError
 from server.live.hub import Hub
 from server.live.states import followers_document
@@ -27,6 +27,7 @@ log = structlog.get_logger()
 COMPARE_INTERVAL_S = 1.0
 COMPARE_TIMEOUT_S = 3.0
 DEGRADED_POLL_S = 0.5
+BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
 
 
@@ -145,7 +146,7 @@ class Listener:
             tasks.create_task(self._poll_while_away(), name="listener-poll")
 
     async def _keep_listening(self) -> None:
-        backoff_s = 0.05
+        failures = 0
         while True:
             try:
                 await self._listen()
@@ -153,10 +154,10 @@ class Listener:
                 log.warning("listener.reconnecting", error=str(error))
             if self.is_listening:
                 self.is_listening = False
-                backoff_s = 0.05
+                failures = 0
             LISTENER_RECONNECTS.inc()
-            await asyncio.sleep(backoff_s)
-            backoff_s = min(backoff_s * 2, BACKOFF_S_MAX)
+            failures += 1
+            await asyncio.sleep(backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX))
 
     async def _listen(self) -> None:
         listening = await Listening.open(

@@ -12,7 +12,6 @@ settle the row, so a node whose claim ended cannot overwrite the result of anoth
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ from typing import Any
 
 import structlog
 
-from server.clock import Clock
+from server.clock import Clock, backoff_s
 from server.errors import MailUnavailable, StoreError, StoreUnavailable
 from server.mail.composer import EmailComposer
 from server.mail.items import EmailItem, why_suppressed
@@ -46,6 +45,8 @@ ATTEMPTS_MAX = 6
 CLAIM_TTL = timedelta(minutes=10)
 RETRY_S = 60.0
 RETRY_FACTOR = 4
+RETRY_S_MAX = 256 * 60.0
+BACKOFF_S = 1.0
 BACKOFF_S_MAX = 60.0
 STOP_GRACE_S = 5.0
 SETTLE_DELAYS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -97,7 +98,7 @@ class EmailSender:
 
     async def run(self) -> None:
         """Sends until cancelled. While PostgreSQL or the mail server is down, it waits."""
-        backoff_s = 1.0
+        failures = 0
         try:
             while True:
                 try:
@@ -105,11 +106,12 @@ class EmailSender:
                 except (StoreError, MailUnavailable) as error:
                     if isinstance(error, MailUnavailable):
                         MAIL_SERVER_AWAY.inc()
-                    log.warning("mail.waiting", error=str(error), retry_s=backoff_s)
-                    await asyncio.sleep(_jittered(backoff_s))
-                    backoff_s = min(backoff_s * 2, BACKOFF_S_MAX)
+                    failures += 1
+                    delay_s = backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
+                    log.warning("mail.waiting", error=str(error), retry_s=delay_s)
+                    await asyncio.sleep(delay_s)
                 else:
-                    backoff_s = 1.0
+                    failures = 0
                     if not count:
                         # An idle connection would only use resources of the mail server.
                         await self._client.close()
@@ -265,11 +267,7 @@ class EmailSender:
 
 def retry_s(attempts: int) -> float:
     """Gives the delay after this number of attempts: 1, 4, 16, 64, 256 minutes, plus or minus a quarter."""
-    return _jittered(RETRY_S * RETRY_FACTOR ** (attempts - 1))
-
-
-def _jittered(delay_s: float) -> float:
-    return delay_s * random.uniform(0.75, 1.25)  # noqa: S311  not a secret: it only spreads the load
+    return backoff_s(attempts, first_s=RETRY_S, max_s=RETRY_S_MAX, factor=RETRY_FACTOR)
 
 
 def _suppressed_items(items: dict[int, EmailItem], now: datetime) -> dict[str, list[int]]:

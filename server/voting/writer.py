@@ -14,7 +14,7 @@ import structlog
 
 from server.cache.connection import Command, Connection
 from server.cache.keys import log_key, meta_key
-from server.clock import Clock
+from server.clock import Clock, backoff_s
 from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
@@ -35,6 +35,7 @@ IDLE_BLOCK_MS = 200
 # A second transaction is handed over while the first one runs, so that PostgreSQL need not wait for this node's busy
 # event loop. It waits for the first one's row of log_positions, and does nothing if that one did nothing.
 COMMITS_IN_FLIGHT_MAX = 2
+BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
 
 
@@ -63,7 +64,7 @@ class Writer:
 
     async def run(self) -> None:
         """Works until cancelled; engines that are away are waited for."""
-        backoff_s = 0.05
+        failures = 0
         try:
             while True:
                 try:
@@ -74,14 +75,15 @@ class Writer:
                 except (StoreError, CacheError) as error:
                     # StoreConflict too: a song or a user went away between the join and the foreign key's check, and
                     # the join sees it next time.
-                    log.warning("writer.waiting", error=str(error), retry_s=backoff_s)
+                    failures += 1
+                    delay_s = backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
+                    log.warning("writer.waiting", error=str(error), retry_s=delay_s)
                     if isinstance(error, StoreError):
                         await self._leases.close()
                     self._positions = {}
-                    await asyncio.sleep(backoff_s)
-                    backoff_s = min(backoff_s * 2, BACKOFF_S_MAX)
+                    await asyncio.sleep(delay_s)
                 else:
-                    backoff_s = 0.05
+                    failures = 0
         finally:
             await self._leases.close()
             await self._connection.close()
