@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
 from server.catalog.documents import Artist, ArtistPage, SearchResults, Show, ShowPage, Song, Venue, VenuePage
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
 from server.catalog.results import Results, ResultsQuery, as_csv, fetch_results
 from server.catalog.search import search
 from server.catalog.shows import fetch_show, list_shows
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.protocol.codes import Code
 from server.protocol.embargo import WhyHidden
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.instants import from_ms
 from server.store.database import Database
 
 
@@ -74,13 +71,13 @@ class CatalogRoutes:
 
     async def get_shows(self, call: Call) -> Answer:
         """`GET /api/shows`."""
-        return Answer(document=await list_shows(self._db, call.query, now=self._now()))
+        return Answer(document=await list_shows(self._db, call.query, now=utc_now(self._clock)))
 
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/shows/{show}`."""
         return Answer(
             document=await fetch_show(
-                self._db, call.reference("show"), call.identity, self._why_hidden, now=self._now()
+                self._db, call.reference("show"), call.identity, self._why_hidden, now=utc_now(self._clock)
             )
         )
 
@@ -101,7 +98,7 @@ class CatalogRoutes:
 
     async def get_artist(self, call: Call) -> Answer:
         """`GET /api/artists/{artist}`."""
-        return Answer(document=await fetch_artist(self._db, call.reference("artist"), now=self._now()))
+        return Answer(document=await fetch_artist(self._db, call.reference("artist"), now=utc_now(self._clock)))
 
     async def get_venues(self, call: Call) -> Answer:
         """`GET /api/venues`."""
@@ -109,7 +106,7 @@ class CatalogRoutes:
 
     async def get_venue(self, call: Call) -> Answer:
         """`GET /api/venues/{venue}`."""
-        return Answer(document=await fetch_venue(self._db, call.reference("venue"), now=self._now()))
+        return Answer(document=await fetch_venue(self._db, call.reference("venue"), now=utc_now(self._clock)))
 
     async def get_song(self, call: Call) -> Answer:
         """`GET /api/songs/{song}`."""
@@ -117,7 +114,4 @@ class CatalogRoutes:
 
     async def get_search(self, call: Call) -> Answer:
         """`GET /api/search`."""
-        return Answer(document=await search(self._db, call.query, now=self._now()))
-
-    def _now(self) -> datetime:
-        return from_ms(self._clock.now_ms())
+        return Answer(document=await search(self._db, call.query, now=utc_now(self._clock)))

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from server.catalog.voting_window import VotingState, instant_of, voting_state
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import Reference
-from server.protocol.instants import from_ms, iso
+from server.protocol.instants import iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.queries import load_queries
@@ -165,7 +165,7 @@ class ShowControlRoutes:
 
     async def post_close(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/close`."""
-        return await self._change(call, "show.close", {"closes_at": self._now()})
+        return await self._change(call, "show.close", {"closes_at": utc_now(self._clock)})
 
     async def post_reopen(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/reopen`."""
@@ -199,7 +199,7 @@ class ShowControlRoutes:
                 )
             fields |= _instants(fields, before["time_zone"])
             after = {**before, **fields}
-            if action == "show.reopen" and after["closes_at"] <= self._now():
+            if action == "show.reopen" and after["closes_at"] <= utc_now(self._clock):
                 raise Refused(
                     Code.BAD_REQUEST, f"`closes_at` {iso(after['closes_at'])} is in the past. Give a later time."
                 )
@@ -226,7 +226,7 @@ class ShowControlRoutes:
                 Code.BAD_REQUEST,
                 f"`closes_at` {iso(after['closes_at'])} is not after `opens_at` {iso(after['opens_at'])}. Move one of them.",
             )
-        if after["closes_at"] > self._now() + dt.timedelta(days=366 * WINDOW_YEARS_MAX):
+        if after["closes_at"] > utc_now(self._clock) + dt.timedelta(days=366 * WINDOW_YEARS_MAX):
             raise Refused(
                 Code.BAD_REQUEST,
                 f"`closes_at` {iso(after['closes_at'])} is more than {WINDOW_YEARS_MAX} years away. Give an earlier time.",
@@ -240,7 +240,7 @@ class ShowControlRoutes:
     def _answer(self, show: dict[str, Any]) -> Answer:
         voting = voting_state(
             status=show["status"], opens_at=show["opens_at"], closes_at=show["closes_at"], is_locked=show["is_locked"],
-            is_final=show["is_final"], now=self._now(),
+            is_final=show["is_final"], now=utc_now(self._clock),
         )  # fmt: skip
         zone = ZoneInfo(show["time_zone"])
         derived = {
@@ -251,9 +251,6 @@ class ShowControlRoutes:
             "closes_local": show["closes_at"].astimezone(zone).isoformat(),
         }
         return Answer(document=ShowSettings(**(show | derived)))
-
-    def _now(self) -> dt.datetime:
-        return from_ms(self._clock.now_ms())
 
 
 async def lock_show(connection: Connection, reference: Reference) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.insight.statistics import VoteStats, VoteStatsQuery, fetch_vote_stats
 from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
 from server.protocol.codes import Code
 from server.protocol.embargo import WhyHidden
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.instants import from_ms
 from server.store.database import Database
 
 
@@ -42,6 +41,6 @@ class InsightRoutes:
 
     async def get_vote_stats(self, call: Call) -> Answer:
         """`GET /api/analytics/vote-stats`."""
-        today = from_ms(self._clock.now_ms()).date()
+        today = utc_now(self._clock).date()
         stats = await fetch_vote_stats(self._db, call.query, call.identity, self._why_hidden, today=today)
         return Answer(document=stats)

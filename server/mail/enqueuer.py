@@ -8,15 +8,13 @@ events in between are not announced.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import StoreError
-from server.protocol.instants import from_ms
 from server.store.database import Database
 from server.store.queries import load_queries
 from server.telemetry import LETTERS_DUE, LETTERS_QUEUED
@@ -66,7 +64,7 @@ class EmailEnqueuer:
                 log.info("mail.queued", kind=kind, count=count)
         try:
             async with self._database.connection() as connection:
-                LETTERS_DUE.set(await queries.count_due(connection, instant=self._now()))
+                LETTERS_DUE.set(await queries.count_due(connection, instant=utc_now(self._clock)))
         except StoreError as error:
             log.warning("mail.not_counted", error=str(error))
 
@@ -76,10 +74,7 @@ class EmailEnqueuer:
             async with self._database.transaction() as connection:
                 if not await queries.try_lock_enqueuing(connection):
                     return total
-                count: int = await statement(connection, instant=self._now(), count=self._batch_max)
+                count: int = await statement(connection, instant=utc_now(self._clock), count=self._batch_max)
             total += count
             if count < self._batch_max:
                 return total
-
-    def _now(self) -> datetime:
-        return from_ms(self._clock.now_ms())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import Refused, StoreConflict
 from server.mail import pages
 from server.mail.items import CONFIRMATIONS_PER_HOUR_MAX, KINDS, EmailKind, Frequency, confirmation_about
@@ -17,7 +17,7 @@ from server.mail.unsubscribes import StoppedBy, fetch_stop, resume_address, stop
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
-from server.protocol.instants import from_ms, ms_of
+from server.protocol.instants import ms_of
 from server.store.database import Database
 from server.store.queries import load_queries
 
@@ -166,7 +166,7 @@ class MailRoutes:
 
     async def get_confirm(self, call: Call) -> Answer:
         """`GET /confirm-email?token=`."""
-        now = self._now()
+        now = utc_now(self._clock)
         found = read_confirmation(self._secret, call.query.token, now=now)
         if found is None:
             return Answer(document=pages.EXPIRED)
@@ -187,7 +187,7 @@ class MailRoutes:
         """`POST /unsubscribe?token=`, from the button or by the one click of a mail program. Repeating it changes nothing."""
         address_hash = read_unsubscribe(self._secret, call.query.token)
         async with self._owner.connection() as connection:
-            await stop_address(connection, address_hash, "link", self._now())
+            await stop_address(connection, address_hash, "link", utc_now(self._clock))
         return Answer(document=pages.UNSUBSCRIBED)
 
     async def _enqueue_confirmation(self, connection: Connection, user_id: int, address: str) -> None:
@@ -195,7 +195,7 @@ class MailRoutes:
 
         Raises: Refused: rate_limited; the whole transaction is rolled back
         """
-        now = self._now()
+        now = utc_now(self._clock)
         rows = queries.fetch_confirmations(
             connection, user_id=user_id, since=now - _HOUR, count=CONFIRMATIONS_PER_HOUR_MAX
         )
@@ -220,6 +220,3 @@ class MailRoutes:
             async with self._owner.connection() as connection:
                 stopped_by = await fetch_stop(connection, mailbox_hash(row["address"]))
         return EmailAnswer(**dict(row), can_send=self._can_send, stopped_by=stopped_by)
-
-    def _now(self) -> datetime:
-        return from_ms(self._clock.now_ms())

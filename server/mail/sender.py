@@ -21,14 +21,13 @@ from typing import Any
 
 import structlog
 
-from server.clock import Clock, backoff_s
+from server.clock import Clock, backoff_s, utc_now
 from server.errors import MailUnavailable, StoreError, StoreUnavailable
 from server.mail.composer import EmailComposer
 from server.mail.items import EmailItem, why_suppressed
 from server.mail.smtp import CONNECT_TIMEOUT_S, SEND_TIMEOUT_S, SmtpClient
 from server.mail.tokens import mailbox_hash
 from server.mail.unsubscribes import stop_address
-from server.protocol.instants import from_ms
 from server.store.database import Database
 from server.store.queries import load_queries
 from server.telemetry import LETTERS, MAIL_SERVER_AWAY
@@ -125,7 +124,7 @@ class EmailSender:
         Gives:  the number of claimed rows; 0: no row is due, or the limit of this minute is reached
         Raises: MailUnavailable, StoreUnavailable: rows without an attempt are back in the queue
         """
-        now = self._now()
+        now = utc_now(self._clock)
         claimed_until = now + CLAIM_TTL
         claims = await self._claim(now, claimed_until)
         untried = set(claims)
@@ -187,7 +186,7 @@ class EmailSender:
         ids = [item.id for item in items]
         untried.difference_update(ids)
         try:
-            email = self._composer.compose(items, message_id=message_id, now=self._now())
+            email = self._composer.compose(items, message_id=message_id, now=utc_now(self._clock))
         except (ValueError, MessageError) as error:
             # The address of the row is invalid, although no route accepts one. The other emails must still be sent. The text
             # of the error may contain the address, so only its type is logged.
@@ -204,7 +203,7 @@ class EmailSender:
         if status == "deferred" and attempts >= ATTEMPTS_MAX:
             status, detail = "failed", f"given up after {attempts} attempts: {detail}"
         if status == "deferred":
-            not_before = self._now() + timedelta(seconds=retry_s(attempts))
+            not_before = utc_now(self._clock) + timedelta(seconds=retry_s(attempts))
         LETTERS.labels(email.kind, status).inc()
         if status != "sent":
             log.warning("mail.not_sent", queue=ids, status=status, attempts=attempts, detail=detail)
@@ -232,7 +231,7 @@ class EmailSender:
         for delay_s in (*SETTLE_DELAYS_S, None):
             try:
                 async with self._database.transaction() as connection:
-                    now = self._now()
+                    now = utc_now(self._clock)
                     settled = await queries.settle(
                         connection,
                         ids=ids,
@@ -256,13 +255,12 @@ class EmailSender:
     async def _release(self, ids: Iterable[int], claimed_until: datetime) -> None:
         try:
             async with self._database.connection() as connection:
-                await queries.release(connection, ids=list(ids), claimed_until=claimed_until, not_before=self._now())
+                await queries.release(
+                    connection, ids=list(ids), claimed_until=claimed_until, not_before=utc_now(self._clock)
+                )
         except StoreError as error:
             # Another node takes the rows over in ten minutes.
             log.warning("mail.not_given_back", error=str(error))
-
-    def _now(self) -> datetime:
-        return from_ms(self._clock.now_ms())
 
 
 def retry_s(attempts: int) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 
 import orjson
 
 from server.catalog.shows import StatusRow, fetch_setlist_state, fetch_status_row
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.insight.activity import fetch_activity
 from server.insight.trending import fetch_ranking
 from server.live.presence import Presence
@@ -65,7 +64,7 @@ class ChannelStates:
         if row is None:
             return None
         self._status_rows[show_id] = row
-        at, state = row.state(self._now())
+        at, state = row.state(utc_now(self._clock))
         return DocumentState(at, orjson.dumps(state))
 
     def newer_statuses(self, shown: Mapping[int, int]) -> dict[int, DocumentState]:
@@ -74,12 +73,9 @@ class ChannelStates:
         Takes: shown, by show the position of the status that is shown; rows of all other shows are forgotten
         """
         self._status_rows = {show: row for show, row in self._status_rows.items() if show in shown}
-        now = self._now()
+        now = utc_now(self._clock)
         states = {show: row.state(now) for show, row in self._status_rows.items()}
         return {show: DocumentState(at, orjson.dumps(s)) for show, (at, s) in states.items() if at > shown[show]}
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
 
     async def _load_votes(self, show_id: int) -> State | None:
         tally = await self._tallies.read(show_id)
