@@ -1,4 +1,4 @@
-"""Logs and metrics: every log record has an `action` spelled `noun.verb` and its ids as fields."""
+"""Logs and metrics. Every log record has an `action`, spelled `noun.verb`, and ids as fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-# Where the workers of one parent keep their metrics; prometheus_client looks at it when it is imported.
+# The folder for the metrics of all workers of one parent; prometheus_client reads the variable at its import.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 LogFormat = Literal["auto", "json", "console"]
@@ -21,18 +21,18 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 def _gauge(name: str, about: str, labels: Sequence[str] = ()) -> Gauge:
-    """A gauge whose values of several workers add up."""
+    """A gauge; the values of several workers are added."""
     return Gauge(name, about, labels, multiprocess_mode="livesum")
 
 
 REQUEST_SECONDS = Histogram(
     "mysetlist_request_seconds",
-    "Requests over HTTP; websockets and event streams, which last, are left out",
+    "Requests over HTTP, without websockets and event streams",
     ["method", "route", "status"],
     buckets=(0.005, 0.025, 0.1, 0.5, 2.5, 10.0),
 )
 POOL_WAIT_SECONDS = Histogram(
-    "mysetlist_pool_wait_seconds", "Waiting for a connection of a pool to PostgreSQL", ["pool"], buckets=_SECONDS
+    "mysetlist_pool_wait_seconds", "Wait for a connection of a pool to PostgreSQL", ["pool"], buckets=_SECONDS
 )
 VALKEY_SECONDS = Histogram(
     "mysetlist_valkey_seconds",
@@ -43,12 +43,10 @@ VALKEY_SECONDS = Histogram(
 CASTS = Counter("mysetlist_casts_total", "Casts answered, by outcome", ["outcome"])
 ACKNOWLEDGEMENT_SECONDS = Histogram(
     "mysetlist_acknowledgement_seconds",
-    "From the log to the acknowledgement, one observation a log entry",
+    "From the log to the acknowledgement, one observation for each log entry",
     buckets=_SECONDS,
 )
-INTAKE_WAIT_SECONDS = Histogram(
-    "mysetlist_intake_wait_seconds", "How long the oldest cast of a round waited for it", buckets=_SECONDS
-)
+INTAKE_WAIT_SECONDS = Histogram("mysetlist_intake_wait_seconds", "Wait of the oldest cast of a round", buckets=_SECONDS)
 SCRIPT_SECONDS = Histogram("mysetlist_script_seconds", "One round of the vote script", buckets=_SECONDS)
 SCRIPT_CASTS = Histogram(
     "mysetlist_script_casts",
@@ -67,62 +65,62 @@ WRITER_LAG_MS = Gauge(
     "mysetlist_writer_lag_ms", "Age of the oldest entry in the writer's last batch", multiprocess_mode="livemax"
 )
 SHARDS_HELD = _gauge("mysetlist_shards_held", "Shards this node's writer holds")
-LOG_RESETS = Counter(
-    "mysetlist_log_resets_total", "Times a shard's hot copy was thrown away and begun anew", ["reason"]
-)
+LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was thrown away", ["reason"])
 VOTES_LOST = Counter("mysetlist_votes_lost_total", "Accepted casts of this node that Valkey lost before their commit")
-SOCKETS = _gauge("mysetlist_sockets", "Open connections that watch: websocket, events", ["kind"])
-CLOSES = Counter("mysetlist_closes_total", "Websockets that ended, by close code; 1006: without a goodbye", ["code"])
+SOCKETS = _gauge("mysetlist_sockets", "Open connections by kind: websocket, events", ["kind"])
+CLOSES = Counter(
+    "mysetlist_closes_total", "Websockets that ended, by close code; 1006: without a close frame", ["code"]
+)
 LIMITED = Counter("mysetlist_limited_total", "Connections and requests refused because of a limit", ["limit"])
 SUBSCRIPTIONS = _gauge("mysetlist_subscriptions", "Subscriptions of open websockets")
 FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
 FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")
 PUSH_SECONDS = Histogram(
-    "mysetlist_push_seconds", "Writing one push of a channel to all its subscribers", ["kind"], buckets=_SECONDS
+    "mysetlist_push_seconds", "Time to write one push of a channel to all its subscribers", ["kind"], buckets=_SECONDS
 )
-CONFLATED = Counter("mysetlist_conflated_total", "Changes that went out together with the one before", ["kind"])
+CONFLATED = Counter("mysetlist_conflated_total", "Changes that were pushed together with the one before", ["kind"])
 PUSH_LAG_SECONDS = Histogram(
     "mysetlist_push_lag_seconds",
-    "From the commit of a show's votes to the end of the push that tells of them, on the database's and this node's clocks",
+    "From the commit of a show's votes to the end of their push, by the clocks of the database and this node",
     buckets=_SECONDS,
 )
 NOTIFY_LAG_SECONDS = Histogram(
-    "mysetlist_notify_lag_seconds", "From a commit to its notification, on the same two clocks", buckets=_SECONDS
+    "mysetlist_notify_lag_seconds", "From a commit to its notification, by the same two clocks", buckets=_SECONDS
 )
-BUFFER_BYTES = _gauge("mysetlist_buffer_bytes", "Bytes waiting in the buffers of all sockets, looked at every 5 s")
-SOCKETS_BEHIND = _gauge("mysetlist_sockets_behind", "Sockets that skip states, looked at every 5 s")
-LISTENER_RECONNECTS = Counter("mysetlist_listener_reconnects_total", "Times the listener had to connect again")
+BUFFER_BYTES = _gauge("mysetlist_buffer_bytes", "Bytes waiting in the buffers of all sockets, read every 5 s")
+SOCKETS_BEHIND = _gauge("mysetlist_sockets_behind", "Sockets that skip states, read every 5 s")
+LISTENER_RECONNECTS = Counter("mysetlist_listener_reconnects_total", "Reconnects of the listener")
 LETTERS = Counter(
     "mysetlist_letters_total", "Letters this node sent, deferred, failed to send or suppressed", ["kind", "outcome"]
 )
-LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Things to say that this node queued", ["kind"])
+LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Letters that this node queued", ["kind"])
 LETTERS_DUE = Gauge(
-    "mysetlist_letters_due", "Rows of the mail queue whose time has come, as last counted", multiprocess_mode="livemax"
+    "mysetlist_letters_due", "Rows of the mail queue that are due, as last counted", multiprocess_mode="livemax"
 )
 PROVIDER_REQUESTS = Counter(
-    "mysetlist_provider_requests_total", "Questions to providers, by what became of them", ["service", "outcome"]
+    "mysetlist_provider_requests_total", "Questions to providers, by outcome", ["service", "outcome"]
 )
 PROVIDER_SECONDS = Histogram(
     "mysetlist_provider_seconds", "One question to a provider, until its answer", ["service"], buckets=_SECONDS
 )
 PROVIDER_CIRCUIT = Gauge(
     "mysetlist_provider_circuit",
-    "1: this provider is not asked for a while, as this node last saw",
+    "1: the circuit of this provider is open, as this node last saw",
     ["service"],
     multiprocess_mode="livemax",
 )
 SYNC_JOBS = Counter("mysetlist_sync_jobs_total", "Jobs of this node that ended", ["service", "kind", "outcome"])
 SERVICE_IN_TROUBLE = Gauge(
     "mysetlist_service_in_trouble",
-    "1: this engine or provider is in trouble; told by the node whose turn the chores are",
+    "1: this engine or provider is in trouble, by the node that does the chores",
     ["service"],
     multiprocess_mode="livemax",
 )
-MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server could not be used at all")
+MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server was unavailable")
 
 
 def exposition() -> bytes:
-    """All metrics in the text format of Prometheus; of all workers, when this is one of several."""
+    """All metrics in the text format of Prometheus; with several workers, of all of them."""
     if METRICS_FOLDER not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()
@@ -131,7 +129,7 @@ def exposition() -> bytes:
 
 
 def configure_logging(log_format: LogFormat) -> None:
-    """Sends all logs to stderr: one JSON object a line, or coloured lines for a person at a terminal."""
+    """Sends all logs to stderr: one JSON object on each line, or coloured lines at a terminal."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
@@ -147,6 +145,6 @@ def configure_logging(log_format: LogFormat) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # The pool tells of every failed attempt to reconnect, with a traceback; whoever needed the connection says it in a line.
+    # The pool logs a traceback for every failed reconnect; the code that needed the connection logs one line already.
     logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")

@@ -1,7 +1,7 @@
-"""Optional traces of a vote's way, from the cast to the push, over OpenTelemetry.
+"""Optional traces of votes, from the cast to the push, over OpenTelemetry.
 
-A vote passes through several processes, and nothing travels with it but its position in the log. So each stage draws
-the same trace from that position: whether it is sampled, its trace id, and the id of its first span.
+A vote passes through several processes, and only its position in the log travels with it. So each stage derives the same
+trace from that position: whether it is sampled, its trace id, and the id of its first span.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 from server.errors import SetupError
 
-# A tracer's clock, and how long it may take to send what is left when a node stops.
 _NS = 1_000_000_000
+# When a node stops, the last spans may take this long to send.
 EXPORT_TIMEOUT_S = 2
-# Sampled entries that are committed and not pushed yet; the oldest go untold.
+# Sampled entries that are committed and not pushed yet; past this the oldest get no span for their push.
 AWAITING_PUSH_MAX = 1_000
 
 
 class Traces:
     """Spans of the sampled entries of the log: cast, script, commit, notify, push.
 
-    Takes: provider, a TracerProvider made by `open_traces` or by a test; ratio, how many of all entries are sampled;
+    Takes: provider, a TracerProvider that `open_traces` or a test makes; ratio, the share of entries to sample;
            shard_count, as the database has it
-    Cost:  a hash an entry, about 1 µs; a sampled one about 50 µs a span
+    Cost:  one hash for each entry, about 1 µs; for a sampled one about 50 µs for each span
     """
 
     def __init__(self, provider: Any, ids: Any, *, ratio: float, shard_count: int) -> None:
@@ -38,44 +38,47 @@ class Traces:
         self._awaiting: deque[tuple[int, int, int]] = deque(maxlen=AWAITING_PUSH_MAX)  # shard, committed up to, entry
 
     def logged(self, shard: int, position: int, cast_count: int, *, queued_s: float, sent_s: float) -> None:
-        """The script has decided a round. Takes: instants of time.monotonic."""
-        drawn = self._draw(shard, position)
-        if drawn is not None:
-            self._span("cast", drawn, queued_s, {"casts": cast_count}, is_first=True)
-            self._span("script", drawn, sent_s, {})
+        """Records that the script decided a round. Takes: instants of time.monotonic."""
+        sampled = self._derive(shard, position)
+        if sampled is not None:
+            self._span("cast", sampled, queued_s, {"casts": cast_count}, is_first=True)
+            self._span("script", sampled, sent_s, {})
 
     def committed(self, shard: int, positions: Iterable[int], started_s: float) -> None:
-        """The writer's transaction has ended."""
+        """Records that the writer's transaction ended."""
         for position in positions:
-            drawn = self._draw(shard, position)
-            if drawn is not None:
-                self._span("commit", drawn, started_s, {})
+            sampled = self._derive(shard, position)
+            if sampled is not None:
+                self._span("commit", sampled, started_s, {})
 
     def notified(self, shard: int, at: int, positions: Iterable[int], committed_ms: int) -> None:
-        """PostgreSQL has told of a commit, made at `committed_ms` on its own clock; `at`, the shard's position since."""
+        """Records PostgreSQL's notification of a commit.
+
+        Takes: committed_ms, on PostgreSQL's clock; at, the shard's position after the commit
+        """
         for position in positions:
-            drawn = self._draw(shard, position)
-            if drawn is not None:
+            sampled = self._derive(shard, position)
+            if sampled is not None:
                 self._awaiting.append((shard, at, position))
-                self._span("notify", drawn, time.monotonic() - max(0.0, time.time() - committed_ms / 1000), {})
+                self._span("notify", sampled, time.monotonic() - max(0.0, time.time() - committed_ms / 1000), {})
 
     def pushed(self, show_id: int, at: int, started_s: float, subscriber_count: int) -> None:
-        """Counts of a show as of `at` have been written to its subscribers."""
+        """Records that a show's counts as of `at` were written to its subscribers."""
         if not self._awaiting:
             return
         shard = show_id % self._shard_count
-        told = [entry for entry in self._awaiting if entry[0] == shard and entry[1] <= at]
-        for entry in told:
+        pushed = [entry for entry in self._awaiting if entry[0] == shard and entry[1] <= at]
+        for entry in pushed:
             self._awaiting.remove(entry)
-            drawn = self._draw(shard, entry[2])
-            assert drawn is not None
-            self._span("push", drawn, started_s, {"show": show_id, "subscribers": subscriber_count})
+            sampled = self._derive(shard, entry[2])
+            assert sampled is not None
+            self._span("push", sampled, started_s, {"show": show_id, "subscribers": subscriber_count})
 
     def close(self) -> None:
-        """Sends what is left. Blocks, for up to about EXPORT_TIMEOUT_S."""
+        """Sends the last spans. Blocks for up to about EXPORT_TIMEOUT_S."""
         self._provider.shutdown()
 
-    def _draw(self, shard: int, position: int) -> tuple[int, int, int, int] | None:
+    def _derive(self, shard: int, position: int) -> tuple[int, int, int, int] | None:
         digest = hashlib.blake2b(b"%d:%d" % (shard, position), digest_size=28).digest()
         if int.from_bytes(digest[:4], "big") >= self._sampled_below:
             return None
@@ -84,7 +87,7 @@ class Traces:
     def _span(
         self,
         name: str,
-        drawn: tuple[int, int, int, int],
+        sampled: tuple[int, int, int, int],
         started_s: float,
         about: dict[str, int],
         *,
@@ -92,7 +95,7 @@ class Traces:
     ) -> None:
         from opentelemetry import trace
 
-        trace_id, first_id, shard, position = drawn
+        trace_id, first_id, shard, position = sampled
         now_ns = time.time_ns()
         start_ns = now_ns - max(0, int((time.monotonic() - started_s) * _NS))
         parent = trace.SpanContext(
@@ -107,9 +110,9 @@ class Traces:
 
 
 def open_traces(endpoint: str, ratio: float, node: str, shard_count: int) -> Traces:
-    """Traces that go to an OTLP collector over HTTP.
+    """Traces that are sent to an OTLP collector over HTTP.
 
-    Takes:  endpoint, as OTEL_EXPORTER_OTLP_ENDPOINT has it
+    Takes:  endpoint, the value of OTEL_EXPORTER_OTLP_ENDPOINT
     Raises: SetupError: the extra `otel` is not installed
     """
     try:
@@ -122,14 +125,14 @@ def open_traces(endpoint: str, ratio: float, node: str, shard_count: int) -> Tra
 
 
 def traces_to(processor: Any, ratio: float, node: str, shard_count: int) -> Traces:
-    """Traces that go to a span processor."""
+    """Traces that are given to a span processor."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     class Ids(RandomIdGenerator):
-        """Random, but for the first span of a trace, whose ids follow from the log."""
+        """Random ids, except for the first span of a trace: its ids are derived from the position."""
 
         first: tuple[int, int] | None = None
 
@@ -141,7 +144,7 @@ def traces_to(processor: Any, ratio: float, node: str, shard_count: int) -> Trac
 
     ids = Ids()
     provider = TracerProvider(
-        # What is sampled is decided by the position, on every node alike.
+        # The position decides what is sampled, the same on every node.
         sampler=ALWAYS_ON,
         resource=Resource.create({"service.name": "mysetlist", "service.instance.id": node}),
         id_generator=ids,

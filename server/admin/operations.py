@@ -34,7 +34,7 @@ from server.admin.retention import Retention
 from server.errors import CacheError, Refused, SetupError, StoreConflict, StoreError
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
-from server.store.database import Database, complaints, connect
+from server.store.database import Database, connect, translated_all
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -94,7 +94,7 @@ class Operations:
             raise Refused(Code.FORBIDDEN, reason)
         connection = await connect(self._owner.url, is_unhurried=True)
         try:
-            with complaints():
+            with translated_all():
                 await refuse_unknown_table(connection, request.table)
                 await _take_lock(connection)
                 await queries.interrupt_dead_operations(connection, operation_class=OPERATION_CLASS)
@@ -142,7 +142,7 @@ class Operations:
         """Runs an operation, and stores its progress every PROGRESS_EVERY_S."""
 
         async def translated() -> Result:
-            with complaints():
+            with translated_all():
                 return await run_operation(operation, self._retention, self._hooks)
 
         task = asyncio.create_task(translated(), name=f"operation {operation.id}")
@@ -187,7 +187,7 @@ class Operations:
             log.warning("operation.end_not_told", id=operation.id, error=str(failure))
         finally:
             # Waits for a cancelled statement, so that the server does not go on with it.
-            with suppress(StoreError), complaints():
+            with suppress(StoreError), translated_all():
                 await operation.connection.close(timeout=CLOSE_TIMEOUT_S)
         log.info("operation.ended", id=operation.id, operation=operation.request.operation, status=status, error=error)
 

@@ -11,7 +11,7 @@ import structlog
 
 from server.errors import StoreError, StoreUnavailable
 from server.store.chores import Chore
-from server.store.database import Database, complaints
+from server.store.database import Database, translated_all
 from server.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ async def _sizes(db: Database) -> dict[str, tuple[int | None, int | None]]:
 
 async def _slowest_statements(connection: Connection) -> list[Statement] | None:
     try:
-        with complaints():
+        with translated_all():
             rows = queries.slowest_statements(connection, count=STATEMENTS_SHOWN)
             return [Statement(**row) async for row in rows]
     except StoreError as error:

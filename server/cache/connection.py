@@ -1,7 +1,7 @@
-"""One connection of one's own to Valkey.
+"""A dedicated connection to Valkey.
 
-No pool: each of a node's few loops has its own connection and asks in turn, so a broken one is noticed by its
-owner and by nobody else. Commands sent together travel together: one write, one read.
+There is no pool: each of a node's few loops has its own connection and asks in turn, so only the owner notices that a
+connection broke. Commands that are asked together are sent in one write and answered in one read.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 
 class Connection:
-    """Commands in, answers out.
+    """Asks commands and gives their answers.
 
-    Threads: event loop; callers queue behind one another
-    Cancel:  the connection is dropped, because answers still to come would meet the wrong question
+    Threads: event loop; callers wait for their turn
+    Cancel:  the connection is dropped, because late answers would be taken for those of the next question
     """
 
     def __init__(self, url: str, *, on_connect: Callable[[Connection], Awaitable[None]] | None = None) -> None:
-        """Takes: url; on_connect, run on every fresh connection before anything else is asked on it."""
+        """Takes: url; on_connect, run on every fresh connection before anything else is asked."""
         pool: Any = redis.asyncio.ConnectionPool.from_url(
             url,
             protocol=2,
@@ -48,14 +48,14 @@ class Connection:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the last question was answered, so that the next probably is."""
+        """Whether the last question was answered, so that the next one probably will be."""
         return self._is_ready
 
     async def ask(self, commands: Sequence[Command], *, timeout_s: float = REPLY_TIMEOUT_S) -> list[Any]:
         """The answers to some commands, in order, bytes undecoded.
 
-        Raises: CacheUnavailable: no connection, loading, or no answer in time; what was sent may have been done
-                CacheError: one of the commands was refused; the others were done
+        Raises: CacheUnavailable: no connection, loading, or no answer in time; the commands may have run
+                CacheError: one of the commands was refused; the others ran
         """
         async with self._turn:
             try:
@@ -73,11 +73,11 @@ class Connection:
                 raise
 
     async def ask_first(self, commands: Sequence[Command]) -> list[Any]:
-        """`ask` for use inside `on_connect`, where the turn is already taken."""
+        """As `ask`, for use inside `on_connect`, which already has the turn."""
         return await self._exchange(commands)
 
     async def close(self) -> None:
-        """Hangs up; the next question would connect again."""
+        """Closes the connection; the next question would connect again."""
         await self._drop()
 
     async def _connect(self) -> None:

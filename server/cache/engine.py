@@ -1,4 +1,4 @@
-"""Is this a Valkey, or a Redis, we can keep votes in? Asked once, before anything is changed."""
+"""Checks that a Valkey or Redis can hold votes; once, before anything is changed."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermission
 
 from server.errors import SetupError
 
-# Redis 7.0 and Valkey 8; Valkey goes on calling itself Redis 7.2 to old clients.
+# Redis 7.0 and Valkey 8; Valkey still says to old clients that it is Redis 7.2.
 REDIS_VERSION_MIN = (7, 0)
 CONNECT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ValkeyState:
-    """What a look at a Valkey or Redis found."""
+    """The result of a check of Valkey or Redis."""
 
     name: str  # "Valkey" or "Redis"
     version: str
     eviction: str  # always "noeviction" once checked
     persistence: str  # "append-only file" or "none or snapshots"
-    clock_ahead_ms: float  # the server's clock minus ours; half the round trip is taken off
-    warnings: tuple[str, ...]  # one line each: it works, but the operator should know
+    clock_ahead_ms: float  # the server's clock minus ours, less half the round trip
+    warnings: tuple[str, ...]  # one line each: the server works, but the operator should know
 
 
 def place(url: str) -> str:
-    """Where an address points, without its password: for messages."""
+    """The place that an address points to, without its password: for messages."""
     parts = urlsplit(url)
     return parts.path if parts.scheme == "unix" else parts.netloc.rpartition("@")[2]
 
 
 async def check_valkey(url: str) -> ValkeyState:
-    """Looks at the server; changes nothing.
+    """Checks the server; changes nothing.
 
     Raises: SetupError: unreachable, a cluster, a replica, too old, or free to evict votes
     Cost:   one connection, two commands
     """
     if url.startswith("redis+cluster://"):
-        raise SetupError("REDIS_URL: clusters are not supported yet; give the address of a single Valkey or Redis")
+        raise SetupError("REDIS_URL: clusters are not supported yet; use the address of a single Valkey or Redis")
     where = place(url)
     client = redis.asyncio.Redis.from_url(
         url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
@@ -64,9 +64,9 @@ async def check_valkey(url: str) -> ValkeyState:
 
 
 def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> ValkeyState:
-    """What INFO says, held against what votes need.
+    """Compares the answer to INFO with the needs of votes.
 
-    Raises: SetupError: as check_valkey
+    Raises: SetupError: as check_valkey does
     Cost:   no I/O
     """
     name = "Valkey" if "valkey_version" in info else "Redis"
@@ -78,15 +78,14 @@ def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> V
     if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
         raise SetupError(f"REDIS_URL: {name} at {where} is part of a cluster; clusters are not supported yet")
     if info.get("redis_mode") == "sentinel":
-        raise SetupError(f"REDIS_URL: {where} is a sentinel; give the address of the {name} it watches")
+        raise SetupError(f"REDIS_URL: {where} is a sentinel; use the address of the {name} that it watches")
     if info.get("role") == "slave":
         raise SetupError(f"REDIS_URL: {name} at {where} is a replica; mysetlist needs the primary")
-    # INFO and not CONFIG GET: hosted servers often forbid the latter.
+    # INFO, because hosted servers often forbid CONFIG GET.
     eviction = str(info.get("maxmemory_policy", "unknown"))
     if eviction != "noeviction":
         raise SetupError(
-            f"REDIS_URL: {name} at {where} has maxmemory-policy {eviction} and could throw votes away;"
-            " set it to noeviction"
+            f"REDIS_URL: {name} at {where} has maxmemory-policy {eviction} and could evict votes; set it to noeviction"
         )
     has_log = str(info.get("aof_enabled")) == "1"
     warnings = []

@@ -1,11 +1,11 @@
--- One gate a provider, shared by all nodes: whether it may be asked now, and what became of asking.
--- KEYS: state (hash: failures, open_until_ms, open_for_ms, reason, trying_until_ms), turns (list of the last turns given
---       [ms], newest first), day (how many questions this UTC day)
+-- The gate of one provider, shared by all nodes: whether a node may ask the provider now, and the outcomes of questions.
+-- KEYS: state (hash: failures, open_until_ms, open_for_ms, reason, trying_until_ms), turns (list of the last turns
+--       [ms], newest first), day (number of questions this UTC day)
 -- ARGV: "enter", count_max, period_ms, pace_ms, wait_ms_max, day_max (0: none), day_allowed, trying_ms
 --         -> {"go", wait_ms, was_open} | {"shut", wait_ms, reason} | {"full", wait_ms} | {"spent", 0}
 --       "leave", "ok" | "failed" | "shut", failures_max, open_ms, open_ms_max, reason
---         -> {failures, open for how long [ms]}
--- The clock is Valkey's: nodes whose clocks differ agree on one.
+--         -> {failures, how long the circuit stays open [ms]}
+-- The clock is Valkey's, because the clocks of nodes differ.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local KEPT_MS = 2 * 86400 * 1000
@@ -18,7 +18,7 @@ if ARGV[1] == 'enter' then
     if open_until > now then
         return { 'shut', open_until - now, redis.call('HGET', KEYS[1], 'reason') or '' }
     end
-    -- Its time is over: one question tries, the others wait for what becomes of it.
+    -- The open time is over: one question tries the provider, the others wait for its outcome.
     local was_open = open_until > 0
     if was_open then
         local trying_until = number('trying_until_ms')
@@ -30,7 +30,7 @@ if ARGV[1] == 'enter' then
     if day_max > 0 and tonumber(redis.call('GET', KEYS[3]) or '0') >= tonumber(ARGV[7]) then
         return { 'spent', 0 }
     end
-    -- A turn is given ahead of time, so whoever waits knows how long, and nobody is passed over.
+    -- A turn is assigned ahead of time, so each caller knows how long to wait, and no caller is passed over.
     local last = tonumber(redis.call('LINDEX', KEYS[2], 0) or '0')
     local oldest = tonumber(redis.call('LINDEX', KEYS[2], count_max - 1) or '0')
     local turn = math.max(now, last + pace_ms, oldest + period_ms)
@@ -49,7 +49,7 @@ if ARGV[1] == 'enter' then
 end
 
 if ARGV[2] == 'ok' then
-    -- While it is shut an answer of before says nothing about now.
+    -- While the circuit is open, the answer to an earlier question says nothing about now.
     if number('open_until_ms') <= now then
         redis.call('DEL', KEYS[1])
     end

@@ -1,7 +1,7 @@
-"""Gates before providers, shared by all nodes: the rate they allow, what they allow a day, and whether they are well.
+"""Gates before providers, shared by all nodes: rate limits, daily limits, and circuits that open after failures.
 
-All three are one script in Valkey, because they are one decision: `limits` has windows of whole seconds that are
-polled, and `purgatory` reads and writes a circuit in separate steps, so that two nodes would both try (docs/adr/0025).
+One script in Valkey does all three, because they are one decision: `limits` polls windows of whole seconds, and
+`purgatory` reads and writes a circuit in separate steps, so that two nodes would both try (docs/adr/0025).
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import msgspec
 from server.cache.connection import Ask
 from server.cache.keys import gate_keys
 
-# So many failures in a row open a circuit; it stays open for OPEN_S, doubled with every failure after.
+# Failures in a row that open a circuit. It stays open for OPEN_S, and twice as long after each further failure.
 FAILURES_MAX = 5
 OPEN_S = 15.0
 OPEN_S_MAX = 900.0
-# Who tries whether a provider is well again has this long before somebody else does.
+# The question that tries a provider again has this long before another question may try.
 TRYING_S = 60.0
-# A turn further away than this is not waited for.
+# A caller does not wait longer than this for its turn.
 WAIT_S_MAX = 60.0
-# What is not urgent leaves this share of a day's questions to people, and may be this share ahead of the clock.
+# Questions that are not urgent leave this share of a day's limit to urgent ones, and may be this share ahead of the
+# clock.
 URGENT_SHARE = 0.15
 AHEAD_SHARE = 0.1
 DAY_S = 86_400
@@ -37,9 +38,10 @@ Circuit = Literal["closed", "half-open", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a provider allows.
+    """The limits of a provider.
 
-    Takes: count_max questions in any period_s; pace_s, at least so long between two; day_max, a UTC day, None: any number
+    Takes: count_max, questions in any period_s; pace_s, the least time between two questions; day_max, questions in a
+           UTC day, None: no limit
     """
 
     count_max: int
@@ -49,7 +51,7 @@ class Quota:
 
 
 class GateShut(Exception):
-    """Not now. Takes: reason, for a person; wait_s, when it may be different."""
+    """The provider may not be asked now. Takes: reason, for a person; wait_s, until it may be asked again."""
 
     def __init__(self, reason: str, wait_s: float) -> None:
         super().__init__(reason)
@@ -57,7 +59,7 @@ class GateShut(Exception):
 
 
 class GateState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a gate stands. `reason` and `open_for_s` while the circuit is not closed; `day_left` null: no such limit."""
+    """The state of a gate. reason, open_for_s: set while the circuit is not closed; day_left: null without a daily limit."""
 
     circuit: Circuit
     reason: str | None
@@ -69,9 +71,9 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate:
-    """The gate of one service. Every time is Valkey's, so that nodes whose clocks differ count the same day.
+    """The gate of one provider. Every time is Valkey's, so that nodes whose clocks differ count the same day.
 
-    Takes: ask, a Connection's; is_urgent: a person is waiting, so the whole day's budget may be used
+    Takes: ask, of a Connection; is_urgent: a person is waiting, so all of the day's limit may be used
     """
 
     def __init__(self, service: str, quota: Quota, ask: Ask, *, is_urgent: bool = False) -> None:
@@ -83,12 +85,12 @@ class Gate:
     async def enter(self) -> float:
         """Takes a turn.
 
-        Gives:  how long to wait until it begins [s]
-        Raises: GateShut: the provider is not well, asked us to wait, or has been asked enough; nothing was counted
-                CacheUnavailable: nobody can count now, so nobody may ask
+        Gives:  how long to wait until the turn [s]
+        Raises: GateShut: the circuit is open, the provider asked us to wait, or a limit is reached; nothing was counted
+                CacheUnavailable: without Valkey nothing can be counted, so the provider may not be asked
         """
         quota = self.quota
-        now = await self._now()
+        now = await self._valkey_now()
         answer, wait_ms, *more = await self._run(
             str(now.date()),
             "enter",
@@ -105,20 +107,20 @@ class Gate:
         if answer == b"shut":
             raise GateShut(more[0].decode(), wait_ms / 1000)
         if answer == b"full":
-            raise GateShut("too many are waiting to ask it", wait_ms / 1000)
-        raise GateShut("it was asked as often as it may be by now", self._until_more_s(now))
+            raise GateShut("too many questions are waiting for it", wait_ms / 1000)
+        raise GateShut("its daily limit allows no more questions for now", self._until_more_s(now))
 
     async def succeed(self) -> None:
-        """An answer came: the circuit closes.
+        """Closes the circuit: an answer came.
 
         Raises: CacheUnavailable
         """
         await self._run("", "leave", "ok", FAILURES_MAX, 0, 0, "")
 
     async def fail(self, reason: str) -> float:
-        """No answer that can be used.
+        """Counts a failure: no usable answer came.
 
-        Gives:  how long the circuit is open now [s]; 0: it is not
+        Gives:  how long the circuit stays open [s]; 0: it is closed
         Raises: CacheUnavailable
         """
         reply = await self._run(
@@ -127,25 +129,25 @@ class Gate:
         return float(reply[1]) / 1000
 
     async def shut(self, reason: str, for_s: float) -> None:
-        """The provider asked us to wait, or will refuse us for a while.
+        """Opens the circuit: the provider asked us to wait, or will refuse us for a while.
 
         Raises: CacheUnavailable
         """
         await self._run("", "leave", "shut", FAILURES_MAX, _ms(for_s), 0, reason[:REASON_CHARS_MAX])
 
     async def reopen(self) -> None:
-        """Forgets that it was shut, and why.
+        """Closes the circuit and forgets the reason.
 
         Raises: CacheUnavailable
         """
         await self._ask([("DEL", gate_keys(self.service, "")[0])])
 
     async def fetch_state(self) -> GateState:
-        """How it stands.
+        """Reads the state of the gate.
 
         Raises: CacheUnavailable
         """
-        now = await self._now()
+        now = await self._valkey_now()
         state_key, _, day_key = gate_keys(self.service, str(now.date()))
         kept, day_count = await self._ask([("HGETALL", state_key), ("GET", day_key)])
         fields = dict(zip(kept[::2], kept[1::2], strict=True))
@@ -168,12 +170,12 @@ class Gate:
         (reply,) = await self._ask([("EVAL", _SCRIPT, 3, *gate_keys(self.service, day), *arguments)])
         return list(reply)
 
-    async def _now(self) -> dt.datetime:
+    async def _valkey_now(self) -> dt.datetime:
         ((seconds, microseconds),) = await self._ask([("TIME",)])
         return dt.datetime.fromtimestamp(int(seconds), dt.UTC).replace(microsecond=int(microseconds))
 
     def _allowed_by(self, now: dt.datetime) -> int:
-        """How many questions there may have been by now: what is not urgent is spread over the day."""
+        """The number of questions allowed by this time: questions that are not urgent are spread over the day."""
         day_max = self.quota.day_max or 0
         if self.is_urgent:
             return day_max
@@ -181,7 +183,7 @@ class Gate:
         return int(day_max * share)
 
     def _until_more_s(self, now: dt.datetime) -> float:
-        """Until another question is allowed: at midnight, or when the day has gone on by one question's share."""
+        """The time until one more question is allowed: until midnight, or until the day has advanced by its share."""
         until_midnight_s = DAY_S - _day_elapsed_s(now)
         if self.is_urgent or self.quota.day_max is None:
             return until_midnight_s

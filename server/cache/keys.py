@@ -1,10 +1,10 @@
-"""Every key in Valkey. All keys of a show carry its shard's hash tag."""
+"""The names of all keys in Valkey. All keys of a show have its shard's hash tag."""
 
 from __future__ import annotations
 
 
 def shard_prefix(shard: int) -> str:
-    """What the keys of a shard begin with; cast.lua and its sisters build the rest."""
+    """The beginning of all keys of a shard; cast.lua and the other scripts add the rest."""
     return f"{{{shard}}}:"
 
 
@@ -14,7 +14,7 @@ def log_key(shard: int) -> str:
 
 
 def meta_key(shard: int) -> str:
-    """Hash: `last`, the log's last position; `barrier`, the oldest database position a seed may come from."""
+    """Hash: `last`, the log's last position; `barrier`, the oldest database position that a warm-up may read at."""
     return f"{{{shard}}}:meta"
 
 
@@ -29,35 +29,35 @@ def tally_key(shard: int, show_id: int) -> str:
 
 
 def ballots_key(shard: int, show_id: int) -> str:
-    """Hash: user -> ballot, "101u102d"; empty: known to hold no vote; absent: not known."""
+    """Hash: user -> ballot, "101u102d"; empty: the user holds no vote; absent: cold."""
     return f"{{{shard}}}:ballots:{show_id}"
 
 
 def tickets_key(shard: int, show_id: int) -> str:
-    """Set: users who are known to have a ticket; there while the show is warm."""
+    """Set: users with a ticket, as far as known; exists while the show is warm."""
     return f"{{{shard}}}:tickets:{show_id}"
 
 
-# Sorted set: names of nodes, by when they were last heard of [ms].
+# Sorted set: names of nodes, by the time of their last report [ms].
 FLEET_KEY = "fleet"
 
 
 def node_key(node: str) -> str:
-    """String with a time to live: what a node tells of itself."""
+    """String with a time to live: the last report of a node."""
     return f"fleet:node:{node}"
 
 
 def answers_key(question: str) -> str:
-    """List with a time to live: what nodes answered to a question."""
+    """List with a time to live: the answers of nodes to a question."""
     return f"fleet:answers:{question}"
 
 
-# Hash: user -> "generation day spent" (days since 1970, UTC), "generation" -> how many resets there have been: what is of
-# an older one is held against the database before it counts. Not sharded, see docs/adr/0004.
+# Hash: user -> "generation day spent" (days since 1970, UTC), "generation" -> the number of resets. The database has to
+# confirm a value of an older generation before it counts. Not sharded, see docs/adr/0004.
 SPENT_KEY = "spent"
 
 
 def gate_keys(service: str, day: str) -> tuple[str, str, str]:
-    """A provider's gate (gate.lua): its state, the last turns given, the questions of a UTC day."""
+    """A provider's gate (gate.lua): its state, the last turns, the questions of a UTC day."""
     tag = f"{{gate:{service}}}"
     return f"{tag}:state", f"{tag}:turns", f"{tag}:day:{day}"

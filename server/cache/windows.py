@@ -1,7 +1,7 @@
-"""Limits that all nodes share: sliding windows in Valkey, counted by the library `limits`.
+"""Rate limits that all nodes share: sliding windows in Valkey, counted by the library `limits`.
 
-A round trip for every request would cost more than most requests do, so each node lets a tenth of a window by without
-asking: ordinary people never cost one, and of whoever takes more, everything further is counted in Valkey.
+A round trip for every request would cost more than most requests do, so each node admits a tenth of a window without
+asking. Ordinary clients never cost a round trip; of clients that take more, everything further is counted in Valkey.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from server.telemetry import LIMITED
 
 log = structlog.get_logger()
 
-SPARE_SHARE = 0.1
+LOCAL_SHARE = 0.1
 SUBJECTS_MAX = 100_000
 TIMEOUT_S = 1.0
 CONNECTIONS_MAX = 4
@@ -35,9 +35,9 @@ RETRY_AFTER_MS_MIN = 100
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """So many of something in so long, by one subject.
+    """A limit: count_max in period_s, for each subject.
 
-    Takes: message, for whoever has had them all; is_strict: every one is counted in Valkey, and none is let by without it
+    Takes: message, for a client at the limit; is_strict: everything is counted in Valkey, and nothing passes without it
     """
 
     name: str
@@ -48,11 +48,11 @@ class Window:
 
 
 class Windows:
-    """All windows of a node. While Valkey is away those that are not strict let everything by."""
+    """All windows of a node. While Valkey is away, windows that are not strict admit everything."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
-        # Never for long: whoever waits here waits before their request has begun.
+        # Timeouts are short: a client that waits here waits before its request begins.
         self._pool: Any = redis.asyncio.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS_MAX,
@@ -60,23 +60,25 @@ class Windows:
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
         )
-        # Its types know plain options only; its documentation knows a pool.
+        # The types of `limits` know plain options only; its documentation allows a pool.
         options: dict[str, Any] = {"connection_pool": self._pool}
         storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="limit", **options)
         self._strategy = SlidingWindowCounterRateLimiter(storage)
-        self._spared: dict[str, tuple[float, dict[str, int]]] = {}  # window -> since when, and how many of whom
+        self._admitted: dict[
+            str, tuple[float, dict[str, int]]
+        ] = {}  # window -> since when, and the count of each subject
         self._away_until_s = -math.inf
 
     async def count(self, window: Window, subject: str) -> None:
-        """One more of a subject's.
+        """Counts one of a subject.
 
-        Raises: Refused: rate_limited, the subject has had as many as it may, and this one was not counted;
-                unavailable, Valkey is away and the window strict
+        Raises: Refused: rate_limited, the subject is at its limit, and this one was not counted; unavailable, Valkey is
+                away and the window is strict
         """
-        if not window.is_strict and self._is_spared(window, subject):
+        if not window.is_strict and self._is_admitted(window, subject):
             return
         if self._clock.monotonic_s() < self._away_until_s:
-            _let_by(window)
+            _admit_uncounted(window)
             return
         item = RateLimitItemPerSecond(window.count_max, window.period_s, window.name)
         try:
@@ -86,29 +88,29 @@ class Windows:
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("windows.unreachable", error=str(error))
             self._away_until_s = self._clock.monotonic_s() + AWAY_S
-            _let_by(window)
+            _admit_uncounted(window)
             return
         LIMITED.labels(window.name).inc()
         wait_ms = max(int((free_at_s - time.time()) * 1000), RETRY_AFTER_MS_MIN)
         raise Refused(Code.RATE_LIMITED, window.message, retry_after_ms=wait_ms)
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Closes the connections to Valkey."""
         await self._pool.disconnect()
 
-    def _is_spared(self, window: Window, subject: str) -> bool:
+    def _is_admitted(self, window: Window, subject: str) -> bool:
         now_s = self._clock.monotonic_s()
-        since_s, counts = self._spared.get(window.name, (-math.inf, {}))
+        since_s, counts = self._admitted.get(window.name, (-math.inf, {}))
         if now_s - since_s >= window.period_s or len(counts) >= SUBJECTS_MAX:
             counts = {}
-            self._spared[window.name] = (now_s, counts)
+            self._admitted[window.name] = (now_s, counts)
         count = counts.get(subject, 0)
-        if count >= int(window.count_max * SPARE_SHARE):
+        if count >= int(window.count_max * LOCAL_SHARE):
             return False
         counts[subject] = count + 1
         return True
 
 
-def _let_by(window: Window) -> None:
+def _admit_uncounted(window: Window) -> None:
     if window.is_strict:
         raise Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000)

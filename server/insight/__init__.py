@@ -1,7 +1,7 @@
-"""insight: what the votes say.
+"""insight: trending, vote statistics, accuracy and activity.
 
-Owns:      trending scores, vote statistics and their routes, how well shows were foreseen
-Threads:   event loop only; scores are refreshed by one node at a time (store/chores.py)
+Owns:      trending scores, vote statistics and their routes, the accuracy of predictions, the list of recent activity
+Threads:   event loop only; one node at a time refreshes scores (store/chores.py)
 Limits:    TRENDING_MAX items, SERIES_DAYS_MAX, REASONS_MAX (docs/limits.md)
-Never:     counts a vote itself: it reads the hourly roll-ups and tallies that the writer keeps
+Never:     counts votes itself: it reads the hourly roll-ups and tallies that the writer keeps
 """

@@ -1,4 +1,4 @@
-"""How well the crowd and each voter foresaw a show: made anew whenever its sets change, by one node."""
+"""Scores how well the crowd and each voter foresaw a show, again after each change of its sets; on one node at a time."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import structlog
 
 from server.errors import StoreError
 from server.store.chores import Chore
-from server.store.database import complaints
+from server.store.database import translated_all
 from server.store.queries import load_queries
 
 log = structlog.get_logger()
 
 SCORE_EVERY_S = 1.0
 REASONS_MAX = 100
-# As the statement_timeout in accuracy.sql, and a little more, so that the server gives up first.
+# A little more than the statement_timeout in accuracy.sql, so that the server gives up first.
 SCORE_TIMEOUT_S = 61.0
 
 queries = load_queries(Path(__file__).with_name("accuracy.sql"))
 
 
 async def score_shows(connection: Any) -> None:
-    """Makes the scores of the shows anew that have waited longest, and tells all nodes of each; one that fails waits on.
+    """Scores the shows that have waited longest, and tells all nodes of each; a show that fails keeps waiting.
 
     Raises: StoreError: the connection is gone
     """
     waiting = [row async for row in queries.shows_to_score(connection, count=REASONS_MAX)]
     for show in waiting:
         try:
-            with complaints():
+            with translated_all():
                 await _score(connection, show["show_id"], show["up_to"])
         except StoreError as error:
             if connection.is_closed():
@@ -42,7 +42,7 @@ async def _score(connection: Any, show_id: int, up_to: int) -> None:
     async with connection.transaction():
         await queries.allow_a_minute(connection)
         await connection.execute(queries.score_show.sql, show_id, timeout=SCORE_TIMEOUT_S)
-        # Last: whoever counts votes of this show waits for it no longer than a commit takes.
+        # Last, because it locks the show's row: commits of its votes wait for it only a moment.
         await queries.tell_of_score(connection, show_id=show_id, up_to=up_to)
 
 

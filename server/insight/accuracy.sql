@@ -1,8 +1,8 @@
--- How well shows were foreseen. The arithmetic is in score_show() of the migrations; docs/accuracy.md says what it means.
+-- How well shows were foreseen. score_show() in the migrations calculates it; docs/accuracy.md explains it.
 
 -- name: shows_to_score
 -- takes: count bigint
--- gives: 0..count rows: a show whose scores have to be made anew, and the last reason so far; who waits longest first
+-- gives: 0..count rows: a show that has to be scored again, and its last reason so far; the longest wait first
 select show_id, max(id) as up_to
   from (select id, show_id from shows_to_score order by id limit :count::bigint) r
  group by show_id
@@ -11,19 +11,19 @@ select show_id, max(id) as up_to
 -- name: score_show!
 -- takes: show_id bigint
 -- locks: the rows of its scores; then, by the next query, its row of shows
--- What was played may be gone because it may not be kept; its scores are settled, until somebody writes it down again.
+-- The played setlist may be gone because it may not be kept. The scores are then settled, until it is entered again.
 select score_show(:show_id::bigint)
  where not exists (select from show_accuracy a where a.show_id = :show_id and a.is_settled)
     or exists (select from setlists l where l.show_id = :show_id and l.type = 'actual');
 
 -- name: tell_of_score!
--- takes: show_id bigint, up_to bigint: the last reason that was there before it was scored
--- locks: that row of shows, whose revision tells all nodes; a commit follows at once
+-- takes: show_id bigint, up_to bigint: the last reason from before the scoring
+-- locks: that row of shows, whose new revision tells all nodes; a commit follows at once
 with done as (
     delete from shows_to_score where show_id = :show_id::bigint and id <= :up_to::bigint
 )
 update shows set revision = revision + 1 where id = :show_id;
 
 -- name: allow_a_minute!
--- A show of a stadium has a million votes.
+-- A stadium's show has a million votes.
 set local statement_timeout = '60s';

@@ -1,4 +1,4 @@
-"""The last events: shows announced, on, cancelled, final, songs played, round numbers of votes and followers."""
+"""Reads recent activity: shows announced, live, cancelled or final, songs played, round numbers of votes and followers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ queries = load_queries(Path(__file__).with_name("activity.sql"))
 
 
 async def fetch_activity(db: Database, count: int) -> tuple[int, list[tuple[int, bytes]]]:
-    """The newest position, and the last events, oldest first: position and JSON of each.
+    """The newest position, and the last events, oldest first: the position and the JSON of each.
 
     Raises: StoreUnavailable
     """

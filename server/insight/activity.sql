@@ -1,9 +1,9 @@
--- The last events; they are written by the triggers of what they tell.
+-- Recent activity; triggers on the changed tables write the events.
 
 -- name: fetch_activity
 -- takes: count
--- gives: 1..count rows: the last events, newest first, as JSON, beside the position of the newest there ever was; one
---        row without an event when there is none
+-- gives: 1..count rows: the last events as JSON, newest first, each with the newest position ever; one row without an
+--        event when there is none
 select c.position as at, a.position, activity_json(a) as event
   from activity_clock c
   left join (select * from activity order by position desc limit :count) a on true

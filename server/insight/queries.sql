@@ -1,7 +1,7 @@
--- What is trending, and the statistics of a show. The arithmetic is in the functions of the migrations.
+-- Trending, and the statistics of a show. Functions in the migrations calculate both.
 
 -- name: update_trending_scores$
--- gives: how many shows have a score now
+-- gives: how many shows have a score
 -- locks: show_trending and artist_stats rows, in the order of their keys
 select update_trending_scores();
 
@@ -31,7 +31,7 @@ select rank, artist_id, slug, name, score, vote_count, follower_count, show_coun
 select (extract(epoch from clock_timestamp()) * 1000)::bigint << 10;
 
 -- name: show_of_reference^
--- takes: id bigint or null, slug text or null; exactly one is given
+-- takes: id bigint or null, slug text or null; exactly one of them is not null
 -- gives: 0..1 row
 select id, slug, name, time_zone, results_audience(results, finalised_at) as audience, accuracy_of(id)::text as accuracy
   from shows where id = :id::bigint or slug = :slug::text;

@@ -1,4 +1,4 @@
-"""HTTP of what the votes say."""
+"""Trending and vote statistics over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.store.database import Database
 
 
 class InsightRoutes:
-    """Trending and statistics over HTTP. Takes: why_hidden, refuses counts."""
+    """Trending and statistics over HTTP. Takes: why_hidden, decides who may see a show's counts."""
 
     def __init__(self, db: Database, clock: Clock, why_hidden: WhyHidden) -> None:
         self._db = db
@@ -20,7 +20,7 @@ class InsightRoutes:
         self._why_hidden = why_hidden
 
     def endpoints(self) -> list[Endpoint]:
-        """What app serves."""
+        """The endpoints of this room."""
         return [
             Endpoint(
                 method="GET", path="/api/trending", handler=self.get_trending, query=TrendingQuery,

@@ -32,7 +32,7 @@ class VoteStatsQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SongStats(msgspec.Struct, frozen=True, kw_only=True):
-    """A song's tally; equals share a rank within their setlist."""
+    """A song's tally; songs with equal scores share a rank within their setlist."""
 
     id: int
     setlist: int
@@ -44,7 +44,7 @@ class SongStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HourVotes(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes cast in one hour; a changed mind is one more."""
+    """Votes cast in one hour; a changed vote counts again."""
 
     hour: dt.datetime
     votes: int
@@ -52,7 +52,7 @@ class HourVotes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayHourVotes(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes cast at an hour of the day, 0 to 23, in the show's zone, over all days."""
+    """Votes cast at an hour of the day, 0 to 23, in the show's time zone, over all days."""
 
     hour: int
     votes: int
@@ -68,7 +68,7 @@ class SeriesHour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
-    """The hours with votes from one day to another (UTC), both included."""
+    """The hours with votes from a first to a last day (UTC), both included."""
 
     first: dt.date = msgspec.field(name="from")
     last: dt.date = msgspec.field(name="to")
@@ -76,7 +76,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShowName(msgspec.Struct, frozen=True, kw_only=True):
-    """Which show this is about."""
+    """The show of these statistics."""
 
     id: int
     slug: str
@@ -85,10 +85,10 @@ class ShowName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a show's votes.
+    """The statistics of a show's votes.
 
-    up, down, songs, series, accuracy: null when they are not for whoever asks; velocity: the last 24 hours, quiet ones included,
-    oldest first; series: null unless `from` or `to` was asked for; accuracy: null until it is known what was played
+    up, down, songs, series, accuracy: null for clients that may not see the counts; velocity: the last 24 hours, oldest
+    first, quiet ones included; series: null without `from` and `to`; accuracy: null until the played setlist is known
     """
 
     show: ShowName
@@ -107,9 +107,9 @@ class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
 async def fetch_vote_stats(
     db: Database, query: VoteStatsQuery, identity: Identity | None, why_hidden: WhyHidden, *, today: dt.date
 ) -> VoteStats:
-    """The statistics of one show, all as of one instant.
+    """Reads the statistics of one show, all as of one instant.
 
-    Takes:  identity, who wants to know; today, the day (UTC) a series goes to when only `from` is given
+    Takes:  identity, of the client; today, the last day (UTC) of a series when only `from` is given
     Raises: Refused: not_found; bad_request, the days are reversed, too many or beyond the calendar;
             as WhyHidden
     """
@@ -139,9 +139,9 @@ async def fetch_vote_stats(
 
 
 def _days(query: VoteStatsQuery, today: dt.date) -> tuple[dt.date, dt.date] | None:
-    """The first and the last day of the series; None: none is wanted.
+    """The first and the last day of the series; None: no series is wanted.
 
-    With one of them the other is today, or as far away as may be.
+    Without `to` the series ends today; without `from` it is as long as allowed.
     """
     if query.first is None and query.last is None:
         return None
@@ -150,11 +150,16 @@ def _days(query: VoteStatsQuery, today: dt.date) -> tuple[dt.date, dt.date] | No
         first = query.first or last - (SERIES_DAYS_MAX - 1) * _DAY
         _ = last + _DAY
     except OverflowError:
-        raise Refused(Code.BAD_REQUEST, "`from` and `to` are beyond the calendar.") from None
+        raise Refused(
+            Code.BAD_REQUEST, "`from` and `to` are beyond the calendar. Choose days nearer to today."
+        ) from None
     if first > last:
-        raise Refused(Code.BAD_REQUEST, "`from` is after `to`.")
+        raise Refused(Code.BAD_REQUEST, "`from` is after `to`. Swap them.")
     if (last - first).days >= SERIES_DAYS_MAX:
-        raise Refused(Code.BAD_REQUEST, f"`from` and `to` are more than {SERIES_DAYS_MAX} days apart.")
+        raise Refused(
+            Code.BAD_REQUEST,
+            f"`from` and `to` cover {(last - first).days + 1} days. Ask for at most {SERIES_DAYS_MAX}.",
+        )
     return first, last
 
 

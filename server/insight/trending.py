@@ -1,4 +1,4 @@
-"""What is trending: scores that halve every half-life, refreshed every REFRESH_EVERY_S by one node."""
+"""Trending: scores that halve every half-life; one node refreshes them every REFRESH_EVERY_S."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrendingQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """What one vote adds at the moment it is cast."""
+    """How much one vote adds at the moment of its cast."""
 
     up: float = 1.0
     down: float = 1.0
@@ -38,7 +38,7 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 class Formula(msgspec.Struct, frozen=True, kw_only=True):
-    """How a score is made: of the shows to come and on now, from their hourly roll-ups."""
+    """The formula of the scores of upcoming and live shows, from their hourly roll-ups."""
 
     half_life_s: int
     horizon_s: int
@@ -48,7 +48,7 @@ class Formula(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrendingShow(msgspec.Struct, frozen=True, kw_only=True):
-    """A show, and what its score comes from."""
+    """A show, with its score and the counts behind it."""
 
     rank: int
     id: int
@@ -56,7 +56,7 @@ class TrendingShow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     status: Literal["upcoming", "live"]
     starts_at: datetime
-    local_date: date  # of the venue's own calendar
+    local_date: date  # in the venue's time zone
     artist_id: int
     artist_name: str
     venue_id: int
@@ -69,7 +69,7 @@ class TrendingShow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrendingArtist(msgspec.Struct, frozen=True, kw_only=True):
-    """An artist, and what the score comes from."""
+    """An artist, with its score and the counts behind it."""
 
     rank: int
     id: int
@@ -82,7 +82,7 @@ class TrendingArtist(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrendingShows(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="shows"):
-    """`GET /api/trending?kind=shows`; refreshed_at null: nothing has a score."""
+    """`GET /api/trending?kind=shows`; refreshed_at: null while nothing has a score."""
 
     formula: Formula
     refreshed_at: datetime | None
@@ -90,7 +90,7 @@ class TrendingShows(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
 
 
 class TrendingArtists(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="artists"):
-    """`GET /api/trending?kind=artists`; refreshed_at null: nothing has a score."""
+    """`GET /api/trending?kind=artists`; refreshed_at: null while nothing has a score."""
 
     formula: Formula
     refreshed_at: datetime | None
@@ -98,7 +98,7 @@ class TrendingArtists(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
 
 
 async def fetch_ranking(db: Database) -> tuple[int, dict[str, list[dict[str, Any]]]]:
-    """What `trending` shows: the first RANKED shows and artists, by the clock of the database as the position.
+    """Reads the state of the channel `trending`: the first RANKED shows and artists; its position is the database's clock.
 
     Raises: StoreUnavailable
     """
@@ -113,7 +113,7 @@ async def fetch_ranking(db: Database) -> tuple[int, dict[str, list[dict[str, Any
 
 
 async def fetch_trending(db: Database, query: TrendingQuery) -> TrendingShows | TrendingArtists:
-    """The first shows or artists by score, as of the last refresh.
+    """Reads the first shows or artists by score, as of the last refresh.
 
     Raises: StoreUnavailable
     """

@@ -1,8 +1,7 @@
-"""What the database needs done now and then, by one node at a time.
+"""Chores: work that the database needs now and then, done by one node at a time.
 
-Whose turn it is: the node whose connection holds an advisory lock. It keeps the turn for as long as it lives; when it
-dies, PostgreSQL gives the lock to the next one that asks. Nothing depends on there being only one: every chore may be
-done twice.
+The node whose connection holds an advisory lock has the turn. It keeps the turn as long as it lives; when it dies, the next
+node that asks gets the lock. No chore relies on this: each may be done twice.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import structlog
 
 from server.clock import Clock
 from server.errors import StoreError
-from server.store.database import complaints, connect
+from server.store.database import connect, translated_all
 
 log = structlog.get_logger()
 
@@ -27,7 +26,7 @@ Work = Callable[[Any], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Takes: every_s, from one end to the next beginning; work, done on the connection it is given, when it is due."""
+    """One chore. Takes: every_s, from the end of one run to the start of the next; work, done on a given connection."""
 
     name: str
     every_s: float
@@ -35,7 +34,7 @@ class Chore:
 
 
 class Chores:
-    """Does the chores for as long as the node runs. One connection of its own."""
+    """Does the chores while the node runs, on a dedicated connection."""
 
     def __init__(self, url: str, clock: Clock, chores: Sequence[Chore]) -> None:
         self._url = url
@@ -43,7 +42,7 @@ class Chores:
         self._chores = chores
 
     async def run(self) -> None:
-        """Waits for this node's turn, then does what is due, until cancelled."""
+        """Waits for this node's turn, then does due chores, until cancelled."""
         while True:
             try:
                 await self._take_turn()
@@ -54,8 +53,8 @@ class Chores:
     async def _take_turn(self) -> None:
         connection = await connect(self._url)
         try:
-            with complaints():
-                # Asked for again and again: a statement that waited for the lock would be cut off.
+            with translated_all():
+                # Polled: a statement that waits for the lock would be cut off.
                 while not await connection.fetchval("select pg_try_advisory_lock(hashtext('mysetlist.chores'))"):  # noqa: ASYNC110
                     await asyncio.sleep(ASK_EVERY_S)
             due_s = dict.fromkeys(self._chores, 0.0)
@@ -69,12 +68,12 @@ class Chores:
             connection.terminate()
 
     async def _do(self, connection: Any, chore: Chore) -> None:
-        """Does one; a failure leaves it for the next time, unless the connection is gone and the turn with it.
+        """Does one chore. A failed chore waits for its next time, unless the connection and the turn are gone.
 
         Raises: StoreUnavailable
         """
         try:
-            with complaints():
+            with translated_all():
                 await chore.work(connection)
         except StoreError as error:
             if connection.is_closed():

@@ -1,4 +1,4 @@
-"""Rows in bulk."""
+"""Inserts rows in bulk."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 async def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
-    """Inserts by COPY, in one statement: constraints hold and triggers run as for any other.
+    """Inserts by COPY, in one statement; constraints and triggers apply as for any insert.
 
-    Takes:  rows, drawn as they are sent, so a generator of millions needs no memory
+    Takes:  rows, read while they are sent, so a generator of millions needs no memory
     """
     await connection.copy_records_to_table(table, columns=columns, records=rows)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and its errors in our words."""
+"""Connections to PostgreSQL, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from server.telemetry import POOL_WAIT_SECONDS
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
-# Who a connection is (migrations, row security). Whoever logs in owns the tables; both roles are narrower.
+# The roles of connections (migrations, row security). The login owns the tables; both roles have fewer rights.
 REQUEST_ROLE = "mysetlist_request"
 WRITER_ROLE = "mysetlist_writer"
 
 POOL_SIZE = 8
 OWNER_POOL_SIZE = 2
 COMMAND_TIMEOUT_S = 10.0
-# How much longer the server itself waits before it cuts a statement off that nobody waits for any more.
+# The server cuts a statement off this much later than the client gives up on it.
 SERVER_PATIENCE_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
 
-# Statements are cut off by the server too, so that an abandoned one holds no lock for long.
+# The server cuts statements off too, so that an abandoned one holds no lock for long.
 _SERVER_SETTINGS = {
     "application_name": "mysetlist",
     "timezone": "UTC",
     "statement_timeout": f"{COMMAND_TIMEOUT_S + SERVER_PATIENCE_S:.0f}s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
-    # A vanished peer frees its locks in about ten seconds; a no-op over unix sockets.
+    # The locks of a vanished peer are free after about ten seconds; no effect on unix sockets.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
-    # How like a misspelt word has to be: two letters swapped in seven, one missing in four.
+    # How similar a misspelt word has to be: it finds two swapped letters in seven, and one missing letter in four.
     "pg_trgm.word_similarity_threshold": "0.5",
 }
-# What clients ask has optional filters: the plan has to know which are given. Planning takes under a millisecond.
+# Clients' queries have optional filters, and the plan has to know which are set. Planning takes under a millisecond.
 _REQUEST_SETTINGS = {"plan_cache_mode": "force_custom_plan"}
 
 _UNAVAILABLE = (
@@ -70,19 +70,19 @@ _UNAVAILABLE = (
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns the driver's exceptions into StoreConflict and StoreUnavailable, by class and never by text."""
+    """Translates the driver's exceptions to StoreConflict and StoreUnavailable, by class and never by text."""
     try:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
-        # Without the driver's details, which quote what was to be stored: an address, somebody's number.
+        # The driver's details are left out: they quote the values, such as an address or a user's id.
         raise StoreConflict(str(error.args[0]), error.constraint_name) from error
     except _UNAVAILABLE as error:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager
-def complaints() -> Iterator[None]:
-    """`translated`, and whatever else PostgreSQL says as StoreError: for work whose failure is told, not a bug."""
+def translated_all() -> Iterator[None]:
+    """As `translated`, with all other PostgreSQL errors as StoreError: for work whose failure is reported and no bug."""
     try:
         with translated():
             yield
@@ -91,9 +91,9 @@ def complaints() -> Iterator[None]:
 
 
 class Database:
-    """The pool for short transactions.
+    """A pool of connections for short transactions.
 
-    Cancel: a cancelled block gives its connection back in a clean state, or closes it
+    Cancel: a cancelled block returns its connection in a clean state, or closes it
     """
 
     def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record], role: str | None = None) -> None:
@@ -107,9 +107,9 @@ class Database:
     ) -> Database:
         """Connects.
 
-        Takes:  role, REQUEST_ROLE or WRITER_ROLE; None: the owner's full rights;
-                timeout_s, of a statement: longer than usual for a command that reads every vote
-        Raises: StoreUnavailable: nobody answers at `url`
+        Takes:  role, REQUEST_ROLE or WRITER_ROLE; None: the owner's full rights; timeout_s, for a statement: longer than
+                usual for a command that reads every vote
+        Raises: StoreUnavailable: no server answers at `url`
         """
         with translated():
             pool = await asyncpg.create_pool(
@@ -127,7 +127,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """One connection for a few statements, each its own transaction."""
+        """One connection for a few statements; each is its own transaction."""
         started_s = time.monotonic()
         with translated():
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
@@ -136,7 +136,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        """One connection whose statements all see the same instant; reads only."""
+        """One connection whose statements all see the same instant; read-only."""
         async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
 
@@ -148,10 +148,10 @@ class Database:
 
     @asynccontextmanager
     async def acting(self, identity: Identity | None, *, is_snapshot: bool = False) -> AsyncIterator[Connection]:
-        """One transaction on behalf of somebody: row security shows and lets change what is theirs; None: nobody's.
+        """One transaction on behalf of a user: row security limits it to the user's own rows; None: to no user's rows.
 
-        Takes:  is_snapshot: as `snapshot` does
-        Raises: Refused: unauthenticated, a constraint said no because the account was erased meanwhile
+        Takes:  is_snapshot: read-only, at one instant, as `snapshot`
+        Raises: Refused: unauthenticated, a constraint failed because the account was erased meanwhile
         """
         try:
             async with self.snapshot() if is_snapshot else self.transaction() as connection:
@@ -170,7 +170,7 @@ class Database:
         return found
 
     async def ping(self) -> None:
-        """Returns when PostgreSQL has answered.
+        """Returns when PostgreSQL answers.
 
         Raises: StoreUnavailable
         """
@@ -178,7 +178,7 @@ class Database:
             await connection.execute("select 1")
 
     async def close(self) -> None:
-        """Gives every connection up; those still in use after a second are cut."""
+        """Closes every connection; those still in use after a second are cut."""
         try:
             await asyncio.wait_for(self._pool.close(), 1.0)
         except TimeoutError:
@@ -195,7 +195,7 @@ async def _act_as(connection: Connection, identity: Identity) -> None:
 
 @asynccontextmanager
 async def savepoint(connection: Connection) -> AsyncIterator[None]:
-    """Part of a transaction: undone alone when it raises, so that the rest can go on.
+    """Part of a transaction: when it raises, only this part is undone, and the transaction can go on.
 
     Raises: StoreConflict, StoreUnavailable
     """
@@ -205,10 +205,10 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
 
 
 async def connect(url: str, *, name: str = "mysetlist", is_unhurried: bool = False) -> Any:
-    """A connection of one's own, for LISTEN, leases and long work: never from the pool.
+    """A dedicated connection, outside any pool: for LISTEN, leases and long work.
 
     Takes:  name, for pg_stat_activity
-            is_unhurried: a statement may take as long as it does; the server ends it when nobody waits for it any more
+            is_unhurried: a statement has no time limit; the server ends it when its client is gone
     Gives:  asyncpg.Connection
     Raises: StoreUnavailable
     """
@@ -224,10 +224,10 @@ async def connect(url: str, *, name: str = "mysetlist", is_unhurried: bool = Fal
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """The same database in three capacities, each with a pool of its own (migrations, row security)."""
+    """The same database in three roles, each with its own pool (migrations, row security)."""
 
-    requests: Database  # what clients ask: public rows, and their own
-    writer: Database  # the vote path, and what happens by time alone
+    requests: Database  # clients' requests: public rows, and the user's own
+    writer: Database  # the vote path, and changes by time alone
     owner: Database  # administration
 
     @classmethod
@@ -248,6 +248,6 @@ class Databases:
         return cls(*opened)
 
     async def close(self) -> None:
-        """Gives every connection up."""
+        """Closes every connection."""
         for database in (self.requests, self.writer, self.owner):
             await database.close()

@@ -1,8 +1,8 @@
-"""A database in a file, and back: pg_dump and pg_restore of the server's own major version.
+"""Backs a database up to a file and restores it, with pg_dump and pg_restore of the server's major version.
 
-A restore is one transaction of psql, fed from here: what the database holds is dropped, then comes what pg_restore
-makes of the file, then what has to be moved past the old world. `commit` is sent only when pg_restore has come to a
-good end, so whatever goes wrong before leaves the database as it was.
+A restore is one transaction of psql, fed from here: it drops all the database holds, runs the output of pg_restore, then
+moves positions and ids past their old values. `commit` is sent only when pg_restore has succeeded, so any failure before
+leaves the database unchanged.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from server.errors import SetupError
 from server.store.engine import connect, place, reason
 from server.store.running import CHUNK_BYTES, Running
 
-# What was done, how much of it, of how much.
+# Called with the current step, the amount done, and the total.
 Progress = Callable[[str, int, int], None]
 
 ANALYZE_TIMEOUT_S = 600.0
-# Tokens outlive the rows they name. Where the old database is gone, nobody knows how many accounts were made after the
-# backup, and a new one must not get the number, and with it the token, of an old one.
+# Tokens outlive the rows they name. When the old database is gone, the number of accounts made after the backup is unknown,
+# and a new account must not get the id of an old one, because the old token would open it.
 USER_IDS_LEAP = 1_000_000
 
 _SIZES = """
@@ -46,7 +46,7 @@ _MOVE_ON = Path(__file__).with_name("move_on.psql").read_text()
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds. versions: of the migrations applied; positions: by shard; entry_count: of its list."""
+    """The contents of a file. versions: of applied migrations; positions: by shard; entry_count: entries in its list."""
 
     versions: frozenset[str]
     positions: dict[int, int]
@@ -62,9 +62,9 @@ class Programs:
 
     @classmethod
     async def find(cls, url: str, own: Path | None) -> Programs:
-        """The programs that match the server at `url`.
+        """Finds the programs that match the server at `url`.
 
-        Takes:  own, a folder to look in before all others
+        Takes:  own, a folder to search before all others
         Raises: SetupError: the server does not answer, or there are none of its version
         """
         connection = await connect(url)
@@ -88,12 +88,12 @@ class Programs:
         )
 
     async def dump(self, file: Path, sizes: dict[str, int], progress: Progress) -> None:
-        """Writes the database to `file`, as of one instant, while others go on writing.
+        """Writes the database to `file`, as of one instant, while other writers go on.
 
-        Takes:  sizes, bytes by table: how the progress is weighed
-        Raises: SetupError; a `file` that was there is then as it was
+        Takes:  sizes, bytes by table, which weigh the progress
+        Raises: SetupError; an older `file` is then unchanged
         Cancel: likewise
-        Locks:  what reading takes: only a migration has to wait
+        Locks:  read locks: only a migration has to wait
         """
         total, done, table = sum(sizes.values()), 0, ""
 
@@ -104,9 +104,9 @@ class Programs:
                 done, table = done + sizes.get(table, 0), found[1]
                 progress(f"reading {table}", done, total)
 
-        # Only whoever runs this may read it: it holds addresses and the hashes of keys.
+        # Readable by this user only: it holds addresses and the hashes of keys.
         with _draft(file) as draft:
-            # By its name: on a stdout pg_dump cannot go back to fill in where in the file each table begins.
+            # A file name, because on stdout pg_dump cannot go back to write where in the file each table begins.
             flags = [
                 f"--file={draft}",
                 "--format=custom",
@@ -115,16 +115,16 @@ class Programs:
                 "--lock-wait-timeout=5s",
                 "--verbose",
             ]
-            # These come with the server the file is restored to, where the rights are there and the library is.
+            # The dump only names these: the server it is restored to has their libraries and the rights.
             extensions = [f"--extension={name}" for name in ("plpgsql", "unaccent", "pg_trgm", "cube")]
             async with self._running("pg_dump", *flags, *extensions, stdout=DEVNULL) as dump:
                 await dump.finished(heard)
         progress("reading", total, total)
 
     async def look_into(self, file: Path) -> Contents:
-        """What a file holds; the database is not asked.
+        """Reads the contents of a file; does not ask the database.
 
-        Raises: SetupError: it is damaged, of a newer PostgreSQL, or no backup of ours
+        Raises: SetupError: the file is damaged, of a newer PostgreSQL, or no backup of MySetlist
         """
         async with self._running("pg_restore", "--list", str(file), is_connected=False, stdout=PIPE) as listing:
             listed = await listing.read()
@@ -143,11 +143,11 @@ class Programs:
     async def restore(
         self, file: Path, contents: Contents, *, roles: str, position_min: int, progress: Progress
     ) -> None:
-        """Puts what `file` holds in the place of what the database holds.
+        """Replaces all the database holds by the contents of `file`.
 
-        Takes:  contents, of `file`; roles, a statement that makes the roles its grants name;
-                position_min, past everything Valkey's logs have handed out
-        Raises: SetupError; the database is then as it was
+        Takes:  contents, of `file`; roles, a statement that creates the roles in its grants; position_min, past every
+                position that Valkey's logs have assigned
+        Raises: SetupError; the database is then unchanged
         Cancel: likewise
         """
         done = 0
@@ -196,7 +196,7 @@ class Programs:
 async def table_sizes(url: str) -> dict[str, int]:
     """Bytes by table.
 
-    Raises: SetupError: the database has no tables of ours
+    Raises: SetupError: the database has no tables of MySetlist
     """
     connection = await connect(url)
     try:
@@ -211,9 +211,9 @@ async def table_sizes(url: str) -> dict[str, int]:
 
 
 async def refuse_foreign_tables(url: str, migrations: Path) -> None:
-    """A restore drops all there is: never what somebody else keeps in the same database.
+    """Refuses a database that holds other programs' tables, because a restore drops everything.
 
-    Raises: SetupError: with the names
+    Raises: SetupError: with the names of those tables
     """
     known = {"schema_migrations"}
     for path in migrations.glob("[0-9]*.sql"):
@@ -231,12 +231,12 @@ async def refuse_foreign_tables(url: str, migrations: Path) -> None:
     if foreign:
         raise SetupError(
             f"DATABASE_URL: the database holds tables that are not MySetlist's ({', '.join(foreign)[:150]}),"
-            " and a restore would drop them; give it one of its own"
+            " and a restore would drop them; use a database that holds MySetlist alone"
         )
 
 
 async def analyze(url: str) -> None:
-    """Has the statistics of all tables made, which a dump does not hold; without them plans are guesses.
+    """Makes the statistics of all tables, which a dump does not hold; without them query plans are guesses.
 
     Raises: SetupError
     """
@@ -250,7 +250,7 @@ async def analyze(url: str) -> None:
 
 
 def roles_statement(migrations: Path) -> str:
-    """The statement of the security migration that makes the roles: a file of grants needs them."""
+    """The statement of the security migration that creates the roles; a dump with grants needs them."""
     (path,) = migrations.glob("*_security.sql")
     found = re.search(r"^do \$\$$.*?^end \$\$;$", path.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
@@ -258,7 +258,7 @@ def roles_statement(migrations: Path) -> str:
 
 
 def libpq_address(url: str) -> tuple[str, dict[str, str]]:
-    """An address as PostgreSQL's programs take it, and their environment: a command line can be read by everybody."""
+    """An address for PostgreSQL's programs, and their environment with the password: every user can read command lines."""
     parts = urlsplit(url)
     login, _, host = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
@@ -283,7 +283,7 @@ def _are_of(folder: Path, major: int) -> bool:
 
 @contextlib.contextmanager
 def _draft(file: Path) -> Iterator[Path]:
-    """A file to write; what was written is on the disk and in the place of `file` when the block ends well.
+    """Gives a draft to write; when the block succeeds, it is on the disk and replaces `file`.
 
     Raises: SetupError
     """
@@ -292,7 +292,7 @@ def _draft(file: Path) -> Iterator[Path]:
         output = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it until now may have put it in its place.
+            # The process that had the lock until now may have moved the draft to its place.
             if not draft.exists() or not draft.samefile(f"/dev/fd/{output}"):
                 raise BlockingIOError
             try:

@@ -1,4 +1,4 @@
-"""Is this a PostgreSQL we can work with? Asked once, before anything is changed."""
+"""Checks that a PostgreSQL can be used; once, before anything is changed."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PostgresState:
-    """What a look at a PostgreSQL found."""
+    """The result of a check of PostgreSQL."""
 
     version: str  # as the server writes it, "18.1"
     database: str
     user: str
-    clock_ahead_ms: float  # the server's clock minus ours; half the round trip is taken off
+    clock_ahead_ms: float  # the server's clock minus ours, less half the round trip
     is_read_only: bool
     synchronous_commit: str
     connections_max: int
 
 
 def place(url: str) -> str:
-    """Where an address points, without its password: for messages."""
+    """The place that an address points to, without its password: for messages."""
     parts = urlsplit(url)
     host = parts.hostname or "its unix socket"
     return f"{host}:{parts.port}" if parts.port else host
 
 
 def reason(error: BaseException) -> str:
-    """What the driver said, on one line."""
+    """The driver's error on one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text[:300]
 
 
 async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
-    """A connection for looking and for administration, outside of any pool.
+    """A connection for checks and administration, outside any pool.
 
-    Raises: SetupError: one line that says what is wrong with the address, the rights or the server
+    Raises: SetupError: one line on what is wrong with the address, the rights or the server
     """
     database = urlsplit(url).path.strip("/")
     try:
@@ -54,7 +54,7 @@ async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
         )
     except asyncpg.InvalidCatalogNameError as error:
         raise SetupError(
-            f"DATABASE_URL: PostgreSQL at {place(url)} has no database {database!r}; make it with: createdb {database}"
+            f"DATABASE_URL: PostgreSQL at {place(url)} has no database {database!r}; create it with: createdb {database}"
         ) from error
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
         raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} refuses this user: {reason(error)}") from error
@@ -63,7 +63,7 @@ async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
 
 
 async def check_postgres(url: str) -> PostgresState:
-    """Looks at the server and its database; changes nothing.
+    """Checks the server and its database; changes nothing.
 
     Raises: SetupError: unreachable, older than POSTGRES_VERSION_MIN, or a standby that takes no writes
     Cost:   one connection, two statements
@@ -103,11 +103,11 @@ async def check_postgres(url: str) -> PostgresState:
 
 
 async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[str]) -> list[str]:
-    """What a migrated database should have and has not, a line each.
+    """Finds what a migrated database lacks, one line each.
 
-    Takes:  roles that a node enters; extensions that the schema stands on
+    Takes:  roles that a node enters; extensions that the schema needs
     Raises: SetupError: unreachable
-    Cost:   one connection, one statement and one a role
+    Cost:   one connection, one statement, and one for each role
     """
     connection = await connect(url)
     missing = []
@@ -127,7 +127,7 @@ async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[st
 
 
 def refuse_old_postgres(number: int, where: str) -> None:
-    """Takes: number, server_version_num, e.g. 150004. Raises: SetupError: too old."""
+    """Refuses an old server. Takes: number, server_version_num, e.g. 150004. Raises: SetupError."""
     if number < POSTGRES_VERSION_MIN * 10_000:
         raise SetupError(
             f"DATABASE_URL: PostgreSQL at {where} is version {number // 10_000};"

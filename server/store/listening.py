@@ -1,4 +1,4 @@
-"""LISTEN on a connection of one's own, never from a pool."""
+"""LISTEN on a dedicated connection, never from a pool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from server.errors import StoreUnavailable
 from server.store.database import connect, translated
 
-# What PostgreSQL calls the connection, pg_stat_activity.application_name.
+# The name of the connection in pg_stat_activity.application_name.
 LISTENER = "mysetlist listener"
 
 # Called with a notification's payload.
@@ -19,8 +19,8 @@ Handle = Callable[[str], None]
 class Listening:
     """One connection that listens.
 
-    A dead peer goes unnoticed unless it is asked something: whoever owns this asks about once a second through
-    `connection`, and treats StoreUnavailable as the end.
+    Nothing shows that a peer is dead until it is asked something. So the owner asks about once a second through `rows`, and
+    takes StoreUnavailable as the end of this connection.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -45,7 +45,7 @@ class Listening:
         return listening
 
     async def rows(self, query: Any, *, timeout_s: float, **parameters: Sequence[int]) -> list[Any]:
-        """The rows of a named query, asked on this very connection.
+        """The rows of a named query, read on this connection itself.
 
         Raises: StoreUnavailable: also when the answer takes longer than `timeout_s`
         """
@@ -54,7 +54,7 @@ class Listening:
                 return [row async for row in query(self.connection, **parameters)]
 
     def close(self) -> None:
-        """Hangs up at once."""
+        """Closes the connection at once."""
         self.connection.terminate()
 
 

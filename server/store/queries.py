@@ -1,4 +1,4 @@
-"""Named queries from .sql files, one file a room."""
+"""Loads named queries from .sql files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import aiosql
 
 
 def load_queries(path: Path) -> Any:
-    """The queries of a file, each a coroutine function: `await queries.name(connection, key=value)`.
+    """Loads the queries of a file, each a coroutine function: `await queries.name(connection, key=value)`.
 
     Gives: aiosql's Queries; untyped, because its methods come from the file
     """

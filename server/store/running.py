@@ -1,4 +1,4 @@
-"""A program of PostgreSQL's under way: fed, emptied, listened to, and never left behind."""
+"""Runs one of PostgreSQL's programs: writes its input, reads its output and errors, and ends it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 from server.errors import SetupError
 
 CHUNK_BYTES = 1 << 18
-# An interrupted program gets this long to have its statement cancelled by the server.
+# An interrupted program has this long to have the server cancel its statement.
 STOP_TIMEOUT_S = 5.0
 LINE_CHARS_MAX = 300
 
 
 class Gone(Exception):
-    """A program ended before all was written to it; its own complaint says why."""
+    """A program ended before all its input was written; its own error says why."""
 
     def __init__(self, running: Running) -> None:
         super().__init__()
@@ -26,14 +26,14 @@ class Gone(Exception):
 
 
 class Running:
-    """One program while it runs."""
+    """One running program."""
 
     def __init__(self, name: str, process: Process) -> None:
         self._name = name
         self._process = process
 
     async def write(self, data: bytes, *, is_last: bool = False) -> None:
-        """Hands it some of its input.
+        """Writes part of the input.
 
         Raises: Gone
         """
@@ -47,14 +47,14 @@ class Running:
             self._process.stdin.close()
 
     async def chunk(self) -> bytes:
-        """What it prints next; nothing: it is done."""
+        """Reads the next output; empty: the program is done."""
         assert self._process.stdout is not None
         return await self._process.stdout.read(CHUNK_BYTES)
 
     async def read(self) -> str:
-        """All it prints.
+        """Reads all the output.
 
-        Raises: SetupError: it failed
+        Raises: SetupError: the program failed
         """
         printed: list[bytes] = []
 
@@ -68,12 +68,12 @@ class Running:
     async def finished(
         self, heard: Callable[[str], None] | None = None, *, meanwhile: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Returns once it has come to a good end.
+        """Returns when the program has succeeded.
 
-        Takes:  heard, told each line of stderr; meanwhile, what feeds or empties it
-        Raises: SetupError: with its own first complaint; whatever `meanwhile` raised
+        Takes:  heard, called with each line of stderr; meanwhile, writes the input or reads the output
+        Raises: SetupError: with the program's first error; the exceptions of `meanwhile`
         """
-        complaints: list[str] = []
+        errors: list[str] = []
 
         async def listen() -> None:
             assert self._process.stderr is not None
@@ -82,7 +82,7 @@ class Running:
                 if heard is not None:
                     heard(line)
                 if re.search(r"\b(error|ERROR|FATAL|fatal|PANIC):", line):
-                    complaints.append(line)
+                    errors.append(line)
 
         listening = asyncio.create_task(listen(), name=f"{self._name} stderr")
         try:
@@ -96,15 +96,15 @@ class Running:
             code = await self._process.wait()
         finally:
             listening.cancel()
-        if code != 0 or complaints:
+        if code != 0 or errors:
             ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
-            said = re.sub(r"^psql:<stdin>:\d+: ", "", complaints[0]) if complaints else ended
+            said = re.sub(r"^psql:<stdin>:\d+: ", "", errors[0]) if errors else ended
             raise SetupError(f"{self._name}: {said.removeprefix(f'{self._name}: ')}"[:LINE_CHARS_MAX])
 
     async def end(self) -> None:
-        """Gone, if it is not yet: interrupted, so that the server stops working for it, else killed."""
+        """Ends the program: interrupts it, so that the server stops its statement, and kills it if that does not help."""
         if self._process.stdin is not None:
-            # To psql, the end of an open transaction is no commit.
+            # psql does not commit an open transaction when its input ends.
             self._process.stdin.close()
         for number in (signal.SIGINT, signal.SIGKILL):
             if self._process.returncode is not None:

@@ -1,22 +1,22 @@
 -- Decides a batch of casts of one shard, atomically and on this server's clock.
 --
--- KEYS[1]  the shard's prefix, "{7}:"; all other keys are made from it, so they lie in the same slot
--- ARGV[1]  msgpack: {votes_per_day_max, show seeds, ballot seeds, casts}
---            show seed    {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
+-- KEYS[1]  the shard's prefix, "{7}:"; all other keys begin with it, so they are in the same slot
+-- ARGV[1]  msgpack: {votes_per_day_max, show rows, ballot rows, casts}; the rows come from a warm-up
+--            show row     {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
 --                          {song, up, down, song, up, down, …}, requires_ticket 0|1,
 --                          audience of its counts (protocol/embargo.py)}
---            ballot seed  {show, user, position, ballot, day, spent, has_ticket 0|1}
+--            ballot row   {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
---                         without a song it only asks for the ballot
---            mark         {0, kind, user, show or artist, 0|1}: logged as it is, answered {0, '', -1}
+--                         without a song it asks for the ballot
+--            mark         {0, kind, user, show or artist, 0|1}: logged unchanged, answered {0, '', -1}
 -- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
 --            {0, ballot, votes left in this show or -1}    accepted
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
---            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's are spent
---            {8} the show requires a ticket, and the fan is not known to have one
+--            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's votes are spent
+--            {8} the show requires a ticket, and none of this fan is known here
 --
--- A ballot is written "101u102d". Cold means: not known here, seed it from the database and ask again. A seed
--- read at a position before the barrier is refused, because votes in the log since then would be missing in it.
+-- A ballot is written "101u102d". Cold means: not known here; warm it up from the database and ask again. Rows read at
+-- a position before the barrier are refused, because they lack the votes that the log has had since then.
 
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
@@ -34,7 +34,7 @@ end
 local last, barrier = tonumber(meta[1]), tonumber(meta[2])
 local generation = redis.call('HGET', spent_key, 'generation') or '0'
 
--- The day, what somebody has spent of it, and whether that is still to be held against the database (docs/adr/0004).
+-- A user's last day, the votes spent in it, and whether the database has to confirm that number (docs/adr/0004).
 local function spent_of(user)
     local packed = redis.call('HGET', spent_key, user)
     local known_in, day, spent = string.match(packed or '', '^(%d+) (%d+) (%d+)$')
@@ -45,9 +45,9 @@ local function keep_spent(user, day, spent)
     redis.call('HSET', spent_key, user, string.format('%s %d %d', generation, day, spent))
 end
 
--- What was spent never falls within a day, so the larger one is nearer: the logs of other shards may hold casts that
--- the database has not yet, and Valkey may have lost some that it has.
-local function seed_spent(user, day, spent)
+-- The number spent never falls within a day, so the larger one is nearer to the truth: the logs of other shards may
+-- hold casts that the database does not have yet, and Valkey may have lost casts that the database has.
+local function warm_up_spent(user, day, spent)
     local hot_day, hot_spent, is_stale = spent_of(user)
     if not is_stale then return end
     if hot_day and (hot_day > day or hot_day == day and hot_spent > spent) then
@@ -56,37 +56,37 @@ local function seed_spent(user, day, spent)
     keep_spent(user, day, spent)
 end
 
-for _, seed in ipairs(request[2]) do
-    local show_key = prefix .. 'show:' .. string.format('%d', seed[1])
-    -- revise.lua may have come between the reading of the seed and now.
-    local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', seed[1])) or 0)
-    if seed[2] >= barrier and seed[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
-        redis.call('HSET', show_key, 'o', seed[3], 'c', seed[4], 'l', seed[5], 'b', seed[6], 'r', seed[7],
-                   't', seed[9], 'a', seed[10])
-        local fields, tally = {}, seed[8]
+for _, row in ipairs(request[2]) do
+    local show_key = prefix .. 'show:' .. string.format('%d', row[1])
+    -- revise.lua may have run after the row was read.
+    local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', row[1])) or 0)
+    if row[2] >= barrier and row[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
+        redis.call('HSET', show_key, 'o', row[3], 'c', row[4], 'l', row[5], 'b', row[6], 'r', row[7],
+                   't', row[9], 'a', row[10])
+        local fields, tally = {}, row[8]
         for i = 1, #tally, 3 do
             fields[#fields + 1] = string.format('%d', tally[i])
             fields[#fields + 1] = string.format('%d %d', tally[i + 1], tally[i + 2])
         end
         if #fields > 0 then
-            redis.call('HSET', prefix .. 'tally:' .. string.format('%d', seed[1]), unpack(fields))
+            redis.call('HSET', prefix .. 'tally:' .. string.format('%d', row[1]), unpack(fields))
         end
-        redis.call('SADD', prefix .. 'shows', string.format('%d', seed[1]))
+        redis.call('SADD', prefix .. 'shows', string.format('%d', row[1]))
     end
 end
 
-for _, seed in ipairs(request[3]) do
-    local show, user = string.format('%d', seed[1]), string.format('%d', seed[2])
-    if seed[3] >= barrier and redis.call('EXISTS', prefix .. 'show:' .. show) == 1 then
-        redis.call('HSETNX', prefix .. 'ballots:' .. show, user, seed[4])
-        seed_spent(user, seed[5], seed[6])
-        if seed[7] == 1 then redis.call('SADD', prefix .. 'tickets:' .. show, user) end
+for _, row in ipairs(request[3]) do
+    local show, user = string.format('%d', row[1]), string.format('%d', row[2])
+    if row[3] >= barrier and redis.call('EXISTS', prefix .. 'show:' .. show) == 1 then
+        redis.call('HSETNX', prefix .. 'ballots:' .. show, user, row[4])
+        warm_up_spent(user, row[5], row[6])
+        if row[7] == 1 then redis.call('SADD', prefix .. 'tickets:' .. show, user) end
     end
 end
 
 local LETTER = {'u', 'd'}
-local shows = {}      -- show -> its rules and the counts of the songs cast on, read once a batch
-local entry = {}      -- what goes into the log
+local shows = {}      -- show -> its rules, and the counts of the songs in casts; read once a batch
+local entry = {}      -- for the log
 local answers = {}
 
 local function read_show(show)
@@ -144,7 +144,7 @@ local function decide(cast)
         return {0, packed, show.budget > 0 and math.max(show.budget - size_before, 0) or -1}
     end
 
-    -- The ballot is edited as the string it is: parsing it into tables would cost more than all the rest.
+    -- The ballot is edited as a string: parsing it into tables would cost more than all the rest.
     local ballot, size, cost, moves = packed, size_before, 0, {}
     for i = 3, #cast, 2 do
         local song, wanted = string.format('%d', cast[i]), LETTER[cast[i + 1]]
@@ -154,18 +154,18 @@ local function decide(cast)
         if held ~= wanted then
             moves[#moves + 1] = {song, held, wanted}
             if held then
-                -- The choice stays in its place in the ballot, a withdrawn one leaves it.
+                -- A changed choice keeps its place in the ballot; a withdrawn one is removed.
                 ballot = string.sub(ballot, 1, first - 1) .. (wanted and song .. wanted or '')
                          .. string.sub(ballot, last_char + 1)
             else
                 ballot = ballot .. song .. wanted
             end
-            -- Withdrawing is free, so that an undo is never refused.
+            -- A withdrawal is free, so that an undo is never refused.
             if wanted then cost = cost + 1 end
             size = size + (wanted and 1 or 0) - (held and 1 or 0)
         end
     end
-    -- A ballot over its budget (the budget was lowered since) may shrink or change, but not grow.
+    -- A ballot over its budget may shrink or change, but not grow: the budget was lowered after the votes.
     if show.budget > 0 and size > show.budget and size > size_before then return {6, show.budget} end
     if spent_day ~= today then spent = 0 end
     if cost > 0 and spent + cost > day_max then return {7} end
@@ -184,7 +184,7 @@ local function decide(cast)
         end
     end
     show.is_cast_on = true
-    -- Every accepted cast is logged, even one that changed nothing: its first copy may have been lost.
+    -- Every accepted cast is logged, even one that changes nothing: its first copy may have been lost.
     cast[#cast + 1] = today
     cast[#cast + 1] = spent + cost
     entry[#entry + 1] = cast

@@ -1,6 +1,6 @@
-"""From log entries to what one transaction writes; pure.
+"""Folds log entries into the rows that one transaction writes; pure.
 
-The last choice a user and song wins: a vote is a state, so only the newest one needs to be written.
+The last choice of a user for a song wins: a vote is a state, so only the newest one has to be written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MARK_COLUMNS = (
 
 @dataclass(slots=True)
 class ShardBatch:
-    """What one transaction takes from one shard's log."""
+    """The entries of one shard's log that one transaction commits."""
 
     shard: int
     old_position: int
@@ -28,12 +28,12 @@ class ShardBatch:
 
     @property
     def new_position(self) -> int:
-        """The position of its last entry."""
+        """The position of the last entry."""
         return self.entries[-1].position
 
     @property
     def is_forked(self) -> bool:
-        """Whether an entry does not follow the one before it, or the first not what was committed last."""
+        """Whether an entry does not follow the one before it, or the first does not follow the last commit."""
         previous = self.old_position
         for entry in self.entries:
             if entry.previous != previous:
@@ -44,18 +44,18 @@ class ShardBatch:
 
 @dataclass(slots=True)
 class Folded:
-    """Votes by (song, user); what the user's day has cost; which shows are touched, and up to which position."""
+    """The rows of one transaction: votes, spent day budgets, the shows with votes, and marks."""
 
-    votes: dict[tuple[int, int], tuple[int, str | None, int]] = field(default_factory=dict)  # -> show, choice, cast_ms
+    votes: dict[tuple[int, int], tuple[int, str | None, int]] = field(
+        default_factory=dict
+    )  # (song, user) -> show, choice, cast_ms
     spent: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, day) -> spent
     shows: dict[int, int] = field(default_factory=dict)  # show -> the batch's new position
-    marks: dict[tuple[int, int, int], bool] = field(
-        default_factory=dict
-    )  # (kind, fan, subject) -> whether they want it
+    marks: dict[tuple[int, int, int], bool] = field(default_factory=dict)  # (kind, fan, subject) -> wanted
     cast_count: int = 0
 
     def mark_parameters(self) -> dict[str, list[int]]:
-        """What commit_log takes of marks: columns, in the order of the primary keys."""
+        """The marks as columns for commit_log, in the order of the primary keys."""
         columns: dict[str, list[int]] = {}
         for names, kind in zip(_MARK_COLUMNS, MARK_CODES.values(), strict=True):
             rows = sorted((user, subject, wanted) for (k, user, subject), wanted in self.marks.items() if k == kind)
@@ -64,7 +64,7 @@ class Folded:
 
 
 def fold(batches: Iterable[ShardBatch]) -> Folded:
-    """Takes: batches, at most one a shard, entries in order. Cost: O(votes), no I/O."""
+    """Folds batches, at most one a shard, with their entries in order. Cost: O(votes), no I/O."""
     folded = Folded()
     votes, spent = folded.votes, folded.spent
     for batch in batches:
@@ -89,8 +89,8 @@ def fold(batches: Iterable[ShardBatch]) -> Folded:
 def take_entries(batches: list[ShardBatch], votes_max: int) -> list[ShardBatch]:
     """The first entries of the batches, until they hold `votes_max` votes; at least one entry of one batch.
 
-    What is left stays in the log for the next round. The batch that begins earliest goes first, so that a shard with
-    a long backlog keeps nobody waiting for ever.
+    The rest stays in the log for the next round. The batch that begins earliest goes first, so that a long backlog of
+    one shard does not hold back the others for ever.
     """
     taken = []
     left = votes_max

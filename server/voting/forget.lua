@@ -1,11 +1,11 @@
--- Takes somebody out of a shard's hot copy, at the moment the database forgets them (docs/adr/0009).
+-- Removes a user from a shard's hot copy while the database erases them (docs/adr/0009).
 --
 -- KEYS[1]  the shard's prefix
--- ARGV[1]  msgpack: {user, position, {show, ballot, show, ballot, …}}: the ballots of theirs that the database has
---          committed up to that position, songs in order; it commits nothing else until this is done
--- returns  how many shows were made cold; -1: this copy is older than the database, and is thrown away when it is opened
+-- ARGV[1]  msgpack: {user, position, {show, ballot, show, ballot, …}}: the user's ballots that the database has
+--          committed up to that position, songs in order; it commits nothing else until this script is done
+-- returns  how many shows became cold; -1: this copy is older than the database, so its opening will throw it away
 --
--- Votes of theirs that are only in the log will not be committed any more. Counts that have them are read again: the
+-- The user's votes that are only in the log will never be committed. The counts that include them are read again: the
 -- show becomes cold.
 
 local prefix = KEYS[1]
@@ -22,7 +22,7 @@ for i = 1, #request[3], 2 do
     committed[string.format('%d', request[3][i])] = request[3][i + 1]
 end
 
--- A hot ballot is in the order in which its songs were chosen.
+-- A hot ballot has its songs in the order of the choices.
 local function in_order(ballot)
     local songs, letters, parts = {}, {}, {}
     for song, letter in string.gmatch(ballot, '(%d+)(%a)') do
@@ -39,7 +39,7 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
     local ballots_key = prefix .. 'ballots:' .. show
     redis.call('SREM', prefix .. 'tickets:' .. show, user)
     local ballot = redis.call('HGET', ballots_key, user)
-    -- After revise.lua has thrown all ballots away, only the log knows what it holds of them.
+    -- After revise.lua has removed all ballots, only the log knows the votes that it holds.
     local is_unknown = not ballot and last > committed_position and redis.call('EXISTS', ballots_key) == 0
     if is_unknown or (ballot and in_order(ballot) ~= (committed[show] or '')) then
         redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, ballots_key,
@@ -51,8 +51,8 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
     end
 end
 
--- A seed that was read before the database forgot may still be on its way, with a position as new as any. An entry
--- without casts (an empty msgpack array) makes a newer one, and a barrier of it.
+-- Rows of a warm-up that were read before the erasure may still be on their way, with the newest position there is. An
+-- entry without casts (an empty msgpack array) makes a newer position, and becomes the barrier.
 local time = redis.call('TIME')
 local now = (tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)) * 1024
 local position = math.max(last + 1, now)

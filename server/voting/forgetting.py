@@ -1,4 +1,4 @@
-"""Taking somebody out of the hot copy when their account is erased (docs/adr/0009)."""
+"""Removes a user from the hot copy when their account is erased (docs/adr/0009)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ FORGET_SCRIPT = Path(__file__).with_name("forget.lua").read_bytes()
 
 
 class Forgetting:
-    """Takes: url of Valkey; its connection opens no shard, because whoever calls holds their rows."""
+    """Removes users from Valkey.
+
+    Takes: url, of Valkey; this connection opens no shard, because the caller holds the shards' rows
+    """
 
     def __init__(self, url: str, *, shard_count: int) -> None:
         self._shard_count = shard_count
         self._connection = Connection(url)
 
     async def forget(self, user_id: int, ballots: Mapping[int, str], positions: Mapping[int, int]) -> None:
-        """Nothing of the user is left in Valkey but log entries, which go when the writer is past them.
+        """Removes all of a user from Valkey but log entries, which are trimmed when the writer is past them.
 
-        To be called inside the transaction that erases, while it holds every row of log_positions: then no commit
-        comes between what the database says and what is done here. If the transaction fails afterwards, a few shows
-        and ballots are cold and no harm is done.
+        Call it inside the erasing transaction, while that holds every row of log_positions: no commit can then come
+        between the database's ballots and this change. If the transaction fails afterwards, a few shows and ballots are
+        cold, and no harm is done.
 
-        Takes:  what erase_user() gives: ballots, show -> "101u102d", songs in order; positions, by shard
+        Takes:  the result of erase_user(): ballots, show -> "101u102d", songs in order; positions, by shard
         Raises: CacheUnavailable, CacheError
         Cost:   one round trip; the script looks at every warm show
         """
@@ -49,5 +52,5 @@ class Forgetting:
         log.info("ballots.forgotten", cold_shows=sum(count for count in cold_counts if count > 0))
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection to Valkey."""
         await self._connection.close()

@@ -1,4 +1,4 @@
--- Tells a warm show that a fan has a ticket; a cold one reads it with the fan's ballot.
+-- Adds a fan's ticket to a warm show; a cold show reads it with the fan's ballot.
 --
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  the show

@@ -1,11 +1,11 @@
-"""Which shards this node's writer works for.
+"""The shards that this node's writer works for.
 
-Session-level advisory locks on a connection of their own: a node that dies loses them with its connection. Every
-live node announces itself with a shared lock under its number, and each shard is preferred by the node with the
-highest hash of (node, shard) (rendezvous hashing, Thaler and Ravishankar 1998), so a new node takes its part and a
-dead one's part is spread over the rest.
+Leases are session-level advisory locks on a connection of their own: a node that dies loses them with its connection.
+Every live node announces itself with a shared lock under its number. Each shard prefers the node with the highest hash
+of (node, shard) (rendezvous hashing, Thaler and Ravishankar 1998), so a new node takes its share, and a dead node's
+share is spread over the others.
 
-Leases avoid waste. That no vote doubles rests on the fencing in the writer's transaction alone.
+Leases avoid waste. Only the fencing in the writer's transaction guarantees that no vote counts twice.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from server.voting.log import queries
 
 log = structlog.get_logger()
 
-# The first halves of two-part advisory lock keys; any numbers nobody else uses in this database.
+# The first halves of two-part advisory lock keys; any two numbers that have no other use in this database.
 LEASE_CLASS = 0x6D73_6C31
 NODE_CLASS = 0x6D73_6C32
 
 
 def preferred_node(nodes: list[int], shard: int) -> int:
-    """The live node that should hold a shard."""
+    """The live node that a shard prefers."""
     return max(nodes, key=lambda node: blake2b(f"{node}:{shard}".encode(), digest_size=8).digest())
 
 
 async def live_nodes(url: str) -> list[int]:
-    """The numbers of the nodes that work on this database.
+    """The numbers of the live nodes of this database.
 
     Raises: StoreUnavailable
     """
@@ -46,7 +46,7 @@ async def live_nodes(url: str) -> list[int]:
 
 
 class Leases:
-    """The shards held through one connection. Lost with it: make a new one after StoreUnavailable."""
+    """The shards held through one connection, and lost with it; `refresh` connects again after `close`."""
 
     def __init__(self, url: str, shard_count: int) -> None:
         self._url = url
@@ -56,9 +56,9 @@ class Leases:
         self.held: set[int] = set()
 
     async def refresh(self) -> set[int]:
-        """Announces the node, takes what it prefers, gives back what another live node prefers.
+        """Announces the node, takes the shards that prefer it, releases those that prefer another live node.
 
-        Call it only between transactions of the writer: what it gives back may be taken at once.
+        Call it only between transactions of the writer: another node may take a released shard at once.
         Gives:  the shards held from now on
         Raises: StoreUnavailable: the connection is gone and all leases with it
         """
@@ -82,7 +82,7 @@ class Leases:
         return self.held
 
     async def close(self) -> None:
-        """Gives everything back by hanging up."""
+        """Releases all shards: closes the connection."""
         self.held = set()
         SHARDS_HELD.set(0)
         if self._connection is not None:

@@ -1,9 +1,8 @@
-"""The log of a shard: its scripts, its entries, and how it is opened after Valkey may have lost some of it.
+"""The log of a shard: its scripts, its entries, and its opening after Valkey may have lost data.
 
-A shard is open when Valkey's `last` is at or past the position PostgreSQL has committed. If it is behind, or gone,
-Valkey came back without its newest data: its ballots and locks are old too, and deciding casts by them could let a
-vote over its budget. So every fresh connection opens all shards before the first cast goes through
-(docs/adr/0002).
+A shard is open when Valkey's `last` is at or past the position that PostgreSQL has committed. If `last` is behind or gone,
+Valkey came back without its newest data. Its ballots and locks are then old too, and a cast decided by them could exceed
+its budget. So every fresh connection opens all shards before it sends the first cast (docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])
 class Entry:
     """One batch of accepted casts.
 
-    casts: list of [show, user, song, choice, …, day, spent], as cast.lua appends them, and of marks (rules.pack_mark)
+    casts: [show, user, song, choice, …, day, spent] each, as cast.lua appends them, and marks (rules.pack_mark)
     """
 
     position: int
@@ -48,36 +47,37 @@ class Entry:
 
 
 def decode_entry(entry_id: bytes, fields: list[bytes]) -> Entry:
-    """A stream entry as XREAD gives it: id and [b"p", previous, b"e", msgpack]."""
+    """Decodes a stream entry as XREAD gives it: id and [b"p", previous, b"e", msgpack]."""
     return Entry(from_stream_id(entry_id), int(fields[1]), _entry_decoder.decode(fields[3]))
 
 
 async def open_shard(
     database: Database, ask: Ask, shard: int, *, is_forked: bool = False, is_log_lost: bool = False, awaited: int = 0
 ) -> bool:
-    """Makes sure the hot copy of a shard is not older than the database, else throws it away.
+    """Throws the hot copy of a shard away if it is older than the database.
 
     Takes:  ask, of a Connection; is_forked: an entry did not follow its predecessor, so throw the copy away;
-            is_log_lost: `last` names an entry that is not in the log, so throw the copy away and go on past it;
-            awaited: an entry somebody waits for; if the log, all committed, ends before it, go on past it
+            is_log_lost: `last` names an entry that is not in the log, so throw the copy away and continue past it;
+            awaited: the position of an entry with a waiter; if all of the log is committed and ends before it, continue
+            past it
     Gives:  whether the hot copy was thrown away
     Raises: StoreUnavailable, CacheUnavailable
-    Locks:  the shard's row of log_positions, so that only one node opens it at a time and no writer commits meanwhile
+    Locks:  the shard's row of log_positions, so only one node opens it at a time, and no writer commits meanwhile
     """
     async with database.transaction() as connection:
         committed: int = await queries.lock_position(connection, shard=shard)
         (last,) = await ask([("HGET", meta_key(shard), "last")])
         is_behind = last is None or int(last) < committed
-        # A log that lost nothing but uncommitted entries looks whole: only whoever waits for one of them knows.
+        # A log that lost only uncommitted entries looks complete: only the waiter of such an entry shows the loss.
         is_cut = not is_behind and int(last) == committed < awaited
         if not (is_behind or is_forked or is_log_lost or is_cut):
             return False
         base = committed
         if is_behind or is_cut:
             # Moving the position fences off any writer that still holds entries which Valkey has lost: they must not
-            # be committed behind the back of the copy that is read from the database now.
+            # be committed after the new copy was read from the database.
             base = await queries.raise_position(connection, shard=shard, at_least=0)
-        # A fork stays one whatever is cast meanwhile, and nobody would find it again.
+        # A fork stays a fork when casts come meanwhile, and no later entry would show it again.
         expected = b"*" if is_forked else last or b""
         (newest,) = await ask([("EVAL", RESET_SCRIPT, 1, shard_prefix(shard), base, expected)])
         if newest is None:
@@ -105,7 +105,7 @@ async def open_shards(database: Database, ask: Ask, shard_count: int) -> None:
 
 
 def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int) -> Command:
-    """The XREAD for some shards after the given positions."""
+    """The XREAD of some shards after the given positions."""
     block: tuple[str | int, ...] = () if block_ms is None else ("BLOCK", block_ms)
     keys = [log_key(shard) for shard in positions]
     ids = [stream_id(position) for position in positions.values()]
@@ -113,7 +113,7 @@ def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int
 
 
 async def log_ends(ask: Ask, shards: list[int]) -> list[int]:
-    """The last positions that Valkey has handed out, of the shards it knows.
+    """The last positions that Valkey has assigned, of the shards it knows.
 
     Raises: CacheError
     """
@@ -126,14 +126,14 @@ async def log_ends(ask: Ask, shards: list[int]) -> list[int]:
 
 
 async def restart_logs(ask: Ask, positions: dict[int, int]) -> None:
-    """Throws away all that Valkey holds of shards whose positions in the database are past its logs, log included.
+    """Throws away the hot copies and logs of shards whose positions in the database are past those logs.
 
-    Takes:  positions, as the database has them: votes before them are in it, or are never to be
+    Takes:  positions, as the database has them: votes before them are in it, or never will be
     Raises: CacheError
     """
     for shard, position in positions.items():
         prefix = shard_prefix(shard)
-        # To remember the revisions of shows is to refuse seeds with older ones.
+        # Remembered revisions of shows would refuse rows with older ones.
         (last, *_) = await ask(
             [
                 ("HGET", meta_key(shard), "last"),
@@ -142,12 +142,12 @@ async def restart_logs(ask: Ask, positions: dict[int, int]) -> None:
             ]
         )
         await ask([("EVAL", RESET_SCRIPT, 1, prefix, position, last or b"")])
-    # A reset keeps it, as the logs may hold more of it than the database; these logs are empty.
+    # A reset keeps the spent budgets, because logs may hold more casts than the database; these logs are empty.
     await ask([("UNLINK", SPENT_KEY)])
 
 
 def trim_command(shard: int, position: int) -> Command:
-    """The XTRIM that takes everything up to a committed position out of a shard's log."""
+    """The XTRIM that removes everything up to a committed position from a shard's log."""
     return ("XTRIM", log_key(shard), "MINID", stream_id(position + 1))
 
 

@@ -1,7 +1,7 @@
 -- The queries of the vote path. Lock order: see migrations/schema.sql.
 
 -- name: fetch_positions
--- gives: every shard and the position its log is committed to
+-- gives: every shard and the committed position of its log
 select shard, position from log_positions order by shard;
 
 -- name: lock_position$
@@ -11,7 +11,7 @@ select shard, position from log_positions order by shard;
 select position from log_positions where shard = :shard for update;
 
 -- name: raise_position$
--- takes: shard, locked by lock_position; at_least, or 0 for "past everything ever handed out"
+-- takes: shard, locked by lock_position; at_least, or 0 for "past every position ever assigned"
 -- gives: the new position
 update log_positions
    set position = case when :at_least::bigint > 0 then greatest(position, :at_least)
@@ -20,7 +20,7 @@ update log_positions
 returning position;
 
 -- name: notify_reset
--- takes: shard whose hot copy was thrown away
+-- takes: the shard whose hot copy was thrown away
 select pg_notify('resets', (:shard::int)::text);
 
 -- name: commit_log$
@@ -33,8 +33,8 @@ select commit_log(
     :following_user_ids::bigint[], :following_artist_ids::bigint[], :followings::boolean[]);
 
 -- name: fetch_commits
--- takes: shards and the oldest position of interest in each
--- gives: the committed position, and the entries committed from there on
+-- takes: shards, and the oldest pending position of each
+-- gives: the committed position, and the entries committed since the oldest pending one
 select p.shard, p.position, coalesce(array_agg(e.entry) filter (where e.entry is not null), '{}') as entries
   from unnest(:shards::smallint[], :positions::bigint[]) as w (shard, oldest)
   join log_positions p on p.shard = w.shard
@@ -43,12 +43,12 @@ select p.shard, p.position, coalesce(array_agg(e.entry) filter (where e.entry is
  group by p.shard, p.position;
 
 -- name: delete_old_commits!
--- Ten minutes are far more than a node that missed a notification needs to ask.
+-- A node that missed a notification asks within seconds; ten minutes are far more.
 delete from log_commits where committed_at < now() - interval '10 minutes';
 
 -- name: fetch_warm_up_shows
 -- takes: shows
--- gives: what cast.lua needs to know of each; a cancelled or final show is closed for good
+-- gives: the rules and counts of each, for cast.lua; a cancelled or final show is closed for good
 select w.id, w.revision,
        (extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
        case when w.status = 'cancelled' or w.finalised_at is not null then 0
@@ -65,7 +65,8 @@ select w.id, w.revision,
 
 -- name: fetch_warm_up_ballots
 -- takes: pairs of show and user
--- gives: each pair's ballot, "101u102d", how much of which day's budget the user has spent, and whether they have a ticket
+-- gives: each pair's ballot, "101u102d", the user's last day with votes and the votes spent in it, and whether they
+--        have a ticket
 select p.show_id, p.user_id, u.id is not null as is_known, coalesce(b.ballot, '') as ballot,
        coalesce(l.day - date '1970-01-01', 0) as day, coalesce(l.spent, 0) as spent,
        exists (select from ticket_codes t where t.user_id = p.user_id and t.show_id = p.show_id) as has_ticket
@@ -106,18 +107,18 @@ update shows
 
 -- name: try_lease$
 -- takes: shard
--- gives: whether this session now holds it
+-- gives: whether this session holds it now
 select pg_try_advisory_lock(:lease_class::int, :shard::int);
 
 -- name: release_lease$
 select pg_advisory_unlock(:lease_class::int, :shard::int);
 
 -- name: announce_node$
--- takes: a number of this node's own; shared, so that it can never block anyone
+-- takes: this node's number; the lock is shared, so it never blocks
 select pg_try_advisory_lock_shared(:node_class::int, :node::int);
 
 -- name: fetch_nodes
--- gives: the numbers of all nodes whose lease connection stands
+-- gives: the numbers of all nodes with a lease connection
 select objid::bigint as node
   from pg_locks
  where locktype = 'advisory' and classid = :node_class::int and objsubid = 2 and granted
@@ -125,7 +126,7 @@ select objid::bigint as node
 
 -- name: fetch_revised_shows
 -- takes: shows
--- gives: what revise.lua needs to know of each; one that is gone is closed and has no songs
+-- gives: the rules of each, for revise.lua; a deleted show is closed and has no songs
 select r.id, coalesce(w.revision, next_revision(0)) as revision,
        coalesce((extract(epoch from w.opens_at) * 1000)::bigint, 0) as opens_ms,
        case when w.id is null or w.status = 'cancelled' or w.finalised_at is not null then 0
@@ -139,7 +140,8 @@ select r.id, coalesce(w.revision, next_revision(0)) as revision,
 
 -- name: fetch_tally
 -- takes: show
--- gives: every song's counts, with the show's total and the position of its shard in the same snapshot; none = no such show
+-- gives: every song's counts, with the show's total and the position of its shard in the same snapshot; no row: no
+--        such show
 select p.position, w.vote_count as total, w.revision, results_audience(w.results, w.finalised_at) as audience,
        s.id, s.up_count, s.down_count
   from shows w
@@ -149,10 +151,10 @@ select p.position, w.vote_count as total, w.revision, results_audience(w.results
  order by s.id;
 
 -- name: show_of_song$
--- takes: song_id, of a setlist
+-- takes: song_id, of a song in a setlist
 select show_id from setlist_songs where id = :song_id;
 
 -- name: fetch_show_positions
 -- takes: shows
--- gives: the position of the last commit that moved each one's tally, and its revision
+-- gives: the position of the last commit that moved each show's tally, and its revision
 select id, position, revision from shows where id = any(:show_ids::bigint[]);

@@ -1,7 +1,8 @@
-"""`mysetlist reconcile`: rows against tallies against Valkey.
+"""`mysetlist reconcile`: compares rows, tallies and Valkey.
 
-Rows and counts are compared by the database itself, in one snapshot (miscounts(), repair_counts()). Valkey runs ahead of PostgreSQL by what is in the log, so a shard is
-compared only at a moment when its log is drained; under load that takes a few tries.
+The database itself compares rows and counts, in one snapshot (miscounts(), repair_counts()). Valkey is ahead of PostgreSQL by
+the entries in the log, so a shard is compared only at a moment when its log is drained; under load that takes a few
+tries.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ queries = load_queries(Path(__file__).with_name("reconcile.sql"))
 
 DRAIN_TRIES = 50
 DRAIN_PAUSE_S = 0.1
-# Every vote is read, twice for a repair.
+# Every vote is read; a repair reads it twice.
 TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two places that should say the same."""
+    """One value that two places hold differently."""
 
-    shard: int | None  # whose hot copy it concerns; None: a count that Valkey does not hold
+    shard: int | None  # of the hot copy to throw away; None: a count that Valkey does not hold
     text: str
 
     def __str__(self) -> str:
@@ -40,7 +41,7 @@ class Difference:
 
 
 async def run(database_url: str, redis_url: str, *, repair: bool = False) -> list[Difference]:
-    """Every difference found; with `repair` the rows are right: counts are made anew, Valkey's copy is thrown away.
+    """Finds every difference. With `repair` the rows win: counts are made again, and Valkey's copy is thrown away.
 
     Raises: StoreUnavailable, CacheError
     """
@@ -61,7 +62,7 @@ async def run(database_url: str, redis_url: str, *, repair: bool = False) -> lis
 
 
 async def miscounted(database_url: str) -> list[Difference]:
-    """Counts that differ from the rows they count, Valkey's left aside.
+    """Finds counts in the database that differ from the rows they count.
 
     Raises: StoreUnavailable
     """
@@ -82,8 +83,8 @@ async def _compare_tallies(database: Database, shard_count: int) -> list[Differe
         show_id = row["show_id"]
         shard = None if show_id is None else shard_of(show_id, shard_count)
         of_show = "" if row["subject"] == "show" or show_id is None else f" of show {show_id}"
-        told = f"{row['count_of']} is {row['stored']}, the rows say {row['counted']}"
-        differences.append(Difference(shard, f"{row['subject']} {row['id']}{of_show}: {told}"))
+        text = f"{row['count_of']} is {row['stored']}, the rows say {row['counted']}"
+        differences.append(Difference(shard, f"{row['subject']} {row['id']}{of_show}: {text}"))
     return differences
 
 
@@ -93,11 +94,11 @@ async def _compare_hot(database: Database, connection: Connection, shard: int) -
         if found is not None:
             return found
         await asyncio.sleep(DRAIN_PAUSE_S)
-    return [Difference(shard, f"shard {shard}: its log is not written to the database; is a node running?")]
+    return [Difference(shard, f"shard {shard}: its log does not drain into the database; is a node running?")]
 
 
 async def _compare_drained(database: Database, connection: Connection, shard: int) -> list[Difference] | None:
-    """The differences of a shard, or None when its log was not drained all the while."""
+    """The differences of a shard; None: its log was not drained all the time."""
     end_command: Command = ("HGET", meta_key(shard), "last")
     end, shows = await connection.ask([end_command, ("SMEMBERS", f"{shard_prefix(shard)}shows")])
     if end is None:
@@ -147,7 +148,7 @@ def _tally_differences(shard: int, show_id: int, hot: dict[int, str], stored: di
 def _ballot_differences(
     shard: int, show_id: int, hot: dict[int, str], stored: dict[int, dict[int, str]]
 ) -> list[Difference]:
-    """A voter whom Valkey does not know is only cold."""
+    """The differences of hot ballots; a ballot that is not in Valkey is cold, which is no difference."""
     return [
         Difference(
             shard,
@@ -171,7 +172,7 @@ async def _repair(database: Database, connection: Connection, shards: set[int | 
 
 
 async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[int]) -> None:
-    """Throws the hot copies of these shows' shards away, because their tallies are others by now.
+    """Throws away the hot copies of these shows' shards, because their tallies were changed in the database.
 
     Raises: StoreUnavailable, CacheError
     """

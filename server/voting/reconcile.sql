@@ -1,11 +1,11 @@
--- Comparing what is counted with what is there.
+-- Compares counts with the rows they count.
 
 -- name: fetch_miscounts
 -- gives: every count that differs from the rows it counts
 select subject, id, count_of, stored, counted, show_id from miscounts() order by subject, id, count_of;
 
 -- name: repair_counts$
--- gives: how many rows were changed
+-- gives: how many rows it changed
 -- locks: every row of log_positions, so that no writer commits meanwhile; see the function in migrations
 select repair_counts();
 

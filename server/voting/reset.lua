@@ -1,11 +1,11 @@
--- Throws a shard's hot copy away, so that all of it is read from the database again.
+-- Throws a shard's hot copy away; everything is then read from the database again.
 --
 -- KEYS[1]  the shard's prefix
--- ARGV[1]  the position to go on from, as the database has it
--- ARGV[2]  `last` as it was when this was decided, or ''; if it is another by now, nothing is done; '*': whatever it is
+-- ARGV[1]  the position to continue from, as the database has it
+-- ARGV[2]  `last` at the time of the decision, or ''; if it has changed since, the script does nothing; '*': any value
 -- returns  the new `last` as a string, or false
 --
--- The log itself stays. The barrier becomes its end: what is seeded from now on must hold all of it.
+-- The log itself stays. Its end becomes the barrier: rows of a warm-up must include all of the log from now on.
 
 local prefix = KEYS[1]
 local meta_key, log_key = prefix .. 'meta', prefix .. 'log'
@@ -24,7 +24,7 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
                prefix .. 'tickets:' .. show)
 end
 redis.call('UNLINK', prefix .. 'shows')
--- What users have spent of their day is only doubted: the logs of other shards may hold some of it (docs/adr/0004).
+-- The votes that users have spent today stay, to be confirmed: the logs of other shards may hold some (docs/adr/0004).
 redis.call('HINCRBY', 'spent', 'generation', 1)
 local packed = string.format('%d', newest)
 redis.call('HSET', meta_key, 'last', packed, 'barrier', packed)

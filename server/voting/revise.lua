@@ -1,12 +1,12 @@
--- Brings a warm show's rules and songs up to date after a change in the database; a cold show is left cold.
+-- Updates a warm show's rules and songs after a change in the database; a cold show stays cold.
 --
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack: {show, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision, {song, …},
 --            requires_ticket 0|1, audience of its counts}
--- returns  1 when something was written
+-- returns  1 when it wrote something
 --
--- Counts are never touched: those of songs that stay are the log's business, new songs begin at 0, and removed ones
--- can no longer be voted on (their votes are gone from the database too).
+-- Counts never change here: only the log moves the counts of songs that stay, new songs begin at 0, and removed songs
+-- take no more votes (the database has deleted their votes too).
 
 local prefix = KEYS[1]
 local change = cmsgpack.unpack(ARGV[1])
@@ -14,8 +14,8 @@ local show = string.format('%d', change[1])
 local show_key, tally_key = prefix .. 'show:' .. show, prefix .. 'tally:' .. show
 local revision = tonumber(redis.call('HGET', show_key, 'r') or -1)
 if revision < 0 then
-    -- A seed that was read before this change may be on its way; it must not bring the old rules. A minute is far
-    -- more than it takes.
+    -- Rows that were read before this change may be on their way, and must not bring the old rules. They arrive far
+    -- sooner than in a minute.
     local revisions_key = prefix .. 'revisions'
     if tonumber(redis.call('HGET', revisions_key, show) or 0) < change[6] then
         redis.call('HSET', revisions_key, show, string.format('%d', change[6]))
@@ -41,8 +41,8 @@ for _, field in ipairs(redis.call('HKEYS', tally_key)) do
     end
 end
 if is_song_gone then
-    -- Ballots still name the removed songs and would count them against the budget: read them again, from a
-    -- database that has caught up with the log.
+    -- Ballots still name the removed songs, and would count them against the budget. They are read again when the
+    -- database has caught up with the log.
     redis.call('UNLINK', prefix .. 'ballots:' .. show)
     redis.call('HSET', prefix .. 'meta', 'barrier', redis.call('HGET', prefix .. 'meta', 'last'))
 end

@@ -1,4 +1,4 @@
-"""Reading a show's counts, and keeping its hot rules up to date."""
+"""Reads shows' counts, and keeps their hot rules up to date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.voting.rules import shard_of
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A show's counts as of a position. counts: [(song, up, down)]; total: votes held; embargo: whom they are shown to."""
+    """A show's counts as of a position. counts: [(song, up, down)]; total: votes held; embargo: who may see them."""
 
     at: int
     total: int
@@ -26,7 +26,7 @@ class Tally:
 
 
 class Tallies:
-    """Valkey's tally when the show is warm, else PostgreSQL's."""
+    """Reads the tally from Valkey when the show is warm, else from PostgreSQL."""
 
     def __init__(self, url: str, database: Database, *, shard_count: int) -> None:
         self._database = database
@@ -34,9 +34,9 @@ class Tallies:
         self._connection = Connection(url, on_connect=self._open_shards)
 
     async def read(self, show_id: int) -> Tally | None:
-        """The newest tally there is; None: no such show.
+        """The newest tally of a show; None: no such show.
 
-        Raises: StoreUnavailable: the show is cold, or Valkey away, and PostgreSQL away too
+        Raises: StoreUnavailable: PostgreSQL is away, and the show is cold or Valkey is away too
         """
         try:
             hot = (await self.read_hot([show_id]))[show_id]
@@ -45,15 +45,15 @@ class Tallies:
         return hot or await self.read_committed(show_id)
 
     async def read_hot(self, show_ids: list[int]) -> dict[int, Tally | None]:
-        """What Valkey holds; None for a cold show.
+        """The tallies that Valkey holds; None for a cold show.
 
-        Raises: CacheError; StoreUnavailable: Valkey was away, and PostgreSQL cannot say whether it came back with all
+        Raises: CacheError; StoreUnavailable: Valkey was away, and PostgreSQL cannot confirm that its data is complete
         """
         commands: list[Command] = []
         for show_id in show_ids:
             shard = shard_of(show_id, self._shard_count)
-            # The position first, so that the counts can only be newer than it says. It is that of the whole log: a
-            # show's commits are announced at the end of their batch, and what is read later must not stand before it.
+            # The position is read first, so the counts can only be newer than it. It is the position of the whole log:
+            # a commit is announced at the end of its batch, and a later read must not have an earlier position.
             commands.append(("HGET", meta_key(shard), "last"))
             commands.append(("HMGET", show_key(shard, show_id), "r", "a"))
             commands.append(("HGETALL", tally_key(shard, show_id)))
@@ -70,13 +70,13 @@ class Tallies:
                 up, _, down = packed.partition(b" ")
                 counts.append((int(song), int(up), int(down)))
             counts.sort()
-            # A show that an older version made warm has no audience here: it can only be everyone.
+            # A show that an older version warmed up has no audience in Valkey: it is everyone.
             embargo = Embargo(int(revision), Audience(int(audience or 0)))
             tallies[show_id] = Tally(int(at), sum(up + down for _, up, down in counts), counts, embargo)
         return tallies
 
     async def read_committed(self, show_id: int) -> Tally | None:
-        """What PostgreSQL holds, as of its shard's committed position; None: no such show.
+        """The tally that PostgreSQL holds, as of the shard's committed position; None: no such show.
 
         Raises: StoreUnavailable
         """
@@ -90,7 +90,7 @@ class Tallies:
         return Tally(rows[0]["position"], rows[0]["total"], counts, embargo)
 
     async def show_of_song(self, song_id: int) -> int | None:
-        """The show that a song of a setlist is voted on in; None: no such song.
+        """The show whose setlist has this song; None: no such song.
 
         Raises: StoreUnavailable
         """
@@ -99,21 +99,21 @@ class Tallies:
         return show_id
 
     async def revise(self, show_ids: list[int]) -> None:
-        """Brings the hot rules of shows up to date with PostgreSQL; cold ones stay cold.
+        """Updates the hot rules of shows from PostgreSQL; cold shows stay cold.
 
         Raises: StoreUnavailable, CacheError
         """
         await _revise(self._database, self._connection.ask, self._shard_count, show_ids)
 
     async def revise_all(self) -> None:
-        """`revise` for every warm show, after notifications may have been missed.
+        """Updates the hot rules of every warm show, when notifications may have been missed.
 
         Raises: StoreUnavailable, CacheError
         """
         await revise_warm(self._database, self._connection.ask, self._shard_count)
 
     async def grant_ticket(self, show_id: int, user_id: int) -> None:
-        """From the next cast on, a warm show knows that a user has a ticket; a cold one reads it.
+        """Adds a user's ticket to a warm show, for the next cast; a cold show reads it with the ballot.
 
         Raises: CacheError; StoreUnavailable: as read_hot
         """
@@ -121,16 +121,16 @@ class Tallies:
         await self._connection.ask([("EVAL", GRANT_SCRIPT, 1, prefix, show_id, user_id)])
 
     async def _open_shards(self, connection: Connection) -> None:
-        # Counts of a Valkey that came back without its newest data must not be shown either: they would go backwards.
+        # A Valkey that came back without its newest data has old counts. Shown, they would go backwards.
         await open_shards(self._database, connection.ask_first, self._shard_count)
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection to Valkey."""
         await self._connection.close()
 
 
 async def revise_warm(database: Database, ask: Ask, shard_count: int) -> None:
-    """Brings the hot rules of every warm show up to date with PostgreSQL.
+    """Updates the hot rules of every warm show from PostgreSQL.
 
     Raises: StoreUnavailable, CacheError
     """

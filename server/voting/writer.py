@@ -1,8 +1,9 @@
 """The writer: moves the log into PostgreSQL, exactly once.
 
-One transaction drains all shards this node holds: it moves each shard's position from what it was to what it will
-be, writes the folded votes, and tells everybody. If the position is not what it was, somebody else has written, and
-nothing happens (the fencing). The position stands beside the data, so a crash at any moment leaves both or neither.
+One transaction drains all shards that this node holds: it moves each shard's position from the old to the new value,
+writes the folded votes, and notifies all nodes. If a position no longer has the old value, another writer has committed,
+and the transaction does nothing (the fencing). The position is stored beside the data, so a crash at any moment leaves
+both or neither.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from server.voting.log import decode_entry, open_shard, queries, read_commands, 
 log = structlog.get_logger()
 
 LEASE_REFRESH_S = 0.5
-# Small transactions cost nearly as much as large ones: leave at least this long between two beginnings.
+# A small transaction costs nearly as much as a large one, so two of them begin at least this far apart.
 COMMIT_INTERVAL_S = 0.04
 BATCH_VOTES_MAX = 600
 READ_ENTRIES_MAX = 10
 IDLE_BLOCK_MS = 200
-# A second transaction is handed over while the first one runs, so that PostgreSQL need not wait for this node's busy
-# event loop. It waits for the first one's row of log_positions, and does nothing if that one did nothing.
+# A second transaction is sent while the first one runs, so PostgreSQL does not wait for this node's busy event loop. It
+# waits for the first one's row of log_positions, and does nothing if the first one did nothing.
 COMMITS_IN_FLIGHT_MAX = 2
 BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
@@ -44,9 +45,9 @@ class _OvertakenError(Exception):
 
 
 class Writer:
-    """Runs on every node, works for the shards it holds.
+    """Commits the logs of the shards that this node holds; runs on every node.
 
-    Cancel: between or inside transactions; a transaction is committed as a whole or not at all
+    Cancel: at any moment; a transaction is committed as a whole or not at all
     """
 
     def __init__(self, url: str, database: Database, clock: Clock, *, shard_count: int) -> None:
@@ -55,15 +56,17 @@ class Writer:
         self._shard_count = shard_count
         self._connection = Connection(url)
         self._leases = Leases(database.url, shard_count)
-        self._positions: dict[int, int] = {}  # of held shards, as last committed, or given to a commit under way
+        self._positions: dict[
+            int, int
+        ] = {}  # of held shards: as last committed, or as a commit under way will leave them
         self._commits: deque[asyncio.Task[None]] = deque()  # oldest first
         self._trims: list[Command] = []
-        self._suspects: dict[int, int] = {}  # shard -> Valkey's `last` that is not in its log
-        self._upkept_s = -1e9
-        self.traces: Traces | None = None  # app gives some when they are wanted
+        self._suspects: dict[int, int] = {}  # shard -> Valkey's `last`, when it is not in the log
+        self._maintained_s = -1e9
+        self.traces: Traces | None = None  # set by node when traces are wanted
 
     async def run(self) -> None:
-        """Works until cancelled; engines that are away are waited for."""
+        """Works until cancelled; waits for engines that are away."""
         failures = 0
         try:
             while True:
@@ -73,8 +76,8 @@ class Writer:
                     log.warning("writer.overtaken", shards=sorted(self._positions))
                     self._positions = {}
                 except (StoreError, CacheError) as error:
-                    # StoreConflict too: a song or a user went away between the join and the foreign key's check, and
-                    # the join sees it next time.
+                    # StoreConflict too: a song or a user was deleted between the join and the foreign key's check. The
+                    # next join sees the deletion.
                     failures += 1
                     delay_s = backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
                     log.warning("writer.waiting", error=str(error), retry_s=delay_s)
@@ -93,7 +96,7 @@ class Writer:
         held = await self._leases.refresh()
         if held != self._positions.keys():
             await self._read_positions(held)
-            # Whoever wrote before may have died before trimming; a log keeps nobody's votes for longer than it must.
+            # The writer before this one may have died before it trimmed; a log keeps votes no longer than necessary.
             self._trims += [trim_command(shard, position) for shard, position in self._positions.items()]
         until_s = self._clock.monotonic_s() + LEASE_REFRESH_S
         if not held:
@@ -104,7 +107,7 @@ class Writer:
                 await self._round(started_s)
             await self._finish_commits(0)
         finally:
-            # Whatever went wrong, nothing of this period is under way when the next one reads the positions.
+            # Also after an error, no commit of this period is under way when the next one reads the positions.
             await asyncio.gather(*self._commits, return_exceptions=True)
             self._commits.clear()
 
@@ -117,20 +120,20 @@ class Writer:
             self._commits.append(asyncio.create_task(self._commit(batches), name="writer-commit"))
             await self._finish_commits(COMMITS_IN_FLIGHT_MAX - 1)
             if sum(len(batch.entries) for batch in batches) == sum(len(batch.entries) for batch in read):
-                # All of the log is taken, so more can gather; a backlog does not wait.
+                # All of the log is taken, so more casts may gather; a backlog does not wait.
                 await asyncio.sleep(max(0.0, started_s + COMMIT_INTERVAL_S - self._clock.monotonic_s()))
         else:
             await self._finish_commits(0)
-        if started_s - self._upkept_s >= 1.0:
-            self._upkept_s = started_s
+        if started_s - self._maintained_s >= 1.0:
+            self._maintained_s = started_s
             await self._finish_commits(0)
-            # Read, not taken: a shard that waits its turn behind another's backlog has its log.
-            await self._upkeep({batch.shard for batch in read})
+            # Shards that were read, also if none of it was taken: a shard behind another's backlog still has its log.
+            await self._maintain({batch.shard for batch in read})
 
     async def _finish_commits(self, left: int) -> None:
-        """Waits until no more than `left` are under way.
+        """Waits until no more than `left` commits are under way.
 
-        Raises: whatever the oldest of them raised
+        Raises: the exception of the oldest commit
         """
         while len(self._commits) > left:
             await self._commits[0]
@@ -195,16 +198,16 @@ class Writer:
             raise _OvertakenError
         return changed_count
 
-    # ── what goes wrong in Valkey, and the clock's work
+    # ── losses in Valkey, and work by the clock
 
     async def _reset_forked(self, batches: list[ShardBatch]) -> None:
         for batch in batches:
             if batch.is_forked:
                 await open_shard(self._database, self._connection.ask, batch.shard, is_forked=True)
 
-    async def _upkeep(self, busy: set[int]) -> None:
-        """Once a second: finds shards whose log lost its end, finalises shows, forgets old commits."""
-        # Another node may have opened a shard, which moves its position.
+    async def _maintain(self, busy: set[int]) -> None:
+        """Once a second: finds shards whose log lost its end, finalises shows, deletes old commits."""
+        # Another node may have opened a shard, which moves the position.
         await self._read_positions(set(self._positions))
         quiet = [shard for shard in self._positions if shard not in busy]
         if quiet:
@@ -221,7 +224,7 @@ class Writer:
     async def _check_end(self, shard: int, end: int | None) -> None:
         position = self._positions[shard]
         if end is not None and end > position:
-            # Usually an entry that came a moment ago. Seen twice with an empty log, the entries themselves are lost.
+            # Usually this is an entry that came a moment ago. Seen twice with an empty log, the entries are lost.
             if self._suspects.get(shard) == end:
                 del self._suspects[shard]
                 await open_shard(self._database, self._connection.ask, shard, is_log_lost=True)

@@ -151,7 +151,7 @@ async def test_a_table_that_is_in_use_is_waited_for(full: str, monkeypatch: pyte
                 await migrate_up(full, FOLDER)
         assert str(caught.value) == (
             "DATABASE_URL: cannot migrate the database: pq: canceling statement due to lock timeout (55P03)"
-            f" (in {FILES[-1].name}); a table is in use, and so nothing of this file was done"
+            f" (in {FILES[-1].name}); a table is in use, so this file was not applied; try again when it is idle"
         )
         assert await schema(full) == before
         assert sum(migration.is_applied for migration in await migrate_status(full, FOLDER)) == len(FILES) - 1

@@ -1,4 +1,4 @@
-"""The gate before a provider: turns, a day's budget and the circuit, counted in a real Valkey for all nodes together."""
+"""The gate of a provider: turns, a daily limit and the circuit, counted in a real Valkey for all nodes together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOUR_S = 3_600.0
 
 @pytest.fixture
 async def valkey(redis_url: str) -> AsyncIterator[Connection]:
-    """Where it is counted."""
+    """The connection of one node."""
     connection = Connection(redis_url)
     yield connection
     await connection.close()
@@ -28,18 +28,18 @@ async def valkey(redis_url: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 async def second(redis_url: str) -> AsyncIterator[Connection]:
-    """Another node's."""
+    """The connection of another node."""
     connection = Connection(redis_url)
     yield connection
     await connection.close()
 
 
 async def past(valkey: Connection, field: str) -> None:
-    """Lets the time of something be over."""
+    """Ends the time of a field of the gate's state."""
     await valkey.ask([("HSET", "{gate:setlistfm}:state", field, "1")])
 
 
-async def test_turns_are_given_in_order_and_no_window_is_ever_overrun(valkey: Connection, second: Connection) -> None:
+async def test_turns_come_in_order_and_no_window_is_exceeded(valkey: Connection, second: Connection) -> None:
     """Two nodes in a crowd: never more than count_max turns in a period, none closer than the pace, none lost."""
     quota = Quota(count_max=3, period_s=2.0, pace_s=0.1)
     gates = [Gate("setlistfm", quota, node.ask) for node in (valkey, second)]
@@ -57,23 +57,23 @@ async def test_turns_are_given_in_order_and_no_window_is_ever_overrun(valkey: Co
 
 
 async def test_a_turn_far_away_is_not_taken(valkey: Connection) -> None:
-    """Whoever would wait longer than a minute is told, and takes nobody's place."""
+    """A caller that would wait longer than a minute is refused, and takes no turn."""
     gate = Gate("setlistfm", Quota(count_max=1, period_s=50.0), valkey.ask)
     assert await gate.enter() == 0
     assert 49 < await gate.enter() <= 50
     for _ in range(2):
-        with pytest.raises(GateShut, match="too many are waiting") as shut:
+        with pytest.raises(GateShut, match="too many questions are waiting") as shut:
             await gate.enter()
         assert 99 < shut.value.wait_s <= 100
     assert (await gate.fetch_state()).day_count == 2
 
 
-async def test_a_day_has_a_budget_that_lasts_all_day(valkey: Connection) -> None:
-    """What can wait gets its share of the hours that have passed; a person gets what is left; midnight begins anew."""
+async def test_a_daily_limit_lasts_all_day(valkey: Connection) -> None:
+    """Questions that can wait get the share of the passed hours, urgent ones get the rest; midnight starts a new day."""
     clock = FakeClock(now_ms=MIDNIGHT_MS)
 
     async def ask(commands: Sequence[Command]) -> list[Any]:
-        """With the time of day that the test wants, in place of Valkey's."""
+        """A gate at a given time of day, in place of Valkey's."""
         answers = await valkey.ask(commands)
         return [
             [clock.now_ms() // 1000, 0] if sent == ("TIME",) else got
@@ -91,7 +91,7 @@ async def test_a_day_has_a_budget_that_lasts_all_day(valkey: Connection) -> None
             for _ in range(101):
                 await gate.enter()
 
-        with pytest.raises(GateShut, match="as often as it may be") as shut:
+        with pytest.raises(GateShut, match="allows no more questions") as shut:
             await enter_all()
         assert 0 < shut.value.wait_s <= 24 * HOUR_S
         return (await gate.fetch_state()).day_count - count
@@ -108,10 +108,10 @@ async def test_a_day_has_a_budget_that_lasts_all_day(valkey: Connection) -> None
     assert await take(urgent) == 100
 
 
-async def test_a_provider_in_trouble_is_left_alone_and_then_tried_by_one(
-    valkey: Connection, second: Connection
-) -> None:
-    """Failures in a row open the circuit for all nodes; after its time one tries; it closes, or stays open twice as long."""
+async def test_a_failing_provider_is_left_alone_and_then_tried_once(valkey: Connection, second: Connection) -> None:
+    """Failures in a row open the circuit for all nodes; after its time one question tries; the circuit closes, or stays open
+    twice as long.
+    """
     here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask) for node in (valkey, second))
     for _ in range(FAILURES_MAX - 1):
         assert await here.fail("answered 500") == 0
@@ -123,7 +123,7 @@ async def test_a_provider_in_trouble_is_left_alone_and_then_tried_by_one(
         with pytest.raises(GateShut, match="answered 502") as shut:
             await gate.enter()
         assert OPEN_S - 2 < shut.value.wait_s <= OPEN_S
-    await here.succeed()  # an answer of before
+    await here.succeed()  # the answer to an earlier question
     assert (await here.fetch_state()).circuit == "open"
 
     await past(valkey, "open_until_ms")
@@ -144,8 +144,8 @@ async def test_a_provider_in_trouble_is_left_alone_and_then_tried_by_one(
     await here.enter()
 
 
-async def test_whoever_tries_and_dies_is_followed_by_somebody_else(valkey: Connection, second: Connection) -> None:
-    """One who was to try and is not heard of any more does not keep everybody out."""
+async def test_a_trying_node_that_dies_is_replaced(valkey: Connection, second: Connection) -> None:
+    """A node that was to try and died does not block the others for ever."""
     here, there = (Gate("setlistfm", Quota(1_000, 1.0), node.ask) for node in (valkey, second))
     await here.shut("asked us to wait", 60.0)
     await past(valkey, "open_until_ms")
@@ -154,8 +154,8 @@ async def test_whoever_tries_and_dies_is_followed_by_somebody_else(valkey: Conne
     await there.enter()
 
 
-async def test_nobody_asks_while_nobody_can_count() -> None:
-    """Without Valkey the limits cannot be kept, so nothing is asked."""
+async def test_without_valkey_no_question_is_asked() -> None:
+    """Without Valkey the limits cannot be counted, so no question is allowed."""
     away = Connection("redis://127.0.0.1:9")
     with pytest.raises(CacheUnavailable):
         await Gate("setlistfm", Quota(1, 1.0), away.ask).enter()

@@ -30,7 +30,7 @@ async def test_an_example_votes_and_sees_its_vote(node: Node, factory: RowFactor
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(PATIENCE_S):
-        said, complaints = await running.communicate(program.encode())
-    assert running.returncode == 0, complaints.decode()
+        said, translated_all = await running.communicate(program.encode())
+    assert running.returncode == 0, translated_all.decode()
     assert "Song 0: up, committed" in said.decode()
     assert (await factory.tally(7))[0] == [show.first, 1, 0]

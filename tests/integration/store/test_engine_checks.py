@@ -1,4 +1,4 @@
-"""Engines by address: what is taken, what is refused, and that a refusal changes nothing."""
+"""Engines by address: accepted ones, refused ones, and refusals that change nothing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_our_own_engines_pass(database_url: str, redis_url: str) -> None:
 
 @needs_debian_postgres
 async def test_postgres_15_by_address_is_migrated(postgres_15: str) -> None:
-    """Debian's PostgreSQL, over TCP, without TLS, with a password full of signs: forward and back."""
+    """Debian's PostgreSQL, over TCP, without TLS, with a password of special characters: forward and back."""
     await execute(postgres_15, "create database fans")
     url = urlsplit(postgres_15)._replace(path="/fans").geturl()
     assert (await check_postgres(url)).version.startswith("15.")
@@ -66,7 +66,7 @@ async def test_postgres_15_by_address_is_migrated(postgres_15: str) -> None:
 
 @needs_debian_postgres
 async def test_a_user_without_rights_gets_one_line_and_changes_nothing(postgres_15: str) -> None:
-    """Since PostgreSQL 15 a mere user may not make tables in `public`."""
+    """Since PostgreSQL 15 an ordinary user may not create tables in `public`."""
     await execute(postgres_15, "create database closed")
     await execute(postgres_15, "create user mere password 'pw'")
     parts = urlsplit(postgres_15)
@@ -86,8 +86,8 @@ async def test_a_user_without_rights_gets_one_line_and_changes_nothing(postgres_
 
 
 @needs_debian_postgres
-async def test_a_wrong_password_is_refused_by_name(postgres_15: str) -> None:
-    """The line names the setting and the server, and holds no password."""
+async def test_a_wrong_password_is_refused_with_the_setting(postgres_15: str) -> None:
+    """The line names the setting and the server, and has no password."""
     url = f"postgresql://owner:guess@127.0.0.1:{urlsplit(postgres_15).port}/postgres"
     with pytest.raises(SetupError, match=r"^DATABASE_URL: PostgreSQL at 127\.0\.0\.1:\d+ refuses this user") as caught:
         await check_postgres(url)
@@ -96,7 +96,7 @@ async def test_a_wrong_password_is_refused_by_name(postgres_15: str) -> None:
 
 @needs_debian_redis
 async def test_redis_7_by_address_passes() -> None:
-    """Debian's Redis, with its append-only file on: nothing to complain about."""
+    """Debian's Redis with its append-only file has no warnings."""
     with debian_redis("--appendonly", "yes") as url:
         state = await check_valkey(url)
     assert (state.name, state.warnings) == ("Redis", ())
@@ -104,8 +104,8 @@ async def test_redis_7_by_address_passes() -> None:
 
 
 @needs_debian_redis
-async def test_a_redis_without_its_file_is_warned_about() -> None:
-    """It works, but the operator learns what a crash would cost."""
+async def test_a_redis_without_append_only_file_gets_a_warning() -> None:
+    """It works, but the operator learns the cost of a crash."""
     with debian_redis() as url:
         state = await check_valkey(url)
     assert len(state.warnings) == 1
@@ -113,7 +113,7 @@ async def test_a_redis_without_its_file_is_warned_about() -> None:
 
 
 @needs_debian_redis
-async def test_a_redis_with_a_password_is_asked_for_it() -> None:
+async def test_a_missing_redis_password_is_named() -> None:
     """The line names the setting."""
     with debian_redis("--requirepass", "hush") as url:
         with pytest.raises(SetupError, match="^REDIS_URL: the server at .* refuses this user"):
@@ -122,7 +122,7 @@ async def test_a_redis_with_a_password_is_asked_for_it() -> None:
 
 
 async def test_a_valkey_that_may_evict_is_refused_and_left_alone(engine_dir: Path) -> None:
-    """It could throw votes away; its policy is the operator's to change, not ours."""
+    """It could evict votes; only the operator may change its policy."""
     engines = await EmbeddedEngines.start(engine_dir, postgres=False)
     try:
         async with redis.asyncio.Redis.from_url(engines.redis_url, decode_responses=True) as client:
@@ -149,7 +149,7 @@ async def test_a_valkey_that_may_evict_is_refused_and_left_alone(engine_dir: Pat
     ],
 )
 def test_servers_that_cannot_keep_votes_are_refused(change: dict[str, object], line: str) -> None:
-    """What INFO says decides; each reason is one line with the server's place."""
+    """INFO decides; each reason is one line with the server's place."""
     assert judge(GOOD_INFO, "cache:6379").eviction == "noeviction"
     with pytest.raises(SetupError, match=line) as caught:
         judge({**GOOD_INFO, **change}, "cache:6379")
@@ -157,28 +157,28 @@ def test_servers_that_cannot_keep_votes_are_refused(change: dict[str, object], l
     assert "cache:6379" in str(caught.value)
 
 
-def test_versions_are_read_from_either_family() -> None:
-    """Valkey calls itself Redis 7.2 to old clients; we name it as it is."""
+def test_versions_of_valkey_and_redis_are_read() -> None:
+    """Valkey says to old clients that it is Redis 7.2; messages name Valkey."""
     assert judge({**GOOD_INFO, "valkey_version": "8.1.3"}, "x").version == "8.1.3"
     assert judge({**GOOD_INFO, "redis_version": "8.0.0"}, "x").name == "Redis"
 
 
 def test_an_old_postgres_is_refused() -> None:
-    """Fourteen is too old, fifteen is not."""
+    """Version 14 is too old, 15 is not."""
     with pytest.raises(SetupError, match="PostgreSQL at db is version 14; mysetlist needs 15 or newer"):
         refuse_old_postgres(140_011, "db")
     refuse_old_postgres(150_000, "db")
 
 
 async def test_a_cluster_address_is_refused_for_now() -> None:
-    """It parses as a setting; the start says that it is not supported yet."""
+    """The setting is valid; the start says that clusters are not supported yet."""
     with pytest.raises(SetupError, match="^REDIS_URL: clusters are not supported yet"):
         await check_valkey("redis+cluster://h1:7000,h2:7001")
 
 
 async def test_a_missing_database_is_named(engines: EmbeddedEngines) -> None:
-    """The line says how to make it; we do not make databases on other people's servers."""
-    with pytest.raises(SetupError, match="has no database 'nowhere'; make it with: createdb nowhere"):
+    """The line says how to create it; mysetlist does not create databases on other servers."""
+    with pytest.raises(SetupError, match="has no database 'nowhere'; create it with: createdb nowhere"):
         await check_postgres(engines.database_url.replace("/mysetlist?", "/nowhere?"))
 
 
@@ -191,8 +191,8 @@ async def test_a_read_only_database_is_refused(empty_database_url: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["hush"])
-async def test_nobody_there_is_one_line_without_the_password(secret: str) -> None:
-    """Both addresses, each named, neither with its password."""
+async def test_an_unreachable_server_is_one_line_without_the_password(secret: str) -> None:
+    """Each line names the address without its password."""
     port = unused_port()
     with pytest.raises(
         SetupError, match=rf"^DATABASE_URL: cannot reach PostgreSQL at 127\.0\.0\.1:{port}: "
