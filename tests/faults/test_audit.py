@@ -1,9 +1,10 @@
-"""The audit of the fault tests finds what it is there to find."""
+"""The audit of the fault tests finds every kind of damage."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import redis.asyncio
@@ -18,7 +19,7 @@ from tests.support.stepped_client import SteppedClient
 pytestmark = pytest.mark.timeout(60)
 
 
-# What is broken, and the kinds of lines that must come of it. Counting triggers are off where rows alone change.
+# The damage, and the kinds of lines that must report it. Counting triggers are off where only rows change.
 CORRUPTIONS = {
     "a tally": ("update setlist_songs set up_count = up_count + 1 where id = {first}", {"tally"}),
     "a vote lost": ("delete from votes where setlist_song_id = {first}", {"promise", "history", "hot ballot"}),
@@ -54,8 +55,8 @@ CORRUPTIONS = {
 }
 
 
-async def test_what_the_audit_finds(place: Place) -> None:
-    """A fan votes up, then down, goes and follows: all is well, until a row, or what Valkey holds, is not as it should be."""
+async def test_the_audit_finds_damage(place: Place) -> None:
+    """A fan votes up, then down, goes and follows: the audit is clean until a row or a value in Valkey is damaged."""
     node = await place.start_node()
     show, user, ledger = place.shows[0], place.users[0], Ledger()
     async with SteppedClient.connected(node.url, user) as client:
@@ -81,7 +82,8 @@ async def test_what_the_audit_finds(place: Place) -> None:
     async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
         await valkey.hset(tally_key(shard, show.id), str(show.songs[0]), "7 0")
         await valkey.hset(ballots_key(shard, show.id), str(user.id), f"{show.songs[0]}u")
-        generation, day, spent = (await valkey.hget(SPENT_KEY, str(user.id))).decode().split()
+        packed: Any = await valkey.hget(SPENT_KEY, str(user.id))
+        generation, day, spent = packed.decode().split()
         await valkey.hset(SPENT_KEY, str(user.id), f"{generation} {day} {int(spent) + 1}")
         await valkey.hincrby(meta_key(shard), "last", 1)
     found = await differences(place.database_url, place.redis_url, ledger)
@@ -90,14 +92,14 @@ async def test_what_the_audit_finds(place: Place) -> None:
 
 @asynccontextmanager
 async def copy_of(place: Place) -> AsyncIterator[str]:
-    """A copy of the place's database, to be spoilt."""
+    """A copy of the place's database, to be damaged."""
     await execute(place.engines.server_url, f"create database copy template {place.database} strategy file_copy")
     yield place.database_url.replace(f"/{place.database}?", "/copy?")
     await execute(place.engines.server_url, "drop database copy with (force)")
 
 
 def test_promises() -> None:
-    """The newest promise binds, and only what is newer and not refused may have replaced it."""
+    """The newest promise binds; only a newer cast that was not refused may have replaced it."""
     ledger = Ledger()
     outcomes = [("up", "committed"), ("none", "refused"), ("down", "accepted"), ("none", "refused")]
     for choice, outcome in outcomes:

@@ -1,4 +1,4 @@
-"""Every process is killed while a recorded crowd votes, goes and follows: what was acknowledged is there, and counts once."""
+"""Every process is killed while a recorded crowd votes, goes and follows: each acknowledged cast is stored and counts once."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tests.support.recording_crowd import Crowd
 pytestmark = pytest.mark.timeout(90)
 
 
-async def test_a_calm_night(place: Place) -> None:
-    """Without any fault everything is acknowledged as committed, and holds in the order it was cast."""
+async def test_without_faults_all_is_committed(place: Place) -> None:
+    """Without a fault everything is acknowledged as committed, in the order of the casts."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         await crowd.more(400)
         assert await settled(crowd, place.database_url, place.redis_url) == []
         assert crowd.ledger.count("committed") == len(crowd.ledger.casts)
-        # The other tests would say nothing about going and following if hardly anybody did.
+        # The other tests would prove nothing about marks if there were hardly any.
         marks = [pair for pair in crowd.ledger.by_pair if isinstance(pair[1], tuple)]
         assert len(marks) > len(place.users)
 
 
 async def test_the_node_is_killed(place: Place) -> None:
-    """Killed twice under load, it finds everything it had acknowledged, accepted votes included."""
+    """Killed twice under load, it keeps everything it had acknowledged, accepted votes included."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         for _ in range(2):
@@ -41,7 +41,7 @@ async def test_the_node_is_killed(place: Place) -> None:
 
 
 async def test_postgres_is_killed(place: Place) -> None:
-    """Killed twice under load, it loses nothing: what was accepted meanwhile is committed afterwards."""
+    """Killed twice under load, it loses nothing: votes accepted meanwhile are committed afterwards."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         for _ in range(2):
@@ -55,7 +55,7 @@ async def test_postgres_is_killed(place: Place) -> None:
 
 
 async def test_valkey_is_killed(place: Place) -> None:
-    """Killed twice under load, it comes back with its log; nothing committed depends on it anyway."""
+    """Killed twice under load, it comes back with its log; committed votes do not depend on it."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         for _ in range(2):
@@ -68,7 +68,7 @@ async def test_valkey_is_killed(place: Place) -> None:
 
 
 async def test_valkey_comes_back_without_its_newest_entries(place: Place) -> None:
-    """Its log cut far behind the committed position, every shard is read anew from PostgreSQL."""
+    """Its log is cut far behind the committed position, so every shard is read again from PostgreSQL."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         await crowd.more()
@@ -84,7 +84,7 @@ async def test_valkey_comes_back_without_its_newest_entries(place: Place) -> Non
 
 
 async def test_valkey_is_killed_together_with_the_node(place: Place) -> None:
-    """Both gone and the log cut: the new node has nobody to ask but PostgreSQL."""
+    """Both are gone and the log is cut: the new node has only PostgreSQL."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         await crowd.more()
@@ -100,7 +100,7 @@ async def test_valkey_is_killed_together_with_the_node(place: Place) -> None:
 
 
 async def test_everything_is_killed_at_once(place: Place) -> None:
-    """A power cut: node, PostgreSQL and Valkey; then all of them come back."""
+    """A power cut of node, PostgreSQL and Valkey; then all of them come back."""
     node = await place.start_node()
     async with Crowd.voting([node], place.shows, place.users) as crowd:
         await crowd.more()
@@ -115,7 +115,7 @@ async def test_everything_is_killed_at_once(place: Place) -> None:
 
 
 async def test_valkey_is_emptied(place: Place) -> None:
-    """FLUSHALL twice under load: the hot copy is rebuilt and goes on."""
+    """FLUSHALL twice under load: the hot copy is rebuilt and voting goes on."""
     node = await place.start_node()
     async with (
         Crowd.voting([node], place.shows, place.users) as crowd,
@@ -130,7 +130,7 @@ async def test_valkey_is_emptied(place: Place) -> None:
 
 
 async def test_one_shard_loses_a_key(place: Place) -> None:
-    """Where its log ends is forgotten, or the entries are gone while their end is remembered; again and again."""
+    """The end of its log is lost, or the entries are lost and their end is not; again and again."""
     node = await place.start_node()
     shard = shard_of(place.shows[0].id, SHARD_COUNT)
     async with (
@@ -148,8 +148,8 @@ async def test_one_shard_loses_a_key(place: Place) -> None:
         assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
 
 
-async def test_a_shard_whose_last_entries_are_lost_goes_on_without_them(place: Place) -> None:
-    """Nobody votes any more, so no later entry shows the gap: the writer finds it by itself, and it is reported."""
+async def test_a_shard_that_lost_its_last_entries_goes_on(place: Place) -> None:
+    """No later entry shows the gap, because no votes follow: the writer finds it by itself and reports it."""
     node = await place.start_node()
     async with (
         Crowd.voting([node], place.shows, place.users) as crowd,

@@ -1,4 +1,4 @@
-"""A result is final only once every vote cast before the closing is in PostgreSQL."""
+"""A result is final only when every vote from before the closing is in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.support.stepped_client import SteppedClient
 pytestmark = pytest.mark.timeout(60)
 
 
-async def test_postgres_is_away_over_the_closing(place: Place) -> None:
-    """What was accepted before the closing is counted by the result that is called final."""
+async def test_postgres_is_away_at_the_closing(place: Place) -> None:
+    """The final result counts every vote that was accepted before the closing."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with SteppedClient.connected(node.url, place.users[0]) as client:
@@ -53,6 +53,7 @@ async def test_postgres_is_away_over_the_closing(place: Place) -> None:
                 show,
                 song,
             )
+            assert row is not None
             if row["finalised_at"] is None:
                 return False
             assert (row["up_count"], row["down_count"]) == (1, 0)

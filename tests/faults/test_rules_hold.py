@@ -1,4 +1,4 @@
-"""Budgets and locks outlive whatever Valkey forgets: PostgreSQL has them, and is asked again before the next cast."""
+"""Budgets and locks survive any loss of Valkey: PostgreSQL has them, and they are read again before the next cast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOSSES = ("cut", "emptied", "restarted")
 
 
 async def lose(place: Place, loss: str, size: int) -> None:
-    """Has Valkey forget: what came after `size` bytes of its log, or everything, or nothing at all."""
+    """Makes Valkey lose everything after `size` bytes of its log, or all of it, or nothing."""
     if loss == "emptied":
         async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
             await valkey.flushall()
@@ -31,7 +31,7 @@ async def lose(place: Place, loss: str, size: int) -> None:
 
 
 async def outcome(client: SteppedClient, show: int, votes: dict[int, str]) -> str:
-    """How a cast ends once the server is not `unavailable` any more."""
+    """The outcome of a cast when the server is no longer `unavailable`."""
     answer: dict[str, object] = {}
 
     async def is_decided() -> bool:
@@ -62,7 +62,7 @@ async def test_a_full_ballot_stays_full(place: Place) -> None:
     assert await differences(place.database_url, place.redis_url) == []
 
 
-async def test_what_the_day_has_cost_stays_spent(place: Place) -> None:
+async def test_votes_spent_in_a_day_stay_spent(place: Place) -> None:
     """Four votes a day, cast in two shows: the fifth is refused before and after, in both; an undo is free."""
     node = await place.start_node(MYSETLIST_VOTES_PER_DAY="4")
     one, other = place.shows
@@ -81,7 +81,7 @@ async def test_what_the_day_has_cost_stays_spent(place: Place) -> None:
 
 
 async def test_a_lock_holds(place: Place) -> None:
-    """Locked in PostgreSQL after the last vote: nobody votes any more, whatever Valkey forgets."""
+    """Locked in PostgreSQL after the last vote, a show takes no votes after any loss of Valkey."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with SteppedClient.connected(node.url, place.users[0]) as client:
@@ -91,7 +91,7 @@ async def test_a_lock_holds(place: Place) -> None:
         await execute(place.database_url, f"update shows set is_locked = true where id = {show}")
 
         async def is_locked() -> bool:
-            # The choice it already has: taken or not, it changes nothing.
+            # The choice it already has, so it changes nothing either way.
             return await outcome(client, show, {song: "up"}) == "locked"
 
         await until_async(is_locked, "the lock has arrived")
@@ -102,7 +102,7 @@ async def test_a_lock_holds(place: Place) -> None:
 
 
 async def test_a_lock_set_while_valkey_is_down_holds(place: Place) -> None:
-    """Valkey comes back with everything it had, which is older than the lock: the first cast is refused."""
+    """Valkey comes back with all its data, which is older than the lock: the first cast is refused."""
     node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with SteppedClient.connected(node.url, place.users[0]) as client:

@@ -1,4 +1,4 @@
-"""What holds without leases, and with a backlog: the position in the writer's transaction is all the safety there is."""
+"""Writers without leases, and with a backlog: the position in the transaction alone keeps votes safe."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ pytestmark = pytest.mark.timeout(60)
 
 
 class EveryShard:
-    """Leases of a node that believes it is alone."""
+    """The leases of a node that takes itself for the only one."""
 
     async def refresh(self) -> set[int]:
-        """All of them."""
+        """All shards."""
         return set(range(SHARD_COUNT))
 
     async def close(self) -> None:
-        """Nothing to give back."""
+        """Releases nothing."""
 
 
 class SlowWriter(Writer):
-    """A writer on a slow disk."""
+    """A writer with a slow disk."""
 
     async def _write(self, *batch: Any) -> int:
         await asyncio.sleep(0.06)
@@ -44,19 +44,19 @@ class SlowWriter(Writer):
 
 
 class Records:
-    """A log that is kept."""
+    """Keeps log records."""
 
     def __init__(self) -> None:
         self.actions: list[str] = []
 
     def warning(self, action: str, **_: Any) -> None:
-        """Keeps the action."""
+        """Keeps the action of a record."""
         self.actions.append(action)
 
 
 @asynccontextmanager
 async def greedy_writers(place: Place, *kinds: type[Writer]) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Writers in this process that work for every shard, whatever others do."""
+    """Writers in this process that work for every shard, beside others."""
     database = await Database.open(place.database_url)
     writers = []
     for kind in kinds:
@@ -65,16 +65,16 @@ async def greedy_writers(place: Place, *kinds: type[Writer]) -> AsyncIterator[li
         writers.append(asyncio.create_task(writer.run()))
     try:
         yield writers
-        assert not any(writer.done() for writer in writers)
+        assert not any(running.done() for running in writers)
     finally:
-        for writer in writers:
-            writer.cancel()
+        for running in writers:
+            running.cancel()
         await asyncio.gather(*writers, return_exceptions=True)
         await database.close()
 
 
 async def test_three_writers_on_every_shard(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One commits each entry, the others notice and give way; nothing doubles, nothing is left out."""
+    """One writer commits each entry, the others notice and give way; no vote doubles and none is left out."""
     records = Records()
     monkeypatch.setattr(writer_module, "log", records)
     node = await place.start_node()
@@ -82,7 +82,7 @@ async def test_three_writers_on_every_shard(place: Place, monkeypatch: pytest.Mo
     async with greedy_writers(place, Writer, Writer), Crowd.voting([node], place.shows, place.users) as crowd:
 
         async def have_raced() -> bool:
-            # Each side was first now and then, and they met often enough.
+            # Each side was first several times, and they met often enough.
             overtaken_count = records.actions.count("writer.overtaken") + len(node.records("writer.overtaken"))
             return (
                 overtaken_count >= 10
@@ -98,12 +98,12 @@ async def test_three_writers_on_every_shard(place: Place, monkeypatch: pytest.Mo
 
 
 async def test_a_small_shard_behind_a_backlog(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One vote waits seconds behind another shard's backlog: it is neither given up nor called lost."""
+    """One vote waits seconds behind another shard's backlog: it is not reported as lost."""
     monkeypatch.setattr(writer_module, "BATCH_VOTES_MAX", 1)
     busy, quiet = sorted(place.shows, key=lambda show: show.id % SHARD_COUNT)
     leases = await asyncpg.connect(place.database_url)
     try:
-        # The node's own writer gets no shard, so that the backlog lasts.
+        # The node's writer gets no shard, so that the backlog lasts.
         for shard in range(SHARD_COUNT):
             await leases.execute("select pg_advisory_lock($1::int, $2::int)", LEASE_CLASS, shard)
         node = await place.start_node()
@@ -112,7 +112,7 @@ async def test_a_small_shard_behind_a_backlog(place: Place, monkeypatch: pytest.
             SteppedClient.connected(node.url, place.users[1]) as other,
         ):
             for entry in range(60):
-                # Spaced wider than a round gathers: an entry each.
+                # Further apart than a round gathers, so each is an entry of its own.
                 client.send_cast(busy.id, {busy.songs[entry % 2]: "up" if entry % 4 < 2 else "down"})
                 await asyncio.sleep(0.012)
             ok = await other.cast(quiet.id, {quiet.songs[0]: "down"})

@@ -1,4 +1,4 @@
-"""The rules of voting in plain Python, for holding the script, the writer and the tables against."""
+"""The rules of voting in plain Python, to compare the script, the writer and the tables with."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Vote = tuple[int, str]
-Mark = tuple[Literal["show", "artist"], int, int]  # what, its id, the user who goes there or follows them
+Mark = tuple[Literal["show", "artist"], int, int]  # subject, its id, the user
 
 
 @dataclass
 class ModelShow:
-    """What decides about a cast on one show."""
+    """The rules and songs of one show."""
 
     songs: set[int]
     budget: int | None = None
@@ -23,7 +23,7 @@ class ModelShow:
 
 @dataclass
 class Model:
-    """Votes as they must be after every cast so far."""
+    """The votes that must exist after all casts so far."""
 
     day_max: int
     shows: dict[int, ModelShow] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Model:
     spent: Counter[int] = field(default_factory=Counter)
     has_cast: set[int] = field(default_factory=set)  # users with an accepted cast
     artists: set[int] = field(default_factory=set)
-    marks: set[Mark] = field(default_factory=set)  # that stand
+    marks: set[Mark] = field(default_factory=set)  # that were not taken back
 
     def ballot(self, show_id: int, user_id: int) -> dict[int, str]:
         """A user's choices in a show."""
@@ -44,7 +44,7 @@ class Model:
         return None if budget is None else max(0, budget - len(self.ballot(show_id, user_id)))
 
     def cast(self, show_id: int, user_id: int, votes: Sequence[Vote]) -> str:
-        """Takes a cast as a whole or not at all; gives "ok" or the code of the refusal."""
+        """Takes a cast whole or not at all; gives "ok" or the code of the refusal."""
         if len({song for song, _ in votes}) != len(votes):
             return "bad_request"
         show = self.shows.get(show_id)
@@ -78,7 +78,7 @@ class Model:
         return "ok"
 
     def mark(self, mark: Mark, *, wanted: bool) -> None:
-        """Takes what a user says of a show or an artist; of what is not there it stays without effect."""
+        """Takes a mark; without effect when its subject does not exist."""
         marked, subject_id, user_id = mark
         if user_id not in self.users or subject_id not in (self.shows if marked == "show" else self.artists):
             return
@@ -96,7 +96,7 @@ class Model:
         return [[song, *counts[song]] for song in sorted(counts)]
 
     def rows(self) -> set[tuple[int, int, int, str]]:
-        """(show, user, song, choice) of every vote that stands."""
+        """(show, user, song, choice) of every current vote."""
         return {
             (show, user, song, choice)
             for (show, user), ballot in self.ballots.items()

@@ -1,4 +1,4 @@
-"""Random sets and ballots: what SQL says of crowd and voters, recounted in Python by the definitions of docs/accuracy.md."""
+"""Random sets and ballots: Python recounts SQL's scores of crowd and voters by the definitions of docs/accuracy.md."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NOBODY = 5
 USERS = (1, 2, 3, 4, NOBODY)
 BAND, SUPPORT = 1, 2
 
-Places = list[tuple[int, bool]]  # song, whether it is a tape
-Sets = list[tuple[str, int, Places]]  # type, who plays, songs
+Places = list[tuple[int, bool]]  # song, is_tape
+Sets = list[tuple[str, int, Places]]  # type, artist, songs
 Votes = dict[tuple[int, int, int], str]  # (set, place in it, user) -> choice
 Example = tuple[Sets, Votes]
 
 
 def draw(seed: int) -> Example:
-    """Some sets of up to six of seven songs, so that they meet, and ballots with many of them."""
+    """Some sets of up to six of seven songs, so that they overlap, and ballots with many of them."""
     rng = Random(seed)
     sets: Sets = []
     for _ in range(rng.randint(2, 6)):
@@ -38,7 +38,7 @@ def draw(seed: int) -> Example:
 
 
 def ranks_right(scores: Mapping[int, int], played: set[int]) -> Fraction | None:
-    """Of all pairs of a song that was played and one that was not: the share in the right order less that in the wrong one."""
+    """Over all pairs of a played and an unplayed song: the share in the right order minus the share in the wrong one."""
     pairs = [(scores[hit], scores[miss]) for hit in scores if hit in played for miss in scores if miss not in played]
     if not pairs:
         return None
@@ -52,7 +52,7 @@ def score(predicted: set[int], scores: Mapping[int, int], played: set[int]) -> t
 
 
 def recount(example: Example) -> tuple[tuple[Any, ...] | None, dict[int, tuple[Any, ...]]]:
-    """What the crowd's score is, and each voter's."""
+    """The score of the crowd, and of each voter."""
     sets, votes = example
     live = [(kind, act, place, song, number) for number, (kind, act, songs) in enumerate(sets)
             for place, (song, is_tape) in enumerate(songs) if not is_tape]  # fmt: skip
@@ -71,7 +71,7 @@ def recount(example: Example) -> tuple[tuple[Any, ...] | None, dict[int, tuple[A
                 ballots[user][song] += 1 if choice == "up" else -1
     if not crowd:
         return None, {}
-    # As good as the worst of the best: who is level with it is in.
+    # The score of the last song that is predicted: songs with the same score are predicted too.
     best = sorted(crowd.values(), reverse=True)[: len(played)][-1]
     predicted = {song for song, net in crowd.items() if net > 0 and net >= best}
     voters = {}
@@ -83,20 +83,20 @@ def recount(example: Example) -> tuple[tuple[Any, ...] | None, dict[int, tuple[A
 
 
 class Stage:
-    """One show whose sets and votes are put there, scored and taken away again."""
+    """One show whose sets and votes are inserted, scored and removed again."""
 
     def __init__(self, factory: RowFactory) -> None:
         self.sql = factory.sql
         self.seen: Counter[str] = Counter()
 
     async def play(self, example: Example) -> None:
-        """Puts it there, compares, and rolls back."""
+        """Inserts an example, compares its scores, and rolls back."""
         transaction = self.sql.transaction()
         await transaction.start()
         try:
             await self._put(example)
             await self._compare(example)
-            # Once more, over scores that stand: the same.
+            # Scored again over existing scores: the result is the same.
             await self._compare(example)
             await self.sql.execute("delete from setlists where show_id = $1 and type = 'actual'", SHOW)
             await self._compare(([one for one in example[0] if one[0] == "predicted"], {}))
@@ -165,14 +165,14 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
 
 
 async def test_scores_equal_a_recount(stage: Stage) -> None:
-    """Whatever was offered, voted and played: SQL and Python say the same of the crowd and of every voter."""
+    """For any offered, voted and played songs, SQL and Python agree on the crowd and every voter."""
     for seed in range(120):
         await stage.play(draw(seed))
     assert min(stage.seen[kind] for kind in ("none", "some", "tie", "voters", "unranked")) > 10, stage.seen
 
 
-async def test_the_example_of_the_page(stage: Stage) -> None:
-    """The numbers that docs/accuracy.md works out by hand."""
+async def test_the_example_of_the_documentation(stage: Stage) -> None:
+    """The numbers that docs/accuracy.md calculates by hand."""
     sets: Sets = [
         ("predicted", BAND, [(song, False) for song in range(1, 6)]),
         ("actual", BAND, [(1, False), (2, False), (4, False), (6, False)]),

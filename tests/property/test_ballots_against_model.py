@@ -1,7 +1,7 @@
-"""Random casts and marks through the real script, the real writer and the real tables, held against the rules in Python.
+"""Random casts and marks through the real script, writer and tables, compared with the rules in Python.
 
-Each example works on users of its own in the same few shows, so nothing has to be emptied in between: the model
-simply goes on.
+Each example has its own users in the same few shows, so nothing has to be emptied between examples: the model simply
+goes on.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from tests.support.vote_path import SHARD_COUNT, VotePath
 
 DAY_MAX = 7
 USERS_PER_EXAMPLE = 2
-# Two shows share shard 1; the last one is cast on without being there.
+# Two shows share shard 1; the last one gets casts and does not exist.
 BUDGETS = {1: None, 17: 3, 2: 1, 3: None}
 UNKNOWN_SHOW = 999
-EMPTY_SHOW = 99  # nobody votes there
+EMPTY_SHOW = 99  # gets no votes
 
 CHOICES = st.sampled_from(["up", "down", "none"])
-# A song by its place in a show; -1 is a song of another show, -2 one that does not exist.
+# A song by its place in a show; -1 is a song of another show, -2 a song that does not exist.
 PLACES = st.sampled_from([0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5] * 2 + [-1, -2])
 
 
 @dataclass(frozen=True)
 class Casts:
-    """Casts handed in together, in this order. Each: (show, user by number, [(place, choice)]); repeats: sent again."""
+    """Casts submitted together, in this order. Each: (show, user by number, [(place, choice)]); repeats: sent again."""
 
     casts: list[tuple[int, int, list[tuple[int, str]]]]
     repeats: int
@@ -46,7 +46,7 @@ class Casts:
 
 @dataclass(frozen=True)
 class Marks:
-    """Marks handed in together, in this order. Each: (show or artist, id, user by number, wanted)."""
+    """Marks submitted together, in this order. Each: (show or artist, id, user by number, wanted)."""
 
     marks: list[tuple[Literal["show", "artist"], int, int, bool]]
 
@@ -62,28 +62,28 @@ class Rule:
 
 
 class Drain:
-    """Everything so far is moved into PostgreSQL."""
+    """The log is drained into PostgreSQL."""
 
 
 class Forget:
-    """Valkey loses everything once PostgreSQL has it."""
+    """Valkey loses everything after a drain."""
 
 
 @dataclass(frozen=True)
 class Reset:
-    """A shard's hot copy is thrown away, whatever the logs hold."""
+    """A shard's hot copy is thrown away, also when its log is not drained."""
 
     show: int
 
 
 CAST = st.tuples(
     st.sampled_from([1, 17, 2, 3] * 4 + [UNKNOWN_SHOW]),
-    # The last one is a user that does not exist.
+    # The last one does not exist.
     st.sampled_from([*range(USERS_PER_EXAMPLE)] * 4 + [USERS_PER_EXAMPLE]),
     st.lists(st.tuples(PLACES, CHOICES), min_size=1, max_size=4),
 )
 CASTS = st.builds(Casts, st.lists(CAST, min_size=1, max_size=8), st.integers(0, 2))
-# Artist 1 and show 1 lie in the same shard; the last one of each is not there.
+# Artist 1 and show 1 are in the same shard; the last one of each does not exist.
 MARK = st.tuples(
     st.sampled_from(["show", "artist"]),
     st.sampled_from([1, 1, 17, 2, UNKNOWN_SHOW]),
@@ -108,7 +108,7 @@ STEPS = st.lists(
 
 @dataclass
 class World:
-    """Engines, the shows on them, and what the model says about both."""
+    """Engines, the shows on them, and the model of both."""
 
     vote_path: VotePath
     factory: RowFactory
@@ -119,7 +119,7 @@ class World:
     accepted: list[tuple[int, int, list[Vote]]] = field(default_factory=list)
 
     def song_at(self, show_id: int, place: int) -> int:
-        """A place as the id of something to vote on, perhaps somewhere else or nowhere."""
+        """The song id of a place, perhaps of another show or of none."""
         show = self.shows.get(show_id)
         if place == -2 or show is None:
             return 10**9
@@ -128,7 +128,7 @@ class World:
         return show.songs[place]
 
     async def play(self, steps: list[Any]) -> None:
-        """One example: new users, then the steps, then a look at everything."""
+        """Plays one example: new users, then the steps, then a comparison of everything."""
         users = [*await self.factory.users(USERS_PER_EXAMPLE), 10**9]
         self.model.users.update(users[:-1])
         for step in steps:
@@ -162,8 +162,8 @@ class World:
         ]
         casts += casts[: step.repeats]
         outcomes = await self.vote_path.decided(casts)
-        # Casts of one user are decided in the order they were handed in, those of different users in any order:
-        # between users nothing is shared but the counts. The model goes by user.
+        # Casts of one user are decided in their order, casts of different users in any order: users share only the
+        # counts. The model goes user by user.
         for user in dict.fromkeys(user for _, user, _ in casts):
             for (show, by, votes), outcome in zip(casts, outcomes, strict=True):
                 if by != user:
@@ -179,8 +179,8 @@ class World:
     async def _mark(self, step: Marks, users: list[int]) -> None:
         marks = [(marked, subject, users[number], wanted) for marked, subject, number, wanted in step.marks]
         await self.vote_path.marked(marks)
-        for *mark, wanted in marks:
-            self.model.mark(tuple(mark), wanted=wanted)
+        for marked, subject, user, wanted in marks:
+            self.model.mark((marked, subject, user), wanted=wanted)
 
     async def _forget(self) -> None:
         await self.valkey.flushdb()
@@ -198,7 +198,7 @@ class World:
     async def _change(self, rule: Rule) -> None:
         await self.factory.sql.execute(
             "update shows set is_locked = $2, votes_per_user_max = $3,"
-            # Not yet open rather than closed: a closed show becomes final, for good.
+            # Not open yet instead of closed, because a closed show becomes final for ever.
             " opens_at = now() + case when $4 then -1 else 1 end * interval '30 minutes' where id = $1",
             rule.show, rule.is_locked, rule.budget, rule.is_open,
         )  # fmt: skip
@@ -207,7 +207,7 @@ class World:
         show.is_locked, show.is_open, show.budget = rule.is_locked, rule.is_open, rule.budget
 
     async def drain(self) -> None:
-        """Everything that is in the log goes into PostgreSQL."""
+        """Drains the log into PostgreSQL."""
         await until(self.vote_path.is_drained)
 
     async def _compare_valkey(self) -> None:
@@ -250,7 +250,7 @@ class World:
         await self._compare_history()
 
     async def _compare_history(self) -> None:
-        """Each vote's history is a chain that begins with nothing and ends with what stands."""
+        """Each vote's history is a chain that begins with no vote and ends with the current one."""
         changes = await self.factory.sql.fetch(
             "select show_id, user_id, setlist_song_id, previous::text, choice::text from vote_analytics order by id"
         )
@@ -277,7 +277,7 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
     ):
         for show_id, budget in {**BUDGETS, EMPTY_SHOW: None}.items():
             await factory.show(show_id, song_count=0, budget=budget)
-        # In turns of five, so that within a show one id ends another's: 1, 6, 11, 16, 21, 26.
+        # In steps of five, so that the digits of one id end another one in the same show: 1, 6, 11, 16, 21, 26.
         songs: dict[int, list[int]] = {}
         for _ in range(6):
             for show_id in (*BUDGETS, EMPTY_SHOW):
@@ -292,5 +292,5 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
 
 
 async def test_script_and_tables_agree_with_the_model(world: World) -> None:
-    """Whatever users send, in whatever order and however often, all three say the same about it."""
+    """For any casts in any order and number, script, tables and model agree."""
     await play_examples(world.play, STEPS, count=30)

@@ -1,6 +1,6 @@
-"""Random changes of everything that is counted: after each one every stored count is what the rows say.
+"""Random changes of all counted rows: after each one every stored count equals the number of rows.
 
-Each example is one transaction that is rolled back. A change that a constraint refuses is no change.
+Each example is one transaction that is rolled back. A change that a constraint refuses changes nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ select v.id, u.id, u.id, (array['approved', 'pending']::moderation_status[])[1 +
  where u.id + v.id <> 3;
 """
 
-# One to a paragraph. {user}, {show} and so on are ids of rows that are there, {n} is a number from 0 to 5.
+# One to a paragraph. {user}, {show} and so on are ids of existing rows, {n} is a number from 0 to 5.
 CHANGES = """
 insert into votes select s.id, u.id, s.show_id, 'up', now() from setlist_songs s, users u where (s.id + u.id) %
     3 = {n} % 3 on conflict (setlist_song_id, user_id) do update set choice = excluded.choice
@@ -172,7 +172,7 @@ CHANGE = st.tuples(
     st.lists(st.integers(0, 30), min_size=len(PICKED), max_size=len(PICKED)),
 )
 
-# What a recount would change, row by row; and what is found by search.
+# Rows that a recount would change, and wrong rows of the search index.
 WRONG = """
 select subject || ':' || id || ' ' || count_of || ' is ' || stored || ', not ' || counted from miscounts()
 union all
@@ -216,7 +216,7 @@ async def wrong(sql: Any) -> list[str]:
 
 
 async def apply(sql: Any, change: str, n: int, numbers: list[int]) -> tuple[str, str]:
-    """Makes one change with rows chosen by numbers; gives what came of it and the statement."""
+    """Makes one change on rows chosen by numbers; gives the outcome and the statement."""
     ids = {}
     for (name, table), number in zip(PICKED.items(), numbers, strict=True):
         rows = await sql.fetch(f"select id from {table} order by id")
@@ -227,7 +227,7 @@ async def apply(sql: Any, change: str, n: int, numbers: list[int]) -> tuple[str,
             status = await sql.execute(statement)
             await sql.execute("set constraints all immediate; set constraints all deferred")
     except asyncpg.IntegrityConstraintViolationError as error:
-        # A count below zero is no refusal: it went wrong before.
+        # A count below zero is no refusal: an earlier count was wrong.
         if re.search("_count_check|rating_sum_check", str(error)):
             raise
         return "REFUSED 0", statement
@@ -235,7 +235,7 @@ async def apply(sql: Any, change: str, n: int, numbers: list[int]) -> tuple[str,
 
 
 async def play(sql: Any, changes: list[tuple[str, int, list[int]]]) -> None:
-    """One example."""
+    """Plays one example."""
     done = []
     transaction = sql.transaction()
     await transaction.start()
@@ -262,13 +262,13 @@ async def test_every_count_is_right_after_every_change(sql: Any) -> None:
 
 
 async def test_each_change_by_itself(sql: Any) -> None:
-    """Every kind of change does something to some rows, and leaves every count right."""
+    """Every kind of change has an effect on some rows, and leaves every count right."""
     found = {change: await tried(sql, change) for change in CHANGES}
     assert {change: lines for change, lines in found.items() if lines} == {}
 
 
 async def tried(sql: Any, change: str) -> list[str]:
-    """What is wrong after the first two times that a change does something."""
+    """The wrong rows after the first two times that a change has an effect."""
     random = Random(change)
     done = 0
     for _ in range(100):
@@ -284,5 +284,5 @@ async def tried(sql: Any, change: str) -> list[str]:
             await transaction.rollback()
         if done == 2:
             return []
-    # A set that has songs keeps its show, a song with votes too, and a venue that has shows stays.
+    # A set with songs keeps its show, a song with votes too, and a venue with shows cannot be deleted.
     return [] if "set show_id" in change or ", show_id = (" in change or "from venues" in change else ["does nothing"]

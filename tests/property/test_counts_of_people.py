@@ -1,4 +1,4 @@
-"""Random follows, attendance, reviews, reports and decisions: what is stored as a count is what the rows say."""
+"""Random follows, attendance, reviews, reports and decisions: every stored count equals the number of rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STEP = st.one_of(
 
 @dataclass
 class World:
-    """Two artists, shows and venues; fans, one of whom may be erased and come back as somebody new; a moderator."""
+    """Two artists, shows and venues; fans, one of whom may be erased and come back as a new user; a moderator."""
 
     factory: RowFactory
     endpoints: dict[tuple[str, str], Endpoint]
@@ -58,7 +58,7 @@ class World:
     outcomes: set[str]
 
     async def ask(self, method: str, path: str, who: Identity, body: bytes = b"", **names: object) -> Any:
-        """A call of an endpoint, past HTTP; None: it was refused, as some of these must be."""
+        """Calls an endpoint without HTTP; None: it was refused, as some calls must be."""
         endpoint = self.endpoints[method, path]
         call = Call(
             path={name: str(value) for name, value in names.items()},
@@ -75,7 +75,7 @@ class World:
         return answer
 
     async def play(self, steps: list[Any]) -> None:
-        """One example; after each step the counts are compared with the rows."""
+        """Plays one example, and compares the counts with the rows after each step."""
         self.fans = [Identity(user_id, "user") for user_id in await self.factory.users(FANS)]
         for step in steps:
             await self._do(step)
@@ -115,7 +115,7 @@ class World:
         assert await self.ask("POST", path, self.moderator, body, **{name: item.id}) is not None
 
     async def _compare_queue(self) -> None:
-        """What is held back waits in the queue, once, and nothing else does."""
+        """Each text that is held back is in the queue once, and no other text is."""
         rows = await self.factory.sql.fetch(
             "select r.id as review, r.status::text, count(m.id) as waiting from venue_reviews r"
             " left join content_moderation m on m.review_id = r.id and m.status = 'pending' group by r.id"
@@ -146,7 +146,7 @@ class Scribe:
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
-    """The rooms' endpoints on a database, as requests see it."""
+    """The rooms' endpoints on a database, in the role of requests."""
     requests = await Database.open(database_url, role=REQUEST_ROLE)
     async with RowFactory.open(database_url) as factory:
         await factory.sql.execute(
@@ -157,7 +157,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
         for show_id in (1, 2):
             await factory.show(show_id, song_count=0)
         moderator = await factory.sql.fetchval("insert into users (role) values ('moderator') returning id")
-        routes = [
+        routes: list[Any] = [
             FollowRoutes(requests, Marks(requests, SystemClock(), Scribe(factory.sql).submit)), ReviewRoutes(requests), ReportRoutes(requests), QueueRoutes(requests), DecisionRoutes(requests),
             AccountRoutes(requests, SystemClock()),
         ]  # fmt: skip
@@ -167,9 +167,9 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 
 async def test_counts_are_what_the_rows_say(world: World) -> None:
-    """After every step of every random sequence; what waits for a moderator is what is held back."""
+    """Counts hold after every step of every random sequence, and the moderators' queue has exactly the held texts."""
     await play_examples(world.play, st.lists(STEP, min_size=10, max_size=30), count=40)
-    # The random steps did reach everything.
+    # The random steps reached every case.
     assert world.outcomes >= {
         "PUT /api/artists/{artist}/follow", "DELETE /api/artists/{artist}/follow",
         "PUT /api/shows/{show}/attendance", "DELETE /api/shows/{show}/attendance",

@@ -1,4 +1,4 @@
-"""Random votes, changed minds and withdrawals through commit_votes(); trending and statistics recounted in Python."""
+"""Random votes, changes and withdrawals through commit_votes(); Python recounts trending and statistics."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from server.voting.log import queries
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory, Show
 
-# Not on the hour, and with the change to winter time among the days before it.
+# Not on the hour, and shortly after the change to winter time.
 NOW = datetime(2026, 11, 9, 17, 23, 41, 500_000, tzinfo=UTC)
 HALF_LIFE = timedelta(hours=24)
 HORIZON = timedelta(days=14)
-ZONE = ZoneInfo("America/New_York")  # the theatre's
+ZONE = ZoneInfo("America/New_York")  # of the venue
 COMPETING = (1, 2, 17)
 FINISHED = 3
 
@@ -36,8 +36,8 @@ HOURS = st.one_of(
 )
 CAST = st.tuples(
     st.sampled_from([*COMPETING, FINISHED]),
-    st.integers(0, 3),  # which user
-    st.integers(0, 2),  # which song
+    st.integers(0, 3),  # user
+    st.integers(0, 2),  # song
     st.sampled_from(["up", "up", "down", None]),
     HOURS,
 )
@@ -50,14 +50,14 @@ def hour_of(instant: datetime) -> datetime:
 
 @dataclass
 class Ledger:
-    """Every change of a vote, counted by hand."""
+    """Every change of a vote, counted in Python."""
 
     votes: dict[tuple[int, int, int], str] = field(default_factory=dict)  # show, song, user
     cast: Counter[tuple[int, datetime, str]] = field(default_factory=Counter)  # show, hour, choice or "withdrawn"
     last: dict[int, datetime] = field(default_factory=dict)
 
     def take(self, show: int, song: int, user: int, choice: str | None, at: datetime) -> None:
-        """A cast as it comes; one that changes nothing counts nowhere."""
+        """Counts a cast; a cast that changes nothing is not counted."""
         if self.votes.get((show, song, user)) == choice:
             return
         if choice is None:
@@ -68,7 +68,7 @@ class Ledger:
         self.cast[show, hour_of(at), choice or "withdrawn"] += 1
 
     def hours(self, show: int) -> Counter[datetime]:
-        """Votes by hour, withdrawals apart."""
+        """Votes by hour, withdrawals separately."""
         hours: Counter[datetime] = Counter()
         for (of_show, hour, choice), count in self.cast.items():
             if of_show == show and choice != "withdrawn":
@@ -76,7 +76,7 @@ class Ledger:
         return hours
 
     def score(self, show: int, as_of: datetime) -> float:
-        """The formula, as it is published."""
+        """The published formula."""
         return sum(
             count * 2 ** ((hour - as_of) / HALF_LIFE)
             for hour, count in self.hours(show).items()
@@ -86,7 +86,7 @@ class Ledger:
 
 @dataclass
 class World:
-    """A database with four shows, and the votes of one example after the other in it."""
+    """A database with four shows, for one example after the other."""
 
     db: Database
     factory: RowFactory
@@ -94,7 +94,7 @@ class World:
     ledger: Ledger
 
     async def play(self, batches: list[list[tuple[int, int, int, str | None, float]]]) -> None:
-        """One example: new users vote, then everything is compared."""
+        """Plays one example: new users vote, then everything is compared."""
         users = await self.factory.users(4)
         for batch in batches:
             await self._commit(batch, users)
@@ -103,7 +103,7 @@ class World:
             await self._compare_stats(show)
 
     async def _commit(self, batch: list[tuple[int, int, int, str | None, float]], users: list[int]) -> None:
-        # As the writer folds them: the last choice a user and song.
+        # As the writer folds them: the last choice for each user and song.
         folded = {
             (self.shows[show].songs[song], users[user]): (show, choice, ms_of(NOW - timedelta(hours=hours)))
             for show, user, song, choice, hours in batch
@@ -180,7 +180,7 @@ class World:
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
-    """Three shows that compete, and one that is over."""
+    """Three upcoming shows, and one that is over."""
     async with RowFactory.open(database_url) as factory:
         shows = {number: await factory.show(number) for number in (*COMPETING, FINISHED)}
         await factory.sql.execute("update shows set status = 'finished' where id = $1", FINISHED)
@@ -191,13 +191,13 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 
 async def test_scores_and_statistics_equal_a_recount(world: World) -> None:
-    """Whatever was cast, changed and withdrawn, and whenever: SQL and Python say the same."""
+    """For any casts, changes and withdrawals at any time, SQL and Python agree."""
     await play_examples(world.play, BATCHES, count=30)
     assert world.ledger.cast
 
 
 async def test_scores_halve_in_a_half_life_and_end_at_the_horizon(world: World) -> None:
-    """Without new votes: half of it a day later, a quarter two days later, nothing after two weeks."""
+    """Without new votes a score is half a day later, a quarter two days later, and zero after two weeks."""
     await world.play([[(1, 0, 0, "up", 1.0), (1, 1, 1, "down", 30.0), (2, 2, 2, "up", 5.0)]])
     sql = world.factory.sql
     scores = dict(await sql.fetch("select show_id, score from show_trending"))
@@ -213,7 +213,7 @@ async def test_scores_halve_in_a_half_life_and_end_at_the_horizon(world: World) 
     assert await sql.fetchval("select score from artist_stats where artist_id = 1") == 0
 
 
-async def test_a_show_that_is_over_leaves(world: World) -> None:
+async def test_a_show_that_is_over_loses_its_score(world: World) -> None:
     """Finished and cancelled shows have no score from the next refresh on."""
     await world.play([[(1, 0, 0, "up", 1.0), (2, 0, 0, "up", 1.0), (17, 0, 0, "up", 1.0)]])
     await world.factory.sql.execute("update shows set status = 'finished' where id = 1")

@@ -1,4 +1,4 @@
-"""How well a show was foreseen: scored when its sets change, told on every node, shown to whom counts are shown."""
+"""The accuracy of a show: scored when its sets change, pushed on every node, hidden while counts are."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def show(factory: RowFactory) -> Show:
 
 
 async def play(factory: RowFactory, *songs: int) -> None:
-    """An actual set with these of the songs that were offered, counted from 0."""
+    """An actual set with these of the offered songs, counted from 0."""
     await factory.sql.execute(
         "with l as (insert into setlists (show_id, type, name) values (7, 'actual', 'Played') returning id)"
         " insert into setlist_songs (setlist_id, show_id, song_id, position)"
@@ -47,7 +47,7 @@ async def play(factory: RowFactory, *songs: int) -> None:
 
 
 async def stored(sql: Any) -> list[Any]:
-    """Every score there is."""
+    """All scores."""
     crowd = await sql.fetch("select show_id, offered, predicted, hits, played, rank_correlation from show_accuracy")
     voters = await sql.fetch("select user_id, predicted, hits, played, rank_correlation from voter_accuracy order by 1")
     return [tuple(row) for row in (*crowd, *voters)]
@@ -68,8 +68,8 @@ CORRECTIONS = {
 
 
 @pytest.mark.parametrize("correction", CORRECTIONS)
-async def test_a_correction_is_scored_anew(factory: RowFactory, show: Show, correction: str) -> None:
-    """Whichever way what was played, offered or voted becomes another, the next look scores the show as it is now."""
+async def test_a_correction_is_scored_again(factory: RowFactory, show: Show, correction: str) -> None:
+    """After any change of the played or offered songs or the votes, the next run scores the show as it is then."""
     sql = factory.sql
     await sql.execute(
         "insert into artists (slug, name) values ('other', 'Other'); insert into show_artists values (7, 2, 'support', 2)"
@@ -87,8 +87,8 @@ async def test_a_correction_is_scored_anew(factory: RowFactory, show: Show, corr
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
 
 
-async def test_a_support_becomes_the_artist(factory: RowFactory, show: Show) -> None:
-    """What is known of one act says nothing of another, until they are one."""
+async def test_a_support_that_becomes_the_headliner_is_scored(factory: RowFactory, show: Show) -> None:
+    """The played set of one act does not score another act, until they become one."""
     sql = factory.sql
     await play(factory, 0, 2)
     await sql.execute(
@@ -102,8 +102,8 @@ async def test_a_support_becomes_the_artist(factory: RowFactory, show: Show) -> 
     assert (await stored(sql))[0] == (7, 3, 2, 1, 2, 0.0)
 
 
-async def test_what_changes_no_score_leaves_no_note(factory: RowFactory, show: Show) -> None:
-    """Votes, marks of what is playing, the order of songs, a show nobody knows the actual set of."""
+async def test_a_change_without_effect_on_scores_gives_no_reason(factory: RowFactory, show: Show) -> None:
+    """Votes, the song that is playing, the order of songs, and a show without an actual set."""
     sql = factory.sql
     await sql.execute("update shows set finalised_at = now(); update shows set finalised_at = null")
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
@@ -116,8 +116,8 @@ async def test_what_changes_no_score_leaves_no_note(factory: RowFactory, show: S
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
 
 
-async def test_a_note_made_meanwhile_is_kept(factory: RowFactory, show: Show, database_url: str) -> None:
-    """Who changes a show while it is scored waits for nothing, and it is scored again."""
+async def test_a_reason_that_comes_meanwhile_is_kept(factory: RowFactory, show: Show, database_url: str) -> None:
+    """A change of a show during its scoring does not wait, and the show is scored again."""
     await play(factory, 0, 2)
     async with RowFactory.open(database_url, is_empty=False) as other:
         async with factory.sql.transaction():
@@ -130,8 +130,10 @@ async def test_a_note_made_meanwhile_is_kept(factory: RowFactory, show: Show, da
         assert (await stored(other.sql))[0][4] == 1
 
 
-async def test_one_that_fails_waits_on(factory: RowFactory, show: Show, capfd: pytest.CaptureFixture[str]) -> None:
-    """The shows behind it are scored, the log says which was not, and the next look tries it again."""
+async def test_a_show_that_fails_keeps_waiting(
+    factory: RowFactory, show: Show, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The shows after it are scored, the log names the failed one, and the next run tries it again."""
     sql = factory.sql
     await play(factory, 0, 2)
     await factory.show(8)
@@ -150,7 +152,7 @@ async def test_one_that_fails_waits_on(factory: RowFactory, show: Show, capfd: p
 
 
 async def test_scoring_and_erasing_wait_for_each_other(factory: RowFactory, show: Show, database_url: str) -> None:
-    """Whoever is being erased gets no score meanwhile, and no lock is taken that an erasure would need."""
+    """A user under erasure gets no score, and scoring takes no lock that an erasure needs."""
     await play(factory, 0, 2)
     (stranger,) = await factory.users(1)
     async with RowFactory.open(database_url, is_empty=False) as other, other.sql.transaction():
@@ -162,8 +164,8 @@ async def test_scoring_and_erasing_wait_for_each_other(factory: RowFactory, show
     assert len(await stored(factory.sql)) == 3
 
 
-async def test_the_writer_may_leave_a_note(factory: RowFactory, show: Show) -> None:
-    """The role that makes results final has no right to the table of notes, and leaves one all the same."""
+async def test_the_writer_may_add_a_reason(factory: RowFactory, show: Show) -> None:
+    """The role that makes results final has no right on the table of reasons, and adds one through a trigger."""
     await play(factory, 0)
     await score_shows(factory.sql)
     async with factory.sql.transaction():
@@ -171,7 +173,7 @@ async def test_the_writer_may_leave_a_note(factory: RowFactory, show: Show) -> N
     assert await factory.sql.fetchval("select show_id from shows_to_score") == 7
 
 
-async def test_it_is_told_on_every_node(
+async def test_every_node_pushes_a_score(
     node: Node, other: Node, factory: RowFactory, people: People, show: Show
 ) -> None:
     """The actual set arrives: both nodes push the score and which songs were played; a correction moves it, and without the
@@ -203,8 +205,8 @@ async def test_it_is_told_on_every_node(
             assert [song["was_played"] for song in push["setlists"][0]["songs"]] == [None] * 3
 
 
-async def test_http_says_the_same(node: Node, factory: RowFactory, people: People, show: Show) -> None:
-    """The show, its result and its statistics have the crowd's; a fan's own are in their account."""
+async def test_http_answers_agree(node: Node, factory: RowFactory, people: People, show: Show) -> None:
+    """The show, its results and its statistics have the crowd's accuracy; a fan's own is in their account."""
     fan = await people.person()
     await factory.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.songs[2], fan.id)
     await play(factory, 0, 2)
@@ -224,10 +226,10 @@ async def test_http_says_the_same(node: Node, factory: RowFactory, people: Peopl
 
 
 @pytest.mark.parametrize("results", ["after_vote", "after_closing"])
-async def test_it_is_hidden_as_counts_are(
+async def test_it_is_hidden_while_counts_are(
     node: Node, factory: RowFactory, people: People, show: Show, results: str
 ) -> None:
-    """While counts are not everyone's, no channel has it, and over HTTP only whoever may see them; final, it is everyone's."""
+    """While counts are hidden, no channel has it, and over HTTP only clients that may see counts; final, it is public."""
     await factory.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
     await play(factory, 0, 2)
     await until(lambda: factory.sql.fetchval("select exists (select from show_accuracy)"))

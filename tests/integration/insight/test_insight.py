@@ -19,7 +19,7 @@ STATS = "/api/analytics/vote-stats"
 
 @pytest.fixture
 async def visitor(node: Node) -> AsyncIterator[ApiClient]:
-    """Somebody who is not signed in."""
+    """A client without a session."""
     async with ApiClient.open(node.url, user_id=0, role=None) as api:
         yield api
 
@@ -31,7 +31,7 @@ async def _vote(factory: RowFactory, node: Node, show_id: int, *choices: tuple[i
 
 
 async def test_votes_trend(visitor: ApiClient, factory: RowFactory, node: Node) -> None:
-    """The show with more votes comes first, its artist has the sum; the formula says how."""
+    """The show with more votes comes first, its artist has the sum, and the answer has the formula."""
     quiet, loud = await factory.show(7), await factory.show(8)
     await _vote(factory, node, quiet.id, (quiet.first, "up"))
     for _ in range(2):
@@ -57,7 +57,7 @@ async def test_votes_trend(visitor: ApiClient, factory: RowFactory, node: Node) 
 
 
 async def test_a_node_refreshes_by_itself(factory: RowFactory, database_url: str, redis_url: str) -> None:
-    """Roll-ups that are there when a node starts have a score soon after."""
+    """Roll-ups from before a node's start have a score soon after."""
     show = await factory.show(7)
     await factory.sql.execute(
         "insert into vote_rollups (show_id, hour, up_count) values ($1, date_trunc('hour', now(), 'UTC'), 3)", show.id
@@ -66,8 +66,8 @@ async def test_a_node_refreshes_by_itself(factory: RowFactory, database_url: str
         assert await until(lambda: factory.sql.fetchval("select show_id from show_trending")) == show.id
 
 
-async def test_nothing_trends_in_an_empty_house(visitor: ApiClient) -> None:
-    """Empty lists, and a formula all the same."""
+async def test_nothing_trends_in_an_empty_catalogue(visitor: ApiClient) -> None:
+    """The lists are empty, and the formula is there."""
     for kind in ("shows", "artists"):
         status, trending = await visitor.get(f"/api/trending?kind={kind}")
         assert status == 200
@@ -75,7 +75,7 @@ async def test_nothing_trends_in_an_empty_house(visitor: ApiClient) -> None:
 
 
 async def test_statistics_of_a_show(visitor: ApiClient, factory: RowFactory, node: Node) -> None:
-    """Totals, ranks, velocity and pattern, by id and by slug; a changed mind is one vote and two casts."""
+    """Totals, ranks, velocity and pattern, by id and by slug; a changed vote is one vote and two casts."""
     show = await factory.show(7)
     await _vote(factory, node, 7, (show.songs[0], "down"), (show.songs[1], "up"))
     async with SocketClient.connect(node.url) as talker:
@@ -154,8 +154,8 @@ async def test_a_series_has_the_hours_of_its_days(visitor: ApiClient, factory: R
         f"{STATS}?show=7&from=1&from=2",
     ],
 )
-async def test_bad_questions_are_refused(visitor: ApiClient, factory: RowFactory, query: str) -> None:
-    """Each with `bad_request`."""
+async def test_bad_requests_are_refused(visitor: ApiClient, factory: RowFactory, query: str) -> None:
+    """Each gets `bad_request`."""
     await factory.show(7)
     status, problem = await visitor.get(query)
     assert (status, problem["code"]) == (400, "bad_request"), problem
@@ -165,13 +165,13 @@ async def test_bad_questions_are_refused(visitor: ApiClient, factory: RowFactory
     "show", ["8", "0", "-1", "9" * 40, "no-such-show", "%F0%9F%8E%B8", "%D8%B9%D8%B1", "1'%20or%201=1--"]
 )
 async def test_unknown_shows_are_not_found(visitor: ApiClient, show: str) -> None:
-    """Whatever names none."""
+    """An id or slug of no show gets `not_found`."""
     status, problem = await visitor.get(f"{STATS}?show={show}&from=2026-11-20")
     assert (status, problem["code"]) == (404, "not_found")
 
 
 async def test_the_longest_series_is_allowed(visitor: ApiClient, factory: RowFactory) -> None:
-    """92 days, both ends included, are not one too many."""
+    """92 days, both ends included, are allowed."""
     await factory.show(7)
     answer: dict[str, Any]
     status, answer = await visitor.get(f"{STATS}?show=7&from=2026-01-01&to=2026-04-02")

@@ -1,4 +1,4 @@
-"""docs/data-model.md names every table there is, and none that is not."""
+"""docs/data-model.md names exactly the tables that exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "data-model.md"
 
 
 async def test_the_page_names_every_table(database_url: str) -> None:
-    """One line of its table a table, or several."""
+    """Each table has one or more lines in the page's tables."""
     rows = re.findall(r"^\| (`.*?) \|", PAGE.read_text(), re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     connection = await asyncpg.connect(database_url)
@@ -25,8 +25,8 @@ async def test_the_page_names_every_table(database_url: str) -> None:
     assert named == {row["relname"] for row in tables}
 
 
-def test_the_picture_names_only_tables_of_the_page() -> None:
-    """Every box of the diagram has its line."""
+def test_the_diagram_names_only_tables_of_the_page() -> None:
+    """Every box of the diagram has a line in the page's tables."""
     text = PAGE.read_text()
     diagram = text[text.index("erDiagram") : text.index("```", text.index("erDiagram"))]
     boxes = set(re.findall(r"^\s+(\w+) \S+--\S+ (\w+)", diagram, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Plans on a large catalogue: no query reads a large table from end to end, and no index is there for nothing.
+"""Plans on a large catalogue: no query reads a large table from end to end, and every index is used.
 
 What queries are explained with, and what may read everything for which reason, stands in tests/support/plan_cases.py.
 """
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(240)
 
 FOLDER = Path(server.__file__).parent
 CROWDED = Path(__file__).parents[2] / "support" / "crowded.sql"
-# What cannot be explained: no statement with a plan.
+# Statements without a plan.
 _UTILITIES = ("set ", "analyze ")
 
 
@@ -51,16 +51,16 @@ def queries() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def role_of(query: str) -> str | None:
-    """Who runs it."""
+    """The role that runs a query."""
     fitting = [known for known in ROLES if query.startswith(known)]
-    assert fitting, f"{query}: ROLES does not say who runs it"
+    assert fitting, f"{query}: ROLES does not name its role"
     return ROLES[max(fitting, key=len)]
 
 
 async def parameters_of(connection: Any, query: str, sql: str, names: list[str], given: dict[str, Any]) -> list[Any]:
-    """What to explain a query with.
+    """The parameters to explain a query with.
 
-    Raises: LookupError: nobody has said what
+    Raises: LookupError: no value is known
     """
     prepared = await connection.prepare(sql)
     values = []
@@ -98,7 +98,7 @@ def query_plans(crowded_url: str) -> dict[str, Plan]:
 
 @pytest.fixture(scope="module")
 def call_plans(crowded_url: str) -> dict[str, Plan]:
-    """The plans of what functions, triggers and foreign keys do."""
+    """The plans of statements inside functions, triggers and foreign keys."""
     return _in_thread(explain_calls(crowded_url))
 
 
@@ -112,7 +112,7 @@ def _in_thread(coroutine: Coroutine[Any, Any, dict[str, Plan]]) -> dict[str, Pla
 
 @asynccontextmanager
 async def acting(url: str, role: str | None) -> AsyncIterator[Explainer]:
-    """A connection out of a pool of the server's; all is rolled back at the end."""
+    """A connection from a pool of the server; everything is rolled back at the end."""
     database = await Database.open(url, role=REQUEST_ROLE if role == STAFF else role, pool_size=1)
     try:
         async with database.connection() as connection:
@@ -136,7 +136,7 @@ async def acting(url: str, role: str | None) -> AsyncIterator[Explainer]:
 async def explain_queries(url: str) -> dict[str, Plan]:
     """The plans of all named queries, each as the role that runs it.
 
-    The writer runs the same few for ever, so PostgreSQL may plan them once for any parameters: that is looked at too.
+    The writer runs the same few queries again and again, so PostgreSQL may use one generic plan: that is checked too.
     """
     plans: dict[str, Plan] = {}
     unknown: list[str] = []
@@ -159,7 +159,7 @@ async def explain_queries(url: str) -> dict[str, Plan]:
 
 
 async def explain_calls(url: str) -> dict[str, Plan]:
-    """The plans of all that functions and triggers do, each run as its role and rolled back."""
+    """The plans of all statements inside functions and triggers, each run as its role and rolled back."""
     plans: dict[str, Plan] = {}
     for name, (role, sql) in CALLS.items():
         async with acting(url, role) as explainer, explainer.running() as inside:
@@ -172,7 +172,7 @@ async def explain_calls(url: str) -> dict[str, Plan]:
 
 
 def check(plans: dict[str, Plan], reads_all: dict[str, dict[str, str]]) -> None:
-    """Fails on a large table that is read from end to end without a reason, and on a reason without need."""
+    """Fails on a large table that is read from end to end without a listed reason, and on a reason that is not needed."""
     unreasoned = {name: plan.read_whole - set(reads_all.get(name, {})) for name, plan in plans.items()}
     offenders = [f"{name} reads all of {', '.join(sorted(tables))}" for name, tables in unreasoned.items() if tables]
     assert not offenders, "\n".join(offenders)
@@ -181,17 +181,17 @@ def check(plans: dict[str, Plan], reads_all: dict[str, dict[str, str]]) -> None:
 
 
 def test_no_query_reads_a_large_table_whole(query_plans: dict[str, Plan]) -> None:
-    """Every named query finds its rows by an index, but for those that are there to read everything."""
+    """Every named query finds its rows by an index, except those that have to read everything."""
     check(query_plans, READS_ALL)
 
 
 def test_no_function_reads_a_large_table_whole(call_plans: dict[str, Plan]) -> None:
-    """Nor do functions, triggers and foreign keys, but for those that are there to read everything."""
+    """Functions, triggers and foreign keys use an index too, except those that have to read everything."""
     check(call_plans, READS_ALL_INSIDE)
 
 
 async def test_every_filter_has_its_index(crowded_url: str) -> None:
-    """Whichever filter is rare decides the plan of a list; where none is, the list is walked in its order."""
+    """The rarest filter of a list decides its plan; without one, the list is read in its order."""
     texts = {name: (sql, names) for name, sql, names in queries()}
     no_filter = dict.fromkeys(("artist_id", "first", "last"))
     async with acting(crowded_url, REQUEST_ROLE) as explainer:
@@ -199,7 +199,7 @@ async def test_every_filter_has_its_index(crowded_url: str) -> None:
             name = f"catalog/queries.{query}"
             sql, names = texts[name]
             values = await parameters_of(explainer.connection, name, sql, names, no_filter | given)
-            # Run, not explained: so it is the plan that the settings of the pool lead to.
+            # Run instead of explained, so that the settings of the pool apply to the plan.
             async with explainer.running() as plans:
                 await explainer.connection.fetch(sql, *values)
             found = {
@@ -212,10 +212,8 @@ async def test_every_filter_has_its_index(crowded_url: str) -> None:
             assert not any(plan.read_whole for plan in plans), (query, given)
 
 
-async def test_every_index_is_of_use(
-    crowded_url: str, query_plans: dict[str, Plan], call_plans: dict[str, Plan]
-) -> None:
-    """Each is used by a plan above, or keeps a rule: a constraint, or that something is unique."""
+async def test_every_index_is_used(crowded_url: str, query_plans: dict[str, Plan], call_plans: dict[str, Plan]) -> None:
+    """Each index is used by a plan above, or enforces a constraint or uniqueness."""
     used = set().union(*(plan.indexes for plan in (*query_plans.values(), *call_plans.values())))
     async with acting(crowded_url, OWNER) as explainer:
         rows = await explainer.connection.fetch(
@@ -227,7 +225,7 @@ async def test_every_index_is_of_use(
 
 
 async def test_every_foreign_key_has_an_index(crowded_url: str) -> None:
-    """So that deleting what is referred to does not read the table that refers to it."""
+    """Otherwise a deletion of the referenced row would read the whole referencing table."""
     async with acting(crowded_url, OWNER) as explainer:
         rows = await explainer.connection.fetch(
             "select conname from pg_constraint c where contype = 'f' and connamespace = 'public'::regnamespace"

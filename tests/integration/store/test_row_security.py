@@ -1,6 +1,6 @@
-"""Who may see and change which rows: every table, every role, every operation, tried for real.
+"""Row security: every role tries every operation on every table.
 
-Two users have one row each in every table; `own` is the first one's, for whom all requests here act.
+Two users have one row each in every table; `own` is the row of the first user, for whom all requests here act.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ ANONYMOUS, USER, MODERATOR, ADMIN, WRITER = "anonymous", "user", "moderator", "a
 ROLES = ("mysetlist_request", "mysetlist_writer")
 OPERATIONS = ("select", "insert", "update", "delete")
 
-# What a role may do: select, insert, update, delete, each with one's own row and another's. A dot: it may not.
+# The rights of a role: select, insert, update, delete, each on the own row and another's. A dot: refused.
 NOTHING = ".. .. .. .."
 READ = "ss .. .. .."
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What each role may do with a table."""
+    """The rights of each role on a table."""
 
     anonymous: str = NOTHING
     user: str = NOTHING
@@ -95,7 +95,7 @@ EXPECTED = {
     "schema_migrations": Expected(),
 }
 
-# Personal without a foreign key that says so: the history outlives its users, a hash outlives its account.
+# Personal data without a foreign key to users: the history outlives its users, a hash outlives its account.
 PERSONAL = {"users", "vote_analytics", "moderation_log", "audit_log", "email_unsubscribes"}
 
 _SHOW = (
@@ -106,14 +106,14 @@ _SHOW = (
 
 @dataclass(frozen=True)
 class Row:
-    """How row n of a table is made, found and changed; n is its user, and the number of whatever it belongs to."""
+    """How row n of a table is inserted, found and changed; n is the id of its user and of its parents."""
 
     values: str
     where: str = "id = {n}"
     change: str = "created_at = now()"
 
 
-# In the order in which they can be made.
+# In the order in which they can be inserted.
 ROWS = {
     "users": Row("default values", change="role = 'admin'"),
     "artists": Row("(slug, name) values ('artist-{n}', 'Artist')"),
@@ -279,7 +279,7 @@ async def act_as(sql: Any, actor: str, user: str = "1") -> None:
 
 
 async def is_refused(sql: Any, statement: str) -> bool:
-    """Whether a statement is refused for want of rights, and nothing else; what it did is undone."""
+    """Whether a statement is refused for lack of rights; other errors are raised, and its effects are undone."""
     point = sql.transaction()
     await point.start()
     try:
@@ -306,7 +306,7 @@ async def can(sql: Any, actor: str, operation: str, table: str, n: int) -> bool:
     await transaction.start()
     try:
         if operation == "insert":
-            # As if it had never been there; nothing is cascaded, nothing counted.
+            # Deleted as if it had never been there: without cascades and counting.
             await sql.execute(
                 f"set local session_replication_role = replica; delete from {table} where {where};"
                 " set local session_replication_role = origin"
@@ -324,7 +324,7 @@ async def can(sql: Any, actor: str, operation: str, table: str, n: int) -> bool:
 
 
 async def allowed(sql: Any, actor: str, table: str) -> str:
-    """What a role may do with a table, written as in EXPECTED."""
+    """The rights of a role on a table, written as in EXPECTED."""
     words = []
     for operation in OPERATIONS:
         answers = [await can(sql, actor, operation, table, n) for n in (1, 2)]
@@ -332,15 +332,15 @@ async def allowed(sql: Any, actor: str, table: str) -> str:
     return " ".join(words)
 
 
-async def test_every_role_may_do_what_is_said_and_no_more(sql: Any) -> None:
-    """Every table, role and operation, with one's own row and another's."""
+async def test_every_role_has_exactly_its_rights(sql: Any) -> None:
+    """Every table, role and operation, on the own row and another's."""
     found = {table: Expected(*[await allowed(sql, actor, table) for actor in Expected.__annotations__])
              for table in EXPECTED}  # fmt: skip
     assert found == EXPECTED
 
 
 async def test_every_table_is_expected(sql: Any) -> None:
-    """A new table has to say here who may do what; partitions are their parent's matter."""
+    """A new table has to list its rights here; partitions have the rights of their parent."""
     rows = await sql.fetch(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')"
         " and not relispartition and oid not in (select objid from pg_depend where deptype = 'e')"
@@ -349,7 +349,7 @@ async def test_every_table_is_expected(sql: Any) -> None:
 
 
 async def test_every_table_with_personal_data_has_row_security(sql: Any) -> None:
-    """Whatever points at a user is somebody's."""
+    """A table that references a user holds personal data."""
     rows = await sql.fetch(
         "select distinct conrelid::regclass::text as name from pg_constraint where confrelid = 'users'::regclass"
     )
@@ -361,7 +361,7 @@ async def test_every_table_with_personal_data_has_row_security(sql: Any) -> None
 
 
 async def test_the_roles_have_no_other_power(sql: Any) -> None:
-    """They cannot log in, own nothing, are above no rule, and have no right on a table but the four tried above."""
+    """They cannot log in, own nothing, bypass no policy, and have only the four kinds of rights tried above."""
     for role in ROLES:
         powers = await sql.fetchrow(
             "select rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls or rolcanlogin as any_power,"
@@ -382,7 +382,7 @@ async def test_the_roles_have_no_other_power(sql: Any) -> None:
 
 
 async def test_partitions_of_the_history_are_closed(sql: Any) -> None:
-    """The policies stand on the parent, so nobody may go past it: neither to a month nor to the rest."""
+    """The policies are on the parent table, so no role may access a partition directly."""
     partitions = await sql.fetch(
         "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'vote_analytics'::regclass"
     )
@@ -394,11 +394,11 @@ async def test_partitions_of_the_history_are_closed(sql: Any) -> None:
                 assert await is_refused(sql, f"select from {partition['name']}")
 
 
-# ─────────────────────────────────────────────────────────── what the matrix does not say
+# ─────────────────────────────────────────────────────────── beside the matrix
 
 
-async def test_nothing_of_ones_own_is_given_away(sql: Any) -> None:
-    """Whoever may change a row may not make it another's."""
+async def test_an_own_row_cannot_be_given_to_another_user(sql: Any) -> None:
+    """A user who may change a row may not change its owner."""
     for table in ("user_profiles", "venue_reviews", "email_preferences"):
         async with sql.transaction():
             await sql.execute(f"delete from {table} where {'id' if table == 'venue_reviews' else 'user_id'} = 2")
@@ -406,8 +406,8 @@ async def test_nothing_of_ones_own_is_given_away(sql: Any) -> None:
             assert await is_refused(sql, f"update {table} set user_id = 2 where user_id = 1"), table
 
 
-async def test_what_is_published_is_seen_by_everybody(sql: Any) -> None:
-    """A public profile and an approved review, as long as no moderator has taken it back."""
+async def test_everybody_sees_published_rows(sql: Any) -> None:
+    """Everybody sees a public profile and an approved review, unless a moderator rejected it."""
     for status, count in (("approved", 1), ("pending", 0), ("rejected", 0)):
         await sql.execute(f"update user_profiles set is_public = true, status = '{status}' where user_id = 2")
         await sql.execute(f"update venue_reviews set status = '{status}' where user_id = 2")
@@ -421,8 +421,8 @@ async def test_what_is_published_is_seen_by_everybody(sql: Any) -> None:
 @pytest.mark.parametrize(
     "user", ["", "0", "-1", "3", "1 or true", "1; reset role", "NaN", "99999999999999999999", "²", "\n2"]
 )
-async def test_a_garbled_user_is_nobody(sql: Any, user: str) -> None:
-    """What is no user's number shows nothing, or is an error; it is never somebody else's."""
+async def test_a_malformed_user_id_sees_nothing(sql: Any, user: str) -> None:
+    """A text that is no user's id shows nothing or is an error; it never shows another user's rows."""
     async with sql.transaction():
         await act_as(sql, USER, user.replace("\n2", "2\n1"))
         try:
@@ -434,8 +434,8 @@ async def test_a_garbled_user_is_nobody(sql: Any, user: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["", "Admin", "admin ", "admin,user", "owner", "postgres", "\u202eadmin"])
-async def test_a_garbled_role_is_a_users(sql: Any, role: str) -> None:
-    """Only the two words make anybody staff."""
+async def test_a_malformed_role_is_a_users(sql: Any, role: str) -> None:
+    """Only the two exact words give the rights of staff."""
     async with sql.transaction():
         await sql.execute("select set_config('app.role', $1, true)", role)
         await sql.execute("select set_config('app.user_id', '1', true)")
@@ -444,8 +444,8 @@ async def test_a_garbled_role_is_a_users(sql: Any, role: str) -> None:
         assert await sql.fetchval("select count(*) from sync_jobs") == 0
 
 
-async def test_only_oneself_is_erased(sql: Any) -> None:
-    """A user erases themselves, an administrator anybody; nobody and moderators nobody else; the writer none at all."""
+async def test_a_user_may_only_erase_themselves(sql: Any) -> None:
+    """An administrator may erase every account; anonymous clients, moderators and the writer may erase no other account."""
     for actor, refused in ((ANONYMOUS, True), (USER, True), (MODERATOR, True), (ADMIN, False), (WRITER, True)):
         async with sql.transaction():
             await act_as(sql, actor)
@@ -457,7 +457,7 @@ async def test_only_oneself_is_erased(sql: Any) -> None:
 
 
 async def test_a_login_that_is_a_member_is_no_owner(sql: Any) -> None:
-    """Rights that a login has by membership, without having set its role, are still only those of a request."""
+    """A login with rights by membership has only the rights of a request, also before it sets the role."""
     await sql.execute("create role narrow_login in role mysetlist_request")
     try:
         for role in ("none", "narrow_login", "mysetlist_request"):
@@ -471,7 +471,7 @@ async def test_a_login_that_is_a_member_is_no_owner(sql: Any) -> None:
 
 
 async def test_signing_up_makes_a_plain_user(sql: Any) -> None:
-    """A request makes an account without any power, and only that way."""
+    """A request can create an account without rights, and only by signing up."""
     async with sql.transaction():
         await act_as(sql, ANONYMOUS)
         user_id = await sql.fetchval("select sign_up()")
@@ -483,8 +483,8 @@ async def test_signing_up_makes_a_plain_user(sql: Any) -> None:
         assert await is_refused(sql, "select sign_up()")
 
 
-async def test_what_runs_with_the_owners_rights_is_known(sql: Any) -> None:
-    """Every such function names its schemas, the temporary one last; those a request may call are these few."""
+async def test_functions_with_the_owners_rights_are_known(sql: Any) -> None:
+    """Every such function sets its search path, the temporary schema last; a request may call only these few."""
     rows = await sql.fetch(
         "select proname, prorettype = 'trigger'::regtype as is_trigger, proconfig,"
         " has_function_privilege('mysetlist_request', oid, 'execute') as by_request,"
@@ -500,8 +500,8 @@ async def test_what_runs_with_the_owners_rights_is_known(sql: Any) -> None:
     assert {row["proname"] for row in callable_ones if row["by_writer"]} == {"get_vote_stats"}
 
 
-async def test_what_a_request_borrows_of_the_owner_is_narrow(sql: Any) -> None:
-    """An author takes nothing but their own text out of the queue; only staff searches people by name."""
+async def test_functions_with_the_owners_rights_do_little(sql: Any) -> None:
+    """An author removes only their own text from the queue; only staff searches people by name."""
     await sql.execute("insert into content_moderation (profile_id) values (1), (2)")
     for actor in (ANONYMOUS, USER, MODERATOR):
         async with sql.transaction():
@@ -519,7 +519,7 @@ async def test_what_a_request_borrows_of_the_owner_is_narrow(sql: Any) -> None:
 
 
 async def test_temporary_objects_do_not_get_in_the_way(sql: Any) -> None:
-    """A table or function of the caller's own is not what the owner's rights are used on."""
+    """The owner's rights are not used on a temporary table or function of the caller."""
     async with sql.transaction():
         await sql.execute("set local search_path = pg_temp, public")
         await act_as(sql, USER)
@@ -536,8 +536,8 @@ async def test_temporary_objects_do_not_get_in_the_way(sql: Any) -> None:
         assert await is_refused(sql, "create table public.mine ()")
 
 
-async def test_history_stays_whatever_is_set(sql: Any) -> None:
-    """The setting that lets erase_user() take a person out gives neither role a right it does not have."""
+async def test_history_stays_with_any_setting(sql: Any) -> None:
+    """The setting that lets erase_user() change the history gives no role a new right."""
     for actor in (ADMIN, WRITER):
         async with sql.transaction():
             await act_as(sql, actor)
@@ -547,7 +547,7 @@ async def test_history_stays_whatever_is_set(sql: Any) -> None:
 
 
 async def test_counts_are_repaired_by_the_owner_only(sql: Any) -> None:
-    """Neither a request, whoever it is for, nor the writer."""
+    """No request and no writer may repair counts."""
     for actor in (ADMIN, WRITER):
         async with sql.transaction():
             await act_as(sql, actor)
@@ -555,7 +555,7 @@ async def test_counts_are_repaired_by_the_owner_only(sql: Any) -> None:
             assert await is_refused(sql, "select move_review_counts('{1}', '{1}', '{5}')")
 
 
-# ───────────────────────────────────────────────────────────────────────── the price
+# ───────────────────────────────────────────────────────────────────────── cost
 
 
 async def plan(sql: Any, statement: str) -> str:
@@ -563,7 +563,7 @@ async def plan(sql: Any, statement: str) -> str:
 
 
 async def test_row_security_costs_the_vote_path_nothing(sql: Any) -> None:
-    """The writer's policies vanish from its plans: they are those of the owner."""
+    """The writer's policies do not appear in its plans, which equal the owner's."""
     for statement in (
         "select choice from votes where setlist_song_id = 1 and user_id = 1",
         "insert into votes values (1, 2, 1, 'up', now())",
@@ -576,8 +576,8 @@ async def test_row_security_costs_the_vote_path_nothing(sql: Any) -> None:
             assert await plan(sql, statement) == owners
 
 
-async def test_a_request_asks_once_a_statement_for_whom_it_acts(sql: Any) -> None:
-    """The settings are read in an InitPlan, and one's own rows found by the index; never once a row."""
+async def test_a_request_reads_its_user_once_for_each_statement(sql: Any) -> None:
+    """An InitPlan reads the settings, and an index finds the own rows; nothing is read for each row."""
     async with sql.transaction():
         await sql.execute("set local enable_seqscan = off")
         await act_as(sql, USER)

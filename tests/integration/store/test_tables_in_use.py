@@ -1,7 +1,7 @@
-"""Every table of the schema is written and read by code that exists; so is every enum by a column.
+"""Existing code writes and reads every table of the schema, and a column uses every enum.
 
-A way is written as it is gone: a named query, the functions it calls (`name()`), and the tables whose triggers call the
-next one (`table!`), up to what writes or reads the table itself.
+A way is written in the order of its steps: a named query, the functions it calls (`name()`), and the tables whose triggers call the
+next one (`table!`), up to the statement that writes or reads the table itself.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ TABLES = {
     "database_operations": ("admin/operations.sql:insert_operation", "admin/operations.sql:operation_by_id"),
 }
 
-# dbmate's own.
+# dbmate's table.
 NOT_OURS = {"schema_migrations"}
 
 
@@ -137,14 +137,14 @@ def mentions(text: str, table: str, *, writes: bool) -> bool:
 
 
 async def broken(sql: Any, table: str, way: str, *, writes: bool) -> str:
-    """The first step of a way that does not lead to the next; nothing: it leads to the table."""
+    """The first step of a way that does not lead to the next; empty: it leads to the table."""
     queries = named_queries()
     steps = way.split(" > ")
     text = queries.get(steps[0])
     if text is None:
         return f"there is no query {steps[0]}"
     name = steps[0].rpartition(":")[2]
-    # As an attribute, by its name, or as the field of an export that is filled by the query of the same name.
+    # As an attribute, by its name, or as the field of an export that the query of the same name fills.
     called = re.compile(rf"[.\"']{name}\b|^    {name}: ", re.MULTILINE)
     if not any(called.search(path.read_text()) for path in FOLDER.rglob("*.py")):
         return f"nothing calls {steps[0]}"
@@ -171,7 +171,7 @@ async def broken(sql: Any, table: str, way: str, *, writes: bool) -> str:
 
 
 async def test_every_table_is_listed(sql: Any) -> None:
-    """Exactly those of the schema, partitions aside; at least as many as were asked for."""
+    """The list has exactly the tables of the schema without partitions, and at least TABLES_MIN."""
     rows = await sql.fetch(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
         " and oid not in (select objid from pg_depend where deptype = 'e')"
@@ -181,7 +181,7 @@ async def test_every_table_is_listed(sql: Any) -> None:
 
 
 async def test_every_table_is_written_and_read(sql: Any) -> None:
-    """Each way is there, step by step, and begins with a query that is called."""
+    """Each way exists, step by step, and begins with a query that is called."""
     found = []
     for table, (writing, reading) in TABLES.items():
         for way, writes in ((writing, True), (reading, False)):
@@ -190,20 +190,19 @@ async def test_every_table_is_written_and_read(sql: Any) -> None:
     assert not found, "\n".join(found)
 
 
+# A call of a query or a reference to it, or the field of an export that the query of the same name fills.
+_USE = re.compile(r"\b(?:\w*queries|staging|jobs|identities|forgetting)\.(\w+)|^    (\w+): ", re.MULTILINE)
+
+
 async def test_every_query_is_called() -> None:
     """A named query that nothing calls is dead: an attribute of a room's queries, or the field of an export, names it."""
     code = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
-    names = {name.rpartition(":")[2] for name in named_queries()}
-    assert {name for name in names if not _called(name).search(code)} == set()
-
-
-def _called(name: str) -> re.Pattern[str]:
-    """A call of a query, a reference to it, or the field of an export that the query of the same name fills."""
-    return re.compile(rf"\b(?:\w*queries|staging|jobs|identities|forgetting)\.{name}\b|^    {name}: ", re.MULTILINE)
+    called = {name for uses in _USE.findall(code) for name in uses}
+    assert {name.rpartition(":")[2] for name in named_queries()} - called == set()
 
 
 async def test_every_enum_is_a_columns_type(sql: Any) -> None:
-    """At least as many as were asked for, none of them idle."""
+    """There are at least ENUMS_MIN enums, and each is used."""
     rows = await sql.fetch(
         "select t.typname as name, exists (select from pg_attribute a join pg_class c on c.oid = a.attrelid"
         " where c.relkind in ('r', 'p') and a.atttypid in (t.oid, t.typarray)) as is_used"

@@ -1,4 +1,4 @@
-"""Every `updated_at` moves when its row is changed, and stands still when only a count is."""
+"""Every `updated_at` changes with its row, and does not change with a count alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from server.sample.demo import seed_demo
 
-# How a row of each table is changed, and how only its counts are.
+# For each table: a change of a row, and a change of its counts alone.
 CHANGES = {
     "users": ("role = 'moderator'", None),
     "artists": ("name = name || '!'", None),
@@ -22,12 +22,12 @@ CHANGES = {
     "venue_reviews": ("body = body || '!'", None),
     "email_preferences": ("frequency = 'weekly'", None),
 }
-KEPT_BY_HAND = {"sync_progress"}  # written by one query, which sets it
+KEPT_BY_HAND = {"sync_progress"}  # one query writes it, and sets updated_at
 
 
 @pytest.fixture
 async def sql(database_url: str) -> AsyncIterator[Any]:
-    """A connection to a seeded database with one row at least in every table of CHANGES."""
+    """A connection to a seeded database with at least one row in every table of CHANGES."""
     await seed_demo(database_url)
     connection = await asyncpg.connect(database_url)
     user = await connection.fetchval("select min(id) from users")
@@ -40,21 +40,21 @@ async def sql(database_url: str) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def test_every_table_with_one_is_known(sql: Any) -> None:
-    """A new table's `updated_at` has to be kept by a trigger, and to be listed here."""
+async def test_every_table_with_updated_at_is_listed(sql: Any) -> None:
+    """A new table's `updated_at` has to have a trigger, and to be listed here."""
     rows = await sql.fetch(
         "select table_name from information_schema.columns where table_schema = 'public' and column_name = 'updated_at'"
     )
     assert {row["table_name"] for row in rows} == CHANGES.keys() | KEPT_BY_HAND
 
 
-async def test_it_moves_with_a_change_and_not_with_a_count(sql: Any) -> None:
-    """A change by hand is dated now; a count that moves leaves the date alone."""
+async def test_it_changes_with_the_row_and_not_with_a_count(sql: Any) -> None:
+    """A change of the row sets it to now; a change of a count leaves it."""
     old = "2020-01-01 00:00:00+00"
     for table, (change, count) in CHANGES.items():
         key = "user_id" if table in ("user_profiles", "email_preferences") else "id"
         where = f"where {key} = (select min({key}) from {table})"
-        # The triggers themselves would not let it be set back.
+        # The triggers would not let it be set back.
         await sql.execute(
             f"begin; set local session_replication_role = replica; update {table} set updated_at = '{old}' {where}; commit"
         )

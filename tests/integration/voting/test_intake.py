@@ -1,4 +1,4 @@
-"""Intake and script on a real Valkey: limits, order, the log's chain, and who is told what."""
+"""Intake and script on a real Valkey: limits, order, the chain of the log, and the answers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_cast_that_changes_nothing_is_logged_again(vote_path: VotePath, 
     assert [cast[-1] for cast in casts] == [1, 1, 1]
 
 
-async def test_what_is_refused_leaves_no_trace(vote_path: VotePath, factory: RowFactory) -> None:
+async def test_a_refused_cast_leaves_no_trace(vote_path: VotePath, factory: RowFactory) -> None:
     """No log entry, no count, no ballot."""
     show = await factory.show(7, is_locked=True)
     (user,) = await factory.users(1)
@@ -64,7 +64,7 @@ async def test_what_is_refused_leaves_no_trace(vote_path: VotePath, factory: Row
 
 @pytest.mark.parametrize("seq", [5, 1023])
 async def test_positions_grow_although_the_clock_went_back(vote_path: VotePath, factory: RowFactory, seq: int) -> None:
-    """The log ends in the future, or has used up its millisecond: the next position still is the next."""
+    """The log ends in the future, or has used all numbers of a millisecond: the next position still is one more."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     await vote_path.cast(7, user)
@@ -95,7 +95,7 @@ async def test_casts_of_one_user_count_in_their_order(
 async def test_too_many_casts_at_once(
     vote_path: VotePath, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Past the limit they are refused with a hint when to come back; the ones before are decided."""
+    """Past the limit casts are refused with the time to try again; earlier ones are decided."""
     show = await factory.show(7)
     users = await factory.users(8)
     monkeypatch.setattr(intake_module, "PENDING_CASTS_MAX", 5)
@@ -106,7 +106,7 @@ async def test_too_many_casts_at_once(
 
 
 async def test_accepted_first_and_durable_later(vote_path: VotePath, factory: RowFactory) -> None:
-    """Without a writer a vote is accepted after a second; nobody told it was committed, so it is found out by asking."""
+    """Without a writer a vote is accepted after a second. No notification tells of its commit, so PostgreSQL is asked."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     outcome = await vote_path.submit(7, user, (show.first, "up")).known()
@@ -122,7 +122,7 @@ async def test_accepted_first_and_durable_later(vote_path: VotePath, factory: Ro
     assert (await factory.tally(7))[0] == [show.first, 1, 0]
 
 
-async def test_stopping_answers_what_is_under_way(vote_path: VotePath, factory: RowFactory) -> None:
+async def test_a_stopping_intake_answers_earlier_casts(vote_path: VotePath, factory: RowFactory) -> None:
     """New casts are refused as unavailable, earlier ones are still decided and committed."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
@@ -138,8 +138,8 @@ async def test_stopping_answers_what_is_under_way(vote_path: VotePath, factory: 
     assert (await factory.tally(7))[0] == [show.first, 1, 0]
 
 
-async def test_two_intakes_are_one(database_url: str, vote_path: VotePath, factory: RowFactory) -> None:
-    """Two nodes on one Valkey decide as one: a user's budget is shared, and so are ballot and log."""
+async def test_two_intakes_decide_together(database_url: str, vote_path: VotePath, factory: RowFactory) -> None:
+    """Two nodes on one Valkey share budgets, ballots and logs."""
     show = await factory.show(7, budget=2)
     users = await factory.users(6)
     async with VotePath.open(database_url, vote_path.redis_url) as other, vote_path.writer(), other.writer():
@@ -160,7 +160,7 @@ async def test_two_intakes_are_one(database_url: str, vote_path: VotePath, facto
 
 
 async def test_leases_are_shared_and_inherited(database_url: str, factory: RowFactory) -> None:
-    """Two nodes share all shards without overlap; when one hangs up the other has them all."""
+    """Two nodes share all shards without overlap; when one disconnects the other takes them all."""
     one, two = Leases(database_url, SHARD_COUNT), Leases(database_url, SHARD_COUNT)
     try:
         assert await one.refresh() == set(range(SHARD_COUNT))

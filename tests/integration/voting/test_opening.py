@@ -18,10 +18,10 @@ from tests.support.vote_path import VotePath
 SHARD = 7
 
 
-async def test_a_fork_is_reset_though_somebody_casts_at_that_moment(database_url: str, redis_url: str) -> None:
-    """The entry that showed the gap is committed by then, so no later one would show it again."""
+async def test_a_fork_is_reset_also_when_a_cast_comes_meanwhile(database_url: str, redis_url: str) -> None:
+    """The entry that shows the gap is committed then, so no later entry would show it again."""
     database = await Database.open(database_url, pool_size=1)
-    valkey = redis.asyncio.Redis.from_url(redis_url)
+    valkey: Any = redis.asyncio.Redis.from_url(redis_url)
     connection = Connection(redis_url)
 
     async def ask(commands: Sequence[Command]) -> list[Any]:
@@ -42,8 +42,8 @@ async def test_a_fork_is_reset_though_somebody_casts_at_that_moment(database_url
         await database.close()
 
 
-async def test_what_other_shards_hold_of_the_day_outlives_a_reset(database_url: str, redis_url: str) -> None:
-    """Two votes a day, both only in the log of shard 1 when shard 2 is thrown away: there is no third, anywhere."""
+async def test_votes_spent_in_other_shards_outlive_a_reset(database_url: str, redis_url: str) -> None:
+    """Both votes of the day are only in the log of shard 1 when shard 2 is reset: a third is refused everywhere."""
     async with (
         RowFactory.open(database_url) as factory,
         VotePath.open(database_url, redis_url, votes_per_day_max=2) as vote_path,
@@ -58,7 +58,7 @@ async def test_what_other_shards_hold_of_the_day_outlives_a_reset(database_url: 
         assert (await vote_path.cast(one.id, user, (one.first, "none"))).taken is not None
 
 
-async def test_what_valkey_lost_of_the_day_is_read_again(database_url: str, redis_url: str) -> None:
+async def test_spent_votes_that_valkey_lost_are_read_again(database_url: str, redis_url: str) -> None:
     """Both votes were in shard 2, committed, and lost with Valkey's newest data; shard 1 lost nothing and stays warm."""
     async with (
         RowFactory.open(database_url) as factory,
@@ -68,7 +68,7 @@ async def test_what_valkey_lost_of_the_day_is_read_again(database_url: str, redi
         one, two = await factory.show(1), await factory.show(2)
         (user,) = await factory.users(1)
         assert (await vote_path.cast(one.id, user, (one.first, "none"))).taken is not None
-        before = await valkey.hgetall(SPENT_KEY)
+        before: Any = await valkey.hgetall(SPENT_KEY)
         async with vote_path.writer():
             for song in two.songs[:2]:
                 assert (await vote_path.cast(two.id, user, (song, "up"))).taken is not None

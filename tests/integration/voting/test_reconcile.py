@@ -1,4 +1,4 @@
-"""`mysetlist reconcile`: what differs is found, and mended where the rows say how."""
+"""`mysetlist reconcile` finds differences, and repairs them from the rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from tests.support.running_node import until
 from tests.support.vote_path import VotePath
 
 
-async def test_what_agrees_is_left_alone(database_url: str, vote_path: VotePath, factory: RowFactory) -> None:
-    """Rows, tallies and Valkey after a vote and its commit: nothing to tell."""
+async def test_no_difference_is_reported_when_all_agree(
+    database_url: str, vote_path: VotePath, factory: RowFactory
+) -> None:
+    """After a vote and its commit, rows, tallies and Valkey agree."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     await vote_path.cast(7, user, (show.first, "up"))
@@ -21,8 +23,8 @@ async def test_what_agrees_is_left_alone(database_url: str, vote_path: VotePath,
     assert await run(database_url, vote_path.redis_url) == []
 
 
-async def test_wrong_counts_are_found_and_mended(database_url: str, vote_path: VotePath, factory: RowFactory) -> None:
-    """Counts of votes, attendance, follows and reviews, each told in one line; once repaired they are right."""
+async def test_wrong_counts_are_found_and_repaired(database_url: str, vote_path: VotePath, factory: RowFactory) -> None:
+    """Counts of votes, attendance, follows and reviews, each in one line; a repair makes them right."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     await vote_path.cast(7, user, (show.first, "up"))
@@ -46,10 +48,8 @@ async def test_wrong_counts_are_found_and_mended(database_url: str, vote_path: V
     assert await run(database_url, vote_path.redis_url) == []
 
 
-async def test_valkey_that_counts_otherwise_is_read_anew(
-    database_url: str, vote_path: VotePath, factory: RowFactory
-) -> None:
-    """The rows are right: with a repair Valkey's copy is thrown away, and the next cast finds the right one."""
+async def test_a_wrong_hot_copy_is_thrown_away(database_url: str, vote_path: VotePath, factory: RowFactory) -> None:
+    """A repair takes the rows as right and throws Valkey's copy away; the next cast finds the right one."""
     show = await factory.show(7)
     first, second = await factory.users(2)
     await vote_path.cast(7, first, (show.first, "up"))

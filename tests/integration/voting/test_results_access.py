@@ -119,7 +119,7 @@ async def test_questions_at_the_same_time_share_a_read(
     assert counts == [4]
 
 
-async def test_a_client_that_leaves_takes_nobody_elses_answer(
+async def test_a_cancelled_question_does_not_cancel_others(
     vote_path: VotePath, factory: RowFactory, access: ResultsAccess
 ) -> None:
     """A read goes on when the task that began it is cancelled."""

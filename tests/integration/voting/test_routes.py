@@ -1,4 +1,4 @@
-"""Voting and sessions over HTTP: the same rules as on the socket, and every mistake a problem with a code."""
+"""Voting and sessions over HTTP: the same rules as on the socket, and every error is a problem with a code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.socket_client import SocketClient
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
-    """What the server logs; at the end no record may be an error or carry a traceback."""
+    """The server's log; at the end no record may be an error or have a traceback."""
     with capture_logs() as entries:
         yield entries
     assert [entry for entry in entries if entry["log_level"] in ("error", "critical") or "exc_info" in entry] == []
@@ -31,25 +31,25 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
 
 @pytest.fixture
 async def http(logged: list[Any], node: Node) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without cookies, on the node."""
+    """A client of the node, without cookies."""
     async with aiohttp.ClientSession(node.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield session
 
 
 @pytest.fixture
 async def show(factory: RowFactory) -> Show:
-    """A show that is open, with a budget of two."""
+    """An open show with a budget of two."""
     return await factory.show(7, budget=2)
 
 
 @pytest.fixture
 async def bearer(factory: RowFactory) -> dict[str, str]:
-    """The headers of somebody signed in."""
+    """The headers of a signed-in fan."""
     return {"Authorization": f"Bearer {await factory.token()}"}
 
 
 async def problem(response: aiohttp.ClientResponse) -> tuple[int, str]:
-    """Status and code of a refusal, which must be a whole problem."""
+    """Status and code of a refusal, which must be a complete problem."""
     assert response.content_type == "application/problem+json"
     assert response.headers["Cache-Control"] == "no-store"
     body = await response.json(content_type=None)
@@ -68,7 +68,7 @@ async def post(http: aiohttp.ClientSession, show: Any, votes: Any, headers: dict
 async def test_votes_and_ballot(
     http: aiohttp.ClientSession, node: Node, factory: RowFactory, show: Show, bearer: dict[str, str]
 ) -> None:
-    """The reply is that of a cast, by id or by slug; the ballot and a watcher's state say the same."""
+    """A cast by id or by slug gets the same reply; the ballot and a watcher's state agree with it."""
     response = await post(http, 7, [[show.songs[0], "up"], [show.songs[1], "down"]], bearer)
     answer = await response.json()
     ballot = {str(show.songs[0]): "up", str(show.songs[1]): "down"}
@@ -89,7 +89,7 @@ async def test_votes_and_ballot(
 
 
 async def test_a_session(http: aiohttp.ClientSession, node: Node, show: Show) -> None:
-    """Signing in gives a token and a cookie that scripts cannot read; both vote as the same user; signing out forgets."""
+    """Signing in gives a token and an HttpOnly cookie for the same user; signing out removes the cookie."""
     response = await http.post("/api/session")
     body = await response.json()
     cookie = response.cookies[COOKIE]
@@ -112,7 +112,7 @@ async def test_a_session(http: aiohttp.ClientSession, node: Node, show: Show) ->
 async def test_refusals_of_the_rules(
     http: aiohttp.ClientSession, factory: RowFactory, show: Show, bearer: dict[str, str]
 ) -> None:
-    """Each rule has its code and its status."""
+    """Each rule has its own code and status."""
     closed, locked = await factory.show(1, opens_in_s=60), await factory.show(2, is_locked=True)
     votes = [[song, "up"] for song in show.songs]
     for show_id, cast, expected in (
@@ -137,7 +137,7 @@ BODIES = [
 
 
 async def test_bad_bodies(http: aiohttp.ClientSession, show: Show, bearer: dict[str, str]) -> None:
-    """Whatever is in it and whatever it says it is: bad_request."""
+    """A malformed body of any content type gets bad_request."""
     for body in BODIES:
         for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             headers = bearer | {"Content-Type": kind}
@@ -152,7 +152,7 @@ async def test_bad_bodies(http: aiohttp.ClientSession, show: Show, bearer: dict[
 async def test_bodies_that_are_too_large(
     http: aiohttp.ClientSession, show: Show, bearer: dict[str, str], size: int, is_chunked: bool
 ) -> None:
-    """With a length or without one: too_large."""
+    """A body over the limit gets too_large, with or without a length."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(0, size, 1024):
@@ -170,10 +170,10 @@ SHOWS = [
 ]  # fmt: skip
 
 
-async def test_shows_that_are_none(
+async def test_unknown_shows(
     http: aiohttp.ClientSession, node: Node, show: Show, bearer: dict[str, str], logged: list[Any]
 ) -> None:
-    """Whatever stands where the show should: not_found or bad_request, and the node lives on."""
+    """A path without a show gets not_found or bad_request, and the node keeps working."""
     for text in SHOWS:
         for response in (
             await http.get(f"/api/shows/{text}/ballot", headers=bearer),
@@ -184,8 +184,8 @@ async def test_shows_that_are_none(
     assert (await post(http, 7, [[show.first, "up"]], bearer)).status == 200
 
 
-async def test_nobody_may_not_vote(http: aiohttp.ClientSession, show: Show) -> None:
-    """Without a session, with a stale cookie, with a bad, expired, forged or strange header: unauthenticated."""
+async def test_an_unknown_client_may_not_vote(http: aiohttp.ClientSession, show: Show) -> None:
+    """Without a session, or with a stale cookie or a bad, expired or forged token: unauthenticated."""
     for headers in (
         {},
         {"Cookie": f"{COOKIE}=stale"},
@@ -201,10 +201,10 @@ async def test_nobody_may_not_vote(http: aiohttp.ClientSession, show: Show) -> N
         assert await problem(response) == (401, "unauthenticated")
 
 
-async def test_a_foreign_page_may_not_change_anything(
+async def test_another_sites_page_may_not_change_anything(
     http: aiohttp.ClientSession, node: Node, show: Show, bearer: dict[str, str]
 ) -> None:
-    """The same POST from another origin is forbidden; from our own or from a program it is not; reading is free."""
+    """A POST from another origin is forbidden, from our own or a program it is not; reads are always allowed."""
     votes = [[show.first, "up"]]
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://[", node.url.replace("http", "ftp")):
         assert await problem(await post(http, 7, votes, bearer | {"Origin": origin})) == (403, "forbidden")
@@ -215,8 +215,8 @@ async def test_a_foreign_page_may_not_change_anything(
     assert (await post(http, 7, votes, bearer)).status == 200
 
 
-async def test_routes_and_methods_that_are_none(http: aiohttp.ClientSession, show: Show) -> None:
-    """Unknown routes are not_found; a wrong method keeps its status and says which are right."""
+async def test_unknown_routes_and_methods(http: aiohttp.ClientSession, show: Show) -> None:
+    """An unknown route is not_found; a wrong method keeps its status and names the right ones."""
     for path in ("/api/nothing", "/nothing", "/api/shows/7/votes/", "/static/../server/node/node.py"):
         assert await problem(await http.get(path)) == (404, "not_found")
     for method, path in (
@@ -231,12 +231,12 @@ async def test_routes_and_methods_that_are_none(http: aiohttp.ClientSession, sho
 
 
 async def test_ws_without_an_upgrade(http: aiohttp.ClientSession) -> None:
-    """A plain GET of the socket says what it is for."""
+    """A plain GET of the socket's path gets an explanation."""
     assert await problem(await http.get("/ws")) == (400, "bad_request")
 
 
 async def test_probes_and_headers(http: aiohttp.ClientSession) -> None:
-    """A ready node says so, counts itself, and sends its security headers with everything."""
+    """A ready node says so, has metrics, and sends its security headers with every answer."""
     for path in ("/healthz", "/readyz", "/metrics", "/", "/api/shows", "/api/nothing"):
         response = await http.get(path)
         assert response.status == (404 if path == "/api/nothing" else 200)
@@ -247,7 +247,7 @@ async def test_probes_and_headers(http: aiohttp.ClientSession) -> None:
 
 
 async def test_the_budget_of_a_day(database_url: str, redis_url: str, factory: RowFactory, logged: list[Any]) -> None:
-    """It holds across shows and for both ways in; withdrawing is free, and another user has their own."""
+    """The budget holds across shows, over HTTP and websocket; a withdrawal is free, and each user has their own."""
     shows = [await factory.show(show_id) for show_id in (1, 2, 17)]
     async with (
         running_node(database_url, redis_url, votes_per_day_max=4) as node,
@@ -273,7 +273,7 @@ async def test_the_budget_of_a_day(database_url: str, redis_url: str, factory: R
 
 
 async def test_many_at_once(http: aiohttp.ClientSession, factory: RowFactory, show: Show) -> None:
-    """Two hundred requests side by side are each answered, and each is counted."""
+    """Two hundred requests at once are all answered and counted."""
     tokens = [mint_token(SECRET, user, "user") for user in await factory.users(200)]
     responses = await asyncio.gather(
         *(post(http, 7, [[show.first, "up"]], {"Authorization": f"Bearer {token}"}) for token in tokens)

@@ -1,4 +1,4 @@
-"""Counts as they are read, from Valkey or from PostgreSQL, and the positions they stand at."""
+"""Counts read from Valkey or PostgreSQL, and their positions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from redis.asyncio import Redis
 from server.voting.tallies import Tallies
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
-from tests.support.vote_path import SHARD_COUNT, VotePath
+from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
 
 
 @pytest.fixture
 async def tallies(vote_path: VotePath) -> AsyncIterator[Tallies]:
-    """The reader of counts, on the booth's engines."""
+    """The reader of counts, on the engines of the vote path."""
     opened = Tallies(vote_path.redis_url, vote_path.database, shard_count=SHARD_COUNT)
     yield opened
     await opened.close()
 
 
-async def test_what_is_read_is_never_older_than_what_was_pushed(
-    vote_path: VotePath, factory: RowFactory, tallies: Tallies
-) -> None:
-    """A show is pushed at the end of its shard's batch; whoever joins afterwards must not be put back before that."""
+async def test_a_read_is_never_older_than_a_push(vote_path: VotePath, factory: RowFactory, tallies: Tallies) -> None:
+    """A show is pushed with the position of its shard's batch; a client that joins later must not get an earlier one."""
     show, neighbour = await factory.show(7), await factory.show(23)
     (user,) = await factory.users(1)
     await vote_path.cast(7, user, (show.first, "up"))
@@ -41,10 +39,10 @@ async def test_what_is_read_is_never_older_than_what_was_pushed(
     assert (hot.total, hot.counts) == (cold.total, cold.counts)
 
 
-async def test_a_cast_that_changes_nothing_leads_nowhere_back(
+async def test_a_cast_that_changes_nothing_moves_the_position(
     vote_path: VotePath, factory: RowFactory, tallies: Tallies
 ) -> None:
-    """It is logged and moves the show's position, so the hot counts stand there too."""
+    """It is logged and moves the show's position, so the hot counts have that position too."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     for _ in range(3):
@@ -60,7 +58,7 @@ async def test_a_cast_that_changes_nothing_leads_nowhere_back(
 async def test_counts_are_hot_before_they_are_committed(
     vote_path: VotePath, factory: RowFactory, tallies: Tallies
 ) -> None:
-    """With the show warm the newest counts are read, without a writer and at the position of their entry."""
+    """The newest counts of a warm show are read without a writer, at the position of their entry."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     before = await tallies.read(7)
@@ -73,8 +71,8 @@ async def test_counts_are_hot_before_they_are_committed(
     assert (after.total, after.counts[0]) == (1, (show.first, 0, 1))
 
 
-async def test_a_show_that_is_not_there(vote_path: VotePath, factory: RowFactory, tallies: Tallies) -> None:
-    """Nothing is read of it, and asking leaves nothing behind."""
+async def test_an_unknown_show(vote_path: VotePath, factory: RowFactory, tallies: Tallies) -> None:
+    """It has no tally, and the read leaves no key behind."""
     assert await tallies.read(999) is None
     async with Redis.from_url(vote_path.redis_url) as valkey:
         assert [key async for key in valkey.scan_iter("*999*")] == []
@@ -83,7 +81,7 @@ async def test_a_show_that_is_not_there(vote_path: VotePath, factory: RowFactory
 async def test_without_valkey_counts_come_from_postgres(
     database_url: str, vote_path: VotePath, factory: RowFactory
 ) -> None:
-    """Pages still load: counts freeze at what is committed."""
+    """Pages still load, with the committed counts."""
     show = await factory.show(7)
     deaf = Tallies("unix:///nowhere/valkey.sock", vote_path.database, shard_count=SHARD_COUNT)
     tally = await deaf.read(7)
@@ -92,8 +90,10 @@ async def test_without_valkey_counts_come_from_postgres(
     await deaf.close()
 
 
-async def test_a_lock_that_overtakes_a_seed_holds(vote_path: VotePath, factory: RowFactory, tallies: Tallies) -> None:
-    """A cold show's rules are read, then it is locked, then what was read arrives: the lock must stand."""
+async def test_a_lock_that_overtakes_a_warm_up_holds(
+    vote_path: VotePath, factory: RowFactory, tallies: Tallies
+) -> None:
+    """A cold show's rules are read, then it is locked, then the rows arrive: the lock must hold."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     read_cold = vote_path.intake._warm_up._read
@@ -108,8 +108,8 @@ async def test_a_lock_that_overtakes_a_seed_holds(vote_path: VotePath, factory: 
     assert (await vote_path.cast(7, user, (show.first, "up"))).code == "locked"
 
 
-async def test_a_show_that_is_gone_takes_no_votes(vote_path: VotePath, factory: RowFactory, tallies: Tallies) -> None:
-    """A warm show that was deleted is not there for voters either, as soon as a node hears of it."""
+async def test_a_deleted_show_takes_no_votes(vote_path: VotePath, factory: RowFactory, tallies: Tallies) -> None:
+    """Voters cannot vote in a deleted warm show, as soon as a node learns of it."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     assert (await vote_path.cast(7, user)).code == "ok"
@@ -118,24 +118,22 @@ async def test_a_show_that_is_gone_takes_no_votes(vote_path: VotePath, factory: 
     assert (await vote_path.cast(7, user, (show.first, "up"))).code == "not_found"
 
 
-async def test_a_seed_nobody_takes_does_not_lie_in_wait(vote_path: VotePath, factory: RowFactory) -> None:
-    """A user who is gone asks for a cold show; what was read for them is not put in later, when it is out of date."""
+async def test_rows_that_no_cast_needs_are_not_kept(vote_path: VotePath, factory: RowFactory) -> None:
+    """An erased user asks for a cold show; its rows are not sent later, when they are out of date."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     assert (await vote_path.cast(7, 10**9, (show.first, "up"))).code == "unauthenticated"
-    # Nobody watches and the show is cold, so nobody has anything to revise.
+    # The show is cold and has no watchers, so nothing is revised.
     await factory.sql.execute("update shows set is_locked = true where id = 7")
     assert (await vote_path.cast(7, user, (show.first, "up"))).code == "locked"
 
 
-async def test_a_later_cast_does_not_overtake_one_that_waits_for_its_seed(
-    vote_path: VotePath, factory: RowFactory
-) -> None:
-    """The first vote meets a cold show and waits; the second comes just when it may go on, and still is second."""
+async def test_a_later_cast_does_not_overtake_one_in_warm_up(vote_path: VotePath, factory: RowFactory) -> None:
+    """The first vote meets a cold show and waits; the second comes when the first may go on, and still is second."""
     show = await factory.show(7)
     (user,) = await factory.users(1)
     read_cold = vote_path.intake._warm_up._read
-    outcomes = []
+    outcomes: list[Outcome] = []
 
     async def second_vote_meanwhile(casts: list[object]) -> object:
         gone = await read_cold(casts)  # type: ignore[arg-type]

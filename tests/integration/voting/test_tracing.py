@@ -1,4 +1,4 @@
-"""Traces of votes: one from the cast to the push, whichever nodes it passes through; none unless asked for."""
+"""Traces of votes: one trace from the cast to the push, across nodes; none unless they are configured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STAGES = ["cast", "script", "commit", "notify", "push"]
 async def test_a_vote_is_one_trace(
     factory: RowFactory, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its stages share a trace, follow its first span, and say where in the log they are."""
+    """Its stages share a trace, follow its first span, and name the position in the log."""
     memory = InMemorySpanExporter()
 
     def to_memory(_endpoint: str, ratio: float, node: str, shard_count: int) -> tracing.Traces:
@@ -49,7 +49,7 @@ async def test_a_vote_is_one_trace(
 
             spans = await until(are_told)
             await fan.ok("ballot", show=7)
-        assert len(memory.get_finished_spans()) == len(STAGES)  # reading a ballot logs nothing
+        assert len(memory.get_finished_spans()) == len(STAGES)  # a read of a ballot logs nothing
     assert sorted(spans) == sorted(STAGES)
     first = spans["cast"].context
     assert spans["cast"].parent is None
@@ -64,37 +64,37 @@ async def test_a_vote_is_one_trace(
     assert spans["cast"].attributes["casts"] == 1
 
 
-def test_nodes_draw_alike() -> None:
-    """Which entries are sampled, and their ids, follow from the log alone."""
-    drawn = []
+def test_all_nodes_sample_the_same_entries() -> None:
+    """Sampled entries and their ids are derived from the log alone."""
+    sampled = []
     for node in ("a", "b"):
         memory = InMemorySpanExporter()
         traces = traces_to(SimpleSpanProcessor(memory), 0.25, node, 16)
         for position in range(400):
             traces.committed(3, [position], time.monotonic())
-        drawn.append(
-            {(s.context.trace_id, s.parent.span_id, s.attributes["position"]) for s in memory.get_finished_spans()}
-        )
-    assert drawn[0] == drawn[1]
-    assert 50 < len(drawn[0]) < 150
+        spans: Any = memory.get_finished_spans()
+        sampled.append({(s.context.trace_id, s.parent.span_id, s.attributes["position"]) for s in spans})
+    assert sampled[0] == sampled[1]
+    assert 50 < len(sampled[0]) < 150
 
 
-def test_a_push_tells_of_what_it_contains() -> None:
-    """Of every commit up to its position, once, and of its own shard's only; what nobody pushes is forgotten."""
+def test_a_push_has_a_span_for_each_commit_in_it() -> None:
+    """It has one for every commit of its own shard up to its position; commits that are never pushed are forgotten."""
     memory = InMemorySpanExporter()
     traces = traces_to(SimpleSpanProcessor(memory), 1.0, "node", 16)
     for shard, at, entry in ((7, 20, 19), (7, 20, 20), (7, 30, 30), (8, 20, 20)):
         traces.notified(shard, at, [entry], 0)
     for _ in range(2):
         traces.pushed(23, 25, time.monotonic(), 1)
-    pushed = [s.attributes["position"] for s in memory.get_finished_spans() if s.name == "push"]
+    spans: Any = memory.get_finished_spans()
+    pushed = [s.attributes["position"] for s in spans if s.name == "push"]
     assert pushed == [19, 20]
     traces.notified(1, 1, range(2 * tracing.AWAITING_PUSH_MAX), 0)
     assert len(traces._awaiting) == tracing.AWAITING_PUSH_MAX
 
 
-async def test_they_go_to_a_collector() -> None:
-    """Over HTTP, at the latest when the node stops."""
+async def test_traces_are_sent_to_a_collector() -> None:
+    """They are sent over HTTP, at the latest when the node stops."""
     bodies: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def take(request: web.Request) -> web.Response:
@@ -118,13 +118,13 @@ async def test_they_go_to_a_collector() -> None:
 
 
 def test_without_a_collector_nothing_is_loaded() -> None:
-    """A node that nobody asks for traces does not even import what makes them; the Valkey client has the API's names in use."""
+    """A node without traces does not import the SDK; only the Valkey client imports the API."""
     code = "import sys, server.node.node; sys.exit('opentelemetry.sdk.trace' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line, when it is missing; and a ratio is one."""
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line names the extra that is missing; a ratio must be between 0 and 1."""
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(SetupError, match=r"mysetlist\[otel\]"):
         open_traces("http://collector", 1.0, "node", 16)

@@ -1,4 +1,4 @@
-"""The writer on real engines: what it must do with a log, whatever state it finds it in."""
+"""The writer on real engines, with logs in difficult states."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.vote_path import VotePath
 
 
 class HurriedClock(SystemClock):
-    """A clock by which every look takes a fifth of a second, so that upkeep comes with nearly every round."""
+    """A clock that moves a fifth of a second at each reading, so that nearly every round is followed by maintenance."""
 
     def __init__(self) -> None:
         self._elapsed_s = 0.0
@@ -23,14 +23,14 @@ class HurriedClock(SystemClock):
         return self._elapsed_s
 
     def now_ms(self) -> int:
-        """Of no interest here."""
+        """Not used here."""
         return 0
 
 
 async def test_a_backlog_of_one_shard_loses_nothing_of_another(
     vote_path: VotePath, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shard that has to wait its turn behind another's long backlog is not taken for one that lost its log."""
+    """A shard that waits behind another's long backlog is not taken for one that lost its log."""
     monkeypatch.setattr(writing, "BATCH_VOTES_MAX", 1)
     busy, quiet = await factory.show(16), await factory.show(5)
     users = await factory.users(12)

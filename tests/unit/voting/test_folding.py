@@ -1,4 +1,4 @@
-"""From log entries to what one transaction writes."""
+"""Log entries are folded into the rows of one transaction."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_users_and_songs_do_not_mix() -> None:
     }  # fmt: skip
 
 
-def test_every_touched_show_stands_at_the_end_of_its_batch() -> None:
-    """A show that is voted on early in a batch is as of the batch's last entry, like all others of the shard."""
+def test_every_show_with_votes_has_the_position_of_its_batch() -> None:
+    """A show with votes early in a batch gets the position of the batch's last entry, like all others of the shard."""
     end = position_of(9, 1)
     batch = ShardBatch(7, 0, [entry(position_of(9, 0), vote(1, 101, 1)), entry(end, vote(1, 201, 1, show=23))])
     assert fold([batch]).shows == {7: end, 23: end}
 
 
-def test_the_largest_spending_of_a_day_counts() -> None:
-    """Spending only grows within a day, so the largest number is the newest whatever order shards are folded in."""
+def test_the_largest_number_spent_in_a_day_counts() -> None:
+    """The number only grows within a day, so the largest one is the newest, in any order of shards."""
     batches = [
         ShardBatch(7, 0, [entry(position_of(9, 0), vote(1, 101, 1, spent=5), vote(1, 102, 1, spent=6))]),
         ShardBatch(8, 0, [entry(position_of(8, 0), vote(1, 301, 1, show=8, spent=4, day=20_000))]),
@@ -57,8 +57,8 @@ def test_the_largest_spending_of_a_day_counts() -> None:
     assert fold(batches).spent == {(1, 20_000): 6, (1, 20_001): 1}
 
 
-def test_a_withdrawal_on_an_untouched_day_is_still_recorded() -> None:
-    """A spending of nothing is a number too."""
+def test_a_withdrawal_on_a_new_day_is_recorded() -> None:
+    """Zero votes spent is a number too."""
     assert fold([ShardBatch(7, 0, [entry(position_of(9, 0), vote(1, 101, 0, spent=0))])]).spent == {(1, 20_000): 0}
 
 
@@ -73,7 +73,7 @@ def test_a_withdrawal_on_an_untouched_day_is_still_recorded() -> None:
     ],
 )
 def test_a_fork_is_an_entry_that_does_not_follow(old: int, links: list[tuple[int, int]], is_forked: bool) -> None:
-    """The first entry must follow what was committed, each other one the entry before it."""
+    """The first entry must follow the committed position, each other entry the one before it."""
     entries = [entry(position, previous=previous) for previous, position in links]
     assert ShardBatch(7, old, entries).is_forked is is_forked
 
@@ -87,30 +87,30 @@ def batch_of(shard: int, entry_count: int, votes_each: int, *, first_ms: int = 1
     return ShardBatch(shard, 0, [entry(position_of(first_ms + n, 0), *casts) for n in range(entry_count)])
 
 
-def test_what_fits_is_taken_whole() -> None:
-    """Below the limit nothing is left behind."""
+def test_a_log_below_the_limit_is_taken_whole() -> None:
+    """Below the limit nothing stays in the log."""
     assert sizes(take_entries([batch_of(1, 3, 2), batch_of(2, 1, 4)], 10)) == {1: 3, 2: 1}
 
 
 def test_an_entry_is_never_split() -> None:
-    """An entry that is larger than what is left is taken whole, and the next one waits."""
+    """An entry larger than the rest of the limit is taken whole, and the next one waits."""
     assert sizes(take_entries([batch_of(1, 3, 4)], 5)) == {1: 2}
 
 
 def test_at_least_one_entry_is_taken() -> None:
-    """Even one that is larger than the limit: else the writer would stand still."""
+    """An entry larger than the limit is taken too: otherwise the writer would stop."""
     assert sizes(take_entries([batch_of(1, 2, 50)], 5)) == {1: 1}
 
 
 def test_the_oldest_entries_go_first() -> None:
-    """A shard with a long backlog cannot starve one whose only entry is older than most of it."""
+    """A shard with a long backlog does not delay a shard whose only entry is older than most of it."""
     taken = take_entries([batch_of(1, 5, 10, first_ms=2_000), batch_of(2, 1, 10, first_ms=1_000)], 10)
     assert sizes(taken) == {2: 1}
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 30)), max_size=6), st.integers(1, 60))
-def test_taking_is_a_prefix_of_every_log(shape: list[tuple[int, int]], votes_max: int) -> None:
-    """Of every shard the first entries are taken and none is jumped, for a gap would be a lost vote."""
+def test_a_prefix_of_every_log_is_taken(shape: list[tuple[int, int]], votes_max: int) -> None:
+    """The first entries of every shard are taken and none is skipped: a gap would be a lost vote."""
     batches = [batch_of(shard, *sizes_) for shard, sizes_ in enumerate(shape)]
     by_shard = {batch.shard: batch.entries for batch in batches}
     taken = take_entries(batches, votes_max)
@@ -121,13 +121,13 @@ def test_taking_is_a_prefix_of_every_log(shape: list[tuple[int, int]], votes_max
 
 
 def test_a_stream_entry_is_decoded() -> None:
-    """What XREAD gives becomes an entry with its predecessor and its casts."""
+    """An answer of XREAD becomes an entry with its predecessor and its casts."""
     raw = [b"p", b"1024", b"e", msgspec.msgpack.encode([[7, 9, 101, 1, 20_000, 3]])]
     assert decode_entry(b"2-5", raw) == Entry(position_of(2, 5), 1024, [[7, 9, 101, 1, 20_000, 3]])
 
 
 def test_the_log_is_read_after_the_committed_positions() -> None:
-    """Keys and positions stand in the same order, as XREAD wants them."""
+    """Keys and positions are in the same order, as XREAD needs them."""
     command = read_commands({3: position_of(5, 6), 11: 0}, block_ms=200, count=100)
     assert command == (
         "XREAD",

@@ -1,4 +1,4 @@
-"""Which node should hold which shard."""
+"""Which node a shard prefers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def plan(nodes: list[int], shard_count: int = 16) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8])
-def test_nodes_agree_whatever_order_they_see_one_another_in(count: int) -> None:
-    """Every node works the plan out by itself, so it must not depend on how it learned of the others."""
+def test_all_nodes_agree_in_any_order(count: int) -> None:
+    """Every node makes the plan by itself, so it must not depend on the order in which it learns of the others."""
     nodes = NODES[:count]
     assert plan(nodes) == plan(nodes[::-1]) == plan(sorted(nodes))
 
 
 @pytest.mark.parametrize("count", range(2, 9))
-def test_a_node_that_goes_moves_only_its_own_shards(count: int) -> None:
-    """What the others held stays with them."""
+def test_a_node_that_leaves_moves_only_its_own_shards(count: int) -> None:
+    """The other nodes keep their shards."""
     nodes = NODES[:count]
     before = plan(nodes)
     for gone in nodes:
@@ -34,7 +34,7 @@ def test_a_node_that_goes_moves_only_its_own_shards(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", range(1, 8))
-def test_a_node_that_comes_only_takes(count: int) -> None:
+def test_a_new_node_only_takes_shards(count: int) -> None:
     """No shard moves between two nodes that were there before."""
     before, after = plan(NODES[:count]), plan(NODES[: count + 1])
     assert all(after[shard] in (holder, NODES[count]) for shard, holder in before.items())

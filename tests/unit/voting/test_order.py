@@ -1,4 +1,4 @@
-"""What a fan chose last is decided last."""
+"""A fan's last choice is decided last."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from server.voting.intake import Intake
 
 
 class _Fan:
-    """Hears nothing in these tests."""
+    """A waiter that must not be called."""
 
     def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
         """Not expected."""
@@ -30,7 +30,7 @@ def _intake() -> Intake:
 
 
 async def test_a_later_cast_waits_behind_an_earlier_one_that_is_cold() -> None:
-    """Else the earlier choice, decided later, would be the one that stays."""
+    """Otherwise the earlier choice would be decided later, and would stay."""
     intake = _intake()
     intake.submit(7, 1, [(101, "up")], _Fan())
     ((first,),) = intake._take_round().values()
@@ -42,8 +42,8 @@ async def test_a_later_cast_waits_behind_an_earlier_one_that_is_cold() -> None:
     assert [cast.number for cast in intake._warm_up._waiting] == [1, 2]
 
 
-async def test_the_earlier_of_two_waiting_casts_is_not_held_by_the_later_one() -> None:
-    """Two casts that wait for one another would wait for ever."""
+async def test_an_earlier_cast_does_not_wait_for_a_later_one() -> None:
+    """Two casts that wait for each other would wait for ever."""
     intake = _intake()
     intake.submit(7, 1, [(101, "up")], _Fan())
     intake.submit(7, 1, [(101, "down")], _Fan())

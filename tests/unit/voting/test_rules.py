@@ -1,4 +1,4 @@
-"""Casts, ballots and shards, without any engine."""
+"""Casts, ballots and shards, without an engine."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ SONGS = st.integers(1, 2**53 - 1)
 
 
 def test_a_cast_is_packed_as_the_script_reads_it() -> None:
-    """Show and user come first, then a song and a code in turns."""
+    """Show and user come first, then song and code of each vote."""
     assert pack_cast(7, 9, [(101, "up"), (102, "down"), (103, "none")]) == [7, 9, 101, 1, 102, 2, 103, 0]
 
 
-def test_a_cast_without_votes_only_asks() -> None:
-    """Without a song only show and user are left."""
+def test_a_cast_without_votes_asks_for_the_ballot() -> None:
+    """Without a song, only show and user are packed."""
     assert pack_cast(7, 9, []) == [7, 9]
 
 
 @pytest.mark.parametrize("choices", [("up", "up"), ("up", "down"), ("none", "up")])
 def test_the_same_song_twice_is_refused(choices: tuple[str, str]) -> None:
-    """Nobody can say which of two choices was meant, not even when they agree."""
+    """It is unclear which of two choices is meant, so the cast is refused even when they agree."""
     with pytest.raises(Refused) as refusal:
         pack_cast(7, 9, [(101, choices[0]), (102, "up"), (101, choices[1])])
     assert refusal.value.code == "bad_request"
 
 
 def test_codes_and_choices_are_each_others_inverse() -> None:
-    """What the script writes as a number is what the database knows as a word."""
+    """The script's numbers are the database's words."""
     assert {name: CHOICES[code] for name, code in CHOICE_CODES.items()} == {"none": None, "up": "up", "down": "down"}
 
 
@@ -46,8 +46,8 @@ def test_a_ballot_is_read_back_as_it_was_written(ballot: dict[int, str]) -> None
 
 
 @given(st.integers(1, 2**53 - 1), st.integers(1, 256))
-def test_a_shard_exists_and_stays(show_id: int, shard_count: int) -> None:
-    """Every show has one of the shards, and the next show the next one."""
+def test_every_show_has_one_shard(show_id: int, shard_count: int) -> None:
+    """A show has one of the shards, and the next show has the next one."""
     shard = shard_of(show_id, shard_count)
     assert 0 <= shard < shard_count
     assert shard_of(show_id + 1, shard_count) == (shard + 1) % shard_count
