@@ -31,7 +31,7 @@ from server.store.database import Databases
 from server.sync.providers import Providers
 from server.tracing import Traces, open_traces
 from server.voting import log as voting_log
-from server.voting.forgetting import Forgetting
+from server.voting.erasure import HotErasure
 from server.voting.intake import Intake
 from server.voting.results_access import ResultsAccess
 from server.voting.tallies import Tallies
@@ -129,8 +129,8 @@ class Rooms:
         stack.push_async_callback(self.results_access.close)
         self.marks = Marks(database, clock, self.intake.submit_mark)
         self.writer = Writer(redis_url, database, clock, shard_count=shard_count)
-        self.forgetting = Forgetting(redis_url, shard_count=shard_count)
-        stack.push_async_callback(self.forgetting.close)
+        self.hot_erasure = HotErasure(redis_url, shard_count=shard_count)
+        stack.push_async_callback(self.hot_erasure.close)
 
         # Channels.
         valkey = Connection(redis_url)

@@ -79,7 +79,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *AccountRoutes(requests, clock).endpoints(),
         *KeyRoutes(requests).endpoints(),
         *ExportRoutes(requests).endpoints(),
-        *ErasureRoutes(requests, rooms.forgetting.forget, rooms.sockets.hang_up_user).endpoints(),
+        *ErasureRoutes(requests, rooms.hot_erasure.erase, rooms.sockets.hang_up_user).endpoints(),
         *TicketRoutes(
             requests, rooms.tallies.grant_ticket, rooms.rate_limits.count_redemption, rooms.find_show
         ).endpoints(),

@@ -22,7 +22,7 @@ queries = load_queries(Path(__file__).with_name("erasure.sql"))
 
 
 class Forget(Protocol):
-    """Removes a user from the hot copy of the votes in Valkey: voting.Forgetting.forget."""
+    """Removes a user from the hot copy of the votes in Valkey: voting.HotErasure.erase."""
 
     async def __call__(self, user_id: int, ballots: Mapping[int, str], positions: Mapping[int, int], /) -> None:
         """Takes ballots by show and positions by shard, as erase_user() gives them. Raises CacheError."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from server.people.erasure import erase
 from server.protocol.identity import Identity
 from server.voting import reconcile
-from server.voting.forgetting import Forgetting
+from server.voting.erasure import HotErasure
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow
 from tests.support.examples import play_examples
@@ -78,7 +78,7 @@ class World:
 
     vote_path: VotePath
     factory: RowFactory
-    forgetting: Forgetting
+    hot_erasure: HotErasure
     tallies: Tallies
     shows: dict[int, Show]
     model: Model
@@ -121,7 +121,7 @@ class World:
                     assert outcome.code == self.model.cast(show, user, votes), (show, user, votes)
 
     async def _leave(self, users: set[int]) -> None:
-        database, forget = self.vote_path.database, self.forgetting.forget
+        database, forget = self.vote_path.database, self.hot_erasure.erase
         assert all(await asyncio.gather(*[erase(database, forget, Identity(user, "user"), user) for user in users]))
         self.gone += users
         self.model.users -= users
@@ -169,10 +169,10 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
         shows = {show: await factory.show(show, song_count=4, budget=budget) for show, budget in BUDGETS.items()}
         model = Model(1_000, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
         model.artists.add(1)
-        forgetting = Forgetting(redis_url, shard_count=SHARD_COUNT)
+        hot_erasure = HotErasure(redis_url, shard_count=SHARD_COUNT)
         tallies = Tallies(redis_url, vote_path.database, shard_count=SHARD_COUNT)
-        yield World(vote_path, factory, forgetting, tallies, shows, model)
-        await forgetting.close()
+        yield World(vote_path, factory, hot_erasure, tallies, shows, model)
+        await hot_erasure.close()
         await tallies.close()
 
 

@@ -16,7 +16,7 @@ from server.people.erasure import erase
 from server.protocol.identity import Identity
 from server.voting import reconcile
 from server.voting.casts import Cast
-from server.voting.forgetting import Forgetting
+from server.voting.erasure import HotErasure
 from server.voting.log import CAST_SCRIPT
 from server.voting.rules import shard_of
 from server.voting.tallies import Tallies
@@ -33,15 +33,15 @@ LEAVER, OTHER_LEAVER = 700_000_123_457, 700_000_123_458
 class Stage:
     """A vote path without a writer, test rows, and the erasure. The two leavers are users who will be erased."""
 
-    def __init__(self, vote_path: VotePath, factory: RowFactory, forgetting: Forgetting, tallies: Tallies) -> None:
+    def __init__(self, vote_path: VotePath, factory: RowFactory, hot_erasure: HotErasure, tallies: Tallies) -> None:
         self.vote_path = vote_path
         self.factory = factory
-        self.forgetting = forgetting
+        self.hot_erasure = hot_erasure
         self.tallies = tallies
 
     async def erase(self, user_id: int) -> None:
         """Erases a user as DELETE /api/me does."""
-        assert await erase(self.vote_path.database, self.forgetting.forget, Identity(user_id, "user"), user_id)
+        assert await erase(self.vote_path.database, self.hot_erasure.erase, Identity(user_id, "user"), user_id)
 
     async def commit_log(self) -> None:
         """Runs a writer until the log is committed to PostgreSQL and trimmed."""
@@ -76,10 +76,10 @@ async def stage(vote_path: VotePath, factory: RowFactory) -> AsyncIterator[Stage
     await factory.sql.execute(
         "insert into users (id) overriding system value select unnest($1::bigint[])", [LEAVER, OTHER_LEAVER]
     )
-    forgetting = Forgetting(vote_path.redis_url, shard_count=SHARD_COUNT)
+    hot_erasure = HotErasure(vote_path.redis_url, shard_count=SHARD_COUNT)
     tallies = Tallies(vote_path.redis_url, vote_path.database, shard_count=SHARD_COUNT)
-    yield Stage(vote_path, factory, forgetting, tallies)
-    await forgetting.close()
+    yield Stage(vote_path, factory, hot_erasure, tallies)
+    await hot_erasure.close()
     await tallies.close()
 
 
@@ -254,9 +254,9 @@ async def test_nothing_is_erased_while_valkey_is_down(stage: Stage) -> None:
     show = await stage.factory.show(7)
     await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
     await stage.commit_log()
-    away = Forgetting("unix:///nowhere", shard_count=SHARD_COUNT)
+    away = HotErasure("unix:///nowhere", shard_count=SHARD_COUNT)
     with pytest.raises(CacheUnavailable):
-        await erase(stage.vote_path.database, away.forget, Identity(LEAVER, "user"), LEAVER)
+        await erase(stage.vote_path.database, away.erase, Identity(LEAVER, "user"), LEAVER)
     assert await stage.factory.sql.fetchval("select count(*) from votes where user_id = $1", LEAVER) == 1
     await stage.erase(LEAVER)
     await stage.commit_log()

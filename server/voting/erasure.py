@@ -14,10 +14,10 @@ from server.voting.rules import shard_of
 
 log = structlog.get_logger()
 
-FORGET_SCRIPT = Path(__file__).with_name("forget.lua").read_bytes()
+ERASE_SCRIPT = Path(__file__).with_name("erase.lua").read_bytes()
 
 
-class Forgetting:
+class HotErasure:
     """Removes users from Valkey.
 
     Takes: url, of Valkey; this connection opens no shard, because the caller holds the shards' rows
@@ -27,7 +27,7 @@ class Forgetting:
         self._shard_count = shard_count
         self._connection = Connection(url)
 
-    async def forget(self, user_id: int, ballots: Mapping[int, str], positions: Mapping[int, int]) -> None:
+    async def erase(self, user_id: int, ballots: Mapping[int, str], positions: Mapping[int, int]) -> None:
         """Removes all of a user from Valkey but log entries, which are trimmed when the writer is past them.
 
         Call it inside the erasing transaction, while that holds every row of log_positions: no commit can then come
@@ -43,7 +43,7 @@ class Forgetting:
             by_shard[shard_of(show_id, self._shard_count)] += [show_id, ballot]
         commands: list[Command] = [
             (
-                "EVAL", FORGET_SCRIPT, 1, shard_prefix(shard),
+                "EVAL", ERASE_SCRIPT, 1, shard_prefix(shard),
                 msgspec.msgpack.encode((user_id, position, by_shard[shard])),
             )
             for shard, position in positions.items()
