@@ -11,8 +11,8 @@ import msgspec
 
 from server.admin.retention import Retention
 from server.errors import Refused
-from server.progress import ReportProgress
 from server.protocol.codes import Code
+from server.protocol.progress import ReportProgress
 from server.store.queries import load_queries
 
 if TYPE_CHECKING:

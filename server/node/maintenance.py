@@ -18,8 +18,8 @@ from server.admin.routes import DatabaseRoutes
 from server.cache.connection import Connection
 from server.clock import Clock
 from server.insight import accuracy, trending
-from server.progress import ReportProgress
 from server.protocol.http.endpoints import Endpoint
+from server.protocol.progress import ReportProgress
 from server.sample.demo import seed_demo, why_not_seed
 from server.store.chores import Chores
 from server.store.database import Database

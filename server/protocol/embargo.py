@@ -33,15 +33,15 @@ OPEN = Embargo()
 
 
 class WhyHidden(Protocol):
-    """Decides whether a client may see a show's counts (voting.ResultsAccess.why_hidden)."""
+    """Decides whether an identity may see a show's counts (voting.ResultsAccess.why_hidden)."""
 
     async def __call__(self, audience: Audience, show_id: int, identity: Identity | None, /) -> Refused | None:
-        """Gives the refusal of the counts; None: the client may see them.
+        """Gives the refusal of the counts; None: it may see them.
 
         Raises: Refused: unavailable
         """
 
 
 def sees_all(identity: Identity | None) -> bool:
-    """Whether a client is staff, for whom no count is hidden."""
+    """Whether an identity is staff: no count is hidden from staff."""
     return identity is not None and identity.may("moderator")

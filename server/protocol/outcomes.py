@@ -24,7 +24,7 @@ class Waiter(Protocol):
         """It was refused, and nothing of it counts."""
 
     def committed(self, subject_id: int, at: int) -> None:
-        """PostgreSQL holds now what was answered as accepted."""
+        """It was answered as accepted, and is in PostgreSQL now."""
 
 
 class Outcome(NamedTuple):

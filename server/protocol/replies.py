@@ -323,7 +323,7 @@ class Kind:
 # Refusals of every op: it is malformed, or it comes too soon after the one before.
 COMMON_CODES = (Code.BAD_REQUEST, Code.RATE_LIMITED)
 _INTAKE_CODES = (Code.UNAUTHENTICATED, Code.OVERLOADED, Code.UNAVAILABLE)
-# What one channel of a `subscribe` may be refused with, in its own place; the others stand.
+# Refusals of one channel of a `subscribe`; the other channels stand.
 CHANNEL_CODES = (Code.NOT_FOUND, Code.FORBIDDEN, Code.UNAVAILABLE)
 
 OPERATIONS: dict[str, Operation] = {

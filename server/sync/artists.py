@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.errors import StoreConflict
-from server.progress import ReportProgress, ignore_progress
+from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database
 from server.sync.artist_identification import MBID, IdentifiedArtist, NotIdentified, has_name, identify_artist
 from server.sync.clients import musicbrainz, spotify, ticketmaster

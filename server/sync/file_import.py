@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from server.errors import StoreConflict
-from server.progress import ReportProgress, ignore_progress
+from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database, savepoint
 from server.sync.file_parser import ParsedFile, ParsedRecord, Refusal, read_file
 from server.sync.jobs import jobs, log_results, recorded_job

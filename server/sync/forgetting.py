@@ -11,7 +11,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from server.progress import ReportProgress, ignore_progress
+from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.queries import load_queries
 from server.sync.jobs import jobs, recorded_job
 from server.sync.record_writer import lock_shards

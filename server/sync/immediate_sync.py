@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from server.errors import SetupError
-from server.progress import ReportProgress, ignore_progress
+from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database
 from server.sync.identities import identities
 from server.sync.jobs import JobType, run_job_now

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from server.errors import MysetlistError, StoreError
-from server.progress import ReportProgress, ignore_progress
+from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database
 from server.store.queries import load_queries
 from server.sync.records import RecordResult

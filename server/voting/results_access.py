@@ -30,8 +30,8 @@ TRIES_MAX = 40
 RETRY_PAUSE_S = 0.05
 
 _WHY_HIDDEN = {
-    Audience.VOTERS: "Only fans who vote in this show see its counts. Cast a vote first.",
-    Audience.STAFF: "The counts of this show are shown when its result is final.",
+    Audience.VOTERS: "Only fans who have voted see the counts of this show. Cast a vote first.",
+    Audience.STAFF: "The counts of this show are hidden until its result is final.",
 }
 
 Ballot = tuple[int, int]  # (show, user)

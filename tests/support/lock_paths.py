@@ -195,7 +195,7 @@ async def sync_shows(connection: Any) -> None:
         ShowRecord(artist=f"a{other[n]}", venue=f"v{other[n]}", date=day, slug=f"s{n}", supports=[f"a{n}"])
         for n in (2, 1)
     ]
-    await writing.write(connection, "shows", list(enumerate(records)))
+    await writing.write_records(connection, "shows", list(enumerate(records)))
 
 
 async def sync_setlists(connection: Any) -> None:
@@ -206,13 +206,13 @@ async def sync_setlists(connection: Any) -> None:
             SetlistRecord(show=f"s{n}", type=kind, sets=[SetRecord(songs=songs, artist="a2")])  # type: ignore[arg-type]
             for n in (2, 1)
         ]
-        await writing.write(connection, "setlists", list(enumerate(records)))
+        await writing.write_records(connection, "setlists", list(enumerate(records)))
 
 
 async def _write_played(connection: Any, show: str, *titles: str) -> None:
     for title in titles:
         sets = [SetRecord(songs=[SetSong(title=title)], artist="a1")]
-        await writing.write(connection, "setlists", [(0, SetlistRecord(show=show, type="actual", sets=sets))])
+        await writing.write_records(connection, "setlists", [(0, SetlistRecord(show=show, type="actual", sets=sets))])
 
 
 async def sync_first_show(connection: Any) -> None:
@@ -228,7 +228,7 @@ async def sync_second_show(connection: Any) -> None:
 async def rename_artists(connection: Any) -> None:
     """A sync learns the names of artists anew."""
     records = [ArtistRecord(name=f"Renamed {n}", slug=f"a{n}") for n in (2, 1)]
-    await writing.write(connection, "artists", list(enumerate(records)))
+    await writing.write_records(connection, "artists", list(enumerate(records)))
 
 
 async def rename_venues(connection: Any) -> None:
@@ -240,7 +240,7 @@ async def rename_venues(connection: Any) -> None:
         )
         for n in (2, 1)
     ]  # fmt: skip
-    await writing.write(connection, "venues", list(enumerate(records)))
+    await writing.write_records(connection, "venues", list(enumerate(records)))
 
 
 async def forget(connection: Any) -> None:

@@ -226,7 +226,7 @@ async def test_nothing_is_erased_while_valkey_fails(
     await fill_every_table(factory, leaver, await people.person("moderator"))
     before = await leaver.ok("GET", "/api/me/export")
     with monkeypatch.context() as patch:
-        patch.setattr("server.voting.forgetting.FORGET_SCRIPT", b"return redis.error_reply('not now')")
+        patch.setattr("server.voting.erasure.ERASE_SCRIPT", b"return redis.error_reply('not now')")
         assert await leaver.refused("DELETE", "/api/me") == "unavailable"
         assert await admin.refused("DELETE", f"/api/admin/users/{LEAVER}") == "unavailable"
     out, err = capfd.readouterr()
