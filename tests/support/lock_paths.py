@@ -246,7 +246,9 @@ async def rename_venues(connection: Any) -> None:
 async def forget(connection: Any) -> None:
     """A provider is forgotten: setlists and scores go."""
     shows = await connection.fetch("select id, slug from shows order by id")
-    ids = await forgetting._hold_shows(connection, shows)
+    await writing.lock_shards(connection, [show["slug"] for show in shows])
+    ids = [show["id"] for show in shows]
+    await _all(forgetting.forgetting.lock_shows(connection, ids=ids))
     for service in ("setlistfm", "ticketmaster"):
         await forgetting.forgetting.delete_played(connection, service=service, ids=ids)
         await forgetting.forgetting.settle_shows(connection, ids=ids)
