@@ -1,6 +1,8 @@
-"""cli: the `mysetlist` command, one file a group of commands.
+"""cli: the `mysetlist` command. The command `mysetlist X` stands in X.py; `restore` stands beside `backup`.
 
-Owns:      the flags, what a command prints, its exit code
-Threads:   one event loop a command, ended with it
-Never:     imports anything heavy before a command needs it: `mysetlist --help` answers at once
+Owns:      the flags, the printed text, the exit code
+Layout:    X.py holds flags and printing; the work of a long command has a file of its own (backup_file, doctor_checks,
+           live_board and scoreboard), which X.py imports when the command runs
+Threads:   one event loop for each command, closed at its end
+Never:     imports a heavy module before a command runs: `mysetlist --help` answers at once
 """

@@ -1,4 +1,4 @@
-"""What the commands share: the engines they work on, and a schema that is ready for them."""
+"""The engines and the database that a command works on, with an up-to-date schema."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from server.store.migrations import migrate_status, migrate_up
 if TYPE_CHECKING:
     from server.sync.providers import Providers
 
-# A run works on several artists at once.
-POOL_SIZE = 4
+# A sync run works on several artists at the same time.
+SYNC_POOL_SIZE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Addresses a command may use; `redis_url` is empty for one that said it needs no Valkey."""
+    """Addresses of the engines; `redis_url` is empty for a command that needs no Valkey."""
 
     database_url: str
     redis_url: str
@@ -30,10 +30,10 @@ class Engines:
 
 @asynccontextmanager
 async def engines_for(settings: Settings, *, valkey: bool, tables: bool) -> AsyncIterator[Engines]:
-    """The engines for one command: by address, else of the node running on the data dir, else started for it.
+    """Opens the engines: by address, else those of the node running on the data dir, else new ones.
 
-    Takes:  valkey, whether it is needed; tables, whether the schema must be there
-    Raises: SetupError
+    Takes:  valkey, whether the command needs it; tables, whether it needs an up-to-date schema
+    Raises: SetupError: an engine cannot be reached or started, or the schema is not up to date
     """
     addresses = open_engines(
         settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url, valkey=valkey
@@ -46,9 +46,9 @@ async def engines_for(settings: Settings, *, valkey: bool, tables: bool) -> Asyn
 
 
 async def _ensure_tables(database_url: str, *, is_ours: bool) -> None:
-    """A database of our own is migrated without asking; anybody else's is not touched in passing.
+    """Migrates a database of our own. A database given by address is only checked: its owner migrates it.
 
-    Raises: SetupError
+    Raises: SetupError: a database given by address is not up to date
     """
     folder = data_folder("migrations")
     if is_ours:
@@ -59,9 +59,9 @@ async def _ensure_tables(database_url: str, *, is_ours: bool) -> None:
 
 @asynccontextmanager
 async def database_for(settings: Settings) -> AsyncIterator[Database]:
-    """The database for one command, with its owner's rights.
+    """Opens the database with the rights of its owner.
 
-    Raises: SetupError
+    Raises: SetupError: as engines_for
     """
     async with engines_for(settings, valkey=False, tables=True) as engines:
         database = await Database.open(engines.database_url, pool_size=1)
@@ -73,29 +73,17 @@ async def database_for(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def providers_for(settings: Settings) -> AsyncIterator[tuple[Database, Providers]]:
-    """The database and the providers for one command, somebody waiting for it.
+    """Opens the database and the providers. Requests to providers are urgent: a person waits for them.
 
-    Raises: SetupError
+    Raises: SetupError: as engines_for
     """
     from server.clock import SystemClock
     from server.node.catalogue_sync import providers_of
 
     async with engines_for(settings, valkey=True, tables=True) as engines:
-        database = await Database.open(engines.database_url, pool_size=POOL_SIZE)
+        database = await Database.open(engines.database_url, pool_size=SYNC_POOL_SIZE)
         try:
             async with providers_of(settings, database, engines.redis_url, SystemClock(), is_urgent=True) as providers:
                 yield database, providers
         finally:
             await database.close()
-
-
-async def new_token(settings: Settings, role: str, ttl_s: int) -> str:
-    """A signed token of a user made for it.
-
-    Raises: SetupError
-    """
-    from server.people.sessions import create_user, mint_token
-
-    async with database_for(settings) as database:
-        user_id = await create_user(database, role, ttl_s)
-    return mint_token(settings.secret, user_id, role, ttl_s)

@@ -1,4 +1,4 @@
-"""A show's live board in the terminal; one line a change where there is no terminal."""
+"""Shows the board of `mysetlist watch`: redrawn in a terminal, one line for each change elsewhere."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from server.cli.scoreboard import Scoreboard, Update
+from server.cli.scoreboard import ChannelState, Scoreboard
 from server.client.client import Client
 from server.errors import Refused, SetupError
 
-_FRAME_S = 0.1  # as often as a channel is pushed; a faster board would draw the same picture
+_REDRAW_S = 0.1  # a channel is pushed at most this often; a faster board would draw the same picture
 _HEAD_AND_FOOT_ROWS = 6
+_LINES_WAITING_MAX = 1000
 
 
 async def run(url: str, show: int | str, *, stop: asyncio.Event | None = None, console: Console | None = None) -> None:
-    """Shows a show until stopped.
+    """Shows the counts of a show until it is stopped.
 
-    Takes:  show, id or slug; stop, ends it when set; without one, Ctrl-C and SIGTERM do; console, stdout by default
-    Raises: SetupError: there is no such show, or its counts are not for us; Closed: the server sent us away for good;
-            Unreachable: no server
-    Cancel: the connection is closed and the terminal is as it was
+    Takes:  show, id or slug; stop, ends the board when set; None: Ctrl-C and SIGTERM end it; console, None: stdout
+    Raises: SetupError: the show does not exist, or its counts are hidden; Closed: the server closed for good;
+            Unreachable: the server does not answer
+    Cancel: the connection is closed and the terminal is restored
     """
-    changes: asyncio.Queue[str] = asyncio.Queue(maxsize=1000)
+    changes: asyncio.Queue[str] = asyncio.Queue(maxsize=_LINES_WAITING_MAX)
 
-    def tell(lines: list[str]) -> None:
+    def enqueue(lines: list[str]) -> None:
         for line in lines:
-            # Whoever reads so slowly that lines pile up misses some; the counts in the next ones are whole.
+            # A slow reader misses lines; each line holds absolute counts, so the next one is right again.
             if not changes.full():
                 changes.put_nowait(line)
 
-    def told(is_connected: bool) -> None:
-        tell(board.connected("live" if is_connected else "reconnecting"))
+    def connection_changed(is_connected: bool) -> None:
+        enqueue(board.connected("live" if is_connected else "reconnecting"))
 
     stopped = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with Client(url, connected=told) as client:
+    async with Client(url, connected=connection_changed) as client:
         board = Scoreboard(await client.show(show))
         if stop is None:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -50,7 +51,7 @@ async def run(url: str, show: int | str, *, stop: asyncio.Event | None = None, c
         show_board = _draw(board, console) if console.is_terminal else _print(changes, console)
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(show_board, name="watch.show"),
-            asyncio.create_task(_follow(client, board, tell), name="watch.follow"),
+            asyncio.create_task(_follow(client, board, enqueue), name="watch.follow"),
             asyncio.create_task(stopped.wait(), name="watch.stop"),
         ]
         try:
@@ -67,17 +68,17 @@ async def run(url: str, show: int | str, *, stop: asyncio.Event | None = None, c
                     loop.remove_signal_handler(number)
 
 
-async def _follow(client: Client, board: Scoreboard, tell: Callable[[list[str]], None]) -> None:
+async def _follow(client: Client, board: Scoreboard, enqueue: Callable[[list[str]], None]) -> None:
     channels = [f"{kind}:{board.show_id}" for kind in ("votes", "status", "setlist")]
     async for update in client.watch(*channels):
-        tell(board.apply(update.channel, msgspec.convert({**update.state, "at": update.at}, Update)))
+        enqueue(board.apply(update.channel, msgspec.convert({**update.state, "at": update.at}, ChannelState)))
 
 
 async def _draw(board: Scoreboard, console: Console) -> None:
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
             live.update(board.draw(max(1, console.height - _HEAD_AND_FOOT_ROWS)), refresh=True)
-            await asyncio.sleep(_FRAME_S)
+            await asyncio.sleep(_REDRAW_S)
 
 
 async def _print(changes: asyncio.Queue[str], console: Console) -> None:

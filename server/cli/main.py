@@ -1,7 +1,4 @@
-"""The `mysetlist` command: one file here a group of commands.
-
-Everything heavy is imported inside the command that needs it, so that `mysetlist --help` answers at once.
-"""
+"""The `mysetlist` command: all its subcommands, and the exit code of a failure."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import administration, crowd, migrate, seed, serve, shows, sync
+from server.cli import backup, crowd, doctor, export, migrate, reconcile, seed, serve, sync, token, watch
 from server.errors import MysetlistError
 
 app = typer.Typer(
@@ -24,13 +21,13 @@ for command in (
     serve.serve,
     seed.seed,
     crowd.crowd,
-    shows.watch,
-    shows.reconcile,
-    administration.token,
-    shows.export,
-    administration.backup,
-    administration.restore,
-    administration.doctor,
+    watch.watch,
+    reconcile.reconcile,
+    token.token,
+    export.export,
+    backup.backup,
+    backup.restore,
+    doctor.doctor,
 ):
     app.command()(command)
 app.add_typer(migrate.app, name="migrate")
@@ -50,7 +47,7 @@ def root(
 
 
 def main() -> None:
-    """The console script. What cannot go on is one line on stderr and exit 1; a traceback is a bug."""
+    """Runs the command line. An error for the user is one line on stderr and exit code 1; a traceback is a bug."""
     try:
         app()
     except MysetlistError as error:

@@ -1,20 +1,19 @@
-"""`mysetlist migrate …`: the database's schema."""
+"""`mysetlist migrate …`: the schema of the database."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
 import typer
 
-from server.cli.terminal import DataDir, run_to_end, settings_from
+from server.cli.terminal import DataDir, Yes, run_to_end, settings_from
 
-app = typer.Typer(help="The database's schema: plain SQL, forward and back.", no_args_is_help=True)
+app = typer.Typer(help="Migrate the schema of the database: plain SQL, forward and back.", no_args_is_help=True)
 
 
 @app.command("up")
 def migrate_up(data_dir: DataDir = None) -> None:
-    """Apply what is missing."""
+    """Apply the migrations that are missing."""
     from server.cli.engines import engines_for
     from server.settings import data_folder
     from server.store import migrations
@@ -32,7 +31,7 @@ def migrate_up(data_dir: DataDir = None) -> None:
 
 @app.command("status")
 def migrate_status(data_dir: DataDir = None) -> None:
-    """List the migrations; exit 1 when one is not applied."""
+    """List the migrations; exit 1 if one is not applied."""
     from server.cli.engines import engines_for
     from server.settings import data_folder
     from server.store import migrations
@@ -51,18 +50,15 @@ def migrate_status(data_dir: DataDir = None) -> None:
 
 
 @app.command("down")
-def migrate_down(
-    data_dir: DataDir = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Take the newest migration back, with the data only it knew."""
+def migrate_down(data_dir: DataDir = None, yes: Yes = False) -> None:
+    """Take the newest migration back, and remove the data of its tables."""
     from server.cli.engines import engines_for
     from server.settings import data_folder
     from server.store import migrations
 
     settings = settings_from(data_dir=data_dir)
     if not yes and sys.stdin.isatty():
-        typer.confirm("This removes the newest migration's tables and their data. Go on?", abort=True)
+        typer.confirm("This removes the tables of the newest migration and their data. Continue?", abort=True)
 
     async def command() -> None:
         async with engines_for(settings, valkey=False, tables=False) as engines:

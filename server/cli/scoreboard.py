@@ -1,4 +1,4 @@
-"""A show as a terminal shows it: the state behind the board, and the board drawn from it. Pure."""
+"""The scoreboard of a show in a terminal: its state, and the drawing of it. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _PARTS = " ▏▎▍▌▋▊▉█"
 _VOTING_STYLE = {"open": "bold green", "locked": "bold yellow", "closed": "bold red", "final": "bold cyan"}
 
 
-class Update(msgspec.Struct):
-    """A state of the channels votes, status and setlist; what it is about shows in what is set."""
+class ChannelState(msgspec.Struct):
+    """A state of one of the channels votes, status and setlist. Fields of the other channels are None."""
 
     at: int = 0
     tally: list[tuple[int, int, int]] | None = None
@@ -28,9 +28,9 @@ class Update(msgspec.Struct):
 
 
 class Scoreboard:
-    """What is known of a show.
+    """The state of a show as the board draws it.
 
-    Takes:  show, as fetched before the connection; its counts may be older than those of the channels
+    Takes:  show, fetched before the connection; its counts may be older than those of the channels
     """
 
     def __init__(self, show: Show) -> None:
@@ -44,44 +44,47 @@ class Scoreboard:
         self.connection = "connecting"
         self._at: dict[str, int] = {}
 
-    def apply(self, channel: str, update: Update) -> list[str]:
-        """Takes a state or a push; older than what is held, it changes nothing.
+    def apply(self, channel: str, state: ChannelState) -> list[str]:
+        """Applies a channel's state. A state older than the present one changes nothing.
 
-        Gives:  one line for everything that changed
+        Gives:  one line for each change
         """
-        if update.at < self._at.get(channel, 0):
+        if state.at < self._at.get(channel, 0):
             return []
-        self._at[channel] = update.at
+        self._at[channel] = state.at
         lines: list[str] = []
-        if update.setlists is not None:
-            self.titles = {song.id: song.title for setlist in update.setlists for song in setlist.songs}
-        for song, up, down in update.tally or ():
+        if state.setlists is not None:
+            self.titles = {song.id: song.title for setlist in state.setlists for song in setlist.songs}
+        for song, up, down in state.tally or ():
             if self.tally.get(song) != (up, down):
                 self.tally[song] = (up, down)
                 lines.append(f"{self.title(song)}: {up} up, {down} down")
-        if update.total is not None:
-            self.total = update.total
-        said = (update.status or self.status, update.voting or self.voting)
-        if said != (self.status, self.voting):
-            self.status, self.voting = said
+        if state.total is not None:
+            self.total = state.total
+        newest = (state.status or self.status, state.voting or self.voting)
+        if newest != (self.status, self.voting):
+            self.status, self.voting = newest
             lines.append(f"{self.name}: {self.status}, voting {self.voting}")
         return lines
 
     def connected(self, state: str) -> list[str]:
-        """Takes the connection's state; one line when it is another one."""
+        """Applies the state of the connection.
+
+        Gives:  one line if the state changed
+        """
         if state == self.connection:
             return []
         self.connection = state
         return [f"connection: {state}"]
 
     def title(self, song: int) -> str:
-        """A song's title, or its number while no setlist has named it."""
+        """The title of a song, or its id as long as no setlist has named it."""
         return self.titles.get(song) or f"song {song}"
 
     def draw(self, row_count_max: int) -> Group:
-        """The board: songs by their ups, the setlist's order among equals.
+        """Draws the board: songs ordered by up votes, then by their place in the setlists.
 
-        Takes:  row_count_max, at least 1; the songs below are only counted
+        Takes:  row_count_max, at least 1; the foot says how many more songs there are
         """
         songs = sorted({**self.tally, **dict.fromkeys(self.titles, (0, 0))}, key=lambda song: -self._ups(song))
         most = max((up + down for up, down in self.tally.values()), default=0)
@@ -109,7 +112,7 @@ class Scoreboard:
 
 
 def bar(up: int, down: int, most: int) -> Text:
-    """Ups in green, then downs in red; `most` votes fill the bar, to an eighth of a cell."""
+    """Draws up votes in green, then down votes in red. `most` votes fill the bar; the smallest step is 1/8 cell."""
     if not most:
         return Text()
     return Text.assemble(*_cells([(up, "green"), (down, "red")], most))

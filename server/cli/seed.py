@@ -12,20 +12,20 @@ from server.errors import SetupError
 
 
 class Profile(StrEnum):
-    """How much sample data."""
+    """The kind of sample data: a few shows to look at, or a large catalogue to measure with."""
 
     demo = "demo"
     large = "large"
 
 
 def seed(
-    profile: Annotated[Profile, typer.Option(help="How much.")] = Profile.demo,
+    profile: Annotated[Profile, typer.Option(help="demo: a few shows; large: a large catalogue.")] = Profile.demo,
     random_seed: Annotated[int, typer.Option("--seed", help="The same number gives the same data.")] = 1,
-    shows: Annotated[int | None, typer.Option(help="large only: how many shows; 1000.")] = None,
-    votes: Annotated[int | None, typer.Option(help="large only: how many votes; 5000 a show.")] = None,
+    shows: Annotated[int | None, typer.Option(help="large only: number of shows [default: 1000].")] = None,
+    votes: Annotated[int | None, typer.Option(help="large only: number of votes [default: 5000 a show].")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Add sample data; a second time changes nothing."""
+    """Add sample data. Data that is there already stays as it is."""
     from server.cli.engines import engines_for
     from server.sample import demo, inserts, large
 
@@ -35,13 +35,13 @@ def seed(
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> inserts.SeedResult:
-        with progress_bars() as show:
+        with progress_bars() as progress:
             async with engines_for(settings, valkey=False, tables=True) as engines:
                 if size is not None:
-                    return await large.seed_large(engines.database_url, size, progress=show)
-                return await demo.seed_demo(engines.database_url, seed=random_seed, progress=show)
+                    return await large.seed_large(engines.database_url, size, progress=progress)
+                return await demo.seed_demo(engines.database_url, seed=random_seed, progress=progress)
 
     added = run_to_end(command())
     counts = {name: getattr(added, name) for name in added.__struct_fields__}
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    typer.echo(f"added {told}" if told else "everything was there already")
+    summary = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    typer.echo(f"added {summary}" if summary else "everything was there already")

@@ -1,4 +1,4 @@
-"""`mysetlist serve`: one node, or several on one port."""
+"""`mysetlist serve`: one node, or several nodes on one port."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from typing import Annotated
 
 import typer
 
-from server.cli.terminal import DataDir, run_to_end, settings_from
+from server.cli.terminal import DataDir, raise_file_limit, run_to_end, settings_from
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
-    workers: Annotated[int, typer.Option(help="Processes sharing the port.")] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes that share the port.")] = 1,
     data_dir: DataDir = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Seed sample data first.")] = False,
-    crowd: Annotated[int, typer.Option(help="Simulated voters on the sample shows.")] = 0,
+    demo: Annotated[bool, typer.Option("--demo", help="Add sample data first.")] = False,
+    crowd: Annotated[int, typer.Option(help="Number of simulated voters on the sample shows.")] = 0,
     reuse_port: Annotated[bool, typer.Option("--reuse-port", hidden=True)] = False,
 ) -> None:
-    """Run one node. Without DATABASE_URL and REDIS_URL it runs its own PostgreSQL and Valkey too."""
+    """Run a node. Without DATABASE_URL and REDIS_URL it also runs its own PostgreSQL and Valkey."""
     settings = settings_from(
         host=host, port=port, workers=workers, data_dir=data_dir, demo=demo, crowd=crowd, reuse_port=reuse_port
     )
+    raise_file_limit()
     if reuse_port:
         from server.node.workers import end_with_parent
 

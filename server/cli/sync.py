@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from server.cli.terminal import DataDir, progress_bars, run_to_end, settings_from
-from server.errors import SetupError
+from server.cli.terminal import DataDir, Yes, confirm, print_table, progress_bars, run_to_end, settings_from
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-app = typer.Typer(help="The catalogue from elsewhere.", no_args_is_help=True)
+app = typer.Typer(help="Import the catalogue from files and other services.", no_args_is_help=True)
 
 
 @app.command("import")
 def sync_import(
-    file: Annotated[Path, typer.Argument(help="A .csv or .json file; its columns: docs/import.md.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try everything, keep nothing.")] = False,
+    file: Annotated[Path, typer.Argument(help="A .csv or .json file; docs/import.md lists its columns.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every record and save nothing.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Bring artists, venues, songs, shows and setlists in from a file; exit 1 when a record was refused."""
+    """Import artists, venues, songs, shows and setlists from a file; exit 1 if a record was refused."""
     from server.cli.engines import database_for
     from server.sync.file_import import ImportResult, import_file
     from server.sync.terminal_tables import as_lines, as_table
@@ -33,24 +28,24 @@ def sync_import(
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> ImportResult:
-        with progress_bars() as show:
+        with progress_bars() as progress:
             async with database_for(settings) as database:
-                return await import_file(database, file, dry_run=dry_run, report_progress=show)
+                return await import_file(database, file, dry_run=dry_run, progress=progress)
 
     result = run_to_end(command())
     for line in as_lines(result, file.name, everything=dry_run):
         typer.echo(line)
-    _print(as_table(result, dry_run=dry_run))
+    print_table(as_table(result, dry_run=dry_run))
     if any("refused" in counts for counts in result.counts.values()):
         raise typer.Exit(1)
 
 
 @app.command("status")
 def sync_status(
-    run: Annotated[int | None, typer.Argument(min=1, help="Which; without it, the latest ones.")] = None,
+    run: Annotated[int | None, typer.Argument(min=1, help="Number of a run [default: the latest runs].")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """List the latest runs, or what became of the records of one."""
+    """List the latest runs, or the outcome of each record of one run."""
     from server.cli.engines import database_for
     from server.sync.terminal_tables import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
 
@@ -62,64 +57,69 @@ def sync_status(
                 return jobs_as_table(await fetch_jobs(database))
             return outcomes_as_table(await fetch_outcomes(database, run))
 
-    _print(run_to_end(command()))
+    print_table(run_to_end(command()))
 
 
 @app.command("artist")
 def sync_artist(
-    name: Annotated[str, typer.Argument(help="As they are called, or their MusicBrainz id.")],
+    name: Annotated[str, typer.Argument(help="Name of the artist, or their MusicBrainz id.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Bring an artist in: who they are at every provider, their shows, and what they will probably play."""
+    """Fetch an artist: their ids at every provider, their shows, and the setlists they will probably play."""
     from server.cli.engines import providers_for
     from server.sync.artists import ArtistSyncService, SyncedArtist
-    from server.sync.immediate_sync import sync_artist_now
-    from server.sync.terminal_tables import artist_as_table, fetch_job_results, job_results_as_table
+    from server.sync.immediate_sync import bring_in_artist
+    from server.sync.terminal_tables import artist_as_table, fetch_runs
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> tuple[SyncedArtist, list[Any]]:
-        with progress_bars() as show:
+        with progress_bars() as progress:
             async with providers_for(settings) as (database, providers):
-                artist = await ArtistSyncService(database, providers).sync(name, report_progress=show)
-                runs = await sync_artist_now(database, providers, artist.id, report_progress=show)
-                return artist, await fetch_job_results(database, runs)
+                artist = await ArtistSyncService(database, providers).sync(name, progress=progress)
+                runs = await bring_in_artist(database, providers, artist.id, progress=progress)
+                return artist, await fetch_runs(database, runs)
 
     artist, runs = run_to_end(command())
-    _print(artist_as_table(artist))
-    if runs:
-        _print(job_results_as_table(runs))
-    if any(run["status"] == "failed" for run in runs):
-        raise typer.Exit(1)
+    print_table(artist_as_table(artist))
+    _report_runs(runs)
 
 
 @app.command("show")
 def sync_show(
-    show: Annotated[int, typer.Argument(min=1, help="The show's id.")],
+    show: Annotated[int, typer.Argument(min=1, help="Id of the show.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Bring a show up to date: its day and place, what it will probably bring, and what it brought."""
+    """Update a show: its date and venue, its predicted setlist, and the setlist that was played."""
     from server.cli.engines import providers_for
-    from server.sync.immediate_sync import sync_show_now
-    from server.sync.terminal_tables import fetch_job_results, job_results_as_table
+    from server.sync.immediate_sync import bring_in_show
+    from server.sync.terminal_tables import fetch_runs
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> list[Any]:
-        with progress_bars() as tell:
+        with progress_bars() as progress:
             async with providers_for(settings) as (database, providers):
-                return await fetch_job_results(
-                    database, await sync_show_now(database, providers, show, report_progress=tell)
-                )
+                return await fetch_runs(database, await bring_in_show(database, providers, show, progress=progress))
 
-    runs = run_to_end(command())
-    _print(job_results_as_table(runs))
+    _report_runs(run_to_end(command()))
+
+
+def _report_runs(runs: list[Any]) -> None:
+    """Prints the runs of one command.
+
+    Raises: typer.Exit: a run failed
+    """
+    from server.sync.terminal_tables import runs_as_table
+
+    if runs:
+        print_table(runs_as_table(runs))
     if any(run["status"] == "failed" for run in runs):
         raise typer.Exit(1)
 
 
 class Provider(StrEnum):
-    """Whose data goes."""
+    """The services whose data can be removed."""
 
     TICKETMASTER = "ticketmaster"
     SPOTIFY = "spotify"
@@ -129,31 +129,22 @@ class Provider(StrEnum):
 
 @app.command("forget")
 def sync_forget(
-    provider: Annotated[Provider, typer.Argument(help="Who told it.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    provider: Annotated[Provider, typer.Argument(help="Service whose data is removed.")],
+    yes: Yes = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Take out everything a provider told, but what fans voted on or staff changed; its jobs are paused."""
+    """Remove all data of a provider, except what fans voted on or staff changed; its jobs are paused."""
     from server.cli.engines import database_for
     from server.sync.forgetting import forget
     from server.sync.terminal_tables import forgotten_as_table
 
     settings = settings_from(data_dir=data_dir)
-    if not yes and not sys.stdin.isatty():
-        raise SetupError(f"forget takes out everything that came from {provider}; say --yes")
-    if not yes:
-        typer.confirm(f"Everything that came from {provider} goes, but what has votes. Go on?", abort=True)
+    confirm(f"forget removes all data that came from {provider}, except data with votes", yes=yes)
 
     async def command() -> Counter[str]:
-        with progress_bars() as show:
+        with progress_bars() as progress:
             async with database_for(settings) as database:
-                return await forget(database, provider.value, report_progress=show)
+                return await forget(database, provider.value, progress=progress)
 
-    _print(forgotten_as_table(provider, run_to_end(command())))
-    typer.echo(f"Jobs of {provider} are paused until an administrator resumes them; take its key away to be sure.")
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    print_table(forgotten_as_table(provider, run_to_end(command())))
+    typer.echo(f"Jobs of {provider} are paused until an administrator resumes them. Unset its key to be safe.")

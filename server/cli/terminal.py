@@ -1,9 +1,10 @@
-"""What all commands do at the terminal: settings from flags, progress bars, running a coroutine to its end."""
+"""The parts that all commands share: common flags, settings, progress bars, questions, tables, the event loop."""
 
 from __future__ import annotations
 
 import os
 import re
+import resource
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -15,16 +16,24 @@ import typer
 from server.errors import SetupError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from server.settings import Settings
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where a node keeps its data [MYSETLIST_DATA_DIR].")]
-Url = Annotated[str, typer.Option("--url", help="A running node.")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for the node's data [MYSETLIST_DATA_DIR].")]
+Url = Annotated[str, typer.Option("--url", help="Address of a running node.")]
 URL_DEFAULT = "http://127.0.0.1:8080"
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+# A table in a pipe has no terminal whose width it could take; a narrow one cuts reasons off.
+PIPE_COLUMNS = 160
 Result = TypeVar("Result")
 
 
 def settings_from(**flags: Any) -> Settings:
-    """Settings of this process, with logs set up the way they say."""
+    """Reads the settings from the environment and the flags, and configures logging accordingly.
+
+    Raises: SetupError: a setting does not parse
+    """
     from server.settings import Settings
     from server.telemetry import configure_logging
 
@@ -35,30 +44,72 @@ def settings_from(**flags: Any) -> Settings:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on stderr, one a stage; gives what to call with stage, done, total."""
+    """Shows one progress bar for each stage on stderr, when stderr is a terminal.
+
+    Gives:  a function that moves the bars: (stage, done, total)
+    """
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
         stages: dict[str, Any] = {}
 
-        def show(stage: str, done: int, total: int) -> None:
+        def move(stage: str, done: int, total: int) -> None:
             if stage not in stages:
                 stages[stage] = bars.add_task(stage, total=None)
             bars.update(stages[stage], completed=done, total=total)
 
-        yield show
+        yield move
+
+
+def confirm(warning: str, *, yes: bool) -> None:
+    """Asks for confirmation before data is removed.
+
+    Takes:  warning, a sentence without a full stop; yes, the flag --yes
+    Raises: SetupError: stdin is no terminal and --yes is missing; typer.Abort: the answer is no
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SetupError(f"{warning}; no terminal to ask for confirmation: add --yes")
+    typer.confirm(f"{warning}. Continue?", abort=True)
+
+
+def print_table(table: Table) -> None:
+    """Prints a table on stdout, as wide as the terminal or PIPE_COLUMNS in a pipe."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table)
 
 
 def run_to_end(command: Coroutine[Any, Any, Result]) -> Result:
-    """Runs a command's coroutine to its end."""
+    """Runs the coroutine of a command on an event loop of its own."""
     import uvloop
 
     return uvloop.run(command)
 
 
+def raise_file_limit(count: int = 0) -> None:
+    """Raises the number of files this process may open to the system's limit: a socket is a file.
+
+    Child processes inherit the limit, so only the start of a program calls this.
+
+    Takes:  count, the number that is needed; only root gets more than the system's limit; 0: the limit is enough
+    Raises: SetupError: the system allows fewer than `count`
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(count, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except ValueError:
+        raise SetupError(f"{count} open files are needed and the limit is {hard}; raise it with: ulimit -n") from None
+
+
 def duration_s(flag: str, text: str) -> int:
-    """Seconds in `90s`, `15m`, `1h` or `7d`."""
+    """Parses a duration such as `90s`, `15m`, `1h` or `7d` [s].
+
+    Raises: SetupError: `text` is no duration; the line names the flag
+    """
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not match or int(match[1]) == 0:
         raise SetupError(f"{flag}: {text!r} is no duration; write 90s, 15m, 1h or 7d")

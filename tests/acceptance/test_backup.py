@@ -17,7 +17,7 @@ import pytest
 import redis.asyncio
 
 from server.cache.keys import log_key, meta_key
-from server.cli.backup import backup, restore
+from server.cli.backup_file import backup, restore
 from server.embedded import EmbeddedEngines
 from server.errors import SetupError
 from server.settings import data_folder
@@ -205,7 +205,7 @@ async def test_dying_before_valkey_is_told_leaks_nothing(
     async def die(*_: object) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("server.cli.backup.restart_logs", die)
+    monkeypatch.setattr("server.cli.backup_file.restart_logs", die)
     with pytest.raises(asyncio.CancelledError):
         await restore(database_url, redis_url, file, no_progress)
     await votes_go_on(database_url, redis_url, [[show.first, 1, 0], [show.songs[1], 0, 0], [show.songs[2], 0, 0]])
@@ -351,7 +351,9 @@ async def test_a_file_of_a_newer_release_is_refused(database_url: str, redis_url
     await backup(database_url, file, no_progress)
     await execute(database_url, "delete from schema_migrations where version = '29990101000000'")
     before = await rows_of(database_url)
-    with pytest.raises(SetupError, match="was made by a newer mysetlist: .* migration 29990101000000, .* upgrade$"):
+    with pytest.raises(
+        SetupError, match="was made by a newer mysetlist: .* migration 29990101000000; upgrade mysetlist$"
+    ):
         await restore(database_url, redis_url, file, no_progress)
     assert await rows_of(database_url) == before
 
@@ -362,7 +364,7 @@ async def test_a_file_of_a_newer_release_is_refused(database_url: str, redis_url
 @pytest.mark.parametrize(
     ("damaged", "line"),
     [
-        (lambda _: b"", "is empty$"),
+        (lambda _: b"", "is empty; name a file made by mysetlist backup$"),
         (
             lambda _: b"not a backup\n" * 100,
             "^pg_restore: error: input file does not appear to be a valid (tar )?archive",
@@ -475,7 +477,8 @@ async def test_without_a_yes_nothing_happens(database_url: str, redis_url: str, 
     """Nobody is at the terminal to be asked."""
     code, _, errors = await run_command("restore", str(tmp_path / "x"), "--data-dir", str(tmp_path),
                                         DATABASE_URL=database_url, REDIS_URL=redis_url)  # fmt: skip
-    assert (code, errors) == (1, "mysetlist: restore replaces everything in the database; say --yes\n")
+    line = f"{tmp_path / 'x'} replaces everything in the database; no terminal to ask for confirmation: add --yes"
+    assert (code, errors) == (1, f"mysetlist: {line}\n")
 
 
 # ────────────────────────────────────────────────────────────────── writing the file
@@ -485,12 +488,12 @@ async def test_a_file_that_is_there_is_kept(database_url: str, tmp_path: Path) -
     """Only --force replaces it, and only once the new one is whole."""
     file = tmp_path / "votes.backup"
     file.write_text("older")
-    with pytest.raises(SetupError, match="is there already; --force replaces it$"):
+    with pytest.raises(SetupError, match="exists; add --force to replace it$"):
         await backup(database_url, file, no_progress)
     assert file.read_text() == "older"
     assert await backup(database_url, file, no_progress, force=True) == file.stat().st_size > 1000
     assert file.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(SetupError, match="is a folder$"):
+    with pytest.raises(SetupError, match="is a folder; name a file$"):
         await backup(database_url, tmp_path, no_progress, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["votes.backup"]
 
@@ -535,7 +538,7 @@ async def test_programs_of_another_version_are_not_used(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without those of the server's version there is one line that says which are missing."""
-    monkeypatch.setattr("server.cli.backup.programs_folder", lambda: DEBIAN_POSTGRES)
+    monkeypatch.setattr("server.cli.backup_file.programs_folder", lambda: DEBIAN_POSTGRES)
     with pytest.raises(SetupError, match="^pg_dump, pg_restore and psql of PostgreSQL 18 are needed, the version of"):
         await backup(database_url, tmp_path / "votes.backup", no_progress)
 

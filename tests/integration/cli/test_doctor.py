@@ -1,4 +1,4 @@
-"""doctor, as an operator runs it."""
+"""`mysetlist doctor`: its checks, its output and its exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from server.cli.doctor import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, _mail, examine
+from server.cli.doctor_checks import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, _mail, run_checks
 from server.embedded import EmbeddedEngines
 from server.settings import Settings, data_folder
 from server.store.engine import missing_rights
@@ -32,8 +32,8 @@ def verdicts(checks: list[Check]) -> dict[str, str]:
     return {check.name: check.verdict for check in checks}
 
 
-def test_a_fresh_machine_is_fit(engine_dir: Path) -> None:
-    """With nothing set, doctor starts our own engines, finds all well, exits 0 and leaves nothing running."""
+def test_a_machine_without_settings_passes(engine_dir: Path) -> None:
+    """Without any setting doctor starts our own engines, passes every check, exits with 0 and leaves nothing running."""
     done = run_doctor(engine_dir)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "our own" in done.stdout
@@ -42,8 +42,8 @@ def test_a_fresh_machine_is_fit(engine_dir: Path) -> None:
     assert not (engine_dir / "run" / "valkey.sock").exists()
 
 
-def test_the_reason_is_the_last_line(engine_dir: Path) -> None:
-    """An address where nobody answers: exit 1, the reason on stderr, no traceback, the other checks still made."""
+def test_an_unreachable_database_is_the_reason(engine_dir: Path) -> None:
+    """Doctor exits with 1 and one line on stderr, and still makes the other checks."""
     done = run_doctor(engine_dir, DATABASE_URL=f"postgresql://127.0.0.1:{unused_port()}/fans")
     assert done.returncode == 1
     assert done.stderr.startswith("mysetlist: DATABASE_URL: cannot reach PostgreSQL at ")
@@ -51,8 +51,8 @@ def test_the_reason_is_the_last_line(engine_dir: Path) -> None:
     assert "noeviction" in done.stdout
 
 
-def test_a_setting_that_does_not_parse_is_the_reason(engine_dir: Path) -> None:
-    """One line naming the setting."""
+def test_an_invalid_setting_is_the_reason(engine_dir: Path) -> None:
+    """Doctor exits with 1 and one line that names the setting."""
     done = run_doctor(engine_dir, MYSETLIST_TRUSTED_PROXIES="everyone")
     assert done.returncode == 1
     assert done.stderr.startswith("mysetlist: MYSETLIST_TRUSTED_PROXIES: 'everyone' is no address")
@@ -60,9 +60,9 @@ def test_a_setting_that_does_not_parse_is_the_reason(engine_dir: Path) -> None:
 
 
 async def test_engines_by_address_are_named(engine_dir: Path, database_url: str, redis_url: str) -> None:
-    """Doctor says which versions it found where; with a migrated database everything is ok."""
+    """Doctor names the version and origin of each engine; with a migrated database every check is ok."""
     environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
-    checks = await examine(environ, engine_dir)
+    checks = await run_checks(environ, engine_dir)
     assert set(verdicts(checks).values()) == {"ok"}
     found = {check.name: check.found for check in checks}
     assert found["PostgreSQL"].startswith("18.")
@@ -71,28 +71,26 @@ async def test_engines_by_address_are_named(engine_dir: Path, database_url: str,
     assert found["migrations"].startswith("all ")
 
 
-async def test_a_database_without_what_its_schema_stands_on(
-    engine_dir: Path, database_url: str, redis_url: str
-) -> None:
-    """A missing extension, and a role that cannot be entered, are each named."""
+async def test_missing_extensions_and_roles_are_named(engine_dir: Path, database_url: str, redis_url: str) -> None:
+    """Doctor names an extension that is missing, and a role that cannot be used."""
     await execute(database_url, "drop extension cube cascade")
     environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
-    checks = {check.name: check for check in await examine(environ, engine_dir)}
+    checks = {check.name: check for check in await run_checks(environ, engine_dir)}
     assert (checks["rights"].verdict, checks["rights"].found) == ("fail", "extension cube is missing")
     (told,) = await missing_rights(database_url, ["mysetlist_request", "nobody at all"], ["unaccent"])
     assert told.startswith("role nobody at all cannot be entered: ")
 
 
-async def test_an_evicting_valkey_and_an_unmigrated_database_are_both_seen(
+async def test_an_evicting_valkey_and_an_unmigrated_database_are_both_found(
     engine_dir: Path, empty_database_url: str
 ) -> None:
-    """One failure does not hide the next finding."""
+    """One failure does not hide the next one."""
     engines = await EmbeddedEngines.start(engine_dir, postgres=False)
     try:
         async with redis.asyncio.Redis.from_url(engines.redis_url) as client:
             await client.config_set("maxmemory-policy", "volatile-lru")
         environ = {"DATABASE_URL": empty_database_url, "REDIS_URL": engines.redis_url, "MYSETLIST_SECRET": SECRET}
-        found = verdicts(await examine(environ, engine_dir))
+        found = verdicts(await run_checks(environ, engine_dir))
     finally:
         await engines.stop()
     assert (found["Valkey"], found["migrations"], found["PostgreSQL"]) == ("fail", "warn", "ok")
@@ -101,11 +99,11 @@ async def test_an_evicting_valkey_and_an_unmigrated_database_are_both_seen(
 async def test_a_database_of_a_newer_release_fails(
     engine_dir: Path, empty_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """Doctor says so before a start does."""
+    """Doctor fails on a database that a newer release has migrated."""
     (tmp_path / "29990101000000_later.sql").write_text("-- migrate:up\nselect 1;\n-- migrate:down\nselect 1;\n")
     await migrate_up(empty_database_url, tmp_path)
     environ = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
-    found = verdicts(await examine(environ, engine_dir))
+    found = verdicts(await run_checks(environ, engine_dir))
     assert found["migrations"] == "fail"
     assert data_folder("migrations").is_dir()
 
@@ -119,12 +117,12 @@ async def test_a_database_of_a_newer_release_fails(
     ],
 )
 def test_clocks_that_differ_fail(clocks: dict[str, float], verdict: str) -> None:
-    """Between any two of the three machines."""
+    """The check compares the clocks of all three machines with each other."""
     assert _clock(clocks).verdict == verdict
 
 
-async def test_the_mail_server_is_asked(engine_dir: Path) -> None:
-    """Without one all is well; one that is away, or gets a password on an open line, is worth a word, and never fails."""
+async def test_the_mail_server_is_checked(engine_dir: Path) -> None:
+    """No mail server is ok; one that is down, or would get a password unencrypted, is a warning and never a failure."""
     secret = {"MYSETLIST_SECRET": SECRET}
     assert (await _mail(Settings.from_environ(secret, data_dir=engine_dir))).verdict == "ok"
     url = f"smtp://me:hush@localhost:{unused_port()}"
@@ -142,11 +140,11 @@ async def test_the_mail_server_is_asked(engine_dir: Path) -> None:
 async def test_providers_are_asked(
     engine_dir: Path, database_url: str, redis_url: str, provider_services: stand_in.Providers
 ) -> None:
-    """Each that a node would ask, one question; a key that is refused fails, who is only away does not."""
+    """Doctor sends one request to each provider; a refused key fails, an unavailable provider is a warning."""
     plain = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
-    assert "musicbrainz" not in verdicts(await examine(plain, engine_dir))
+    assert "musicbrainz" not in verdicts(await run_checks(plain, engine_dir))
     environ = plain | provider_services.environ()
-    found = {check.name: check for check in await examine(environ, engine_dir)}
+    found = {check.name: check for check in await run_checks(environ, engine_dir)}
     services = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
     assert [found[service].verdict for service in services] == ["ok"] * 4
     assert found["spotify"].found.startswith("answered in ")
@@ -154,7 +152,7 @@ async def test_providers_are_asked(
 
     provider_services.ticketmaster.is_revoked = True
     provider_services.setlistfm.fail(4, status=500)
-    found = {check.name: check for check in await examine(environ, engine_dir)}
+    found = {check.name: check for check in await run_checks(environ, engine_dir)}
     assert [found[service].verdict for service in services] == ["ok", "warn", "fail", "ok"]
     assert found["setlistfm"].found == "setlistfm: answered 500"
     assert (

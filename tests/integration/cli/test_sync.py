@@ -1,4 +1,4 @@
-"""`mysetlist sync artist` and `sync show` as a person runs them, against a stand-in of the providers."""
+"""`mysetlist sync …` as processes, against a stand-in of the providers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from tests.support import providers as stand_in
 
 
-async def test_the_commands_bring_everything_in_and_say_so(
+async def test_the_sync_commands_import_and_report(
     provider_services: stand_in.Providers, database_url: str, redis_url: str, sql: Any
 ) -> None:
-    """An artist with shows and setlists in one command; one show again; what is unknown is one line and exit 1."""
+    """`artist` imports shows and setlists, `show` updates one show, `forget` removes; an unknown show is one line and exit 1."""
     environ = os.environ | provider_services.environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
 
     async def run(*words: str, **changed: str) -> tuple[int, str, str]:
@@ -53,7 +53,7 @@ async def test_the_commands_bring_everything_in_and_say_so(
     assert "Traceback" not in err
     code, out, err = await run("forget", "ticketmaster")
     assert (code, out) == (1, "")
-    assert err.endswith("say --yes\n")
+    assert err.endswith("add --yes\n")
     code, out, err = await run("forget", "spotify", "--yes")
     assert code == 0, err
     assert "ids and links" in out

@@ -1,0 +1,223 @@
+"""The checks of `mysetlist doctor`: everything that the start of a node depends on.
+
+The checks change nothing, with two exceptions: they start our own engines when no address is given, and send one request
+to each provider, which counts toward its quota.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from rich.table import Table
+
+from server.cache.engine import check_valkey
+from server.clock import SystemClock
+from server.embedded import Addresses, open_engines
+from server.errors import MailUnavailable, SetupError
+from server.mail.smtp import SmtpClient
+from server.node.catalogue_sync import providers_of
+from server.settings import Settings, data_folder
+from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
+from server.store.engine import check_postgres, missing_rights
+from server.store.migrations import dbmate_path, migrate_status
+from server.sync.documents import Probe
+from server.sync.provider_probe import probe
+
+# Windows and budgets are decided on Valkey's clock, days and history on PostgreSQL's.
+CLOCK_DIFFERENCE_MAX_MS = 1_000.0
+DISK_FREE_BYTES_MIN = 1_000_000_000
+CONNECTIONS_MIN = 30
+# Extensions of PostgreSQL that the migrations need.
+EXTENSIONS = ("unaccent", "pg_trgm", "cube")
+
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of one check."""
+
+    name: str
+    verdict: Verdict
+    found: str
+
+
+async def run_checks(environ: Mapping[str, str], data_dir: Path | None) -> list[Check]:
+    """Runs every check; a failure does not hide the next one.
+
+    Gives:  the results, in the order in which a start meets them
+    """
+    checks = [_python(), _program()]
+    try:
+        settings = Settings.from_environ(environ, data_dir=data_dir)
+    except SetupError as error:
+        return [*checks, Check("settings", "fail", str(error))]
+    checks += [Check("settings", "ok", "all parse"), _data_dir(settings), _providers(settings), await _mail(settings)]
+    try:
+        engines = open_engines(settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url)
+        async with engines as addresses:
+            return checks + await _engines(settings, addresses)
+    except SetupError as error:
+        return [*checks, Check("engines", "fail", str(error))]
+
+
+def as_table(checks: list[Check]) -> Table:
+    """Formats the checks as a table."""
+    colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    table = Table("check", "", "found", box=None, pad_edge=False)
+    for check in checks:
+        table.add_row(check.name, f"[{colours[check.verdict]}]{check.verdict}[/]", check.found.replace("[", r"\["))
+    return table
+
+
+def _python() -> Check:
+    return Check(
+        "Python", "ok", f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
+    )
+
+
+def _program() -> Check:
+    try:
+        return Check("dbmate", "ok", dbmate_path())
+    except SetupError as error:
+        return Check("dbmate", "fail", str(error))
+
+
+def _data_dir(settings: Settings) -> Check:
+    folder = settings.data_dir
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return Check(
+            "data dir", "fail", f"MYSETLIST_DATA_DIR: cannot write to {parent}; name a folder that can be written"
+        )
+    free_bytes = shutil.disk_usage(parent).free
+    found = f"{folder}, {free_bytes / 1e9:.1f} GB free"
+    return Check("data dir", "ok" if free_bytes >= DISK_FREE_BYTES_MIN else "warn", found)
+
+
+def _providers(settings: Settings) -> Check:
+    keys = {
+        "Spotify": settings.spotify_client_id,
+        "Ticketmaster": settings.ticketmaster_api_key,
+        "setlist.fm": settings.setlistfm_api_key,
+    }
+    with_key = [name for name, key in keys.items() if key]
+    keys_found = f"keys for {', '.join(with_key)}" if with_key else "no keys (none are needed to vote)"
+    kept = ", ".join(f"{service} {days}" for service, days in settings.kept_days.items())
+    return Check("providers", "ok", f"{keys_found}; days kept: {kept}")
+
+
+async def _mail(settings: Settings) -> Check:
+    if settings.smtp_url is None:
+        return Check("mail", "ok", "no SMTP_URL: no mail is sent")
+    try:
+        found = await SmtpClient(settings.smtp_url, sender="").check()
+    except MailUnavailable as error:
+        # A node starts nevertheless, and mail waits in its queue.
+        return Check("mail", "warn", f"SMTP_URL: {error}")
+    has_open_password = urlsplit(settings.smtp_url).password is not None and not found.is_encrypted
+    encryption = "encrypted" if found.is_encrypted else "not encrypted"
+    if has_open_password:
+        return Check("mail", "warn", f"{found.name}, {encryption} although SMTP_URL holds a password; use smtps://")
+    return Check("mail", "ok", f"{found.name}, {encryption}")
+
+
+async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
+    assert addresses.database_url is not None
+    assert addresses.redis_url is not None
+    clocks: dict[str, float] = {}
+    checks = [
+        *await _postgres(addresses.database_url, settings.database_url is None, clocks),
+        *await _valkey(addresses.redis_url, settings.redis_url is None, clocks),
+    ]
+    if clocks:
+        checks.append(_clock(clocks))
+    has_schema = any(check.name == "migrations" and check.verdict == "ok" for check in checks)
+    if has_schema and all(check.verdict != "fail" for check in checks):
+        checks += await _provider_answers(settings, addresses.database_url, addresses.redis_url)
+    return checks
+
+
+async def _provider_answers(settings: Settings, database_url: str, redis_url: str) -> list[Check]:
+    """Sends one request to each provider that a node would use. A node without a key uses none."""
+    clock = SystemClock()
+    database = await Database.open(database_url, pool_size=4)
+    try:
+        async with providers_of(settings, database, redis_url, clock, is_urgent=True) as opened:
+            providers = opened.by_service()
+            if len(providers) == 1:
+                return []
+            found = await asyncio.gather(*(probe(provider, clock) for provider in providers.values()))
+    finally:
+        await database.close()
+    return [_provider_answer(service, answer) for service, answer in zip(providers, found, strict=True)]
+
+
+def _provider_answer(service: str, answer: Probe) -> Check:
+    if answer.is_ok:
+        return Check(service, "ok", f"answered in {answer.took_ms} ms")
+    # A provider that is down comes back; a refused key is a wrong setting.
+    return Check(service, "fail" if answer.is_key_refused else "warn", answer.error or "")
+
+
+async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Check]:
+    try:
+        state = await check_postgres(url)
+    except SetupError as error:
+        return [Check("PostgreSQL", "fail", str(error))]
+    clocks["PostgreSQL"] = state.clock_ahead_ms
+    found = f"{state.version}, {'our own' if is_ours else 'by address'}, database {state.database}, user {state.user}"
+    checks = [Check("PostgreSQL", "ok", found)]
+    if state.synchronous_commit not in ("on", "remote_write", "remote_apply", "local"):
+        risk = "synchronous_commit is off: a vote acknowledged as committed can be lost if PostgreSQL's machine crashes"
+        checks.append(Check("durability", "warn", risk))
+    if state.connections_max < CONNECTIONS_MIN:
+        checks.append(
+            Check("connections", "warn", f"max_connections is {state.connections_max}; a node needs up to 25")
+        )
+    try:
+        migrations = await migrate_status(url, data_folder("migrations"))
+    except SetupError as error:
+        return [*checks, Check("migrations", "fail", str(error))]
+    pending = [migration.name for migration in migrations if not migration.is_applied]
+    if pending:
+        todo = f"{len(pending)} not applied yet, next {pending[0]}; the next start applies them"
+        return [*checks, Check("migrations", "warn", todo)]
+    checks.append(Check("migrations", "ok", f"all {len(migrations)} applied"))
+    try:
+        missing = await missing_rights(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS)
+    except SetupError as error:
+        return [*checks, Check("rights", "fail", str(error))]
+    found = f"both roles can be used; extensions {', '.join(EXTENSIONS)}"
+    return [*checks, Check("rights", "fail" if missing else "ok", "; ".join(missing) or found)]
+
+
+async def _valkey(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Check]:
+    try:
+        state = await check_valkey(url)
+    except SetupError as error:
+        return [Check("Valkey", "fail", str(error))]
+    clocks[state.name] = state.clock_ahead_ms
+    found = (
+        f"{state.version}, {'our own' if is_ours else 'by address'}, eviction {state.eviction},"
+        f" persistence: {state.persistence}"
+    )
+    return [Check(state.name, "ok", found), *(Check("durability", "warn", warning) for warning in state.warnings)]
+
+
+def _clock(clocks: dict[str, float]) -> Check:
+    offsets = ", ".join(f"{name} {ahead_ms:+.0f} ms" for name, ahead_ms in clocks.items())
+    readings = [0.0, *clocks.values()]
+    if max(readings) - min(readings) > CLOCK_DIFFERENCE_MAX_MS:
+        return Check(
+            "clocks", "fail", f"clocks differ too much from this machine's: {offsets}; synchronise them with NTP"
+        )
+    return Check("clocks", "ok", f"difference from this machine's: {offsets}")
