@@ -18,7 +18,6 @@ import argparse
 import asyncio
 import os
 import re
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,14 @@ from typing import Any
 import aiohttp
 import asyncpg
 import orjson
+import uvloop
 from measure import Node, data_folder, origin, own_cpu_s, say, spent, tell
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from server.cli.terminal import raise_file_limit
 from server.client.http import Web
 from server.client.websocket import websocket_url
 from server.client.wire import SUBPROTOCOL
-from server.load.crowd import run_loop
 
 PER_ADDRESS = 1_000
 PATIENCE_S = 120.0
@@ -47,12 +47,12 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=20_000)
     parser.add_argument("--at-once", type=int, default=200, help="connections being opened at the same time")
     arguments = parser.parse_args()
-    _raise_file_limit(arguments.connections + SPARE_FILES)
+    raise_file_limit(arguments.connections + SPARE_FILES)
     origin_now = origin()
     with data_folder() as folder:
         server = Node(folder, "--demo")
         try:
-            measured = run_loop(_measure(server, folder, arguments))
+            measured = uvloop.run(_measure(server, folder, arguments))
         finally:
             server.stop()
     tell({"benchmark": "connections", **origin_now, "settings": vars(arguments), **measured})
@@ -186,15 +186,6 @@ async def _queries(database: Any) -> int:
 def _memory(server: Node) -> dict[str, int]:
     """Of the server's process: resident, and what is its own."""
     return {"rss": server.server_rss_bytes(), "uss": server.process.memory_full_info().uss}
-
-
-def _raise_file_limit(count: int) -> None:
-    """For this process and the node it starts: a socket is a file."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(count, hard), max(count, hard)))
-    except ValueError:
-        raise SystemExit(f"{count} files are needed, and the limit is {hard}: raise it with ulimit -n") from None
 
 
 if __name__ == "__main__":

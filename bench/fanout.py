@@ -28,12 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import uvloop
 from measure import Node, node, origin, say, spent, tell
 
+from server.cli.terminal import raise_file_limit
 from server.client.http import Web
 from server.load.child_process import CrowdPart, RemotePart
 from server.load.counts import merged
-from server.load.crowd import raise_file_limit, run_loop
 from server.load.local_process import Part, PartOptions, PollSpec
 from server.load.report import last_watcher
 
@@ -55,9 +56,9 @@ def main() -> None:
     raise_file_limit()
     origin_now = origin()
     with node() as server:
-        measured = run_loop(_measure(server, arguments))
+        measured = uvloop.run(_measure(server, arguments))
     say("floor")
-    floor = run_loop(_floor(arguments.watchers, arguments.seconds, measured["frame_bytes_mean"]))
+    floor = uvloop.run(_floor(arguments.watchers, arguments.seconds, measured["frame_bytes_mean"]))
     floor_us = floor["cpu_us_per_send"]
     upper, lower = (measured[f"server_cpu_us_per_frame{bound}"] / floor_us for bound in ("", "_lower"))
     tell({

@@ -28,6 +28,7 @@ from typing import Any
 import psutil
 from measure import VOTES_PER_DAY, data_folder, origin, say, tell
 
+from server.cli.terminal import raise_file_limit
 from server.embedded import EmbeddedEngines
 from server.embedded.engines import EngineName
 from server.load.crowd import CrowdOptions
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     configure_logging("auto")
+    raise_file_limit()
     with data_folder() as folder:
         found = asyncio.run(soak(folder, arguments))
     tell({"benchmark": "soak", **origin(), "settings": vars(arguments), **found})

@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import uvloop
 from measure import Node, node, origin, own_cpu_s, say, spent, tell
 
-from server.load.crowd import CrowdOptions, raise_file_limit, run, run_loop
+from server.cli.terminal import raise_file_limit
+from server.load.crowd import CrowdOptions, run
 
 
 def main() -> None:
@@ -60,7 +62,7 @@ def _measure(server: Node, options: CrowdOptions) -> dict[str, Any]:
             readings[step] = (server.cpu_s(), own_cpu_s())
 
     options = CrowdOptions(**{**_fields(options), "url": server.url})
-    told = run_loop(run(options, on_step=on_step))
+    told = uvloop.run(run(options, on_step=on_step))
     casts = told["casts"]
     votes = casts["committed"] * options.votes_per_cast
     cpu_s = spent(readings["counting"][0], readings["counted"][0])

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import orjson
+import uvloop
 
 from server.client.http import Tally
 from server.errors import MysetlistError
@@ -225,7 +226,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    from server.load.crowd import raise_file_limit, run_loop
-
-    raise_file_limit()
-    run_loop(_main())
+    uvloop.run(_main())

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-import uvloop
 from rich.console import Console
 
 from server.client.http import Show, Tally, Web
@@ -232,18 +230,6 @@ def plan_parts(options: CrowdOptions, polls: list[PollSpec], cores: int) -> list
     return parts
 
 
-def raise_file_limit() -> None:
-    """As many open files as this process may have: a socket is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def run_loop(main: Coroutine[Any, Any, Value]) -> Value:
-    """Runs on uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
-
-
 def _check(options: CrowdOptions) -> None:
     if options.voters < 0 or options.watchers < 0 or options.voters + options.watchers == 0:
         raise SetupError("A crowd needs at least one voter or watcher.")
@@ -268,7 +254,6 @@ async def _parts(options: CrowdOptions, shows: dict[int, Show]) -> AsyncIterator
         for show in shows.values()
     ]
     planned = plan_parts(options, polls, os.cpu_count() or 1)
-    raise_file_limit()
     parts: list[CrowdPart] = [Part(planned[0])] if len(planned) == 1 else [RemotePart(part) for part in planned]
     try:
         yield parts

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 import signal
 import sys
 from dataclasses import replace
@@ -33,7 +32,6 @@ async def serve(settings: Settings) -> None:
     Raises: SetupError: it cannot start, or a loop died; the message is one clear line
     """
     configure_logging(settings.log_format)
-    _raise_file_limit()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,9 +89,3 @@ async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:
         "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural", "--with-parent",
         stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-
-
-def _raise_file_limit() -> None:
-    """Raises the limit of open files to the highest that the system allows: each socket is a file."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,13 +1,12 @@
-"""A small crowd against a real node: `--verify` passes when all is well and fails when one count is wrong."""
+"""Small crowds against a real node: `--verify` passes when every count is right and fails when one is wrong."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,49 +18,29 @@ from server.cli import live_board
 from server.client.http import Web
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
+from tests.support.node import NodeProcess
+from tests.support.open_shows import make_shows
 
-READY = b"listening on "
-START_S = 40.0
-# Long enough for a slow machine to bring the last pushes; a difference is only believed after it.
-PATIENCE_S = 5.0
-
-
-async def _lines(stream: asyncio.StreamReader) -> None:
-    """Reads on, so that the node never waits for us to read."""
-    while await stream.readline():
-        pass
-
-
-@asynccontextmanager
-async def running_node(database_url: str, redis_url: str, folder: Path) -> AsyncIterator[str]:
-    """A node with sample data on the test's own database; gives its address."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "server", "serve", "--port", "0", "--data-dir", str(folder), "--demo",
-        env={**os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url},
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    reading: asyncio.Task[None] | None = None
-    try:
-        async with asyncio.timeout(START_S):
-            line = b""
-            while READY not in line:
-                line = await process.stdout.readline()
-                assert line, "the node ended before it was ready"
-        reading = asyncio.create_task(_lines(process.stdout))
-        yield line.partition(READY)[2].split()[0].decode()
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await process.wait()
-        if reading is not None:
-            await reading
+RUN_TIMEOUT_S = 30.0
+# A slow machine needs this long to deliver the last pushes; only then is a difference an error.
+SETTLE_S = 5.0
+FILE_LIMIT = 128  # more than the test itself opens
 
 
 @pytest.fixture
 async def url(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    async with running_node(database_url, redis_url, tmp_path) as address:
-        yield address
+    """The address of a node with sample data, on the database of the test."""
+    async with NodeProcess.running(tmp_path, "--demo", DATABASE_URL=database_url, REDIS_URL=redis_url) as node:
+        yield node.url
+
+
+@pytest.fixture
+def low_file_limit() -> Iterator[None]:
+    """Lets this process open few files, as a shell does; child processes inherit the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILE_LIMIT, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def _open_show(url: str) -> int:
@@ -77,13 +56,13 @@ async def _crowd(
 ) -> dict[str, Any]:
     options: dict[str, Any] = {
         "url": url, "show": show, "voters": 12, "watchers": 6, "rate_per_s": 150.0, "duration_s": 1.0,
-        "verify": True, "subscribe": True, "settle_s": PATIENCE_S,
+        "verify": True, "subscribe": True, "settle_s": SETTLE_S,
     }  # fmt: skip
     return await run(CrowdOptions(**options | changes), stop=asyncio.Event(), on_step=on_step, show_progress=False)
 
 
 async def test_a_crowd_finds_every_vote_counted_once(url: str) -> None:
-    """Everything acknowledged is in ballots, tallies and on every watcher's board; in one process and in two."""
+    """Every acknowledged vote is in the ballots, the tallies and the watchers' states; with one process and with two."""
     report = await _crowd(url, await _open_show(url))
     assert report["verify"]["differences"] == []
     assert report["ok"] is True
@@ -98,12 +77,12 @@ async def test_a_crowd_finds_every_vote_counted_once(url: str) -> None:
 
 
 async def test_a_wrong_count_and_a_lost_vote_are_found(url: str, database_url: str) -> None:
-    """A count moved by one makes the run fail and names the song; so does a row of votes that went missing."""
+    """A count that is wrong by one fails the run and names the song; a deleted vote fails it too."""
     show = await _open_show(url)
     corrupted: list[int] = []
 
     async def corrupt(step: str) -> None:
-        # After the first count was taken, before most votes: the wrong count is published with the song's next vote.
+        # After the first reading of the counts, before most votes: the song's next vote publishes the wrong count.
         if step == "casting":
             corrupted.append(await _corrupt(database_url, show))
 
@@ -125,8 +104,8 @@ async def test_a_wrong_count_and_a_lost_vote_are_found(url: str, database_url: s
     assert report["verify"]["difference_count"] >= 1
 
 
-async def test_the_command_ends_when_told_and_exits_1_on_a_wrong_count(url: str, database_url: str) -> None:
-    """`mysetlist crowd --verify` prints one JSON object after SIGTERM too; its exit code says whether all was well."""
+async def test_the_command_reports_after_sigterm_and_exits_1_on_a_wrong_count(url: str, database_url: str) -> None:
+    """`mysetlist crowd --verify` prints one JSON object also after SIGTERM, and exits with 1 if a count is wrong."""
     show = await _open_show(url)
     code, report = await _command(url, show)
     assert (code, report["interrupted"], report["verify"]["ok"]) == (0, True, True)
@@ -144,8 +123,31 @@ async def test_the_command_ends_when_told_and_exits_1_on_a_wrong_count(url: str,
     assert report["verify"]["difference_count"] >= 1
 
 
+async def test_node_and_crowd_raise_the_limit_on_open_files(
+    low_file_limit: None, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """A node and both processes of a crowd take more sockets than the shell's limit on open files allows."""
+    await make_shows(database_url)
+    async with NodeProcess.running(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url) as node:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "server", "crowd", "--url", node.url, "--watchers", str(FILE_LIMIT * 5 // 2),
+            "--voters", "2", "--processes", "2", "--duration", "1", "--verify",
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(RUN_TIMEOUT_S):
+                output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    report = orjson.loads(output)
+    assert report["ok"] is True
+    assert report["pushes"]["views"] == FILE_LIMIT * 5 // 2
+
+
 async def test_a_board_follows_a_show(url: str) -> None:
-    """`watch` prints a line for each change where there is no terminal; a show that does not exist is one line."""
+    """Without a terminal `watch` prints a line for each change; a show that does not exist is a SetupError."""
     show = await _open_show(url)
     lines = await _until_a_push(url, show, _crowd(url, show, verify=False, watchers=0))
     assert any("connection: live" in line for line in lines)
@@ -156,8 +158,8 @@ async def test_a_board_follows_a_show(url: str) -> None:
         await live_board.run(url, "nowhere", stop=asyncio.Event())
 
 
-class _Lines:
-    """A console that only remembers, and says when a line fits."""
+class _KeptLines:
+    """A console that keeps its lines, and sets an event at the first line with counts."""
 
     is_terminal = False
 
@@ -166,19 +168,22 @@ class _Lines:
         self.has_counts = asyncio.Event()
 
     def print(self, line: str, **_: Any) -> None:
-        """One line."""
+        """Keeps a line."""
         self.lines.append(line)
         if " up, " in line:
             self.has_counts.set()
 
 
 async def _until_a_push(url: str, show: int, votes: Awaitable[Any] | None = None) -> list[str]:
-    """Watches until a count moves; `votes`, what is to move it, when nobody does yet."""
-    console, stop = _Lines(), asyncio.Event()
+    """Runs the board until a count changes; gives its lines.
+
+    Takes:  votes, casts votes; None: another crowd already votes
+    """
+    console, stop = _KeptLines(), asyncio.Event()
     watching = asyncio.create_task(live_board.run(url, show, stop=stop, console=console))  # type: ignore[arg-type]  # a stand-in
     if votes is not None:
         await votes
-    async with asyncio.timeout(START_S):
+    async with asyncio.timeout(RUN_TIMEOUT_S):
         await console.has_counts.wait()
     stop.set()
     await watching
@@ -186,7 +191,7 @@ async def _until_a_push(url: str, show: int, votes: Awaitable[Any] | None = None
 
 
 async def _command(url: str, show: int) -> tuple[int, dict[str, Any]]:
-    """Runs the command until its votes are seen, then ends it with SIGTERM."""
+    """Runs the command until its votes are on a board, then ends it with SIGTERM; gives exit code and report."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--show", str(show), "--voters", "10",
         "--watchers", "3", "--rate", "100", "--duration", "0", "--verify",
@@ -201,7 +206,7 @@ async def _command(url: str, show: int) -> tuple[int, dict[str, Any]]:
 
 
 async def _corrupt(database_url: str, show: int) -> int:
-    """Moves the count of the first song by one; gives the song."""
+    """Adds one to the count of the first song; gives the song."""
     connection = await asyncpg.connect(database_url)
     try:
         rows = await connection.fetch(
