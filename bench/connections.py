@@ -30,9 +30,10 @@ from measure import Node, data_folder, origin, own_cpu_s, say, spent, tell
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from server.cli.terminal import raise_file_limit
-from server.client.http import Web
+from server.client.http import HttpClient
 from server.client.websocket import websocket_url
 from server.client.wire import SUBPROTOCOL
+from server.load.requests import fetch_shows
 
 PER_ADDRESS = 1_000
 PATIENCE_S = 120.0
@@ -98,10 +99,10 @@ class Member(WSListener):
 
 async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     url = websocket_url(server.url)
-    web = Web(server.url)
+    http = HttpClient(server.url)
     database = await asyncpg.connect(orjson.loads((folder / "engines.json").read_bytes())["database_url"])
     try:
-        shows = list((await web.shows(await web.open_shows())).values())
+        shows = list((await fetch_shows(http, await http.open_shows())).values())
         show, other = shows[0], shows[1]
         channels = [f"votes:{show.id}", f"status:{show.id}", f"setlist:{show.id}", f"votes:{other.id}"]
         members = [Member(channels) for _ in range(arguments.connections)]
@@ -127,7 +128,7 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
         herd_queries = await _queries(database) - before
     finally:
         await database.close()
-        await web.close()
+        await http.close()
     count = arguments.connections
     return {
         "accept_per_s": round(count / accept_s, 1),

@@ -32,11 +32,13 @@ import uvloop
 from measure import Node, node, origin, say, spent, tell
 
 from server.cli.terminal import raise_file_limit
-from server.client.http import Web
-from server.load.child_process import CrowdPart, RemotePart
+from server.client.http import HttpClient
+from server.load.child_process import ChildProcess
 from server.load.counts import merged
-from server.load.local_process import Part, PartOptions, PollSpec
+from server.load.local_process import LocalProcess
+from server.load.process import CrowdProcess, PollSpec, ProcessOptions
 from server.load.report import last_watcher
+from server.load.requests import fetch_shows
 
 WARM_UP_S = 2.0
 SETTLE_S = 10.0
@@ -74,25 +76,25 @@ def main() -> None:
 
 
 async def _measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
-    web = Web(server.url)
+    http = HttpClient(server.url)
     try:
-        shows = await web.shows(await web.open_shows())
+        shows = await fetch_shows(http, await http.open_shows())
     finally:
-        await web.close()
+        await http.close()
     # The longest setlist: the largest frames a push can have here.
     show = max(shows.values(), key=lambda one: (len(one.tally()), -one.id))
     songs = [song.id for setlist in show.predicted() for song in setlist.songs]
     polls = [PollSpec(show.id, songs, show.votes_per_user_max)]
     few, many = (
-        Part(
-            PartOptions(
+        LocalProcess(
+            ProcessOptions(
                 server.url, polls, arguments.seed, voters=arguments.voters, first_voter=first, rate_per_s=rate,
                 in_flight_max=4,
             )
         )
         for first, rate in ((0, arguments.push_rate), (arguments.voters, arguments.rate))
     )  # fmt: skip
-    watchers = RemotePart(PartOptions(server.url, polls, arguments.seed, watchers=arguments.watchers))
+    watchers = ChildProcess(ProcessOptions(server.url, polls, arguments.seed, watchers=arguments.watchers))
     try:
         await few.open()
         await many.open()
@@ -154,19 +156,21 @@ def _on_the_wire(payload_bytes: int) -> int:
     return payload_bytes + (2 if payload_bytes < 126 else 4)
 
 
-async def _votes(server: Node, voters: Part | None, others: list[RemotePart], seconds: float) -> dict[str, Any]:
+async def _votes(
+    server: Node, voters: LocalProcess | None, others: list[ChildProcess], seconds: float
+) -> dict[str, Any]:
     """One measured stretch of voting; results of the voters first; without voters, the node is left alone."""
-    parts: list[CrowdPart] = [*([voters] if voters else []), *others]
-    await asyncio.gather(*(part.begin() for part in parts))
+    processes: list[CrowdProcess] = [*([voters] if voters else []), *others]
+    await asyncio.gather(*(process.start_casting() for process in processes))
     await asyncio.sleep(WARM_UP_S)
-    await asyncio.gather(*(part.warmed_up() for part in parts))
+    await asyncio.gather(*(process.clear_counts() for process in processes))
     before, began_s = server.cpu_s(), time.monotonic()
     await asyncio.sleep(seconds)
     after, ended_s = server.cpu_s(), time.monotonic()
-    counted = await asyncio.gather(*(part.result() for part in parts))
-    await asyncio.gather(*(part.settle(SETTLE_S) for part in parts))
+    counted = await asyncio.gather(*(process.result() for process in processes))
+    await asyncio.gather(*(process.settle(SETTLE_S) for process in processes))
     # Pushes of the last casts arrive later; the counts are those of the measured stretch.
-    reached = await asyncio.gather(*(part.result() for part in parts))
+    reached = await asyncio.gather(*(process.result() for process in processes))
     results = [one | {"timelines": later["timelines"]} for one, later in zip(counted, reached, strict=True)]
     counts = merged([one["counts"] for one in results])
     return {
@@ -189,7 +193,7 @@ async def _floor(watchers: int, seconds: float, frame_bytes: int) -> dict[str, A
     )
     assert process.stdout is not None
     port = int(await process.stdout.readline())
-    readers = RemotePart(PartOptions(f"http://127.0.0.1:{port}", [PollSpec(1, [1], None)], 1, watchers=watchers))
+    readers = ChildProcess(ProcessOptions(f"http://127.0.0.1:{port}", [PollSpec(1, [1], None)], 1, watchers=watchers))
     try:
         async with asyncio.timeout(ACCEPT_PATIENCE_S + 2 * seconds):
             await readers.open()

@@ -29,7 +29,7 @@ from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.engine import check_postgres, missing_rights
 from server.store.migrations import dbmate_path, migrate_status
 from server.sync.documents import Probe
-from server.sync.provider_probe import probe
+from server.sync.provider_probe import probe_provider
 
 # Windows and budgets are decided on Valkey's clock, days and history on PostgreSQL's.
 CLOCK_DIFFERENCE_MAX_MS = 1_000.0
@@ -155,7 +155,7 @@ async def _provider_answers(settings: Settings, database_url: str, redis_url: st
             providers = opened.by_service()
             if len(providers) == 1:
                 return []
-            found = await asyncio.gather(*(probe(provider, clock) for provider in providers.values()))
+            found = await asyncio.gather(*(probe_provider(provider, clock) for provider in providers.values()))
     finally:
         await database.close()
     return [_provider_answer(service, answer) for service, answer in zip(providers, found, strict=True)]

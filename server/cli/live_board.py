@@ -18,7 +18,7 @@ from server.errors import Refused, SetupError
 
 _REDRAW_S = 0.1  # a channel is pushed at most this often; a faster board would draw the same picture
 _HEAD_AND_FOOT_ROWS = 6
-_LINES_WAITING_MAX = 1000
+LINES_WAITING_MAX = 1000
 
 
 async def run(url: str, show: int | str, *, stop: asyncio.Event | None = None, console: Console | None = None) -> None:
@@ -29,7 +29,7 @@ async def run(url: str, show: int | str, *, stop: asyncio.Event | None = None, c
             Unreachable: the server does not answer
     Cancel: the connection is closed and the terminal is restored
     """
-    changes: asyncio.Queue[str] = asyncio.Queue(maxsize=_LINES_WAITING_MAX)
+    changes: asyncio.Queue[str] = asyncio.Queue(maxsize=LINES_WAITING_MAX)
 
     def enqueue(lines: list[str]) -> None:
         for line in lines:

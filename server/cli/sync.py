@@ -30,7 +30,7 @@ def sync_import(
     async def command() -> ImportResult:
         with progress_bars() as progress:
             async with database_for(settings) as database:
-                return await import_file(database, file, dry_run=dry_run, progress=progress)
+                return await import_file(database, file, dry_run=dry_run, report_progress=progress)
 
     result = run_to_end(command())
     for line in as_lines(result, file.name, everything=dry_run):
@@ -68,17 +68,17 @@ def sync_artist(
     """Fetch an artist: their ids at every provider, their shows, and the setlists they will probably play."""
     from server.cli.engines import providers_for
     from server.sync.artists import ArtistSyncService, SyncedArtist
-    from server.sync.immediate_sync import bring_in_artist
-    from server.sync.terminal_tables import artist_as_table, fetch_runs
+    from server.sync.immediate_sync import sync_artist_now
+    from server.sync.terminal_tables import artist_as_table, fetch_job_results
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> tuple[SyncedArtist, list[Any]]:
         with progress_bars() as progress:
             async with providers_for(settings) as (database, providers):
-                artist = await ArtistSyncService(database, providers).sync(name, progress=progress)
-                runs = await bring_in_artist(database, providers, artist.id, progress=progress)
-                return artist, await fetch_runs(database, runs)
+                artist = await ArtistSyncService(database, providers).sync(name, report_progress=progress)
+                runs = await sync_artist_now(database, providers, artist.id, report_progress=progress)
+                return artist, await fetch_job_results(database, runs)
 
     artist, runs = run_to_end(command())
     print_table(artist_as_table(artist))
@@ -92,15 +92,17 @@ def sync_show(
 ) -> None:
     """Update a show: its date and venue, its predicted setlist, and the setlist that was played."""
     from server.cli.engines import providers_for
-    from server.sync.immediate_sync import bring_in_show
-    from server.sync.terminal_tables import fetch_runs
+    from server.sync.immediate_sync import sync_show_now
+    from server.sync.terminal_tables import fetch_job_results
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> list[Any]:
         with progress_bars() as progress:
             async with providers_for(settings) as (database, providers):
-                return await fetch_runs(database, await bring_in_show(database, providers, show, progress=progress))
+                return await fetch_job_results(
+                    database, await sync_show_now(database, providers, show, report_progress=progress)
+                )
 
     _report_runs(run_to_end(command()))
 
@@ -110,10 +112,10 @@ def _report_runs(runs: list[Any]) -> None:
 
     Raises: typer.Exit: a run failed
     """
-    from server.sync.terminal_tables import runs_as_table
+    from server.sync.terminal_tables import job_results_as_table
 
     if runs:
-        print_table(runs_as_table(runs))
+        print_table(job_results_as_table(runs))
     if any(run["status"] == "failed" for run in runs):
         raise typer.Exit(1)
 
@@ -144,7 +146,7 @@ def sync_forget(
     async def command() -> Counter[str]:
         with progress_bars() as progress:
             async with database_for(settings) as database:
-                return await forget(database, provider.value, progress=progress)
+                return await forget(database, provider.value, report_progress=progress)
 
     print_table(forgotten_as_table(provider, run_to_end(command())))
     typer.echo(f"Jobs of {provider} are paused until an administrator resumes them. Unset its key to be safe.")

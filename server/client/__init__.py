@@ -1,8 +1,8 @@
 """client: the Python client for programs.
 
-Owns:      one outgoing websocket and its reconnecting, requests over HTTP
+Owns:      one outgoing websocket that reconnects by itself, and requests over HTTP
 Threads:   one event loop
-Lifecycle: `Client` until it is closed
-Limits:    KNOWN_PUSHES_MAX (docs/limits.md)
-Never:     imports a room of the server; knows PostgreSQL or Valkey; believes a count it has not been sent
+Lifecycle: a `Client` lives until it is closed
+Limits:    REQUEST_TIMEOUT_S, QUIET_S, CONNECTIONS_MAX, ATTEMPTS_MAX (docs/limits.md); one unread state for each channel
+Never:     imports a room of the server; knows PostgreSQL or Valkey; shows a count that the server did not send
 """

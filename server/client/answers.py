@@ -1,4 +1,4 @@
-"""What the client for programs gives: states of channels, receipts, and how it ends."""
+"""The values that the client returns: states of channels, receipts and ballots; and the error of a closed client."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from server.protocol.channels import ACTIVITY_EVENTS_MAX
 
 
 class Closed(MysetlistError):
-    """The connection ended for good: closed by us, or the server said not to return; one line."""
+    """The connection is closed for good: by us, or because the server said not to come back. The message is one line."""
 
 
 class Update(msgspec.Struct, frozen=True):
-    """A channel's whole state as of position `at`; its fields are those of the AsyncAPI document."""
+    """The whole state of a channel as of position `at`; /api/asyncapi.json lists the fields of `state`."""
 
     channel: str
     at: int
@@ -24,7 +24,7 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """A cast was taken. ballot: setlist song -> up or down; remaining: votes left in the show, None: no limit."""
+    """The acknowledgement of a cast. ballot: setlist song -> up or down; remaining: votes left in the show, None: no limit."""
 
     at: int
     durability: str
@@ -33,21 +33,24 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class MarkReceipt(msgspec.Struct, frozen=True):
-    """Going or following was taken, at this position of the log."""
+    """The acknowledgement of going to a show or following an artist, at position `at` of the log."""
 
     at: int
     durability: str
 
 
 class Ballot(msgspec.Struct, frozen=True):
-    """One's own choices in a show, setlist song -> up or down, and how many more it allows, None: no limit."""
+    """The user's own choices in a show: setlist song -> up or down; remaining: votes left, None: no limit."""
 
     ballot: dict[int, str]
     remaining: int | None = None
 
 
 def merged(name: str, state: Mapping[str, Any], push: dict[str, Any]) -> dict[str, Any]:
-    """The whole state after a push: of `votes:` it holds the changed songs, of `activity` the new events."""
+    """The whole state of a channel after a push.
+
+    A push of `votes:` holds only the changed songs, one of `activity` only the new events; others hold the whole state.
+    """
     kind = name.partition(":")[0]
     if kind == "votes":
         rows = {row[0]: row for row in state["tally"]} | {row[0]: row for row in push["tally"]}

@@ -1,4 +1,4 @@
-"""A client for programs: shows and results over HTTP; counts, votes and marks over one websocket that comes back by itself.
+"""The client for programs: shows and results over HTTP; counts, votes and marks over a websocket that reconnects.
 
 docs/clients.md has a complete example.
 """
@@ -6,72 +6,38 @@ docs/clients.md has a complete example.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import msgspec
 import structlog
 
 from server.client import wire
-from server.client.answers import Ballot, Closed, MarkReceipt, Receipt, Update, merged
-from server.client.http import Show, Web
-from server.client.websocket import Line, websocket_url
+from server.client.answers import Ballot, Closed, MarkReceipt, Receipt, Update
+from server.client.channels import Channels, decode_ok
+from server.client.http import HttpClient, Show
+from server.client.websocket import ReconnectingWebsocket, websocket_url
 from server.errors import MysetlistError, Refused
 
 log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 
-# How long a request is tried, over losses of the connection and refusals that pass.
+# The time for one request, over lost connections and refusals that pass.
 REQUEST_TIMEOUT_S = 30.0
-# The server pings after 25 s; a phone that has lost its signal is told by nobody.
+# The server pings after 25 s. A network that loses its signal, as a phone's does, reports nothing.
 QUIET_S = 30.0
-# A whole hall that is taken off a channel must not ask again at once.
-ASK_AGAIN_MAX_S = 2.0
-
-
-class _Joined(msgspec.Struct):
-    at: int = 0
-    state: dict[str, Any] | None = None
-    error: wire.Fault | None = None
-
-
-class _Channels(msgspec.Struct):
-    channels: dict[str, _Joined]
-
-
-class _Reply(msgspec.Struct):
-    ok: msgspec.Raw
-
-
-class _Watch:
-    """One `watch` under way: the newest state of each of its channels that was not given yet."""
-
-    def __init__(self, channels: Sequence[str]) -> None:
-        self.channels = channels
-        self.news: dict[str, Update] = {}
-        self.error: Exception | None = None
-        self.has_news = asyncio.Event()
-
-    def tell(self, update: Update) -> None:
-        """A newer state takes the place of one that nobody has fetched."""
-        self.news[update.channel] = update
-        self.has_news.set()
-
-    def fail(self, error: Exception) -> None:
-        """The watch ends with this."""
-        self.error = error
-        self.has_news.set()
+# All clients of a hall that are unsubscribed together must not subscribe again together.
+RESUBSCRIBE_DELAY_MAX_S = 2.0
 
 
 class Client:
     """One user of one server, or a reader without a token.
 
-    Takes: url, of a node or a balancer, `http://host:8080`; token, a session's or an API key; renew, gives a newer token
-           before the present one ends (default: the server renews its own session tokens); connected, told when the
-           connection is there (True) and when it was lost (False)
+    Takes: url, of a node or a load balancer, `http://host:8080`; token, of a session or an API key; renew, gives a newer
+           token before the present one expires (default: the server renews its own session tokens); connected, called
+           with True when the connection is ready and with False when it is lost
     Owns:  one websocket, opened when it is first needed; close it with `async with` or `close`
     """
 
@@ -83,16 +49,15 @@ class Client:
         renew: Callable[[], Awaitable[str]] | None = None,
         connected: Callable[[bool], object] = lambda _: None,
     ) -> None:
-        self._web = Web(url)
+        self._http = HttpClient(url)
         self._rng = Random()  # noqa: S311  delays, not secrets
         self._renew = renew or self._renew_session
         self._connected = connected
-        self._line = _Live(websocket_url(url), token, self._rng, self)
+        self._channels = Channels()
+        self._websocket = _ClientWebsocket(websocket_url(url), token, self._rng, self, self._channels)
         self._opening: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watches: list[_Watch] = []
-        self._held: dict[str, Update] = {}
-        self._ready = asyncio.Event()  # the line is, or will never be again
+        self._ready = asyncio.Event()  # the websocket is ready, or finished
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,114 +68,111 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Hangs up; watches and requests under way end with Closed."""
-        self._line.close()
-        self.is_over("closed by us")
+        """Closes the connections. Running watches and requests end with Closed."""
+        self._websocket.close()
+        self.on_finished("closed by us")
         tasks = [*self._tasks, *([] if self._opening is None else [self._opening])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._web.close()
+        await self._http.close()
 
     @property
     def token(self) -> str | None:
-        """What the client speaks with now."""
-        return self._line.token
+        """The present token."""
+        return self._websocket.token
 
     # ── HTTP
 
     async def sign_in(self) -> int:
-        """Becomes a new anonymous user, whose id it gives.
+        """Becomes a new anonymous user; gives the user's id.
 
-        Raises: Unreachable; Refused: as hello
+        Raises: Unreachable; Refused: the server refused the hello
         """
-        session = await self._web.sign_in()
-        await self._speak_with(session.token)
+        session = await self._http.sign_in()
+        await self._use_token(session.token)
         return session.user.id
 
     async def open_shows(self) -> list[int]:
-        """Ids of all shows whose voting is open.
+        """Ids of all shows with open voting.
 
         Raises: Unreachable
         """
-        return await self._web.open_shows()
+        return await self._http.open_shows()
 
     async def show(self, show: int | str) -> Show:
-        """A show by id or slug, with its sets and, if they are for this user, its counts.
+        """A show by id or slug, with its setlists and the counts that this user may see.
 
-        Raises: SetupError: there is no such show; Unreachable
+        Raises: SetupError: the show does not exist; Unreachable
         """
-        return await self._web.show(show, self.token)
+        return await self._http.show(show, self.token)
 
     async def results(self, show: int | str) -> dict[str, Any]:
-        """A show's result, as `GET /api/shows/{show}/results` tells it.
+        """The JSON of `GET /api/shows/{show}/results`.
 
         Raises: Unreachable: no answer, or a refusal
         """
-        return await self._web.results(show, self.token)
+        return await self._http.results(show, self.token)
 
     # ── the websocket
 
     async def watch(self, *channels: str) -> AsyncIterator[Update]:
-        """States of channels: each as it stands, then whole again whenever it has changed; over losses of the connection.
+        """Gives the state of each channel, and the whole state again after each change, over lost connections.
 
-        Whoever is slower than the changes is given the newest state.
+        A reader that is slower than the changes gets the newest state only.
 
         Raises: Refused: a channel is refused for good (not_found, forbidden, too_large); Closed
         """
-        watch = _Watch(channels)
-        self._watches.append(watch)
+        watch = self._channels.add(channels)
         try:
-            known = [name for name in channels if name in self._held]
-            for name in known:
-                watch.tell(self._held[name])
-            if self._line.is_ready:
-                await self._subscribe([name for name in channels if name not in known])
+            if self._websocket.is_ready:
+                await self._subscribe([name for name in channels if name not in watch.unread])
             else:
                 self._open()
             while True:
                 await watch.has_news.wait()
                 watch.has_news.clear()
-                news, watch.news = watch.news, {}
-                for update in news.values():
+                updates, watch.unread = watch.unread, {}
+                for update in updates.values():
                     yield update
                 if watch.error is not None:
                     raise watch.error
         finally:
-            self._watches.remove(watch)
-            self._leave([name for name in channels if name not in self.channels()])
+            unwatched = self._channels.remove(watch)
+            if unwatched and self._websocket.is_ready:
+                self._start(self._unsubscribe(unwatched), "client-unsubscribe")
 
     async def cast(self, show: int, votes: Mapping[int, str]) -> Receipt:
-        """Sets choices, setlist song -> up, down or none; all or none is taken. Returns once they are safe.
+        """Sets choices: setlist song -> up, down or none. The server takes all or none. Returns once they are safe.
 
-        Raises: Refused: closed, locked, budget, not_found, forbidden, unauthenticated, bad_request; or what did not pass
-                within REQUEST_TIMEOUT_S; Closed; TimeoutError
+        Raises: Refused: closed, locked, budget, not_found, forbidden, unauthenticated, bad_request; or any other code
+                that lasts for REQUEST_TIMEOUT_S; Closed; TimeoutError
         """
         return await self.ask("cast", Receipt, show=show, votes=list(votes.items()))
 
     async def ballot(self, show: int) -> Ballot:
-        """One's own choices in a show.
+        """The user's own choices in a show.
 
         Raises: as cast
         """
         return await self.ask("ballot", Ballot, show=show)
 
     async def attend(self, show: int, *, going: bool = True) -> MarkReceipt:
-        """Says that one goes to a show, or not.
+        """Marks that the user goes to a show, or does not.
 
         Raises: as cast
         """
         return await self.ask("attend", MarkReceipt, show=show, going=going)
 
     async def follow(self, artist: int, *, following: bool = True) -> MarkReceipt:
-        """Says that one follows an artist, or not.
+        """Marks that the user follows an artist, or does not.
 
         Raises: as cast
         """
         return await self.ask("follow", MarkReceipt, artist=artist, following=following)
 
     async def ask(self, op: str, answer: type[Answer], **fields: Any) -> Answer:
-        """Any request. It is sent again when the connection was lost under it: everything it can say is a state.
+        """Sends any request. After a lost connection it is sent again: each request sets a state, so twice is once.
 
         Raises: as cast
         """
@@ -218,7 +180,7 @@ class Client:
             while True:
                 await self._wait_until_ready()
                 try:
-                    reply = await self._line.ask(lambda request_id: wire.request_frame(request_id, op, fields))
+                    reply = await self._websocket.ask(lambda request_id: wire.request_frame(request_id, op, fields))
                 except (ConnectionError, TimeoutError):
                     continue
                 except Refused as error:
@@ -226,193 +188,155 @@ class Client:
                         raise
                     await asyncio.sleep(error.retry_after_ms / 1000 * (1 + self._rng.random()))
                     continue
-                return _ok(reply, answer)
-
-    # ── what the line tells
+                return decode_ok(reply, answer)
 
     def channels(self) -> list[str]:
-        """What is watched."""
-        return list(dict.fromkeys(name for watch in self._watches for name in watch.channels))
+        """The watched channels."""
+        return self._channels.names()
 
-    def positions(self) -> dict[str, int]:
-        """What is held of it."""
-        return {name: self._held[name].at for name in self.channels() if name in self._held}
+    # ── events of the websocket
 
-    def take_states(self, reply: bytes) -> None:
-        """The reply to a subscribe; a state that has not changed is left out of it."""
-        again = []
-        for name, joined in _ok(reply, _Channels).channels.items():
-            if joined.error is not None:
-                self._held.pop(name, None)
-                if joined.error.retry_after_ms is None:
-                    self._fail(joined.error.refused(), name)
-                else:
-                    again.append(name)
-            elif joined.state is not None:
-                self._hold(Update(name, joined.at, joined.state))
-        self._ask_again(again)
+    def on_subscribed(self, reply: bytes) -> None:
+        """The reply to a subscribe came."""
+        self._subscribe_again(self._channels.take_subscribed(reply))
 
-    def take_push(self, payload: bytes) -> None:
-        """News of a channel."""
-        push = msgspec.json.decode(payload)
-        name, at = push.pop("ch"), push.pop("at")
-        held = self._held.get(name)
-        if held is not None and at >= held.at:
-            self._hold(Update(name, at, merged(name, held.state, push)))
-
-    def take_notice(self, message: wire.Inbound) -> None:
-        """What nobody asked for."""
+    def on_notice(self, message: wire.Inbound) -> None:
+        """A message came that is neither a reply nor a push."""
         if message.expiring is not None:
-            self._start(self._take_new_token(), "client-renew")
+            self._start(self._renew_token(), "client-renew")
         elif message.unsubscribed is not None:
-            for name in message.unsubscribed.channels:
-                self._held.pop(name, None)
-            self._ask_again(message.unsubscribed.channels)
+            self._channels.forget(message.unsubscribed.channels)
+            self._subscribe_again(message.unsubscribed.channels)
 
-    def is_back(self) -> None:
-        """The line is ready, for the first time or again."""
+    def on_ready(self) -> None:
+        """The websocket is ready, for the first time or again."""
         self._ready.set()
         self._connected(True)
-        # Whoever began to watch while the line was being opened came too late for its subscribe.
-        if missing := [name for name in self.channels() if name not in self._held]:
+        # A watch that began while the websocket was opening came too late for its subscribe.
+        if missing := self._channels.missing():
             self._start(self._subscribe(missing), "client-subscribe")
 
-    def is_lost(self) -> None:
-        """The line was lost, and comes back."""
+    def on_lost(self) -> None:
+        """The websocket is lost, and reconnects."""
         self._ready.clear()
         self._connected(False)
 
-    def is_over(self, reason: str) -> None:
-        """The line will not come back."""
-        self._line.why_finished = self._line.why_finished or reason
+    def on_finished(self, reason: str) -> None:
+        """The websocket will not reconnect."""
+        self._websocket.finish_reason = self._websocket.finish_reason or reason
         self._ready.set()
-        for watch in self._watches:
-            watch.fail(Closed(f"The connection ended for good: {self._line.why_finished}."))
+        for watch in self._channels.watches:
+            watch.fail(self._closed())
 
-    # ── within
+    # ── inside
+
+    def _closed(self) -> Closed:
+        return Closed(f"The connection is closed for good: {self._websocket.finish_reason}.")
 
     def _open(self) -> None:
-        if self._line.is_finished:
+        if self._websocket.is_finished:
             raise Closed("The client is closed.")
         if self._opening is None:
-            self._opening = asyncio.create_task(self._line.keep_open(), name="client-open")
+            self._opening = asyncio.create_task(self._websocket.open_with_retries(), name="client-open")
 
     async def _wait_until_ready(self) -> None:
         self._open()
         await self._ready.wait()
-        if self._line.is_finished:
-            raise Closed(f"The connection ended for good: {self._line.why_finished}.")
-
-    def _hold(self, update: Update) -> None:
-        self._held[update.channel] = update
-        for watch in self._watches:
-            if update.channel in watch.channels:
-                watch.tell(update)
-
-    def _fail(self, error: Refused, name: str) -> None:
-        for watch in self._watches:
-            if name in watch.channels:
-                watch.fail(error)
+        if self._websocket.is_finished:
+            raise self._closed()
 
     async def _subscribe(self, names: Sequence[str]) -> None:
         if not names:
             return
         try:
-            self.take_states(await self._line.ask(lambda request_id: wire.subscribe_frame(request_id, names, {})))
+            self.on_subscribed(
+                await self._websocket.ask(lambda request_id: wire.subscribe_frame(request_id, names, {}))
+            )
         except (ConnectionError, TimeoutError):
-            # Subscribed to again with the next connection.
+            # The next connection subscribes to them.
             return
         except Refused as error:
             if error.retry_after_ms is None:
-                for name in names:
-                    self._fail(error, name)
+                self._channels.fail(names, error)
             else:
-                self._ask_again(names)
+                self._subscribe_again(names)
 
-    def _ask_again(self, names: Iterable[str]) -> None:
-        if wanted := [name for name in names if name in self.channels()]:
+    def _subscribe_again(self, names: Iterable[str]) -> None:
+        watched = set(self._channels.names())
+        if wanted := [name for name in names if name in watched]:
             self._start(self._subscribe_later(wanted), "client-subscribe")
 
     async def _subscribe_later(self, names: Sequence[str]) -> None:
-        await asyncio.sleep(self._rng.random() * ASK_AGAIN_MAX_S)
-        if self._line.is_ready:
-            await self._subscribe([name for name in names if name in self.channels()])
-
-    def _leave(self, names: Sequence[str]) -> None:
-        for name in names:
-            self._held.pop(name, None)
-        if names and self._line.is_ready:
-            self._start(self._unsubscribe(names), "client-unsubscribe")
+        await asyncio.sleep(self._rng.random() * RESUBSCRIBE_DELAY_MAX_S)
+        if self._websocket.is_ready:
+            watched = set(self._channels.names())
+            await self._subscribe([name for name in names if name in watched])
 
     async def _unsubscribe(self, names: Sequence[str]) -> None:
         try:
-            await self._line.ask(
+            await self._websocket.ask(
                 lambda request_id: wire.request_frame(request_id, "unsubscribe", {"channels": list(names)})
             )
         except (ConnectionError, TimeoutError, Refused) as error:
             log.info("client.not_unsubscribed", error=str(error))
 
-    async def _take_new_token(self) -> None:
+    async def _renew_token(self) -> None:
         try:
-            await self._speak_with(await self._renew())
+            await self._use_token(await self._renew())
         except (MysetlistError, OSError, TimeoutError) as error:
-            # The server closes with 4401 when the old one ends, which whoever watches or asks is told.
+            # The server closes with 4401 when the old token expires; then watches and requests end with Closed.
             log.warning("client.not_renewed", error=str(error))
 
     async def _renew_session(self) -> str:
-        return (await self._web.sign_in(keep=self.token)).token
+        return (await self._http.sign_in(keep=self.token)).token
 
-    async def _speak_with(self, token: str) -> None:
-        self._line.token = token
-        if self._line.is_ready:
-            await self._line.ask(lambda request_id: wire.hello_frame(request_id, token))
+    async def _use_token(self, token: str) -> None:
+        self._websocket.token = token
+        if self._websocket.is_ready:
+            await self._websocket.ask(lambda request_id: wire.hello_frame(request_id, token))
 
-    def _start(self, work: Any, name: str) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def _ok(reply: bytes, answer: type[Answer]) -> Answer:
-    """What a reply holds."""
-    return msgspec.json.decode(msgspec.json.decode(reply, type=_Reply).ok, type=answer)
-
-
-class _Live(Line):
-    """The client's line; a line counts its losses, and is its own count here."""
+class _ClientWebsocket(ReconnectingWebsocket):
+    """Passes the events of the websocket to the client, and keeps the reason of the end."""
 
     quiet_s = QUIET_S
 
-    def __init__(self, url: str, token: str | None, rng: Random, client: Client) -> None:
+    def __init__(self, url: str, token: str | None, rng: Random, client: Client, channels: Channels) -> None:
         super().__init__(url, token, rng, self)
         self._client = client
+        self._watched = channels
         self.reconnects = 0
-        self.why_finished = ""
+        self.finish_reason = ""
 
-    def fault(self, code: str) -> None:
-        self.why_finished = code
+    def count_error(self, code: str) -> None:
+        self.finish_reason = code
 
     def channels(self) -> Sequence[str]:
-        return self._client.channels()
+        return self._watched.names()
 
-    def since(self) -> dict[str, int]:
-        return self._client.positions()
+    def positions(self) -> dict[str, int]:
+        return self._watched.positions()
 
-    def joined(self, reply: bytes) -> None:
-        self._client.take_states(reply)
+    def on_subscribed(self, reply: bytes) -> None:
+        self._client.on_subscribed(reply)
 
-    def pushed(self, payload: bytes) -> None:
-        self._client.take_push(payload)
+    def on_push(self, payload: bytes) -> None:
+        self._watched.take_push(payload)
 
-    def announced(self, message: wire.Inbound) -> None:
-        self._client.take_notice(message)
+    def on_notice(self, message: wire.Inbound) -> None:
+        self._client.on_notice(message)
 
-    def entered(self) -> None:
-        self.why_finished = ""
-        self._client.is_back()
+    def on_ready(self) -> None:
+        self.finish_reason = ""
+        self._client.on_ready()
 
-    def dropped(self) -> None:
-        self._client.is_lost()
+    def on_lost(self) -> None:
+        self._client.on_lost()
 
-    def finished(self) -> None:
-        self._client.is_over("the server said not to return")
+    def on_finished(self) -> None:
+        self._client.on_finished("the server said not to come back")

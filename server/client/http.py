@@ -1,9 +1,8 @@
-"""The HTTP a client needs before and after its websocket: sessions, shows, ballots."""
+"""The HTTP requests of a client: sessions, shows, ballots and results."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import httpx
@@ -12,17 +11,16 @@ import msgspec
 from server.clock import backoff_s
 from server.errors import MysetlistError, SetupError
 
-# More requests at once are slower, not faster: httpx walks its pool for each of them (1,500 sessions take 1.5 s with
+# More requests at once are slower, not faster: httpx searches its pool for each of them (1,500 sessions take 1.5 s with
 # 4 connections, 4.8 s with 32; measured 2026-11-23).
-SIGNING_IN_MAX = 6
-FETCHING_MAX = 8
+CONNECTIONS_MAX = 6
 ATTEMPTS_MAX = 8
+RETRY_DELAY_MAX_S = 5.0
 PAGE_SIZE = 100
 TIMEOUT_S = 20.0
 
-_HTTP_RETRY = frozenset({429, 502, 503, 504})
+_RETRYABLE = frozenset({429, 502, 503, 504})
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 Tally = dict[int, tuple[int, int]]  # song -> (up, down)
 
@@ -32,7 +30,7 @@ class _User(msgspec.Struct):
 
 
 class Session(msgspec.Struct):
-    """An anonymous sign-in."""
+    """An anonymous session: its token and its user."""
 
     token: str
     user: _User
@@ -49,16 +47,16 @@ class _Page(msgspec.Struct):
 
 
 class Song(msgspec.Struct):
-    """One thing to vote on, and how it stands."""
+    """A song of a setlist, and its counts."""
 
     id: int
-    up: int | None = 0  # None: not for whoever asks, or not yet
+    up: int | None = 0  # None: hidden from this user, or not yet public
     down: int | None = 0
     title: str = ""
 
 
 class Setlist(msgspec.Struct):
-    """Songs under one heading."""
+    """The songs of one setlist."""
 
     songs: list[Song] = []
     type: str = "predicted"
@@ -66,7 +64,7 @@ class Setlist(msgspec.Struct):
 
 
 class Show(msgspec.Struct):
-    """A show as `GET /api/shows/{id}` tells it; the fields a client uses."""
+    """The fields of `GET /api/shows/{id}` that a client uses."""
 
     id: int
     voting: str = ""
@@ -78,15 +76,15 @@ class Show(msgspec.Struct):
     results: str = "live"
 
     def tally(self) -> Tally:
-        """The counts of all its songs, 0 where they are hidden."""
+        """The counts of all songs; hidden counts are 0."""
         return {song.id: (song.up or 0, song.down or 0) for setlist in self.setlists for song in setlist.songs}
 
     def predicted(self) -> list[Setlist]:
-        """The setlists people vote on: what was played is not a matter of votes, unless there is nothing else."""
+        """The setlists that people vote on: the predicted ones, or all if none is predicted."""
         return [setlist for setlist in self.setlists if setlist.type == "predicted"] or self.setlists
 
     def titles(self) -> dict[int, str]:
-        """Song -> title, in the setlists' order."""
+        """Song -> title, in the order of the setlists."""
         return {song.id: song.title for setlist in self.setlists for song in setlist.songs}
 
 
@@ -102,18 +100,18 @@ _document = msgspec.json.Decoder(dict[str, Any])
 
 
 class Unreachable(MysetlistError):
-    """The server did not answer, or not in a way that can be used; one line."""
+    """The server did not answer, or gave no usable answer. The message is one line."""
 
 
-class Web:
-    """HTTP against one server.
+class HttpClient:
+    """HTTP requests to one server.
 
-    Takes:  url, `http://host:port`; may be the address of one node or of a balancer
-    Limits: SIGNING_IN_MAX connections
+    Takes:  url, `http://host:port` of a node or a load balancer
+    Limits: CONNECTIONS_MAX connections; ATTEMPTS_MAX attempts of a request, TIMEOUT_S each
     """
 
     def __init__(self, url: str) -> None:
-        limits = httpx.Limits(max_connections=SIGNING_IN_MAX, max_keepalive_connections=SIGNING_IN_MAX)
+        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
         self._http = httpx.AsyncClient(base_url=url.rstrip("/"), limits=limits, timeout=TIMEOUT_S)
 
     async def close(self) -> None:
@@ -121,19 +119,19 @@ class Web:
         await self._http.aclose()
 
     async def sign_in(self, keep: str | None = None) -> Session:
-        """A new anonymous user; with `keep`, a newer token of the user whose token that is.
+        """Creates an anonymous user, or renews a token.
 
-        Raises: Unreachable: no answer, or a refusal that waiting does not cure
+        Takes:  keep, a token whose user gets a newer one; None: a new user
+        Raises: Unreachable: no answer, or a refusal that a retry does not change
         """
         body = None if keep is None else {"keep": True}
         return _decoded(_session, await self._request("POST", "/api/session", headers=_bearer(keep), body=body))
 
-    async def sign_in_many(self, count: int) -> list[Session]:
-        """New anonymous users, SIGNING_IN_MAX at a time; len == count."""
-        return await in_turns(range(count), lambda _: self.sign_in(), SIGNING_IN_MAX)
-
     async def open_shows(self) -> list[int]:
-        """Ids of all shows whose voting is open."""
+        """Ids of all shows with open voting.
+
+        Raises: Unreachable: as sign_in
+        """
         found: list[int] = []
         params: dict[str, str | int] = {"limit": PAGE_SIZE}
         while True:
@@ -144,27 +142,28 @@ class Web:
             params["cursor"] = page.next
 
     async def show(self, show: int | str, token: str | None = None) -> Show:
-        """One show by id or slug, as somebody sees it.
+        """A show by id or slug, with the counts that the user of the token may see.
 
-        Raises: SetupError: there is no such show; Unreachable: as above
+        Raises: SetupError: the show does not exist; Unreachable: as sign_in
         """
         response = await self._request("GET", f"/api/shows/{show}", headers=_bearer(token), missing_ok=True)
         if response.status_code == httpx.codes.NOT_FOUND:
             raise SetupError(f"There is no show {show}.")
         return _decoded(_show, response)
 
-    async def shows(self, ids: Iterable[int]) -> dict[int, Show]:
-        """Several shows by id."""
-        found = await in_turns(ids, self.show, FETCHING_MAX)
-        return {show.id: show for show in found}
-
     async def ballot(self, show_id: int, token: str) -> dict[int, str]:
-        """One user's choices: song -> `up` or `down`."""
+        """The choices of the token's user: song -> `up` or `down`.
+
+        Raises: Unreachable: as sign_in
+        """
         path = f"/api/shows/{show_id}/ballot"
         return _decoded(_ballot, await self._request("GET", path, headers=_bearer(token))).ballot
 
     async def results(self, show: int | str, token: str | None) -> dict[str, Any]:
-        """A show's result, as it is told."""
+        """The JSON of a show's results.
+
+        Raises: Unreachable: as sign_in
+        """
         return _decoded(_document, await self._request("GET", f"/api/shows/{show}/results", headers=_bearer(token)))
 
     async def _request(
@@ -179,7 +178,7 @@ class Web:
     ) -> httpx.Response:
         problem = "no answer"
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            wait_s = backoff_s(attempt, first_s=0.1, max_s=5.0)
+            wait_s = backoff_s(attempt, first_s=0.1, max_s=RETRY_DELAY_MAX_S)
             try:
                 response = await self._http.request(method, path, params=params, headers=headers, json=body)
             except httpx.TransportError as error:
@@ -188,34 +187,11 @@ class Web:
                 if response.is_success or (missing_ok and response.status_code == httpx.codes.NOT_FOUND):
                     return response
                 problem = f"{response.status_code} {response.text[:200]}"
-                if response.status_code not in _HTTP_RETRY:
+                if response.status_code not in _RETRYABLE:
                     break
                 wait_s = _retry_after_s(response, wait_s)
             await asyncio.sleep(wait_s)
         raise Unreachable(f"{method} {str(self._http.base_url).rstrip('/')}{path}: {problem}")
-
-
-async def in_turns(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], at_once: int) -> list[Result]:
-    """`work` for every item, `at_once` of them at a time; results in the items' order.
-
-    Raises: whatever the first failing `work` raises, unwrapped; the others are cancelled
-    """
-    todo = list(enumerate(items))[::-1]
-    results: dict[int, Result] = {}
-
-    async def take() -> None:
-        while todo:
-            index, item = todo.pop()
-            results[index] = await work(item)
-
-    takers = [asyncio.ensure_future(take()) for _ in range(min(at_once, len(todo)))]
-    try:
-        await asyncio.gather(*takers)
-    finally:
-        for taker in takers:
-            taker.cancel()
-        await asyncio.gather(*takers, return_exceptions=True)
-    return [results[index] for index in range(len(results))]
 
 
 def _bearer(token: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One websocket that is kept: it says hello, subscribes, and comes back by itself after a loss."""
+"""A websocket that says hello, subscribes, and reconnects by itself after a loss."""
 
 from __future__ import annotations
 
@@ -23,85 +23,88 @@ CONNECT_TIMEOUT_S = 15.0
 REPLY_TIMEOUT_S = 15.0
 TEXT = WSMsgType.TEXT
 
-# What an attempt to connect can end with besides success; each is a reason to try again later.
+# The errors of an attempt to connect after which another attempt may succeed.
 _UNREACHABLE = (OSError, WSError, TimeoutError, EOFError)
 
 
-class LineCounts(Protocol):
-    """Where lines count their losses."""
+class ConnectionCounts(Protocol):
+    """Counts the losses and errors of connections."""
 
     reconnects: int
 
-    def fault(self, code: str) -> None:
-        """Counts one error reply, or one connection that ended for good."""
+    def count_error(self, code: str) -> None:
+        """Counts one error reply, or one connection that is closed for good."""
 
 
 def websocket_url(url: str) -> str:
-    """`http://host:8080/` as `ws://host:8080/ws`."""
+    """The websocket address of a server: `http://host:8080/` gives `ws://host:8080/ws`.
+
+    Raises: ValueError: `url` is no http:// or https:// address
+    """
     scheme, separator, rest = url.rstrip("/").partition("://")
     if not separator or scheme not in {"http", "https"}:
         raise ValueError(f"{url!r} is not an http:// or https:// address")
     return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/ws"
 
 
-class Line(WSListener):
-    """A connection and what is to be restored when it is lost.
+class ReconnectingWebsocket(WSListener):
+    """A connection to a server, and the subscriptions it restores after a loss. Subclasses override the hooks.
 
-    Takes:  url, of the websocket; token, None for a reader; rng, for the jitter of coming back
-    Owns:   at most one transport and at most one task that brings it back
-    quiet_s: after so long without a frame the other side is asked whether it is there, and given up when it is silent for
-             as long again; None: never, a crowd must not ping
+    Takes:   url, of the websocket; token, None for a reader; rng, for the jitter of delays; counts
+    Owns:    at most one transport, and at most one task that reconnects
+    quiet_s: a connection without a frame for so long is pinged, and given up after the same time without an answer;
+             None: never pinged, because the pings of a crowd would be load that nobody asked for
     """
 
     quiet_s: float | None = None
 
-    def __init__(self, url: str, token: str | None, rng: Random, counts: LineCounts) -> None:
+    def __init__(self, url: str, token: str | None, rng: Random, counts: ConnectionCounts) -> None:
         self.token = token
         self.transport: WSTransport | None = None
-        self.is_ready = False  # hello and subscriptions are answered
-        self.is_finished = False  # closed by us, or told never to return
+        self.is_ready = False  # hello and subscribe are answered
+        self.is_finished = False  # closed by us, or refused for good by the server
         self._url = url
         self._rng = rng
-        self._line_counts = counts
+        self._connection_counts = counts
         self._request_id = 0
         self._replies: dict[int, asyncio.Future[bytes]] = {}
         self._drain: wire.Drain | None = None
-        self._returning: asyncio.Task[None] | None = None
+        self._reconnecting: asyncio.Task[None] | None = None
 
-    # ── what a kind of client adds
+    # ── hooks for subclasses
 
     def channels(self) -> Sequence[str]:
-        """What to subscribe to after every hello."""
+        """The channels to subscribe to after each hello."""
         return ()
 
-    def since(self) -> dict[str, int]:
-        """Positions already held, by channel."""
+    def positions(self) -> dict[str, int]:
+        """The positions the client already has, by channel."""
         return {}
 
-    def joined(self, reply: bytes) -> None:
+    def on_subscribed(self, reply: bytes) -> None:
         """Takes the reply to the subscribe."""
 
-    def pushed(self, payload: bytes) -> None:
+    def on_push(self, payload: bytes) -> None:
         """Takes a push."""
 
-    def announced(self, message: wire.Inbound) -> None:
+    def on_notice(self, message: wire.Inbound) -> None:
         """Takes a message that is neither a reply nor a push."""
 
-    def entered(self) -> None:
-        """The line is ready: for the first time, or again."""
+    def on_ready(self) -> None:
+        """The connection is ready, for the first time or again."""
 
-    def dropped(self) -> None:
-        """The line was lost."""
+    def on_lost(self) -> None:
+        """The connection is lost."""
 
-    def finished(self) -> None:
-        """The server said not to return."""
+    def on_finished(self) -> None:
+        """The server said not to come back."""
 
     # ── opening and closing
 
     async def open(self) -> None:
         """Connects, says hello and subscribes.
 
-        Raises: OSError, WSError, TimeoutError: nobody answered; Refused: the hello or the subscribe was refused
+        Raises: OSError, WSError, TimeoutError: no answer; Refused: the server refused the hello or the subscribe
         Cancel: the half-open connection is closed
         """
         transport, _ = await asyncio.wait_for(
@@ -121,28 +124,30 @@ class Line(WSListener):
             await self.ask(lambda request_id: wire.hello_frame(request_id, self.token))
             channels = self.channels()
             if channels:
-                self.joined(await self.ask(lambda request_id: wire.subscribe_frame(request_id, channels, self.since())))
+                self.on_subscribed(
+                    await self.ask(lambda request_id: wire.subscribe_frame(request_id, channels, self.positions()))
+                )
         except BaseException:
             self._forget(transport)
             transport.disconnect(graceful=False)
             raise
         self.is_ready = True
-        self.entered()
+        self.on_ready()
 
-    async def keep_open(self) -> None:
-        """Opens, and tries again with full jitter until it succeeds or is told never to return.
+    async def open_with_retries(self) -> None:
+        """Opens the connection. Tries again with full jitter until it succeeds or the server refuses for good.
 
-        Cancel: not connected
+        Cancel: the connection is not open
         """
         delay_s = BACKOFF_FIRST_S
         while not self.is_finished:
             try:
                 await self.open()
             except Refused as error:
-                self._line_counts.fault(error.code)
+                self._connection_counts.count_error(error.code)
                 if error.retry_after_ms is None and error.code != Code.UNAVAILABLE:
                     self.is_finished = True
-                    self.finished()
+                    self.on_finished()
                     return
                 await asyncio.sleep((error.retry_after_ms or 0) / 1000 + self._rng.random() * delay_s)
             except _UNREACHABLE:
@@ -152,38 +157,34 @@ class Line(WSListener):
             delay_s = min(BACKOFF_MAX_S, delay_s * 2)
 
     def close(self) -> None:
-        """Closes for good; nothing is restored."""
+        """Closes for good; nothing reconnects."""
         self.is_finished = True
-        if self._returning is not None:
-            self._returning.cancel()
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Closes the present connection without reconnecting; the caller may open another one."""
         transport = self.transport
         if transport is not None:
             self._forget(transport)
             transport.send_close()
             transport.disconnect()
 
-    def reset(self) -> None:
-        """Closes the present connection without coming back by itself: the caller opens the next one."""
-        transport = self.transport
-        if transport is not None:
-            self._forget(transport)
-            transport.send_close()
-            transport.disconnect()
-
-    # ── asking
+    # ── requests
 
     def next_request_id(self) -> int:
-        """A number no earlier request of this line had."""
+        """A number that no earlier request on this websocket has."""
         self._request_id += 1
         return self._request_id
 
     async def ask(self, frame: Callable[[int], bytes]) -> bytes:
         """Sends one request and waits for its reply.
 
-        Takes:  frame, makes the request from its id
+        Takes:  frame, builds the request from its id
         Gives:  the reply, undecoded
-        Raises: Refused: an error reply; ConnectionError: the line was lost; TimeoutError: no reply
-        Cancel: the reply is dropped when it comes
+        Raises: Refused: an error reply; ConnectionError: the connection is lost; TimeoutError: no reply
+        Cancel: the reply is ignored when it comes
         """
         transport = self.transport
         if transport is None:
@@ -198,39 +199,33 @@ class Line(WSListener):
         finally:
             self._replies.pop(request_id, None)
 
-    # ── what arrives
+    # ── received frames
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Every frame but pings, which picows answers."""
-        if frame.msg_type != TEXT:
-            self.not_text(transport, frame)
-            return
-        self.message(frame.get_payload_as_bytes())
-
-    def not_text(self, transport: WSTransport, frame: WSFrame) -> None:
-        """A close is answered; anything else is not for us."""
-        if frame.msg_type == WSMsgType.CLOSE:
+        """Takes a frame. picows answers pings itself."""
+        if frame.msg_type == TEXT:
+            self.on_message(frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.CLOSE:
             transport.send_close()
             transport.disconnect()
 
-    def message(self, payload: bytes) -> None:
-        """Any message, given to whoever waits for it."""
+    def on_message(self, payload: bytes) -> None:
+        """Passes a message to the hook of its kind, or to the request it answers."""
         try:
             message = wire.decode_inbound(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            self._line_counts.fault("undecodable")
+            self._connection_counts.count_error("undecodable")
             return
         if message.ch is not None:
-            self.pushed(payload)
+            self.on_push(payload)
         elif message.re is None:
             if message.drain is not None:
                 self._drain = message.drain
-            self.announced(message)
+            self.on_notice(message)
         else:
-            self.replied(message.re, message, payload)
+            self._resolve_reply(message.re, message, payload)
 
-    def replied(self, request_id: int, message: wire.Inbound, payload: bytes) -> None:
-        """A reply to `ask`."""
+    def _resolve_reply(self, request_id: int, message: wire.Inbound, payload: bytes) -> None:
         reply = self._replies.get(request_id)
         if reply is None or reply.done():
             return
@@ -240,31 +235,31 @@ class Line(WSListener):
             reply.set_exception(message.error.refused())
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Comes back, unless the close code forbids it."""
+        """Reconnects, unless the close code forbids it."""
         if transport is not self.transport:
             return
         was_ready = self.is_ready
         self._forget(transport)
         if not was_ready or self.is_finished:
             return
-        self.dropped()
+        self.on_lost()
         close_code = _close_code(transport)
         if close_code >= CLOSE_PROTOCOL:
-            self._line_counts.fault(f"close_{close_code}")
+            self._connection_counts.count_error(f"close_{close_code}")
             self.is_finished = True
-            self.finished()
+            self.on_finished()
             return
-        self._line_counts.reconnects += 1
-        self._returning = asyncio.get_running_loop().create_task(self._return(), name="line.return")
+        self._connection_counts.reconnects += 1
+        self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect(), name="websocket.reconnect")
 
-    async def _return(self) -> None:
+    async def _reconnect(self) -> None:
         drain, self._drain = self._drain, None
         if drain is not None:
             wait_s = (drain.min_ms + (drain.max_ms - drain.min_ms) * self._rng.random()) / 1000
         else:
             wait_s = self._rng.random() * BACKOFF_FIRST_S
         await asyncio.sleep(wait_s)
-        await self.keep_open()
+        await self.open_with_retries()
 
     def _forget(self, transport: WSTransport) -> None:
         if self.transport is not transport:
@@ -273,12 +268,12 @@ class Line(WSListener):
         self.is_ready = False
         for reply in self._replies.values():
             if not reply.done():
-                reply.set_exception(ConnectionError("the connection was lost"))
+                reply.set_exception(ConnectionError("the connection is lost"))
 
 
 def _close_code(transport: WSTransport) -> int:
-    """The code the server closed with; 0 when the connection just broke."""
-    # picows' annotations leave out the None of a connection without a closing handshake.
+    """The close code of the server; 0 when the connection broke without one."""
+    # picows' annotations omit the None of a connection without a closing handshake.
     handshake: WSCloseHandshake | None = transport.close_handshake
     received = handshake.recv if handshake is not None else None
     return 0 if received is None else cast("int", received.code)

@@ -1,8 +1,8 @@
-"""A part of the crowd in a process of its own, told what to do over a pipe, one JSON object a line.
+"""A child process of a crowd, and the pipe to it: one JSON object a line.
 
-parent -> child   {"call": "open" | "begin" | …, "arguments": […]}     the first call carries the options
-child  -> parent  {"result": …} | {"error": "one line"}                in the order of the calls
-                  {"progress": {…}}                                    in between
+parent -> child   {"call": "open" | "start_casting" | …, "arguments": […]}     the first call carries the options
+child  -> parent  {"result": …} | {"error": "one line"}                        in the order of the calls
+                  {"progress": {…}}                                            at any time between them
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -18,7 +18,8 @@ import uvloop
 
 from server.client.http import Tally
 from server.errors import MysetlistError
-from server.load.local_process import Audit, Looks, Part, PartOptions
+from server.load.local_process import LocalProcess
+from server.load.process import BallotAudit, ProcessOptions, ViewAudit
 
 PROGRESS_S = 0.5
 STOP_TIMEOUT_S = 10.0
@@ -27,48 +28,18 @@ _LINE_BYTES_MAX = 256 * 1024 * 1024
 Value = TypeVar("Value")
 
 
-class CrowdPart(Protocol):
-    """What the whole asks of a part, wherever it runs; the steps of Part."""
-
-    async def open(self) -> None:
-        """Signs in and connects everybody."""
-
-    async def begin(self) -> None:
-        """Casting begins."""
-
-    async def warmed_up(self) -> None:
-        """Counting begins anew."""
-
-    async def settle(self, patience_s: float) -> None:
-        """Casting ends; waits for the last answers."""
-
-    async def audit(self) -> Audit:
-        """Compares ballots with what was promised."""
-
-    async def look(self, after: dict[int, Tally], patience_s: float) -> Looks:
-        """Compares watchers' states with the tallies."""
-
-    async def result(self) -> dict[str, Any]:
-        """Everything that was counted."""
-
-    def progress(self) -> dict[str, int]:
-        """A few numbers for a progress line."""
-
-    async def close(self) -> None:
-        """Closes every connection."""
+class ProcessFailed(MysetlistError):
+    """A child process ended, or failed in a step. The message is one line."""
 
 
-class PartFailed(MysetlistError):
-    """A child process ended, or could not do its step; one line."""
+class ChildProcess:
+    """A CrowdProcess that runs as a LocalProcess in a child process.
 
-
-class RemotePart:
-    """A part in a child process.
-
-    Owns:   the process, from `open` to `close`; a child whose pipe ends stops by itself
+    Owns:   the child, from `open` to `close`; a child whose pipe ends stops by itself
+    Raises: ProcessFailed: in every step
     """
 
-    def __init__(self, options: PartOptions) -> None:
+    def __init__(self, options: ProcessOptions) -> None:
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -76,7 +47,7 @@ class RemotePart:
         self._progress: dict[str, int] = {}
 
     async def open(self) -> None:
-        """Starts the process and connects everybody in it."""
+        """Starts the child, which signs in and connects all voters and watchers."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
@@ -86,39 +57,40 @@ class RemotePart:
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES_MAX,
         )
-        self._reading = asyncio.create_task(self._read(self._process), name="crowd.part")
+        self._reading = asyncio.create_task(self._read(self._process), name="crowd.process")
         await self._call("open", msgspec.to_builtins(self._options))
 
-    async def begin(self) -> None:
-        """Casting begins."""
-        await self._call("begin")
+    async def start_casting(self) -> None:
+        """Starts casting."""
+        await self._call("start_casting")
 
-    async def warmed_up(self) -> None:
-        """Counting begins anew."""
-        await self._call("warmed_up")
+    async def clear_counts(self) -> None:
+        """Counts from zero."""
+        await self._call("clear_counts")
 
-    async def settle(self, patience_s: float) -> None:
-        """Casting ends."""
-        await self._call("settle", patience_s)
+    async def settle(self, timeout_s: float) -> None:
+        """Stops casting, and waits for the last answers."""
+        await self._call("settle", timeout_s)
 
-    async def audit(self) -> Audit:
-        """Compares ballots."""
-        return _converted(await self._call("audit"), Audit)
+    async def audit_ballots(self) -> BallotAudit:
+        """Compares ballots with the acknowledgements."""
+        return _converted(await self._call("audit_ballots"), BallotAudit)
 
-    async def look(self, after: dict[int, Tally], patience_s: float) -> Looks:
-        """Compares watchers' states."""
-        return _converted(await self._call("look", msgspec.to_builtins(after, str_keys=True), patience_s), Looks)
+    async def audit_views(self, after: dict[int, Tally], timeout_s: float) -> ViewAudit:
+        """Compares views with the final tallies."""
+        tallies = msgspec.to_builtins(after, str_keys=True)
+        return _converted(await self._call("audit_views", tallies, timeout_s), ViewAudit)
 
     async def result(self) -> dict[str, Any]:
-        """Everything that was counted."""
+        """The measurements so far."""
         return _converted(await self._call("result"), dict[str, Any])
 
     def progress(self) -> dict[str, int]:
-        """The numbers last heard of."""
+        """The numbers that the child sent last."""
         return self._progress
 
     async def close(self) -> None:
-        """Ends the process."""
+        """Ends the child: by closing its pipe, or with SIGKILL after STOP_TIMEOUT_S."""
         process = self._process
         if process is None:
             return
@@ -137,15 +109,15 @@ class RemotePart:
     async def _call(self, name: str, *arguments: Any) -> Any:
         process = self._process
         if process is None or process.stdin is None or process.stdin.is_closing():
-            raise PartFailed("a process of the crowd has ended")
+            raise ProcessFailed("a process of the crowd has ended")
         process.stdin.write(orjson.dumps({"call": name, "arguments": arguments}) + b"\n")
         try:
             await process.stdin.drain()
         except ConnectionError as error:
-            raise PartFailed("a process of the crowd has ended") from error
+            raise ProcessFailed("a process of the crowd has ended") from error
         answer = await self._results.get()
         if "error" in answer:
-            raise PartFailed(answer["error"])
+            raise ProcessFailed(answer["error"])
         return answer["result"]
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -164,65 +136,66 @@ def _converted(value: Any, kind: type[Value]) -> Value:
     return msgspec.convert(value, kind, strict=False)
 
 
-# ── the child's side
+# ── inside the child
 
 
-async def serve_part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Does what the lines say until they end.
+async def serve_calls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Runs the calls of the parent until the pipe ends.
 
-    Cancel: the part's connections are closed
+    Cancel: the connections of the process are closed
     """
-    part: Part | None = None
-    telling: asyncio.Task[None] | None = None
+    process: LocalProcess | None = None
+    sending: asyncio.Task[None] | None = None
     try:
         while line := await reader.readline():
             call = orjson.loads(line)
             try:
                 if call["call"] == "open":
-                    part = Part(msgspec.convert(call["arguments"][0], PartOptions))
-                    telling = asyncio.create_task(_tell_progress(part, writer), name="crowd.progress")
+                    process = LocalProcess(msgspec.convert(call["arguments"][0], ProcessOptions))
+                    sending = asyncio.create_task(_send_progress(process, writer), name="crowd.progress")
                     call["arguments"] = []
-                assert part is not None
-                answer = {"result": msgspec.to_builtins(await _step(part, call), str_keys=True)}
+                assert process is not None
+                answer = {"result": msgspec.to_builtins(await _run(process, call), str_keys=True)}
             except MysetlistError as error:
                 answer = {"error": str(error)}
             writer.write(orjson.dumps(answer) + b"\n")
             await writer.drain()
     finally:
-        if telling is not None:
-            telling.cancel()
-        if part is not None:
-            await part.close()
+        if sending is not None:
+            sending.cancel()
+        if process is not None:
+            await process.close()
 
 
-async def _step(part: Part, call: dict[str, Any]) -> Any:
+async def _run(process: LocalProcess, call: dict[str, Any]) -> Any:
     arguments = call["arguments"]
     match call["call"]:
-        case "look":
-            return await part.look(msgspec.convert(arguments[0], dict[int, Tally], strict=False), arguments[1])
+        case "audit_views":
+            after = msgspec.convert(arguments[0], dict[int, Tally], strict=False)
+            return await process.audit_views(after, arguments[1])
         case "settle":
-            return await part.settle(arguments[0])
-        case "open" | "begin" | "warmed_up" | "audit" | "result" as name:
-            return await getattr(part, name)()
+            return await process.settle(arguments[0])
+        case "open" | "start_casting" | "clear_counts" | "audit_ballots" | "result" as name:
+            return await getattr(process, name)()
         case name:
-            raise PartFailed(f"no step is called {name}")
+            raise ProcessFailed(f"{name!r} is no step of a crowd process")
 
 
-async def _tell_progress(part: Part, writer: asyncio.StreamWriter) -> None:
+async def _send_progress(process: LocalProcess, writer: asyncio.StreamWriter) -> None:
     while True:
         await asyncio.sleep(PROGRESS_S)
-        writer.write(orjson.dumps({"progress": part.progress()}) + b"\n")
+        writer.write(orjson.dumps({"progress": process.progress()}) + b"\n")
 
 
 async def _main() -> None:
     loop = asyncio.get_running_loop()
-    # Ctrl-C reaches the whole group of processes; the parent says when this one ends, by closing the pipe.
+    # Ctrl-C reaches the whole process group. This process ends when the parent closes the pipe.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     reader = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     transport, protocol = await loop.connect_write_pipe(lambda: asyncio.streams.FlowControlMixin(loop=loop), sys.stdout)
-    await serve_part(reader, asyncio.StreamWriter(transport, protocol, None, loop))
+    await serve_calls(reader, asyncio.StreamWriter(transport, protocol, None, loop))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a crowd counts while it runs; two processes' counts can be added."""
+"""The counters of a running crowd; those of several processes can be added."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from server.load.histogram import Histogram
 SAMPLES_MAX = 20_000
 SAMPLES_PER_S_MAX = 500
 _PLAIN = (
-    "sent", "resent", "votes", "committed", "accepted", "confirmed", "orphaned", "refused", "behind",
+    "sent", "resent", "votes", "committed", "accepted", "confirmed", "cut_off", "refused", "behind",
     "reconnects", "sessions", "frames", "frame_bytes", "backward",
 )  # fmt: skip
 
 
 class Counts:
-    """Counters of one process.
+    """The counters of one process.
 
-    sent: casts, each once however often it was resent; votes: in casts that were acknowledged; committed, accepted:
-    acknowledged casts by durability; confirmed: accepted ones that became committed; orphaned: accepted ones whose
-    connection was lost before that (they are sent again); behind: casts that were due while no voter was free;
-    last_answer_s: when a cast was last acknowledged [monotonic s]; frames, frame_bytes: pushes received; backward: pushes with a position before the one already held.
+    sent: casts, each counted once; resent: repetitions; votes: votes in acknowledged casts; committed, accepted:
+    acknowledged casts by durability; confirmed: accepted casts that became committed; cut_off: accepted casts that lost
+    their connection before that (they are sent again); refused: casts refused for good; behind: casts that were due
+    when no voter was free; last_answer_s: time of the last acknowledgement [monotonic s]; sessions: new users after a
+    spent budget; frames, frame_bytes: received pushes; backward: pushes with a position before the present one.
     """
 
     __slots__ = (
-        "_sampling_second", "_second_samples", "accepted", "backward", "behind", "committed", "confirmed", "errors",
-        "frame_bytes", "frames", "last_answer_s", "latency", "orphaned", "reconnects", "refused", "resent", "samples", "sent",
+        "_sampling_second", "_second_samples", "accepted", "backward", "behind", "committed", "confirmed", "cut_off",
+        "errors", "frame_bytes", "frames", "last_answer_s", "latency", "reconnects", "refused", "resent", "samples", "sent",
         "sessions", "votes",
     )  # fmt: skip
 
@@ -38,9 +39,9 @@ class Counts:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets everything: the warm-up is over."""
+        """Sets all counters to zero: the warm-up is over."""
         self.sent = self.resent = self.votes = self.committed = self.accepted = 0
-        self.confirmed = self.orphaned = self.refused = self.behind = 0
+        self.confirmed = self.cut_off = self.refused = self.behind = 0
         self.last_answer_s = 0.0
         self.reconnects = self.sessions = self.frames = self.frame_bytes = self.backward = 0
         self.errors.clear()
@@ -49,12 +50,12 @@ class Counts:
         self._sampling_second = 0
         self._second_samples = 0
 
-    def fault(self, code: str) -> None:
+    def count_error(self, code: str) -> None:
         """Counts one error by its code."""
         self.errors[code] += 1
 
     def sample(self, show_id: int, position: int, sent_s: float) -> None:
-        """Remembers a committed cast for the latency to the last watcher, a bounded number a second."""
+        """Keeps a committed cast as a sample of the latency to the last watcher, at most SAMPLES_PER_S_MAX a second."""
         second = int(sent_s)
         if second != self._sampling_second:
             self._sampling_second = second
@@ -64,7 +65,7 @@ class Counts:
             self.samples.append((show_id, position, sent_s))
 
     def packed(self) -> dict[str, Any]:
-        """Everything as JSON values: what `merged` takes."""
+        """The counters as JSON values for `merged`."""
         plain: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
         return {
             **plain,
@@ -75,14 +76,14 @@ class Counts:
         }
 
 
-def merged(parts: list[Mapping[str, Any]]) -> Counts:
-    """Several processes' packed counts as one."""
+def merged(processes: list[Mapping[str, Any]]) -> Counts:
+    """Adds the packed counters of several processes."""
     counts = Counts()
-    for part in parts:
+    for packed in processes:
         for name in _PLAIN:
-            setattr(counts, name, getattr(counts, name) + part[name])
-        counts.last_answer_s = max(counts.last_answer_s, part["last_answer_s"])
-        counts.errors.update(part["errors"])
-        counts.latency.add(part["latency"])
-        counts.samples += [(show, position, sent_s) for show, position, sent_s in part["samples"]]
+            setattr(counts, name, getattr(counts, name) + packed[name])
+        counts.last_answer_s = max(counts.last_answer_s, packed["last_answer_s"])
+        counts.errors.update(packed["errors"])
+        counts.latency.add(packed["latency"])
+        counts.samples += [(show, position, sent_s) for show, position, sent_s in packed["samples"]]
     return counts

@@ -1,4 +1,4 @@
-"""The load generator: a crowd that votes, watches, and says at the end whether every vote was counted once."""
+"""Runs a crowd that votes and watches, and reports at the end whether every vote is counted once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
-from server.client.http import Show, Tally, Web
+from server.client.http import HttpClient, Show, Tally
 from server.errors import SetupError
-from server.load.child_process import CrowdPart, RemotePart
-from server.load.local_process import Audit, Part, PartOptions, PollSpec
+from server.load.child_process import ChildProcess
+from server.load.local_process import LocalProcess
+from server.load.process import BallotAudit, CrowdProcess, PollSpec, ProcessOptions
 from server.load.report import report, verdict
-from server.load.verify import Difference, tally_differences, unsettled_differences
+from server.load.requests import fetch_shows
+from server.load.verify import Difference, tally_differences, unconfirmed_differences
 
 # A cast costs this client 18 µs of one core (1,500 sockets against a server that only counts, 2026-11-23): 15,000 a
-# second leave half the core to the frames of watchers.
+# second leave half the core for the pushes to watchers.
 RATE_PER_PROCESS = 15_000
 SOCKETS_PER_PROCESS = 6_000
 COUNTS_POLL_S = 0.1
@@ -34,13 +36,13 @@ OnStep = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class CrowdOptions:
-    """What the crowd is to do.
+    """The options of a crowd.
 
-    show: id, or None for all shows whose voting is open; rate_per_s: casts over all voters, 0 = as fast as they are
-    acknowledged with `in_flight` unanswered a voter; duration_s: 0 = until stopped; warm_up_s: cast before counting
-    begins; ramp_s: until the full rate; natural: bursts and lulls; subscribe: voters watch their shows too;
-    shared: others vote on the same shows meanwhile; settle_s: patience with the last answers and pushes;
-    processes: 0 = as many as the load needs.
+    show: id, None: all shows with open voting; rate_per_s: casts of all voters, 0: as fast as they are acknowledged, with
+    `in_flight` unanswered casts a voter; duration_s: 0: until stopped; warm_up_s: casting before the measured time;
+    ramp_s: the rate rises for so long; natural: bursts and lulls; subscribe: voters also watch their shows; shared:
+    other clients vote on the same shows; settle_s: time for the last answers and pushes; processes: 0: as many as the
+    load needs.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -69,77 +71,80 @@ async def run(
     on_step: OnStep | None = None,
     show_progress: bool = True,
 ) -> dict[str, Any]:
-    """Runs a crowd and reports.
+    """Runs a crowd and gives its report.
 
-    Takes:  stop, ends the casting when set; without one, SIGINT and SIGTERM do;
+    Takes:  stop, ends the casting when set; None: SIGINT and SIGTERM end it;
             on_step, awaited at `open`, `casting`, `counting`, `counted`, `settled` and `audited`;
-            show_progress, a line on stderr while it is a terminal
-    Gives:  the report; `ok` is False when `verify` found a difference
-    Raises: SetupError: nothing to vote on; Unreachable: no server; PartFailed: a process of the crowd died
-    Cancel: every connection is closed and every process ended
+            show_progress, a line on stderr if that is a terminal
+    Gives:  the report; `ok` is False if `verify` found a difference
+    Raises: SetupError: an option is wrong, or no show can be voted on; Unreachable: no answer of the server;
+            ProcessFailed: a child process of the crowd died
+    Cancel: every connection is closed and every child process ended
     """
     _check(options)
-    signals = _signals if stop is None else nullcontext
+    signals = _stop_on_signals if stop is None else nullcontext
     stop = stop or asyncio.Event()
-    web = Web(options.url)
+    http = HttpClient(options.url)
     try:
         with signals(stop):
-            shows = await _shows(web, options.show)
-            async with _parts(options, shows) as parts, _progress(parts, show_progress):
-                run_ = _Run(options, web=web, shows=shows, parts=parts, stop=stop, on_step=on_step or _nothing)
-                return await run_.all_steps()
+            shows = await _shows(http, options.show)
+            async with _processes(options, shows) as processes, _progress_line(processes, show_progress):
+                crowd = _Crowd(
+                    options, http=http, shows=shows, processes=processes, stop=stop, on_step=on_step or _nothing
+                )
+                return await crowd.run()
     finally:
-        await web.close()
+        await http.close()
 
 
-class _Run:
-    """The steps of one run; each waits for all parts."""
+class _Crowd:
+    """One run of a crowd, step by step. Each step waits for all processes."""
 
     def __init__(
         self,
         options: CrowdOptions,
         *,
-        web: Web,
+        http: HttpClient,
         shows: dict[int, Show],
-        parts: Sequence[CrowdPart],
+        processes: Sequence[CrowdProcess],
         stop: asyncio.Event,
         on_step: OnStep,
     ) -> None:
         self._options = options
-        self._web = web
+        self._http = http
         self._shows = shows
-        self._parts = parts
+        self._processes = processes
         self._stop = stop
         self._on_step = on_step
 
-    async def all_steps(self) -> dict[str, Any]:
+    async def run(self) -> dict[str, Any]:
         options = self._options
-        await self._all(part.open() for part in self._parts)
+        await self._all(process.open() for process in self._processes)
         await self._on_step("open")
-        before = {show_id: show.tally() for show_id, show in (await self._web.shows(self._shows)).items()}
-        await self._all(part.begin() for part in self._parts)
+        before = await self._tallies()
+        await self._all(process.start_casting() for process in self._processes)
         await self._on_step("casting")
         interrupted = False
         if options.warm_up_s:
-            interrupted = await _stopped_within(self._stop, options.warm_up_s)
-            await self._all(part.warmed_up() for part in self._parts)
+            interrupted = await _is_stopped_within(self._stop, options.warm_up_s)
+            await self._all(process.clear_counts() for process in self._processes)
         await self._on_step("counting")
         began_s = now_s()
         if not interrupted:
-            interrupted = await _stopped_within(self._stop, options.duration_s or None)
+            interrupted = await _is_stopped_within(self._stop, options.duration_s or None)
         ended_s = now_s()
-        # Taken before the last casts are waited for: they belong to no second of the counted time.
-        results = await self._all(part.result() for part in self._parts)
+        # Read before the last casts are answered: their answers are outside the measured time.
+        results = await self._all(process.result() for process in self._processes)
         await self._on_step("counted")
-        await self._all(part.settle(options.settle_s) for part in self._parts)
+        await self._all(process.settle(options.settle_s) for process in self._processes)
         await self._on_step("settled")
         verified = convergence_ms = None
         if options.verify:
             verified, convergence_ms = await self._verify(before)
-        settled = await self._all(part.result() for part in self._parts)
+        settled = await self._all(process.result() for process in self._processes)
         return report(
-            asdict(options) | {"processes": len(self._parts)},
-            _counted_until_end(results, settled),
+            asdict(options) | {"processes": len(self._processes)},
+            _with_late_counts(results, settled),
             shows=len(self._shows),
             began_s=began_s,
             ended_s=ended_s,
@@ -149,67 +154,75 @@ class _Run:
         )
 
     async def _verify(self, before: dict[int, Tally]) -> tuple[dict[str, Any], float | None]:
+        """Compares ballots, tallies and views.
+
+        Gives:  the `verify` part of the report; the time from the last answer to the last view's final push [ms], None
+                without views or if some view is wrong
+        """
         options = self._options
-        audits: list[Audit] = await self._all(part.audit() for part in self._parts)
+        audits: list[BallotAudit] = await self._all(process.audit_ballots() for process in self._processes)
         await self._on_step("audited")
-        moved = _sum([audit.moved for audit in audits])
+        changes = _sum([audit.changes for audit in audits])
         deadline_s = now_s() + options.settle_s
         while True:
-            after = {show_id: show.tally() for show_id, show in (await self._web.shows(self._shows)).items()}
-            wrong = tally_differences(before, after, moved, shared=options.shared)
+            after = await self._tallies()
+            wrong = tally_differences(before, after, changes, shared=options.shared)
             if not wrong or now_s() >= deadline_s:
                 break
             await asyncio.sleep(COUNTS_POLL_S)
-        looks = await self._all(part.look(after, options.settle_s) for part in self._parts)
+        view_audits = await self._all(process.audit_views(after, options.settle_s) for process in self._processes)
         unanswered = sum(audit.unanswered for audit in audits)
-        found: list[Difference] = unsettled_differences(unanswered, sum(audit.unconfirmed for audit in audits))
+        found: list[Difference] = unconfirmed_differences(unanswered, sum(audit.unconfirmed for audit in audits))
         found += wrong
         found += [difference for audit in audits for difference in audit.differences]
-        found += [difference for look in looks for difference in look.differences]
-        views = sum(look.views for look in looks)
+        found += [difference for audit in view_audits for difference in audit.differences]
+        views = sum(audit.views for audit in view_audits)
         convergence_ms = None
-        if views and not any(look.differences for look in looks):
-            results = await self._all(part.result() for part in self._parts)
+        if views and not any(audit.differences for audit in view_audits):
+            results = await self._all(process.result() for process in self._processes)
             last_answer_s = max(result["counts"]["last_answer_s"] for result in results)
-            final_s = max(look.final_s for look in looks)
+            final_s = max(audit.final_s for audit in view_audits)
             convergence_ms = round(max(0.0, final_s - last_answer_s) * 1000, 1)
         ballots = sum(audit.ballots for audit in audits)
         return verdict(found, ballots=ballots, views=views, unanswered=unanswered), convergence_ms
+
+    async def _tallies(self) -> dict[int, Tally]:
+        return {show_id: show.tally() for show_id, show in (await fetch_shows(self._http, self._shows)).items()}
 
     async def _all(self, steps: Iterator[Awaitable[Value]]) -> list[Value]:
         return list(await asyncio.gather(*steps))
 
 
-def _counted_until_end(results: Sequence[dict[str, Any]], settled: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The counts of the counted time, with what only shows later: errors, confirmations, who was reached when."""
+def _with_late_counts(results: Sequence[dict[str, Any]], settled: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results of the measured time, with the counts that are known only at the end: errors, confirmations, pushes."""
     whole: list[dict[str, Any]] = []
     for result, later in zip(results, settled, strict=True):
         counts = result["counts"] | {
-            name: later["counts"][name] for name in ("errors", "confirmed", "orphaned", "refused", "backward")
+            name: later["counts"][name] for name in ("errors", "confirmed", "cut_off", "refused", "backward")
         }
         whole.append(result | {"counts": counts, "timelines": later["timelines"]})
     return whole
 
 
-def plan_parts(options: CrowdOptions, polls: list[PollSpec], cores: int) -> list[PartOptions]:
-    """Who does what: voters, watchers and rate split evenly over the processes.
+def plan_processes(options: CrowdOptions, polls: list[PollSpec], cores: int) -> list[ProcessOptions]:
+    """Splits voters, watchers and rate evenly over processes.
 
-    Takes:  cores, of this machine; more processes than that never help
-    Gives:  len 1..max(cores, options.processes)
+    Takes:  cores, of this machine; more processes than cores never help
+    Gives:  the options of 1..max(cores, options.processes) processes
     """
     count = options.processes
     if count == 0:
         sockets = options.voters + options.watchers
         wanted = max(-(-int(options.rate_per_s) // RATE_PER_PROCESS), -(-sockets // SOCKETS_PER_PROCESS), 1)
         count = min(wanted, cores)
-    parts: list[PartOptions] = []
+    planned: list[ProcessOptions] = []
     first_voter = first_watcher = 0
     for index in range(count):
         voters = options.voters // count + (index < options.voters % count)
         watchers = options.watchers // count + (index < options.watchers % count)
         share = voters / options.voters if options.voters else 0.0
-        parts.append(
-            PartOptions(
+        planned.append(
+            ProcessOptions(
                 url=options.url,
                 polls=polls,
                 seed=options.seed,
@@ -227,7 +240,7 @@ def plan_parts(options: CrowdOptions, polls: list[PollSpec], cores: int) -> list
         )
         first_voter += voters
         first_watcher += watchers
-    return parts
+    return planned
 
 
 def _check(options: CrowdOptions) -> None:
@@ -239,43 +252,50 @@ def _check(options: CrowdOptions) -> None:
         raise SetupError("Rates and times cannot be negative.")
 
 
-async def _shows(web: Web, show: int | None) -> dict[int, Show]:
-    ids = [show] if show is not None else await web.open_shows()
-    shows = await web.shows(ids)
-    if not any(found.tally() for found in shows.values()):
+async def _shows(http: HttpClient, show: int | None) -> dict[int, Show]:
+    """The shows to vote on.
+
+    Raises: SetupError: none has songs
+    """
+    ids = [show] if show is not None else await http.open_shows()
+    shows = {show_id: found for show_id, found in (await fetch_shows(http, ids)).items() if found.tally()}
+    if not shows:
         raise SetupError("No show with songs has open voting." if show is None else f"Show {show} has no songs.")
-    return {show_id: found for show_id, found in shows.items() if found.tally()}
+    return shows
 
 
 @asynccontextmanager
-async def _parts(options: CrowdOptions, shows: dict[int, Show]) -> AsyncIterator[list[CrowdPart]]:
+async def _processes(options: CrowdOptions, shows: dict[int, Show]) -> AsyncIterator[list[CrowdProcess]]:
+    """The processes of a crowd, not yet open: this process alone if it is enough, else only child processes."""
     polls = [
         PollSpec(show.id, [song.id for setlist in show.predicted() for song in setlist.songs], show.votes_per_user_max)
         for show in shows.values()
     ]
-    planned = plan_parts(options, polls, os.cpu_count() or 1)
-    parts: list[CrowdPart] = [Part(planned[0])] if len(planned) == 1 else [RemotePart(part) for part in planned]
+    planned = plan_processes(options, polls, os.cpu_count() or 1)
+    processes: list[CrowdProcess] = (
+        [LocalProcess(planned[0])] if len(planned) == 1 else [ChildProcess(one) for one in planned]
+    )
     try:
-        yield parts
+        yield processes
     finally:
-        await asyncio.gather(*(part.close() for part in parts))
+        await asyncio.gather(*(process.close() for process in processes))
 
 
 @asynccontextmanager
-async def _progress(parts: Sequence[CrowdPart], is_wanted: bool) -> AsyncIterator[None]:
-    """One line on stderr while the crowd is at work, when somebody looks."""
+async def _progress_line(processes: Sequence[CrowdProcess], is_wanted: bool) -> AsyncIterator[None]:
+    """Shows a line on stderr while the crowd runs, if stderr is a terminal."""
     if not (is_wanted and sys.stderr.isatty()):
         yield
         return
     with Console(stderr=True).status("connecting…") as status:
 
-        async def tell() -> None:
+        async def update_every_second() -> None:
             acknowledged = 0
             while True:
                 await asyncio.sleep(1.0)
                 total: dict[str, int] = {}
-                for part in parts:
-                    for name, count in part.progress().items():
+                for process in processes:
+                    for name, count in process.progress().items():
                         total[name] = total.get(name, 0) + count
                 rate = max(0, total.get("acknowledged", 0) - acknowledged)
                 acknowledged = total.get("acknowledged", 0)
@@ -284,17 +304,17 @@ async def _progress(parts: Sequence[CrowdPart], is_wanted: bool) -> AsyncIterato
                     f"{total.get('frames', 0):,} pushes · {total.get('errors', 0)} errors"
                 )
 
-        telling = asyncio.create_task(tell(), name="crowd.progress")
+        updating = asyncio.create_task(update_every_second(), name="crowd.progress")
         try:
             yield
         finally:
-            telling.cancel()
-            await asyncio.wait([telling])
+            updating.cancel()
+            await asyncio.wait([updating])
 
 
 @contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the casting; the report still comes. A second one ends the program as usual."""
+def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM end the casting, and the report still comes. A second signal ends the program as usual."""
     loop = asyncio.get_running_loop()
 
     def stopped(number: int) -> None:
@@ -307,7 +327,7 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
             loop.add_signal_handler(number, stopped, number)
             installed.append(number)
     except (ValueError, RuntimeError):
-        # Not the main thread: whoever runs us there hands in `stop`.
+        # Not in the main thread: signal handlers are impossible there, and the caller passes `stop`.
         installed.clear()
     try:
         yield
@@ -316,7 +336,7 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _stopped_within(stop: asyncio.Event, seconds: float | None) -> bool:
+async def _is_stopped_within(stop: asyncio.Event, seconds: float | None) -> bool:
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()
@@ -329,10 +349,10 @@ async def _nothing(_: str) -> None:
     pass
 
 
-def _sum(parts: Sequence[dict[int, dict[int, tuple[int, int]]]]) -> dict[int, dict[int, tuple[int, int]]]:
+def _sum(changes: Sequence[dict[int, dict[int, tuple[int, int]]]]) -> dict[int, dict[int, tuple[int, int]]]:
     total: dict[int, dict[int, tuple[int, int]]] = {}
-    for part in parts:
-        for show_id, songs in part.items():
+    for by_show in changes:
+        for show_id, songs in by_show.items():
             show = total.setdefault(show_id, {})
             for song, (up, down) in songs.items():
                 old = show.get(song, (0, 0))

@@ -1,10 +1,10 @@
-"""Latencies in buckets that never move, so that two processes' counts can be added."""
+"""A histogram of latencies with fixed buckets, so that the counts of several processes can be added."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# 32 buckets for each doubling: a bucket's bounds are at most 3.2 % apart.
+# 32 buckets for each doubling: the bounds of a bucket are at most 3.2 % apart.
 _SUB_BITS = 5
 _SUB_COUNT = 1 << _SUB_BITS
 _MICROSECONDS_MAX = (1 << 31) - 1
@@ -12,7 +12,7 @@ _BUCKET_COUNT = (31 - _SUB_BITS - 1 + 2) * _SUB_COUNT
 
 
 class Histogram:
-    """Durations from 1 µs to 35 minutes; longer ones count as 35 minutes."""
+    """Counts durations from 1 µs to 35 minutes; longer ones count as 35 minutes."""
 
     __slots__ = ("_buckets", "count", "max_us")
 
@@ -35,10 +35,10 @@ class Histogram:
         self.count += 1
 
     def percentile_ms(self, percent: float) -> float | None:
-        """The upper bound of the bucket that holds the percentile [ms].
+        """The percentile: the upper bound of its bucket, or the largest duration if that is less [ms].
 
         Takes:  percent 0..100
-        Gives:  None when nothing was counted; never more than the largest duration
+        Gives:  None when nothing was counted
         """
         if not self.count:
             return None
@@ -51,7 +51,7 @@ class Histogram:
         return self.max_us / 1000
 
     def summary(self) -> dict[str, float | int | None]:
-        """What a report says: `count`, and `p50`, `p90`, `p99`, `max` [ms]."""
+        """The histogram in a report: `count`, and `p50`, `p90`, `p99`, `max` [ms]."""
         return {
             "count": self.count,
             "p50": self.percentile_ms(50),
@@ -61,12 +61,12 @@ class Histogram:
         }
 
     def packed(self) -> dict[str, int]:
-        """The buckets that hold something, by index, and `max_us`: what `add` takes."""
+        """The histogram as JSON values for `add`: index -> count of the filled buckets, and `max_us`."""
         filled = {str(index): count for index, count in enumerate(self._buckets) if count}
         return {"max_us": self.max_us, **filled}
 
     def add(self, packed: Mapping[str, int]) -> None:
-        """Adds what another histogram packed."""
+        """Adds the packed counts of another histogram."""
         for index, count in packed.items():
             if index == "max_us":
                 self.max_us = max(self.max_us, count)
@@ -75,7 +75,7 @@ class Histogram:
                 self.count += count
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Sets all counts to zero."""
         self._buckets = [0] * _BUCKET_COUNT
         self.count = 0
         self.max_us = 0

@@ -1,4 +1,4 @@
-"""One process's part of a crowd: its voters, its watchers, the one loop that sets their pace."""
+"""The voters and watchers of this process, and the loop that sets their pace."""
 
 from __future__ import annotations
 
@@ -7,92 +7,38 @@ import time
 from random import Random
 from typing import Any
 
-import msgspec
-
-from server.client import wire
-from server.client.http import Tally, Web, in_turns
-from server.client.websocket import Line, websocket_url
+from server.client.http import HttpClient, Tally
+from server.client.websocket import ReconnectingWebsocket, websocket_url
+from server.client.wire import request_frame
 from server.errors import Refused
 from server.load.counts import Counts
 from server.load.pace import Pace
 from server.load.plan import Plan, make_poll
-from server.load.verify import (
-    Board,
-    Difference,
-    Model,
-    ballot_differences,
-    board_differences,
-    counted,
-)
-from server.load.view import View, Views
-from server.load.voter import Identity, Voter
+from server.load.process import BallotAudit, ProcessOptions, ViewAudit
+from server.load.requests import bounded_map, sign_in_many
+from server.load.verify import ExpectedBallot, ballot_differences, tally_changes, view_differences
+from server.load.view import Views
+from server.load.voter import Voter, VotingUser
 from server.load.watcher import Watcher
+from server.load.wire import decode_ballot_reply
 
-CONNECTING_MAX = 64  # handshakes under way at once
-ASKING_MAX = 128
+CONNECTS_AT_ONCE_MAX = 64
+BALLOTS_AT_ONCE_MAX = 128
 _TICK_S = 0.004
-_LOOK_S = 0.02
+_POLL_S = 0.02
 
 now_s = time.monotonic
 
 
-class PollSpec(msgspec.Struct):
-    """A show to vote in."""
+class LocalProcess:
+    """A CrowdProcess on the event loop of this process.
 
-    show_id: int
-    songs: list[int]
-    held_max: int | None
-
-
-class PartOptions(msgspec.Struct):
-    """What one process does of the whole.
-
-    first_voter, first_watcher: where its indices begin in the whole crowd; rate_per_s: its share of the casts, 0 means
-    as fast as they are acknowledged.
+    Owns:   all its connections; `close` ends them
     """
 
-    url: str
-    polls: list[PollSpec]
-    seed: int
-    voters: int = 0
-    first_voter: int = 0
-    watchers: int = 0
-    first_watcher: int = 0
-    rate_per_s: float = 0.0
-    in_flight_max: int = 1
-    votes_per_cast: int = 1
-    ramp_s: float = 0.0
-    natural: bool = False
-    subscribe: bool = False
-
-
-class Audit(msgspec.Struct):
-    """What the voters' ballots say: `moved` is how far they move the tallies, show -> song -> (up, down)."""
-
-    moved: dict[int, dict[int, tuple[int, int]]]
-    differences: list[Difference]
-    ballots: int
-    unanswered: int
-    unconfirmed: int
-
-
-class Looks(msgspec.Struct):
-    """What the watchers hold: `final_s` is when the last of them got its last push [monotonic s]."""
-
-    differences: list[Difference]
-    views: int
-    final_s: float
-
-
-class Part:
-    """Voters and watchers on one event loop.
-
-    Owns:   all their connections; `close` ends them
-    """
-
-    def __init__(self, options: PartOptions) -> None:
+    def __init__(self, options: ProcessOptions) -> None:
         self._options = options
-        self._web = Web(options.url)
+        self._http = HttpClient(options.url)
         self._counts = Counts()
         self._views = Views()
         self._voters: list[Voter] = []
@@ -100,109 +46,107 @@ class Part:
         self._free: list[Voter] = []
         self._is_casting = False
         self._pacing: asyncio.Task[None] | None = None
-        self._rng = Random(f"{options.seed}:part:{options.first_voter}")  # noqa: S311  # whose turn it is, no secret
+        self._rng = Random(f"{options.seed}:part:{options.first_voter}")  # noqa: S311  # turns of voters, not secrets
 
-    # ── the steps, in their order
+    # ── the steps
 
     async def open(self) -> None:
-        """Signs in and connects everybody.
-
-        Raises: Unreachable: nobody could sign in
-        Cancel: `close` is still to be called
-        """
+        """Signs in and connects all voters and watchers."""
         options = self._options
         url = websocket_url(options.url)
         if options.polls:
-            polls = [make_poll(spec.show_id, spec.songs, spec.held_max, options.seed) for spec in options.polls]
-            sessions = await self._web.sign_in_many(options.voters)
-            for index, session in enumerate(sessions, options.first_voter):
-                plan = Plan(polls, index=index, seed=options.seed, votes_per_cast=options.votes_per_cast)
-                shows = plan.polls if options.subscribe else []
-                watched = [self._views.open(poll.show_id, f"voter {index}") for poll in shows]
-                self._voters.append(
-                    Voter(
-                        url,
-                        session,
-                        rng=self._jitter("voter", index),
-                        plan=plan,
-                        counts=self._counts,
-                        views=self._views,
-                        watching=watched,
-                        in_flight_max=options.in_flight_max,
-                        sign_in=self._web.sign_in,
-                        on_free=self._voter_is_free,
-                    )
-                )
+            await self._add_voters(url)
             for index in range(options.first_watcher, options.first_watcher + options.watchers):
                 show_id = options.polls[index % len(options.polls)].show_id
                 view = self._views.open(show_id, f"watcher {index}")
                 self._watchers.append(Watcher(url, self._jitter("watcher", index), self._counts, self._views, view))
-        lines: list[Line] = [*self._voters, *self._watchers]
-        await in_turns(lines, lambda line: line.keep_open(), CONNECTING_MAX)
+        connections: list[ReconnectingWebsocket] = [*self._voters, *self._watchers]
+        await bounded_map(connections, lambda connection: connection.open_with_retries(), CONNECTS_AT_ONCE_MAX)
 
-    async def begin(self) -> None:
-        """Casting begins."""
+    async def _add_voters(self, url: str) -> None:
+        options = self._options
+        polls = [make_poll(spec.show_id, spec.songs, spec.votes_max, options.seed) for spec in options.polls]
+        for index, session in enumerate(await sign_in_many(self._http, options.voters), options.first_voter):
+            plan = Plan(polls, index=index, seed=options.seed, votes_per_cast=options.votes_per_cast)
+            watched = plan.polls if options.subscribe else []
+            self._voters.append(
+                Voter(
+                    url,
+                    session,
+                    rng=self._jitter("voter", index),
+                    plan=plan,
+                    counts=self._counts,
+                    views=self._views,
+                    watching=[self._views.open(poll.show_id, f"voter {index}") for poll in watched],
+                    in_flight_max=options.in_flight_max,
+                    sign_in=self._http.sign_in,
+                    on_free=self._voter_is_free,
+                )
+            )
+
+    async def start_casting(self) -> None:
+        """Starts casting."""
         self._is_casting = True
         if self._options.rate_per_s > 0:
             self._pacing = asyncio.create_task(self._keep_pace(), name="crowd.pace")
         else:
             self._pacing = asyncio.create_task(self._start_all(), name="crowd.start")
 
-    async def warmed_up(self) -> None:
-        """Counting begins anew."""
+    async def clear_counts(self) -> None:
+        """Counts from zero: the warm-up is over."""
         self._counts.clear()
         for view in self._views.all:
             view.clear_rates()
 
-    async def settle(self, patience_s: float) -> None:
-        """Casting ends; returns when every cast is answered and committed, or after `patience_s`."""
+    async def settle(self, timeout_s: float) -> None:
+        """Stops casting, and waits until every cast is answered and committed, at most `timeout_s`."""
         self._is_casting = False
         await self._stop_pacing()
-        deadline_s = now_s() + patience_s
-        # Looked for now and then: an event would cost every answer a comparison.
+        deadline_s = now_s() + timeout_s
+        # Polled: an event would cost a comparison for every answer.
         while now_s() < deadline_s and not all(voter.is_settled for voter in self._voters):  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
 
-    async def audit(self) -> Audit:
-        """Compares every user's ballot with what it was promised."""
+    async def audit_ballots(self) -> BallotAudit:
+        """Compares the ballot of each user with the acknowledgements."""
         unanswered = unconfirmed = 0
-        asked: list[tuple[Voter, Identity, Model]] = []
+        questions: list[tuple[Voter, VotingUser, ExpectedBallot]] = []
         for voter in self._voters:
-            open_count, accepted_count = voter.unsettled()
-            unanswered += open_count
-            unconfirmed += accepted_count
-            asked += [(voter, identity, model) for identity, model in voter.models()]
-        ballots = await in_turns(asked, self._ballot, ASKING_MAX)
-        pairs = [(model, ballot) for (_, _, model), ballot in zip(asked, ballots, strict=True)]
-        found = [difference for model, ballot in pairs for difference in ballot_differences(model, ballot)]
-        return Audit(counted(pairs), found, len(pairs), unanswered, unconfirmed)
+            unanswered_count, unconfirmed_count = voter.unsettled()
+            unanswered += unanswered_count
+            unconfirmed += unconfirmed_count
+            questions += [(voter, user, expected) for user, expected in voter.expected_ballots()]
+        ballots = await bounded_map(questions, self._ballot, BALLOTS_AT_ONCE_MAX)
+        pairs = [(expected, ballot) for (_, _, expected), ballot in zip(questions, ballots, strict=True)]
+        found = [difference for expected, ballot in pairs for difference in ballot_differences(expected, ballot)]
+        return BallotAudit(tally_changes(pairs), found, len(pairs), unanswered, unconfirmed)
 
-    async def look(self, after: dict[int, Tally], patience_s: float) -> Looks:
-        """Compares what watchers hold with the tallies, giving the last pushes `patience_s` to arrive."""
-        deadline_s = now_s() + patience_s
-        behind = watching = self._views.all
+    async def audit_views(self, after: dict[int, Tally], timeout_s: float) -> ViewAudit:
+        """Compares the views with the final tallies; the last pushes have `timeout_s` to arrive."""
+        deadline_s = now_s() + timeout_s
+        views = behind = self._views.all
         while True:
-            behind = [view for view in behind if board_differences([_board(view)], after)]
+            behind = [view for view in behind if view_differences([view], after)]
             if not behind or now_s() >= deadline_s:
                 break
-            await asyncio.sleep(_LOOK_S)
-        found = board_differences(map(_board, behind), after)
-        return Looks(found, len(watching), max((view.changed_s for view in watching), default=0.0))
+            await asyncio.sleep(_POLL_S)
+        final_s = max((view.changed_s for view in views), default=0.0)
+        return ViewAudit(view_differences(behind, after), len(views), final_s)
 
     async def result(self) -> dict[str, Any]:
-        """Everything that was counted, as JSON values."""
+        """The measurements so far, as JSON values."""
         views = [view for view in self._views.all if view.has_state]
         return {
             "counts": self._counts.packed(),
             "per_s_max": max((view.per_s_max for view in views), default=0),
             "view_frames": sum(view.frames for view in views),
             "views": len(views),
-            "timelines": {str(show_id): line.packed() for show_id, line in self._views.timelines.items()},
+            "timelines": {str(show_id): timeline.packed() for show_id, timeline in self._views.timelines.items()},
             "connected": self._connected(),
         }
 
     def progress(self) -> dict[str, int]:
-        """A few numbers for a progress line."""
+        """The numbers of the progress line."""
         counts = self._counts
         return {
             "connected": self._connected(),
@@ -213,12 +157,12 @@ class Part:
         }
 
     async def close(self) -> None:
-        """Closes every connection; safe at any time, and twice."""
+        """Closes every connection. It may be called at any time, and twice."""
         self._is_casting = False
         await self._stop_pacing()
-        for line in (*self._voters, *self._watchers):
-            line.close()
-        await self._web.close()
+        for connection in (*self._voters, *self._watchers):
+            connection.close()
+        await self._http.close()
 
     # ── pace
 
@@ -237,24 +181,24 @@ class Part:
             self._free.append(voter)
 
     async def _start_all(self) -> None:
-        """Flat out: the first casts, spread over the ramp; every answer then brings the next cast."""
+        """Without a rate: sends the first casts, spread over the ramp; each answer then brings the next cast."""
         gap_s = self._options.ramp_s / max(1, len(self._voters))
-        begun_s = now_s()
+        started_s = now_s()
         for index, voter in enumerate(self._voters):
-            early_s = begun_s + index * gap_s - now_s()
-            if early_s > _TICK_S:
-                await asyncio.sleep(early_s)
+            wait_s = started_s + index * gap_s - now_s()
+            if wait_s > _TICK_S:
+                await asyncio.sleep(wait_s)
             self._voter_is_free(voter)
 
     async def _keep_pace(self) -> None:
-        """At a rate: whoever is free and whose turn chance makes it."""
+        """With a rate: random free voters cast as soon as casts are due."""
         options = self._options
         pace = Pace(options.rate_per_s, ramp_s=options.ramp_s, natural=options.natural, seed=options.seed)
         for voter in self._voters:
             self._list(voter)
-        begun_s = now_s()
+        started_s = now_s()
         while True:
-            for due in range(pace.due(now_s() - begun_s), 0, -1):
+            for due in range(pace.due(now_s() - started_s), 0, -1):
                 if not self._cast_one():
                     self._counts.behind += due
                     break
@@ -277,30 +221,29 @@ class Part:
             return
         pacing, self._pacing = self._pacing, None
         pacing.cancel()
-        # A pace that failed is a bug and must be heard of; one that was cancelled is over.
+        # An error of the pacing loop is a bug and is raised; its cancellation is the normal end.
         done, _ = await asyncio.wait([pacing])
         for task in done:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    # ── asking
+    # ── inside
 
-    async def _ballot(self, asked: tuple[Voter, Identity, Model]) -> dict[int, str]:
-        voter, identity, model = asked
-        if voter.is_ready and identity is voter.identity:
+    async def _ballot(self, question: tuple[Voter, VotingUser, ExpectedBallot]) -> dict[int, str]:
+        """Fetches one ballot: over the voter's websocket if it is the present user's, else over HTTP."""
+        voter, user, expected = question
+        if voter.is_ready and user is voter.user:
             try:
-                reply = await voter.ask(lambda request_id: wire.ballot_frame(request_id, model.show_id))
-                return wire.decode_ballot_reply(reply).ok.ballot
+                reply = await voter.ask(
+                    lambda request_id: request_frame(request_id, "ballot", {"show": expected.show_id})
+                )
+                return decode_ballot_reply(reply).ok.ballot
             except (Refused, ConnectionError, TimeoutError) as error:
-                self._counts.fault(error.code if isinstance(error, Refused) else "ballot_lost")
-        return await self._web.ballot(model.show_id, identity.session.token)
+                self._counts.count_error(error.code if isinstance(error, Refused) else "ballot_lost")
+        return await self._http.ballot(expected.show_id, user.session.token)
 
     def _jitter(self, kind: str, index: int) -> Random:
         return Random(f"{self._options.seed}:jitter:{kind}:{index}")  # noqa: S311  # delays, not secrets
 
     def _connected(self) -> int:
-        return sum(line.is_ready for line in (*self._voters, *self._watchers))
-
-
-def _board(view: View) -> Board:
-    return Board(view.name, view.show_id, view.tally)
+        return sum(connection.is_ready for connection in (*self._voters, *self._watchers))

@@ -1,4 +1,4 @@
-"""Which votes a person casts: pure, and the same for the same seed."""
+"""Chooses the votes of a voter. Pure; the same seed gives the same votes."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import Literal
 Choice = Literal["up", "down", "none"]
 Held = Literal["up", "down"]
 
-# Popularity falls with the rank's power: the favourite of 20 songs gets about a seventh of the votes.
+# A song's popularity falls with a power of its rank: the favourite of 20 songs gets about a seventh of the votes.
 _SKEW = 0.85
 _TABLE_SIZE = 256
 _TRIES_MAX = 8
 _SHOWS_PER_VOTER_MAX = 3
-# Of the votes on a song that already has one: so many are withdrawn, the others turned round.
+# A second vote on a song withdraws the first with this probability, else it changes up to down or down to up.
 _WITHDRAWN_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """What can be voted on in one show.
+    """One show to vote in, and the taste of the crowd.
 
-    `table` holds songs as often as they are popular; `love` is the share of ups, song -> 0..1.
+    `table` holds each song as often as it is popular; `up_share` is the probability of an up vote, song -> 0..1.
     """
 
     show_id: int
     songs: tuple[int, ...]
-    held_max: int | None  # choices one user may hold; None: any number
+    votes_max: int | None  # choices one user may hold; None: any number
     table: tuple[int, ...]
-    love: Mapping[int, float]
+    up_share: Mapping[int, float]
 
 
-def make_poll(show_id: int, songs: Sequence[int], held_max: int | None, seed: int) -> Poll:
-    """A show with the crowd's taste in it: which songs are favourites, and how much each is liked.
+def make_poll(show_id: int, songs: Sequence[int], votes_max: int | None, seed: int) -> Poll:
+    """Draws the taste of the crowd for one show: the popularity of its songs, and the share of up votes of each.
 
     Takes:  songs, at least one
     """
@@ -46,22 +46,22 @@ def make_poll(show_id: int, songs: Sequence[int], held_max: int | None, seed: in
     table: list[int] = []
     for song, weight in zip(ranked, weights, strict=True):
         table += [song] * max(1, round(weight / total * _TABLE_SIZE))
-    love = {song: rng.uniform(0.55, 0.97) for song in ranked}
-    return Poll(show_id, tuple(songs), held_max, tuple(table), love)
+    up_share = {song: rng.uniform(0.55, 0.97) for song in ranked}
+    return Poll(show_id, tuple(songs), votes_max, tuple(table), up_share)
 
 
 class Plan:
-    """One voter's choices.
+    """The shows of one voter, and its next cast.
 
     Takes:  polls, the shows of the whole crowd; index, of the voter in the whole crowd; seed
-    Owns:   the voter's shows and its own random numbers: what others do changes nothing
+    Owns:   random numbers of its own, so that other voters do not change its votes
     """
 
     def __init__(self, polls: Sequence[Poll], *, index: int, seed: int, votes_per_cast: int) -> None:
         self._random = Random(f"{seed}:voter:{index}")  # noqa: S311  # choices, not secrets
         self._votes_per_cast = votes_per_cast
         count = min(len(polls), self._random.randint(1, _SHOWS_PER_VOTER_MAX))
-        # The first one by turns, so that every show has voters when there are enough of them.
+        # The first show goes by turns, so that every show has voters if there are enough of them.
         shows = [polls[index % len(polls)]] if polls else []
         while len(shows) < count:
             poll = self._random.choice(polls)
@@ -70,17 +70,17 @@ class Plan:
         self.polls = shows
 
     def leave(self, show_id: int) -> None:
-        """No more votes in this show."""
+        """Stops voting in a show."""
         self.polls = [poll for poll in self.polls if poll.show_id != show_id]
 
     def draw(
         self, ballots: Mapping[int, Mapping[int, Held]], busy: Collection[int]
     ) -> tuple[Poll, list[tuple[int, Choice]]] | None:
-        """The next cast.
+        """Draws the next cast.
 
-        Takes:  ballots, show -> song -> choice now held; busy, songs whose last cast is unanswered
-        Gives:  a show and 1..votes_per_cast votes on different songs, none of them busy, that keep the ballot within
-                the show's budget; None when there is nothing to vote on right now
+        Takes:  ballots, show -> song -> present choice; busy, songs whose last cast is unanswered
+        Gives:  a show and 1..votes_per_cast votes on different songs that are not busy and keep the ballot within the
+                show's budget; None: no vote is possible now
         """
         polls = self.polls
         if not polls:
@@ -88,7 +88,7 @@ class Plan:
         draw = self._random.random
         poll = polls[0] if len(polls) == 1 else polls[int(draw() * len(polls))]
         ballot = ballots.get(poll.show_id, {})
-        room = len(poll.songs) if poll.held_max is None else poll.held_max - len(ballot)
+        room = len(poll.songs) if poll.votes_max is None else poll.votes_max - len(ballot)
         votes: list[tuple[int, Choice]] = []
         taken: set[int] = set()
         table = poll.table
@@ -97,14 +97,14 @@ class Plan:
             if room <= 0 and song not in ballot:
                 if not ballot:
                     break
-                # The ballot is full: think again about something on it.
+                # The ballot is full: change one of its choices.
                 song = list(ballot)[int(draw() * len(ballot))]
             if song in busy or song in taken:
                 continue
             held = ballot.get(song)
             if held is None:
                 room -= 1
-                votes.append((song, "up" if draw() < poll.love[song] else "down"))
+                votes.append((song, "up" if draw() < poll.up_share[song] else "down"))
             elif draw() < _WITHDRAWN_SHARE:
                 votes.append((song, "none"))
             else:
@@ -115,8 +115,8 @@ class Plan:
         return (poll, votes) if votes else None
 
 
-def put(ballot: MutableMapping[int, Held], song: int, choice: Choice | None) -> None:
-    """Sets one choice; `none` and None both mean that there is none."""
+def set_choice(ballot: MutableMapping[int, Held], song: int, choice: Choice | None) -> None:
+    """Sets one choice of a ballot; `none` and None remove it."""
     if choice is None or choice == "none":
         ballot.pop(song, None)
     else:

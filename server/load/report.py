@@ -1,4 +1,4 @@
-"""The one JSON object a crowd ends with. Pure."""
+"""The report of a crowd: one JSON object. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Result = Mapping[str, Any]
 
 
 def last_watcher(counts: Counts, results: Sequence[Result]) -> dict[str, Any] | None:
-    """From sending a cast to the last watcher's frame that includes it, over the sampled casts [ms].
+    """The latency from sending a cast to the last watcher's push that includes it, over the sampled casts [ms].
 
-    Takes:  results, one a process; a process without views of the show has nobody to wait for
-    Gives:  a histogram's summary, and `unreached`: samples that not everybody's frames included; casts on shows
-            nobody watches are left out; None when nobody watches at all
+    Takes:  results, one for each process; a process without views of the show is left out
+    Gives:  the summary of a histogram, and `unreached`: the samples that some view never had; casts on shows without
+            views are left out; None: there are no views
     """
     if not any(result["views"] for result in results):
         return None
@@ -36,13 +36,13 @@ def last_watcher(counts: Counts, results: Sequence[Result]) -> dict[str, Any] | 
 
 
 def _reached_s(timeline: Result, position: int) -> float | None:
-    """When the last view of one process had this position; None: not all have."""
+    """When the last view of one process had this position; None: some view does not have it."""
     index = bisect_left(timeline["positions"], position)
     return timeline["reached_s"][index] if index < len(timeline["positions"]) else None
 
 
 def verdict(found: Sequence[Difference], *, ballots: int, views: int, unanswered: int) -> dict[str, Any]:
-    """What `--verify` found out."""
+    """The result of `--verify`."""
     return {
         "ok": not found,
         "ballots": ballots,
@@ -64,9 +64,9 @@ def report(
     convergence_ms: float | None,
     verified: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """The whole report.
+    """Builds the report.
 
-    Takes:  results, `Part.result()` of every process; began_s, ended_s, the counted time [monotonic s]
+    Takes:  results, `result()` of every process; began_s, ended_s, the measured time [monotonic s]
     """
     counts = merged([result["counts"] for result in results])
     seconds = max(ended_s - began_s, 1e-9)
@@ -86,7 +86,7 @@ def report(
             "committed": counts.committed,
             "accepted": counts.accepted,
             "accepted_then_committed": counts.confirmed,
-            "accepted_then_cut_off": counts.orphaned,
+            "accepted_then_cut_off": counts.cut_off,
             "refused": counts.refused,
             "behind": counts.behind,
         },

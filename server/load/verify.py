@@ -1,7 +1,8 @@
-"""The comparison at the end: what the crowd was promised against what the server tells. Pure.
+"""The comparison at the end of a run: the acknowledgements of the crowd against the counts of the server. Pure.
 
-A model is what one user must hold in one show. The sum of the models must be the change of the tallies, every ballot
-must be its model, and everyone who watched must hold the tallies. Each difference is one JSON object with a `kind`.
+An expected ballot holds the choices of one user in one show. The sum of all expected ballots must be the change of the
+tallies; each user's ballot must be the expected one; every view must hold the final tallies. Each difference is a JSON
+object with a `kind`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.load.plan import Choice, Held
+from server.load.view import View
 
 DIFFERENCES_MAX = 50  # listed in a report; all of them are counted
 
@@ -19,8 +21,11 @@ Tallies = Mapping[int, Mapping[int, tuple[int, int]]]  # show -> song -> (up, do
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """What a user must hold in a show: song -> choice; `doubts`, song -> the choices that are as good as another."""
+class ExpectedBallot:
+    """The ballot a user must have in a show: song -> choice.
+
+    `doubts`: song -> the choices that are equally possible, because no answer settled them.
+    """
 
     user_id: int
     show_id: int
@@ -28,54 +33,45 @@ class Model:
     doubts: Mapping[int, frozenset[Choice]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Board:
-    """What a watcher holds of a show at the end."""
-
-    name: str
-    show_id: int
-    tally: Mapping[int, tuple[int, int]]
-
-
-def ballot_differences(model: Model, ballot: Mapping[int, str]) -> list[Difference]:
-    """One user's ballot, as the server tells it, against the model."""
+def ballot_differences(expected: ExpectedBallot, ballot: Mapping[int, str]) -> list[Difference]:
+    """Compares one ballot of the server with the expected one."""
     found: list[Difference] = []
-    for song in sorted({*model.choices, *ballot, *model.doubts}):
+    for song in sorted({*expected.choices, *ballot, *expected.doubts}):
         held = ballot.get(song, "none")
-        wanted = model.doubts.get(song) or {model.choices.get(song, "none")}
-        if held not in wanted:
+        allowed = expected.doubts.get(song) or {expected.choices.get(song, "none")}
+        if held not in allowed:
             found.append({
-                "kind": "ballot", "user": model.user_id, "show": model.show_id, "song": song,
-                "expected": "|".join(sorted(wanted)), "found": held,
+                "kind": "ballot", "user": expected.user_id, "show": expected.show_id, "song": song,
+                "expected": "|".join(sorted(allowed)), "found": held,
             })  # fmt: skip
     return found
 
 
-def counted(models: Iterable[tuple[Model, Mapping[int, str]]]) -> dict[int, dict[int, tuple[int, int]]]:
-    """How far the models move the tallies: show -> song -> (up, down).
+def tally_changes(ballots: Iterable[tuple[ExpectedBallot, Mapping[int, str]]]) -> dict[int, dict[int, tuple[int, int]]]:
+    """How much the expected ballots change the tallies: show -> song -> (up, down).
 
-    Takes:  models, each with the ballot the server tells, which settles the doubts and nothing else
+    Takes:  ballots, each with the server's ballot, which settles the doubts and nothing else
     """
-    moved: dict[int, dict[int, tuple[int, int]]] = {}
-    for model, ballot in models:
-        show = moved.setdefault(model.show_id, {})
-        for song in {*model.choices, *model.doubts}:
-            choice: str = model.choices.get(song, "none")
-            if song in model.doubts:
+    changes: dict[int, dict[int, tuple[int, int]]] = {}
+    for expected, ballot in ballots:
+        show = changes.setdefault(expected.show_id, {})
+        for song in {*expected.choices, *expected.doubts}:
+            choice: str = expected.choices.get(song, "none")
+            if song in expected.doubts:
                 choice = ballot.get(song, "none")
             up, down = show.get(song, (0, 0))
             show[song] = (up + (choice == "up"), down + (choice == "down"))
-    return moved
+    return changes
 
 
-def tally_differences(before: Tallies, after: Tallies, moved: Tallies, *, shared: bool) -> list[Difference]:
-    """The change of the tallies against what the crowd's votes must have changed.
+def tally_differences(before: Tallies, after: Tallies, changes: Tallies, *, shared: bool) -> list[Difference]:
+    """Compares the change of the tallies with the changes by the crowd's votes.
 
-    Takes:  shared, others vote too: then only counts that are too small for our own votes are wrong
+    Takes:  shared, others vote too: then a count is wrong only if it is less than the crowd's own votes
     """
     found: list[Difference] = []
-    for show_id in sorted({*before, *after, *moved}):
-        was, now, by_us = (tallies.get(show_id, {}) for tallies in (before, after, moved))
+    for show_id in sorted({*before, *after, *changes}):
+        was, now, by_us = (tallies.get(show_id, {}) for tallies in (before, after, changes))
         for song in sorted({*was, *now, *by_us}):
             old, new, ours = (tally.get(song, (0, 0)) for tally in (was, now, by_us))
             for side, index in (("up", 0), ("down", 1)):
@@ -88,45 +84,23 @@ def tally_differences(before: Tallies, after: Tallies, moved: Tallies, *, shared
     return found
 
 
-def board_differences(boards: Iterable[Board], after: Tallies) -> list[Difference]:
-    """What watchers hold against the tallies; songs nobody mentioned count as zero."""
+def view_differences(views: Iterable[View], after: Tallies) -> list[Difference]:
+    """Compares the counts of views with the final tallies. A song that is missing counts as zero."""
     found: list[Difference] = []
-    for board in boards:
-        final = after.get(board.show_id, {})
-        for song in sorted({*final, *board.tally}):
-            expected, held = final.get(song, (0, 0)), board.tally.get(song, (0, 0))
+    for view in views:
+        final = after.get(view.show_id, {})
+        for song in sorted({*final, *view.tally}):
+            expected, held = final.get(song, (0, 0)), view.tally.get(song, (0, 0))
             if expected != held:
                 found.append({
-                    "kind": "watcher", "watcher": board.name, "show": board.show_id, "song": song,
+                    "kind": "watcher", "watcher": view.name, "show": view.show_id, "song": song,
                     "expected": list(expected), "found": list(held),
                 })  # fmt: skip
     return found
 
 
-def unsettled_differences(unanswered: int, unconfirmed: int) -> list[Difference]:
-    """Casts that were accepted and never committed. An unanswered cast promises nothing and is no difference."""
+def unconfirmed_differences(unanswered: int, unconfirmed: int) -> list[Difference]:
+    """Accepted casts that never became committed. An unanswered cast promises nothing and is no difference."""
     if not unconfirmed:
         return []
     return [{"kind": "unconfirmed", "casts": unconfirmed, "unanswered": unanswered}]
-
-
-def differences(
-    models: Iterable[tuple[Model, Mapping[int, str]]],
-    before: Tallies,
-    after: Tallies,
-    boards: Iterable[Board],
-    *,
-    unconfirmed: int = 0,
-    shared: bool = False,
-) -> list[Difference]:
-    """Everything that is wrong, in one list; empty: every acknowledged vote is counted once, everybody sees it.
-
-    Takes:  models, each with the ballot the server tells for it; before, after, tallies by show; boards, what watchers
-            hold; unconfirmed, accepted casts that never became committed
-    Cost:   O(all choices + watchers × songs)
-    """
-    pairs = list(models)
-    found = [difference for model, ballot in pairs for difference in ballot_differences(model, ballot)]
-    found += tally_differences(before, after, counted(pairs), shared=shared)
-    found += board_differences(boards, after)
-    return found + unsettled_differences(0, unconfirmed)

@@ -1,19 +1,20 @@
-"""What connections see of a channel: the state each one holds, and when the last of them got how far."""
+"""The counts that connections hold of a votes channel, and when the last of them received each push."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from server.client import wire
 from server.client.http import Tally
+from server.load import wire
 
 MILESTONES_MAX = 50_000
 KNOWN_PUSHES_MAX = 4096
 
 
 class Timeline:
-    """One channel's pushes, by position, and when the last view had each of them.
+    """The pushes of one channel by position, and when the last view had each of them.
 
+    A milestone is a position that is timed; it is named by its index.
     Limits: the first MILESTONES_MAX positions; later ones are not timed
     """
 
@@ -21,15 +22,15 @@ class Timeline:
 
     def __init__(self) -> None:
         self.positions: list[int] = []
-        self.reached_s: list[float | None] = []  # when the last view had it; None: not all have
-        self._missing: list[int] = []
+        self.reached_s: list[float | None] = []  # when the last view had it [monotonic s]; None: some views do not
+        self._missing: list[int] = []  # how many views do not have it yet
         self.view_count = 0
 
     def milestone(self, position: int) -> int:
-        """The index of a position that was just pushed to somebody; -1 when it is not timed.
+        """The milestone of a position that was just pushed; -1: this position is not timed.
 
-        A position that comes after a later one (some view skipped it) is not timed: whoever waits for it
-        waits for the later one, which makes a latency longer, never shorter.
+        A position that comes after a later one is not timed, because some view skipped it. A sample that waits for it
+        waits for the later one instead, which makes a latency longer, never shorter.
         """
         if len(self.positions) >= MILESTONES_MAX:
             return -1
@@ -42,7 +43,7 @@ class Timeline:
         return index if self.positions[index] == position else -1
 
     def advance(self, after: int, to: int, now_s: float) -> None:
-        """A view that had milestone `after` now has `to`, and with it all between."""
+        """Moves a view from milestone `after` to milestone `to`, and so past all between them."""
         missing = self._missing
         for index in range(after + 1, to + 1):
             missing[index] -= 1
@@ -54,12 +55,12 @@ class Timeline:
         return bisect_right(self.positions, position) - 1
 
     def packed(self) -> dict[str, list[float | None] | list[int]]:
-        """As JSON values."""
+        """The timeline as JSON values."""
         return {"positions": self.positions, "reached_s": self.reached_s}
 
 
 class Push:
-    """One push, decoded once for all views that get it."""
+    """One push, decoded once for all views."""
 
     __slots__ = ("at", "changed", "milestone", "show_id")
 
@@ -71,9 +72,10 @@ class Push:
 
 
 class Views:
-    """All views of one process, and the pushes they share.
+    """All views of one process, and the decoded pushes they share.
 
-    Owns:   show -> timeline; payload -> push, at most KNOWN_PUSHES_MAX (then forgotten and decoded anew)
+    Owns:   show -> timeline; payload -> push
+    Limits: KNOWN_PUSHES_MAX pushes; past them all are forgotten, and decoded again when they come
     """
 
     def __init__(self) -> None:
@@ -82,17 +84,17 @@ class Views:
         self._known: dict[bytes, Push] = {}
 
     def open(self, show_id: int, name: str) -> View:
-        """One more view of a show's votes."""
+        """Adds a view of a show's votes."""
         timeline = self.timelines.setdefault(show_id, Timeline())
         timeline.view_count += 1
         view = View(show_id, timeline, name)
         self.all.append(view)
         return view
 
-    def push(self, payload: bytes) -> Push | None:
-        """The push behind a payload; None when it is not one of votes.
+    def decode(self, payload: bytes) -> Push | None:
+        """Decodes a push; None: it is not one of a watched votes channel.
 
-        Raises: msgspec.DecodeError: not a push at all
+        Raises: msgspec.DecodeError: the payload is no push
         """
         push = self._known.get(payload)
         if push is not None:
@@ -111,11 +113,11 @@ class Views:
 
 
 class View:
-    """The state one connection holds of `votes:<show>`."""
+    """The counts that one connection holds of `votes:<show>`."""
 
     __slots__ = (
-        "_early", "_milestone", "_second", "_second_count", "at", "changed_s", "first_s", "frames", "has_state",
-        "name", "per_s_max", "show_id", "tally", "timeline",
+        "_early", "_milestone", "_second", "_second_count", "at", "changed_s", "frames", "has_state", "name",
+        "per_s_max", "show_id", "tally", "timeline",
     )  # fmt: skip
 
     def __init__(self, show_id: int, timeline: Timeline, name: str) -> None:
@@ -125,30 +127,29 @@ class View:
         self.at = 0
         self.tally: Tally = {}
         self.has_state = False
-        self.changed_s = 0.0  # when a push last arrived [monotonic s]
-        self.first_s = 0.0
+        self.changed_s = 0.0  # when the last push came [monotonic s]
         self.frames = 0
         self.per_s_max = 0
         self._early: list[Push] = []
-        # What was pushed before this view was opened does not wait for it.
+        # Earlier pushes do not wait for this view.
         self._milestone = len(timeline.positions) - 1
         self._second = 0
         self._second_count = 0
 
-    def join(self, joined: wire.Joined, now_s: float) -> None:
-        """Takes the state of a subscribe; without one, what is held still stands."""
-        if joined.state is not None:
-            self.tally = {song: (up, down) for song, up, down in joined.state.tally}
-        self.at = max(self.at, joined.at)
+    def start_at(self, channel: wire.SubscribedChannel, now_s: float) -> None:
+        """Takes the state of a subscribe; without a state, the present one stands."""
+        if channel.state is not None:
+            self.tally = {song: (up, down) for song, up, down in channel.state.tally}
+        self.at = max(self.at, channel.at)
         self.has_state = True
         self._move(self.timeline.at_or_before(self.at), now_s)
         early, self._early = self._early, []
         for push in early:
-            if push.at > joined.at:
-                self.take(push, now_s)
+            if push.at > channel.at:
+                self.apply(push, now_s)
 
-    def take(self, push: Push, now_s: float) -> bool:
-        """Takes a push; False when its position lies before the one held."""
+    def apply(self, push: Push, now_s: float) -> bool:
+        """Applies a push; False: its position is before the present one, and nothing changes."""
         if not self.has_state:
             self._early.append(push)
             return True
@@ -159,8 +160,6 @@ class View:
         if push.milestone > self._milestone:
             self._move(push.milestone, now_s)
         self.changed_s = now_s
-        if not self.frames:
-            self.first_s = now_s
         self.frames += 1
         second = int(now_s)
         if second != self._second:
@@ -171,7 +170,7 @@ class View:
         return True
 
     def clear_rates(self) -> None:
-        """The warm-up is over."""
+        """Counts frames from zero: the warm-up is over."""
         self.frames = self.per_s_max = self._second_count = 0
 
     def _move(self, milestone: int, now_s: float) -> None:

@@ -1,4 +1,4 @@
-"""A person who votes, changes their mind, and votes on after a lost connection."""
+"""A voter: a connection that casts, changes its choices, and goes on after a lost connection."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from random import Random
 import msgspec
 from picows import WSFrame, WSTransport
 
-from server.client import wire
 from server.client.http import Session, Unreachable
-from server.client.websocket import TEXT, Line
+from server.client.websocket import TEXT, ReconnectingWebsocket
+from server.client.wire import CastOk, ErrorReply, Inbound, decode_inbound
+from server.load import wire
 from server.load.counts import Counts
-from server.load.plan import Choice, Held, Plan, put
-from server.load.verify import Model
+from server.load.plan import Choice, Held, Plan, set_choice
+from server.load.verify import ExpectedBallot
 from server.load.view import View, Views
-from server.load.watcher import join
+from server.load.watcher import start_view
 from server.protocol.codes import Code
 
-PAUSE_S = 1.0  # after an error that says nothing about when to try again
+PAUSE_S = 1.0  # after an error without retry_after_ms
 _RETRYABLE = frozenset({Code.RATE_LIMITED.value, Code.OVERLOADED.value, Code.UNAVAILABLE.value})
-_LEAVING = frozenset({Code.CLOSED.value, Code.LOCKED.value, Code.NOT_FOUND.value})
-_NEW_SESSION = frozenset({Code.BUDGET.value, Code.UNAUTHENTICATED.value})
+_LEAVE_SHOW = frozenset({Code.CLOSED.value, Code.LOCKED.value, Code.NOT_FOUND.value})
+_NEW_USER = frozenset({Code.BUDGET.value, Code.UNAUTHENTICATED.value})
 
 now_s = time.monotonic
 
 
 class Cast:
-    """One request under way; `before` is each song's choice when it was first sent."""
+    """One cast that is not settled yet; `before` holds the choice of each song when it was first sent."""
 
     __slots__ = ("attempts", "before", "sent_s", "show_id", "votes")
 
@@ -43,10 +44,10 @@ class Cast:
 
 
 @dataclass(slots=True)
-class Identity:
-    """One session and what it has voted for, as far as is known.
+class VotingUser:
+    """A user and its votes: show -> song -> choice.
 
-    `doubts`: (show, song) -> the choices it may be, when a cast got no answer that settles it.
+    `doubts`: (show, song) -> the possible choices, where no answer settled a cast.
     """
 
     session: Session
@@ -54,11 +55,11 @@ class Identity:
     doubts: dict[tuple[int, int], set[Choice]] = field(default_factory=dict)
 
 
-class Voter(Line):
-    """One connection that casts.
+class Voter(ReconnectingWebsocket):
+    """A connection that casts for one user at a time.
 
-    Takes:  session, its first user; sign_in, makes another one when the day's budget is spent; on_free, called when it
-            can take a cast again; watching, shows it subscribes to as well
+    Takes:  session, of its first user; sign_in, creates the next user when the budget of the day is spent; on_free,
+            called when it can cast again; watching, the views of shows that it also watches
     """
 
     def __init__(
@@ -76,10 +77,10 @@ class Voter(Line):
         on_free: Callable[[Voter], None],
     ) -> None:
         super().__init__(url, session.token, rng, counts)
-        self.identity = Identity(session)
-        self.past: list[Identity] = []
+        self.user = VotingUser(session)
+        self.past_users: list[VotingUser] = []
         self.plan = plan
-        self.is_listed = False  # among the voters the pace may choose from; the list's owner sets it
+        self.is_listed = False  # in the list of free voters; the owner of the list sets it
         self._counts = counts
         self._views = views
         self._watching = {f"votes:{view.show_id}": view for view in watching}
@@ -87,41 +88,41 @@ class Voter(Line):
         self._sign_in = sign_in
         self._on_free = on_free
         self._pending: dict[int, Cast] = {}
-        self._busy: set[int] = set()  # songs of pending and waiting casts
-        self._again: list[Cast] = []  # refused for now, or cut off: to be sent again
-        self._undurable: dict[tuple[int, int], list[Cast]] = {}  # (show, position) -> accepted, not yet committed
+        self._busy: set[int] = set()  # songs of pending and resent casts
+        self._resend: list[Cast] = []  # refused for now, or cut off by a lost connection
+        self._unconfirmed: dict[tuple[int, int], list[Cast]] = {}  # (show, position) -> accepted, not yet committed
         self._is_paused = False
-        self._is_spent = False
-        self._renewing: asyncio.Task[None] | None = None
+        self._is_spent = False  # the budget of its user; it must become another one
+        self._changing_user: asyncio.Task[None] | None = None
 
     # ── casting
 
     @property
     def can_cast(self) -> bool:
-        """Connected, not told to wait, and with room for one more request."""
+        """Connected, not paused, and with fewer than `in_flight_max` unanswered casts."""
         return self.is_ready and not self._is_paused and not self._is_spent and len(self._pending) < self._in_flight_max
 
     @property
     def is_settled(self) -> bool:
-        """Every cast is answered, and what was accepted is committed."""
-        return not (self._pending or self._again or self._undurable)
+        """Every cast is answered, and every accepted cast is committed."""
+        return not (self._pending or self._resend or self._unconfirmed)
 
     def cast(self) -> bool:
-        """Sends the next cast of the plan; False when there is none or no room for it."""
+        """Sends the next cast of the plan; False: there is none, or the voter cannot cast now."""
         if not self.can_cast:
             return False
-        drawn = self.plan.draw(self.identity.ballots, self._busy)
+        drawn = self.plan.draw(self.user.ballots, self._busy)
         if drawn is None:
             return False
         poll, votes = drawn
-        ballot = self.identity.ballots.setdefault(poll.show_id, {})
+        ballot = self.user.ballots.setdefault(poll.show_id, {})
         cast = Cast(poll.show_id, votes, [ballot.get(song) for song, _ in votes])
         for song, choice in votes:
             self._busy.add(song)
-            # A withdrawal frees its place only once it is acknowledged.
+            # A withdrawal frees its place in the budget only when it is acknowledged.
             if choice != "none":
                 ballot[song] = choice
-        if self._undurable:
+        if self._unconfirmed:
             self._supersede(votes)
         self._counts.sent += 1
         self._send(cast)
@@ -130,41 +131,41 @@ class Voter(Line):
     def _send(self, cast: Cast) -> None:
         transport = self.transport
         if transport is None:
-            self._again.append(cast)
+            self._resend.append(cast)
             return
         self._request_id = request_id = self._request_id + 1
         self._pending[request_id] = cast
-        # A cast is timed from its first attempt: an outage is part of how long its voter waited.
+        # A cast is timed from its first attempt: its voter also waits during an outage.
         if not cast.attempts:
             cast.sent_s = now_s()
         cast.attempts += 1
         transport.send(TEXT, wire.cast_frame(request_id, cast.show_id, cast.votes))
 
-    def _send_again(self) -> None:
-        again, self._again = self._again, []
-        for cast in again:
+    def _resend_all(self) -> None:
+        resend, self._resend = self._resend, []
+        for cast in resend:
             self._counts.resent += 1
             self._send(cast)
 
-    # ── answers
+    # ── received messages
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """An acknowledgement nearly always; what is no JSON may be a close frame."""
+        """Takes a frame. Nearly every frame is an acknowledgement; one that is no JSON may be a close frame."""
         payload = frame.get_payload_as_bytes()
         try:
-            message = wire.decode_inbound(payload)
+            message = decode_inbound(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
             super().on_ws_frame(transport, frame)
             return
         cast = self._pending.pop(message.re, None) if message.re is not None else None
         if cast is None:
-            self.message(payload)
+            self.on_message(payload)
         elif message.ok is not None:
             self._acknowledged(cast, message.ok)
         elif message.error is not None:
             self._refused(cast, message.error)
 
-    def _acknowledged(self, cast: Cast, ok: wire.Ok) -> None:
+    def _acknowledged(self, cast: Cast, ok: CastOk) -> None:
         counts = self._counts
         counts.last_answer_s = answered_s = now_s()
         counts.latency.record(answered_s - cast.sent_s)
@@ -175,53 +176,53 @@ class Voter(Line):
             counts.sample(cast.show_id, ok.at, cast.sent_s)
         else:
             counts.accepted += 1
-            self._undurable.setdefault((cast.show_id, ok.at), []).append(cast)
+            self._unconfirmed.setdefault((cast.show_id, ok.at), []).append(cast)
         self._freed()
 
     def _settle(self, cast: Cast) -> None:
-        identity = self.identity
+        user = self.user
         busy = self._busy
         for song, choice in cast.votes:
             busy.discard(song)
             if choice == "none":
-                identity.ballots[cast.show_id].pop(song, None)
-            if identity.doubts:
-                identity.doubts.pop((cast.show_id, song), None)
+                user.ballots[cast.show_id].pop(song, None)
+            if user.doubts:
+                user.doubts.pop((cast.show_id, song), None)
 
-    def _refused(self, cast: Cast, error: wire.Fault) -> None:
+    def _refused(self, cast: Cast, error: ErrorReply) -> None:
         counts = self._counts
-        counts.fault(error.code)
+        counts.count_error(error.code)
         if error.code in _RETRYABLE:
-            self._again.append(cast)
+            self._resend.append(cast)
             self._pause((error.retry_after_ms or 1000 * PAUSE_S) / 1000)
             return
         counts.refused += 1
         self._undo(cast)
-        if error.code in _LEAVING:
+        if error.code in _LEAVE_SHOW:
             self.plan.leave(cast.show_id)
             self._freed()
-        elif error.code in _NEW_SESSION:
+        elif error.code in _NEW_USER:
             self._is_spent = True
             self._freed()
         else:
             self._pause(PAUSE_S)
 
     def _undo(self, cast: Cast) -> None:
-        identity = self.identity
-        ballot = identity.ballots[cast.show_id]
+        user = self.user
+        ballot = user.ballots[cast.show_id]
         for (song, choice), before in zip(cast.votes, cast.before, strict=True):
             self._busy.discard(song)
-            put(ballot, song, before)
-            # An earlier attempt may have been taken before its answer was lost.
+            set_choice(ballot, song, before)
+            # The server may have taken an earlier attempt whose answer was lost.
             if cast.attempts > 1:
-                doubt = identity.doubts.setdefault((cast.show_id, song), set())
+                doubt = user.doubts.setdefault((cast.show_id, song), set())
                 doubt |= {choice, before or "none"}
 
-    def announced(self, message: wire.Inbound) -> None:
-        """What was accepted has been committed."""
+    def on_notice(self, message: Inbound) -> None:
+        """Settles the accepted casts that are now committed."""
         if message.committed is None or message.committed.show is None:
             return
-        casts = self._undurable.pop((message.committed.show, message.committed.at), [])
+        casts = self._unconfirmed.pop((message.committed.show, message.committed.at), [])
         self._counts.confirmed += len(casts)
         for cast in casts:
             self._counts.sample(cast.show_id, message.committed.at, cast.sent_s)
@@ -229,9 +230,9 @@ class Voter(Line):
             self._freed()
 
     def _supersede(self, votes: Iterable[tuple[int, Choice]]) -> None:
-        """Newer choices must not be undone by sending older, accepted ones again."""
+        """Removes these songs from accepted casts: sending an older choice again would undo the newer one."""
         newer = {song for song, _ in votes}
-        for casts in self._undurable.values():
+        for casts in self._unconfirmed.values():
             for cast in casts:
                 if any(song in newer for song, _ in cast.votes):
                     kept = [
@@ -242,13 +243,13 @@ class Voter(Line):
                     cast.votes = [vote for vote, _ in kept]
                     cast.before = [before for _, before in kept]
 
-    # ── pauses, losses, new sessions
+    # ── pauses, losses, new users
 
     def _freed(self) -> None:
         if not self._is_spent:
             self._on_free(self)
-        elif self.is_settled and self._renewing is None:
-            self._renewing = asyncio.get_running_loop().create_task(self._renew(), name="voter.renew")
+        elif self.is_settled and self._changing_user is None:
+            self._changing_user = asyncio.get_running_loop().create_task(self._change_user(), name="voter.user")
 
     def _pause(self, seconds: float) -> None:
         if not self._is_paused:
@@ -258,100 +259,100 @@ class Voter(Line):
     def _resume(self) -> None:
         self._is_paused = False
         if self.is_ready:
-            self._send_again()
+            self._resend_all()
             self._freed()
 
-    async def _renew(self) -> None:
-        """Goes on as another user. What the present one holds is remembered for the comparison."""
-        self.reset()
+    async def _change_user(self) -> None:
+        """Goes on as a new user. The ballots of the present one are kept for the comparison at the end."""
+        self.disconnect()
         try:
             session = await self._sign_in()
         except Unreachable:
-            self._counts.fault("sign_in")
+            self._counts.count_error("sign_in")
             self.is_finished = True
             return
         finally:
-            self._renewing = None
-        self.past.append(self.identity)
-        self.identity = Identity(session)
+            self._changing_user = None
+        self.past_users.append(self.user)
+        self.user = VotingUser(session)
         self.token = session.token
         self._counts.sessions += 1
-        await self.keep_open()
+        await self.open_with_retries()
 
-    def entered(self) -> None:
-        """Sends again what is unanswered."""
+    def on_ready(self) -> None:
+        """Sends unanswered casts again."""
         self._is_spent = False
         if not self._is_paused:
-            self._send_again()
+            self._resend_all()
         self._freed()
 
-    def dropped(self) -> None:
-        """Nothing that was under way is known to have arrived."""
+    def on_lost(self) -> None:
+        """Keeps the unanswered and unconfirmed casts, to send them again."""
         cut_off = list(self._pending.values())
         self._pending.clear()
-        for casts in self._undurable.values():
-            self._counts.orphaned += len(casts)
+        for casts in self._unconfirmed.values():
+            self._counts.cut_off += len(casts)
             for cast in casts:
                 if not cast.votes:
-                    continue  # newer casts have replaced all of it
-                # Sending a state again makes the server tell us once more whether it is durable.
+                    continue  # newer casts replaced all its choices
+                # The reply to a repeated cast tells whether it is committed.
                 cast.sent_s = now_s()
                 cast.before = [None if choice == "none" else choice for _, choice in cast.votes]
                 self._busy.update(song for song, _ in cast.votes)
                 cut_off.append(cast)
-        self._undurable.clear()
-        self._again += cut_off
+        self._unconfirmed.clear()
+        self._resend += cut_off
 
     def close(self) -> None:
-        """Closes for good."""
-        if self._renewing is not None:
-            self._renewing.cancel()
+        """Closes for good, also while it changes its user."""
+        if self._changing_user is not None:
+            self._changing_user.cancel()
         super().close()
 
     # ── watching
 
     def channels(self) -> Sequence[str]:
-        """The shows it watches besides voting."""
+        """The channels of the shows it also watches."""
         return list(self._watching)
 
-    def since(self) -> dict[str, int]:
-        """The positions held, after a loss."""
+    def positions(self) -> dict[str, int]:
+        """The positions of its views, once they have a state."""
         return {channel: view.at for channel, view in self._watching.items() if view.has_state}
 
-    def joined(self, reply: bytes) -> None:
-        """Takes the states."""
+    def on_subscribed(self, reply: bytes) -> None:
+        """Takes the states of its views."""
         for channel, view in self._watching.items():
-            join(view, channel, reply)
+            start_view(view, channel, reply)
 
-    def pushed(self, payload: bytes) -> None:
-        """A push for one of its views."""
-        push = self._views.push(payload)
+    def on_push(self, payload: bytes) -> None:
+        """Takes a push for one of its views."""
+        push = self._views.decode(payload)
         view = self._watching.get(f"votes:{push.show_id}") if push is not None else None
         if push is None or view is None:
             return
         self._counts.frames += 1
         self._counts.frame_bytes += len(payload)
-        if not view.take(push, now_s()):
+        if not view.apply(push, now_s()):
             self._counts.backward += 1
 
     # ── the comparison
 
-    def models(self) -> list[tuple[Identity, Model]]:
-        """What each of its users must hold, show by show, with what is unanswered in doubt."""
-        models: list[tuple[Identity, Model]] = []
-        for identity in (*self.past, self.identity):
-            doubts = {key: set(choices) for key, choices in identity.doubts.items()}
-            if identity is self.identity:
-                for cast in (*self._pending.values(), *self._again):
+    def expected_ballots(self) -> list[tuple[VotingUser, ExpectedBallot]]:
+        """The ballot that each of its users must have in each show. Unanswered casts are in doubt."""
+        expected: list[tuple[VotingUser, ExpectedBallot]] = []
+        for user in (*self.past_users, self.user):
+            doubts = {key: set(choices) for key, choices in user.doubts.items()}
+            if user is self.user:
+                for cast in (*self._pending.values(), *self._resend):
                     for (song, choice), before in zip(cast.votes, cast.before, strict=True):
                         doubt = doubts.setdefault((cast.show_id, song), set())
                         doubt |= {choice, before or "none"}
-            for show_id, ballot in identity.ballots.items():
+            for show_id, ballot in user.ballots.items():
                 in_show = {song: frozenset(choices) for (show, song), choices in doubts.items() if show == show_id}
-                models.append((identity, Model(identity.session.user.id, show_id, dict(ballot), in_show)))
-        return models
+                expected.append((user, ExpectedBallot(user.session.user.id, show_id, dict(ballot), in_show)))
+        return expected
 
     def unsettled(self) -> tuple[int, int]:
-        """Casts without an answer, and accepted ones that never became committed."""
-        unconfirmed = sum(len(casts) for casts in self._undurable.values())
-        return len(self._pending) + len(self._again), unconfirmed
+        """The number of casts without an answer, and of accepted casts that never became committed."""
+        unconfirmed = sum(len(casts) for casts in self._unconfirmed.values())
+        return len(self._pending) + len(self._resend), unconfirmed

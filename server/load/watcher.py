@@ -1,4 +1,4 @@
-"""A person who looks on: one connection, one channel, as cheap as it can be."""
+"""A watcher: a connection that only watches one show, as cheaply as possible."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from random import Random
 import msgspec
 from picows import WSFrame, WSTransport
 
-from server.client import wire
-from server.client.websocket import Line
+from server.client.websocket import ReconnectingWebsocket
+from server.load import wire
 from server.load.counts import Counts
 from server.load.view import View, Views
 
 now_s = time.monotonic
 
 
-class Watcher(Line):
-    """Subscribed to `votes:<show>`; holds the state the pushes make."""
+class Watcher(ReconnectingWebsocket):
+    """A subscriber of `votes:<show>`; the pushes keep its view up to date."""
 
     def __init__(self, url: str, rng: Random, counts: Counts, views: Views, view: View) -> None:
         super().__init__(url, None, rng, counts)
@@ -31,19 +31,19 @@ class Watcher(Line):
         """The one channel."""
         return (self._channel,)
 
-    def since(self) -> dict[str, int]:
-        """The position held, after a loss."""
+    def positions(self) -> dict[str, int]:
+        """The position of the view, once it has a state."""
         return {self._channel: self.view.at} if self.view.has_state else {}
 
-    def joined(self, reply: bytes) -> None:
+    def on_subscribed(self, reply: bytes) -> None:
         """Takes the state."""
-        join(self.view, self._channel, reply)
+        start_view(self.view, self._channel, reply)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """A push nearly always, and then one that another watcher has had decoded."""
+        """Takes a frame. Nearly every frame is a push that another watcher has had decoded already."""
         payload = frame.get_payload_as_bytes()
         try:
-            push = self._views.push(payload)
+            push = self._views.decode(payload)
         except msgspec.DecodeError:
             super().on_ws_frame(transport, frame)
             return
@@ -52,18 +52,18 @@ class Watcher(Line):
         counts = self._counts
         counts.frames += 1
         counts.frame_bytes += len(payload)
-        if not self.view.take(push, now_s()):
+        if not self.view.apply(push, now_s()):
             counts.backward += 1
 
 
-def join(view: View, channel: str, reply: bytes) -> None:
-    """Gives a view its state out of the reply to a subscribe.
+def start_view(view: View, channel: str, reply: bytes) -> None:
+    """Gives a view its state from the reply to a subscribe.
 
-    Raises: Refused: the server would not let us subscribe; ConnectionError: the reply does not name the channel
+    Raises: Refused: the server refused the channel; ConnectionError: the reply does not name the channel
     """
-    joined = wire.decode_subscribe_reply(reply).ok.channels.get(channel)
-    if joined is None:
+    state = wire.decode_subscribe_reply(reply).ok.channels.get(channel)
+    if state is None:
         raise ConnectionError(f"the reply to a subscribe does not name {channel}")
-    if joined.error is not None:
-        raise joined.error.refused()
-    view.join(joined, now_s())
+    if state.error is not None:
+        raise state.error.refused()
+    view.start_at(state, now_s())

@@ -1,4 +1,4 @@
-"""The client for programs, against real nodes, through a network that cuts."""
+"""The Python client against real nodes, through a network that fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.client.answers import Closed, Update
-from server.client.client import Client, _Live
+from server.client.client import Client, _ClientWebsocket
 from server.errors import Refused
 from server.live.websocket import EXPIRY_NOTICE_MS
 from server.node.node import Node
@@ -21,19 +21,19 @@ from tests.support.running_node import PATIENCE_S, SECRET, running_node
 
 @pytest.fixture
 async def show(factory: RowFactory) -> Show:
-    """A show to vote on, in shard 7."""
+    """A show with open voting, in shard 7."""
     return await factory.show(7)
 
 
 class Follower:
-    """Somebody who goes through the updates of a watch, and can wait for one of them."""
+    """Reads the updates of a watch, and waits for one of them."""
 
     def __init__(self, updates: AsyncIterator[Update]) -> None:
         self._updates = updates
         self.last: dict[str, Update] = {}
 
     async def until(self, channel: str, **fields: object) -> Update:
-        """Returns once the channel's state has these fields."""
+        """Reads until the state of the channel has these fields; positions must not go back."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 update = self.last.get(channel)
@@ -47,7 +47,7 @@ class Follower:
 
 @asynccontextmanager
 async def watching(client: Client, *channels: str) -> AsyncIterator[Follower]:
-    """Channels of a client."""
+    """Watches channels with a client."""
     updates = client.watch(*channels)
     try:
         yield Follower(updates)
@@ -55,8 +55,8 @@ async def watching(client: Client, *channels: str) -> AsyncIterator[Follower]:
         await updates.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 
-async def test_an_evening(node: Node, factory: RowFactory, show: Show) -> None:
-    """Sign in, watch, vote, go, follow; states are whole after every push; HTTP tells the same."""
+async def test_a_client_votes_marks_and_watches(node: Node, factory: RowFactory, show: Show) -> None:
+    """Each vote and mark is in the whole states of its channels, and HTTP gives the same counts."""
     async with Client(node.url) as client:
         user_id = await client.sign_in()
         assert await client.open_shows() == [7]
@@ -85,17 +85,17 @@ async def test_an_evening(node: Node, factory: RowFactory, show: Show) -> None:
             while len(seen.last.get("activity", Update("", 0, {"events": ()})).state["events"]) < 3:
                 newer = await anext(seen._updates)
                 seen.last[newer.channel] = newer
-        # What is not watched any more is not pushed any more.
+        # The end of the watch ended the subscriptions.
         assert client.channels() == []
     assert await factory.sql.fetchval("select user_id from votes") == user_id
     with pytest.raises(Closed):
         await client.ballot(7)
 
 
-async def test_a_cast_that_is_cut_under_way_is_answered_and_counted_once(
+async def test_a_cast_during_a_lost_connection_is_answered_and_counted_once(
     node: Node, factory: RowFactory, show: Show
 ) -> None:
-    """The answer never came; the client comes back, asks again, and gets it; what it watched goes on where it was."""
+    """The client reconnects, sends the cast again and gets its answer; its watch goes on."""
     token = await factory.token()
     async with TcpProxy.running(node.port) as proxy, Client(proxy.url, token) as client:
         updates = client.watch("votes:7")
@@ -115,10 +115,10 @@ async def test_a_cast_that_is_cut_under_way_is_answered_and_counted_once(
         assert (await factory.tally(7))[0] == [show.first, 1, 0]
 
 
-async def test_a_node_that_goes_and_comes_back(
+async def test_a_client_moves_from_a_drained_node_to_another(
     database_url: str, redis_url: str, factory: RowFactory, show: Show
 ) -> None:
-    """Drained, the client waits as it was told and resumes at the next node; what happened meanwhile is there."""
+    """The client waits as the drain message says, connects to the next node, and sees the votes of the meantime."""
     async with TcpProxy.running() as proxy, running_node(database_url, redis_url) as second:
         async with running_node(database_url, redis_url) as first:
             proxy.targets[:] = [first.port]
@@ -137,8 +137,8 @@ async def test_a_node_that_goes_and_comes_back(
             await anext(updates)
 
 
-async def test_a_token_that_ends_is_renewed(node: Node, factory: RowFactory, show: Show) -> None:
-    """Told that it ends, the client goes on with a newer one, of the same user; its own or the caller's."""
+async def test_an_expiring_token_is_renewed(node: Node, factory: RowFactory, show: Show) -> None:
+    """The client goes on with a newer token of the same user: from the server, or from the caller."""
     (user_id,) = await factory.users(1)
     short = mint_token(SECRET, user_id, "user", ttl_s=EXPIRY_NOTICE_MS // 1000 - 1)
     given: list[str] = []
@@ -160,8 +160,8 @@ async def test_a_token_that_ends_is_renewed(node: Node, factory: RowFactory, sho
     assert client.token in given
 
 
-async def test_what_ends_for_good_is_told(node: Node, factory: RowFactory, show: Show) -> None:
-    """A channel that is not there, counts that are hidden, a token that is none: each ends what it concerns, and says why."""
+async def test_final_refusals_are_raised(node: Node, factory: RowFactory, show: Show) -> None:
+    """A missing channel, hidden counts and an invalid token each end their watch or request with the reason."""
     async with Client(node.url) as client:
         async with watching(client, "votes:7") as seen, watching(client, "votes:7", "status:7") as both:
             await seen.until("votes:7", total=0)
@@ -182,24 +182,24 @@ async def test_what_ends_for_good_is_told(node: Node, factory: RowFactory, show:
             await stranger.ballot(7)
 
 
-async def test_a_watch_that_begins_while_the_line_is_opened(node: Node, factory: RowFactory, show: Show) -> None:
-    """Too late for the first subscribe, too early to be asked for by itself: it gets its states all the same."""
+async def test_a_watch_that_begins_while_the_connection_opens(node: Node, factory: RowFactory, show: Show) -> None:
+    """It is too late for the first subscribe and too early for one of its own; it gets its states nevertheless."""
     async with TcpProxy.running(node.port) as proxy, Client(proxy.url) as client:
         proxy.down.delay_s = 0.2
         first, second = client.watch("votes:7"), client.watch("status:7")
         opening = asyncio.ensure_future(anext(first))
         async with asyncio.timeout(PATIENCE_S):
-            while client._line._request_id < 2:  # the subscribe is on its way
+            while client._websocket._request_id < 2:  # the subscribe is on its way
                 await asyncio.sleep(0.01)
             assert (await anext(second)).channel == "status:7"
             assert (await opening).channel == "votes:7"
 
 
-async def test_silence_is_found_out(
+async def test_a_silent_connection_is_replaced(
     node: Node, factory: RowFactory, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The network takes every packet and says nothing: the client asks, gives up, and comes back by itself."""
-    monkeypatch.setattr(_Live, "quiet_s", 0.2)
+    """The network drops every packet without a word: the client pings, gives up and reconnects."""
+    monkeypatch.setattr(_ClientWebsocket, "quiet_s", 0.2)
     async with TcpProxy.running(node.port) as proxy, Client(proxy.url) as client, Client(node.url) as other:
         seen = Follower(client.watch("votes:7"))
         await seen.until("votes:7", total=0)

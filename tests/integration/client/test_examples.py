@@ -1,4 +1,4 @@
-"""The programs in docs/clients.md run as they stand."""
+"""The programs in docs/clients.md run without changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROGRAMS = {"python": [sys.executable, "-"], "js": [str(node_binary()), "--input
 
 @pytest.mark.parametrize("language", PROGRAMS)
 async def test_an_example_votes_and_sees_its_vote(node: Node, factory: RowFactory, language: str) -> None:
-    """It ends by itself once its vote is among the counts, and the vote is there."""
+    """The program ends by itself when it sees its vote in the counts, and the vote is counted."""
     (program,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
     show = await factory.show(7)
     running = await asyncio.create_subprocess_exec(
@@ -30,7 +30,7 @@ async def test_an_example_votes_and_sees_its_vote(node: Node, factory: RowFactor
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(PATIENCE_S):
-        said, translated_all = await running.communicate(program.encode())
-    assert running.returncode == 0, translated_all.decode()
-    assert "Song 0: up, committed" in said.decode()
+        output, errors = await running.communicate(program.encode())
+    assert running.returncode == 0, errors.decode()
+    assert "Song 0: up, committed" in output.decode()
     assert (await factory.tally(7))[0] == [show.first, 1, 0]

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from server.cli import live_board
-from server.client.http import Web
+from server.client.http import HttpClient
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
 from tests.support.node import NodeProcess
@@ -44,11 +44,11 @@ def low_file_limit() -> Iterator[None]:
 
 
 async def _open_show(url: str) -> int:
-    web = Web(url)
+    http = HttpClient(url)
     try:
-        return (await web.open_shows())[0]
+        return (await http.open_shows())[0]
     finally:
-        await web.close()
+        await http.close()
 
 
 async def _crowd(

@@ -1,17 +1,19 @@
-"""Histogram, counts, views and the report made of them."""
+"""The measurements of a crowd: histogram, counts, views and report."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.client.wire import Joined, VotesState
 from server.load.counts import SAMPLES_PER_S_MAX, Counts, merged
 from server.load.histogram import Histogram
 from server.load.report import last_watcher, report
 from server.load.view import KNOWN_PUSHES_MAX, Timeline, Views
+from server.load.wire import SubscribedChannel, VotesState
 
 
 @given(st.lists(st.floats(min_value=0, max_value=2000), min_size=1), st.sampled_from([50, 90, 99]))
@@ -28,8 +30,8 @@ def test_percentiles_are_within_a_bucket_of_the_exact_ones(durations: list[float
 
 
 @given(st.lists(st.floats(min_value=0, max_value=5000)), st.lists(st.floats(min_value=0, max_value=5000)))
-def test_merged_histograms_equal_one_that_saw_everything(first: list[float], second: list[float]) -> None:
-    """Two processes' histograms added, over JSON, are the histogram of both."""
+def test_merged_histograms_equal_one_of_all_durations(first: list[float], second: list[float]) -> None:
+    """The histograms of two processes, added over JSON, equal one histogram of all durations."""
     parts = [Histogram(), Histogram()]
     whole, total = Histogram(), Histogram()
     for part, durations in zip(parts, (first, second), strict=True):
@@ -41,12 +43,12 @@ def test_merged_histograms_equal_one_that_saw_everything(first: list[float], sec
 
 
 def test_an_empty_histogram_has_no_percentiles() -> None:
-    """Nothing counted gives None, not a made-up zero."""
+    """Without durations the percentiles are None, not zero."""
     assert Histogram().summary() == {"count": 0, "p50": None, "p90": None, "p99": None, "max": None}
 
 
-def test_durations_beyond_the_range_are_kept_at_its_ends() -> None:
-    """A negative duration counts as zero and an endless one as 35 minutes."""
+def test_durations_beyond_the_range_count_at_its_ends() -> None:
+    """A negative duration counts as zero, and a very long one as 35 minutes."""
     histogram = Histogram()
     histogram.record(-1.0)
     histogram.record(1e9)
@@ -55,7 +57,7 @@ def test_durations_beyond_the_range_are_kept_at_its_ends() -> None:
 
 
 def test_samples_are_bounded_a_second() -> None:
-    """However many casts a second are acknowledged, only so many are sampled."""
+    """At most SAMPLES_PER_S_MAX casts a second are sampled."""
     counts = Counts()
     for _ in range(SAMPLES_PER_S_MAX * 2):
         counts.sample(7, 1, 10.5)
@@ -63,8 +65,8 @@ def test_samples_are_bounded_a_second() -> None:
     assert len(counts.samples) == SAMPLES_PER_S_MAX + 1
 
 
-def test_the_last_of_all_views_makes_a_milestone_reached() -> None:
-    """A position is reached when every view has it, also by a view that skipped it."""
+def test_a_milestone_is_reached_with_the_last_view() -> None:
+    """A milestone is reached when every view has it; a view that skipped it has it with a later one."""
     timeline = Timeline()
     timeline.view_count = 2
     first = timeline.milestone(10)
@@ -77,7 +79,7 @@ def test_the_last_of_all_views_makes_a_milestone_reached() -> None:
 
 
 def test_a_position_that_comes_late_is_not_timed() -> None:
-    """A view that had not skipped a position gets no milestone for it once a later one is known."""
+    """A position that comes after a later one gets no milestone."""
     timeline = Timeline()
     timeline.view_count = 2
     timeline.milestone(20)
@@ -92,78 +94,78 @@ def _push(at: int, tally: list[list[int]], show: int = 7) -> bytes:
 
 
 def test_views_share_a_decoded_push() -> None:
-    """The same payload is decoded once, and changes only the songs it names."""
+    """The same payload is decoded once for all views, and changes only its songs."""
     views = Views()
     one, two = views.open(7, "one"), views.open(7, "two")
     for view in (one, two):
-        view.join(Joined(at=1, state=VotesState(tally=[(101, 0, 0), (102, 5, 1)])), 0.0)
-    push = views.push(_push(2, [[101, 1, 0]]))
+        view.start_at(SubscribedChannel(at=1, state=VotesState(tally=[(101, 0, 0), (102, 5, 1)])), 0.0)
+    push = views.decode(_push(2, [[101, 1, 0]]))
     assert push is not None
-    assert push is views.push(_push(2, [[101, 1, 0]]))
-    assert one.take(push, 1.0)
-    assert two.take(push, 1.5)
+    assert push is views.decode(_push(2, [[101, 1, 0]]))
+    assert one.apply(push, 1.0)
+    assert two.apply(push, 1.5)
     assert one.tally == two.tally == {101: (1, 0), 102: (5, 1)}
     assert views.timelines[7].reached_s == [1.5]
 
 
-def test_a_push_from_the_past_is_told_and_not_taken() -> None:
-    """A position that goes back changes nothing and is reported."""
+def test_an_older_push_is_reported_and_not_applied() -> None:
+    """A push with an older position changes nothing, and `apply` says so."""
     views = Views()
     view = views.open(7, "one")
-    view.join(Joined(at=5, state=VotesState(tally=[(101, 3, 0)])), 0.0)
-    old = views.push(_push(4, [[101, 1, 0]]))
+    view.start_at(SubscribedChannel(at=5, state=VotesState(tally=[(101, 3, 0)])), 0.0)
+    old = views.decode(_push(4, [[101, 1, 0]]))
     assert old is not None
-    assert not view.take(old, 1.0)
+    assert not view.apply(old, 1.0)
     assert view.tally == {101: (3, 0)}
 
 
 def test_pushes_before_the_state_are_kept_for_it() -> None:
-    """What arrives before the reply to the subscribe is applied after it, unless the state includes it."""
+    """Pushes before the reply to the subscribe are applied after it, unless the state includes them."""
     views = Views()
     view = views.open(7, "one")
     for at, up in ((4, 1), (6, 9)):
-        push = views.push(_push(at, [[101, up, 0]]))
+        push = views.decode(_push(at, [[101, up, 0]]))
         assert push is not None
-        assert view.take(push, 0.0)
-    view.join(Joined(at=5, state=VotesState(tally=[(101, 3, 0), (102, 1, 0)])), 1.0)
+        assert view.apply(push, 0.0)
+    view.start_at(SubscribedChannel(at=5, state=VotesState(tally=[(101, 3, 0), (102, 1, 0)])), 1.0)
     assert (view.at, view.tally) == (6, {101: (9, 0), 102: (1, 0)})
 
 
-def test_a_view_that_joins_late_does_not_hold_up_what_was_before() -> None:
-    """Milestones from before a view was opened do not wait for it."""
+def test_earlier_milestones_do_not_wait_for_a_later_view() -> None:
+    """A milestone does not wait for a view that was opened after it."""
     views = Views()
     early = views.open(7, "early")
-    early.join(Joined(at=1, state=VotesState()), 0.0)
-    push = views.push(_push(2, []))
+    early.start_at(SubscribedChannel(at=1, state=VotesState()), 0.0)
+    push = views.decode(_push(2, []))
     assert push is not None
     late = views.open(7, "late")
-    late.join(Joined(at=2, state=VotesState()), 0.5)
-    early.take(push, 1.0)
+    late.start_at(SubscribedChannel(at=2, state=VotesState()), 0.5)
+    early.apply(push, 1.0)
     assert views.timelines[7].reached_s == [1.0]
 
 
 def test_known_pushes_are_bounded() -> None:
-    """Endless different payloads do not fill the memory."""
+    """The number of kept decoded pushes has a limit."""
     views = Views()
     views.open(7, "one")
     for at in range(KNOWN_PUSHES_MAX * 2):
-        views.push(_push(at, []))
+        views.decode(_push(at, []))
     assert len(views._known) <= KNOWN_PUSHES_MAX
 
 
 def test_pushes_a_second_are_counted_for_each_view() -> None:
-    """The largest number within one second of the clock is remembered."""
+    """Each view keeps its largest number of pushes within one second of the clock."""
     views = Views()
     view = views.open(7, "one")
-    view.join(Joined(at=0, state=VotesState()), 0.0)
+    view.start_at(SubscribedChannel(at=0, state=VotesState()), 0.0)
     for at, now_s in enumerate((1.0, 1.5, 1.9, 2.0, 2.1)):
-        push = views.push(_push(at, []))
+        push = views.decode(_push(at, []))
         assert push is not None
-        view.take(push, now_s)
+        view.apply(push, now_s)
     assert (view.frames, view.per_s_max) == (5, 3)
 
 
-def _result(counts: Counts, timelines: dict[str, object], views: int) -> dict[str, object]:
+def _result(counts: Counts, timelines: dict[str, object], views: int) -> dict[str, Any]:
     return {
         "counts": counts.packed(),
         "per_s_max": 4,
@@ -175,7 +177,7 @@ def _result(counts: Counts, timelines: dict[str, object], views: int) -> dict[st
 
 
 def test_the_last_watcher_is_the_last_of_all_processes() -> None:
-    """A cast waits for the slowest process that watches its show; processes that do not watch are left out."""
+    """The latency of a cast is that of the slowest process with views of its show."""
     counts = Counts()
     counts.sample(7, 15, 100.0)
     counts.sample(7, 25, 100.0)
@@ -191,11 +193,11 @@ def test_the_last_watcher_is_the_last_of_all_processes() -> None:
 
 
 def test_a_report_is_one_json_object_and_adds_up() -> None:
-    """Counts of all processes are added, rates are over the counted seconds."""
+    """The counts of all processes are added, and rates are over the measured seconds."""
     one, two = Counts(), Counts()
     one.sent = one.committed = one.votes = 30
     two.sent, two.accepted, two.votes = 10, 10, 10
-    two.fault("budget")
+    two.count_error("budget")
     told = report(
         {"seed": 1},
         [_result(one, {}, 2), _result(two, {}, 2)],
