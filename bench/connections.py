@@ -1,15 +1,15 @@
-"""Many connections on one process: how fast they come in, what each costs, and how fast all of them come back.
+"""Measures many connections on one process: their rate and cost when they open, and the time until all have reconnected.
 
     .venv/bin/python bench/connections.py [--connections 20000] [--at-once 200]
 
-1. All connect and subscribe to four channels each: connections a second, subscribed and with state; memory of each.
-2. Votes are cast: how many have the final tally, and how long after the last answer.
-3. All are cut off at once and come back at once: how long until the last is subscribed with state, and what PostgreSQL
-   was asked meanwhile.
+1. All clients connect and subscribe to four channels: connections a second, counted when they have the states; memory of each.
+2. Votes are cast: the number of clients that get the final tally, and the time after the last answer.
+3. All connections are cut, and all clients reconnect at once: the time until the last one has its states, and the number of
+   PostgreSQL's queries meanwhile.
 
-Clients come from many addresses of 127.0.0.0/8, others each time: with thousands of ports of one address taken, or closed
-within the last minute, the kernel looks for a free one longer than the node works. How long a vote takes to the last of
-5,000 watchers measures bench/fanout.py. Prints one JSON object; asserts nothing.
+The clients use many addresses of 127.0.0.0/8, and new ones for step 3: when thousands of ports of one address are taken, or
+were closed within the last minute, the kernel searches longer for a free port than the node works. bench/fanout.py measures
+the time of a vote to the last of 5,000 watchers. This script prints one JSON object and asserts nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import aiohttp
 import asyncpg
 import orjson
 import uvloop
-from measure import Node, data_folder, origin, own_cpu_s, say, spent, tell
+from measure import Node, data_folder, log_step, own_cpu_s, print_result, run_facts, spent
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from server.cli.terminal import raise_file_limit
@@ -38,29 +38,29 @@ from server.load.requests import fetch_shows
 PER_ADDRESS = 1_000
 PATIENCE_S = 120.0
 SPARE_FILES = 2_000
-IDLE_S = 5.0  # the node's own loops ask PostgreSQL too
+IDLE_S = 5.0  # measures the queries of the node's own loops
 _AT = re.compile(rb'"at":(\d+)')
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connections", type=int, default=20_000)
-    parser.add_argument("--at-once", type=int, default=200, help="connections being opened at the same time")
+    parser.add_argument("--at-once", type=int, default=200, help="connections that open at the same time")
     arguments = parser.parse_args()
     raise_file_limit(arguments.connections + SPARE_FILES)
-    origin_now = origin()
+    facts = run_facts()
     with data_folder() as folder:
         server = Node(folder, "--demo")
         try:
             measured = uvloop.run(_measure(server, folder, arguments))
         finally:
             server.stop()
-    tell({"benchmark": "connections", **origin_now, "settings": vars(arguments), **measured})
+    print_result({"benchmark": "connections", **facts, "settings": vars(arguments), **measured})
 
 
-class Member(WSListener):
-    """One connection: subscribes as soon as it is open, and keeps the position of its first channel."""
+class BenchClient(WSListener):
+    """One client: it subscribes when its connection is open, and keeps the position of its first channel."""
 
     __slots__ = ("_channels", "_ready", "at", "transport")
 
@@ -71,7 +71,7 @@ class Member(WSListener):
         self.transport: WSTransport | None = None
 
     async def open(self, url: str, address: str) -> None:
-        """Returns once it is subscribed and has the state of every channel."""
+        """Connects; returns when it has the state of every channel."""
         self._ready = asyncio.get_running_loop().create_future()
         self.transport, _ = await ws_connect(
             lambda: self, url, extra_headers={"Sec-WebSocket-Protocol": SUBPROTOCOL}, local_addr=(address, 0),
@@ -81,7 +81,7 @@ class Member(WSListener):
         await self._ready
 
     def on_ws_frame(self, _transport: WSTransport, frame: WSFrame) -> None:
-        """The reply, then pushes."""
+        """Takes the reply to the subscribe, then pushes."""
         if frame.msg_type != WSMsgType.TEXT:
             return
         payload = frame.get_payload_as_bytes()
@@ -105,26 +105,26 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
         shows = list((await fetch_shows(http, await http.open_shows())).values())
         show, other = shows[0], shows[1]
         channels = [f"votes:{show.id}", f"status:{show.id}", f"setlist:{show.id}", f"votes:{other.id}"]
-        members = [Member(channels) for _ in range(arguments.connections)]
+        clients = [BenchClient(channels) for _ in range(arguments.connections)]
         memory_before, cpu_before, own_before_s = _memory(server), server.cpu_s(), own_cpu_s()
-        say("all connect")
+        log_step("all clients connect")
         network = f"127.{1 + os.getpid() % 250}"
-        accept_s = await _open_all(members, url, arguments.at_once, f"{network}.1")
+        accept_s = await _open_all(clients, url, arguments.at_once, f"{network}.1")
         cpu = spent(cpu_before, server.cpu_s())
         memory = {name: value - memory_before[name] for name, value in _memory(server).items()}
         client_cpu_s = own_cpu_s() - own_before_s
-        say("votes")
-        final_count, final_s = await _final_tally(server.url, show.id, show.predicted()[0].songs[0].id, members)
-        say("nothing")
+        log_step("votes are cast")
+        final_count, final_s = await _final_tally(server.url, show.id, show.predicted()[0].songs[0].id, clients)
+        log_step("idle")
         before = await _queries(database)
         await asyncio.sleep(IDLE_S)
         idle_per_s = (await _queries(database) - before) / IDLE_S
-        say("all are cut off and come back")
+        log_step("all connections are cut; all clients reconnect")
         before = await _queries(database)
-        for member in members:
-            assert member.transport is not None
-            member.transport.disconnect(graceful=False)
-        herd_s = await _open_all(members, url, arguments.at_once, f"{network}.2")
+        for client in clients:
+            assert client.transport is not None
+            client.transport.disconnect(graceful=False)
+        herd_s = await _open_all(clients, url, arguments.at_once, f"{network}.2")
         herd_queries = await _queries(database) - before
     finally:
         await database.close()
@@ -142,24 +142,25 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
     }
 
 
-async def _open_all(members: list[Member], url: str, at_once: int, network: str) -> float:
-    """Takes: network, the first three numbers of the addresses they come from.
+async def _open_all(clients: list[BenchClient], url: str, at_once: int, network: str) -> float:
+    """Opens all connections, `at_once` at a time.
 
-    Gives: how long until the last was subscribed with state [s].
+    Takes:  network, the first three numbers of the clients' addresses
+    Gives:  the time until the last client has its states [s]
     """
-    turns = asyncio.Semaphore(at_once)
+    opening = asyncio.Semaphore(at_once)
 
-    async def enter(number: int, member: Member) -> None:
-        async with turns:
-            await member.open(url, f"{network}.{1 + number // PER_ADDRESS}")
+    async def open_one(number: int, client: BenchClient) -> None:
+        async with opening:
+            await client.open(url, f"{network}.{1 + number // PER_ADDRESS}")
 
     began_s = time.monotonic()
-    await asyncio.gather(*(enter(number, member) for number, member in enumerate(members)))
+    await asyncio.gather(*(open_one(number, client) for number, client in enumerate(clients)))
     return time.monotonic() - began_s
 
 
-async def _final_tally(url: str, show: int, song: int, members: list[Member]) -> tuple[int, float]:
-    """Gives: how many members are as far as the last vote, and how long after its answer the last of them was."""
+async def _final_tally(url: str, show: int, song: int, clients: list[BenchClient]) -> tuple[int, float]:
+    """Casts three votes. Gives the number of clients that reach the last one's position, and the time they take [s]."""
     async with aiohttp.ClientSession(url) as http:
         at = 0
         for choice in ("up", "down", "up"):
@@ -170,10 +171,10 @@ async def _final_tally(url: str, show: int, song: int, members: list[Member]) ->
             async with http.post(f"/api/shows/{show}/votes", json=body, headers=headers) as response:
                 at = (await response.json())["at"]
     answered_s = time.monotonic()
-    # Looked at, not signalled: thousands of members have to agree, once.
-    while (waiting := sum(member.at < at for member in members)) and time.monotonic() < answered_s + PATIENCE_S:  # noqa: ASYNC110
+    # Polled, not signalled: this waits once, for thousands of clients.
+    while (waiting := sum(client.at < at for client in clients)) and time.monotonic() < answered_s + PATIENCE_S:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    return len(members) - waiting, time.monotonic() - answered_s
+    return len(clients) - waiting, time.monotonic() - answered_s
 
 
 async def _queries(database: Any) -> int:
@@ -185,7 +186,7 @@ async def _queries(database: Any) -> int:
 
 
 def _memory(server: Node) -> dict[str, int]:
-    """Of the server's process: resident, and what is its own."""
+    """The memory of the server process: resident, and unique to it."""
     return {"rss": server.server_rss_bytes(), "uss": server.process.memory_full_info().uss}
 
 

@@ -1,12 +1,12 @@
-"""The database alone: batches of votes on an empty and on a full database, what is read of it, and the large seed.
+"""Measures the database alone: batches of votes on an empty and a full database, its reads, and the large seed.
 
     .venv/bin/python bench/database.py [--shows 1000] [--votes 5000000] [--warm-up 60] [--rounds 5]
         [--batches 10] [--batch 2000] [--seed 1]
 
-Starts a PostgreSQL of its own with two databases of the same shows: one without votes, and one with `--votes` of them.
-Batches go through commit_log with the writer's rights, every trigger and the history on, one after the other, by
-turns into the one and the other database. Reads go through what the server itself calls, with a request's rights.
-Prints one JSON object; asserts nothing.
+It starts a PostgreSQL of its own with two databases of the same shows: one without votes, one with `--votes` votes.
+Batches go through commit_log with the writer's rights and with every trigger and the history on. They run one after the
+other, by turns on both databases. Reads call the functions of the server, with a request's rights.
+It prints one JSON object and asserts nothing.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import uvloop
-from measure import data_folder, origin, say, tell
+from measure import data_folder, log_step, print_result, run_facts
 
 from server.catalog.artists_venues_songs import list_venues
 from server.catalog.parameters import NearQuery, SearchQuery, ShowQuery
 from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.embedded import EmbeddedEngines
-from server.insight.statistics import queries as insight
+from server.insight.trending import queries as insight
 from server.sample.large import LargeSize, seed_large
 from server.sample.tours import load_world
 from server.settings import data_folder as server_folder
@@ -42,11 +43,11 @@ from server.voting.log import queries as voting
 from server.voting.rules import shard_of
 
 SHARD_COUNT = 16
-SHOWS_VOTED = 64  # shows that a crowd votes on at the same time
-VOTERS = 20_000  # who vote on them
+SHOWS_VOTED = 64  # shows with votes at the same time
+VOTERS = 20_000
 TIMEOUT_S = 600.0
 READS = 300
-# Names as they are, parts of them, with typing mistakes, without accents, and what nothing is called.
+# Whole names, parts of names, typing mistakes, missing accents, and a name that does not exist.
 SEARCHES = (
     "velvet", "harbour", "midnight r", "radiohead", "beyonce", "metalica", "velvt harbour", "paris forum", "tokyo",
     "golden machine", "electric foxes london", "sao paulo", "grand theatre", "a", "nothing at all is called so", "AC/DC",
@@ -54,34 +55,34 @@ SEARCHES = (
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shows", type=int, default=1_000)
     parser.add_argument("--votes", type=int, default=5_000_000)
-    parser.add_argument("--warm-up", type=int, default=60, help="batches before any is measured")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each database")
-    parser.add_argument("--batches", type=int, default=10, help="batches a turn")
-    parser.add_argument("--batch", type=int, default=2_000, help="votes a batch")
+    parser.add_argument("--warm-up", type=int, default=60, help="batches before the first measured one")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; each database has one turn in each")
+    parser.add_argument("--batches", type=int, default=10, help="batches in a turn")
+    parser.add_argument("--batch", type=int, default=2_000, help="votes in a batch")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    origin_now = origin()
+    facts = run_facts()
     with data_folder() as folder:
         measured = uvloop.run(_measure(folder, arguments))
-    tell({"benchmark": "database", **origin_now, "settings": vars(arguments), **measured})
+    print_result({"benchmark": "database", **facts, "settings": vars(arguments), **measured})
 
 
 async def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     engines = await EmbeddedEngines.start(folder)
     try:
-        say("a database without votes")
+        log_step("create a database without votes")
         empty_url, _ = await _seeded(engines.database_url, "bench_empty", arguments, votes=0)
-        say(f"a database with {arguments.votes} votes")
+        log_step(f"create a database with {arguments.votes} votes")
         full_url, seeding = await _seeded(engines.database_url, "bench_full", arguments, votes=arguments.votes)
-        say("reading")
+        log_step("measure reads")
         reads = await _reads(full_url, arguments.seed)
         user_count = max(VOTERS, seeding["users"])
         batches = await _batches({"empty": empty_url, "full": full_url}, arguments, user_count=user_count)
-        say("checking")
+        log_step("check all counts")
         return {"seed": seeding, "reads_ms": reads, "batches": batches, "violations": await _violations(full_url)}
     finally:
         await engines.stop()
@@ -102,7 +103,7 @@ async def _seeded(server_url: str, name: str, arguments: argparse.Namespace, *, 
     owner = await asyncpg.connect(url)
     try:
         bytes_used = await owner.fetchval("select pg_database_size(current_database())")
-        # As it would be a few minutes later, when autovacuum has been there.
+        # The state of the database a few minutes later, after autovacuum.
         await owner.execute("vacuum analyze")
         await owner.execute("checkpoint")
     finally:
@@ -121,46 +122,46 @@ async def _seeded(server_url: str, name: str, arguments: argparse.Namespace, *, 
 
 
 @dataclass
-class Stage:
-    """What is voted on in a database, and by whom."""
+class VotingDatabase:
+    """The songs, voters and positions of a database under test."""
 
     database: Database
     songs: list[list[tuple[int, int]]]  # by show: (song, show)
     users: list[int]
     positions: list[int]
-    chance: random.Random
+    rng: random.Random
 
 
 async def _batches(urls: dict[str, str], arguments: argparse.Namespace, *, user_count: int) -> dict[str, Any]:
-    stages = {name: await _stage(url, arguments.seed, user_count) for name, url in urls.items()}
-    stored = {name: await _stored(stage) for name, stage in stages.items()}
-    rates: dict[str, list[float]] = {name: [] for name in stages}
-    times_ms: dict[str, list[float]] = {name: [] for name in stages}
-    say("warming up")
-    for stage in stages.values():
-        # Until those who vote have: the first change of a page after a checkpoint costs many times the next ones.
+    databases = {name: await _open(url, arguments.seed, user_count) for name, url in urls.items()}
+    stored = {name: await _stored(target) for name, target in databases.items()}
+    rates: dict[str, list[float]] = {name: [] for name in databases}
+    times_ms: dict[str, list[float]] = {name: [] for name in databases}
+    log_step("warm up")
+    for target in databases.values():
+        # Each voter should have voted once: the first change of a page after a checkpoint costs many times the next ones.
         for _ in range(arguments.warm_up):
-            await _commit(stage, arguments.batch)
+            await _commit(target, arguments.batch)
     for number in range(arguments.rounds):
-        say(f"round {number + 1} of {arguments.rounds}")
-        for name, stage in stages.items():
-            taken_s = [await _commit(stage, arguments.batch) for _ in range(arguments.batches)]
+        log_step(f"round {number + 1} of {arguments.rounds}")
+        for name, target in databases.items():
+            taken_s = [await _commit(target, arguments.batch) for _ in range(arguments.batches)]
             rates[name].append(arguments.batch * len(taken_s) / sum(taken_s))
             times_ms[name] += [seconds * 1_000 for seconds in taken_s]
-    told: dict[str, Any] = {}
-    for name, stage in stages.items():
-        told[name] = {
+    summary: dict[str, Any] = {}
+    for name, target in databases.items():
+        summary[name] = {
             "stored_votes": stored[name],
             "votes_per_s": round(statistics.median(rates[name])),
             "votes_per_s_by_round": [round(rate) for rate in rates[name]],
             "batch_ms": _percentiles(times_ms[name]),
         }
-        await stage.database.close()
-    told["full_to_empty"] = round(told["full"]["votes_per_s"] / told["empty"]["votes_per_s"], 3)
-    return told
+        await target.database.close()
+    summary["full_to_empty"] = round(summary["full"]["votes_per_s"] / summary["empty"]["votes_per_s"], 3)
+    return summary
 
 
-async def _stage(url: str, seed: int, user_count: int) -> Stage:
+async def _open(url: str, seed: int, user_count: int) -> VotingDatabase:
     owner = await asyncpg.connect(url)
     try:
         rows = await owner.fetch(
@@ -168,7 +169,7 @@ async def _stage(url: str, seed: int, user_count: int) -> Stage:
             " where w.closes_at > now() group by w.id order by w.starts_at, w.slug limit $1",
             SHOWS_VOTED,
         )
-        # commit_votes leaves budgets to whoever decided the votes, and so does this.
+        # Budgets are checked before commit_votes, so this benchmark needs none.
         shows = [row["show"] for row in rows]
         await owner.execute("update shows set votes_per_user_max = null where id = any($1::bigint[])", shows)
         # Fans are drawn from all there are, and there are equally many: an index of their ballots is read all over.
@@ -182,30 +183,30 @@ async def _stage(url: str, seed: int, user_count: int) -> Stage:
     songs = [[(song, row["show"]) for song in row["songs"]] for row in rows]
     rng = random.Random(seed)
     voters = rng.sample([row["id"] for row in users], k=min(VOTERS, len(users)))
-    return Stage(database, songs, voters, positions, rng)
+    return VotingDatabase(database, songs, voters, positions, rng)
 
 
-async def _stored(stage: Stage) -> int:
-    async with stage.database.connection() as connection:
+async def _stored(target: VotingDatabase) -> int:
+    async with target.database.connection() as connection:
         count: int = await connection.fetchval("select count(*) from votes")
     return count
 
 
-async def _commit(stage: Stage, size: int) -> float:
-    """One batch; gives how long its transaction took [s]."""
-    votes = sorted(_drawn(stage, size).items())
+async def _commit(target: VotingDatabase, size: int) -> float:
+    """Commits one batch; gives the time of its transaction [s]."""
+    votes = sorted(_drawn(target, size).items())
     shards = sorted({shard_of(show, SHARD_COUNT) for (_, _), (show, _) in votes})
-    old = [stage.positions[shard] for shard in shards]
+    old = [target.positions[shard] for shard in shards]
     at = time.time_ns() // 1_000_000
     for shard in shards:
-        stage.positions[shard] = max(stage.positions[shard] + 1, at << 10)
+        target.positions[shard] = max(target.positions[shard] + 1, at << 10)
     users = sorted({user for (_, user), _ in votes})
     today = (datetime.now(UTC).date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
     arguments = {
         "shards": shards,
         "old_positions": old,
-        "new_positions": [stage.positions[shard] for shard in shards],
-        "entries": [str(stage.positions[shard]) for shard in shards],
+        "new_positions": [target.positions[shard] for shard in shards],
+        "entries": [str(target.positions[shard]) for shard in shards],
         "song_ids": [song for (song, _), _ in votes],
         "user_ids": [user for (_, user), _ in votes],
         "show_ids": [show for _, (show, _) in votes],
@@ -213,10 +214,10 @@ async def _commit(stage: Stage, size: int) -> float:
         "cast_ms": [at] * len(votes),
         "spent_user_ids": users,
         "spent_days": [today] * len(users),
-        "spent": [stage.chance.randint(1, 99) for _ in users],
+        "spent": [target.rng.randint(1, 99) for _ in users],
         **Folded().mark_parameters(),
     }
-    async with stage.database.connection() as connection:
+    async with target.database.connection() as connection:
         began_s = time.perf_counter()
         changed = await voting.commit_log(connection, **arguments)
         taken_s = time.perf_counter() - began_s
@@ -225,16 +226,16 @@ async def _commit(stage: Stage, size: int) -> float:
     return taken_s
 
 
-def _drawn(stage: Stage, size: int) -> dict[tuple[int, int], tuple[int, str | None]]:
-    """That many votes on different (song, user): a few shows and songs get most, some take a vote back."""
-    chance, songs = stage.chance.random, stage.songs
+def _drawn(target: VotingDatabase, size: int) -> dict[tuple[int, int], tuple[int, str | None]]:
+    """Draws `size` votes with different (song, user): a few shows and songs get most of them, some votes are withdrawn."""
+    chance, songs = target.rng.random, target.songs
     votes: dict[tuple[int, int], tuple[int, str | None]] = {}
     while len(votes) < size:
         choices = songs[int(len(songs) * chance() ** 2)]
         song, show = choices[int(len(choices) * chance() ** 1.5)]
-        user = stage.users[int(len(stage.users) * chance())]
-        way = chance()
-        votes[song, user] = show, "up" if way < 0.75 else "down" if way < 0.97 else None
+        user = target.users[int(len(target.users) * chance())]
+        choice = chance()
+        votes[song, user] = show, "up" if choice < 0.75 else "down" if choice < 0.97 else None
     return votes
 
 
@@ -277,8 +278,7 @@ async def _reads(url: str, seed: int) -> dict[str, Any]:
             "get_trending_shows": await _timed(trending),
             "search": await _timed(lambda: search(db, SearchQuery(q=rng.choice(SEARCHES)), now=now)),
             "search_by_query": {
-                q: (await _timed(lambda q=q: search(db, SearchQuery(q=q), now=now), READS // 10))["p50"]
-                for q in SEARCHES
+                q: (await _timed(partial(search, db, SearchQuery(q=q), now=now), READS // 10))["p50"] for q in SEARCHES
             },
             "nearby_shows": await _timed(lambda: list_shows(db, ShowQuery(near=near()), now=now)),
             "nearby_venues": await _timed(lambda: list_venues(db, NearQuery(near=near()))),

@@ -1,20 +1,20 @@
-"""What it costs the server to bring a vote to every watcher, against a bare `send()` loop in the same run.
+"""Measures the server's cost of sending a vote to every watcher, relative to a bare `send()` loop in the same run.
 
     .venv/bin/python bench/fanout.py [--watchers 5000] [--rate 2000] [--push-rate 20] [--seconds 15] [--seed 1]
 
-1. A node that nobody uses: the server's idle CPU.
-2. Few votes, enough for ten pushes a second, while nobody watches.
-3. The same few votes with all watchers on that show: the server's CPU for each frame they received.
-4. Many votes, the same watchers: how long until the last watcher has one, and what the server needs with everything in.
-5. The floor: the same watchers, frames of the same size, from a loop that does nothing but send.
+1. A node without clients: the server's idle CPU.
+2. Few votes, enough for ten pushes a second, and no watchers.
+3. The same few votes with all watchers on the show: the server's CPU for each frame that they receive.
+4. Many votes and the same watchers: the time until the last watcher has a vote, and the server's CPU with all work included.
+5. The floor: the same watchers and frames of the same size, from a loop that only sends.
 
-`ratio_to_floor` takes 1 away from 3: an upper bound, the few votes are still in it. `ratio_to_floor_lower` takes 2 away:
-a lower bound, because votes are handled in batches that grow while the server is busy with pushes, so the same votes
-cost less in 3 than in 2. With many votes in both that error is larger than the thing measured (it once gave 0.6 us a
-frame over a floor of 4.2), hence the few. The server makes at least the floor's calls, so a bound below 1 means that
-the subtraction failed; `is_credible` says so.
+`ratio_to_floor` is 3 minus 1: an upper bound, because it includes the few votes. `ratio_to_floor_lower` is 3 minus 2: a
+lower bound, because the server handles votes in batches that grow while it is busy with pushes, so the same votes cost
+less in 3 than in 2. With many votes in both, this error is larger than the measured value (it once gave 0.6 us a frame
+over a floor of 4.2); therefore the votes are few. The server makes at least the calls of the floor, so a bound below 1
+means that the subtraction failed; `is_credible` says so.
 
-Watchers run in a process of their own, the voters in this one. Prints one JSON object; asserts nothing.
+The watchers run in a process of their own, the voters in this one. The script prints one JSON object and asserts nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 import orjson
 import uvloop
-from measure import Node, node, origin, say, spent, tell
+from measure import Node, log_step, node, print_result, run_facts, spent
 
 from server.cli.terminal import raise_file_limit
 from server.client.http import HttpClient
@@ -42,30 +42,32 @@ from server.load.requests import fetch_shows
 
 WARM_UP_S = 2.0
 SETTLE_S = 10.0
-ACCEPT_PATIENCE_S = 60.0
+ACCEPT_TIMEOUT_S = 60.0
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--watchers", type=int, default=5000)
     parser.add_argument("--voters", type=int, default=400)
-    parser.add_argument("--rate", type=float, default=2000.0, help="casts a second where latency is measured")
-    parser.add_argument("--push-rate", type=float, default=20.0, help="casts a second where a frame's cost is measured")
+    parser.add_argument("--rate", type=float, default=2000.0, help="casts a second for the measurement of latency")
+    parser.add_argument(
+        "--push-rate", type=float, default=20.0, help="casts a second for the measurement of a frame's cost"
+    )
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     raise_file_limit()
-    origin_now = origin()
+    facts = run_facts()
     with node() as server:
         measured = uvloop.run(_measure(server, arguments))
-    say("floor")
+    log_step("the floor")
     floor = uvloop.run(_floor(arguments.watchers, arguments.seconds, measured["frame_bytes_mean"]))
     floor_us = floor["cpu_us_per_send"]
     upper, lower = (measured[f"server_cpu_us_per_frame{bound}"] / floor_us for bound in ("", "_lower"))
-    tell({
+    print_result({
         "benchmark": "fanout",
-        **origin_now,
+        **facts,
         "settings": vars(arguments),
         "ratio_to_floor": round(upper, 3),
         "ratio_to_floor_lower": round(lower, 3),
@@ -81,7 +83,7 @@ async def _measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any
         shows = await fetch_shows(http, await http.open_shows())
     finally:
         await http.close()
-    # The longest setlist: the largest frames a push can have here.
+    # The show with the most songs has the largest frames.
     show = max(shows.values(), key=lambda one: (len(one.tally()), -one.id))
     songs = [song.id for setlist in show.predicted() for song in setlist.songs]
     polls = [PollSpec(show.id, songs, show.votes_per_user_max)]
@@ -98,20 +100,20 @@ async def _measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any
     try:
         await few.open()
         await many.open()
-        say("idle")
-        idle = await _votes(server, None, [], arguments.seconds)
-        say("few votes, no watchers")
-        baseline = await _votes(server, few, [], arguments.seconds)
-        say("watchers connect")
+        log_step("idle")
+        idle = await _phase(server, None, [], arguments.seconds)
+        log_step("few votes, no watchers")
+        baseline = await _phase(server, few, [], arguments.seconds)
+        log_step("watchers connect")
         rss_before = server.server_rss_bytes()
         began_s = time.monotonic()
         await watchers.open()
         connect_s = time.monotonic() - began_s
         rss_bytes = server.server_rss_bytes() - rss_before
-        say("few votes, all watchers")
-        pushed = await _votes(server, few, [watchers], arguments.seconds)
-        say("many votes, all watchers")
-        busy = await _votes(server, many, [watchers], arguments.seconds)
+        log_step("few votes, all watchers")
+        pushed = await _phase(server, few, [watchers], arguments.seconds)
+        log_step("many votes, all watchers")
+        busy = await _phase(server, many, [watchers], arguments.seconds)
     finally:
         await asyncio.gather(few.close(), many.close(), watchers.close())
     counts = pushed["results"][1]["counts"]
@@ -128,38 +130,38 @@ async def _measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any
         "connected": busy["results"][1]["connected"],
         "connects_per_s": round(arguments.watchers / connect_s, 1),
         "server_memory_bytes_per_connection": round(rss_bytes / max(1, arguments.watchers)),
-        "idle": _told(idle),
-        "few_votes_no_watchers": _told(baseline),
-        "few_votes": _told(pushed),
-        "many_votes": _told(busy),
+        "idle": _phase_report(idle),
+        "few_votes_no_watchers": _phase_report(baseline),
+        "few_votes": _phase_report(pushed),
+        "many_votes": _phase_report(busy),
     }
 
 
-def _told(stretch: dict[str, Any]) -> dict[str, Any]:
-    """One stretch as the report has it; of the watchers only where there were any."""
-    results, seconds = stretch["results"], stretch["seconds"]
-    told = {
-        "votes_per_s": stretch["votes_per_s"],
-        "acknowledgement_ms": stretch["acknowledgement_ms"],
-        "cpu_cores_used": {name: round(value / seconds, 3) for name, value in stretch["cpu_s"].items()},
+def _phase_report(phase: dict[str, Any]) -> dict[str, Any]:
+    """Formats one phase for the report; without watchers their numbers are left out."""
+    results, seconds = phase["results"], phase["seconds"]
+    summary = {
+        "votes_per_s": phase["votes_per_s"],
+        "acknowledgement_ms": phase["acknowledgement_ms"],
+        "cpu_cores_used": {name: round(value / seconds, 3) for name, value in phase["cpu_s"].items()},
     }
     if len(results) > 1:
         watched = results[1]
-        told["frames"] = watched["counts"]["frames"]
-        told["frames_per_s_per_watcher_mean"] = round(watched["view_frames"] / max(1, watched["views"]) / seconds, 2)
-        told["frames_per_s_per_watcher_max"] = watched["per_s_max"]
-        told["last_watcher_ms"] = last_watcher(merged([one["counts"] for one in results]), results)
-    return told
+        summary["frames"] = watched["counts"]["frames"]
+        summary["frames_per_s_per_watcher_mean"] = round(watched["view_frames"] / max(1, watched["views"]) / seconds, 2)
+        summary["frames_per_s_per_watcher_max"] = watched["per_s_max"]
+        summary["last_watcher_ms"] = last_watcher(merged([one["counts"] for one in results]), results)
+    return summary
 
 
 def _on_the_wire(payload_bytes: int) -> int:
     return payload_bytes + (2 if payload_bytes < 126 else 4)
 
 
-async def _votes(
+async def _phase(
     server: Node, voters: LocalProcess | None, others: list[ChildProcess], seconds: float
 ) -> dict[str, Any]:
-    """One measured stretch of voting; results of the voters first; without voters, the node is left alone."""
+    """Measures one phase of voting; the results of the voters come first. Without voters the node is idle."""
     processes: list[CrowdProcess] = [*([voters] if voters else []), *others]
     await asyncio.gather(*(process.start_casting() for process in processes))
     await asyncio.sleep(WARM_UP_S)
@@ -169,7 +171,7 @@ async def _votes(
     after, ended_s = server.cpu_s(), time.monotonic()
     counted = await asyncio.gather(*(process.result() for process in processes))
     await asyncio.gather(*(process.settle(SETTLE_S) for process in processes))
-    # Pushes of the last casts arrive later; the counts are those of the measured stretch.
+    # Pushes of the last casts arrive later; the counts are those of the measured time.
     reached = await asyncio.gather(*(process.result() for process in processes))
     results = [one | {"timelines": later["timelines"]} for one, later in zip(counted, reached, strict=True)]
     counts = merged([one["counts"] for one in results])
@@ -195,7 +197,7 @@ async def _floor(watchers: int, seconds: float, frame_bytes: int) -> dict[str, A
     port = int(await process.stdout.readline())
     readers = ChildProcess(ProcessOptions(f"http://127.0.0.1:{port}", [PollSpec(1, [1], None)], 1, watchers=watchers))
     try:
-        async with asyncio.timeout(ACCEPT_PATIENCE_S + 2 * seconds):
+        async with asyncio.timeout(ACCEPT_TIMEOUT_S + 2 * seconds):
             await readers.open()
             result: dict[str, Any] = orjson.loads(await process.stdout.read())
         await process.wait()

@@ -1,10 +1,10 @@
-"""The floor of fan-out: a bare `send()` loop to the same watchers, and nothing else.
+"""Measures the floor of fan-out: a bare `send()` loop to the same watchers.
 
-A process of its own: a server that speaks just enough websocket for a watcher to come in (upgrade, hello, subscribe),
-then writes one prebuilt frame to every socket, ten times a second. The loop is C, compiled with gcc; without gcc it is
-Python's `socket.send`. CPU is this process's own, user and system, around the loops only.
+bench/fanout.py starts it as a process of its own: a server that understands just enough websocket for a watcher to connect
+(upgrade, hello, subscribe). Ten times a second it writes one prebuilt frame to every socket. The loop is C, compiled with
+gcc; without gcc it is Python's `socket.send`. It measures the CPU of this process, user and system, during the loops only.
 
-    python bench/floor.py SOCKETS SECONDS FRAME_BYTES     prints the port, then, once done, one JSON object
+    python bench/floor.py SOCKETS SECONDS FRAME_BYTES     prints the port, and at the end one JSON object
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ Broadcast = Callable[[list[socket.socket], bytes], int]
 
 
 def main() -> None:
-    """Waits for everybody, broadcasts, prints."""
+    """Waits for all watchers, broadcasts, and prints the result."""
     socket_count, seconds, frame_bytes = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     raise_file_limit()
-    language, broadcast = loop()
+    language, broadcast = send_loop()
     sys.stdout.write(
         orjson.dumps(
             {"language": language, **uvloop.run(_measure(broadcast, socket_count, seconds, frame_bytes))}
@@ -58,8 +58,8 @@ def main() -> None:
     )
 
 
-def loop() -> tuple[str, Broadcast]:
-    """The loop and the language it is in."""
+def send_loop() -> tuple[str, Broadcast]:
+    """The send loop, and its language."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         return "python", _broadcast_in_python
@@ -114,7 +114,7 @@ async def _measure(broadcast: Broadcast, socket_count: int, seconds: float, fram
 
 
 async def _welcome(arrived: socket.socket) -> None:
-    """Answers the upgrade, the hello and the subscribe; the requests' content is what a watcher always sends."""
+    """Answers the upgrade, the hello and the subscribe without reading them: a watcher always sends the same."""
     event_loop = asyncio.get_running_loop()
     request = b""
     while b"\r\n\r\n" not in request:
@@ -138,7 +138,7 @@ async def _welcome(arrived: socket.socket) -> None:
 
 
 def _frame(position: int, frame_bytes: int) -> bytes:
-    """A push of `frame_bytes` on the wire, header included."""
+    """A push with a length of `frame_bytes`, header included."""
     head = b'{"ch":"votes:%d","at":%d,"tally":[],"total":1,"filler":"' % (_SHOW, position)
     header_bytes = 2 if frame_bytes < 128 else 4
     return text_frame(head + b"x" * max(0, frame_bytes - header_bytes - len(head) - 2) + b'"}')

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a node of their own, CPU seconds by engine, and who ran what where."""
+"""The parts that all benchmarks share: a node of their own, CPU seconds by engine, and the facts about a run."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ import orjson
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-# The benchmarks measure this checkout, also when another version is installed.
+# The benchmarks measure this checkout, also if another version is installed.
 sys.path.insert(0, str(ROOT))
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 READY_LINE = "listening on "
-# No voter of a benchmark may run out of votes: the rule is on, its number is high.
+# No voter of a benchmark may run out of votes: the rule is on and its number is high.
 VOTES_PER_DAY = 999_999_999
 
 
 class Node:
-    """One server with engines of its own in `data_dir`.
+    """One node with engines of its own in `data_dir`.
 
-    Takes:  arguments, further ones for `serve`
-    Gives:  `url` and `ready_s`, from starting the process to its ready line
+    Takes:  arguments, more flags for `serve`
+    Gives:  `url`; `ready_s`, the time from the start of the process to its ready line
     """
 
     def __init__(self, data_dir: Path, *arguments: str) -> None:
@@ -56,8 +56,8 @@ class Node:
         finally:
             killer.cancel()
         self.ready_s = time.monotonic() - began_s
-        # Its later words must not fill the pipe.
-        threading.Thread(target=self._drain, daemon=True).start()
+        # Later output must not fill the pipe.
+        threading.Thread(target=self._discard_output, daemon=True).start()
         self.process = psutil.Process(self._process.pid)
 
     def _wait_ready(self) -> str:
@@ -65,15 +65,15 @@ class Node:
         for line in self._process.stdout:
             if READY_LINE in line:
                 return line.partition(READY_LINE)[2].split()[0].rstrip("/")
-        raise SystemExit(f"the node ended with {self._process.wait()} before it was ready")
+        raise SystemExit(f"the node exited with {self._process.wait()} before it was ready; stderr says why")
 
-    def _drain(self) -> None:
+    def _discard_output(self) -> None:
         assert self._process.stdout is not None
         for _ in self._process.stdout:
             pass
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far, user and system, of `server`, `postgres` and `valkey`."""
+        """The CPU seconds so far, user and system, of `server`, `postgres` and `valkey`."""
         spent = {"server": 0.0, "postgres": 0.0, "valkey": 0.0}
         for process in (self.process, *self.process.children(recursive=True)):
             try:
@@ -85,11 +85,11 @@ class Node:
         return spent
 
     def server_rss_bytes(self) -> int:
-        """Memory of the server process itself, without its engines."""
+        """The memory of the server process, without its engines."""
         return int(self.process.memory_info().rss)
 
     def stop(self) -> None:
-        """Ends the node and with it its engines."""
+        """Stops the node, which stops its engines."""
         self._process.terminate()
         try:
             self._process.wait(STOP_TIMEOUT_S)
@@ -100,7 +100,7 @@ class Node:
 
 @contextmanager
 def data_folder() -> Iterator[Path]:
-    """An empty folder for engines: its path short enough for their sockets, open to the user they run as."""
+    """An empty folder for engines: its path is short enough for their sockets, and their user may enter it."""
     folder = Path(tempfile.mkdtemp(prefix="mysetlist-bench-"))
     folder.chmod(0o711)
     try:
@@ -111,9 +111,9 @@ def data_folder() -> Iterator[Path]:
 
 @contextmanager
 def node(*arguments: str) -> Iterator[Node]:
-    """A node with sample data in a folder of its own."""
+    """Runs a node with sample data in a folder of its own."""
     with data_folder() as folder:
-        say("starting a node")
+        log_step("start a node")
         started = Node(folder, "--demo", *arguments)
         try:
             yield started
@@ -122,12 +122,12 @@ def node(*arguments: str) -> Iterator[Node]:
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """CPU seconds between two readings."""
+    """The CPU seconds between two readings."""
     return {name: after[name] - before[name] for name in after}
 
 
 def own_cpu_s() -> float:
-    """CPU seconds of this process, all threads."""
+    """The CPU seconds of this process, all threads."""
     return time.process_time()
 
 
@@ -142,18 +142,18 @@ def summary_ms(seconds: Sequence[float]) -> dict[str, float | int | None]:
     }
 
 
-def origin() -> dict[str, Any]:
-    """When, which commit, on what machine."""
+def run_facts() -> dict[str, Any]:
+    """The date, the commit and the machine of a run."""
     return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit(), "machine": _machine()}
 
 
-def say(text: str) -> None:
-    """Progress, for whoever looks."""
+def log_step(text: str) -> None:
+    """Prints a line of progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
-def tell(result: dict[str, Any]) -> None:
-    """The one JSON object."""
+def print_result(result: dict[str, Any]) -> None:
+    """Prints the result as one JSON object on stdout."""
     sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 

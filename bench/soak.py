@@ -1,14 +1,14 @@
-"""A service under load while its parts die, for as long as one likes: no acknowledged vote is lost or doubled, nothing grows.
+"""Runs a service under load while its parts die: no acknowledged vote may be lost or doubled, and nothing may grow.
 
     .venv/bin/python bench/soak.py [--minutes 10] [--voters 200] [--watchers 100] [--rate 400] [--seed 1]
 
-Two nodes behind a balancer, on engines of their own. Each round, a minute, a new crowd votes and watches, and every few
-seconds something happens that the seed chooses: a node is killed or told to stop and comes back, PostgreSQL or Valkey is
-killed, every connection is cut. At the end of the round everybody's ballots, the tallies and what the watchers hold are
-compared, then rows, counts and Valkey by `reconcile`. One node is never killed: its memory and files are what may not grow.
+Two nodes run behind a load balancer, on engines of their own. In each round of one minute a new crowd votes and watches,
+and every few seconds the seed chooses a fault: a node is killed, or stops and starts again; PostgreSQL or Valkey is killed;
+every connection is cut. At the end of a round the crowd compares its ballots, the tallies and its watchers' counts, and
+`reconcile` compares rows, counts and Valkey. One node is never killed: its memory and its open files must not grow.
 
-Says a line a round, prints one JSON object, and exits with 1 when a vote was lost or doubled, a watcher was left behind, a
-node logged a traceback, or something grew. `make soak MINUTES=60` runs it for an hour.
+The script prints a line for each round and one JSON object at the end. It exits with 1 if a vote was lost or doubled, a
+watcher has wrong counts, a node logged a traceback, or something grew. `make soak MINUTES=60` runs it for an hour.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from measure import VOTES_PER_DAY, data_folder, origin, say, tell
+from measure import VOTES_PER_DAY, data_folder, log_step, print_result, run_facts
 
 from server.cli.terminal import raise_file_limit
 from server.embedded import EmbeddedEngines
@@ -43,29 +43,29 @@ from tests.support.proxy import TcpProxy
 
 SHOWS = 6
 ROUND_S = 60.0
-# What happens in a round is over early enough for everybody to come back.
+# The faults of a round end early enough for all clients to reconnect.
 FAULTS_END_S = 45.0
 FAULT_EVERY_S = (3.0, 9.0)
-AWAY_S_MAX = 3.0
+DOWN_S_MAX = 3.0
 SETTLE_S = 30.0
-# In the second half: caches and pools that have a limit take a while to fill.
+# Growth is measured against the first half: limited caches and pools take a while to fill.
 MEMORY_GROWTH_MAX = 1.15
 FILES_GROWTH_MAX = 16
 
 
 @dataclass
-class Stage:
-    """Everything there is to break. `steady` is never killed, `mortal` often."""
+class Service:
+    """The parts that faults hit. `steady` is never killed, `mortal` often."""
 
     engines: EmbeddedEngines
     balancer: TcpProxy
     steady: NodeProcess
     mortal: NodeProcess
-    chance: random.Random
-    happened: Counter[str] = field(default_factory=Counter)
+    rng: random.Random
+    faults: Counter[str] = field(default_factory=Counter)
 
-    async def break_things(self, is_enough: asyncio.Event) -> None:
-        """Until it is enough; then everything runs again."""
+    async def break_things(self, is_over: asyncio.Event) -> None:
+        """Causes faults until `is_over` is set; each fault ends with all parts running again."""
         kinds: dict[str, Callable[[], Awaitable[None]]] = {
             "node killed": self._kill_node,
             "node stopped": self._stop_node,
@@ -75,27 +75,27 @@ class Stage:
         }
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self.chance.uniform(*FAULT_EVERY_S)):
-                    await is_enough.wait()
-            if is_enough.is_set():
+                async with asyncio.timeout(self.rng.uniform(*FAULT_EVERY_S)):
+                    await is_over.wait()
+            if is_over.is_set():
                 return
-            name = self.chance.choice(list(kinds))
-            self.happened[name] += 1
+            name = self.rng.choice(list(kinds))
+            self.faults[name] += 1
             await kinds[name]()
 
     async def _kill_node(self) -> None:
         await self.mortal.kill()
-        await asyncio.sleep(self.chance.uniform(0, AWAY_S_MAX))
+        await asyncio.sleep(self.rng.uniform(0, DOWN_S_MAX))
         await self.mortal.start()
 
     async def _stop_node(self) -> None:
         await self.mortal.terminate()
-        await asyncio.sleep(self.chance.uniform(0, AWAY_S_MAX))
+        await asyncio.sleep(self.rng.uniform(0, DOWN_S_MAX))
         await self.mortal.start()
 
     async def _kill_engine(self, name: EngineName) -> None:
         await self.engines.kill(name)
-        await asyncio.sleep(self.chance.uniform(0, AWAY_S_MAX))
+        await asyncio.sleep(self.rng.uniform(0, DOWN_S_MAX))
         await self.engines.revive(name)
 
     async def _cut(self) -> None:
@@ -103,95 +103,99 @@ class Stage:
 
 
 def main() -> None:
-    """Soaks and prints."""
+    """Runs the soak and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=int, default=10, help="one round each")
+    parser.add_argument("--minutes", type=int, default=10, help="number of rounds")
     parser.add_argument("--voters", type=int, default=200)
     parser.add_argument("--watchers", type=int, default=100)
-    parser.add_argument("--rate", type=float, default=400.0, help="casts a second, all voters together")
+    parser.add_argument("--rate", type=float, default=400.0, help="casts a second of all voters")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     configure_logging("auto")
     raise_file_limit()
     with data_folder() as folder:
         found = asyncio.run(soak(folder, arguments))
-    tell({"benchmark": "soak", **origin(), "settings": vars(arguments), **found})
+    print_result({"benchmark": "soak", **run_facts(), "settings": vars(arguments), **found})
     sys.exit(0 if found["ok"] else 1)
 
 
 async def soak(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """All rounds.
+    """Runs all rounds.
 
-    Gives: ok; wrong, in words; rounds, each with votes, faults, differences, and memory and files of the steady node
+    Gives:  ok; wrong, one line each; rounds, each with votes, faults, differences, and memory and files of the steady node
     """
-    say("starting engines and two nodes")
+    log_step("start engines and two nodes")
     engines = await EmbeddedEngines.start(folder / "engines")
     try:
         await migrate_up(engines.database_url, server_folder("migrations"))
         await make_shows(engines.database_url, count=SHOWS)
-        given = {
+        environ = {
             "DATABASE_URL": engines.database_url,
             "REDIS_URL": engines.redis_url,
             "MYSETLIST_VOTES_PER_DAY": str(VOTES_PER_DAY),
         }
         async with AsyncExitStack() as stack:
-            nodes = [
-                await stack.enter_async_context(NodeProcess.running(folder / name, **given))
-                for name in ("steady", "mortal")
-            ]
-            balancer = await stack.enter_async_context(TcpProxy.running(*(node.port for node in nodes)))
-            stage = Stage(engines, balancer, *nodes, random.Random(arguments.seed))
+            steady = await stack.enter_async_context(NodeProcess.running(folder / "steady", **environ))
+            mortal = await stack.enter_async_context(NodeProcess.running(folder / "mortal", **environ))
+            balancer = await stack.enter_async_context(TcpProxy.running(steady.port, mortal.port))
+            service = Service(engines, balancer, steady, mortal, random.Random(arguments.seed))
             rounds = []
             for number in range(arguments.minutes):
-                rounds.append(await one_round(stage, arguments, number))
+                rounds.append(await one_round(service, arguments, number))
                 done = rounds[-1]
-                fine = "nothing wrong" if not done["differences"] else f"{len(done['differences'])} DIFFERENCES"
-                happened = ", ".join(f"{name} {count}x" for name, count in done["faults"].items())
-                say(f"{number + 1}/{arguments.minutes}: {done['votes']:,} votes; {happened or 'no faults'}; {fine}")
+                verdict = "all counts right" if not done["differences"] else f"{len(done['differences'])} DIFFERENCES"
+                faults = ", ".join(f"{name} {count}x" for name, count in done["faults"].items())
+                log_step(
+                    f"{number + 1}/{arguments.minutes}: {done['votes']:,} votes; {faults or 'no faults'}; {verdict}"
+                )
             wrong = [f"round {place + 1}: {text}" for place, one in enumerate(rounds) for text in one["differences"]]
-            wrong += [f"{node.folder.name} logged: {node.complaints()[:2_000]}" for node in nodes if node.complaints()]
+            wrong += [
+                f"{node.folder.name} logged: {node.complaints()[:2_000]}"
+                for node in (steady, mortal)
+                if node.complaints()
+            ]
             wrong += growth(rounds)
             return {"ok": not wrong, "wrong": wrong, "rounds": rounds}
     finally:
         await engines.stop()
 
 
-async def one_round(stage: Stage, arguments: argparse.Namespace, number: int) -> dict[str, Any]:
-    """A crowd for a minute, while things break."""
-    stage.happened.clear()
-    is_enough = asyncio.Event()
+async def one_round(service: Service, arguments: argparse.Namespace, number: int) -> dict[str, Any]:
+    """Runs a crowd for a minute while faults happen, and compares all counts."""
+    service.faults.clear()
+    is_over = asyncio.Event()
     breaking: list[asyncio.Task[None]] = []
 
     async def on_step(step: str) -> None:
         if step == "counting":
-            breaking.append(asyncio.create_task(stage.break_things(is_enough), name="faults"))
-            asyncio.get_running_loop().call_later(FAULTS_END_S, is_enough.set)
+            breaking.append(asyncio.create_task(service.break_things(is_over), name="faults"))
+            asyncio.get_running_loop().call_later(FAULTS_END_S, is_over.set)
         elif step == "counted":
-            is_enough.set()
+            is_over.set()
             await asyncio.gather(*breaking)
 
     options = CrowdOptions(
-        url=stage.balancer.url, voters=arguments.voters, watchers=arguments.watchers, rate_per_s=arguments.rate,
+        url=service.balancer.url, voters=arguments.voters, watchers=arguments.watchers, rate_per_s=arguments.rate,
         duration_s=ROUND_S, verify=True, seed=arguments.seed * 1_000 + number, subscribe=True, natural=True,
         settle_s=SETTLE_S, processes=1,
     )  # fmt: skip
     report = await run_crowd(options, on_step=on_step, show_progress=False)
     differences = [str(one) for one in report["verify"]["differences"]]
-    differences += [str(one) for one in await reconcile(stage.engines.database_url, stage.engines.redis_url)]
-    steady = psutil.Process(stage.steady.pid)
+    differences += [str(one) for one in await reconcile(service.engines.database_url, service.engines.redis_url)]
+    steady = psutil.Process(service.steady.pid)
     return {
         "votes": report["casts"]["committed"],
         "accepted_first": report["casts"]["accepted"],
         "resent": report["casts"]["resent"],
         "reconnects": report["reconnects"],
-        "faults": dict(stage.happened),
+        "faults": dict(service.faults),
         "differences": differences,
         "steady": {"rss_mb": round(steady.memory_info().rss / 1e6, 1), "files": steady.num_fds()},
     }
 
 
 def growth(rounds: list[dict[str, Any]]) -> list[str]:
-    """What was more at the end than it ever was in the first half, in words."""
+    """Names the measures that are higher at the end than at any time in the first half."""
     if len(rounds) < 4:
         return []
     half, last = [one["steady"] for one in rounds[: len(rounds) // 2]], rounds[-1]["steady"]

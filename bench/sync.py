@@ -1,10 +1,10 @@
-"""A full sync of many artists at the pace the providers allow, and a second one that finds nothing new.
+"""Measures a full sync of many artists at the rate the providers allow, and a second sync that finds nothing new.
 
     .venv/bin/python bench/sync.py [--artists 50] [--seed 1]
 
-Starts engines of its own and a stand-in of all four providers with their real limits, adds the artists by name, and
-lets one scheduler find out who they are, their shows, their setlists and their songs. Then the same once more, with
-every answer past its time. Prints one JSON object; asserts nothing.
+It starts engines of its own and a stand-in of all four providers with their real limits, and adds the artists by name. One
+scheduler then fetches their ids, shows, setlists and songs. The second sync does the same when every cached answer has
+expired. It prints one JSON object and asserts nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 import uvloop
-from measure import data_folder, origin, report_progress, say
+from measure import data_folder, log_step, print_result, run_facts
 
 from server.cache.connection import Connection
 from server.clock import SystemClock
@@ -35,18 +35,18 @@ COUNTED = ("artists", "venues", "shows", "songs", "setlists", "setlist_songs", "
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artists", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     configure_logging("json")
     with data_folder() as folder:
-        report_progress({"benchmark": "sync", **origin(), **uvloop.run(run(folder, given.artists, given.seed))})
+        print_result({"benchmark": "sync", **run_facts(), **uvloop.run(run(folder, given.artists, given.seed))})
 
 
 async def run(folder: Path, artists: int, seed: int) -> dict[str, Any]:
-    """On engines of its own."""
+    """Runs the measurement on engines of its own."""
     engines = await EmbeddedEngines.start(folder)
     try:
         return await measure(engines, artists, seed)
@@ -55,15 +55,24 @@ async def run(folder: Path, artists: int, seed: int) -> dict[str, Any]:
 
 
 async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str, Any]:
-    """Both syncs."""
+    """Measures both syncs."""
     await migrate_up(engines.database_url, server_folder("migrations"))
     database = await Database.open(engines.database_url, pool_size=8)
     valkey = Connection(engines.redis_url)
     sql = await asyncpg.connect(engines.database_url)
     try:
         async with running_providers(World.make(artists=artists, seed=seed)) as provider_services:
+            url = provider_services.url
             access = ProviderSettings(
-                *[provider_services.url] * 5, setlistfm.KEY, ticketmaster.KEY, spotify.CLIENT, contact="bench"
+                musicbrainz_url=url,
+                setlistfm_url=url,
+                ticketmaster_url=url,
+                spotify_url=url,
+                spotify_accounts_url=url,
+                setlistfm_key=setlistfm.KEY,
+                ticketmaster_key=ticketmaster.KEY,
+                spotify_client=spotify.CLIENT,
+                contact="bench",
             )
             async with open_providers(access, database, valkey.ask, SystemClock(), is_urgent=True) as providers:
                 for number, artist in enumerate(provider_services.world.artists):
@@ -71,7 +80,7 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
                     await sql.execute("insert into artists (slug, name) values ($1, $2)", f"artist-{number}", name)
                 result: dict[str, Any] = {"settings": {"artists": artists, "seed": seed}}
                 for name in ("first", "second"):
-                    say(f"{name} sync")
+                    log_step(f"{name} sync")
                     await sql.execute("update external_cache set fresh_until = now() - interval '1 second'")
                     began_s, asked = time.monotonic(), counts(provider_services)
                     for row in await sql.fetch("select id from artists where slug like 'artist-%' order by id"):
@@ -85,7 +94,10 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
                         "rows": {table: await sql.fetchval(f"select count(*) from {table}") for table in COUNTED},
                         "logged": await sql.fetchval("select count(*) from import_log where outcome <> 'refused'"),
                         "refused": await sql.fetchval("select count(*) from import_log where outcome = 'refused'"),
-                        "jobs": dict(await sql.fetch("select status::text, count(*) from sync_jobs group by 1")),
+                        "jobs": {
+                            row["status"]: row["count"]
+                            for row in await sql.fetch("select status::text, count(*) from sync_jobs group by 1")
+                        },
                         "revalidated": provider_services.musicbrainz.revalidated_count,
                         "violations": provider_services.violations,
                     }
@@ -98,7 +110,7 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
 
 
 def counts(provider_services: Providers) -> dict[str, int]:
-    """How often each was asked so far."""
+    """The number of requests to each provider so far."""
     return {service.name: len(service.asked) for service in provider_services.services()}
 
 

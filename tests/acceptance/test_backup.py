@@ -158,7 +158,7 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
         await until_drained(database_url, redis_url)
         assert await differences(database_url, redis_url) == []
         assert await value(database_url, "select count(*) from votes") == 4
-        assert node.stderr_text() == ""
+        assert node.tracebacks() == ""
     finally:
         await node.end()
 
@@ -270,7 +270,7 @@ async def test_a_fresh_cluster(database_url: str, redis_url: str, engine_dir: Pa
         async with NodeProcess.running(
             tmp_path / "n", DATABASE_URL=fresh.database_url, REDIS_URL=fresh.redis_url
         ) as node:
-            assert node.stderr_text() == ""
+            assert node.tracebacks() == ""
     finally:
         await fresh.stop()
 

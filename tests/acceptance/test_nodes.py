@@ -43,7 +43,7 @@ async def start_node(database_url: str, redis_url: str, tmp_path: Path) -> Async
 
         yield start
     for node in nodes:
-        assert not node.stderr_text()
+        assert not node.tracebacks()
 
 
 def held_shards(node: NodeProcess) -> set[int]:
@@ -226,7 +226,7 @@ async def test_a_taken_port_is_one_clear_line(start_node: StartNode, tmp_path: P
     (line,) = said
     assert line.startswith(f"mysetlist: cannot listen on 127.0.0.1:{port}: ")
     assert "already in use" in line
-    assert not second.stderr_text()
+    assert not second.tracebacks()
 
 
 async def test_engines_that_die_under_a_node_come_back(engine_dir: Path) -> None:
@@ -256,4 +256,4 @@ async def test_engines_that_die_under_a_node_come_back(engine_dir: Path) -> None
                    for name in ("postgres/postmaster.pid", "valkey/valkey.pid")]  # fmt: skip
         assert await node.terminate() == 0
         assert not any(server.is_running() for server in servers)
-        assert not node.stderr_text()
+        assert not node.tracebacks()

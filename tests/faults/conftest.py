@@ -118,5 +118,5 @@ async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]
             for engine in ("postgres", "valkey"):
                 engines.revive(engine)
     for node in nodes:
-        assert not node.stderr_text()
+        assert not node.tracebacks()
     await execute(engines.server_url, f"drop database {name} with (force)")

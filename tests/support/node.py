@@ -144,7 +144,7 @@ class NodeProcess:
                     found.append(record)
         return found
 
-    def stderr_text(self) -> str:
+    def tracebacks(self) -> str:
         """Tracebacks in the log: none of the faults we know is a reason for one."""
         text = self.log_path.read_text()
         place = text.find("Traceback")

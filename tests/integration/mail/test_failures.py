@@ -271,7 +271,7 @@ async def test_a_killed_node_loses_no_email(
         await mailing.one_email("next@example.org")
         await until(lambda: len(smtp_server.arrived) == 1, "the email is accepted")
         await node.kill()
-        assert node.stderr_text() == ""
+        assert node.tracebacks() == ""
     smtp_server.after_data.clear()
     assert ("sending", 1) in await mailing.states()
     mailing.clock.advance(CLAIM_TTL.total_seconds() + MINUTE_S)
