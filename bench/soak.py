@@ -150,9 +150,9 @@ async def soak(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
                 )
             wrong = [f"round {place + 1}: {text}" for place, one in enumerate(rounds) for text in one["differences"]]
             wrong += [
-                f"{node.folder.name} logged: {node.complaints()[:2_000]}"
+                f"{node.folder.name} logged: {node.tracebacks()[:2_000]}"
                 for node in (steady, mortal)
-                if node.complaints()
+                if node.tracebacks()
             ]
             wrong += growth(rounds)
             return {"ok": not wrong, "wrong": wrong, "rounds": rounds}

@@ -1,9 +1,10 @@
 """MySetlist: real-time voting for concert setlists.
 
 Owns:      one node, from the socket to the row
-Rooms:     app composes; voting, live, catalog, people and the others are rooms that do not know each other;
-           store and cache speak to PostgreSQL and Valkey; protocol, clock, errors and telemetry know nobody
-Imports:   downward only, checked by import-linter (pyproject.toml)
+Packages:  cli is the command; node builds one node from the rooms, web is HTTP around them; voting, live, catalog, people
+           and the other rooms do not import each other; store speaks to PostgreSQL, cache to Valkey; protocol has the
+           words on the wire; client is the other side of the wire, load tests it, sample fills the database
+Imports:   downward only; import-linter checks it (pyproject.toml)
 """
 
 __version__ = "0.1.0"

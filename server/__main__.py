@@ -1,4 +1,4 @@
-"""`python -m server` is the `mysetlist` command."""
+"""Runs the `mysetlist` command as `python -m server`."""
 
 from server.cli.main import main
 

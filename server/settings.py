@@ -1,4 +1,4 @@
-"""What one node is told: the environment and the command line, parsed once, frozen, checked before anything starts."""
+"""The settings of a node: environment and command line, parsed once, checked before anything starts, then frozen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.protocol.limits import DEFAULT_LIMITS, Limits
 
 LogFormat = Literal["auto", "json", "console"]
 
-# HMAC-SHA-256 wants a key at least as long as its output (RFC 7518, section 3.2).
+# HMAC-SHA-256 needs a key at least as long as its output (RFC 7518, section 3.2).
 SECRET_BYTES_MIN = 32
 VOTES_PER_DAY_DEFAULT = 1000
 WORKERS_MAX = 64
@@ -34,7 +34,7 @@ _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One node's settings. Build it with `from_environ`, which checks every value and names the one that is wrong."""
+    """The settings of one node. Build them with `from_environ`, which checks each value and names a wrong one."""
 
     data_dir: Path
     secret: str  # signs tokens and cookies
@@ -43,15 +43,15 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080  # 0: any free one
     workers: int = 1
-    demo: bool = False  # seeds sample data at the start
+    demo: bool = False  # adds sample data at the start
     crowd: int = 0  # simulated voters
     reuse_port: bool = False  # one of several workers on the same port
-    origins: tuple[str, ...] = ()  # pages of other sites that may connect; a node's own pages always may
-    trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-For is believed
+    origins: tuple[str, ...] = ()  # other sites whose pages may connect; the pages of the node always may
+    trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-For is used
     votes_per_day_max: int = VOTES_PER_DAY_DEFAULT  # per user and UTC day
-    limits: Limits = DEFAULT_LIMITS  # what one client may take of a node
+    limits: Limits = DEFAULT_LIMITS  # the limits for one client
     log_format: LogFormat = "auto"
-    jwks_url: str | None = None  # an identity provider's keys, whose tokens are accepted too
+    jwks_url: str | None = None  # the keys of an identity provider, whose tokens are also accepted
     jwt_audience: str | None = None
     jwt_issuer: str | None = None  # None: any
     jwt_role_claim: str | None = None  # None: no claim gives a role
@@ -64,26 +64,26 @@ class Settings:
     setlistfm_api_key: str | None = None
     setlistfm_api_url: str = "https://api.setlist.fm"
     musicbrainz_api_url: str = "https://musicbrainz.org"
-    # Days for which what a provider said is kept unless it says so again; the reasons stand in docs/providers.md.
+    # Days to keep the data of a provider that it does not confirm again; docs/providers.md has the reasons.
     keep_setlistfm_days: int = 14
     keep_ticketmaster_days: int = 45
     keep_spotify_days: int = 45
     keep_musicbrainz_days: int = 365
-    smtp_url: str | None = None  # None: no letters are sent
-    mail_from: str | None = None  # None: mysetlist@ and the name of this machine
-    alert_webhook_url: str | None = None  # where it is posted that a service is in trouble; None: nowhere
+    smtp_url: str | None = None  # None: no mail is sent
+    mail_from: str | None = None  # None: mysetlist@ and the host name of this machine
+    alert_webhook_url: str | None = None  # gets a POST when a service is down; None: no alerts
     otlp_endpoint: str | None = None  # an OpenTelemetry collector; None: no traces
-    traces_ratio: float = 0.01  # of the log's entries, how many are traced
-    public_url: str | None = None  # where links in letters lead; None: this node's own address
+    traces_ratio: float = 0.01  # share of log entries that are traced
+    public_url: str | None = None  # base of the links in mail; None: the address of this node
 
     def __repr__(self) -> str:
-        """Names and plain values; whatever may hold a password or a key is only said to be there."""
+        """Names and values; a value that may hold a password or a key is shown as `…`."""
         shown = (f"{field.name}={_shown(field.name, getattr(self, field.name))}" for field in fields(self))
         return f"Settings({', '.join(shown)})"
 
     @property
     def kept_days(self) -> dict[str, int]:
-        """For how many days what a provider said is kept, by the name the database has for it."""
+        """The days to keep the data of each provider, by its name in the database."""
         return {
             "setlistfm": self.keep_setlistfm_days,
             "ticketmaster": self.keep_ticketmaster_days,
@@ -93,13 +93,13 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
-        """Settings from environment variables, with the command line's flags on top.
+        """Reads the settings from environment variables; flags of the command line override them.
 
-        An empty variable counts as absent. Without MYSETLIST_SECRET the key is read from the data dir, where
-        it is made on first use.
+        An empty variable counts as missing. Without MYSETLIST_SECRET the key comes from the data dir, where it is
+        created on first use.
 
-        Takes:  environ, as os.environ; overrides, field name -> value, None means "not given"
-        Raises: SetupError: one line naming the setting that does not parse, or the secret that cannot be kept
+        Takes:  environ, as os.environ; overrides, field name -> value, None: the flag is not given
+        Raises: SetupError: a setting does not parse, or the key cannot be stored; one line that names it
         """
         given: dict[str, Any] = {}
         for name, (field, parse) in _PARSERS.items():
@@ -123,22 +123,22 @@ def _parsed(name: str, text: str, parse: Callable[[str], Any]) -> Any:
 
 
 def _limits(environ: Mapping[str, str]) -> Limits:
-    """Every limit has a variable that is called like it: connections_per_user, MYSETLIST_CONNECTIONS_PER_USER."""
+    """Reads the limits. Each has a variable of its name: connections_per_user, MYSETLIST_CONNECTIONS_PER_USER."""
     texts = {field.name: environ.get(f"MYSETLIST_{field.name.upper()}", "").strip() for field in fields(Limits)}
     return Limits(**{name: _parsed(f"MYSETLIST_{name.upper()}", text, _count) for name, text in texts.items() if text})
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
-    """Where a node keeps its data when it is not told (XDG Base Directory Specification)."""
+    """The default data dir (XDG Base Directory Specification)."""
     base = environ.get("XDG_DATA_HOME", "")
-    # The specification says to ignore a relative path.
+    # The specification requires to ignore a relative path.
     return (Path(base) if Path(base).is_absolute() else Path("~/.local/share")) / "mysetlist"
 
 
 def data_folder(name: Literal["migrations", "static"]) -> Path:
-    """A folder that travels with the code: at the top of a checkout, inside the package when installed.
+    """A folder that is shipped with the code: at the top of a checkout, or inside the installed package.
 
-    Raises: SetupError: it is in neither place, so this installation is incomplete
+    Raises: SetupError: the folder is in neither place: the installation is incomplete
     """
     package = Path(__file__).resolve().parent
     for folder in (package / "_data" / name, package.parent / name):
@@ -155,21 +155,21 @@ def _text(text: str) -> str:
 
 
 def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
-    """An address in its parts. Its text never appears in an error: it may hold a password."""
+    """Splits an address. Errors never quote it, because it may hold a password."""
     parts = urlsplit(text)
     if parts.scheme not in schemes:
         raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     try:
         _ = parts.port
     except ValueError as error:
-        raise ValueError("has a port that is no number between 0 and 65535") from error
+        raise ValueError("has a wrong port; a port is a number between 0 and 65535") from error
     return parts
 
 
 def _database_url(text: str) -> str:
     parts = _split(text, ("postgresql", "postgres"))
     if not parts.path.strip("/"):
-        raise ValueError("names no database; it must end like …/mysetlist")
+        raise ValueError("names no database; end it with one, as in postgresql://host/mysetlist")
     return text
 
 
@@ -184,19 +184,19 @@ def _redis_url(text: str) -> str:
     if parts.scheme == "unix" and not parts.path.startswith("/"):
         raise ValueError("must give an absolute path, as in unix:///run/valkey.sock")
     if parts.scheme != "unix" and not parts.hostname:
-        raise ValueError("names no host")
+        raise ValueError("names no host; add one, as in redis://cache.example.org")
     return text
 
 
 def _http_url(text: str) -> str:
     if not _split(text, ("https", "http")).hostname:
-        raise ValueError("names no host")
+        raise ValueError("names no host; add one, as in https://example.org")
     return text.rstrip("/")
 
 
 def _smtp_url(text: str) -> str:
     if not _split(text, ("smtps", "smtp")).hostname:
-        raise ValueError("names no host")
+        raise ValueError("names no host; add one, as in smtp://mail.example.org")
     return text
 
 
@@ -207,12 +207,12 @@ def _mail_from(text: str) -> str:
         match message["From"].addresses:
             case [one] if one.username and one.domain and one.addr_spec.isascii() and not message["From"].defects:
                 return text
-    raise ValueError("is not one address; one looks like MySetlist <mysetlist@example.org>")
+    raise ValueError("is not one mail address; write it as in MySetlist <mysetlist@example.org>")
 
 
 def _secret(text: str) -> str:
     if len(text.encode()) < SECRET_BYTES_MIN:
-        raise ValueError(f"must be at least {SECRET_BYTES_MIN} bytes long; `openssl rand -hex 32` makes one")
+        raise ValueError(f"must be at least {SECRET_BYTES_MIN} bytes long; create one with: openssl rand -hex 32")
     return text
 
 
@@ -225,7 +225,7 @@ def _origins(text: str) -> tuple[str, ...]:
     for item in _items(text):
         parts = _split(item, ("https", "http"))
         if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
-            raise ValueError(f"{item!r} is no origin; one looks like https://example.org or http://localhost:3000")
+            raise ValueError(f"{item!r} is no origin; write it as in https://example.org or http://localhost:3000")
         found.append(f"{parts.scheme}://{parts.netloc}".lower())
     return tuple(dict.fromkeys(found))
 
@@ -236,32 +236,34 @@ def _networks(text: str) -> tuple[Network, ...]:
         try:
             found.append(ipaddress.ip_network(item))
         except ValueError as error:
-            raise ValueError(f"{item!r} is no address or network, as in 10.0.0.1 or 10.0.0.0/8 ({error})") from error
+            raise ValueError(
+                f"{item!r} is no address or network ({error}); write it as in 10.0.0.1 or 10.0.0.0/8"
+            ) from error
     return tuple(found)
 
 
 def _count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise ValueError(f"{text!r} is no whole number between 1 and 999999999")
+        raise ValueError(f"{text!r} is not a whole number between 1 and 999999999")
     return int(text)
 
 
 def _days(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= KEEP_DAYS_MAX:
-        raise ValueError(f"{text!r} is no whole number of days between 1 and {KEEP_DAYS_MAX}")
+        raise ValueError(f"{text!r} is not a whole number of days between 1 and {KEEP_DAYS_MAX}")
     return int(text)
 
 
 def _ratio(text: str) -> float:
     ratio = float(text)
     if not 0 <= ratio <= 1:
-        raise ValueError("must be a number from 0 to 1")
+        raise ValueError("must be a number between 0 and 1")
     return ratio
 
 
 def _log_format(text: str) -> str:
     if text not in get_args(LogFormat):
-        raise ValueError(f"{text!r} is none of {', '.join(get_args(LogFormat))}")
+        raise ValueError(f"{text!r} is not one of {', '.join(get_args(LogFormat))}")
     return text
 
 
@@ -301,35 +303,35 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def _check(given: Mapping[str, Any]) -> None:
-    """What flags and combinations can get wrong."""
+    """Checks the flags, and settings that depend on each other."""
     if not 0 <= given.get("port", 0) <= 65535:
-        raise SetupError(f"--port: {given['port']} is no port between 0 and 65535")
+        raise SetupError(f"--port: {given['port']} is not between 0 and 65535")
     if not 1 <= given.get("workers", 1) <= WORKERS_MAX:
         raise SetupError(f"--workers: {given['workers']} is not between 1 and {WORKERS_MAX}")
     if not 0 <= given.get("crowd", 0) <= CROWD_MAX:
         raise SetupError(f"--crowd: {given['crowd']} is not between 0 and {CROWD_MAX}")
     if ("spotify_client_id" in given) != ("spotify_client_secret" in given):
         missing = "SPOTIFY_CLIENT_SECRET" if "spotify_client_id" in given else "SPOTIFY_CLIENT_ID"
-        raise SetupError(f"{missing}: is missing; the Spotify id and secret only work together")
+        raise SetupError(f"{missing}: is missing; Spotify needs both its id and its secret")
     for field in ("jwt_audience", "jwt_issuer", "jwt_role_claim"):
         if field in given and "jwks_url" not in given:
-            raise SetupError(f"MYSETLIST_JWKS_URL: is missing; MYSETLIST_{field.upper()} means nothing without it")
+            raise SetupError(f"MYSETLIST_JWKS_URL: is missing; MYSETLIST_{field.upper()} has no effect without it")
     if "jwks_url" in given and "jwt_audience" not in given:
-        # Without an audience, a token the provider made for any other program would be accepted here.
-        raise SetupError("MYSETLIST_JWT_AUDIENCE: is missing; an identity provider's tokens need it")
+        # Without an audience, a token that the provider made for another program would be accepted.
+        raise SetupError("MYSETLIST_JWT_AUDIENCE: is missing; MYSETLIST_JWKS_URL needs it to check tokens")
 
 
 def _kept_secret(data_dir: Path) -> str:
-    """The signing key in the data dir, made on first use; two nodes starting at once agree on one.
+    """The signing key in the data dir, created on first use. Two nodes that start at the same time get the same key.
 
     Raises: SetupError: the folder cannot be written, or the file holds no key
     """
     path = data_dir / "secret"
     try:
-        # Other users may pass through, for the engines' sockets (server.embedded), but not look around.
+        # Other users may pass through to the sockets of the engines (server.embedded), but not list the folder.
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not path.exists():
-            # Linked into place whole, so that nobody ever reads half a key. mkstemp makes it private.
+            # Linked when complete, so that no process reads half a key. mkstemp makes the file private.
             descriptor, draft = tempfile.mkstemp(prefix=".secret-", dir=data_dir)
             try:
                 with os.fdopen(descriptor, "w") as file:
@@ -346,7 +348,7 @@ def _kept_secret(data_dir: Path) -> str:
     try:
         return _secret(secret)
     except ValueError as error:
-        raise SetupError(f"the signing key in {path} {error}; remove the file to have one made") from error
+        raise SetupError(f"the signing key in {path} {error}; remove the file to get a new one") from error
 
 
 _HIDDEN = ("secret", "url", "key")

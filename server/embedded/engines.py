@@ -1,4 +1,4 @@
-"""Both engines of a data dir: started together, supervised, stopped together."""
+"""Starts, supervises and stops both engines of a data dir."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ log = structlog.get_logger(__name__)
 EngineName = Literal["postgres", "valkey"]
 
 SUPERVISE_EVERY_S = 0.1
-RESTART_DELAY_S = (0.1, 5.0)  # first, and longest; doubled in between
-# How long a command waits for a node that has the lock but is still starting.
+RESTART_DELAY_S = (0.1, 5.0)  # the first delay and the longest; doubled after each failure
+# The time a command waits for a node that has the lock and is still starting.
 STARTING_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where PostgreSQL and Valkey are; None for one that was not asked for."""
+    """The addresses of PostgreSQL and Valkey; None for an engine that is not needed."""
 
     database_url: str | None
     redis_url: str | None
 
 
 class EmbeddedEngines:
-    """A node's own PostgreSQL and Valkey.
+    """A node's own PostgreSQL and Valkey. Build it with `start`.
 
-    Build it with `start`. An engine that dies meanwhile is started again; whoever uses it reconnects.
+    An engine that dies is started again, and its clients reconnect.
     """
 
     def __init__(self, data_dir: Path, lock: DataDirLock, postgres: Postgres | None, valkey: Valkey | None) -> None:
@@ -59,11 +59,11 @@ class EmbeddedEngines:
         valkey: bool = True,
         postgres_settings: Mapping[str, str] | None = None,
     ) -> EmbeddedEngines:
-        """Starts the engines that are wanted, both at once, and waits until they take commands.
+        """Starts the wanted engines at the same time, and waits until they take commands.
 
-        Takes:  data_dir, made when absent; postgres_settings, on top of ours (tests turn fsync off)
-        Raises: SetupError: another process runs engines there, or one does not start; nothing is left running
-        Cancel: what was started is stopped
+        Takes:  data_dir, created if it is missing; postgres_settings, added to ours (tests turn fsync off)
+        Raises: SetupError: another process runs engines there, or an engine does not start; nothing is left running
+        Cancel: the engines are stopped
         Cost:   about 0.3 s; about 2 s the first time
         """
         data_dir = data_dir.expanduser().resolve()
@@ -91,31 +91,31 @@ class EmbeddedEngines:
 
     @property
     def database_url(self) -> str:
-        """The address of PostgreSQL, as asyncpg takes it."""
+        """The address of PostgreSQL for asyncpg."""
         return self._get_postgres().url
 
     @property
     def redis_url(self) -> str:
-        """The address of Valkey, as its client takes it."""
+        """The address of Valkey for its client."""
         return self._get_valkey().url
 
     @property
     def postgres_pid(self) -> int | None:
-        """PostgreSQL's process id while it runs."""
+        """The process id of PostgreSQL, while it runs."""
         return self._get_postgres().pid
 
     @property
     def valkey_pid(self) -> int | None:
-        """Valkey's process id while it runs."""
+        """The process id of Valkey, while it runs."""
         return self._get_valkey().pid
 
     @property
     def valkey_log_path(self) -> Path:
-        """The append-only file Valkey is writing: what a fault test cuts while the server is down."""
+        """The append-only file that Valkey writes now; fault tests cut it while the server is down."""
         return self._get_valkey().log_tail_path
 
     async def kill(self, name: EngineName) -> None:
-        """Ends an engine as a power cut would and keeps it down until `revive`: for fault tests."""
+        """Kills an engine as a power cut does, and keeps it down until `revive`. For fault tests."""
         engine = self._get(name)
         engine.is_held = True
         await engine.kill()
@@ -127,7 +127,7 @@ class EmbeddedEngines:
         engine.is_held = False
 
     async def stop(self) -> None:
-        """Stops the engines cleanly and gives the data dir up. A second call does nothing."""
+        """Stops the engines cleanly and releases the data dir. A second call does nothing."""
         for task in self._supervisors:
             task.cancel()
         await asyncio.gather(*self._supervisors, return_exceptions=True)
@@ -137,7 +137,7 @@ class EmbeddedEngines:
         self._lock.release()
 
     async def _start_all(self) -> None:
-        # gather, not a task group: both must have come to their end before one is stopped because of the other.
+        # gather, not a task group: both starts must end before the failure of one stops the other engine.
         results = await asyncio.gather(*(engine.start() for engine in self._all()), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -157,7 +157,7 @@ class EmbeddedEngines:
             try:
                 await engine.start()
             except (SetupError, OSError) as error:
-                # The one clear line is enough, once per attempt; a traceback would bury it.
+                # One clear line for each attempt is enough; a traceback would hide it.
                 log.error("engine.restart_failed", engine=engine.name, reason=str(error), retry_in_s=delay_s)  # noqa: TRY400
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RESTART_DELAY_S[1])
@@ -166,7 +166,7 @@ class EmbeddedEngines:
                 delay_s = RESTART_DELAY_S[0]
 
     def _write_addresses(self) -> None:
-        """Lets other commands find the engines of a running node."""
+        """Writes engines.json, where other commands find the engines of a running node."""
         addresses = {
             "database_url": self._postgres.url if self._postgres else None,
             "redis_url": self._valkey.url if self._valkey else None,
@@ -183,12 +183,12 @@ class EmbeddedEngines:
 
     def _get_postgres(self) -> Postgres:
         if self._postgres is None:
-            raise LookupError("this node was given the address of a PostgreSQL and runs none of its own")
+            raise LookupError("this node has the address of a PostgreSQL and runs none of its own")
         return self._postgres
 
     def _get_valkey(self) -> Valkey:
         if self._valkey is None:
-            raise LookupError("this node was given the address of a Valkey and runs none of its own")
+            raise LookupError("this node has the address of a Valkey and runs none of its own")
         return self._valkey
 
 
@@ -202,11 +202,11 @@ async def open_engines(
     valkey: bool = True,
     may_join: bool = True,
 ) -> AsyncIterator[Addresses]:
-    """The engines for one command: by address, else those of the node running on the data dir, else our own.
+    """The engines for one command or node: by address, else those of a node running on the data dir, else new ones.
 
-    Takes:  the addresses given, if any; which engines are needed; may_join, False for a node, which is told off
-            instead when another one is running
-    Raises: SetupError
+    Takes:  database_url, redis_url, the addresses that are given; postgres, valkey, the engines that are needed;
+            may_join, False for a node: it must not use the engines of another node
+    Raises: SetupError: an engine does not start, or another node uses the data dir and may not be joined
     """
     need_postgres = postgres and database_url is None
     need_valkey = valkey and redis_url is None
@@ -220,7 +220,7 @@ async def open_engines(
             ("REDIS_URL", need_valkey, running.redis_url),
         ):
             if needed and found is None:
-                raise SetupError(f"{name}: is missing; the node running on {data_dir} was given one")
+                raise SetupError(f"{name}: is missing; set it to the address that the node on {data_dir} uses")
         yield Addresses(database_url or running.database_url, redis_url or running.redis_url)
         return
     engines = await EmbeddedEngines.start(data_dir, postgres=need_postgres, valkey=need_valkey)
@@ -233,14 +233,14 @@ async def open_engines(
 
 
 async def _running(data_dir: Path) -> Addresses | None:
-    """The engines of the process that has the data dir's lock, once they are up; None when nobody has it."""
+    """The engines of the process that holds the lock of the data dir, once they run; None: no process holds it."""
     if not data_dir.is_dir():
         return None
     deadline = time.monotonic() + STARTING_TIMEOUT_S
     lock = DataDirLock(data_dir)
     while True:
         if lock.acquire():
-            # engines.json of a node that was killed may still be there; it says nothing.
+            # engines.json of a killed node may still be there; it is out of date.
             lock.release()
             return None
         try:
@@ -252,12 +252,12 @@ async def _running(data_dir: Path) -> Addresses | None:
 
 
 def _locked(data_dir: Path) -> DataDirLock:
-    """The data dir, made when absent, and ours alone.
+    """Creates the data dir if it is missing, and locks it.
 
-    Raises: SetupError
+    Raises: SetupError: another process holds the lock, or the folder cannot be written
     """
     try:
-        # Others may pass through, for the sockets, but not look around (server.settings makes it alike).
+        # Other users may pass through to the sockets, but not list the folder. server.settings creates it the same way.
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         lock = DataDirLock(data_dir)
         if not lock.acquire():
@@ -265,7 +265,7 @@ def _locked(data_dir: Path) -> DataDirLock:
                 f"another mysetlist (process {lock.holder()}) is running on {data_dir};"
                 " stop it, or give this one another --data-dir"
             )
-        # What a killed node left says nothing about the engines we are about to start.
+        # The file of a killed node does not describe the engines of this one.
         (data_dir / "engines.json").unlink(missing_ok=True)
     except OSError as error:
         raise SetupError(f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {error.strerror}") from error

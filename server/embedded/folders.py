@@ -1,4 +1,4 @@
-"""Folders, their owner, and who may pass through them."""
+"""The folders of the engines: their owner, their permissions, and the lock of the data dir."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.errors import SetupError
 log = structlog.get_logger(__name__)
 
 SYSTEM_USER = "mysetlist"
-# sockaddr_un holds 108 bytes on Linux and 104 on macOS, the final zero included.
+# sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the final zero.
 SOCKET_PATH_BYTES_MAX = 100
 _LONGEST_SOCKET = ".s.PGSQL.5432"
 _TRAVERSE = stat.S_IXOTH
@@ -27,23 +27,23 @@ _READ = stat.S_IROTH
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom the engines run as when the node runs as root: PostgreSQL refuses to be root."""
+    """The user of the engines when the node runs as root: PostgreSQL refuses to run as root."""
 
     uid: int
     gid: int
 
 
 def owner_of(data_dir: Path) -> Owner | None:
-    """The user for the engines of a data dir; None when they simply run as we do.
+    """The user for the engines of a data dir; None: the user of this process.
 
-    Raises: SetupError: there is no such user and none can be made
+    Raises: SetupError: the user does not exist and cannot be created
     """
     if os.geteuid() != 0:
         return None
     import pwd
 
     for folder in (data_dir / "postgres", data_dir / "valkey"):
-        # A folder once made by an ordinary user stays that user's, even if root starts the next node.
+        # The folder of an ordinary user stays that user's, also when root starts the next node.
         if folder.exists() and (status := folder.stat()).st_uid != 0:
             return Owner(status.st_uid, status.st_gid)
     for attempt in range(2):
@@ -55,7 +55,7 @@ def owner_of(data_dir: Path) -> Owner | None:
         else:
             return Owner(entry.pw_uid, entry.pw_gid)
     raise SetupError(
-        f"PostgreSQL refuses to run as root and the system user {SYSTEM_USER!r} cannot be made;"
+        f"PostgreSQL refuses to run as root and the system user {SYSTEM_USER!r} cannot be created;"
         " start mysetlist as an ordinary user, or set DATABASE_URL and REDIS_URL"
     )
 
@@ -67,42 +67,42 @@ def _make_system_user() -> None:
         command = [adduser, "-S", "-D", "-H", "-s", "/bin/false", SYSTEM_USER]
     else:
         return
-    # Whether it worked is seen by looking the user up again.
+    # The caller looks the user up again, and so sees whether this worked.
     subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def make_private(folder: Path, owner: Owner | None) -> None:
-    """A folder that only the engines' user (and root) can enter.
+    """Creates a folder that only the user of the engines, and root, can enter.
 
-    Raises: SetupError: it cannot be made, or it is somebody else's
+    Raises: SetupError: it cannot be created, or belongs to another user
     """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
         mine = (os.geteuid(), owner.uid if owner else os.geteuid())
         if not stat.S_ISDIR(status.st_mode) or status.st_uid not in mine:
-            raise SetupError(f"{folder} belongs to somebody else; remove it, or give this node another --data-dir")
+            raise SetupError(f"{folder} belongs to another user; remove it, or give this node another --data-dir")
         if owner and status.st_uid != owner.uid:
             os.chown(folder, owner.uid, owner.gid)
         if stat.S_IMODE(status.st_mode) != 0o700:
             folder.chmod(0o700)
     except OSError as error:
-        raise SetupError(f"cannot make the folder {folder}: {error.strerror}") from error
+        raise SetupError(f"cannot create the folder {folder}: {error.strerror}") from error
 
 
 def let_through(path: Path, owner: Owner | None) -> None:
-    """Lets the engines' user pass through every folder above `path`, and nothing more than pass."""
+    """Lets the user of the engines pass through every folder above `path`, without listing it."""
     if owner is None:
         return
     for folder in path.resolve().parents:
         status = folder.stat()
         if status.st_uid != owner.uid and not status.st_mode & _TRAVERSE:
             folder.chmod(stat.S_IMODE(status.st_mode) | _TRAVERSE)
-            log.warning("folder.opened", folder=str(folder), why="the engines' user has to pass through it")
+            log.warning("folder.opened", folder=str(folder), why="the user of the engines must pass through it")
 
 
 def let_read(tree: Path, owner: Owner | None) -> None:
-    """Lets the engines' user read and run what a wheel brought, if it was installed under a strict umask."""
+    """Lets the user of the engines read and run the files of a wheel that was installed with a strict umask."""
     if owner is None or (tree / "bin" / "postgres").stat().st_mode & _READ:
         return
     for path in [tree, *tree.rglob("*")]:
@@ -112,24 +112,24 @@ def let_read(tree: Path, owner: Owner | None) -> None:
 
 
 def socket_dir(data_dir: Path) -> Path:
-    """Where the engines' sockets are: inside the data dir, or in a short private folder when that is too deep."""
+    """The folder of the sockets: inside the data dir, or a private folder with a short path if that is too deep."""
     inside = data_dir / "run"
     if len(os.fsencode(inside / _LONGEST_SOCKET)) <= SOCKET_PATH_BYTES_MAX:
         return inside
     name = hashlib.sha256(os.fsencode(data_dir) + b"\0" + str(os.geteuid()).encode()).hexdigest()[:16]
-    # Not tempfile.gettempdir(): TMPDIR may be deep too, and may differ between a node and the next command.
-    return Path("/tmp") / f"mysetlist-{name}"  # noqa: S108  make_private refuses a folder somebody else made
+    # Not tempfile.gettempdir(): TMPDIR may be deep too, and may differ between a node and a later command.
+    return Path("/tmp") / f"mysetlist-{name}"  # noqa: S108  make_private refuses the folder of another user
 
 
 class DataDirLock:
-    """At most one process runs engines in a data dir. The kernel lets go of the lock when that process dies."""
+    """The lock that lets only one process run engines in a data dir. The kernel releases it when that process dies."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "lock"
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """True when the lock is ours now; False when another process has it. Never waits."""
+        """Takes the lock without waiting; False: another process holds it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,11 +142,11 @@ class DataDirLock:
         return True
 
     def holder(self) -> str:
-        """The process id of whoever has, or last had, the lock: for messages."""
+        """The process id of the present or last holder, for messages."""
         return self._path.read_text().strip() or "unknown"
 
     def release(self) -> None:
-        """Lets go; the file stays, for a lock file that is removed can be held twice."""
+        """Releases the lock. The file stays, because a lock file that is removed can be held twice."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

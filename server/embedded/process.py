@@ -1,4 +1,4 @@
-"""One engine: a server process on a folder, started or adopted, watched, stopped."""
+"""One engine: a server process on a folder. It is started or adopted, and stopped."""
 
 from __future__ import annotations
 
@@ -21,75 +21,75 @@ from server.errors import SetupError
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.02
-# After a crash PostgreSQL replays its log and Valkey reads its file: minutes, for a large one. A server that
-# exits is noticed at once, so this only bounds one that hangs.
+# After a crash PostgreSQL replays its log and Valkey reads its file, which takes minutes for a large one. A server that
+# exits is noticed at once, so this bounds only a server that hangs.
 START_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 15.0
 LOG_BYTES_MAX = 10_000_000
 
-# Nothing from our own environment: PGPORT, PGDATA and the like would change what the servers do.
+# Nothing comes from our own environment: PGPORT, PGDATA and others would change the servers.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 class Engine(ABC):
-    """A server process and the folder that is its own.
+    """A server process and its folder.
 
     Threads: event loop only
     Cancel:  a cancelled `start` may leave the process running; `stop` ends it
     """
 
     name: str
-    stop_signal: signal.Signals  # asks for a clean end
-    force_signal: signal.Signals  # when that took too long
+    stop_signal: signal.Signals  # for a clean end
+    force_signal: signal.Signals  # when the clean end takes too long
 
     def __init__(self, data_dir: Path, sockets: Path, owner: Owner | None) -> None:
         self.folder = data_dir / self.name
         self.sockets = sockets
         self.log_path = data_dir / f"{self.name}.log"
-        self.is_held = False  # down on purpose; the supervisor leaves it alone
+        self.is_held = False  # down on purpose; the supervisor does not start it
         self._owner = owner
         self._child: subprocess.Popen[bytes] | None = None
         self._process: psutil.Process | None = None
 
-    # ── what each engine knows ──
+    # ── defined by each engine
 
     @abstractmethod
     def command(self) -> list[str]:
-        """The server's command line; what tells our own process from any other."""
+        """The command line of the server; it also identifies our own process."""
 
     @abstractmethod
     async def prepare(self) -> None:
-        """Makes the folder on first use; writes configuration."""
+        """Creates the folder on first use, and writes the configuration."""
 
     @abstractmethod
     def leftover_pid(self) -> int | None:
-        """The process id the last server on this folder wrote down."""
+        """The process id that the last server on this folder wrote to a file."""
 
     @abstractmethod
     async def clear_leftovers(self) -> None:
-        """Removes what a dead server left and a new one would stumble over."""
+        """Removes files of a dead server that would stop a new one from starting."""
 
     @abstractmethod
     async def is_ready(self) -> bool:
-        """Whether it takes commands."""
+        """Whether the server takes commands."""
 
-    # ── what they share ──
+    # ── shared by both engines
 
     @property
     def pid(self) -> int | None:
-        """The server's process id while it runs."""
+        """The process id of the server, while it runs."""
         return self._process.pid if self._process and self.is_running() else None
 
     def is_running(self) -> bool:
-        """Whether the process is there; a zombie is not."""
+        """Whether the process runs; a zombie does not."""
         if self._child is not None:
             return self._child.poll() is None
         return self._process is not None and _is_alive(self._process)
 
     async def start(self) -> None:
-        """Adopts the server a killed node left on the folder, or starts one, and waits until it takes commands.
+        """Adopts the server that a killed node left on the folder, or starts one; waits until it takes commands.
 
-        Raises: SetupError: it exits instead; the line quotes its log
+        Raises: SetupError: the server exits or hangs; the line quotes its log
         """
         await self.prepare()
         if not await self._adopt():
@@ -98,7 +98,7 @@ class Engine(ABC):
         await self._wait_ready()
 
     async def stop(self) -> None:
-        """Ends the server cleanly, or by force when that takes longer than STOP_TIMEOUT_S. Again: nothing."""
+        """Stops the server cleanly, or by force after STOP_TIMEOUT_S. A second call does nothing."""
         if self._process is None:
             return
         for number in (self.stop_signal, self.force_signal, signal.SIGKILL):
@@ -109,20 +109,20 @@ class Engine(ABC):
         self._process = self._child = None
 
     async def kill(self) -> None:
-        """Ends the server as a power cut would, and waits until it is gone."""
+        """Kills the server as a power cut does, and waits until it has ended."""
         self.send(signal.SIGKILL)
         await self._wait_gone(STOP_TIMEOUT_S)
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal to the server, if it is still there."""
+        """Sends a signal to the server if it still runs."""
         if self._process is not None and self.is_running():
-            # psutil makes sure that the id was not given to another process meanwhile.
+            # psutil checks that the id does not belong to another process by now.
             with contextlib.suppress(psutil.NoSuchProcess):
                 self._process.send_signal(number)
 
     def _spawn(self) -> None:
         self._rotate_log()
-        # A session of its own: Ctrl-C reaches the node alone, which then stops its engines in order.
+        # A session of its own: Ctrl-C reaches only the node, which then stops its engines in order.
         with self.log_path.open("ab") as output:
             self._child = subprocess.Popen(
                 self.command(),
@@ -137,7 +137,7 @@ class Engine(ABC):
         self._process = psutil.Process(self._child.pid)
 
     async def _adopt(self) -> bool:
-        """True when a server of exactly our making is on the folder already; one of another making is stopped."""
+        """Adopts a running server with our command line; stops one with another command line. False: none is adopted."""
         pid = self.leftover_pid()
         if pid is None or not psutil.pid_exists(pid):
             return False
@@ -157,7 +157,7 @@ class Engine(ABC):
         return False
 
     def _is_ours(self, command: list[str]) -> bool:
-        """Whether a command line is that of this kind of server on this folder."""
+        """Whether a command line is that of this server program on this folder."""
         same_program = bool(command) and Path(command[0]).name == Path(self.command()[0]).name
         return same_program and any(Path(part).is_relative_to(self.folder) for part in command[1:])
 
@@ -179,21 +179,21 @@ class Engine(ABC):
         return True
 
     def _rotate_log(self) -> None:
-        """Keeps one older log; both stay under LOG_BYTES_MAX plus what one run writes."""
+        """Keeps one older log; each has at most LOG_BYTES_MAX plus the output of one run."""
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
 
     def _last_words(self) -> str:
-        """The line of the log that says why it ended."""
+        """The line of the log with the reason of the end."""
         lines = [line for line in self.log_path.read_text(errors="replace")[-8000:].splitlines() if line.strip()]
         fatal = [line for line in lines if "FATAL" in line or "PANIC" in line or "Fatal" in line]
-        return (fatal or lines or ["it said nothing"])[-1].strip()[:300]
+        return (fatal or lines or ["its log is empty"])[-1].strip()[:300]
 
 
 async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin: bytes = b"") -> None:
     """Runs a program to its end.
 
-    Raises: SetupError: it failed; the line quotes it
+    Raises: SetupError: it failed; the line quotes its output
     """
 
     def run() -> subprocess.CompletedProcess[bytes]:
@@ -215,7 +215,7 @@ async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin:
 
 
 class _Identity(TypedDict, total=False):
-    """Popen's arguments for running as somebody else."""
+    """The arguments of Popen that set the user of a process."""
 
     user: int
     group: int

@@ -14,8 +14,8 @@ from server.errors import SetupError
 
 PING_TIMEOUT_S = 1.0
 
-# Votes live here between acceptance and commit: everything is logged to disk, nothing is ever evicted, and a
-# torn last entry (a crash while writing) is cut off instead of refusing to start.
+# Votes are here between acceptance and commit: every write is logged to disk, nothing is ever evicted, and a torn last
+# entry (a crash while writing) is cut off and does not stop the start.
 _CONFIGURATION = """\
 # Written by mysetlist at every start.
 port 0
@@ -36,7 +36,7 @@ maxmemory-policy noeviction
 
 
 class Valkey(Engine):
-    """A Valkey server on `<data dir>/valkey`, reachable through its socket only."""
+    """A Valkey server on `<data dir>/valkey`, reachable only through its socket."""
 
     name = "valkey"
     stop_signal = signal.SIGTERM  # writes its file to disk, then ends
@@ -44,19 +44,19 @@ class Valkey(Engine):
 
     @property
     def socket(self) -> Path:
-        """The server's socket."""
+        """The socket of the server."""
         return self.sockets / "valkey.sock"
 
     @property
     def url(self) -> str:
-        """The address, as the client takes it."""
+        """The address for the client."""
         return f"unix://{quote(str(self.socket), safe='/')}"
 
     @property
     def log_tail_path(self) -> Path:
-        """The append-only file being written now: what a fault test cuts.
+        """The append-only file that is written now; fault tests cut it.
 
-        Raises: FileNotFoundError: nothing was written yet
+        Raises: FileNotFoundError: nothing is written yet
         """
         found = sorted(
             (self.folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3])
@@ -66,11 +66,11 @@ class Valkey(Engine):
         return found[-1]
 
     def command(self) -> list[str]:
-        """The server's command line."""
+        """The command line of the server."""
         return [str(_program()), str(self.folder / "valkey.conf")]
 
     async def prepare(self) -> None:
-        """Makes the folder, writes the configuration."""
+        """Creates the folder and writes the configuration."""
         let_through(_program(), self._owner)
         make_private(self.folder, self._owner)
         text = _CONFIGURATION.format(
@@ -81,7 +81,7 @@ class Valkey(Engine):
         path.chmod(0o644)
 
     def leftover_pid(self) -> int | None:
-        """The process id the last server wrote down."""
+        """The process id in the file of the last server."""
         try:
             text = self._pidfile.read_text().strip()
         except OSError:
@@ -89,11 +89,11 @@ class Valkey(Engine):
         return int(text) if text.isdigit() else None
 
     async def clear_leftovers(self) -> None:
-        """Removes the dead server's process id; the socket it replaces by itself."""
+        """Removes the file with the process id of a dead server. A new server replaces the socket itself."""
         self._pidfile.unlink(missing_ok=True)
 
     async def is_ready(self) -> bool:
-        """Whether it answers PING; not while it still loads its file."""
+        """Whether the server answers PING; it does not while it loads its file."""
         if not self.is_running():
             return False
         try:
@@ -113,7 +113,7 @@ class Valkey(Engine):
 
 
 def _program() -> Path:
-    """The server inside the wheel, whatever the platform it was built for.
+    """The server program inside the wheel; its folder is named after the platform.
 
     Raises: SetupError: the wheel is not installed
     """

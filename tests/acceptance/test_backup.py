@@ -1,4 +1,4 @@
-"""`mysetlist backup` and `restore`: a service from a file, with every vote of the file and none that came after it."""
+"""`mysetlist backup` and `restore`: a restored service has every vote of the file and no later one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def postgres_15() -> Iterator[str]:
 
 
 async def rows_of(url: str) -> dict[str, list[str]]:
-    """Every row of every table as text, but for what a restore moves on on purpose."""
+    """Every row of every table as text, without the positions and revisions that a restore increases on purpose."""
     connection = await asyncpg.connect(url)
     try:
         tables = await connection.fetch(
@@ -81,7 +81,7 @@ async def value(url: str, query: str) -> int:
 
 
 async def run_command(*arguments: str, shell: str = "", **environ: str) -> tuple[int, str, str]:
-    """`mysetlist` as a process: exit code, stdout, stderr; nobody is at the terminal."""
+    """Runs `mysetlist` as a process without a terminal; gives exit code, stdout and stderr."""
     command = [sys.executable, "-P", "-m", "server", *arguments]
     if shell:
         command = ["bash", "-c", f'{shell}; exec "$@"', "-", *command]
@@ -100,11 +100,11 @@ async def run_command(*arguments: str, shell: str = "", **environ: str) -> tuple
     return done.returncode, done.stdout, done.stderr
 
 
-# ─────────────────────────────────────────────────────────────────── a service from a file
+# ── a restored service
 
 
 async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Backed up under a running node, voted on further, restored: ballots and counts of the file, and voting works."""
+    """A backup under a running node, later votes, a restore: the ballots and counts are those of the file, and voting works."""
     show, other = await make_shows(database_url, count=2)
     users = await make_users(database_url, 3)
     node = NodeProcess(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url)
@@ -163,8 +163,8 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
         await node.end()
 
 
-async def test_votes_that_only_valkey_has_stay_behind(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Accepted and not committed when the file goes in: not in the restored world, and their log is gone."""
+async def test_a_restore_drops_votes_that_only_valkey_has(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Votes that are accepted and not committed at the restore do not exist after it, and their log is empty."""
     file = tmp_path / "votes.backup"
     async with RowFactory.open(database_url) as factory, VotePath.open(database_url, redis_url) as vote_path:
         show = await factory.show(7)
@@ -188,10 +188,10 @@ async def test_votes_that_only_valkey_has_stay_behind(database_url: str, redis_u
     await votes_go_on(database_url, redis_url, [[show.first, 1, 0], [show.songs[1], 0, 0], [show.songs[2], 0, 0]])
 
 
-async def test_dying_before_valkey_is_told_leaks_nothing(
+async def test_a_restore_that_dies_before_valkey_is_reset_keeps_no_later_vote(
     database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The positions in the database alone put Valkey's log behind: a node that starts then reads none of it."""
+    """The restored positions are beyond Valkey's log, so a node that starts reads none of it."""
     file = tmp_path / "votes.backup"
     async with RowFactory.open(database_url) as factory, VotePath.open(database_url, redis_url) as vote_path:
         show = await factory.show(7)
@@ -212,7 +212,7 @@ async def test_dying_before_valkey_is_told_leaks_nothing(
 
 
 async def votes_go_on(database_url: str, redis_url: str, tally: list[list[int]]) -> None:
-    """Show 7 has these counts in rows and in Valkey, and takes another vote."""
+    """Checks that show 7 has these counts in rows and in Valkey, and takes another vote."""
     async with (
         RowFactory.open(database_url, is_empty=False) as factory,
         VotePath.open(database_url, redis_url) as vote_path,
@@ -227,8 +227,8 @@ async def votes_go_on(database_url: str, redis_url: str, tally: list[list[int]])
         assert await differences(database_url, redis_url) == []
 
 
-async def test_nothing_is_handed_out_twice(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Numbers, positions and revisions of after the backup are not given again: tokens and open pages remember them."""
+async def test_a_restore_gives_no_id_or_position_twice(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Ids, positions and revisions from after the backup are not given again: tokens and open pages still have them."""
     (show,) = await make_shows(database_url)
     await make_users(database_url, 2)
     file = tmp_path / "votes.backup"
@@ -237,7 +237,7 @@ async def test_nothing_is_handed_out_twice(database_url: str, redis_url: str, tm
     (user,) = await make_users(database_url, 1)
     await execute(database_url, f"update shows set is_locked = true where id = {show.id}")
     revision = await value(database_url, f"select revision from shows where id = {show.id}")
-    ahead = 1 << 52  # a Valkey whose clock is far ahead
+    ahead = 1 << 52  # the clock of Valkey is far ahead
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
         await valkey.hset(meta_key(3), "last", ahead)
         await valkey.xadd(log_key(4), {"p": 0}, id=f"{(ahead >> 10) + 1}-0")
@@ -250,13 +250,15 @@ async def test_nothing_is_handed_out_twice(database_url: str, redis_url: str, tm
     assert await value(database_url, f"select revision from shows where id = {show.id}") > revision
     assert await value(database_url, "select min(position) from log_positions") > ahead
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
-        assert int(await valkey.hget(meta_key(3), "last")) == await value(
+        assert int(await valkey.hget(meta_key(3), "last") or 0) == await value(
             database_url, "select position from log_positions where shard = 3"
         )
 
 
-async def test_a_fresh_cluster(database_url: str, redis_url: str, engine_dir: Path, tmp_path: Path) -> None:
-    """Neither roles nor extensions are there; generated columns and indexes on functions are made; then it is a service."""
+async def test_a_restore_into_an_empty_cluster(
+    database_url: str, redis_url: str, engine_dir: Path, tmp_path: Path
+) -> None:
+    """A cluster without roles and extensions gets the same rows and the same schema, and a node runs on it."""
     file = tmp_path / "votes.backup"
     await execute(database_url, "insert into artists (slug, name) values ('beyonce', 'Beyoncé'), ('ac-dc', 'AC/DC')")
     await make_shows(database_url, count=3)
@@ -275,12 +277,12 @@ async def test_a_fresh_cluster(database_url: str, redis_url: str, engine_dir: Pa
         await fresh.stop()
 
 
-# ───────────────────────────────────────────────────────────────────────── other versions
+# ── other versions
 
 
 @needs_debian_postgres
 async def test_postgres_15_and_an_owner_without_superuser(postgres_15: str, redis_url: str, tmp_path: Path) -> None:
-    """The programs of the server's version, a password that is on no command line, rights that only an owner has."""
+    """An owner without superuser rights and with a password backs up and restores a PostgreSQL 15."""
     await execute(postgres_15, "create role fan_owner login createrole password 'p/w&+'")
     urls = []
     for name in ("fans", "fans_too"):
@@ -293,7 +295,7 @@ async def test_postgres_15_and_an_owner_without_superuser(postgres_15: str, redi
     code, printed, errors = await run_command("backup", str(file), "--data-dir", str(tmp_path), DATABASE_URL=urls[0])
     assert (code, errors) == (0, "")
     assert printed.startswith(f"{file}: ")
-    for _ in range(2):  # into an empty database, and into a full one
+    for _ in range(2):  # into an empty database, then into a full one
         assert await restore(urls[1], redis_url, file, no_progress) == []
     assert await rows_of(urls[1]) == await rows_of(urls[0])
 
@@ -302,7 +304,7 @@ async def test_postgres_15_and_an_owner_without_superuser(postgres_15: str, redi
 async def test_between_versions_of_postgres(
     postgres_15: str, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """A newer PostgreSQL takes an older one's file; the other way is one clear line."""
+    """A newer PostgreSQL restores the file of an older one; the other direction is one clear line."""
     await execute(postgres_15, "create database between_versions")
     old = urlsplit(postgres_15)._replace(path="/between_versions").geturl()
     await migrate_up(old, FOLDER)
@@ -315,10 +317,10 @@ async def test_between_versions_of_postgres(
         await restore(old, redis_url, tmp_path / "new", no_progress)
 
 
-async def test_a_file_of_an_older_release_is_brought_up_to_date(
+async def test_a_file_of_an_older_release_is_migrated(
     database_url: str, empty_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """A backup that lacks the newest migration is restored, then migrated."""
+    """A backup that lacks the newest migration is restored and then migrated."""
     await make_shows(database_url)
     await migrate_down(database_url, FOLDER)
     file = tmp_path / "votes.backup"
@@ -345,7 +347,7 @@ async def test_a_file_from_before_the_first_release_is_carried_over(
 
 
 async def test_a_file_of_a_newer_release_is_refused(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """One line, before anything is changed."""
+    """The error is one line, and nothing is changed."""
     file = tmp_path / "votes.backup"
     await execute(database_url, "insert into schema_migrations values ('29990101000000')")
     await backup(database_url, file, no_progress)
@@ -358,7 +360,7 @@ async def test_a_file_of_a_newer_release_is_refused(database_url: str, redis_url
     assert await rows_of(database_url) == before
 
 
-# ─────────────────────────────────────────────────────────────── what cannot be restored
+# ── files that cannot be restored
 
 
 @pytest.mark.parametrize(
@@ -380,7 +382,7 @@ async def test_a_file_of_a_newer_release_is_refused(database_url: str, redis_url
 async def test_a_damaged_file_changes_nothing(
     database_url: str, redis_url: str, tmp_path: Path, damaged: Any, line: str
 ) -> None:
-    """One line that says so, and the database is as it was."""
+    """The error is one line, and the database is unchanged."""
     file = tmp_path / "votes.backup"
     await make_shows(database_url, count=3)
     await execute(database_url, "insert into audit_log (action, detail) select 'a.b', to_jsonb(md5(n::text))"
@@ -399,10 +401,10 @@ async def test_a_damaged_file_changes_nothing(
     assert await value(database_url, "select sum(position) from log_positions") == positions
 
 
-async def test_what_is_no_file_of_ours(
+async def test_a_file_that_is_no_backup_of_ours(
     database_url: str, redis_url: str, tmp_path: Path, empty_database_url: str
 ) -> None:
-    """Missing, a folder, or another program's dump."""
+    """A missing file, a folder, and the dump of another program are each refused with one line."""
     with pytest.raises(SetupError, match="^cannot read .*: No such file or directory$"):
         await restore(database_url, redis_url, tmp_path / "missing", no_progress)
     with pytest.raises(SetupError, match="^cannot read .*: Is a directory$"):
@@ -413,8 +415,8 @@ async def test_what_is_no_file_of_ours(
         await restore(database_url, redis_url, tmp_path / "other", no_progress)
 
 
-async def test_other_peoples_tables_are_not_dropped(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """A database that is shared with another program is left alone."""
+async def test_foreign_tables_are_not_dropped(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """A restore refuses a database that also holds tables of another program."""
     file = tmp_path / "votes.backup"
     await backup(database_url, file, no_progress)
     await execute(database_url, "create table invoices ()")
@@ -423,7 +425,7 @@ async def test_other_peoples_tables_are_not_dropped(database_url: str, redis_url
 
 
 async def test_a_locked_table_ends_a_restore(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Somebody reads on: after five seconds one line, and nothing is done."""
+    """With a reader on a table the restore fails after five seconds with one line, and changes nothing."""
     file = tmp_path / "votes.backup"
     await make_shows(database_url)
     await backup(database_url, file, no_progress)
@@ -440,7 +442,7 @@ async def test_a_locked_table_ends_a_restore(database_url: str, redis_url: str, 
 
 
 async def test_an_interrupted_restore_changes_nothing(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Ctrl-C while the rows come in."""
+    """Ctrl-C while the rows are restored leaves the database unchanged."""
     file = tmp_path / "votes.backup"
     await make_shows(database_url, count=3)
     await backup(database_url, file, no_progress)
@@ -456,8 +458,8 @@ async def test_an_interrupted_restore_changes_nothing(database_url: str, redis_u
     assert await rows_of(database_url) == before
 
 
-async def test_a_node_that_is_alive_is_in_the_way(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Nodes announce themselves with an advisory lock; one on another database does not count."""
+async def test_a_running_node_prevents_a_restore(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """A node is found by its advisory lock; a node on another database does not count."""
     file = tmp_path / "votes.backup"
     await backup(database_url, file, no_progress)
     elsewhere = await asyncpg.connect(urlsplit(database_url)._replace(path="/postgres").geturl())
@@ -473,19 +475,19 @@ async def test_a_node_that_is_alive_is_in_the_way(database_url: str, redis_url: 
         await elsewhere.close()
 
 
-async def test_without_a_yes_nothing_happens(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    """Nobody is at the terminal to be asked."""
+async def test_a_restore_without_confirmation_is_refused(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Without --yes and without a terminal the command fails."""
     code, _, errors = await run_command("restore", str(tmp_path / "x"), "--data-dir", str(tmp_path),
                                         DATABASE_URL=database_url, REDIS_URL=redis_url)  # fmt: skip
     line = f"{tmp_path / 'x'} replaces everything in the database; no terminal to ask for confirmation: add --yes"
     assert (code, errors) == (1, f"mysetlist: {line}\n")
 
 
-# ────────────────────────────────────────────────────────────────── writing the file
+# ── writing the file
 
 
-async def test_a_file_that_is_there_is_kept(database_url: str, tmp_path: Path) -> None:
-    """Only --force replaces it, and only once the new one is whole."""
+async def test_an_existing_file_is_kept(database_url: str, tmp_path: Path) -> None:
+    """Only --force replaces it, and only when the new file is complete."""
     file = tmp_path / "votes.backup"
     file.write_text("older")
     with pytest.raises(SetupError, match="exists; add --force to replace it$"):
@@ -499,7 +501,7 @@ async def test_a_file_that_is_there_is_kept(database_url: str, tmp_path: Path) -
 
 
 async def test_a_full_disk_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:
-    """A limit on the size of files stands for it: one line, the older backup kept."""
+    """With a limit on file sizes in place of a full disk, the error is one line and the older backup stays."""
     file = tmp_path / "b" / "votes.backup"
     file.parent.mkdir()
     file.write_text("older")
@@ -513,7 +515,7 @@ async def test_a_full_disk_leaves_nothing_behind(database_url: str, tmp_path: Pa
 
 
 async def test_an_interrupted_backup_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:
-    """Ctrl-C while it is written; and two at once do not share a file."""
+    """Ctrl-C while a backup is written leaves no file; of two backups to one file at the same time one fails."""
     file = tmp_path / "votes.backup"
 
     def interrupt(stage: str, done: int, total: int) -> None:
@@ -529,7 +531,7 @@ async def test_an_interrupted_backup_leaves_nothing_behind(database_url: str, tm
 
 
 async def test_an_empty_database_is_not_backed_up(empty_database_url: str, tmp_path: Path) -> None:
-    """A backup of nothing would be found out when it is needed."""
+    """A backup without our tables is an error at once, not at the restore."""
     with pytest.raises(SetupError, match="has no tables of MySetlist, so there is nothing to back up$"):
         await backup(empty_database_url, tmp_path / "votes.backup", no_progress)
 
@@ -537,7 +539,7 @@ async def test_an_empty_database_is_not_backed_up(empty_database_url: str, tmp_p
 async def test_programs_of_another_version_are_not_used(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without those of the server's version there is one line that says which are missing."""
+    """Without the programs of the server's version the error is one line that names them."""
     monkeypatch.setattr("server.cli.backup_file.programs_folder", lambda: DEBIAN_POSTGRES)
     with pytest.raises(SetupError, match="^pg_dump, pg_restore and psql of PostgreSQL 18 are needed, the version of"):
         await backup(database_url, tmp_path / "votes.backup", no_progress)
@@ -551,8 +553,8 @@ async def test_programs_of_another_version_are_not_used(
         ("postgresql://[::1]:5433/fans?user=me&password=a%26b", "postgresql://[::1]:5433/fans?user=me", "a&b"),
     ],
 )
-def test_the_password_is_on_no_command_line(url: str, address: str, password: str | None) -> None:
-    """It goes through the environment, which only we can read."""
+def test_no_command_line_holds_the_password(url: str, address: str, password: str | None) -> None:
+    """The password is in the environment, which other users cannot read."""
     found, environ = libpq_address(url)
     assert found == address
     assert environ.get("PGPASSWORD") == password

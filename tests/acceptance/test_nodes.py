@@ -1,4 +1,4 @@
-"""Nodes as processes: two on the same engines, one that stops, one that cannot start, one with engines of its own."""
+"""Nodes as processes: two on the same engines, a drain, a failed start, and a node with its own engines."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -31,7 +32,7 @@ TAKE_OVER_S_MAX = 5.0
 
 @pytest.fixture
 async def start_node(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[StartNode]:
-    """Starts nodes that share one database and one Valkey; they are gone after the test, and none has crashed."""
+    """Starts nodes that share one database and one Valkey, stops them after the test, and checks their logs."""
     nodes: list[NodeProcess] = []
     async with AsyncExitStack() as stack:
 
@@ -47,13 +48,13 @@ async def start_node(database_url: str, redis_url: str, tmp_path: Path) -> Async
 
 
 def held_shards(node: NodeProcess) -> set[int]:
-    """The shards a node says it holds."""
+    """The shards that a node holds, by its log."""
     records = node.records("leases.changed")
     return set(records[-1]["held"]) if records else set()
 
 
 async def until_shared(*nodes: NodeProcess) -> None:
-    """Returns once every shard is held by exactly one of the nodes, and each of them holds some."""
+    """Waits until every shard is held by exactly one node, and each node holds some."""
 
     def is_shared() -> bool:
         held = [held_shards(node) for node in nodes]
@@ -62,8 +63,12 @@ async def until_shared(*nodes: NodeProcess) -> None:
     await until(is_shared, "the nodes share the shards")
 
 
+def _has_pushed(watcher: SteppedClient, row: list[int]) -> bool:
+    return any(row in push["tally"] for push in watcher.pushes)
+
+
 async def test_two_nodes_are_one_server(start_node: StartNode, database_url: str, redis_url: str) -> None:
-    """A vote through one is committed and seen through the other, whoever of them holds the show's shard."""
+    """A vote through one node is committed and seen through the other, whichever of them holds its shard."""
     shows = await make_shows(database_url, count=4)
     users = await make_users(database_url, 2)
     one, other = await start_node(), await start_node()
@@ -71,7 +76,7 @@ async def test_two_nodes_are_one_server(start_node: StartNode, database_url: str
     assert await one.metric("mysetlist_shards_held") + await other.metric("mysetlist_shards_held") == SHARD_COUNT
     async with (
         SteppedClient.connected(one.url, users[0]) as client,
-        SteppedClient.connected(other.url, users[1]) as other_voice,
+        SteppedClient.connected(other.url, users[1]) as other_client,
         SteppedClient.connected(other.url) as watcher,
     ):
         for show in shows:
@@ -79,17 +84,17 @@ async def test_two_nodes_are_one_server(start_node: StartNode, database_url: str
             song = show.songs[0]
             assert (await client.cast(show.id, {song: "up"}))["durability"] == "committed"
             await until(
-                lambda seen=[song, 1, 0]: any(seen in push["tally"] for push in watcher.pushes),
-                "the other node's watcher sees the vote",
-                timeout_s=2,
+                partial(_has_pushed, watcher, [song, 1, 0]), "the other node's watcher sees the vote", timeout_s=2
             )
-            assert (await other_voice.cast(show.id, {song: "down"}))["durability"] == "committed"
+            assert (await other_client.cast(show.id, {song: "down"}))["durability"] == "committed"
     await until_drained(database_url, redis_url)
     assert await differences(database_url, redis_url) == []
 
 
-async def test_the_node_that_writes_is_killed(start_node: StartNode, database_url: str, redis_url: str) -> None:
-    """The other takes its shards and acknowledges votes as committed within five seconds; nothing is lost."""
+async def test_the_other_node_takes_over_the_shards_of_a_killed_one(
+    start_node: StartNode, database_url: str, redis_url: str
+) -> None:
+    """It commits votes within five seconds, and no acknowledged vote is lost."""
     shows = await make_shows(database_url, count=2)
     users = await make_users(database_url, 9)
     nodes = [await start_node(), await start_node()]
@@ -116,7 +121,7 @@ async def test_the_node_that_writes_is_killed(start_node: StartNode, database_ur
 
 
 async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_url: str) -> None:
-    """Casts under way are answered, every socket is told when to come back and closed with 4000, the exit code is 0."""
+    """Running casts are answered, every socket gets a drain and is closed with 4000, and the exit code is 0."""
     (show,) = await make_shows(database_url)
     users = await make_users(database_url, 8)
     node = await start_node()
@@ -125,14 +130,14 @@ async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_ur
         clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in users]
         watcher = await stack.enter_async_context(SteppedClient.connected(node.url))
         await watcher.watch(f"votes:{show.id}")
-        under_way = []
+        running = []
         for song in show.songs:
             for client, user in zip(clients, users, strict=True):
-                under_way.append((ledger.sent(user.id, show.id, {song: "up"}), client.send_cast(show.id, {song: "up"})))
-        # The first answer shows that all have arrived: they were sent long before it.
-        await under_way[0][1]
+                running.append((ledger.sent(user.id, show.id, {song: "up"}), client.send_cast(show.id, {song: "up"})))
+        # The first answer shows that all casts have arrived: they were sent long before it.
+        await running[0][1]
         stopping = asyncio.create_task(node.terminate())
-        for cast, reply in under_way:
+        for cast, reply in running:
             answer = await reply
             if "ok" in answer:
                 cast.outcome, cast.at = answer["ok"]["durability"], answer["ok"]["at"]
@@ -146,13 +151,13 @@ async def test_sigterm_drains(start_node: StartNode, database_url: str, redis_ur
             (drain,) = client.drains
             assert 0 < drain["min_ms"] < drain["max_ms"]
     assert ledger.count("committed") > 0
-    # The log is empty without the node's help: it left nothing behind.
+    # The log is empty although no node runs: the node left nothing in it.
     await until_drained(database_url, redis_url)
     assert await differences(database_url, redis_url, ledger) == []
 
 
-async def test_sigterm_with_clients_that_take_nothing(start_node: StartNode, database_url: str) -> None:
-    """Gone with 0 in time, whatever stuck clients leave in its buffers."""
+async def test_sigterm_with_clients_that_read_nothing(start_node: StartNode, database_url: str) -> None:
+    """The node exits with 0 in time, although its buffers are full of unread data."""
     (show,) = await make_shows(database_url, songs=200)
     node = await start_node()
     async with (
@@ -166,7 +171,7 @@ async def test_sigterm_with_clients_that_take_nothing(start_node: StartNode, dat
             assert stream.status == 200
         proxy.down.stall()
         for client in stuck:
-            # Answers of many times what the kernels hold, and less than what a client is cut for.
+            # The answers exceed the kernels' buffers many times, and stay below the limit at which a client is cut.
             for _ in range(100):
                 client.send(op="subscribe", channels=[f"votes:{show.id}"])
         await until_async(lambda: _has_waiting(node), "answers wait in the node")
@@ -178,13 +183,13 @@ async def _has_waiting(node: NodeProcess) -> bool:
     return await node.metric("mysetlist_buffer_bytes") > 0
 
 
-async def _are_back(nodes: list[NodeProcess], count: int) -> bool:
+async def _have_reconnected(nodes: list[NodeProcess], count: int) -> bool:
     return sum([await node.metric("mysetlist_sockets") for node in nodes]) == count
 
 
 async def test_a_rolling_restart_under_a_crowd(start_node: StartNode, database_url: str) -> None:
-    """Two nodes behind a balancer, one after the other told to stop and started again: every acknowledged vote is counted
-    once, and every watcher ends with the final tally.
+    """Two nodes behind a load balancer restart one after the other: every acknowledged vote is counted once, and every
+    watcher ends with the final tally.
     """
     await make_shows(database_url, count=2)
     nodes = [await start_node(), await start_node()]
@@ -196,7 +201,7 @@ async def test_a_rolling_restart_under_a_crowd(start_node: StartNode, database_u
                 for node in nodes:
                     assert await node.terminate() == 0
                     await node.start()
-                await until_async(lambda: _are_back(nodes, 60), "everybody is back")
+                await until_async(lambda: _have_reconnected(nodes, 60), "all clients are back")
                 stop.set()
 
         options = CrowdOptions(
@@ -207,12 +212,12 @@ async def test_a_rolling_restart_under_a_crowd(start_node: StartNode, database_u
     assert report["ok"] is True
     assert report["verify"]["views"] >= 60
     assert report["casts"]["committed"] > 0
-    # Everybody had to come back at least once.
+    # Each connection was lost at least once.
     assert report["reconnects"] >= 60
 
 
 async def test_a_taken_port_is_one_clear_line(start_node: StartNode, tmp_path: Path) -> None:
-    """A second node on the same port says so in one line, without a traceback, and ends with 1."""
+    """A second node on the same port prints one line without a traceback, and exits with 1."""
     node = await start_node()
     port = int(node.url.rpartition(":")[2])
     environ = {name: node.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
@@ -222,15 +227,15 @@ async def test_a_taken_port_is_one_clear_line(start_node: StartNode, tmp_path: P
     printed = await process.stdout.read()
     assert await process.wait() == 1
     assert printed == b""
-    said = [line for line in second.log_path.read_text().splitlines() if not line.startswith("{")]
-    (line,) = said
+    lines = [line for line in second.log_path.read_text().splitlines() if not line.startswith("{")]
+    (line,) = lines
     assert line.startswith(f"mysetlist: cannot listen on 127.0.0.1:{port}: ")
     assert "already in use" in line
     assert not second.tracebacks()
 
 
 async def test_engines_that_die_under_a_node_come_back(engine_dir: Path) -> None:
-    """PostgreSQL, then Valkey, of a node that runs its own: both are started again, and the votes go on."""
+    """PostgreSQL, then Valkey, are killed: the node starts each again, and votes are committed."""
     async with NodeProcess.running(engine_dir) as node:
         data = engine_dir / "d"
         database_url = json.loads((data / "engines.json").read_text())["database_url"]

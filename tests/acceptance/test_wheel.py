@@ -1,4 +1,4 @@
-"""The package as its users get it: built, installed into an empty environment, run from somewhere else."""
+"""The package as users get it: built, installed into an empty environment, run in another folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.engines import short_folder
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".data", "dist", "__pycache__", ".*_cache", ".hypothesis")
 
-# Building and installing come from the package index, at its speed.
+# Building and installing download packages.
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def packages() -> Iterator[Path]:
-    """The folder with the sdist, and the wheel built from that sdist."""
+    """The folder with the sdist and the wheel that is built from it."""
     with short_folder() as folder:
         shutil.copytree(ROOT, folder / "copy", ignore=LEFT_OUT)
         build = [sys.executable, "-m", "build", "--outdir", str(folder / "dist"), str(folder / "copy")]
@@ -41,7 +41,7 @@ def files_of(folder: str) -> set[str]:
 
 
 def test_sdist_and_wheel_hold_migrations_and_static(packages: Path) -> None:
-    """Each file of both folders is in both packages, once; tests are in the sdist, not in the wheel."""
+    """Each file of both folders is in both packages; the tests are in the sdist, not in the wheel."""
     wanted = files_of("migrations") | files_of("static")
     assert any(name.endswith(".sql") for name in wanted)
     (wheel,) = packages.glob("*.whl")
@@ -55,7 +55,7 @@ def test_sdist_and_wheel_hold_migrations_and_static(packages: Path) -> None:
 
 
 def test_the_wheel_alone_serves(packages: Path) -> None:
-    """Empty environment, empty home, another folder, nothing set: it is ready, serves the page, and ends with 0."""
+    """Without any setting, in an empty home, the installed command serves the page and exits with 0 after SIGTERM."""
     (wheel,) = packages.glob("*.whl")
     with short_folder() as folder:
         subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
@@ -81,7 +81,7 @@ def test_the_wheel_alone_serves(packages: Path) -> None:
             node.send_signal(signal.SIGTERM)
             assert node.wait(timeout=30) == 0
         finally:
-            # The node takes its engines with it; kill would leave them.
+            # terminate also stops the engines; kill would leave them running.
             node.terminate()
             node.wait()
             node.stdout.close()

@@ -23,7 +23,7 @@ async def test_without_faults_all_is_committed(place: Place) -> None:
         assert await settled(crowd, place.database_url, place.redis_url) == []
         assert crowd.ledger.count("committed") == len(crowd.ledger.casts)
         # The other tests would prove nothing about marks if there were hardly any.
-        marks = [pair for pair in crowd.ledger.by_pair if isinstance(pair[1], tuple)]
+        marks = [pair for pair in crowd.ledger.by_user_target if isinstance(pair[1], tuple)]
         assert len(marks) > len(place.users)
 
 

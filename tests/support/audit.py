@@ -1,6 +1,6 @@
-"""Compares what a crowd was promised with what the engines hold, and the engines with themselves.
+"""Compares the acknowledgements of a crowd with the engines, and the engines with each other.
 
-Every difference is one line; an empty list means that every acknowledged vote is there and counts once.
+Each difference is one line. An empty list means that every acknowledged vote is stored and counted once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import redis.asyncio
 from server.cache.keys import SPENT_KEY, ballots_key, meta_key, tally_key
 from server.voting.rules import ballot_of, shard_of
 from tests.support.node import until_async
-from tests.support.recording_crowd import Crowd, Ledger, Mark, Pair, Watcher
+from tests.support.recording_crowd import Crowd, Ledger, Mark, UserTarget, Watcher
 
 SHARD_COUNT = 16
 
@@ -26,7 +26,7 @@ select s.id, s.setlist_id, s.show_id, s.up_count, s.down_count,
  group by s.id order by s.id
 """
 _TOTALS = """
-select 'setlist ' || l.id as name, l.vote_count as told, count(v.*) as counted
+select 'setlist ' || l.id as name, l.vote_count as stored, count(v.*) as counted
   from setlists l left join setlist_songs s on s.setlist_id = l.id left join votes v on v.setlist_song_id = s.id
  group by l.id
 union all
@@ -56,7 +56,7 @@ select coalesce(r.show_id, h.show_id) as show_id, r.ups, r.downs, r.withdrawn, h
 
 
 async def until_drained(database_url: str, redis_url: str) -> None:
-    """Returns once everything in Valkey's log is in PostgreSQL."""
+    """Waits until every entry of Valkey's log is in PostgreSQL."""
     connection = await asyncpg.connect(database_url)
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
 
@@ -74,10 +74,10 @@ async def until_drained(database_url: str, redis_url: str) -> None:
 async def differences(
     database_url: str, redis_url: str, ledger: Ledger | None = None, *, may_lose_accepted: bool = False
 ) -> list[str]:
-    """All that is wrong, once the log is drained and nobody casts any more.
+    """All differences, after casting has stopped and the log is committed.
 
-    Takes: ledger, of everybody who ever cast on this database, None: nothing was promised; may_lose_accepted, Valkey
-           lost some of its log, so that only `committed` binds
+    Takes: ledger, with all casts ever sent to this database, None: there are none; may_lose_accepted, Valkey lost a part
+           of its log, so that only `committed` is a promise
     """
     connection = await asyncpg.connect(database_url)
     try:
@@ -93,7 +93,7 @@ async def differences(
 
 
 async def _votes(connection: Any) -> dict[tuple[int, int], str]:
-    # Ballots of people who were erased are nobody's: no promise is held against them, and their history has no name.
+    # The votes of erased users belong to placeholder users: no promise applies to them, and their history has no user.
     rows = await connection.fetch(
         "select v.user_id, v.setlist_song_id, v.choice::text from votes v join users u on u.id = v.user_id"
         " where u.nobody is null"
@@ -103,21 +103,29 @@ async def _votes(connection: Any) -> dict[tuple[int, int], str]:
 
 async def _promises(connection: Any, ledger: Ledger, *, may_lose_accepted: bool) -> list[str]:
     found = []
-    said: dict[Pair, str] = {**await _votes(connection)}
-    said |= {(row["user_id"], (row["op"], row["subject"])): "yes" for row in await connection.fetch(_MARKS)}
-    for pair in ledger.by_pair:
+    stored = dict[UserTarget, str]((await _votes(connection)).items())
+    stored |= {(row["user_id"], (row["op"], row["subject"])): "yes" for row in await connection.fetch(_MARKS)}
+    for pair in ledger.by_user_target:
         allowed = ledger.allowed(pair, may_lose_accepted=may_lose_accepted)
-        held = said.get(pair, "none")
+        held = stored.get(pair, "none")
         if held not in allowed:
-            told = [(cast.votes[pair[1]], cast.outcome, cast.code, cast.at) for cast in ledger.by_pair[pair][-4:]]
-            found.append(f"promise: user {pair[0]} holds {held} on {pair[1]}, not {allowed}; told {told}")
-    found += [f"promise: nobody said {pair} {choice}" for pair, choice in said.items() if pair not in ledger.by_pair]
-    # Exactly once: the entry an acknowledgement names is in PostgreSQL, and no entry is there twice.
+            acknowledged = [
+                (cast.votes[pair[1]], cast.outcome, cast.code, cast.at) for cast in ledger.by_user_target[pair][-4:]
+            ]
+            found.append(
+                f"promise: user {pair[0]} holds {held} on {pair[1]}, not {allowed}; acknowledged {acknowledged}"
+            )
+    found += [
+        f"promise: {pair} is {choice}, and no fan sent it"
+        for pair, choice in stored.items()
+        if pair not in ledger.by_user_target
+    ]
+    # Exactly once: the entry of each acknowledgement is in PostgreSQL, and no entry is there twice.
     rows = await connection.fetch("select shard, entry, count(*) from log_commits, unnest(entries) entry group by 1, 2")
     committed = {(row[0], row[1]) for row in rows}
     found += [f"promise: entry {row[1]} of shard {row[0]} was committed {row[2]} times" for row in rows if row[2] != 1]
     found += [
-        f"promise: {cast.at} of {cast.subject} was called committed and is not"
+        f"promise: {cast.at} of {cast.subject} was acknowledged as committed and is not in PostgreSQL"
         for cast in ledger.casts
         if cast.outcome == "committed" and (shard_of(cast.subject, SHARD_COUNT), cast.at) not in committed
     ]
@@ -131,15 +139,15 @@ async def _counts(connection: Any) -> list[str]:
         if (row["up_count"], row["down_count"]) != (row["ups"], row["downs"])
     ]
     found += [
-        f"total: {row['name']} says {row['told']}, rows say {row['counted']}"
+        f"total: {row['name']} says {row['stored']}, rows say {row['counted']}"
         for row in await connection.fetch(_TOTALS)
-        if row["told"] != row["counted"]
+        if row["stored"] != row["counted"]
     ]
     return found
 
 
 async def _history(connection: Any) -> list[str]:
-    """Each change begins where the one before ended, and the last one ends at the vote that is held."""
+    """Each change starts at the choice of the one before, and the last change ends at the stored vote."""
     found = []
     rows = await connection.fetch(
         "select user_id, setlist_song_id, previous::text, choice::text from vote_analytics where user_id > 0"
@@ -166,7 +174,7 @@ async def _history(connection: Any) -> list[str]:
 
 
 async def _limits(connection: Any) -> list[str]:
-    """Every vote in the history was paid for; those that a fan took back before they were committed are not in it."""
+    """The spent budget covers every vote in the history. Votes withdrawn before their commit are not in the history."""
     rows = await connection.fetch(
         "select u.id, coalesce(l.spent, 0) as spent,"
         "       (select count(*) from vote_analytics a where a.user_id = u.id and a.choice is not null) as cast_count"
@@ -181,9 +189,9 @@ async def _limits(connection: Any) -> list[str]:
 
 
 async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> list[str]:
-    """Valkey's positions, tallies, ballots and spent budgets, wherever it has any, against the rows.
+    """Compares Valkey's positions, tallies, ballots and spent budgets, where it has any, with the rows.
 
-    A budget that is in doubt since a reset says nothing; what a lost cast has cost may still count (ADR 4).
+    A budget that is in doubt after a reset is not compared; a lost cast may still count in a budget (ADR 4).
     """
     found = []
     positions = dict(await connection.fetch("select shard, position from log_positions"))
@@ -198,11 +206,11 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
                 found.append(f"log: shard {shard} ends at {last}, committed is {position}")
         for (show,) in await connection.fetch("select id from shows"):
             shard = shard_of(show, SHARD_COUNT)
-            for song, packed in (await valkey.hgetall(tally_key(shard, show))).items():
+            for song, packed in await _hash(valkey, tally_key(shard, show)):
                 hot = tuple(int(part) for part in packed.split())
                 if hot != counts.get(int(song)):
                     found.append(f"hot tally: song {song} says {hot}, rows say {counts.get(int(song))}")
-            for user, packed in (await valkey.hgetall(ballots_key(shard, show))).items():
+            for user, packed in await _hash(valkey, ballots_key(shard, show)):
                 rows = ballots.get((show, int(user)), {})
                 if not re.fullmatch(r"(\d+[ud])*", packed) or ballot_of(packed) != rows:
                     found.append(f"hot ballot: show {show} user {user} says {packed}, rows say {rows}")
@@ -212,28 +220,34 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
         )
         generation = await valkey.hget(SPENT_KEY, "generation")
         for row in spent:
-            known_in, *hot = (await valkey.hget(SPENT_KEY, row["user_id"]) or "never").split()
+            known_in, *spent_in = str(await valkey.hget(SPENT_KEY, row["user_id"]) or "never").split()
             held = (row["day"], row["spent"])
-            if known_in != generation or (told := tuple(map(int, hot))) == held:
+            if known_in != generation or (budget := tuple(map(int, spent_in))) == held:
                 continue
-            if not may_lose_accepted or told < held:
-                found.append(f"hot limit: user {row['user_id']} says {told}, rows say {held}")
+            if not may_lose_accepted or budget < held:
+                found.append(f"hot limit: user {row['user_id']} says {budget}, rows say {held}")
     return found
 
 
-def watcher_differences(watcher: Watcher, counts: dict[int, tuple[int, int]], crowds: dict[Mark, int]) -> list[str]:
-    """What a watcher holds against the counts, and whether it was ever told something older than it knew."""
+async def _hash(valkey: redis.asyncio.Redis, key: str) -> list[tuple[str, str]]:
+    return [(str(field), str(value)) for field, value in (await valkey.hgetall(key)).items()]
+
+
+def watcher_differences(
+    watcher: Watcher, counts: dict[int, tuple[int, int]], mark_counts: dict[Mark, int]
+) -> list[str]:
+    """Compares the counts of a watcher with the right ones, and lists the positions that went back."""
     found = [f"watcher: song {song} shows {watcher.tallies.get(song)}, is {held}" for song, held in counts.items()
              if watcher.tallies.get(song) != held]  # fmt: skip
-    found += [f"watcher: {mark} shows {count}, is {crowds.get(mark, 0)}" for mark, count in watcher.crowds.items()
-              if count != crowds.get(mark, 0)]  # fmt: skip
+    found += [f"watcher: {mark} shows {count}, is {mark_counts.get(mark, 0)}" for mark, count in watcher.mark_counts.items()
+              if count != mark_counts.get(mark, 0)]  # fmt: skip
     return found + [f"watcher: {line}" for line in watcher.went_back]
 
 
 async def settled(crowd: Crowd, database_url: str, redis_url: str, *, may_lose_accepted: bool = False) -> list[str]:
-    """Everything that is wrong after a crowd has been stopped: at once, and after it has settled its doubts.
+    """Stops a crowd and gives all differences: at once, and after the crowd has settled its doubts.
 
-    Raises: AssertionError: a cast stays unanswered, the log is not drained, a watcher does not get the final counts
+    Raises: AssertionError: a cast stays unanswered, or the log is not committed
     """
     await crowd.stop()
     await until_drained(database_url, redis_url)
@@ -248,14 +262,14 @@ async def settled(crowd: Crowd, database_url: str, redis_url: str, *, may_lose_a
     finally:
         await connection.close()
     counts = {row[0]: (row[1], row[2]) for row in rows}
-    crowds: dict[Mark, int] = {(row[0], row[1]): row[2] for row in marks}
+    mark_counts: dict[Mark, int] = {(row[0], row[1]): row[2] for row in marks}
 
     async def is_shown() -> bool:
-        return not any(watcher_differences(watcher, counts, crowds) for watcher in crowd.watchers)
+        return not any(watcher_differences(watcher, counts, mark_counts) for watcher in crowd.watchers)
 
     try:
-        # The promise is two seconds; two more for a test machine that does something else as well.
+        # The promise is two seconds; a busy test machine gets two more.
         await until_async(is_shown, "watchers hold the final counts", timeout_s=4)
     except AssertionError:
-        found += [line for watcher in crowd.watchers for line in watcher_differences(watcher, counts, crowds)]
+        found += [line for watcher in crowd.watchers for line in watcher_differences(watcher, counts, mark_counts)]
     return found

@@ -1,4 +1,4 @@
-"""Real engines for tests."""
+"""Real engines for tests, and folders and ports for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import asyncpg
 
 Result = TypeVar("Result")
 
-# What a crash of the machine would lose is of no interest here; what a crash of the server loses stays the same.
+# Tests crash servers, not the machine: without fsync a crash of the server loses no more than with it.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "max_wal_size": "256MB"}
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 4_000_000_000
@@ -28,7 +28,7 @@ DEBIAN_REDIS = Path("/usr/bin/redis-server")
 
 
 class LoopThread:
-    """An event loop in a thread of its own: for what outlives a single test's loop."""
+    """An event loop in a thread of its own, for objects that live longer than one test."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -36,11 +36,11 @@ class LoopThread:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Runs a coroutine over there and waits for it here."""
+        """Runs a coroutine on that loop and waits for its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def close(self) -> None:
-        """Ends loop and thread."""
+        """Stops the loop and the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -48,9 +48,9 @@ class LoopThread:
 
 @contextmanager
 def short_folder() -> Iterator[Path]:
-    """A folder for engines: short enough for sockets, and not under pytest's own, which closes it to other users.
+    """A folder for engines: its path is short enough for sockets, and their user may enter it, unlike pytest's folders.
 
-    In memory where there is plenty: a database a test is half a second of a disk's time, and a twentieth of memory's.
+    It is in memory if there is enough: a new database takes half a second on a disk, and a twentieth of that in memory.
     """
     has_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
     folder = Path(tempfile.mkdtemp(prefix="mysetlist-test-", dir=MEMORY if has_memory else "/tmp"))
@@ -62,7 +62,7 @@ def short_folder() -> Iterator[Path]:
 
 
 async def execute(server_url: str, statement: str) -> None:
-    """Runs one administrative statement on a connection of its own."""
+    """Runs one statement on a connection of its own."""
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(statement)
@@ -71,7 +71,7 @@ async def execute(server_url: str, statement: str) -> None:
 
 
 def unused_port() -> int:
-    """A TCP port that was free a moment ago."""
+    """A free TCP port; another process may take it later."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -79,7 +79,7 @@ def unused_port() -> int:
 
 @contextmanager
 def debian_postgres() -> Iterator[str]:
-    """Debian's PostgreSQL 15 in a folder of its own, over TCP with a password; gives a superuser's address."""
+    """Runs Debian's PostgreSQL 15 over TCP with a password; gives the address of a superuser."""
     with short_folder() as folder:
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -89,7 +89,7 @@ def debian_postgres() -> Iterator[str]:
         password_file.write_text("s3cret+/&x\n")
         password_file.chmod(0o644)
         data = folder / "data"
-        initdb = [
+        initdb: list[str | Path] = [
             DEBIAN_POSTGRES / "initdb",
             "-D",
             data,
@@ -105,7 +105,7 @@ def debian_postgres() -> Iterator[str]:
         )
         port = unused_port()
         flags = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-k", str(folder), "-p", str(port)]
-        ctl = [DEBIAN_POSTGRES / "pg_ctl", "-D", data, "-w", "-s", "-l", folder / "log"]
+        ctl: list[str | Path] = [DEBIAN_POSTGRES / "pg_ctl", "-D", data, "-w", "-s", "-l", folder / "log"]
         subprocess.run([*ctl, "-o", " ".join(flags), "start"], check=True, cwd=folder, **identity)
         try:
             yield f"postgresql://owner:s3cret%2B%2F%26x@127.0.0.1:{port}/postgres"
@@ -115,10 +115,10 @@ def debian_postgres() -> Iterator[str]:
 
 @contextmanager
 def debian_redis(*flags: str) -> Iterator[str]:
-    """Debian's Redis 7 over TCP; `flags` as for redis-server."""
+    """Runs Debian's Redis 7 over TCP with flags of redis-server; gives its address."""
     with short_folder() as folder:
         port = unused_port()
-        command = [DEBIAN_REDIS, "--port", str(port), "--dir", folder, "--save", "", *flags]
+        command: list[str | Path] = [DEBIAN_REDIS, "--port", str(port), "--dir", folder, "--save", "", *flags]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
         try:

@@ -1,4 +1,4 @@
-"""Hypothesis on a running event loop."""
+"""Runs Hypothesis with an asynchronous test function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def play_examples(
     count: int,
     phases: tuple[Phase, ...] = (Phase.generate,),
 ) -> None:
-    """Plays examples of a strategy on this loop, one after the other; the same ones in every run."""
+    """Runs `play` on this loop with examples of a strategy, one after the other; each run has the same examples."""
     loop = asyncio.get_running_loop()
 
     @settings(

@@ -1,4 +1,4 @@
-"""A node in a process of its own, to be killed, stopped, started again and questioned."""
+"""A node in a process of its own. Tests start, stop and kill it, and read its log and metrics."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 import aiohttp
 
 SECRET = "0123456789abcdef0123456789abcdef"
-# Nothing of ours but what the test says: a developer's own DATABASE_URL must not be voted on.
+# The node gets no setting from the environment: tests must not use a developer's own DATABASE_URL.
 _FOREIGN = re.compile(r"^(DATABASE_URL|REDIS_URL|MYSETLIST_|PG|SPOTIFY_|TICKETMASTER_|SETLISTFM_|SMTP_)")
 
 
 async def until(condition: Callable[[], bool], why: str, *, timeout_s: float = 20.0) -> None:
-    """Waits for what another process or task does; fails with `why` when it takes longer than `timeout_s`."""
+    """Waits for another process or task; fails with `why` after `timeout_s`."""
     try:
         async with asyncio.timeout(timeout_s):
             while not condition():
@@ -31,7 +31,7 @@ async def until(condition: Callable[[], bool], why: str, *, timeout_s: float = 2
 
 
 async def until_async(condition: Callable[[], Awaitable[bool]], why: str, *, timeout_s: float = 20.0) -> None:
-    """`until` for a condition that has to be asked for."""
+    """`until` for an asynchronous condition."""
     try:
         async with asyncio.timeout(timeout_s):
             while not await condition():
@@ -41,10 +41,10 @@ async def until_async(condition: Callable[[], Awaitable[bool]], why: str, *, tim
 
 
 class NodeProcess:
-    """`mysetlist serve` on engines that others may share; its port stays the same over restarts."""
+    """`mysetlist serve`, by default on shared engines; its port stays the same over restarts."""
 
     def __init__(self, folder: Path, *flags: str, **environ: str) -> None:
-        """Takes: folder, for its data dir and its log; flags of `serve`; environ, settings on top of ours."""
+        """Takes: folder, for the data dir and the log; flags of `serve`; environ, more settings."""
         self.folder = folder
         self.log_path = folder / "node.log"
         self.url = ""
@@ -54,7 +54,7 @@ class NodeProcess:
         self.environ |= {
             "MYSETLIST_SECRET": SECRET,
             "MYSETLIST_LOG_FORMAT": "json",
-            # No test asks the real ones.
+            # No test sends requests to the real one.
             "MUSICBRAINZ_API_URL": "http://127.0.0.1:9",
             **environ,
         }
@@ -63,9 +63,9 @@ class NodeProcess:
     @classmethod
     @asynccontextmanager
     async def running(cls, folder: Path, *flags: str, **environ: str) -> AsyncIterator[NodeProcess]:
-        """A node that is ready; whatever the test does to it, it is gone afterwards."""
+        """Runs a node until the end of the block."""
         folder.mkdir(exist_ok=True)
-        # The engines of a node that runs as root belong to somebody else, who has to get through.
+        # The engines of a node that runs as root have another user, who must pass through.
         folder.chmod(0o711)
         node = cls(folder, *flags, **environ)
         await node.start()
@@ -76,17 +76,17 @@ class NodeProcess:
 
     @property
     def port(self) -> int:
-        """Where it listens, also after it was started again."""
+        """The port, the same after a restart."""
         return self._port
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         assert self._process is not None
         return self._process.pid
 
     async def launch(self, *, port: int | None = None) -> asyncio.subprocess.Process:
-        """Starts the process and waits for nothing."""
+        """Starts the process without waiting until it listens."""
         port = self._port if port is None else port
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -108,20 +108,20 @@ class NodeProcess:
         raise AssertionError(f"the node did not start: {self.log_path.read_text()[-2000:]}")
 
     async def kill(self) -> None:
-        """`kill -9`, and waits until it is gone."""
+        """Kills the process with SIGKILL, and waits for its end."""
         assert self._process is not None
         self._process.kill()
         await self._process.wait()
 
     async def terminate(self) -> int:
-        """SIGTERM; gives the exit code once it is gone."""
+        """Sends SIGTERM and waits for the end; gives the exit code."""
         assert self._process is not None
         self._process.terminate()
         async with asyncio.timeout(30):
             return await self._process.wait()
 
     async def end(self) -> None:
-        """Gone, whatever it takes; again: nothing."""
+        """Stops the process, by force if it takes longer than 10 s. A second call does nothing."""
         if self._process is None or self._process.returncode is not None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -131,13 +131,13 @@ class NodeProcess:
         except TimeoutError:
             await self.kill()
 
-    # ── what it says
+    # ── log and metrics
 
     def records(self, action: str) -> list[dict[str, Any]]:
-        """The log records of one action so far."""
+        """The log records of one action, so far."""
         found = []
         for line in self.log_path.read_text().splitlines():
-            # The last line may be half written.
+            # The last line may be incomplete.
             if line.startswith("{") and line.endswith("}") and f'"{action}"' in line:
                 record = json.loads(line)
                 if record["action"] == action:
@@ -145,7 +145,7 @@ class NodeProcess:
         return found
 
     def tracebacks(self) -> str:
-        """Tracebacks in the log: none of the faults we know is a reason for one."""
+        """The first traceback in the log, or an empty text. No fault may cause a traceback."""
         text = self.log_path.read_text()
         place = text.find("Traceback")
         return "" if place < 0 else text[max(0, place - 500) : place + 3000]

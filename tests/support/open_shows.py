@@ -1,4 +1,4 @@
-"""Shows to vote on and fans to vote, straight into the database."""
+"""Inserts shows with open voting, and users with tokens, directly into the database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A show whose voting is open, and what there is to vote on."""
+    """A show with open voting: its artist and the ids of its setlist's songs."""
 
     id: int
     artist: int
@@ -24,7 +24,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with a token."""
+    """A user and a token."""
 
     id: int
     token: str
@@ -33,9 +33,9 @@ class User:
 async def make_shows(
     database_url: str, *, count: int = 1, songs: int = 6, votes_per_user_max: int | None = None
 ) -> list[Show]:
-    """Shows one after another, so each lies in another shard.
+    """Inserts shows with consecutive ids, so that each is in another shard.
 
-    Written before a node is there, or in one transaction: a node never sees half a show.
+    One transaction inserts them all, so that a node never sees half a show.
     """
     connection = await asyncpg.connect(database_url)
     try:
@@ -82,7 +82,7 @@ async def _make_show(
 
 
 async def make_users(database_url: str, count: int) -> list[User]:
-    """Fans with tokens that every NodeProcess accepts."""
+    """Inserts users, with tokens that every NodeProcess accepts."""
     connection = await asyncpg.connect(database_url)
     try:
         rows = await connection.fetch("insert into users select from generate_series(1, $1::int) returning id", count)

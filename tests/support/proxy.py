@@ -1,4 +1,4 @@
-"""A real TCP proxy that behaves as networks and phones do: delays, trickles, stops reading, cuts, vanishes."""
+"""A TCP proxy that fails as networks and phones do: it delays, slows down, stops reading, cuts and vanishes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-# Small, so that who does not read is felt at once.
+# Small, so that a sender feels at once that the other side does not read.
 RECEIVE_BUFFER_BYTES = 4096
 PIECE_BYTES = 4096
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
@@ -17,9 +17,9 @@ _DROP_EVERYTHING = (0x06, 0, 0, 0)  # BPF_RET | BPF_K: keep 0 bytes of each pack
 
 
 class Flow:
-    """One direction of every connection through a proxy, as it is from now on.
+    """One direction of every connection through a proxy; changes have effect at once.
 
-    delay_s: each piece comes later by so much; bytes_per_s: 0 = as fast as it can
+    delay_s: the delay of each piece; bytes_per_s: 0: unlimited
     """
 
     def __init__(self) -> None:
@@ -29,15 +29,15 @@ class Flow:
         self._runs.set()
 
     def stall(self) -> None:
-        """Reads no more: once the buffers are full, the sender meets a window of zero."""
+        """Stops reading: when the buffers are full, the sender sees a window of zero."""
         self._runs.clear()
 
     def resume(self) -> None:
-        """Reads on."""
+        """Reads again."""
         self._runs.set()
 
     async def carry(self, source: socket.socket, sink: socket.socket) -> None:
-        """Carries until the source has no more, and says so to the sink."""
+        """Copies until the source ends, then ends the sink."""
         loop = asyncio.get_running_loop()
         piece_bytes = PIECE_BYTES
         while True:
@@ -56,9 +56,9 @@ class Flow:
 
 
 class TcpProxy:
-    """Carries every connection to the first of its targets that answers, in turns. Build it with `running`.
+    """Forwards each connection to the next target, in turns, or to another one that answers. Build it with `running`.
 
-    targets: ports on this machine, may change at any time; down: from the targets to the clients; up: back
+    targets: ports on this machine, which may change at any time; down: from targets to clients; up: from clients to targets
     """
 
     def __init__(self, *targets: int) -> None:
@@ -74,7 +74,7 @@ class TcpProxy:
     @classmethod
     @asynccontextmanager
     async def running(cls, *targets: int) -> AsyncIterator[TcpProxy]:
-        """A proxy on a port of its own."""
+        """Runs a proxy on a port of its own."""
         proxy = cls(*targets)
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
@@ -91,21 +91,21 @@ class TcpProxy:
 
     @property
     def url(self) -> str:
-        """Where clients connect to."""
+        """The address for clients."""
         return f"http://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """Resets every connection on both sides, as a router does that has forgotten them."""
+        """Resets every connection on both sides, as a router does after it loses its state."""
         for pair, carrying in self._pairs.items():
             for end in pair:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            # Closed under its loop, a socket would be waited for for ever: whoever carries closes it.
+            # The task that copies closes its sockets: a loop waits for ever for a socket that was closed under it.
             carrying.cancel()
 
     def vanish(self) -> None:
-        """Takes no packet of any connection any more and sends none: nobody is told, as when a phone loses its signal.
+        """Drops all packets of every connection in silence, as when a phone loses its signal.
 
-        Nothing is acknowledged from here on, not even by this machine's kernel.
+        From now on nothing is acknowledged, not even by the kernel of this machine.
         """
         filtering = (ctypes.c_ubyte * 8)(*struct.pack("HBBI", *_DROP_EVERYTHING))
         program = struct.pack("HP", 1, ctypes.addressof(filtering))
@@ -139,7 +139,7 @@ class TcpProxy:
                         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     await self._both_ways(client, target)
             except OSError:
-                # One side is gone, or was cut; leaving the blocks tells the other.
+                # One side is gone or was cut; the end of the blocks closes the other.
                 return
             finally:
                 del self._pairs[pair]
@@ -155,7 +155,7 @@ class TcpProxy:
             await asyncio.gather(down, up, return_exceptions=True)
 
     async def _connect(self) -> socket.socket | None:
-        """A connection to the next target that takes one; None: none does."""
+        """Connects to the next target that accepts; None: no target does."""
         for _ in range(len(self.targets)):
             port = self.targets[self._turn % len(self.targets)]
             self._turn += 1

@@ -1,7 +1,7 @@
-"""A small crowd that writes down what it was promised.
+"""A small crowd that records every cast and its acknowledgement.
 
-Every fan is one user on one websocket, casts random choices (seeded), says where it goes and whom it follows, comes
-back after a loss, and notes for each cast or mark what became of it. What the notes allow is compared with the engines by tests.support.audit.
+Each fan is one user on one websocket. It casts seeded random choices, marks shows and artists, reconnects after a loss, and
+records the outcome of each cast or mark in a ledger. tests.support.audit compares the ledger with the engines.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from tests.support.open_shows import Show, User
 SUBPROTOCOL = "mysetlist.v1"
 CHOICES = ("up", "down", "none")
 MARK_CHOICES = ("yes", "none")
-# By op: the fields of the request that say what is marked, and whether.
+# op -> the fields of the request for the marked show or artist, and for the mark.
 MARK_FIELDS = {"attend": ("show", "going"), "follow": ("artist", "following")}
-# After these the vote may or may not have arrived; after any other error it has not.
+# After these errors the server may have taken the cast; after any other error it has not.
 IN_DOUBT = ("unavailable", "internal")
 
-# Enough for changes of mind that overtake each other, if anything lets them.
+# Enough for a later choice to overtake an earlier one, if the server has such a bug.
 IN_FLIGHT_MAX = 3
 
-# sent: no answer yet; committed, accepted: so acknowledged; refused: certainly without effect;
-# unknown: the connection broke first, or the server said it does not know
+# sent: no answer yet; committed, accepted: acknowledged as such; refused: without effect for sure;
+# unknown: the connection broke before the answer, or the server does not know
 Outcome = Literal["sent", "committed", "accepted", "refused", "unknown"]
-Mark = tuple[Literal["attend", "follow"], int]  # what is done with a show or an artist
-Thing = int | Mark  # something to vote on, or to mark
-Pair = tuple[int, Thing]  # user, thing
+Mark = tuple[Literal["attend", "follow"], int]  # the op, and the show or artist
+Target = int | Mark  # a song to vote on, or a mark
+UserTarget = tuple[int, Target]  # user, target
 
 
 @dataclass(slots=True)
 class Cast:
-    """One cast or mark and what its fan knows of it. subject: the show; of a follow the artist."""
+    """One cast or mark, and its outcome as its fan knows it. subject: the show, or the artist of a follow."""
 
     user: int
     subject: int
-    votes: dict[Thing, str]
+    votes: dict[Target, str]
     outcome: Outcome = "sent"
     at: int = 0
     code: str = ""
@@ -54,49 +54,49 @@ class Cast:
 
 
 class Ledger:
-    """All casts and marks of a crowd, for each user and thing in the order they were sent."""
+    """All casts and marks of a crowd; for each user and target in the order they were sent."""
 
     def __init__(self) -> None:
         self.casts: list[Cast] = []
-        self.by_pair: dict[Pair, list[Cast]] = {}
+        self.by_user_target: dict[UserTarget, list[Cast]] = {}
 
     def sent(self, user: int, subject: int, votes: Mapping[int, str] | Mapping[Mark, str]) -> Cast:
-        """Notes a cast or a mark the moment it is sent."""
-        cast = Cast(user, subject, {**votes})
+        """Records a cast or a mark when it is sent."""
+        cast = Cast(user, subject, dict[Target, str](votes.items()))
         self.casts.append(cast)
-        for thing in votes:
-            self.by_pair.setdefault((user, thing), []).append(cast)
+        for target in votes:
+            self.by_user_target.setdefault((user, target), []).append(cast)
         return cast
 
     def count(self, *outcomes: str) -> int:
-        """How many casts ended so."""
+        """The number of casts with one of these outcomes."""
         return sum(cast.outcome in outcomes for cast in self.casts)
 
-    def doubtful(self, user: int) -> list[tuple[int, Thing, str]]:
-        """(subject, thing, choice) of what a user said last of a thing and does not know to be committed."""
+    def doubtful(self, user: int) -> list[tuple[int, Target, str]]:
+        """(subject, target, choice) of a user's last choices that are not known to be committed."""
         return [
-            (casts[-1].subject, thing, casts[-1].votes[thing])
-            for (who, thing), casts in self.by_pair.items()
-            if who == user and casts[-1].outcome in ("unknown", "accepted")
+            (casts[-1].subject, target, casts[-1].votes[target])
+            for (caster, target), casts in self.by_user_target.items()
+            if caster == user and casts[-1].outcome in ("unknown", "accepted")
         ]
 
-    def allowed(self, pair: Pair, *, may_lose_accepted: bool) -> set[str]:
-        """The choices a user may hold on a thing, by what the user was told.
+    def allowed(self, user_target: UserTarget, *, may_lose_accepted: bool) -> set[str]:
+        """The choices that a user may have on a target, by its acknowledgements.
 
-        The newest promise stands, or anything newer that was not refused.
+        They are the newest promised choice, and each newer choice that was not refused.
         """
         promises = ("committed",) if may_lose_accepted else ("committed", "accepted")
         choices: set[str] = set()
-        for cast in reversed(self.by_pair[pair]):
+        for cast in reversed(self.by_user_target[user_target]):
             if cast.outcome != "refused":
-                choices.add(cast.votes[pair[1]])
+                choices.add(cast.votes[user_target[1]])
             if cast.outcome in promises:
                 return choices
         return choices | {"none"}
 
 
 class Fan:
-    """One user on one websocket at a time."""
+    """One user, on one websocket at a time."""
 
     def __init__(self, user: User, node: NodeProcess, shows: Sequence[Show], ledger: Ledger, rng: Random) -> None:
         self._user = user
@@ -116,12 +116,12 @@ class Fan:
 
     @property
     def is_quiet(self) -> bool:
-        """Connected, and nothing under way."""
+        """Connected, and every cast is answered."""
         return self.is_connected and not self._pending
 
     @property
     def is_sure(self) -> bool:
-        """Everything it wants is known to be committed."""
+        """Every last choice is known to be committed."""
         return self.is_quiet and not self._ledger.doubtful(self._user.id)
 
     async def run(self, http: aiohttp.ClientSession) -> None:
@@ -129,10 +129,10 @@ class Fan:
         while True:
             try:
                 async with http.ws_connect(f"{self._node.url}/ws", protocols=[SUBPROTOCOL]) as socket:
-                    await self._converse(socket)
+                    await self._talk(socket)
                     self.close_codes.append(socket.close_code)
             except (aiohttp.ClientError, OSError):
-                # The node is down; its port answers again later.
+                # The node is down; its port will answer again.
                 pass
             finally:
                 self.is_connected = False
@@ -142,29 +142,29 @@ class Fan:
                 self._accepted.clear()
             await asyncio.sleep(0.02 + 0.05 * self._rng.random())
 
-    async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _talk(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         await socket.send_json({"id": 0, "op": "hello", "token": self._user.token})
         while True:
             try:
                 message = await socket.receive(timeout=0.05)
             except TimeoutError:
-                # Nothing to read: a look at whether there is something to say.
-                await self._speak(socket)
+                # No message to read: send the next casts.
+                await self._send_casts(socket)
                 continue
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return
-            self._hear(json.loads(message.data))
+            self._take(json.loads(message.data))
             if self.is_connected:
-                await self._speak(socket)
+                await self._send_casts(socket)
 
-    async def _speak(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _send_casts(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         if not self.is_connected or asyncio.get_running_loop().time() < self._paused_until_s:
             return
         while len(self._pending) < IN_FLIGHT_MAX:
             doubts = self._ledger.doubtful(self._user.id) if not self.is_casting or self._rng.random() < 0.2 else []
             if doubts and (self.is_casting or self.is_confirming):
-                subject, thing, choice = self._rng.choice(doubts)
-                votes: dict[Any, str] = {thing: choice}
+                subject, target, choice = self._rng.choice(doubts)
+                votes: dict[Any, str] = {target: choice}
             elif self.is_casting:
                 subject, votes = self._choose()
             else:
@@ -174,7 +174,7 @@ class Fan:
             await socket.send_json({"id": number, **request_of(subject, votes)})
 
     def _choose(self) -> tuple[int, dict[Any, str]]:
-        """A subject, and what is said of it: votes three times, then a mark."""
+        """A random subject, and its votes (three times out of four) or its mark."""
         show = self._rng.choice(self._shows)
         if self._rng.random() < 0.75:
             songs = self._rng.sample(show.songs, self._rng.randint(1, 3))
@@ -182,13 +182,13 @@ class Fan:
         mark = self._rng.choice((("attend", show.id), ("follow", show.artist)))
         return mark[1], {mark: self._rng.choice(MARK_CHOICES)}
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _take(self, message: dict[str, Any]) -> None:
         if "drain" in message:
             self.drains.append(message["drain"])
         elif "committed" in message:
             durable = message["committed"]
             for cast in self._accepted:
-                # A show and an artist of the same number lie in the same log.
+                # A show and an artist with the same id are in the same log.
                 if cast.subject == durable.get("show", durable.get("artist")) and cast.at == durable["at"]:
                     cast.outcome = "committed"
             self._accepted = [cast for cast in self._accepted if cast.outcome == "accepted"]
@@ -204,7 +204,7 @@ class Fan:
             cast.code = error["code"]
             cast.outcome = "unknown" if cast.code in IN_DOUBT else "refused"
             if error["retry_after_ms"] is not None:
-                # A tenth of what was asked: a crowd that is less patient finds more.
+                # A tenth of the requested time: an impatient crowd finds more errors.
                 self._paused_until_s = asyncio.get_running_loop().time() + error["retry_after_ms"] / 10_000
             return
         cast.at = message["ok"]["at"]
@@ -216,18 +216,18 @@ class Fan:
 
 
 def request_of(subject: int, votes: dict[Any, str]) -> dict[str, Any]:
-    """A cast or a mark as it is sent."""
-    thing, choice = next(iter(votes.items()))
-    if isinstance(thing, int):
+    """The request of a cast or a mark."""
+    target, choice = next(iter(votes.items()))
+    if isinstance(target, int):
         return {"op": "cast", "show": subject, "votes": list(votes.items())}
-    marked, wanted = MARK_FIELDS[thing[0]]
-    return {"op": thing[0], marked: subject, wanted: choice == "yes"}
+    marked, wanted = MARK_FIELDS[target[0]]
+    return {"op": target[0], marked: subject, wanted: choice == "yes"}
 
 
 class Watcher:
-    """Watches shows and their artists through one node, and holds what it is told; positions must never go back.
+    """Watches shows and their artists through one node, keeps their counts, and records positions that go back.
 
-    tallies: song -> (up, down); crowds: mark -> how many
+    tallies: song -> (up, down); mark_counts: mark -> count
     """
 
     def __init__(self, node: NodeProcess, shows: Iterable[Show]) -> None:
@@ -237,7 +237,7 @@ class Watcher:
         ]
         self.at: dict[str, int] = {}
         self.tallies: dict[int, tuple[int, int]] = {}
-        self.crowds: dict[Mark, int] = {}
+        self.mark_counts: dict[Mark, int] = {}
         self.totals: dict[str, int] = {}
         self.went_back: list[str] = []
         self.is_watching = False
@@ -265,7 +265,7 @@ class Watcher:
         elif "re" in message:
             replies = message["ok"]["channels"]
             if any("error" in reply for reply in replies.values()):
-                return False  # cannot be read right now: come back
+                return False  # the state cannot be read now: reconnect
             for channel, reply in replies.items():
                 self._state(channel, reply["at"], reply.get("state"))
             self.is_watching = True
@@ -282,13 +282,13 @@ class Watcher:
             self.tallies |= {song: (up, down) for song, up, down in state["tally"]}
             self.totals[channel] = state["total"]
         elif kind == "attendance":
-            self.crowds["attend", int(subject)] = state["going"]
+            self.mark_counts["attend", int(subject)] = state["going"]
         else:
-            self.crowds["follow", int(subject)] = state["followers"]
+            self.mark_counts["follow", int(subject)] = state["followers"]
 
 
 class Crowd:
-    """Fans and one watcher a node. Build it with `voting`."""
+    """Fans, and one watcher for each node. Build it with `voting`."""
 
     def __init__(self, nodes: Sequence[NodeProcess], shows: Sequence[Show], users: Sequence[User], seed: int) -> None:
         self.ledger = Ledger()
@@ -305,7 +305,7 @@ class Crowd:
     async def voting(
         cls, nodes: Sequence[NodeProcess], shows: Sequence[Show], users: Sequence[User], *, seed: int = 1
     ) -> AsyncIterator[Crowd]:
-        """A crowd at work, watchers first."""
+        """Runs a crowd; its watchers start before its fans."""
         crowd = cls(nodes, shows, users, seed)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             tasks = [asyncio.create_task(watcher.run(http), name="watcher") for watcher in crowd.watchers]
@@ -322,19 +322,19 @@ class Crowd:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def more(self, count: int = 150, *outcomes: str) -> None:
-        """Returns once so many further casts were acknowledged as committed (or ended in one of `outcomes`)."""
+        """Waits until `count` more casts are committed, or have one of `outcomes`."""
         outcomes = outcomes or ("committed",)
         goal = self.ledger.count(*outcomes) + count
         await until(lambda: self.ledger.count(*outcomes) >= goal, f"{count} more casts {outcomes}", timeout_s=30)
 
     async def stop(self) -> None:
-        """No new casts; returns once every cast under way is answered."""
+        """Stops casting, and waits until every cast is answered."""
         for fan in self.fans:
             fan.is_casting = False
         await until(lambda: all(fan.is_quiet for fan in self.fans), "every cast is answered", timeout_s=30)
 
     async def confirm(self) -> None:
-        """Has every fan send again what is in doubt, until it is committed."""
+        """Lets every fan repeat its doubtful choices until they are committed."""
         for fan in self.fans:
             fan.is_confirming = True
         await until(lambda: all(fan.is_sure for fan in self.fans), "every doubt is settled", timeout_s=30)

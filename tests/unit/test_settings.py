@@ -1,4 +1,4 @@
-"""Settings: what parses, what does not, and what is said about it."""
+"""The settings: valid values, invalid values, and the error of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def settings(tmp_path: Path, **environ: str) -> Settings:
 
 
 def test_an_empty_environment_is_enough(tmp_path: Path) -> None:
-    """A node that is told nothing keeps its data under the home folder and runs its own engines."""
+    """A node without settings keeps its data under the home folder and runs its own engines."""
     found = Settings.from_environ({"XDG_DATA_HOME": str(tmp_path)})
     assert found.data_dir == tmp_path / "mysetlist"
     assert (found.database_url, found.redis_url) == (None, None)
@@ -32,8 +32,8 @@ def test_an_empty_environment_is_enough(tmp_path: Path) -> None:
     assert found.trusted_proxies == ()
 
 
-def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
-    """Each variable of the contract ends in its field, trimmed and in its own type."""
+def test_every_setting_is_read(tmp_path: Path) -> None:
+    """Each variable sets its field, trimmed and converted to its type."""
     found = settings(
         tmp_path,
         DATABASE_URL=" postgresql://me:pw@db:5433/fans ",
@@ -87,7 +87,7 @@ def test_everything_that_can_be_set_is_read(tmp_path: Path) -> None:
     "url", ["redis://cache", "unix:///run/valkey.sock?db=3", "redis+cluster://h1:7000,h2:7001", "redis://[::1]:6379/1"]
 )
 def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
-    """All four schemes of the contract are taken as they stand."""
+    """All four kinds of address are valid and unchanged."""
     assert settings(tmp_path, REDIS_URL=url).redis_url == url
 
 
@@ -131,8 +131,8 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
         ("MYSETLIST_PUBLIC_URL", "sets.example.org"),
     ],
 )
-def test_a_value_that_does_not_parse_is_named_on_one_line(tmp_path: Path, name: str, value: str) -> None:
-    """The operator learns which setting is wrong, and how, without reading a traceback."""
+def test_an_invalid_value_is_one_line_with_its_name(tmp_path: Path, name: str, value: str) -> None:
+    """The error is one line that names the setting."""
     with pytest.raises(SetupError) as caught:
         settings(tmp_path, **{name: value})
     assert str(caught.value).startswith(f"{name}: ")
@@ -148,28 +148,28 @@ def test_a_value_that_does_not_parse_is_named_on_one_line(tmp_path: Path, name: 
         ({"MYSETLIST_JWT_AUDIENCE": "fans"}, "MYSETLIST_JWKS_URL"),
     ],
 )
-def test_settings_that_only_work_together_are_asked_for(tmp_path: Path, environ: dict[str, str], missing: str) -> None:
-    """One half of a pair names the other."""
+def test_a_missing_half_of_a_pair_is_named(tmp_path: Path, environ: dict[str, str], missing: str) -> None:
+    """A setting that needs another one names it."""
     with pytest.raises(SetupError, match=rf"^{missing}: is missing"):
         settings(tmp_path, **environ)
 
 
 @pytest.mark.parametrize("flags", [{"port": 65536}, {"port": -1}, {"workers": 0}, {"workers": 65}, {"crowd": -1}])
 def test_flags_out_of_range_are_named(tmp_path: Path, flags: dict[str, int]) -> None:
-    """A flag is checked like a variable, and named as it is typed."""
+    """The error of a flag names it as it is typed."""
     with pytest.raises(SetupError, match=f"^--{next(iter(flags))}: "):
         Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path), "MYSETLIST_SECRET": SECRET}, **flags)
 
 
 def test_flags_override_the_environment(tmp_path: Path) -> None:
-    """A flag that was given wins; one that was not (None) does not."""
+    """A given flag wins over its variable; None does not."""
     environ = {"MYSETLIST_DATA_DIR": str(tmp_path / "a"), "MYSETLIST_SECRET": SECRET}
     assert Settings.from_environ(environ, data_dir=tmp_path / "b", port=0).data_dir == tmp_path / "b"
     assert Settings.from_environ(environ, data_dir=None).data_dir == tmp_path / "a"
 
 
-def test_the_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
-    """A second start signs with the first one's key, which nobody else can read."""
+def test_the_secret_is_created_once_and_kept_private(tmp_path: Path) -> None:
+    """A second start uses the key of the first, and no other user can read it."""
     environ = {"MYSETLIST_DATA_DIR": str(tmp_path / "new" / "dir")}
     first = Settings.from_environ(environ)
     assert len(first.secret) >= 64
@@ -180,28 +180,28 @@ def test_the_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
 
 
 def test_two_nodes_starting_at_once_agree_on_the_secret(tmp_path: Path) -> None:
-    """Whoever comes second takes the key that is there, and never half of one."""
+    """All starts at the same time use the same whole key."""
     with ThreadPoolExecutor(8) as pool:
         starts = [pool.submit(Settings.from_environ, {"MYSETLIST_DATA_DIR": str(tmp_path / "d")}) for _ in range(32)]
     assert len({start.result().secret for start in starts}) == 1
 
 
-def test_a_kept_secret_that_is_no_key_is_refused(tmp_path: Path) -> None:
-    """An emptied file must not become an empty signing key."""
+def test_a_stored_secret_that_is_no_key_is_refused(tmp_path: Path) -> None:
+    """An empty file must not become an empty signing key."""
     (tmp_path / "secret").write_text("\n")
     with pytest.raises(SetupError, match="signing key in .*/secret"):
         Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path)})
 
 
-def test_a_data_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    """A file where the folder should be is one clear line."""
+def test_a_data_dir_that_cannot_be_created_is_named(tmp_path: Path) -> None:
+    """A file in the place of the folder is one clear line."""
     (tmp_path / "file").write_text("")
     with pytest.raises(SetupError, match=r"^MYSETLIST_DATA_DIR: cannot keep data in .*file/deeper"):
         Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path / "file" / "deeper")})
 
 
 def test_printing_settings_prints_no_secret(tmp_path: Path) -> None:
-    """Settings end up in logs; keys and passwords must not."""
+    """`repr` shows no key and no password, because settings are logged."""
     found = settings(
         tmp_path,
         DATABASE_URL="postgresql://me:hush@db/fans",
@@ -218,13 +218,13 @@ def test_printing_settings_prints_no_secret(tmp_path: Path) -> None:
 
 
 def test_a_wrong_address_is_not_repeated_with_its_password(tmp_path: Path) -> None:
-    """The line about an address that does not parse ends up in logs too."""
+    """The error of an invalid address does not quote it, because errors are logged."""
     with pytest.raises(SetupError) as caught:
         settings(tmp_path, DATABASE_URL="postgres+tls://me:hush@db/fans")
     assert "hush" not in str(caught.value)
 
 
-def test_the_folders_that_travel_with_the_code_are_found() -> None:
-    """In a checkout they stand at the top."""
+def test_the_shipped_folders_are_found() -> None:
+    """In a checkout the folders are at the top."""
     assert any(data_folder("migrations").glob("*.sql"))
     assert data_folder("static").is_dir()

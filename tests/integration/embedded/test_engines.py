@@ -1,4 +1,4 @@
-"""Engines of one's own: started, adopted, watched, stopped; never two servers on one folder."""
+"""The embedded engines: start, adoption, supervision, stop; never two servers on one folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def started(data_dir: Path, **options: Any) -> AsyncIterator[EmbeddedEngin
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for something another process does; the test's timeout ends it."""
+    """Waits for another process; the timeout of the test ends it."""
     while not condition():
         await asyncio.sleep(0.01)
 
@@ -55,7 +55,7 @@ async def valkey(url: str) -> AsyncIterator[redis.asyncio.Redis]:
 
 
 async def test_data_outlives_a_stop(engine_dir: Path) -> None:
-    """What was written before a clean stop is there after the next start."""
+    """Data from before a clean stop is there after the next start."""
     async with started(engine_dir) as engines:
         await execute(engines.database_url, "create table t as select 42 as n")
         async with valkey(engines.redis_url) as client:
@@ -68,7 +68,7 @@ async def test_data_outlives_a_stop(engine_dir: Path) -> None:
             assert await client.get("k") == "v"
 
 
-async def test_engines_are_set_up_for_votes(engine_dir: Path) -> None:
+async def test_engines_are_configured_for_votes(engine_dir: Path) -> None:
     """Commits are durable, nothing is evicted, every write is logged, nothing listens on TCP."""
     async with started(engine_dir, postgres_settings={}) as engines:
         for name, value in (("synchronous_commit", "on"), ("fsync", "on"), ("listen_addresses", ""), ("jit", "off")):
@@ -86,15 +86,15 @@ async def test_engines_are_set_up_for_votes(engine_dir: Path) -> None:
 
 
 async def test_a_second_stop_does_nothing(engine_dir: Path) -> None:
-    """Stopping is safe to repeat, and gives the data dir up."""
+    """A second stop is safe, and the data dir is released."""
     engines = await EmbeddedEngines.start(engine_dir, postgres=False)
     await engines.stop()
     await engines.stop()
     assert not (engine_dir / "engines.json").exists()
 
 
-async def test_the_second_node_on_a_data_dir_is_told(engine_dir: Path) -> None:
-    """Two nodes must not run engines in one place; the second learns why, in one line."""
+async def test_a_second_node_on_a_data_dir_is_refused(engine_dir: Path) -> None:
+    """The second node gets one line that names the first one's process."""
     async with started(engine_dir, postgres=False) as engines:
         with pytest.raises(SetupError, match=rf"another mysetlist \(process {os.getpid()}\) is running on") as caught:
             await EmbeddedEngines.start(engine_dir)
@@ -117,7 +117,7 @@ asyncio.run(main())
 
 
 def leave_engines_behind(data_dir: Path) -> tuple[int, int]:
-    """The process ids of engines whose node was killed."""
+    """Starts engines and kills their node; gives the process ids of PostgreSQL and Valkey."""
     node = subprocess.run(
         [sys.executable, "-c", KILLED_NODE, str(data_dir), "fsync=off"], check=False, stdout=subprocess.PIPE, text=True
     )
@@ -129,7 +129,7 @@ def leave_engines_behind(data_dir: Path) -> tuple[int, int]:
 
 
 async def test_a_killed_nodes_engines_are_adopted_and_stopped(engine_dir: Path) -> None:
-    """The next node goes on with the running servers, and they end with it."""
+    """The next node uses the running servers, and stops them at its end."""
     left = leave_engines_behind(engine_dir)
     async with started(engine_dir, postgres_settings={"fsync": "off"}) as engines:
         assert (engines.postgres_pid, engines.valkey_pid) == left
@@ -138,7 +138,7 @@ async def test_a_killed_nodes_engines_are_adopted_and_stopped(engine_dir: Path) 
 
 
 async def test_a_killed_nodes_engine_with_other_settings_is_replaced(engine_dir: Path) -> None:
-    """A leftover that was started differently (an older release, say) is stopped first; never two on one folder."""
+    """A server with another command line, as of an older release, is stopped before a new one starts."""
     left, _ = leave_engines_behind(engine_dir)
     async with started(engine_dir, postgres_settings={"fsync": "off", "work_mem": "5MB"}) as engines:
         assert engines.postgres_pid != left
@@ -147,7 +147,7 @@ async def test_a_killed_nodes_engine_with_other_settings_is_replaced(engine_dir:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; in a container, nobody may collect the dead."""
+    """Whether a process runs; in a container no parent may reap the dead ones."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -155,16 +155,16 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["stranger", "namesake", "reader"])
-async def test_a_process_that_only_has_an_old_engines_number_is_left_alone(engine_dir: Path, kind: str) -> None:
-    """After a restart of the machine a lock file's number may be anybody's.
+async def test_a_foreign_process_with_the_id_of_an_old_engine_is_left_alone(engine_dir: Path, kind: str) -> None:
+    """After a restart of the machine any process may have the id in a lock file.
 
-    Even that of another node's engine, or of a program that looks into our folder.
+    It may even be an engine of another node, or a program that reads our folder.
     """
     postgres, valkey = engine_dir / "postgres", engine_dir / "valkey"
     async with started(engine_dir):
         lock_lines = (postgres / "postmaster.pid").read_text().splitlines()
-    # As the engines' own user: PostgreSQL ignores the numbers of others anyway.
-    identity = {"user": postgres.stat().st_uid, "extra_groups": []} if os.geteuid() == 0 else {}
+    # Run as the user of the engines: PostgreSQL ignores processes of other users.
+    identity: dict[str, Any] = {"user": postgres.stat().st_uid, "extra_groups": []} if os.geteuid() == 0 else {}
     commands = {
         "stranger": (["sleep", "60"], ["sleep", "60"]),
         "namesake": (["postgres", "60"], ["valkey-server", "60"]),
@@ -190,7 +190,7 @@ async def test_a_process_that_only_has_an_old_engines_number_is_left_alone(engin
 
 
 async def test_an_engine_that_dies_is_started_again(engine_dir: Path) -> None:
-    """A crash of either engine costs its connections, not the node."""
+    """After a crash of either engine the supervisor starts it again, and the data is there."""
     async with started(engine_dir) as engines:
         await execute(engines.database_url, "create table t as select 1 as n")
         before = (engines.postgres_pid, engines.valkey_pid)
@@ -206,7 +206,7 @@ async def test_an_engine_that_dies_is_started_again(engine_dir: Path) -> None:
 
 
 async def until_answer(ask: Callable[[], Awaitable[object]]) -> None:
-    """Asks until a starting server answers."""
+    """Repeats a request until a starting server answers."""
     while True:
         try:
             assert await ask()
@@ -217,16 +217,16 @@ async def until_answer(ask: Callable[[], Awaitable[object]]) -> None:
 
 
 async def test_an_engine_killed_by_a_test_stays_down_until_revived(engine_dir: Path) -> None:
-    """Fault tests decide how long an engine is away, and what happens to its files meanwhile."""
+    """`kill` keeps an engine down until `revive`; its log may be cut meanwhile."""
     async with started(engine_dir) as engines:
         async with valkey(engines.redis_url) as client:
             await client.set("kept", "1")
             await client.set("torn", "1" * 100)
-            # Both are on disk once this answers; before, a write may still wait behind the sync of another.
+            # When this answers, both writes are on disk.
             assert await client.waitaof(1, 0, 0) == [1, 0]
         await engines.kill("valkey")
         await engines.kill("postgres")
-        # Several rounds of the supervisors, who would start it again.
+        # Time for several checks by the supervisors.
         await asyncio.wait(engines._supervisors, timeout=4 * SUPERVISE_EVERY_S)
         assert (engines.postgres_pid, engines.valkey_pid) == (None, None)
         log = engines.valkey_log_path
@@ -240,7 +240,7 @@ async def test_an_engine_killed_by_a_test_stays_down_until_revived(engine_dir: P
 
 
 async def test_only_the_missing_engine_is_started(engine_dir: Path) -> None:
-    """With one address given, the other engine alone runs."""
+    """With the address of PostgreSQL given, only Valkey starts."""
     async with started(engine_dir, postgres=False) as engines:
         assert engines.valkey_pid is not None
         assert not (engine_dir / "postgres").exists()
@@ -249,7 +249,7 @@ async def test_only_the_missing_engine_is_started(engine_dir: Path) -> None:
 
 
 async def test_a_deep_data_dir_gets_short_sockets(engine_dir: Path) -> None:
-    """Socket addresses end at about 100 bytes; data dirs do not. Blanks and non-ASCII letters are fine too."""
+    """A data dir longer than a socket address, with blanks and non-ASCII letters, works too."""
     deep = engine_dir / "so deep – ü" / ("x" * 90)
     async with started(deep) as engines:
         assert await fetch(engines.database_url, "select 1") == 1
@@ -263,8 +263,8 @@ async def test_a_deep_data_dir_gets_short_sockets(engine_dir: Path) -> None:
     shutil.rmtree(path.parent)
 
 
-async def test_others_cannot_look_into_the_data(engine_dir: Path) -> None:
-    """Folders of engines are closed to every other user; the data dir can be passed but not listed."""
+async def test_other_users_cannot_read_the_data(engine_dir: Path) -> None:
+    """Other users cannot enter the folders of engines; they can pass through the data dir but not list it."""
     data_dir = engine_dir / "data"
     async with started(data_dir):
         assert stat.S_IMODE(data_dir.stat().st_mode) & 0o066 == 0
@@ -273,7 +273,7 @@ async def test_others_cannot_look_into_the_data(engine_dir: Path) -> None:
 
 
 async def test_an_engine_that_cannot_start_says_why(engine_dir: Path) -> None:
-    """One line quoting the server's log; the other engine does not stay behind, nor does the lock."""
+    """The error is one line that quotes the server's log; the other engine stops and the lock is released."""
     async with started(engine_dir):
         pass
     version = engine_dir / "postgres" / "PG_VERSION"
@@ -288,7 +288,7 @@ async def test_an_engine_that_cannot_start_says_why(engine_dir: Path) -> None:
 
 
 async def test_an_interrupted_first_start_is_done_again(engine_dir: Path) -> None:
-    """A node killed while making its cluster leaves a draft, which the next start throws away."""
+    """A node that is killed while it creates its cluster leaves a draft; the next start deletes it."""
     (engine_dir / "postgres.draft" / "base").mkdir(parents=True)
     async with started(engine_dir, valkey=False) as engines:
         assert await fetch(engines.database_url, "select current_database()") == "mysetlist"
@@ -296,7 +296,7 @@ async def test_an_interrupted_first_start_is_done_again(engine_dir: Path) -> Non
 
 
 async def test_commands_use_the_engines_of_the_running_node(engine_dir: Path) -> None:
-    """A command beside a node works on the same data, and stops nothing when it ends."""
+    """A command beside a node uses its engines, and does not stop them."""
     async with started(engine_dir) as engines:
         async with open_engines(engine_dir, database_url=None, redis_url=None) as found:
             assert (found.database_url, found.redis_url) == (engines.database_url, engines.redis_url)
@@ -304,7 +304,7 @@ async def test_commands_use_the_engines_of_the_running_node(engine_dir: Path) ->
 
 
 async def test_commands_without_a_node_run_the_engines_they_need(engine_dir: Path) -> None:
-    """A command alone starts what it needs and stops it again."""
+    """A command alone starts the engines it needs and stops them at its end."""
     async with open_engines(engine_dir, database_url=None, redis_url=None, valkey=False) as found:
         assert found.database_url is not None
         assert found.redis_url is None
@@ -314,7 +314,7 @@ async def test_commands_without_a_node_run_the_engines_they_need(engine_dir: Pat
 
 
 async def test_commands_beside_a_node_with_addresses_ask_for_them(engine_dir: Path) -> None:
-    """A node that was given a PostgreSQL runs none; a command beside it needs the same address."""
+    """A command beside a node that uses a PostgreSQL by address needs this address too."""
     async with started(engine_dir, postgres=False):
         with pytest.raises(SetupError, match="^DATABASE_URL: is missing"):
             async with open_engines(engine_dir, database_url=None, redis_url=None):
@@ -322,7 +322,7 @@ async def test_commands_beside_a_node_with_addresses_ask_for_them(engine_dir: Pa
 
 
 async def test_addresses_given_start_nothing(engine_dir: Path) -> None:
-    """With both addresses, the data dir is not even looked at."""
+    """With both addresses the data dir is not used."""
     async with open_engines(engine_dir / "none", database_url="postgresql://a/b", redis_url="redis://c") as found:
         assert (found.database_url, found.redis_url) == ("postgresql://a/b", "redis://c")
     assert not (engine_dir / "none").exists()
