@@ -140,15 +140,34 @@ def _converted(value: Any, kind: type[Value]) -> Value:
 
 
 async def serve_calls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Runs the calls of the parent until the pipe ends.
+    """Runs the calls of the parent until the pipe ends, which also ends a running call.
 
     Cancel: the connections of the process are closed
     """
+    calls: asyncio.Queue[bytes] = asyncio.Queue()  # at most one: the parent waits for each result
+    reading = asyncio.create_task(_read_calls(reader, calls), name="crowd.read")
+    running = asyncio.create_task(_run_calls(calls, writer), name="crowd.run")
+    try:
+        await asyncio.wait([reading, running], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        reading.cancel()
+        running.cancel()
+        await asyncio.wait([reading, running])
+    if not running.cancelled():
+        running.result()
+
+
+async def _read_calls(reader: asyncio.StreamReader, calls: asyncio.Queue[bytes]) -> None:
+    while line := await reader.readline():
+        calls.put_nowait(line)
+
+
+async def _run_calls(calls: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
     process: LocalProcess | None = None
     sending: asyncio.Task[None] | None = None
     try:
-        while line := await reader.readline():
-            call = orjson.loads(line)
+        while True:
+            call = orjson.loads(await calls.get())
             try:
                 if call["call"] == "open":
                     process = LocalProcess(msgspec.convert(call["arguments"][0], ProcessOptions))
