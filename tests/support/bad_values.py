@@ -40,7 +40,7 @@ DATES = (
     "2026-11-24T00:00:00Z", "2026-11-24T25:00:00+99:99", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
     "yesterday", "now", "infinity", "20261124",
 )  # fmt: skip
-WRONG = (None, True, 1, 1.5, "x", [], {}, [[]], {"a": 1})
+WRONG: tuple[Any, ...] = (None, True, 1, 1.5, "x", [], {}, [[]], {"a": 1})
 PLACES = ("91,0", "0,181", "-90.0001,0", "nan,nan", "inf,0", "1e400,0", "0", "0,0,0", ",", "a,b", "1;2")
 
 
@@ -48,17 +48,12 @@ def _packed(value: Any) -> str:
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(value)).rstrip(b"=").decode()
 
 
-CURSORS = (
-    "x", "====", "%", "☃", "AAAA", "x" * 400, "x" * 401,
-    *(
-        _packed(value)
-        for value in (
-            None, 1, -1, 2**63, [], [1], [0], [-1], [2**63], [2**64 - 1], ["a"], ["\x00"], ["a" * 200], [1, 1], [0, 1],
-            [0, 0, 0], [0, 2**62, 1], [0, -(2**63), 1], [9, 9, 9], [1.5, 1], [float("nan"), 1], [float("inf"), 1], [None],
-            [True, False], {"id": 1}, [[[]]], ["2026-11-24", 1], ["9999-99-99", 1], [b"\xff"],
-        )
-    ),
+_PACKED: tuple[Any, ...] = (
+    None, 1, -1, 2**63, [], [1], [0], [-1], [2**63], [2**64 - 1], ["a"], ["\x00"], ["a" * 200], [1, 1], [0, 1],
+    [0, 0, 0], [0, 2**62, 1], [0, -(2**63), 1], [9, 9, 9], [1.5, 1], [float("nan"), 1], [float("inf"), 1], [None],
+    [True, False], {"id": 1}, [[[]]], ["2026-11-24", 1], ["9999-99-99", 1], [b"\xff"],
 )  # fmt: skip
+CURSORS = ("x", "====", "%", "☃", "AAAA", "x" * 400, "x" * 401, *map(_packed, _PACKED))
 
 
 def sample(schema: Schema, document: Schema) -> Any:
@@ -81,8 +76,9 @@ def sample(schema: Schema, document: Schema) -> Any:
 
 
 def _text(schema: Schema) -> str:
-    dates = {"date": "2026-11-24", "date-time": "2026-11-24T03:00:00Z"}
-    return dates.get(schema.get("format", ""), "x" * max(1, schema.get("minLength", 1)))
+    dates: dict[str, str] = {"date": "2026-11-24", "date-time": "2026-11-24T03:00:00Z"}
+    length: int = max(1, schema.get("minLength", 1))
+    return dates.get(schema.get("format", ""), "x" * length)
 
 
 def bad_values(schema: Schema, document: Schema, name: str = "") -> Iterator[Any]:

@@ -43,7 +43,7 @@ async def schema_file(url: str) -> str:
     flags = ["--schema-only", "--no-owner", "--exclude-table=schema_migrations", "--exclude-table=vote_analytics_2*"]
     done = await asyncio.to_thread(
         subprocess.run,
-        [folder / "pg_dump", *flags, address],
+        [str(folder / "pg_dump"), *flags, address],
         env=environ,
         capture_output=True,
         text=True,

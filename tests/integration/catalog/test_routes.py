@@ -16,7 +16,9 @@ from yarl import URL
 from server.catalog.cursors import ShowCursor
 from server.catalog.routes import CatalogRoutes
 from server.clock import SystemClock
+from server.protocol.embargo import Audience
 from server.protocol.http.cursors import ID_MAX, encode_cursor
+from server.protocol.identity import Identity
 from server.protocol.instants import ms_of
 from server.sample.demo import seed_demo
 from server.store.database import REQUEST_ROLE, Database
@@ -41,15 +43,15 @@ async def _identify_nobody(_request: web.Request) -> None:
     """Every reader is anonymous."""
 
 
-async def _nobody_voted(_show: int, _user: int) -> bool:
-    return False
+async def _never_hidden(_audience: Audience, _show: int, _identity: Identity | None) -> None:
+    """Every reader may see all counts."""
 
 
 async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     app = web.Application(middlewares=[answer_errors])
     app.add_routes(
         routes_of(
-            CatalogRoutes(db, _StoppedClock(), _nobody_voted).endpoints(), _identify_nobody, 60, make_address_of(())
+            CatalogRoutes(db, _StoppedClock(), _never_hidden).endpoints(), _identify_nobody, 60, make_address_of(())
         )
     )
     client: Client = await aiohttp_client(app)
@@ -231,7 +233,7 @@ async def test_answers_have_the_fields_of_their_types(seeded_client: Client) -> 
     """Every field is declared and has its type, so the OpenAPI document is right."""
     types = {
         endpoint.path: endpoint.answer
-        for endpoint in CatalogRoutes(cast("Any", None), _StoppedClock(), _nobody_voted).endpoints()
+        for endpoint in CatalogRoutes(cast("Any", None), _StoppedClock(), _never_hidden).endpoints()
     }
     _, shows = await _get(seeded_client, "/api/shows?near=40,-74&radius_km=20000&limit=100")
     _, show = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}")

@@ -18,7 +18,9 @@ from server.catalog.results import as_csv, fetch_results
 from server.catalog.show_status import advance_shows
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
 from server.errors import Refused
+from server.protocol.embargo import Audience
 from server.protocol.http.parameters import Reference, parse_reference
+from server.protocol.identity import Identity
 from server.store.database import Database
 from tests.support.small_catalogue import SmallCatalogue
 
@@ -46,10 +48,10 @@ async def catalogue(database_url: str) -> AsyncIterator[SmallCatalogue]:
 async def fetch_anonymously(db: Database, reference: Reference, *, now: datetime = NOW) -> Show:
     """A show as a reader sees it who has not signed in."""
 
-    async def nobody_voted(_show: int, _user: int) -> bool:
-        return False
+    async def never_hidden(_audience: Audience, _show: int, _identity: Identity | None) -> None:
+        """Every reader may see all counts."""
 
-    return await fetch_show(db, reference, None, nobody_voted, now=now)
+    return await fetch_show(db, reference, None, never_hidden, now=now)
 
 
 async def _slugs(db: Database, **filters: Any) -> list[str]:

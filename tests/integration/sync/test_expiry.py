@@ -18,7 +18,7 @@ from server.sync.schedules import build_scheduler
 from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
-from tests.support.row_factory import until
+from tests.support.running_node import until
 
 KEPT_DAYS = 14
 ACTUAL = "select array_agg(id order by id) from setlists where type = 'actual'"

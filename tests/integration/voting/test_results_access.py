@@ -171,9 +171,9 @@ async def test_results_are_read_past_the_intake(node: Node, factory: RowFactory,
     show = await factory.show(7)
     await factory.sql.execute("update shows set results = 'after_vote' where id = 7")
     fan, other = await people.person(), await people.person()
-    await fan.well("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
-    node._intake.refuse_new()
-    assert (await fan.well("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
-    assert (await fan.well("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
-    assert (await fan.well("GET", "/api/analytics/vote-stats?show=7"))["songs"][0]["up"] == 1
+    await fan.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    node.rooms.intake.refuse_new()
+    assert (await fan.ok("GET", "/api/shows/7/results"))["songs"][0]["up"] == 1
+    assert (await fan.ok("GET", "/api/shows/7"))["setlists"][0]["songs"][0]["up"] == 1
+    assert (await fan.ok("GET", "/api/analytics/vote-stats?show=7"))["songs"][0]["up"] == 1
     assert await other.refused("GET", "/api/shows/7/results") == "forbidden"
