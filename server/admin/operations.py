@@ -26,10 +26,10 @@ from server.admin.operation_kinds import (
     OperationHooks,
     Result,
     RunningOperation,
-    queries,
     refuse_unknown_table,
     run_operation,
 )
+from server.admin.queries import operations as queries
 from server.admin.retention import Retention
 from server.errors import CacheError, Refused, SetupError, StoreConflict, StoreError
 from server.protocol.codes import Code

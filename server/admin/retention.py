@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.admin.queries import retention as queries
 from server.admin.statistics import ensure_partitions
 from server.store.chores import Chore
-from server.store.queries import load_queries
 
 LOG_COMMITS_MINUTES = 10
 VOTE_LIMITS_DAYS = 7
@@ -29,8 +28,6 @@ RETENTION_EVERY_S = 86_400.0
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("retention.sql"))
 
 # Deletes rows through a connection, and gives their number.
 Step = Callable[["Connection"], Awaitable[int]]

@@ -190,7 +190,7 @@ select u.id
 
 -- name: delete_orphans$
 -- takes: ids of users
--- gives: the number of deleted users: those that still have no row in any table that refers to users
+-- gives: 1 value: the number of deleted users: those that still have no row in any table that refers to users
 with gone as (
     delete from users u
      where u.id = any(:ids::bigint[])

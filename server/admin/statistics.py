@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
+from server.admin.queries import statistics as queries
 from server.errors import StoreError, StoreUnavailable
 from server.store.chores import Chore
 from server.store.database import Database, translated_all
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -27,8 +26,6 @@ SIZES_LOCK_TIMEOUT = "300ms"
 STATS_EVERY_S = 600.0
 PARTITIONS_EVERY_S = 86_400.0
 PARTITION_MONTHS_AHEAD = 3
-
-queries = load_queries(Path(__file__).with_name("statistics.sql"))
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,8 +178,9 @@ async def fetch_statistics(db: Database) -> Statistics:
     sizes = await _sizes(db)
     async with db.connection() as connection:
         longest = await queries.longest_transaction(connection)
+        server = await queries.server(connection)
         return Statistics(
-            server=Server(**await queries.server(connection)),
+            server=Server(**server),
             tables=[
                 TableStats(
                     **row,

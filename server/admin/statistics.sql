@@ -2,6 +2,7 @@
 -- superuser may see are null then.
 
 -- name: server^
+-- gives: 1 row
 select current_setting('server_version') as version, current_database() as database,
        pg_postmaster_start_time() as started_at, current_setting('max_connections')::int as connections_max,
        pg_database_size(current_database()) as size_bytes, d.xact_commit as commits, d.xact_rollback as rollbacks,

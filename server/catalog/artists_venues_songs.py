@@ -19,8 +19,9 @@ from server.catalog.documents import (
     VenuePage,
 )
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ListQuery, NearQuery, parse_near
+from server.catalog.queries import catalogue as queries
 from server.catalog.search_filters import choose_filters
-from server.catalog.shows import list_next_shows, queries, source_of
+from server.catalog.shows import list_next_shows, source_of
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.cursors import cut_page, decode_cursor

@@ -8,7 +8,8 @@ from typing import Any, Literal, TypedDict
 
 import msgspec
 
-from server.catalog.shows import find_show, queries
+from server.catalog.queries import catalogue as queries
+from server.catalog.shows import find_show
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.embargo import Audience
 from server.protocol.http.parameters import Reference

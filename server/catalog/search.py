@@ -8,7 +8,8 @@ from typing import get_args
 from server.catalog.artists_venues_songs import artist_item, song_item, venue_item
 from server.catalog.documents import EntryKind, SearchResults
 from server.catalog.parameters import SearchQuery
-from server.catalog.search_filters import choose_filters, queries
+from server.catalog.queries import search as queries
+from server.catalog.search_filters import choose_filters
 from server.catalog.shows import list_matching_shows
 from server.store.database import Database
 
@@ -23,14 +24,14 @@ async def search(db: Database, query: SearchQuery, *, now: datetime) -> SearchRe
     async with db.connection() as connection:
         filters = await choose_filters(connection, query.q, kinds)
         if "artists" in filters:
-            rows = queries.best_artists(connection, q=query.q, count=query.limit, **filters["artists"].parameters())
-            found["artists"] = [artist_item(row) async for row in rows]
+            artists = queries.best_artists(connection, q=query.q, count=query.limit, **filters["artists"].parameters())
+            found["artists"] = [artist_item(row) async for row in artists]
         if "songs" in filters:
-            rows = queries.best_songs(connection, count=query.limit, **filters["songs"].parameters())
-            found["songs"] = [song_item(row) async for row in rows]
+            songs = queries.best_songs(connection, count=query.limit, **filters["songs"].parameters())
+            found["songs"] = [song_item(row) async for row in songs]
         if "venues" in filters:
-            rows = queries.best_venues(connection, q=query.q, count=query.limit, **filters["venues"].parameters())
-            found["venues"] = [venue_item(row) async for row in rows]
+            venues = queries.best_venues(connection, q=query.q, count=query.limit, **filters["venues"].parameters())
+            found["venues"] = [venue_item(row) async for row in venues]
         if "shows" in filters:
             found["shows"] = await list_matching_shows(connection, filters["shows"], count=query.limit, now=now)
     return found

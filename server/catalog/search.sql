@@ -8,7 +8,7 @@
 
 -- name: kinds_with_words^
 -- takes: q text, kinds text[]
--- gives: the words, folded, empty when the text has none; and for each kind whether a row has all of them
+-- gives: 1 row: the words, folded, empty when the text has none; and for each kind whether a row has all of them
 select tsvector_to_array(words_of(:q::text)) as words,
        'artists' = any(:kinds::text[]) and exists (select from artists where search @@ query_of(:q)) as artists,
        'songs' = any(:kinds) and exists (select from songs where search @@ query_of(:q)) as songs,
@@ -35,7 +35,7 @@ select word
 
 -- name: best_closeness^
 -- takes: words text[], folded; like text, one of them, or null, which no row is similar to; kinds text[]
--- gives: for each kind the closeness of its most similar row; null when no row is similar
+-- gives: 1 row: for each kind the closeness of its most similar row; null when no row is similar
 select case when 'artists' = any(:kinds::text[]) then (
            select max(closeness(folded, :words::text[])) from artists where folded %> :like::text) end as artists,
        case when 'songs' = any(:kinds) then (

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from server.catalog.documents import EntryKind
 from server.catalog.parameters import check_word_count
-from server.store.queries import load_queries
+from server.catalog.queries import search as queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("search.sql"))
 
 # A search by similarity has at most so many words. One of them has at least so many letters, and few rows have it.
 SIMILAR_WORDS_MAX = 4

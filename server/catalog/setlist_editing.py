@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import structlog
 
+from server.catalog.queries import setlist_editing as queries
 from server.catalog.show_control import lock_show
 from server.errors import CacheError, Refused, StoreConflict
 from server.moderation.logs import write_audit_log
@@ -16,12 +16,9 @@ from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("setlist_editing.sql"))
 
 TITLE_CHARS_MAX = 200
 NOTE_CHARS_MAX = 200
@@ -128,6 +125,7 @@ class SetlistEditingRoutes:
             position = before["position"]
             if change.position is not msgspec.UNSET:
                 set_ = await queries.find_set(connection, show_id=show["id"], setlist_id=before["setlist_id"])
+                assert set_ is not None
                 position = min(change.position, set_["song_count"])
             await queries.defer_positions(connection)
             await queries.close_gap(connection, setlist_id=before["setlist_id"], position=before["position"])

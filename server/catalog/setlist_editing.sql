@@ -18,7 +18,7 @@ select id, title from songs where id = :id::bigint;
 
 -- name: song_of_title^
 -- takes: artist_id bigint, title
--- gives: the artist's song of this title, whatever its case and accents; a new song when there is none
+-- gives: 1 row: the artist's song of this title, whatever its case and accents; a new song when there is none
 with known as (
     select id, title from songs where artist_id = :artist_id::bigint and folded = fold(:title::text) order by id limit 1
 ), made as (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from server.catalog.queries import show_control as queries
 from server.catalog.voting_window import VotingState, instant_of, voting_state
 from server.clock import Clock, utc_now
 from server.errors import Refused, StoreConflict
@@ -20,12 +20,9 @@ from server.protocol.http.parameters import Reference
 from server.protocol.instants import iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("show_control.sql"))
 
 REASON_CHARS_MAX = 500
 VOTES_PER_USER_MAX = 1_000_000

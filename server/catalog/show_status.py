@@ -7,12 +7,9 @@ be elected; the update touches only shows that are due, so a second node finds n
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
+from server.catalog.queries import show_status as queries
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("show_status.sql"))
 
 
 async def advance_shows(db: Database, now: datetime) -> int:

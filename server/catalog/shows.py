@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from server.catalog.cursors import STATUS_GROUPS, ShowCursor
 from server.catalog.documents import Show, ShowItem, ShowPage, ShowSource, Source
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ShowQuery, parse_near
+from server.catalog.queries import catalogue as queries
 from server.catalog.search_filters import SearchFilter, choose_filters
 from server.catalog.voting_window import next_change_ms, voting_state
 from server.errors import Refused
@@ -25,12 +25,10 @@ from server.protocol.ids import parse_id
 from server.protocol.instants import iso, ms_of, us_of
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
-from server.store.queries import load_queries
+from server.store.named_queries import columns
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 Json = dict[str, Any]
 _ALL_GROUPS = (0, len(STATUS_GROUPS) - 1)
@@ -270,12 +268,12 @@ async def fetch_status_row(db: Database, show_id: int) -> StatusRow | None:
     """The columns that decide the state of `status:<show>`; None when there is no such show."""
     async with db.connection() as connection:
         row = await queries.status_of_show(connection, show_id=show_id)
-    return None if row is None else StatusRow(**{**row, "accuracy": read_accuracy(row["accuracy"])})
+    return None if row is None else StatusRow(**{**columns(row), "accuracy": read_accuracy(row["accuracy"])})
 
 
 async def _sources(connection: Connection, show_id: int) -> list[ShowSource]:
     rows = queries.sources_of_show(connection, show_id=show_id)
-    return [{"service": row["service"], "url": row["url"], "about": row["about"]} async for row in rows]
+    return [cast("ShowSource", columns(row)) async for row in rows]
 
 
 def source_of(row: Any) -> Source:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from server.catalog.queries import suggestions as queries
 from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, revise_rules
 from server.catalog.show_control import REASON_CHARS_MAX, lock_show
 from server.catalog.shows import find_show
@@ -22,9 +22,6 @@ from server.protocol.http.parameters import PageQuery, Reference
 from server.protocol.instants import from_ms, iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("suggestions.sql"))
 
 Status = Literal["pending", "approved", "declined"]
 

@@ -18,7 +18,8 @@ from server.store.dumps import Programs, Progress, analyze, refuse_foreign_table
 from server.store.engine import check_postgres
 from server.store.migrations import migrate_status, migrate_up
 from server.voting.leases import live_nodes
-from server.voting.log import log_ends, queries, restart_logs
+from server.voting.log import log_ends, restart_logs
+from server.voting.queries import voting as queries
 from server.voting.reconcile import Difference, miscounted
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from server.errors import StoreError
+from server.insight.queries import accuracy as queries
 from server.store.chores import Chore
 from server.store.database import translated_all
-from server.store.queries import load_queries
+from server.store.named_queries import sql_of
 
 log = structlog.get_logger()
 
@@ -18,8 +18,6 @@ SCORE_EVERY_S = 1.0
 REASONS_MAX = 100
 # A little more than the statement_timeout in accuracy.sql, so that the server gives up first.
 SCORE_TIMEOUT_S = 61.0
-
-queries = load_queries(Path(__file__).with_name("accuracy.sql"))
 
 
 async def score_shows(connection: Any) -> None:
@@ -41,7 +39,7 @@ async def score_shows(connection: Any) -> None:
 async def _score(connection: Any, show_id: int, up_to: int) -> None:
     async with connection.transaction():
         await queries.allow_a_minute(connection)
-        await connection.execute(queries.score_show.sql, show_id, timeout=SCORE_TIMEOUT_S)
+        await connection.execute(sql_of(queries.score_show), show_id, timeout=SCORE_TIMEOUT_S)
         # Last, because it locks the show's row: commits of its votes wait for it only a moment.
         await queries.tell_of_score(connection, show_id=show_id, up_to=up_to)
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from server.insight.queries import activity as queries
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("activity.sql"))
 
 
 async def fetch_activity(db: Database, count: int) -> tuple[int, list[tuple[int, bytes]]]:

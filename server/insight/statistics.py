@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from server.errors import Refused
-from server.insight.trending import queries
+from server.insight.queries import insight as queries
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.codes import Code
 from server.protocol.embargo import Audience, WhyHidden
@@ -120,6 +120,7 @@ async def fetch_vote_stats(
         if show is None:
             raise Refused(Code.NOT_FOUND, "No such show.")
         row = await queries.vote_stats(connection, show_id=show["id"])
+        assert row is not None
         series = None if days is None else await _series(connection, show["id"], *days)
     audience = Audience(show["audience"])
     is_hidden = await why_hidden(audience, show["id"], identity) is not None

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from server.insight.queries import insight as queries
 from server.protocol.http.parameters import PAGE_DEFAULT, PAGE_MAX
 from server.store.chores import Chore
 from server.store.database import Database
-from server.store.queries import load_queries
+from server.store.named_queries import columns
 
 REFRESH_EVERY_S = 60.0
 TRENDING_MAX = PAGE_MAX
 RANKED = 20
-
-queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 REFRESH = Chore("trending", REFRESH_EVERY_S, queries.update_trending_scores)
 
@@ -120,7 +118,7 @@ async def fetch_trending(db: Database, query: TrendingQuery) -> TrendingShows | 
     select = queries.trending_shows if query.kind == "shows" else queries.trending_artists
     async with db.snapshot() as connection:
         row = await queries.trending_formula(connection)
-        rows = [dict(row) async for row in select(connection, count=query.limit)]
+        rows = [columns(row) async for row in select(connection, count=query.limit)]
     formula = Formula(half_life_s=row["half_life_s"], horizon_s=row["horizon_s"])
     refreshed_at = max((row.pop("refreshed_at") for row in rows), default=None)
     if query.kind == "shows":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from server.errors import CacheError, Refused
 from server.live.fleet import Fleet
 from server.live.fleet_messages import ChannelInfo, ConnectionPage, FleetRequest, NodeInfo
+from server.live.queries import subscriptions as queries
 from server.protocol.channels import parse_channel
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, decode_cursor
@@ -18,9 +18,6 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.messages import CHANNEL_CHARS_MAX
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("subscriptions.sql"))
 
 CHANNELS_LISTED_MAX = 100
 _NAME_CHARS_MAX = 64

@@ -8,23 +8,20 @@ events in between are not announced.
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from server.clock import Clock, utc_now
 from server.errors import StoreError
+from server.mail.queries import enqueuer as queries
 from server.store.database import Database
-from server.store.queries import load_queries
 from server.telemetry import LETTERS_DUE, LETTERS_QUEUED
 
 log = structlog.get_logger()
 
 ENQUEUE_INTERVAL_S = 60.0
 BATCH_ROWS_MAX = 5_000
-
-queries = load_queries(Path(__file__).with_name("enqueuer.sql"))
 
 
 class EmailEnqueuer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,6 +11,7 @@ from server.clock import Clock, utc_now
 from server.errors import Refused, StoreConflict
 from server.mail import pages
 from server.mail.items import CONFIRMATIONS_PER_HOUR_MAX, KINDS, EmailKind, Frequency, confirmation_about
+from server.mail.queries import routes as queries
 from server.mail.tokens import mailbox_hash, read_confirmation, read_unsubscribe
 from server.mail.unsubscribes import StoppedBy, fetch_stop, resume_address, stop_address
 from server.protocol.codes import Code
@@ -19,12 +19,9 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
 from server.protocol.instants import ms_of
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("routes.sql"))
 
 ADDRESS_CHARS_MAX = 254
 LINK_TOKEN_CHARS_MAX = 1_000

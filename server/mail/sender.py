@@ -16,7 +16,6 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.errors import MessageError
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -25,16 +24,15 @@ from server.clock import Clock, backoff_s, utc_now
 from server.errors import MailUnavailable, StoreError, StoreUnavailable
 from server.mail.composer import EmailComposer
 from server.mail.items import EmailItem, why_suppressed
+from server.mail.queries import sender as queries
 from server.mail.smtp import CONNECT_TIMEOUT_S, SEND_TIMEOUT_S, SmtpClient
 from server.mail.tokens import mailbox_hash
 from server.mail.unsubscribes import stop_address
 from server.store.database import Database
-from server.store.queries import load_queries
+from server.store.named_queries import columns
 from server.telemetry import LETTERS, MAIL_SERVER_AWAY
 
 log = structlog.get_logger()
-
-queries = load_queries(Path(__file__).with_name("sender.sql"))
 
 POLL_INTERVAL_S = 2.0
 BATCH_EMAILS_MAX = 10
@@ -158,7 +156,7 @@ class EmailSender:
                 minute_max=self._minute_max,
                 digest_max=self._digest_max,
             )
-            return {row["id"]: _Claim(**dict(row)) async for row in rows}
+            return {row["id"]: _Claim(**columns(row)) async for row in rows}
 
     async def _fetch(self, claims: Iterable[int]) -> dict[int, EmailItem]:
         """Fetches the current items of claimed rows. Rows that were erased since are left out."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
-from server.store.queries import load_queries
+from server.mail.queries import unsubscribes as queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("unsubscribes.sql"))
 
 StoppedBy = Literal["link", "bounce", "complaint", "staff"]
 
 
 async def fetch_stop(connection: Connection, address_hash: bytes) -> StoppedBy | None:
     """Gives the reason why an address is stopped; None: it is not."""
-    reason: StoppedBy | None = await queries.fetch_stop(connection, address_hash=address_hash)
-    return reason
+    reason = await queries.fetch_stop(connection, address_hash=address_hash)
+    return cast("StoppedBy | None", reason)
 
 
 async def stop_address(connection: Connection, address_hash: bytes, reason: StoppedBy, now: datetime) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from server.errors import Refused
+from server.moderation.queries import bans as queries
 from server.protocol.codes import Code
 from server.protocol.instants import iso
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("bans.sql"))
 
 BanKind = Literal["vote", "write", "all"]
 

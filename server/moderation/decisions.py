@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from server.errors import Refused
 from server.moderation.logs import write_moderation_log
+from server.moderation.queries import decisions as queries
 from server.moderation.text_review import Status
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
@@ -18,12 +18,9 @@ from server.protocol.http.parameters import PageQuery
 from server.protocol.identity import Identity
 from server.protocol.instants import iso
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("decisions.sql"))
 
 NOTE_CHARS_MAX = 1000
 

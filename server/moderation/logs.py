@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from server.moderation.queries import logs as queries
 from server.protocol.identity import Identity
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("logs.sql"))
 
 
 async def write_moderation_log(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from server.moderation.queries import queue as queries
 from server.moderation.screening import Priority
 from server.moderation.text_review import Status
 from server.protocol.http.cursors import Cursor, CursorId, Microseconds, cut_page, decode_cursor
@@ -14,9 +14,6 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("queue.sql"))
 
 
 class QueueCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from server.errors import Refused
 from server.moderation.bans import refuse_banned
+from server.moderation.queries import reports as queries
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.messages import Id
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("reports.sql"))
 
 REASON_CHARS_MAX = 1000
 

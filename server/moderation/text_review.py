@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from server.moderation.queries import text_review as queries
 from server.moderation.screening import Reason, priority_of, screen
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("text_review.sql"))
 
 Status = Literal["pending", "approved", "rejected"]
 

@@ -30,9 +30,9 @@ from server.settings import Settings
 from server.store.database import Databases
 from server.sync.providers import Providers
 from server.tracing import Traces, open_traces
-from server.voting import log as voting_log
 from server.voting.erasure import HotErasure
 from server.voting.intake import Intake
+from server.voting.queries import voting
 from server.voting.results_access import ResultsAccess
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
@@ -52,7 +52,7 @@ async def open_rooms(
     databases = await Databases.open(settings.database_url)
     stack.push_async_callback(databases.close)
     async with databases.writer.connection() as connection:
-        shard_count = len([row async for row in voting_log.queries.fetch_positions(connection)])
+        shard_count = len([row async for row in voting.fetch_positions(connection)])
     providers = await stack.enter_async_context(
         providers_of(settings, databases.owner, settings.redis_url, SystemClock())
     )
@@ -159,7 +159,7 @@ class Rooms:
             clock,
             committed=self.intake.pending_acks.committed,
             on_fleet_request=self.fleet.receive,
-            fetch_positions=voting_log.queries.fetch_show_positions,
+            fetch_positions=voting.fetch_show_positions,
             shard_count=shard_count,
             compare_interval_s=intervals.compare_s,
         )

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from server.errors import Disconnect, StoreError
 from server.moderation.bans import ban_message
+from server.people.queries import access_monitor as queries
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL
 from server.protocol.identity import Identity
 from server.store.database import Database
-from server.store.queries import load_queries
 
 log = structlog.get_logger()
 
 CHECK_INTERVAL_S = 1.0
-
-queries = load_queries(Path(__file__).with_name("access_monitor.sql"))
 
 
 class AccessMonitor:
@@ -129,8 +126,8 @@ class AccessMonitor:
                 roles[row["user_id"]] = row["role"]
         if keys:
             async with self._requests.connection() as connection:
-                async for row in queries.current_key_roles(connection, key_hashes=list(keys)):
-                    roles[row["key_hash"]] = row["role"]
+                async for key in queries.current_key_roles(connection, key_hashes=list(keys)):
+                    roles[key["key_hash"]] = key["role"]
         return roles
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -14,6 +13,7 @@ from server.moderation.bans import Ban, BanKind, ban_from_row, list_active_bans
 from server.moderation.logs import write_audit_log, write_moderation_log
 from server.moderation.reports import ReasonText
 from server.people.profiles import Counts, Profile, counts_of, profile_fields
+from server.people.queries import accounts as queries
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -22,12 +22,9 @@ from server.protocol.identity import Identity, Role
 from server.protocol.ids import parse_id
 from server.protocol.instants import from_ms, iso
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("accounts.sql"))
 
 BAN_YEARS_MAX = 100  # a longer ban is permanent: leave `expires_at` out
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -12,13 +11,12 @@ import msgspec
 from server.errors import Refused
 from server.moderation.logs import write_audit_log
 from server.people.export import STATEMENT_TIMEOUT_S
+from server.people.queries import erasure as queries
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("erasure.sql"))
+from server.store.named_queries import sql_of
 
 
 class Forget(Protocol):
@@ -93,7 +91,7 @@ async def erase(database: Database, forget: Forget, actor: Identity, user_id: in
     """
     async with database.acting(actor) as connection:
         await queries.extend_timeout(connection)
-        found = await connection.fetchval(queries.erase_user.sql, user_id, timeout=STATEMENT_TIMEOUT_S)
+        found = await connection.fetchval(sql_of(queries.erase_user), user_id, timeout=STATEMENT_TIMEOUT_S)
         if found is None:
             return False
         if actor.user_id != user_id:

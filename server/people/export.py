@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -10,16 +9,14 @@ import msgspec
 from server.errors import Refused
 from server.moderation.bans import BanKind
 from server.moderation.text_review import Status
+from server.people.queries import export as queries
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("export.sql"))
 
 # The newest rows of a section: about 15 MB for the section with the longest rows.
 EXPORT_ROWS_MAX = 100_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from server.errors import Refused
 from server.moderation.bans import refuse_banned
 from server.people.marks import Marks
+from server.people.queries import follows as queries
 from server.people.relation_counts import RelationCounts, fetch_attendance_counts, fetch_follower_counts
 from server.protocol.codes import Code
 from server.protocol.http.cursors import InstantCursor, cut_page, decode_cursor
@@ -17,9 +17,6 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("follows.sql"))
 
 
 class Following(msgspec.Struct, frozen=True):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from server.errors import Refused
 from server.moderation.logs import write_audit_log
+from server.people.queries import keys as queries
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -22,12 +22,9 @@ from server.protocol.http.parameters import PageQuery
 from server.protocol.identity import Identity, Role
 from server.protocol.instants import iso
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("keys.sql"))
 
 KEY_PREFIX = "msk_"
 KEY_BYTES = 32

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from server.clock import Clock
 from server.errors import Refused
-from server.people.relation_counts import queries
+from server.people.queries import relation_counts as queries
 from server.protocol.codes import Code
 from server.protocol.outcomes import FutureWaiter, Marked, Waiter
 from server.store.database import Database
@@ -56,7 +56,7 @@ class Marks:
         if self._believed_until_s.get((marked, subject_id), 0.0) > now_s:
             return True
         async with self._db.connection() as connection:
-            is_there: bool = await queries.is_there(connection, marked=marked, id=subject_id)
+            is_there = bool(await queries.is_there(connection, marked=marked, id=subject_id))
         if is_there:
             self._believed_until_s.pop((marked, subject_id), None)
             self._believed_until_s[marked, subject_id] = now_s + BELIEVED_S

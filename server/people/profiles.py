@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -11,17 +10,16 @@ from msgspec import UNSET, UnsetType
 from server.errors import Refused
 from server.moderation.bans import Ban, list_active_bans, refuse_banned
 from server.moderation.text_review import Assessment, Status, assess, update_queue
+from server.people.queries import profiles as queries
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Role
 from server.protocol.instants import iso
 from server.store.database import Database
-from server.store.queries import load_queries
+from server.store.named_queries import columns
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("profiles.sql"))
 
 NAME_CHARS_MAX = 80
 BIO_CHARS_MAX = 500
@@ -151,7 +149,9 @@ def _changes(body: ProfileBody) -> dict[str, Any]:
 
 async def _change_profile(connection: Connection, user_id: int, changes: dict[str, Any]) -> None:
     await queries.begin_profile(connection, user_id=user_id)
-    before = dict(await queries.lock_profile(connection, user_id=user_id))
+    locked = await queries.lock_profile(connection, user_id=user_id)
+    assert locked is not None
+    before = columns(locked)
     after = before | changes
     if _texts(after) == _texts(before):
         await queries.update_profile(connection, user_id=user_id, **after)

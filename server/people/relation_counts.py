@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
+from server.people.queries import relation_counts as queries
 from server.store.database import Database
-from server.store.queries import load_queries
-
-queries = load_queries(Path(__file__).with_name("relation_counts.sql"))
 
 # id -> (position, count)
 RelationCounts = dict[int, tuple[int, int]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -11,18 +10,16 @@ from server.errors import Refused
 from server.moderation.bans import refuse_banned
 from server.moderation.screening import Reason
 from server.moderation.text_review import Assessment, Status, assess, update_queue
+from server.people.queries import reviews as queries
 from server.protocol.codes import Code
 from server.protocol.http.cursors import InstantCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("reviews.sql"))
 
 REVIEW_CHARS_MAX = 2000
 
@@ -152,14 +149,11 @@ class ReviewRoutes:
             row = await queries.insert_review(
                 connection, venue_id=venue_id, user_id=user_id, rating=rating, body=body, status=assessment.status
             )
-            is_new = row is not None
-            if is_new:
+            if row is not None:
                 await update_queue(connection, assessment, review=row["id"])
-            else:
-                row, assessment = await _edit(connection, venue_id, user_id, rating=rating, body=body)
-        return Answer(
-            document=ChangedReview(reasons=assessment.reasons, **_own_fields(row)), status=201 if is_new else 200
-        )
+                return Answer(document=ChangedReview(reasons=assessment.reasons, **_own_fields(row)), status=201)
+            row, assessment = await _edit(connection, venue_id, user_id, rating=rating, body=body)
+            return Answer(document=ChangedReview(reasons=assessment.reasons, **_own_fields(row)))
 
     async def delete_review(self, call: Call) -> Answer:
         """`DELETE /api/venues/{venue}/reviews`."""

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import jwt
 import structlog
 
 from server.errors import Refused
 from server.people.oidc import Claims
+from server.people.queries import sessions as queries
 from server.protocol.codes import Code
 from server.protocol.identity import ROLES, Identity
 from server.protocol.ids import parse_id
 from server.store.database import Database
-from server.store.queries import load_queries
 
 log = structlog.get_logger()
 
 TOKEN_TTL_S = 90 * 24 * 3600
 SIGN_IN_TTL_S = 3600
 _AUDIENCE = "mysetlist"
-
-queries = load_queries(Path(__file__).with_name("sessions.sql"))
 
 
 async def sign_up(database: Database) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -16,17 +15,15 @@ import structlog
 
 from server.errors import CacheError, Refused
 from server.moderation.logs import write_audit_log
+from server.people.queries import tickets as queries
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 log = structlog.get_logger()
-
-queries = load_queries(Path(__file__).with_name("tickets.sql"))
 
 # Crockford's base 32, which has no letters that look like digits. A code has 60 bits in three groups of four.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

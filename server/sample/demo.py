@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.sample import inserts
 from server.sample.demo_shows import UPCOMING_DAYS, Booking, ShowPlanner
 from server.sample.fans import draw_attendance, draw_follows, draw_profiles, draw_reviews
 from server.sample.inserts import (
@@ -30,16 +28,15 @@ from server.sample.inserts import (
     insert_votes,
     no_progress,
 )
+from server.sample.queries import demo as queries
+from server.sample.queries import inserts
 from server.sample.seed_data import SeedData, load_seed_data
 from server.sample.show_plans import PlannedShow
 from server.sample.votes import VOTERS_PER_SHOW, VoteRow, draw_demo_votes
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("demo.sql"))
 
 LIVE_MIN = 3
 UPCOMING_MIN = 20
@@ -68,7 +65,7 @@ async def seed_demo(
             if wanted:
                 # In a transaction of its own, because making a partition locks the whole history.
                 since = min(show.opens_at for show in wanted)
-                await inserts.queries.make_history_months(connection, first=since.date(), last=now.date())
+                await inserts.make_history_months(connection, first=since.date(), last=now.date())
         async with db.transaction() as connection:
             await queries.lock_seeding(connection)
             return await _write(connection, seed_data, seed, now, progress)
@@ -101,11 +98,11 @@ async def _write(
     connection: Connection, seed_data: SeedData, seed: int, now: datetime, progress: Progress
 ) -> SeedResult:
     artists = as_json(seed_data.artists)
-    artist_count = len([row async for row in inserts.queries.insert_artists(connection, rows=artists)])
+    artist_count = len([row async for row in inserts.insert_artists(connection, rows=artists)])
     progress("artists", len(seed_data.artists), len(seed_data.artists))
-    venue_count = len([row async for row in inserts.queries.insert_venues(connection, rows=as_json(seed_data.venues))])
+    venue_count = len([row async for row in inserts.insert_venues(connection, rows=as_json(seed_data.venues))])
     progress("venues", len(seed_data.venues), len(seed_data.venues))
-    song_count = len([row async for row in inserts.queries.insert_songs(connection, rows=artists)])
+    song_count = len([row async for row in inserts.insert_songs(connection, rows=artists)])
     song_total = sum(len(artist.songs) for artist in seed_data.artists)
     progress("songs", song_total, song_total)
 
@@ -115,7 +112,7 @@ async def _write(
     joined_at = min(show.opens_at for show in shows)
     user_ids = [
         row["id"]
-        async for row in inserts.queries.insert_fans(
+        async for row in inserts.insert_fans(
             connection, count=VOTERS_PER_SHOW * len(shows), first=joined_at, last=joined_at
         )
     ]
@@ -178,21 +175,21 @@ async def _insert_fans(
         }
         for review in draw_reviews(rng, seed_data.people, seed_data.venues, fan_count, now=now)
     ]
-    await inserts.queries.insert_profiles(connection, rows=as_json(profiles))
-    await inserts.queries.insert_attendance(
+    await inserts.insert_profiles(connection, rows=as_json(profiles))
+    await inserts.insert_attendance(
         connection,
         user_ids=[user_ids[fan] for fan, _ in going],
         show_ids=[inserted[shows[show].slug].id for _, show in going],
         last=now,
     )
-    await inserts.queries.insert_follows(
+    await inserts.insert_follows(
         connection,
         user_ids=[user_ids[fan] for fan, _ in follows],
         artists=[seed_data.artists[artist].slug for _, artist in follows],
         first=since,
         last=now,
     )
-    await inserts.queries.insert_reviews(connection, rows=as_json(reviews))
+    await inserts.insert_reviews(connection, rows=as_json(reviews))
     return SeedResult(profiles=len(profiles), follows=len(follows), attendances=len(going), reviews=len(reviews))
 
 

@@ -13,7 +13,7 @@ select pg_advisory_xact_lock(hashtext('mysetlist.seeding')) from (select set_con
 
 -- name: demo_state^
 -- takes: instant timestamptz, the current time
--- gives: the number of shows, of live shows with open voting, and of upcoming shows with open voting. Live and upcoming are
+-- gives: 1 row: the number of shows, of live shows with open voting, and of upcoming shows with open voting. Live and upcoming are
 --        judged by the clock and not by the status, because no node has advanced the status while none was running.
 select count(*) as show_count,
        count(*) filter (where is_open and starts_at <= :instant::timestamptz) as live_count,

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
+from server.sample.queries import inserts as queries
 from server.sample.show_plans import PlannedShow
 from server.sample.votes import VoteRow
 from server.store.copying import copy_rows
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
-
-queries = load_queries(Path(__file__).with_name("inserts.sql"))
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 VOTE_COLUMNS = ("setlist_song_id", "user_id", "show_id", "choice", "cast_at")
@@ -80,7 +77,7 @@ async def insert_shows(connection: Connection, shows: Sequence[PlannedShow]) -> 
         }
         for (show_id, type_, position), planned_set in planned.items()
     ]
-    setlist_ids = {
+    setlist_ids: dict[tuple[int, str, int], int] = {
         (row["show_id"], row["type"], row["position"]): row["id"]
         async for row in queries.insert_setlists(connection, rows=as_json(rows))
     }

@@ -14,21 +14,20 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from server.errors import MysetlistError, SetupError
-from server.sample import inserts
 from server.sample.fans import PUBLIC_SHARE, write_review
 from server.sample.inserts import InsertedShow, Progress, SeedResult, as_json, insert_shows, insert_votes, no_progress
+from server.sample.queries import inserts
+from server.sample.queries import large as queries
 from server.sample.seed_data import load_seed_data
 from server.sample.show_plans import VOTING_DAYS
 from server.sample.tours import FIRST_DAY, Tour, Tours, load_world, share_votes
 from server.sample.votes import draw_tour_votes
 from server.store.database import Database
-from server.store.queries import load_queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -44,8 +43,6 @@ NAMED_SHARE = 0.1
 FOLLOWING_SHARE = 0.5
 GOING_SHARE = 0.2
 REVIEWS_PER_SHOW = 10
-
-queries = load_queries(Path(__file__).with_name("large.sql"))
 
 
 class LargeSize(msgspec.Struct, frozen=True):
@@ -119,14 +116,14 @@ class _TourWriter:
         async with connection.transaction():
             # In a transaction of its own, because making a partition locks the whole history.
             first = self._now + timedelta(days=FIRST_DAY - VOTING_DAYS - 1)
-            await inserts.queries.make_history_months(connection, first=first.date(), last=self._now.date())
+            await inserts.make_history_months(connection, first=first.date(), last=self._now.date())
         artists = as_json(self._seed_data.artists)
         venues = as_json(self._venues)
         async with connection.transaction():
             return SeedResult(
-                artists=len([row async for row in inserts.queries.insert_artists(connection, rows=artists)]),
-                venues=len([row async for row in inserts.queries.insert_venues(connection, rows=venues)]),
-                songs=len([row async for row in inserts.queries.insert_songs(connection, rows=artists)]),
+                artists=len([row async for row in inserts.insert_artists(connection, rows=artists)]),
+                venues=len([row async for row in inserts.insert_venues(connection, rows=venues)]),
+                songs=len([row async for row in inserts.insert_songs(connection, rows=artists)]),
             )
 
     async def missing(self, connection: Connection) -> list[int]:
@@ -161,12 +158,12 @@ class _TourWriter:
     async def _write(self, connection: Connection, tour: Tour, rng: random.Random) -> SeedResult:
         """Writes one tour in the lock order: votes before their counts, venues last."""
         acts = as_json([tour.artist, *([tour.support] if tour.support else [])])
-        artists = [row async for row in inserts.queries.insert_artists(connection, rows=acts)]
-        songs = [row async for row in inserts.queries.insert_songs(connection, rows=acts)]
+        artists = [row async for row in inserts.insert_artists(connection, rows=acts)]
+        songs = [row async for row in inserts.insert_songs(connection, rows=acts)]
         began_at = min(show.opens_at for show in tour.shows)
         user_ids = [
             row["id"]
-            async for row in inserts.queries.insert_fans(
+            async for row in inserts.insert_fans(
                 connection, count=tour.fan_count, first=began_at - timedelta(days=JOINED_DAYS), last=began_at
             )
         ]
@@ -182,9 +179,7 @@ class _TourWriter:
         going = await self._write_attendance(connection, tour, rng, inserted, user_ids)
         following = [user_id for user_id in user_ids if rng.random() < FOLLOWING_SHARE]
         slugs = [tour.artist.slug] * len(following)
-        await inserts.queries.insert_follows(
-            connection, user_ids=following, artists=slugs, first=began_at, last=self._now
-        )
+        await inserts.insert_follows(connection, user_ids=following, artists=slugs, first=began_at, last=self._now)
         return SeedResult(
             artists=len(artists),
             songs=len(songs),
@@ -212,7 +207,7 @@ class _TourWriter:
             if rng.random() < GOING_SHARE
         ]
         user_column, show_column = ([pair[part] for pair in going] for part in (0, 1))
-        await inserts.queries.insert_attendance(connection, user_ids=user_column, show_ids=show_column, last=self._now)
+        await inserts.insert_attendance(connection, user_ids=user_column, show_ids=show_column, last=self._now)
         return len(going)
 
     async def _write_profiles(
@@ -229,7 +224,7 @@ class _TourWriter:
             for user_id in user_ids
             if rng.random() < NAMED_SHARE
         ]
-        await inserts.queries.insert_profiles(connection, rows=as_json(profiles))
+        await inserts.insert_profiles(connection, rows=as_json(profiles))
         return len(profiles)
 
     async def _write_reviews(
@@ -245,7 +240,7 @@ class _TourWriter:
                 written_at = show.starts_at + (self._now - show.starts_at) * rng.random()
                 review = {"user_id": user_id, "venue": show.venue, "rating": rating, "body": body}
                 reviews.append(review | {"created_at": written_at})
-        await inserts.queries.insert_reviews(connection, rows=as_json(reviews))
+        await inserts.insert_reviews(connection, rows=as_json(reviews))
         return len(reviews)
 
 

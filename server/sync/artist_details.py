@@ -8,9 +8,10 @@ from server.store.database import Database, savepoint
 from server.sync.artist_identification import NotIdentified, has_name
 from server.sync.artists import STAGE, write_artist
 from server.sync.clients import musicbrainz
-from server.sync.identities import DOUBTFUL_CONFIDENCE, identities
-from server.sync.jobs import Job, jobs, log_results
+from server.sync.identities import DOUBTFUL_CONFIDENCE
+from server.sync.jobs import Job, log_results
 from server.sync.providers import Providers
+from server.sync.queries import identities, jobs
 from server.sync.records import RecordResult
 
 if TYPE_CHECKING:

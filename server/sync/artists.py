@@ -20,15 +20,16 @@ from server.sync.identities import (
     Identity,
     KnownArtist,
     fetch_known_artist,
-    identities,
     ids_by_service,
     put_identities,
     save_identities,
 )
-from server.sync.jobs import jobs, log_results, recorded_job
+from server.sync.jobs import log_results, recorded_job
 from server.sync.matching import is_tribute, plain_name
 from server.sync.providers import Providers
-from server.sync.record_writer import RecordRefused, queries, write_record
+from server.sync.queries import identities, jobs
+from server.sync.queries import records as queries
+from server.sync.record_writer import RecordRefused, write_record
 from server.sync.records import ArtistRecord, Outcome, RecordResult, slug_of
 
 if TYPE_CHECKING:
@@ -233,7 +234,8 @@ async def write_artist(
         _, outcome, slug = await write_record(connection, STAGE, record)
     except (StoreConflict, RecordRefused) as error:
         raise NotIdentified(f"{artist.name!r} cannot be written to the catalogue: {error}") from error
-    artist_id: int = await queries.find_artist_id(connection, slug=slug)
+    artist_id = await queries.find_artist_id(connection, slug=slug)
+    assert artist_id is not None
     return artist_id, slug, outcome
 
 

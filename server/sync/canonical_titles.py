@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from server.sync.identities import identities
 from server.sync.matching import plain_title
+from server.sync.queries import identities
 
 if TYPE_CHECKING:
     from server.store.database import Connection

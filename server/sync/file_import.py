@@ -18,7 +18,8 @@ from server.errors import StoreConflict
 from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database, savepoint
 from server.sync.file_parser import ParsedFile, ParsedRecord, Refusal, read_file
-from server.sync.jobs import jobs, log_results, recorded_job
+from server.sync.jobs import log_results, recorded_job
+from server.sync.queries import jobs
 from server.sync.record_writer import RecordRefused, write_records
 from server.sync.records import STAGES, ArtistRecord, RecordResult, SongRecord
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from server.protocol.progress import ReportProgress, ignore_progress
-from server.store.queries import load_queries
-from server.sync.jobs import jobs, recorded_job
+from server.store.named_queries import columns
+from server.sync.jobs import recorded_job
+from server.sync.queries import forgetting, jobs
 from server.sync.record_writer import lock_shards
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ Service = Literal["ticketmaster", "spotify", "setlistfm", "musicbrainz"]
 # Votes on the shows of a batch wait while it is processed.
 SHOWS_PER_BATCH = 20
 ROWS_PER_BATCH = 1_000
-
-forgetting = load_queries(Path(__file__).with_name("forgetting.sql"))
 
 
 async def forget(
@@ -46,8 +44,13 @@ async def forget(
         await _forget_shows(connection, service, gone, report_progress)
         while venues := await forgetting.delete_venues(connection, service=service, count=ROWS_PER_BATCH):
             gone["venues"] += venues
-        of_job = {"service": service, "job_id": job_id, "count": ROWS_PER_BATCH}
-        while any((rows := dict(await forgetting.delete_rows(connection, **of_job))).values()):
+        while any(
+            (
+                rows := columns(
+                    await forgetting.delete_rows(connection, service=service, job_id=job_id, count=ROWS_PER_BATCH)
+                )
+            ).values()
+        ):
             gone.update(rows)
             report_progress("links", gone["links"], gone["links"])
         setlists = gone["played"] + gone["predicted"]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from server.store.database import Database
-from server.store.queries import load_queries
 from server.sync.artist_identification import GIVEN_CONFIDENCE
 from server.sync.jobs import JobImpossible
-from server.sync.record_writer import queries
+from server.sync.queries import identities
+from server.sync.queries import records as queries
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -42,9 +41,6 @@ class KnownArtist(NamedTuple):
     slug: str
     name: str
     ids: Mapping[str, Sequence[str]]
-
-
-identities = load_queries(Path(__file__).with_name("identities.sql"))
 
 
 async def fetch_known_artist(database: Database, artist_id: int) -> KnownArtist:

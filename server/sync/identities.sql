@@ -9,7 +9,7 @@ select i.external_id, i.artist_id, a.slug, a.name
 
 -- name: fetch_artist^
 -- takes: artist_id
--- gives: an artist with its ids: {service: [ids, the most certain first]}
+-- gives: 0..1 row: an artist with its ids: {service: [ids, the most certain first]}
 select a.id, a.slug, a.name,
        coalesce((select jsonb_object_agg(service, ids)
                    from (select service, jsonb_agg(external_id order by confidence desc, external_id) as ids

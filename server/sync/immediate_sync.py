@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from server.errors import SetupError
 from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database
-from server.sync.identities import identities
 from server.sync.jobs import JobType, run_job_now
 from server.sync.providers import Providers
+from server.sync.queries import identities
 from server.sync.schedules import ARTIST_JOBS, build_handlers
 
 SHOW_JOBS = (("ticketmaster", "show"), ("setlistfm", "played"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,15 +17,13 @@ import structlog
 from server.errors import MysetlistError, StoreError
 from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database
-from server.store.queries import load_queries
+from server.sync.queries import jobs
 from server.sync.records import RecordResult
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 log = structlog.get_logger()
-
-jobs = load_queries(Path(__file__).with_name("jobs.sql"))
 
 JobType = tuple[str, str]  # service, kind
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.store.queries import load_queries
+from server.sync.queries import records as queries
 from server.sync.records import (
     ArtistRecord,
     Outcome,
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 # The defaults of a show: how long before its start voting opens, and its local start time.
 VOTING = dt.timedelta(days=30)
 STARTS_AT = "20:00"
-
-queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 Line = int | None  # None: the record stands in no file
 
@@ -166,7 +163,8 @@ async def _write_setlist(connection: Connection, setlist: SetlistRecord, show: A
         connection,
         {one.artist for one in setlist.sets if one.artist} | {song.by for song in _songs(setlist) if song.by},
     )
-    sets, places = [], []
+    sets: list[dict[str, Any]] = []
+    places: list[Any] = []
     for number, one in enumerate(setlist.sets, start=1):
         act = acts[one.artist] if one.artist else None
         sets.append(

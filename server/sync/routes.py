@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +14,6 @@ from server.protocol.http.cursors import ID_MAX, IdCursor, decode_cursor, encode
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.store.database import Database
-from server.store.queries import load_queries
 from server.sync.documents import (
     SERVICES,
     Action,
@@ -33,17 +31,16 @@ from server.sync.documents import (
     ServiceDiagnosis,
     SyncState,
 )
-from server.sync.identities import identities
-from server.sync.jobs import jobs, queue_job
+from server.sync.jobs import queue_job
 from server.sync.provider_probe import probe_provider
 from server.sync.providers import Providers
+from server.sync.queries import identities, jobs
+from server.sync.queries import routes as queries
 
 # The promised share of requests that a service answers.
 AVAILABILITY_TARGET = 0.99
 HOURS_SHOWN = 24
 REVIEWS_SHOWN_MAX = 100
-
-queries = load_queries(Path(__file__).with_name("routes.sql"))
 
 _SERVICE_OF_KIND: dict[str, Service] = {
     "artist": "musicbrainz",

@@ -16,7 +16,8 @@ import structlog
 
 from server.errors import MysetlistError, ProviderError, StoreError
 from server.store.database import Database
-from server.sync.jobs import Job, JobHandler, JobType, jobs
+from server.sync.jobs import Job, JobHandler, JobType
+from server.sync.queries import jobs
 from server.telemetry import SYNC_JOBS
 
 if TYPE_CHECKING:

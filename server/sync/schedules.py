@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from server.store.database import Database
 from server.sync.artist_details import ArtistDetailsSyncService
 from server.sync.artists import ArtistSyncService
-from server.sync.identities import identities, ids_by_service
-from server.sync.jobs import Job, JobHandler, JobType, jobs, queue_job
+from server.sync.identities import ids_by_service
+from server.sync.jobs import Job, JobHandler, JobType, queue_job
 from server.sync.providers import Providers
+from server.sync.queries import identities, jobs
 from server.sync.scheduler import Schedule, SyncScheduler
 from server.sync.setlists import SetlistSyncService
 from server.sync.shows import ShowSyncService

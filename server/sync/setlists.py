@@ -17,18 +17,13 @@ from server.store.database import Database, savepoint
 from server.sync.canonical_titles import CanonicalTitles, fetch_canonical_titles
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist, SetlistFmClient
-from server.sync.identities import (
-    LINK_CONFIDENCE,
-    Identity,
-    KnownArtist,
-    fetch_known_artist,
-    identities,
-    put_identities,
-)
+from server.sync.identities import LINK_CONFIDENCE, Identity, KnownArtist, fetch_known_artist, put_identities
 from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import judge_show, name_similarity
 from server.sync.prediction import PlayedSet, PlayedSong, Predicted, predict
-from server.sync.record_writer import RecordRefused, lock_shards, queries, write_record
+from server.sync.queries import identities
+from server.sync.queries import records as queries
+from server.sync.record_writer import RecordRefused, lock_shards, write_record
 from server.sync.records import ArtistRecord, RecordResult, SetlistRecord, SetRecord, SetSong, slug_of
 from server.sync.venues import place_of_row, place_of_venue
 
@@ -272,7 +267,8 @@ async def _ensure_covered(
             slug = f"{slug}-{mbid[:8]}".strip("-")
         record = ArtistRecord(name=wanted[mbid].name[:200], slug=slug)
         _, _, slug = await write_record(connection, "artists", record)
-        artist_id: int = await queries.find_artist_id(connection, slug=slug)
+        artist_id = await queries.find_artist_id(connection, slug=slug)
+        assert artist_id is not None
         evidence = "named with a song of theirs at setlist.fm"
         identity = Identity(musicbrainz.SERVICE, mbid, musicbrainz.PAGE_URL + mbid, LINK_CONFIDENCE, evidence)
         await put_identities(connection, artist_id, [identity])

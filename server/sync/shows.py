@@ -15,9 +15,10 @@ from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.sync.clients import ticketmaster
 from server.sync.clients.ticketmaster import Event, TicketmasterClient
-from server.sync.identities import KnownArtist, fetch_known_artist, identities
+from server.sync.identities import KnownArtist, fetch_known_artist
 from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import plain_name
+from server.sync.queries import identities
 from server.sync.record_writer import RecordRefused, lock_shards, write_record
 from server.sync.records import RecordResult, ShowRecord
 from server.sync.venues import ensure_venue
@@ -242,7 +243,8 @@ async def _write_show(
         **_window(event, venue, ours),
     )
     result = await write_record(connection, STAGE, record)
-    show_id: int = await identities.find_show_id(connection, slug=result.message)
+    show_id = await identities.find_show_id(connection, slug=result.message)
+    assert show_id is not None
     if result.outcome == "added":
         await identities.put_show_origin(connection, show_id=show_id, service=ticketmaster.SERVICE)
     await _save_identities(connection, listings, show_id)

@@ -16,11 +16,11 @@ from server.sync.identities import (
     Identity,
     KnownArtist,
     fetch_known_artist,
-    identities,
     save_identities,
 )
 from server.sync.jobs import Job, log_results
 from server.sync.matching import plain_name, plain_title, shown_title
+from server.sync.queries import identities
 from server.sync.record_writer import RecordRefused, lock_shards, write_record
 from server.sync.records import RecordResult, SetlistRecord, SetRecord, SetSong
 from server.sync.setlists import LOOK_AHEAD_DAYS

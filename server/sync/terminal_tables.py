@@ -12,7 +12,7 @@ from server.protocol.http.cursors import ID_MAX
 from server.store.database import Database
 from server.sync.artists import SyncedArtist
 from server.sync.file_import import ImportResult
-from server.sync.jobs import jobs
+from server.sync.queries import jobs
 from server.sync.records import STAGES
 
 JOBS_SHOWN = 20

@@ -11,10 +11,11 @@ from server.store.database import Database
 from server.sync.artist_identification import GIVEN_CONFIDENCE
 from server.sync.clients import setlistfm, ticketmaster
 from server.sync.clients.ticketmaster import TicketmasterClient
-from server.sync.identities import identities
 from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import Place, judge_venue
-from server.sync.record_writer import RecordRefused, queries, write_record
+from server.sync.queries import identities
+from server.sync.queries import records as queries
+from server.sync.record_writer import RecordRefused, write_record
 from server.sync.records import VenueRecord, slug_of
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
     except StoreConflict as error:
         raise RecordRefused(f"the venue {venue.name!r} cannot be written to the catalogue: {error}") from error
     added = await identities.venue_by_slug(connection, slug=own)
+    assert added is not None
     if outcome == "added":
         await identities.put_venue_origin(connection, venue_id=added["id"], service=ticketmaster.SERVICE)
     return added

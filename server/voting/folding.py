@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from server.protocol.positions import SEQ_BITS
 from server.voting.log import Entry
@@ -54,7 +55,7 @@ class Folded:
     marks: dict[tuple[int, int, int], bool] = field(default_factory=dict)  # (kind, fan, subject) -> wanted
     cast_count: int = 0
 
-    def mark_parameters(self) -> dict[str, list[int]]:
+    def mark_parameters(self) -> dict[str, Any]:
         """The marks as columns for commit_log, in the order of the primary keys."""
         columns: dict[str, list[int]] = {}
         for names, kind in zip(_MARK_COLUMNS, MARK_CODES.values(), strict=True):

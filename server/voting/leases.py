@@ -18,7 +18,7 @@ import structlog
 
 from server.store.database import connect, translated
 from server.telemetry import SHARDS_HELD
-from server.voting.log import queries
+from server.voting.queries import voting as queries
 
 log = structlog.get_logger()
 

@@ -18,14 +18,12 @@ from server.cache.connection import Ask, Command
 from server.cache.keys import SPENT_KEY, log_key, meta_key, shard_prefix
 from server.protocol.positions import from_stream_id, stream_id
 from server.store.database import Database
-from server.store.queries import load_queries
 from server.telemetry import LOG_RESETS
+from server.voting.queries import voting as queries
 
 log = structlog.get_logger()
 
 _FOLDER = Path(__file__).parent
-queries = load_queries(_FOLDER / "queries.sql")
-
 CAST_SCRIPT = (_FOLDER / "cast.lua").read_bytes()
 RESET_SCRIPT = (_FOLDER / "reset.lua").read_bytes()
 GRANT_SCRIPT = (_FOLDER / "grant.lua").read_bytes()

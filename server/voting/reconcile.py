@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from server.cache.connection import Command, Connection
 from server.cache.keys import ballots_key, meta_key, shard_prefix, tally_key
 from server.store.database import Database
-from server.store.queries import load_queries
 from server.voting.log import open_shard
-from server.voting.log import queries as log_queries
+from server.voting.queries import reconcile as queries
+from server.voting.queries import voting as log_queries
 from server.voting.rules import ballot_of, shard_of
-
-queries = load_queries(Path(__file__).with_name("reconcile.sql"))
 
 DRAIN_TRIES = 50
 DRAIN_PAUSE_S = 0.1

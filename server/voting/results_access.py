@@ -19,7 +19,8 @@ from server.protocol.codes import Code
 from server.protocol.embargo import Audience, sees_all
 from server.protocol.identity import Identity
 from server.store.database import Database
-from server.voting.log import open_shards, queries
+from server.voting.log import open_shards
+from server.voting.queries import voting as queries
 from server.voting.rules import shard_of
 
 log = structlog.get_logger()

@@ -16,8 +16,9 @@ from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.store.database import Database
 from server.telemetry import VOTES_LOST
-from server.voting.log import open_shard, queries
+from server.voting.log import open_shard
 from server.voting.pending_acks import PendingAcks
+from server.voting.queries import voting as queries
 
 log = structlog.get_logger()
 

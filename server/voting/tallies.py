@@ -11,7 +11,8 @@ from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo
 from server.store.database import Database
-from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, open_shards, queries
+from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, open_shards
+from server.voting.queries import voting as queries
 from server.voting.rules import shard_of
 
 

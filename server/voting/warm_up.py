@@ -12,7 +12,7 @@ from server.errors import Refused, StoreError
 from server.protocol.codes import Code
 from server.store.database import Database
 from server.voting.casts import Cast
-from server.voting.log import queries
+from server.voting.queries import voting as queries
 from server.voting.rules import shard_of
 
 log = structlog.get_logger()
@@ -119,13 +119,13 @@ class WarmUp:
                 refusals[cast] = Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
             else:
                 needed_shows.add(show_id)
-        for row in ballot_rows:
-            if row["is_known"] and row["show_id"] in known_shows:
-                self._keep_ballot(row, positions)
-        for row in show_rows:
+        for ballot in ballot_rows:
+            if ballot["is_known"] and ballot["show_id"] in known_shows:
+                self._keep_ballot(ballot, positions)
+        for show in show_rows:
             # Rows that no cast takes along would stay here, and reach Valkey when their rules are long out of date.
-            if row["id"] in needed_shows:
-                self._keep_show(row, positions)
+            if show["id"] in needed_shows:
+                self._keep_show(show, positions)
         return refusals
 
     def _keep_ballot(self, row: Any, positions: dict[int, int]) -> None:

@@ -23,7 +23,8 @@ from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, WRIT
 from server.tracing import Traces
 from server.voting.folding import Folded, ShardBatch, fold, take_entries
 from server.voting.leases import Leases
-from server.voting.log import decode_entry, open_shard, queries, read_commands, trim_command
+from server.voting.log import decode_entry, open_shard, read_commands, trim_command
+from server.voting.queries import voting as queries
 
 log = structlog.get_logger()
 

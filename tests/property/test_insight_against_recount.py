@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from server.protocol.instants import ms_of
 from server.store.database import Database
 from server.voting.folding import Folded
-from server.voting.log import queries
+from server.voting.queries import voting as queries
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory, Show
 

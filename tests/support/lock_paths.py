@@ -7,19 +7,20 @@ from typing import Any
 
 import asyncpg
 
-from server.catalog import setlist_editing, show_control, show_status, suggestions
-from server.insight import accuracy
-from server.mail import sender as mail
-from server.moderation import decisions as moderation
-from server.people import accounts, reviews
+from server.catalog import queries as catalog_queries
+from server.catalog import setlist_editing, show_control
+from server.insight.queries import accuracy
+from server.mail.queries import sender as mail
+from server.moderation.queries import decisions as moderation
+from server.people.queries import accounts, reviews
 from server.protocol.http.parameters import Reference
-from server.sample import demo
-from server.sample import inserts as sample
-from server.sync import forgetting
+from server.sample.queries import demo
+from server.sample.queries import inserts as sample
+from server.store.named_queries import sql_of
 from server.sync import record_writer as writing
+from server.sync.queries import forgetting
 from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, ShowRecord, VenueRecord
-from server.voting import log as voting
-from server.voting import reconcile
+from server.voting.queries import reconcile, voting
 
 # Two of everything. Each first row is written again, so that it lies behind the second one in the table, and a scan
 # finds the rows in another order than a primary key does; the second show begins and closes first.
@@ -112,7 +113,7 @@ async def commit(connection: Any) -> None:
         " where l.type = 'predicted' and u.id < 3 order by 1, 3"
     )
     pairs = [(user, other) for user in (1, 2) for other in (1, 2)]
-    await voting.queries.commit_log(
+    await voting.commit_log(
         connection, shards=[row[0] for row in shards], old_positions=[1000, 1000], new_positions=[2000, 2000],
         entries=["1", "2"], song_ids=[row["id"] for row in songs], user_ids=[row["user_id"] for row in songs],
         show_ids=[row["show_id"] for row in songs], choices=[("down", None)[row["id"] % 2] for row in songs],
@@ -127,20 +128,20 @@ async def commit(connection: Any) -> None:
 
 async def open_shard(connection: Any) -> None:
     """A node throws the hot copy of a shard away and goes on past its log."""
-    await voting.queries.lock_position(connection, shard=1)
-    await voting.queries.raise_position(connection, shard=1, at_least=0)
+    await voting.lock_position(connection, shard=1)
+    await voting.raise_position(connection, shard=1, at_least=0)
 
 
 async def finalise(connection: Any) -> None:
     """The writer makes closed shows final."""
     shards = list(range(16))
-    await voting.queries.finalise_shows(connection, held=shards, empty=shards, shard_count=16)
+    await voting.finalise_shows(connection, held=shards, empty=shards, shard_count=16)
 
 
 async def advance(connection: Any) -> None:
     """Shows move with the calendar."""
     instant = await connection.fetchval("select now()")
-    await _all(show_status.queries.advance_shows(connection, instant=instant))
+    await _all(catalog_queries.show_status.advance_shows(connection, instant=instant))
 
 
 async def add_song(connection: Any) -> None:
@@ -153,25 +154,27 @@ async def remove_song(connection: Any) -> None:
     """Staff takes a song out of a set."""
     await show_control.lock_show(connection, Reference(2, None))
     row = await connection.fetchrow("select id, setlist_id from setlist_songs where show_id = 2 order by id limit 1")
-    await setlist_editing.queries.lock_set_song(connection, id=row["id"], show_id=2)
-    await setlist_editing.queries.delete_set_song(connection, id=row["id"])
-    await setlist_editing.queries.defer_positions(connection)
-    await setlist_editing.queries.close_gap(connection, setlist_id=row["setlist_id"], position=1)
+    await catalog_queries.setlist_editing.lock_set_song(connection, id=row["id"], show_id=2)
+    await catalog_queries.setlist_editing.delete_set_song(connection, id=row["id"])
+    await catalog_queries.setlist_editing.defer_positions(connection)
+    await catalog_queries.setlist_editing.close_gap(connection, setlist_id=row["setlist_id"], position=1)
 
 
 async def change_show(connection: Any) -> None:
     """Staff locks a show, and says what was played."""
     show = await show_control.lock_show(connection, Reference(1, None))
     columns = {name: value for name, value in show.items() if name not in ("revision", "time_zone", "is_locked")}
-    await show_control.queries.update_show(connection, **columns, is_locked=True)
+    await catalog_queries.show_control.update_show(connection, **columns, is_locked=True)
     song = await connection.fetchval("select id from setlist_songs where show_id = 1 limit 1")
-    await show_control.queries.mark_played(connection, show_id=1, id=song, is_played=True)
+    await catalog_queries.show_control.mark_played(connection, show_id=1, id=song, is_played=True)
 
 
 async def decide_suggestion(connection: Any) -> None:
     """A moderator takes a suggestion: it becomes a song of the set."""
     show = await show_control.lock_show(connection, Reference(2, None))
-    await suggestions.queries.decide_suggestions(connection, show_id=2, title="Song 4", status="approved", reason="")
+    await catalog_queries.suggestions.decide_suggestions(
+        connection, show_id=2, title="Song 4", status="approved", reason=""
+    )
     await setlist_editing.add_song(connection, show, setlist_editing.NewSetSong(title="Song 4"))
 
 
@@ -248,19 +251,19 @@ async def forget(connection: Any) -> None:
     shows = await connection.fetch("select id, slug from shows order by id")
     await writing.lock_shards(connection, [show["slug"] for show in shows])
     ids = [show["id"] for show in shows]
-    await _all(forgetting.forgetting.lock_shows(connection, ids=ids))
+    await _all(forgetting.lock_shows(connection, ids=ids))
     for service in ("setlistfm", "ticketmaster"):
-        await forgetting.forgetting.delete_played(connection, service=service, ids=ids)
-        await forgetting.forgetting.settle_shows(connection, ids=ids)
-        await forgetting.forgetting.delete_settled(connection, service=service, ids=ids)
-        await forgetting.forgetting.delete_predicted(connection, service=service, ids=ids)
-        await forgetting.forgetting.delete_shows(connection, service=service, ids=ids)
+        await forgetting.delete_played(connection, service=service, ids=ids)
+        await forgetting.settle_shows(connection, ids=ids)
+        await forgetting.delete_settled(connection, service=service, ids=ids)
+        await forgetting.delete_predicted(connection, service=service, ids=ids)
+        await forgetting.delete_shows(connection, service=service, ids=ids)
 
 
 async def score(connection: Any) -> None:
     """A show is scored again, and all nodes are told."""
-    await connection.execute(accuracy.queries.score_show.sql, 1)
-    await accuracy.queries.tell_of_score(connection, show_id=1, up_to=0)
+    await connection.execute(sql_of(accuracy.score_show), 1)
+    await accuracy.tell_of_score(connection, show_id=1, up_to=0)
 
 
 async def refresh_trending(connection: Any) -> None:
@@ -270,38 +273,38 @@ async def refresh_trending(connection: Any) -> None:
 
 async def decide_review(connection: Any) -> None:
     """A moderator upholds a report: the review goes out of sight, and out of the counts of its venue."""
-    await _all(moderation.queries.lock_subject(connection, review=1, profile=None))
-    await moderation.queries.decide_report(connection, id=1, status="upheld", decided_by=2)
-    await moderation.queries.uphold_reports(connection, review=1, profile=None, decided_by=2)
-    await moderation.queries.set_review_status(connection, id=1, status="rejected")
+    await _all(moderation.lock_subject(connection, review=1, profile=None))
+    await moderation.decide_report(connection, id=1, status="upheld", decided_by=2)
+    await moderation.uphold_reports(connection, review=1, profile=None, decided_by=2)
+    await moderation.set_review_status(connection, id=1, status="rejected")
 
 
 async def decide_profile(connection: Any) -> None:
     """A moderator decides about a profile that was held back: their own, at that."""
-    await _all(moderation.queries.lock_subject(connection, review=None, profile=1))
+    await _all(moderation.lock_subject(connection, review=None, profile=1))
     held = await connection.fetchval("select id from content_moderation where profile_id = 1")
-    await moderation.queries.decide_held(connection, id=held, status="rejected", decided_by=1, note="")
-    await moderation.queries.set_profile_status(connection, user_id=1, status="rejected")
+    await moderation.decide_held(connection, id=held, status="rejected", decided_by=1, note="")
+    await moderation.set_profile_status(connection, user_id=1, status="rejected")
 
 
 async def write_review(connection: Any) -> None:
     """A fan changes a review."""
-    await reviews.queries.lock_own_review(connection, venue_id=2, user_id=1)
+    await reviews.lock_own_review(connection, venue_id=2, user_id=1)
     review = await connection.fetchval("select id from venue_reviews where venue_id = 2 and user_id = 1")
-    await reviews.queries.update_review(connection, id=review, rating=5, body="better", status="approved")
+    await reviews.update_review(connection, id=review, rating=5, body="better", status="approved")
 
 
 async def lift_ban(connection: Any) -> None:
     """A moderator lifts a ban of their own."""
-    await accounts.queries.lock_ban(connection, id=2, user_id=2)
-    await accounts.queries.lift_ban(connection, id=2, lifted_by=1)
+    await accounts.lock_ban(connection, id=2, user_id=2)
+    await accounts.lift_ban(connection, id=2, lifted_by=1)
 
 
 async def settle_mail(connection: Any) -> None:
     """What was sent is written down."""
     ids = [row["id"] for row in await connection.fetch("select id from email_queue order by id desc")]
     instant = await connection.fetchval("select timestamptz '2030-01-01'")
-    await mail.queries.settle(
+    await mail.settle(
         connection, ids=ids, claimed_until=instant, status="sent", not_before=instant, detail="", instant=instant
     )
 
@@ -321,26 +324,24 @@ async def erase(connection: Any) -> None:
 
 async def repair(connection: Any) -> None:
     """Wrong counts are repaired."""
-    await reconcile.queries.repair_counts(connection)
+    await reconcile.repair_counts(connection)
 
 
 async def seed(connection: Any) -> None:
     """Sample data comes to artists and venues that are there."""
-    await demo.queries.lock_artist_stats(connection, slugs=["a1", "a2"])
+    await demo.lock_artist_stats(connection, slugs=["a1", "a2"])
     show = (
         '[{"slug": "s9", "artist": "a2", "venue": "v1", "name": "New", "local_date": "2030-01-01", "time_zone": "UTC",'
         ' "starts_at": "2030-01-01T20:00Z", "status": "upcoming", "opens_at": "2029-01-01T20:00Z",'
         ' "closes_at": "2030-01-01T20:00Z", "is_locked": false}]'
     )
-    await _all(sample.queries.insert_shows(connection, rows=show))
+    await _all(sample.insert_shows(connection, rows=show))
     user = await connection.fetchval("insert into users default values returning id")
     instant = await connection.fetchval("select now()")
-    await sample.queries.insert_follows(
-        connection, user_ids=[user, user], artists=["a2", "a1"], first=instant, last=instant
-    )
+    await sample.insert_follows(connection, user_ids=[user, user], artists=["a2", "a1"], first=instant, last=instant)
     review = '{{"user_id": {0}, "venue": "{1}", "rating": 4, "body": "", "created_at": "2026-01-01T00:00Z"}}'
     rows = "[" + ", ".join(review.format(user, venue) for venue in ("v2", "v1")) + "]"
-    await sample.queries.insert_reviews(connection, rows=rows)
+    await sample.insert_reviews(connection, rows=rows)
 
 
 PATHS: dict[str, Transaction] = {

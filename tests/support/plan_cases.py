@@ -217,8 +217,8 @@ EXAMPLES: dict[str, Any] = {
 _EVERY_SHOW: dict[str, Any] = {"artist_id": None, "first": None, "last": None}
 _MISSPELT: dict[str, Any] = {"like": "metalica", "similar": ["metalica"], "closeness": 0.6}
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
-    "catalog/queries.list_artists": [{}, {"words": "abc"}, _MISSPELT],
-    "catalog/queries.list_shows": [
+    "catalog/catalogue.list_artists": [{}, {"words": "abc"}, _MISSPELT],
+    "catalog/catalogue.list_shows": [
         _EVERY_SHOW,
         _EVERY_SHOW | {"artist_id": 7},
         _EVERY_SHOW | {"venue_ids": [7, 8]},
@@ -226,8 +226,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         _EVERY_SHOW | {"words": "abc"},
         _EVERY_SHOW | _MISSPELT,
     ],
-    "catalog/queries.list_venues": [{}, {"words": "abc"}, _MISSPELT],
-    "catalog/queries.list_venues_near": [{}, {"words": "abc"}, _MISSPELT],
+    "catalog/catalogue.list_venues": [{}, {"words": "abc"}, _MISSPELT],
+    "catalog/catalogue.list_venues_near": [{}, {"words": "abc"}, _MISSPELT],
     "catalog/search.best_artists": [{"q": "abc", "words": "abc"}, {"q": "metalica"} | _MISSPELT],
     "catalog/search.best_songs": [{"words": "abc"}, _MISSPELT],
     "catalog/search.best_venues": [{"q": "abc", "words": "abc"}, {"q": "metalica"} | _MISSPELT],
@@ -239,8 +239,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"like": "metalica", "words": ["metalica"], "kinds": ["artists", "songs", "venues", "shows"]}
     ],
     "moderation/queue.list_queue": [{}, {"after_priority": None}],
-    "sync/queries.find_artist_id": [{"slug": "artist-7"}],
-    "sync/queries.find_ids": [{"slug": "artist-7"}],
+    "sync/records.find_artist_id": [{"slug": "artist-7"}],
+    "sync/records.find_ids": [{"slug": "artist-7"}],
     "catalog/show_control.update_show": [{"status": "live"}],
     "sync/jobs.finish_job": [{"status": "succeeded"}],
     "sync/identities.find_artists_by_id": [{"service": "musicbrainz", "external_ids": ["7"]}],
@@ -262,12 +262,12 @@ STAFF = "staff"
 ROLES: dict[str, str | None] = {
     "admin/": OWNER,
     "catalog/": OWNER,
-    "catalog/queries": REQUEST_ROLE,
+    "catalog/catalogue": REQUEST_ROLE,
     "catalog/show_status": WRITER_ROLE,
     "catalog/search": REQUEST_ROLE,
     "insight/": REQUEST_ROLE,
     "insight/accuracy": OWNER,
-    "insight/queries.update_trending_scores": OWNER,
+    "insight/insight.update_trending_scores": OWNER,
     "live/": OWNER,
     "mail/": OWNER,
     "mail/routes": REQUEST_ROLE,

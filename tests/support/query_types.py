@@ -6,8 +6,8 @@ PostgreSQL does not say which values may be null, so the stubs say it by these r
 - a parameter may always be None;
 - a column of a table is None where the table allows null, and `T | Any` where an outer join may leave it out: its type
   is checked, but not whether somebody looked for None. So is an expression;
-- a query for one row or one value (`^`, `$`) may give None unless its comment promises a row: `gives:` without
-  "0..1", "none" or "null".
+- a query for one row or one value (`^`, `$`) may give None unless its comment promises more: `gives: 1 row` or `1 value`, or a
+  text without "0..1", "none", "null" and "no row".
 """
 
 from __future__ import annotations
@@ -86,7 +86,11 @@ class Query:
     def may_be_none(self) -> bool:
         """Whether it may give no row."""
         gives = re.search(r"\bgives:(.*?)(?=\n\w+:|\Z)", self.comment, re.DOTALL)
-        return gives is None or re.search(r"0\.\.1|\bnone\b|\bnull\b", gives[1]) is not None
+        if gives is None:
+            return True
+        return not re.match(r"\s*1 (row|value)\b", gives[1]) and bool(
+            re.search(r"0\.\.1|\b(none|null|no row)\b", gives[1])
+        )
 
 
 class Catalogue:
@@ -197,6 +201,10 @@ def _row_type(name: str, columns: dict[str, str]) -> str:
     return f'{name} = TypedDict("{name}", {{{", ".join(f"{column!r}: {kind}" for column, kind in columns.items())}}})'
 
 
+def _optional(kind: str) -> str:
+    return kind if kind.endswith("None") else f"{kind} | None"
+
+
 def _describe(query: Query, connection: psycopg.Connection[Any], catalogue: Catalogue) -> tuple[str, str]:
     """The type of a query's rows, empty when it has none, and its signature."""
     libpq = connection.pgconn
@@ -218,7 +226,7 @@ def _describe(query: Query, connection: psycopg.Connection[Any], catalogue: Cata
     signature = {
         "": f"def {query.name}({given}) -> AsyncIterator[{query.row}]: ...",
         "^": f"async def {query.name}({given}) -> {query.row}{none}: ...",
-        "$": f"async def {query.name}({given}) -> {types[0] if types else 'None'}{none}: ...",
+        "$": f"async def {query.name}({given}) -> {_optional(types[0]) if none and types else ''.join(types[:1]) or 'None'}: ...",
         "!": f"async def {query.name}({given}) -> str: ...",
         "#": f"async def {query.name}(self, connection: Connection) -> str: ...",
     }[query.mark]

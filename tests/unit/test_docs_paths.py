@@ -102,6 +102,6 @@ def test_what_is_missing_is_found() -> None:
     assert paths_in("see `node/gone.py`, `docs/`, `/api/openapi.json`, `a.py`") == {"node/gone.py", "docs/"}
     assert names_in("see `gone.py`, `node/gone.py`, `YYYYMMDDhhmmss_name.sql`") == {"gone.py"}
     assert links_in("[a](gone.md#part) [b](https://example.org/x) [c](#here)") == {"gone.md"}
-    assert len(missing_names("`settings.py` WORKERS_MAX, GONE_MAX, `voting/queries.sql` gone_query")) == 2
+    assert len(missing_names("`settings.py` WORKERS_MAX, GONE_MAX, `voting/voting.sql` gone_query")) == 2
     assert len(missing_names("`erase_user` in `migrations/`, `gone` in `migrations/`")) == 1
     assert len(missing_names("NO_FILE")) == 1

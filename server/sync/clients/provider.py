@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 from urllib.parse import urlencode
 
@@ -24,7 +23,7 @@ from server.cache.gates import Gate, GateShut, Quota
 from server.clock import Clock
 from server.errors import CacheError, ProviderError
 from server.protocol.instants import from_ms
-from server.store.queries import load_queries
+from server.sync.clients.queries import cache as queries
 from server.sync.clients.responses import (
     BODY_BYTES_MAX,
     BUSY_S,
@@ -61,7 +60,6 @@ URGENT_AGE_S_MAX = 60.0
 SLOW_MS = 3_000.0
 ASKED_CHARS_MAX = 1_000
 
-queries = load_queries(Path(__file__).with_name("cache.sql"))
 Health = Literal["ok", "degraded", "down"]
 
 
@@ -157,6 +155,7 @@ class Provider:
         async with self._database.connection() as connection:
             if status == httpx.codes.NOT_MODIFIED:
                 await queries.renew_answer(connection, service=self.service, asked=asked, ttl_s=ttl_s)
+                assert cached is not None
                 body = cached["body"]
             else:
                 await queries.put_answer(

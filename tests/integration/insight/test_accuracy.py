@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from server.insight import accuracy
 from server.insight.accuracy import score_shows
+from server.insight.queries import accuracy
 from server.node.node import Node
 from server.store.database import WRITER_ROLE
 from tests.support.people import People
@@ -124,7 +124,7 @@ async def test_a_reason_that_comes_meanwhile_is_kept(factory: RowFactory, show: 
             await factory.sql.execute("select score_show(7)")
             await other.sql.execute("set lock_timeout = '1s'; delete from setlist_songs where id = 5")
             (note,) = await factory.sql.fetch("select min(id) as up_to from shows_to_score")
-            await accuracy.queries.tell_of_score(factory.sql, show_id=7, up_to=note["up_to"])
+            await accuracy.tell_of_score(factory.sql, show_id=7, up_to=note["up_to"])
         assert (await stored(other.sql))[0][4] == 2
         await score_shows(other.sql)
         assert (await stored(other.sql))[0][4] == 1

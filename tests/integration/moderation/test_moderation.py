@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from server.moderation.decisions import queries
-from server.moderation.logs import queries as log_queries
+from server.moderation.queries import decisions as queries
+from server.moderation.queries import logs as log_queries
+from server.moderation.queries import text_review as review_queries
 from server.moderation.queue import QueueCursor
-from server.moderation.text_review import queries as review_queries
 from server.node.node import Node
 from server.protocol.http.cursors import ID_MAX, encode_cursor
 from tests.support.people import People, Person

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from server.node.node import Node
 from server.people.access_monitor import AccessMonitor
-from server.people.accounts import queries
+from server.people.queries import accounts as queries
 from server.store.database import Database
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from server.node.node import Node
-from server.people.follows import queries
+from server.people.queries import follows as queries
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 

@@ -6,7 +6,7 @@ import pytest
 
 from server.errors import StoreError
 from server.node.node import Node
-from server.people.profiles import queries
+from server.people.queries import profiles as queries
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
 

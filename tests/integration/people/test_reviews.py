@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.node.node import Node
-from server.people.reviews import queries
+from server.people.queries import reviews as queries
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
 

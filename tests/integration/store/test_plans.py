@@ -196,7 +196,7 @@ async def test_every_filter_has_its_index(crowded_url: str) -> None:
     no_filter = dict.fromkeys(("artist_id", "first", "last"))
     async with acting(crowded_url, REQUEST_ROLE) as explainer:
         for query, given, index in SHAPES:
-            name = f"catalog/queries.{query}"
+            name = f"catalog/catalogue.{query}"
             sql, names = texts[name]
             values = await parameters_of(explainer.connection, name, sql, names, no_filter | given)
             # Run instead of explained, so that the settings of the pool apply to the plan.

@@ -19,50 +19,50 @@ import server
 FOLDER = Path(server.__file__).parent
 TABLES_MIN, ENUMS_MIN = 29, 13
 
-COMMIT = "voting/queries.sql:commit_log > commit_log() > commit_votes()"
-MARKS = "voting/queries.sql:commit_log > commit_log() > commit_marks()"
+COMMIT = "voting/voting.sql:commit_log > commit_log() > commit_votes()"
+MARKS = "voting/voting.sql:commit_log > commit_log() > commit_marks()"
 
 # table: (the way that writes it, the way that reads it)
 TABLES = {
     "users": ("people/sessions.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
     "song_suggestions": ("catalog/suggestions.sql:insert_suggestion", "catalog/suggestions.sql:pending_suggestions"),
-    "ticket_codes": ("people/tickets.sql:insert_codes", "voting/queries.sql:fetch_warm_up_ballots"),
+    "ticket_codes": ("people/tickets.sql:insert_codes", "voting/voting.sql:fetch_warm_up_ballots"),
     "user_identities": ("people/sessions.sql:sign_in_as > sign_in_as()", "people/export.sql:identities"),
     "user_profiles": ("people/profiles.sql:update_profile", "people/export.sql:profile"),
     "user_follows_artists": (MARKS, "people/follows.sql:list_follows"),
     "user_show_attendance": (MARKS, "people/follows.sql:list_attendance"),
-    "artists": ("sync/queries.sql:put_artists", "catalog/queries.sql:bill_of_show"),
-    "venues": ("sync/queries.sql:put_venues", "catalog/queries.sql:list_venues"),
-    "songs": ("sync/queries.sql:put_songs", "catalog/queries.sql:song_by_id"),
-    "shows": ("sync/queries.sql:put_shows", "catalog/queries.sql:list_shows"),
-    "setlists": ("sync/queries.sql:put_sets", "catalog/queries.sql:songs_of_show"),
-    "setlist_songs": ("sync/queries.sql:put_set_songs", "catalog/queries.sql:songs_of_show"),
-    "show_artists": ("sync/queries.sql:put_supports", "catalog/queries.sql:bill_of_show"),
+    "artists": ("sync/records.sql:put_artists", "catalog/catalogue.sql:bill_of_show"),
+    "venues": ("sync/records.sql:put_venues", "catalog/catalogue.sql:list_venues"),
+    "songs": ("sync/records.sql:put_songs", "catalog/catalogue.sql:song_by_id"),
+    "shows": ("sync/records.sql:put_shows", "catalog/catalogue.sql:list_shows"),
+    "setlists": ("sync/records.sql:put_sets", "catalog/catalogue.sql:songs_of_show"),
+    "setlist_songs": ("sync/records.sql:put_set_songs", "catalog/catalogue.sql:songs_of_show"),
+    "show_artists": ("sync/records.sql:put_supports", "catalog/catalogue.sql:bill_of_show"),
     "artist_songs": (
-        "sync/queries.sql:put_set_songs > setlist_songs! > count_inserted_setlist_songs()",
-        "catalog/queries.sql:songs_of_artist",
+        "sync/records.sql:put_set_songs > setlist_songs! > count_inserted_setlist_songs()",
+        "catalog/catalogue.sql:songs_of_artist",
     ),
     "artist_stats": (
         MARKS + " > user_follows_artists! > count_follows()",
         "people/relation_counts.sql:follower_counts",
     ),
-    "votes": (COMMIT, "voting/queries.sql:fetch_warm_up_ballots"),
+    "votes": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
     "vote_analytics": (COMMIT, "people/export.sql:vote_history"),
-    "vote_rollups": (COMMIT, "insight/queries.sql:vote_series"),
-    "user_vote_limits": (COMMIT, "voting/queries.sql:fetch_warm_up_ballots"),
-    "log_positions": (COMMIT, "voting/queries.sql:fetch_positions"),
-    "log_commits": (COMMIT, "voting/queries.sql:fetch_commits"),
+    "vote_rollups": (COMMIT, "insight/insight.sql:vote_series"),
+    "user_vote_limits": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
+    "log_positions": (COMMIT, "voting/voting.sql:fetch_positions"),
+    "log_commits": (COMMIT, "voting/voting.sql:fetch_commits"),
     "show_trending": (
-        "insight/queries.sql:update_trending_scores > update_trending_scores()",
-        "insight/queries.sql:trending_shows > get_trending_shows()",
+        "insight/insight.sql:update_trending_scores > update_trending_scores()",
+        "insight/insight.sql:trending_shows > get_trending_shows()",
     ),
     "show_accuracy": (
         "insight/accuracy.sql:score_show > score_show()",
-        "catalog/queries.sql:status_of_show > accuracy_of()",
+        "catalog/catalogue.sql:status_of_show > accuracy_of()",
     ),
     "voter_accuracy": ("insight/accuracy.sql:score_show > score_show()", "people/export.sql:accuracy"),
     "shows_to_score": (
-        "sync/queries.sql:put_set_songs > setlist_songs! > note_shows_to_score()",
+        "sync/records.sql:put_set_songs > setlist_songs! > note_shows_to_score()",
         "insight/accuracy.sql:shows_to_score",
     ),
     "venue_reviews": ("people/reviews.sql:insert_review", "people/reviews.sql:list_reviews"),
@@ -80,10 +80,10 @@ TABLES = {
     "sync_progress": ("sync/jobs.sql:put_progress", "sync/jobs.sql:list_jobs"),
     "import_log": ("sync/jobs.sql:insert_outcomes", "sync/jobs.sql:list_jobs"),
     "external_cache": ("sync/clients/cache.sql:put_answer", "sync/clients/cache.sql:fetch_answer"),
-    "artist_identities": ("sync/queries.sql:put_identities", "sync/queries.sql:find_identity"),
+    "artist_identities": ("sync/records.sql:put_identities", "sync/records.sql:find_identity"),
     "venue_identities": ("sync/identities.sql:put_venue_identity", "sync/identities.sql:find_venue_by_id"),
     "show_identities": ("sync/identities.sql:put_show_identity", "sync/identities.sql:find_shows_by_id"),
-    "song_identities": ("sync/identities.sql:put_song_identities", "catalog/queries.sql:sources_of_song"),
+    "song_identities": ("sync/identities.sql:put_song_identities", "catalog/catalogue.sql:sources_of_song"),
     "identity_reviews": ("sync/identities.sql:put_review", "sync/identities.sql:list_reviews"),
     "show_predictions": ("sync/identities.sql:put_prediction", "sync/identities.sql:fetch_prediction"),
     "sync_schedules": ("sync/jobs.sql:put_schedules", "sync/jobs.sql:take_schedules"),
@@ -195,10 +195,15 @@ _USE = re.compile(r"\b(?:\w*queries|staging|jobs|identities|forgetting)\.(\w+)|^
 
 
 async def test_every_query_is_called() -> None:
-    """A named query that nothing calls is dead: an attribute of a room's queries, or the field of an export, names it."""
+    """A named query that nothing calls is dead: code names it as an attribute of its file, or as the field of an export."""
     code = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
-    called = {name for uses in _USE.findall(code) for name in uses}
-    assert {name.rpartition(":")[2] for name in named_queries()} - called == set()
+    uses = set(re.findall(r"^    (\w+): ", (FOLDER / "people" / "export.py").read_text(), re.MULTILINE))
+    for imported in re.findall(r"^(?: *)from server\.[\w.]+\.queries import ([^\n]+)$", code, re.MULTILINE):
+        for name in imported.split(","):
+            alias = name.split(" as ")[-1].strip()
+            uses |= set(re.findall(rf"\b{alias}\.(\w+)", code))
+    names = {name.rpartition(":")[2] for name in named_queries()}
+    assert names - uses == set()
 
 
 async def test_every_enum_is_a_columns_type(sql: Any) -> None:

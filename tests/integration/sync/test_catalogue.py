@@ -14,8 +14,9 @@ import asyncpg
 
 from server.store.database import Database
 from server.sync.artists import ArtistSyncService
-from server.sync.jobs import jobs, queue_job
+from server.sync.jobs import queue_job
 from server.sync.providers import Providers
+from server.sync.queries import jobs
 from server.sync.schedules import build_scheduler
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES

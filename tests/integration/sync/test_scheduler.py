@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from server.errors import ProviderError, StoreUnavailable
 from server.store.database import Database
 from server.sync import scheduler as scheduling
-from server.sync.jobs import Job, JobImpossible, jobs, queue_job
+from server.sync.jobs import Job, JobImpossible, queue_job
+from server.sync.queries import jobs
 from server.sync.scheduler import ATTEMPTS_MAX, Schedule, SyncScheduler
 from tests.support.running_node import until
 

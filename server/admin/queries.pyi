@@ -1,0 +1,324 @@
+# "make queries" writes this file from the .sql files of this room.
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
+from typing import Any, Literal, TypedDict
+
+from server.store.database import Connection
+
+# admin/alerts.sql
+class ChangeAlertsRow(TypedDict):
+    service: str
+    status: str | Any
+    detail: str
+    since: datetime
+
+class _Alerts:
+    def change_alerts(
+        self, connection: Connection, *, bad_count: int | None, quiet_s: float | None
+    ) -> AsyncIterator[ChangeAlertsRow]: ...
+
+# admin/health.sql
+class FetchHealthRow(TypedDict):
+    service: str
+    status: str | Any
+    detail: str
+    seen_at: datetime
+    sample_count: int | Any
+    availability_24h: float | Any
+    latency_mean_ms: float | Any
+    latency_max_ms: float | Any
+
+class _Health:
+    async def add_health(self, connection: Connection, *, rows: str | None) -> str: ...
+    def fetch_health(self, connection: Connection, *, stale_s: float | None) -> AsyncIterator[FetchHealthRow]: ...
+
+# admin/operations.sql
+class InsertOperationRow(TypedDict):
+    id: int
+    operation: str
+    options: str
+    status: Literal["running", "succeeded", "failed", "interrupted"]
+    stage: str
+    done: int
+    total: int
+    result: str
+    error: str
+    started_by: int | None
+    started_at: datetime
+    finished_at: datetime | None
+    pid: int | Any
+
+class LiveProgressRow(TypedDict):
+    phase: str | Any
+    done: int | Any
+    total: int | Any
+
+class OperationByIdRow(TypedDict):
+    id: int
+    operation: str
+    options: str
+    status: Literal["running", "succeeded", "failed", "interrupted"]
+    stage: str
+    done: int
+    total: int
+    result: str
+    error: str
+    started_by: int | None
+    started_at: datetime
+    finished_at: datetime | None
+
+class RecentOperationsRow(TypedDict):
+    id: int
+    operation: str
+    options: str
+    status: Literal["running", "succeeded", "failed", "interrupted"]
+    stage: str
+    done: int
+    total: int
+    result: str
+    error: str
+    started_by: int | None
+    started_at: datetime
+    finished_at: datetime | None
+
+class TablesToVacuumRow(TypedDict):
+    name: str | Any
+    blocks: int | Any
+    bytes: int | Any
+    statement: str | Any
+
+class IndexesToReindexRow(TypedDict):
+    name: str | Any
+    is_leftover: bool | Any
+    bytes: int | Any
+    statement: str | Any
+
+class ViolationsRow(TypedDict):
+    rule: str | Any
+    subject: str | Any
+    detail: str | Any
+    rule_count: int | Any
+
+class MiscountedShowsRow(TypedDict):
+    show_id: int | Any
+
+class _Operations:
+    async def try_operation_lock(self, connection: Connection, *, operation_class: int | None) -> bool | Any: ...
+    async def is_operation_running(self, connection: Connection) -> bool | Any: ...
+    async def interrupt_dead_operations(self, connection: Connection, *, operation_class: int | None) -> str: ...
+    async def insert_operation(
+        self,
+        connection: Connection,
+        *,
+        user_id: int | None,
+        operation: str | None,
+        options: str | None,
+        subject: str | None,
+    ) -> InsertOperationRow: ...
+    async def report_progress(
+        self, connection: Connection, *, stage: str | None, done: int | None, total: int | None, id: int | None
+    ) -> str: ...
+    async def finish_operation(
+        self,
+        connection: Connection,
+        *,
+        status: str | None,
+        stage: str | None,
+        done: int | None,
+        total: int | None,
+        result: str | None,
+        error: str | None,
+        id: int | None,
+    ) -> str: ...
+    async def live_progress(self, connection: Connection, *, pid: int | None) -> LiveProgressRow | None: ...
+    async def operation_by_id(self, connection: Connection, *, id: int | None) -> OperationByIdRow | None: ...
+    def recent_operations(self, connection: Connection, *, count: int | None) -> AsyncIterator[RecentOperationsRow]: ...
+    def tables_to_vacuum(
+        self, connection: Connection, *, table_name: str | None
+    ) -> AsyncIterator[TablesToVacuumRow]: ...
+    def indexes_to_reindex(
+        self, connection: Connection, *, table_name: str | None
+    ) -> AsyncIterator[IndexesToReindexRow]: ...
+    def violations(self, connection: Connection, *, count: int | None) -> AsyncIterator[ViolationsRow]: ...
+    def miscounted_shows(self, connection: Connection) -> AsyncIterator[MiscountedShowsRow]: ...
+    async def repair_counts(self, connection: Connection) -> int | Any: ...
+
+# admin/retention.sql
+class DeleteVoteLimitsRow(TypedDict):
+    deleted: int | Any
+    seen: int | Any
+    user_id: int | Any
+    day: date | Any
+
+class OrphanedUsersRow(TypedDict):
+    id: int
+
+class _Retention:
+    async def delete_log_commits(self, connection: Connection, *, minutes: int | None) -> int | Any: ...
+    async def delete_vote_limits(
+        self,
+        connection: Connection,
+        *,
+        after_user_id: int | None,
+        after_day: date | None,
+        count: int | None,
+        days: int | None,
+    ) -> DeleteVoteLimitsRow: ...
+    async def delete_email_log(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
+    async def delete_email_queue(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
+    async def delete_import_log(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
+    async def delete_sync_jobs(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
+    async def delete_service_health(self, connection: Connection, *, days: int | None) -> int | Any: ...
+    async def delete_operations(self, connection: Connection, *, days: int | None) -> int | Any: ...
+    async def delete_answers(
+        self,
+        connection: Connection,
+        *,
+        services: Sequence[str | None] | None,
+        kept_days: Sequence[int | None] | None,
+        days: int | None,
+        count: int | None,
+    ) -> int | Any: ...
+    async def delete_links(
+        self,
+        connection: Connection,
+        *,
+        services: Sequence[str | None] | None,
+        kept_days: Sequence[int | None] | None,
+        count: int | None,
+    ) -> int | Any: ...
+    async def delete_activity(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
+    def orphaned_users(
+        self, connection: Connection, *, days: int | None, count: int | None
+    ) -> AsyncIterator[OrphanedUsersRow]: ...
+    async def delete_orphans(self, connection: Connection, *, ids: Sequence[int | None] | None) -> int | Any: ...
+
+# admin/statistics.sql
+class ServerRow(TypedDict):
+    version: str | Any
+    database: str | Any
+    started_at: datetime | Any
+    connections_max: int | Any
+    size_bytes: int | Any
+    commits: int | Any
+    rollbacks: int | Any
+    deadlocks: int | Any
+    temp_bytes: int | Any
+    counted_since: datetime | Any
+    cache_hit_rate: float | Any
+
+class TablesRow(TypedDict):
+    name: str | Any
+    rows_estimate: int | Any
+    dead_rows_estimate: int | Any
+    sequential_scans: int | Any
+    index_scans: int | Any
+    last_vacuum_at: datetime | Any
+    last_autovacuum_at: datetime | Any
+    last_analyze_at: datetime | Any
+    last_autoanalyze_at: datetime | Any
+
+class IndexesRow(TypedDict):
+    name: str | Any
+    table: str | Any
+    scans: int | Any
+    is_unused: bool | Any
+    is_valid: bool | Any
+
+class SetLockTimeoutRow(TypedDict):
+    set_config: str | Any
+
+class SizesRow(TypedDict):
+    name: str | Any
+    bytes: int | Any
+    index_bytes: int | Any
+
+class ConnectionsRow(TypedDict):
+    state: str | Any
+    application: str | Any
+    count: int | Any
+
+class StandbysRow(TypedDict):
+    name: str | Any
+    state: str | Any
+    sync_state: str | Any
+    lag_bytes: int | Any
+    lag_s: float | Any
+
+class SlotsRow(TypedDict):
+    name: str | Any
+    type: str | Any
+    is_active: bool | Any
+    kept_bytes: int | Any
+
+class LongestTransactionRow(TypedDict):
+    pid: int | Any
+    application: str | Any
+    state: str | Any
+    age_s: float | Any
+    query: str | Any
+
+class WaitingLocksRow(TypedDict):
+    pid: int | Any
+    type: str | Any
+    mode: str | Any
+    relation: str | Any
+    waiting_s: float | Any
+    blocked_by: list[int] | Any
+    query: str | Any
+
+class SlowestStatementsRow(TypedDict):
+    query: str | Any
+    calls: int | Any
+    total_ms: float | Any
+    mean_ms: float | Any
+    max_ms: float | Any
+    rows: int | Any
+    cache_hit_rate: float | Any
+
+class AppliedMigrationsRow(TypedDict):
+    version: str
+
+class PlatformDaysRow(TypedDict):
+    day: date
+    user_count: int
+    new_user_count: int
+    vote_count: int
+    withdrawn_count: int
+    voted_show_count: int
+    new_follow_count: int
+    new_going_count: int
+    new_review_count: int
+    show_count: int
+    refreshed_at: datetime
+
+class RefreshPlatformStatsRow(TypedDict):
+    refresh_platform_stats: None
+
+class _Statistics:
+    async def server(self, connection: Connection) -> ServerRow: ...
+    def tables(self, connection: Connection) -> AsyncIterator[TablesRow]: ...
+    def indexes(self, connection: Connection) -> AsyncIterator[IndexesRow]: ...
+    def set_lock_timeout(
+        self, connection: Connection, *, lock_timeout: str | None
+    ) -> AsyncIterator[SetLockTimeoutRow]: ...
+    def sizes(self, connection: Connection) -> AsyncIterator[SizesRow]: ...
+    def connections(self, connection: Connection) -> AsyncIterator[ConnectionsRow]: ...
+    def standbys(self, connection: Connection) -> AsyncIterator[StandbysRow]: ...
+    def slots(self, connection: Connection) -> AsyncIterator[SlotsRow]: ...
+    async def longest_transaction(self, connection: Connection) -> LongestTransactionRow | None: ...
+    def waiting_locks(self, connection: Connection, *, count: int | None) -> AsyncIterator[WaitingLocksRow]: ...
+    def slowest_statements(
+        self, connection: Connection, *, count: int | None
+    ) -> AsyncIterator[SlowestStatementsRow]: ...
+    def applied_migrations(self, connection: Connection) -> AsyncIterator[AppliedMigrationsRow]: ...
+    def platform_days(self, connection: Connection, *, count: int | None) -> AsyncIterator[PlatformDaysRow]: ...
+    def refresh_platform_stats(self, connection: Connection) -> AsyncIterator[RefreshPlatformStatsRow]: ...
+    async def ensure_partitions(self, connection: Connection, *, months: int | None) -> int | Any: ...
+
+alerts: _Alerts
+health: _Health
+operations: _Operations
+retention: _Retention
+statistics: _Statistics

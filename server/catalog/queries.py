@@ -1,0 +1,16 @@
+"""The named queries of catalog, a name for each .sql file. `make queries` writes their types to queries.pyi."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from server.store.named_queries import load_queries
+
+_FOLDER = Path(__file__).parent
+
+catalogue = load_queries(_FOLDER / "catalogue.sql")
+search = load_queries(_FOLDER / "search.sql")
+setlist_editing = load_queries(_FOLDER / "setlist_editing.sql")
+show_control = load_queries(_FOLDER / "show_control.sql")
+show_status = load_queries(_FOLDER / "show_status.sql")
+suggestions = load_queries(_FOLDER / "suggestions.sql")

@@ -1,0 +1,604 @@
+# "make queries" writes this file from the .sql files of this room.
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, TypedDict
+
+from server.store.database import Connection
+
+# catalog/catalogue.sql
+class ListShowsRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: date
+    starts_at: datetime
+    time_zone: str
+    opens_at: datetime
+    closes_at: datetime
+    is_locked: bool
+    is_final: bool | Any
+    vote_count: int
+    list_group: int | Any
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+    venue_id: int
+    venue_slug: str
+    venue_name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+    capacity: int | None
+
+class ShowByReferenceRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: date
+    starts_at: datetime
+    time_zone: str
+    opens_at: datetime
+    closes_at: datetime
+    is_locked: bool
+    is_final: bool | Any
+    vote_count: int
+    votes_per_user_max: int | None
+    requires_ticket: bool
+    attendance_count: int
+    position: int
+    revision: int
+    results: Literal["live", "after_vote", "after_closing"]
+    audience: int | Any
+    accuracy: str | Any
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+    venue_id: int
+    venue_slug: str
+    venue_name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+    capacity: int | None
+
+class BillOfShowRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    billing: Literal["headliner", "support"]
+
+class SourcesOfShowRow(TypedDict):
+    service: str | Any
+    url: str | Any
+    about: str | Any
+
+class SourcesOfArtistRow(TypedDict):
+    service: str | Any
+    url: str
+
+class SourcesOfVenueRow(TypedDict):
+    service: str | Any
+    url: str
+
+class SourcesOfSongRow(TypedDict):
+    service: str | Any
+    url: str
+
+class SongsOfShowRow(TypedDict):
+    setlist_id: int
+    type: Literal["predicted", "actual"]
+    kind: Literal["main", "encore", "alternate"]
+    setlist_name: str
+    artist_id: int | Any
+    artist_slug: str | Any
+    artist_name: str | Any
+    id: int | Any
+    song_id: int | Any
+    title: str | Any
+    position: int | Any
+    up_count: int | Any
+    down_count: int | Any
+    played_at: datetime | None
+    is_tape: bool | Any
+    medley: int | None
+    note: str | Any
+    cover_id: int | Any
+    cover_name: str | Any
+
+class SetlistsOfShowRow(TypedDict):
+    revision: int
+    accuracy: str | Any
+
+class StatusOfShowRow(TypedDict):
+    revision: int
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    opens_at: datetime
+    closes_at: datetime
+    is_locked: bool
+    is_final: bool | Any
+    results: Literal["live", "after_vote", "after_closing"]
+    accuracy: str | Any
+    now_playing: int | Any
+
+class ListArtistsRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    genre: str
+    country: str
+
+class ArtistByReferenceRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    genre: str
+    country: str
+    follower_count: int
+    show_count: int
+
+class SongsOfArtistRow(TypedDict):
+    id: int
+    title: str
+    predicted_count: int
+    played_count: int
+    last_played_on: date | None
+
+class ListVenuesRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+    time_zone: str
+    capacity: int | None
+
+class ListVenuesNearRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+    time_zone: str
+    capacity: int | None
+    distance_km: float | Any
+
+class VenuesWithinRow(TypedDict):
+    id: int
+    distance_km: float | Any
+
+class VenueByReferenceRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+    time_zone: str
+    capacity: int | None
+    review_count: int
+    rating: float | Any
+
+class SongByIdRow(TypedDict):
+    id: int
+    title: str
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+
+class ArtistsOfSongRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    predicted_count: int
+    played_count: int
+    last_played_on: date | None
+
+class SetlistsOfSongRow(TypedDict):
+    id: int
+    type: Literal["predicted", "actual"]
+    name: str
+    position: int
+    show_id: int
+    show_slug: str
+    show_name: str
+    show_status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: date
+
+class TalliesOfShowRow(TypedDict):
+    setlist_id: int
+    type: Literal["predicted", "actual"]
+    setlist_name: str
+    id: int
+    song_id: int
+    title: str
+    position: int
+    up_count: int
+    down_count: int
+    score: int | Any
+    rank: int | Any
+
+class _Catalogue:
+    def list_shows(
+        self,
+        connection: Connection,
+        *,
+        after_group: int | None,
+        after_place: timedelta | None,
+        after_id: int | None,
+        first_group: int | None,
+        last_group: int | None,
+        artist_id: int | None,
+        venue_ids: Sequence[int | None] | None,
+        first: date | None,
+        last: date | None,
+        words: str | None,
+        like: str | None,
+        similar: Sequence[str | None] | None,
+        closeness: float | None,
+        count: int | None,
+    ) -> AsyncIterator[ListShowsRow]: ...
+    async def show_by_reference(
+        self, connection: Connection, *, id: int | None, slug: str | None
+    ) -> ShowByReferenceRow | None: ...
+    def bill_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[BillOfShowRow]: ...
+    def sources_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[SourcesOfShowRow]: ...
+    def sources_of_artist(
+        self, connection: Connection, *, artist_id: int | None
+    ) -> AsyncIterator[SourcesOfArtistRow]: ...
+    def sources_of_venue(self, connection: Connection, *, venue_id: int | None) -> AsyncIterator[SourcesOfVenueRow]: ...
+    def sources_of_song(self, connection: Connection, *, song_id: int | None) -> AsyncIterator[SourcesOfSongRow]: ...
+    def songs_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[SongsOfShowRow]: ...
+    async def setlists_of_show(self, connection: Connection, *, show_id: int | None) -> SetlistsOfShowRow | None: ...
+    async def status_of_show(self, connection: Connection, *, show_id: int | None) -> StatusOfShowRow | None: ...
+    def list_artists(
+        self,
+        connection: Connection,
+        *,
+        after_slug: str | None,
+        words: str | None,
+        like: str | None,
+        similar: Sequence[str | None] | None,
+        closeness: float | None,
+        count: int | None,
+    ) -> AsyncIterator[ListArtistsRow]: ...
+    async def artist_id_of_slug(self, connection: Connection, *, slug: str | None) -> int | None: ...
+    async def artist_by_reference(
+        self, connection: Connection, *, id: int | None, slug: str | None
+    ) -> ArtistByReferenceRow | None: ...
+    def songs_of_artist(
+        self, connection: Connection, *, artist_id: int | None, count: int | None
+    ) -> AsyncIterator[SongsOfArtistRow]: ...
+    def list_venues(
+        self,
+        connection: Connection,
+        *,
+        after_slug: str | None,
+        words: str | None,
+        like: str | None,
+        similar: Sequence[str | None] | None,
+        closeness: float | None,
+        count: int | None,
+    ) -> AsyncIterator[ListVenuesRow]: ...
+    def list_venues_near(
+        self,
+        connection: Connection,
+        *,
+        latitude: float | None,
+        longitude: float | None,
+        radius_km: float | None,
+        after_km: float | None,
+        after_id: int | None,
+        words: str | None,
+        like: str | None,
+        similar: Sequence[str | None] | None,
+        closeness: float | None,
+        count: int | None,
+    ) -> AsyncIterator[ListVenuesNearRow]: ...
+    def venues_within(
+        self, connection: Connection, *, latitude: float | None, longitude: float | None, radius_km: float | None
+    ) -> AsyncIterator[VenuesWithinRow]: ...
+    async def venue_id_of_slug(self, connection: Connection, *, slug: str | None) -> int | None: ...
+    async def venue_by_reference(
+        self, connection: Connection, *, id: int | None, slug: str | None
+    ) -> VenueByReferenceRow | None: ...
+    async def song_by_id(self, connection: Connection, *, id: int | None) -> SongByIdRow | None: ...
+    def artists_of_song(
+        self, connection: Connection, *, song_id: int | None, count: int | None
+    ) -> AsyncIterator[ArtistsOfSongRow]: ...
+    def setlists_of_song(
+        self, connection: Connection, *, song_id: int | None, count: int | None
+    ) -> AsyncIterator[SetlistsOfSongRow]: ...
+    def tallies_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[TalliesOfShowRow]: ...
+
+# catalog/search.sql
+class KindsWithWordsRow(TypedDict):
+    words: list[str] | Any
+    artists: bool | Any
+    songs: bool | Any
+    venues: bool | Any
+    shows: bool | Any
+
+class BestClosenessRow(TypedDict):
+    artists: float | Any
+    songs: float | Any
+    venues: float | Any
+    shows: float | Any
+
+class BestArtistsRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    genre: str
+    country: str
+
+class BestSongsRow(TypedDict):
+    id: int
+    title: str
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+
+class BestVenuesRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+    time_zone: str
+    capacity: int | None
+
+class _Search:
+    async def kinds_with_words(
+        self, connection: Connection, *, q: str | None, kinds: Sequence[str | None] | None
+    ) -> KindsWithWordsRow: ...
+    async def choose_similar_word(
+        self,
+        connection: Connection,
+        *,
+        words: Sequence[str | None] | None,
+        letters_min: int | None,
+        kinds: Sequence[str | None] | None,
+        rows_max: int | None,
+    ) -> str | Any | None: ...
+    async def best_closeness(
+        self,
+        connection: Connection,
+        *,
+        kinds: Sequence[str | None] | None,
+        words: Sequence[str | None] | None,
+        like: str | None,
+    ) -> BestClosenessRow: ...
+    def best_artists(
+        self,
+        connection: Connection,
+        *,
+        words: str | None,
+        like: str | None,
+        similar: Sequence[str | None] | None,
+        closeness: float | None,
+        q: str | None,
+        count: int | None,
+    ) -> AsyncIterator[BestArtistsRow]: ...
+    def best_songs(
+        self,
+        connection: Connection,
+        *,
+        words: str | None,
+        like: str | None,
+        similar: Sequence[str | None] | None,
+        closeness: float | None,
+        count: int | None,
+    ) -> AsyncIterator[BestSongsRow]: ...
+    def best_venues(
+        self,
+        connection: Connection,
+        *,
+        words: str | None,
+        like: str | None,
+        similar: Sequence[str | None] | None,
+        closeness: float | None,
+        q: str | None,
+        count: int | None,
+    ) -> AsyncIterator[BestVenuesRow]: ...
+
+# catalog/setlist_editing.sql
+class FindSetRow(TypedDict):
+    id: int
+    type: str | Any
+    artist_id: int | Any
+    song_count: int | Any
+
+class FindSongRow(TypedDict):
+    id: int
+    title: str
+
+class SongOfTitleRow(TypedDict):
+    id: int | Any
+    title: str | Any
+
+class AddSetSongRow(TypedDict):
+    id: int
+
+class LockSetSongRow(TypedDict):
+    id: int
+    setlist_id: int
+    song_id: int
+    title: str
+    position: int
+    note: str
+    vote_count: int | Any
+
+class _SetlistEditing:
+    async def find_set(
+        self, connection: Connection, *, show_id: int | None, setlist_id: int | None
+    ) -> FindSetRow | None: ...
+    async def find_song(self, connection: Connection, *, id: int | None) -> FindSongRow | None: ...
+    async def song_of_title(
+        self, connection: Connection, *, artist_id: int | None, title: str | None
+    ) -> SongOfTitleRow: ...
+    async def make_room(self, connection: Connection, *, setlist_id: int | None, position: int | None) -> str: ...
+    async def close_gap(self, connection: Connection, *, setlist_id: int | None, position: int | None) -> str: ...
+    async def add_set_song(
+        self,
+        connection: Connection,
+        *,
+        setlist_id: int | None,
+        show_id: int | None,
+        song_id: int | None,
+        position: int | None,
+        note: str | None,
+    ) -> AddSetSongRow | None: ...
+    async def lock_set_song(
+        self, connection: Connection, *, id: int | None, show_id: int | None
+    ) -> LockSetSongRow | None: ...
+    async def defer_positions(self, connection: Connection) -> str: ...
+    async def move_set_song(
+        self, connection: Connection, *, position: int | None, note: str | None, id: int | None
+    ) -> str: ...
+    async def delete_set_song(self, connection: Connection, *, id: int | None) -> str: ...
+
+# catalog/show_control.sql
+class ShowSettingsRow(TypedDict):
+    id: int
+    revision: int
+    status: str | Any
+    opens_at: datetime
+    closes_at: datetime
+    is_locked: bool
+    is_final: bool | Any
+    votes_per_user_max: int | None
+    results: str | Any
+    time_zone: str
+
+class _ShowControl:
+    async def lock_shard(self, connection: Connection, *, id: int | None, slug: str | None) -> int: ...
+    async def lock_show_row(self, connection: Connection, *, id: int | None, slug: str | None) -> int | None: ...
+    async def show_settings(
+        self, connection: Connection, *, id: int | None, slug: str | None
+    ) -> ShowSettingsRow | None: ...
+    async def update_show(
+        self,
+        connection: Connection,
+        *,
+        opens_at: datetime | None,
+        closes_at: datetime | None,
+        is_locked: bool | None,
+        status: str | None,
+        votes_per_user_max: int | None,
+        results: str | None,
+        is_final: bool | None,
+        id: int | None,
+    ) -> str: ...
+    async def mark_played(
+        self, connection: Connection, *, is_played: bool | None, id: int | None, show_id: int | None
+    ) -> int | None: ...
+
+# catalog/show_status.sql
+class AdvanceShowsRow(TypedDict):
+    id: int
+
+class _ShowStatus:
+    def advance_shows(self, connection: Connection, *, instant: datetime | None) -> AsyncIterator[AdvanceShowsRow]: ...
+
+# catalog/suggestions.sql
+class SongInShowRow(TypedDict):
+    id: int
+    title: str
+
+class OwnSuggestionsRow(TypedDict):
+    id: int
+    title: str
+    status: str | Any
+    reason: str
+    created_at: datetime
+    decided_at: datetime | None
+
+class InsertSuggestionRow(TypedDict):
+    id: int
+    title: str
+    status: str | Any
+    reason: str
+    created_at: datetime
+    decided_at: datetime | None
+
+class OwnSuggestionOfTitleRow(TypedDict):
+    id: int
+    title: str
+    status: str | Any
+    reason: str
+    created_at: datetime
+    decided_at: datetime | None
+
+class PendingSuggestionsRow(TypedDict):
+    id: int
+    show_id: int
+    show_name: str
+    title: str
+    created_at: datetime
+    fan_count: int | Any
+    reasons: list[str]
+
+class SuggestionByIdRow(TypedDict):
+    id: int
+    show_id: int
+    title: str
+    status: str | Any
+
+class _Suggestions:
+    async def song_in_show(
+        self, connection: Connection, *, show_id: int | None, title: str | None
+    ) -> SongInShowRow | None: ...
+    async def decision_on_suggestion(
+        self, connection: Connection, *, show_id: int | None, title: str | None
+    ) -> str | Any | None: ...
+    def own_suggestions(
+        self, connection: Connection, *, user_id: int | None, show_id: int | None
+    ) -> AsyncIterator[OwnSuggestionsRow]: ...
+    async def insert_suggestion(
+        self,
+        connection: Connection,
+        *,
+        show_id: int | None,
+        user_id: int | None,
+        title: str | None,
+        reasons: Sequence[str | None] | None,
+        pending_max: int | None,
+    ) -> InsertSuggestionRow | None: ...
+    async def own_suggestion_of_title(
+        self, connection: Connection, *, user_id: int | None, show_id: int | None, title: str | None
+    ) -> OwnSuggestionOfTitleRow | None: ...
+    async def delete_suggestion(
+        self, connection: Connection, *, id: int | None, show_id: int | None, user_id: int | None
+    ) -> int | None: ...
+    def pending_suggestions(
+        self, connection: Connection, *, after_id: int | None, show_id: int | None, count: int | None
+    ) -> AsyncIterator[PendingSuggestionsRow]: ...
+    async def suggestion_by_id(self, connection: Connection, *, id: int | None) -> SuggestionByIdRow | None: ...
+    async def decide_suggestions(
+        self, connection: Connection, *, status: str | None, reason: str | None, show_id: int | None, title: str | None
+    ) -> int | Any: ...
+
+catalogue: _Catalogue
+search: _Search
+setlist_editing: _SetlistEditing
+show_control: _ShowControl
+show_status: _ShowStatus
+suggestions: _Suggestions

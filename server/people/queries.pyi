@@ -1,0 +1,563 @@
+# "make queries" writes this file from the .sql files of this room.
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
+from typing import Any, Literal, TypedDict
+
+from server.store.database import Connection
+
+# people/access_monitor.sql
+class ActiveBansRow(TypedDict):
+    user_id: int
+    kind: str | Any
+    reason: str
+    expires_at: datetime | None
+
+class CurrentRolesRow(TypedDict):
+    user_id: int | Any
+    role: str | Any
+
+class CurrentKeyRolesRow(TypedDict):
+    key_hash: bytes | Any
+    role: str | Any
+
+class _AccessMonitor:
+    def active_bans(self, connection: Connection) -> AsyncIterator[ActiveBansRow]: ...
+    def current_roles(
+        self, connection: Connection, *, user_ids: Sequence[int | None] | None, staff_ids: Sequence[int | None] | None
+    ) -> AsyncIterator[CurrentRolesRow]: ...
+    def current_key_roles(
+        self, connection: Connection, *, key_hashes: Sequence[bytes | None] | None
+    ) -> AsyncIterator[CurrentKeyRolesRow]: ...
+
+# people/accounts.sql
+class ListAccountsRow(TypedDict):
+    id: int
+    role: Literal["user", "moderator", "admin"]
+    created_at: datetime
+    display_name: str | None
+    is_banned: bool | Any
+
+class FetchAccountRow(TypedDict):
+    id: int
+    role: Literal["user", "moderator", "admin"]
+    created_at: datetime
+    display_name: str | None
+    bio: str | Any
+    city: str | Any
+    country: str | Any
+    is_public: bool | Any
+    status: Literal["pending", "approved", "rejected"] | Any
+    follow_count: int | Any
+    attendance_count: int | Any
+    vote_count: int | Any
+    review_count: int | Any
+
+class LockAdminsRow(TypedDict):
+    id: int
+
+class AllBansRow(TypedDict):
+    id: int
+    kind: Literal["vote", "write", "all"]
+    reason: str
+    banned_by: int | None
+    banned_at: datetime
+    expires_at: datetime | None
+    lifted_at: datetime | None
+
+class InsertBanRow(TypedDict):
+    id: int
+    kind: Literal["vote", "write", "all"]
+    reason: str
+    banned_by: int | None
+    banned_at: datetime
+    expires_at: datetime | None
+    lifted_at: datetime | None
+
+class LockBanRow(TypedDict):
+    id: int
+    lifted_at: datetime | None
+
+class _Accounts:
+    def list_accounts(
+        self,
+        connection: Connection,
+        *,
+        after_id: int | None,
+        role: str | None,
+        name: str | None,
+        wanted: int | None,
+        banned: bool | None,
+        count: int | None,
+    ) -> AsyncIterator[ListAccountsRow]: ...
+    async def fetch_account(self, connection: Connection, *, user_id: int | None) -> FetchAccountRow | None: ...
+    async def role_of(
+        self, connection: Connection, *, user_id: int | None
+    ) -> Literal["user", "moderator", "admin"] | None: ...
+    def lock_admins(self, connection: Connection) -> AsyncIterator[LockAdminsRow]: ...
+    async def set_role(self, connection: Connection, *, role: str | None, user_id: int | None) -> str: ...
+    def all_bans(self, connection: Connection, *, user_id: int | None) -> AsyncIterator[AllBansRow]: ...
+    async def insert_ban(
+        self,
+        connection: Connection,
+        *,
+        user_id: int | None,
+        kind: str | None,
+        reason: str | None,
+        banned_by: int | None,
+        expires_at: datetime | None,
+    ) -> InsertBanRow: ...
+    async def lock_ban(self, connection: Connection, *, id: int | None, user_id: int | None) -> LockBanRow | None: ...
+    async def lift_ban(self, connection: Connection, *, lifted_by: int | None, id: int | None) -> str: ...
+
+# people/erasure.sql
+class _Erasure:
+    async def extend_timeout(self, connection: Connection) -> str: ...
+    async def erase_user(self, connection: Connection, *, user_id: int | None) -> str | Any: ...
+
+# people/export.sql
+class AccountRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class IdentitiesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class ProfileRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class VotesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class AccuracyRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class VoteHistoryRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class DayBudgetsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class FollowsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class AttendanceRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class TicketsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class SuggestionsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class ReviewsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class ReportsMadeRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class ModerationOfOwnTextsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class BansRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class EmailPreferencesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class EmailQueueRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class EmailLogRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class ApiKeysRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class ModerationLogRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class AuditLogRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class _Export:
+    async def extend_timeout(self, connection: Connection) -> str: ...
+    async def account(self, connection: Connection, *, user_id: int | None, count: int | None) -> AccountRow | None: ...
+    async def identities(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> IdentitiesRow | None: ...
+    async def profile(self, connection: Connection, *, user_id: int | None, count: int | None) -> ProfileRow | None: ...
+    async def votes(self, connection: Connection, *, user_id: int | None, count: int | None) -> VotesRow | None: ...
+    async def accuracy(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> AccuracyRow | None: ...
+    async def vote_history(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> VoteHistoryRow | None: ...
+    async def day_budgets(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> DayBudgetsRow | None: ...
+    async def follows(self, connection: Connection, *, user_id: int | None, count: int | None) -> FollowsRow | None: ...
+    async def attendance(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> AttendanceRow | None: ...
+    async def tickets(self, connection: Connection, *, user_id: int | None, count: int | None) -> TicketsRow | None: ...
+    async def suggestions(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> SuggestionsRow | None: ...
+    async def reviews(self, connection: Connection, *, user_id: int | None, count: int | None) -> ReviewsRow | None: ...
+    async def reports_made(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> ReportsMadeRow | None: ...
+    async def moderation_of_own_texts(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> ModerationOfOwnTextsRow | None: ...
+    async def bans(self, connection: Connection, *, user_id: int | None, count: int | None) -> BansRow | None: ...
+    async def email_preferences(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> EmailPreferencesRow | None: ...
+    async def email_queue(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> EmailQueueRow | None: ...
+    async def email_log(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> EmailLogRow | None: ...
+    async def api_keys(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> ApiKeysRow | None: ...
+    async def moderation_log(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> ModerationLogRow | None: ...
+    async def audit_log(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> AuditLogRow | None: ...
+
+# people/follows.sql
+class ListFollowsRow(TypedDict):
+    created_at: datetime
+    id: int
+    slug: str
+    name: str
+    follower_count: int
+
+class ListAttendanceRow(TypedDict):
+    starts_at: datetime
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: date
+    attendance_count: int
+    created_at: datetime
+    artist_name: str
+    venue_name: str
+
+class FindFollowRow(TypedDict):
+    id: int
+    is_marked: bool | Any
+
+class FindAttendanceRow(TypedDict):
+    id: int
+    is_marked: bool | Any
+
+class _Follows:
+    async def find_artist(self, connection: Connection, *, id: int | None, slug: str | None) -> int | None: ...
+    async def find_show(self, connection: Connection, *, id: int | None, slug: str | None) -> int | None: ...
+    def list_follows(
+        self,
+        connection: Connection,
+        *,
+        user_id: int | None,
+        after_at: datetime | None,
+        after_id: int | None,
+        count: int | None,
+    ) -> AsyncIterator[ListFollowsRow]: ...
+    def list_attendance(
+        self,
+        connection: Connection,
+        *,
+        user_id: int | None,
+        after_at: datetime | None,
+        after_id: int | None,
+        count: int | None,
+    ) -> AsyncIterator[ListAttendanceRow]: ...
+    async def find_follow(
+        self, connection: Connection, *, user_id: int | None, id: int | None, slug: str | None
+    ) -> FindFollowRow | None: ...
+    async def find_attendance(
+        self, connection: Connection, *, user_id: int | None, id: int | None, slug: str | None
+    ) -> FindAttendanceRow | None: ...
+
+# people/keys.sql
+class UseKeyRow(TypedDict):
+    user_id: int | Any
+    role: str | Any
+
+class ListKeysRow(TypedDict):
+    id: int
+    name: str
+    role: str | Any
+    user_id: int
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+class InsertKeyRow(TypedDict):
+    id: int
+    name: str
+    role: str | Any
+    user_id: int
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+class _Keys:
+    async def use_key(self, connection: Connection, *, key_hash: bytes | None) -> UseKeyRow | None: ...
+    def list_keys(
+        self, connection: Connection, *, after_id: int | None, count: int | None
+    ) -> AsyncIterator[ListKeysRow]: ...
+    async def insert_key(
+        self,
+        connection: Connection,
+        *,
+        name: str | None,
+        key_hash: bytes | None,
+        role: str | None,
+        user_id: int | None,
+        expires_in_days: int | None,
+    ) -> InsertKeyRow: ...
+    async def revoke_key(self, connection: Connection, *, id: int | None) -> int | None: ...
+
+# people/profiles.sql
+class FetchMeRow(TypedDict):
+    id: int
+    role: Literal["user", "moderator", "admin"]
+    created_at: datetime
+    display_name: str | None
+    bio: str | Any
+    city: str | Any
+    country: str | Any
+    is_public: bool | Any
+    status: Literal["pending", "approved", "rejected"] | Any
+    follow_count: int | Any
+    attendance_count: int | Any
+    vote_count: int | Any
+    review_count: int | Any
+    show_count: int | Any
+    precision: float | Any
+    recall: float | Any
+    rank_correlation: float | Any
+    address: str | Any
+    is_confirmed: bool | Any
+    frequency: Literal["never", "immediately", "daily", "weekly"] | Any
+    kinds: list[Literal["confirm_address", "show_announced", "show_reminder", "show_result"]] | Any
+
+class FetchProfileRow(TypedDict):
+    user_id: int
+    display_name: str | None
+    bio: str
+    city: str
+    country: str
+    is_public: bool
+    status: Literal["pending", "approved", "rejected"]
+    created_at: datetime
+
+class LockProfileRow(TypedDict):
+    display_name: str | None
+    bio: str
+    city: str
+    country: str
+    is_public: bool
+    status: Literal["pending", "approved", "rejected"]
+
+class _Profiles:
+    async def fetch_me(self, connection: Connection, *, user_id: int | None) -> FetchMeRow | None: ...
+    async def fetch_profile(
+        self, connection: Connection, *, wanted: int | None, user_id: int | None
+    ) -> FetchProfileRow | None: ...
+    async def begin_profile(self, connection: Connection, *, user_id: int | None) -> str: ...
+    async def lock_profile(self, connection: Connection, *, user_id: int | None) -> LockProfileRow | None: ...
+    async def update_profile(
+        self,
+        connection: Connection,
+        *,
+        display_name: str | None,
+        bio: str | None,
+        city: str | None,
+        country: str | None,
+        is_public: bool | None,
+        status: str | None,
+        user_id: int | None,
+    ) -> str: ...
+
+# people/relation_counts.sql
+class FollowerCountsRow(TypedDict):
+    id: int
+    at: int
+    count: int
+
+class AttendanceCountsRow(TypedDict):
+    id: int
+    at: int
+    count: int
+
+class _RelationCounts:
+    def follower_counts(
+        self, connection: Connection, *, ids: Sequence[int | None] | None
+    ) -> AsyncIterator[FollowerCountsRow]: ...
+    def attendance_counts(
+        self, connection: Connection, *, ids: Sequence[int | None] | None
+    ) -> AsyncIterator[AttendanceCountsRow]: ...
+    async def is_there(self, connection: Connection, *, marked: str | None, id: int | None) -> bool | Any | None: ...
+
+# people/reviews.sql
+class FindVenueRow(TypedDict):
+    id: int
+    review_count: int
+    rating_sum: int
+
+class ListReviewsRow(TypedDict):
+    id: int
+    rating: int
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    author_id: int | Any
+    display_name: str | None
+
+class OwnReviewRow(TypedDict):
+    id: int
+    rating: int
+    body: str
+    status: Literal["pending", "approved", "rejected"]
+    created_at: datetime
+    updated_at: datetime
+
+class InsertReviewRow(TypedDict):
+    id: int
+    rating: int
+    body: str
+    status: Literal["pending", "approved", "rejected"]
+    created_at: datetime
+    updated_at: datetime
+
+class LockOwnReviewRow(TypedDict):
+    id: int
+    body: str
+    status: Literal["pending", "approved", "rejected"]
+
+class UpdateReviewRow(TypedDict):
+    id: int
+    rating: int
+    body: str
+    status: Literal["pending", "approved", "rejected"]
+    created_at: datetime
+    updated_at: datetime
+
+class _Reviews:
+    async def find_venue(self, connection: Connection, *, id: int | None, slug: str | None) -> FindVenueRow | None: ...
+    def list_reviews(
+        self,
+        connection: Connection,
+        *,
+        venue_id: int | None,
+        after_at: datetime | None,
+        after_id: int | None,
+        count: int | None,
+    ) -> AsyncIterator[ListReviewsRow]: ...
+    async def own_review(
+        self, connection: Connection, *, venue_id: int | None, user_id: int | None
+    ) -> OwnReviewRow | None: ...
+    async def insert_review(
+        self,
+        connection: Connection,
+        *,
+        venue_id: int | None,
+        user_id: int | None,
+        rating: int | None,
+        body: str | None,
+        status: str | None,
+    ) -> InsertReviewRow | None: ...
+    async def lock_own_review(
+        self, connection: Connection, *, venue_id: int | None, user_id: int | None
+    ) -> LockOwnReviewRow | None: ...
+    async def update_review(
+        self, connection: Connection, *, rating: int | None, body: str | None, status: str | None, id: int | None
+    ) -> UpdateReviewRow | None: ...
+    async def delete_own_review(self, connection: Connection, *, venue_id: int | None, user_id: int | None) -> str: ...
+
+# people/sessions.sql
+class LockFirstAdminRow(TypedDict):
+    pg_advisory_xact_lock: None
+
+class SignInAsRow(TypedDict):
+    user_id: int | Any
+    role: str | Any
+
+class _Sessions:
+    async def sign_up(self, connection: Connection) -> int | Any: ...
+    async def fetch_role(
+        self, connection: Connection, *, user_id: int | None
+    ) -> Literal["user", "moderator", "admin"] | None: ...
+    async def renew_account(
+        self, connection: Connection, *, ttl_s: float | None
+    ) -> Literal["user", "moderator", "admin"] | Any | None: ...
+    async def insert_user(self, connection: Connection, *, role: str | None, ttl_s: float | None) -> int: ...
+    def lock_first_admin(self, connection: Connection) -> AsyncIterator[LockFirstAdminRow]: ...
+    async def insert_first_admin(self, connection: Connection) -> int | None: ...
+    async def sign_in_as(
+        self, connection: Connection, *, issuer: str | None, subject: str | None, ttl_s: float | None
+    ) -> SignInAsRow: ...
+    async def update_role(self, connection: Connection, *, role: str | None, user_id: int | None) -> str: ...
+
+# people/tickets.sql
+class FetchTicketsRow(TypedDict):
+    requires_ticket: bool
+    code_count: int | Any
+    redeemed_count: int | Any
+
+class _Tickets:
+    async def fetch_tickets(self, connection: Connection, *, show_id: int | None) -> FetchTicketsRow | None: ...
+    async def require_ticket(
+        self, connection: Connection, *, show_id: int | None, is_required: bool | None
+    ) -> bool | Any: ...
+    async def insert_codes(
+        self, connection: Connection, *, show_id: int | None, code_hashes: Sequence[bytes | None] | None
+    ) -> int | Any: ...
+    async def redeem_ticket(
+        self, connection: Connection, *, show_id: int | None, code_hash: bytes | None
+    ) -> str | Any: ...
+
+access_monitor: _AccessMonitor
+accounts: _Accounts
+erasure: _Erasure
+export: _Export
+follows: _Follows
+keys: _Keys
+profiles: _Profiles
+relation_counts: _RelationCounts
+reviews: _Reviews
+sessions: _Sessions
+tickets: _Tickets

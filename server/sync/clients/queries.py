@@ -1,0 +1,11 @@
+"""The named queries of sync.clients, a name for each .sql file. `make queries` writes their types to queries.pyi."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from server.store.named_queries import load_queries
+
+_FOLDER = Path(__file__).parent
+
+cache = load_queries(_FOLDER / "cache.sql")
