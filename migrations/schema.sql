@@ -4,26 +4,26 @@
 --
 -- ## Lock order
 -- A transaction that locks rows of several tables takes the locks in this order, so that no two transactions wait for each
--- other. `tests/faults/test_lock_order.py` runs each kind of transaction against every other one, and compares the table
--- below with the locks that it sees.
+-- other. `tests/faults/test_lock_order.py` runs each kind of transaction against every other kind. It compares the table below with
+-- the locks that it sees.
 --
 -- 1. **Advisory locks.** An erasure and the scoring of a show exclude each other (`mysetlist.erase_user`). Imports and syncs
 --    that write shows or sets go one after the other (`mysetlist.sync`).
--- 2. **`log_positions`, in the order of shards.** A row guards the shows of its shard and what hangs on them: bills, sets,
---    songs, votes, roll-ups, attendance, and the follows in its log. A transaction that locks more than one row of these
---    holds their shards first. Then no other transaction holds one of them while it waits for another, and their own order
---    is free. A transaction that locks a single show needs no shard, when the show is its last lock but the activity clock.
+-- 2. **`log_positions`, in the order of shards.** A row guards the shows of its shard with their bills, sets, songs, votes,
+--    roll-ups and attendance, and the follows in its log. A transaction that locks more than one row of these locks their shards
+--    first. Then no other transaction holds one of them while it waits for another, so they need no order among themselves. A
+--    transaction that locks a single show needs no shard when only the activity clock follows the show.
 -- 3. **`artist_songs`**: several rows under `mysetlist.sync`, or one row.
 -- 4. **`artist_stats`**, in the order of artists.
 -- 5. **`venue_reviews`** or **`user_profiles`**, then `content_moderation` and `reports`, then **`venues`** in the order of
 --    their ids. A new name of an artist or a venue is written before the search words of shows, under their shards.
--- 6. What belongs to one user alone: mail, bans.
+-- 6. Rows of one user alone: mail, bans.
 -- 7. **`users`**: the row of the user goes last. A transaction that holds a row of a user may still check that the user
 --    exists.
 -- 8. **`activity_clock`**, by triggers at the end of the transaction.
 --
--- Checks of foreign keys lock the row they refer to against deletion. They are not in the table: only erasures, and the
--- deletion of shows by `mysetlist sync forget`, wait for them.
+-- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures and the
+-- deletion of shows by `mysetlist sync forget` wait for them.
 --
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
@@ -37,12 +37,12 @@
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
--- | sync_shows | sync, `hold` | log_positions, shows, artist_stats, artist_songs, show_artists |
--- | sync_setlists | sync, `hold` | log_positions, setlists, artist_songs, shows, setlist_songs |
--- | sync_first_show, sync_second_show | sync, `hold` | log_positions, setlists, shows, setlist_songs, artist_songs |
--- | rename_artists | sync, `hold_shards_of_names` | log_positions, artists, shows |
--- | rename_venues | sync, `hold_shards_of_names` | log_positions, venues, shows |
--- | forget | sync, `hold` | log_positions, shows, setlists, setlist_songs, artist_songs, show_identities, show_accuracy, voter_accuracy |
+-- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_artists |
+-- | sync_setlists | sync, `lock_shards` | log_positions, setlists, artist_songs, shows, setlist_songs |
+-- | sync_first_show, sync_second_show | sync, `lock_shards` | log_positions, setlists, shows, setlist_songs, artist_songs |
+-- | rename_artists | sync, `lock_shards_of_names` | log_positions, artists, shows |
+-- | rename_venues | sync, `lock_shards_of_names` | log_positions, venues, shows |
+-- | forget | sync, `lock_shards` | log_positions, shows, setlists, setlist_songs, artist_songs, show_identities, show_accuracy, voter_accuracy |
 -- | score | `score_show()` | show_accuracy, voter_accuracy, shows |
 -- | refresh_trending | `update_trending_scores()` | show_trending, artist_stats |
 -- | decide_review | moderation, `lock_subject` | venue_reviews, reports, venues |
