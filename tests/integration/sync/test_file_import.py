@@ -217,6 +217,9 @@ async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: P
     ]
     assert await sql.fetchval("select starts_at::text from shows") == "2027-03-02 00:30:00+00"
     assert await sql.fetchval("select count(*) from setlist_songs where is_tape") == 1
+    # Songs that stand with their artist count in the progress of songs.
+    progress = await sql.fetch("select done, total from sync_progress where stage = 'songs' order by job_id")
+    assert [tuple(row) for row in progress] == [(3, 3), (1, 1)]
 
 
 @pytest.mark.parametrize(
