@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from server.clock import backoff_s
 from server.errors import MysetlistError, ProviderError, StoreError
 from server.store.database import Database
 from server.sync.jobs import Job, JobHandler, JobType
@@ -187,7 +188,7 @@ class SyncScheduler:
             # PostgreSQL was busy for a moment, or two jobs blocked each other.
             delay_s = 0.0
         else:
-            delay_s = min(BACKOFF_S * 2 ** (attempts - 1), BACKOFF_S_MAX)
+            delay_s = backoff_s(attempts, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
         async with self._database.connection() as connection:
             await jobs.postpone_job(
                 connection, id=job.id, error=str(outage), delay_s=delay_s, is_counted=asked_delay_s is None
