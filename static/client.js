@@ -5,6 +5,9 @@
  * Gives:   events through `on(event)`; client.d.ts lists them, and each is an action of state.js
  * Needs:   clock, storage, socket and random numbers, all of which tests can replace
  * Never:   touches the DOM; sends a toggle (a vote is a state, so sending it again is always safe)
+ *
+ * Over 400 lines: requests, heartbeats and reconnects read and change the state of one socket. In two modules this state
+ * would be public between them, and a page would load one more file.
  */
 import { RequestError, signIn } from "./api.js";
 import { Marks } from "./marks.js";
