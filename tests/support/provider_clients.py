@@ -10,6 +10,7 @@ from server.cache.connection import Connection
 from server.cache.gates import Quota
 from server.clock import SystemClock
 from server.store.database import Database
+from server.sync.clients import ticketmaster
 from server.sync.providers import Providers, ProviderSettings, open_providers
 from tests.support import providers as stand_in
 from tests.support.providers import spotify
@@ -45,3 +46,8 @@ async def open_clients(wanted: ProviderSettings, database: Database, redis_url: 
             yield providers
     finally:
         await valkey.close()
+
+
+async def all_events(client: ticketmaster.TicketmasterClient, **wanted: Any) -> list[ticketmaster.Event]:
+    """All pages of a search."""
+    return [event async for page in client.search_events(**wanted) for event in page]
