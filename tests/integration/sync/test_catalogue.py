@@ -1,67 +1,20 @@
-"""The catalogue from providers: artists, shows, predicted and actual setlists, and their later changes."""
+"""Artists, shows and venues from providers, and their later changes."""
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import asyncpg
-
 from server.store.database import Database
 from server.sync.artists import ArtistSyncService
-from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.queries import jobs
 from server.sync.schedules import build_scheduler
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
-from tests.support.running_node import until
-
-
-async def bring_in(database: Database, providers: Providers, sql: Any, name: str) -> int:
-    """Syncs an artist with all following jobs, by the scheduler."""
-    artist = await ArtistSyncService(database, providers).sync(name)
-    await again(database, providers, artist.id, sql)
-    return artist.id
-
-
-async def again(database: Database, providers: Providers, artist_id: int, sql: Any) -> None:
-    """Syncs everything of an artist again, without the cache."""
-    await sql.execute("delete from external_cache")
-    for service, kind in (("ticketmaster", "shows"), ("setlistfm", "setlists"), ("spotify", "songs")):
-        await queue_job(database, service, kind, str(artist_id))
-        await build_scheduler(database, providers).run_until_idle()
-    failed = await sql.fetch("select kind, error from sync_jobs where status not in ('succeeded', 'queued')")
-    assert [tuple(row) for row in failed] == []
-
-
-@asynccontextmanager
-async def waiting_for_votes(database_url: str, show_id: int, work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Within the block votes of a show are being written, and the work waits for them without a lock on a show or a song."""
-    writer, eyes = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
-    async with writer.transaction():
-        await writer.execute(
-            "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
-        )
-        working = asyncio.create_task(work)
-        await until(
-            lambda: eyes.fetchval(
-                "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
-                " and datname = current_database() and pid <> pg_backend_pid())"
-            )
-        )
-        await writer.execute("set local lock_timeout = '1s'")
-        await writer.execute("select from shows for update")
-        await writer.execute("select from setlist_songs for update")
-        yield
-    await working
-    await writer.close()
-    await eyes.close()
+from tests.support.synced_catalogue import again, bring_in
 
 
 async def shows(sql: Any) -> list[tuple[Any, ...]]:
@@ -166,130 +119,6 @@ async def test_changes_at_a_provider_change_the_catalogue(
     assert await sql.fetchval("select count(*) from shows") == 3
 
 
-async def test_an_actual_setlist_is_written_scored_and_corrected(
-    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
-) -> None:
-    """The crowd's votes are scored against setlist.fm's setlist; a correction there is taken over once."""
-    world = provider_services.world
-    artist = world.artists[0]
-    artist_id = await bring_in(database, providers, sql, artist.name)
-    show_id = await sql.fetchval("select min(id) from shows")
-    songs = [row["id"] for row in await sql.fetch(
-        "select e.id from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1 and l.type = 'predicted'"
-        " order by l.position, e.position", show_id,
-    )]  # fmt: skip
-    titles = [row["title"] for row in await sql.fetch(
-        "select g.title from setlist_songs e join songs g on g.id = e.song_id where e.id = any($1) order by array_position($1, e.id)", songs,
-    )]  # fmt: skip
-    # The show was last night: the fan voted for three songs, of which two were played.
-    await sql.execute(
-        "update shows set local_date = current_date - 1, starts_at = now() - interval '20 hours', opens_at = now() - interval '9 days',"
-        " closes_at = now() - interval '19 hours' where id = $1", show_id,
-    )  # fmt: skip
-    fan = await sql.fetchval("insert into users default values returning id")
-    for song in songs[:3]:
-        await sql.execute(
-            "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, $3, 'up', now() - interval '20 hours')",
-            song, fan, show_id,
-        )  # fmt: skip
-    venue = VENUES[0]
-    played = world.add_played(artist, venue, world.today - dt.timedelta(days=1), [*titles[1:5], "A Surprise"])
-    other = world.add_played(artist, VENUES[4], world.today - dt.timedelta(days=1), ["Elsewhere"])
-    assert other.id != played.id
-
-    async def look_again() -> list[tuple[Any, ...]]:
-        await sql.execute("delete from external_cache")
-        await queue_job(database, "setlistfm", "played", str(show_id))
-        await build_scheduler(database, providers).run_until_idle()
-        await sql.execute("select score_show($1)", show_id)
-        rows = await sql.fetch("select predicted, hits, played from show_accuracy where show_id = $1", show_id)
-        return [tuple(row) for row in rows]
-
-    assert await look_again() == [(3, 2, 5)]
-    source = await sql.fetchrow(
-        "select url, version from show_identities where service = 'setlistfm' and show_id = $1", show_id
-    )
-    assert source["url"].endswith(f"{played.id}.html")
-    revision = await sql.fetchval("select revision from shows where id = $1", show_id)
-    assert await look_again() == [(3, 2, 5)]
-    assert await sql.fetchval("select revision from shows where id = $1", show_id) == revision
-
-    world.edit(played, titles[:5])
-    assert await look_again() == [(3, 3, 5)]
-    assert await sql.fetchval("select count(*) from votes where show_id = $1", show_id) == 3
-    assert await sql.fetchval("select count(*) from miscounts()") == 0
-    assert (
-        await sql.fetchval("select version from show_identities where service = 'setlistfm' and show_id = $1", show_id)
-        != source["version"]
-    )
-    assert artist_id == 1
-
-
-async def test_a_prediction_with_votes_or_changes_stays(
-    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
-) -> None:
-    """A prediction with votes, or changed by a person, stays; an untouched one follows the artist's new setlists."""
-    artist = provider_services.world.artists[0]
-    artist_id = await bring_in(database, providers, sql, artist.name)
-    voted, changed, free = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
-
-    async def titles(show_id: int) -> list[str]:
-        rows = await sql.fetch(
-            "select g.title from setlists l join setlist_songs e on e.setlist_id = l.id join songs g on g.id = e.song_id"
-            " where l.show_id = $1 and l.type = 'predicted' order by l.position, e.position", show_id,
-        )  # fmt: skip
-        return [row["title"] for row in rows]
-
-    before = {show_id: await titles(show_id) for show_id in (voted, changed, free)}
-    fan = await sql.fetchval("insert into users default values returning id")
-    song = await sql.fetchval(
-        "select e.id from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1 limit 1", voted
-    )
-    await sql.execute(
-        "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) values ($1, $2, $3, 'up', now())",
-        song,
-        fan,
-        voted,
-    )
-    await sql.execute(
-        "delete from setlist_songs where id = (select max(e.id) from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1)",
-        changed,
-    )
-    of_a_person = await titles(changed)
-    for back in range(15):
-        provider_services.world.add_played(
-            artist,
-            VENUES[0],
-            provider_services.world.today - dt.timedelta(days=1 + back % 3),
-            [f"New {n}" for n in range(6)],
-        )
-    await again(database, providers, artist_id, sql)
-    assert await titles(voted) == before[voted]
-    assert await titles(changed) == of_a_person
-    assert set(await titles(free)) == {f"New {n}" for n in range(6)}
-
-
-async def test_a_wrong_link_is_found(
-    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
-) -> None:
-    """An id that belongs to another artist at setlist.fm gives no setlists, and the job says so."""
-    artist_id = await sql.fetchval(
-        "insert into artists (slug, name) values ('somebody', 'Somebody Quite Different') returning id"
-    )
-    await sql.execute(
-        "insert into artist_identities (service, external_id, artist_id, confidence, evidence) values ('musicbrainz', $1, $2, 1, 'told')",
-        provider_services.world.artists[0].mbid, artist_id,
-    )  # fmt: skip
-    await queue_job(database, "setlistfm", "setlists", str(artist_id))
-    await build_scheduler(database, providers).run_until_idle()
-    row = await sql.fetchrow("select status::text, error from sync_jobs where kind = 'setlists'")
-    assert row["status"] == "failed"
-    assert (
-        "setlist.fm has another artist, 'Silver Harbour', under the MusicBrainz id of 'Somebody Quite Different'"
-        in row["error"]
-    )
-
-
 async def test_the_headliner_has_the_show(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
@@ -340,20 +169,6 @@ async def test_venues_are_recognised_by_name_and_place(
     ]
 
 
-async def test_without_setlists_top_tracks_are_predicted(
-    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
-) -> None:
-    """When nobody has written a setlist, the first prediction has the top tracks, with titles for display."""
-    artist = provider_services.world.artists[0]
-    provider_services.world.played.clear()
-    await bring_in(database, providers, sql, artist.name)
-    rows = await sql.fetch("select distinct g.title from setlist_songs e join songs g on g.id = e.song_id")
-    titles = {row["title"] for row in rows}
-    assert len(titles) >= 5
-    assert titles <= {song.title for song in artist.songs}
-    assert await sql.fetchval("select count(*) from show_predictions") == 3
-
-
 async def test_a_venue_from_ticketmaster_takes_a_new_name(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
@@ -397,34 +212,6 @@ async def test_another_id_is_another_artist(
     assert synced.slug == "silver-harbour"
     assert await sql.fetchval("select count(*) from artist_identities where service = 'ticketmaster'") == 0
     assert await sql.fetchval("select count(*) from identity_reviews") == 0
-
-
-async def test_syncs_wait_for_votes_without_locks(
-    database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any, database_url: str
-) -> None:
-    """Writers of votes lock a shard first, and so does a sync: while it waits for a shard it has locked no show."""
-    artist_id = await bring_in(database, providers, sql, provider_services.world.artists[0].name)
-
-    async def hours_of_shows() -> set[int]:
-        rows = await sql.fetch("select extract(hour from starts_at at time zone time_zone)::int as hour from shows")
-        return {row["hour"] for row in rows}
-
-    for hour, show in enumerate(await sql.fetch("select id from shows"), 17):
-        for event in provider_services.world.events:
-            event.time = dt.time(hour)
-        async with waiting_for_votes(database_url, show["id"], again(database, providers, artist_id, sql)):
-            # The shows wait here, not the setlists after them.
-            assert hour not in await hours_of_shows()
-        assert await hours_of_shows() == {hour}
-        # Another song opened their last three nights, so the prediction changes for all shows.
-        world = provider_services.world
-        for days in range(1, 4):
-            titles = [f"Opener {hour}", *[song.title for song in world.artists[0].songs[:8]]]
-            world.add_played(world.artists[0], VENUES[4], world.today - dt.timedelta(days=days), titles)
-        await sql.execute("delete from external_cache")
-        await queue_job(database, "setlistfm", "setlists", str(artist_id))
-        async with waiting_for_votes(database_url, show["id"], build_scheduler(database, providers).run_until_idle()):
-            pass
 
 
 async def test_decisions_of_staff_and_past_shows_stay(

@@ -15,10 +15,10 @@ from server.sync.forgetting import expire_played, forget
 from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.schedules import build_scheduler
-from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 from tests.support.running_node import until
+from tests.support.synced_catalogue import bring_in, waiting_for_votes
 
 KEPT_DAYS = 14
 ACTUAL = "select array_agg(id order by id) from setlists where type = 'actual'"

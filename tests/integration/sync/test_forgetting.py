@@ -11,8 +11,8 @@ from server.sync import forgetting
 from server.sync.forgetting import forget
 from server.sync.jobs import queue_job
 from server.sync.providers import Providers
-from tests.integration.sync.test_catalogue import bring_in, waiting_for_votes
 from tests.support import providers as stand_in
+from tests.support.synced_catalogue import bring_in, waiting_for_votes
 
 OF_SERVICE = (
     "external_cache",
