@@ -1,260 +1,30 @@
 """Row security: every role tries every operation on every table.
 
 Two users have one row each in every table; `own` is the row of the first user, for whom all requests here act.
+The rights stand in tests/support/table_rights.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import pytest
 
-ANONYMOUS, USER, MODERATOR, ADMIN, WRITER = "anonymous", "user", "moderator", "admin", "writer"
-ROLES = ("mysetlist_request", "mysetlist_writer")
-OPERATIONS = ("select", "insert", "update", "delete")
-
-# The rights of a role: select, insert, update, delete, each on the own row and another's. A dot: refused.
-NOTHING = ".. .. .. .."
-READ = "ss .. .. .."
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The rights of each role on a table."""
-
-    anonymous: str = NOTHING
-    user: str = NOTHING
-    moderator: str = NOTHING
-    admin: str = NOTHING
-    writer: str = NOTHING
-
-
-def public(writer: str = READ) -> Expected:
-    return Expected(READ, READ, READ, READ, writer)
-
-
-EXPECTED = {
-    "artists": public(),
-    "venues": public(),
-    "songs": public(),
-    "shows": public(writer="ss .. uu .."),
-    "setlists": public(writer="ss .. uu .."),
-    "setlist_songs": public(writer="ss .. uu .."),
-    "show_artists": public(),
-    "artist_songs": public(),
-    "artist_stats": public(),
-    "artist_identities": public(),
-    "venue_identities": Expected(READ, READ, READ, READ),
-    "show_identities": public(),
-    "song_identities": Expected(READ, READ, READ, READ),
-    "identity_reviews": Expected(),
-    "show_predictions": public(),
-    "sync_schedules": Expected(),
-    "sync_pauses": Expected(),
-    "service_alerts": Expected(),
-    "external_cache": Expected(admin=READ),
-    "show_trending": public(),
-    "show_accuracy": public(),
-    "voter_accuracy": Expected(user="s. .. .. ..", moderator=READ, admin=READ),
-    "shows_to_score": Expected(),
-    "platform_stats": public(),
-    "service_health": public(),
-    "vote_rollups": public(writer="ss ii uu .."),
-    "log_positions": public(writer="ss .. uu .."),
-    "log_commits": Expected(writer="ss ii .. dd"),
-    "users": Expected(user="s. .. .. ..", moderator=READ, admin="ss .. uu ..", writer=READ),
-    "votes": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu dd"),
-    "vote_analytics": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. .."),
-    "user_vote_limits": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu .."),
-    "user_profiles": Expected(user="s. i. u. d.", moderator="ss i. uu d.", admin="ss i. uu dd"),
-    "user_follows_artists": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. dd"),
-    "user_show_attendance": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. dd"),
-    "activity": public(),
-    "activity_clock": public(),
-    "venue_reviews": Expected(user="s. i. u. d.", moderator="ss i. uu dd", admin="ss i. uu dd"),
-    "content_moderation": Expected(user="s. i. .. ..", moderator="ss ii uu ..", admin="ss ii uu .."),
-    "reports": Expected(user="s. i. .. ..", moderator="ss i. uu ..", admin="ss i. uu .."),
-    "user_bans": Expected(user="s. .. .. ..", moderator="ss ii uu ..", admin="ss ii uu ..", writer=READ),
-    "moderation_log": Expected(user="s. .. .. ..", moderator="ss i. .. ..", admin="ss i. .. .."),
-    "audit_log": Expected(user="s. .. .. ..", moderator="s. i. .. ..", admin="ss i. .. .."),
-    "email_preferences": Expected(user="s. i. u. d.", moderator="s. i. u. d.", admin="s. i. u. d."),
-    "email_queue": Expected(user="s. i. .. ..", moderator="s. i. .. ..", admin="s. i. .. .."),
-    "email_log": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
-    "email_unsubscribes": Expected(),
-    "song_suggestions": Expected(user="s. i. .. d.", moderator="ss i. .. d.", admin="ss i. .. d."),
-    "ticket_codes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss .. .. ..", writer=READ),
-    "user_identities": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
-    "api_keys": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss i. uu dd"),
-    "sync_jobs": Expected(admin=READ),
-    "sync_progress": Expected(admin=READ),
-    "import_log": Expected(admin=READ),
-    "database_operations": Expected(admin=READ),
-    "schema_migrations": Expected(),
-}
-
-# Personal data without a foreign key to users: the history outlives its users, a hash outlives its account.
-PERSONAL = {"users", "vote_analytics", "moderation_log", "audit_log", "email_unsubscribes"}
-
-_SHOW = (
-    "(slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at)"
-    " values ('show-{n}', {n}, {n}, 'Show', current_date, 'UTC', now(), now(), now() + interval '1 day')"
+from tests.support.table_rights import (
+    ADMIN,
+    ANONYMOUS,
+    EXPECTED,
+    MODERATOR,
+    OPERATIONS,
+    PERSONAL,
+    ROLES,
+    ROWS,
+    USER,
+    WRITER,
+    Expected,
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """How row n of a table is inserted, found and changed; n is the id of its user and of its parents."""
-
-    values: str
-    where: str = "id = {n}"
-    change: str = "created_at = now()"
-
-
-# In the order in which they can be inserted.
-ROWS = {
-    "users": Row("default values", change="role = 'admin'"),
-    "artists": Row("(slug, name) values ('artist-{n}', 'Artist')"),
-    "venues": Row(
-        "(slug, name, city, country, latitude, longitude, time_zone)"
-        " values ('venue-{n}', 'Venue', 'Ghent', 'BE', 51, 3.7, 'Europe/Brussels')"
-    ),
-    "songs": Row("(artist_id, title) values ({n}, 'Song')"),
-    "shows": Row(_SHOW),
-    "setlists": Row("(show_id, type, name) values ({n}, 'predicted', 'Main set')"),
-    "setlist_songs": Row("(setlist_id, show_id, song_id, position) values ({n}, {n}, {n}, 1)", change="position = 1"),
-    "show_artists": Row(
-        "(show_id, artist_id, billing, position) values ({n}, 3 - {n}, 'support', 2)",
-        "show_id = {n} and billing = 'support'",
-        "position = 2",
-    ),
-    "artist_songs": Row(
-        "(artist_id, song_id) values ({n}, 3 - {n})", "artist_id = {n} and song_id <> artist_id", "played_count = 1"
-    ),
-    "artist_stats": Row("(artist_id) values ({n})", "artist_id = {n}", "score = 1"),
-    "show_trending": Row("values ({n}, 1, 1, now())", "show_id = {n}", "score = 1"),
-    "show_accuracy": Row(
-        "(show_id, offered, predicted, hits, played) values ({n}, 1, 1, 1, 1)", "show_id = {n}", "hits = 0"
-    ),
-    "voter_accuracy": Row(
-        "(user_id, show_id, predicted, hits, played) values ({n}, {n}, 1, 1, 1)", "user_id = {n}", "hits = 0"
-    ),
-    "shows_to_score": Row("(show_id) values ({n})", change="show_id = 1"),
-    "activity": Row(
-        "(position, previous, kind, show_id, name) values ({n}, 0, 'live', {n}, 'Show')", "position = {n}", "count = 1"
-    ),
-    "activity_clock": Row("values ({n}, {n})", "id = {n}", "position = 5"),
-    "platform_stats": Row(
-        "values (date '2026-01-01' + {n}, 0, 0, 0, 0, 0, 0, 0, 0, 0)", "day = date '2026-01-01' + {n}", "show_count = 1"
-    ),
-    "artist_identities": Row(
-        "(service, external_id, artist_id, confidence, evidence) values ('spotify', '{n}', {n}, 1, 'told')",
-        "artist_id = {n}",
-        "confidence = 0.5",
-    ),
-    "venue_identities": Row(
-        "(service, external_id, venue_id, confidence, evidence) values ('ticketmaster', '{n}', {n}, 1, 'told')",
-        "venue_id = {n}",
-        "confidence = 0.5",
-    ),
-    "show_identities": Row(
-        "(service, external_id, show_id, confidence, evidence) values ('ticketmaster', '{n}', {n}, 1, 'told')",
-        "show_id = {n}",
-        "confidence = 0.5",
-    ),
-    "song_identities": Row(
-        "(service, external_id, song_id) values ('spotify', '{n}', {n})", "song_id = {n}", "isrc = 'x'"
-    ),
-    "identity_reviews": Row(
-        "(service, external_id, name, artist_id, confidence, evidence) values ('spotify', '{n}', 'A', {n}, 0.5, 'told')",
-        "artist_id = {n}",
-        "confidence = 0.6",
-    ),
-    "show_predictions": Row("(show_id, songs, basis) values ({n}, '{{}}', 1)", "show_id = {n}", "basis = 2"),
-    "sync_schedules": Row(
-        "(name, every_s) values ('s' || repeat('x', {n}), 60)", "name = 's' || repeat('x', {n})", "every_s = 61"
-    ),
-    "service_alerts": Row(
-        "(service, status) values ('s_' || repeat('x', {n}), 'ok')",
-        "service = 's_' || repeat('x', {n})",
-        "detail = 'x'",
-    ),
-    "sync_pauses": Row(
-        "(service) values ((enum_range(null::sync_service))[{n}])",
-        "service = (enum_range(null::sync_service))[{n}]",
-        "paused_at = 'epoch'",
-    ),
-    "external_cache": Row(
-        "(service, asked, kind, fresh_until) values ('spotify', '/{n}', 'artist', now())",
-        "asked = '/{n}'",
-        "etag = 'x'",
-    ),
-    "service_health": Row(
-        "(service, hour, last_status) values ('s_' || repeat('x', {n}), date_trunc('hour', now(), 'UTC'), 'ok')",
-        "service = 's_' || repeat('x', {n})",
-        "ok_count = 1",
-    ),
-    "votes": Row("values ({n}, {n}, {n}, 'up', now())", "user_id = {n}", "choice = 'down'"),
-    "vote_analytics": Row(
-        "(show_id, setlist_song_id, user_id, choice, cast_at) values ({n}, {n}, {n}, 'up', now())",
-        "user_id = {n}",
-        "choice = 'down'",
-    ),
-    "vote_rollups": Row("values ({n}, date_trunc('hour', now(), 'UTC'), 1)", "show_id = {n}", "up_count = 2"),
-    "user_vote_limits": Row("values ({n}, current_date, 1)", "user_id = {n}", "spent = 2"),
-    "log_positions": Row("values ({n})", "shard = {n}", "position = 1"),
-    "log_commits": Row("(shard, position, entries) values ({n}, 1, '{{}}')", "shard = {n}", "position = 2"),
-    "user_profiles": Row("(user_id, display_name) values ({n}, 'Fan')", "user_id = {n}", "bio = 'Hello'"),
-    "user_follows_artists": Row("values ({n}, {n})", "user_id = {n}"),
-    "user_show_attendance": Row("values ({n}, {n})", "user_id = {n}"),
-    "venue_reviews": Row("(venue_id, user_id, rating) values ({n}, {n}, 4)", change="rating = 3"),
-    "content_moderation": Row("(review_id) values ({n})", "review_id = {n}", "note = 'seen'"),
-    "reports": Row(
-        "(reporter_id, review_id, reason) values ({n}, 3 - {n}, 'rude')", "reporter_id = {n}", "priority = 'high'"
-    ),
-    "user_bans": Row("(user_id, kind, reason) values ({n}, 'vote', 'a robot')", "user_id = {n}", "lifted_at = now()"),
-    "moderation_log": Row(
-        "(moderator_id, action, subject) values ({n}, 'review.approve', 'review:1')",
-        "moderator_id = {n}",
-        "detail = '{{}}'",
-    ),
-    "audit_log": Row("(actor_id, action) values ({n}, 'show.lock')", "actor_id = {n}", "detail = '{{}}'"),
-    "email_preferences": Row(
-        "(user_id, address) values ({n}, 'fan{n}@example.org')", "user_id = {n}", "frequency = 'daily'"
-    ),
-    "email_queue": Row(
-        "(user_id, kind, about) values ({n}, 'confirm_address', 'address:{n}')", "user_id = {n}", "attempts = 1"
-    ),
-    "email_log": Row(
-        "(queue_id, user_id, kind, status) values ({n}, {n}, 'show_result', 'sent')", "user_id = {n}", "detail = 'ok'"
-    ),
-    "email_unsubscribes": Row("values (sha256('{n}'), 'link')", "address_hash = sha256('{n}')", "reason = 'bounce'"),
-    "song_suggestions": Row("(show_id, user_id, title) values ({n}, {n}, 'Song')", change="reason = 'x'"),
-    "ticket_codes": Row(
-        "(show_id, code_hash, user_id, redeemed_at) values ({n}, sha256('{n}'), {n}, now())",
-        "user_id = {n}",
-        "redeemed_at = now()",
-    ),
-    "user_identities": Row("(issuer, subject, user_id) values ('i', '{n}', {n})", "user_id = {n}"),
-    "api_keys": Row(
-        "(name, key_hash, role, user_id) values ('key', sha256('{n}'), 'user', {n})",
-        "user_id = {n}",
-        "revoked_at = now()",
-    ),
-    "sync_jobs": Row("(service, kind, subject) values ('file', 'import', '{n}')", change="status = 'failed'"),
-    "sync_progress": Row("(job_id, stage, total) values ({n}, 'read', 1)", "job_id = {n}", "done = 1"),
-    "import_log": Row(
-        "(job_id, stage, outcome, message) values ({n}, 'read', 'added', '')", "job_id = {n}", "message = 'x'"
-    ),
-    "database_operations": Row(
-        "(operation, status, finished_at, started_by) values ('vacuum', 'succeeded', now(), {n})",
-        "started_by = {n}",
-        "done = 1",
-    ),
-    "schema_migrations": Row("values ('{n}')", "version = '{n}'", "version = version || 'x'"),
-}
 
 
 @pytest.fixture
@@ -340,7 +110,7 @@ async def test_every_role_has_exactly_its_rights(sql: Any) -> None:
 
 
 async def test_every_table_is_expected(sql: Any) -> None:
-    """A new table has to list its rights here; partitions have the rights of their parent."""
+    """A new table has to list its rights in EXPECTED; partitions have the rights of their parent."""
     rows = await sql.fetch(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')"
         " and not relispartition and oid not in (select objid from pg_depend where deptype = 'e')"
