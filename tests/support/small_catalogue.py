@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
 class SmallCatalogue:

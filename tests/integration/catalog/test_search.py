@@ -1,10 +1,8 @@
-"""Searches by words and by distance: what matches, in which order, and that no input does harm."""
+"""Searches by words: what matches, in which order, and that no input does harm."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -12,17 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
+from server.catalog.artists_venues_songs import list_artists, list_venues
 from server.catalog.documents import SearchResults
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
 from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.errors import Refused
-from server.protocol.http.parameters import parse_reference
-from server.store.database import REQUEST_ROLE, Database
-from tests.support.small_catalogue import SmallCatalogue
+from server.store.database import Database
+from tests.support.small_catalogue import NOW, SmallCatalogue
 
-NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 NAMES = {
@@ -41,25 +37,13 @@ NAMES = {
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    """A pool with the rights of requests."""
-    database = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def catalogue(database_url: str) -> AsyncIterator[SmallCatalogue]:
-    """A small catalogue with names that are hard to type."""
-    connection = await asyncpg.connect(database_url)
-    catalogue = SmallCatalogue(connection, NOW)
-    await catalogue.build()
+async def catalogue(catalogue: SmallCatalogue) -> SmallCatalogue:
+    """The small catalogue with names that are hard to type."""
     for slug, name in NAMES.items():
-        catalogue.artists[slug] = await connection.fetchval(
+        catalogue.artists[slug] = await catalogue.connection.fetchval(
             "insert into artists (slug, name) values ($1, $2) returning id", slug, name
         )
-    yield catalogue
-    await connection.close()
+    return catalogue
 
 
 async def _artists(db: Database, q: str) -> list[str]:
@@ -264,162 +248,3 @@ async def test_any_text_is_answered(q: str, db: Database) -> None:
     except Refused as refused:
         refusal = refused.code
     assert refusal in (None, "bad_request")
-
-
-# ──────────────────────────────────────────────────────────────────── distance
-
-_EDGES = st.sampled_from([-90.0, -89.999999, -45.0, 0.0, 1e-9, 45.0, 89.999999, 90.0])
-_LATITUDES = st.one_of(_EDGES, st.floats(-90, 90))
-_LONGITUDES = st.one_of(
-    st.sampled_from([-180.0, -179.999999, -90.0, 0.0, 90.0, 179.999999, 180.0]), st.floats(-180, 180)
-)
-_PLACES = st.tuples(_LATITUDES, _LONGITUDES)
-_RADII = st.one_of(
-    st.sampled_from([0.001, 1.0, 111.2, 5_000.0, 10_007.6, 20_015.0, 20_038.0]), st.floats(0.001, 20_038)
-)
-
-
-def _haversine_km(a: tuple[float, float], b: tuple[float, float]) -> float:
-    (lat_a, lon_a), (lat_b, lon_b) = (tuple(map(math.radians, place)) for place in (a, b))
-    chord = math.sin((lat_b - lat_a) / 2) ** 2 + math.cos(lat_a) * math.cos(lat_b) * math.sin((lon_b - lon_a) / 2) ** 2
-    return 2 * 6371.0088 * math.asin(min(1.0, math.sqrt(chord)))
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-@given(venues=st.lists(_PLACES, min_size=1, max_size=40), centre=_PLACES, radius_km=_RADII)
-async def test_distances_agree_with_the_haversine_formula(
-    venues: list[tuple[float, float]], centre: tuple[float, float], radius_km: float, database_url: str
-) -> None:
-    """Also across the date line and the poles; both formulas are exact to a metre, so a difference below two is allowed."""
-    connection = await asyncpg.connect(database_url)
-    database = await Database.open(database_url, pool_size=1)
-    try:
-        await connection.execute("delete from venues; alter table venues alter id restart")
-        await connection.executemany(
-            "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
-            " values ('v' || $1::int, 'V', 'C', 'US', $2, $3, 'UTC')",
-            [(number, *place) for number, place in enumerate(venues)],
-        )
-        near = f"{centre[0]!r},{centre[1]!r}"
-        found: dict[str, float] = {}
-        cursor = None
-        while True:
-            page = await list_venues(database, NearQuery(near=near, radius_km=radius_km, limit=7, cursor=cursor))
-            found |= {item["slug"]: item["distance_km"] for item in page["items"]}
-            cursor = page["next"]
-            if cursor is None:
-                break
-    finally:
-        await database.close()
-        await connection.close()
-    assert list(found.values()) == sorted(found.values())
-    for number, place in enumerate(venues):
-        expected = _haversine_km(centre, place)
-        distance = found.get(f"v{number}")
-        if distance is None:
-            assert expected > radius_km - 0.002
-        else:
-            assert distance == pytest.approx(expected, abs=0.002)
-            assert expected < radius_km + 0.002
-
-
-async def test_lists_near_a_point_have_distances(db: Database, catalogue: SmallCatalogue) -> None:
-    """Venues come nearest first, shows in their own order; only lists with `near` have distances."""
-    manhattan = "40.7505,-73.9934"
-    venues = (await list_venues(db, NearQuery(near=manhattan, radius_km=9_000)))["items"]
-    assert [(venue["slug"], round(venue["distance_km"], 1)) for venue in venues] == [
-        ("madison-square-garden", 0.0),
-        ("barclays-center", 7.7),
-        ("blaisdell-arena", 7_981.7),
-    ]
-    assert [v["slug"] for v in (await list_venues(db, NearQuery(near=manhattan, q="brooklyn")))["items"]] == [
-        "barclays-center"
-    ]
-    await catalogue.show("near", 2 * DAY)
-    await catalogue.show("far", DAY, venue="barclays-center")
-    shows = (await list_shows(db, ShowQuery(near=manhattan), now=NOW))["items"]
-    assert [(show["slug"], round(show["distance_km"], 1)) for show in shows] == [("far", 7.7), ("near", 0.0)]
-    assert await _shows(db, near=manhattan, venue="barclays-center") == ["far"]
-    assert await _shows(db, near="0,0", venue="barclays-center") == []
-    assert "distance_km" not in (await list_shows(db, ShowQuery(), now=NOW))["items"][0]
-    assert "distance_km" not in (await list_venues(db, NearQuery()))["items"][0]
-
-
-# ──────────────────────────────────────────────────────────────────── details
-
-
-async def test_a_song_has_its_artists_and_setlists(db: Database, catalogue: SmallCatalogue) -> None:
-    """It has its own artist, every artist who plays it, most often first, and the latest setlists with it."""
-    first = await catalogue.show("first", -2 * DAY, "finished")
-    second = await catalogue.show("second", -DAY, "finished")
-    await catalogue.setlist(first, ["Creep"])
-    await catalogue.setlist(first, ["Creep"], "actual")
-    await catalogue.setlist(second, ["Let Down", "Creep"])
-    sql = catalogue.connection
-    song_id = await sql.fetchval("select id from songs where title = 'Creep'")
-    cover = await catalogue.show("cover", DAY, artist="bjork")
-    (placed,) = await catalogue.setlist(cover, ["Hyperballad"])
-    await sql.execute("update setlist_songs set song_id = $2 where id = $1", placed, song_id)
-
-    song = await fetch_song(db, song_id)
-    assert (song["title"], song["artist"]["slug"]) == ("Creep", "radiohead")
-    assert song["artists"] == [
-        {
-            "id": catalogue.artists["radiohead"],
-            "slug": "radiohead",
-            "name": "Radiohead",
-            "predicted_count": 2,
-            "played_count": 1,
-            "last_played_on": "2026-11-21",
-        },
-        {
-            "id": catalogue.artists["bjork"],
-            "slug": "bjork",
-            "name": "Björk",
-            "predicted_count": 1,
-            "played_count": 0,
-            "last_played_on": None,
-        },
-    ]
-    assert [(each["show"]["slug"], each["type"], each["position"]) for each in song["setlists"]] == [
-        ("cover", "predicted", 1),
-        ("second", "predicted", 2),
-        ("first", "predicted", 1),
-        ("first", "actual", 1),
-    ]
-    assert song["setlists"][0]["show"] == {
-        "id": cover,
-        "slug": "cover",
-        "name": "Cover",
-        "status": "upcoming",
-        "local_date": "2026-11-24",
-    }
-    artist = await fetch_artist(db, parse_reference("radiohead"), now=NOW)
-    assert [(each["title"], each["played_count"]) for each in artist["songs"]] == [("Creep", 1), ("Let Down", 0)]
-    assert (artist["follower_count"], artist["show_count"]) == (0, 2)
-    with pytest.raises(Refused) as caught:
-        await fetch_song(db, song_id + 999)
-    assert caught.value.code == "not_found"
-
-
-async def test_artists_and_venues_come_with_their_counts(db: Database, catalogue: SmallCatalogue) -> None:
-    """An artist has a follower count, and a venue the mean rating of its approved reviews."""
-    sql = catalogue.connection
-    users = [row["id"] for row in await sql.fetch("insert into users select from generate_series(1, 3) returning id")]
-    await sql.execute(
-        "insert into user_follows_artists (user_id, artist_id) select unnest($1::bigint[]), $2",
-        users,
-        catalogue.artists["bjork"],
-    )
-    venue_id = catalogue.venues["barclays-center"]
-    venue = await fetch_venue(db, parse_reference(str(venue_id)), now=NOW)
-    assert (venue["review_count"], venue["rating"]) == (0, None)
-    for user_id, rating, status in zip(users, (5, 4, 1), ("approved", "approved", "pending"), strict=True):
-        await sql.execute(
-            "insert into venue_reviews (venue_id, user_id, rating, status) values ($1, $2, $3, $4::moderation_status)",
-            venue_id, user_id, rating, status,
-        )  # fmt: skip
-    venue = await fetch_venue(db, parse_reference(str(venue_id)), now=NOW)
-    assert (venue["review_count"], venue["rating"]) == (2, 4.5)
-    artist = await fetch_artist(db, parse_reference("bjork"), now=NOW)
-    assert artist["follower_count"] == 3

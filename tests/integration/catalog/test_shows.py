@@ -1,19 +1,17 @@
-"""Reads shows from a real database: filters, order, cursors, one show, and the states of its channels."""
+"""One show: its document, the states of its channels, its status as time passes, and its results."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
-import asyncpg
 import pytest
 
-from server.catalog.artists_venues_songs import fetch_artist, fetch_venue, list_artists, list_venues
+from server.catalog.artists_venues_songs import fetch_artist, fetch_venue
 from server.catalog.documents import Show
-from server.catalog.parameters import ListQuery, NearQuery, ShowQuery
+from server.catalog.parameters import ShowQuery
 from server.catalog.results import as_csv, fetch_results
 from server.catalog.show_status import advance_shows
 from server.catalog.shows import fetch_setlist_state, fetch_show, fetch_status_row, list_shows
@@ -22,9 +20,7 @@ from server.protocol.embargo import Audience
 from server.protocol.http.parameters import Reference, parse_reference
 from server.protocol.identity import Identity
 from server.store.database import Database
-from tests.support.small_catalogue import SmallCatalogue
-
-NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+from tests.support.small_catalogue import NOW, SmallCatalogue
 
 
 @pytest.fixture
@@ -35,16 +31,6 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-@pytest.fixture
-async def catalogue(database_url: str) -> AsyncIterator[SmallCatalogue]:
-    """A small catalogue in the same database."""
-    connection = await asyncpg.connect(database_url)
-    catalogue = SmallCatalogue(connection, NOW)
-    await catalogue.build()
-    yield catalogue
-    await connection.close()
-
-
 async def fetch_anonymously(db: Database, reference: Reference, *, now: datetime = NOW) -> Show:
     """A show as a reader sees it who has not signed in."""
 
@@ -52,164 +38,6 @@ async def fetch_anonymously(db: Database, reference: Reference, *, now: datetime
         """Every reader may see all counts."""
 
     return await fetch_show(db, reference, None, never_hidden, now=now)
-
-
-async def _slugs(db: Database, **filters: Any) -> list[str]:
-    page = await list_shows(db, ShowQuery(**filters), now=NOW)
-    return [item["slug"] for item in page["items"]]
-
-
-async def test_the_order_is_live_upcoming_finished_cancelled(db: Database, catalogue: SmallCatalogue) -> None:
-    """Live and upcoming shows come soonest first, then finished and cancelled ones latest first."""
-    hour = timedelta(hours=1)
-    await catalogue.show("cancelled-late", 9 * hour, "cancelled")
-    await catalogue.show("cancelled-early", 2 * hour, "cancelled")
-    await catalogue.show("finished-old", -90 * hour, "finished")
-    await catalogue.show("finished-new", -9 * hour, "finished")
-    await catalogue.show("upcoming-far", 90 * hour)
-    await catalogue.show("upcoming-near", 9 * hour)
-    await catalogue.show("live-younger", -hour, "live")
-    await catalogue.show("live-older", -2 * hour, "live")
-    assert await _slugs(db) == [
-        "live-older",
-        "live-younger",
-        "upcoming-near",
-        "upcoming-far",
-        "finished-new",
-        "finished-old",
-        "cancelled-late",
-        "cancelled-early",
-    ]
-
-
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
-async def test_pages_together_give_every_show_exactly_once(db: Database, catalogue: SmallCatalogue, limit: int) -> None:
-    """With any page size, following the cursors gives the same list as one large page, ties included."""
-    for number in range(24):
-        status = ("live", "upcoming", "finished", "cancelled")[number % 4]
-        # Only three different starts, a microsecond apart: most neighbours differ by their id alone.
-        await catalogue.show(f"show-{number}", timedelta(microseconds=number % 3), status)
-    whole = await _slugs(db, limit=100)
-    assert len(whole) == 24
-    walked: list[str] = []
-    cursor = None
-    while True:
-        page = await list_shows(db, ShowQuery(limit=limit, cursor=cursor), now=NOW)
-        assert 1 <= len(page["items"]) <= limit
-        walked += [item["slug"] for item in page["items"]]
-        cursor = page["next"]
-        if cursor is None:
-            break
-    assert walked == whole
-
-
-async def test_pages_stay_right_while_shows_are_added_and_deleted(db: Database, catalogue: SmallCatalogue) -> None:
-    """A show deleted or added before the cursor neither repeats nor hides another."""
-    for number in range(6):
-        await catalogue.show(f"show-{number}", timedelta(hours=number + 1))
-    first = await list_shows(db, ShowQuery(limit=3), now=NOW)
-    await catalogue.connection.execute("delete from shows where slug = 'show-2'")
-    await catalogue.show("show-new", timedelta(minutes=1))
-    second = await list_shows(db, ShowQuery(limit=3, cursor=first["next"]), now=NOW)
-    assert [item["slug"] for item in second["items"]] == ["show-3", "show-4", "show-5"]
-    assert second["next"] is None
-
-
-async def test_each_filter_selects_by_its_field(db: Database, catalogue: SmallCatalogue) -> None:
-    """Filters combine, and one that matches no show gives an empty page."""
-    await catalogue.show("a", timedelta(days=1), artist="bjork", venue="barclays-center")
-    await catalogue.show("b", timedelta(days=2), artist="radiohead", venue="blaisdell-arena")
-    await catalogue.show("c", timedelta(days=3), artist="radiohead")
-    await catalogue.show("d", timedelta(days=-3), "finished", artist="bjork")
-    assert await _slugs(db, status="finished") == ["d"]
-    assert await _slugs(db, artist="bjork") == ["a", "d"]
-    assert await _slugs(db, artist=str(catalogue.artists["bjork"])) == ["a", "d"]
-    assert await _slugs(db, venue="barclays-center") == ["a"]
-    assert await _slugs(db, venue=str(catalogue.venues["barclays-center"])) == ["a"]
-    assert await _slugs(db, artist="bjork", status="upcoming") == ["a"]
-    assert await _slugs(db, first=(NOW + timedelta(days=2)).date(), last=(NOW + timedelta(days=3)).date()) == ["b", "c"]
-    assert await _slugs(db, last=(NOW - timedelta(days=3)).date()) == ["d"]
-    for nothing in ("unknown", "0", "9" * 30, "ü", "a\x00b"):
-        assert await _slugs(db, artist=nothing) == []
-        assert await _slugs(db, venue=nothing) == []
-
-
-async def test_distance_is_measured_on_the_globe(db: Database, catalogue: SmallCatalogue) -> None:
-    """`near` keeps shows within the radius: 7.7 km between the two halls of New York, 8,000 km to Honolulu."""
-    await catalogue.show("brooklyn", timedelta(days=1), venue="barclays-center")
-    await catalogue.show("honolulu", timedelta(days=2), venue="blaisdell-arena")
-    await catalogue.show("manhattan", timedelta(days=3))
-    manhattan = "40.7505,-73.9934"
-    assert await _slugs(db, near=manhattan) == ["brooklyn", "manhattan"]
-    assert await _slugs(db, near=manhattan, radius_km=7.6) == ["manhattan"]
-    assert await _slugs(db, near=manhattan, radius_km=7.8) == ["brooklyn", "manhattan"]
-    assert await _slugs(db, near=manhattan, radius_km=7900) == ["brooklyn", "manhattan"]
-    assert await _slugs(db, near=manhattan, radius_km=8100) == ["brooklyn", "honolulu", "manhattan"]
-    # The shortest way to Honolulu crosses the date line.
-    assert await _slugs(db, near="21.3,179.9", radius_km=2290) == []
-    assert await _slugs(db, near="21.3,-179.9", radius_km=2290) == ["honolulu"]
-    assert await _slugs(db, near="21.3,179.9", radius_km=2320) == ["honolulu"]
-    assert await _slugs(db, near="-90,0", radius_km=20038) == ["brooklyn", "honolulu", "manhattan"]
-
-
-@pytest.mark.parametrize(
-    ("q", "found"),
-    [
-        ("radiohead", ["b"]),
-        ("RADIO brook", ["b"]),
-        ("brooklyn", ["b"]),
-        ("garden", ["c"]),
-        ("björk", ["a"]),
-        ("50%", ["c"]),
-        ("%", []),
-        ("_", []),
-        ("\\", []),
-        ("'; drop table shows; --", []),
-        ("a b c d e f g h", []),
-    ],
-)
-async def test_a_search_needs_every_word(db: Database, catalogue: SmallCatalogue, q: str, found: list[str]) -> None:
-    """Words match show, artist, venue and city; signs without a word match nothing and do no harm."""
-    await catalogue.show("a", timedelta(days=1), artist="bjork", venue="blaisdell-arena")
-    await catalogue.show("b", timedelta(days=2), artist="radiohead", venue="barclays-center")
-    await catalogue.show("c", timedelta(days=3), artist="the-50-percent")
-    assert await _slugs(db, q=q) == found
-
-
-async def test_a_list_item_has_the_fields_of_the_contract(db: Database, catalogue: SmallCatalogue) -> None:
-    """It has every field, spelt exactly so, and no other."""
-    show_id = await catalogue.show("a", timedelta(days=1))
-    page = await list_shows(db, ShowQuery(), now=NOW)
-    assert page == {
-        "items": [
-            {
-                "id": show_id,
-                "slug": "a",
-                "name": "A",
-                "status": "upcoming",
-                "voting": "open",
-                "local_date": "2026-11-24",
-                "starts_at": "2026-11-24T04:00:00Z",
-                "time_zone": "America/New_York",
-                "opens_at": "2026-10-25T04:00:00Z",
-                "closes_at": "2026-11-24T04:00:00Z",
-                "vote_count": 0,
-                "artist": {"id": catalogue.artists["radiohead"], "slug": "radiohead", "name": "Radiohead"},
-                "venue": {
-                    "id": catalogue.venues["madison-square-garden"],
-                    "slug": "madison-square-garden",
-                    "name": "Madison Square Garden",
-                    "city": "New York",
-                    "region": "NY",
-                    "country": "US",
-                    "latitude": 40.7505,
-                    "longitude": -73.9934,
-                    "capacity": 100,
-                },
-            }
-        ],
-        "next": None,
-    }
 
 
 async def test_one_show_comes_with_everything(db: Database, catalogue: SmallCatalogue) -> None:
@@ -402,51 +230,6 @@ async def test_only_shows_that_are_due_advance(db: Database, catalogue: SmallCat
     }  # fmt: skip
     assert await advance_shows(db, NOW) == 0
     assert await advance_shows(db, NOW + timedelta(hours=1)) == 4
-
-
-async def test_artists_and_venues_are_listed_and_searched(db: Database, catalogue: SmallCatalogue) -> None:
-    """Lists are ordered by slug, have pages, and can be searched by words."""
-    slugs = []
-    cursor = None
-    for _ in range(3):
-        page = await list_artists(db, ListQuery(limit=1, cursor=cursor))
-        slugs += [item["slug"] for item in page["items"]]
-        cursor = page["next"]
-    assert slugs == ["bjork", "radiohead", "the-50-percent"]
-    assert cursor is None
-    found = await list_artists(db, ListQuery(q="50%"))
-    assert found["items"] == [
-        {
-            "id": catalogue.artists["the-50-percent"],
-            "slug": "the-50-percent",
-            "name": "The 50% Band",
-            "genre": "Rock",
-            "country": "GB",
-        }
-    ]
-    venues = await list_venues(db, NearQuery(q="new york"))
-    assert [item["slug"] for item in venues["items"]] == ["madison-square-garden"]
-    assert set(venues["items"][0]) == {
-        "id", "slug", "name", "city", "region", "country", "latitude", "longitude", "time_zone", "capacity",
-    }  # fmt: skip
-    with pytest.raises(Refused, match="cursor"):
-        await list_venues(db, NearQuery(cursor="bm9uc2Vuc2U"))
-
-
-async def test_artists_and_venues_come_with_their_next_shows(db: Database, catalogue: SmallCatalogue) -> None:
-    """Their own live and upcoming shows come soonest first; finished and cancelled ones are left out."""
-    await catalogue.show("far", timedelta(days=9))
-    await catalogue.show("near", timedelta(days=1))
-    await catalogue.show("now", timedelta(0), "live")
-    await catalogue.show("past", -timedelta(days=1), "finished")
-    await catalogue.show("off", timedelta(days=1), "cancelled")
-    await catalogue.show("other", timedelta(days=1), artist="bjork", venue="blaisdell-arena")
-    artist = await fetch_artist(db, parse_reference("radiohead"), now=NOW)
-    venue = await fetch_venue(db, parse_reference(str(catalogue.venues["madison-square-garden"])), now=NOW)
-    assert [show["slug"] for show in artist["shows"]] == ["now", "near", "far"]
-    assert [show["slug"] for show in venue["shows"]] == ["now", "near", "far"]
-    assert artist["name"] == "Radiohead"
-    assert venue["time_zone"] == "America/New_York"
 
 
 async def test_an_export_ranks_each_setlist(db: Database, catalogue: SmallCatalogue) -> None:

@@ -1,0 +1,138 @@
+"""Artists, venues and songs: lists, details, and their counts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
+from server.catalog.parameters import ListQuery, NearQuery
+from server.errors import Refused
+from server.protocol.http.parameters import parse_reference
+from server.store.database import Database
+from tests.support.small_catalogue import NOW, SmallCatalogue
+
+DAY = timedelta(days=1)
+
+
+async def test_artists_and_venues_are_listed_and_searched(db: Database, catalogue: SmallCatalogue) -> None:
+    """Lists are ordered by slug, have pages, and can be searched by words."""
+    slugs = []
+    cursor = None
+    for _ in range(3):
+        page = await list_artists(db, ListQuery(limit=1, cursor=cursor))
+        slugs += [item["slug"] for item in page["items"]]
+        cursor = page["next"]
+    assert slugs == ["bjork", "radiohead", "the-50-percent"]
+    assert cursor is None
+    found = await list_artists(db, ListQuery(q="50%"))
+    assert found["items"] == [
+        {
+            "id": catalogue.artists["the-50-percent"],
+            "slug": "the-50-percent",
+            "name": "The 50% Band",
+            "genre": "Rock",
+            "country": "GB",
+        }
+    ]
+    venues = await list_venues(db, NearQuery(q="new york"))
+    assert [item["slug"] for item in venues["items"]] == ["madison-square-garden"]
+    assert set(venues["items"][0]) == {
+        "id", "slug", "name", "city", "region", "country", "latitude", "longitude", "time_zone", "capacity",
+    }  # fmt: skip
+    with pytest.raises(Refused, match="cursor"):
+        await list_venues(db, NearQuery(cursor="bm9uc2Vuc2U"))
+
+
+async def test_artists_and_venues_come_with_their_next_shows(db: Database, catalogue: SmallCatalogue) -> None:
+    """Their own live and upcoming shows come soonest first; finished and cancelled ones are left out."""
+    await catalogue.show("far", timedelta(days=9))
+    await catalogue.show("near", timedelta(days=1))
+    await catalogue.show("now", timedelta(0), "live")
+    await catalogue.show("past", -timedelta(days=1), "finished")
+    await catalogue.show("off", timedelta(days=1), "cancelled")
+    await catalogue.show("other", timedelta(days=1), artist="bjork", venue="blaisdell-arena")
+    artist = await fetch_artist(db, parse_reference("radiohead"), now=NOW)
+    venue = await fetch_venue(db, parse_reference(str(catalogue.venues["madison-square-garden"])), now=NOW)
+    assert [show["slug"] for show in artist["shows"]] == ["now", "near", "far"]
+    assert [show["slug"] for show in venue["shows"]] == ["now", "near", "far"]
+    assert artist["name"] == "Radiohead"
+    assert venue["time_zone"] == "America/New_York"
+
+
+async def test_artists_and_venues_come_with_their_counts(db: Database, catalogue: SmallCatalogue) -> None:
+    """An artist has a follower count, and a venue the mean rating of its approved reviews."""
+    sql = catalogue.connection
+    users = [row["id"] for row in await sql.fetch("insert into users select from generate_series(1, 3) returning id")]
+    await sql.execute(
+        "insert into user_follows_artists (user_id, artist_id) select unnest($1::bigint[]), $2",
+        users,
+        catalogue.artists["bjork"],
+    )
+    venue_id = catalogue.venues["barclays-center"]
+    venue = await fetch_venue(db, parse_reference(str(venue_id)), now=NOW)
+    assert (venue["review_count"], venue["rating"]) == (0, None)
+    for user_id, rating, status in zip(users, (5, 4, 1), ("approved", "approved", "pending"), strict=True):
+        await sql.execute(
+            "insert into venue_reviews (venue_id, user_id, rating, status) values ($1, $2, $3, $4::moderation_status)",
+            venue_id, user_id, rating, status,
+        )  # fmt: skip
+    venue = await fetch_venue(db, parse_reference(str(venue_id)), now=NOW)
+    assert (venue["review_count"], venue["rating"]) == (2, 4.5)
+    artist = await fetch_artist(db, parse_reference("bjork"), now=NOW)
+    assert artist["follower_count"] == 3
+
+
+async def test_a_song_has_its_artists_and_setlists(db: Database, catalogue: SmallCatalogue) -> None:
+    """It has its own artist, every artist who plays it, most often first, and the latest setlists with it."""
+    first = await catalogue.show("first", -2 * DAY, "finished")
+    second = await catalogue.show("second", -DAY, "finished")
+    await catalogue.setlist(first, ["Creep"])
+    await catalogue.setlist(first, ["Creep"], "actual")
+    await catalogue.setlist(second, ["Let Down", "Creep"])
+    sql = catalogue.connection
+    song_id = await sql.fetchval("select id from songs where title = 'Creep'")
+    cover = await catalogue.show("cover", DAY, artist="bjork")
+    (placed,) = await catalogue.setlist(cover, ["Hyperballad"])
+    await sql.execute("update setlist_songs set song_id = $2 where id = $1", placed, song_id)
+
+    song = await fetch_song(db, song_id)
+    assert (song["title"], song["artist"]["slug"]) == ("Creep", "radiohead")
+    assert song["artists"] == [
+        {
+            "id": catalogue.artists["radiohead"],
+            "slug": "radiohead",
+            "name": "Radiohead",
+            "predicted_count": 2,
+            "played_count": 1,
+            "last_played_on": "2026-11-21",
+        },
+        {
+            "id": catalogue.artists["bjork"],
+            "slug": "bjork",
+            "name": "Björk",
+            "predicted_count": 1,
+            "played_count": 0,
+            "last_played_on": None,
+        },
+    ]
+    assert [(each["show"]["slug"], each["type"], each["position"]) for each in song["setlists"]] == [
+        ("cover", "predicted", 1),
+        ("second", "predicted", 2),
+        ("first", "predicted", 1),
+        ("first", "actual", 1),
+    ]
+    assert song["setlists"][0]["show"] == {
+        "id": cover,
+        "slug": "cover",
+        "name": "Cover",
+        "status": "upcoming",
+        "local_date": "2026-11-24",
+    }
+    artist = await fetch_artist(db, parse_reference("radiohead"), now=NOW)
+    assert [(each["title"], each["played_count"]) for each in artist["songs"]] == [("Creep", 1), ("Let Down", 0)]
+    assert (artist["follower_count"], artist["show_count"]) == (0, 2)
+    with pytest.raises(Refused) as caught:
+        await fetch_song(db, song_id + 999)
+    assert caught.value.code == "not_found"
