@@ -1,6 +1,7 @@
 """Plans on a large catalogue: no query reads a large table from end to end, and every index is used.
 
-What queries are explained with, and what may read everything for which reason, stands in tests/support/plan_cases.py.
+The parameters of the queries stand in tests/support/plan_parameters.py. Their roles, and the reasons for reading a whole
+table, stand in tests/support/plan_cases.py.
 """
 
 from __future__ import annotations
@@ -20,15 +21,14 @@ from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from tests.support.engines import LoopThread, execute
 from tests.support.plan_cases import (
     CALLS,
-    EXAMPLES,
     OWNER,
-    PARAMETERS,
     READS_ALL,
     READS_ALL_INSIDE,
     ROLES,
     SHAPES,
     STAFF,
 )
+from tests.support.plan_parameters import EXAMPLES, PARAMETERS
 from tests.support.plans import Explainer, Plan
 
 pytestmark = pytest.mark.timeout(240)
