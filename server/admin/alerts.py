@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EVERY_S = 30.0
-# So many bad responses in an hour, with the last one among them, make an alert.
+# An alert starts when the last response is bad and its hour has at least this many bad responses.
 BAD_COUNT = 3
+# An alert lasts at least this long. A service without a request for this long counts as ok.
 QUIET_S = 300.0
 WEBHOOK_TIMEOUT_S = 5.0
 

@@ -1,8 +1,8 @@
 -- Alerts about the services.
 
 -- name: change_alerts
--- takes: bad_count, the number of bad responses in this hour, with the last one among them, that make an alert; quiet_s,
---        how long a service must answer well, or get no requests, before it counts as recovered
+-- takes: bad_count: an alert starts when the last response is bad and its hour has at least so many bad responses;
+--        quiet_s: an alert lasts at least so long, and a service without a request for so long counts as ok
 -- gives: services with a new alert, and services that have just recovered
 -- locks: their rows
 with latest as (
@@ -10,18 +10,18 @@ with latest as (
       from service_health
      where hour > now() - interval '2 hours'
      order by service, hour desc
-), found as (
+), current as (
     select service, last_detail,
            case when last_status <> 'ok' and bad >= :bad_count and last_at > now() - make_interval(secs => :quiet_s::float8)
                 then last_status else 'ok' end as status
       from latest
-), told as (
+), changed as (
     insert into service_alerts as a (service, status, detail)
-    select service, status, case when status = 'ok' then '' else last_detail end from found order by service
+    select service, status, case when status = 'ok' then '' else last_detail end from current order by service
         on conflict (service) do update
        set status = excluded.status, detail = excluded.detail, since = now()
      where a.status <> excluded.status
        and (excluded.status <> 'ok' or a.since < now() - make_interval(secs => :quiet_s::float8))
  returning service, status, detail, since, xmax = 0 as is_new
 )
-select service, status::text, detail, since from told where not is_new or status <> 'ok' order by service;
+select service, status::text, detail, since from changed where not is_new or status <> 'ok' order by service;

@@ -1,6 +1,6 @@
 """Long operations on the database: one at a time on all nodes, in the background, with progress.
 
-The way of an operation, from top to bottom of this file:
+The life of an operation, from top to bottom of this file:
 start    POST: takes the lock, inserts the row, puts the operation into this node's queue, and answers
 run      a loop of the node: takes the operation from the queue
 _run_one runs it (operation_kinds.run_operation), stores its progress once a second, and at the end its result
@@ -44,10 +44,11 @@ log = structlog.get_logger()
 PROGRESS_EVERY_S = 1.0
 RECENT_OPERATIONS = 20
 CLOSE_TIMEOUT_S = 5.0
-# An operation that has just ended still holds the lock, and one that starts has no row yet: try for about a second.
+# An operation that has just ended holds the lock for another moment, and a starting one holds it before its row exists. So
+# `start` tries for about a second.
 _LOCK_TRIES = 40
 _LOCK_PAUSE_S = 0.025
-# The first half of a two-part advisory lock's key; voting/leases.py has its neighbours.
+# The first half of an advisory lock's two-part key. voting/leases.py uses the two numbers before it.
 OPERATION_CLASS = 0x6D73_6C33
 
 _NODE_STOPPED = "The node that ran it was stopped. Start the operation again."
@@ -106,7 +107,7 @@ class Operations:
                     subject="" if request.table is None else f"table:{request.table}",
                 )
         except StoreConflict:
-            # A unique index on running operations backs the lock up.
+            # A second guard beside the lock: a unique index lets only one row be `running`.
             connection.terminate()
             raise _already_running() from None
         except BaseException:

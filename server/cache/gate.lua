@@ -1,6 +1,6 @@
 -- The gate of one provider, shared by all nodes: whether a node may ask the provider now, and the outcomes of questions.
--- KEYS: state (hash: failures, open_until_ms, open_for_ms, reason, trying_until_ms), turns (list of the last turns
---       [ms], newest first), day (number of questions this UTC day)
+-- KEYS: state (hash: failures, open_until_ms, reason, trying_until_ms), turns (list of the last turns [ms], newest
+--       first), day (number of questions this UTC day)
 -- ARGV: "enter", count_max, period_ms, pace_ms, wait_ms_max, day_max (0: none), day_allowed, trying_ms
 --         -> {"go", wait_ms, was_open} | {"shut", wait_ms, reason} | {"full", wait_ms} | {"spent", 0}
 --       "leave", "ok" | "failed" | "shut", failures_max, open_ms, open_ms_max, reason

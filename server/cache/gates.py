@@ -1,7 +1,7 @@
 """Gates before providers, shared by all nodes: rate limits, daily limits, and circuits that open after failures.
 
-One script in Valkey does all three, because they are one decision: `limits` polls windows of whole seconds, and
-`purgatory` reads and writes a circuit in separate steps, so that two nodes would both try (docs/adr/0025).
+One script in Valkey does all three, because they are one decision. Two libraries cannot: `limits` polls windows of whole
+seconds, and `purgatory` reads and writes a circuit in separate steps, so two nodes could both try (docs/adr/0025).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from server.cache.keys import gate_keys
 FAILURES_MAX = 5
 OPEN_S = 15.0
 OPEN_S_MAX = 900.0
-# The question that tries a provider again has this long before another question may try.
+# After the open time, one question tries the provider again. For this long, no other question may.
 TRYING_S = 60.0
 # A caller does not wait longer than this for its turn.
 WAIT_S_MAX = 60.0
-# Questions that are not urgent leave this share of a day's limit to urgent ones, and may be this share ahead of the
-# clock.
+# Questions that are not urgent leave URGENT_SHARE of the day's limit to urgent ones. They are spread evenly over the day,
+# and may run ahead of that by AHEAD_SHARE of a day.
 URGENT_SHARE = 0.15
 AHEAD_SHARE = 0.1
 DAY_S = 86_400
@@ -51,7 +51,7 @@ class Quota:
 
 
 class GateShut(Exception):
-    """The provider may not be asked now. Takes: reason, for a person; wait_s, until it may be asked again."""
+    """The provider may not be asked now. Takes: reason, for a person; wait_s, the time until it may be asked again."""
 
     def __init__(self, reason: str, wait_s: float) -> None:
         super().__init__(reason)
@@ -91,7 +91,7 @@ class Gate:
         """
         quota = self.quota
         now = await self._valkey_now()
-        answer, wait_ms, *more = await self._run(
+        answer, wait_ms, *details = await self._run(
             str(now.date()),
             "enter",
             quota.count_max,
@@ -105,7 +105,7 @@ class Gate:
         if answer == b"go":
             return float(wait_ms) / 1000
         if answer == b"shut":
-            raise GateShut(more[0].decode(), wait_ms / 1000)
+            raise GateShut(details[0].decode(), wait_ms / 1000)
         if answer == b"full":
             raise GateShut("too many questions are waiting for it", wait_ms / 1000)
         raise GateShut("its daily limit allows no more questions for now", self._until_more_s(now))
@@ -149,8 +149,8 @@ class Gate:
         """
         now = await self._valkey_now()
         state_key, _, day_key = gate_keys(self.service, str(now.date()))
-        kept, day_count = await self._ask([("HGETALL", state_key), ("GET", day_key)])
-        fields = dict(zip(kept[::2], kept[1::2], strict=True))
+        state, day_count = await self._ask([("HGETALL", state_key), ("GET", day_key)])
+        fields = dict(zip(state[::2], state[1::2], strict=True))
         now_ms = int(now.timestamp() * 1000)
         open_until_ms = int(fields.get(b"open_until_ms", 0))
         circuit: Circuit = "closed" if not open_until_ms else "open" if open_until_ms > now_ms else "half-open"

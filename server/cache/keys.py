@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 def shard_prefix(shard: int) -> str:
-    """The beginning of all keys of a shard; cast.lua and the other scripts add the rest."""
+    """The beginning of all keys of a shard. The scripts of voting/ add the rest.
+
+    Only they use two more keys: `shows`, the set of warm shows, and `revisions`, show -> the lowest revision that a
+    warm-up may bring.
+    """
     return f"{{{shard}}}:"
 
 
@@ -19,7 +23,10 @@ def meta_key(shard: int) -> str:
 
 
 def show_key(shard: int, show_id: int) -> str:
-    """Hash: the show's rules (`o` opens, `c` closes [ms], `l` locked, `b` budget, `r` revision, `t` requires a ticket)."""
+    """Hash: the show's rules.
+
+    `o` opens [ms], `c` closes [ms], `l` locked, `b` budget, `r` revision, `t` requires a ticket, `a` audience of its counts
+    """
     return f"{{{shard}}}:show:{show_id}"
 
 

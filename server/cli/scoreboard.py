@@ -1,4 +1,4 @@
-"""The scoreboard of a show in a terminal: its state, and the drawing of it. Pure."""
+"""The scoreboard of a show: keeps its state and draws it for a terminal. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ChannelState(msgspec.Struct):
 
 
 class Scoreboard:
-    """The state of a show as the board draws it.
+    """The state of a show that the scoreboard draws.
 
     Takes:  show, fetched before the connection; its counts may be older than those of the channels
     """
@@ -82,9 +82,9 @@ class Scoreboard:
         return self.titles.get(song) or f"song {song}"
 
     def draw(self, row_count_max: int) -> Group:
-        """Draws the board: songs ordered by up votes, then by their place in the setlists.
+        """Draws the scoreboard: songs ordered by up votes, then by their place in the setlists.
 
-        Takes:  row_count_max, at least 1; the foot says how many more songs there are
+        Takes:  row_count_max, at least 1; the last line says how many more songs there are
         """
         songs = sorted({**self.tally, **dict.fromkeys(self.titles, (0, 0))}, key=lambda song: -self._ups(song))
         most = max((up + down for up, down in self.tally.values()), default=0)

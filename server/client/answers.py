@@ -12,7 +12,7 @@ from server.protocol.channels import ACTIVITY_EVENTS_MAX
 
 
 class Closed(MysetlistError):
-    """The connection is closed for good: by us, or because the server said not to come back. The message is one line."""
+    """The connection is closed for good, by us or by the server, and nothing reconnects. The message is one line."""
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -49,7 +49,8 @@ class Ballot(msgspec.Struct, frozen=True):
 def merged(name: str, state: Mapping[str, Any], push: dict[str, Any]) -> dict[str, Any]:
     """The whole state of a channel after a push.
 
-    A push of `votes:` holds only the changed songs, one of `activity` only the new events; others hold the whole state.
+    A push of `votes:` holds only the changed songs, and a push of `activity` only the new events (with `gap`: all events).
+    Pushes of other channels hold the whole state.
     """
     kind = name.partition(":")[0]
     if kind == "votes":

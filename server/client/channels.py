@@ -34,7 +34,7 @@ def decode_ok(reply: bytes, answer: type[Answer]) -> Answer:
 
 
 class Watch:
-    """One running `watch`: the newest unread state of each of its channels."""
+    """One running `Client.watch`: the newest unread state of each of its channels."""
 
     def __init__(self, channels: Sequence[str]) -> None:
         self.channels = channels
@@ -93,21 +93,21 @@ class Channels:
         return unwatched
 
     def take_subscribed(self, reply: bytes) -> list[str]:
-        """Takes the reply to a subscribe. It leaves out a state that has not changed.
+        """Takes the reply to a subscribe. The reply leaves out a state that has not changed.
 
-        Gives:  the channels that were refused for now; their watches want them again
+        Gives:  the channels that the server refused only for now; the caller subscribes to them again
         """
-        again = []
+        refused_for_now = []
         for name, channel in decode_ok(reply, _SubscribeOk).channels.items():
             if channel.error is not None:
                 self.forget([name])
                 if channel.error.retry_after_ms is None:
                     self.fail([name], channel.error.refused())
                 else:
-                    again.append(name)
+                    refused_for_now.append(name)
             elif channel.state is not None:
                 self._put(Update(name, channel.at, channel.state))
-        return again
+        return refused_for_now
 
     def take_push(self, payload: bytes) -> None:
         """Takes a push; one that is older than the state changes nothing."""

@@ -23,7 +23,7 @@ CONNECT_TIMEOUT_S = 15.0
 REPLY_TIMEOUT_S = 15.0
 TEXT = WSMsgType.TEXT
 
-# The errors of an attempt to connect after which another attempt may succeed.
+# Errors while connecting. After one of these, another attempt may succeed.
 _UNREACHABLE = (OSError, WSError, TimeoutError, EOFError)
 
 
@@ -52,8 +52,8 @@ class ReconnectingWebsocket(WSListener):
 
     Takes:   url, of the websocket; token, None for a reader; rng, for the jitter of delays; counts
     Owns:    at most one transport, and at most one task that reconnects
-    quiet_s: a connection without a frame for so long is pinged, and given up after the same time without an answer;
-             None: never pinged, because the pings of a crowd would be load that nobody asked for
+    quiet_s: after so long without a frame the client sends a ping; after so long again without an answer it gives the
+             connection up. None: it sends no pings, because the pings of a crowd would be extra load
     """
 
     quiet_s: float | None = None
@@ -97,7 +97,7 @@ class ReconnectingWebsocket(WSListener):
         """The connection is lost."""
 
     def on_finished(self) -> None:
-        """The server said not to come back."""
+        """The server refused or closed the connection for good."""
 
     # ── opening and closing
 

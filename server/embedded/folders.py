@@ -79,8 +79,8 @@ def make_private(folder: Path, owner: Owner | None) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
-        mine = (os.geteuid(), owner.uid if owner else os.geteuid())
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in mine:
+        allowed_uids = (os.geteuid(), owner.uid if owner else os.geteuid())
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in allowed_uids:
             raise SetupError(f"{folder} belongs to another user; remove it, or give this node another --data-dir")
         if owner and status.st_uid != owner.uid:
             os.chown(folder, owner.uid, owner.gid)
@@ -112,12 +112,12 @@ def let_read(tree: Path, owner: Owner | None) -> None:
 
 
 def socket_dir(data_dir: Path) -> Path:
-    """The folder of the sockets: inside the data dir, or a private folder with a short path if that is too deep."""
+    """The folder of the sockets: inside the data dir, or a private folder with a short path if that path is too long."""
     inside = data_dir / "run"
     if len(os.fsencode(inside / _LONGEST_SOCKET)) <= SOCKET_PATH_BYTES_MAX:
         return inside
     name = hashlib.sha256(os.fsencode(data_dir) + b"\0" + str(os.geteuid()).encode()).hexdigest()[:16]
-    # Not tempfile.gettempdir(): TMPDIR may be deep too, and may differ between a node and a later command.
+    # Not tempfile.gettempdir(): the path of TMPDIR may be long too, and may differ between a node and a later command.
     return Path("/tmp") / f"mysetlist-{name}"  # noqa: S108  make_private refuses the folder of another user
 
 

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 0.02
 # After a crash PostgreSQL replays its log and Valkey reads its file, which takes minutes for a large one. A server that
-# exits is noticed at once, so this bounds only a server that hangs.
+# exits is noticed at once, so this limit is only for a server that hangs.
 START_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 15.0
 LOG_BYTES_MAX = 10_000_000
@@ -89,7 +89,7 @@ class Engine(ABC):
     async def start(self) -> None:
         """Adopts the server that a killed node left on the folder, or starts one; waits until it takes commands.
 
-        Raises: SetupError: the server exits or hangs; the line quotes its log
+        Raises: SetupError: the server exits or hangs; the message quotes its log
         """
         await self.prepare()
         if not await self._adopt():
@@ -132,7 +132,7 @@ class Engine(ABC):
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **_identity(self._owner),
+                **_user_arguments(self._owner),
             )
         self._process = psutil.Process(self._child.pid)
 
@@ -165,7 +165,7 @@ class Engine(ABC):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not await self.is_ready():
             if not self.is_running():
-                raise SetupError(f"{self.name} did not start: {self._last_words()} (log: {self.log_path})")
+                raise SetupError(f"{self.name} did not start: {self._end_reason()} (log: {self.log_path})")
             if time.monotonic() > deadline:
                 raise SetupError(f"{self.name} was not ready after {START_TIMEOUT_S:.0f} s (log: {self.log_path})")
             await asyncio.sleep(POLL_S)
@@ -183,8 +183,8 @@ class Engine(ABC):
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
 
-    def _last_words(self) -> str:
-        """The line of the log with the reason of the end."""
+    def _end_reason(self) -> str:
+        """The line of the log that says why the server ended."""
         lines = [line for line in self.log_path.read_text(errors="replace")[-8000:].splitlines() if line.strip()]
         fatal = [line for line in lines if "FATAL" in line or "PANIC" in line or "Fatal" in line]
         return (fatal or lines or ["its log is empty"])[-1].strip()[:300]
@@ -193,7 +193,7 @@ class Engine(ABC):
 async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin: bytes = b"") -> None:
     """Runs a program to its end.
 
-    Raises: SetupError: it failed; the line quotes its output
+    Raises: SetupError: it failed; the message quotes its output
     """
 
     def run() -> subprocess.CompletedProcess[bytes]:
@@ -205,7 +205,7 @@ async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin:
             capture_output=True,
             check=False,
             timeout=START_TIMEOUT_S,
-            **_identity(owner),
+            **_user_arguments(owner),
         )
 
     done = await asyncio.to_thread(run)
@@ -214,7 +214,7 @@ async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin:
         raise SetupError(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
 
 
-class _Identity(TypedDict, total=False):
+class _UserArguments(TypedDict, total=False):
     """The arguments of Popen that set the user of a process."""
 
     user: int
@@ -223,7 +223,7 @@ class _Identity(TypedDict, total=False):
     umask: int
 
 
-def _identity(owner: Owner | None) -> _Identity:
+def _user_arguments(owner: Owner | None) -> _UserArguments:
     if owner is None:
         return {"umask": 0o077}
     return {"user": owner.uid, "group": owner.gid, "extra_groups": [], "umask": 0o077}

@@ -15,7 +15,7 @@ from server.store.named_queries import columns
 
 REFRESH_EVERY_S = 60.0
 TRENDING_MAX = PAGE_MAX
-RANKED = 20
+RANKING_MAX = 20  # shows, and artists, of the channel `trending`
 
 REFRESH = Chore("trending", REFRESH_EVERY_S, queries.update_trending_scores)
 
@@ -96,14 +96,16 @@ class TrendingArtists(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
 
 
 async def fetch_ranking(db: Database) -> tuple[int, dict[str, list[dict[str, Any]]]]:
-    """Reads the state of the channel `trending`: the first RANKED shows and artists; its position is the database's clock.
+    """Reads the state of the channel `trending`: the first RANKING_MAX shows and artists.
+
+    The position of the state is the time of the database.
 
     Raises: StoreUnavailable
     """
     async with db.snapshot() as connection:
         at: int = await queries.ranking_position(connection)
-        shows = [row async for row in queries.trending_shows(connection, count=RANKED)]
-        artists = [row async for row in queries.trending_artists(connection, count=RANKED)]
+        shows = [row async for row in queries.trending_shows(connection, count=RANKING_MAX)]
+        artists = [row async for row in queries.trending_artists(connection, count=RANKING_MAX)]
     return at, {
         "shows": [{"id": row["show_id"], "score": round(row["score"], 3), "rank": row["rank"]} for row in shows],
         "artists": [{"id": row["artist_id"], "score": round(row["score"], 3), "rank": row["rank"]} for row in artists],

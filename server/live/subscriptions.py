@@ -61,8 +61,8 @@ class FleetTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscriptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections and channels. `node`: the node of these connections; `is_complete` false: Valkey is away, and only the
-    node that answers is listed. Channels are those with the most subscribers, over all nodes.
+    """Connections and channels. `node`: the node of these connections; `is_complete` false: Valkey does not answer, so only
+    the node that answers is listed. Channels are those with the most subscribers on all nodes together.
     """
 
     node: str
@@ -74,14 +74,14 @@ class Subscriptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of closed connections or removed subscribers; nodes that did not answer in time may still do it."""
+    """The number of closed connections or removed subscribers. Nodes that did not answer in time may still close theirs."""
 
     closed_count: int
     unanswered: list[str]
 
 
 class SubscriptionRoutes:
-    """Takes: owner, a database with the rights of its owner."""
+    """The endpoints for connections and channels. Takes: owner, a database with the rights of its owner."""
 
     def __init__(self, owner: Database, fleet: Fleet) -> None:
         self._owner = owner
@@ -95,13 +95,13 @@ class SubscriptionRoutes:
                 method="GET", path=path, handler=self.get_subscriptions, access="admin", query=SubscriptionQuery,
                 answer=Subscriptions, codes=(Code.NOT_FOUND,),
                 summary="Connections, channels, rates and lag of every node.",
-                description="Summaries are at most a few seconds old; connections are those of the node that answers, or "
-                "of the one that is named.",
+                description="Summaries are at most a few seconds old. The connections are those of `node`; without it, those "
+                "of the node that answers.",
             ),
             Endpoint(
                 method="DELETE", path=path, handler=self.delete_subscriptions, access="admin", query=CloseQuery,
                 answer=Closed, codes=(Code.NOT_FOUND,),
-                summary="Close a connection, or remove every subscriber of a channel, on whichever node.",
+                summary="Close a connection, or remove every subscriber of a channel, on any node.",
                 description="A removed subscriber gets `unsubscribed` and may subscribe again; its connection stays open.",
             ),
         ]  # fmt: skip
@@ -142,13 +142,13 @@ class SubscriptionRoutes:
         request = FleetRequest(
             id=secrets.token_hex(8), node=node, close_connection=query.connection, close_channel=query.channel
         )
-        what = "connection" if query.channel is None else "channel"
+        kind = "connection" if query.channel is None else "channel"
         async with self._owner.transaction() as connection:
             await queries.log_closing(
                 connection,
                 actor_id=call.user.user_id,
-                action=f"{what}.close",
-                subject=f"{what}:{query.connection or query.channel}",
+                action=f"{kind}.close",
+                subject=f"{kind}:{query.connection or query.channel}",
             )
             await queries.ask_nodes(connection, question=msgspec.json.encode(request).decode())
         replies = await self._fleet.replies(request.id, nodes)
@@ -191,7 +191,7 @@ def _totals(nodes: list[NodeInfo]) -> FleetTotals:
 
 
 def _merged(nodes: list[NodeInfo]) -> list[ChannelInfo]:
-    """The channels of all nodes: subscribers and pushes added up, the newest position, the longest lag."""
+    """Merges the channels of all nodes: adds subscribers and pushes, keeps the newest position and the longest lag."""
     merged: dict[str, ChannelInfo] = {}
     for channel in (channel for node in nodes for channel in node.channels):
         known = merged.get(channel.name)

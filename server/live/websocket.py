@@ -1,7 +1,7 @@
 """One websocket, from its upgrade to its close.
 
-One loop a socket reads. Writing never waits: replies and pushes are whole frames that go to the transport, and its buffer is
-watched instead.
+Each socket has one loop, which reads. Writing never waits: the code hands whole frames to the transport and checks the size
+of the transport's buffer.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ from server.telemetry import LIMITED
 log = structlog.get_logger()
 
 PENDING_PER_CONNECTION_MAX = 256
-# A client that asks too fast is not read for the time that it should have waited, up to this.
+# After a request that came too soon, nothing is read from the client for the time it should have waited, at most this long.
 UNREAD_S_MAX = 1.0
-# The time before the end of its token at which a client is asked for a hello with a new one.
+# So long before its token ends, a client is asked for a hello with a new token.
 EXPIRY_NOTICE_MS = 60_000
 
 _PING = ping_frame()
 
-# The end of a connection whose identity was refused, by the code of the refusal.
-_ENDS_OF_REFUSED = {
+# How the server closes a connection whose identity it refuses, by the code of the refusal.
+_DISCONNECTS = {
     Code.UNAUTHENTICATED: Disconnect(CLOSE_BAD_TOKEN, "bad token"),
     Code.FORBIDDEN: Disconnect(CLOSE_BANNED, "banned"),
     Code.OVERLOADED: Disconnect(CLOSE_TOO_MANY, "too many connections"),
@@ -166,7 +166,7 @@ class WebsocketConnection(ClientConnection):
         self.write(_PING)
 
     def send_away(self, min_ms: int, max_ms: int) -> None:
-        """Sends the time after which to come back, and closes: the node is stopping."""
+        """Tells the client when to come back, and closes: the node is stopping."""
         self.write(text_frame(b'{"drain":{"min_ms":%d,"max_ms":%d}}' % (min_ms, max_ms)))
         self.hang_up(CLOSE_DRAIN, "drain")
 
@@ -212,8 +212,8 @@ class WebsocketConnection(ClientConnection):
             await self._answer(request)
         except Refused as error:
             self.reply_error(request.id, error)
-            if isinstance(request, Hello) and error.code in _ENDS_OF_REFUSED:
-                raise _ENDS_OF_REFUSED[Code(error.code)] from error
+            if isinstance(request, Hello) and error.code in _DISCONNECTS:
+                raise _DISCONNECTS[Code(error.code)] from error
 
     async def _answer(self, request: Request) -> None:
         match request:
@@ -248,7 +248,7 @@ class WebsocketConnection(ClientConnection):
     def _malformed(self, error: BadRequest) -> None:
         self.reply_error(error.request_id, error)
         if not self._was_malformed:
-            # One line a connection: a client that is wrong once is wrong a thousand times.
+            # One line a connection: a faulty client repeats its mistake many times.
             self._was_malformed = True
             log.info("request.malformed", reason=error.message)
 
@@ -259,10 +259,10 @@ class WebsocketConnection(ClientConnection):
                 await self._admit(self.identity)
             except Refused as error:
                 self.reply_error(None, error)
-                raise _ENDS_OF_REFUSED[Code(error.code)] from error
+                raise _DISCONNECTS[Code(error.code)] from error
 
     async def _admit(self, identity: Identity) -> None:
-        """Signs an identity in, if it may connect, and counts it instead of the one before.
+        """Signs an identity in, if it may connect. It is then counted in place of the identity before it.
 
         Raises: Refused: forbidden, overloaded, rate_limited; nothing has changed
         """
@@ -280,7 +280,7 @@ class WebsocketConnection(ClientConnection):
         services.hub.review(self)
 
     async def _hello(self, request: Hello) -> None:
-        """Signs in, or renews the token; also for another user, or with more or fewer rights than before."""
+        """Signs in, or renews the token. The new token may be of another user, or of another role."""
         if request.token is not None:
             try:
                 identity = await self._services.authenticate(request.token)

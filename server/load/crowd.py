@@ -157,7 +157,7 @@ class _Crowd:
         """Compares ballots, tallies and views.
 
         Gives:  the `verify` part of the report; the time from the last answer to the last view's final push [ms], None
-                without views or if some view is wrong
+                without views, or when a view is wrong
         """
         options = self._options
         audits: list[BallotAudit] = await self._all(process.audit_ballots() for process in self._processes)
@@ -314,7 +314,7 @@ async def _progress_line(processes: Sequence[CrowdProcess], is_wanted: bool) -> 
 
 @contextmanager
 def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the casting, and the report still comes. A second signal ends the program as usual."""
+    """On SIGINT or SIGTERM, ends the casting; the crowd still reports. A second signal ends the program as usual."""
     loop = asyncio.get_running_loop()
 
     def stopped(number: int) -> None:

@@ -80,7 +80,7 @@ class LocalProcess:
                     watching=[self._views.open(poll.show_id, f"voter {index}") for poll in watched],
                     in_flight_max=options.in_flight_max,
                     sign_in=self._http.sign_in,
-                    on_free=self._voter_is_free,
+                    on_free=self._on_voter_free,
                 )
             )
 
@@ -166,36 +166,36 @@ class LocalProcess:
 
     # ── pace
 
-    def _voter_is_free(self, voter: Voter) -> None:
+    def _on_voter_free(self, voter: Voter) -> None:
         if not self._is_casting:
             return
         if self._options.rate_per_s > 0:
-            self._list(voter)
+            self._add_to_free(voter)
         else:
             while voter.cast():
                 pass
 
-    def _list(self, voter: Voter) -> None:
+    def _add_to_free(self, voter: Voter) -> None:
         if not voter.is_listed and voter.can_cast:
             voter.is_listed = True
             self._free.append(voter)
 
     async def _start_all(self) -> None:
-        """Without a rate: sends the first casts, spread over the ramp; each answer then brings the next cast."""
+        """Without a rate: sends the first casts, spread over the ramp. Each answer then triggers the next cast."""
         gap_s = self._options.ramp_s / max(1, len(self._voters))
         started_s = now_s()
         for index, voter in enumerate(self._voters):
             wait_s = started_s + index * gap_s - now_s()
             if wait_s > _TICK_S:
                 await asyncio.sleep(wait_s)
-            self._voter_is_free(voter)
+            self._on_voter_free(voter)
 
     async def _keep_pace(self) -> None:
-        """With a rate: random free voters cast as soon as casts are due."""
+        """With a rate: whenever a cast is due, a random free voter casts."""
         options = self._options
         pace = Pace(options.rate_per_s, ramp_s=options.ramp_s, natural=options.natural, seed=options.seed)
         for voter in self._voters:
-            self._list(voter)
+            self._add_to_free(voter)
         started_s = now_s()
         while True:
             for due in range(pace.due(now_s() - started_s), 0, -1):
@@ -212,7 +212,7 @@ class LocalProcess:
             voter = free.pop()
             voter.is_listed = False
             if voter.cast():
-                self._list(voter)
+                self._add_to_free(voter)
                 return True
         return False
 

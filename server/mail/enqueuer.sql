@@ -1,5 +1,5 @@
 -- Adds emails to the queue, for many users in one statement.
--- Instants are parameters, so that a test can set the clock. They come from the clock of the node.
+-- The time is a parameter, `instant`, and comes from the clock of the node, so that a test can set it.
 
 -- name: try_lock_enqueuing$
 -- gives: whether this node may enqueue until its transaction ends
@@ -8,8 +8,8 @@ select pg_try_advisory_xact_lock(hashtext('mysetlist.mail_queueing'));
 -- name: enqueue_announcements$
 -- takes: instant, count
 -- gives: the number of enqueued rows, 0..count; fewer than count: nothing is left to enqueue
--- For shows of the last 24 hours, and for users who followed before the show was added: the first start of a node does not
--- announce old shows.
+-- Only for shows that were added in the last 24 hours, and for users who followed the artist before that: so the first start
+-- of a node does not announce old shows.
 with queued as (
     insert into email_queue (user_id, kind, about, not_before, created_at)
     select distinct f.user_id, 'show_announced'::email_kind, 'show:' || w.id,
@@ -31,8 +31,8 @@ select count(*) from queued;
 -- name: enqueue_reminders$
 -- takes: instant, count
 -- gives: the number of enqueued rows, 0..count; fewer than count: nothing is left to enqueue
--- For shows that start within 24 hours, or within seven days for weekly digests. Never an email that would be sent after
--- the start.
+-- For shows that start within 24 hours, or within seven days for weekly digests. An email that would be sent after the start is
+-- not enqueued.
 with queued as (
     insert into email_queue (user_id, kind, about, not_before, created_at)
     select g.user_id, 'show_reminder'::email_kind, 'show:' || w.id,

@@ -2,7 +2,7 @@
 
 -- name: fetch_longest_ban^
 -- takes: user_id bigint, kinds text[] of ban_kind
--- gives: 0..1 row with the active ban of these kinds that ends last, nulls if there is none; no row: the account is gone
+-- gives: 0..1 row: the active ban of these kinds that ends last, or nulls if there is none; no row: the account is gone
 select u.id, b.reason, b.expires_at
   from users u
   left join lateral (

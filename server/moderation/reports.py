@@ -33,7 +33,7 @@ class ReportBody(msgspec.Struct, frozen=True, kw_only=True):
         Raises: Refused: bad_request
         """
         if (self.review is None) == (self.profile is None):
-            raise Refused(Code.BAD_REQUEST, "Give either `review` or `profile`, not both and not neither.")
+            raise Refused(Code.BAD_REQUEST, "Give exactly one of `review` and `profile`.")
 
 
 class Report(msgspec.Struct, frozen=True):

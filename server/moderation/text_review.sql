@@ -1,4 +1,5 @@
--- Changes of the queue of the moderators when an author writes a text. They run with the rights of the author.
+-- Puts a text that an author wrote into the queue of the moderators, or takes it out. The queries run with the rights of the
+-- author.
 
 -- name: leave_queue
 -- takes: review bigint or null, profile bigint or null; exactly one is given

@@ -28,8 +28,10 @@ from server.voting.reconcile import reopen_shards
 
 
 class Maintenance:
-    """Takes: owner, a database with the rights of its owner; is_own, whether it belongs to the node's own engines;
-    kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no alerts.
+    """The maintenance of one node: its loops and its endpoints.
+
+    Takes: owner, a database with the rights of its owner; is_own, whether it belongs to the node's own engines;
+           kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook
     """
 
     def __init__(

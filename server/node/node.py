@@ -31,7 +31,7 @@ BACKLOG_SOCKETS = 4096
 
 
 class Node:
-    """One running node. Create it with `start`. failed: the name of the first loop that died, once one has."""
+    """One running node. Create it with `start`. failed: gets the name of the first loop that dies."""
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
@@ -68,13 +68,13 @@ class Node:
 
     @property
     def url(self) -> str:
-        """The page's address for a browser on this machine."""
+        """The address of the page for a browser on this machine."""
         host = self.rooms.settings.host
-        shown = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host  # noqa: S104  no bind
-        return f"http://{shown}:{self.port}"
+        browser_host = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host  # noqa: S104  no bind
+        return f"http://{browser_host}:{self.port}"
 
     async def greet_first_admin(self) -> None:
-        """Makes an administrator and prints a link to sign in, if the database has no administrator yet."""
+        """If the database has no administrator yet, creates one and prints a link to sign in."""
         try:
             link = await first_admin_link(self.rooms.databases.owner, self.rooms.settings.secret, self.url)
         except StoreError as error:
@@ -92,15 +92,15 @@ class Node:
     async def stop(self) -> None:
         """Drains, then closes everything.
 
-        Draining: not ready, no new sockets and casts, casts in flight answered, sockets sent away. It takes up to
-        STOP_TIMEOUT_S.
+        While it drains, the node reports that it is not ready, refuses new sockets and casts, answers the casts in flight,
+        and tells its clients to reconnect elsewhere. This takes at most STOP_TIMEOUT_S.
         """
         rooms = self.rooms
         async with self._stack:
             self._is_stopping = True
             try:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
-                    # The node goes on listening meanwhile: load balancers read from /readyz that it is not ready.
+                    # The node still listens, so that load balancers can read from /readyz that it is not ready.
                     rooms.sockets.is_draining = True
                     rooms.intake.refuse_new()
                     await self._wait_for_casts()
@@ -142,7 +142,7 @@ class Node:
             "PostgreSQL does not answer": not self.rooms.listener.is_listening,
             "Valkey does not answer": not self.rooms.intake.is_ready,
         }
-        return [reason for reason, holds in reasons.items() if holds]
+        return [reason for reason, applies in reasons.items() if applies]
 
     # ── loops
 
@@ -181,7 +181,7 @@ class Node:
         }
 
     def _start_loop(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
-        """Starts a loop. A loop that ends by itself is a bug, and the process stops the node."""
+        """Starts a loop. A loop that ends by itself is a bug: serve.py then stops the node."""
         task = asyncio.create_task(loop, name=name)
         self._loops[name] = task
 

@@ -90,7 +90,10 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
 
 
 def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[], list[str]]) -> web.Application:
-    """All that a node serves. Takes: why_not_ready, the reasons for which the node should get no traffic."""
+    """Builds the application that serves everything.
+
+    Takes: why_not_ready, gives the reasons why the node should get no traffic; empty: ready
+    """
     settings = rooms.settings
     authenticator = _authenticator(rooms)
     services = Services(

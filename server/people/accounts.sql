@@ -1,10 +1,10 @@
 -- Accounts and bans, read and changed by staff.
 
 -- name: list_accounts
--- takes: filters (null: no filter): name, a part of a display name; wanted bigint, an id; role; banned boolean;
+-- takes: filters (null: no filter): name, a part of a display name; wanted bigint, an id that matches besides the name; role; banned boolean;
 --        after_id (null: first page); count
 -- gives: 0..count rows, newest first
--- cost:  reads accounts from the newest until the page is full; a name is searched first
+-- cost:  reads accounts from the newest on until the page is full; with a name, the names are searched first
 select u.id, u.role, u.created_at, p.display_name,
        exists (select from user_bans b
                 where b.user_id = u.id and b.lifted_at is null

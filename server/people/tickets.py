@@ -1,6 +1,6 @@
 """Ticket codes: a show may accept votes only from users who redeemed the code of a ticket (docs/adr/0015).
 
-Only the hash of a code is stored. A code is valid once, for one user and one show, and the next cast of the user counts.
+Only the hash of a code is stored. A code can be redeemed once, by one user, for one show. The user's next cast is accepted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Redeemed(msgspec.Struct, frozen=True):
 
 
 class CodesBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Either existing codes to add, or the number of codes to make."""
+    """Either `codes`: existing codes to add; or `make`: the number of new codes."""
 
     codes: Annotated[list[TicketCode], msgspec.Meta(min_length=1, max_length=CODES_PER_REQUEST_MAX)] | None = None
     make: Annotated[int, msgspec.Meta(ge=1, le=CODES_PER_REQUEST_MAX)] | None = None
@@ -77,7 +77,7 @@ class Tickets(TicketsBody, frozen=True):
 class TicketRoutes:
     """The endpoints of tickets.
 
-    Takes: grant, tells the hot copy of the votes that a user has a ticket for a show; raises CacheError;
+    Takes: grant, records in the hot copy that a user has a ticket for a show; raises CacheError;
            count_attempt, counts the attempts of a user; raises Refused(rate_limited, unavailable);
            find_show, gives the id of a show for an id or slug; raises Refused(not_found)
     """
@@ -124,10 +124,10 @@ class TicketRoutes:
         show_id, user = await self._find_show(call.path["show"]), call.user
         await self._count_attempt(user.user_id)
         async with self._database.acting(user) as connection:
-            found = await queries.redeem_ticket(
+            outcome = await queries.redeem_ticket(
                 connection, show_id=show_id, code_hash=hash_code(show_id, call.body.code)
             )
-        match found:
+        match outcome:
             case "unknown":
                 raise Refused(Code.NOT_FOUND, "This show has no such code. Check the code on your ticket.")
             case "used":
@@ -139,7 +139,7 @@ class TicketRoutes:
         try:
             await self._grant(show_id, user.user_id)
         except CacheError as error:
-            # The ticket is redeemed anyway: the next cast of the user looks it up.
+            # The ticket is redeemed anyway: the next cast of the user reads it from the database.
             log.warning("ticket.not_granted", show=show_id, error=str(error))
         return Answer(document=Redeemed(show_id))
 
@@ -164,7 +164,7 @@ class TicketRoutes:
         """`POST /api/admin/shows/{show}/tickets`."""
         show_id, body = await self._find_show(call.path["show"]), call.body
         if (body.codes is None) == (body.make is None):
-            raise Refused(Code.BAD_REQUEST, "Give either `codes` or `make`, not both and not neither.")
+            raise Refused(Code.BAD_REQUEST, "Give exactly one of `codes` and `make`.")
         made = [make_code() for _ in range(body.make or 0)]
         hashes = [hash_code(show_id, code) for code in body.codes or made]
         async with self._database.acting(call.user) as connection:

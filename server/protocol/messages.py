@@ -1,7 +1,7 @@
-"""The messages of clients over `/ws` and in bodies, decoded and checked in one pass.
+"""The messages of clients, over `/ws` and in HTTP bodies: decoded and checked in one pass.
 
-Unknown fields are ignored. A malformed message raises `BadRequest` with the request's id where one could be read, so that
-the error reply names its request.
+Unknown fields are ignored. A malformed message raises `BadRequest` with the id of the request if it could be read, so that
+the error reply can name the request.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Hello(msgspec.Struct, tag_field="op", tag="hello", frozen=True, gc=False):
 
 
 class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", frozen=True):
-    """Asks for the state now and pushes from now on; `since` has the positions that the client still holds."""
+    """Asks for the present states and for later pushes; `since` has the positions of the states that the client holds."""
 
     id: RequestId
     channels: Channels
@@ -101,7 +101,7 @@ OPS = ("hello", "subscribe", "unsubscribe", "cast", "ballot", "attend", "follow"
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
     id: RequestId | None = None
-    op: Any = None  # of any type, so that the id is found also when the op is no text
+    op: Any = None  # of any type, so that the id can be read even if the op is not a string
 
 
 _request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
@@ -128,7 +128,7 @@ def decode_request(data: str | bytes) -> Request:
 
 
 def request_id_of(data: str | bytes) -> int | None:
-    """The id of an inbound frame that is not decoded further; None: it has none."""
+    """Reads only the id of an inbound frame; None: it has none."""
     try:
         return _envelope_decoder.decode(data).id
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -1,8 +1,8 @@
 """Seeds a large catalogue: thousands of shows and millions of votes, to try a service at that size.
 
-It consists of tours (tours.py), and each tour is one transaction: its artist, songs, shows, fans and votes with all their
-counts. So a tour exists whole or not at all, however the command ends, and a running node never sees a show whose votes are
-still missing. The slugs of the artists tell which tours exist: a second run adds the missing ones and changes nothing else.
+It consists of tours (tours.py). One transaction writes a tour: its artist, songs, shows, fans and votes with all their
+counts. So a tour exists whole or not at all, however the command ends, and a running node never sees a show without its
+votes. The slugs of the artists tell which tours exist: a second run adds the missing ones and changes nothing else.
 
 Votes are sent by COPY with every constraint and every counting trigger on; then one statement inserts their history and
 roll-ups. Two tours are written at a time: while PostgreSQL is busy with one, the votes of the other are drawn.
@@ -38,10 +38,10 @@ VOTES_PER_SHOW = 5_000
 VOTES_PER_SHOW_MAX = 50_000  # on average; the most popular shows get four times the average
 TOURS_AT_ONCE = 2
 STATEMENT_TIMEOUT_S = 300.0
-JOINED_DAYS = 300
-NAMED_SHARE = 0.1
-FOLLOWING_SHARE = 0.5
-GOING_SHARE = 0.2
+JOINED_DAYS = 300  # the fans of a tour joined in so many days before its voting opened
+NAMED_SHARE = 0.1  # of the fans: they have a profile
+FOLLOWING_SHARE = 0.5  # of the fans: they follow the artist
+GOING_SHARE = 0.2  # of the fans, for each show: they go
 REVIEWS_PER_SHOW = 10
 
 
@@ -112,9 +112,9 @@ class _TourWriter:
         self._votes_total = 0
 
     async def insert_shared(self, connection: Connection) -> SeedResult:
-        """Inserts the rows that all tours need: venues, songs to cover, and months for the history."""
+        """Inserts the rows that all tours need: venues, artists with songs to cover, and monthly partitions of the history."""
         async with connection.transaction():
-            # In a transaction of its own, because making a partition locks the whole history.
+            # In a transaction of its own, because creating a partition locks the whole history.
             first = self._now + timedelta(days=FIRST_DAY - VOTING_DAYS - 1)
             await inserts.make_history_months(connection, first=first.date(), last=self._now.date())
         artists = as_json(self._seed_data.artists)

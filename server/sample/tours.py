@@ -1,7 +1,7 @@
 """Plans the tours of a large catalogue: made-up artists who play in the cities of the world.
 
-A tour is one artist with SHOWS_PER_TOUR shows, perhaps a support, and fans of its own. The seed and the number of the tour
-decide everything about it, so tours can be made in any order, and again.
+A tour is one artist with SHOWS_PER_TOUR shows, perhaps a support act, and fans of its own. The seed and the number of the tour
+decide everything about it, so tours can be made in any order, and made again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHOWS_PER_TOUR = 10
 SONGS_MIN, SONGS_MAX = 16, 26
 SUPPORT_SONG_COUNT = 8
 SUPPORT_SHARE = 0.3
-FIRST_DAY, LAST_DAY = -40, 28  # of shows, from today; even with the zones' offsets voting on every show has opened
+FIRST_DAY, LAST_DAY = -40, 28  # of shows, from today; voting on each has opened (VOTING_DAYS), in every time zone
 DAYS_APART_MIN, DAYS_APART_MAX = 2, 4
 SHOW_LASTS = timedelta(hours=4)
 POPULARITY_MIN, POPULARITY_MAX = 0.25, 4.0  # a show's votes, as a multiple of the mean
@@ -101,7 +101,7 @@ def load_world() -> World:
 
 
 def share_votes(show_count: int, vote_count: int, *, seed: int) -> list[int]:
-    """The number of votes of each show: many for a few shows, fewer for most, `vote_count` in total."""
+    """The number of votes of each show: a few shows get many, most get fewer, and the sum is `vote_count`."""
     rng = random.Random(f"{seed}:popularity")  # noqa: S311 - reproducible on purpose
     weights = [min(POPULARITY_MAX, max(POPULARITY_MIN, rng.lognormvariate(0.0, 0.7))) for _ in range(show_count)]
     sums = list(accumulate(weights))
@@ -148,10 +148,10 @@ class Tours:
         support = self._artist(rng, number, is_support=True) if rng.random() < SUPPORT_SHARE else None
         quotas = self._tour_quotas(number)
         halls = [venue for venue in self._venues if venue.fits(artist)]
-        apart = rng.randint(DAYS_APART_MIN, DAYS_APART_MAX)
-        first_day = rng.randint(FIRST_DAY, LAST_DAY - apart * (SHOWS_PER_TOUR - 1))
+        days_apart = rng.randint(DAYS_APART_MIN, DAYS_APART_MAX)
+        first_day = rng.randint(FIRST_DAY, LAST_DAY - days_apart * (SHOWS_PER_TOUR - 1))
         shows = [
-            self._show(rng, artist, support, venue, first_day + index * apart)
+            self._show(rng, artist, support, venue, first_day + index * days_apart)
             for index, venue in enumerate(rng.sample(halls, k=len(quotas)))
         ]
         fan_count = max(-(-max(quotas) // CHOICES_SURE), -(-sum(quotas) // VOTES_PER_FAN), 1)
@@ -181,9 +181,9 @@ class Tours:
 
     def _show(self, rng: random.Random, artist: Artist, support: Artist | None, venue: Venue, day: int) -> PlannedShow:
         now = self._now
-        doors = clock_time(hour=rng.choice((19, 20)), minute=rng.choice((0, 30)))
+        start_time = clock_time(hour=rng.choice((19, 20)), minute=rng.choice((0, 30)))
         local_date = now.date() + timedelta(days=day)
-        starts_at = datetime.combine(local_date, doors, ZoneInfo(venue.time_zone)).astimezone(UTC)
+        starts_at = datetime.combine(local_date, start_time, ZoneInfo(venue.time_zone)).astimezone(UTC)
         status = "finished" if starts_at + SHOW_LASTS <= now else "live" if starts_at <= now else "upcoming"
         return plan_show(
             rng,

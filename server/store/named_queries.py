@@ -23,6 +23,6 @@ def columns(row: Mapping[str, object]) -> dict[str, Any]:
 
 
 def sql_of(query: object) -> str:
-    """The text of a named query, for a call that the generated methods do not offer: one with its own timeout."""
+    """The text of a named query, for a call with a timeout of its own, which the generated methods do not offer."""
     text: str = query.sql  # type: ignore[attr-defined]  # aiosql adds it to the function
     return text

@@ -18,21 +18,21 @@ def client_address(
 ) -> str:
     """The address that a limit counts: an IPv4 address, or the /64 that an IPv6 address lies in.
 
-    Each trusted proxy, from the nearest one backwards, names the address before it. The first address that is not a trusted
-    proxy is the client's; the addresses further to the left may be made up by the client.
+    Each trusted proxy appends the address of its own peer to the header, so the header is read from its end. The first
+    address that is not a trusted proxy is the client's; the client may have made up those further to the left.
 
-    Takes: peer, of the connection; forwarded_for and forwarded, the headers X-Forwarded-For and Forwarded, if any; the
-           second counts only without the first
+    Takes: peer, of the connection; forwarded_for and forwarded, the headers X-Forwarded-For and Forwarded, if any;
+           Forwarded is read only without X-Forwarded-For
     Gives: "" if the peer has no address
     """
     address = _parsed(peer or "")
     if address is None:
         return ""
-    said = [item for header in forwarded_for for item in header.split(",")]
-    if not said:
-        said = [_forwarded_item(item) for header in forwarded for item in header.split(",")]
-    while said and any(address in network for network in trusted):
-        before = _parsed(said.pop())
+    listed = [item for header in forwarded_for for item in header.split(",")]
+    if not listed:
+        listed = [_forwarded_item(item) for header in forwarded for item in header.split(",")]
+    while listed and any(address in network for network in trusted):
+        before = _parsed(listed.pop())
         if before is None:
             break
         address = before
@@ -48,7 +48,7 @@ def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
 
 
 def network_of(address: str) -> str:
-    """The network around a `client_address`, /24 or /48: it shows the provider and no person."""
+    """The network around a `client_address`, /24 or /48: it names an internet provider, but no person."""
     if not address:
         return ""
     network = ipaddress.ip_network(address)

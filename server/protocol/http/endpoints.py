@@ -38,9 +38,9 @@ class Call:
         return self.identity
 
     def id(self, name: str) -> int:
-        """The id in the path.
+        """The id in the path under this name.
 
-        Raises: Refused: not_found, the text there is no id
+        Raises: Refused: not_found, the text is no id
         """
         number = parse_id(self.path[name])
         if number is None:
@@ -48,7 +48,7 @@ class Call:
         return number
 
     def reference(self, name: str) -> Reference:
-        """The id or slug in the path."""
+        """The id or slug in the path under this name."""
         return parse_reference(self.path[name])
 
 
@@ -78,8 +78,8 @@ class Endpoint:
             query and body, types that are decoded before the handler runs (unknown fields are ignored);
             codes, its refusals beyond those that follow from the other fields; slugs, the names in the path that take a
             slug as well as an id; is_revalidated, clients may keep the answer and ask with its ETag whether it changed;
-            description, for the document, an addition to the summary; other_status, a second status that the handler
-            may choose; other_media_type, a second media type, of a text, that the handler may choose
+            description, added to the summary in the OpenAPI document; other_status and other_media_type (of a text):
+            alternatives that the handler may choose
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
