@@ -1,0 +1,40 @@
+"""The rules of the house that no linter checks: the length of files, and the words of the glossary."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LINES_MAX = 400
+REASON = f"over {LINES_MAX} lines:"
+SOURCES = sorted(
+    path
+    for folder in ("server", "static", "bench", "tests")
+    for pattern in ("*.py", "*.js", "*.mjs", "*.css", "*.sql", "*.lua")
+    for path in (ROOT / folder).rglob(pattern)
+    if "node_modules" not in path.parts
+)
+TERMS = re.findall(r"\*\*([^*]+)\*\*", (ROOT / "docs" / "glossary.md").read_text())
+
+
+def test_a_long_file_gives_its_reason() -> None:
+    """A file over 400 lines says at its top why one file is easier to read than two."""
+    long = {path: text for path in SOURCES if (text := path.read_text()).count("\n") > LINES_MAX}
+    without = [str(path.relative_to(ROOT)) for path, text in long.items() if REASON not in text[:2000].lower()]
+    assert without == [], f'cut these files, or write "{REASON.capitalize()} …" into their first docstring or comment'
+
+
+def test_every_term_of_the_glossary_is_used() -> None:
+    """The code uses each word of the glossary; a word that went out of use leaves the glossary too."""
+    code = "\n".join(path.read_text() for path in SOURCES if "tests" not in path.parts)
+    # Names of classes and functions are words too: PendingAck, pending_acks.
+    words = re.sub(r"[_-]", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", code)).lower()
+    assert len(TERMS) > 30
+    assert [term for term in TERMS if not re.search(rf"\b{re.sub('[_-]', ' ', term.lower())}", words)] == []
+
+
+def test_every_term_of_the_glossary_stands_once() -> None:
+    """One meaning a word: no term has two rows."""
+    assert [term for term, count in Counter(TERMS).items() if count > 1] == []
