@@ -26,7 +26,7 @@ SAMPLE_EVERY_S = 60.0
 PROBE_TIMEOUT_S = 5.0
 DEGRADED_MS = 500.0
 STALE_S = 300.0
-# Hours of one service that wait to be written: four weeks; older ones are dropped.
+# While PostgreSQL is down, a node keeps four weeks of hours for each service, and drops older ones.
 HOURS_KEPT_MAX = 672
 _DETAIL_CHARS_MAX = 500
 
@@ -75,7 +75,8 @@ async def fetch_health(db: Database) -> list[ServiceHealth]:
 class HealthSampler:
     """Probes every service once a minute.
 
-    Takes: db, the owner's; probes, by service: a probe that raises StoreError, CacheError or OSError means down
+    Takes: db, connected as the owner of the schema; probes, by service: a probe that raises StoreError, CacheError or
+           OSError means down
     """
 
     def __init__(self, db: Database, clock: Clock, probes: Mapping[str, Probe]) -> None:
@@ -100,7 +101,7 @@ class HealthSampler:
             async with self._db.connection() as connection:
                 await queries.add_health(connection, rows=msgspec.json.encode(list(written.values())).decode())
         except StoreError as error:
-            # If PostgreSQL wrote them before the connection broke, these minutes count twice.
+            # If PostgreSQL committed the rows before the connection broke, these results count twice.
             self._unwritten = written
             log.warning("health.not_written", error=str(error))
 
@@ -116,16 +117,16 @@ class HealthSampler:
         took_ms = (self._clock.monotonic_s() - started_s) * 1000
         now = from_ms(self._clock.now_ms())
         status: Status = "down" if detail else "degraded" if took_ms > DEGRADED_MS else "ok"
-        at = now.replace(minute=0, second=0, microsecond=0)
-        hour = self._unwritten.setdefault((service, at), _Hour(service, at, now, status))
-        hour.last_at, hour.last_status, hour.last_detail = now, status, detail[:_DETAIL_CHARS_MAX]
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        row = self._unwritten.setdefault((service, hour), _Hour(service, hour, now, status))
+        row.last_at, row.last_status, row.last_detail = now, status, detail[:_DETAIL_CHARS_MAX]
         if status == "down":
-            hour.down_count += 1
+            row.down_count += 1
             log.warning("service.down", service=service, error=detail)
             return
         if status == "ok":
-            hour.ok_count += 1
+            row.ok_count += 1
         else:
-            hour.degraded_count += 1
-        hour.latency_sum_ms += took_ms
-        hour.latency_max_ms = max(hour.latency_max_ms, took_ms)
+            row.degraded_count += 1
+        row.latency_sum_ms += took_ms
+        row.latency_max_ms = max(row.latency_max_ms, took_ms)

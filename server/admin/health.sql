@@ -25,7 +25,7 @@ select r.service, r.hour, r.ok_count, r.degraded_count, r.down_count, r.latency_
        last_at = greatest(service_health.last_at, excluded.last_at);
 
 -- name: fetch_health
--- takes: stale_s, the maximum age of a sample that says something about now
+-- takes: stale_s, the age from which the last sample no longer gives the current status
 -- gives: one row for each service: its status (null: unknown), and the last 24 hours
 select h.service, case when n.last_at > now() - make_interval(secs => :stale_s::float8) then n.last_status::text end as status,
        n.last_detail as detail, n.last_at as seen_at, h.sample_count,

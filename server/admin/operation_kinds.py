@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from server.store.database import Connection
 
 TABLE_CHARS_MAX = 63
-VIOLATIONS_MAX = 50  # of each rule, in a result
+VIOLATIONS_MAX = 50  # listed in a result for each rule
 
 OperationKind = Literal["vacuum", "reindex", "integrity-check", "cleanup", "seed"]
 Result = dict[str, Any]
@@ -41,8 +41,8 @@ class OperationBody(msgspec.Struct, frozen=True, kw_only=True):
         if self.repair and self.operation != "integrity-check":
             raise Refused(Code.BAD_REQUEST, f"`repair` is for integrity-check. Leave it out of {self.operation}.")
 
-    def options(self) -> Result:
-        """The request's fields beside the operation's name."""
+    def options(self) -> dict[str, Any]:
+        """The fields of the request without the name of the operation."""
         return {
             **({} if self.table is None else {"table": self.table}),
             **({"repair": self.repair} if self.operation == "integrity-check" else {}),
@@ -51,11 +51,11 @@ class OperationBody(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class OperationHooks:
-    """The parts of operations that belong to other rooms; node gives them.
+    """The functions of other rooms that operations call; server/node supplies them.
 
-    reopen_shards: takes ids of shows, and drops the hot copies of their shards, because their tallies were repaired
-    why_not_seed:  the reason why this database may not get sample data; None: it may
-    seed:          adds sample data, and gives the number of added rows of each sort
+    reopen_shards: takes the ids of shows whose tallies were repaired; drops the hot copies of their shards
+    why_not_seed:  gives the reason why this database may not get sample data; None: it may
+    seed:          adds sample data; gives the number of added rows of each kind
     """
 
     reopen_shards: Callable[[list[int]], Awaitable[None]]
@@ -81,7 +81,7 @@ class RunningOperation:
 
 
 async def refuse_unknown_table(connection: Connection, table: str | None) -> None:
-    """Checks that a table is one of ours.
+    """Refuses a name that no table of this database has; None stands for all tables.
 
     Raises: Refused: bad_request
     """
@@ -94,7 +94,7 @@ async def run_operation(operation: RunningOperation, retention: Retention, hooks
     """Runs an operation to its end.
 
     Gives:  its result
-    Raises: StoreError, CacheError, SetupError: why it failed; asyncpg's errors, untranslated
+    Raises: StoreError, CacheError, SetupError: the operation failed; asyncpg's errors, untranslated
     Cancel: the running statement is cancelled
     """
     match operation.request.operation:
@@ -111,7 +111,7 @@ async def run_operation(operation: RunningOperation, retention: Retention, hooks
 
 
 async def _vacuum(operation: RunningOperation) -> Result:
-    """Its progress counts blocks, because the sizes of tables differ widely."""
+    """Vacuums the tables one by one. The progress counts blocks, because the sizes of tables differ widely."""
     tables = await _tables(operation)
     total = sum(table["blocks"] for table in tables)
     for table in tables:

@@ -1,4 +1,4 @@
-"""Reads artists, venues and songs: their lists, and one of them with its shows, songs or setlists."""
+"""Reads artists, venues and songs: pages of artists or venues, and one entry with its shows, songs or setlists."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class ShowSource(Source):
 
 
 class ArtistName(TypedDict):
-    """The artist of another entry."""
+    """The artist of a show, set or song: id, slug and name."""
 
     id: int
     slug: str
@@ -126,9 +126,9 @@ class Setlist(TypedDict):
 
 
 class Show(ShowItem):
-    """A show with its bill and its sets in order; tallies and total are as of the position `at`. `results` says who sees
-    tallies before they are final: everyone, fans who have voted, or staff only. `accuracy` says how well the votes predicted
-    the played sets; null means not known yet, or hidden from this reader.
+    """A show with its bill and its sets in order. `total` counts all votes; it and the tallies are as of the position `at`.
+    `results` says who sees tallies before they are final: everyone, fans who have voted, or staff only. `accuracy` says how
+    well the votes predicted the played sets; null means not known yet, or hidden from this reader.
     """
 
     votes_per_user_max: int | None

@@ -1,7 +1,7 @@
 """Moves the status of shows with time: upcoming, live, finished.
 
-This is a write that no person starts. Every node does it on its own every five seconds (server/node), so no node has to
-be elected; the update touches only shows that are due, so a second node finds nothing left to do.
+No request starts this write. Every node does it every five seconds (server/node), so the nodes need not elect one of
+them. The update changes only shows that are due, so a second node finds nothing left to do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ async def advance_shows(db: Database, now: datetime) -> int:
     """Sets the status of every show that has begun or ended since the last call.
 
     Takes:  db, with the right to write shows (WRITER_ROLE)
-    Gives:  how many shows moved; the trigger on shows raises the revision of each, which tells all nodes
+    Gives:  the number of changed shows; a trigger raises the revision of each, and notifies all nodes
     Raises: StoreError
     Cost:   one statement, which finds shows by the index on their status
     """

@@ -24,7 +24,7 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for the
 Url = Annotated[str, typer.Option("--url", help="Address of a running node.")]
 URL_DEFAULT = "http://127.0.0.1:8080"
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-# A table in a pipe has no terminal whose width it could take; a narrow one cuts reasons off.
+# A pipe has no width. In a narrow table, reasons would be cut off.
 PIPE_COLUMNS = 160
 Result = TypeVar("Result")
 
@@ -90,11 +90,11 @@ def run_to_end(command: Coroutine[Any, Any, Result]) -> Result:
 
 
 def raise_file_limit(count: int = 0) -> None:
-    """Raises the number of files this process may open to the system's limit: a socket is a file.
+    """Raises the number of files that this process may open to the system's limit. Every socket counts as a file.
 
     Child processes inherit the limit, so only the start of a program calls this.
 
-    Takes:  count, the number that is needed; only root gets more than the system's limit; 0: the limit is enough
+    Takes:  count, the number of files needed, 0: the system's limit is enough; only root may get more than that limit
     Raises: SetupError: the system allows fewer than `count`
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -106,9 +106,9 @@ def raise_file_limit(count: int = 0) -> None:
 
 
 def duration_s(flag: str, text: str) -> int:
-    """Parses a duration such as `90s`, `15m`, `1h` or `7d` [s].
+    """Parses a duration such as `90s`, `15m`, `1h` or `7d` into seconds.
 
-    Raises: SetupError: `text` is no duration; the line names the flag
+    Raises: SetupError: `text` is no duration; the message names the flag
     """
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not match or int(match[1]) == 0:

@@ -100,7 +100,7 @@ _document = msgspec.json.Decoder(dict[str, Any])
 
 
 class Unreachable(MysetlistError):
-    """The server did not answer, or gave no usable answer. The message is one line."""
+    """The server gave no answer, or one that is not usable. The message is one line."""
 
 
 class HttpClient:
@@ -121,7 +121,7 @@ class HttpClient:
     async def sign_in(self, keep: str | None = None) -> Session:
         """Creates an anonymous user, or renews a token.
 
-        Takes:  keep, a token whose user gets a newer one; None: a new user
+        Takes:  keep, the token to renew; None: creates a new user
         Raises: Unreachable: no answer, or a refusal that a retry does not change
         """
         body = None if keep is None else {"keep": True}

@@ -1,4 +1,7 @@
-"""Scores how well the crowd and each voter foresaw a show, again after each change of its sets; on one node at a time."""
+"""Scores how well the crowd and each voter predicted a show, and again after each change of its sets.
+
+One node at a time does it.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ log = structlog.get_logger()
 
 SCORE_EVERY_S = 1.0
 REASONS_MAX = 100
-# A little more than the statement_timeout in accuracy.sql, so that the server gives up first.
+# A little more than the statement_timeout in accuracy.sql, so that PostgreSQL ends the statement first.
 SCORE_TIMEOUT_S = 61.0
 
 
 async def score_shows(connection: Any) -> None:
-    """Scores the shows that have waited longest, and tells all nodes of each; a show that fails keeps waiting.
+    """Scores the shows that have waited longest, and notifies all nodes of each. A show whose scoring fails keeps waiting.
 
     Raises: StoreError: the connection is gone
     """
@@ -40,7 +43,7 @@ async def _score(connection: Any, show_id: int, up_to: int) -> None:
     async with connection.transaction():
         await queries.allow_a_minute(connection)
         await connection.execute(sql_of(queries.score_show), show_id, timeout=SCORE_TIMEOUT_S)
-        # Last, because it locks the show's row: commits of its votes wait for it only a moment.
+        # This comes last, because it locks the show's row: commits of votes then wait only for a moment.
         await queries.tell_of_score(connection, show_id=show_id, up_to=up_to)
 
 

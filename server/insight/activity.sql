@@ -2,8 +2,8 @@
 
 -- name: fetch_activity
 -- takes: count
--- gives: 1..count rows: the last events as JSON, newest first, each with the newest position ever; one row without an
---        event when there is none
+-- gives: 1..count rows: the last events as JSON, newest first, each with the position of the newest event (at); without
+--        events one row, whose event is null
 select c.position as at, a.position, activity_json(a) as event
   from activity_clock c
   left join (select * from activity order by position desc limit :count) a on true

@@ -89,19 +89,19 @@ class Refresher(Protocol):
     """
 
     async def reload_tallies(self, show_ids: list[int]) -> None:
-        """Counts of shows, from PostgreSQL."""
+        """Publishes the counts of shows, from PostgreSQL."""
 
     async def reload_show(self, show_id: int) -> None:
-        """A show's rules, counts, setlists and status."""
+        """Renews a show's rules in Valkey, and publishes its counts, setlist and status."""
 
     async def reload_relations(self) -> None:
-        """Followers, attendance and activity, as far as they are watched."""
+        """Publishes followers, attendance and activity, as far as they are watched."""
 
     async def reload_all(self) -> None:
-        """Everything that is watched and may have changed unnoticed."""
+        """Publishes everything that is watched, because notifications may have been lost."""
 
     async def poll_hot(self, show_ids: list[int]) -> None:
-        """Counts of shows, from Valkey."""
+        """Publishes the counts of shows, from Valkey."""
 
 
 class Listener:

@@ -38,11 +38,10 @@ class Pusher:
         self._slice_sockets = slice_sockets
         self._due: list[Channel] = []
         self._has_due = asyncio.Event()
-        self.traces: Traces | None = None  # node sets it when traces are on
+        self.traces: Traces | None = None  # server/node sets it when tracing is on
         self.push_count = self.frame_count = self.skipped_count = 0
-        self.lags: deque[int] = deque(
-            maxlen=LAGS_KEPT_MAX
-        )  # from commit to push [ms]; the fleet's summary reads and clears them
+        # The times from commit to push [ms]; the summary of the node (fleet.py) reads and clears them.
+        self.lags: deque[int] = deque(maxlen=LAGS_KEPT_MAX)
 
     def schedule(self, channel: Channel) -> None:
         """Schedules a push of a channel: at once if it has been quiet, else PUSH_INTERVAL_S after its last push."""
@@ -90,7 +89,7 @@ class Pusher:
         self.push_count += 1
         channel.push_count += 1
         committed_ms, channel.committed_ms = channel.committed_ms, 0
-        channel.moved = set()
+        channel.moved = set()  # from now on the hub adds subscribers that join or leave during this push
         for start in range(0, len(subscribers), self._slice_sockets):
             if start:
                 await asyncio.sleep(0)
@@ -98,7 +97,7 @@ class Pusher:
         channel.moved = None
         if self.traces is not None and channel.kind == "votes":
             self.traces.pushed(channel.subject, state.at, started_s, len(subscribers))
-        # The slices and the work between them: the time that the last subscriber waited.
+        # This includes other work between the slices: it is the time that the last subscriber waited.
         channel.push_seconds.observe(self._clock.monotonic_s() - started_s)
         if committed_ms:
             channel.lag_ms = max(0, self._clock.now_ms() - committed_ms)
@@ -142,15 +141,15 @@ class Pusher:
 def _write_through(subscriber: Subscriber, frame: bytes) -> None:
     """Writes to a socket with an empty buffer directly: the transport's queue would cost a fifth of a push.
 
-    The transport gets the rest that the socket does not take. An open transport owns the descriptor, so the number
-    cannot mean another file.
+    The transport gets the bytes that the socket does not take. An open transport owns the descriptor, so its number
+    cannot belong to another file.
     """
     try:
         written = os.write(subscriber.descriptor, frame)
     except BlockingIOError:
         written = 0
     except OSError:
-        # The peer is gone; the reading side finds that out and ends the connection.
+        # The peer is gone. The reading side notices it and ends the connection.
         return
     if written < len(frame):
         subscriber.transport.write(frame[written:])

@@ -1,4 +1,4 @@
-"""The services of other rooms that a connection needs; node hands them over."""
+"""The functions of other rooms that a connection needs; server/node supplies them."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from server.protocol.embargo import WhyHidden
 from server.protocol.identity import Identity
 from server.protocol.outcomes import Marked, Waiter
 
-# The identity that a request's header or cookie names; None: it names none. Raises: Refused: unauthenticated
+# Finds the identity in a request's header or cookie; None: it has neither. Raises: Refused: unauthenticated
 Identify = Callable[[web.Request], Awaitable[Identity | None]]
-# The address of a request that limits count.
+# Gives the client's address, by which connections are limited.
 AddressOf = Callable[[web.Request], str]
-# The id of the show that a path names by id or slug. Raises: Refused: not_found
+# Gives the id of the show for an id or slug in a path. Raises: Refused: not_found
 FindShow = Callable[[str], Awaitable[int]]
 
 
 class SubmitCast(Protocol):
-    """Takes a cast; without votes it only asks for the ballot (voting.Intake.submit)."""
+    """Submits a cast; a cast without votes only asks for the ballot (voting.Intake.submit)."""
 
     def __call__(self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter, /) -> None:
         """The waiter gets the outcome later. Raises: Refused."""
 
 
 class SubmitMark(Protocol):
-    """Takes a mark: a fan goes to a show or follows an artist, or not (people.Marks.submit)."""
+    """Submits a mark: whether a fan goes to a show or follows an artist (people.Marks.submit)."""
 
     async def __call__(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, /, *, wanted: bool) -> None:
         """The waiter gets the outcome later. Raises: Refused, StoreUnavailable."""
 
 
 class Authenticate(Protocol):
-    """Finds the identity behind a token or an API key (people.Bearers.identify)."""
+    """Finds the identity behind a token or an API key (people.Authenticator.identify)."""
 
     async def __call__(self, token: str, /) -> Identity:
         """Raises: Refused: unauthenticated; StoreUnavailable."""
 
 
 class WhyBanned(Protocol):
-    """Gives the reason for which a user may not connect (people.AccessMonitor.why_banned)."""
+    """Gives the reason why a user may not connect (people.AccessMonitor.why_banned)."""
 
     def __call__(self, user_id: int, /) -> str | None:
-        """The reason, for a person; None: the user may connect."""
+        """Gives the reason as the user reads it; None: the user may connect."""
 
 
 class CountEntry(Protocol):
@@ -67,7 +67,7 @@ class BallotJson(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """All that a connection needs. Takes: node, the name of this node."""
+    """The parts of a node that a connection uses. Takes: node, the name of this node."""
 
     hub: Hub
     connection_limits: ConnectionLimits

@@ -1,4 +1,4 @@
-"""Stalled clients: bounds for the kernel's buffers, and a timer that finds a peer that takes nothing.
+"""Stalled clients: limits the kernel's buffers, and measures for how long a peer has taken nothing.
 
 A client that reads nothing has a window of zero; a client that vanished acknowledges nothing. TCP reports neither as an
 error for many minutes. The options are set on the listening socket, and its connections inherit them (docs/adr/0018).
@@ -11,32 +11,33 @@ import struct
 
 from server.live.channel import Transport
 
-# The kernel doubles it for its own bookkeeping. Without a number it grows to 4 MiB a connection.
+# The kernel doubles this value for its bookkeeping. Without a limit a buffer grows to 4 MiB a connection.
 SEND_BUFFER_BYTES = 64 * 1024
-# Unsent bytes that the kernel takes: a state that waits there is out of date when it arrives.
+# The kernel takes only so many unsent bytes, because a state that waits there is out of date when it arrives.
 UNSENT_BYTES_MAX = 16 * 1024
-# The sweep looks first, because it writes to the log; the kernel ends the connections that the sweep does not see.
+# The kernel's timeout is longer than the sweep's by this, because only the sweep writes to the log. The kernel ends
+# the connections that the sweep misses.
 SWEEP_FIRST_S = 5.0
 
-# `tcpi_bytes_acked` of Linux (linux/tcp.h): u64, after 8 bytes, 24 u32 and two u64.
+# `tcpi_bytes_acked` in tcp_info (linux/tcp.h): a u64 after 8 bytes, 24 u32 and two u64.
 _ACKED = struct.Struct("Q")
 _ACKED_OFFSET = 8 + 24 * 4 + 2 * 8
 
 
 def bound_connections(listening: socket.socket, *, stalled_s: float) -> None:
-    """Bounds the kernel's buffer for each new connection, and the time it waits for a peer that vanished.
+    """Limits the kernel's send buffer of each new connection, and how long the kernel waits for a peer that vanished.
 
-    Other systems than Linux have the first bound only; there, pings find the peers that vanished (sockets.py).
+    Systems other than Linux have the first limit only. There, pings find the peers that vanished (sockets.py).
     """
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
-        # Counts for bytes that are sent and not acknowledged, and for bytes that a window of zero holds back.
+        # The timeout covers bytes that are sent and not acknowledged, and bytes that a window of zero holds back.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int((stalled_s + SWEEP_FIRST_S) * 1000))
 
 
 class StallTimer:
-    """Measures for how long the peer has taken none of the waiting bytes. Cost: one system call a look, if bytes wait."""
+    """Measures for how long the peer has taken none of the waiting bytes. Cost: one system call a check, if bytes wait."""
 
     __slots__ = ("_since_s", "_taken_bytes")
 
@@ -58,10 +59,10 @@ class StallTimer:
 
 
 def _taken_bytes(transport: Transport, waiting_bytes: int) -> int:
-    """Bytes that the peer's kernel has acknowledged; where our kernel does not say, only a shorter buffer shows it."""
-    plain = transport.get_extra_info("socket")
-    if plain is None or not hasattr(socket, "TCP_INFO"):
+    """The bytes that the peer's kernel has acknowledged. Without TCP_INFO: a number that grows when the buffer shrinks."""
+    connected = transport.get_extra_info("socket")
+    if connected is None or not hasattr(socket, "TCP_INFO"):
         return -waiting_bytes
-    info = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_OFFSET + _ACKED.size)
+    info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_OFFSET + _ACKED.size)
     (acknowledged_bytes,) = _ACKED.unpack_from(info, _ACKED_OFFSET)
     return int(acknowledged_bytes)
