@@ -8,6 +8,7 @@ from collections.abc import Mapping
 _SUB_BITS = 5
 _SUB_COUNT = 1 << _SUB_BITS
 _MICROSECONDS_MAX = (1 << 31) - 1
+# Values below 2 * _SUB_COUNT have a bucket each; each further doubling up to 2^31 has _SUB_COUNT buckets.
 _BUCKET_COUNT = (31 - _SUB_BITS - 1 + 2) * _SUB_COUNT
 
 

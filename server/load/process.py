@@ -11,7 +11,7 @@ from server.load.verify import Difference
 
 
 class PollSpec(msgspec.Struct):
-    """A show to vote in; votes_max: votes of one user, None: no limit."""
+    """A show to vote in. votes_max: the votes that one user may have, None: no limit."""
 
     show_id: int
     songs: list[int]
@@ -21,8 +21,8 @@ class PollSpec(msgspec.Struct):
 class ProcessOptions(msgspec.Struct):
     """The share of one process in the crowd.
 
-    first_voter, first_watcher: the indices in the whole crowd where its own begin; rate_per_s: its share of the casts,
-    0: as fast as they are acknowledged.
+    first_voter, first_watcher: the index of its first voter and watcher in the whole crowd; rate_per_s: its casts a
+    second, 0: as many as the server acknowledges.
     """
 
     url: str
@@ -41,7 +41,7 @@ class ProcessOptions(msgspec.Struct):
 
 
 class BallotAudit(msgspec.Struct):
-    """The result of comparing ballots; `changes` of the tallies by them: show -> song -> (up, down)."""
+    """The result of comparing ballots. `changes`: how these ballots change the tallies, show -> song -> (up, down)."""
 
     changes: dict[int, dict[int, tuple[int, int]]]
     differences: list[Difference]
@@ -51,7 +51,7 @@ class BallotAudit(msgspec.Struct):
 
 
 class ViewAudit(msgspec.Struct):
-    """The result of comparing views; `final_s`: when the last of them had its last push [monotonic s]."""
+    """The result of comparing views. `final_s`: when the last push reached the last view [monotonic s]."""
 
     differences: list[Difference]
     views: int
@@ -72,7 +72,7 @@ class CrowdProcess(Protocol):
         """Starts casting."""
 
     async def clear_counts(self) -> None:
-        """Counts from zero: the warm-up is over."""
+        """Sets all counts to zero, because the warm-up is over."""
 
     async def settle(self, timeout_s: float) -> None:
         """Stops casting, and waits until every cast is answered and committed, at most `timeout_s`."""

@@ -1,4 +1,4 @@
-"""The counts that connections hold of a votes channel, and when the last of them received each push."""
+"""Views: the counts of a votes channel that connections hold, and the time when the last view received each push."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ KNOWN_PUSHES_MAX = 4096
 
 
 class Timeline:
-    """The pushes of one channel by position, and when the last view had each of them.
+    """The pushes of one channel by position, and the time when the last view received each of them.
 
-    A milestone is a position that is timed; it is named by its index.
+    A milestone is a position that is timed. Its number is its index in `positions`.
     Limits: the first MILESTONES_MAX positions; later ones are not timed
     """
 
@@ -22,8 +22,8 @@ class Timeline:
 
     def __init__(self) -> None:
         self.positions: list[int] = []
-        self.reached_s: list[float | None] = []  # when the last view had it [monotonic s]; None: some views do not
-        self._missing: list[int] = []  # how many views do not have it yet
+        self.reached_s: list[float | None] = []  # when the last view received it [monotonic s]; None: some have not
+        self._missing: list[int] = []  # the number of views that have not received it
         self.view_count = 0
 
     def milestone(self, position: int) -> int:
@@ -43,7 +43,7 @@ class Timeline:
         return index if self.positions[index] == position else -1
 
     def advance(self, after: int, to: int, now_s: float) -> None:
-        """Moves a view from milestone `after` to milestone `to`, and so past all between them."""
+        """Moves a view from milestone `after` to milestone `to`; it passes all milestones between them."""
         missing = self._missing
         for index in range(after + 1, to + 1):
             missing[index] -= 1
@@ -75,7 +75,7 @@ class Views:
     """All views of one process, and the decoded pushes they share.
 
     Owns:   show -> timeline; payload -> push
-    Limits: KNOWN_PUSHES_MAX pushes; past them all are forgotten, and decoded again when they come
+    Limits: KNOWN_PUSHES_MAX pushes; one more makes it forget all, and a known push is then decoded again
     """
 
     def __init__(self) -> None:
@@ -131,13 +131,13 @@ class View:
         self.frames = 0
         self.per_s_max = 0
         self._early: list[Push] = []
-        # Earlier pushes do not wait for this view.
+        # Earlier milestones do not wait for this view.
         self._milestone = len(timeline.positions) - 1
         self._second = 0
         self._second_count = 0
 
     def start_at(self, channel: wire.SubscribedChannel, now_s: float) -> None:
-        """Takes the state of a subscribe; without a state, the present one stands."""
+        """Takes the state from the answer to `subscribe`; without a state in it, the view keeps its counts."""
         if channel.state is not None:
             self.tally = {song: (up, down) for song, up, down in channel.state.tally}
         self.at = max(self.at, channel.at)
@@ -149,7 +149,7 @@ class View:
                 self.apply(push, now_s)
 
     def apply(self, push: Push, now_s: float) -> bool:
-        """Applies a push; False: its position is before the present one, and nothing changes."""
+        """Applies a push; False: the view has a later position, and nothing changes."""
         if not self.has_state:
             self._early.append(push)
             return True
@@ -170,7 +170,7 @@ class View:
         return True
 
     def clear_rates(self) -> None:
-        """Counts frames from zero: the warm-up is over."""
+        """Sets the counts of frames to zero, because the warm-up is over."""
         self.frames = self.per_s_max = self._second_count = 0
 
     def _move(self, milestone: int, now_s: float) -> None:

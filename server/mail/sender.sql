@@ -1,4 +1,4 @@
--- Claims rows of the queue, and stores the results.
+-- Claims rows of the email queue, and stores the results.
 -- Instants are parameters, so that a test can set the clock. They come from the clock of the node.
 
 -- name: lock_claims
@@ -6,10 +6,11 @@
 select pg_advisory_xact_lock(hashtext('mysetlist.mail_claims'));
 
 -- name: claim_due
--- takes: instant, claimed_until, emails_max, minute_max, digest_max
+-- takes: instant; claimed_until, the end of the claim; emails_max, of this claim; minute_max, emails a minute of all nodes;
+--        digest_max, rows of one digest
 -- gives: the rows that this node sends now, most urgent first; rows of a digest that were tried together before have the
 --        same was_due
--- locks: those rows of email_queue; rows that are locked by others are skipped
+-- locks: those rows of email_queue; rows that other transactions have locked are skipped
 with room as (
     select least(:emails_max::bigint, :minute_max::bigint
                  - (select count(distinct (user_id, at)) from email_log
@@ -47,7 +48,8 @@ select id, user_id, attempts, was_due from claimed order by priority desc, was_d
 -- name: fetch_items
 -- takes: ids of email_queue
 -- gives: a row for each id, in the order of ids: the address, the preferences and the data of the show;
---        earlier_count, confirmations to the same address in the hour before; is_concerned, the user still attends or voted
+--        earlier_count, confirmations to the same address in the hour before; is_concerned, the user still goes to the show
+--        or has votes in it
 select q.id, q.user_id, q.kind, q.about, q.created_at,
        p.address, p.frequency, p.confirmed_at is not null as is_confirmed, q.kind = any(p.kinds) as is_wanted,
        n.reason as stopped_by,
@@ -98,7 +100,7 @@ with settled as (
 select count(*) from settled;
 
 -- name: release!
--- takes: ids of claimed rows without an attempt to send; claimed_until, of their claim; not_before
+-- takes: ids of claimed rows that no attempt was made to send; claimed_until, of their claim; not_before, the next claim
 update email_queue
    set status = 'queued', attempts = attempts - 1, not_before = :not_before::timestamptz
  where id = any(:ids::bigint[]) and status = 'sending' and not_before = :claimed_until::timestamptz;

@@ -80,7 +80,7 @@ def _claims(secret: str, token: str, audience: str, required: list[str]) -> dict
             options={"require": ["aud", *required], "verify_exp": False},
         )
     except (jwt.InvalidTokenError, ValueError):
-        # ValueError: a lone surrogate.
+        # ValueError: the token has a lone surrogate, which cannot be encoded.
         raise _invalid_link() from None
 
 

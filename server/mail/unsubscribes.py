@@ -1,4 +1,7 @@
-"""Stopped addresses: by the link of an email, by a bounce, by a complaint, or by staff. Only hashes are stored."""
+"""Addresses that get no more emails. A link in an email, a bounce, a complaint or staff stops an address.
+
+Only hashes of addresses are stored.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ StoppedBy = Literal["link", "bounce", "complaint", "staff"]
 
 
 async def fetch_stop(connection: Connection, address_hash: bytes) -> StoppedBy | None:
-    """Gives the reason why an address is stopped; None: it is not."""
+    """Gives the reason why an address is stopped; None: it is not stopped."""
     reason = await queries.fetch_stop(connection, address_hash=address_hash)
     return cast("StoppedBy | None", reason)
 
@@ -25,5 +28,5 @@ async def stop_address(connection: Connection, address_hash: bytes, reason: Stop
 
 
 async def resume_address(connection: Connection, address_hash: bytes) -> None:
-    """Undoes a stop by the link. Stops by a mail server or by staff stay."""
+    """Undoes a stop by a link. Stops by a bounce, a complaint or staff stay."""
     await queries.resume_address(connection, address_hash=address_hash)

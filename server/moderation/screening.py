@@ -26,6 +26,7 @@ _WORD = re.compile(r"\w+")
 # (U+200C to U+200F) are allowed: emoji and whole scripts need them.
 _HIDDEN = re.compile("[\u00ad\u034f\u115f\u1160\u200b\u202a-\u202e\u2060-\u206f\u3164\ufeff]")
 _INVISIBLE_CATEGORIES = ("Cf", "Mn", "Me")
+# Digits and signs that replace letters, as in "h3ll0".
 _LEET = str.maketrans("013457@$", "oieastas")
 
 

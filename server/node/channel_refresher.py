@@ -1,6 +1,7 @@
 """Loads channel states again when they may have changed, and publishes them through the hub.
 
-The listener calls it after notifications (live.listener.Refresher); time alone changes windows, shows and rankings.
+The listener calls it after notifications (live.listener.Refresher). It also runs every second, because voting windows,
+the status of shows and rankings change with time, without a notification.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RANKING_EVERY_TICKS = 5
 
 
 class ChannelRefresher:
-    """Takes: states, which loads documents; hub, which publishes them."""
+    """Keeps the hub's states up to date. Takes: states, which loads documents; hub, which publishes them."""
 
     def __init__(
         self,
@@ -54,25 +55,26 @@ class ChannelRefresher:
     # ── after changes
 
     async def reload_tallies(self, show_ids: list[int]) -> None:
-        """Counts of shows, from PostgreSQL."""
+        """Publishes the counts of shows, from PostgreSQL."""
         for show_id in show_ids:
             self._publish_tally(show_id, await self._tallies.read_committed(show_id))
 
     async def reload_show(self, show_id: int) -> None:
-        """A show's hot rules, and its songs, setlists and status as far as they are watched."""
+        """Renews a show's rules in Valkey, and publishes its counts, setlist and status as far as they are watched."""
         try:
             await self._tallies.revise([show_id])
         except CacheError as error:
-            # The listener tries all shows again when Valkey is back: opening a shard makes it cold.
+            # When Valkey is back, opening a shard makes its shows cold, and the listener reloads all shows.
             log.warning("show.not_revised", show=show_id, error=str(error))
         if show_id in self._hub.watched_tallies():
-            # From Valkey if possible: PostgreSQL may be behind the counts shown, and older counts would be dropped.
-            # Before the status: a client that reads there that counts are for everyone may ask for them at once.
+            # The counts come from Valkey if possible: PostgreSQL may be older than the counts shown, and the hub drops
+            # older counts. They come before the status: once a status says that everyone may see the counts, a client
+            # may ask for them at once.
             self._publish_tally(show_id, await self._tallies.read(show_id))
         await self._reload_documents(show_id)
 
     async def reload_all(self) -> None:
-        """Everything that is watched, because notifications may have been lost."""
+        """Publishes everything that is watched, because notifications may have been lost."""
         try:
             await self._tallies.revise_all()
         except CacheError as error:
@@ -83,7 +85,7 @@ class ChannelRefresher:
         await self.reload_relations()
 
     async def reload_relations(self) -> None:
-        """Followers, attendance and activity as far as they are watched: one statement each.
+        """Publishes followers, attendance and activity as far as they are watched, with one statement each.
 
         Raises: StoreUnavailable
         """
@@ -98,14 +100,14 @@ class ChannelRefresher:
             hub.replace_activity(*await fetch_activity(self._database, ACTIVITY_EVENTS_MAX))
 
     async def poll_hot(self, show_ids: list[int]) -> None:
-        """Counts of shows from Valkey, while PostgreSQL is away."""
+        """Publishes the counts of shows from Valkey, while PostgreSQL is down."""
         for show_id, tally in (await self._tallies.read_hot(show_ids)).items():
             self._publish_tally(show_id, tally)
 
     # ── by time
 
     async def run(self) -> None:
-        """Ticks until cancelled: windows open and close, shows begin and end, scores fade."""
+        """Ticks until cancelled, because windows open and close, shows begin and end, and scores fade."""
         tick = 0
         while True:
             self._publish_window_changes()
@@ -125,7 +127,7 @@ class ChannelRefresher:
             self._publish(f"status:{show_id}", status)
 
     def _publish_tally(self, show_id: int, tally: Tally | None) -> None:
-        """None: the show is cold or gone, and its last counts stay."""
+        """Publishes counts; None: the show is cold or gone, and its last counts stay."""
         if tally is not None:
             self._hub.restrict(show_id, tally.embargo)
             self._hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
@@ -137,6 +139,6 @@ class ChannelRefresher:
             self._publish(f"status:{show_id}", await self._states.load_status(show_id))
 
     def _publish(self, name: str, document: DocumentState | None) -> None:
-        """None: the show is gone, and its last document stays."""
+        """Publishes a document; None: the show is gone, and its last document stays."""
         if document is not None:
             self._hub.replace_document(name, document.at, document.whole())

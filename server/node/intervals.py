@@ -1,4 +1,4 @@
-"""How often the loops of a node look; tests look more often."""
+"""The intervals of a node's loops; tests set shorter ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.node.channel_refresher import TICK_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Numbers; docs/limits.md says what each is for."""
+    """Intervals in seconds; docs/limits.md lists those that users notice."""
 
     tick_s: float = TICK_S
     presence_s: float = EXCHANGE_INTERVAL_S

@@ -1,6 +1,6 @@
-"""`serve --workers N`: one parent with the engines, N child processes with a node each on one port (SO_REUSEPORT).
+"""`serve --workers N`: the parent runs the engines, and N child processes run a node each on one port (SO_REUSEPORT).
 
-Owns:      the embedded engines, the port's reservation, the worker processes
+Owns:      the embedded engines, the reservation of the port, the worker processes
 Lifecycle: engines → first worker ready (it migrates, adds sample data) → the others → SIGTERM → workers → engines
 Limits:    STOP_TIMEOUT_S for the workers to drain; RESTART_DELAY_S between two starts of a worker
 Never:     serves a request itself
@@ -50,10 +50,10 @@ class Worker:
     async def run(self) -> None:
         """Runs until `stop`.
 
-        Raises: SetupError: it ended before it was ready; its own message is on stderr
+        Raises: SetupError: the worker ended before it was ready; its message is on stderr
         """
         while not self._stop_asked.is_set():
-            # A session of its own: Ctrl-C reaches the parent alone.
+            # The worker has a session of its own, so that Ctrl-C reaches only the parent.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, env=self._environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
             )
@@ -72,13 +72,13 @@ class Worker:
             await asyncio.sleep(self._restart_delay_s)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Sends a signal, and prevents another start."""
+        """Sends a signal to the process, and prevents another start."""
         self._stop_asked.set()
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
 
     async def _forward_output(self, process: asyncio.subprocess.Process) -> None:
-        """Prints the worker's lines, except the one that every worker has: the parent prints that once."""
+        """Prints the worker's lines, except the ready line: every worker prints it, and the parent prints it once."""
         assert process.stdout is not None
         async for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip("\n")
@@ -105,7 +105,7 @@ async def serve_with_workers(
 ) -> None:
     """Runs engines and workers until SIGTERM or SIGINT.
 
-    Takes:  command_of, a worker's command line by its number and the port
+    Takes:  command_of, which makes the command line of a worker from its number and the port
     Raises: SetupError: the port is taken, an engine does not start, or a worker fails before it is ready
     """
     stopping = asyncio.Event()
@@ -115,7 +115,7 @@ async def serve_with_workers(
     try:
         with _reserve(settings) as reservation:
             port = reservation.getsockname()[1]
-            # A second node on the same data dir must not use the engines of the first: they end with the first.
+            # Do not join the engines of another node on the same data folder: they end with that node.
             async with open_engines(
                 settings.data_dir,
                 database_url=settings.database_url,
@@ -142,7 +142,7 @@ async def serve_with_workers(
 
 
 def end_with_parent() -> None:
-    """Ends this worker when its parent is killed: the parent's engines end with it or soon after."""
+    """Ends this worker when its parent is killed, because the parent's engines end soon too."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -157,7 +157,7 @@ async def _run_workers(workers: list[Worker], stopping: asyncio.Event) -> None:
     running: list[asyncio.Task[None]] = []
     stopped = asyncio.create_task(stopping.wait(), name="wait for a signal")
     try:
-        # The first worker migrates, adds sample data and makes the first administrator; the others find all that done.
+        # The first worker migrates, adds sample data and makes the first administrator. The others start after that.
         for batch in (workers[:1], workers[1:]):
             running += [asyncio.create_task(worker.run(), name=f"worker {worker.number}") for worker in batch]
             for worker in batch:

@@ -26,7 +26,7 @@ from server.protocol.identity import ROLES
 log = structlog.get_logger()
 
 REFRESH_S = 600.0
-# A limit on fetches for unknown keys, because anybody can invent the name of a key.
+# The shortest time between two fetches for unknown keys, because anybody can invent the name of a key.
 REFETCH_S = 10.0
 FETCH_TIMEOUT_S = 5.0
 DOCUMENT_BYTES_MAX = 256 * 1024
@@ -48,7 +48,7 @@ _decoder = msgspec.json.Decoder(_KeySet)
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims of a valid token. Takes: role, from the role claim of the settings; None: the settings name no claim."""
+    """The claims of a valid token. Takes: role, from the role claim; None: the settings name no role claim."""
 
     issuer: str
     subject: str
@@ -95,7 +95,7 @@ class OidcVerifier:
         """Verifies a token and gives its claims.
 
         Raises: Refused: unauthenticated, the token is expired, forged, or has another audience or issuer; unavailable,
-                its key is unknown and the keys were fetched a moment ago
+                its key is unknown, and the last fetch is less than REFETCH_S ago or no fetch has succeeded yet
         """
         try:
             header = jwt.get_unverified_header(token)

@@ -1,7 +1,7 @@
 -- Accounts of users who sign in.
 
 -- name: sign_up$
--- gives: the id of the new user
+-- gives: the id of the new anonymous user
 select sign_up();
 
 -- name: fetch_role$
@@ -11,7 +11,7 @@ select role from users where id = :user_id::bigint;
 
 -- name: renew_account$
 -- takes: ttl_s, the life of the token that the user gets
--- gives: the role of the account; null: it is gone
+-- gives: the role of the acting user's account; null: it is gone
 select keep_account(make_interval(secs => :ttl_s::float8));
 
 -- name: insert_user$

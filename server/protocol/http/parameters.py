@@ -43,7 +43,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
-    """Decodes the parameters of a query string; an empty one counts as left out, unknown ones are ignored.
+    """Decodes the parameters of a query string. An empty value counts as left out; unknown parameters are ignored.
 
     Raises: Refused: bad_request, naming the parameter
     """
@@ -68,7 +68,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
 
 
 def parse_body(data: bytes, kind: Any) -> Any:
-    """Decodes a JSON body of the type `kind`; texts may have no control characters but line breaks and tabs.
+    """Decodes a JSON body of the type `kind`. Its texts may have line breaks and tabs, and no other control characters.
 
     Raises: Refused: bad_request, naming the place
     """
@@ -84,7 +84,7 @@ def parse_body(data: bytes, kind: Any) -> Any:
 
 
 def parse_reference(text: str) -> Reference:
-    """Reads an id or a slug. A text that can be neither gives a reference that no row matches.
+    """Parses an id or a slug. A text that is neither gives a reference that matches no row.
 
     A text of digits is always an id, so that a slug can never hide one.
     """
@@ -116,6 +116,6 @@ def _sentence(error: Exception) -> str:
 
 
 def _refuse_unprintable(value: str, name: str, *, allowed: str = "") -> None:
-    # NUL cannot be stored, and a lone surrogate cannot be encoded: both would show up as faults of the server.
+    # NUL cannot be stored, and a lone surrogate cannot be encoded: both would be answered as faults of the server.
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed for char in value):
         raise Refused(Code.BAD_REQUEST, f"`{name}` has a control character. Remove it.")
