@@ -14,7 +14,7 @@ const FILTERS = [["", "All"], ["live", "Live"], ["upcoming", "Upcoming"], ["fini
  * @param {{
  *   onSearch(query: string, status?: StatusFilter): void, onStatus(status: StatusFilter): void,
  *   onMore(): void, onRetry(): void,
- * }} actions  without a status, a search keeps the one that is chosen
+ * }} actions  onSearch without a status keeps the chosen status
  */
 export function createListView({ onSearch, onStatus, onMore, onRetry }) {
   let timer = 0;
@@ -81,7 +81,7 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
         setAttribute(chip, "aria-pressed", String(FILTERS[index]?.[0] === list.status));
       }
       const isFailed = list.phase === "error";
-      const wasOnMore = document.activeElement === more; // read before it may be hidden and lose the focus
+      const wasOnMore = document.activeElement === more; // read it now: hiding the button takes its focus
       setHidden(skeleton, list.phase !== "loading");
       setHidden(error, !isFailed);
       if (list.error) setText(errorText, messages.failure(list.error.code));

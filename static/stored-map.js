@@ -5,7 +5,7 @@
  * forbidden or missing) stays in memory, where it wins over the stored value until a later write succeeds. Other entries
  * still come from the storage: a full storage hides nothing that another tab has written.
  *
- * Limits: as many entries as the owner puts in; what is only in memory lives as long as the page.
+ * Limits: the owner limits the number of entries; changes that are only in memory are lost with the page.
  */
 
 /** @template Value  anything that JSON keeps, except undefined */

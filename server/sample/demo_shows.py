@@ -1,8 +1,8 @@
 """Plans the shows of a demo: past, live and upcoming ones around a given instant.
 
 At every hour some shows are live with open voting, and for the next ten hours new shows start before the last ones close.
-At hours when it is evening nowhere in the United States, these are matinees: each show is at the venue whose local time is
-nearest to evening.
+Each show is at the venue whose local time is nearest to evening. When it is evening nowhere in the United States, the
+shows are matinees.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ UPCOMING_COUNT = 45
 TONIGHT_EVERY = timedelta(minutes=45)  # four fit into LIVE_VOTING, so at least three shows are open at any moment
 PAST_DAYS = 60
 UPCOMING_DAYS = 28  # below VOTING_DAYS even with the zones' offsets: voting on every upcoming show is open
-SUPPORT_SHARE = 0.45  # of shows that have a support
-LOCKED_UPCOMING = 5  # the index of the upcoming show that is locked, and of the one that is cancelled
-CANCELLED_UPCOMING = 11
+SUPPORT_SHARE = 0.45  # the share of shows with a support act
+LOCKED_UPCOMING = 5  # the index of the upcoming show that is locked
+CANCELLED_UPCOMING = 11  # the index of the upcoming show that is cancelled
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """An artist who plays at a venue on a day: a new show must take neither."""
+    """An artist who plays at a venue on a day. A new show on that day uses another artist and another venue."""
 
     artist: str
     venue: str
@@ -42,7 +42,7 @@ class Booking(msgspec.Struct, frozen=True):
 class ShowPlanner:
     """Plans shows one after the other, so that no artist plays twice a night and no venue is booked twice.
 
-    Takes: seed, the same number gives the same plans; now, aware; booked, the nights of shows that exist
+    Takes: seed, the same number gives the same plans; now, with a time zone; booked, the shows that exist already
     """
 
     def __init__(self, seed_data: SeedData, *, seed: int, now: datetime, booked: Iterable[Booking] = ()) -> None:
@@ -51,8 +51,8 @@ class ShowPlanner:
         self._seed = seed
         self._now = now
         self._rng = random.Random(f"{seed}:programme")  # noqa: S311 - reproducible on purpose
-        self._played: Counter[str] = Counter()
-        self._taken: set[tuple[str, date]] = set()  # artists and venues, by night
+        self._show_counts: Counter[str] = Counter()  # by artist
+        self._taken: set[tuple[str, date]] = set()  # slugs of artists and venues, and their days
         self._slugs: set[str] = set()
         for booking in booked:
             self._take(booking.artist, booking.venue, booking.local_date)
@@ -71,10 +71,10 @@ class ShowPlanner:
         now = self._now.replace(minute=self._now.minute - self._now.minute % 5, second=0, microsecond=0)
         live = [self._nearest_evening(now - timedelta(minutes=15 + 10 * index), "live") for index in range(LIVE_COUNT)]
         # `now` is rounded down by less than five minutes, so the first start is in the future.
-        next_ones = [
+        next_shows = [
             self._nearest_evening(now + TONIGHT_EVERY * index, "upcoming") for index in range(1, TONIGHT_COUNT + 1)
         ]
-        return live + next_ones
+        return live + next_shows
 
     def upcoming(self, *, with_exceptions: bool) -> list[PlannedShow]:
         """Shows of the coming weeks with open voting; `with_exceptions` locks one of them and cancels another."""
@@ -97,19 +97,20 @@ class ShowPlanner:
 
     def _evening(self, day: date) -> tuple[Artist, Venue, datetime]:
         venue = self._pick_venue({venue.slug: day for venue in self._venues}, {})
-        doors = time(hour=self._rng.choice((19, 20)), minute=self._rng.choice((0, 30)))
-        starts_at = datetime.combine(day, doors, ZoneInfo(venue.time_zone)).astimezone(UTC)
+        start = time(hour=self._rng.choice((19, 20)), minute=self._rng.choice((0, 30)))
+        starts_at = datetime.combine(day, start, ZoneInfo(venue.time_zone)).astimezone(UTC)
         return self._pick_artist(venue, day), venue, starts_at
 
     def _nearest_evening(self, starts_at: datetime, status: str) -> PlannedShow:
         local = {venue.slug: starts_at.astimezone(ZoneInfo(venue.time_zone)) for venue in self._venues}
-        # In steps of three hours, so that chance decides between venues that are about equally near to evening.
+        # Steps of three hours, so that chance decides between venues that are about equally near to evening.
         distances = {slug: hours_from_evening(at) // 3 for slug, at in local.items()}
         venue = self._pick_venue({slug: at.date() for slug, at in local.items()}, distances)
         artist = self._pick_artist(venue, local[venue.slug].date())
         return self._plan(artist, venue, starts_at, status=status, closes_at=starts_at + LIVE_VOTING)
 
     def _pick_venue(self, days: dict[str, date], distances: dict[str, int]) -> Venue:
+        """Takes: by slug of a venue: days, the local date of the show; distances, from the evening, left out: 0."""
         return min(
             self._venues,
             key=lambda venue: (
@@ -126,7 +127,7 @@ class ShowPlanner:
                 show_slug(artist.slug, venue.slug, day) in self._slugs,
                 (artist.slug, day) in self._taken,
                 not venue.fits(artist),
-                self._played[artist.slug],
+                self._show_counts[artist.slug],
                 self._rng.random(),
             ),
         )
@@ -142,7 +143,7 @@ class ShowPlanner:
     def _take(self, artist: str, venue: str, day: date) -> None:
         self._taken |= {(artist, day), (venue, day)}
         self._slugs.add(show_slug(artist, venue, day))
-        self._played[artist] += 1
+        self._show_counts[artist] += 1
 
     def _plan(
         self,

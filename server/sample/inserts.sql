@@ -1,14 +1,14 @@
 -- Inserts of sample data. Each query takes all its rows as one JSON document or as arrays, and inserts them in one statement.
 
 -- name: make_history_months$
--- takes: first date, last date
--- gives: how many partitions of the history were made
+-- takes: first and last, dates
+-- gives: the number of new partitions of the vote history
 -- locks: vote_analytics, for a moment
 select ensure_vote_analytics_partitions(:first::date, :last::date);
 
 -- name: insert_artists
 -- takes: rows jsonb, [{slug, name, genre, country}]
--- gives: one row for each new one; existing ones stay as they are
+-- gives: one row for each new artist; existing artists stay as they are
 insert into artists (slug, name, genre, country)
 select r.slug, r.name, r.genre, r.country
   from jsonb_to_recordset(:rows::jsonb) as r (slug text, name text, genre text, country text)
@@ -17,7 +17,7 @@ returning id;
 
 -- name: insert_venues
 -- takes: rows jsonb, [{slug, name, city, region, country, latitude, longitude, time_zone, capacity}]
--- gives: one row for each new one; existing ones stay as they are
+-- gives: one row for each new venue; existing venues stay as they are
 insert into venues (slug, name, city, region, country, latitude, longitude, time_zone, capacity)
 select r.slug, r.name, r.city, r.region, r.country, r.latitude, r.longitude, r.time_zone, r.capacity
   from jsonb_to_recordset(:rows::jsonb) as r (slug text, name text, city text, region text, country text,
@@ -27,7 +27,7 @@ returning id;
 
 -- name: insert_songs
 -- takes: rows jsonb, [{slug, songs: [title]}], slug of the artist
--- gives: one row for each new one; existing ones stay as they are
+-- gives: one row for each new song; existing songs stay as they are
 insert into songs (artist_id, title)
 select a.id, t.title
   from jsonb_to_recordset(:rows::jsonb) as r (slug text, songs jsonb)
@@ -133,8 +133,8 @@ select p.id, r.user_id, r.rating, r.body, 'approved', r.created_at, r.created_at
  order by p.id, r.user_id;
 
 -- name: insert_history!
--- takes: song_ids bigint[], all songs of new shows whose votes are inserted
--- Inserts the history and the hourly counts of these votes. Each was cast once and never changed.
+-- takes: song_ids bigint[], all songs of new shows, after their votes were inserted
+-- Inserts the history and the hourly roll-ups of these votes. Each vote was cast once and never changed.
 with voted as materialized (
     select show_id, setlist_song_id, user_id, choice, cast_at from votes where setlist_song_id = any(:song_ids::bigint[])
 ), history as (

@@ -1,4 +1,4 @@
--- Queries of the large catalogue alone; inserts.sql holds those that the demo needs too.
+-- Queries that only the large catalogue needs; inserts.sql has those that the demo needs too.
 
 -- name: try_lock_large$
 -- gives: true when this session may add a large catalogue; the lock lasts as long as the session
@@ -6,7 +6,7 @@ select pg_try_advisory_lock(hashtext('mysetlist.seeding.large'));
 
 -- name: existing_artists
 -- takes: slugs text[]
--- gives: those that exist
+-- gives: the slugs of artists that exist
 select slug from artists where slug = any(:slugs::text[]);
 
 -- name: analyze_tables#

@@ -1,7 +1,8 @@
-"""Databases from before the first release, whose 26 migrations became the eight by topic.
+"""Converts databases from before the first release: eight migrations by topic replaced their 26 migrations.
 
-Their tables are the same but for the order of columns, on which nothing depends. Functions and comments are made again
-from the new files. A database of any release has none of these versions, so this goes once nobody has such a database.
+Their tables differ only in the order of columns, on which nothing depends. Functions and comments are created again
+from the new files. A database of a release has none of the old versions. Delete this module when no database from
+before the first release exists any more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import asyncpg
 from server.errors import SetupError
 from server.store.engine import CONNECT_TIMEOUT_S, connect, reason
 
-# What `schema_migrations` holds in a database of the last version before.
+# The versions in `schema_migrations` of a database at the last of the 26 migrations.
 VERSIONS_BEFORE = frozenset(
     f"{day}{number:06}"
     for day, numbers in {
@@ -24,7 +25,7 @@ VERSIONS_BEFORE = frozenset(
     }.items()
     for number in numbers
 )
-# The eight migrations that are the same schema.
+# The versions of the eight migrations, which make the same schema.
 VERSIONS_AFTER = frozenset(f"2026112900000{number}" for number in range(1, 9))
 
 _FUNCTION = re.compile(r"^create function [^$;]*?(?:\$\$.*?\$\$|^return .*?);$", re.MULTILINE | re.DOTALL)
@@ -32,11 +33,11 @@ _COMMENT = re.compile(r"^comment on .*?';$", re.MULTILINE | re.DOTALL)
 
 
 async def carry_over(url: str, folder: Path) -> set[str]:
-    """Makes a database from before the first release one of the eight migrations, in one transaction.
+    """Converts a database from before the first release to the eight migrations, in one transaction.
 
-    Gives:  the versions that it has now
-    Raises: SetupError: it is not of the last version before; nothing was changed
-    Locks:  schema_migrations, so that of several nodes one does it
+    Gives:  the versions that the database has now
+    Raises: SetupError: the database has only some of the 26 migrations; nothing was changed
+    Locks:  schema_migrations, so that only one of several nodes converts it
     """
     connection = await connect(url)
     try:

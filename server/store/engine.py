@@ -1,4 +1,4 @@
-"""Checks that a PostgreSQL can be used; once, before anything is changed."""
+"""Checks that a PostgreSQL server can be used, once, before anything is changed."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class PostgresState:
 
 
 def place(url: str) -> str:
-    """The place that an address points to, without its password: for messages."""
+    """Host and port of a database URL, for messages: they must not show the password."""
     parts = urlsplit(url)
     host = parts.hostname or "its unix socket"
     return f"{host}:{parts.port}" if parts.port else host
 
 
 def reason(error: BaseException) -> str:
-    """The driver's error on one line."""
+    """The message of an error on one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text[:300]
 
@@ -45,7 +45,7 @@ def reason(error: BaseException) -> str:
 async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
     """A connection for checks and administration, outside any pool.
 
-    Raises: SetupError: one line on what is wrong with the address, the rights or the server
+    Raises: SetupError: one line that says what is wrong with the address, the rights or the server
     """
     database = urlsplit(url).path.strip("/")
     try:
@@ -71,7 +71,7 @@ async def check_postgres(url: str) -> PostgresState:
     connection = await connect(url)
     try:
         number = int(await connection.fetchval("show server_version_num"))
-        before, started = time.time(), time.monotonic()
+        before_s, started_s = time.time(), time.monotonic()
         row = await connection.fetchrow(
             "select extract(epoch from clock_timestamp())::float8 as now_s,"
             " current_database() as database, current_user as user,"
@@ -80,7 +80,7 @@ async def check_postgres(url: str) -> PostgresState:
             " current_setting('synchronous_commit') as synchronous_commit,"
             " current_setting('max_connections')::int as connections_max"
         )
-        took_s = time.monotonic() - started
+        took_s = time.monotonic() - started_s
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
     finally:
@@ -95,7 +95,7 @@ async def check_postgres(url: str) -> PostgresState:
         version=row["version"].split(" ", 1)[0],
         database=row["database"],
         user=row["user"],
-        clock_ahead_ms=(row["now_s"] - before - took_s / 2) * 1000,
+        clock_ahead_ms=(row["now_s"] - before_s - took_s / 2) * 1000,
         is_read_only=row["is_read_only"],
         synchronous_commit=row["synchronous_commit"],
         connections_max=row["connections_max"],
@@ -103,17 +103,17 @@ async def check_postgres(url: str) -> PostgresState:
 
 
 async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[str]) -> list[str]:
-    """Finds what a migrated database lacks, one line each.
+    """Lists the roles and extensions that a migrated database lacks, one line each.
 
-    Takes:  roles that a node enters; extensions that the schema needs
+    Takes:  roles that a node uses (`set role`); extensions that the schema needs
     Raises: SetupError: unreachable
     Cost:   one connection, one statement, and one for each role
     """
     connection = await connect(url)
     missing = []
     try:
-        there = {row["extname"] for row in await connection.fetch("select extname from pg_extension")}
-        missing += [f"extension {name} is missing" for name in extensions if name not in there]
+        installed = {row["extname"] for row in await connection.fetch("select extname from pg_extension")}
+        missing += [f"extension {name} is missing" for name in extensions if name not in installed]
         for role in roles:
             try:
                 await connection.execute(f'set role "{role}"; reset role')

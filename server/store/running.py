@@ -1,4 +1,4 @@
-"""Runs one of PostgreSQL's programs: writes its input, reads its output and errors, and ends it."""
+"""A running program of PostgreSQL, such as pg_dump: writes its input, reads its output and errors, and ends it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 from server.errors import SetupError
 
 CHUNK_BYTES = 1 << 18
-# An interrupted program has this long to have the server cancel its statement.
+# The time for an interrupted program to cancel its statement on the server and end.
 STOP_TIMEOUT_S = 5.0
 LINE_CHARS_MAX = 300
 
 
 class Gone(Exception):
-    """A program ended before all its input was written; its own error says why."""
+    """A program ended before it had read all its input; its error on stderr says why."""
 
     def __init__(self, running: Running) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Running:
             self._process.stdin.close()
 
     async def chunk(self) -> bytes:
-        """Reads the next output; empty: the program is done."""
+        """Reads the next part of the output; empty: the output has ended."""
         assert self._process.stdout is not None
         return await self._process.stdout.read(CHUNK_BYTES)
 
@@ -68,10 +68,10 @@ class Running:
     async def finished(
         self, heard: Callable[[str], None] | None = None, *, meanwhile: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Returns when the program has succeeded.
+        """Waits until the program has succeeded.
 
-        Takes:  heard, called with each line of stderr; meanwhile, writes the input or reads the output
-        Raises: SetupError: with the program's first error; the exceptions of `meanwhile`
+        Takes:  heard, which gets each line of stderr; meanwhile, which writes the input or reads the output
+        Raises: SetupError: the program failed; the message is its first error; the exceptions of `meanwhile`
         """
         errors: list[str] = []
 
@@ -98,13 +98,13 @@ class Running:
             listening.cancel()
         if code != 0 or errors:
             ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
-            said = re.sub(r"^psql:<stdin>:\d+: ", "", errors[0]) if errors else ended
-            raise SetupError(f"{self._name}: {said.removeprefix(f'{self._name}: ')}"[:LINE_CHARS_MAX])
+            message = re.sub(r"^psql:<stdin>:\d+: ", "", errors[0]) if errors else ended
+            raise SetupError(f"{self._name}: {message.removeprefix(f'{self._name}: ')}"[:LINE_CHARS_MAX])
 
     async def end(self) -> None:
-        """Ends the program: interrupts it, so that the server stops its statement, and kills it if that does not help."""
+        """Ends the program: interrupts it, so that the server stops its statement, and kills it after STOP_TIMEOUT_S."""
         if self._process.stdin is not None:
-            # psql does not commit an open transaction when its input ends.
+            # This is safe in a transaction: psql does not commit an open transaction when its input ends.
             self._process.stdin.close()
         for number in (signal.SIGINT, signal.SIGKILL):
             if self._process.returncode is not None:

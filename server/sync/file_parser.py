@@ -16,7 +16,7 @@ from server.sync.records import STAGES, Record, SetlistRecord, SetlistRow, SetRe
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
 
-# The columns of a CSV file decide its kind: the first of these whose columns the file has.
+# The kind of a CSV file is the first of these kinds whose columns the file has.
 _CSV_KINDS: tuple[tuple[set[str], str, type[Record]], ...] = (
     ({"show", "title"}, "setlists", SetlistRow),
     ({"artist", "venue", "date"}, "shows", STAGES["shows"]),
@@ -39,7 +39,7 @@ class ParsedRecord(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A record that is not valid, and the reason."""
+    """The place of a record that is not valid, and the reason."""
 
     stage: str
     line: int
@@ -86,7 +86,7 @@ def _read_json(name: str, data: bytes) -> ParsedFile:
     for stage, items in sections.items():
         for item in items:
             raw = bytes(item)
-            # The decoder gives records in the order of the file, byte for byte, so the next match is the right one.
+            # Each `raw` has the bytes of the file, in the order of the file, so the next match is the right one.
             start = data.index(raw, end)
             line += data.count(b"\n", end, start)
             _add_record(parsed, stage, line, STAGES[stage], lambda kind, raw=raw: msgspec.json.decode(raw, type=kind))
@@ -101,7 +101,7 @@ def _read_csv(name: str, text: str) -> ParsedFile:
         columns = [column.strip() for column in next(reader, [])]
     except csv.Error as error:
         raise SetupError(f"{name}: line 1: {error}") from error
-    for needed, stage, kind in _CSV_KINDS:  # noqa: B007  the code below uses the one that was found
+    for needed, stage, kind in _CSV_KINDS:  # noqa: B007  the code below uses the kind that was found
         if needed <= set(columns):
             break
     else:
@@ -177,7 +177,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _group_by_setlist(rows: Iterable[ParsedRecord]) -> Iterator[ParsedRecord]:
-    """Makes one setlist of the rows with the same show and type."""
+    """Groups the rows with the same show and type into one setlist."""
     setlists: dict[tuple[str, str], tuple[int, dict[int, tuple[SetlistRow, list[SetSong]]]]] = {}
     for found in rows:
         row = found.record

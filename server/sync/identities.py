@@ -1,4 +1,7 @@
-"""Identities: the ids of our artists at providers. Sure ones are stored; doubtful ones wait for a person's decision."""
+"""Identities: the ids of our artists at providers.
+
+Sure identities are stored; doubtful identities wait for the decision of a person.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from server.sync.queries import records as queries
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-# A link on the artist's own page.
+# The artist's own page links to the provider's page.
 LINK_CONFIDENCE = 0.95
-# The same name, and songs that both have.
+# The same name, and songs in common.
 SHARED_CONFIDENCE = 0.85
 # The same name alone: a person decides.
 DOUBTFUL_CONFIDENCE = 0.5
@@ -61,7 +64,7 @@ async def save_identities(
     """Stores sure identities, and asks a person about each doubtful one, once.
 
     Takes:  name of the artist
-    Gives:  the sure ones, and those that a person confirmed before
+    Gives:  the sure identities, and the doubtful ones that a person has confirmed
     Raises: StoreUnavailable
     """
     saved = list(sure)
@@ -82,7 +85,7 @@ async def save_identities(
 
 
 async def put_identities(connection: Connection, artist_id: int, rows: Sequence[Identity]) -> None:
-    """Stores ids of an artist; an id of another artist moves to this one when the confidence is at least as high."""
+    """Stores ids of an artist. An id of another artist moves to this one if the new confidence is not lower."""
     await queries.put_identities(
         connection,
         artist_id=artist_id,

@@ -1,4 +1,4 @@
-"""Jobs: units of work that ask providers. Each job, its progress and its results stand in the database.
+"""Jobs: units of work that fetch from providers. The database holds each job, its progress and its results.
 
 Jobs have a queue of their own: an existing one (procrastinate, pgqueuer) would add its own tables, connections and
 migrations to replace a few hundred lines (docs/adr/0026).
@@ -69,7 +69,7 @@ JobHandler = Callable[[Job], Awaitable[None]]
 async def queue_job(
     database: Database, service: str, kind: str, subject: str, *, priority: str = "normal", delay_s: float = 0.0
 ) -> int:
-    """Queues a job; the same job that already waits keeps the earlier of both times.
+    """Queues a job. If the same job waits already, it runs at the earlier of both times.
 
     Gives:  its id
     Raises: StoreUnavailable
@@ -83,7 +83,7 @@ async def queue_job(
 
 @asynccontextmanager
 async def recorded_job(database: Database, service: str, kind: str, subject: str) -> AsyncIterator[int]:
-    """Records the work inside as a job that runs at once: its start, and whether it succeeded, failed or was cancelled.
+    """Records the work in its block as a job: its start, and whether it succeeded, failed or was cancelled.
 
     Gives:  the job's id
     Raises: StoreUnavailable, and every error of the work
@@ -111,7 +111,7 @@ async def run_job_now(
 ) -> int:
     """Runs a job at once, and records it like a queued one.
 
-    Gives:  its id; its row says how it ended
+    Gives:  the job's id; its row says whether it succeeded
     Raises: StoreUnavailable
     Cancel: the job is recorded as cancelled; rows that were written stay
     """

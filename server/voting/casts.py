@@ -11,20 +11,20 @@ from server.telemetry import CASTS
 
 
 class Cast:
-    """One cast or mark, packed as cast.lua takes it; a cast without songs asks for the ballot."""
+    """One cast or mark, packed for cast.lua; a cast without songs asks for the ballot."""
 
     __slots__ = ("number", "packed", "subject_id", "tries", "waiter")
 
     def __init__(self, number: int, subject_id: int, packed: list[int], waiter: Waiter) -> None:
         self.number = number  # in the order of arrival
-        self.subject_id = subject_id  # decides the shard: the show; for a follow, the artist
+        self.subject_id = subject_id  # the show; for a follow, the artist. It decides the shard
         self.packed = packed
         self.waiter = waiter
-        self.tries = 0  # how often it was sent again after a warm-up
+        self.tries = 0  # the number of times it was sent again after a warm-up
 
     @property
     def ballot_key(self) -> tuple[int, int]:
-        """(show, user) of a cast; a mark has no ballot, and its key is no show's."""
+        """(show, user) of a cast. A mark has no ballot; its key matches no show."""
         return self.packed[0], self.packed[1]
 
     def refuse(self, error: Refused) -> None:
@@ -48,7 +48,7 @@ class ScriptCode(IntEnum):
 
 
 def refusal(answer: list[int | str]) -> Refused:
-    """The refusal that an answer of cast.lua means."""
+    """Translates an answer of cast.lua into a refusal."""
     match answer[0]:
         case ScriptCode.CLOSED:
             return Refused(Code.CLOSED, "Voting for this show is closed.")

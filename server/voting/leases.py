@@ -1,4 +1,4 @@
-"""The shards that this node's writer works for.
+"""Leases: the shards that the writer of this node works on.
 
 Leases are session-level advisory locks on a connection of their own: a node that dies loses them with its connection.
 Every live node announces itself with a shared lock under its number. Each shard prefers the node with the highest hash
@@ -22,7 +22,7 @@ from server.voting.queries import voting as queries
 
 log = structlog.get_logger()
 
-# The first halves of two-part advisory lock keys; any two numbers that have no other use in this database.
+# The first halves of advisory lock keys, for leases and for nodes. The numbers have no other use in this database.
 LEASE_CLASS = 0x6D73_6C31
 NODE_CLASS = 0x6D73_6C32
 
@@ -46,7 +46,7 @@ async def live_nodes(url: str) -> list[int]:
 
 
 class Leases:
-    """The shards held through one connection, and lost with it; `refresh` connects again after `close`."""
+    """The shards that this node holds through one connection, and loses with it; after `close`, `refresh` connects again."""
 
     def __init__(self, url: str, shard_count: int) -> None:
         self._url = url
@@ -56,7 +56,7 @@ class Leases:
         self.held: set[int] = set()
 
     async def refresh(self) -> set[int]:
-        """Announces the node, takes the shards that prefer it, releases those that prefer another live node.
+        """Announces the node, takes the shards that prefer it, and releases shards that prefer another live node.
 
         Call it only between transactions of the writer: another node may take a released shard at once.
         Gives:  the shards held from now on

@@ -1,7 +1,7 @@
 """The acknowledgements that wait for a commit, by log entry.
 
-A cast is acknowledged by the exact entry that holds it, never by "the log is past it": when Valkey rewinds, later
-entries can be committed without an earlier one that was lost (docs/adr/0003).
+A cast is acknowledged when its own entry is committed. A later position is no proof: when Valkey rewinds, later entries
+can be committed without an earlier one that was lost (docs/adr/0003).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from server.telemetry import ACKNOWLEDGEMENT_SECONDS, CASTS
 
 AWAITING_CASTS_MAX = 100_000
 EARLY_MAX = 10_000
-# All answers of a commit at once would delay the next commit by the time they take: about 1 ms for a hundred.
+# A hundred answers take about 1 ms. All answers of a commit in a row would delay the next commit.
 ANSWERS_IN_A_ROW = 100
 
 
@@ -47,20 +47,20 @@ class PendingEntry:
         self.position = position
         self.sent_s = sent_s
         self.acks = acks
-        self.is_accepted = False  # whether its casts are answered as "accepted"
+        self.is_accepted = False  # whether its casts were answered "accepted"
 
 
 class PendingAcks:
     """All pending entries of this node, oldest first.
 
-    Takes: casts_max, past which the oldest accepted entries are forgotten
+    Takes: casts_max, the number of casts above which the oldest accepted entries are forgotten
     """
 
     def __init__(self, clock: Clock, *, casts_max: int = AWAITING_CASTS_MAX) -> None:
         self._clock = clock
         self._casts_max = casts_max
         self._entries: dict[tuple[int, int], PendingEntry] = {}
-        self._early: dict[tuple[int, int], None] = {}  # entries that were committed before they were added here
+        self._early: dict[tuple[int, int], None] = {}  # entries whose commit came before `add`
         self._answers: deque[tuple[PendingAck, int, str]] = deque()  # answers to give: ack, position, durability
         self._is_answering_later = False
         self.cast_count = 0
@@ -68,8 +68,8 @@ class PendingAcks:
     def add(self, entry: PendingEntry) -> None:
         """Remembers an entry until its commit.
 
-        Past `casts_max` casts the oldest accepted entries are forgotten: their voters have an answer, and only miss
-        the later message that the vote is durable.
+        Above `casts_max` casts, the oldest accepted entries are forgotten. Their voters have an answer, and miss only the
+        later message that the vote is durable.
         """
         self._entries[entry.shard, entry.position] = entry
         self.cast_count += len(entry.acks)
@@ -95,29 +95,29 @@ class PendingAcks:
             self._remove(entry)
             self._answer(entry, "durable" if entry.is_accepted else "committed")
 
-    def accept_older(self, than_s: float) -> None:
-        """Answers "accepted" to all casts that were logged before `than_s` and are not committed yet."""
+    def accept_older(self, before_s: float) -> None:
+        """Answers "accepted" to all casts that were sent before `before_s` and are not committed yet."""
         for entry in self._entries.values():
-            if entry.sent_s >= than_s:
+            if entry.sent_s >= before_s:
                 break
             if not entry.is_accepted:
                 entry.is_accepted = True
                 self._answer(entry, "accepted")
 
-    def oldest_by_shard(self, than_s: float) -> dict[int, int]:
-        """The oldest pending position of each shard, among entries logged before `than_s`."""
+    def oldest_by_shard(self, before_s: float) -> dict[int, int]:
+        """The oldest pending position of each shard, among entries sent before `before_s`."""
         oldest: dict[int, int] = {}
         for entry in self._entries.values():
-            if entry.sent_s >= than_s:
+            if entry.sent_s >= before_s:
                 break
             oldest.setdefault(entry.shard, entry.position)
         return oldest
 
     def settle(self, shard: int, committed_position: int, committed_entries: set[int]) -> int:
-        """Compares the pending entries of a shard with what PostgreSQL has committed.
+        """Compares the pending entries of a shard with the entries that PostgreSQL has committed.
 
         Takes: committed_entries, the positions of all entries committed since the oldest pending one
-        Gives: how many casts are lost that were acknowledged as accepted
+        Gives: the number of lost casts that had been acknowledged as accepted
         """
         lost_count = 0
         due = [e for e in self._entries.values() if e.shard == shard and e.position <= committed_position]

@@ -50,9 +50,9 @@ class Settlement:
                 settled_s = now_s
                 await self._settle(now_s - ACCEPT_AFTER_S)
 
-    async def _settle(self, than_s: float) -> None:
-        """Asks PostgreSQL about entries that were logged before `than_s`."""
-        oldest = self._pending_acks.oldest_by_shard(than_s)
+    async def _settle(self, before_s: float) -> None:
+        """Asks PostgreSQL about entries that were sent before `before_s`."""
+        oldest = self._pending_acks.oldest_by_shard(before_s)
         if not oldest:
             return
         try:

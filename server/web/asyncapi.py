@@ -83,7 +83,7 @@ def describe() -> SocketDocument:
             "node": {
                 "host": "{host}",
                 "protocol": "ws",
-                "description": "Any node, or the load balancer before the nodes; `wss` if that speaks TLS.",
+                "description": "Any node, or the load balancer in front of the nodes; with TLS, use `wss`.",
                 "variables": {"host": {"default": "127.0.0.1:8080", "description": "Name and port."}},
             }
         },
@@ -111,7 +111,7 @@ def _reply(ok: Json) -> Json:
 
 
 def _subscribe_result(refs: dict[Any, Json]) -> Json:
-    """The answer to `subscribe`: by channel its position and state, or its refusal."""
+    """The answer to `subscribe`: for each channel its position and state, or its refusal."""
     error: Json = {
         "type": "object",
         "properties": {"error": {"$ref": _SCHEMA.format(name="Error")}},

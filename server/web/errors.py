@@ -37,7 +37,7 @@ def problem(error: Refused, status: int | None = None) -> web.Response:
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every expected error with a problem and its code. Any other error is a bug: it is logged and answered `internal`."""
+    """Answers every expected error with a problem document. Any other error is a bug, logged and answered `internal`."""
     try:
         return await handler(request)
     except Refused as error:
@@ -62,6 +62,6 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _route(request: web.Request) -> str:
-    """The path as it is declared, without ids: the log of a failed erasure must not name a user."""
+    """The path as the route declares it, without ids: the log of a failed erasure must not name a user."""
     resource = request.match_info.route.resource
     return request.path if resource is None else resource.canonical

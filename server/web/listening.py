@@ -1,4 +1,4 @@
-"""Listens for HTTP: aiohttp's runner, with a handshake timeout and problems as answers to malformed requests."""
+"""Listens for HTTP: aiohttp's runner with a handshake timeout, and with problem documents for malformed requests."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = structlog.get_logger()
 
 
 class Runner(web.AppRunner):
-    """Serves an app, and adds two things that aiohttp has no setting for: bytes that are no HTTP get a problem as their answer,
-    and a connection without a request is closed.
+    """Serves an app, and does two things that aiohttp has no setting for: it answers bytes that are no HTTP with a problem
+    document, and closes a connection that sends no request.
 
-    Takes: handshake_s, from the connection to the end of its first request's headers
+    Takes: handshake_s, the time from the connection to the end of the headers of its first request
     """
 
     __slots__ = ("_handshake_s",)
@@ -35,7 +35,7 @@ class Runner(web.AppRunner):
 
     @property
     def server(self) -> Any:
-        """The factory of the protocol of a new connection; None before `setup`."""
+        """The factory that makes the protocol of a new connection; None before `setup`."""
         served = super().server
         if served is None:
             return None
@@ -59,7 +59,8 @@ class _RequestHandler(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        # aiohttp's timer between two requests closes a connection that waits for the end of one; the first gets it here.
+        # aiohttp starts its keep-alive timer after each request. The timer closes a connection that still waits for the
+        # headers of the next request. This starts it for the first request too.
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
         self._next_keepalive_close_time = self._loop.time() + self._handshake_s
