@@ -1,5 +1,5 @@
 -- migrate:up
--- Running the service: health by the hour, days in numbers, long operations, and checks of what must always hold.
+-- Running the service: health by the hour, daily statistics, long operations, and checks of invariants.
 
 set local lock_timeout = '1s';
 -- A commit begins at log_positions, so a writer waits here and holds no other lock.
@@ -21,7 +21,7 @@ create table service_health (
 ) with (fillfactor = 70);
 comment on table service_health is 'Availability and latency of a service in one hour, over all nodes.';
 comment on column service_health.service is 'postgres, valkey, smtp, or a provider.';
-comment on column service_health.cached_count is 'How many questions external_cache answered instead of the service.';
+comment on column service_health.cached_count is 'The number of requests that external_cache answered instead of the service.';
 
 create table service_alerts (
     service text          primary key check (service ~ '^[a-z_]+$'),
@@ -29,7 +29,7 @@ create table service_alerts (
     detail  text          not null default '' check (char_length(detail) <= 500),
     since   timestamptz   not null default now()
 );
-comment on table service_alerts is 'The last status of a service that was alerted. A change of status is alerted once.';
+comment on table service_alerts is 'The status of a service in its last alert. A change of status gives one alert.';
 
 create table platform_stats (
     day               date        primary key,
@@ -44,7 +44,7 @@ create table platform_stats (
     show_count        bigint      not null check (show_count >= 0),
     refreshed_at      timestamptz not null default now()
 );
-comment on table platform_stats is 'One day (UTC) in numbers. The last two days are counted again until they are over.';
+comment on table platform_stats is 'Statistics of one day (UTC). A chore refreshes today and yesterday.';
 comment on column platform_stats.user_count is 'At the end of the day.';
 comment on column platform_stats.vote_count is 'Cast that day, withdrawals not included.';
 comment on column platform_stats.show_count is 'Shows on that local date.';
@@ -71,7 +71,7 @@ comment on column database_operations.status is 'A running row without the advis
 create unique index database_operations_one_idx on database_operations ((true)) where status = 'running';
 create index database_operations_started_by_idx on database_operations (started_by) where started_by is not null;
 
--- takes: a day (UTC); counts it, again if need be
+-- takes: a day (UTC); writes its statistics, or replaces them
 -- Nobodies, which hold the votes of erased accounts, are not counted as users.
 create function refresh_platform_stats(wanted date) returns void language sql as $$
     insert into platform_stats (day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_count,
@@ -99,8 +99,8 @@ create function refresh_platform_stats(wanted date) returns void language sql as
            show_count = excluded.show_count, refreshed_at = now();
 $$;
 
--- Statistics of the slowest statements. They work where the server was started with the library, and not every owner may
--- create the extension.
+-- The extension counts the time of statements. It works only if the server was started with its library, and some owners
+-- of a database may not create it.
 do $$
 begin
     create extension if not exists pg_stat_statements;
@@ -109,7 +109,8 @@ exception when insufficient_privilege or undefined_file or feature_not_supported
 end $$;
 
 -- takes: the largest number of rows
--- gives: the statements of this database that took the most time in total; an error where the server does not count them
+-- gives: the statements of this database that took the most time in total; an error if the server has no extension that
+--        counts them
 create function slowest_statements(count integer)
 returns table (query text, calls bigint, total_ms float8, mean_ms float8, max_ms float8, rows bigint, cache_hit_rate float8)
 language plpgsql stable as $$
@@ -124,9 +125,9 @@ begin
           limit least(greatest($1, 0), 100)' using count;
 end $$;
 
--- ─────────────────────────────────────────────────────── what must always hold
+-- ────────────────────────────────────────────────────────────────── invariants
 
--- gives: every count that differs from the rows it counts; none: all counts are right
+-- gives: every stored count that differs from the rows that it counts; none: all counts are right
 create function miscounts()
 returns table (subject text, id bigint, count_of text, stored bigint, counted bigint, show_id bigint)
 language sql stable as $$
@@ -180,7 +181,7 @@ language sql stable as $$
      where v.rating_sum <> coalesce(r.ratings, 0)
 $$;
 
--- gives: how many rows were changed to make every count of miscounts() right
+-- gives: the number of changed rows; it corrects every count that miscounts() lists
 -- locks: all rows of log_positions, so that no writer commits meanwhile; then the rows with wrong counts, in the lock
 --        order. A transaction that changes the counted rows waits for them, so the new count is complete
 create function repair_counts() returns bigint language plpgsql as $$
@@ -229,7 +230,7 @@ begin
     return repaired + step;
 end $$;
 
--- gives: every violation of what must always hold that the rows can show; none: all is well
+-- gives: every violation of these rules; none: all rules hold
 -- rules: tally      a stored count differs from the rows it counts
 --        history    the history of a song's votes does not add up to its tally
 --        rollup     an hour's roll-up differs from the history of that hour

@@ -7,7 +7,7 @@ lock table log_positions in exclusive mode;
 
 -- ─────────────────────────────────────────────────────────────────────── trending
 -- Exponential decay by the hour: a vote counts 2^(-age / half-life), and all votes of an hour alike. So the hourly
--- roll-ups give the same score however often it is computed (forward decay: Cormode et al., 2009).
+-- roll-ups give the same score each time it is computed (forward decay: Cormode et al., 2009).
 
 create table show_trending (
     show_id      bigint      primary key references shows (id) on delete cascade,
@@ -53,7 +53,7 @@ begin
        set score = excluded.score, votes_24h = excluded.votes_24h, refreshed_at = excluded.refreshed_at;
     get diagnostics scored_count = row_count;
 
-    -- Follows move the same rows meanwhile, so these are locked in order before they are changed.
+    -- Follows update the same rows at the same time, so the rows are locked in the order of their keys first.
     with counted as (
         select a.artist_id, coalesce(sum(t.score), 0) as score, coalesce(sum(w.vote_count), 0) as vote_count
           from artist_stats a
@@ -107,7 +107,7 @@ $$;
 
 -- ────────────────────────────────────────────────────────────────────── statistics
 
--- takes: a show, and the instant to look from
+-- takes: a show, and the instant that counts as now
 -- gives: no row: no such show; else totals; songs by setlist, ranked (equal scores share a rank); votes an hour over the
 --        last 24 hours, oldest first, quiet hours included; votes by hour of the day in the show's zone; distinct voters;
 --        the instant of the last vote that was not a withdrawal
@@ -148,7 +148,7 @@ language sql stable security definer set search_path = public, pg_temp as $$
 $$;
 
 -- ──────────────────────────────────────────────────────────────────────── accuracy
--- How well the crowd of a show, and each voter, predicted what was played: docs/accuracy.md.
+-- How well the crowd of a show, and each voter, predicted the played songs: docs/accuracy.md.
 
 create table show_accuracy (
     show_id          bigint      primary key references shows (id) on delete cascade,
@@ -162,12 +162,12 @@ create table show_accuracy (
     is_settled       boolean     not null default false,
     scored_at        timestamptz not null default now()
 );
-comment on table show_accuracy is 'How well the crowd of a show predicted what was played.';
+comment on table show_accuracy is 'How well the crowd of a show predicted the played songs.';
 comment on column show_accuracy.offered is 'Songs that could be voted on.';
 comment on column show_accuracy.predicted is 'Songs that the crowd predicted.';
 comment on column show_accuracy.hits is 'Predicted songs that were played.';
 comment on column show_accuracy.is_settled is
-    'The setlist that was played may not be kept any longer: these scores are the last ones.';
+    'The played setlist was deleted because it may not be kept: these scores stay.';
 
 create table voter_accuracy (
     user_id          bigint  not null references users (id) on delete cascade,
@@ -180,33 +180,35 @@ create table voter_accuracy (
     rank_correlation float8  check (rank_correlation between -1 and 1),
     constraint voter_accuracy_pkey primary key (user_id, show_id)
 );
-comment on table voter_accuracy is 'How well one fan predicted a show. Without a score of the show there are none of its fans.';
+comment on table voter_accuracy is 'How well one fan predicted a show. A show without a score has no rows here.';
 
 create table shows_to_score (
     id      bigint generated always as identity primary key,
     show_id bigint not null
 );
 comment on table shows_to_score is
-    'A reason to score a show again. A change of a show adds a row and never waits; scoring deletes the rows it has seen.';
+    'A queue of shows to score again: one row for each reason. A change of a show adds a row and never waits for a lock;'
+    ' scoring deletes the rows that it has seen.';
 comment on column shows_to_score.show_id is 'Without a foreign key: a show may be deleted while it waits.';
 
 create index voter_accuracy_show_id_idx on voter_accuracy (show_id);
 
 -- takes: a show
--- gives: its accuracy as it is shown; null: it has none
+-- gives: its accuracy, rounded, as JSON; null: it has none
 create function accuracy_of(wanted bigint) returns json language sql stable parallel safe
 return (select json_build_object('precision', round(a.precision::numeric, 4), 'recall', round(a.recall::numeric, 4),
                                  'rank_correlation', round(a.rank_correlation::numeric, 4),
                                  'hits', a.hits, 'played', a.played, 'predicted', a.predicted)
           from show_accuracy a where a.show_id = wanted);
 
--- takes: a show; makes its scores and its voters' again, or deletes them when no actual set matches a predicted one
+-- takes: a show; calculates its scores and those of its voters again, or deletes them when no artist of an actual set has
+--        a predicted one
 -- locks: the rows of both tables; on the show only a lock against its deletion
 create function score_show(wanted bigint) returns void language plpgsql as $$
 begin
     -- erase_user() takes this lock first too, so a user who is being erased gets no score meanwhile.
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
-    -- Before its scores: a sync that deletes what was played holds the show, and then wants the scores.
+    -- The show is locked before its scores, because a sync that deletes the played setlist locks them in this order.
     perform from shows where id = wanted for key share;
     delete from show_accuracy where show_id = wanted;
     with place as materialized (
@@ -225,6 +227,7 @@ begin
         select song_id, was_played, sum(net) as net, rank() over (order by sum(net) desc) as rank
           from offered
          group by song_id, was_played
+    -- From here on: met are offered songs that were played, missed are offered songs that were not.
     ), crowd as materialized (
         select count(*) as offered, count(*) filter (where was_played) as met,
                count(*) filter (where net > 0 and rank <= p.count) as predicted,
@@ -237,7 +240,7 @@ begin
                (select sum(sign(h.net - m.net)) / count(*) from song h, song m where h.was_played and not m.was_played)
           from crowd
     ), choice as (
-        -- The choice on a song that is offered twice is the sum over its places. Nobodies get no score.
+        -- The choice on a song that is offered twice is the sign of the sum over its places. Nobodies get no score.
         select v.user_id, o.was_played, sign(sum(case v.choice when 'up' then 1 else -1 end)) as choice
           from offered o
           join votes v on v.setlist_song_id = o.id
@@ -262,8 +265,9 @@ begin
      order by v.user_id;
 end $$;
 
--- Everything that scores depend on, except votes: those are complete when a result is final. The names of the triggers
--- sort after those that revise a show. Those wait for other transactions that change the show, so these see their changes.
+-- These triggers note changes of everything that scores depend on, except votes: votes are complete when a result is
+-- final. PostgreSQL fires triggers in the order of their names. These names sort after the triggers that revise a show.
+-- Those wait for other transactions that change the show, so the triggers here see the changes of those transactions.
 create function note_shows_to_score() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
@@ -314,15 +318,15 @@ create trigger shows_score_updated after update of finalised_at, artist_id on sh
     execute function note_show();
 
 -- ──────────────────────────────────────────────────────────────────────── activity
--- What happens, for everyone to see. No event names a person.
+-- Public events. No event names a person.
 
 create table activity_clock (
     id       smallint primary key default 1,
     position bigint   not null default 0
 );
 comment on table activity_clock is
-    'One row: the position of the last event. A transaction that adds an event holds it until its end, so that events'
-    ' become visible in the order of their positions. The lock order ends here.';
+    'One row: the position of the last event. A transaction that adds an event locks the row until its end, so that'
+    ' events become visible in the order of their positions. The row is the last in the lock order.';
 insert into activity_clock default values;
 
 create table activity (
@@ -340,8 +344,8 @@ comment on table activity is 'One event of the activity feed.';
 comment on column activity.position is 'On the scale of log positions (ms << 10).';
 comment on column activity.previous is 'The position of the event before it.';
 comment on column activity.name is 'The name of the show or the artist at that time.';
-comment on column activity.detail is 'Of a played song: its title.';
-comment on column activity.count is 'Of votes and followers: the round number that was reached.';
+comment on column activity.detail is 'For a played song: its title.';
+comment on column activity.count is 'For votes and followers: the round number that was reached.';
 
 create index activity_created_at_idx on activity (created_at);
 create index activity_show_id_idx on activity (show_id);
@@ -370,11 +374,12 @@ begin
     perform pg_notify('activity', format('{"previous":%s,"event":%s}', before, activity_json(added)));
 end $$;
 
--- gives: the largest power of ten up to n, and 0 below ten: the first vote that reaches it is an event
+-- gives: the largest power of ten that is not above n; below ten, 0. The first vote that reaches it becomes an event
 create function round_number(n bigint) returns bigint language sql immutable parallel safe
 return case when n < 10 then 0 else (10 ^ floor(log(n)))::bigint end;
 
--- The triggers are deferred to the end of the transaction: until then it may take locks that come before the clock's.
+-- The triggers are deferred to the end of the transaction, because before it the transaction may take locks that come
+-- before the clock's in the lock order.
 create function tell_of_show() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -386,7 +391,7 @@ begin
     if new.finalised_at is not null and old.finalised_at is null then
         perform add_activity('final', new.id, new.artist_id, new.name, '', 0);
     end if;
-    -- A number is reached once: a vote that is cast and withdrawn again and again is no event.
+    -- Each number becomes one event, even if votes are withdrawn and cast again.
     if reached > round_number(old.vote_count)
        and not exists (select from activity a where a.show_id = new.id and a.kind = 'votes' and a.count >= reached) then
         perform add_activity('votes', new.id, new.artist_id, new.name, '', reached);
@@ -394,7 +399,7 @@ begin
     return null;
 end $$;
 
--- Counts move with every batch; a change that is no event costs a comparison or two.
+-- Counts change with every batch; a change that is no event costs only these comparisons.
 create constraint trigger shows_tell after update on shows deferrable initially deferred for each row
     when (old.status is distinct from new.status
           or (new.finalised_at is not null and old.finalised_at is null)
@@ -402,7 +407,7 @@ create constraint trigger shows_tell after update on shows deferrable initially 
               and round_number(new.vote_count) > round_number(old.vote_count)))
     execute function tell_of_show();
 
--- Of many new shows in one transaction ten are told.
+-- At most ten new shows of one transaction become events.
 create function tell_of_new_show() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin

@@ -1350,7 +1350,7 @@ CREATE FUNCTION score_show(wanted bigint) RETURNS void
 begin
     -- erase_user() takes this lock first too, so a user who is being erased gets no score meanwhile.
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
-    -- Before its scores: a sync that deletes what was played holds the show, and then wants the scores.
+    -- The show is locked before its scores, because a sync that deletes the played setlist locks them in this order.
     perform from shows where id = wanted for key share;
     delete from show_accuracy where show_id = wanted;
     with place as materialized (
@@ -1369,6 +1369,7 @@ begin
         select song_id, was_played, sum(net) as net, rank() over (order by sum(net) desc) as rank
           from offered
          group by song_id, was_played
+    -- From here on: met are offered songs that were played, missed are offered songs that were not.
     ), crowd as materialized (
         select count(*) as offered, count(*) filter (where was_played) as met,
                count(*) filter (where net > 0 and rank <= p.count) as predicted,
@@ -1381,7 +1382,7 @@ begin
                (select sum(sign(h.net - m.net)) / count(*) from song h, song m where h.was_played and not m.was_played)
           from crowd
     ), choice as (
-        -- The choice on a song that is offered twice is the sum over its places. Nobodies get no score.
+        -- The choice on a song that is offered twice is the sign of the sum over its places. Nobodies get no score.
         select v.user_id, o.was_played, sign(sum(case v.choice when 'up' then 1 else -1 end)) as choice
           from offered o
           join votes v on v.setlist_song_id = o.id
@@ -1520,7 +1521,7 @@ begin
     if new.finalised_at is not null and old.finalised_at is null then
         perform add_activity('final', new.id, new.artist_id, new.name, '', 0);
     end if;
-    -- A number is reached once: a vote that is cast and withdrawn again and again is no event.
+    -- Each number becomes one event, even if votes are withdrawn and cast again.
     if reached > round_number(old.vote_count)
        and not exists (select from activity a where a.show_id = new.id and a.kind = 'votes' and a.count >= reached) then
         perform add_activity('votes', new.id, new.artist_id, new.name, '', reached);
@@ -1572,7 +1573,7 @@ begin
        set score = excluded.score, votes_24h = excluded.votes_24h, refreshed_at = excluded.refreshed_at;
     get diagnostics scored_count = row_count;
 
-    -- Follows move the same rows meanwhile, so these are locked in order before they are changed.
+    -- Follows update the same rows at the same time, so the rows are locked in the order of their keys first.
     with counted as (
         select a.artist_id, coalesce(sum(t.score), 0) as score, coalesce(sum(w.vote_count), 0) as vote_count
           from artist_stats a
@@ -1667,8 +1668,8 @@ COMMENT ON TABLE activity IS 'One event of the activity feed.';
 COMMENT ON COLUMN activity."position" IS 'On the scale of log positions (ms << 10).';
 COMMENT ON COLUMN activity.previous IS 'The position of the event before it.';
 COMMENT ON COLUMN activity.name IS 'The name of the show or the artist at that time.';
-COMMENT ON COLUMN activity.detail IS 'Of a played song: its title.';
-COMMENT ON COLUMN activity.count IS 'Of votes and followers: the round number that was reached.';
+COMMENT ON COLUMN activity.detail IS 'For a played song: its title.';
+COMMENT ON COLUMN activity.count IS 'For votes and followers: the round number that was reached.';
 ALTER TABLE ONLY activity ADD CONSTRAINT activity_pkey PRIMARY KEY ("position");
 CREATE INDEX activity_artist_id_idx ON activity USING btree (artist_id);
 CREATE INDEX activity_created_at_idx ON activity USING btree (created_at);
@@ -1684,7 +1685,7 @@ CREATE TABLE activity_clock (
     id smallint DEFAULT 1 NOT NULL,
     "position" bigint DEFAULT 0 NOT NULL
 );
-COMMENT ON TABLE activity_clock IS 'One row: the position of the last event. A transaction that adds an event holds it until its end, so that events become visible in the order of their positions. The lock order ends here.';
+COMMENT ON TABLE activity_clock IS 'One row: the position of the last event. A transaction that adds an event locks the row until its end, so that events become visible in the order of their positions. The row is the last in the lock order.';
 ALTER TABLE ONLY activity_clock ADD CONSTRAINT activity_clock_pkey PRIMARY KEY (id);
 GRANT SELECT ON TABLE activity_clock TO mysetlist_request;
 GRANT SELECT ON TABLE activity_clock TO mysetlist_writer;
@@ -2177,7 +2178,7 @@ CREATE TABLE platform_stats (
     CONSTRAINT platform_stats_voted_show_count_check CHECK ((voted_show_count >= 0)),
     CONSTRAINT platform_stats_withdrawn_count_check CHECK ((withdrawn_count >= 0))
 );
-COMMENT ON TABLE platform_stats IS 'One day (UTC) in numbers. The last two days are counted again until they are over.';
+COMMENT ON TABLE platform_stats IS 'Statistics of one day (UTC). A chore refreshes today and yesterday.';
 COMMENT ON COLUMN platform_stats.user_count IS 'At the end of the day.';
 COMMENT ON COLUMN platform_stats.vote_count IS 'Cast that day, withdrawals not included.';
 COMMENT ON COLUMN platform_stats.show_count IS 'Shows on that local date.';
@@ -2232,7 +2233,7 @@ CREATE TABLE service_alerts (
     CONSTRAINT service_alerts_detail_check CHECK ((char_length(detail) <= 500)),
     CONSTRAINT service_alerts_service_check CHECK ((service ~ '^[a-z_]+$'::text))
 );
-COMMENT ON TABLE service_alerts IS 'The last status of a service that was alerted. A change of status is alerted once.';
+COMMENT ON TABLE service_alerts IS 'The status of a service in its last alert. A change of status gives one alert.';
 ALTER TABLE ONLY service_alerts ADD CONSTRAINT service_alerts_pkey PRIMARY KEY (service);
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── service_health
@@ -2262,7 +2263,7 @@ CREATE TABLE service_health (
 WITH (fillfactor='70');
 COMMENT ON TABLE service_health IS 'Availability and latency of a service in one hour, over all nodes.';
 COMMENT ON COLUMN service_health.service IS 'postgres, valkey, smtp, or a provider.';
-COMMENT ON COLUMN service_health.cached_count IS 'How many questions external_cache answered instead of the service.';
+COMMENT ON COLUMN service_health.cached_count IS 'The number of requests that external_cache answered instead of the service.';
 ALTER TABLE ONLY service_health ADD CONSTRAINT service_health_pkey PRIMARY KEY (service, hour);
 GRANT SELECT ON TABLE service_health TO mysetlist_request;
 GRANT SELECT ON TABLE service_health TO mysetlist_writer;
@@ -2370,11 +2371,11 @@ CREATE TABLE show_accuracy (
     CONSTRAINT show_accuracy_played_check CHECK ((played > 0)),
     CONSTRAINT show_accuracy_rank_correlation_check CHECK (((rank_correlation >= ('-1'::integer)::double precision) AND (rank_correlation <= (1)::double precision)))
 );
-COMMENT ON TABLE show_accuracy IS 'How well the crowd of a show predicted what was played.';
+COMMENT ON TABLE show_accuracy IS 'How well the crowd of a show predicted the played songs.';
 COMMENT ON COLUMN show_accuracy.offered IS 'Songs that could be voted on.';
 COMMENT ON COLUMN show_accuracy.predicted IS 'Songs that the crowd predicted.';
 COMMENT ON COLUMN show_accuracy.hits IS 'Predicted songs that were played.';
-COMMENT ON COLUMN show_accuracy.is_settled IS 'The setlist that was played may not be kept any longer: these scores are the last ones.';
+COMMENT ON COLUMN show_accuracy.is_settled IS 'The played setlist was deleted because it may not be kept: these scores stay.';
 ALTER TABLE ONLY show_accuracy ADD CONSTRAINT show_accuracy_pkey PRIMARY KEY (show_id);
 ALTER TABLE ONLY show_accuracy ADD CONSTRAINT show_accuracy_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 ALTER TABLE show_accuracy ENABLE ROW LEVEL SECURITY;
@@ -2559,7 +2560,7 @@ CREATE TABLE shows_to_score (
     id bigint NOT NULL,
     show_id bigint NOT NULL
 );
-COMMENT ON TABLE shows_to_score IS 'A reason to score a show again. A change of a show adds a row and never waits; scoring deletes the rows it has seen.';
+COMMENT ON TABLE shows_to_score IS 'A queue of shows to score again: one row for each reason. A change of a show adds a row and never waits for a lock; scoring deletes the rows that it has seen.';
 COMMENT ON COLUMN shows_to_score.show_id IS 'Without a foreign key: a show may be deleted while it waits.';
 ALTER TABLE shows_to_score ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY shows_to_score ADD CONSTRAINT shows_to_score_pkey PRIMARY KEY (id);
@@ -3112,7 +3113,7 @@ CREATE TABLE voter_accuracy (
     CONSTRAINT voter_accuracy_predicted_check CHECK ((predicted >= 0)),
     CONSTRAINT voter_accuracy_rank_correlation_check CHECK (((rank_correlation >= ('-1'::integer)::double precision) AND (rank_correlation <= (1)::double precision)))
 );
-COMMENT ON TABLE voter_accuracy IS 'How well one fan predicted a show. Without a score of the show there are none of its fans.';
+COMMENT ON TABLE voter_accuracy IS 'How well one fan predicted a show. A show without a score has no rows here.';
 ALTER TABLE ONLY voter_accuracy ADD CONSTRAINT voter_accuracy_pkey PRIMARY KEY (user_id, show_id);
 CREATE INDEX voter_accuracy_show_id_idx ON voter_accuracy USING btree (show_id);
 ALTER TABLE ONLY voter_accuracy ADD CONSTRAINT voter_accuracy_show_id_fkey FOREIGN KEY (show_id) REFERENCES show_accuracy(show_id) ON DELETE CASCADE;
