@@ -29,7 +29,7 @@ def operation_of(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def test_the_document_is_openapi() -> None:
-    """It is valid by the specification, and every reference resolves."""
+    """The document is valid by the OpenAPI specification, and every reference resolves."""
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_untyped() -> None:
 
 @each_endpoint
 def test_an_operation_has_a_summary(endpoint: Endpoint) -> None:
-    """One sentence; a longer description ends with a full stop too."""
+    """The summary is one sentence; the summary and the description start with a capital and end with a full stop."""
     for text in filter(None, (endpoint.summary, endpoint.description)):
         assert text[0].isupper() or text[0] in "`‘"
         assert text.endswith(".")
@@ -108,7 +108,7 @@ def test_an_operation_has_a_summary(endpoint: Endpoint) -> None:
 
 @each_endpoint
 def test_an_operation_names_every_code(endpoint: Endpoint) -> None:
-    """Each of its codes stands under its status, and no status is without one."""
+    """Each error code of an operation is listed under its status, and each error status has a code."""
     refusals: dict[str, set[str]] = {}
     for status, reference in operation_of(endpoint)["responses"].items():
         if int(status) >= 400:
@@ -123,18 +123,18 @@ def test_an_operation_names_every_code(endpoint: Endpoint) -> None:
 
 
 def test_a_parameter_has_a_description() -> None:
-    """Unless it is an enumeration, whose values explain it."""
-    unsaid = [
+    """Every parameter has a description, except an enumeration, whose values explain it."""
+    undescribed = [
         (title(endpoint), parameter["name"])
         for endpoint in ENDPOINTS
         for parameter in operation_of(endpoint).get("parameters", [])
         if "description" not in parameter and parameter["schema"].get("type") in ("string", "integer", "number")
     ]
-    assert unsaid == []
+    assert undescribed == []
 
 
 def test_a_query_is_described_parameter_by_parameter() -> None:
-    """With bounds and defaults; an optional parameter is not null."""
+    """The document lists each parameter of a query with its bounds and default; an optional parameter is not nullable."""
 
     class Query(msgspec.Struct, kw_only=True):
         limit: int = 20
@@ -156,7 +156,7 @@ def test_a_query_is_described_parameter_by_parameter() -> None:
 
 @pytest.mark.parametrize("name", ["show", "artist", "venue"])
 def test_shows_artists_and_venues_take_an_id_or_a_slug(name: str) -> None:
-    """In every path that names one."""
+    """Every path with a show, an artist or a venue takes its id or its slug."""
     named = [endpoint for endpoint in ENDPOINTS if f"{{{name}}}" in endpoint.path]
     assert named
     assert [endpoint.path for endpoint in named if name not in endpoint.slugs] == []

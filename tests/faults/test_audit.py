@@ -19,18 +19,19 @@ from tests.support.stepped_client import SteppedClient
 pytestmark = pytest.mark.timeout(60)
 
 
-# The damage, and the kinds of lines that must report it. Counting triggers are off where only rows change.
+# A damage: the statement that makes it, and the kinds of lines that must report it. The counting triggers stay on, so the
+# counts follow a row that a statement adds or deletes.
 CORRUPTIONS = {
     "a tally": ("update setlist_songs set up_count = up_count + 1 where id = {first}", {"tally"}),
     "a vote lost": ("delete from votes where setlist_song_id = {first}", {"promise", "history", "hot ballot"}),
     "a vote changed": ("update votes set choice = 'up' where setlist_song_id = {first}", {"promise", "history"}),
-    "a vote nobody cast": (
+    "a vote that was never cast": (
         "insert into votes select {third}, user_id, show_id, 'up', now() from votes limit 1",
         {"promise", "history"},
     ),
-    "a vote doubled in the totals": ("update shows set vote_count = vote_count + 1 where id = {show}", {"total"}),
-    "a setlist's total": ("update setlists set vote_count = vote_count - 1 where show_id = {show}", {"total"}),
-    "a change told twice": (
+    "a show's total too high": ("update shows set vote_count = vote_count + 1 where id = {show}", {"total"}),
+    "a setlist's total too low": ("update setlists set vote_count = vote_count - 1 where show_id = {show}", {"total"}),
+    "a change that is twice in the history": (
         (
             "insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)"
             " select show_id, setlist_song_id, user_id, previous, choice, cast_at from vote_analytics limit 1"
@@ -40,13 +41,13 @@ CORRUPTIONS = {
     "an hour": ("update vote_rollups set up_count = up_count + 1", {"rollup"}),
     "a day's budget": ("update user_vote_limits set spent = 1", {"limit", "hot limit"}),
     "a mark lost": ("delete from user_show_attendance", {"promise"}),
-    "a mark nobody made": (
+    "a mark that was never made": (
         "insert into user_follows_artists select u.id, a.id from users u, artists a on conflict do nothing",
         {"promise"},
     ),
-    "who goes doubled in the totals": ("update shows set attendance_count = attendance_count + 1", {"total"}),
-    "a follower too many": ("update artist_stats set follower_count = follower_count + 1", {"total"}),
-    "an entry": ("delete from log_commits", {"promise"}),
+    "an attendance count too high": ("update shows set attendance_count = attendance_count + 1", {"total"}),
+    "a follower count too high": ("update artist_stats set follower_count = follower_count + 1", {"total"}),
+    "an entry lost": ("delete from log_commits", {"promise"}),
     "an entry committed twice": (
         "insert into log_commits (shard, position, entries) select shard, position, entries from log_commits",
         {"promise"},
@@ -56,7 +57,7 @@ CORRUPTIONS = {
 
 
 async def test_the_audit_finds_damage(place: Place) -> None:
-    """A fan votes up, then down, goes and follows: the audit is clean until a row or a value in Valkey is damaged."""
+    """After a fan's votes and marks the audit finds nothing, and then it finds each damage to a row or a value in Valkey."""
     node = await place.start_node()
     show, user, ledger = place.shows[0], place.users[0], Ledger()
     async with SteppedClient.connected(node.url, user) as client:
@@ -72,12 +73,12 @@ async def test_the_audit_finds_damage(place: Place) -> None:
     await until_drained(place.database_url, place.redis_url)
     await node.end()
     assert await differences(place.database_url, place.redis_url, ledger) == []
-    for what, (statement, kinds) in CORRUPTIONS.items():
+    for damage, (statement, kinds) in CORRUPTIONS.items():
         async with copy_of(place) as copy_url:
             values = {"first": show.songs[0], "third": show.songs[2], "show": show.id, "shard": show.id % SHARD_COUNT}
             await execute(copy_url, statement.format(**values))
             found = await differences(copy_url, place.redis_url, ledger)
-            assert {line.partition(":")[0] for line in found} >= kinds, f"{what}: {found}"
+            assert {line.partition(":")[0] for line in found} >= kinds, f"{damage}: {found}"
     shard = show.id % SHARD_COUNT
     async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
         await valkey.hset(tally_key(shard, show.id), str(show.songs[0]), "7 0")
@@ -92,14 +93,14 @@ async def test_the_audit_finds_damage(place: Place) -> None:
 
 @asynccontextmanager
 async def copy_of(place: Place) -> AsyncIterator[str]:
-    """A copy of the place's database, to be damaged."""
+    """Copies the place's database, so that a test can damage the copy."""
     await execute(place.engines.server_url, f"create database copy template {place.database} strategy file_copy")
     yield place.database_url.replace(f"/{place.database}?", "/copy?")
     await execute(place.engines.server_url, "drop database copy with (force)")
 
 
 def test_promises() -> None:
-    """The newest promise binds; only a newer cast that was not refused may have replaced it."""
+    """The newest acknowledged choice is a promise; only a newer cast that was not refused may replace it."""
     ledger = Ledger()
     outcomes = [("up", "committed"), ("none", "refused"), ("down", "accepted"), ("none", "refused")]
     for choice, outcome in outcomes:

@@ -1,4 +1,4 @@
-"""Connection limits and token buckets: plain calls with given instants."""
+"""Connection limits and token buckets, called with made-up instants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.protocol.limits import Limits
 
 
 def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
-    """Twice the rate at once; the burst is back after two seconds of silence; a client that waits as told gets one."""
+    """A burst is twice the rate. It is back after two seconds of silence, and a client that waits as told gets one request."""
     bucket = TokenBucket(10)
     assert [bucket.wait_s(100.0) for _ in range(20)] == [0.0] * 20
     wait_s = bucket.wait_s(100.0)
@@ -27,7 +27,7 @@ def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
 
 @given(st.floats(1, 1000), st.lists(st.floats(0, 3), max_size=300))
 def test_no_stretch_of_time_has_more_than_the_rate_and_the_burst(per_s: float, pauses_s: list[float]) -> None:
-    """In every stretch of time, with any rhythm of requests."""
+    """With any rhythm of requests, no stretch of time has more requests than its rate and one burst allow."""
     bucket, now_s, taken = TokenBucket(per_s), 0.0, []
     for pause_s in pauses_s:
         now_s += pause_s / per_s
@@ -38,13 +38,13 @@ def test_no_stretch_of_time_has_more_than_the_rate_and_the_burst(per_s: float, p
 
 
 def test_an_unlimited_bucket_never_waits() -> None:
-    """Anonymous clients share one; this test has its own, because its instants are made up."""
+    """A bucket without a limit, as anonymous clients share it, lets every request pass."""
     bucket = TokenBucket(math.inf)
     assert {bucket.wait_s(1.0) for _ in range(10_000)} == {0.0}
 
 
 def test_limits_of_the_node_and_of_an_address() -> None:
-    """Each is counted apart, a connection that leaves makes room, and an address without connections is forgotten."""
+    """Both limits hold, a connection that leaves makes room, and an address without connections is forgotten."""
     limits = ConnectionLimits(Limits(connections=3, connections_per_address=2))
     limits.acquire_address("a")
     limits.acquire_address("a")
@@ -62,7 +62,7 @@ def test_limits_of_the_node_and_of_an_address() -> None:
 
 
 def test_limits_of_a_user() -> None:
-    """A user's connections share one bucket for as long as one of them is open."""
+    """All connections of a user share one bucket until the last of them closes."""
     limits = ConnectionLimits(Limits(connections_per_user=2, requests_per_s_of_user=1))
     first = limits.acquire_user(42)
     assert limits.acquire_user(42) is first
