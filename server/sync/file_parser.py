@@ -108,9 +108,13 @@ def _read_csv(name: str, text: str) -> ParsedFile:
         wanted = "; ".join(f"{stage}: {', '.join(sorted(needed))}" for needed, stage, _ in _CSV_KINDS)
         raise SetupError(f"{name}: its first line lacks the columns of every known kind ({wanted})")
     unknown = set(columns) - {field.name for field in msgspec.structs.fields(kind)}
-    if unknown or len(set(columns)) < len(columns):
-        wrong = min(unknown) if unknown else next(column for column in columns if columns.count(column) > 1)
-        raise SetupError(f"{name}: {stage} have no column `{wrong}`, or the file has it twice; remove it")
+    if unknown:
+        raise SetupError(f"{name}: {stage} have no column `{min(unknown)}`; remove it")
+    repeated = [column for column in columns if columns.count(column) > 1]
+    if repeated:
+        raise SetupError(
+            f"{name}: the column `{repeated[0]}` is there {columns.count(repeated[0])} times; keep one of them"
+        )
     parsed = ParsedFile({}, [])
     for line, cells in _lines(name, reader):
         if len(cells) != len(columns):

@@ -227,7 +227,8 @@ async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: P
     [
         ("a.txt", "", "must end in .csv or .json"),
         ("a.csv", "", "lacks the columns of every known kind"),
-        ("a.csv", "name,colour\nx,red\n", "no column `colour`"),
+        ("a.csv", "name,colour\nx,red\n", "artists have no column `colour`; remove it"),
+        ("a.csv", "name,genre,name\nx,rock,y\n", "the column `name` is there 2 times; keep one of them"),
         ("a.csv", 'name\n"open\n', "line 2"),
         ("a.json", "{", "truncated"),
         ("a.json", "[]", "expected an object of lists"),
