@@ -2,7 +2,7 @@
 
 -- name: try_operation_lock$
 -- takes: operation_class, the first half of an advisory lock's key
--- gives: whether this session holds the lock of running operations; it does until it ends
+-- gives: whether this session has got the lock that only the node with a running operation holds; it keeps the lock until it ends
 select pg_try_advisory_lock(:operation_class::int, 0);
 
 -- name: is_operation_running$
@@ -11,7 +11,7 @@ select exists (select from database_operations where status = 'running');
 
 -- name: interrupt_dead_operations!
 -- takes: operation_class
--- A row that says `running` belongs to a dead node, when no other session holds the lock.
+-- When no other session holds the lock, the node that wrote `running` is dead.
 update database_operations
    set status = 'interrupted', finished_at = now(), error = 'The node that ran it died. Start the operation again.'
  where status = 'running'
@@ -23,6 +23,7 @@ update database_operations
 -- name: insert_operation^
 -- takes: operation, options jsonb; user_id of the administrator; subject for the audit log
 -- gives: the new row and this session's process id; it also writes the audit log
+-- When the administrator's account is gone by now, the operation is recorded without it.
 with asker as (
     select id from users where id = :user_id::bigint
 ), started as (
@@ -122,7 +123,7 @@ select rule, subject, detail, rule_count
  order by rule, number;
 
 -- name: miscounted_shows
--- gives: shows with a wrong tally, which Valkey has too
+-- gives: shows whose tally is wrong in PostgreSQL; Valkey holds a copy of that tally
 select distinct show_id from miscounts() where show_id is not null and count_of in ('up', 'down', 'votes') order by 1;
 
 -- name: repair_counts$

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 DAYS_SHOWN = 30
 LOCKS_SHOWN_MAX = 50
 STATEMENTS_SHOWN = 20
-# Reading sizes waits for a session that holds an exclusive lock; then the list of locks matters more than sizes.
+# Reading sizes waits for a session that holds an exclusive lock. The list of locks is more urgent then, so the wait is short.
 SIZES_LOCK_TIMEOUT = "300ms"
 STATS_EVERY_S = 600.0
 PARTITIONS_EVERY_S = 86_400.0
@@ -29,7 +29,7 @@ PARTITION_MONTHS_AHEAD = 3
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """The server and this database; counts start at counted_since (null: when the database was created)."""
+    """The PostgreSQL server and this database. Counts start at `counted_since`; null: when the database was created."""
 
     version: str
     database: str
@@ -45,7 +45,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One table or partition; sizes null: some table was locked exclusively."""
+    """One table or partition. The sizes are null while a table is locked exclusively."""
 
     name: str
     rows_estimate: int
@@ -61,7 +61,7 @@ class TableStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One index; unused: never scanned, and without a constraint that needs it; bytes null: as for tables."""
+    """One index. It is unused when it was never scanned and no constraint needs it. `bytes` is null when tables have no sizes."""
 
     name: str
     table: str
@@ -72,7 +72,7 @@ class IndexStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections to this database; state null: those of another user, which we may not see."""
+    """Connections to this database. `state` is null for connections of another user, because we may not see it."""
 
     state: str | None
     application: str | None
@@ -90,7 +90,7 @@ class Standby(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """A replication slot, and the size of the log that is kept for it."""
+    """A replication slot, and the size of the write-ahead log that is kept for it."""
 
     name: str
     type: str
@@ -99,7 +99,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replication(msgspec.Struct, frozen=True, kw_only=True):
-    """The servers that replicate this one."""
+    """The servers that replicate this one, and the replication slots."""
 
     standbys: list[Standby]
     slots: list[Slot]
@@ -140,7 +140,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of a day (UTC); platform_stats in the migrations explains them."""
+    """The numbers of a day (UTC). The comments on the table platform_stats explain them."""
 
     day: dt.date
     user_count: int
@@ -156,7 +156,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Statistics of the database; slowest_statements null: this server does not count them."""
+    """Statistics of the database. `slowest_statements` is null when this server does not count statements."""
 
     server: Server
     tables: list[TableStats]
@@ -170,9 +170,9 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def fetch_statistics(db: Database) -> Statistics:
-    """Reads all statistics, one query after the other: they are not of one instant.
+    """Reads all statistics, one query after the other, so they are not of one instant.
 
-    Takes:  db, the owner's
+    Takes:  db, the database of the owner
     Raises: StoreUnavailable
     """
     sizes = await _sizes(db)
@@ -217,7 +217,7 @@ async def fetch_days(db: Database) -> list[Day]:
 
 
 async def _sizes(db: Database) -> dict[str, tuple[int | None, int | None]]:
-    """Sizes of tables and indexes, and of the indexes of tables; empty: one of them is locked exclusively."""
+    """Reads name -> (bytes, bytes of a table's indexes) of tables and indexes; empty: one of them is locked exclusively."""
     try:
         async with db.transaction() as connection:
             async for _ in queries.set_lock_timeout(connection, lock_timeout=SIZES_LOCK_TIMEOUT):

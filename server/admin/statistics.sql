@@ -1,5 +1,5 @@
--- Statistics of PostgreSQL and of our tables. An owner without a superuser's rights may run all of it: columns that only a
--- superuser may see are null then.
+-- Statistics of PostgreSQL and of our tables. The owner may run all of these queries without the rights of a superuser. Columns
+-- that only a superuser may see are null then.
 
 -- name: server^
 -- gives: 1 row
@@ -38,8 +38,8 @@ select s.indexrelname as name, s.relname as table, s.idx_scan as scans,
 select set_config('lock_timeout', :lock_timeout::text, true);
 
 -- name: sizes
--- gives: one row for each table, partition or index of ours; index_bytes: of all indexes of a table
--- locks: each of them for a moment; it waits for a session that holds an exclusive lock
+-- gives: one row for each table, partition or index of ours; index_bytes: the size of all indexes of a table
+-- locks: each of them for a moment; the query waits for a session that holds an exclusive lock
 select relname as name, pg_table_size(oid) as bytes, pg_indexes_size(oid) as index_bytes
   from pg_class
  where relnamespace = 'public'::regnamespace and relkind in ('r', 'i');
@@ -103,7 +103,7 @@ select day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_
  limit :count::bigint;
 
 -- name: refresh_platform_stats
--- Refreshes today, and yesterday, because votes of yesterday can arrive late.
+-- Counts today again, and yesterday too, because votes of yesterday can arrive late.
 select refresh_platform_stats((now() at time zone 'UTC')::date - 1), refresh_platform_stats((now() at time zone 'UTC')::date);
 
 -- name: ensure_partitions$

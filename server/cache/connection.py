@@ -1,7 +1,7 @@
 """A dedicated connection to Valkey.
 
-There is no pool: each of a node's few loops has its own connection and asks in turn, so only the owner notices that a
-connection broke. Commands that are asked together are sent in one write and answered in one read.
+There is no pool. Each of a node's few loops owns a connection and waits for one answer before it asks again, so a broken
+connection concerns only its owner. The commands of one call are sent in one write, and their answers are read together.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 3.0
 
 Command = tuple[str | bytes | int, ...]
-# Connection.ask: commands -> their answers, in order. Raises: CacheError.
+# The type of Connection.ask: commands -> their answers, in order. Raises: CacheError.
 Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 
 class Connection:
-    """Asks commands and gives their answers.
+    """Sends commands and gives their answers.
 
     Threads: event loop; callers wait for their turn
-    Cancel:  the connection is dropped, because late answers would be taken for those of the next question
+    Cancel:  the connection is dropped, because late answers would be taken for those of the next call
     """
 
     def __init__(self, url: str, *, on_connect: Callable[[Connection], Awaitable[None]] | None = None) -> None:
-        """Takes: url; on_connect, run on every fresh connection before anything else is asked."""
+        """Takes: url; on_connect, called on every new connection before any other command is sent."""
         pool: Any = redis.asyncio.ConnectionPool.from_url(
             url,
             protocol=2,
@@ -48,11 +48,11 @@ class Connection:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the last question was answered, so that the next one probably will be."""
+        """Whether the last call was answered, so that the next one probably will be."""
         return self._is_ready
 
     async def ask(self, commands: Sequence[Command], *, timeout_s: float = REPLY_TIMEOUT_S) -> list[Any]:
-        """The answers to some commands, in order, bytes undecoded.
+        """Sends commands; gives their answers in order, as undecoded bytes.
 
         Raises: CacheUnavailable: no connection, loading, or no answer in time; the commands may have run
                 CacheError: one of the commands was refused; the others ran
@@ -73,11 +73,11 @@ class Connection:
                 raise
 
     async def ask_first(self, commands: Sequence[Command]) -> list[Any]:
-        """As `ask`, for use inside `on_connect`, which already has the turn."""
+        """As `ask`, for use inside `on_connect`: the call that connects already has the turn."""
         return await self._exchange(commands)
 
     async def close(self) -> None:
-        """Closes the connection; the next question would connect again."""
+        """Closes the connection; the next call would connect again."""
         await self._drop()
 
     async def _connect(self) -> None:

@@ -1,4 +1,4 @@
-"""Checks that a Valkey or Redis can hold votes; once, before anything is changed."""
+"""Checks once, before anything is changed, that a Valkey or Redis server can hold votes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermission
 
 from server.errors import SetupError
 
-# Redis 7.0 and Valkey 8; Valkey still says to old clients that it is Redis 7.2.
+# Valkey 8 passes this check too: it tells old clients that it is Redis 7.2.
 REDIS_VERSION_MIN = (7, 0)
 CONNECT_TIMEOUT_S = 5.0
 
@@ -30,7 +30,7 @@ class ValkeyState:
 
 
 def place(url: str) -> str:
-    """The place that an address points to, without its password: for messages."""
+    """The host and port, or the socket, of an address, without its password: for messages."""
     parts = urlsplit(url)
     return parts.path if parts.scheme == "unix" else parts.netloc.rpartition("@")[2]
 
@@ -38,7 +38,7 @@ def place(url: str) -> str:
 async def check_valkey(url: str) -> ValkeyState:
     """Checks the server; changes nothing.
 
-    Raises: SetupError: unreachable, a cluster, a replica, too old, or free to evict votes
+    Raises: SetupError: the server is unreachable, a cluster, a replica, too old, or configured to evict keys
     Cost:   one connection, two commands
     """
     if url.startswith("redis+cluster://"):
@@ -64,7 +64,7 @@ async def check_valkey(url: str) -> ValkeyState:
 
 
 def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> ValkeyState:
-    """Compares the answer to INFO with the needs of votes.
+    """Checks the answer to INFO: whether this server can hold votes.
 
     Raises: SetupError: as check_valkey does
     Cost:   no I/O
@@ -81,7 +81,7 @@ def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> V
         raise SetupError(f"REDIS_URL: {where} is a sentinel; use the address of the {name} that it watches")
     if info.get("role") == "slave":
         raise SetupError(f"REDIS_URL: {name} at {where} is a replica; mysetlist needs the primary")
-    # INFO, because hosted servers often forbid CONFIG GET.
+    # Read from INFO, because hosted servers often forbid CONFIG GET.
     eviction = str(info.get("maxmemory_policy", "unknown"))
     if eviction != "noeviction":
         raise SetupError(

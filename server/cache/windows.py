@@ -1,7 +1,7 @@
 """Rate limits that all nodes share: sliding windows in Valkey, counted by the library `limits`.
 
-A round trip for every request would cost more than most requests do, so each node admits a tenth of a window without
-asking. Ordinary clients never cost a round trip; of clients that take more, everything further is counted in Valkey.
+A round trip for every request would cost more than most requests do, so each node counts the first tenth of a window by
+itself. Ordinary clients stay below that and never cost a round trip. Valkey counts everything beyond it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from server.telemetry import LIMITED
 
 log = structlog.get_logger()
 
-LOCAL_SHARE = 0.1
-SUBJECTS_MAX = 100_000
+LOCAL_SHARE = 0.1  # of a window's count_max, admitted by each node without asking Valkey
+SUBJECTS_MAX = 100_000  # that a node counts by itself in one window
 TIMEOUT_S = 1.0
 CONNECTIONS_MAX = 4
-AWAY_S = 1.0
+AWAY_S = 1.0  # after a failure Valkey is not asked for so long
 RETRY_AFTER_MS_MIN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A limit: count_max in period_s, for each subject.
+    """A limit: count_max in period_s, for each subject (a user id or an address).
 
-    Takes: message, for a client at the limit; is_strict: everything is counted in Valkey, and nothing passes without it
+    Takes: message, for a client at the limit; is_strict, True: Valkey counts everything, and while it is away nothing passes
     """
 
     name: str
@@ -64,18 +64,17 @@ class Windows:
         options: dict[str, Any] = {"connection_pool": self._pool}
         storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="limit", **options)
         self._strategy = SlidingWindowCounterRateLimiter(storage)
-        self._admitted: dict[
-            str, tuple[float, dict[str, int]]
-        ] = {}  # window -> since when, and the count of each subject
+        # Window name -> (start of the period, subject -> count), for what this node admits by itself.
+        self._admitted: dict[str, tuple[float, dict[str, int]]] = {}
         self._away_until_s = -math.inf
 
     async def count(self, window: Window, subject: str) -> None:
-        """Counts one of a subject.
+        """Counts one event of a subject.
 
-        Raises: Refused: rate_limited, the subject is at its limit, and this one was not counted; unavailable, Valkey is
-                away and the window is strict
+        Raises: Refused: rate_limited, the subject is at its limit, and this event was not counted; unavailable, Valkey
+                is away and the window is strict
         """
-        if not window.is_strict and self._is_admitted(window, subject):
+        if not window.is_strict and self._admits_locally(window, subject):
             return
         if self._clock.monotonic_s() < self._away_until_s:
             _admit_uncounted(window)
@@ -98,7 +97,7 @@ class Windows:
         """Closes the connections to Valkey."""
         await self._pool.disconnect()
 
-    def _is_admitted(self, window: Window, subject: str) -> bool:
+    def _admits_locally(self, window: Window, subject: str) -> bool:
         now_s = self._clock.monotonic_s()
         since_s, counts = self._admitted.get(window.name, (-math.inf, {}))
         if now_s - since_s >= window.period_s or len(counts) >= SUBJECTS_MAX:

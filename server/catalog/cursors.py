@@ -22,7 +22,10 @@ class ShowCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
     @property
     def place_in_group(self) -> timedelta:
-        """The order within the group, as the database function list_place() computes it: later groups run backwards."""
+        """The sort key within the group, as the database function list_place() computes it.
+
+        Live and upcoming shows are sorted by their start; finished and cancelled shows have the newest start first.
+        """
         return timedelta(
             microseconds=self.starts_us if self.group < STATUS_GROUPS.index("finished") else -self.starts_us
         )

@@ -51,8 +51,10 @@ class ResultShow(TypedDict):
 
 
 class Results(TypedDict):
-    """The result of a show as of position `at`; `final` once voting is over and every vote is counted. `accuracy` says how well
-    it predicted the played sets; null means not known yet.
+    """The result of a show as of position `at`.
+
+    `standing` is final once voting is over and every vote is counted. `accuracy` says how well the votes predicted the played
+    sets; null means not known yet.
     """
 
     show: ResultShow

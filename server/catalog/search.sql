@@ -3,8 +3,8 @@
 --
 -- Every query of a list takes the same four search parameters, null where they do not apply:
 --   words text, the text of the search: a row must have all of its words
---   like text, similar text[], closeness float8: a row must have a word similar to `like`, and be similar to all words
---   of `similar` with at least this closeness
+--   like text: a row must have a word similar to it
+--   similar text[], closeness float8: a row must be similar to all of these words with at least this closeness
 
 -- name: kinds_with_words^
 -- takes: q text, kinds text[]
@@ -17,8 +17,8 @@ select tsvector_to_array(words_of(:q::text)) as words,
 
 -- name: choose_similar_word$
 -- takes: words text[], folded; kinds text[]; letters_min int, rows_max bigint
--- gives: the word to search by similarity: the longest with at least letters_min letters that fewer than rows_max rows of
---        each kind have; null when no word is like that
+-- gives: the word to search by similarity; null when no word qualifies. It has at least letters_min letters, and fewer than
+--        rows_max rows of each kind have it. The longest such word is chosen.
 select word
   from unnest(:words::text[]) as w (word)
  where char_length(word) >= :letters_min::int
@@ -34,7 +34,7 @@ select word
  limit 1;
 
 -- name: best_closeness^
--- takes: words text[], folded; like text, one of them, or null, which no row is similar to; kinds text[]
+-- takes: words text[], folded; like text, one of the words, or null: no row is similar to null; kinds text[]
 -- gives: 1 row: for each kind the closeness of its most similar row; null when no row is similar
 select case when 'artists' = any(:kinds::text[]) then (
            select max(closeness(folded, :words::text[])) from artists where folded %> :like::text) end as artists,

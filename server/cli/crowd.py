@@ -1,4 +1,4 @@
-"""`mysetlist crowd`: load on a node, and proof that it counts every vote once."""
+"""`mysetlist crowd`: puts load on a node, and checks that it counts every vote once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def crowd(
     subscribe: Annotated[bool, typer.Option("--subscribe", help="Voters also watch their shows.")] = False,
     shared: Annotated[bool, typer.Option("--shared", help="Other clients vote on these shows meanwhile.")] = False,
     votes_per_cast: Annotated[int, typer.Option(min=1, max=100, help="Number of songs in one cast.")] = 1,
-    in_flight: Annotated[int, typer.Option(min=1, max=100, help="Unanswered casts allowed to a voter.")] = 1,
+    in_flight: Annotated[int, typer.Option(min=1, max=100, help="Unanswered casts allowed for each voter.")] = 1,
     processes: Annotated[int, typer.Option(min=0, max=16, help="0: as many as the load needs.")] = 0,
     settle: Annotated[float, typer.Option(min=0, help="Seconds to wait for the last answers.")] = 10.0,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,

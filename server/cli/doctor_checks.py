@@ -31,10 +31,10 @@ from server.store.migrations import dbmate_path, migrate_status
 from server.sync.documents import Probe
 from server.sync.provider_probe import probe_provider
 
-# Windows and budgets are decided on Valkey's clock, days and history on PostgreSQL's.
+# Valkey's clock decides voting windows and vote budgets; PostgreSQL's clock decides days and history.
 CLOCK_DIFFERENCE_MAX_MS = 1_000.0
 DISK_FREE_BYTES_MIN = 1_000_000_000
-CONNECTIONS_MIN = 30
+CONNECTIONS_MIN = 30  # up to 25 for a node, and some for commands
 # Extensions of PostgreSQL that the migrations need.
 EXTENSIONS = ("unaccent", "pg_trgm", "cube")
 
@@ -51,11 +51,11 @@ class Check:
 
 
 async def run_checks(environ: Mapping[str, str], data_dir: Path | None) -> list[Check]:
-    """Runs every check; a failure does not hide the next one.
+    """Runs every check that can run: a failed check does not stop the checks that do not depend on it.
 
-    Gives:  the results, in the order in which a start meets them
+    Gives:  the results, in the order in which a start of a node depends on them
     """
-    checks = [_python(), _program()]
+    checks = [_python(), _dbmate()]
     try:
         settings = Settings.from_environ(environ, data_dir=data_dir)
     except SetupError as error:
@@ -84,7 +84,7 @@ def _python() -> Check:
     )
 
 
-def _program() -> Check:
+def _dbmate() -> Check:
     try:
         return Check("dbmate", "ok", dbmate_path())
     except SetupError as error:
@@ -147,12 +147,13 @@ async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
 
 
 async def _provider_answers(settings: Settings, database_url: str, redis_url: str) -> list[Check]:
-    """Sends one request to each provider that a node would use. A node without a key uses none."""
+    """Sends one request to each provider that a node would use."""
     clock = SystemClock()
     database = await Database.open(database_url, pool_size=4)
     try:
         async with providers_of(settings, database, redis_url, clock, is_urgent=True) as opened:
             providers = opened.by_service()
+            # MusicBrainz alone: it needs no key, and a node without any key asks no provider.
             if len(providers) == 1:
                 return []
             found = await asyncio.gather(*(probe_provider(provider, clock) for provider in providers.values()))
@@ -164,7 +165,7 @@ async def _provider_answers(settings: Settings, database_url: str, redis_url: st
 def _provider_answer(service: str, answer: Probe) -> Check:
     if answer.is_ok:
         return Check(service, "ok", f"answered in {answer.took_ms} ms")
-    # A provider that is down comes back; a refused key is a wrong setting.
+    # A warning for a provider that is down, because it comes back by itself. A refused key is a wrong setting.
     return Check(service, "fail" if answer.is_key_refused else "warn", answer.error or "")
 
 

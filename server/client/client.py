@@ -24,11 +24,12 @@ log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 
-# The time for one request, over lost connections and refusals that pass.
+# The time for one request, with its repetitions after lost connections and temporary refusals.
 REQUEST_TIMEOUT_S = 30.0
-# The server pings after 25 s. A network that loses its signal, as a phone's does, reports nothing.
+# A connection that is silent for so long is taken for lost. The server pings after 25 s, and a phone that loses its signal
+# reports no error.
 QUIET_S = 30.0
-# All clients of a hall that are unsubscribed together must not subscribe again together.
+# Clients that the server unsubscribes at the same moment must not all subscribe again at the same moment.
 RESUBSCRIBE_DELAY_MAX_S = 2.0
 
 
@@ -117,9 +118,9 @@ class Client:
     # ── the websocket
 
     async def watch(self, *channels: str) -> AsyncIterator[Update]:
-        """Gives the state of each channel, and the whole state again after each change, over lost connections.
+        """Gives the state of each channel, and the whole state again after each change. A lost connection does not end it.
 
-        A reader that is slower than the changes gets the newest state only.
+        A reader that is slower than the changes gets only the newest state.
 
         Raises: Refused: a channel is refused for good (not_found, forbidden, too_large); Closed
         """
@@ -143,7 +144,7 @@ class Client:
                 self._start(self._unsubscribe(unwatched), "client-unsubscribe")
 
     async def cast(self, show: int, votes: Mapping[int, str]) -> Receipt:
-        """Sets choices: setlist song -> up, down or none. The server takes all or none. Returns once they are safe.
+        """Sets choices: setlist song -> up, down or none. The server takes all of them or none. Returns once they are safe.
 
         Raises: Refused: closed, locked, budget, not_found, forbidden, unauthenticated, bad_request; or any other code
                 that lasts for REQUEST_TIMEOUT_S; Closed; TimeoutError
@@ -172,7 +173,7 @@ class Client:
         return await self.ask("follow", MarkReceipt, artist=artist, following=following)
 
     async def ask(self, op: str, answer: type[Answer], **fields: Any) -> Answer:
-        """Sends any request. After a lost connection it is sent again: each request sets a state, so twice is once.
+        """Sends any request, and sends it again after a lost connection. A request sets a state, so a repetition changes nothing.
 
         Raises: as cast
         """
@@ -302,7 +303,7 @@ class Client:
 
 
 class _ClientWebsocket(ReconnectingWebsocket):
-    """Passes the events of the websocket to the client, and keeps the reason of the end."""
+    """Passes the events of the websocket to the client, and keeps the reason why the connection ended for good."""
 
     quiet_s = QUIET_S
 

@@ -14,7 +14,7 @@ SUBPROTOCOL = "mysetlist.v1"
 
 
 class CastOk(msgspec.Struct, gc=False):
-    """`ok` of a cast. `Inbound` decodes every `ok` as this; other replies are decoded again by their readers."""
+    """`ok` of a cast. `Inbound` decodes every `ok` as this. The caller of any other request decodes its reply again."""
 
     at: int = 0
     durability: str = ""
@@ -33,7 +33,7 @@ class ErrorReply(msgspec.Struct, gc=False):
 
 
 class Committed(msgspec.Struct, gc=False):
-    """An accepted cast or mark is now committed: at this position, of a show or of an artist."""
+    """An accepted cast or mark of a show or an artist is now committed, at position `at`."""
 
     at: int
     show: int | None = None
@@ -41,7 +41,7 @@ class Committed(msgspec.Struct, gc=False):
 
 
 class Drain(msgspec.Struct, gc=False):
-    """The server is about to stop; the client comes back after min_ms to max_ms."""
+    """The server is about to stop; the client reconnects after min_ms to max_ms."""
 
     min_ms: int = 500
     max_ms: int = 5000
