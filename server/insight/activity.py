@@ -12,6 +12,7 @@ async def fetch_activity(db: Database, count: int) -> tuple[int, list[tuple[int,
     Raises: StoreUnavailable
     """
     async with db.connection() as connection:
+        # At least one row: without events it has only the newest position.
         rows = [row async for row in queries.fetch_activity(connection, count=count)]
     events = [(row["position"], row["event"].encode()) for row in reversed(rows) if row["position"] is not None]
     return rows[0]["at"], events

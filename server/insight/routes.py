@@ -12,7 +12,7 @@ from server.store.database import Database
 
 
 class InsightRoutes:
-    """Trending and statistics over HTTP. Takes: why_hidden, decides who may see a show's counts."""
+    """Trending and statistics over HTTP. Takes: why_hidden, decides whether a client may see a show's counts."""
 
     def __init__(self, db: Database, clock: Clock, why_hidden: WhyHidden) -> None:
         self._db = db

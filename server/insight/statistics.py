@@ -88,7 +88,7 @@ class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
     """The statistics of a show's votes.
 
     up, down, songs, series, accuracy: null for clients that may not see the counts; velocity: the last 24 hours, oldest
-    first, quiet ones included; series: null without `from` and `to`; accuracy: null until the played setlist is known
+    first, with the hours without votes; series: null without `from` and `to`; accuracy: null until the played setlist is known
     """
 
     show: ShowName
@@ -111,7 +111,7 @@ async def fetch_vote_stats(
 
     Takes:  identity, of the client; today, the last day (UTC) of a series when only `from` is given
     Raises: Refused: not_found; bad_request, the days are reversed, too many or beyond the calendar;
-            as WhyHidden
+            and the errors of WhyHidden
     """
     days = _days(query, today)
     wanted = parse_reference(query.show)
@@ -149,7 +149,7 @@ def _days(query: VoteStatsQuery, today: dt.date) -> tuple[dt.date, dt.date] | No
     try:
         last = query.last or max(today, query.first or today)
         first = query.first or last - (SERIES_DAYS_MAX - 1) * _DAY
-        _ = last + _DAY
+        _ = last + _DAY  # the query needs the day after the last one
     except OverflowError:
         raise Refused(
             Code.BAD_REQUEST, "`from` and `to` are beyond the calendar. Choose days nearer to today."

@@ -1,4 +1,4 @@
-"""Decides, before a client joins channels, which of them it may watch. The same for websockets and event streams."""
+"""Decides which channels a client may watch, before it joins them. Websockets and event streams share this decision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def prepare(
 ) -> dict[str, Audience | Refused]:
     """Loads the states of channels and checks which of them a client may see.
 
-    Takes: since, positions that the client holds, as Hub.prepare takes them
+    Takes: since, channel -> the position that the client holds
     Gives: for each channel the audience to join it with, or its refusal: not_found, forbidden, unavailable
     """
     refused = await hub.prepare(names, since)

@@ -1,10 +1,12 @@
 -- Adds up the watchers of shows over all nodes. Each node writes its own counts, never the names of connections.
 --
 -- KEYS[1]  the sorted set of nodes, by the time of their last exchange [ms]
--- ARGV[1]  msgpack: {node, ttl_ms, {show, count, show, count, …} or nil: unchanged, {show, …} to add up}
--- returns  msgpack: {now_ms, {count, …}}, a count for each show to add up, of nodes with an exchange within ttl_ms
+-- ARGV[1]  msgpack: {node, ttl_ms, counts, shows}
+--            counts  {show, count, show, count, …} of this node; nil: unchanged since its last exchange
+--            shows   {show, …}, the shows to add up
+-- returns  msgpack: {now_ms, {count, …}}, the sum for each of `shows`, over all nodes with an exchange within ttl_ms
 --
--- A node that dies has no further exchange: its counts are added up for ttl_ms more and then expire.
+-- A dead node has no further exchange: its counts are added up for ttl_ms more and then expire.
 
 local nodes_key = KEYS[1]
 local request = cmsgpack.unpack(ARGV[1])

@@ -1,4 +1,4 @@
-"""When casts are due: at an even rate, or in bursts and lulls as people vote. Pure."""
+"""Decides when casts are due: at an even rate, or in bursts and lulls as people vote. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from random import Random
 
 # A natural pace draws a new factor for its rate every few seconds: a lull, the usual rate, or a burst. The mean is 1.
 _FACTOR_S = 4.0
-_FACTORS = ((0.30, 0.25), (0.85, 0.95), (1.0, 2.68))  # (cumulated probability, factor)
-# A slow wave is added: the rate rises and falls by this share.
+_FACTORS = ((0.30, 0.25), (0.85, 0.95), (1.0, 2.68))  # (cumulative probability, factor)
+# The rate also rises and falls in a slow wave, by this share.
 _WAVE_S = 90.0
 _WAVE_SHARE = 0.35
 
@@ -16,7 +16,7 @@ _WAVE_SHARE = 0.35
 class Pace:
     """Tells how many casts are due.
 
-    Takes:  rate_per_s > 0; ramp_s, the rate rises linearly for so long; natural, bursts, lulls and random gaps
+    Takes:  rate_per_s > 0; ramp_s, the rate rises linearly for so long; natural, True: bursts, lulls and random gaps
     """
 
     def __init__(self, rate_per_s: float, *, ramp_s: float, natural: bool, seed: int) -> None:
@@ -55,6 +55,7 @@ class Pace:
         return rate
 
     def _even_total(self, elapsed_s: float) -> float:
+        """The casts of an even pace since the start: the integral of its rate."""
         ramp_s = self._ramp_s
         if elapsed_s < ramp_s:
             return self._rate_per_s * elapsed_s * elapsed_s / ramp_s / 2

@@ -1,4 +1,4 @@
-"""Many HTTP requests of a crowd, a bounded number at a time."""
+"""Sends many HTTP requests of a crowd, a bounded number at a time."""
 
 from __future__ import annotations
 

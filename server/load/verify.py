@@ -1,8 +1,8 @@
-"""The comparison at the end of a run: the acknowledgements of the crowd against the counts of the server. Pure.
+"""Compares the acknowledgements of the crowd with the counts of the server, at the end of a run. Does no I/O.
 
 An expected ballot holds the choices of one user in one show. The sum of all expected ballots must be the change of the
-tallies; each user's ballot must be the expected one; every view must hold the final tallies. Each difference is a JSON
-object with a `kind`.
+tallies. Each user's ballot must be the expected one. Every view (the counts that a watcher holds) must equal the final tallies.
+Each difference is a JSON object with a `kind`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def ballot_differences(expected: ExpectedBallot, ballot: Mapping[int, str]) -> l
 def tally_changes(ballots: Iterable[tuple[ExpectedBallot, Mapping[int, str]]]) -> dict[int, dict[int, tuple[int, int]]]:
     """How much the expected ballots change the tallies: show -> song -> (up, down).
 
-    Takes:  ballots, each with the server's ballot, which settles the doubts and nothing else
+    Takes:  ballots, each with the server's ballot, which is used only to settle the doubts
     """
     changes: dict[int, dict[int, tuple[int, int]]] = {}
     for expected, ballot in ballots:
@@ -67,7 +67,7 @@ def tally_changes(ballots: Iterable[tuple[ExpectedBallot, Mapping[int, str]]]) -
 def tally_differences(before: Tallies, after: Tallies, changes: Tallies, *, shared: bool) -> list[Difference]:
     """Compares the change of the tallies with the changes by the crowd's votes.
 
-    Takes:  shared, others vote too: then a count is wrong only if it is less than the crowd's own votes
+    Takes:  shared, True: others vote too, so a count is wrong only if it is less than the crowd's own votes
     """
     found: list[Difference] = []
     for show_id in sorted({*before, *after, *changes}):
@@ -100,7 +100,7 @@ def view_differences(views: Iterable[View], after: Tallies) -> list[Difference]:
 
 
 def unconfirmed_differences(unanswered: int, unconfirmed: int) -> list[Difference]:
-    """Accepted casts that never became committed. An unanswered cast promises nothing and is no difference."""
+    """Reports accepted casts that were never committed. An unanswered cast promises nothing, so it is no difference."""
     if not unconfirmed:
         return []
     return [{"kind": "unconfirmed", "casts": unconfirmed, "unanswered": unanswered}]

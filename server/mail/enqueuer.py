@@ -1,4 +1,4 @@
-"""Enqueues emails: looks once a minute for shows that are new, soon or final, and adds rows to the email queue.
+"""Enqueues emails: looks once a minute for shows that are new, start soon or are final, and adds rows to the email queue.
 
 Any number of nodes may run this. One node at a time enqueues, and no combination of user, kind and show is enqueued
 twice. No progress is stored: an event counts as new for 24 hours. If no node with SMTP_URL runs for longer than that, the
@@ -28,7 +28,7 @@ class EmailEnqueuer:
     """Runs on every node that can send emails.
 
     Takes:  database, of the owner; batch_max, rows in one statement
-    Cancel: between or inside transactions
+    Cancel: at any time; a cancelled transaction is rolled back
     """
 
     def __init__(self, database: Database, clock: Clock, *, batch_max: int = BATCH_ROWS_MAX) -> None:
@@ -69,6 +69,7 @@ class EmailEnqueuer:
         total = 0
         while True:
             async with self._database.transaction() as connection:
+                # Another node has the lock, and enqueues.
                 if not await queries.try_lock_enqueuing(connection):
                     return total
                 count: int = await statement(connection, instant=utc_now(self._clock), count=self._batch_max)

@@ -29,7 +29,10 @@ Line = tuple[str, ...]  # plain text and names
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section about one show: a heading, lines, a list of songs, and a link."""
+    """A section about one show: a heading, lines, a list of songs, and a link.
+
+    `subject` is the subject of an email that has only this section.
+    """
 
     heading: Line
     lines: tuple[Line, ...] = ()
@@ -45,17 +48,17 @@ def section_of(item: EmailItem, public_url: str) -> Section:
     where = (Name(item.venue), ", ", Name(item.city))
     when = local_time(item.starts_at, item.time_zone)
     link = f"{public_url}/shows/{item.slug}"
-    place: tuple[Line, ...] = ((Name(item.show),), (when,), where)
+    lines: tuple[Line, ...] = ((Name(item.show),), (when,), where)
     if item.kind == "show_announced":
-        artists = _enumerate(item.followed)
+        artists = _joined_names(item.followed)
         verb = " has a new show" if len(item.followed) == 1 else " have a new show"
-        return Section((*artists, verb), place, link=link, subject=(*artists, verb, ": ", Name(item.city), ", ", when))
+        return Section((*artists, verb), lines, link=link, subject=(*artists, verb, ": ", Name(item.city), ", ", when))
     if item.kind == "show_reminder":
         subject = (Name(item.artist), " in ", Name(item.city), ": ", when)
-        return Section((Name(item.artist), " plays soon"), place, link=link, subject=subject)
+        return Section((Name(item.artist), " plays soon"), lines, link=link, subject=subject)
     voted = tuple((Name(title),) for title in item.songs)
     heading = ("What fans want to hear from ", Name(item.artist))
-    return Section(heading, place, voted, link, (*heading, ", ", Name(item.city)))
+    return Section(heading, lines, voted, link, (*heading, ", ", Name(item.city)))
 
 
 def local_time(instant: datetime, time_zone: str) -> str:
@@ -112,7 +115,7 @@ def _isolated(name: str) -> str:
     return name
 
 
-def _enumerate(names: list[str]) -> Line:
+def _joined_names(names: list[str]) -> Line:
     if len(names) > NAMES_LISTED_MAX:
         return (Name(names[0]), f" and {len(names) - 1} more")
     line: list[str] = []

@@ -32,7 +32,7 @@ select created_at
  limit :count::bigint;
 
 -- name: enqueue_confirmation!
--- takes: user_id, about, instant
+-- takes: user_id; about, the unique subject of this confirmation (confirmation_about in items.py); instant
 insert into email_queue (user_id, kind, about, priority, not_before, created_at)
 values (:user_id::bigint, 'confirm_address', :about::text, 'high', :instant::timestamptz, :instant)
     on conflict (user_id, kind, about) do nothing;

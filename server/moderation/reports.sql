@@ -9,7 +9,7 @@ select user_id from user_profiles where user_id = :profile::bigint and is_public
 
 -- name: insert_report$
 -- takes: reporter_id, review bigint or null, profile bigint or null, reason
--- gives: the id of the report; null: this user already has an open report of this subject
+-- gives: the id of the report; null: this user already has an open report about this text
 insert into reports (reporter_id, review_id, profile_id, reason)
 values (:reporter_id::bigint, :review::bigint, :profile::bigint, :reason::text)
     on conflict do nothing

@@ -41,7 +41,8 @@ async def update_queue(
 ) -> None:
     """Removes the previous text from the queue of the moderators, and adds the new text if it is held.
 
-    Takes: connection, acting for the author, with the row of the review or profile locked; the id of one of the two
+    Takes: connection, acting for the author, with the row of the review or profile locked; review or profile, the id of
+           exactly one of the two
     """
     async for _ in queries.leave_queue(connection, review=review, profile=profile):
         pass

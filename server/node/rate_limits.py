@@ -1,4 +1,4 @@
-"""Rate limits over all nodes together: requests and connections of a user, new sessions of an address, ticket codes."""
+"""Rate limits that count over all nodes: requests and connections of a user, new sessions of an address, ticket codes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from server.protocol.limits import Limits
 
 
 class RateLimits:
-    """Each method counts one more, and raises Refused(rate_limited) past its limit.
+    """Each `count_` method counts one event, and raises Refused(rate_limited) past its limit.
 
-    While Valkey is away nothing is refused: votes cannot be cast then anyway, and pages must load. The exception is ticket
-    codes: none is tried then, because nothing else keeps a client from guessing.
+    While Valkey is away nothing is refused: votes cannot be cast then anyway, and pages must load. Ticket codes are the
+    exception: they are refused then, because nothing else keeps a client from guessing.
     """
 
     def __init__(self, url: str, clock: Clock, limits: Limits) -> None:

@@ -29,7 +29,7 @@ GC_THRESHOLD = (20_000, 20, 50)
 async def serve(settings: Settings) -> None:
     """Runs one node until SIGTERM or SIGINT, with its own engines where the settings have no address.
 
-    Raises: SetupError: it cannot start, or a loop died; the message is one clear line
+    Raises: SetupError: the node cannot start, or one of its loops died; the message is one clear line
     """
     configure_logging(settings.log_format)
     stopping = asyncio.Event()
@@ -47,10 +47,10 @@ async def serve(settings: Settings) -> None:
         crowd: asyncio.subprocess.Process | None = None
         try:
             await node.wait_until_ready()
-            # The objects of now live as long as the process, and a vote makes no cycles: the collector may run less often.
+            # The objects that exist now live as long as the process. A vote makes no cycles, so the collector may run less often.
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLD)
-            # For the person or the program that started this.
+            # The person or the program that started this node reads this line.
             print(f"listening on {node.url}", flush=True)  # noqa: T201
             await node.greet_first_admin()
             if settings.crowd:
