@@ -68,7 +68,7 @@ async def open_rooms(
 
 
 class Rooms:
-    """The rooms of one node. Takes: as `open_rooms` has opened them; stack, which closes what is opened here."""
+    """The rooms of one node. `open_rooms` builds it. Takes: stack, which closes everything that is opened here."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Rooms:
         if self.oidc is not None:
             stack.push_async_callback(self.oidc.close)
 
-        # The way of a vote.
+        # The vote path.
         self.tallies = Tallies(redis_url, database, shard_count=shard_count)
         stack.push_async_callback(self.tallies.close)
         self.intake = Intake(
@@ -168,7 +168,7 @@ class Rooms:
 
 
 def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
-    """None: traces are off, and each stage of a vote only checks for that."""
+    """Opens the traces; None: they are off, and each stage of a vote only checks for None."""
     if settings.otlp_endpoint is None:
         return None
     return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)

@@ -1,4 +1,4 @@
--- What users, API keys and bans allow now. Every node reads this once a second.
+-- The active bans, and the current roles of connected users and API keys. Every node reads them once a second.
 
 -- name: active_bans
 -- gives: every active ban that refuses votes; of several bans of a user, the one that ends last comes last
@@ -9,8 +9,8 @@ select user_id, kind::text as kind, reason, expires_at
  order by user_id, expires_at nulls last;
 
 -- name: current_roles
--- takes: user_ids, of all connected users; staff_ids, those who connected as staff
--- gives: a row for each member of staff with the role, and for each account that is gone with null
+-- takes: user_ids, of all connected users; staff_ids, of the users that connected as staff
+-- gives: a row for each member of staff, with the role; and a row for each account that is gone, with the role null
 -- cost:  one lookup in the index of users for each id
 select c.user_id, u.role::text as role
   from unnest(:user_ids::bigint[]) as c (user_id)

@@ -1,4 +1,4 @@
-"""Marks: a fan goes to a show, or follows an artist. Both travel through the log of votes (docs/adr/0012)."""
+"""Marks: a fan goes to a show, or follows an artist. Both go through the log of votes (docs/adr/0012)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.protocol.codes import Code
 from server.protocol.outcomes import FutureWaiter, Marked, Waiter
 from server.store.database import Database
 
-# How long a show or an artist is believed to exist after the database said so, and how many of them.
+# A show or an artist that PostgreSQL found is taken to exist for so long, without asking again; and how many are remembered.
 BELIEVED_S = 60.0
 BELIEVED_MAX = 10_000
 
@@ -33,7 +33,7 @@ class Marks:
         self._believed_until_s: dict[tuple[Marked, int], float] = {}  # oldest first
 
     async def submit(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, *, wanted: bool) -> None:
-        """Hands a mark on if its subject exists; the waiter gets the outcome later.
+        """Hands a mark to the log if its subject exists; the waiter gets the outcome later.
 
         Raises: Refused: not_found, overloaded, unavailable; StoreUnavailable
         Cost:   no I/O for a subject that was found within the last minute
@@ -43,7 +43,7 @@ class Marks:
         self._submit(marked, subject_id, user_id, waiter, wanted=wanted)
 
     async def put(self, marked: Marked, subject_id: int, user_id: int, *, wanted: bool) -> None:
-        """As `submit`, and returns when the mark is committed or accepted.
+        """Like `submit`, but returns when the mark is committed or accepted.
 
         Raises: as submit
         """

@@ -43,7 +43,7 @@ async def fetch_role(database: Database, identity: Identity) -> str | None:
 
 
 async def renew_account(database: Database, identity: Identity) -> str | None:
-    """Keeps an account for the life of a new token, and gives its role; None: the account is gone.
+    """Extends the life of an account to that of a new token, and gives its role; None: the account is gone.
 
     Raises: StoreUnavailable
     """
@@ -117,7 +117,7 @@ def verify_token(secret: str, token: str) -> Identity:
     except jwt.ExpiredSignatureError:
         raise Refused(Code.UNAUTHENTICATED, "The token has expired. Sign in again.") from None
     except (jwt.InvalidTokenError, ValueError):
-        # ValueError: a lone surrogate, which JSON may hold and UTF-8 may not.
+        # ValueError: the token has a lone surrogate, which JSON may hold and UTF-8 may not.
         raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.") from None
     if user_id is None or claims["role"] not in ROLES:
         raise Refused(Code.UNAUTHENTICATED, "The token is not valid. Sign in again.")

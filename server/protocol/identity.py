@@ -13,10 +13,11 @@ COOKIE = "mysetlist_session"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user, and the role that its token or API key gives.
+    """A user, and the role that the user's token or API key gives.
 
-    Takes: key_hash, of the API key, None: a token was used; expires_ms, the end of the token [ms since 1970], None: it has
-           none; issuer, the identity provider that issued the token, None: this service
+    Takes: key_hash, of the API key; None: the user has a token
+           expires_ms, when the token expires [ms since 1970]; None: never
+           issuer, the identity provider that issued the token; None: this service
     """
 
     user_id: int
@@ -27,7 +28,7 @@ class Identity:
 
     @property
     def is_key(self) -> bool:
-        """Whether an API key was used: it may act for its user, but start nothing that outlives the key or the user."""
+        """Whether an API key was used. A key acts for its user, but may start nothing that outlives the key or the user."""
         return self.key_hash is not None
 
     def may(self, role: str) -> bool:

@@ -14,7 +14,7 @@ Marked = Literal["show", "artist"]
 class Waiter(Protocol):
     """Waits for the outcome of one cast or mark.
 
-    Each method is called at most once, in this order: answered or refused, then committed.
+    Each method is called at most once, in this order: answered or refused, then committed. "It" is the cast or mark.
     """
 
     def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
@@ -28,7 +28,7 @@ class Waiter(Protocol):
 
 
 class Outcome(NamedTuple):
-    """The answer to a cast or mark. ballot: as the script packs it, "101u102d"; remaining: votes left, None: no limit."""
+    """The answer to a cast or mark. ballot: as cast.lua packs it, "101u102d"; remaining: votes left, None: no limit."""
 
     at: int
     durability: str

@@ -1,4 +1,4 @@
--- Queries of the demo alone; inserts.sql holds those that a large catalogue needs too.
+-- Queries that only the demo uses; inserts.sql holds those that a large catalogue uses too.
 
 -- name: catalogue_share^
 -- takes: slugs of the sample artists
@@ -8,13 +8,13 @@ select count(*) as artist_count, count(*) filter (where slug <> all (:slugs::tex
 -- name: lock_seeding$
 -- gives: null
 -- locks: seeding, until the transaction ends, so that two nodes that start at once seed once. It waits as long as a statement
---        may take: on a slow machine a seed takes longer than the lock_timeout of the other queries.
+--        may take, because on a slow machine a seed takes longer than the lock_timeout of the other queries.
 select pg_advisory_xact_lock(hashtext('mysetlist.seeding')) from (select set_config('lock_timeout', '0', true)) patience;
 
 -- name: demo_state^
 -- takes: instant timestamptz, the current time
--- gives: 1 row: the number of shows, of live shows with open voting, and of upcoming shows with open voting. Live and upcoming are
---        judged by the clock and not by the status, because no node has advanced the status while none was running.
+-- gives: 1 row: the number of shows, of live shows with open voting, and of upcoming shows with open voting. The clock, not the
+--        status, decides which shows are live or upcoming: while no node runs, none advances the status.
 select count(*) as show_count,
        count(*) filter (where is_open and starts_at <= :instant::timestamptz) as live_count,
        count(*) filter (where is_open and starts_at > :instant) as upcoming_count
@@ -36,7 +36,7 @@ select a.slug as artist, v.slug as venue, s.local_date
 -- name: lock_artist_stats!
 -- takes: slugs text[], of artists who get more shows and followers
 -- locks: their artist_stats, by id, all at once. Inserting shows and then follows would lock them in two rounds, and a refresh
---        of all artists in between would be a deadlock.
+--        of all artists in between would cause a deadlock.
 select from artist_stats
  where artist_id in (select id from artists where slug = any(:slugs::text[]))
  order by artist_id

@@ -1,6 +1,7 @@
 """Plans one show with its sets: main set, encores, alternates and a support's short set; covers, tapes, medleys, notes.
 
-A plan is what will be inserted: artists and venues are named by slug, songs by title.
+A plan holds the values to insert: artists and venues are named by slug, songs by title. A tape is a recording that is played
+before the first song.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BUDGETS = (None, 5, 10, 10, 10, 15)
 
 PREDICTED_MIN, PREDICTED_MAX = 8, 15  # the artist's own songs in main set and encores
 ACTUAL_MAX = 20
-ENCORE_FROM = 10  # a set of so many songs has an encore, and one of TWO_ENCORES_FROM may have two
+ENCORE_FROM = 10  # a show with at least so many songs has an encore; with TWO_ENCORES_FROM songs it may have two
 TWO_ENCORES_FROM = 14
 ALTERNATE_COUNT = 3
 SUPPORT_SONGS = 4
@@ -34,7 +35,7 @@ _EVENING_MIN = 20 * 60 + 30
 class PlannedSong(msgspec.Struct, frozen=True):
     """A song in a planned set.
 
-    Takes: artist, slug of the artist it belongs to; rank, how many songs of that artist are better known [0-based]
+    Takes: artist, slug of the artist it belongs to; rank, the number of better known songs of that artist
     """
 
     title: str
@@ -102,7 +103,9 @@ def plan_show(
     others: Sequence[Artist],
     now: datetime,
 ) -> PlannedShow:
-    """A show with its sets: predicted ones; those that were played, when it is finished; played songs, when it is live.
+    """Plans a show with its predicted sets.
+
+    A finished show also has the sets that were played. In a live show the songs that were played so far are marked.
 
     Takes: others, artists whose songs may be covered
     """
@@ -146,7 +149,7 @@ def _predict_sets(
     rng: random.Random, artist: Artist, *, support: Artist | None, others: Sequence[Artist]
 ) -> tuple[PlannedSet, ...]:
     """The sets that fans vote on: the artist's own first, in the order of the night."""
-    # At least three songs stay out, so that the played set can have a surprise.
+    # At least three songs are not predicted, so that the played set can have a surprise.
     count = rng.randint(PREDICTED_MIN, max(PREDICTED_MIN, min(PREDICTED_MAX, len(artist.songs) - 3)))
     chosen, left_out = _choose(rng, artist, count)
     rng.shuffle(chosen)
@@ -184,7 +187,8 @@ def _play_sets(
         played.insert(rng.randint(first, len(played)), song)
     main, encores = _split(rng, list(_timed(rng, played[:ACTUAL_MAX], starts_at, until=None)))
     sets = [PlannedSet("actual", "main", "Main set", tuple(main))]
-    sets += [PlannedSet("actual", "encore", "Encore", tuple(encore)) for encore in [[*chain(*encores)]] if encore]
+    if encores:
+        sets.append(PlannedSet("actual", "encore", "Encore", tuple(chain.from_iterable(encores))))
     return tuple(sets)
 
 
@@ -243,15 +247,16 @@ def _decorate(
         start = rng.randint(1, len(main) - 3)
         main[start : start + 2] = [replace(song, medley=1) for song in main[start : start + 2]]
     if rng.random() < NOTE_SHARE:
-        place = rng.randrange(len(main))
+        index = rng.randrange(len(main))
         notes = (*NOTES, f"with {support.name}") if support else NOTES
-        main[place] = replace(main[place], note=rng.choice(notes))
+        main[index] = replace(main[index], note=rng.choice(notes))
     if rng.random() < COVER_SHARE:
         cover = rng.choice(_songs_of(rng.choice(others))[:5])
+        # A cover must not split a medley.
         free = [
-            place
-            for place in range(1, len(main) + 1)
-            if place == len(main) or main[place].medley is None or main[place - 1].medley is None
+            index
+            for index in range(1, len(main) + 1)
+            if index == len(main) or main[index].medley is None or main[index - 1].medley is None
         ]
         main.insert(rng.choice(free), cover)
     if rng.random() < TAPE_SHARE:

@@ -1,7 +1,7 @@
 """Draws the votes of planned shows: popular songs get more votes, and more of them up.
 
-A demo draws each ballot by itself, for a few thousand ballots. A large catalogue needs millions, so it draws ballots and
-arrival times from a stock made once for each show.
+A demo has a few thousand ballots, and draws each by itself. A large catalogue needs millions. So it makes a stock of ballots
+and arrival times once for each show, and picks from the stock.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ from zoneinfo import ZoneInfo
 from server.sample.show_plans import PlannedShow, hours_from_evening
 
 CHOICES_MIN, CHOICES_MAX = 2, 10  # votes of one fan in one show
-COVER_RANKS = 8  # a cover or a support's song draws votes like an own song that is so much less known
+COVER_RANKS = 8  # a cover or a support's song gets votes like an own song whose rank is so much lower
 
 VOTERS_PER_SHOW = 20  # users made for each new demo show; most vote at several shows
 BALLOTS_MEDIAN = 120
 BALLOTS_MIN, BALLOTS_MAX = 20, 400
 
-CHOICES_SURE = 4  # every fan of a tour may vote on so many songs: the smallest budget is larger
-DEVOTION = 9.0  # the most devoted fan of a tour is so much likelier to vote at a show than the least devoted
-TASTES = 512
-ARRIVALS = 512
-_JITTER = [timedelta(milliseconds=part * 1_763) for part in range(1_024)]  # up to half an hour
-_STEPS = [timedelta(milliseconds=part * 6_217) for part in range(CHOICES_MAX)]
-_LATEST = _JITTER[-1] + _STEPS[-1] + timedelta(milliseconds=1)
+CHOICES_SURE = 4  # votes that every fan of a tour may cast at a show: the smallest budget is larger
+DEVOTION = (
+    9.0  # the most devoted fan of a tour has 1 + DEVOTION times the chance of the least devoted to vote at a show
+)
+TASTES = 512  # ballots in a show's stock
+ARRIVALS = 512  # arrival times in a show's stock
+_JITTER = [
+    timedelta(milliseconds=part * 1_763) for part in range(1_024)
+]  # added to an arrival time: up to half an hour
+_STEPS = [timedelta(milliseconds=part * 6_217) for part in range(CHOICES_MAX)]  # from the arrival to each choice
+_LATEST = _JITTER[-1] + _STEPS[-1] + timedelta(milliseconds=1)  # more than any choice comes after its arrival time
 
 VoteRow = tuple[int, int, int, str, datetime]  # song, user, show, choice, instant
 
@@ -34,7 +38,7 @@ VoteRow = tuple[int, int, int, str, datetime]  # song, user, show, choice, insta
 def draw_demo_votes(
     show: PlannedShow, *, show_id: int, song_ids: Sequence[int], user_ids: Sequence[int], seed: int, now: datetime
 ) -> list[VoteRow]:
-    """The votes of one demo show: one for each fan and song, within budget and window, none after `now`.
+    """The votes of one demo show, none after `now`. A fan votes once on a song, within budget and voting window.
 
     Takes:  song_ids, in the order of `show.predicted`
     Gives:  the same rows for the same seed, show and now
@@ -73,7 +77,9 @@ def draw_tour_votes(
     quota: int,
     now: datetime,
 ) -> Iterator[VoteRow]:
-    """The votes of one show of a tour, ballot by ballot, exactly `quota`: one for each fan and song, within budget and window.
+    """Draws exactly `quota` votes for one show of a tour, ballot by ballot.
+
+    A fan votes once on a song, within budget and voting window.
 
     Takes:  song_ids, in the order of `show.predicted`; user_ids, the tour's fans, the most devoted first, at least
             quota / CHOICES_SURE of them
@@ -85,7 +91,7 @@ def draw_tour_votes(
     tastes = _draw_tastes(rng, show, song_ids, choices_max)
     arrivals = _draw_arrivals(rng, show, now)
     chance, step = rng.random, DEVOTION / len(user_ids)
-    # Exponential keys (Efraimidis and Spirakis, 2006): the fans in the order of a draw weighted by devotion.
+    # Exponential keys (Efraimidis and Spirakis, 2006) give the fans in the order of a draw that is weighted by devotion.
     keys = [rng.expovariate(1.0) * (1.0 + step * place) for place in range(len(user_ids))]
     voters = sorted(range(len(user_ids)), key=keys.__getitem__)
     left = quota
@@ -95,8 +101,8 @@ def draw_tour_votes(
         count = CHOICES_MIN + int(chance() * (choices_max - CHOICES_MIN + 1))
         # With few fans for many votes, each remaining fan has to cast more.
         count = min(left, max(count, -(-left // (len(voters) - index))))
-        for (song_id, choice), later in zip(tastes[int(chance() * TASTES)][:count], _STEPS, strict=False):
-            yield song_id, user_id, show_id, choice, at + later
+        for (song_id, choice), delay in zip(tastes[int(chance() * TASTES)][:count], _STEPS, strict=False):
+            yield song_id, user_id, show_id, choice, at + delay
         left -= count
         if left == 0:
             return
@@ -123,13 +129,13 @@ def _draw_arrivals(rng: random.Random, show: PlannedShow, now: datetime) -> list
 
 
 def _draw_arrival(rng: random.Random, opens_at: datetime, span: timedelta, zone: timezone) -> datetime:
-    """More fans come as the night draws near, and more in the evening than in the morning."""
+    """Draws when a fan begins to vote: more fans come as the show draws near, and more in the evening than in the morning."""
     tries: list[datetime] = [opens_at + span * rng.random() ** 0.5 for _ in range(2)]
     return min(tries, key=lambda at: hours_from_evening(at.astimezone(zone)))
 
 
 def _ranks(show: PlannedShow) -> list[int]:
-    """How little known each song is, as votes go."""
+    """The rank of each song for the draw of votes; the best known songs have the lowest ranks."""
     return [song.rank if song.artist == show.artist else song.rank + COVER_RANKS for song in show.predicted]
 
 

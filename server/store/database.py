@@ -26,12 +26,12 @@ WRITER_ROLE = "mysetlist_writer"
 POOL_SIZE = 8
 OWNER_POOL_SIZE = 2
 COMMAND_TIMEOUT_S = 10.0
-# The server cuts a statement off this much later than the client gives up on it.
+# PostgreSQL cancels a statement so much later than the client gives up on it.
 SERVER_PATIENCE_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
 
-# The server cuts statements off too, so that an abandoned one holds no lock for long.
+# PostgreSQL itself limits the time of statements too, so that an abandoned statement holds no lock for long.
 _SERVER_SETTINGS = {
     "application_name": "mysetlist",
     "timezone": "UTC",
@@ -45,7 +45,7 @@ _SERVER_SETTINGS = {
     # How similar a misspelt word has to be: it finds two swapped letters in seven, and one missing letter in four.
     "pg_trgm.word_similarity_threshold": "0.5",
 }
-# Clients' queries have optional filters, and the plan has to know which are set. Planning takes under a millisecond.
+# Queries for clients have optional filters, and a good plan depends on which are set. Planning takes under a millisecond.
 _REQUEST_SETTINGS = {"plan_cache_mode": "force_custom_plan"}
 
 _UNAVAILABLE = (
@@ -82,7 +82,7 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def translated_all() -> Iterator[None]:
-    """As `translated`, with all other PostgreSQL errors as StoreError: for work whose failure is reported and no bug."""
+    """Like `translated`, but gives all other PostgreSQL errors as StoreError: for work whose failure is reported, not a bug."""
     try:
         with translated():
             yield
@@ -148,9 +148,9 @@ class Database:
 
     @asynccontextmanager
     async def acting(self, identity: Identity | None, *, is_snapshot: bool = False) -> AsyncIterator[Connection]:
-        """One transaction on behalf of a user: row security limits it to the user's own rows; None: to no user's rows.
+        """One transaction on behalf of a user. Row security limits it to the user's own rows; None: to public rows.
 
-        Takes:  is_snapshot: read-only, at one instant, as `snapshot`
+        Takes:  is_snapshot, True: read-only, at one instant, like `snapshot`
         Raises: Refused: unauthenticated, a constraint failed because the account was erased meanwhile
         """
         try:
@@ -208,17 +208,17 @@ async def connect(url: str, *, name: str = "mysetlist", is_unhurried: bool = Fal
     """A dedicated connection, outside any pool: for LISTEN, leases and long work.
 
     Takes:  name, for pg_stat_activity
-            is_unhurried: a statement has no time limit; the server ends it when its client is gone
+            is_unhurried, True: a statement has no time limit, but PostgreSQL ends it when its client is gone
     Gives:  asyncpg.Connection
     Raises: StoreUnavailable
     """
-    patience = {"statement_timeout": "0", "client_connection_check_interval": "2s"} if is_unhurried else {}
+    timeouts = {"statement_timeout": "0", "client_connection_check_interval": "2s"} if is_unhurried else {}
     with translated():
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=None if is_unhurried else COMMAND_TIMEOUT_S,
-            server_settings=_SERVER_SETTINGS | patience | {"application_name": name},
+            server_settings=_SERVER_SETTINGS | timeouts | {"application_name": name},
         )
 
 
@@ -227,7 +227,7 @@ class Databases:
     """The same database in three roles, each with its own pool (migrations, row security)."""
 
     requests: Database  # clients' requests: public rows, and the user's own
-    writer: Database  # the vote path, and changes by time alone
+    writer: Database  # the vote path, and changes that only the clock causes, such as the start of a show
     owner: Database  # administration
 
     @classmethod

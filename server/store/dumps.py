@@ -1,8 +1,8 @@
 """Backs a database up to a file and restores it, with pg_dump and pg_restore of the server's major version.
 
-A restore is one transaction of psql, fed from here: it drops all the database holds, runs the output of pg_restore, then
-moves positions and ids past their old values. `commit` is sent only when pg_restore has succeeded, so any failure before
-leaves the database unchanged.
+A restore is one transaction of psql, which reads its commands from this process. It drops everything that the database holds,
+runs the output of pg_restore, then moves positions and ids past their old values. `commit` is sent only when pg_restore has
+succeeded, so any earlier failure leaves the database unchanged.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _MOVE_ON = Path(__file__).with_name("move_on.psql").read_text()
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The contents of a file. versions: of applied migrations; positions: by shard; entry_count: entries in its list."""
+    """The contents of a backup. versions: of its migrations; positions: by shard; entry_count: of its table of contents."""
 
     versions: frozenset[str]
     positions: dict[int, int]
@@ -65,7 +65,7 @@ class Programs:
         """Finds the programs that match the server at `url`.
 
         Takes:  own, a folder to search before all others
-        Raises: SetupError: the server does not answer, or there are none of its version
+        Raises: SetupError: the server does not answer, or no folder has the programs of its version
         """
         connection = await connect(url)
         try:
@@ -80,7 +80,7 @@ class Programs:
             *([Path(installed).parent] if installed else []),
         ]
         for folder in folders:
-            if await asyncio.to_thread(_are_of, folder, major):
+            if await asyncio.to_thread(_has_programs, folder, major):
                 return cls(folder, url)
         raise SetupError(
             f"pg_dump, pg_restore and psql of PostgreSQL {major} are needed, the version of the server at {place(url)};"
@@ -90,23 +90,23 @@ class Programs:
     async def dump(self, file: Path, sizes: dict[str, int], progress: Progress) -> None:
         """Writes the database to `file`, as of one instant, while other writers go on.
 
-        Takes:  sizes, bytes by table, which weigh the progress
+        Takes:  sizes, bytes by table, to compute the progress
         Raises: SetupError; an older `file` is then unchanged
         Cancel: likewise
         Locks:  read locks: only a migration has to wait
         """
         total, done, table = sum(sizes.values()), 0, ""
 
-        def heard(line: str) -> None:
+        def on_log_line(line: str) -> None:
             nonlocal done, table
             found = re.search(r'dumping contents of table "public\.(\w+)"', line)
             if found:
                 done, table = done + sizes.get(table, 0), found[1]
                 progress(f"reading {table}", done, total)
 
-        # Readable by this user only: it holds addresses and the hashes of keys.
+        # The draft is readable only by this user, because it holds addresses and the hashes of keys.
         with _draft(file) as draft:
-            # A file name, because on stdout pg_dump cannot go back to write where in the file each table begins.
+            # A file and not stdout, because pg_dump goes back in the file to write where each table begins.
             flags = [
                 f"--file={draft}",
                 "--format=custom",
@@ -118,11 +118,11 @@ class Programs:
             # The dump only names these: the server it is restored to has their libraries and the rights.
             extensions = [f"--extension={name}" for name in ("plpgsql", "unaccent", "pg_trgm", "cube")]
             async with self._running("pg_dump", *flags, *extensions, stdout=DEVNULL) as dump:
-                await dump.finished(heard)
+                await dump.finished(on_log_line)
         progress("reading", total, total)
 
     async def look_into(self, file: Path) -> Contents:
-        """Reads the contents of a file; does not ask the database.
+        """Reads the contents of a file; does not connect to the database.
 
         Raises: SetupError: the file is damaged, of a newer PostgreSQL, or no backup of MySetlist
         """
@@ -143,7 +143,7 @@ class Programs:
     async def restore(
         self, file: Path, contents: Contents, *, roles: str, position_min: int, progress: Progress
     ) -> None:
-        """Replaces all the database holds by the contents of `file`.
+        """Replaces everything in the database by the contents of `file`.
 
         Takes:  contents, of `file`; roles, a statement that creates the roles in its grants; position_min, past every
                 position that Valkey's logs have assigned
@@ -152,7 +152,7 @@ class Programs:
         """
         done = 0
 
-        def heard(line: str) -> None:
+        def on_log_line(line: str) -> None:
             nonlocal done
             found = re.search(r"(?:creating|processing data for) ([A-Z ]*table|[A-Z ]+) \"([^\"]+)\"", line)
             if found:
@@ -172,7 +172,7 @@ class Programs:
                         while chunk := await source.chunk():
                             await target.write(chunk)
 
-                    await source.finished(heard, meanwhile=pump)
+                    await source.finished(on_log_line, meanwhile=pump)
                 await target.write(f"{_MOVE_ON}\ncommit;\n".encode(), is_last=True)
 
             await target.finished(meanwhile=feed)
@@ -236,7 +236,7 @@ async def refuse_foreign_tables(url: str, migrations: Path) -> None:
 
 
 async def analyze(url: str) -> None:
-    """Makes the statistics of all tables, which a dump does not hold; without them query plans are guesses.
+    """Collects the statistics of all tables. A dump does not hold them, and without them query plans are guesses.
 
     Raises: SetupError
     """
@@ -258,7 +258,10 @@ def roles_statement(migrations: Path) -> str:
 
 
 def libpq_address(url: str) -> tuple[str, dict[str, str]]:
-    """An address for PostgreSQL's programs, and their environment with the password: every user can read command lines."""
+    """The address for PostgreSQL's programs, and their environment.
+
+    The password is in the environment, because every user of the machine can read command lines.
+    """
     parts = urlsplit(url)
     login, _, host = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
@@ -270,7 +273,8 @@ def libpq_address(url: str) -> tuple[str, dict[str, str]]:
     return address, environ | ({"PGPASSWORD": password} if password else {})
 
 
-def _are_of(folder: Path, major: int) -> bool:
+def _has_programs(folder: Path, major: int) -> bool:
+    """Whether a folder has all programs, of this major version."""
     for name in ("pg_dump", "pg_restore", "psql"):
         try:
             done = subprocess.run([folder / name, "--version"], capture_output=True, text=True, check=False, timeout=10)
@@ -283,7 +287,7 @@ def _are_of(folder: Path, major: int) -> bool:
 
 @contextlib.contextmanager
 def _draft(file: Path) -> Iterator[Path]:
-    """Gives a draft to write; when the block succeeds, it is on the disk and replaces `file`.
+    """Gives a draft to write. When the block succeeds, the draft is written to disk and replaces `file`.
 
     Raises: SetupError
     """

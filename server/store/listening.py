@@ -19,8 +19,8 @@ Handle = Callable[[str], None]
 class Listening:
     """One connection that listens.
 
-    Nothing shows that a peer is dead until it is asked something. So the owner asks about once a second through `rows`, and
-    takes StoreUnavailable as the end of this connection.
+    A dead peer is noticed only when it does not answer. So the owner runs a query about once a second with `rows`, and takes
+    StoreUnavailable as the end of this connection.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -59,6 +59,8 @@ class Listening:
 
 
 def _unwrapped(handle: Handle) -> Callable[[Any, int, str, Any], None]:
+    """The callback for asyncpg, which gives more than the payload."""
+
     def on_notification(_connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         handle(payload)
 

@@ -1,5 +1,5 @@
--- All SQL of jobs: units of work that ask providers. A job is a service, a kind and a subject; one that is queued twice
--- is one job. A scheduler runs a queued job under a lease; a command runs a job at once, without one.
+-- All SQL of jobs: units of work that ask providers. Its service, kind and subject identify a queued job, so a job that is
+-- queued twice runs once. A scheduler runs a queued job under a lease; a command runs a job at once, without a lease.
 
 -- ──────────────────────────────────────────────────────────── jobs of a scheduler
 
@@ -64,7 +64,7 @@ with lost as (
 select count(*) from again;
 
 -- name: save_cursor!
--- takes: id; cursor jsonb, the place where another attempt continues
+-- takes: id; cursor jsonb, the point from which another attempt continues
 update sync_jobs set cursor = :cursor::jsonb where id = :id;
 
 -- name: postpone_job!
@@ -208,7 +208,7 @@ select name, every_s from unnest(:names::text[], :everies_s::int[]) as w (name, 
     on conflict (name) do update set every_s = excluded.every_s where sync_schedules.every_s <> excluded.every_s;
 
 -- name: take_schedules
--- gives: names of the due schedules; any number of missed runs is made up for by one
+-- gives: names of the due schedules; one run makes up for all missed runs
 -- locks: those schedules; schedules that another node is taking are skipped
 with due as (
     select name from sync_schedules where not is_paused and next_at <= now() order by name for update skip locked
@@ -240,7 +240,7 @@ select count(*) from changed;
 -- name: queue_artists$
 -- takes: service, older_than_s, count, spread_s
 -- gives: how many jobs were added
--- Artists that the service was not asked about lately: first artists with a coming show, then artists with followers,
+-- For artists that the service was not asked about lately: first artists with a coming show, then artists with followers,
 -- then the others.
 with wanted as (
     select a.id::text as subject, (n.local_date is not null) as is_near, coalesce(t.follower_count, 0) as followers
@@ -271,6 +271,7 @@ select count(*) from added;
 -- takes: service, kind; identity, the service whose id an artist must have; older_than_s; near_older_than_s, the same for
 --        artists with a show within two weeks; count, spread_s
 -- gives: how many jobs were added
+-- For artists with an id at the service `identity`: first artists whose next show comes soonest.
 with wanted as (
     select i.artist_id::text as subject, n.days
       from (select distinct artist_id from artist_identities where service = :identity::sync_service) i
@@ -297,8 +298,8 @@ select count(*) from added;
 -- name: queue_played$
 -- takes: service, count, spread_s
 -- gives: how many jobs were added
--- Shows that are over: every hour on the first day, every six hours in the first week, every day up to two weeks,
--- because people write setlists down and correct them in that time.
+-- For shows that began at least two hours ago: every hour on the first day, every six hours in the first week, every day up
+-- to two weeks, because people write setlists down and correct them in that time.
 with wanted as (
     select s.id::text as subject, now() - s.starts_at as age
       from shows s
@@ -326,6 +327,7 @@ select count(*) from added;
 -- name: queue_venues$
 -- takes: service, older_than_s, count, spread_s
 -- gives: how many jobs were added
+-- For venues that the service was not asked about lately: first those that it was asked about longest ago.
 with wanted as (
     select i.external_id as subject
       from venue_identities i

@@ -1,7 +1,7 @@
 """Cursors: the point from which the next page of a list continues, opaque to clients.
 
-A cursor holds the sort key of the last item of a page, never an offset, so items that are added or deleted meanwhile neither
-repeat nor hide others. It is no secret and is not signed: an invented cursor only changes which page the reader gets.
+A cursor holds the sort key of the last item of a page, never an offset. So when items are added or deleted meanwhile, no other
+item is repeated or left out. It is no secret and is not signed: an invented cursor only changes which page the reader gets.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def encode_cursor(cursor: Cursor) -> str:
 def decode_cursor(text: str, kind: type[AnyCursor]) -> AnyCursor:
     """The cursor in a text.
 
-    Raises: Refused: bad_request, the cursor is malformed or of another list
+    Raises: Refused: bad_request, the cursor is malformed or belongs to another list
     """
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
