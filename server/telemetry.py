@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-# The folder for the metrics of all workers of one parent; prometheus_client reads the variable at its import.
+# The environment variable with the folder for the metrics of all workers of a parent. prometheus_client reads it at its import.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 LogFormat = Literal["auto", "json", "console"]
@@ -65,7 +65,7 @@ WRITER_LAG_MS = Gauge(
     "mysetlist_writer_lag_ms", "Age of the oldest entry in the writer's last batch", multiprocess_mode="livemax"
 )
 SHARDS_HELD = _gauge("mysetlist_shards_held", "Shards this node's writer holds")
-LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was thrown away", ["reason"])
+LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was discarded", ["reason"])
 VOTES_LOST = Counter("mysetlist_votes_lost_total", "Accepted casts of this node that Valkey lost before their commit")
 SOCKETS = _gauge("mysetlist_sockets", "Open connections by kind: websocket, events", ["kind"])
 CLOSES = Counter(
@@ -91,17 +91,17 @@ BUFFER_BYTES = _gauge("mysetlist_buffer_bytes", "Bytes waiting in the buffers of
 SOCKETS_BEHIND = _gauge("mysetlist_sockets_behind", "Sockets that skip states, read every 5 s")
 LISTENER_RECONNECTS = Counter("mysetlist_listener_reconnects_total", "Reconnects of the listener")
 LETTERS = Counter(
-    "mysetlist_letters_total", "Letters this node sent, deferred, failed to send or suppressed", ["kind", "outcome"]
+    "mysetlist_letters_total", "Emails this node sent, deferred, failed to send or suppressed", ["kind", "outcome"]
 )
-LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Letters that this node queued", ["kind"])
+LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Emails that this node queued", ["kind"])
 LETTERS_DUE = Gauge(
     "mysetlist_letters_due", "Rows of the mail queue that are due, as last counted", multiprocess_mode="livemax"
 )
 PROVIDER_REQUESTS = Counter(
-    "mysetlist_provider_requests_total", "Questions to providers, by outcome", ["service", "outcome"]
+    "mysetlist_provider_requests_total", "Requests to providers, by outcome", ["service", "outcome"]
 )
 PROVIDER_SECONDS = Histogram(
-    "mysetlist_provider_seconds", "One question to a provider, until its answer", ["service"], buckets=_SECONDS
+    "mysetlist_provider_seconds", "One request to a provider, until its response", ["service"], buckets=_SECONDS
 )
 PROVIDER_CIRCUIT = Gauge(
     "mysetlist_provider_circuit",
@@ -112,7 +112,7 @@ PROVIDER_CIRCUIT = Gauge(
 SYNC_JOBS = Counter("mysetlist_sync_jobs_total", "Jobs of this node that ended", ["service", "kind", "outcome"])
 SERVICE_IN_TROUBLE = Gauge(
     "mysetlist_service_in_trouble",
-    "1: this engine or provider is in trouble, by the node that does the chores",
+    "1: this engine or provider is in trouble, as seen by the node that does the chores",
     ["service"],
     multiprocess_mode="livemax",
 )
@@ -120,7 +120,7 @@ MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail s
 
 
 def exposition() -> bytes:
-    """All metrics in the text format of Prometheus; with several workers, of all of them."""
+    """All metrics in the text format of Prometheus; with several workers, the metrics of all workers together."""
     if METRICS_FOLDER not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()

@@ -15,17 +15,17 @@ from typing import Any
 from server.errors import SetupError
 
 _NS = 1_000_000_000
-# When a node stops, the last spans may take this long to send.
+# When a node stops, sending the last spans may take so long.
 EXPORT_TIMEOUT_S = 2
-# Sampled entries that are committed and not pushed yet; past this the oldest get no span for their push.
+# The maximum of sampled entries that are committed and not pushed yet. Beyond it the oldest get no span for their push.
 AWAITING_PUSH_MAX = 1_000
 
 
 class Traces:
     """Spans of the sampled entries of the log: cast, script, commit, notify, push.
 
-    Takes: provider, a TracerProvider that `open_traces` or a test makes; ratio, the share of entries to sample;
-           shard_count, as the database has it
+    Takes: provider, a TracerProvider that `open_traces` or a test makes; ids, its id generator, made by `traces_to`;
+           ratio, the share of entries to sample; shard_count, as the database has it
     Cost:  one hash for each entry, about 1 µs; for a sampled one about 50 µs for each span
     """
 
@@ -35,7 +35,8 @@ class Traces:
         self._ids = ids
         self._sampled_below = int(ratio * (1 << 32))
         self._shard_count = shard_count
-        self._awaiting: deque[tuple[int, int, int]] = deque(maxlen=AWAITING_PUSH_MAX)  # shard, committed up to, entry
+        # (shard, the shard's position after the commit, the entry's position)
+        self._awaiting: deque[tuple[int, int, int]] = deque(maxlen=AWAITING_PUSH_MAX)
 
     def logged(self, shard: int, position: int, cast_count: int, *, queued_s: float, sent_s: float) -> None:
         """Records that the script decided a round. Takes: instants of time.monotonic."""
@@ -79,6 +80,7 @@ class Traces:
         self._provider.shutdown()
 
     def _derive(self, shard: int, position: int) -> tuple[int, int, int, int] | None:
+        """(trace id, id of the first span, shard, position) of an entry; None: the entry is not sampled."""
         digest = hashlib.blake2b(b"%d:%d" % (shard, position), digest_size=28).digest()
         if int.from_bytes(digest[:4], "big") >= self._sampled_below:
             return None
@@ -89,7 +91,7 @@ class Traces:
         name: str,
         sampled: tuple[int, int, int, int],
         started_s: float,
-        about: dict[str, int],
+        attributes: dict[str, int],
         *,
         is_first: bool = False,
     ) -> None:
@@ -104,13 +106,13 @@ class Traces:
         context = None if is_first else trace.set_span_in_context(trace.NonRecordingSpan(parent))
         self._ids.first = (trace_id, first_id) if is_first else None
         span = self._tracer.start_span(
-            name, context=context, start_time=start_ns, attributes={"shard": shard, "position": position, **about}
+            name, context=context, start_time=start_ns, attributes={"shard": shard, "position": position, **attributes}
         )
         span.end(now_ns)
 
 
 def open_traces(endpoint: str, ratio: float, node: str, shard_count: int) -> Traces:
-    """Traces that are sent to an OTLP collector over HTTP.
+    """Opens traces that are sent to an OTLP collector over HTTP.
 
     Takes:  endpoint, the value of OTEL_EXPORTER_OTLP_ENDPOINT
     Raises: SetupError: the extra `otel` is not installed
@@ -125,7 +127,7 @@ def open_traces(endpoint: str, ratio: float, node: str, shard_count: int) -> Tra
 
 
 def traces_to(processor: Any, ratio: float, node: str, shard_count: int) -> Traces:
-    """Traces that are given to a span processor."""
+    """Opens traces whose spans are given to a span processor."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -144,7 +146,7 @@ def traces_to(processor: Any, ratio: float, node: str, shard_count: int) -> Trac
 
     ids = Ids()
     provider = TracerProvider(
-        # The position decides what is sampled, the same on every node.
+        # `Traces` samples by position, so that every node samples the same entries.
         sampler=ALWAYS_ON,
         resource=Resource.create({"service.name": "mysetlist", "service.instance.id": node}),
         id_generator=ids,

@@ -1,7 +1,7 @@
-"""Intake: gathers the casts of a node, has the script decide them, and answers.
+"""Intake: gathers the casts of a node, sends them to the vote script (cast.lua), which decides them, and answers.
 
-One task sends, one round at a time: while Valkey works on a round the next one gathers by itself, so the batches grow
-with the load. A cast costs no task and no future: its waiter is called back.
+One task sends one round at a time. While Valkey works on a round, the casts of the next one gather, so the batches grow with
+the load. A cast costs no task and no future: its waiter is called back.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ BUSY_ROUND_CASTS = 32
 PROBE_S = 1.0
 PENDING_CASTS_MAX = 20_000
 SCRIPT_VOTES_MAX = 1_000
-# Valkey may have lost a fan's ticket, so a refusal for want of one is checked in the database first, once in 5 s.
+# Valkey may have lost a fan's ticket. So before a cast is refused because the ticket is missing, the database is asked, at
+# most once in 5 s for each fan and show.
 TICKETLESS_S = 5.0
 TICKETLESS_MAX = 10_000
 RETRY_AFTER_MS = 1_000
@@ -56,7 +57,7 @@ class Intake:
 
     Takes:   url, of Valkey; database, for cold shows and ballots; shard_count, as the database has it;
              votes_per_day_max, a user's budget for a UTC day [votes];
-             why_refused, user -> the reason why they may not vote, None: they may
+             why_refused, user -> the reason why the user may not vote; None: the user may
     """
 
     def __init__(
@@ -80,9 +81,10 @@ class Intake:
         self._resumed: list[Cast] = []  # casts back from the warm-up; they are older, so they go before the queue
         self._queued = asyncio.Event()
         self._warm_up = WarmUp(database, shard_count, self._resume)
-        self._ticketless: dict[tuple[int, int], float] = {}  # (show, user) -> until when the database is believed
+        # (show, user) without a ticket in the database -> until when the database is not asked again
+        self._ticketless: dict[tuple[int, int], float] = {}
         self._cast_number = 0
-        self.traces: Traces | None = None  # set by node when traces are wanted
+        self.traces: Traces | None = None  # set by the node when traces are on
         self._queued_s = 0.0  # when the oldest cast of the queue came
         self._is_busy = False
         self._is_in_round = False
@@ -180,7 +182,7 @@ class Intake:
     async def _send_round(self) -> None:
         by_shard = self._take_round()
         if not by_shard:
-            # Every cast of the queue waits behind a cast that waits for a warm-up.
+            # Every cast of the queue follows an earlier cast of its fan that waits for a warm-up.
             return
         commands: list[Command] = [
             ("EVALSHA", self._script, 1, shard_prefix(shard), self._pack_round(shard, casts))
@@ -265,7 +267,7 @@ class Intake:
             if code == ScriptCode.OK:
                 ballot, remaining = str(answer[1]), int(answer[2])
                 left = None if remaining < 0 else remaining
-                if len(cast.packed) == 2:
+                if len(cast.packed) == 2:  # no votes: it only asked for the ballot, so it needs no commit
                     cast.waiter.answered(position, "committed", ballot, left)
                 else:
                     acks.append(PendingAck(cast.subject_id, cast.waiter, ballot, left))
@@ -284,6 +286,7 @@ class Intake:
         now_s = self._clock.monotonic_s()
         if cast.tries == 0:
             return now_s >= self._ticketless.get(cast.ballot_key, 0.0)
+        # The warm-up before this try read the fan's ticket from the database: there is none.
         if len(self._ticketless) >= TICKETLESS_MAX:
             self._ticketless.clear()
         self._ticketless[cast.ballot_key] = now_s + TICKETLESS_S

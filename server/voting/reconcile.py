@@ -1,4 +1,4 @@
-"""`mysetlist reconcile`: compares rows, tallies and Valkey.
+"""`mysetlist reconcile`: compares the rows of votes, their counts, and Valkey's copy of both.
 
 The database itself compares rows and counts, in one snapshot (miscounts(), repair_counts()). Valkey is ahead of PostgreSQL by
 the entries in the log, so a shard is compared only at a moment when its log is drained; under load that takes a few
@@ -28,9 +28,9 @@ TIMEOUT_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One value that two places hold differently."""
+    """A value that differs between two places."""
 
-    shard: int | None  # of the hot copy to throw away; None: a count that Valkey does not hold
+    shard: int | None  # whose hot copy a repair discards; None: Valkey does not hold this count
     text: str
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Difference:
 
 
 async def run(database_url: str, redis_url: str, *, repair: bool = False) -> list[Difference]:
-    """Finds every difference. With `repair` the rows win: counts are made again, and Valkey's copy is thrown away.
+    """Finds every difference. With `repair` the rows win: they are counted again, and Valkey's copy is discarded.
 
     Raises: StoreUnavailable, CacheError
     """
@@ -95,7 +95,7 @@ async def _compare_hot(database: Database, connection: Connection, shard: int) -
 
 
 async def _compare_drained(database: Database, connection: Connection, shard: int) -> list[Difference] | None:
-    """The differences of a shard; None: its log was not drained all the time."""
+    """The differences of a shard; None: its log was not drained during the whole comparison."""
     end_command: Command = ("HGET", meta_key(shard), "last")
     end, shows = await connection.ask([end_command, ("SMEMBERS", f"{shard_prefix(shard)}shows")])
     if end is None:
@@ -145,7 +145,7 @@ def _tally_differences(shard: int, show_id: int, hot: dict[int, str], stored: di
 def _ballot_differences(
     shard: int, show_id: int, hot: dict[int, str], stored: dict[int, dict[int, str]]
 ) -> list[Difference]:
-    """The differences of hot ballots; a ballot that is not in Valkey is cold, which is no difference."""
+    """The differences of hot ballots. A ballot that is not in Valkey is cold, which is no difference."""
     return [
         Difference(
             shard,
@@ -169,7 +169,7 @@ async def _repair(database: Database, connection: Connection, shards: set[int | 
 
 
 async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[int]) -> None:
-    """Throws away the hot copies of these shows' shards, because their tallies were changed in the database.
+    """Discards the hot copies of these shows' shards, because their tallies were changed in the database.
 
     Raises: StoreUnavailable, CacheError
     """

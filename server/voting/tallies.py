@@ -1,4 +1,4 @@
-"""Reads shows' counts, and keeps their hot rules up to date."""
+"""Reads the counts of shows, and keeps their voting rules in Valkey (the hot rules) up to date."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Tallies:
         await self._connection.ask([("EVAL", GRANT_SCRIPT, 1, prefix, show_id, user_id)])
 
     async def _open_shards(self, connection: Connection) -> None:
-        # A Valkey that came back without its newest data has old counts. Shown, they would go backwards.
+        # A Valkey that came back without its newest data has old counts. If they were shown, counts would go backwards.
         await open_shards(self._database, connection.ask_first, self._shard_count)
 
     async def close(self) -> None:

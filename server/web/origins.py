@@ -15,7 +15,7 @@ from server.web.errors import problem
 log = structlog.get_logger()
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# Signed links in letters: their token decides, never the cookie, and mail programs call them (RFC 8058).
+# Signed links in emails. Their token decides, never the cookie, and mail programs call them (RFC 8058).
 FROM_ANYWHERE = ("/unsubscribe",)
 
 

@@ -1,4 +1,4 @@
-"""Gives every request an id, in each log record and in the answer, and measures its time."""
+"""Gives every request an id, which is in its log records and in its response, and measures its time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from server.telemetry import REQUEST_SECONDS
 
 HEADER = "X-Request-ID"
 
-# The ids that a proxy may set: nothing that could break a log line or a header.
-_SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+# The ids that a proxy may set: only characters that cannot break a log line or a header.
+_SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 def observe_requests(trusted: tuple[Network, ...]) -> Middleware:
-    """Makes the outermost middleware. Takes: trusted, the proxies whose request ids are kept."""
+    """Makes the outermost middleware. Takes: trusted, the networks of the proxies whose request ids are kept."""
 
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -50,13 +50,13 @@ async def add_request_id(_request: web.Request, response: web.StreamResponse) ->
 
 def _id_of(request: web.Request, trusted: tuple[Network, ...]) -> str:
     given = request.headers.get(HEADER, "")
-    if given and is_trusted(request.remote, trusted) and _SANE_ID.fullmatch(given):
+    if given and is_trusted(request.remote, trusted) and _SAFE_ID.fullmatch(given):
         return given
     return secrets.token_hex(8)
 
 
 def _measure(request: web.Request, response: web.StreamResponse, started_s: float) -> None:
-    # Websockets and event streams last as long as their client stays, so their time measures nothing of ours.
+    # Websockets and event streams last as long as their client stays, so their time says nothing about this server.
     if isinstance(response, web.Response | web.FileResponse):
         method = request.method if request.method in hdrs.METH_ALL else "other"
         resource = request.match_info.route.resource

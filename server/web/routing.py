@@ -20,7 +20,7 @@ from server.web.identity import AddressOf, Identify
 def routes_of(
     endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int, address_of: AddressOf
 ) -> list[web.RouteDef]:
-    """Aiohttp's routes of endpoints. Access is checked and requests are decoded only here."""
+    """Makes aiohttp's routes for endpoints. Access is checked and requests are decoded only here."""
 
     def route_of(endpoint: Endpoint) -> web.RouteDef:
         async def handle(request: web.Request) -> web.Response:
@@ -87,6 +87,6 @@ def _respond(request: web.Request, endpoint: Endpoint, answer: Answer, session_t
             secure=request.secure,
             path="/",
         )
-    elif answer.session is not None:
+    elif answer.session is not None:  # an empty session signs out
         response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=request.secure)
     return response

@@ -25,7 +25,7 @@ QUOTA = Quota(count_max=60, period_s=30.0, pace_s=0.1)
 TTL_S = 86_400.0
 ARTIST_TTL_S = 7 * 86_400.0
 MARKET_DEFAULT = "US"
-# The maximum in development mode; larger pages are refused.
+# The page sizes. In development mode larger pages are refused.
 SEARCH_ITEMS = 10
 ALBUM_ITEMS = 10
 ALBUM_TRACK_ITEMS = 50
@@ -39,13 +39,13 @@ _WITHDRAWABLE = re.compile(
 
 
 class ExternalUrls(msgspec.Struct, frozen=True):
-    """Pages that we must link to."""
+    """The page at Spotify, to which we must link."""
 
     spotify: str = ""
 
 
 class ExternalIds(msgspec.Struct, frozen=True):
-    """The ISRC is the same for every copy of a recording."""
+    """Ids of other registries. The ISRC is the same for every copy of a recording."""
 
     isrc: str = ""
 
@@ -133,7 +133,7 @@ class _FeatureList(msgspec.Struct, frozen=True):
 class SpotifyClient:
     """Reads artists and tracks from Spotify. All methods raise ProviderError and StoreUnavailable.
 
-    Takes: provider, set up for Spotify; market, a country (ISO 3166), without which Spotify calls everything unavailable
+    Takes: provider, set up for Spotify; market, a country (ISO 3166): without one, Spotify calls everything unavailable
     """
 
     def __init__(self, provider: Provider, market: str = MARKET_DEFAULT) -> None:
@@ -155,7 +155,7 @@ class SpotifyClient:
         return await self.provider.get(f"/v1/artists/{artist_id}", {}, Artist, kind="artist", ttl_s=ARTIST_TTL_S)
 
     async def fetch_artists(self, artist_ids: Sequence[str]) -> list[Artist | None]:
-        """Fetches several in order, None for unknown ids; one by one where the endpoint was withdrawn."""
+        """Fetches several artists in order, None for unknown ids; one by one when the endpoint was withdrawn."""
         try:
             found = await self.provider.get(
                 "/v1/artists", {"ids": ",".join(artist_ids)}, _ArtistList, kind="artists", ttl_s=ARTIST_TTL_S,
@@ -166,7 +166,7 @@ class SpotifyClient:
         return list(found.artists) if found else []
 
     async def fetch_top_tracks(self, artist: Artist) -> list[Track]:
-        """Fetches an artist's most heard tracks, at most ten; where the endpoint was withdrawn, tracks found by name."""
+        """Fetches an artist's most heard tracks, at most ten; when the endpoint was withdrawn, tracks found by name."""
         try:
             found = await self.provider.get(
                 f"/v1/artists/{artist.id}/top-tracks", {"market": self._market}, _TrackList, kind="top-tracks",
@@ -208,7 +208,7 @@ class SpotifyClient:
         )
 
     async def fetch_tracks(self, track_ids: Sequence[str]) -> list[Track | None]:
-        """Fetches several in order, None for unknown ids; one by one where the endpoint was withdrawn."""
+        """Fetches several tracks in order, None for unknown ids; one by one when the endpoint was withdrawn."""
         params = {"ids": ",".join(track_ids), "market": self._market}
         try:
             found = await self.provider.get(
@@ -221,7 +221,7 @@ class SpotifyClient:
     async def fetch_recommendations(
         self, *, artist_ids: Sequence[str] = (), track_ids: Sequence[str] = ()
     ) -> list[Track]:
-        """Fetches tracks similar to at most SEEDS_MAX artists and tracks; none where the endpoint was withdrawn."""
+        """Fetches tracks similar to at most SEEDS_MAX artists and tracks; none when the endpoint was withdrawn."""
         params = {
             "seed_artists": ",".join(artist_ids[:SEEDS_MAX]),
             "seed_tracks": ",".join(track_ids[: max(0, SEEDS_MAX - len(artist_ids))]),
@@ -237,7 +237,7 @@ class SpotifyClient:
         return [track for track in found.tracks if track] if found else []
 
     async def fetch_audio_features(self, track_ids: Sequence[str]) -> dict[str, AudioFeatures]:
-        """Fetches audio features by id; none where the endpoint was withdrawn."""
+        """Fetches audio features by id; none when the endpoint was withdrawn."""
         try:
             found = await self.provider.get(
                 "/v1/audio-features", {"ids": ",".join(track_ids)}, _FeatureList, kind="audio-features", ttl_s=TTL_S,
@@ -275,23 +275,23 @@ class _Error(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class _Said(msgspec.Struct, frozen=True):
+class _ErrorDocument(msgspec.Struct, frozen=True):
     error: _Error = _Error()
 
 
 def _classify_failure(answer: Response) -> Failure | None:
-    """Recognises 403 for a withdrawn endpoint, 403 as plain text for an app without a paying owner, and a used up quota."""
+    """Recognises a used up quota (429), a withdrawn endpoint (403), and an app without a paying owner (403 as plain text)."""
     if answer.status not in (httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS):
         return None
     try:
-        said = msgspec.json.decode(answer.body, type=_Said).error
+        error = msgspec.json.decode(answer.body, type=_ErrorDocument).error
     except msgspec.DecodeError:
-        said = None
+        error = None
     if answer.status == httpx.codes.TOO_MANY_REQUESTS:
-        if said is not None and said.reason == "QUOTA_EXCEEDED" and "Retry-After" not in answer.headers:
+        if error is not None and error.reason == "QUOTA_EXCEEDED" and "Retry-After" not in answer.headers:
             return Failure("wait", "says that the quota is used up", QUOTA_WAIT_S)
         return None
-    if said is None:
+    if error is None:
         text = " ".join(answer.body[:100].decode("utf-8", "replace").split())
         return Failure("key", f"lets this app use no endpoint: {text}")
     if _WITHDRAWABLE.match(answer.path):
@@ -300,5 +300,5 @@ def _classify_failure(answer: Response) -> Failure | None:
 
 
 def _plain(text: str) -> str:
-    """Text that may stand within a quoted filter."""
+    """A text without the characters that a quoted filter cannot hold."""
     return " ".join(text.replace('"', " ").replace(":", " ").split())

@@ -27,7 +27,7 @@ KINDS: dict[str, Any] = {
     "setlistfm/9": setlistfm._Artists, "setlistfm/11": setlistfm.Artist, "setlistfm/12": setlistfm.Venue,
     "spotify/3": spotify._Albums, "spotify/11": spotify._Search, "spotify/12": spotify._TrackList,
     "spotify/13": spotify._TrackList, "spotify/17": spotify._TrackList, "spotify/19": spotify._TrackList,
-    "spotify/22": spotify_auth.Token, "spotify/7": spotify._Said, "spotify/8": spotify._Said,
+    "spotify/22": spotify_auth.Token, "spotify/7": spotify._ErrorDocument, "spotify/8": spotify._ErrorDocument,
     "ticketmaster/4": ticketmaster._Found, "ticketmaster/5": ticketmaster._Found, "ticketmaster/6": ticketmaster._Found,
     "ticketmaster/9": ticketmaster.Event, "ticketmaster/11": ticketmaster.Venue,
 }  # fmt: skip
