@@ -1,4 +1,4 @@
-/** Every sentence, number and date that the page shows. Codes decide which; the server's own wording is never matched. */
+/** Every sentence, number and date that the page shows. The code of an error chooses its sentence, never the server's text. */
 
 /**
  * @import { Choice } from "./client.js"
@@ -6,7 +6,7 @@
  * @typedef {"open"|"early"|"locked"|"closed"|"final"|"cancelled"} Voting  from `votingOf`
  */
 
-// The sentences are English; a screen reader would read a date in another language inside them badly.
+// The sentences are English. A screen reader would badly read a date in another language inside them.
 const locale = globalThis.navigator?.languages?.find((language) => language.startsWith("en")) ?? "en";
 const numberFormat = new Intl.NumberFormat(locale);
 const relativeTimeFormat = new Intl.RelativeTimeFormat("en", { numeric: "always" });
@@ -21,11 +21,14 @@ export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one
 /** @type {[unit: Intl.RelativeTimeFormatUnit, unit_ms: number][]} */
 const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
 
-/** @type {(then_ms: number, now_ms: number) => string} */
+/**
+ * The time from now, such as "in 5 minutes" or "2 hours ago".
+ * @type {(then_ms: number, now_ms: number) => string}
+ */
 export function inTime(then_ms, now_ms) {
   const distance_ms = then_ms - now_ms;
   if (Math.abs(distance_ms) < 1_500) return "just now";
-  // Below one and a half of a unit, the next lower unit says more: "in 83 minutes", not "in 1 hour".
+  // Below 1.5 of a unit, the next smaller unit says more: "in 83 minutes", not "in 1 hour".
   const [unit, unit_ms] = UNITS.find(([, size_ms]) => Math.abs(distance_ms) >= size_ms * 1.5) ?? ["second", 1_000];
   return relativeTimeFormat.format(Math.round(distance_ms / unit_ms), unit);
 }
@@ -80,12 +83,12 @@ export const SETLIST = { predicted: "Predicted setlist", actual: "Played" };
 /** @type {Record<SetKind, [alone: string, numbered: string]>} */
 const SETS = { main: ["Main set", "Set"], encore: ["Encore", "Encore"], alternate: ["Alternate set", "Alternate set"] };
 
-/** Names that add nothing to the heading. */
+/** Names of sets that add nothing to the title from `setTitles`. */
 const GENERIC_NAME = /^(main|alternate|support)( set)?$|^(set|encore)( \d+)?$|^predicted setlist$|^played$/i;
 
 /**
- * A title for each set, distinct among its neighbours: "Set 1", "Set 2", "Encore", "Alternate set", or the name of another
- * artist who plays it.
+ * A distinct title for each set of a show: "Set 1", "Set 2", "Encore", "Alternate set", or the name of another artist who
+ * plays the set.
  * @param {Pick<Setlist, "kind"|"artist">[]} setlists
  * @param {number} headliner
  */
@@ -104,14 +107,14 @@ export function setTitles(setlists, headliner) {
 }
 
 /**
- * The name of a set; empty when it adds nothing to the heading.
+ * The name of a set; empty when it adds nothing to the title.
  * @param {{name: string|null}} setlist
  * @param {string|null} title
  */
 export const ownName = ({ name }, title) => (name && name !== title && !GENERIC_NAME.test(name.trim()) ? name : "");
 
 /**
- * How a song differs that night from the plain song.
+ * Tags that say how a song is played: from tape, as a cover, in a medley, with a note.
  * @param {Pick<Song, "is_tape"|"cover_of"|"medley"|"note">} song
  */
 export function songTags({ is_tape, cover_of, medley, note }) {
@@ -195,7 +198,7 @@ const SERVICES = {
 };
 
 /**
- * What a visitor finds behind a link to another site.
+ * The text of a link to another site.
  * @param {Source} source
  */
 export function sourceLine({ service, url, about }) {
@@ -210,7 +213,7 @@ export function sourceLine({ service, url, about }) {
 }
 
 /**
- * Only web pages: an address from another service could be anything, also a script.
+ * Keeps only web pages, because an address from another service could be anything, even a script.
  * @template {{url: string}} Link
  * @param {Link[]} [sources]
  */
@@ -224,7 +227,7 @@ export const SUGGESTION = { pending: "Waiting", approved: "In the set", declined
 export const suggestionThanks = (title) => `Thank you. The moderators will check “${title}”.`;
 
 /**
- * Why a suggestion was refused. The server itself explains a conflict.
+ * Why a suggestion was refused. For a conflict and a ban, the message of the server says more than the code.
  * @param {{code: string, message: string}} error
  */
 export function suggestionFailure({ code, message }) {

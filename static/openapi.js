@@ -24,7 +24,7 @@
  */
 
 /**
- * The object that a reference names; any other object itself.
+ * The object that a reference names. An object without a reference is returned as it is.
  * @template {{$ref?: string}} Thing
  * @param {Thing} thing
  * @param {OpenApi} api
@@ -41,11 +41,11 @@ export function resolveReference(thing, api) {
 }
 
 /**
- * formatSchema({type: "object", properties: {id: {type: "integer"}}, required: []}, api) is "{\n  id?: integer\n}".
+ * A schema as text: {type: "object", properties: {id: {type: "integer"}}, required: []} gives "{\n  id?: integer\n}".
  * @param {Schema} schema
  * @param {OpenApi} api  the document, for its references
  * @param {string} [indent]  of the lines after the first
- * @param {string[]} [above]  references that lead here: a schema that contains itself is named, not drawn again
+ * @param {string[]} [above]  references that contain this schema: a schema that contains itself is named, not written again
  * @returns {string}
  */
 export function formatSchema(schema, api, indent = "", above = []) {
@@ -152,9 +152,9 @@ export function matches(operation, wanted) {
 export function addressOf(operation, values) {
   const path = operation.path.replace(/\{(\w+)[^}]*\}/g, (_, name) => encodeURIComponent(values[name] ?? ""));
   const query = new URLSearchParams();
-  for (const { name, in: place } of operation.parameters) {
+  for (const { name, in: location } of operation.parameters) {
     const value = values[name];
-    if (place === "query" && value) query.set(name, value);
+    if (location === "query" && value) query.set(name, value);
   }
   return query.size ? `${path}?${query}` : path;
 }

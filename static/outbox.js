@@ -2,9 +2,9 @@
  * Votes that the server has not made durable yet, kept in the browser: they outlive a lost connection, a reload and a
  * closed laptop.
  *
- * One entry for each song, the last choice wins: `{song: [choice, position|null]}` under one key for each show. The
- * position is set when the server accepts the choice. The entry is deleted when the choice is durable, so that a vote
- * lost between the two is sent again.
+ * Each song has one entry, with its last choice: `{song: [choice, position|null]}`, under one key for each show. The
+ * position is set when the server accepts the choice. The entry is deleted when the choice is durable, so a vote that is
+ * lost in between is sent again.
  */
 import { StoredMap } from "./stored-map.js";
 
@@ -57,6 +57,7 @@ export class Outbox {
   }
 
   /**
+   * The server answered these votes: marks them as accepted, or deletes durable ones.
    * @param {number} show
    * @param {Vote[]} votes
    * @param {number|null} at  position of the acceptance; null: the votes are already durable
@@ -70,8 +71,9 @@ export class Outbox {
   }
 
   /**
+   * Deletes the votes that are durable now.
    * @param {number} show
-   * @param {number} at  what was accepted up to this position is durable
+   * @param {number} at  all votes that were accepted up to this position are durable
    */
   commit(show, at) {
     const map = this.#mapOf(show);
@@ -80,6 +82,7 @@ export class Outbox {
   }
 
   /**
+   * Deletes votes that the server refused.
    * @param {number} show
    * @param {Vote[]} votes
    */
@@ -105,7 +108,7 @@ export class Outbox {
         if (key?.startsWith(KEY_PREFIX)) shows.add(Number(key.slice(KEY_PREFIX.length)));
       }
     } catch {
-      // The storage became forbidden while the page runs: memory holds all that is left.
+      // The storage became forbidden while the page runs: only the maps in memory are left.
     }
     return [...shows];
   }

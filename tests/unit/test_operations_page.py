@@ -1,4 +1,4 @@
-"""docs/operations.md, the dashboard and the alerts: every metric is told, and none is spoken of that is not there."""
+"""docs/operations.md, the dashboard and the alerts name every metric, and no metric that does not exist."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 import yaml
 from prometheus_client import REGISTRY
 
-import server.telemetry  # noqa: F401  registers all of them
+import server.telemetry  # noqa: F401  registers all metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
-# What a histogram is asked by.
+# The suffixes of a histogram's series.
 PARTS = ("_bucket", "_count", "_sum")
 
 
 def metrics() -> dict[str, str]:
-    """Every metric of ours, as it is scraped, and its type."""
+    """Our metrics by the name that Prometheus scrapes, each with its type."""
     found = {family.name: family.type for family in REGISTRY.collect() if family.name.startswith("mysetlist_")}
     return {f"{name}_total" if kind == "counter" else name: kind for name, kind in found.items()}
 
 
 def series() -> set[str]:
-    """Every name an expression may have."""
-    told = metrics()
-    histograms = {f"{name}{part}" for name, kind in told.items() if kind == "histogram" for part in PARTS}
-    return {name for name, kind in told.items() if kind != "histogram"} | histograms
+    """Every name of a series that an expression may use."""
+    kinds = metrics()
+    histograms = {f"{name}{part}" for name, kind in kinds.items() if kind == "histogram" for part in PARTS}
+    return {name for name, kind in kinds.items() if kind != "histogram"} | histograms
 
 
 def names_in(expression: str) -> set[str]:
@@ -46,8 +46,8 @@ def expressions(node: Any) -> Iterator[str]:
             yield from expressions(value)
 
 
-def test_the_page_tells_of_every_metric() -> None:
-    """With its type, and of none that is gone."""
+def test_the_page_lists_every_metric() -> None:
+    """The page lists each metric with its type, and no metric that is gone."""
     rows = re.findall(r"^\| `(mysetlist_\w+)` \| (\w+)", (DOCS / "operations.md").read_text(), re.MULTILINE)
     assert dict(rows) == metrics()
 
@@ -61,8 +61,8 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert metrics().keys() - shown == set()
 
 
-def test_the_alerts_ask_for_what_is_there() -> None:
-    """Each rule has an expression over metrics that exist, a severity and a sentence; brackets are closed."""
+def test_the_alerts_use_existing_metrics() -> None:
+    """Each rule has an expression over metrics that exist, with closed brackets, a severity and a sentence as summary."""
     (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
     assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"]) > 5
     for rule in group["rules"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.clock import SystemClock
-from server.voting import writer as writing
+from server.voting import writer as writer_module
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import VotePath
@@ -18,7 +18,7 @@ class HurriedClock(SystemClock):
         self._elapsed_s = 0.0
 
     def monotonic_s(self) -> float:
-        """Later every time."""
+        """0.2 s more than the reading before."""
         self._elapsed_s += 0.2
         return self._elapsed_s
 
@@ -27,11 +27,11 @@ class HurriedClock(SystemClock):
         return 0
 
 
-async def test_a_backlog_of_one_shard_loses_nothing_of_another(
+async def test_a_backlog_of_one_shard_loses_no_votes_of_another(
     vote_path: VotePath, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shard that waits behind another's long backlog is not taken for one that lost its log."""
-    monkeypatch.setattr(writing, "BATCH_VOTES_MAX", 1)
+    """A shard that waits while another shard's long backlog is written is not taken for a shard that lost its log."""
+    monkeypatch.setattr(writer_module, "BATCH_VOTES_MAX", 1)
     busy, quiet = await factory.show(16), await factory.show(5)
     users = await factory.users(12)
     for user in users:

@@ -1,4 +1,4 @@
-"""Casts, ballots and shards, without an engine."""
+"""The packed forms of casts and ballots, and the shard of a show."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_same_song_twice_is_refused(choices: tuple[str, str]) -> None:
 
 
 def test_codes_and_choices_are_each_others_inverse() -> None:
-    """The script's numbers are the database's words."""
+    """Each number of the script stands for one choice of the database; withdrawing a vote stands for no choice."""
     assert {name: CHOICES[code] for name, code in CHOICE_CODES.items()} == {"none": None, "up": "up", "down": "down"}
 
 
@@ -47,7 +47,7 @@ def test_a_ballot_is_read_back_as_it_was_written(ballot: dict[int, str]) -> None
 
 @given(st.integers(1, 2**53 - 1), st.integers(1, 256))
 def test_every_show_has_one_shard(show_id: int, shard_count: int) -> None:
-    """A show has one of the shards, and the next show has the next one."""
+    """The shard of a show is one of the shards, and the next id has the next shard."""
     shard = shard_of(show_id, shard_count)
     assert 0 <= shard < shard_count
     assert shard_of(show_id + 1, shard_count) == (shard + 1) % shard_count
