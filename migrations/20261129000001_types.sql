@@ -67,7 +67,7 @@ return case when least(public.word_similarity(words[1], folded), public.word_sim
                   + coalesce(public.word_similarity(words[4], folded), 0))::float8 / cardinality(words) end;
 
 -- ─────────────────────────────────────────────────────────── the order of shows
--- Live, upcoming, finished, cancelled; the first two with the soonest first, the others with the latest first.
+-- Live, upcoming, finished, cancelled. Live and upcoming shows have the soonest first, the others the latest first.
 -- Not strict, like earth_km: PostgreSQL inlines a strict function only where no argument can be null.
 
 -- gives: the place of a status in the list
@@ -98,7 +98,7 @@ return public.cube(array[cosd(latitude) * cosd(longitude), cosd(latitude) * sind
 create function earth_km(a cube, b cube) returns float8 language sql immutable parallel safe
 return 2 * 6371.0088 * asin(least(1.0, public.cube_distance(a, b) / 2));
 
--- gives: a box that holds every point within radius_km, and some more
+-- gives: a box that holds every point within radius_km, and some points beyond it
 create function earth_box(centre cube, radius_km float8) returns cube language sql immutable strict parallel safe
 return public.cube_enlarge(centre, 2 * sin(least(radius_km / (2 * 6371.0088), pi() / 2)) + 1e-9, 3);
 

@@ -13,7 +13,7 @@ create table user_identities (
     primary key (issuer, subject)
 );
 comment on table user_identities is 'An account''s identity at an identity provider. Each identity is one account.';
-comment on column user_identities.issuer is 'Empty: the provider''s tokens name no issuer.';
+comment on column user_identities.issuer is 'Empty: the provider does not name an issuer in its tokens.';
 
 create table user_profiles (
     user_id      bigint            primary key references users (id) on delete cascade,
@@ -27,7 +27,7 @@ create table user_profiles (
     updated_at   timestamptz       not null default now()
 );
 comment on table user_profiles is
-    'What an account says about itself. Others see it when it is public and approved. Many accounts have none.';
+    'The profile of an account. Others see it when it is public and approved. Many accounts have none.';
 
 -- ───────────────────────────────────────────────────────── follows and attendance
 
@@ -78,7 +78,7 @@ create table content_moderation (
 );
 comment on table content_moderation is
     'A text that was held back: it waits for a moderator, or was decided. An edit of the text deletes the waiting row.';
-comment on column content_moderation.reasons is 'Why the text was held back.';
+comment on column content_moderation.reasons is 'The reasons why the text was held back.';
 
 create table reports (
     id          bigint generated always as identity primary key,
@@ -108,7 +108,7 @@ create table user_bans (
     lifted_by  bigint      references users (id) on delete set null,
     constraint user_bans_ends_later check (expires_at > banned_at)
 );
-comment on table user_bans is 'What an account may not do, and until when.';
+comment on table user_bans is 'A ban of an account: its kind says what is forbidden.';
 comment on column user_bans.expires_at is 'Null: the ban does not expire.';
 
 create table moderation_log (
@@ -119,7 +119,8 @@ create table moderation_log (
     detail       jsonb       not null default '{}',
     at           timestamptz not null default now()
 );
-comment on table moderation_log is 'Every moderator''s decision, for ever: append-only. Only an erasure takes a name out.';
+comment on table moderation_log is
+    'Every decision of a moderator, for ever: append-only. Only the erasure of a user removes a name.';
 comment on column moderation_log.subject is 'For example review:7, profile:3, user:3, report:9.';
 
 create table audit_log (
@@ -130,7 +131,8 @@ create table audit_log (
     detail     jsonb       not null default '{}',
     at         timestamptz not null default now()
 );
-comment on table audit_log is 'Every use of staff''s powers, for ever: append-only. Only an erasure takes a name out.';
+comment on table audit_log is
+    'Every action that needs the rights of staff, for ever: append-only. Only the erasure of a user removes a name.';
 comment on column audit_log.actor_id is 'Null: the command line, or an erased account.';
 
 -- ─────────────────────────────────────────────────────────────────────────── mail
@@ -145,8 +147,8 @@ create table email_preferences (
     created_at   timestamptz     not null default now(),
     updated_at   timestamptz     not null default now()
 );
-comment on table email_preferences is 'Where, how often and about what an account wants mail.';
-comment on column email_preferences.confirmed_at is 'Null: only the confirmation is sent.';
+comment on table email_preferences is 'The address, the frequency and the kinds of mail that an account wants.';
+comment on column email_preferences.confirmed_at is 'Null: this address gets only the mail that asks for its confirmation.';
 
 create table email_queue (
     id         bigint generated always as identity primary key,
@@ -163,7 +165,8 @@ create table email_queue (
 comment on table email_queue is 'One message to be sent.';
 comment on column email_queue.about is
     'The subject, show:7 or address:<hash>:<ms>. It is unique for a user and kind, so the same message is not sent twice.';
-comment on column email_queue.not_before is 'While the message is being sent: until when its sender holds it.';
+comment on column email_queue.not_before is
+    'The message is sent after this instant. While it is being sent, no other sender takes it before this instant.';
 
 create table email_log (
     id       bigint generated always as identity primary key,
@@ -201,7 +204,7 @@ create table api_keys (
     constraint api_keys_hash_key unique (key_hash)
 );
 comment on table api_keys is 'A program''s key. Only its hash is kept; the key is shown once.';
-comment on column api_keys.role is 'What the key may do; never more than its user.';
+comment on column api_keys.role is 'The rights of the key; never more than those of its user.';
 comment on column api_keys.user_id is 'The account that made the key, and for which it acts.';
 
 -- ──────────────────────────────────────────────────────────────────────── indexes
@@ -253,14 +256,14 @@ create trigger moderation_log_append_only before update or delete on moderation_
 create trigger audit_log_append_only before update or delete on audit_log
     for each row execute function refuse_change();
 
--- ─────────────────────────────────────────────────────────────────── their counts
+-- ────────────────────────────────────── counts of follows, attendance and reviews
 
--- takes: 1 for new rows, -1 for deleted ones; an update is both
+-- takes: 1 for new rows, -1 for deleted ones; an update calls both
 -- A fan may not write the counts, so these functions run with their owner's rights.
 create function count_follows() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-    -- In order: several transactions change these rows.
+    -- Rows are locked in the order of ids, because several transactions change them at the same time.
     with moved as (
         select artist_id, count(*) * tg_argv[0]::integer as count from changed group by artist_id
     ), held as (
@@ -359,8 +362,9 @@ create trigger venue_reviews_count_updated after update on venue_reviews
 create trigger venue_reviews_count_deleted after delete on venue_reviews
     referencing old table as deleted for each statement execute function count_deleted_reviews();
 
--- takes: how often a fan wants mail, and an instant
--- gives: when to send the news of that instant: at once; at the next 08:00 UTC; on the next Monday at 08:00 UTC; null: never
+-- takes: how often a fan wants mail, and the instant of some news
+-- gives: when to send the news: at once; at the next 08:00 UTC; on the next Monday at 08:00 UTC; null: never
+-- 32 hours are a day and 8 hours, 176 hours are a week and 8 hours.
 create function mail_due_at(frequency email_frequency, instant timestamptz) returns timestamptz
 language sql stable strict parallel safe
 return case frequency
@@ -370,12 +374,12 @@ return case frequency
        end;
 
 -- ────────────────────────────────────────────────── follows and attendance in the log
--- Follows and attendance travel like votes: they are accepted into the log, and the writer writes them in the transaction
--- that moves the log's position (docs/adr/0012).
+-- Follows and attendance (marks) travel like votes: they are accepted into the log, and the writer writes them in the
+-- transaction that moves the log's position (docs/adr/0012).
 
--- takes: the last wish of a fan about a show, and of a fan about an artist, one row each; shards and positions of the commit
+-- takes: shards and positions of the commit; the last mark of each fan on each show, and of each fan on each artist
 -- locks: attendance, then shows; follows, then artist_stats, by the triggers
--- Wishes about a show, an artist or a fan that is gone are left out.
+-- A mark is left out when its show, artist or fan is gone.
 create function commit_marks(
     shards smallint[], new_positions bigint[],
     going_user_ids bigint[], going_show_ids bigint[], goings boolean[],
@@ -445,8 +449,8 @@ end $$;
 -- ─────────────────────────────────────────────────────────────────────── erasure
 
 -- takes: a user
--- gives: how much was erased; the ballots that were handed on, and the positions they stand at, so that the hot copy can
---        be compared with them (docs/adr/0009); null: no such user
+-- gives: how much was erased; the ballots that were handed on, and their positions in the log, so that the hot copy can be
+--        compared with them (docs/adr/0009); null: no such user
 -- locks: see the lock order in migrations/schema.sql; one erasure at a time
 -- Counts stay exact. The votes pass to nobodies, users without any data, drawn at random for every show, so that nothing
 -- ties the ballots of one person together. The history passes to user 0. Instants are rounded down to the hour.
@@ -471,22 +475,23 @@ begin
     if (current_setting('role') = 'mysetlist_request' or not pg_has_role(session_user, current_user, 'member'))
        and coalesce(current_setting('app.role', true), '') <> 'admin'
        and not coalesce(wanted = nullif(current_setting('app.user_id', true), '')::bigint, false) then
-        raise exception 'only oneself' using errcode = 'insufficient_privilege';
+        raise exception 'a user may erase only itself' using errcode = 'insufficient_privilege';
     end if;
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     if not exists (select from users where id = wanted and nobody is null) then
         return null;
     end if;
-    -- Until the end of this call. As a `set` clause of the function it would need a superuser to create it.
+    -- The setting lasts until the end of this call. A `set` clause of the function would need a superuser to create the
+    -- function.
     perform set_config('app.erasing', 'on', true);
-    -- This reads the whole history, while the writers go on.
+    -- This update reads the whole history, while the writers go on.
     with renamed as (
         update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted returning 1
     )
     select count(*) into history_count from renamed;
     perform from log_positions order by shard for update;
-    -- Now the rows that were written meanwhile, however old their log entries are. A commit that the first update did not
-    -- see began less than a statement's timeout before it.
+    -- Now the rows that were written during the first update, however old their log entries are. A commit that the first
+    -- update did not see began at most one statement timeout before it.
     select to_timestamp((min(entries[1]) >> 10) / 1000.0) into written_since
       from log_commits where committed_at > began_at - interval '1 minute';
     with renamed as (
@@ -531,8 +536,8 @@ begin
                        union all select 'review:' || id from venue_reviews where user_id = wanted
                        union all select 'report:' || id from reports where reporter_id = wanted);
     update audit_log set subject = 'user:0', detail = '{}' where subject = 'user:' || wanted;
-    -- The cascade would delete these too, but in another order than that of locks: a transaction that holds one of these
-    -- rows may still ask whether the user exists, so the user goes last.
+    -- The cascade would delete these too, but in another order than the lock order. A transaction that holds one of these
+    -- rows may still ask whether the user exists, so the user is deleted last.
     delete from user_show_attendance where user_id = wanted;
     delete from user_follows_artists where user_id = wanted;
     delete from venue_reviews where user_id = wanted;

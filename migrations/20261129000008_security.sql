@@ -5,7 +5,7 @@
 -- migrates, seeds and repairs. A request says for which user it acts: `app.user_id` and `app.role`, set for its
 -- transaction; without them it sees public rows only.
 --
--- Roles belong to the whole server, not to this database, so another MySetlist on it may have made them already.
+-- Roles belong to the whole PostgreSQL server, not to this database, so another MySetlist on it may have made them already.
 
 set local lock_timeout = '1s';
 
@@ -20,6 +20,7 @@ begin
             exception when duplicate_object or unique_violation then null;
             end;
         end if;
+        -- The owner must be able to take on this role. Creating a role does not always allow that, so try it.
         begin
             execute format('set local role %I', wanted);
             reset role;
@@ -75,15 +76,16 @@ grant insert on ticket_codes, moderation_log, audit_log, email_queue to mysetlis
 grant update (role) on users to mysetlist_request;
 
 -- ─────────────────────────────────────────────── functions with their owner's rights
--- What a request may do that no policy can express, for example because it has no user yet.
+-- They do work for a request that no policy can allow, for example because the request has no user yet.
 
 -- gives: the id of a new account
 create function sign_up() returns bigint language sql security definer set search_path = public, pg_temp as $$
     insert into users default values returning id
 $$;
 
--- takes: how long the token will be valid that the current user is about to get
--- gives: the account's role; null: it is gone. Written at most once a day
+-- takes: how long the token is valid that the current user gets next
+-- gives: the account's role; null: the account is gone
+-- The account is written at most once a day.
 create function keep_account(ttl interval) returns user_role
 language sql security definer set search_path = public, pg_temp as $$
     update users set token_until = now() + ttl
@@ -92,8 +94,8 @@ language sql security definer set search_path = public, pg_temp as $$
 $$;
 
 -- takes: an identity at a provider; how long its token is valid
--- gives: the account of that identity, made if need be, and its role
--- Two calls at once make one account. Written at most once a day.
+-- gives: the account of that identity, which is made if there is none, and its role
+-- Two calls at once make one account. The account is written at most once a day.
 create function sign_in_as(wanted_issuer text, wanted_subject text, ttl interval)
     returns table (user_id bigint, role user_role)
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -116,8 +118,8 @@ begin
 end $$;
 
 -- takes: the SHA-256 of an API key
--- gives: the user for whom the key acts and its role, never more than its maker's; none: unknown, expired or revoked
--- Its use is written down at most once a minute.
+-- gives: the user for whom the key acts, and the key's role, never higher than the user's; none: unknown, expired or revoked
+-- The time of its last use is written at most once a minute.
 create function use_api_key(hash bytea) returns table (user_id bigint, role user_role)
 language sql security definer set search_path = public, pg_temp as $$
     update api_keys k
@@ -130,8 +132,9 @@ language sql security definer set search_path = public, pg_temp as $$
      where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
 $$;
 
--- takes: the review or profile whose text is being changed; takes what waits for a moderator out of the queue
--- Only for the user's own texts: an author may not read the queue.
+-- takes: the review or profile whose text is being changed
+-- Deletes the text that waits for a moderator from the queue, only of the user's own review or profile. An author may not
+-- read the queue.
 create function leave_queue(review bigint, profile bigint) returns void
 language sql security definer set search_path = public, pg_temp as $$
     delete from content_moderation
@@ -141,7 +144,7 @@ language sql security definer set search_path = public, pg_temp as $$
 $$;
 
 -- takes: part of a display name; gives: the users it may belong to, for staff only. fold() leaves no wildcards
--- Under row security an index on words is of no use: `like` may not look at a row before its policy has.
+-- Under row security `like` cannot use an index: PostgreSQL checks the policy of a row before it calls `like`.
 create function find_people(words text) returns setof bigint
 language sql stable security definer set search_path = public, pg_temp as $$
     select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
@@ -159,7 +162,7 @@ $$;
 -- takes: a show, the hash of a code
 -- gives: redeemed, now or before by this user; held: the user has another ticket to this show; used: another user has
 --        redeemed it; unknown
--- locks: the row of the code: of two users at once one gets it
+-- locks: the row of the code, so that one of two users at once gets it
 create function redeem_ticket(wanted_show bigint, wanted_hash bytea) returns text
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -182,13 +185,14 @@ exception when unique_violation then
     return 'held';
 end $$;
 
--- takes: a show; whether it takes votes with a ticket only; gives: whether there is such a show
--- For administrators, who may change no other column directly.
+-- takes: a show; whether its voters need a ticket
+-- gives: whether there is such a show
+-- For administrators. They have no right to change other columns of shows directly.
 create function require_ticket(wanted_show bigint, is_required boolean) returns boolean
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     if not app_is_admin() then
-        raise exception 'for administrators' using errcode = 'insufficient_privilege';
+        raise exception 'only administrators may require tickets' using errcode = 'insufficient_privilege';
     end if;
     update shows set requires_ticket = is_required where id = wanted_show;
     return found;
@@ -200,7 +204,7 @@ revoke execute on function sign_up, keep_account, sign_in_as, use_api_key, leave
 grant execute on function sign_up, keep_account, sign_in_as, use_api_key, leave_queue, find_people,
                           decision_on_suggestion, redeem_ticket, require_ticket, erase_user
    to mysetlist_request;
--- Parts of triggers and of the owner's work.
+-- Only triggers and the owner call these.
 revoke execute on function repair_counts, move_review_counts, recount_artist_songs, refresh_show_words, score_show
     from public;
 
@@ -378,7 +382,7 @@ create policy import_log_admin on import_log for select to mysetlist_request usi
 alter table external_cache enable row level security;
 create policy external_cache_admin on external_cache for select to mysetlist_request using ((select app_is_admin()));
 
--- Administrators decide as the owner.
+-- No policy: administrators decide about identities through the owner's connection.
 alter table identity_reviews enable row level security;
 
 -- migrate:down

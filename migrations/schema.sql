@@ -510,7 +510,7 @@ CREATE FUNCTION count_follows() RETURNS trigger
     SET search_path TO 'public', 'pg_temp'
     AS $$
 begin
-    -- In order: several transactions change these rows.
+    -- Rows are locked in the order of ids, because several transactions change them at the same time.
     with moved as (
         select artist_id, count(*) * tg_argv[0]::integer as count from changed group by artist_id
     ), held as (
@@ -707,22 +707,23 @@ begin
     if (current_setting('role') = 'mysetlist_request' or not pg_has_role(session_user, current_user, 'member'))
        and coalesce(current_setting('app.role', true), '') <> 'admin'
        and not coalesce(wanted = nullif(current_setting('app.user_id', true), '')::bigint, false) then
-        raise exception 'only oneself' using errcode = 'insufficient_privilege';
+        raise exception 'a user may erase only itself' using errcode = 'insufficient_privilege';
     end if;
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     if not exists (select from users where id = wanted and nobody is null) then
         return null;
     end if;
-    -- Until the end of this call. As a `set` clause of the function it would need a superuser to create it.
+    -- The setting lasts until the end of this call. A `set` clause of the function would need a superuser to create the
+    -- function.
     perform set_config('app.erasing', 'on', true);
-    -- This reads the whole history, while the writers go on.
+    -- This update reads the whole history, while the writers go on.
     with renamed as (
         update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted returning 1
     )
     select count(*) into history_count from renamed;
     perform from log_positions order by shard for update;
-    -- Now the rows that were written meanwhile, however old their log entries are. A commit that the first update did not
-    -- see began less than a statement's timeout before it.
+    -- Now the rows that were written during the first update, however old their log entries are. A commit that the first
+    -- update did not see began at most one statement timeout before it.
     select to_timestamp((min(entries[1]) >> 10) / 1000.0) into written_since
       from log_commits where committed_at > began_at - interval '1 minute';
     with renamed as (
@@ -767,8 +768,8 @@ begin
                        union all select 'review:' || id from venue_reviews where user_id = wanted
                        union all select 'report:' || id from reports where reporter_id = wanted);
     update audit_log set subject = 'user:0', detail = '{}' where subject = 'user:' || wanted;
-    -- The cascade would delete these too, but in another order than that of locks: a transaction that holds one of these
-    -- rows may still ask whether the user exists, so the user goes last.
+    -- The cascade would delete these too, but in another order than the lock order. A transaction that holds one of these
+    -- rows may still ask whether the user exists, so the user is deleted last.
     delete from user_show_attendance where user_id = wanted;
     delete from user_follows_artists where user_id = wanted;
     delete from venue_reviews where user_id = wanted;
@@ -1303,7 +1304,7 @@ CREATE FUNCTION require_ticket(wanted_show bigint, is_required boolean) RETURNS 
     AS $$
 begin
     if not app_is_admin() then
-        raise exception 'for administrators' using errcode = 'insufficient_privilege';
+        raise exception 'only administrators may require tickets' using errcode = 'insufficient_privilege';
     end if;
     update shows set requires_ticket = is_required where id = wanted_show;
     return found;
@@ -1706,7 +1707,7 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 80)))
 );
 COMMENT ON TABLE api_keys IS 'A program''s key. Only its hash is kept; the key is shown once.';
-COMMENT ON COLUMN api_keys.role IS 'What the key may do; never more than its user.';
+COMMENT ON COLUMN api_keys.role IS 'The rights of the key; never more than those of its user.';
 COMMENT ON COLUMN api_keys.user_id IS 'The account that made the key, and for which it acts.';
 ALTER TABLE api_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY api_keys ADD CONSTRAINT api_keys_hash_key UNIQUE (key_hash);
@@ -1836,7 +1837,7 @@ CREATE TABLE audit_log (
     CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_-]+\.[a-z_-]+$'::text)),
     CONSTRAINT audit_log_subject_check CHECK ((char_length(subject) <= 200))
 );
-COMMENT ON TABLE audit_log IS 'Every use of staff''s powers, for ever: append-only. Only an erasure takes a name out.';
+COMMENT ON TABLE audit_log IS 'Every action that needs the rights of staff, for ever: append-only. Only the erasure of a user removes a name.';
 COMMENT ON COLUMN audit_log.actor_id IS 'Null: the command line, or an erased account.';
 ALTER TABLE audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY audit_log ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
@@ -1868,7 +1869,7 @@ CREATE TABLE content_moderation (
     CONSTRAINT content_moderation_reasons_check CHECK ((cardinality(reasons) <= 20))
 );
 COMMENT ON TABLE content_moderation IS 'A text that was held back: it waits for a moderator, or was decided. An edit of the text deletes the waiting row.';
-COMMENT ON COLUMN content_moderation.reasons IS 'Why the text was held back.';
+COMMENT ON COLUMN content_moderation.reasons IS 'The reasons why the text was held back.';
 ALTER TABLE content_moderation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY content_moderation ADD CONSTRAINT content_moderation_pkey PRIMARY KEY (id);
 CREATE INDEX content_moderation_decided_by_idx ON content_moderation USING btree (decided_by) WHERE (decided_by IS NOT NULL);
@@ -1960,8 +1961,8 @@ CREATE TABLE email_preferences (
     CONSTRAINT email_preferences_address_check CHECK ((((char_length(address) >= 3) AND (char_length(address) <= 254)) AND (address ~~ '_%@_%'::text))),
     CONSTRAINT email_preferences_kinds_check CHECK ((cardinality(kinds) <= 10))
 );
-COMMENT ON TABLE email_preferences IS 'Where, how often and about what an account wants mail.';
-COMMENT ON COLUMN email_preferences.confirmed_at IS 'Null: only the confirmation is sent.';
+COMMENT ON TABLE email_preferences IS 'The address, the frequency and the kinds of mail that an account wants.';
+COMMENT ON COLUMN email_preferences.confirmed_at IS 'Null: this address gets only the mail that asks for its confirmation.';
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_pkey PRIMARY KEY (user_id);
 CREATE TRIGGER email_preferences_touch BEFORE UPDATE ON email_preferences FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -1986,7 +1987,7 @@ CREATE TABLE email_queue (
 );
 COMMENT ON TABLE email_queue IS 'One message to be sent.';
 COMMENT ON COLUMN email_queue.about IS 'The subject, show:7 or address:<hash>:<ms>. It is unique for a user and kind, so the same message is not sent twice.';
-COMMENT ON COLUMN email_queue.not_before IS 'While the message is being sent: until when its sender holds it.';
+COMMENT ON COLUMN email_queue.not_before IS 'The message is sent after this instant. While it is being sent, no other sender takes it before this instant.';
 ALTER TABLE email_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_once_key UNIQUE (user_id, kind, about);
 ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_pkey PRIMARY KEY (id);
@@ -2141,7 +2142,7 @@ CREATE TABLE moderation_log (
     CONSTRAINT moderation_log_action_check CHECK ((action ~ '^[a-z_]+\.[a-z_]+$'::text)),
     CONSTRAINT moderation_log_subject_check CHECK ((subject ~ '^[a-z_]+:[0-9]+$'::text))
 );
-COMMENT ON TABLE moderation_log IS 'Every moderator''s decision, for ever: append-only. Only an erasure takes a name out.';
+COMMENT ON TABLE moderation_log IS 'Every decision of a moderator, for ever: append-only. Only the erasure of a user removes a name.';
 COMMENT ON COLUMN moderation_log.subject IS 'For example review:7, profile:3, user:3, report:9.';
 ALTER TABLE moderation_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY moderation_log ADD CONSTRAINT moderation_log_pkey PRIMARY KEY (id);
@@ -2762,7 +2763,7 @@ CREATE TABLE user_bans (
     CONSTRAINT user_bans_ends_later CHECK ((expires_at > banned_at)),
     CONSTRAINT user_bans_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 1000)))
 );
-COMMENT ON TABLE user_bans IS 'What an account may not do, and until when.';
+COMMENT ON TABLE user_bans IS 'A ban of an account: its kind says what is forbidden.';
 COMMENT ON COLUMN user_bans.expires_at IS 'Null: the ban does not expire.';
 ALTER TABLE user_bans ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY user_bans ADD CONSTRAINT user_bans_pkey PRIMARY KEY (id);
@@ -2816,7 +2817,7 @@ CREATE TABLE user_identities (
     CONSTRAINT user_identities_subject_check CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 255)))
 );
 COMMENT ON TABLE user_identities IS 'An account''s identity at an identity provider. Each identity is one account.';
-COMMENT ON COLUMN user_identities.issuer IS 'Empty: the provider''s tokens name no issuer.';
+COMMENT ON COLUMN user_identities.issuer IS 'Empty: the provider does not name an issuer in its tokens.';
 ALTER TABLE ONLY user_identities ADD CONSTRAINT user_identities_pkey PRIMARY KEY (issuer, subject);
 CREATE INDEX user_identities_user_id_idx ON user_identities USING btree (user_id);
 ALTER TABLE ONLY user_identities ADD CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
@@ -2841,7 +2842,7 @@ CREATE TABLE user_profiles (
     CONSTRAINT user_profiles_country_check CHECK (((country = ''::text) OR (country ~ '^[A-Z]{2}$'::text))),
     CONSTRAINT user_profiles_display_name_check CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 80)))
 );
-COMMENT ON TABLE user_profiles IS 'What an account says about itself. Others see it when it is public and approved. Many accounts have none.';
+COMMENT ON TABLE user_profiles IS 'The profile of an account. Others see it when it is public and approved. Many accounts have none.';
 ALTER TABLE ONLY user_profiles ADD CONSTRAINT user_profiles_pkey PRIMARY KEY (user_id);
 CREATE INDEX user_profiles_similar_idx ON user_profiles USING gin (fold(display_name) gin_trgm_ops) WITH (fastupdate=off);
 CREATE TRIGGER user_profiles_touch BEFORE UPDATE ON user_profiles FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
