@@ -18,7 +18,7 @@ create table artists (
 );
 comment on table artists is 'One artist or band.';
 comment on column artists.folded is
-    'The folded name, for a search with typing mistakes. Stored, because fold() is never inlined and costs a call a row.';
+    'The folded name, for a search with typing mistakes. Stored, because fold() is never inlined and costs a call for each row.';
 
 create table venues (
     id           bigint generated always as identity primary key,
@@ -43,9 +43,9 @@ create table venues (
     constraint venues_slug_format check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$')
 );
 comment on table venues is 'One place where shows are played.';
-comment on column venues.point is 'The place on a sphere of radius 1, for a search nearby.';
+comment on column venues.point is 'The place as a point on a sphere of radius 1, for searches around a place.';
 comment on column venues.origin is
-    'The provider that told us of it first; `mysetlist sync forget` deletes by it. Null: a person, a file or sample data.';
+    'The provider that listed it first; `mysetlist sync forget` deletes by it. Null: from a person, a file or sample data.';
 comment on column venues.review_count is 'Approved reviews.';
 comment on column venues.rating_sum is 'The sum of the ratings of approved reviews.';
 
@@ -93,14 +93,14 @@ create table shows (
 ) with (fillfactor = 70);
 comment on table shows is 'One night: artist, venue, date, voting window and rules; its counts and its log position.';
 comment on column shows.origin is
-    'The provider that told us of it first; `mysetlist sync forget` deletes by it. Null: a person, a file or sample data.';
+    'The provider that listed it first; `mysetlist sync forget` deletes by it. Null: from a person, a file or sample data.';
 comment on column shows.local_date is 'The date on the ticket, in the zone of the venue.';
-comment on column shows.finalised_at is 'When the log had passed closes_at: from then on the tally is final.';
+comment on column shows.finalised_at is 'The time when the log had passed closes_at. From then on the tally is final.';
 comment on column shows.votes_per_user_max is 'The budget of a fan in this show. Null: no limit.';
-comment on column shows.position is 'The log position of the last commit that moved a tally of this show.';
+comment on column shows.position is 'The log position of the last commit with votes on this show.';
 comment on column shows.revision is 'Grows with every change of the show, its bill or its setlists, but not with votes.';
 comment on column shows.search_text is
-    'Folded name, venue and acts. Triggers keep it: a generated column would be computed again with every vote.';
+    'Folded name, venue and acts. Triggers keep it up to date: a generated column would be computed again with every vote.';
 
 create table show_artists (
     show_id   bigint   not null references shows (id) on delete cascade,
@@ -120,7 +120,7 @@ create table artist_stats (
     score          float8  not null default 0 check (score >= 0),
     refreshed_at   timestamptz
 ) with (fillfactor = 70);
-comment on table artist_stats is 'The counts of one artist. The row exists from the artist''s first moment.';
+comment on table artist_stats is 'The counts of one artist. The row is created with the artist.';
 comment on column artist_stats.vote_count is 'As of refreshed_at.';
 comment on column artist_stats.score is 'The trending score, as of refreshed_at.';
 
@@ -139,8 +139,8 @@ create unique index show_artists_headliner_idx on show_artists (show_id) where b
 create index artist_stats_score_idx on artist_stats (score desc, artist_id);
 create index venues_point_idx on venues using gist (point);
 
--- Without fastupdate: every search reads the list of entries that are not in the index yet, until a vacuum. That took
--- 12 ms instead of 0.7 for a thousand shows, and searched rows are rarely written.
+-- fastupdate is off. With it, new entries wait in a list until a vacuum, and every search reads this list: 12 ms instead of
+-- 0.7 for a thousand shows. Without it, writes are slower, but searched rows are rarely written.
 create index artists_search_idx on artists using gin (search) with (fastupdate = off);
 create index artists_similar_idx on artists using gin (folded gin_trgm_ops) with (fastupdate = off);
 create index songs_search_idx on songs using gin (search) with (fastupdate = off);
@@ -150,8 +150,8 @@ create index venues_similar_idx on venues using gin (folded gin_trgm_ops) with (
 create index shows_search_idx on shows using gin (search) with (fastupdate = off);
 create index shows_similar_idx on shows using gin (search_text gin_trgm_ops) with (fastupdate = off);
 
--- To estimate a similarity the planner compares with each value of the histogram. Ten values are enough; a hundred cost
--- more than the search.
+-- To estimate how many rows are similar, the planner compares with each value of the histogram. Ten values are enough; a
+-- hundred (the default) cost more than the search.
 alter table artists alter column folded set statistics 10;
 alter table songs   alter column folded set statistics 10;
 alter table venues  alter column folded set statistics 10;
@@ -162,7 +162,7 @@ alter table shows   alter column search_text set statistics 10;
 create trigger artists_touch before update on artists for each row execute function touch_updated_at();
 create trigger songs_touch   before update on songs   for each row execute function touch_updated_at();
 
--- Reviews move the counts of a venue; that is no change of the venue.
+-- Reviews change the counts of a venue; that does not count as a change of the venue.
 create trigger venues_touch before update
     of slug, name, city, region, country, latitude, longitude, time_zone, capacity on venues
     for each row execute function touch_updated_at();
@@ -174,7 +174,7 @@ begin
     return new;
 end $$;
 
--- vote_count, attendance_count and position move with every batch of votes; that is no revision.
+-- vote_count, attendance_count and position change with every batch of votes; that does not count as a revision.
 create trigger shows_revise before update on shows for each row
     when (row(old.slug, old.artist_id, old.venue_id, old.name, old.local_date, old.time_zone, old.starts_at, old.status,
               old.opens_at, old.closes_at, old.is_locked, old.finalised_at, old.votes_per_user_max, old.revision)
@@ -183,7 +183,8 @@ create trigger shows_revise before update on shows for each row
               new.opens_at, new.closes_at, new.is_locked, new.finalised_at, new.votes_per_user_max, new.revision))
     execute function revise_show();
 
--- Two more triggers for two more columns: several changes in one statement are still one revision.
+-- Two more triggers for two more columns. Each computes the revision from the old row, so a statement that changes several
+-- columns still raises it once.
 create trigger shows_revise_ticket before update on shows for each row
     when (old.requires_ticket is distinct from new.requires_ticket)
     execute function revise_show();
@@ -215,7 +216,7 @@ create trigger show_artists_revise_deleted after delete on show_artists
 
 -- ───────────────────────────────────────────────────────────────────── the bill
 
--- Every show has a bill from its first moment.
+-- A bill is created with each show.
 create function bill_headliners() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     insert into show_artists (show_id, artist_id, billing, position)
@@ -242,7 +243,7 @@ create trigger shows_rebill after update of artist_id on shows for each row
 
 -- ────────────────────────────────────────────────────────── the words of shows
 
--- takes: shows; writes search_text and search where the words have changed
+-- takes: shows; updates search_text and search of those whose words have changed
 create function refresh_show_words(show_ids bigint[]) returns void
 language sql security definer set search_path = public, pg_temp as $$
     update shows s
@@ -264,7 +265,7 @@ begin
     return null;
 end $$;
 
--- The bill comes with the show, so these triggers write a show's first words too.
+-- The bill is created with the show, so these triggers write the words of a new show too.
 create trigger show_artists_words_inserted after insert on show_artists
     referencing new table as changed for each statement execute function refresh_words_of_bill();
 create trigger show_artists_words_deleted after delete on show_artists

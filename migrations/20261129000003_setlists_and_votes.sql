@@ -11,11 +11,11 @@ create table users (
     created_at  timestamptz not null default now(),
     updated_at  timestamptz not null default now()
 );
-comment on table users is 'One account. A fan who only votes is no more than a number.';
+comment on table users is 'One account. Of a fan who only votes it holds no more than a number.';
 comment on column users.nobody is
     'The number of a nobody: an account without data that holds votes of erased accounts. Null: a real account.';
 comment on column users.token_until is
-    'Until when a token of this account may be valid. An account without data is deleted only after that.';
+    'No token of this account is valid after this time. An account without data is deleted only then.';
 
 -- ───────────────────────────────────────────────────────────────────── setlists
 
@@ -90,8 +90,8 @@ create table song_suggestions (
 comment on table song_suggestions is
     'One fan''s suggestion of a song for a show. A moderator decides all suggestions of one title together.';
 comment on column song_suggestions.folded is 'The folded title: titles that differ only in spelling are one song.';
-comment on column song_suggestions.reasons is 'Why the text screening asks a moderator to look twice.';
-comment on column song_suggestions.reason is 'What the moderator says about the decision.';
+comment on column song_suggestions.reasons is 'Why the text screening asks a moderator to check the title.';
+comment on column song_suggestions.reason is 'The moderator''s reason for the decision.';
 
 -- ──────────────────────────────────────────────────────────────────────── votes
 
@@ -102,7 +102,7 @@ create table votes (
     choice          vote_choice not null,
     cast_at         timestamptz not null,
     constraint votes_pkey primary key (setlist_song_id, user_id),
-    -- With show_id, so that the song must be one of this show.
+    -- The key includes show_id, so that the song must be one of this show.
     constraint votes_song_fkey foreign key (setlist_song_id, show_id)
         references setlist_songs (id, show_id) on delete cascade
 ) with (fillfactor = 80);  -- a changed choice is a HOT update
@@ -144,7 +144,7 @@ create table user_vote_limits (
     spent   integer not null check (spent >= 0),
     constraint user_vote_limits_pkey primary key (user_id, day)
 ) with (fillfactor = 70);
-comment on table user_vote_limits is 'How much of the budget of a day (UTC) a fan has spent.';
+comment on table user_vote_limits is 'The number of votes of the budget of a day (UTC) that a fan has spent.';
 
 create table ticket_codes (
     show_id     bigint      not null references shows (id) on delete cascade,
@@ -156,7 +156,7 @@ create table ticket_codes (
     constraint ticket_codes_redeemed check (user_id is null or redeemed_at is not null)
 );
 comment on table ticket_codes is
-    'One code that binds a vote to an admission (docs/adr/0015). It is redeemed once; when its user is erased it stays spent.';
+    'One code that binds a vote to an admission (docs/adr/0015). It stays redeemed, even when its user is erased.';
 comment on column ticket_codes.code_hash is 'SHA-256 of the code.';
 
 create table log_positions (
@@ -164,7 +164,7 @@ create table log_positions (
     position bigint   not null default 0 check (position >= 0)
 ) with (fillfactor = 10);
 comment on table log_positions is
-    'How far the log of a shard is in this database. There is a row for each shard. The lock order begins here.';
+    'The position up to which a shard''s log is in this database. There is a row for each shard. The lock order begins here.';
 insert into log_positions (shard) select generate_series(0, 15);
 
 create table log_commits (
@@ -175,7 +175,7 @@ create table log_commits (
     committed_at timestamptz not null default now()
 );
 comment on table log_commits is
-    'The log entries of a recent commit. Here a node that missed a notification learns which of its casts are durable.';
+    'The log entries of a recent commit. A node that missed a notification reads here which of its casts are committed.';
 
 -- ────────────────────────────────────────────────────────────────────── indexes
 
@@ -191,14 +191,14 @@ create index votes_ballot_idx on votes (user_id, show_id);
 create index vote_analytics_show_idx on vote_analytics (show_id, cast_at);
 create index vote_rollups_hour_idx on vote_rollups (hour);
 
--- A fan has one ticket to a show; casts find it here.
+-- A fan has at most one ticket to a show. Casts look it up here.
 create unique index ticket_codes_holder_idx on ticket_codes (user_id, show_id) where user_id is not null;
 create index log_commits_shard_idx on log_commits (shard, position);
 create index log_commits_committed_at_idx on log_commits (committed_at);
 
 -- takes: the first and the last date
--- gives: how many monthly partitions of vote_analytics were made
--- Existing partitions stay. A month with rows in the default partition stays there.
+-- gives: the number of monthly partitions of vote_analytics that were made
+-- Existing partitions stay. A month that has rows in the default partition gets no partition of its own.
 create function ensure_vote_analytics_partitions(first date, last date) returns integer
 language plpgsql as $$
 declare
@@ -231,11 +231,11 @@ create trigger vote_analytics_append_only before update or delete on vote_analyt
 
 create trigger users_touch   before update on users   for each row execute function touch_updated_at();
 
--- Not for vote_count, which moves with every batch of votes.
+-- Not for vote_count, which changes with every batch of votes.
 create trigger setlists_touch before update of type, name, position, kind, artist_id on setlists
     for each row execute function touch_updated_at();
 
--- Raises the revision of one show. `when` keeps the updates that only count votes out of it.
+-- Raises the revision of one show. The `when` of its triggers leaves out updates that only count votes.
 create function revise_show_of_row() returns trigger language plpgsql as $$
 begin
     update shows set revision = revision + 1 where id = new.show_id;
@@ -260,9 +260,9 @@ create trigger setlist_songs_revise_updated after update on setlist_songs for ea
     execute function revise_show_of_row();
 
 -- ─────────────────────────────────────────────────────────────── counting votes
--- Statement triggers with transition tables: a batch of votes moves each song, set and show once.
+-- Statement triggers with transition tables: a batch of votes updates each song, set and show once.
 
--- takes: songs, and by how much the counts of each move; moves songs, sets and shows
+-- takes: songs, and the changes of their up and down counts; adds them to the counts of songs, sets and shows
 create function move_tallies(song_ids bigint[], ups bigint[], downs bigint[]) returns void
 language plpgsql as $$
 begin
@@ -373,7 +373,7 @@ language sql security definer set search_path = public, pg_temp as $$
            is distinct from row(excluded.predicted_count, excluded.played_count, excluded.last_played_on);
 $$;
 
--- New songs are added to the counts, which costs the same for any number of shows. The rest is rare and counted again.
+-- New songs are added to the counts, which costs the same for any number of shows. Other changes are rare: they count again.
 create function count_inserted_setlist_songs() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
@@ -393,8 +393,8 @@ begin
     return null;
 end $$;
 
--- The votes of a deleted song go with it. When they are deleted their song is gone, so this takes them off the counts of
--- the set and the show.
+-- Deleting a song deletes its votes too. The triggers of the votes then find no song, so this trigger takes the votes off the
+-- counts of the set and the show.
 create function count_deleted_setlist_songs() returns trigger language plpgsql as $$
 begin
     update setlists l
@@ -460,16 +460,16 @@ return (select coalesce(array_agg(e.song_id order by l.position, e.position), '{
 
 -- ───────────────────────────────────────────────────── the writer's transaction
 
--- The writer's transaction is one call: the event loop of a node is busy with sockets, so each round trip would wait for
--- its turn there while the transaction holds locks (docs/adr/0006).
+-- The writer's transaction is one call. The event loop of a node is busy with sockets, so each further round trip would wait
+-- in the loop while the transaction holds locks (docs/adr/0006).
 --
--- takes: one row a shard: shards, the positions read after, the positions to move to, the entries held ("1,2,3");
+-- takes: one row a shard: shards, the positions that were read after, the new positions, the entries between ("1,2,3");
 --        votes, one a song and user, in the order of the primary key: song_ids, user_ids, show_ids,
 --        choices ('up', 'down', null: withdrawn), cast_ms;
---        what users have spent of their days: spent_*, days since 1970
--- gives: how many votes changed something; -1: another writer moved a position first, and nothing was done
+--        the votes that users have spent of their daily budgets: spent_*, days since 1970
+-- gives: the number of votes that changed something; -1: another writer moved a position first, and nothing was done
 -- locks: see the lock order in migrations/schema.sql
--- Votes on songs that are gone, or by users that are gone, are left out.
+-- Votes on deleted songs, and votes of deleted users, are left out.
 create function commit_votes(
     shards smallint[], old_positions bigint[], new_positions bigint[], entries text[],
     song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices vote_choice[], cast_ms bigint[],

@@ -1,8 +1,8 @@
 -- migrate:up
--- Sync: runs of imports and of jobs that ask providers, cached answers, and the ids of our rows at other services.
+-- Sync: runs of imports and of jobs that ask providers, cached responses, and the ids of our rows at other services.
 
 set local lock_timeout = '1s';
--- A commit begins at log_positions, so a writer waits here and holds no other lock.
+-- The writer's transaction locks log_positions first, so a writer waits here and holds no other lock.
 lock table log_positions in exclusive mode;
 
 -- ─────────────────────────────────────────────────────────────────────────── runs
@@ -26,9 +26,9 @@ create table sync_jobs (
 comment on table sync_jobs is 'One run: a file that is imported, or a job that asks a provider.';
 comment on column sync_jobs.kind is 'import, artist, show and others.';
 comment on column sync_jobs.subject is 'The name of the file or the artist, or the id of what the job is about.';
-comment on column sync_jobs.cursor is 'Where the next node goes on after a node has died.';
+comment on column sync_jobs.cursor is 'Where another node continues the job if its node dies.';
 comment on column sync_jobs.lease_until is
-    'The node that runs the job renews the lease. When it has expired that node is dead, and another one goes on.';
+    'The node that runs the job renews the lease. An expired lease means that the node is dead; another node continues.';
 
 create table sync_progress (
     job_id     bigint       not null references sync_jobs (id) on delete cascade,
@@ -38,7 +38,7 @@ create table sync_progress (
     updated_at timestamptz  not null default now(),
     constraint sync_progress_pkey primary key (job_id, stage)
 );
-comment on table sync_progress is 'How far one stage of a run is.';
+comment on table sync_progress is 'The progress of one stage of a run.';
 
 create table import_log (
     id      bigint generated always as identity primary key,
@@ -48,7 +48,7 @@ create table import_log (
     outcome text         not null check (outcome in ('added', 'changed', 'refused')),
     message text         not null check (char_length(message) <= 500)
 );
-comment on table import_log is 'The outcome of one record of a run that was added, changed or refused.';
+comment on table import_log is 'One record of a run, and whether it was added, changed or refused.';
 comment on column import_log.line is 'The line in the file. Null: the record has none.';
 
 create table sync_schedules (
@@ -58,7 +58,7 @@ create table sync_schedules (
     next_at   timestamptz not null default now(),
     last_at   timestamptz
 );
-comment on table sync_schedules is 'A job that is queued again and again.';
+comment on table sync_schedules is 'A job that is queued at regular times.';
 
 create table sync_pauses (
     service   sync_service primary key,
@@ -76,9 +76,9 @@ create table external_cache (
     fresh_until timestamptz  not null,
     constraint external_cache_pkey primary key (service, asked)
 );
-comment on table external_cache is 'A provider''s answer to a question, kept for all nodes for a while.';
-comment on column external_cache.asked is 'Path and parameters, without any key.';
-comment on column external_cache.kind is 'The subject of the question; it decides for how long the answer is fresh.';
+comment on table external_cache is 'A provider''s response to a request, kept for all nodes for a while.';
+comment on column external_cache.asked is 'The path and the parameters of the request, without any key.';
+comment on column external_cache.kind is 'The kind of the request; it decides how long the response is fresh.';
 comment on column external_cache.body is 'Null: the provider has no such thing (404).';
 
 -- ───────────────────────────────────────────────────────────────── ids at providers
@@ -98,7 +98,7 @@ comment on table artist_identities is
     'The id of an artist at another service, how sure the match is, and why. Several ids of one service may be one artist.';
 comment on column artist_identities.url is 'The page to link to.';
 comment on column artist_identities.lacks_details is
-    'Name, country and genre are still to be asked for at this service. A job asks for many artists at once.';
+    'A job still has to fetch name, country and genre from this service. It asks for many artists at once.';
 
 create table venue_identities (
     service     sync_service not null check (service <> 'file'),
@@ -127,7 +127,7 @@ create table show_identities (
 comment on table show_identities is 'The id of a show or its setlist at another service, how sure the match is, and why.';
 comment on column show_identities.version is 'Changes when the record changes at the service.';
 comment on column show_identities.songs is
-    'Of a setlist that was played: the songs that were written from it here, in order. Null: nothing of it is kept.';
+    'The songs that were written here from the service''s played setlist, in order. Null: none were written.';
 
 create table song_identities (
     service     sync_service not null check (service <> 'file'),
@@ -139,7 +139,7 @@ create table song_identities (
     constraint song_identities_pkey primary key (service, external_id)
 );
 comment on table song_identities is 'A recording of a song at another service.';
-comment on column song_identities.isrc is 'The same for all copies of a recording.';
+comment on column song_identities.isrc is 'The International Standard Recording Code: the same for all copies of a recording.';
 
 create table identity_reviews (
     id          bigint generated always as identity primary key,
@@ -170,9 +170,9 @@ create table show_predictions (
     made_at timestamptz  not null default now()
 );
 comment on table show_predictions is
-    'The setlist that was predicted for a show from earlier ones. It may be replaced while it stands unchanged and has no votes.';
+    'The setlist that was predicted for a show from earlier ones. It may be replaced while it is unchanged and has no votes.';
 comment on column show_predictions.service is 'The provider of the earlier setlists.';
-comment on column show_predictions.basis is 'How many earlier setlists it was made from.';
+comment on column show_predictions.basis is 'The number of earlier setlists that it was made from.';
 
 -- ──────────────────────────────────────────────────────────────────────── indexes
 
@@ -194,11 +194,11 @@ create index identity_reviews_venue_id_idx on identity_reviews (venue_id) where 
 create index identity_reviews_decided_by_idx on identity_reviews (decided_by) where decided_by is not null;
 
 -- ────────────────────────────────────────────────────────────────── notifications
--- The pages that a show links to are shown beside its sets, so nodes are notified when a link is added, changed or deleted.
--- The revision of the show stays. Raising it takes a lock on the show, and links are written together with much else.
--- A client that is away at that moment and returns with the same position learns of it with the next change.
+-- The state of a show has links to its pages at other services, so nodes are notified when a link is added, changed or deleted.
+-- The revision of the show stays: raising it takes a lock on the show, and transactions that write links write many other rows.
+-- So a client that was not connected and returns with the same position sees the link only with the next change.
 
--- takes: a row of a table with a show_id; notifies of the show, as a revision does
+-- takes: a row of a table with a show_id; notifies the nodes of this show, as a new revision does
 create function tell_of_link() returns trigger language plpgsql as $$
 begin
     perform pg_notify('shows', coalesce(new.show_id, old.show_id)::text);
@@ -216,7 +216,7 @@ create trigger show_predictions_tell_changed after update on show_predictions fo
     when (old.service is distinct from new.service)
     execute function tell_of_link();
 
--- takes: a row of artist_identities; notifies of the artist's shows that may have watchers
+-- takes: a row of artist_identities; notifies the nodes of the artist's shows that may have watchers
 create function tell_of_artist_link() returns trigger language plpgsql as $$
 begin
     perform pg_notify('shows', s.id::text)

@@ -1739,7 +1739,7 @@ CREATE TABLE artist_identities (
 );
 COMMENT ON TABLE artist_identities IS 'The id of an artist at another service, how sure the match is, and why. Several ids of one service may be one artist.';
 COMMENT ON COLUMN artist_identities.url IS 'The page to link to.';
-COMMENT ON COLUMN artist_identities.lacks_details IS 'Name, country and genre are still to be asked for at this service. A job asks for many artists at once.';
+COMMENT ON COLUMN artist_identities.lacks_details IS 'A job still has to fetch name, country and genre from this service. It asks for many artists at once.';
 ALTER TABLE ONLY artist_identities ADD CONSTRAINT artist_identities_pkey PRIMARY KEY (service, external_id);
 CREATE INDEX artist_identities_artist_id_idx ON artist_identities USING btree (artist_id);
 CREATE INDEX artist_identities_lacks_details_idx ON artist_identities USING btree (external_id) WHERE lacks_details;
@@ -1784,7 +1784,7 @@ CREATE TABLE artist_stats (
     CONSTRAINT artist_stats_vote_count_check CHECK ((vote_count >= 0))
 )
 WITH (fillfactor='70');
-COMMENT ON TABLE artist_stats IS 'The counts of one artist. The row exists from the artist''s first moment.';
+COMMENT ON TABLE artist_stats IS 'The counts of one artist. The row is created with the artist.';
 COMMENT ON COLUMN artist_stats.vote_count IS 'As of refreshed_at.';
 COMMENT ON COLUMN artist_stats.score IS 'The trending score, as of refreshed_at.';
 ALTER TABLE ONLY artist_stats ADD CONSTRAINT artist_stats_pkey PRIMARY KEY (artist_id);
@@ -1813,7 +1813,7 @@ CREATE TABLE artists (
 );
 ALTER TABLE ONLY artists ALTER COLUMN folded SET STATISTICS 10;
 COMMENT ON TABLE artists IS 'One artist or band.';
-COMMENT ON COLUMN artists.folded IS 'The folded name, for a search with typing mistakes. Stored, because fold() is never inlined and costs a call a row.';
+COMMENT ON COLUMN artists.folded IS 'The folded name, for a search with typing mistakes. Stored, because fold() is never inlined and costs a call for each row.';
 ALTER TABLE artists ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY artists ADD CONSTRAINT artists_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY artists ADD CONSTRAINT artists_slug_key UNIQUE (slug);
@@ -2027,9 +2027,9 @@ CREATE TABLE external_cache (
     CONSTRAINT external_cache_etag_check CHECK ((char_length(etag) <= 300)),
     CONSTRAINT external_cache_kind_check CHECK (((char_length(kind) >= 1) AND (char_length(kind) <= 40)))
 );
-COMMENT ON TABLE external_cache IS 'A provider''s answer to a question, kept for all nodes for a while.';
-COMMENT ON COLUMN external_cache.asked IS 'Path and parameters, without any key.';
-COMMENT ON COLUMN external_cache.kind IS 'The subject of the question; it decides for how long the answer is fresh.';
+COMMENT ON TABLE external_cache IS 'A provider''s response to a request, kept for all nodes for a while.';
+COMMENT ON COLUMN external_cache.asked IS 'The path and the parameters of the request, without any key.';
+COMMENT ON COLUMN external_cache.kind IS 'The kind of the request; it decides how long the response is fresh.';
 COMMENT ON COLUMN external_cache.body IS 'Null: the provider has no such thing (404).';
 ALTER TABLE ONLY external_cache ADD CONSTRAINT external_cache_pkey PRIMARY KEY (service, asked);
 CREATE INDEX external_cache_fresh_until_idx ON external_cache USING btree (fresh_until);
@@ -2089,7 +2089,7 @@ CREATE TABLE import_log (
     CONSTRAINT import_log_message_check CHECK ((char_length(message) <= 500)),
     CONSTRAINT import_log_outcome_check CHECK ((outcome = ANY (ARRAY['added'::text, 'changed'::text, 'refused'::text])))
 );
-COMMENT ON TABLE import_log IS 'The outcome of one record of a run that was added, changed or refused.';
+COMMENT ON TABLE import_log IS 'One record of a run, and whether it was added, changed or refused.';
 COMMENT ON COLUMN import_log.line IS 'The line in the file. Null: the record has none.';
 ALTER TABLE import_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY import_log ADD CONSTRAINT import_log_pkey PRIMARY KEY (id);
@@ -2108,7 +2108,7 @@ CREATE TABLE log_commits (
     entries bigint[] NOT NULL,
     committed_at timestamp with time zone DEFAULT now() NOT NULL
 );
-COMMENT ON TABLE log_commits IS 'The log entries of a recent commit. Here a node that missed a notification learns which of its casts are durable.';
+COMMENT ON TABLE log_commits IS 'The log entries of a recent commit. A node that missed a notification reads here which of its casts are committed.';
 ALTER TABLE log_commits ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY log_commits ADD CONSTRAINT log_commits_pkey PRIMARY KEY (id);
 CREATE INDEX log_commits_committed_at_idx ON log_commits USING btree (committed_at);
@@ -2125,7 +2125,7 @@ CREATE TABLE log_positions (
     CONSTRAINT log_positions_shard_check CHECK ((shard >= 0))
 )
 WITH (fillfactor='10');
-COMMENT ON TABLE log_positions IS 'How far the log of a shard is in this database. There is a row for each shard. The lock order begins here.';
+COMMENT ON TABLE log_positions IS 'The position up to which a shard''s log is in this database. There is a row for each shard. The lock order begins here.';
 ALTER TABLE ONLY log_positions ADD CONSTRAINT log_positions_pkey PRIMARY KEY (shard);
 GRANT SELECT ON TABLE log_positions TO mysetlist_request;
 GRANT SELECT,UPDATE ON TABLE log_positions TO mysetlist_writer;
@@ -2428,7 +2428,7 @@ CREATE TABLE show_identities (
 );
 COMMENT ON TABLE show_identities IS 'The id of a show or its setlist at another service, how sure the match is, and why.';
 COMMENT ON COLUMN show_identities.version IS 'Changes when the record changes at the service.';
-COMMENT ON COLUMN show_identities.songs IS 'Of a setlist that was played: the songs that were written from it here, in order. Null: nothing of it is kept.';
+COMMENT ON COLUMN show_identities.songs IS 'The songs that were written here from the service''s played setlist, in order. Null: none were written.';
 ALTER TABLE ONLY show_identities ADD CONSTRAINT show_identities_pkey PRIMARY KEY (service, external_id);
 CREATE INDEX show_identities_show_id_idx ON show_identities USING btree (show_id);
 CREATE TRIGGER show_identities_tell AFTER INSERT OR DELETE ON show_identities FOR EACH ROW EXECUTE FUNCTION tell_of_link();
@@ -2448,9 +2448,9 @@ CREATE TABLE show_predictions (
     CONSTRAINT show_predictions_basis_check CHECK ((basis > 0)),
     CONSTRAINT show_predictions_service_check CHECK ((service <> 'file'::sync_service))
 );
-COMMENT ON TABLE show_predictions IS 'The setlist that was predicted for a show from earlier ones. It may be replaced while it stands unchanged and has no votes.';
+COMMENT ON TABLE show_predictions IS 'The setlist that was predicted for a show from earlier ones. It may be replaced while it is unchanged and has no votes.';
 COMMENT ON COLUMN show_predictions.service IS 'The provider of the earlier setlists.';
-COMMENT ON COLUMN show_predictions.basis IS 'How many earlier setlists it was made from.';
+COMMENT ON COLUMN show_predictions.basis IS 'The number of earlier setlists that it was made from.';
 ALTER TABLE ONLY show_predictions ADD CONSTRAINT show_predictions_pkey PRIMARY KEY (show_id);
 CREATE TRIGGER show_predictions_tell AFTER INSERT OR DELETE ON show_predictions FOR EACH ROW EXECUTE FUNCTION tell_of_link();
 CREATE TRIGGER show_predictions_tell_changed AFTER UPDATE ON show_predictions FOR EACH ROW WHEN ((old.service IS DISTINCT FROM new.service)) EXECUTE FUNCTION tell_of_link();
@@ -2516,13 +2516,13 @@ CREATE TABLE shows (
 WITH (fillfactor='70');
 ALTER TABLE ONLY shows ALTER COLUMN search_text SET STATISTICS 10;
 COMMENT ON TABLE shows IS 'One night: artist, venue, date, voting window and rules; its counts and its log position.';
-COMMENT ON COLUMN shows.origin IS 'The provider that told us of it first; `mysetlist sync forget` deletes by it. Null: a person, a file or sample data.';
+COMMENT ON COLUMN shows.origin IS 'The provider that listed it first; `mysetlist sync forget` deletes by it. Null: from a person, a file or sample data.';
 COMMENT ON COLUMN shows.local_date IS 'The date on the ticket, in the zone of the venue.';
 COMMENT ON COLUMN shows.votes_per_user_max IS 'The budget of a fan in this show. Null: no limit.';
-COMMENT ON COLUMN shows.finalised_at IS 'When the log had passed closes_at: from then on the tally is final.';
-COMMENT ON COLUMN shows."position" IS 'The log position of the last commit that moved a tally of this show.';
+COMMENT ON COLUMN shows.finalised_at IS 'The time when the log had passed closes_at. From then on the tally is final.';
+COMMENT ON COLUMN shows."position" IS 'The log position of the last commit with votes on this show.';
 COMMENT ON COLUMN shows.revision IS 'Grows with every change of the show, its bill or its setlists, but not with votes.';
-COMMENT ON COLUMN shows.search_text IS 'Folded name, venue and acts. Triggers keep it: a generated column would be computed again with every vote.';
+COMMENT ON COLUMN shows.search_text IS 'Folded name, venue and acts. Triggers keep it up to date: a generated column would be computed again with every vote.';
 ALTER TABLE shows ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_slug_key UNIQUE (slug);
@@ -2581,7 +2581,7 @@ CREATE TABLE song_identities (
     CONSTRAINT song_identities_url_check CHECK ((char_length(url) <= 500))
 );
 COMMENT ON TABLE song_identities IS 'A recording of a song at another service.';
-COMMENT ON COLUMN song_identities.isrc IS 'The same for all copies of a recording.';
+COMMENT ON COLUMN song_identities.isrc IS 'The International Standard Recording Code: the same for all copies of a recording.';
 ALTER TABLE ONLY song_identities ADD CONSTRAINT song_identities_pkey PRIMARY KEY (service, external_id);
 CREATE INDEX song_identities_song_id_idx ON song_identities USING btree (song_id);
 ALTER TABLE ONLY song_identities ADD CONSTRAINT song_identities_song_id_fkey FOREIGN KEY (song_id) REFERENCES songs(id) ON DELETE CASCADE;
@@ -2606,8 +2606,8 @@ CREATE TABLE song_suggestions (
 );
 COMMENT ON TABLE song_suggestions IS 'One fan''s suggestion of a song for a show. A moderator decides all suggestions of one title together.';
 COMMENT ON COLUMN song_suggestions.folded IS 'The folded title: titles that differ only in spelling are one song.';
-COMMENT ON COLUMN song_suggestions.reasons IS 'Why the text screening asks a moderator to look twice.';
-COMMENT ON COLUMN song_suggestions.reason IS 'What the moderator says about the decision.';
+COMMENT ON COLUMN song_suggestions.reasons IS 'Why the text screening asks a moderator to check the title.';
+COMMENT ON COLUMN song_suggestions.reason IS 'The moderator''s reason for the decision.';
 ALTER TABLE song_suggestions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_once UNIQUE (user_id, show_id, folded);
 ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_pkey PRIMARY KEY (id);
@@ -2670,8 +2670,8 @@ CREATE TABLE sync_jobs (
 COMMENT ON TABLE sync_jobs IS 'One run: a file that is imported, or a job that asks a provider.';
 COMMENT ON COLUMN sync_jobs.kind IS 'import, artist, show and others.';
 COMMENT ON COLUMN sync_jobs.subject IS 'The name of the file or the artist, or the id of what the job is about.';
-COMMENT ON COLUMN sync_jobs.cursor IS 'Where the next node goes on after a node has died.';
-COMMENT ON COLUMN sync_jobs.lease_until IS 'The node that runs the job renews the lease. When it has expired that node is dead, and another one goes on.';
+COMMENT ON COLUMN sync_jobs.cursor IS 'Where another node continues the job if its node dies.';
+COMMENT ON COLUMN sync_jobs.lease_until IS 'The node that runs the job renews the lease. An expired lease means that the node is dead; another node continues.';
 ALTER TABLE sync_jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY sync_jobs ADD CONSTRAINT sync_jobs_pkey PRIMARY KEY (id);
 CREATE INDEX sync_jobs_leased_idx ON sync_jobs USING btree (lease_until) WHERE ((status = 'running'::sync_status) AND (lease_until IS NOT NULL));
@@ -2702,7 +2702,7 @@ CREATE TABLE sync_progress (
     CONSTRAINT sync_progress_done_check CHECK ((done >= 0)),
     CONSTRAINT sync_progress_total_check CHECK ((total >= 0))
 );
-COMMENT ON TABLE sync_progress IS 'How far one stage of a run is.';
+COMMENT ON TABLE sync_progress IS 'The progress of one stage of a run.';
 ALTER TABLE ONLY sync_progress ADD CONSTRAINT sync_progress_pkey PRIMARY KEY (job_id, stage);
 ALTER TABLE ONLY sync_progress ADD CONSTRAINT sync_progress_job_id_fkey FOREIGN KEY (job_id) REFERENCES sync_jobs(id) ON DELETE CASCADE;
 ALTER TABLE sync_progress ENABLE ROW LEVEL SECURITY;
@@ -2720,7 +2720,7 @@ CREATE TABLE sync_schedules (
     CONSTRAINT sync_schedules_every_s_check CHECK (((every_s >= 60) AND (every_s <= 31536000))),
     CONSTRAINT sync_schedules_name_check CHECK ((name ~ '^[a-z-]{1,40}$'::text))
 );
-COMMENT ON TABLE sync_schedules IS 'A job that is queued again and again.';
+COMMENT ON TABLE sync_schedules IS 'A job that is queued at regular times.';
 ALTER TABLE ONLY sync_schedules ADD CONSTRAINT sync_schedules_pkey PRIMARY KEY (name);
 
 -- ─────────────────────────────────────────────────────────────────────────────────────────────────────── ticket_codes
@@ -2734,7 +2734,7 @@ CREATE TABLE ticket_codes (
     CONSTRAINT ticket_codes_code_hash_check CHECK ((octet_length(code_hash) = 32)),
     CONSTRAINT ticket_codes_redeemed CHECK (((user_id IS NULL) OR (redeemed_at IS NOT NULL)))
 );
-COMMENT ON TABLE ticket_codes IS 'One code that binds a vote to an admission (docs/adr/0015). It is redeemed once; when its user is erased it stays spent.';
+COMMENT ON TABLE ticket_codes IS 'One code that binds a vote to an admission (docs/adr/0015). It stays redeemed, even when its user is erased.';
 COMMENT ON COLUMN ticket_codes.code_hash IS 'SHA-256 of the code.';
 ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_pkey PRIMARY KEY (show_id, code_hash);
 CREATE UNIQUE INDEX ticket_codes_holder_idx ON ticket_codes USING btree (user_id, show_id) WHERE (user_id IS NOT NULL);
@@ -2887,7 +2887,7 @@ CREATE TABLE user_vote_limits (
     CONSTRAINT user_vote_limits_spent_check CHECK ((spent >= 0))
 )
 WITH (fillfactor='70');
-COMMENT ON TABLE user_vote_limits IS 'How much of the budget of a day (UTC) a fan has spent.';
+COMMENT ON TABLE user_vote_limits IS 'The number of votes of the budget of a day (UTC) that a fan has spent.';
 ALTER TABLE ONLY user_vote_limits ADD CONSTRAINT user_vote_limits_pkey PRIMARY KEY (user_id, day);
 ALTER TABLE ONLY user_vote_limits ADD CONSTRAINT user_vote_limits_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE user_vote_limits ENABLE ROW LEVEL SECURITY;
@@ -2907,9 +2907,9 @@ CREATE TABLE users (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT users_nobody_check CHECK ((nobody > 0))
 );
-COMMENT ON TABLE users IS 'One account. A fan who only votes is no more than a number.';
+COMMENT ON TABLE users IS 'One account. Of a fan who only votes it holds no more than a number.';
 COMMENT ON COLUMN users.nobody IS 'The number of a nobody: an account without data that holds votes of erased accounts. Null: a real account.';
-COMMENT ON COLUMN users.token_until IS 'Until when a token of this account may be valid. An account without data is deleted only after that.';
+COMMENT ON COLUMN users.token_until IS 'No token of this account is valid after this time. An account without data is deleted only then.';
 ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 CREATE INDEX users_created_at_idx ON users USING btree (created_at);
@@ -3016,8 +3016,8 @@ CREATE TABLE venues (
 );
 ALTER TABLE ONLY venues ALTER COLUMN folded SET STATISTICS 10;
 COMMENT ON TABLE venues IS 'One place where shows are played.';
-COMMENT ON COLUMN venues.point IS 'The place on a sphere of radius 1, for a search nearby.';
-COMMENT ON COLUMN venues.origin IS 'The provider that told us of it first; `mysetlist sync forget` deletes by it. Null: a person, a file or sample data.';
+COMMENT ON COLUMN venues.point IS 'The place as a point on a sphere of radius 1, for searches around a place.';
+COMMENT ON COLUMN venues.origin IS 'The provider that listed it first; `mysetlist sync forget` deletes by it. Null: from a person, a file or sample data.';
 COMMENT ON COLUMN venues.review_count IS 'Approved reviews.';
 COMMENT ON COLUMN venues.rating_sum IS 'The sum of the ratings of approved reviews.';
 ALTER TABLE venues ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;

@@ -1,4 +1,4 @@
-"""Time, handed to every object that needs it, so that tests can move it."""
+"""The clock. Each object that needs the time takes one, so that tests can move it."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def utc_now(clock: Clock) -> datetime:
 
 
 def backoff_s(failures: int, *, first_s: float, max_s: float, factor: float = 2.0) -> float:
-    """The delay before the next attempt, after so many failures in a row.
+    """The delay before the next attempt, after this number of failures in a row.
 
-    It grows by `factor` with each failure up to `max_s`, give or take a quarter, so that nodes that failed together do
-    not try again together.
+    It grows by `factor` with each failure, up to `max_s`. It varies at random by a quarter, so that nodes that failed at the
+    same time do not try again at the same time.
 
     Takes: failures >= 1
     """

@@ -1,4 +1,4 @@
-"""The tree of errors, by the person or program that has to act.
+"""The tree of errors, with the person or program that has to act, or the cause.
 
     MysetlistError
     ├── SetupError          the operator: a start fails; one clear line, exit 1
@@ -10,7 +10,7 @@
     ├── CacheError          Valkey failed or refused
     │   └── CacheUnavailable    unreachable or loading: try again later
     ├── ProviderError       another service (Spotify, setlist.fm, …) gave no usable answer
-    └── MailUnavailable     the mail server is away or takes nothing at all: letters wait
+    └── MailUnavailable     the mail server is unreachable or accepts no email: emails wait in the queue
 
 Any other exception is a bug and stops its loop.
 """
@@ -73,11 +73,11 @@ class CacheUnavailable(CacheError):
 
 
 class MailUnavailable(MysetlistError):
-    """The mail server is away or takes nothing at all: no letter is the cause, and none was sent."""
+    """The mail server is unreachable or accepts no email. The cause is not in an email, and none was sent."""
 
 
 class ProviderError(MysetlistError):
-    """A provider of data is away, too busy, refuses this service, or gives a malformed answer.
+    """A provider is unreachable or too busy, refuses this service, or gives a malformed answer.
 
     Takes: service; reason, for a person, without any address or key; retry_after_s, the wait that the provider asks for
     """

@@ -1,4 +1,4 @@
-"""The settings of a node: environment and command line, parsed once, checked before anything starts, then frozen."""
+"""The settings of a node, from environment and command line. They are parsed and checked before anything starts, then frozen."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Settings:
     setlistfm_api_key: str | None = None
     setlistfm_api_url: str = "https://api.setlist.fm"
     musicbrainz_api_url: str = "https://musicbrainz.org"
-    # Days to keep the data of a provider that it does not confirm again; docs/providers.md has the reasons.
+    # The days after which data of a provider is deleted if the provider has not confirmed it; docs/providers.md has the reasons.
     keep_setlistfm_days: int = 14
     keep_ticketmaster_days: int = 45
     keep_spotify_days: int = 45
@@ -98,7 +98,7 @@ class Settings:
         An empty variable counts as missing. Without MYSETLIST_SECRET the key comes from the data dir, where it is
         created on first use.
 
-        Takes:  environ, as os.environ; overrides, field name -> value, None: the flag is not given
+        Takes:  environ, as os.environ; overrides, field -> value of its flag, None: the flag is not given
         Raises: SetupError: a setting does not parse, or the key cannot be stored; one line that names it
         """
         given: dict[str, Any] = {}
@@ -131,7 +131,7 @@ def _limits(environ: Mapping[str, str]) -> Limits:
 def default_data_dir(environ: Mapping[str, str]) -> Path:
     """The default data dir (XDG Base Directory Specification)."""
     base = environ.get("XDG_DATA_HOME", "")
-    # The specification requires to ignore a relative path.
+    # The specification says that a relative path must be ignored.
     return (Path(base) if Path(base).is_absolute() else Path("~/.local/share")) / "mysetlist"
 
 
@@ -331,7 +331,7 @@ def _kept_secret(data_dir: Path) -> str:
         # Other users may pass through to the sockets of the engines (server.embedded), but not list the folder.
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not path.exists():
-            # Linked when complete, so that no process reads half a key. mkstemp makes the file private.
+            # The file gets its name when it is complete, so that no process reads half a key. mkstemp makes it private.
             descriptor, draft = tempfile.mkstemp(prefix=".secret-", dir=data_dir)
             try:
                 with os.fdopen(descriptor, "w") as file:

@@ -144,7 +144,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
         setAttribute(button, "aria-pressed", String(ORDERS[index]?.[0] === sort));
       }
 
-      // A button that is disabled would lose the keyboard focus to the top of the page; the reason takes it instead.
+      // When voting closes, its buttons are disabled, and the keyboard focus would jump to the top of the page. The text of the
+      // voting window takes the focus instead.
       const isClosing = wasOpen && voting !== "open" && setlists.element.contains(document.activeElement);
       wasOpen = voting === "open";
       setlists.update(show, voting);
@@ -154,7 +155,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
   };
 
   /**
-   * Links that have not changed stay: one of them may have the keyboard focus.
+   * Changes links in place, because one of them may have the keyboard focus.
    * @param {Source[]} [given]
    */
   function drawSources(given) {
@@ -186,7 +187,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
 }
 
 /**
- * A button that is pressed or not.
+ * A button that stays pressed until it is clicked again (aria-pressed).
  * @param {string} label
  * @param {(isPressed: boolean) => void} onChange
  */

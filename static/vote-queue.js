@@ -1,8 +1,9 @@
 /**
- * Sends the votes of the outbox to the server: for each show one cast at a time, again as long as that may help.
+ * Sends the votes of the outbox to the server, one cast at a time for each show. It sends a cast again as long as another
+ * attempt may succeed.
  *
- * The server takes all votes of a cast or none. When it refuses a cast, its votes are sent one by one: so the one that
- * cannot be taken is found, and the others are not lost with it.
+ * The server takes all votes of a cast or none. When it refuses a cast, the queue sends its votes one by one. So it finds
+ * the vote that the server refuses, and does not lose the others.
  */
 import { RequestError } from "./api.js";
 
@@ -30,7 +31,7 @@ export class VoteQueue {
   }
 
   /**
-   * Forgets delays and refusals of a show: the connection is a new one.
+   * Forgets the delays and refusals of a show, because there is a new connection.
    * @param {number} show
    */
   reset(show) {

@@ -1,4 +1,4 @@
--- Ids at services of our artists, venues, shows and songs, and matches that wait for a person's decision.
+-- The ids that our artists, venues, shows and songs have at services, and matches that wait for a person's decision.
 
 -- name: find_artists_by_id
 -- takes: service, external_ids
@@ -42,6 +42,7 @@ select id, title from songs where artist_id = :artist_id order by id limit :coun
 
 -- name: put_venue_identity!
 -- takes: service, external_id, venue_id, url, confidence, evidence
+-- A match with another venue is replaced only by one that is at least as certain.
 insert into venue_identities as i (service, external_id, venue_id, url, confidence, evidence)
 values (:service::sync_service, :external_id, :venue_id, left(:url, 500), :confidence, left(:evidence, 300))
     on conflict (service, external_id) do update
@@ -61,7 +62,7 @@ select id, slug, name, city, country, latitude, longitude, time_zone from venues
 
 -- name: touch_venue!
 -- takes: service, external_id
--- Records that the service has shown the venue just now.
+-- Records that the service has just listed the venue.
 update venue_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
 
 -- name: venues_around
@@ -82,7 +83,7 @@ values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:v
 
 -- name: put_played_songs!
 -- takes: service, external_id of a show whose actual setlist was just written
--- Remembers the setlist of the service, to tell it later from changes that were made here.
+-- Keeps the setlist as the service gave it, so that changes made here can be recognised later.
 update show_identities set songs = songs_in_order(show_id, 'actual')
  where service = :service::sync_service and external_id = :external_id;
 
@@ -96,7 +97,7 @@ update venues set origin = :service::sync_service where id = :venue_id;
 
 -- name: touch_show!
 -- takes: service, external_id
--- Records that the service has shown the show just now, unchanged.
+-- Records that the service has just listed the show, unchanged.
 update show_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
 
 -- name: find_shows_by_id
@@ -144,8 +145,8 @@ select :service::sync_service, w.external_id, w.song_id, left(w.url, 500), left(
    set song_id = excluded.song_id, url = excluded.url, isrc = excluded.isrc, checked_at = now();
 
 -- name: put_review!
--- takes: service, external_id, name, url, artist_id, venue_id (one of both null), confidence, evidence
--- A question that was asked before is not asked again.
+-- takes: service, external_id, name, url, artist_id, venue_id (exactly one of them null), confidence, evidence
+-- A match that was once put up for decision is not put up again.
 insert into identity_reviews as r (service, external_id, name, url, artist_id, venue_id, confidence, evidence)
 values (:service::sync_service, :external_id, left(:name, 300), left(:url, 500), :artist_id, :venue_id, :confidence,
         left(:evidence, 300))
@@ -181,7 +182,8 @@ returning service::text, external_id, url, artist_id, venue_id;
 
 -- name: fetch_prediction^
 -- takes: show_id
--- gives: the songs of the last prediction (written), the songs that stand now (standing), and the number of votes
+-- gives: the songs of the last prediction (written), the number of setlists behind it (basis), the songs in the predicted sets
+--        now (standing), and the number of votes
 select p.songs as written, p.basis,
        songs_in_order(:show_id, 'predicted') as standing,
        (select vote_count from shows where id = :show_id) as vote_count
@@ -189,7 +191,7 @@ select p.songs as written, p.basis,
 
 -- name: put_prediction!
 -- takes: show_id; service, whose data the prediction uses; basis, the number of setlists behind it
--- Remembers the songs that stand now as the prediction.
+-- Keeps the songs that are in the predicted sets now as the prediction.
 insert into show_predictions (show_id, songs, service, basis)
 values (:show_id, songs_in_order(:show_id, 'predicted'), :service::sync_service, :basis)
     on conflict (show_id) do update set songs = excluded.songs, service = excluded.service, basis = excluded.basis, made_at = now();
@@ -201,7 +203,7 @@ update shows set status = 'cancelled' where id = :show_id and status = 'upcoming
 
 -- name: fetch_canonical_titles
 -- takes: artist_id; mbids of artists that this artist covers
--- gives: titles, the oldest first; mbid null: the artist's own song
+-- gives: titles, the oldest first; mbid: of the artist who wrote the song, null: the artist's own song
 select null as mbid, s.id, s.title from songs s where s.artist_id = :artist_id
 union all
 select i.external_id, s.id, s.title

@@ -1,4 +1,4 @@
--- The state of providers for administrators, and the results of their decisions.
+-- The state of providers, and the decisions of administrators on matches.
 
 -- name: fetch_hours
 -- takes: service; hours, their number
@@ -17,7 +17,7 @@ select status::text, detail, since from service_alerts where service = :service 
 
 -- name: fetch_cache^
 -- takes: service
--- gives: the numbers of cached responses and the withdrawn endpoints of a service
+-- gives: the numbers of cached responses and the withdrawn endpoints of a service, whose rows are named 'withdrawn ' || endpoint
 select count(*) filter (where kind <> 'withdrawn') as answer_count,
        count(*) filter (where kind <> 'withdrawn' and fresh_until > now()) as fresh_count,
        coalesce(sum(octet_length(body)), 0)::bigint as bytes,

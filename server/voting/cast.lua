@@ -7,16 +7,16 @@
 --                          audience of its counts (protocol/embargo.py)}
 --            ballot row   {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
---                         without a song it asks for the ballot
+--                         without a song it only asks for the ballot
 --            mark         {0, kind, user, show or artist, 0|1}: logged unchanged, answered {0, '', -1}
 -- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
 --            {0, ballot, votes left in this show or -1}    accepted
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
 --            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's votes are spent
---            {8} the show requires a ticket, and none of this fan is known here
+--            {8} the show requires a ticket, and Valkey knows no ticket of this fan
 --
--- A ballot is written "101u102d". Cold means: not known here; warm it up from the database and ask again. Rows read at
--- a position before the barrier are refused, because they lack the votes that the log has had since then.
+-- A ballot is written "101u102d". Cold means that Valkey does not hold it: the node warms it up from the database and asks
+-- again. Rows read at a position before the barrier are ignored, because they lack the log's votes after that position.
 
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
@@ -58,7 +58,7 @@ end
 
 for _, row in ipairs(request[2]) do
     local show_key = prefix .. 'show:' .. string.format('%d', row[1])
-    -- revise.lua may have run after the row was read.
+    -- The row may be outdated: revise.lua may have run after it was read.
     local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', row[1])) or 0)
     if row[2] >= barrier and row[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
         redis.call('HSET', show_key, 'o', row[3], 'c', row[4], 'l', row[5], 'b', row[6], 'r', row[7],
@@ -86,7 +86,7 @@ end
 
 local LETTER = {'u', 'd'}
 local shows = {}      -- show -> its rules, and the counts of the songs in casts; read once a batch
-local entry = {}      -- for the log
+local entry = {}      -- of the log: the accepted casts
 local answers = {}
 
 local function read_show(show)
@@ -165,7 +165,7 @@ local function decide(cast)
             size = size + (wanted and 1 or 0) - (held and 1 or 0)
         end
     end
-    -- A ballot over its budget may shrink or change, but not grow: the budget was lowered after the votes.
+    -- A ballot can be over its budget, if staff lowered the budget after the votes. It may shrink or change, but not grow.
     if show.budget > 0 and size > show.budget and size > size_before then return {6, show.budget} end
     if spent_day ~= today then spent = 0 end
     if cost > 0 and spent + cost > day_max then return {7} end

@@ -1,8 +1,8 @@
-"""The log of a shard: its scripts, its entries, and its opening after Valkey may have lost data.
+"""The log of a shard: its scripts, its entries, and the check for lost data when a shard is opened.
 
 A shard is open when Valkey's `last` is at or past the position that PostgreSQL has committed. If `last` is behind or gone,
 Valkey came back without its newest data. Its ballots and locks are then old too, and a cast decided by them could exceed
-its budget. So every fresh connection opens all shards before it sends the first cast (docs/adr/0002).
+its budget. So every new connection opens all shards before it sends the first cast (docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def decode_entry(entry_id: bytes, fields: list[bytes]) -> Entry:
 async def open_shard(
     database: Database, ask: Ask, shard: int, *, is_forked: bool = False, is_log_lost: bool = False, awaited: int = 0
 ) -> bool:
-    """Throws the hot copy of a shard away if it is older than the database.
+    """Opens a shard: throws its hot copy away if that is older than the database.
 
     Takes:  ask, of a Connection; is_forked: an entry did not follow its predecessor, so throw the copy away;
-            is_log_lost: `last` names an entry that is not in the log, so throw the copy away and continue past it;
-            awaited: the position of an entry with a waiter; if all of the log is committed and ends before it, continue
-            past it
+            is_log_lost: `last` names an entry that is not in the log, so throw the copy away and continue past that entry;
+            awaited: the position of an entry that a cast waits for (0: none). A log that is committed to its end and ends
+            before this entry has lost it, so throw the copy away
     Gives:  whether the hot copy was thrown away
     Raises: StoreUnavailable, CacheUnavailable
     Locks:  the shard's row of log_positions, so only one node opens it at a time, and no writer commits meanwhile
@@ -66,35 +66,35 @@ async def open_shard(
         committed: int = await queries.lock_position(connection, shard=shard)
         (last,) = await ask([("HGET", meta_key(shard), "last")])
         is_behind = last is None or int(last) < committed
-        # A log that lost only uncommitted entries looks complete: only the waiter of such an entry shows the loss.
+        # A log that lost only uncommitted entries looks complete: only a cast that waits for such an entry shows the loss.
         is_cut = not is_behind and int(last) == committed < awaited
         if not (is_behind or is_forked or is_log_lost or is_cut):
             return False
         base = committed
         if is_behind or is_cut:
-            # Moving the position fences off any writer that still holds entries which Valkey has lost: they must not
-            # be committed after the new copy was read from the database.
+            # Moving the position fences off any writer that still holds entries which Valkey has lost. It must not commit
+            # them after the new copy was read from the database.
             base = await queries.raise_position(connection, shard=shard, at_least=0)
-        # A fork stays a fork when casts come meanwhile, and no later entry would show it again.
+        # A forked log is reset even if casts have moved `last` meanwhile: no later entry would show the fork again.
         expected = b"*" if is_forked else last or b""
         (newest,) = await ask([("EVAL", RESET_SCRIPT, 1, shard_prefix(shard), base, expected)])
         if newest is None:
             return False
         if is_log_lost and int(newest) > base:
             await queries.raise_position(connection, shard=shard, at_least=int(newest))
-        await _all(queries.notify_reset(connection, shard=shard))
+        await _exhaust(queries.notify_reset(connection, shard=shard))
     if committed == 0 and last is None:
         # A new shard, no loss.
         return True
     reasons = {"gone": last is None, "behind": is_behind, "cut": is_cut, "forked": is_forked, "log_lost": is_log_lost}
-    reason = next(reason for reason, holds in reasons.items() if holds)
+    reason = next(reason for reason, applies in reasons.items() if applies)
     LOG_RESETS.labels(reason).inc()
     log.warning("shard.reset", shard=shard, reason=reason, committed=committed, last=int(last or 0), newest=int(newest))
     return True
 
 
 async def open_shards(database: Database, ask: Ask, shard_count: int) -> None:
-    """Opens all shards; a Connection that decides or reads by the hot copy calls this on every fresh connection.
+    """Opens all shards. A Connection that uses the hot copy calls this each time it has connected.
 
     Raises: StoreUnavailable, CacheUnavailable
     """
@@ -111,7 +111,7 @@ def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int
 
 
 async def log_ends(ask: Ask, shards: list[int]) -> list[int]:
-    """The last positions that Valkey has assigned, of the shards it knows.
+    """The last positions that Valkey has assigned: `last` and the newest entry of each shard, where they exist.
 
     Raises: CacheError
     """
@@ -126,12 +126,12 @@ async def log_ends(ask: Ask, shards: list[int]) -> list[int]:
 async def restart_logs(ask: Ask, positions: dict[int, int]) -> None:
     """Throws away the hot copies and logs of shards whose positions in the database are past those logs.
 
-    Takes:  positions, as the database has them: votes before them are in it, or never will be
+    Takes:  positions, as the database has them: it has all votes before them that it will ever have
     Raises: CacheError
     """
     for shard, position in positions.items():
         prefix = shard_prefix(shard)
-        # Remembered revisions of shows would refuse rows with older ones.
+        # The kept revisions of shows would refuse rows of older revisions.
         (last, *_) = await ask(
             [
                 ("HGET", meta_key(shard), "last"),
@@ -149,6 +149,6 @@ def trim_command(shard: int, position: int) -> Command:
     return ("XTRIM", log_key(shard), "MINID", stream_id(position + 1))
 
 
-async def _all(rows: Any) -> None:
+async def _exhaust(rows: Any) -> None:
     async for _ in rows:
         pass

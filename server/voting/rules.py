@@ -1,6 +1,6 @@
 """The packed forms of casts, marks and ballots, and the shard of a show; no I/O.
 
-cast.lua alone decides by the rules (window, lock, songs, budgets).
+The rules themselves (window, lock, songs, budgets, tickets) are only in cast.lua.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from server.protocol.codes import Code
 from server.protocol.outcomes import Marked
 
 CHOICE_CODES = {"none": 0, "up": 1, "down": 2}
-CHOICES = (None, "up", "down")  # by code, as the database has them
+CHOICES = (None, "up", "down")  # the database's values, by code
 
-# A mark begins with this in a log entry, where a cast has its show; then come kind, fan, subject, and 1 or 0.
+# The first number of a mark in a log entry; a cast has its show there. The other numbers: kind, user, subject, and 1 or 0.
 MARK = 0
 MARK_CODES: dict[Marked, int] = {"show": 1, "artist": 2}  # a fan goes to a show, or follows an artist
 

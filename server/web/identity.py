@@ -15,9 +15,9 @@ Identify = Callable[[web.Request], Awaitable[Identity | None]]
 
 
 def make_identify(authenticate: Callable[[str], Awaitable[Identity]]) -> Identify:
-    """Makes the function that finds a request's identity: by the token of its header, else of its cookie.
+    """Makes the function that finds a request's identity by the token in its header, else by its cookie.
 
-    A stale cookie counts as none, because browsers send it by themselves. A token in the header must be valid.
+    A cookie that is not valid any more is ignored, because browsers send it by themselves. A token in the header must be valid.
 
     Takes: authenticate, token or API key -> Identity; raises Refused(unauthenticated)
     Gives: a function that gives None for an anonymous request; it raises Refused(unauthenticated) for a bad header

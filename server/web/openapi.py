@@ -42,7 +42,7 @@ class Document(TypedDict):
 
 
 def document_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
-    """The endpoint `GET /api/openapi.json`; its document, of the given endpoints and itself, is made once."""
+    """The endpoint `GET /api/openapi.json`. Its document describes the given endpoints and itself, and is made once."""
     documents: list[bytes] = []
 
     async def get_document(_call: Call) -> Answer:
@@ -59,8 +59,8 @@ def document_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
 def describe(endpoints: Iterable[Endpoint]) -> Document:
     """Makes the document of these endpoints."""
     endpoints = list(endpoints)
-    kinds = {kind for e in endpoints for kind in (e.query, e.body, e.answer) if kind is not None}
-    ordered = sorted(kinds, key=repr)  # a set has no order, and the document must not change from start to start
+    types = {kind for e in endpoints for kind in (e.query, e.body, e.answer) if kind is not None}
+    ordered = sorted(types, key=repr)  # a set has no order, and the document must be the same after each start
     described, components = msgspec.json.schema_components(ordered, ref_template=_REF)
     schemas = dict(zip(ordered, described, strict=True))
     queries = {e.query: components[_name(schemas[e.query])] for e in endpoints if e.query is not None}
@@ -68,7 +68,7 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas, queries, responses)
-    for query in queries:  # described parameter by parameter
+    for query in queries:  # its fields are described as parameters
         del components[_name(schemas[query])]
     return {
         "openapi": "3.1.0",
@@ -87,7 +87,7 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": COOKIE,
-                    "description": "The same token as browsers keep it; a stale one counts as none.",
+                    "description": "The same token, kept by a browser. A token that is not valid any more is ignored.",
                 },
             },
         },
@@ -96,7 +96,7 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
 
 def codes_of(endpoint: Endpoint) -> frozenset[Code]:
     """Every code that an endpoint may refuse with: its own codes, and those that follow from its declaration."""
-    # Any endpoint: malformed HTTP, a bad token in the header, too many requests of a user, an engine that is away, a bug.
+    # Any endpoint: malformed HTTP, a bad token in the header, too many requests of a user, no PostgreSQL or Valkey, a bug.
     codes = {
         Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE, Code.INTERNAL, *endpoint.codes,
     }  # fmt: skip
@@ -147,7 +147,7 @@ def _operation(endpoint: Endpoint, schemas: dict[Any, Json], queries: dict[Any, 
 
 
 def _tag(path: str) -> str:
-    """The first word of a path under /api; the other paths are linked in letters and in the terminal."""
+    """The first word of a path under /api. The other paths are links in emails and in the terminal."""
     return re.split(r"[/.]", path)[2] if path.startswith("/api/") else "links"
 
 
@@ -170,8 +170,8 @@ def _path_parameter(name: str, endpoint: Endpoint) -> Json:
 
 def _query_parameters(struct: Json) -> list[Json]:
     parameters = []
-    for name, given in struct["properties"].items():
-        schema = _without_null(given)
+    for name, field in struct["properties"].items():
+        schema = _without_null(field)
         parameter = {"name": name, "in": "query", "required": name in struct["required"], "schema": schema}
         if not parameter["required"]:
             parameter["allowEmptyValue"] = True  # the same as left out

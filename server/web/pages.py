@@ -25,14 +25,14 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
     if request.path.startswith("/static/") or isinstance(response, web.FileResponse):
-        # Browsers ask each time and get 304, so that files of two versions of the page are never mixed.
+        # Browsers ask each time and get 304 if nothing changed, so that a page never mixes files of two versions.
         headers.setdefault("Cache-Control", "no-cache")
 
 
 class Pages:
     """The routes of the page, the probes and the metrics.
 
-    Takes: folder of the static files; why_not_ready, gives the reasons why this node should get no traffic, empty: ready
+    Takes: folder, of the static files; why_not_ready, gives the reasons why this node should get no traffic, empty: ready
     """
 
     def __init__(self, folder: Path, why_not_ready: Callable[[], list[str]]) -> None:
@@ -61,7 +61,7 @@ class Pages:
         return web.FileResponse(self._folder / "docs.html")
 
     async def get_file(self, request: web.Request) -> web.FileResponse:
-        """`GET /static/{name}`; only names that existed at the start, so that no path leads out of the folder."""
+        """`GET /static/{name}`: only files that existed at the start, so that no name leads out of the folder."""
         name = request.match_info["name"]
         if name not in self._names:
             raise Refused(Code.NOT_FOUND, "No such file.")

@@ -29,19 +29,19 @@ DOCUMENT: dict[str, Any] = {**describe()}
 
 
 def test_the_document_is_asyncapi() -> None:
-    """It is valid by the specification, and a spoilt one is not."""
+    """The document is valid by the specification; documents with a mistake are not."""
     AsyncAPI3.model_validate(DOCUMENT)
-    spoilt_documents = [copy.deepcopy(DOCUMENT) for _ in range(3)]
-    spoilt_documents[0]["channels"]["socket"]["adress"] = "/ws"
-    spoilt_documents[1]["operations"]["cast"]["action"] = "get"
-    del spoilt_documents[2]["info"]["version"]
-    for spoilt in spoilt_documents:
+    broken_documents = [copy.deepcopy(DOCUMENT) for _ in range(3)]
+    broken_documents[0]["channels"]["socket"]["adress"] = "/ws"
+    broken_documents[1]["operations"]["cast"]["action"] = "get"
+    del broken_documents[2]["info"]["version"]
+    for broken in broken_documents:
         with pytest.raises(ValidationError):
-            AsyncAPI3.model_validate(spoilt)
+            AsyncAPI3.model_validate(broken)
 
 
 def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
-    """Schemas and messages; the messages of an operation are those of its channel."""
+    """Every reference is to a part of the document, every component is used, and an operation has messages of its channel."""
     used = set(_references(DOCUMENT))
     for reference in used:
         found: Any = DOCUMENT
@@ -67,14 +67,14 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def test_every_op_and_every_kind_of_channel_is_described() -> None:
-    """The document has exactly those of the code."""
+    """The document describes exactly the ops and the kinds of channels that the code has."""
     assert {op.request for op in OPERATIONS.values()} == set(get_args(Request))
     assert set(OPERATIONS) == {op.request.__struct_config__.tag for op in OPERATIONS.values()} == set(OPS)
     assert {name: kind.subject for name, kind in KINDS.items()} == SUBJECTS
     operations = DOCUMENT["operations"]
-    assert {name for name, told in operations.items() if told["action"] == "receive"} == set(OPS)
+    assert {name for name, operation in operations.items() if operation["action"] == "receive"} == set(OPS)
     assert set(DOCUMENT["channels"]) == {"socket", *KINDS}
-    sent = {name for name, told in operations.items() if told["action"] == "send"}
+    sent = {name for name, operation in operations.items() if operation["action"] == "send"}
     assert sent == {f"push_{kind}" for kind in KINDS} | {"committed", "drain", "expiring", "unsubscribed"}
 
 
@@ -96,6 +96,6 @@ def test_codes_are_named() -> None:
 
 
 def test_it_is_served_and_linked() -> None:
-    """The OpenAPI document names its address."""
+    """The document has an endpoint, and the OpenAPI document names its address."""
     assert PATH in [endpoint.path for endpoint in ENDPOINTS]
     assert PATH in OPENAPI["info"]["description"]

@@ -27,7 +27,7 @@ WATCHERS = 3
 FANS = 2
 SHOWS = (7, 23)  # in one shard
 COUNTS = {"votes", "song"}  # kinds whose channels may be hidden
-# At least one of each kind; a song by its place in show 7.
+# At least one channel of each kind. `song:` has the place of the song in show 7, not its id.
 CHANNELS = (
     "votes:7", "votes:23", "song:0", "song:1", "setlist:7", "status:7", "attendance:7", "attendance:23", "followers:1",
     "trending", "activity",
@@ -80,15 +80,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Happen:
-    """An event without a fan: a song is played, a show begins or not, scores are refreshed, many events come at once."""
+class Event:
+    """A change that no fan makes: a song is played, the status changes, scores are refreshed, many events come at once."""
 
-    what: Literal["played", "live", "upcoming", "scores", "much"]
+    kind: Literal["played", "live", "upcoming", "scores", "many"]
 
 
 @dataclass(frozen=True)
 class Cut:
-    """All nodes' listening connections are lost, and fans go on meanwhile."""
+    """The listening connections of all nodes are lost, and fans vote meanwhile."""
 
     meanwhile: list[Cast | Mark]
 
@@ -114,11 +114,11 @@ WATCH = st.builds(Watch, WATCHER, SOME, st.booleans())
 CAST = st.builds(Cast, FAN, st.sampled_from(SHOWS), st.integers(0, 2), st.sampled_from(["up", "down", "none"]))
 MARK = st.builds(Mark, FAN, st.sampled_from(["attend", "follow"]), st.sampled_from(SHOWS), st.booleans())
 CUT = st.builds(Cut, st.lists(st.one_of(CAST, MARK, MARK), min_size=1, max_size=3))
-HAPPEN = st.builds(Happen, st.sampled_from(["played", "live", "upcoming", "scores", "scores", "much"]))
+EVENT = st.builds(Event, st.sampled_from(["played", "live", "upcoming", "scores", "scores", "many"]))
 STEPS = st.lists(
     st.one_of(
         WATCH, UNWATCH, UNWATCH, st.builds(Drop, WATCHER, NODE),
-        CAST, CAST, CAST, MARK, MARK, MARK, HAPPEN, CUT, CUT,
+        CAST, CAST, CAST, MARK, MARK, MARK, EVENT, CUT, CUT,
         st.builds(Drain, NODE), st.builds(Rule, st.sampled_from(["live", "after_closing"])),
     ),
     min_size=8,
@@ -127,7 +127,7 @@ STEPS = st.lists(
 
 
 class Watcher:
-    """A client of a node. held: by channel the position and the state of every channel that it ever watched."""
+    """A client of a node. held: channel -> position and state, of every channel that it has ever watched."""
 
     def __init__(self, client: SocketClient, node: int) -> None:
         self.client = client
@@ -136,11 +136,11 @@ class Watcher:
         self.watched: set[str] = set()
 
     async def watch(self, channels: set[str], *, with_since: bool) -> None:
-        """Subscribes and takes over the answer, in order."""
+        """Subscribes, and stores the states of the reply after the pushes that came before it."""
         since = {name: self.held[name][0] for name in channels & self.held.keys()} if with_since else {}
         request_id = await self.client.send("subscribe", channels=sorted(channels), since=since)
         reply = await self.client.reply_to(request_id)
-        # What came before the reply still belongs to an earlier subscription.
+        # Messages before the reply still belong to an earlier subscription.
         self.read()
         again: set[str] = set()
         for name, answer in reply["ok"]["channels"].items():
@@ -152,7 +152,7 @@ class Watcher:
                 self.watched.discard(name)
                 continue
             self.watched.add(name)
-            self._move(name, answer["at"])
+            self._check_position(name, answer["at"])
             if "state" not in answer:
                 assert since[name] == answer["at"]
             self.held[name] = (answer["at"], answer.get("state") or self.held[name][1])
@@ -161,30 +161,30 @@ class Watcher:
             await self.watch(again, with_since=with_since)
 
     async def unwatch(self, channels: set[str]) -> None:
-        """Unsubscribes; nothing of these channels may come after the answer."""
+        """Unsubscribes. After the reply, no push of these channels may come."""
         await self.client.ok("unsubscribe", channels=sorted(channels))
         self.read()
         self.watched -= channels
 
     async def listen(self) -> None:
-        """Takes over all messages that have come by now."""
+        """Stores the states of all messages that have come by now."""
         await self.client.ok("ping")
         self.read()
 
     def read(self) -> None:
-        """Takes over the messages heard so far."""
+        """Stores the states of the messages received so far."""
         for message in self.client.heard:
             if "ch" in message:
-                self._push(message["ch"], message)
+                self._apply_push(message["ch"], message)
             elif "unsubscribed" in message:
                 gone = set(message["unsubscribed"]["channels"])
                 assert {name.partition(":")[0] for name in gone} <= COUNTS
                 self.watched -= gone
         self.client.heard.clear()
 
-    def _push(self, name: str, push: Message) -> None:
+    def _apply_push(self, name: str, push: Message) -> None:
         assert name in self.watched, f"{name} is not watched"
-        self._move(name, push["at"])
+        self._check_position(name, push["at"])
         news = {key: value for key, value in push.items() if key not in ("ch", "at")}
         state = self.held[name][1]
         if name.startswith("votes:"):
@@ -195,14 +195,14 @@ class Watcher:
             news["events"] = [*known, *news["events"]][-ACTIVITY_EVENTS_MAX:]
         self.held[name] = (push["at"], news)
 
-    def _move(self, name: str, at: int) -> None:
+    def _check_position(self, name: str, at: int) -> None:
         if name in self.held:
             assert at >= self.held[name][0], f"{name} goes back from {self.held[name][0]} to {at}"
 
 
 @dataclass
 class World:
-    """Nodes on one database, two shows, watchers and fans, each at a node of its own."""
+    """Nodes on one database, two shows, and watchers and fans: each watcher, and each fan, is at another node."""
 
     nodes: list[Node]
     factory: RowFactory
@@ -213,11 +213,11 @@ class World:
     watchers: list[Watcher] = field(default_factory=list)
 
     def named(self, channels: set[str]) -> set[str]:
-        """The channels, with songs by their ids."""
+        """The channels, with the id of a song in place of its place in show 7."""
         return {f"song:{self.shows[7].songs[int(name[5:])]}" if name.startswith("song:") else name for name in channels}
 
     async def play(self, steps: list[Any]) -> None:
-        """Plays one example: new watchers of everything, then the steps; in the end all states are fresh."""
+        """Plays one example: new watchers watch everything, then come the steps. At the end, all states must be fresh."""
         async with AsyncExitStack() as stack:
             await self._do(Rule("live"))
             self.watchers = [Watcher(await self._connect(stack, node), node) for node in range(WATCHERS)]
@@ -275,22 +275,22 @@ class World:
                 await self.fans[step.fan].ok("attend", show=step.show, going=step.wanted)
             case Mark():
                 await self.fans[step.fan].ok("follow", artist=1, following=step.wanted)
-            case Happen("played"):
+            case Event("played"):
                 await sql.execute("update setlist_songs set played_at = now() where id = $1", self.shows[7].first)
-            case Happen("scores"):
+            case Event("scores"):
                 await sql.execute("select update_trending_scores()")
-            case Happen("much"):
+            case Event("many"):
                 # More events than are kept, in one transaction, so that their notifications come at once too.
                 await sql.execute("select add_activity('live', 7, 1, 'Show', '', n) from generate_series(1, 60) n")
-            case Happen():
-                await sql.execute("update shows set status = $1::text::show_status where id = 7", step.what)
+            case Event():
+                await sql.execute("update shows set status = $1::text::show_status where id = 7", step.kind)
             case Rule():
                 self.is_hidden = step.results != "live"
                 await sql.execute("update shows set results = $1::text::results_visibility where id = 7", step.results)
             case Cut():
                 await self.factory.cut_listeners()
-                for said in step.meanwhile:
-                    await self._do(said)
+                for action in step.meanwhile:
+                    await self._do(action)
 
     async def _converge(self) -> None:
         fresh: dict[str, Any] = {}
@@ -337,8 +337,8 @@ def _sorted(state: Message) -> Message:
 
 @pytest.fixture
 async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """Nodes that look ten times as often as usual."""
-    monkeypatch.setattr(settlement, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered then
+    """Nodes that check for changes ten times as often as usual."""
+    monkeypatch.setattr(settlement, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered after this
     intervals = Intervals(tick_s=0.05, presence_s=0.1, compare_s=0.1)
     async with AsyncExitStack() as stack:
         factory = await stack.enter_async_context(RowFactory.open(database_url))
@@ -351,6 +351,6 @@ async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPat
 
 
 async def test_state_and_pushes_are_a_fresh_state_of_every_kind(world: World) -> None:
-    """After any subscriptions, losses and resumptions, on any node: no position goes back, and nothing is missing."""
+    """After any subscriptions, lost connections and resumptions, on any node: no position goes back, no change is missing."""
     async with asyncio.timeout(PATIENCE_S * 10):
         await play_examples(world.play, STEPS, count=20)

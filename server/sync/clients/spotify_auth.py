@@ -11,22 +11,22 @@ import msgspec
 from server.clock import Clock
 from server.errors import ProviderError
 
-# A token is valid for an hour; a new one is fetched so long before its end.
+# A token is valid for an hour. A new one is fetched this long before it ends.
 TOKEN_EARLY_S = 60.0
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token, and its validity [s]."""
+    """A token, and the time for which it is valid [s]."""
 
     access_token: str
     expires_in: float = 3600.0
 
 
 class SpotifyAuth(httpx.Auth):
-    """Puts a token for requests without a user (RFC 6749, section 4.4) on each request.
+    """Adds a token to each request: a token of this app, without a user (RFC 6749, section 4.4).
 
-    All requests that wait for a token share one fetch. A response of 401 means that the token ended early: a new one is
-    fetched, once.
+    All requests that wait for a token share one fetch. A response of 401 means that the token ended early: then a new
+    one is fetched, once.
     """
 
     def __init__(self, accounts_url: str, client_id: str, client_secret: str, clock: Clock) -> None:
@@ -38,7 +38,7 @@ class SpotifyAuth(httpx.Auth):
         self._valid_until_s = 0.0
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Puts the token on a request.
+        """Adds the token to a request.
 
         Raises: ProviderError: Spotify gives us no token; httpx.HTTPError
         """

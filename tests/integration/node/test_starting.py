@@ -21,7 +21,7 @@ OURS = "from pg_stat_activity where datname = current_database() and application
 
 @asynccontextmanager
 async def nothing_left(database_url: str, redis_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """Gives a connection to look with. At the end the node may have no connection and no task."""
+    """Checks at its end that the node has no connection and no task left. Gives a connection of the test's own."""
     tasks_before = asyncio.all_tasks()
     connection = await asyncpg.connect(database_url)
     number = parse_qs(urlsplit(redis_url).query)["db"][0]
@@ -29,7 +29,7 @@ async def nothing_left(database_url: str, redis_url: str) -> AsyncIterator[async
         yield connection
         assert {task.get_name() for task in asyncio.all_tasks() - tasks_before} == set()
 
-        # An engine notices the end of a connection a moment later.
+        # PostgreSQL and Valkey notice the end of a connection a moment later.
         async def is_forgotten() -> bool:
             return await connection.fetchval(f"select count(*) = 0 {OURS}") is True
 
@@ -46,7 +46,7 @@ async def nothing_left(database_url: str, redis_url: str) -> AsyncIterator[async
 
 
 async def test_a_taken_port(database_url: str, redis_url: str) -> None:
-    """Found last, when all loops are running."""
+    """The node finds the taken port last, when all loops are running, and still leaves nothing."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -57,14 +57,14 @@ async def test_a_taken_port(database_url: str, redis_url: str) -> None:
 
 
 async def test_a_database_without_tables(empty_database_url: str, redis_url: str) -> None:
-    """Found by the first query, when the pools are open."""
+    """The first query fails when the pools are open, and the node leaves nothing."""
     async with nothing_left(empty_database_url, redis_url):
         with pytest.raises((StoreError, asyncpg.PostgresError)):
             await Node.start(settings(empty_database_url, redis_url))
 
 
 async def test_a_start_that_is_cancelled(database_url: str, redis_url: str) -> None:
-    """While its first query waits for a lock."""
+    """A start that is cancelled while its first query waits for a lock leaves nothing."""
     async with nothing_left(database_url, redis_url) as connection:
         # Its own connection, because pg_stat_activity does not change within a transaction.
         locking = await asyncpg.connect(database_url)
