@@ -1,5 +1,6 @@
 -- migrate:up
 -- Setlists, the votes on their songs, the tallies, and the writer's transaction.
+-- Over 400 lines: tables, functions and triggers of one topic are read together, and a migration is one file.
 
 set local lock_timeout = '1s';
 

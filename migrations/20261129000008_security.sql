@@ -1,5 +1,6 @@
 -- migrate:up
 -- Security: which role may see and change which rows. PostgreSQL itself enforces it (docs/adr/0008).
+-- Over 400 lines: the rights of all roles are read together, and a migration is one file.
 --
 -- Requests run as mysetlist_request, the writer and the intake as mysetlist_writer; neither owns a table. The owner
 -- migrates, seeds and repairs. A request says for which user it acts: `app.user_id` and `app.role`, set for its
