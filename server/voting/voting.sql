@@ -24,7 +24,8 @@ returning position;
 select pg_notify('resets', (:shard::int)::text);
 
 -- name: commit_log$
--- takes and gives: see the function of that name in migrations
+-- takes: see the function of that name in migrations
+-- gives: 1 value: the number of changed votes; negative: another writer was faster, and nothing was written
 select commit_log(
     :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :entries::text[],
     :song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :choices::vote_choice[], :cast_ms::bigint[],

@@ -85,7 +85,8 @@ class Query:
     @property
     def may_be_none(self) -> bool:
         """Whether it may give no row."""
-        gives = re.search(r"\bgives:(.*?)(?=\n\w+:|\Z)", self.comment, re.DOTALL)
+        # Its first line, and the lines below it that are indented.
+        gives = re.search(r"^gives:(.*(?:\n +.*)*)", self.comment, re.MULTILINE)
         if gives is None:
             return True
         return not re.match(r"\s*1 (row|value)\b", gives[1]) and bool(
