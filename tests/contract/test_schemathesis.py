@@ -33,6 +33,8 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
+# A probe of a provider may wait for its turn at the gate, while the circuit of the provider is open.
+PATIENCE_S = 45.0
 # The same requests in every run, so that a failure comes again the next time and nothing fails by chance.
 ALWAYS_THE_SAME = settings(
     max_examples=15,
@@ -77,6 +79,8 @@ def test_operation(api: Api, session: requests.Session, endpoint: Endpoint, mode
     @given(case=cases)
     def ask(case: Case[Any]) -> None:
         session.cookies.clear()
-        case.call_and_validate(base_url=api.url, session=session, headers=headers, checks=CHECKS, allow_redirects=False)
+        case.call_and_validate(
+            base_url=api.url, session=session, headers=headers, checks=CHECKS, allow_redirects=False, timeout=PATIENCE_S
+        )
 
     ask()

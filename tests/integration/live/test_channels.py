@@ -66,7 +66,7 @@ async def test_links_are_pushed_to_watchers(watcher: SocketClient, factory: RowF
         await sql.execute(statement)
         push = await watcher.push("setlist:7")
         assert push["at"] >= state["setlist:7"]["at"]
-        assert [setlist["name"] for setlist in push["setlists"]] == ["What we expect"]
+        assert [setlist["name"] for setlist in push["setlists"]] == ["Main set"]
         return [(source["service"], source["about"], source["url"]) for source in push["sources"]]
 
     artist = ("setlistfm", "artist", "https://a.example/1")
