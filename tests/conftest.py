@@ -6,19 +6,31 @@ import gc
 import inspect
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import Phase, settings
 
 from server.embedded import EmbeddedEngines
 from server.settings import data_folder
 from server.store.migrations import migrate_up
-from tests.support.engines import FAST_SETTINGS, LoopThread, execute, short_folder
+from tests.support.engines import FAST_SETTINGS, LoopThread, OpenDatabase, execute, short_folder
 
 _DATABASE_NUMBERS = itertools.count(1)
 _REDIS_NUMBERS = itertools.cycle(range(16))
+
+# Profiles of Hypothesis; `pytest --hypothesis-profile=NAME` chooses one.
+# check: the same examples in every run. The first one that fails is printed as it is, because to make it smaller may take minutes.
+settings.register_profile(
+    "check", derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate]
+)
+# nightly: other examples in every run, and ten times as many. One that fails is made as small as possible.
+settings.register_profile("nightly", database=None, deadline=None, max_examples=1_000, print_blob=True)
+settings.load_profile("check")
 
 
 @pytest.fixture(scope="session")
@@ -48,29 +60,48 @@ def template_database(engines: EmbeddedEngines) -> str:
 
 
 @pytest.fixture
-async def database_url(engines: EmbeddedEngines, template_database: str) -> AsyncIterator[str]:
+def new_database(engines: EmbeddedEngines, template_database: str) -> OpenDatabase:
+    """Opens a fresh migrated database each time, for tests that need several."""
+    return partial(_database, engines, f"template {template_database} strategy file_copy")
+
+
+@pytest.fixture
+async def database_url(new_database: OpenDatabase) -> AsyncIterator[str]:
     """A fresh migrated database."""
-    async for url in _database(engines, f"template {template_database} strategy file_copy"):
+    async with new_database() as url:
         yield url
 
 
 @pytest.fixture
 async def empty_database_url(engines: EmbeddedEngines) -> AsyncIterator[str]:
     """A fresh database without any table."""
-    async for url in _database(engines, ""):
+    async with _database(engines, "") as url:
         yield url
 
 
+@asynccontextmanager
 async def _database(engines: EmbeddedEngines, how: str) -> AsyncIterator[str]:
     name = f"test_{next(_DATABASE_NUMBERS)}"
     await execute(engines.database_url, f"create database {name} {how}")
-    yield engines.database_url.replace("/mysetlist?", f"/{name}?")
-    await execute(engines.database_url, f"drop database {name} with (force)")
+    try:
+        yield engines.database_url.replace("/mysetlist?", f"/{name}?")
+    finally:
+        await execute(engines.database_url, f"drop database {name} with (force)")
 
 
 @pytest.fixture
-def redis_url(engines: EmbeddedEngines) -> str:
-    """An empty logical database of the run's Valkey; the numbers come round, so nothing may go on after its test."""
+def new_redis(engines: EmbeddedEngines) -> Callable[[], str]:
+    """Gives an empty logical database of the run's Valkey each time. The 16 numbers repeat, so nothing may go on after its test."""
+    return partial(_empty_redis, engines)
+
+
+@pytest.fixture
+def redis_url(new_redis: Callable[[], str]) -> str:
+    """An empty logical database of the run's Valkey."""
+    return new_redis()
+
+
+def _empty_redis(engines: EmbeddedEngines) -> str:
     url = f"{engines.redis_url}?db={next(_REDIS_NUMBERS)}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()

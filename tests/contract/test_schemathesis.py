@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from server.protocol.http.endpoints import Endpoint
 from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
+from tests.support.examples import scaled
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 # A request that is too large is refused as an invalid one is.
@@ -35,15 +36,7 @@ CHECKS = [
 ]
 # A probe of a provider may wait for its turn at the gate, while the circuit of the provider is open.
 PATIENCE_S = 45.0
-# The same requests in every run, so that a failure comes again the next time and nothing fails by chance.
-ALWAYS_THE_SAME = settings(
-    max_examples=15,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+SETTINGS = settings(max_examples=scaled(15), suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +68,7 @@ def test_operation(api: Api, session: requests.Session, endpoint: Endpoint, mode
     if path or query:
         cases |= operation.as_strategy(generation_mode=mode, path_parameters=path or None, query=query or None)
 
-    @ALWAYS_THE_SAME
+    @SETTINGS
     @given(case=cases)
     def ask(case: Case[Any]) -> None:
         session.cookies.clear()

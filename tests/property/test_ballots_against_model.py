@@ -7,11 +7,12 @@ goes on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
-import pytest
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
@@ -19,6 +20,7 @@ from server.voting.log import open_shard
 from server.voting.rules import shard_of
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow, Vote
+from tests.support.engines import OpenDatabase
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
@@ -266,10 +268,12 @@ class World:
         assert [count or 0 for count in rolled] == counted
 
 
-@pytest.fixture
-async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
+@asynccontextmanager
+async def open_world(new_database: OpenDatabase, new_redis: Callable[[], str]) -> AsyncIterator[World]:
     """Four shows on three shards, with an intake and a writer."""
+    redis_url = new_redis()
     async with (
+        new_database() as database_url,
         RowFactory.open(database_url) as factory,
         VotePath.open(database_url, redis_url, votes_per_day_max=DAY_MAX) as vote_path,
         vote_path.writer(),
@@ -291,6 +295,6 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
         await tallies.close()
 
 
-async def test_script_and_tables_agree_with_the_model(world: World) -> None:
+async def test_script_and_tables_agree_with_the_model(new_database: OpenDatabase, new_redis: Callable[[], str]) -> None:
     """For any casts in any order and number, script, tables and model agree."""
-    await play_examples(world.play, STEPS, count=30)
+    await play_examples(partial(open_world, new_database, new_redis), World.play, STEPS, count=30)

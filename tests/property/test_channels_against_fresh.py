@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import orjson
@@ -17,9 +17,10 @@ from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_channel
 from server.protocol.codes import CLOSE_DRAIN
 from server.voting import settlement
+from tests.support.engines import OpenDatabase
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory, Show
-from tests.support.running_node import PATIENCE_S, running_node, until
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import Message, SocketClient
 
 NODES = 3
@@ -335,12 +336,13 @@ def _sorted(state: Message) -> Message:
     return {**state, "tally": sorted(state["tally"])} if "tally" in state else state
 
 
-@pytest.fixture
-async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+@asynccontextmanager
+async def open_world(new_database: OpenDatabase, new_redis: Callable[[], str]) -> AsyncIterator[World]:
     """Nodes that check for changes ten times as often as usual."""
-    monkeypatch.setattr(settlement, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered after this
     intervals = Intervals(tick_s=0.05, presence_s=0.1, compare_s=0.1)
+    redis_url = new_redis()
     async with AsyncExitStack() as stack:
+        database_url = await stack.enter_async_context(new_database())
         factory = await stack.enter_async_context(RowFactory.open(database_url))
         shows = {show_id: await factory.show(show_id) for show_id in SHOWS}
         nodes = [
@@ -350,7 +352,9 @@ async def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPat
         yield World(nodes, factory, shows, [await factory.token() for _ in range(FANS)])
 
 
-async def test_state_and_pushes_are_a_fresh_state_of_every_kind(world: World) -> None:
+async def test_state_and_pushes_are_a_fresh_state_of_every_kind(
+    new_database: OpenDatabase, new_redis: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After any subscriptions, lost connections and resumptions, on any node: no position goes back, no change is missing."""
-    async with asyncio.timeout(PATIENCE_S * 10):
-        await play_examples(world.play, STEPS, count=20)
+    monkeypatch.setattr(settlement, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered after this
+    await play_examples(partial(open_world, new_database, new_redis), World.play, STEPS, count=20)

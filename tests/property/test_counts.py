@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 from typing import Any
 
 import asyncpg
-import pytest
-from hypothesis import Phase
 from hypothesis import strategies as st
 
+from tests.support.engines import OpenDatabase
 from tests.support.examples import play_examples
 
 _CATALOGUE = """
@@ -200,15 +201,17 @@ select 'artist ' || a.id || ' has no statistics' from artists a where not exists
 """
 
 
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Any]:
-    """A catalogue, votes and people."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.execute(_CATALOGUE)
-        yield connection
-    finally:
-        await connection.close()
+@asynccontextmanager
+async def open_catalogue(new_database: OpenDatabase) -> AsyncIterator[Any]:
+    """A connection to a database with a catalogue, votes and people."""
+    async with new_database() as database_url:
+        connection = await asyncpg.connect(database_url)
+        try:
+            await connection.execute(_CATALOGUE)
+            assert await wrong(connection) == []
+            yield connection
+        finally:
+            await connection.close()
 
 
 async def wrong(sql: Any) -> list[str]:
@@ -250,20 +253,16 @@ async def play(sql: Any, changes: list[tuple[str, int, list[int]]]) -> None:
         await transaction.rollback()
 
 
-async def test_every_count_is_right_after_every_change(sql: Any) -> None:
+async def test_every_count_is_right_after_every_change(new_database: OpenDatabase) -> None:
     """Several rows in one statement, moves, deletions that cascade, decisions of moderators, erasures."""
-    assert await wrong(sql) == []
-    await play_examples(
-        lambda changes: play(sql, changes),
-        st.lists(CHANGE, min_size=1, max_size=12),
-        count=100,
-        phases=(Phase.generate, Phase.shrink),
-    )
+    changes = st.lists(CHANGE, min_size=1, max_size=12)
+    await play_examples(partial(open_catalogue, new_database), play, changes, count=100)
 
 
-async def test_each_change_by_itself(sql: Any) -> None:
+async def test_each_change_by_itself(new_database: OpenDatabase) -> None:
     """Every kind of change has an effect on some rows, and leaves every count right."""
-    found = {change: await tried(sql, change) for change in CHANGES}
+    async with open_catalogue(new_database) as sql:
+        found = {change: await tried(sql, change) for change in CHANGES}
     assert {change: lines for change, lines in found.items() if lines} == {}
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
-import pytest
 from hypothesis import strategies as st
 
 from server.people.erasure import erase
@@ -18,6 +19,7 @@ from server.voting import reconcile
 from server.voting.erasure import HotErasure
 from server.voting.tallies import Tallies
 from tests.property.ballot_model import Model, ModelShow
+from tests.support.engines import OpenDatabase
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
@@ -162,10 +164,15 @@ class World:
         return not await traces_in_valkey(self.vote_path.redis_url, *self.gone)
 
 
-@pytest.fixture
-async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
+@asynccontextmanager
+async def open_world(new_database: OpenDatabase, new_redis: Callable[[], str]) -> AsyncIterator[World]:
     """Three shows on two shards, an intake and no writer."""
-    async with RowFactory.open(database_url) as factory, VotePath.open(database_url, redis_url) as vote_path:
+    redis_url = new_redis()
+    async with (
+        new_database() as database_url,
+        RowFactory.open(database_url) as factory,
+        VotePath.open(database_url, redis_url) as vote_path,
+    ):
         shows = {show: await factory.show(show, song_count=4, budget=budget) for show, budget in BUDGETS.items()}
         model = Model(1_000, {show.id: ModelShow(set(show.songs), BUDGETS[show.id]) for show in shows.values()})
         model.artists.add(1)
@@ -176,7 +183,13 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
         await tallies.close()
 
 
-async def test_erasure_keeps_the_counts(world: World) -> None:
+async def test_erasure_keeps_the_counts(new_database: OpenDatabase, new_redis: Callable[[], str]) -> None:
     """Committed votes still count, uncommitted votes never do, and all copies agree and name no erased user."""
-    await play_examples(world.play, STEPS, count=15)
-    assert world.gone
+    gone: set[int] = set()
+
+    async def play(world: World, steps: list[Any]) -> None:
+        await world.play(steps)
+        gone.update(world.gone)
+
+    await play_examples(partial(open_world, new_database, new_redis), play, STEPS, count=15)
+    assert gone

@@ -9,14 +9,16 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 
 Result = TypeVar("Result")
+# Creates a database for a block and gives its address.
+OpenDatabase = Callable[[], AbstractAsyncContextManager[str]]
 
 # Tests crash servers, not the machine: without fsync a crash of the server loses no more than with it.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "max_wal_size": "256MB"}

@@ -1,37 +1,52 @@
-"""Runs Hypothesis with an asynchronous test function."""
+"""Hypothesis: how many examples a test draws, and examples for asynchronous test functions. tests/conftest.py has the profiles."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
+World = TypeVar("World")
 Example = TypeVar("Example")
 
 
+def scaled(count: int) -> int:
+    """A number for `max_examples`: `count` examples in `make check`, ten times as many in `make nightly`."""
+    return count * settings().max_examples // 100
+
+
 async def play_examples(
-    play: Callable[[Example], Coroutine[Any, Any, None]],
+    open_world: Callable[[], AbstractAsyncContextManager[World]],
+    play: Callable[[World, Example], Coroutine[Any, Any, None]],
     strategy: SearchStrategy[Example],
     *,
     count: int,
-    phases: tuple[Phase, ...] = (Phase.generate,),
 ) -> None:
-    """Runs `play` on this loop with examples of a strategy, one after the other; each run has the same examples."""
+    """Plays examples of a strategy on this loop, one after the other.
+
+    In `make check` all examples share one world, which is quick. When Hypothesis makes a failed example smaller, each
+    example has a world of its own: what it tries must not depend on what it tried before.
+    """
     loop = asyncio.get_running_loop()
 
-    @settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=phases,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(example=strategy)
-    def examples(example: Example) -> None:
-        asyncio.run_coroutine_threadsafe(play(example), loop).result()
+    async def play_alone(example: Example) -> None:
+        async with open_world() as world:
+            await play(world, example)
 
-    await loop.run_in_executor(None, examples)
+    async def play_all(play_one: Callable[[Example], Coroutine[Any, Any, None]]) -> None:
+        @settings(max_examples=scaled(count), suppress_health_check=list(HealthCheck))
+        @given(example=strategy)
+        def examples(example: Example) -> None:
+            asyncio.run_coroutine_threadsafe(play_one(example), loop).result()
+
+        await loop.run_in_executor(None, examples)
+
+    if Phase.shrink in settings().phases:
+        await play_all(play_alone)
+    else:
+        async with open_world() as world:
+            await play_all(lambda example: play(world, example))

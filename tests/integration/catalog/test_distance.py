@@ -15,6 +15,7 @@ from server.catalog.artists_venues_songs import list_venues
 from server.catalog.parameters import NearQuery, ShowQuery
 from server.catalog.shows import list_shows
 from server.store.database import Database
+from tests.support.examples import scaled
 from tests.support.small_catalogue import NOW, SmallCatalogue
 
 DAY = timedelta(days=1)
@@ -41,7 +42,7 @@ def _haversine_km(a: tuple[float, float], b: tuple[float, float]) -> float:
     return 2 * 6371.0088 * math.asin(min(1.0, math.sqrt(chord)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=scaled(60))
 @given(venues=st.lists(_PLACES, min_size=1, max_size=40), centre=_PLACES, radius_km=_RADII)
 async def test_distances_agree_with_the_haversine_formula(
     venues: list[tuple[float, float]], centre: tuple[float, float], radius_km: float, database_url: str

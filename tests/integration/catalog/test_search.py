@@ -17,6 +17,7 @@ from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.errors import Refused
 from server.store.database import Database
+from tests.support.examples import scaled
 from tests.support.small_catalogue import NOW, SmallCatalogue
 
 DAY = timedelta(days=1)
@@ -238,7 +239,7 @@ async def test_any_text_becomes_a_query(database_url: str) -> None:
         await connection.close()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=scaled(60))
 @given(q=_TEXT)
 async def test_any_text_is_answered(q: str, db: Database) -> None:
     """Random text is answered, or refused when it has too many words."""

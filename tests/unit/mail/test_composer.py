@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from server.mail.composer import EmailComposer, OutgoingEmail
 from server.mail.items import CONFIRMATION, EmailItem, confirmation_about, why_suppressed
 from server.mail.tokens import read_confirmation, read_unsubscribe
+from tests.support.examples import scaled
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 SECRET = "0123456789abcdef" * 4
@@ -128,7 +129,7 @@ def test_no_hostile_name_breaks_an_email(kind: str, name: str) -> None:
     assert "<b>" not in body(message, "html")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60))
 @given(
     name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=300)
     | st.from_regex(r"(=\?[uU][tT][fF]-8\?[qb]\?=0[AD]\S{0,9}\?=\s?){1,4}")

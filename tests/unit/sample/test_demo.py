@@ -16,6 +16,7 @@ from server.sample.fans import write_review
 from server.sample.seed_data import load_seed_data
 from server.sample.show_plans import PlannedShow, PlannedSong
 from server.sample.votes import VoteRow, draw_demo_votes
+from tests.support.examples import scaled
 
 SEED_DATA = load_seed_data()
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
@@ -85,7 +86,7 @@ def test_there_are_a_hundred_shows_of_every_status() -> None:
     assert {show.votes_per_user_max for show in shows} >= {None, 5, 10}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=scaled(25))
 @given(INSTANTS, st.integers(0, 5))
 def test_at_any_hour_shows_are_open_for_votes(now: datetime, seed: int) -> None:
     """At the start three live and twenty upcoming shows are open; at any time of the next ten hours three are live and open."""
@@ -99,7 +100,7 @@ def test_at_any_hour_shows_are_open_for_votes(now: datetime, seed: int) -> None:
         assert sum(s.starts_at <= then < s.closes_at for s in open_ones) >= 3, then
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=scaled(25))
 @given(INSTANTS)
 def test_planned_shows_agree_with_the_clock(now: datetime) -> None:
     """Statuses fit the time, local dates fit the zones, and no artist and no venue has two shows a night."""
@@ -122,7 +123,7 @@ def _main(show: PlannedShow, type_: str) -> list[PlannedSong]:
     return [song for planned in sets for song in planned.songs]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=scaled(15))
 @given(INSTANTS)
 def test_setlists_are_songs_of_the_artist(now: datetime) -> None:
     """A show predicts 8 to 15 own songs. A finished show played a similar set, a live one its first songs, others none."""
@@ -173,7 +174,7 @@ def test_sets_are_in_the_order_of_the_night() -> None:
     assert min(kinds.values()) >= 5
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=scaled(10))
 @given(INSTANTS)
 def test_artists_play_venues_of_their_size(now: datetime) -> None:
     """All but a few shows are at a venue of the artist's size, and no artist is on two stages a night."""

@@ -16,6 +16,7 @@ from server.sample.large import LargeSize
 from server.sample.seed_data import load_seed_data
 from server.sample.tours import Tours, load_world, share_votes
 from server.sample.votes import CHOICES_SURE, draw_tour_votes
+from tests.support.examples import scaled
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 WORLD = load_world()
@@ -52,7 +53,6 @@ def test_a_size_has_defaults() -> None:
     assert LargeSize.of(7).votes == 35_000
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(0, 2_000_000), st.integers(0, 9))
 def test_all_votes_are_shared_among_the_shows(shows: int, votes: int, seed: int) -> None:
     """Every show has a quota of zero or more, and together they are all votes."""
@@ -96,7 +96,7 @@ def test_the_venues_of_the_world_are_valid() -> None:
         assert -90 <= venue.latitude <= 90
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=scaled(20))
 @given(st.integers(0, 16 * 366 * 86400), st.integers(0, 9))
 def test_shows_agree_with_the_clock(seconds: int, number: int) -> None:
     """Voting has opened on all of them, statuses fit the time, and a tour plays no venue and no night twice."""
@@ -111,7 +111,7 @@ def test_shows_agree_with_the_clock(seconds: int, number: int) -> None:
         assert all(song.played_at <= now for song in show.predicted + show.actual if song.played_at)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=scaled(30))
 @given(st.integers(0, 2_000), st.integers(0, 200), st.integers(0, 9))
 def test_votes_keep_the_rules_of_voting(quota: int, spare_fans: int, number: int) -> None:
     """With few fans too the quota is met: one vote for each song and fan, within budget and window, not in the future."""
