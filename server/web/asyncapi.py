@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypedDict
 
 import msgspec
@@ -41,7 +42,7 @@ class SocketDocument(TypedDict):
 
 def asyncapi_endpoint() -> Endpoint:
     """The endpoint `GET /api/asyncapi.json`; its document is made once."""
-    document = msgspec.json.encode(describe())
+    document = _encoded()
 
     async def get_document(_call: Call) -> Answer:
         return Answer(document=document)
@@ -50,6 +51,11 @@ def asyncapi_endpoint() -> Endpoint:
         method="GET", path=PATH, handler=get_document, answer=SocketDocument, is_revalidated=True,
         summary="The AsyncAPI document of the websocket.",
     )  # fmt: skip
+
+
+@cache
+def _encoded() -> bytes:
+    return msgspec.json.encode(describe())
 
 
 def describe() -> SocketDocument:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
 from http import HTTPStatus
 from typing import Any, TypedDict
 
@@ -43,17 +45,27 @@ class Document(TypedDict):
 
 def document_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
     """The endpoint `GET /api/openapi.json`. Its document describes the given endpoints and itself, and is made once."""
-    documents: list[bytes] = []
+    document = b""
 
     async def get_document(_call: Call) -> Answer:
-        return Answer(document=documents[0])
+        return Answer(document=document)
 
     endpoint = Endpoint(
         method="GET", path=PATH, handler=get_document, answer=Document, is_revalidated=True,
         summary="This document.",
     )  # fmt: skip
-    documents.append(msgspec.json.encode(describe([*endpoints, endpoint])))
+    # The handlers belong to one node. Nodes of one process have the same document without them.
+    document = _encoded(tuple(replace(each, handler=_no_handler) for each in (*endpoints, endpoint)))
     return endpoint
+
+
+@cache
+def _encoded(endpoints: tuple[Endpoint, ...]) -> bytes:
+    return msgspec.json.encode(describe(endpoints))
+
+
+async def _no_handler(_call: Call) -> Answer:
+    raise NotImplementedError
 
 
 def describe(endpoints: Iterable[Endpoint]) -> Document:

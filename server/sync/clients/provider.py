@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, NoReturn
 from urllib.parse import urlencode
@@ -330,6 +332,12 @@ class ProviderContext:
     quota: Quota | None = None
 
 
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """One for all providers: to load the certificates of all authorities takes 20 ms."""
+    return httpx.create_ssl_context()
+
+
 @asynccontextmanager
 async def open_provider(
     service: str,
@@ -357,6 +365,7 @@ async def open_provider(
         auth=auth,
         timeout=REQUEST_TIMEOUT_S,
         follow_redirects=follows_redirects,
+        verify=_tls_context(),
     ) as http:
         gate = Gate(service, context.quota or quota, context.ask, is_urgent=context.is_urgent)
         yield Provider(http, context.database, gate, context.clock, classify_failure=classify_failure, secrets=secrets)
