@@ -153,7 +153,7 @@ class ReviewRoutes:
                 await update_queue(connection, assessment, review=row["id"])
                 return Answer(document=ChangedReview(reasons=assessment.reasons, **_own_fields(row)), status=201)
             row, assessment = await _edit(connection, venue_id, user_id, rating=rating, body=body)
-            return Answer(document=ChangedReview(reasons=assessment.reasons, **_own_fields(row)))
+            return Answer(document=ChangedReview(reasons=assessment.reasons, **_own_fields(row)), status=200)
 
     async def delete_review(self, call: Call) -> Answer:
         """`DELETE /api/venues/{venue}/reviews`."""
