@@ -37,7 +37,7 @@ from server.settings import data_folder as server_folder
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
 from server.voting.reconcile import run as reconcile
-from tests.support.node import NodeProcess
+from tests.support.node_process import NodeProcess
 from tests.support.open_shows import make_shows
 from tests.support.proxy import TcpProxy
 

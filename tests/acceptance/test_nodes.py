@@ -18,7 +18,7 @@ import pytest
 
 from server.load.crowd import CrowdOptions, run
 from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
-from tests.support.node import NodeProcess, until, until_async
+from tests.support.node_process import NodeProcess, until, until_async
 from tests.support.open_shows import make_shows, make_users
 from tests.support.proxy import TcpProxy
 from tests.support.recording_crowd import Crowd, Ledger

@@ -15,7 +15,7 @@ from server.store.dumps import USER_IDS_LEAP
 from tests.support.audit import SHARD_COUNT, differences, until_drained
 from tests.support.backups import no_progress, rows_of, run_command, value
 from tests.support.engines import FAST_SETTINGS, execute
-from tests.support.node import NodeProcess
+from tests.support.node_process import NodeProcess
 from tests.support.open_shows import make_shows, make_users
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, async_playwright
 
 from server.node.node import Node
 from tests.browser.pages import Fan
-from tests.support.node import SECRET
+from tests.support.node_process import SECRET
 from tests.support.proxy import TcpProxy
 from tests.support.running_node import running_node
 

@@ -16,7 +16,7 @@ from server.embedded.engines import EngineName
 from server.settings import data_folder
 from server.store.migrations import migrate_up
 from tests.support.engines import FAST_SETTINGS, LoopThread, execute, short_folder
-from tests.support.node import NodeProcess
+from tests.support.node_process import NodeProcess
 from tests.support.open_shows import Show, User, make_shows, make_users
 
 _NUMBERS = itertools.count(1)

@@ -9,7 +9,7 @@ from server.cache.keys import log_key, meta_key
 from server.voting.rules import shard_of
 from tests.faults.conftest import Place
 from tests.support.audit import SHARD_COUNT, settled
-from tests.support.node import until, until_async
+from tests.support.node_process import until, until_async
 from tests.support.recording_crowd import Crowd
 
 pytestmark = pytest.mark.timeout(90)

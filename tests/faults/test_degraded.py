@@ -13,7 +13,7 @@ import redis.asyncio
 
 from tests.faults.conftest import Place
 from tests.support.audit import differences, until_drained
-from tests.support.node import NodeProcess, until, until_async
+from tests.support.node_process import NodeProcess, until, until_async
 from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)

@@ -14,7 +14,7 @@ from server.people.sessions import mint_token
 from server.voting.leases import LEASE_CLASS
 from tests.faults.conftest import Place
 from tests.support.audit import SHARD_COUNT, differences, settled, until_drained
-from tests.support.node import SECRET, NodeProcess, until_async
+from tests.support.node_process import SECRET, NodeProcess, until_async
 from tests.support.open_shows import User
 from tests.support.recording_crowd import Crowd
 from tests.support.stepped_client import SteppedClient

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from tests.faults.conftest import Place
 from tests.support.audit import differences, until_drained
-from tests.support.node import until_async
+from tests.support.node_process import until_async
 from tests.support.stepped_client import SteppedClient
 
 pytestmark = pytest.mark.timeout(60)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.conftest import Place
 from tests.support.api_client import ApiClient
-from tests.support.node import SECRET, NodeProcess, until_async
+from tests.support.node_process import SECRET, NodeProcess, until_async
 
 pytestmark = pytest.mark.timeout(60)
 

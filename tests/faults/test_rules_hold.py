@@ -9,7 +9,7 @@ import redis.asyncio
 from tests.faults.conftest import Place
 from tests.support.audit import differences, until_drained
 from tests.support.engines import execute
-from tests.support.node import until_async
+from tests.support.node_process import until_async
 from tests.support.open_shows import make_shows
 from tests.support.stepped_client import SteppedClient
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.support.node import NodeProcess, until, until_async
+from tests.support.node_process import NodeProcess, until, until_async
 from tests.support.providers import running_providers
 from tests.support.providers.service import Rate
 from tests.support.providers.world import World

@@ -14,7 +14,7 @@ import redis.asyncio
 
 from server.cache.keys import SPENT_KEY, ballots_key, meta_key, tally_key
 from server.voting.rules import ballot_of, shard_of
-from tests.support.node import until_async
+from tests.support.node_process import until_async
 from tests.support.recording_crowd import Crowd, Ledger, Mark, UserTarget, Watcher
 
 SHARD_COUNT = 16

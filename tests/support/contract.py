@@ -24,7 +24,7 @@ from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
 from server.store.database import Database, Databases
 from server.web.openapi import describe
-from tests.support.node import SECRET, NodeProcess
+from tests.support.node_process import SECRET, NodeProcess
 from tests.support.running_node import settings
 
 # Far above the ids that tests try, so that nobody bans, promotes or erases who asks.

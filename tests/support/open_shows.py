@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from server.people.sessions import mint_token
-from tests.support.node import SECRET
+from tests.support.node_process import SECRET
 
 _NUMBERS = itertools.count(1)
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from tests.support.node import NodeProcess, until
+from tests.support.node_process import NodeProcess, until
 from tests.support.open_shows import Show, User
 
 SUBPROTOCOL = "mysetlist.v1"

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.node import until
+from tests.support.node_process import until
 from tests.support.open_shows import User
 
 SUBPROTOCOL = "mysetlist.v1"

@@ -18,7 +18,7 @@ from server.cli import live_board
 from server.client.http import HttpClient
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
-from tests.support.node import NodeProcess
+from tests.support.node_process import NodeProcess
 from tests.support.open_shows import make_shows
 
 RUN_TIMEOUT_S = 30.0

@@ -12,7 +12,7 @@ from server.clock import SystemClock
 from server.mail.sender import CLAIM_TTL
 from tests.support.clock import FakeClock
 from tests.support.mailing import COMPOSER, SECRET, Mailing
-from tests.support.node import NodeProcess, until
+from tests.support.node_process import NodeProcess, until
 from tests.support.smtp_server import HANG, SmtpServer
 
 MINUTE_S = 60.0

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.node.node import Node
-from tests.support.node import NodeProcess
+from tests.support.node_process import NodeProcess
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
