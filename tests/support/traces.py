@@ -46,6 +46,8 @@ async def _read(valkey: Any, kind: str, key: bytes) -> Any:
             return await valkey.zrange(key, 0, -1)
         case "list":
             return await valkey.lrange(key, 0, -1)
+        case "none":  # it expired since its name was read
+            return None
         case "stream":
             entries = await valkey.xrange(key)
             return [(entry_id, fields[b"p"], msgspec.msgpack.decode(fields[b"e"])) for entry_id, fields in entries]
