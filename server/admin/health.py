@@ -14,9 +14,8 @@ import msgspec
 import structlog
 
 from server.admin.queries import health as queries
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import CacheError, StoreError
-from server.protocol.instants import from_ms
 from server.store.database import Database
 from server.store.named_queries import columns
 
@@ -115,7 +114,7 @@ class HealthSampler:
             # OSError covers TimeoutError.
             detail = str(error) or type(error).__name__
         took_ms = (self._clock.monotonic_s() - started_s) * 1000
-        now = from_ms(self._clock.now_ms())
+        now = utc_now(self._clock)
         status: Status = "down" if detail else "degraded" if took_ms > DEGRADED_MS else "ok"
         hour = now.replace(minute=0, second=0, microsecond=0)
         row = self._unwritten.setdefault((service, hour), _Hour(service, hour, now, status))

@@ -10,7 +10,7 @@ from server.catalog.queries import suggestions as queries
 from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, revise_rules
 from server.catalog.show_control import REASON_CHARS_MAX, lock_show
 from server.catalog.shows import find_show
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import Refused
 from server.moderation.bans import refuse_banned
 from server.moderation.logs import write_audit_log
@@ -19,7 +19,7 @@ from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery, Reference
-from server.protocol.instants import from_ms, iso
+from server.protocol.instants import iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 
@@ -225,9 +225,7 @@ class SuggestionRoutes:
         return Answer(document=DecidedSuggestion(id=found["id"], status=status, fan_count=fan_count, song=song))
 
     def _require_open(self, show: Any) -> None:
-        is_over = (
-            show["is_final"] or show["status"] == "cancelled" or show["closes_at"] <= from_ms(self._clock.now_ms())
-        )
+        is_over = show["is_final"] or show["status"] == "cancelled" or show["closes_at"] <= utc_now(self._clock)
         if is_over:
             raise Refused(Code.CLOSED, "Voting for this show is over, and so are suggestions. Choose another show.")
         if show["is_locked"]:

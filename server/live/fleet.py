@@ -17,7 +17,7 @@ import structlog
 
 from server.cache.connection import Command, Connection
 from server.cache.keys import FLEET_KEY, answers_key, node_key
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import CacheError
 from server.live.channel import Channel, unsubscribed_json
 from server.live.connection import ClientConnection
@@ -130,7 +130,7 @@ class Fleet:
         )
         return NodeInfo(
             node=self.node,
-            seen_at=from_ms(self._clock.now_ms()),
+            seen_at=utc_now(self._clock),
             connection_count=len(connections),
             user_count=len({c.identity.user_id for c in connections if c.identity is not None}),
             subscription_count=sum([len(channel.subscribers) for channel in channels]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import Refused
 from server.moderation.bans import Ban, BanKind, ban_from_row, list_active_bans
 from server.moderation.logs import write_audit_log, write_moderation_log
@@ -20,7 +20,7 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery, Search
 from server.protocol.identity import Identity, Role
 from server.protocol.ids import parse_id
-from server.protocol.instants import from_ms, iso
+from server.protocol.instants import iso
 from server.store.database import Database
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class AccountRoutes:
     def _check_expiry(self, expires_at: dt.datetime | None) -> None:
         if expires_at is None:
             return
-        now = from_ms(self._clock.now_ms())
+        now = utc_now(self._clock)
         if not now < expires_at < now + dt.timedelta(days=365 * BAN_YEARS_MAX):
             message = f"`expires_at` has to be in the next {BAN_YEARS_MAX} years. Leave it out for a permanent ban."
             raise Refused(Code.BAD_REQUEST, message)

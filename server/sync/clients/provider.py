@@ -22,9 +22,8 @@ import structlog
 
 from server.cache.connection import Ask
 from server.cache.gates import Gate, GateShut, Quota
-from server.clock import Clock
+from server.clock import Clock, utc_now
 from server.errors import CacheError, ProviderError
-from server.protocol.instants import from_ms
 from server.sync.clients.queries import cache as queries
 from server.sync.clients.responses import (
     BODY_BYTES_MAX,
@@ -167,7 +166,7 @@ class Provider:
 
     def now(self) -> dt.datetime:
         """The present instant, UTC."""
-        return from_ms(self._clock.now_ms())
+        return utc_now(self._clock)
 
     async def drop_cached(self, path: str) -> None:
         """Drops the cached response of a path without parameters, because its content is known to have changed.
