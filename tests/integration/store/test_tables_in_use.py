@@ -7,12 +7,8 @@ next one (`table!`), up to the statement that writes or reads the table itself.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-
-import asyncpg
-import pytest
 
 import server
 
@@ -122,13 +118,6 @@ def named_queries() -> dict[str, str]:
         ):
             found[f"{path.relative_to(FOLDER).as_posix()}:{name}"] = without_comments(text)
     return found
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 def mentions(text: str, table: str, *, writes: bool) -> bool:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 import stamina
@@ -52,14 +51,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url, pool_size=2)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Any]:
-    """A connection for reading and preparing rows."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

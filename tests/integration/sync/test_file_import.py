@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from server.errors import SetupError
@@ -53,14 +52,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url, pool_size=2)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Any]:
-    """A connection for reading and preparing rows."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def bring(database: Database, folder: Path, name: str, content: Any, **options: Any) -> ImportResult:
