@@ -17,7 +17,7 @@ import { initial, reduce } from "./state.js";
 
 /**
  * @import { Choice, ClientEvent } from "./client.js"
- * @import { Action, LoadedShow, Route, SortKey, StatusFilter } from "./types.js"
+ * @import { Action, LoadedShow, Route, ShowBody, SortKey, StatusFilter } from "./types.js"
  */
 
 const ARRANGE_EVERY_MS = 4_000;
@@ -199,12 +199,22 @@ function sort(by) {
   dispatch({ type: "sort", by });
 }
 
+/**
+ * The show that the server has put into the page. It is taken once: later it is out of date.
+ * @returns {ShowBody|null}
+ */
+function takeShowInPage() {
+  const element = document.getElementById("show");
+  element?.remove();
+  return element && JSON.parse(element.textContent);
+}
+
 async function loadShow() {
   const { ref } = state.route;
   if (ref === undefined) return;
   dispatch({ type: "show_loading", ref });
   try {
-    const show = await fetchShow(ref);
+    const show = takeShowInPage() ?? await fetchShow(ref);
     if (state.show?.ref !== ref) return;
     dispatch({ type: "show_loaded", ref, show });
     client.watch(show.id);
@@ -283,7 +293,20 @@ function search(query, status) {
  */
 function routeOf({ pathname }) {
   const [, ref] = pathname.match(/^\/shows\/([^/]+)\/?$/) ?? [];
-  return ref ? { name: "show", ref: decodeURIComponent(ref) } : { name: "list" };
+  return ref ? { name: "show", ref: decoded(ref) } : { name: "list" };
+}
+
+/**
+ * A part of a path. With an escape like %ZZ it stays as it is, and then there is no show of this name.
+ * @param {string} part
+ */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return part;
+  }
 }
 
 /** Shows the page that the address names. */

@@ -52,8 +52,9 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
   } } }, "Show all shows");
   const empty = h("div", { class: "empty" }, emptyText, clear);
   const errorText = h("p");
-  const error = h("div", { class: "empty", role: "alert" }, errorText,
-    h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again"));
+  const retry = h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again");
+  const all = h("a", { class: "button", href: "/" }, "All shows");
+  const error = h("div", { class: "empty", role: "alert" }, errorText, retry, all);
   const more = h("button", { class: "button more", type: "button", on: { click: onMore } }, "Load more");
 
   const trending = createTrendingView();
@@ -85,6 +86,9 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
       setHidden(skeleton, list.phase !== "loading");
       setHidden(error, !isFailed);
       if (list.error) setText(errorText, messages.failure(list.error.code));
+      // The same address gets the same refusal again.
+      setHidden(retry, list.error?.code === "bad_request");
+      setHidden(all, list.error?.code !== "bad_request");
       setHidden(empty, list.phase !== "ready" || list.items.length > 0);
       setText(emptyText, list.query || list.status ? "No show matches your search." : "No shows yet.");
       setHidden(clear, !list.query && !list.status);

@@ -295,6 +295,7 @@ export function notice(code, title, isElsewhere) {
  */
 export function failure(code) {
   switch (code) {
+    case "bad_request": return "There is no list at this address. The link may be old, or a letter is missing.";
     case "disconnected": return "The server cannot be reached. Check your connection and try again.";
     case "rate_limited":
     case "overloaded": return "Too many people are here right now. Try again in a moment.";

@@ -43,9 +43,10 @@ from server.web.errors import answer_errors
 from server.web.identity import counted, make_address_of, make_identify
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
-from server.web.pages import Pages, add_headers
+from server.web.pages import Pages, add_headers, answer_unknown_paths
 from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of
+from server.web.static_files import StaticFiles
 
 
 def endpoints_of(rooms: Rooms) -> list[Endpoint]:
@@ -109,8 +110,14 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         why_hidden=rooms.results_access.why_hidden,
         ballot_json=ballot_json,
     )
+    files = StaticFiles(data_folder("static"))
     app = web.Application(
-        middlewares=[observe_requests(settings.trusted_proxies), answer_errors, check_origins(settings.origins)],
+        middlewares=[
+            observe_requests(settings.trusted_proxies),
+            answer_errors,
+            answer_unknown_paths(files),
+            check_origins(settings.origins),
+        ],
         client_max_size=BODY_BYTES_MAX,
     )
     app.on_response_prepare.extend([add_headers, add_request_id])
@@ -118,7 +125,8 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     app.add_routes(routes_of(endpoints, counted(identify, rooms.rate_limits.count_request), TOKEN_TTL_S, address_of))
     app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, rooms.find_show).routes())
-    app.add_routes(Pages(data_folder("static"), why_not_ready).routes())
+    [get_show] = [endpoint.handler for endpoint in endpoints if endpoint.path == "/api/shows/{show}"]
+    app.add_routes(Pages(files, get_show, identify, why_not_ready).routes())
     return app
 
 

@@ -1,71 +1,105 @@
-"""Serves the page and its files, the probes of load balancers, and metrics for Prometheus."""
+"""Serves the pages and their files, the probes of load balancers, and metrics for Prometheus."""
 
 from __future__ import annotations
 
+import gzip
+import html
 from collections.abc import Callable
-from pathlib import Path
 
+import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler as RequestHandler
+from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from server.errors import Refused
+from server.catalog.documents import Show
+from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
+from server.protocol.http.endpoints import Call, Handler
 from server.telemetry import exposition
+from server.web.identity import Identify
+from server.web.static_files import StaticFiles, compressed
 
+# Paths whose answers are read by programs. Any other unknown path is a page that a person has asked for.
+_NO_PAGES = ("/api", "/static", "/ws")
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Adds the security headers to every response (signal on_response_prepare)."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
-    if request.path.startswith("/static/") or isinstance(response, web.FileResponse):
-        # Browsers ask each time and get 304 if nothing changed, so that a page never mixes files of two versions.
-        headers.setdefault("Cache-Control", "no-cache")
 
 
 class Pages:
-    """The routes of the page, the probes and the metrics.
+    """The routes of the pages, the probes and the metrics.
 
-    Takes: folder, of the static files; why_not_ready, gives the reasons why this node should get no traffic, empty: ready
+    Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; identify, finds the identity behind a
+           request; why_not_ready, gives the reasons why this node should get no traffic, empty: ready
     """
 
-    def __init__(self, folder: Path, why_not_ready: Callable[[], list[str]]) -> None:
-        self._folder = folder
-        self._names = {path.name for path in folder.iterdir() if path.is_file()}
+    def __init__(
+        self, files: StaticFiles, get_show: Handler, identify: Identify, why_not_ready: Callable[[], list[str]]
+    ) -> None:
+        self._files = files
+        self._get_show = get_show
+        self._identify = identify
         self._why_not_ready = why_not_ready
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Routes for the router of the web application."""
         return [
             web.get("/", self.get_page),
-            web.get("/shows/{show}", self.get_page),
+            web.get("/shows/{show}", self.get_show_page),
+            web.get("/shows/{show}/", self.redirect_to_show),
             web.get("/api/docs", self.get_docs),
             web.get("/healthz", self.get_healthz),
             web.get("/readyz", self.get_readyz),
             web.get("/metrics", self.get_metrics),
             web.get("/static/{name}", self.get_file),
+            web.get("/static/{version}/{name}", self.get_file),
         ]
 
-    async def get_page(self, _request: web.Request) -> web.FileResponse:
-        """The page; its script chooses the view by the path."""
-        return web.FileResponse(self._folder / "index.html")
+    async def get_page(self, request: web.Request) -> web.Response:
+        """`GET /`: the page with the list of shows."""
+        return _page(request, self._files.page("index.html"))
 
-    async def get_docs(self, _request: web.Request) -> web.FileResponse:
+    async def get_show_page(self, request: web.Request) -> web.Response:
+        """`GET /shows/{show}`: the page with the show in it, so that a slow phone need not ask for the show once more."""
+        text = self._files.page("index.html")
+        try:
+            call = Call(path=request.match_info, identity=await self._identify(request))
+            show: Show = (await self._get_show(call)).document
+        except Refused as error:
+            return _page(request, text, status=404 if error.code == Code.NOT_FOUND else 200)
+        except (StoreError, CacheError):
+            # The page asks for the show itself, says what is wrong, and tries again.
+            return _page(request, text)
+        title = html.escape(f"{show['artist']['name']}, {show['venue']['name']} | MySetlist")
+        # "<" would end the script element; as an escape it is the same JSON.
+        data = msgspec.json.encode(show).decode().replace("<", "\\u003c")
+        text = text.replace("<title>MySetlist</title>", f"<title>{title}</title>", 1)
+        return _page(
+            request, text.replace("</head>", f'<script type="application/json" id="show">{data}</script></head>', 1)
+        )
+
+    async def redirect_to_show(self, request: web.Request) -> web.Response:
+        """`GET /shows/{show}/`: the same page has one address."""
+        url = request.rel_url
+        raise web.HTTPMovedPermanently(url.with_path(url.raw_path.rstrip("/"), encoded=True, keep_query=True))
+
+    async def get_docs(self, request: web.Request) -> web.Response:
         """`GET /api/docs`: the OpenAPI document as a page."""
-        return web.FileResponse(self._folder / "docs.html")
+        return _page(request, self._files.page("docs.html"))
 
-    async def get_file(self, request: web.Request) -> web.FileResponse:
-        """`GET /static/{name}`: only files that existed at the start, so that no name leads out of the folder."""
-        name = request.match_info["name"]
-        if name not in self._names:
-            raise Refused(Code.NOT_FOUND, "No such file.")
-        return web.FileResponse(self._folder / name)
+    async def get_file(self, request: web.Request) -> web.Response:
+        """`GET /static/{name}` and `GET /static/{version}/{name}`."""
+        return self._files.answer(request, request.match_info["name"], request.match_info.get("version"))
 
     async def get_healthz(self, _request: web.Request) -> web.Response:
         """`GET /healthz`: the process is alive."""
@@ -81,3 +115,26 @@ class Pages:
     async def get_metrics(self, _request: web.Request) -> web.Response:
         """`GET /metrics`: all metrics in the text format of Prometheus."""
         return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def answer_unknown_paths(files: StaticFiles) -> Middleware:
+    """Makes the middleware that answers an unknown path with a page. A program that asks for a path of the API gets a problem."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
+        is_unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
+        if is_unknown and request.method in ("GET", "HEAD") and not request.path.startswith(_NO_PAGES):
+            return _page(request, files.page("not-found.html"), status=404)
+        return await handler(request)
+
+    return middleware
+
+
+def _page(request: web.Request, text: str, *, status: int = 200) -> web.Response:
+    body = text.encode()
+    # Level 1 costs a third of a millisecond, and saves nearly as much as level 9.
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding, Cookie, Authorization"}
+    response = compressed(request, body, gzip.compress(body, 1, mtime=0), headers)
+    response.content_type, response.charset = "text/html", "utf-8"
+    response.set_status(status)
+    return response

@@ -67,3 +67,22 @@ async def test_an_unknown_show(node: Node, open_fan: OpenFan) -> None:
     await expect(tab.page.get_by_role("heading", level=1)).to_have_text("Show not found")
     await tab.page.get_by_role("alert").get_by_role("link", name="All shows").tap()
     await expect(tab.page.get_by_text("No shows yet.")).to_be_visible()
+
+
+async def test_an_address_of_no_list_says_so(open_fan: OpenFan) -> None:
+    """A wrong status in the address gets a sentence, and a way to all shows; another attempt would not help."""
+    fan = await open_fan()
+    fan.allowed_errors = re.compile("400")
+    tab = await fan.open("/?status=bogus")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("There is no list at this address.")
+    await expect(tab.page.get_by_role("button", name="Try again")).to_be_hidden()
+    await tab.page.get_by_role("link", name="All shows").click()
+    await expect(tab.page.get_by_text("No shows yet.")).to_be_visible()
+
+
+async def test_an_address_with_a_broken_escape(open_fan: OpenFan) -> None:
+    """It is the address of no page, and the page says so."""
+    fan = await open_fan()
+    fan.allowed_errors = re.compile("404")
+    tab = await fan.open("/shows/%E0%A4%A")
+    await expect(tab.page.get_by_text("Show not found")).to_be_visible()

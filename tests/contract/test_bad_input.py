@@ -295,10 +295,10 @@ async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> N
             assert await response.read() == b""
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/api", "/api/nowhere", "/static/missing.js", "/static/%2e%2e%2fweb.py",
-                                  "/static/", "/api/shows/1/nowhere", "/%00", "/api//shows"])  # fmt: skip
+@pytest.mark.parametrize("path", ["/api", "/api/nowhere", "/static/missing.js", "/static/%2e%2e%2fweb.py",
+                                  "/static/", "/api/shows/1/nowhere", "/api//shows"])  # fmt: skip
 async def test_unknown_paths(session: aiohttp.ClientSession, path: str) -> None:
-    """An unknown path is answered with a problem too."""
+    """A path that no page could have is answered with a problem too."""
     async with session.get(URL(path, encoded=True)) as response:
         assert response.status == 404
         assert response.content_type == "application/problem+json"

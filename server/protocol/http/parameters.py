@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, TypeVar
@@ -16,6 +17,9 @@ PAGE_DEFAULT = 20
 PAGE_MAX = 100
 SEARCH_CHARS_MAX = 100
 REFERENCE_CHARS_MAX = 300
+
+_FIELD = re.compile(r" - at `\$\.(\w+)`$")
+_SHOWN_CHARS_MAX = 40
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX, description="Items a page.")]
 Search = Annotated[str, msgspec.Meta(max_length=SEARCH_CHARS_MAX, description="Words to search for.")]
@@ -59,7 +63,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
     try:
         query = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Refused(Code.BAD_REQUEST, _sentence(error)) from None
+        raise Refused(Code.BAD_REQUEST, _sentence(error, kind, given)) from None
     for field in msgspec.structs.fields(kind):
         # msgspec takes the word null as None for a number; a query string has no null.
         if field.encode_name in given and getattr(query, field.name) is None:
@@ -77,7 +81,7 @@ def parse_body(data: bytes, kind: Any) -> Any:
     except RecursionError:
         raise Refused(Code.BAD_REQUEST, "The JSON is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(Code.BAD_REQUEST, _sentence(error)) from None
+        raise Refused(Code.BAD_REQUEST, _sentence(error, kind, _decoded(data))) from None
     for name, text in _texts(body, ""):
         _refuse_unprintable(text, name, allowed="\n\r\t")
     return body
@@ -110,9 +114,67 @@ def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, name)
 
 
-def _sentence(error: Exception) -> str:
-    # "Expected `int` <= 100 - at `$.limit`": the rule and the place; at most one short value is quoted.
+def _decoded(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _sentence(error: Exception, kind: Any, given: Any) -> str:
+    """What was found at a field, and what is wanted there; where it is deeper, msgspec's words.
+
+    Takes: error, "Expected `int` <= 100 - at `$.limit`"; kind, the wanted type; given, the decoded object
+    """
+    if (found := _FIELD.search(str(error))) and isinstance(given, dict) and found[1] in given:
+        name, value = found[1], given[found[1]]
+        wanted = _wanted(kind, name)
+        if wanted and isinstance(value, str | int | float | bool | None):
+            shown = (
+                msgspec.json.encode(value).decode() if not isinstance(value, str) else repr(value[:_SHOWN_CHARS_MAX])
+            )
+            return f"`{name}` is {shown}. Give {wanted}."
     return f"{str(error).replace('$.', '')[:200]}."
+
+
+def _wanted(kind: Any, name: str) -> str | None:
+    """What a field takes, in words. None: it has no short description."""
+    [schema], components = msgspec.json.schema_components([kind], ref_template="{name}")
+    field = components.get(schema.get("$ref", ""), schema).get("properties", {}).get(name, {})
+    options = [components.get(option.get("$ref", ""), option) for option in field.get("anyOf", [field])]
+    wanted = [words for option in options if (words := _wanted_of(option)) is not None]
+    return " or ".join(wanted) or None
+
+
+def _wanted_of(schema: dict[str, Any]) -> str | None:
+    words: str | None = None
+    match schema:
+        case {"enum": [*values]}:
+            words = "one of " + ", ".join(map(str, values)) if len(values) > 1 else str(values[0])
+        case {"format": "date"}:
+            words = "a date such as 2026-11-29"
+        case {"format": "date-time"}:
+            words = "a time such as 2026-11-29T20:00:00Z"
+        case {"type": "boolean"}:
+            words = "true or false"
+        case {"type": "integer" | "number" as word}:
+            words = " ".join(["an integer" if word == "integer" else "a number", *_bounds(schema)])
+        case {"type": "string", "minLength": shortest, "maxLength": longest}:
+            words = f"a text of {shortest} to {longest} characters"
+        case {"type": "string", "maxLength": longest}:
+            words = f"a text of at most {longest} characters"
+        case {"type": "string"}:
+            words = "a text"
+    return words
+
+
+def _bounds(schema: dict[str, Any]) -> Iterator[str]:
+    words = {"exclusiveMinimum": "above", "minimum": "from", "maximum": "to", "exclusiveMaximum": "below"}
+    if "minimum" not in schema:
+        words["maximum"] = "and at most" if "exclusiveMinimum" in schema else "of at most"
+    for name, word in words.items():
+        if name in schema:
+            yield f"{word} {schema[name]:.15g}"
 
 
 def _refuse_unprintable(value: str, name: str, *, allowed: str = "") -> None:

@@ -1,14 +1,15 @@
-"""Decoding of query strings."""
+"""Decoding of query strings and bodies."""
 
 from __future__ import annotations
 
-from typing import Literal
+import datetime as dt
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
 
 from server.errors import Refused
-from server.protocol.http.parameters import parse_query
+from server.protocol.http.parameters import parse_body, parse_query
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,3 +53,46 @@ def test_a_parameter_is_given_once() -> None:
     """A second value is refused."""
     with pytest.raises(Refused, match="twice"):
         parse_query([("count", "1"), ("count", "1")], Query)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of each kind."""
+
+    status: Literal["live", "finished"] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    radius: Annotated[float, msgspec.Meta(gt=0, le=20)] = 1.0
+    on: dt.date | None = None
+    at: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
+    is_open: bool = False
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=5)] = "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("status", "bogus", "`status` is 'bogus'. Give one of finished, live."),
+        ("limit", "x", "`limit` is 'x'. Give an integer from 1 to 100."),
+        ("radius", "0", "`radius` is '0'. Give a number above 0 and at most 20."),
+        ("on", "1.2.2026", "`on` is '1.2.2026'. Give a date such as 2026-11-29."),
+        ("at", "today", "`at` is 'today'. Give a time such as 2026-11-29T20:00:00Z."),
+        ("is_open", "perhaps", "`is_open` is 'perhaps'. Give true or false."),
+        ("name", "x" * 50, f"`name` is '{'x' * 40}'. Give a text of 1 to 5 characters."),
+    ],
+)
+def test_a_refusal_says_what_was_found_and_what_is_wanted(name: str, value: str, sentence: str) -> None:
+    """In a query string and in a body."""
+    with pytest.raises(Refused) as caught:
+        parse_query([(name, value)], Wanted)
+    assert caught.value.message == sentence
+    if name not in ("limit", "radius"):  # in a body these texts are of another type, and the value is the same
+        with pytest.raises(Refused) as caught:
+            parse_body(msgspec.json.encode({name: value}), Wanted)
+        assert caught.value.message == sentence
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'{"limit": {"a": 1}}'])
+def test_a_body_of_another_form_is_refused_in_one_sentence(body: bytes) -> None:
+    """Where no single value is wrong, the refusal names the place."""
+    with pytest.raises(Refused) as caught:
+        parse_body(body, Wanted)
+    assert caught.value.message.endswith(".")

@@ -1,0 +1,109 @@
+"""Prepares the page's files for slow networks: scripts joined, everything compressed, addresses that browsers keep for good."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from server.errors import Refused
+from server.protocol.codes import Code
+from server.web.bundling import bundle
+
+# A smaller file fits into one packet anyway.
+_GZIP_BYTES_MIN = 1_000
+_TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
+_KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
+# The modules that pages start. Under an address with a version they contain everything that they import.
+_ENTRIES = ("app.js", "docs.js")
+mimetypes.add_type("application/manifest+json", ".webmanifest")
+mimetypes.add_type("text/javascript", ".js")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    body: bytes
+    compressed: bytes | None  # None: not worth it
+    media_type: str
+
+
+class StaticFiles:
+    """The files of a folder, each under two addresses.
+
+    `/static/<version>/<name>` is what pages name. The version changes with any file, so browsers keep these answers for good,
+    and a page never mixes files of two versions. `/static/<name>` is the file as it is; browsers ask each time.
+    A change in the folder is seen at the next page, so that a contributor only reloads.
+
+    Takes: folder, with files only; names that are not there at the start are not served
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = sorted(path.name for path in folder.iterdir() if path.is_file())
+        self._modified_ns: tuple[int, ...] = ()
+        self._version = ""
+        self._prepared: dict[tuple[str, bool], _File] = {}
+
+    @property
+    def version(self) -> str:
+        """A hash of all files."""
+        modified_ns = tuple((self._folder / name).stat().st_mtime_ns for name in self._names)
+        if modified_ns != self._modified_ns:
+            digest = hashlib.blake2b(digest_size=8)
+            for name in self._names:
+                digest.update(b"%s\0%s\0" % (name.encode(), (self._folder / name).read_bytes()))
+            self._version, self._modified_ns, self._prepared = digest.hexdigest(), modified_ns, {}
+        return self._version
+
+    def page(self, name: str) -> str:
+        """An HTML file whose addresses of other files carry the version."""
+        version = self.version
+        return re.sub(
+            r'"/static/([\w.-]+)"', rf'"/static/{version}/\1"', (self._folder / name).read_text(encoding="utf-8")
+        )
+
+    def answer(self, request: web.Request, name: str, version: str | None = None) -> web.Response:
+        """The answer to a request of a file.
+
+        Raises: Refused: not_found
+        """
+        if name not in self._names:
+            raise Refused(Code.NOT_FOUND, "No such file.")
+        # During an upgrade, a page of the other version may ask this node. It gets today's file, and does not keep it.
+        is_current = version == self.version
+        file = self._prepare(name, is_bundled=version is not None)
+        etag = f"{self._version}-{name}"
+        headers = {"Cache-Control": _KEPT_FOR_GOOD if is_current else "no-cache", "Vary": "Accept-Encoding"}
+        if any(tag.value == etag for tag in request.if_none_match or ()):
+            response = web.Response(status=304, headers=headers)
+        else:
+            response = compressed(request, file.body, file.compressed, headers)
+            response.content_type = file.media_type
+            if file.media_type.startswith("text/"):
+                response.charset = "utf-8"
+        response.etag = etag
+        return response
+
+    def _prepare(self, name: str, *, is_bundled: bool) -> _File:
+        if (found := self._prepared.get((name, is_bundled))) is not None:
+            return found
+        path = self._folder / name
+        joined = is_bundled and name in _ENTRIES
+        body = bundle(self._folder, name).encode() if joined else path.read_bytes()
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        is_text = len(body) >= _GZIP_BYTES_MIN and media_type.startswith(_TEXT_TYPES)
+        file = _File(body, gzip.compress(body, mtime=0) if is_text else None, media_type)
+        self._prepared[name, is_bundled] = file
+        return file
+
+
+def compressed(request: web.Request, body: bytes, gzipped: bytes | None, headers: dict[str, str]) -> web.Response:
+    """A response with the compressed body, if there is one and the client takes it."""
+    if gzipped is None or "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=body, headers=headers)
+    return web.Response(body=gzipped, headers=headers | {"Content-Encoding": "gzip"})

@@ -1,0 +1,82 @@
+"""The pages and their files, as browsers with slow networks get them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from server.node.node import Node
+from tests.support.row_factory import RowFactory
+
+
+@pytest.fixture
+async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the node."""
+    async with aiohttp.ClientSession(base_url=node.url) as session:
+        yield session
+
+
+async def test_the_files_of_a_page_are_kept_for_good(http: aiohttp.ClientSession) -> None:
+    """A page names its files with their version, they come compressed, and a browser asks for them once."""
+    async with http.get("/") as response:
+        assert response.headers["Cache-Control"] == "no-cache"
+        text = await response.text()
+    files = re.findall(r'"(/static/[^"]+)"', text)
+    assert len(files) >= 4
+    for path in files:
+        async with http.get(path, headers={"Accept-Encoding": "gzip"}) as response:
+            assert response.status == 200
+            assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+            if path.endswith((".js", ".css")):
+                assert response.headers["Content-Encoding"] == "gzip"
+                assert response.headers["Vary"] == "Accept-Encoding"
+    [script] = re.findall(r'src="(/static/[^"]+)"></script>', text)
+    async with http.get(script, headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert "\nimport " not in await response.text()
+
+
+async def test_a_file_of_another_version_is_not_kept(http: aiohttp.ClientSession) -> None:
+    """During an upgrade a page of one version asks a node of the other: it gets the file, and asks again the next time."""
+    async with http.get("/static/0123456789abcdef/app.js") as response:
+        assert (response.status, response.headers["Cache-Control"]) == (200, "no-cache")
+    async with http.get("/static/client.js") as response:
+        assert (response.status, response.headers["Cache-Control"]) == (200, "no-cache")
+        etag = response.headers["ETag"]
+    async with http.get("/static/client.js", headers={"If-None-Match": etag}) as response:
+        assert response.status == 304
+
+
+async def test_a_show_is_in_its_page(http: aiohttp.ClientSession, factory: RowFactory) -> None:
+    """The page of a show has its title and the document of the API, whatever characters its names have."""
+    show = await factory.show(7)
+    await factory.sql.execute("update songs set title = 'A </script><b> & \"B\"' where id = 1")
+    async with http.get(f"/shows/{show.id}") as response:
+        assert response.headers["Cache-Control"] == "no-cache"
+        text = await response.text()
+    async with http.get(f"/api/shows/{show.id}") as response:
+        document = await response.json()
+    [sent] = re.findall(r'<script type="application/json" id="show">(.*?)</script>', text)
+    assert json.loads(sent) == document
+    assert "</script><b>" in json.dumps(document)
+    assert f"<title>{document['artist']['name']}, {document['venue']['name']} | MySetlist</title>" in text
+
+
+@pytest.mark.parametrize("path", ["/shows/nowhere", "/shows/%ZZ", "/shows/%E0%A4%A", "/nowhere", "/a/b/c", "/%00"])
+async def test_an_unknown_page_is_a_page(http: aiohttp.ClientSession, path: str) -> None:
+    """A person who opens a wrong link sees a page, and programs see the status 404."""
+    async with http.get(URL(path, encoded=True)) as response:
+        assert (response.status, response.content_type) == (404, "text/html")
+        assert "<!doctype html>" in await response.text()
+
+
+async def test_the_page_of_a_show_has_one_address(http: aiohttp.ClientSession) -> None:
+    """With a slash at its end it is redirected, with its query, and never to another site."""
+    for path, target in [("/shows/7/", "/shows/7"), ("/shows/caf%C3%A9/?a=1", "/shows/caf%C3%A9?a=1")]:
+        async with http.get(URL(path, encoded=True), allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (301, target)

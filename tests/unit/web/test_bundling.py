@@ -1,0 +1,100 @@
+"""The modules of the page as one script."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from server.settings import data_folder
+from server.web.bundling import bundle
+from tests.unit.test_page_state import node_binary
+
+MODULES = {
+    "app.js": """import { add as plus, ONE } from "./numbers.js";
+import * as words from "./words.js";
+import {
+  Counter,
+} from "./counter.js";
+
+const local = "app";
+const counter = new Counter();
+counter.count();
+console.log(plus(ONE, 2), words.greet("you"), counter.value, local);
+""",
+    "numbers.js": "export const ONE = 1;\nconst local = 1;\nexport function add(a, b) {\n  return a + b * local;\n}\n",
+    "words.js": "const local = 'Hello ';\nfunction greet(name) {\n  return local + name;\n}\nexport { greet };\n",
+    "counter.js": """import { add } from "./numbers.js";
+
+export class Counter {
+  value = 0;
+  count() { this.value = add(this.value, 1); }
+}
+export async function never() {}
+""",
+}
+
+
+def write(folder: Path, modules: dict[str, str]) -> Path:
+    for name, text in modules.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def run(path: Path) -> str:
+    result = subprocess.run([str(node_binary()), str(path)], capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_a_bundle_does_what_its_modules_do(tmp_path: Path) -> None:
+    """Each form of import and export works, equal names in different modules do not meet, and each module runs once."""
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    write(tmp_path, MODULES)
+    expected = run(tmp_path / "app.js")
+    (tmp_path / "bundle.mjs").write_text(bundle(tmp_path, "app.js"))
+    assert run(tmp_path / "bundle.mjs") == expected == "3 Hello you 1 app\n"
+
+
+@pytest.mark.parametrize("entry", ["app.js", "docs.js"])
+def test_the_pages_are_bundled(entry: str, tmp_path: Path) -> None:
+    """The script of each page is complete and has no syntax error."""
+    text = bundle(data_folder("static"), entry)
+    assert text.count("const module_dom = ") == 1
+    (tmp_path / "page.mjs").write_text(text)
+    checked = subprocess.run(
+        [str(node_binary()), "--check", str(tmp_path / "page.mjs")], capture_output=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import thing from "./other.js";',
+        'import "./other.js";',
+        'import { a } from "other";',
+        "export default 1;",
+        "export let changing = 1;",
+        'export * from "./other.js";',
+        'const other = await import("./other.js");',
+        "const here = import.meta.url;",
+    ],
+)
+def test_another_form_is_named(line: str, tmp_path: Path) -> None:
+    """A form that the bundle does not understand is refused with the file and the line, before a browser meets it."""
+    write(tmp_path, {"app.js": f"{line}\n", "other.js": "export const a = 1;\n"})
+    with pytest.raises(ValueError, match=r"static/app\.js has") as caught:
+        bundle(tmp_path, "app.js")
+    assert line.removeprefix("const other = await ").removeprefix("const here = ") in str(caught.value)
+
+
+def test_a_circle_is_named(tmp_path: Path) -> None:
+    """Modules that import each other are refused: one of them would run before what it needs."""
+    write(
+        tmp_path,
+        {"app.js": 'import { b } from "./b.js";\n', "b.js": 'import { a } from "./app.js";\nexport const b = 1;\n'},
+    )
+    with pytest.raises(ValueError, match=r"app\.js -> b\.js -> app\.js"):
+        bundle(tmp_path, "app.js")
