@@ -219,9 +219,9 @@ async def _commit(target: VotingDatabase, size: int) -> float:
     }
     async with target.database.connection() as connection:
         began_s = time.perf_counter()
-        changed = await voting.commit_log(connection, **arguments)
+        row = await voting.commit_log(connection, **arguments)
         taken_s = time.perf_counter() - began_s
-    if changed < 0:
+    if row["changed_count"] < 0:
         raise SystemExit("another writer moved a position")
     return taken_s
 

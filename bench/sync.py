@@ -28,6 +28,7 @@ from server.sync.jobs import queue_job
 from server.sync.providers import ProviderSettings, open_providers
 from server.sync.schedules import build_scheduler
 from server.telemetry import configure_logging
+from server.voting.rule_changes import RuleChanges
 from tests.support.providers import Providers, running_providers, setlistfm, spotify, ticketmaster
 from tests.support.providers.world import World
 
@@ -74,7 +75,10 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
                 spotify_client=spotify.CLIENT,
                 contact="bench",
             )
-            async with open_providers(access, database, valkey.ask, SystemClock(), is_urgent=True) as providers:
+            change_rules = RuleChanges(valkey.ask, shard_count=16)
+            async with open_providers(
+                access, database, valkey.ask, SystemClock(), change_rules, is_urgent=True
+            ) as providers:
                 for number, artist in enumerate(provider_services.world.artists):
                     name = artist.name
                     await sql.execute("insert into artists (slug, name) values ($1, $2)", f"artist-{number}", name)

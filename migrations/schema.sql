@@ -275,18 +275,17 @@ CREATE FUNCTION closeness(folded text, words text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (LEAST(public.word_similarity((words)[1], folded), public.word_similarity((words)[2], folded), public.word_similarity((words)[3], folded), public.word_similarity((words)[4], folded)) >= (0.3)::double precision) THEN (((((public.word_similarity((words)[1], folded) + COALESCE(public.word_similarity((words)[2], folded), (0)::real)) + COALESCE(public.word_similarity((words)[3], folded), (0)::real)) + COALESCE(public.word_similarity((words)[4], folded), (0)::real)))::double precision / (cardinality(words))::double precision) ELSE NULL::double precision END;
 
-CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[]) RETURNS integer
+CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], OUT changed_count integer, OUT refused jsonb) RETURNS record
     LANGUAGE plpgsql
     AS $$
-declare
-    changed_count integer := commit_votes(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids,
-                                          choices, cast_ms, spent_user_ids, spent_days, spent);
 begin
+    select v.changed_count, v.refused into changed_count, refused
+      from commit_votes(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids, choices, cast_ms,
+                        spent_user_ids, spent_days, spent) v;
     if changed_count >= 0 and (cardinality(going_user_ids) > 0 or cardinality(following_user_ids) > 0) then
         perform commit_marks(shards, new_positions, going_user_ids, going_show_ids, goings,
                              following_user_ids, following_artist_ids, followings);
     end if;
-    return changed_count;
 end $$;
 
 CREATE FUNCTION commit_marks(shards smallint[], new_positions bigint[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[]) RETURNS void
@@ -333,12 +332,11 @@ begin
       where a.artist_id = any(following_artist_ids);
 end $$;
 
-CREATE FUNCTION commit_votes(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[]) RETURNS integer
+CREATE FUNCTION commit_votes(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], OUT changed_count integer, OUT refused jsonb) RETURNS record
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 declare
-    changed_count integer;
     shard_count integer;
     now_ms bigint;
 begin
@@ -346,7 +344,8 @@ begin
     if cardinality(shards) <> (select count(*)
                                  from log_positions p
                                  join unnest(shards, old_positions) as m (shard, position) using (shard, position)) then
-        return -1;
+        changed_count := -1;
+        return;
     end if;
     update log_positions p
        set position = m.position
@@ -357,15 +356,19 @@ begin
       from unnest(shards, new_positions, entries) as m (shard, position, entries);
 
     with cast_votes as materialized (
-        select c.setlist_song_id, c.user_id, c.show_id, c.choice,
-               to_timestamp(c.cast_ms / 1000.0) as cast_at, v.choice as previous
+        select c.setlist_song_id, c.user_id, c.show_id, c.choice, c.cast_ms, t.cast_at, v.choice as previous,
+               case when w.finalised_at is not null then 'final'
+                    when t.cast_at < w.opens_at or t.cast_at >= w.closes_at then 'window'
+                    when t.cast_at >= s.played_at then 'played' end as refusal
           from unnest(song_ids, user_ids, vote_show_ids, choices, cast_ms)
                as c (setlist_song_id, user_id, show_id, choice, cast_ms)
+         cross join lateral (select to_timestamp(c.cast_ms / 1000.0) as cast_at) t
           join setlist_songs s on s.id = c.setlist_song_id and s.show_id = c.show_id
+          join shows w on w.id = c.show_id
           join users u on u.id = c.user_id
           left join votes v on v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
     ), changed as materialized (
-        select * from cast_votes where choice is distinct from previous
+        select * from cast_votes where choice is distinct from previous and refusal is null
     ), withdrawn as (
         delete from votes v using changed c
          where c.choice is null and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
@@ -386,7 +389,9 @@ begin
                down_count = vote_rollups.down_count + excluded.down_count,
                withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
     )
-    select count(*) into changed_count from changed;
+    select (select count(*) from changed), (select jsonb_agg(jsonb_build_array(show_id, user_id, cast_ms, refusal))
+                                              from cast_votes where choice is distinct from previous and refusal is not null)
+      into changed_count, refused;
 
     insert into user_vote_limits (user_id, day, spent)
     select s.user_id, date '1970-01-01' + s.day, s.spent
@@ -411,13 +416,18 @@ begin
                        from setlist_songs s where s.id = any(song_ids)) numbered
               group by show_id, part) t
        join shows w on w.id = t.show_id;
+    -- Before the commits, so that no node confirms a refused vote. A payload has at most 100 votes.
+    perform pg_notify('refusals', format('[%s]', string_agg(vote, ',')))
+       from (select format('[%s,%s,%s,"%s"]', r.vote->>0, r.vote->>1, r.vote->>2, r.vote->>3) as vote,
+                    (row_number() over () - 1) / 100 as part
+               from jsonb_array_elements(refused) as r (vote)) numbered
+      group by part;
     perform pg_notify('commits', format(
                 '{"shard":%s,"at":%s,"entries":[%s],"ms":%s}', m.shard, m.position, e.entries, now_ms))
        from unnest(shards, new_positions, entries) as m (shard, position, entries),
             lateral (select string_agg(entry, ',' order by number) as entries
                        from unnest(string_to_array(m.entries, ',')) with ordinality as o (entry, number)
                       group by (number - 1) / 400) e;
-    return changed_count;
 end $$;
 
 CREATE FUNCTION count_attendance() RETURNS trigger
@@ -890,6 +900,14 @@ CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail 
               from votes v join shows w on w.id = v.show_id
              where v.cast_at < w.opens_at or v.cast_at >= w.closes_at group by 1) v on v.show_id = w.id
     union all
+    select 'final', 'show:' || w.id, format('%s votes since it became final at %s', count(*), w.finalised_at)
+      from shows w join votes v on v.show_id = w.id and v.cast_at >= w.finalised_at
+     group by w.id
+    union all
+    select 'played', 'song:' || s.id, format('%s votes since it was played at %s', count(*), s.played_at)
+      from setlist_songs s join votes v on v.setlist_song_id = s.id and v.cast_at >= s.played_at
+     group by s.id
+    union all
     select 'budget', 'show:' || b.show_id, format('%s fans have more than %s votes', count(*), b.votes_per_user_max)
       from (select v.show_id, w.votes_per_user_max
               from votes v join shows w on w.id = v.show_id and w.votes_per_user_max is not null
@@ -1355,16 +1373,23 @@ begin
     perform from shows where id = wanted for key share;
     delete from show_accuracy where show_id = wanted;
     with place as materialized (
-        select e.id, e.song_id, l.type, coalesce(l.artist_id, w.artist_id) as act_id, e.up_count - e.down_count as net
+        select e.id, e.song_id, l.type, coalesce(l.artist_id, w.artist_id) as act_id, e.up_count - e.down_count as net,
+               min(e.played_at) over (partition by e.song_id) as known_at
           from shows w
           join setlists l on l.show_id = w.id
           join setlist_songs e on e.setlist_id = l.id
          where w.id = wanted and not e.is_tape
     ), played as materialized (
         select distinct song_id from place where type = 'actual'
+    ), late as materialized (
+        select v.setlist_song_id as id, sum(case v.choice when 'up' then 1 else -1 end) as net
+          from place p join votes v on v.setlist_song_id = p.id and v.cast_at >= p.known_at
+         where p.known_at is not null
+         group by 1
     ), offered as materialized (
-        select id, song_id, net, song_id in (select song_id from played) as was_played
-          from place
+        select id, song_id, place.net - coalesce(late.net, 0) as net, known_at,
+               song_id in (select song_id from played) as was_played
+          from place left join late using (id)
          where type = 'predicted' and act_id in (select act_id from place where type = 'actual')
     ), song as materialized (
         select song_id, was_played, sum(net) as net, rank() over (order by sum(net) desc) as rank
@@ -1386,7 +1411,7 @@ begin
         -- The choice on a song that is offered twice is the sign of the sum over its places. Nobodies get no score.
         select v.user_id, o.was_played, sign(sum(case v.choice when 'up' then 1 else -1 end)) as choice
           from offered o
-          join votes v on v.setlist_song_id = o.id
+          join votes v on v.setlist_song_id = o.id and (v.cast_at >= o.known_at) is not true
           join users u on u.id = v.user_id and u.nobody is null
          group by v.user_id, o.song_id, o.was_played
     ), voter as (

@@ -66,6 +66,11 @@ WRITER_LAG_MS = Gauge(
 )
 SHARDS_HELD = _gauge("mysetlist_shards_held", "Shards this node's writer holds")
 LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was discarded", ["reason"])
+VOTES_REFUSED = Counter(
+    "mysetlist_votes_refused_total",
+    "Votes that Valkey accepted against the rules, by reason: final, window, played",
+    ["reason"],
+)
 VOTES_LOST = Counter("mysetlist_votes_lost_total", "Accepted casts of this node that Valkey lost before their commit")
 SOCKETS = _gauge("mysetlist_sockets", "Open connections by kind: websocket, events", ["kind"])
 CLOSES = Counter(

@@ -508,7 +508,13 @@ class _ShowControl:
         id: int | None,
     ) -> str: ...
     async def mark_played(
-        self, connection: Connection, *, is_played: bool | None, id: int | None, show_id: int | None
+        self,
+        connection: Connection,
+        *,
+        is_played: bool | None,
+        at: datetime | None,
+        id: int | None,
+        show_id: int | None,
     ) -> int | None: ...
 
 # catalog/show_status.sql

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import structlog
 
 from server.catalog.queries import setlist_editing as queries
-from server.catalog.show_control import lock_show
-from server.errors import CacheError, Refused, StoreConflict
+from server.catalog.show_control import changing_show, lock_show
+from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
+from server.store.rule_changes import ChangeRules
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 TITLE_CHARS_MAX = 200
 NOTE_CHARS_MAX = 200
 SONGS_PER_SET_MAX = 200
-
-log = structlog.get_logger()
-
-# Brings the hot voting rules of shows up to date: voting.Tallies.revise. Raises: StoreUnavailable, CacheError
-Revise = Callable[[list[int]], Awaitable[None]]
 
 _Id = Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)]
 _Position = Annotated[int, msgspec.Meta(ge=1, le=SONGS_PER_SET_MAX)]
@@ -75,13 +69,12 @@ class EditedSong(msgspec.Struct, frozen=True, kw_only=True):
 class SetlistEditingRoutes:
     """HTTP for staff who edit sets.
 
-    Takes: db, with its owner's rights, because requests may not write sets; revise, called before the answer is sent, so
-           that on every node a later vote is decided by the new rules
+    Takes: db, with its owner's rights, because requests may not write sets; change_rules, on all nodes
     """
 
-    def __init__(self, db: Database, revise: Revise) -> None:
+    def __init__(self, db: Database, change_rules: ChangeRules) -> None:
         self._db = db
-        self._revise = revise
+        self._change_rules = change_rules
 
     def endpoints(self) -> list[Endpoint]:
         """The routes, for web to serve."""
@@ -108,11 +101,9 @@ class SetlistEditingRoutes:
         if (body.song is None) == (body.title is None):
             given = "neither" if body.song is None else "both"
             raise Refused(Code.BAD_REQUEST, f"The body has {given} of `song` and `title`. Give exactly one.")
-        async with self._db.transaction() as connection:
-            show = await lock_show(connection, call.reference("show"))
+        async with changing_show(self._change_rules, self._db, call.reference("show")) as (connection, show, _):
             added = await add_song(connection, show, body)
             await _log(connection, call, "show.song_added", show, msgspec.structs.asdict(added))
-        await revise_rules(self._revise, show["id"])
         return Answer(document=added)
 
     async def patch_song(self, call: Call) -> Answer:
@@ -140,8 +131,7 @@ class SetlistEditingRoutes:
 
     async def delete_song(self, call: Call) -> Answer:
         """`DELETE /api/admin/shows/{show}/songs/{song}`."""
-        async with self._db.transaction() as connection:
-            show = await lock_show(connection, call.reference("show"))
+        async with changing_show(self._change_rules, self._db, call.reference("show")) as (connection, show, _):
             song = await _lock_song(connection, call, show["id"])
             set_ = await queries.find_set(connection, show_id=show["id"], setlist_id=song["setlist_id"])
             _refuse_final(show, set_)
@@ -154,22 +144,11 @@ class SetlistEditingRoutes:
             await queries.close_gap(connection, setlist_id=song["setlist_id"], position=song["position"])
             detail = {"id": song["id"], "title": song["title"], "votes": song["vote_count"]}
             await _log(connection, call, "show.song_removed", show, detail)
-        await revise_rules(self._revise, show["id"])
         return Answer()
 
 
-async def revise_rules(revise: Revise, show_id: int) -> None:
-    """Makes the vote path use the committed set of songs. While Valkey is away nobody can vote; the listener revises all shows
-    when it returns.
-    """
-    try:
-        await revise([show_id])
-    except CacheError as error:
-        log.warning("show.not_revised", show=show_id, error=str(error))
-
-
 async def add_song(connection: Connection, show: dict[str, Any], new: NewSetSong) -> EditedSong:
-    """Adds a song to a set. Fans can vote on it after the commit and `revise_rules`.
+    """Adds a song to a set. Fans can vote on it after the change of rules.
 
     Takes:  show, locked by lock_show
     Raises: Refused: not_found, no such set or song; conflict, the song is in the set, the set is full, or the result is final

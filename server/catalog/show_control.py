@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,7 @@ from server.protocol.http.parameters import Reference
 from server.protocol.instants import iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
+from server.store.rule_changes import ChangeRules
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -100,12 +103,13 @@ class ShowSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ShowControlRoutes:
     """HTTP for staff who control a show.
 
-    Takes: db, with its owner's rights, because requests may not write shows
+    Takes: db, with its owner's rights, because requests may not write shows; change_rules, on all nodes
     """
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, change_rules: ChangeRules) -> None:
         self._db = db
         self._clock = clock
+        self._change_rules = change_rules
 
     def endpoints(self) -> list[Endpoint]:
         """The routes, for web to serve."""
@@ -117,7 +121,7 @@ class ShowControlRoutes:
             ),
             Endpoint(
                 method="PATCH", path=path, handler=self.patch_show, access="admin", body=ShowChange, answer=ShowSettings,
-                codes=refusals, slugs=("show",), summary="Change a show's window, lock, status or budget, on all nodes at once.",
+                codes=refusals, slugs=("show",), summary="Change a show's window, lock, status or budget. After the answer, no node takes a vote by the old rules.",
             ),
             Endpoint(
                 method="POST", path=f"{path}/lock", handler=self.post_lock, access="moderator", body=LockBody,
@@ -143,7 +147,7 @@ class ShowControlRoutes:
     async def get_show(self, call: Call) -> Answer:
         """`GET /api/admin/shows/{show}`."""
         async with self._db.connection() as connection:
-            return self._answer(await _fetch_show(connection, call.reference("show")))
+            return self._answer(await _fetch_show(connection, call.reference("show")), utc_now(self._clock))
 
     async def patch_show(self, call: Call) -> Answer:
         """`PATCH /api/admin/shows/{show}`."""
@@ -162,7 +166,7 @@ class ShowControlRoutes:
 
     async def post_close(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/close`."""
-        return await self._change(call, "show.close", {"closes_at": utc_now(self._clock)})
+        return await self._change(call, "show.close", {}, is_closing=True)
 
     async def post_reopen(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/reopen`."""
@@ -172,22 +176,27 @@ class ShowControlRoutes:
     async def post_played(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/played`."""
         reference = call.reference("show")
-        async with self._db.transaction() as connection:
-            show = await lock_show(connection, reference)
+        async with changing_show(self._change_rules, self._db, reference) as (connection, show, at):
             song: int = call.body.song
-            if await queries.mark_played(connection, show_id=show["id"], id=song, is_played=call.body.played) is None:
+            if (
+                await queries.mark_played(connection, show_id=show["id"], id=song, is_played=call.body.played, at=at)
+                is None
+            ):
                 raise Refused(Code.NOT_FOUND, f"Song {song} is not in a set of this show. Read the show for its songs.")
             detail = {"song": song, "played": call.body.played}
             await write_audit_log(connection, call.user, "show.played", f"show:{show['id']}", detail)
-            return self._answer(await _fetch_show(connection, reference))
+            return self._answer(await _fetch_show(connection, reference), at)
 
     async def _change(
-        self, call: Call, action: str, fields: dict[str, Any], *, revision: int | None = None, reason: str | None = None
-    ) -> Answer:
-        """Changes columns of a show, and writes their old and new values to the audit log."""
+        self, call: Call, action: str, fields: dict[str, Any], *,
+        is_closing: bool = False, revision: int | None = None, reason: str | None = None,
+    ) -> Answer:  # fmt: skip
+        """Changes columns of a show, and writes their old and new values to the audit log.
+
+        Takes: is_closing, also ends the voting at this instant
+        """
         reference = call.reference("show")
-        async with self._db.transaction() as connection:
-            before = await lock_show(connection, reference)
+        async with changing_show(self._change_rules, self._db, reference) as (connection, before, at):
             if revision is not None and revision != before["revision"]:
                 raise Refused(
                     Code.CONFLICT,
@@ -195,8 +204,14 @@ class ShowControlRoutes:
                     "then repeat your change.",
                 )
             fields |= _instants(fields, before["time_zone"])
+            # Votes that were cast until now count, so voting ends no earlier than now, or than it has ended.
+            closed_at = min(before["closes_at"], at)
+            if is_closing:
+                fields["closes_at"] = closed_at
+            elif "closes_at" in fields:
+                fields["closes_at"] = max(fields["closes_at"], closed_at)
             after = {**before, **fields}
-            if action == "show.reopen" and after["closes_at"] <= utc_now(self._clock):
+            if action == "show.reopen" and after["closes_at"] <= at:
                 raise Refused(
                     Code.BAD_REQUEST, f"`closes_at` {iso(after['closes_at'])} is in the past. Give a later time."
                 )
@@ -215,7 +230,7 @@ class ShowControlRoutes:
                 if reason:
                     detail["reason"] = reason
                 await write_audit_log(connection, call.user, action, f"show:{before['id']}", detail)
-            return self._answer(await _fetch_show(connection, reference))
+            return self._answer(await _fetch_show(connection, reference), at)
 
     def _check(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         if after["opens_at"] >= after["closes_at"]:
@@ -234,10 +249,11 @@ class ShowControlRoutes:
                 Code.CONFLICT, "The result is final, so the window is fixed. Reopen the show before you move it."
             )
 
-    def _answer(self, show: dict[str, Any]) -> Answer:
+    @staticmethod
+    def _answer(show: dict[str, Any], now: dt.datetime) -> Answer:
         voting = voting_state(
             status=show["status"], opens_at=show["opens_at"], closes_at=show["closes_at"], is_locked=show["is_locked"],
-            is_final=show["is_final"], now=utc_now(self._clock),
+            is_final=show["is_final"], now=now,
         )  # fmt: skip
         zone = ZoneInfo(show["time_zone"])
         derived = {
@@ -248,6 +264,21 @@ class ShowControlRoutes:
             "closes_local": show["closes_at"].astimezone(zone).isoformat(),
         }
         return Answer(document=ShowSettings(**(show | derived)))
+
+
+@asynccontextmanager
+async def changing_show(
+    change_rules: ChangeRules, db: Database, reference: Reference
+) -> AsyncIterator[tuple[Connection, dict[str, Any], dt.datetime]]:
+    """Opens a change of one show's rules.
+
+    Gives:  the transaction, the locked show, and the instant from which the new rules apply
+    Raises: Refused: not_found; unavailable, Valkey does not answer
+    """
+    async with change_rules(db.transaction()) as change:
+        found = await _fetch_show(change.connection, reference)
+        at = await change.hold([found["id"]])
+        yield change.connection, await lock_show(change.connection, reference), at
 
 
 async def lock_show(connection: Connection, reference: Reference) -> dict[str, Any]:

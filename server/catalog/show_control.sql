@@ -35,10 +35,10 @@ update shows
  where id = :id::bigint;
 
 -- name: mark_played$
--- takes: show_id, id of a song of its sets, is_played
+-- takes: show_id, id of a song of its sets, is_played, at: the instant of the mark
 -- gives: the id; null when the song is not in a set of this show
 -- locks: that row of setlist_songs
 update setlist_songs
-   set played_at = case when :is_played::boolean then coalesce(played_at, now()) end
+   set played_at = case when :is_played::boolean then coalesce(played_at, :at::timestamptz) end
  where id = :id::bigint and show_id = :show_id::bigint
 returning id;

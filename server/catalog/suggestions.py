@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from server.catalog.queries import suggestions as queries
-from server.catalog.setlist_editing import NewSetSong, Revise, Title, add_song, revise_rules
+from server.catalog.setlist_editing import NewSetSong, Title, add_song
 from server.catalog.show_control import REASON_CHARS_MAX, lock_show
 from server.catalog.shows import find_show
 from server.clock import Clock, utc_now
@@ -22,6 +22,7 @@ from server.protocol.http.parameters import PageQuery, Reference
 from server.protocol.instants import iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
+from server.store.rule_changes import ChangeRules
 
 Status = Literal["pending", "approved", "declined"]
 
@@ -98,11 +99,13 @@ class SuggestionRoutes:
            may not write sets; pending_max, how many suggestions of one fan may wait in one show
     """
 
-    def __init__(self, requests: Database, owner: Database, clock: Clock, revise: Revise, *, pending_max: int) -> None:
+    def __init__(
+        self, requests: Database, owner: Database, clock: Clock, change_rules: ChangeRules, *, pending_max: int
+    ) -> None:
         self._requests = requests
         self._owner = owner
         self._clock = clock
-        self._revise = revise
+        self._change_rules = change_rules
         self._pending_max = pending_max
 
     def endpoints(self) -> list[Endpoint]:
@@ -203,10 +206,13 @@ class SuggestionRoutes:
         body: SuggestionDecision = call.body
         status: Status = "approved" if body.decision == "approve" else "declined"
         song = None
-        async with self._owner.transaction() as connection:
+        async with self._change_rules(self._owner.transaction()) as change:
+            connection = change.connection
             found = await queries.suggestion_by_id(connection, id=call.id("suggestion"))
             if found is None:
                 raise Refused(Code.NOT_FOUND, f"No suggestion has the id {call.id('suggestion')}. Read the list again.")
+            if status == "approved":
+                await change.hold([found["show_id"]])
             show = await lock_show(connection, Reference(found["show_id"], None))
             fan_count: int = await queries.decide_suggestions(
                 connection, show_id=show["id"], title=found["title"], status=status, reason=body.reason
@@ -220,8 +226,6 @@ class SuggestionRoutes:
                 song = (await add_song(connection, show, new)).id
             detail = {"title": found["title"], "fans": fan_count, "reason": body.reason, "song": song}
             await write_audit_log(connection, call.user, f"suggestion.{body.decision}", f"show:{show['id']}", detail)
-        if song is not None:
-            await revise_rules(self._revise, show["id"])
         return Answer(document=DecidedSuggestion(id=found["id"], status=status, fan_count=fan_count, song=song))
 
     def _require_open(self, show: Any) -> None:

@@ -30,6 +30,7 @@ from server.store.engine import check_postgres, missing_rights
 from server.store.migrations import dbmate_path, migrate_status
 from server.sync.documents import Probe
 from server.sync.provider_probe import probe_provider
+from server.voting.rule_changes import open_rule_changes
 
 # Valkey's clock decides voting windows and vote budgets; PostgreSQL's clock decides days and history.
 CLOCK_DIFFERENCE_MAX_MS = 1_000.0
@@ -151,7 +152,10 @@ async def _provider_answers(settings: Settings, database_url: str, redis_url: st
     clock = SystemClock()
     database = await Database.open(database_url, pool_size=4)
     try:
-        async with providers_of(settings, database, redis_url, clock, is_urgent=True) as opened:
+        async with (
+            open_rule_changes(database, redis_url) as change_rules,
+            providers_of(settings, database, redis_url, clock, change_rules, is_urgent=True) as opened,
+        ):
             providers = opened.by_service()
             # MusicBrainz alone: it needs no key, and a node without any key asks no provider.
             if len(providers) == 1:

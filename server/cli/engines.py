@@ -15,6 +15,7 @@ from server.store.migrations import migrate_status, migrate_up
 
 if TYPE_CHECKING:
     from server.sync.providers import Providers
+    from server.voting.rule_changes import RuleChanges
 
 # A sync run works on several artists at the same time.
 SYNC_POOL_SIZE = 4
@@ -72,6 +73,23 @@ async def database_for(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
+async def catalogue_for(settings: Settings) -> AsyncIterator[tuple[Database, RuleChanges]]:
+    """Opens the database with the rights of its owner, and Valkey, to change shows whose votes are open.
+
+    Raises: SetupError: as engines_for
+    """
+    from server.voting.rule_changes import open_rule_changes
+
+    async with engines_for(settings, valkey=True, tables=True) as engines:
+        database = await Database.open(engines.database_url, pool_size=1)
+        try:
+            async with open_rule_changes(database, engines.redis_url) as change_rules:
+                yield database, change_rules
+        finally:
+            await database.close()
+
+
+@asynccontextmanager
 async def providers_for(settings: Settings) -> AsyncIterator[tuple[Database, Providers]]:
     """Opens the database and the providers. Requests to providers are urgent: a person waits for them.
 
@@ -79,11 +97,17 @@ async def providers_for(settings: Settings) -> AsyncIterator[tuple[Database, Pro
     """
     from server.clock import SystemClock
     from server.node.catalogue_sync import providers_of
+    from server.voting.rule_changes import open_rule_changes
 
     async with engines_for(settings, valkey=True, tables=True) as engines:
         database = await Database.open(engines.database_url, pool_size=SYNC_POOL_SIZE)
         try:
-            async with providers_of(settings, database, engines.redis_url, SystemClock(), is_urgent=True) as providers:
+            async with (
+                open_rule_changes(database, engines.redis_url) as change_rules,
+                providers_of(
+                    settings, database, engines.redis_url, SystemClock(), change_rules, is_urgent=True
+                ) as providers,
+            ):
                 yield database, providers
         finally:
             await database.close()

@@ -21,7 +21,7 @@ def sync_import(
     data_dir: DataDir = None,
 ) -> None:
     """Import artists, venues, songs, shows and setlists from a file; exit 1 if a record was refused."""
-    from server.cli.engines import database_for
+    from server.cli.engines import catalogue_for
     from server.sync.file_import import ImportResult, import_file
     from server.sync.terminal_tables import as_lines, as_table
 
@@ -29,8 +29,8 @@ def sync_import(
 
     async def command() -> ImportResult:
         with progress_bars() as progress:
-            async with database_for(settings) as database:
-                return await import_file(database, file, dry_run=dry_run, report_progress=progress)
+            async with catalogue_for(settings) as (database, change_rules):
+                return await import_file(database, file, change_rules, dry_run=dry_run, report_progress=progress)
 
     result = run_to_end(command())
     for line in as_lines(result, file.name, everything=dry_run):
@@ -136,7 +136,7 @@ def sync_forget(
     data_dir: DataDir = None,
 ) -> None:
     """Remove all data of a provider, except what fans voted on or staff changed; its jobs are paused."""
-    from server.cli.engines import database_for
+    from server.cli.engines import catalogue_for
     from server.sync.forgetting import forget
     from server.sync.terminal_tables import forgotten_as_table
 
@@ -145,8 +145,8 @@ def sync_forget(
 
     async def command() -> Counter[str]:
         with progress_bars() as progress:
-            async with database_for(settings) as database:
-                return await forget(database, provider.value, report_progress=progress)
+            async with catalogue_for(settings) as (database, change_rules):
+                return await forget(database, provider.value, change_rules, report_progress=progress)
 
     print_table(forgotten_as_table(provider, run_to_end(command())))
     typer.echo(f"Jobs of {provider} are paused until an administrator resumes them. Unset its key to be safe.")

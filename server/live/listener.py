@@ -72,6 +72,7 @@ _followers_decoder = msgspec.json.Decoder(_Followers)
 _activity_decoder = msgspec.json.Decoder(_Activity)
 _event_decoder = msgspec.json.Decoder(_Event)
 _votes_decoder = msgspec.json.Decoder(_Votes)
+_refusals_decoder = msgspec.json.Decoder(list[tuple[int, int, int, str]])
 _commits_decoder = msgspec.json.Decoder(_Commits)
 
 
@@ -80,6 +81,13 @@ class Committed(Protocol):
 
     def __call__(self, shard: int, positions: list[int], /) -> None:
         """These entries of a shard are in PostgreSQL."""
+
+
+class Refused(Protocol):
+    """Learns which votes PostgreSQL has refused (voting.PendingAcks.refused)."""
+
+    def __call__(self, votes: list[tuple[int, int, int, str]], /) -> None:
+        """These votes of the commits announced next do not count: show, user, cast_ms, reason."""
 
 
 class Refresher(Protocol):
@@ -91,8 +99,8 @@ class Refresher(Protocol):
     async def reload_tallies(self, show_ids: list[int]) -> None:
         """Publishes the counts of shows, from PostgreSQL."""
 
-    async def reload_show(self, show_id: int) -> None:
-        """Renews a show's rules in Valkey, and publishes its counts, setlist and status."""
+    async def reload_shows(self, show_ids: list[int]) -> None:
+        """Renews the rules of shows in Valkey, and publishes their counts, setlists and status."""
 
     async def reload_relations(self) -> None:
         """Publishes followers, attendance and activity, as far as they are watched."""
@@ -107,7 +115,7 @@ class Refresher(Protocol):
 class Listener:
     """Keeps a listening connection for as long as the node runs.
 
-    Takes: committed, for committed log entries; on_fleet_request, for requests to nodes (live/fleet.py);
+    Takes: committed, for committed log entries; refused, for votes that do not count; on_fleet_request, for requests to nodes (live/fleet.py);
            fetch_positions, named query: show_ids -> rows of id, position, revision; shard_count, of the database
     """
 
@@ -119,6 +127,7 @@ class Listener:
         clock: Clock,
         *,
         committed: Committed,
+        refused: Refused,
         on_fleet_request: Callable[[str], None],
         fetch_positions: Any,
         shard_count: int,
@@ -129,6 +138,7 @@ class Listener:
         self._refresher = refresher
         self._clock = clock
         self._committed = committed
+        self._refused = refused
         self._on_fleet_request = on_fleet_request
         self._fetch_positions = fetch_positions
         self._shard_count = shard_count
@@ -164,6 +174,7 @@ class Listener:
             self._url,
             {
                 "votes": self._on_votes,
+                "refusals": self._on_refusals,
                 "commits": self._on_commits,
                 "shows": self._on_show,
                 "resets": self._on_reset,
@@ -200,8 +211,8 @@ class Listener:
         self._has_work.clear()
         reload, self._to_reload = self._to_reload, set()
         read, self._to_read = self._to_read, set()
-        for show_id in reload:
-            await self._refresher.reload_show(show_id)
+        if reload:
+            await self._refresher.reload_shows(sorted(reload))
         if read:
             await self._refresher.reload_tallies(sorted(read))
 
@@ -229,6 +240,9 @@ class Listener:
         if self.traces is not None:
             self.traces.notified(commits.shard, commits.at, commits.entries, commits.ms)
         self._committed(commits.shard, commits.entries)
+
+    def _on_refusals(self, payload: str) -> None:
+        self._refused(_refusals_decoder.decode(payload))
 
     def _on_show(self, payload: str) -> None:
         self._to_reload.add(int(payload))

@@ -12,6 +12,7 @@ from server.clock import Clock
 from server.protocol.http.endpoints import Endpoint
 from server.settings import Settings
 from server.store.database import Database
+from server.store.rule_changes import ChangeRules
 from server.sync.providers import Providers, ProviderSettings, open_providers
 from server.sync.routes import SyncRoutes
 from server.sync.schedules import build_scheduler
@@ -35,7 +36,13 @@ def provider_settings(settings: Settings) -> ProviderSettings:
 
 @asynccontextmanager
 async def providers_of(
-    settings: Settings, database: Database, redis_url: str, clock: Clock, *, is_urgent: bool = False
+    settings: Settings,
+    database: Database,
+    redis_url: str,
+    clock: Clock,
+    change_rules: ChangeRules,
+    *,
+    is_urgent: bool = False,
 ) -> AsyncIterator[Providers]:
     """Clients of all providers that the settings have keys for. None is asked yet.
 
@@ -44,7 +51,7 @@ async def providers_of(
     valkey = Connection(redis_url)
     try:
         async with open_providers(
-            provider_settings(settings), database, valkey.ask, clock, is_urgent=is_urgent
+            provider_settings(settings), database, valkey.ask, clock, change_rules, is_urgent=is_urgent
         ) as providers:
             yield providers
     finally:

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 TICK_S = 1.0
 ADVANCE_EVERY_TICKS = 5
 RANKING_EVERY_TICKS = 5
+LOGGED_SHOWS_MAX = 20
 
 
 class ChannelRefresher:
@@ -59,13 +60,21 @@ class ChannelRefresher:
         for show_id in show_ids:
             self._publish_tally(show_id, await self._tallies.read_committed(show_id))
 
-    async def reload_show(self, show_id: int) -> None:
-        """Renews a show's rules in Valkey, and publishes its counts, setlist and status as far as they are watched."""
+    async def reload_shows(self, show_ids: list[int]) -> None:
+        """Renews the rules of shows in Valkey, and publishes their counts, setlists and status as far as they are watched.
+
+        A change of rules has brought them to Valkey already (voting.rule_changes). This covers rows that somebody changed
+        by other means.
+        """
         try:
-            await self._tallies.revise([show_id])
+            await self._tallies.revise(show_ids)
         except CacheError as error:
             # When Valkey is back, opening a shard makes its shows cold, and the listener reloads all shows.
-            log.warning("show.not_revised", show=show_id, error=str(error))
+            log.warning("shows.not_revised", shows=show_ids[:LOGGED_SHOWS_MAX], error=str(error))
+        for show_id in show_ids:
+            await self._reload_show(show_id)
+
+    async def _reload_show(self, show_id: int) -> None:
         if show_id in self._hub.watched_tallies():
             # The counts come from Valkey if possible: PostgreSQL may be older than the counts shown, and the hub drops
             # older counts. They come before the status: once a status says that everyone may see the counts, a client

@@ -23,6 +23,7 @@ from server.protocol.progress import ReportProgress
 from server.sample.demo import seed_demo, why_not_seed
 from server.store.chores import Chores
 from server.store.database import Database
+from server.store.rule_changes import ChangeRules
 from server.sync.forgetting import expire_played
 from server.voting.reconcile import reopen_shards
 
@@ -39,12 +40,14 @@ class Maintenance:
         owner: Database,
         redis_url: str,
         clock: Clock,
+        change_rules: ChangeRules,
         *,
         is_own: bool,
         kept_days: Mapping[str, int],
         alert_webhook_url: str | None = None,
     ) -> None:
-        retention = Retention(kept_days, {"played_setlists": partial(expire_played, days=kept_days["setlistfm"])})
+        expire = partial(expire_played, change_rules=change_rules, days=kept_days["setlistfm"])
+        retention = Retention(kept_days, {"played_setlists": expire})
         self._owner = owner
         self._redis_url = redis_url
         self._is_own = is_own

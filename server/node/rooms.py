@@ -34,6 +34,7 @@ from server.voting.erasure import HotErasure
 from server.voting.intake import Intake
 from server.voting.queries import voting
 from server.voting.results_access import ResultsAccess
+from server.voting.rule_changes import RuleChanges, open_rule_changes
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
 
@@ -53,14 +54,16 @@ async def open_rooms(
     stack.push_async_callback(databases.close)
     async with databases.writer.connection() as connection:
         shard_count = len([row async for row in voting.fetch_positions(connection)])
+    rule_changes = await stack.enter_async_context(open_rule_changes(databases.owner, settings.redis_url))
     providers = await stack.enter_async_context(
-        providers_of(settings, databases.owner, settings.redis_url, SystemClock())
+        providers_of(settings, databases.owner, settings.redis_url, SystemClock(), rule_changes)
     )
     return Rooms(
         settings,
         stack,
         databases=databases,
         providers=providers,
+        rule_changes=rule_changes,
         shard_count=shard_count,
         intervals=intervals,
         has_own_database=has_own_database,
@@ -77,6 +80,7 @@ class Rooms:
         *,
         databases: Databases,
         providers: Providers,
+        rule_changes: RuleChanges,
         shard_count: int,
         intervals: Intervals,
         has_own_database: bool,
@@ -86,6 +90,7 @@ class Rooms:
         clock = self.clock = SystemClock()
         self.settings = settings
         self.databases = databases
+        self.rule_changes = rule_changes
         self.intervals = intervals
         self.name = secrets.token_hex(4)
         traces = _traces(settings, self.name, shard_count)
@@ -102,6 +107,7 @@ class Rooms:
             databases.owner,
             redis_url,
             clock,
+            rule_changes,
             is_own=has_own_database,
             kept_days=settings.kept_days,
             alert_webhook_url=settings.alert_webhook_url,
@@ -158,6 +164,7 @@ class Rooms:
             self.channel_refresher,
             clock,
             committed=self.intake.pending_acks.committed,
+            refused=self.intake.pending_acks.refused,
             on_fleet_request=self.fleet.receive,
             fetch_positions=voting.fetch_show_positions,
             shard_count=shard_count,

@@ -53,16 +53,16 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
     """Every endpoint of the rooms, and the two documents that describe them."""
     settings, clock = rooms.settings, rooms.clock
     requests, owner = rooms.databases.requests, rooms.databases.owner
-    revise = rooms.tallies.revise
+    change_rules = rooms.rule_changes
     endpoints = [
         *CatalogRoutes(requests, clock, rooms.results_access.why_hidden).endpoints(),
-        *ShowControlRoutes(owner, clock).endpoints(),
-        *SetlistEditingRoutes(owner, revise).endpoints(),
+        *ShowControlRoutes(owner, clock, change_rules).endpoints(),
+        *SetlistEditingRoutes(owner, change_rules).endpoints(),
         *SuggestionRoutes(
             requests,
             owner,
             clock,
-            revise,
+            change_rules,
             pending_max=settings.limits.suggestions_waiting,
         ).endpoints(),
         *VotingRoutes(rooms.intake, rooms.find_show).endpoints(),
@@ -82,7 +82,11 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *ExportRoutes(requests).endpoints(),
         *ErasureRoutes(requests, rooms.hot_erasure.erase, rooms.sockets.hang_up_user).endpoints(),
         *TicketRoutes(
-            requests, rooms.tallies.grant_ticket, rooms.rate_limits.count_redemption, rooms.find_show
+            requests,
+            rooms.tallies.grant_ticket,
+            rooms.rate_limits.count_redemption,
+            rooms.find_show,
+            change_rules,
         ).endpoints(),
         *MailRoutes(requests, owner, clock, settings.secret, can_send=settings.smtp_url is not None).endpoints(),
         asyncapi_endpoint(),

@@ -19,6 +19,7 @@ from server.people.queries import tickets as queries
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
+from server.store.rule_changes import ChangeRules
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -79,7 +80,8 @@ class TicketRoutes:
 
     Takes: grant, records in the hot copy that a user has a ticket for a show; raises CacheError;
            count_attempt, counts the attempts of a user; raises Refused(rate_limited, unavailable);
-           find_show, gives the id of a show for an id or slug; raises Refused(not_found)
+           find_show, gives the id of a show for an id or slug; raises Refused(not_found);
+           change_rules, on all nodes
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class TicketRoutes:
         grant: Callable[[int, int], Awaitable[None]],
         count_attempt: Callable[[int], Awaitable[None]],
         find_show: Callable[[str], Awaitable[int]],
+        change_rules: ChangeRules,
     ) -> None:
         self._database = database
         self._grant = grant
         self._count_attempt = count_attempt
         self._find_show = find_show
+        self._change_rules = change_rules
 
     def endpoints(self) -> list[Endpoint]:
         """Lists the endpoints of this class."""
@@ -152,7 +156,9 @@ class TicketRoutes:
     async def put_tickets(self, call: Call) -> Answer:
         """`PUT /api/admin/shows/{show}/tickets`."""
         show_id, is_required = await self._find_show(call.path["show"]), call.body.requires_ticket
-        async with self._database.acting(call.user) as connection:
+        async with self._change_rules(self._database.acting(call.user)) as change:
+            connection = change.connection
+            await change.hold([show_id])
             before = await _fetch(connection, show_id)
             if before.requires_ticket != is_required:
                 await queries.require_ticket(connection, show_id=show_id, is_required=is_required)

@@ -17,16 +17,19 @@ import msgspec
 from server.errors import StoreConflict
 from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database, savepoint
+from server.store.rule_changes import ChangeRules
 from server.sync.file_parser import ParsedFile, ParsedRecord, Refusal, read_file
 from server.sync.jobs import log_results, recorded_job
 from server.sync.queries import jobs
-from server.sync.record_writer import RecordRefused, write_records
+from server.sync.record_writer import Hold, RecordRefused, hold_nothing, write_records
 from server.sync.records import STAGES, ArtistRecord, RecordResult, SongRecord
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 RECORDS_PER_BATCH = 500
+# Votes on the shows of a batch wait while it is written.
+SHOWS_PER_BATCH = 100
 
 
 class ImportResult(msgspec.Struct):
@@ -50,12 +53,17 @@ class _DryRun(Exception):
 
 
 async def import_file(
-    database: Database, path: Path, *, dry_run: bool = False, report_progress: ReportProgress = ignore_progress
+    database: Database,
+    path: Path,
+    change_rules: ChangeRules,
+    *,
+    dry_run: bool = False,
+    report_progress: ReportProgress = ignore_progress,
 ) -> ImportResult:
     """Imports a CSV or JSON file into the catalogue.
 
     Takes:  dry_run, writes everything in one transaction and rolls it back
-    Raises: SetupError: the file cannot be read; StoreUnavailable
+    Raises: SetupError: the file cannot be read; StoreUnavailable; Refused: unavailable, Valkey does not answer
     Cancel: batches that were written stay; the job is recorded as cancelled
     """
     parsed = _with_songs_of_artists(read_file(path))
@@ -72,8 +80,9 @@ async def import_file(
                 await log_results(connection, job_id, stage, refused)
         done: dict[str, int] = {}
         async for stage, batch in _batches(parsed, report_progress):
-            async with database.transaction() as connection:
-                results = await _write_batch(connection, stage, batch)
+            async with change_rules(database.transaction()) as change:
+                connection = change.connection
+                results = await _write_batch(connection, stage, batch, change.hold)
                 result.add(stage, results)
                 await log_results(connection, job_id, stage, results)
                 done[stage] = done.get(stage, 0) + len(batch)
@@ -89,7 +98,7 @@ async def _dry_run(
         result.add(stage, refused)
     async with database.transaction() as connection:
         async for stage, batch in _batches(parsed, report_progress):
-            result.add(stage, await _write_batch(connection, stage, batch))
+            result.add(stage, await _write_batch(connection, stage, batch, hold_nothing))
         raise _DryRun
 
 
@@ -105,8 +114,9 @@ async def _batches(
 ) -> AsyncIterator[tuple[str, Sequence[ParsedRecord]]]:
     for stage in STAGES:
         records = parsed.stages.get(stage, [])
-        for start in range(0, len(records), RECORDS_PER_BATCH):
-            batch = records[start : start + RECORDS_PER_BATCH]
+        size = SHOWS_PER_BATCH if stage in ("shows", "setlists") else RECORDS_PER_BATCH
+        for start in range(0, len(records), size):
+            batch = records[start : start + size]
             yield stage, batch
             report_progress(stage, start + len(batch), len(records))
 
@@ -124,19 +134,21 @@ def _with_songs_of_artists(parsed: ParsedFile) -> ParsedFile:
     return ParsedFile({**parsed.stages, "songs": songs + parsed.stages.get("songs", [])}, parsed.refusals)
 
 
-async def _write_batch(connection: Connection, stage: str, batch: Sequence[ParsedRecord]) -> list[RecordResult]:
+async def _write_batch(
+    connection: Connection, stage: str, batch: Sequence[ParsedRecord], hold: Hold
+) -> list[RecordResult]:
     """Writes a batch. When one of its records is refused, writes each record alone, so that only that one is refused."""
     try:
         async with savepoint(connection):
-            return await write_records(connection, stage, [(parsed.line, parsed.record) for parsed in batch])
+            return await write_records(connection, stage, [(parsed.line, parsed.record) for parsed in batch], hold)
     except (StoreConflict, RecordRefused):
-        return [result for parsed in batch for result in await _write_alone(connection, stage, parsed)]
+        return [result for parsed in batch for result in await _write_alone(connection, stage, parsed, hold)]
 
 
-async def _write_alone(connection: Connection, stage: str, parsed: ParsedRecord) -> list[RecordResult]:
+async def _write_alone(connection: Connection, stage: str, parsed: ParsedRecord, hold: Hold) -> list[RecordResult]:
     try:
         async with savepoint(connection):
-            return await write_records(connection, stage, [(parsed.line, parsed.record)])
+            return await write_records(connection, stage, [(parsed.line, parsed.record)], hold)
     except StoreConflict as error:
         return [RecordResult(parsed.line, "refused", f"it breaks the database's rule {error.constraint}")]
     except RecordRefused as error:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.named_queries import columns
+from server.store.rule_changes import ChangeRules
 from server.sync.jobs import recorded_job
 from server.sync.queries import forgetting, jobs
 from server.sync.record_writer import lock_shards
@@ -27,7 +28,11 @@ ROWS_PER_BATCH = 1_000
 
 
 async def forget(
-    database: Database, service: Service, *, report_progress: ReportProgress = ignore_progress
+    database: Database,
+    service: Service,
+    change_rules: ChangeRules,
+    *,
+    report_progress: ReportProgress = ignore_progress,
 ) -> Counter[str]:
     """Deletes a provider's responses, links, questions, predicted sets, and the shows and venues that only it listed.
 
@@ -41,7 +46,7 @@ async def forget(
     gone: Counter[str] = Counter()
     async with recorded_job(database, service, "forget", service) as job_id, database.connection() as connection:
         await jobs.stop_jobs(connection, service=service, job_id=job_id)
-        await _forget_shows(connection, service, gone, report_progress)
+        await _forget_shows(connection, service, change_rules, gone, report_progress)
         while venues := await forgetting.delete_venues(connection, service=service, count=ROWS_PER_BATCH):
             gone["venues"] += venues
         while any(
@@ -60,10 +65,15 @@ async def forget(
 
 
 async def _forget_shows(
-    connection: Connection, service: Service, gone: Counter[str], report_progress: ReportProgress
+    connection: Connection,
+    service: Service,
+    change_rules: ChangeRules,
+    gone: Counter[str],
+    report_progress: ReportProgress,
 ) -> None:
     seen_count = 0
-    async with aclosing(_locked_batches(connection, forgetting.list_shows, service=service)) as batches:
+    listed = _locked_batches(connection, change_rules, forgetting.list_shows, service=service)
+    async with aclosing(listed) as batches:
         async for ids in batches:
             gone["played"] += await forgetting.delete_played(connection, service=service, ids=ids)
             await forgetting.delete_settled(connection, service=service, ids=ids)
@@ -75,7 +85,7 @@ async def _forget_shows(
             report_progress("shows", seen_count, seen_count)
 
 
-async def expire_played(connection: Connection, days: int) -> int:
+async def expire_played(connection: Connection, change_rules: ChangeRules, days: int) -> int:
     """Deletes actual setlists that setlist.fm has not shown for so many days.
 
     Setlists with votes or changes stay: they are ours. Links and scores stay too. A setlist that setlist.fm shows again
@@ -86,15 +96,22 @@ async def expire_played(connection: Connection, days: int) -> int:
     Raises: StoreUnavailable
     """
     deleted = 0
-    async with aclosing(_locked_batches(connection, forgetting.list_expired, days=days)) as batches:
+    listed = _locked_batches(connection, change_rules, forgetting.list_expired, days=days)
+    async with aclosing(listed) as batches:
         async for ids in batches:
             deleted += await forgetting.delete_played(connection, service="setlistfm", ids=ids)
             await forgetting.settle_shows(connection, ids=ids)
     return deleted
 
 
+@asynccontextmanager
+async def _transaction(connection: Connection) -> AsyncIterator[Connection]:
+    async with connection.transaction():
+        yield connection
+
+
 async def _locked_batches(
-    connection: Connection, list_shows: Callable[..., AsyncIterator[Any]], **of: Any
+    connection: Connection, change_rules: ChangeRules, list_shows: Callable[..., AsyncIterator[Any]], **of: Any
 ) -> AsyncGenerator[list[int], None]:
     """Walks shows in batches, each in a transaction of its own that ends when the next batch is asked for.
 
@@ -103,12 +120,12 @@ async def _locked_batches(
     """
     after_id = 0
     while True:
-        async with connection.transaction():
+        async with change_rules(_transaction(connection)) as change:
             listed = list_shows(connection, **of, after_id=after_id, count=SHOWS_PER_BATCH)
             shows = [row async for row in listed]
             if not shows:
                 return
-            await lock_shards(connection, [show["slug"] for show in shows])
+            await lock_shards(connection, [show["slug"] for show in shows], change.hold)
             locked = forgetting.lock_shows(connection, ids=[show["id"] for show in shows])
             # A show may have been deleted since it was listed, even the last one of the batch.
             yield [row["id"] async for row in locked]

@@ -10,6 +10,7 @@ from server.cache.connection import Ask
 from server.cache.gates import Quota
 from server.clock import Clock
 from server.store.database import Database
+from server.store.rule_changes import ChangeRules
 from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
 from server.sync.clients.provider import Provider, ProviderContext
 from server.sync.clients.setlistfm import SetlistFmClient, open_setlistfm
@@ -38,9 +39,10 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """The clients of all available providers."""
+    """The clients of all available providers, and the way to change the voting rules of shows by what they answer."""
 
     musicbrainz: MusicBrainzClient
+    change_rules: ChangeRules
     setlistfm: SetlistFmClient | None = None
     ticketmaster: TicketmasterClient | None = None
     spotify: SpotifyClient | None = None
@@ -53,7 +55,13 @@ class Providers:
 
 @asynccontextmanager
 async def open_providers(
-    settings: ProviderSettings, database: Database, ask: Ask, clock: Clock, *, is_urgent: bool = False
+    settings: ProviderSettings,
+    database: Database,
+    ask: Ask,
+    clock: Clock,
+    change_rules: ChangeRules,
+    *,
+    is_urgent: bool = False,
 ) -> AsyncIterator[Providers]:
     """Opens clients, and closes them at the end of the block. It sends no request.
 
@@ -69,6 +77,7 @@ async def open_providers(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         yield Providers(
+            change_rules=change_rules,
             musicbrainz=await enter(open_musicbrainz(context("musicbrainz", settings.musicbrainz_url))),
             setlistfm=None
             if settings.setlistfm_key is None

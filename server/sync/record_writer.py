@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -32,27 +33,41 @@ STARTS_AT = "20:00"
 
 Line = int | None  # None: the record stands in no file
 
+# Lets no vote of shows be decided until the transaction is over: store.rule_changes.RuleChange.hold. Gives: since when; None:
+# the caller knows.
+Hold = Callable[[Sequence[int]], Awaitable[dt.datetime | None]]
+
 
 class RecordRefused(Exception):
     """A record that cannot be written, for example because it names an unknown venue; the message is for a person."""
 
 
-async def write_records(connection: Connection, stage: str, records: Sequence[tuple[Line, Any]]) -> list[RecordResult]:
+async def hold_nothing(_show_ids: Sequence[int]) -> None:
+    """The hold of records whose shows the caller holds already, and of a dry run."""
+
+
+async def write_records(
+    connection: Connection, stage: str, records: Sequence[tuple[Line, Any]], hold: Hold
+) -> list[RecordResult]:
     """Writes records of one stage, each with its line.
+
+    Takes:  hold, called with the shows that may change
 
     Gives:  the result of each record, in the same order; none is refused
     Raises: RecordRefused, StoreConflict: the caller must roll back
     """
-    return await _WRITERS[stage](connection, records)
+    return await _WRITERS[stage](connection, records, hold)
 
 
 async def write_record(connection: Connection, stage: str, record: Record) -> RecordResult:
-    """Writes one record that stands in no file; raises as `write_records` does."""
-    (result,) = await write_records(connection, stage, [(None, record)])
+    """Writes one record that stands in no file, of a show that `lock_shards` has locked; raises as `write_records` does."""
+    (result,) = await write_records(connection, stage, [(None, record)], hold_nothing)
     return result
 
 
-async def _write_artists(connection: Connection, records: Sequence[tuple[Line, ArtistRecord]]) -> list[RecordResult]:
+async def _write_artists(
+    connection: Connection, records: Sequence[tuple[Line, ArtistRecord]], _hold: Hold
+) -> list[RecordResult]:
     rows = [
         {
             "slug": artist.slug or _slug(artist.name),
@@ -66,7 +81,9 @@ async def _write_artists(connection: Connection, records: Sequence[tuple[Line, A
     return await _put(connection, queries.put_artists, records, rows, "slug")
 
 
-async def _write_venues(connection: Connection, records: Sequence[tuple[Line, VenueRecord]]) -> list[RecordResult]:
+async def _write_venues(
+    connection: Connection, records: Sequence[tuple[Line, VenueRecord]], _hold: Hold
+) -> list[RecordResult]:
     rows = [
         {**msgspec.structs.asdict(venue), "slug": venue.slug or _slug(venue.name, venue.city)} for _, venue in records
     ]
@@ -74,13 +91,17 @@ async def _write_venues(connection: Connection, records: Sequence[tuple[Line, Ve
     return await _put(connection, queries.put_venues, records, rows, "slug")
 
 
-async def _write_songs(connection: Connection, records: Sequence[tuple[Line, SongRecord]]) -> list[RecordResult]:
+async def _write_songs(
+    connection: Connection, records: Sequence[tuple[Line, SongRecord]], _hold: Hold
+) -> list[RecordResult]:
     artists = await _find_artists(connection, {song.artist for _, song in records})
     rows = [{"artist_id": artists[song.artist], "title": song.title} for _, song in records]
     return await _put(connection, queries.put_songs, records, rows, "title")
 
 
-async def _write_shows(connection: Connection, records: Sequence[tuple[Line, ShowRecord]]) -> list[RecordResult]:
+async def _write_shows(
+    connection: Connection, records: Sequence[tuple[Line, ShowRecord]], hold: Hold
+) -> list[RecordResult]:
     named = {show.artist for _, show in records} | {name for _, show in records for name in show.supports}
     artists = await _find_artists(connection, named)
     names = {row["id"]: row async for row in queries.fetch_artist_names(connection, ids=list(artists.values()))}
@@ -93,8 +114,8 @@ async def _write_shows(connection: Connection, records: Sequence[tuple[Line, Sho
         row = _show_row(show, names[artists[show.artist]], venues[show.venue])
         rows.append(row)
         supports += [(row["slug"], artists[name]) for name in show.supports]
-    await lock_shards(connection, [row["slug"] for row in rows])
-    results = await _put(connection, queries.put_shows, records, rows, "slug")
+    at = await lock_shards(connection, [row["slug"] for row in rows], hold)
+    results = await _put(connection, partial(queries.put_shows, at=at), records, rows, "slug")
     await queries.put_supports(
         connection, slugs=[slug for slug, _ in supports], artist_ids=[artist for _, artist in supports]
     )
@@ -127,9 +148,11 @@ def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
     }
 
 
-async def _write_setlists(connection: Connection, records: Sequence[tuple[Line, SetlistRecord]]) -> list[RecordResult]:
+async def _write_setlists(
+    connection: Connection, records: Sequence[tuple[Line, SetlistRecord]], hold: Hold
+) -> list[RecordResult]:
     slugs = sorted({setlist.show for _, setlist in records})
-    await lock_shards(connection, slugs)
+    await lock_shards(connection, slugs, hold)
     shows = {row["slug"]: row async for row in queries.find_shows(connection, slugs=slugs)}
     results = []
     for line, setlist in records:
@@ -140,16 +163,21 @@ async def _write_setlists(connection: Connection, records: Sequence[tuple[Line, 
     return results
 
 
-async def lock_shards(connection: Connection, slugs: Sequence[str]) -> None:
-    """Starts the lock order: until the transaction ends, no vote of these shows is written, and no other sync goes on.
+async def lock_shards(connection: Connection, slugs: Sequence[str], hold: Hold) -> dt.datetime | None:
+    """Starts the lock order: until the transaction ends, no vote of these shows is decided or written, and no other sync
+    goes on.
 
     Writers of votes lock the shard first too, so that the two cannot deadlock.
 
-    Takes: slugs of all shows that the transaction may change, because shards are locked in order
+    Takes: slugs of all shows that the transaction may change, because shards are locked in order; hold, called with those
+           that exist, before any row of theirs is locked
+    Gives: the result of hold
     """
     await queries.take_turn(connection)
+    at = await hold([row["id"] async for row in queries.find_shows(connection, slugs=slugs)])
     async for _ in queries.lock_shards(connection, slugs=slugs):
         pass
+    return at
 
 
 async def _lock_shards_of_names(connection: Connection, table_name: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -262,7 +290,7 @@ def _json(rows: Any) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-_WRITERS: dict[str, Callable[[Connection, Sequence[Any]], Awaitable[list[RecordResult]]]] = {
+_WRITERS: dict[str, Callable[[Connection, Sequence[Any], Hold], Awaitable[list[RecordResult]]]] = {
     "artists": _write_artists,
     "venues": _write_venues,
     "songs": _write_songs,

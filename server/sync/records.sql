@@ -129,8 +129,10 @@ select g.number, case when a.title is not null then 'added' else 'unchanged' end
 
 -- name: put_shows
 -- takes: rows jsonb, [{number, slug, artist_id, venue_id, name, default_name, local_date, time_zone, starts_at, opens_at, closes_at,
---        votes_per_user_max, status}]; name, votes_per_user_max, status null: unchanged
+--        votes_per_user_max, status}]; name, votes_per_user_max, status null: unchanged;
+--        at, the instant since which no vote of these shows is decided, null: now
 -- locks: the rows of those shows
+-- Votes that were cast until now count, so voting ends no earlier than now, or than it has ended.
 with given as (
     select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
         as r (number integer, slug text, artist_id bigint, venue_id bigint, name text, default_name text, local_date date,
@@ -139,7 +141,8 @@ with given as (
 ), changed as (
     update shows s
        set artist_id = g.artist_id, venue_id = g.venue_id, name = coalesce(g.name, s.name), local_date = g.local_date,
-           time_zone = g.time_zone, starts_at = g.starts_at, opens_at = g.opens_at, closes_at = g.closes_at,
+           time_zone = g.time_zone, starts_at = g.starts_at, opens_at = g.opens_at,
+           closes_at = greatest(g.closes_at, least(s.closes_at, coalesce(:at::timestamptz, clock_timestamp()))),
            votes_per_user_max = coalesce(g.votes_per_user_max, s.votes_per_user_max),
            status = coalesce(g.status::show_status, s.status)
       from given g
@@ -147,7 +150,8 @@ with given as (
        and (s.artist_id, s.venue_id, s.name, s.local_date, s.time_zone, s.starts_at, s.opens_at, s.closes_at,
             s.votes_per_user_max, s.status)
            is distinct from (g.artist_id, g.venue_id, coalesce(g.name, s.name), g.local_date, g.time_zone, g.starts_at,
-                             g.opens_at, g.closes_at, coalesce(g.votes_per_user_max, s.votes_per_user_max),
+                             g.opens_at, greatest(g.closes_at, least(s.closes_at, coalesce(:at, clock_timestamp()))),
+                             coalesce(g.votes_per_user_max, s.votes_per_user_max),
                              coalesce(g.status::show_status, s.status))
  returning s.slug
 ), added as (

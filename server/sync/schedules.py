@@ -49,7 +49,7 @@ def build_handlers(database: Database, providers: Providers) -> dict[JobType, Jo
     }
     if providers.ticketmaster is not None:
         shows, venues = (
-            ShowSyncService(database, providers.ticketmaster),
+            ShowSyncService(database, providers.ticketmaster, providers.change_rules),
             VenueSyncService(database, providers.ticketmaster),
         )
         handlers |= {
@@ -58,10 +58,11 @@ def build_handlers(database: Database, providers: Providers) -> dict[JobType, Jo
             ("ticketmaster", "venue"): venues.sync,
         }
     if providers.setlistfm is not None:
-        setlists = SetlistSyncService(database, providers.setlistfm)
+        setlists = SetlistSyncService(database, providers.setlistfm, providers.change_rules)
         handlers |= {("setlistfm", "setlists"): setlists.sync, ("setlistfm", "played"): setlists.sync_played}
     if providers.spotify is not None:
-        handlers["spotify", "songs"] = SongSyncService(database, providers.spotify).sync
+        songs = SongSyncService(database, providers.spotify, providers.change_rules)
+        handlers["spotify", "songs"] = songs.sync
     return handlers
 
 

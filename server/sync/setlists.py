@@ -14,6 +14,7 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
+from server.store.rule_changes import ChangeRules
 from server.sync.canonical_titles import CanonicalTitles, fetch_canonical_titles
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist, SetlistFmClient
@@ -47,9 +48,10 @@ _ENCORE = re.compile(r"^encores?\b", re.IGNORECASE)
 class SetlistSyncService:
     """Updates actual and predicted setlists."""
 
-    def __init__(self, database: Database, client: SetlistFmClient) -> None:
+    def __init__(self, database: Database, client: SetlistFmClient, change_rules: ChangeRules) -> None:
         self._database = database
         self._client = client
+        self._change_rules = change_rules
 
     async def sync(self, job: Job) -> None:
         """Updates the setlists of an artist's past and coming shows. The job's subject is the artist's id.
@@ -80,8 +82,9 @@ class SetlistSyncService:
         prediction = Prediction(songs, authors, basis=len(history[:BASIS]))
         for start in range(0, len(shows), SHOWS_PER_BATCH):
             batch = shows[start : start + SHOWS_PER_BATCH]
-            async with self._database.transaction() as connection:
-                await lock_shards(connection, [show["slug"] for show in batch])
+            async with self._change_rules(self._database.transaction()) as change:
+                connection = change.connection
+                await lock_shards(connection, [show["slug"] for show in batch], change.hold)
                 results: list[RecordResult] = []
                 for show in batch:
                     if show["local_date"] <= today:
@@ -106,8 +109,9 @@ class SetlistSyncService:
         found = [one for one in page.setlist if _is_by(one, mbid) and _is_for_show(one, show)]
         # Two shows on one day have two setlists: prefer one with songs.
         found.sort(key=lambda one: not one.sets.set)
-        async with self._database.transaction() as connection:
-            await lock_shards(connection, [show["slug"]])
+        async with self._change_rules(self._database.transaction()) as change:
+            connection = change.connection
+            await lock_shards(connection, [show["slug"]], change.hold)
             results = [await _write_played(connection, artist, show, one) for one in found[:1]]
             await log_results(connection, job.id, STAGE, results)
         for one, result in zip(found, results, strict=False):

@@ -13,13 +13,14 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
+from server.store.rule_changes import ChangeRules
 from server.sync.clients import ticketmaster
 from server.sync.clients.ticketmaster import Event, TicketmasterClient
 from server.sync.identities import KnownArtist, fetch_known_artist
 from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import plain_name
 from server.sync.queries import identities
-from server.sync.record_writer import RecordRefused, lock_shards, write_record
+from server.sync.record_writer import Hold, RecordRefused, lock_shards, write_record
 from server.sync.records import RecordResult, ShowRecord
 from server.sync.venues import ensure_venue
 
@@ -47,9 +48,10 @@ _EXTRA = re.compile(
 class ShowSyncService:
     """Updates the shows of an artist."""
 
-    def __init__(self, database: Database, client: TicketmasterClient) -> None:
+    def __init__(self, database: Database, client: TicketmasterClient, change_rules: ChangeRules) -> None:
         self._database = database
         self._client = client
+        self._change_rules = change_rules
 
     async def sync(self, job: Job) -> None:
         """Updates all shows of an artist. The job's subject is the artist's id.
@@ -99,9 +101,10 @@ class ShowSyncService:
         shows = group_listings([event for event in events if event.date is not None])
         shows += [[event] for event in events if event.date is None]
         for start in range(0, len(shows), SHOWS_PER_BATCH):
-            async with self._database.transaction() as connection:
-                results = await _write_shows(connection, artist, shows[start : start + SHOWS_PER_BATCH])
-                await log_results(connection, job.id, STAGE, results)
+            async with self._change_rules(self._database.transaction()) as change:
+                batch = shows[start : start + SHOWS_PER_BATCH]
+                results = await _write_shows(change.connection, artist, batch, change.hold)
+                await log_results(change.connection, job.id, STAGE, results)
 
     async def _check_missing(self, job: Job, artist: KnownArtist, attraction_id: str, seen: set[str]) -> None:
         """Fetches known shows that the search no longer has: postponed without a date, which searches hide, or deleted."""
@@ -175,14 +178,14 @@ def _are_close(one: Event, other: Event) -> bool:
 
 
 async def _write_shows(
-    connection: Connection, artist: KnownArtist, shows: Sequence[Sequence[Event]]
+    connection: Connection, artist: KnownArtist, shows: Sequence[Sequence[Event]], hold: Hold
 ) -> list[RecordResult]:
     """Writes shows; a show that is refused is reported, and the others are written."""
     ids = [event.id for listings in shows for event in listings]
     rows = identities.find_shows_by_id(connection, service=ticketmaster.SERVICE, external_ids=ids)
     known = {row["external_id"]: row async for row in rows}
     slugs = {row["slug"] for row in known.values()} | await _slugs_of_evenings(connection, artist, shows)
-    await lock_shards(connection, sorted(slugs))
+    await lock_shards(connection, sorted(slugs), hold)
     results = []
     for listings in shows:
         event = listings[0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from server.errors import StoreConflict
 from server.store.database import Database, savepoint
+from server.store.rule_changes import ChangeRules
 from server.sync.clients import spotify
 from server.sync.clients.spotify import SpotifyClient
 from server.sync.identities import (
@@ -21,7 +22,7 @@ from server.sync.identities import (
 from server.sync.jobs import Job, log_results
 from server.sync.matching import plain_name, plain_title, shown_title
 from server.sync.queries import identities
-from server.sync.record_writer import RecordRefused, lock_shards, write_record
+from server.sync.record_writer import Hold, RecordRefused, lock_shards, write_record
 from server.sync.records import RecordResult, SetlistRecord, SetRecord, SetSong
 from server.sync.setlists import LOOK_AHEAD_DAYS
 
@@ -37,9 +38,10 @@ NAMESAKES_MAX = 3
 class SongSyncService:
     """Links an artist's songs to their recordings."""
 
-    def __init__(self, database: Database, client: SpotifyClient) -> None:
+    def __init__(self, database: Database, client: SpotifyClient, change_rules: ChangeRules) -> None:
         self._database = database
         self._client = client
+        self._change_rules = change_rules
 
     async def sync(self, job: Job) -> None:
         """Links songs to an artist's top tracks. The job's subject is the artist's id.
@@ -55,7 +57,8 @@ class SongSyncService:
             return
         # An app without access to top tracks searches by name instead.
         tracks = await self._client.fetch_top_tracks(spotify.Artist(id=ids[0], name=artist.name))
-        async with self._database.transaction() as connection:
+        async with self._change_rules(self._database.transaction()) as change:
+            connection = change.connection
             rows = identities.fetch_titles(connection, artist_id=artist.id, count=SONGS_MAX)
             songs = {plain_title(row["title"]): row["id"] async for row in rows}
             found = {plain_title(track.name): track for track in reversed(tracks)}
@@ -71,7 +74,8 @@ class SongSyncService:
             results: list[RecordResult] = []
             if not songs and tracks:
                 titles = list(dict.fromkeys(shown_title(track.name) for track in tracks))
-                results = await _write_first_setlists(connection, artist.id, titles, self._client.provider.now().date())
+                today = self._client.provider.now().date()
+                results = await _write_first_setlists(connection, artist.id, titles, today, change.hold)
             await log_results(connection, job.id, "setlists", results)
         await job.report_progress(STAGE, len(matched), len(matched))
 
@@ -101,14 +105,14 @@ class SongSyncService:
 
 
 async def _write_first_setlists(
-    connection: Connection, artist_id: int, titles: Sequence[str], today: dt.date
+    connection: Connection, artist_id: int, titles: Sequence[str], today: dt.date, hold: Hold
 ) -> list[RecordResult]:
     """Predicts an artist's most heard songs for shows without a setlist, so that fans have something to vote on."""
     rows = identities.shows_of_artist(
         connection, artist_id=artist_id, first=today, last=today + dt.timedelta(days=LOOK_AHEAD_DAYS)
     )
     shows = [row async for row in rows if row["artist_id"] == artist_id and row["status"] == "upcoming"]
-    await lock_shards(connection, [show["slug"] for show in shows])
+    await lock_shards(connection, [show["slug"] for show in shows], hold)
     results = []
     for show in shows:
         prediction = await identities.fetch_prediction(connection, show_id=show["id"])

@@ -4,7 +4,7 @@
 -- ARGV[1]  msgpack: {votes_per_day_max, show rows, ballot rows, casts}; the rows come from a warm-up
 --            show row     {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
 --                          {song, up, down, song, up, down, …}, requires_ticket 0|1,
---                          audience of its counts (protocol/embargo.py)}
+--                          audience of its counts (protocol/embargo.py), played songs " 101 102 "}
 --            ballot row   {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
 --                         without a song it only asks for the ballot
@@ -14,6 +14,7 @@
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
 --            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's votes are spent
 --            {8} the show requires a ticket, and Valkey knows no ticket of this fan
+--            {9} the show's rules are changing (hold.lua)  {10, song} the song has been played
 --
 -- A ballot is written "101u102d". Cold means that Valkey does not hold it: the node warms it up from the database and asks
 -- again. Rows read at a position before the barrier are ignored, because they lack the log's votes after that position.
@@ -32,6 +33,13 @@ if not meta[1] then
     return cmsgpack.pack({-1, now_ms, {}})
 end
 local last, barrier = tonumber(meta[1]), tonumber(meta[2])
+-- The instant of this batch: that of the log entry, which never goes back, not even when the clock does.
+local last_ms, seq = math.floor(last / 1024), last % 1024
+local cast_ms = math.max(now_ms, last_ms)
+seq = cast_ms == last_ms and seq + 1 or 0
+if seq > 1023 then
+    cast_ms, seq = cast_ms + 1, 0
+end
 local generation = redis.call('HGET', spent_key, 'generation') or '0'
 
 -- A user's last day, the votes spent in it, and whether the database has to confirm that number (docs/adr/0004).
@@ -62,7 +70,7 @@ for _, row in ipairs(request[2]) do
     local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', row[1])) or 0)
     if row[2] >= barrier and row[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
         redis.call('HSET', show_key, 'o', row[3], 'c', row[4], 'l', row[5], 'b', row[6], 'r', row[7],
-                   't', row[9], 'a', row[10])
+                   't', row[9], 'a', row[10], 'p', row[11])
         local fields, tally = {}, row[8]
         for i = 1, #tally, 3 do
             fields[#fields + 1] = string.format('%d', tally[i])
@@ -88,13 +96,36 @@ local LETTER = {'u', 'd'}
 local shows = {}      -- show -> its rules, and the counts of the songs in casts; read once a batch
 local entry = {}      -- of the log: the accepted casts
 local answers = {}
+local holds_key = prefix .. 'holds'
+local is_any_held = redis.call('EXISTS', holds_key) == 1
+local is_forgotten = false  -- whether a show was made cold
+
+-- Whether a change of the show's rules is under way. A hold whose deadline has passed was left by a node that died: whether
+-- it changed the rules is unknown, so the show becomes cold.
+local function is_held(show)
+    local holds = redis.call('HGET', holds_key, show)
+    if not holds then return false end
+    for deadline in string.gmatch(holds, '%S+ (%d+)') do
+        if tonumber(deadline) > now_ms then return true end
+    end
+    redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show,
+               prefix .. 'tickets:' .. show)
+    redis.call('SREM', prefix .. 'shows', show)
+    redis.call('HDEL', holds_key, show)
+    is_forgotten = true
+    return false
+end
 
 local function read_show(show)
-    local rules = redis.call('HMGET', prefix .. 'show:' .. show, 'o', 'c', 'l', 'b', 't')
+    if is_any_held and is_held(show) then
+        shows[show] = {is_held = true}
+        return shows[show]
+    end
+    local rules = redis.call('HMGET', prefix .. 'show:' .. show, 'o', 'c', 'l', 'b', 't', 'p')
     local found = {is_known = rules[1] and true or false}
     if rules[1] then
         found.opens, found.closes, found.is_locked = tonumber(rules[1]), tonumber(rules[2]), rules[3] == '1'
-        found.budget, found.requires_ticket = tonumber(rules[4]), rules[5] == '1'
+        found.budget, found.requires_ticket, found.played = tonumber(rules[4]), rules[5] == '1', rules[6] or ''
         found.tally, found.changed = {}, {}
     end
     shows[show] = found
@@ -122,6 +153,7 @@ local function decide(cast)
     end
     local show_id = string.format('%d', cast[1])
     local show = shows[show_id] or read_show(show_id)
+    if show.is_held then return {9} end
     if not show.is_known then return {1} end
     local user = string.format('%d', cast[2])
     local ballots_key = prefix .. 'ballots:' .. show_id
@@ -129,7 +161,7 @@ local function decide(cast)
     local spent_day, spent, is_spent_stale = spent_of(user)
     if not packed or is_spent_stale then return {2} end
     if #cast > 2 then
-        if now_ms < show.opens or now_ms >= show.closes then return {3} end
+        if cast_ms < show.opens or cast_ms >= show.closes then return {3} end
         if show.is_locked then return {4} end
         if show.requires_ticket and redis.call('SISMEMBER', prefix .. 'tickets:' .. show_id, user) == 0 then
             return {8}
@@ -152,6 +184,9 @@ local function decide(cast)
         if not counts then return {5, cast[i]} end
         local first, last_char, held = string.find(ballot, '%f[%d]' .. song .. '(%a)')
         if held ~= wanted then
+            if show.played ~= '' and string.find(show.played, ' ' .. song .. ' ', 1, true) then
+                return {10, cast[i]}
+            end
             moves[#moves + 1] = {song, held, wanted}
             if held then
                 -- A changed choice keeps its place in the ballot; a withdrawn one is removed.
@@ -196,18 +231,15 @@ for i, cast in ipairs(request[4]) do
 end
 
 local position = last
-if #entry > 0 then
-    local last_ms, seq = math.floor(last / 1024), last % 1024
-    local ms = math.max(now_ms, last_ms)
-    seq = ms == last_ms and seq + 1 or 0
-    if seq > 1023 then
-        ms, seq = ms + 1, 0
-    end
-    position = ms * 1024 + seq
+if #entry > 0 or is_forgotten then
+    position = cast_ms * 1024 + seq
     local packed_position = string.format('%d', position)
-    redis.call('XADD', log_key, string.format('%d-%d', ms, seq),
-               'p', string.format('%d', last), 'e', cmsgpack.pack(entry))
+    -- An empty msgpack array when no cast was accepted.
+    redis.call('XADD', log_key, string.format('%d-%d', cast_ms, seq),
+               'p', string.format('%d', last), 'e', #entry > 0 and cmsgpack.pack(entry) or '\144')
     redis.call('HSET', meta_key, 'last', packed_position)
+    -- Rows of the cold show that were read before must not come in.
+    if is_forgotten then redis.call('HSET', meta_key, 'barrier', packed_position) end
     for show_id, show in pairs(shows) do
         if show.is_cast_on then
             local fields = {}

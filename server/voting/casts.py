@@ -45,6 +45,8 @@ class ScriptCode(IntEnum):
     SHOW_BUDGET = 6
     DAY_BUDGET = 7
     TICKET = 8
+    HELD = 9
+    PLAYED = 10
 
 
 def refusal(answer: list[int | str]) -> Refused:
@@ -62,4 +64,6 @@ def refusal(answer: list[int | str]) -> Refused:
             return Refused(Code.BUDGET, "You have used up your votes for today. They come back at midnight UTC.")
         case ScriptCode.TICKET:
             return Refused(Code.FORBIDDEN, "Voting in this show needs a ticket. Redeem your ticket code first.")
+        case ScriptCode.PLAYED:
+            return Refused(Code.CLOSED, f"Song {answer[1]} has been played, so votes on it are closed.")
     raise ValueError(f"cast.lua answered {answer!r}")

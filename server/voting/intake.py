@@ -22,6 +22,7 @@ from server.store.database import Database
 from server.telemetry import INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS
 from server.tracing import Traces
 from server.voting.casts import Cast, ScriptCode, refusal
+from server.voting.held import HeldCasts
 from server.voting.log import CAST_SCRIPT, open_shard, open_shards
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from server.voting.rules import pack_cast, pack_mark, shard_of
@@ -81,6 +82,7 @@ class Intake:
         self._resumed: list[Cast] = []  # casts back from the warm-up; they are older, so they go before the queue
         self._queued = asyncio.Event()
         self._warm_up = WarmUp(database, shard_count, self._resume)
+        self._held = HeldCasts(clock, self._resume_held)
         # (show, user) without a ticket in the database -> until when the database is not asked again
         self._ticketless: dict[tuple[int, int], float] = {}
         self._cast_number = 0
@@ -132,9 +134,11 @@ class Intake:
                 tasks.create_task(self._send_rounds(), name="intake-rounds")
                 tasks.create_task(self._settlement.run(), name="intake-settlement")
                 tasks.create_task(self._warm_up.run(), name="intake-warm-up")
+                tasks.create_task(self._held.run(), name="intake-held")
         finally:
             self._refuse_all(self._resumed + self._queue, "The server is stopping. Try again.")
             self._resumed, self._queue = [], []
+            self._held.refuse_all()
             await self._connection.close()
 
     def refuse_new(self) -> None:
@@ -149,8 +153,8 @@ class Intake:
 
     @property
     def _waiting_count(self) -> int:
-        """Casts that wait for a round or a warm-up."""
-        return len(self._queue) + len(self._resumed) + self._warm_up.waiting_count
+        """Casts that wait for a round, a warm-up, or the end of a change of rules."""
+        return len(self._queue) + len(self._resumed) + self._warm_up.waiting_count + self._held.waiting_count
 
     @property
     def _is_idle(self) -> bool:
@@ -235,7 +239,10 @@ class Intake:
         votes_by_shard: dict[int, int] = {}
         rest: list[Cast] = []
         waiting = self._warm_up.earliest()
+        is_any_held = not self._held.is_empty
         for cast in self._resumed + self._queue:
+            if is_any_held and self._held.keeps(cast):
+                continue
             if waiting and waiting.get(cast.ballot_key, cast.number) < cast.number:
                 # An earlier cast of this fan waits for a warm-up. The fan's last choice must be decided last.
                 self._warm_up.add(cast)
@@ -270,13 +277,17 @@ class Intake:
                 if len(cast.packed) == 2:  # no votes: it only asked for the ballot, so it needs no commit
                     cast.waiter.answered(position, "committed", ballot, left)
                 else:
-                    acks.append(PendingAck(cast.subject_id, cast.waiter, ballot, left))
+                    acks.append(PendingAck(cast.subject_id, cast.waiter, ballot, left, cast.packed))
             elif code in (ScriptCode.COLD_SHOW, ScriptCode.COLD_BALLOT) or (
                 code == ScriptCode.TICKET and self._may_have_ticket(cast)
             ):
                 self._warm_up.add(cast)
+            elif code == ScriptCode.HELD:
+                self._held.add(cast)
             else:
                 cast.refuse(refusal(answer))
+        if not self._held.is_empty:
+            self._held.decided(casts)
         if acks:
             self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), acks))
         return len(acks)
@@ -299,6 +310,11 @@ class Intake:
             return
         cast.tries += 1
         self._resumed.append(cast)
+        self._queued.set()
+
+    def _resume_held(self, casts: Sequence[Cast]) -> None:
+        """Sends casts of a held show again."""
+        self._resumed += casts
         self._queued.set()
 
     # ── opening
@@ -330,3 +346,4 @@ class Intake:
     def _refuse_all(self, casts: list[Cast], message: str) -> None:
         for cast in casts:
             cast.refuse(Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS))
+        self._held.decided(casts)

@@ -27,6 +27,7 @@ _FOLDER = Path(__file__).parent
 CAST_SCRIPT = (_FOLDER / "cast.lua").read_bytes()
 RESET_SCRIPT = (_FOLDER / "reset.lua").read_bytes()
 GRANT_SCRIPT = (_FOLDER / "grant.lua").read_bytes()
+HOLD_SCRIPT = (_FOLDER / "hold.lua").read_bytes()
 REVISE_SCRIPT = (_FOLDER / "revise.lua").read_bytes()
 
 _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.outcomes import Waiter
+from server.protocol.positions import SEQ_BITS
 from server.telemetry import ACKNOWLEDGEMENT_SECONDS, CASTS
 
 AWAITING_CASTS_MAX = 100_000
@@ -25,13 +26,16 @@ ANSWERS_IN_A_ROW = 100
 class PendingAck:
     """One accepted cast or mark that is not yet known to be in PostgreSQL.
 
-    subject_id: the show; for a follow, the artist
+    subject_id: the show; for a follow, the artist; packed: the cast or mark as the script took it
     """
 
-    __slots__ = ("ballot", "remaining", "subject_id", "waiter")
+    __slots__ = ("ballot", "packed", "remaining", "subject_id", "waiter")
 
-    def __init__(self, subject_id: int, waiter: Waiter, ballot: str, remaining: int | None) -> None:
+    def __init__(
+        self, subject_id: int, waiter: Waiter, ballot: str, remaining: int | None, packed: Sequence[int]
+    ) -> None:
         self.subject_id = subject_id
+        self.packed = packed
         self.waiter = waiter
         self.ballot = ballot
         self.remaining = remaining
@@ -61,6 +65,8 @@ class PendingAcks:
         self._casts_max = casts_max
         self._entries: dict[tuple[int, int], PendingEntry] = {}
         self._early: dict[tuple[int, int], None] = {}  # entries whose commit came before `add`
+        # Votes that the database has refused: show, user, cast_ms. Their commits are announced next.
+        self._refused: dict[tuple[int, int, int], None] = {}
         self._answers: deque[tuple[PendingAck, int, str]] = deque()  # answers to give: ack, position, durability
         self._is_answering_later = False
         self.cast_count = 0
@@ -94,6 +100,13 @@ class PendingAcks:
                 continue
             self._remove(entry)
             self._answer(entry, "durable" if entry.is_accepted else "committed")
+
+    def refused(self, votes: Iterable[tuple[int, int, int, str]]) -> None:
+        """Learns which votes of the commits announced next do not count: show, user, cast_ms, reason."""
+        for show_id, user_id, cast_ms, _ in votes:
+            self._refused[show_id, user_id, cast_ms] = None
+            if len(self._refused) > EARLY_MAX:
+                del self._refused[next(iter(self._refused))]
 
     def accept_older(self, before_s: float) -> None:
         """Answers "accepted" to all casts that were sent before `before_s` and are not committed yet."""
@@ -142,6 +155,8 @@ class PendingAcks:
 
     def _answer(self, entry: PendingEntry, durability: str) -> None:
         """Answers the casts of an entry, or says "durable" to casts that were answered as accepted."""
+        if self._refused and durability != "accepted":
+            self._refuse(entry)
         # Counted once for the whole entry: metrics for each cast would cost as much as the answer itself.
         if durability != "durable":
             CASTS.labels(durability).inc(len(entry.acks))
@@ -149,6 +164,17 @@ class PendingAcks:
         self._answers.extend([(ack, entry.position, durability) for ack in entry.acks])
         if not self._is_answering_later:
             self._give_answers()
+
+    def _refuse(self, entry: PendingEntry) -> None:
+        """Refuses the casts of an entry whose votes do not count. One that was answered as accepted is not confirmed."""
+        cast_ms = entry.position >> SEQ_BITS
+        acks, entry.acks = entry.acks, []
+        for ack in acks:
+            if (ack.packed[0], ack.packed[1], cast_ms) not in self._refused:
+                entry.acks.append(ack)
+            elif not entry.is_accepted:
+                message = "This vote came when its voting was over, so it does not count."
+                ack.waiter.refused(Refused(Code.CLOSED, message))
 
     def _give_answers(self) -> None:
         """Gives up to ANSWERS_IN_A_ROW answers; the rest follows after other work has had its turn."""

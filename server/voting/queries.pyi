@@ -1,6 +1,7 @@
 # "make queries" writes this file from the .sql files of this room.
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any, TypedDict
 
 from server.store.database import Connection
@@ -42,6 +43,10 @@ class FetchPositionsRow(TypedDict):
 class NotifyResetRow(TypedDict):
     pg_notify: None
 
+class CommitLogRow(TypedDict):
+    changed_count: int | Any
+    refused: str | Any
+
 class FetchCommitsRow(TypedDict):
     shard: int | Any
     position: int | Any
@@ -59,6 +64,7 @@ class FetchWarmUpShowsRow(TypedDict):
     song_ids: list[int] | Any
     ups: list[int] | Any
     downs: list[int] | Any
+    played: str | Any
 
 class FetchWarmUpBallotsRow(TypedDict):
     show_id: int | Any
@@ -88,6 +94,7 @@ class FetchRevisedShowsRow(TypedDict):
     requires_ticket: bool | Any
     audience: int | Any
     song_ids: list[int] | Any
+    played_ids: list[int] | Any
 
 class FetchTallyRow(TypedDict):
     position: int
@@ -130,7 +137,7 @@ class _Voting:
         following_user_ids: Sequence[int | None] | None,
         following_artist_ids: Sequence[int | None] | None,
         followings: Sequence[bool | None] | None,
-    ) -> int | Any: ...
+    ) -> CommitLogRow: ...
     def fetch_commits(
         self, connection: Connection, *, shards: Sequence[int | None] | None, positions: Sequence[int | None] | None
     ) -> AsyncIterator[FetchCommitsRow]: ...
@@ -155,6 +162,7 @@ class _Voting:
         *,
         shard_count: int | None,
         held: Sequence[int | None] | None,
+        hot_now: datetime | None,
         empty: Sequence[int | None] | None,
     ) -> str: ...
     async def try_lease(self, connection: Connection, *, lease_class: int | None, shard: int | None) -> bool | Any: ...

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
 from server.cache.connection import Ask, Command, Connection
 from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo
 from server.store.database import Database
-from server.voting.log import GRANT_SCRIPT, REVISE_SCRIPT, open_shards
+from server.voting.log import GRANT_SCRIPT, open_shards
 from server.voting.queries import voting as queries
+from server.voting.rule_changes import fetch_rules, revise_commands
 from server.voting.rules import shard_of
 
 
@@ -143,14 +142,6 @@ async def _revise(database: Database, ask: Ask, shard_count: int, show_ids: list
     if not show_ids:
         return
     async with database.connection() as connection:
-        rows = [row async for row in queries.fetch_revised_shows(connection, show_ids=show_ids)]
-    commands: list[Command] = []
-    for row in rows:
-        change = (
-            row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
-            row["song_ids"], int(row["requires_ticket"]), row["audience"],
-        )  # fmt: skip
-        prefix = shard_prefix(shard_of(row["id"], shard_count))
-        commands.append(("EVAL", REVISE_SCRIPT, 1, prefix, msgspec.msgpack.encode(change)))
-    if commands:
+        rules = await fetch_rules(connection, show_ids)
+    if commands := revise_commands(rules, shard_count):
         await ask(commands)

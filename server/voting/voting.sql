@@ -23,10 +23,11 @@ returning position;
 -- takes: the shard whose hot copy was thrown away
 select pg_notify('resets', (:shard::int)::text);
 
--- name: commit_log$
+-- name: commit_log^
 -- takes: see the function of that name in migrations
--- gives: 1 value: the number of changed votes; negative: another writer was faster, and nothing was written
-select commit_log(
+-- gives: 1 row: changed_count, the number of changed votes; negative: another writer was faster, and nothing was written;
+--        refused, JSON: the votes that no rule allows, or null
+select changed_count, refused::text as refused from commit_log(
     :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :entries::text[],
     :song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :choices::vote_choice[], :cast_ms::bigint[],
     :spent_user_ids::bigint[], :spent_days::int[], :spent::int[],
@@ -51,14 +52,15 @@ delete from log_commits where committed_at < now() - interval '10 minutes';
 -- takes: shows
 -- gives: the rules and counts of each, for cast.lua; a cancelled or final show is closed for good
 select w.id, w.revision,
-       (extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
+       ceil(extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
        case when w.status = 'cancelled' or w.finalised_at is not null then 0
-            else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
+            else ceil(extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
        w.is_locked, coalesce(w.votes_per_user_max, 0) as budget, w.requires_ticket,
        results_audience(w.results, w.finalised_at) as audience,
        coalesce(array_agg(s.id order by s.id) filter (where s.id is not null), '{}') as song_ids,
        coalesce(array_agg(s.up_count order by s.id) filter (where s.id is not null), '{}') as ups,
-       coalesce(array_agg(s.down_count order by s.id) filter (where s.id is not null), '{}') as downs
+       coalesce(array_agg(s.down_count order by s.id) filter (where s.id is not null), '{}') as downs,
+       coalesce(' ' || string_agg(s.id::text, ' ') filter (where s.played_at is not null) || ' ', '') as played
   from shows w
   left join setlist_songs s on s.show_id = w.id
  where w.id = any(:show_ids::bigint[])
@@ -88,14 +90,14 @@ select p.show_id, p.user_id, l.position,
   join log_positions l on l.shard = p.show_id % :shard_count::int;
 
 -- name: finalise_shows!
--- takes: shards whose log was found empty, shards held by this writer, shard_count
+-- takes: shards whose log was in the database to its end at hot_now, shards held by this writer, shard_count; hot_now, the time by Valkey's clock
 -- locks: the log_positions rows of the shards of those shows, in order; then the rows of those shows
 -- A closed show is final once nothing cast before its closing can still be in the log.
 with due as materialized (
     select w.id
       from shows w
       join log_positions p on p.shard = w.id % :shard_count::int and p.shard = any(:held::smallint[])
-     where w.finalised_at is null and w.closes_at < now() - interval '2 seconds'
+     where w.finalised_at is null and w.closes_at < least(now(), :hot_now::timestamptz) - interval '2 seconds'
        and (p.shard = any(:empty::smallint[])
             or p.position >= (extract(epoch from w.closes_at + interval '2 seconds') * 1000)::bigint << 10)
 ), locked as materialized (
@@ -104,7 +106,7 @@ with due as materialized (
 update shows
    set finalised_at = now()
  where id in (select id from due) and (select count(*) from locked) > 0
-   and finalised_at is null and closes_at < now() - interval '2 seconds';
+   and finalised_at is null and closes_at < least(now(), :hot_now) - interval '2 seconds';
 
 -- name: try_lease$
 -- takes: shard
@@ -129,13 +131,14 @@ select objid::bigint as node
 -- takes: shows
 -- gives: the rules of each, for revise.lua; a deleted show is closed and has no songs
 select r.id, coalesce(w.revision, next_revision(0)) as revision,
-       coalesce((extract(epoch from w.opens_at) * 1000)::bigint, 0) as opens_ms,
+       coalesce(ceil(extract(epoch from w.opens_at) * 1000)::bigint, 0) as opens_ms,
        case when w.id is null or w.status = 'cancelled' or w.finalised_at is not null then 0
-            else (extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
+            else ceil(extract(epoch from w.closes_at) * 1000)::bigint end as closes_ms,
        coalesce(w.is_locked, true) as is_locked, coalesce(w.votes_per_user_max, 0) as budget,
        coalesce(w.requires_ticket, false) as requires_ticket,
        case when w.id is null then 0 else results_audience(w.results, w.finalised_at) end as audience,
-       array(select s.id from setlist_songs s where s.show_id = r.id order by s.id) as song_ids
+       array(select s.id from setlist_songs s where s.show_id = r.id order by s.id) as song_ids,
+       array(select s.id from setlist_songs s where s.show_id = r.id and s.played_at is not null) as played_ids
   from unnest(:show_ids::bigint[]) as r (id)
   left join shows w on w.id = r.id;
 

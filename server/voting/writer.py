@@ -9,8 +9,10 @@ both or neither.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import datetime as dt
+from collections import Counter, deque
 
+import msgspec
 import structlog
 
 from server.cache.connection import Command, Connection
@@ -19,12 +21,13 @@ from server.clock import Clock, backoff_s
 from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
-from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, WRITER_LAG_MS
+from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, VOTES_REFUSED, WRITER_LAG_MS
 from server.tracing import Traces
 from server.voting.folding import Folded, ShardBatch, fold, take_entries
 from server.voting.leases import Leases
 from server.voting.log import decode_entry, open_shard, read_commands, trim_command
 from server.voting.queries import voting as queries
+from server.voting.rules import shard_of
 
 log = structlog.get_logger()
 
@@ -39,6 +42,10 @@ IDLE_BLOCK_MS = 200
 COMMITS_IN_FLIGHT_MAX = 2
 BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
+LOGGED_SHOWS_MAX = 20
+
+# A vote that commit_log() refused: show, user, cast_ms, and "final", "window" or "played".
+RefusedVote = tuple[int, int, int, str]
 
 
 class _OvertakenError(Exception):
@@ -162,7 +169,7 @@ class Writer:
     async def _commit(self, batches: list[ShardBatch]) -> None:
         started_s = self._clock.monotonic_s()
         folded = fold(batches)
-        changed_count = await self._write(batches, folded)
+        changed_count, refused = await self._write(batches, folded)
         for batch in batches:
             self._trims.append(trim_command(batch.shard, batch.new_position))
         VOTES_COMMITTED.inc(changed_count)
@@ -173,13 +180,16 @@ class Writer:
                 self.traces.committed(batch.shard, [entry.position for entry in batch.entries], started_s)
         oldest_ms = min(batch.entries[0].position >> SEQ_BITS for batch in batches)
         WRITER_LAG_MS.set(max(0, self._clock.now_ms() - oldest_ms))
+        if refused:
+            await self._reset_refused(refused)
         await self._reset_forked(batches)
 
-    async def _write(self, batches: list[ShardBatch], folded: Folded) -> int:
+    async def _write(self, batches: list[ShardBatch], folded: Folded) -> tuple[int, list[RefusedVote]]:
+        """Commits; gives the number of votes that changed something, and the votes that no rule allows."""
         # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
         votes = sorted(folded.votes.items())
         async with self._database.connection() as connection:
-            changed_count: int = await queries.commit_log(
+            row = await queries.commit_log(
                 connection,
                 shards=[batch.shard for batch in batches],
                 old_positions=[batch.old_position for batch in batches],
@@ -195,11 +205,21 @@ class Writer:
                 spent=list(folded.spent.values()),
                 **folded.mark_parameters(),
             )
+        changed_count: int = row["changed_count"]
         if changed_count < 0:
             raise _OvertakenError
-        return changed_count
+        return changed_count, msgspec.json.decode(row["refused"] or b"[]", type=list[RefusedVote])
 
     # ── losses in Valkey, and work by the clock
+
+    async def _reset_refused(self, refused: list[RefusedVote]) -> None:
+        """Tells that Valkey accepted votes against the rules, and discards its copy, which counts them."""
+        for reason, count in Counter(reason for _, _, _, reason in refused).items():
+            VOTES_REFUSED.labels(reason).inc(count)
+            shows = sorted({show for show, _, _, why in refused if why == reason})
+            log.error("votes.refused", reason=reason, votes=count, shows=shows[:LOGGED_SHOWS_MAX])
+        for shard in sorted({shard_of(show, self._shard_count) for show, _, _, _ in refused}):
+            await open_shard(self._database, self._connection.ask, shard, is_forked=True)
 
     async def _reset_forked(self, batches: list[ShardBatch]) -> None:
         for batch in batches:
@@ -211,14 +231,19 @@ class Writer:
         # Another node may have opened a shard, which moves the position.
         await self._read_positions(set(self._positions))
         quiet = [shard for shard in self._positions if shard not in busy]
-        if quiet:
-            ends = await self._connection.ask([("HGET", meta_key(shard), "last") for shard in quiet])
-            for shard, end in zip(quiet, ends, strict=True):
-                await self._check_end(shard, None if end is None else int(end))
+        # The time comes before the ends of the logs: what was accepted until then is in them.
+        (seconds, _), *answers = await self._connection.ask(
+            [("TIME",), *[("HGET", meta_key(shard), "last") for shard in quiet]]
+        )
+        ends = {shard: None if end is None else int(end) for shard, end in zip(quiet, answers, strict=True)}
+        drained = [shard for shard, end in ends.items() if end == self._positions[shard]]
+        for shard, end in ends.items():
+            await self._check_end(shard, end)
         async with self._database.connection() as connection:
             await queries.finalise_shows(
-                connection, held=list(self._positions), empty=quiet, shard_count=self._shard_count
-            )
+                connection, held=list(self._positions), empty=drained, shard_count=self._shard_count,
+                hot_now=dt.datetime.fromtimestamp(int(seconds), dt.UTC),
+            )  # fmt: skip
             if 0 in self._positions:
                 await queries.delete_old_commits(connection)
 

@@ -112,7 +112,7 @@ async def test_a_lock_set_while_valkey_is_down_holds(place: Place) -> None:
         await execute(place.database_url, f"update shows set is_locked = true where id = {show}")
 
         async def is_told() -> bool:
-            return bool(node.records("show.not_revised"))
+            return bool(node.records("shows.not_revised"))
 
         await until_async(is_told, "the node has tried to tell Valkey")
         place.engines.revive("valkey")

@@ -38,7 +38,7 @@ class EveryShard:
 class SlowWriter(Writer):
     """A writer with a slow disk."""
 
-    async def _write(self, *batch: Any) -> int:
+    async def _write(self, *batch: Any) -> Any:
         await asyncio.sleep(0.06)
         return await super()._write(*batch)
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import asyncpg
 
@@ -23,6 +23,7 @@ from server.people.sessions import mint_token
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
 from server.store.database import Database, Databases
+from server.voting.rule_changes import RuleChanges
 from server.web.openapi import describe
 from tests.support.node_process import SECRET, NodeProcess
 from tests.support.running_node import settings
@@ -38,12 +39,15 @@ def served_endpoints() -> list[Endpoint]:
         unused = Mock(spec=Database, url="postgresql://nowhere")
         given = settings("postgresql://nowhere", "redis://nowhere")
         async with AsyncExitStack() as stack:
-            providers = await stack.enter_async_context(providers_of(given, unused, "redis://nowhere", SystemClock()))
+            rule_changes = RuleChanges(AsyncMock(), shard_count=16)
+            opened = providers_of(given, unused, "redis://nowhere", SystemClock(), rule_changes)
+            providers = await stack.enter_async_context(opened)
             rooms = Rooms(
                 given,
                 stack,
                 databases=Databases(unused, unused, unused),
                 providers=providers,
+                rule_changes=rule_changes,
                 shard_count=16,
                 intervals=DEFAULT_INTERVALS,
                 has_own_database=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -135,7 +136,7 @@ async def open_shard(connection: Any) -> None:
 async def finalise(connection: Any) -> None:
     """The writer makes closed shows final."""
     shards = list(range(16))
-    await voting.finalise_shows(connection, held=shards, empty=shards, shard_count=16)
+    await voting.finalise_shows(connection, held=shards, empty=shards, shard_count=16, hot_now=dt.datetime.now(dt.UTC))
 
 
 async def advance(connection: Any) -> None:
@@ -166,7 +167,9 @@ async def change_show(connection: Any) -> None:
     columns = {name: value for name, value in show.items() if name not in ("revision", "time_zone", "is_locked")}
     await catalog_queries.show_control.update_show(connection, **columns, is_locked=True)
     song = await connection.fetchval("select id from setlist_songs where show_id = 1 limit 1")
-    await catalog_queries.show_control.mark_played(connection, show_id=1, id=song, is_played=True)
+    await catalog_queries.show_control.mark_played(
+        connection, show_id=1, id=song, is_played=True, at=dt.datetime.now(dt.UTC)
+    )
 
 
 async def decide_suggestion(connection: Any) -> None:
@@ -198,7 +201,7 @@ async def sync_shows(connection: Any) -> None:
         ShowRecord(artist=f"a{other[n]}", venue=f"v{other[n]}", date=day, slug=f"s{n}", supports=[f"a{n}"])
         for n in (2, 1)
     ]
-    await writing.write_records(connection, "shows", list(enumerate(records)))
+    await writing.write_records(connection, "shows", list(enumerate(records)), writing.hold_nothing)
 
 
 async def sync_setlists(connection: Any) -> None:
@@ -209,13 +212,15 @@ async def sync_setlists(connection: Any) -> None:
             SetlistRecord(show=f"s{n}", type=kind, sets=[SetRecord(songs=songs, artist="a2")])  # type: ignore[arg-type]
             for n in (2, 1)
         ]
-        await writing.write_records(connection, "setlists", list(enumerate(records)))
+        await writing.write_records(connection, "setlists", list(enumerate(records)), writing.hold_nothing)
 
 
 async def _write_played(connection: Any, show: str, *titles: str) -> None:
     for title in titles:
         sets = [SetRecord(songs=[SetSong(title=title)], artist="a1")]
-        await writing.write_records(connection, "setlists", [(0, SetlistRecord(show=show, type="actual", sets=sets))])
+        await writing.write_records(
+            connection, "setlists", [(0, SetlistRecord(show=show, type="actual", sets=sets))], writing.hold_nothing
+        )
 
 
 async def sync_first_show(connection: Any) -> None:
@@ -231,7 +236,7 @@ async def sync_second_show(connection: Any) -> None:
 async def rename_artists(connection: Any) -> None:
     """A sync learns the names of artists anew."""
     records = [ArtistRecord(name=f"Renamed {n}", slug=f"a{n}") for n in (2, 1)]
-    await writing.write_records(connection, "artists", list(enumerate(records)))
+    await writing.write_records(connection, "artists", list(enumerate(records)), writing.hold_nothing)
 
 
 async def rename_venues(connection: Any) -> None:
@@ -243,13 +248,13 @@ async def rename_venues(connection: Any) -> None:
         )
         for n in (2, 1)
     ]  # fmt: skip
-    await writing.write_records(connection, "venues", list(enumerate(records)))
+    await writing.write_records(connection, "venues", list(enumerate(records)), writing.hold_nothing)
 
 
 async def forget(connection: Any) -> None:
     """A provider is forgotten: setlists and scores go."""
     shows = await connection.fetch("select id, slug from shows order by id")
-    await writing.lock_shards(connection, [show["slug"] for show in shows])
+    await writing.lock_shards(connection, [show["slug"] for show in shows], writing.hold_nothing)
     ids = [show["id"] for show in shows]
     await _all(forgetting.lock_shows(connection, ids=ids))
     for service in ("setlistfm", "ticketmaster"):

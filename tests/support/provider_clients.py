@@ -12,6 +12,7 @@ from server.clock import SystemClock
 from server.store.database import Database
 from server.sync.clients import ticketmaster
 from server.sync.providers import Providers, ProviderSettings, open_providers
+from server.voting.rule_changes import RuleChanges
 from tests.support import providers as stand_in
 from tests.support.providers import spotify
 
@@ -42,7 +43,10 @@ async def open_clients(wanted: ProviderSettings, database: Database, redis_url: 
     """Opens the clients, as for a waiting person."""
     valkey = Connection(redis_url)
     try:
-        async with open_providers(wanted, database, valkey.ask, SystemClock(), is_urgent=True) as providers:
+        change_rules = RuleChanges(valkey.ask, shard_count=16)
+        async with open_providers(
+            wanted, database, valkey.ask, SystemClock(), change_rules, is_urgent=True
+        ) as providers:
             yield providers
     finally:
         await valkey.close()

@@ -62,7 +62,7 @@ async def test_songs_change_while_votes_are_under_way(
     before = state.at
     (added,) = await factory.add_songs(7, 1)
     await factory.sql.execute("delete from setlist_songs where id = $1", show.first)
-    await channels.refresher.reload_show(7)
+    await channels.refresher.reload_shows([7])
     assert sorted(json.loads(state.whole())["tally"]) == [[show.songs[1], 1, 0], [show.songs[2], 0, 0], [added, 0, 0]]
     assert state.at >= before
 
@@ -88,7 +88,7 @@ async def test_a_link_that_comes_while_the_setlists_are_loaded(
         "insert into show_identities (service, external_id, show_id, url, confidence, evidence)"
         " values ('ticketmaster', 'x', 7, 'https://t.example/7', 1, 'listed there')"
     )
-    await channels.refresher.reload_show(7)
+    await channels.refresher.reload_shows([7])
     may_go_on.set()
     assert await preparing == {}
     state = channels.hub.join(Subscriber(RecordingTransport()), "setlist:7")

@@ -27,6 +27,7 @@ from server.sync.clients.responses import BODY_BYTES_MAX, Response, retry_after_
 from server.sync.providers import Providers
 from tests.support.clock import FakeClock
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
+from tests.support.unheld import unheld
 
 RADIOHEAD = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -86,7 +87,7 @@ async def client(link: ProviderContext) -> AsyncIterator[MusicBrainzClient]:
 
 async def sync_artist(database: Database, client: MusicBrainzClient, wanted: str, **more: Any) -> SyncedArtist:
     """Syncs an artist with MusicBrainz alone."""
-    return await ArtistSyncService(database, Providers(musicbrainz=client)).sync(wanted, **more)
+    return await ArtistSyncService(database, Providers(musicbrainz=client, change_rules=unheld)).sync(wanted, **more)
 
 
 async def identities(sql: Any) -> list[tuple[Any, ...]]:

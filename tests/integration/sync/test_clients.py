@@ -104,7 +104,9 @@ async def test_a_person_gets_the_present_state(
     await providers.setlistfm.search_artists("Silver")
     await sql.execute("update external_cache set fetched_at = now() - interval '1 hour'")
     valkey = Connection(redis_url)
-    async with open_providers(provider_settings(provider_services), database, valkey.ask, SystemClock()) as patient:
+    async with open_providers(
+        provider_settings(provider_services), database, valkey.ask, SystemClock(), providers.change_rules
+    ) as patient:
         assert patient.setlistfm is not None
         await patient.setlistfm.search_artists("Silver")
     await valkey.close()

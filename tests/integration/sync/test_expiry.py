@@ -19,6 +19,7 @@ from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 from tests.support.running_node import until
 from tests.support.synced_catalogue import bring_in, waiting_for_votes
+from tests.support.unheld import unheld
 
 KEPT_DAYS = 14
 ACTUAL = "select array_agg(id order by id) from setlists where type = 'actual'"
@@ -80,15 +81,15 @@ async def test_an_actual_setlist_expires_and_returns_when_it_is_shown_again(
     assert [tuple(row) for row in scores] == [(show_id, 2, 2, 3, False)]
     assert [row["show_id"] for row in links] == [show_id]
     await not_seen_for_days(sql, KEPT_DAYS - 1)
-    assert await expire_played(sql, KEPT_DAYS) == 0
+    assert await expire_played(sql, unheld, KEPT_DAYS) == 0
     await not_seen_for_days(sql)
     artist_id = await sql.fetchval("select artist_id from shows where id = $1", show_id)
     await ask_again(database, providers, sql, artist_id)
-    assert await expire_played(sql, KEPT_DAYS) == 0, "it was seen a moment ago"
+    assert await expire_played(sql, unheld, KEPT_DAYS) == 0, "it was seen a moment ago"
     before = await sql.fetchval(ACTUAL)
 
     await not_seen_for_days(sql)
-    assert await expire_played(sql, KEPT_DAYS) == 1
+    assert await expire_played(sql, unheld, KEPT_DAYS) == 1
     assert await sql.fetchval(ACTUAL) is None
     await sql.execute("insert into shows_to_score (show_id) values ($1)", show_id)
     await score_shows(sql)
@@ -96,7 +97,7 @@ async def test_an_actual_setlist_expires_and_returns_when_it_is_shown_again(
     assert await sql.fetchval("select count(*) from voter_accuracy") == 1
     assert await sql.fetch(LINKS) == links
     assert await sql.fetch("select * from miscounts()") == []
-    assert await expire_played(sql, KEPT_DAYS) == 0, "twice is once"
+    assert await expire_played(sql, unheld, KEPT_DAYS) == 0, "twice is once"
 
     await ask_again(database, providers, sql, artist_id)
     assert len(await sql.fetchval(ACTUAL)) == len(before)
@@ -113,10 +114,10 @@ async def test_forgetting_deletes_the_scores_that_were_left(
     """The scores follow from setlist.fm's data, even after the setlist itself expired."""
     await last_months_show(database, providers, provider_services, sql)
     await not_seen_for_days(sql)
-    assert await expire_played(sql, KEPT_DAYS) == 1
-    await forget(database, "ticketmaster")
+    assert await expire_played(sql, unheld, KEPT_DAYS) == 1
+    await forget(database, "ticketmaster", unheld)
     assert len(await sql.fetch(SCORED)) == 1
-    await forget(database, "setlistfm")
+    await forget(database, "setlistfm", unheld)
     assert await sql.fetch(SCORED) == []
 
 
@@ -158,7 +159,7 @@ async def test_setlists_expire_in_batches_except_our_own(
         "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) select max(id), $2, $1, 'up', now()"
         " from setlist_songs where show_id = $1", voted, fan,
     )  # fmt: skip
-    assert await expire_played(sql, KEPT_DAYS) == len(others) == 2
+    assert await expire_played(sql, unheld, KEPT_DAYS) == len(others) == 2
     left = "select array_agg(distinct show_id order by show_id) from setlists where type = 'actual'"
     assert await sql.fetchval(left) == [own, fresh, voted, changed]
     told = await sql.fetch(
@@ -170,8 +171,8 @@ async def test_setlists_expire_in_batches_except_our_own(
     # Another person writes the setlist down: it is theirs, though the link is there.
     await sql.execute("insert into setlists (show_id, type, name) values ($1, 'actual', 'As I heard it')", others[0])
     await sql.execute(add, others[0], 0)
-    assert await expire_played(sql, KEPT_DAYS) == 0
-    assert (await forget(database, "setlistfm"))["played"] == 1
+    assert await expire_played(sql, unheld, KEPT_DAYS) == 0
+    assert (await forget(database, "setlistfm", unheld))["played"] == 1
     assert await sql.fetchval(left) == [own, voted, changed, others[0]]
 
 
@@ -183,7 +184,7 @@ async def test_expiring_waits_for_votes_without_locks(
     await not_seen_for_days(sql)
     connection = await database._pool.acquire()
     try:
-        async with waiting_for_votes(database_url, show_id, expire_played(connection, KEPT_DAYS)):
+        async with waiting_for_votes(database_url, show_id, expire_played(connection, unheld, KEPT_DAYS)):
             assert await sql.fetchval(ACTUAL) is not None
     finally:
         await database._pool.release(connection)
@@ -202,7 +203,7 @@ async def test_a_show_that_is_deleted_while_its_batch_waits_is_skipped(
             await sql.execute(
                 "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
             )
-            expiring = asyncio.create_task(expire_played(connection, KEPT_DAYS))
+            expiring = asyncio.create_task(expire_played(connection, unheld, KEPT_DAYS))
             await until(lambda: watcher.fetchval(WAITS_FOR_SHARD))
             await sql.execute("delete from shows where id = $1", show_id)
         assert await expiring == 0

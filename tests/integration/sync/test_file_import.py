@@ -13,6 +13,7 @@ import pytest
 from server.errors import SetupError
 from server.store.database import Database
 from server.sync.file_import import ImportResult, import_file
+from tests.support.unheld import unheld
 
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "import.md"
 
@@ -58,7 +59,7 @@ async def bring(database: Database, folder: Path, name: str, content: Any, **opt
     """Imports a file with this content."""
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=1))
-    return await import_file(database, path, **options)
+    return await import_file(database, path, unheld, **options)
 
 
 async def read_sets(sql: Any, show: str) -> list[Any]:
@@ -240,9 +241,9 @@ async def test_a_missing_file_and_one_without_utf8_are_one_line(database: Databa
     """The message names the wrong byte."""
     (tmp_path / "a.csv").write_bytes(b"name\nB\xf6hse\n")
     with pytest.raises(SetupError, match="byte 6 is not UTF-8"):
-        await import_file(database, tmp_path / "a.csv")
+        await import_file(database, tmp_path / "a.csv", unheld)
     with pytest.raises(SetupError, match="No such file"):
-        await import_file(database, tmp_path / "b.csv")
+        await import_file(database, tmp_path / "b.csv", unheld)
 
 
 async def test_the_documented_example_is_imported(database: Database, tmp_path: Path) -> None:

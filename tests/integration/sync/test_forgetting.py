@@ -13,6 +13,7 @@ from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from tests.support import providers as stand_in
 from tests.support.synced_catalogue import bring_in, waiting_for_votes
+from tests.support.unheld import unheld
 
 OF_SERVICE = (
     "external_cache",
@@ -90,27 +91,27 @@ async def test_a_providers_data_are_deleted_and_data_of_people_stay(
     songs, artists = await ids(sql, "select id from songs"), await ids(sql, "select id from artists")
     await queue_job(database, "ticketmaster", "shows", "1")
 
-    gone = await forget(database, "spotify")
+    gone = await forget(database, "spotify", unheld)
     assert (gone["shows"], gone["predicted"], gone["links"] > 5, gone["answers"] > 0) == (0, 0, True, True)
     assert await left_of(sql, "spotify") == {}
     assert await ids(sql, "select id from shows") == set(shows)
 
-    gone = await forget(database, "setlistfm")
+    gone = await forget(database, "setlistfm", unheld)
     assert (gone["played"], gone["predicted"]) == (1, len(shows) - 2)
     assert await left_of(sql, "setlistfm") == {}
     assert await ids(sql, "select show_id from setlists") == {voted, withdrawn}
     assert await ids(sql, "select show_id from show_predictions") == set()
 
-    gone = await forget(database, "ticketmaster")
+    gone = await forget(database, "ticketmaster", unheld)
     assert (gone["shows"], gone["kept"]) == (len(shows) - 4, 4)
     assert await left_of(sql, "ticketmaster") == {}
     assert await ids(sql, "select id from shows") == {voted, withdrawn, attended, changed}
     assert await ids(sql, "select id from venues") == await ids(sql, "select venue_id from shows")
     assert await sql.fetchval("select status::text from sync_jobs where subject = '1' order by id desc") == "cancelled"
-    again = await forget(database, "ticketmaster")
+    again = await forget(database, "ticketmaster", unheld)
     assert +again == {"kept": 4}
 
-    await forget(database, "musicbrainz")
+    await forget(database, "musicbrainz", unheld)
     assert [await left_of(sql, one) for one in ("musicbrainz", "setlistfm", "spotify", "ticketmaster")] == [{}] * 4
     assert await ids(sql, "select id from artists") == artists
     assert await ids(sql, "select id from songs") == songs
@@ -150,7 +151,7 @@ async def test_a_changed_prediction_and_a_show_of_our_own_stay(
     await sql.execute("insert into ticket_codes (show_id, code_hash) values ($1, sha256('a'))", ticketed)
     venue = await sql.fetchval("select venue_id from shows where id = $1", others[0])
     await sql.execute("insert into venue_reviews (venue_id, user_id, rating) values ($1, $2, 5)", venue, fan)
-    gone = await forget(database, "ticketmaster")
+    gone = await forget(database, "ticketmaster", unheld)
     assert gone["shows"] == len(others)
     assert await ids(sql, "select id from shows") == {edited, own, withdrawn, wished, ticketed}
     assert await ids(sql, "select id from venues") >= {venue}
@@ -159,7 +160,7 @@ async def test_a_changed_prediction_and_a_show_of_our_own_stay(
         "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) select max(e.id), $2, $1, 'up', now()"
         " from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1 and l.type = 'actual'", own, fan,
     )  # fmt: skip
-    gone = await forget(database, "setlistfm")
+    gone = await forget(database, "setlistfm", unheld)
     assert (gone["predicted"], gone["played"]) == (2, 0)
     assert await ids(sql, "select show_id from setlists") == {edited, own, withdrawn}
     assert await sql.fetchval("select count(*) from votes") == 1
@@ -172,6 +173,6 @@ async def test_forgetting_waits_for_votes_without_locks(
     """Writers of votes and this deletion both lock the shard first, so they cannot deadlock."""
     await bring_in(database, providers, sql, provider_services.world.artists[0].name)
     last = await sql.fetchval("select max(id) from shows")
-    async with waiting_for_votes(database_url, last, forget(database, "setlistfm")):
+    async with waiting_for_votes(database_url, last, forget(database, "setlistfm", unheld)):
         assert await sql.fetchval("select count(*) from setlists") > 0
     assert await sql.fetchval("select count(*) from setlists") == 0

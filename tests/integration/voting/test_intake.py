@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from server.clock import SystemClock
 from server.errors import Refused
 from server.protocol.positions import from_stream_id, position_of
 from server.voting import intake as intake_module
@@ -68,7 +69,7 @@ async def test_positions_grow_although_the_clock_went_back(vote_path: VotePath, 
     show = await factory.show(7)
     (user,) = await factory.users(1)
     await vote_path.cast(7, user)
-    end = position_of(4_000_000_000_000, seq)
+    end = position_of(SystemClock().now_ms() + 60_000, seq)
     async with Redis.from_url(vote_path.redis_url) as valkey:
         await valkey.hset("{7}:meta", "last", str(end))
     outcome = await vote_path.cast(7, user, (show.first, "up"))

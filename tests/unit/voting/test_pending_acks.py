@@ -34,7 +34,7 @@ def awaiting(*entries: tuple[int, int, float, list[Listener]], casts_max: int = 
     """Pending entries. Takes: (shard, position, sent_s, waiters) of each."""
     pending = PendingAcks(FakeClock(), casts_max=casts_max)
     for shard, position, sent_s, waiters in entries:
-        acks = [PendingAck(7, waiter, "101u", 2) for waiter in waiters]
+        acks = [PendingAck(7, waiter, "101u", 2, [7, 1, 101, 1]) for waiter in waiters]
         pending.add(PendingEntry(shard, position, sent_s, acks))
     return pending
 
@@ -54,7 +54,7 @@ def test_a_commit_that_is_known_before_its_entry_answers_at_once() -> None:
     fan = Listener()
     pending = awaiting()
     pending.committed(7, [100])
-    pending.add(PendingEntry(7, 100, 0.0, [PendingAck(7, fan, "101u", 2)]))
+    pending.add(PendingEntry(7, 100, 0.0, [PendingAck(7, fan, "101u", 2, [7, 1, 101, 1])]))
     assert fan.told == [("committed", 100, "101u", 2)]
     assert pending.is_empty
 
@@ -144,8 +144,25 @@ def test_past_the_limit_the_oldest_accepted_entries_are_forgotten() -> None:
     pending.accept_older(1.0)
     accepted.told.clear()
     for position in (101, 102, 103, 104):
-        pending.add(PendingEntry(7, position, 2.0, [PendingAck(7, fresh, "", None)]))
+        pending.add(PendingEntry(7, position, 2.0, [PendingAck(7, fresh, "", None, [7, 1])]))
     assert pending.cast_count == 4
     pending.committed(7, [100, 101, 102, 103, 104])
     assert accepted.told == []
     assert [position for _, position, *_ in fresh.told] == [101, 102, 103, 104]
+
+
+def test_a_vote_that_the_database_refuses_is_not_confirmed() -> None:
+    """Whoever still waits is refused; whoever was answered as accepted hears nothing; the others are confirmed."""
+    late, honest, accepted = Listener(), Listener(), Listener()
+    pending = awaiting()
+    position, older = 9_000 << 10, 8_000 << 10
+    pending.add(PendingEntry(7, older, 1.0, [PendingAck(7, accepted, "", None, [7, 3, 101, 1])]))
+    pending.accept_older(2.0)
+    acks = [PendingAck(7, late, "", None, [7, 1, 101, 1]), PendingAck(7, honest, "", None, [7, 2, 101, 1])]
+    pending.add(PendingEntry(7, position, 3.0, acks))
+    pending.refused([(7, 1, 9_000, "window"), (7, 3, 8_000, "final")])
+    pending.committed(7, [older, position])
+    assert late.told == [("refused", "closed", False)]
+    assert honest.told == [("committed", position, "", None)]
+    assert accepted.told == [("accepted", older, "", None)]
+    assert pending.is_empty

@@ -1,0 +1,159 @@
+"""Changes of voting rules: one way for all of them, so that after its answer no node decides a vote by the old rules.
+
+A change holds its shows in Valkey, writes the rules to PostgreSQL, and brings them to Valkey, which lifts the hold. A node
+that dies on the way leaves a hold that ends by itself; the shows are then cold, and are read again (docs/adr/0028).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from server.cache.connection import Ask, Command, Connection
+from server.cache.keys import shard_prefix
+from server.errors import CacheError, Refused, StoreUnavailable
+from server.protocol.codes import Code
+from server.store.database import Database
+from server.store.rule_changes import RuleChange
+from server.voting.log import HOLD_SCRIPT, REVISE_SCRIPT
+from server.voting.queries import voting as queries
+from server.voting.rules import shard_of
+
+if TYPE_CHECKING:
+    from server.store.database import Connection as Transaction
+
+log = structlog.get_logger()
+
+# A hold lasts so long if its node dies. The transaction has to end well before.
+HOLD_S = 10.0
+TRANSACTION_S = 7.0
+RETRY_AFTER_MS = 1_000
+# So that casts do not wait long behind a call that revises many shows.
+SHOWS_PER_CALL = 50
+
+_encode = msgspec.msgpack.Encoder().encode
+
+# What revise.lua takes for a show; a show's id alone: its rules have not changed.
+Rules = tuple[Any, ...]
+
+
+@asynccontextmanager
+async def open_rule_changes(database: Database, redis_url: str) -> AsyncIterator[RuleChanges]:
+    """Changes of rules with a connection to Valkey of their own.
+
+    Raises: StoreUnavailable
+    """
+    async with database.connection() as connection:
+        shard_count = len([row async for row in queries.fetch_positions(connection)])
+    valkey = Connection(redis_url)
+    try:
+        yield RuleChanges(valkey.ask, shard_count=shard_count)
+    finally:
+        await valkey.close()
+
+
+class RuleChanges:
+    """Opens changes of rules (store.rule_changes.ChangeRules).
+
+    Takes: ask, of a Connection that opens no shard: a change may hold the rows that an opening waits for;
+           shard_count, of the database
+    """
+
+    def __init__(self, ask: Ask, *, shard_count: int) -> None:
+        self._ask = ask
+        self._shard_count = shard_count
+
+    @asynccontextmanager
+    async def __call__(self, transaction: AbstractAsyncContextManager[Transaction], /) -> AsyncIterator[RuleChange]:
+        """As ChangeRules says."""
+        token = secrets.token_hex(8)
+        held: set[int] = set()
+        is_ending = False
+        try:
+            async with asyncio.timeout(TRANSACTION_S), transaction as connection:
+                yield _Change(connection, held, token, self._ask, self._shard_count)
+                rules = await fetch_rules(connection, sorted(held))
+                is_ending = True
+        except BaseException as error:
+            if is_ending:
+                # Whether the rules have changed is unknown. The holds stay until their deadline; then the shows are cold.
+                log.warning("rules.unknown", shows=sorted(held), error=str(error))
+            else:
+                await self._lift(token, [(show_id,) for show_id in held])
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailable(f"a change of rules took longer than {TRANSACTION_S:.0f} s") from error
+            raise
+        await self._lift(token, rules)
+
+    async def _lift(self, token: str, rules: Iterable[Rules]) -> None:
+        """Brings rules to Valkey, and lifts the holds. Without Valkey nobody can vote, and the holds end by themselves."""
+        commands = revise_commands(rules, self._shard_count, token=token)
+        try:
+            if commands:
+                await self._ask(commands)
+        except CacheError as error:
+            log.warning("rules.not_lifted", error=str(error))
+
+
+class _Change:
+    """One change under way (store.rule_changes.RuleChange). held: the shows that it has asked Valkey to hold."""
+
+    def __init__(self, connection: Transaction, held: set[int], token: str, ask: Ask, shard_count: int) -> None:
+        self.connection = connection
+        self._held = held
+        self._token = token
+        self._ask = ask
+        self._shard_count = shard_count
+
+    async def hold(self, show_ids: Sequence[int]) -> dt.datetime:
+        """As RuleChange says."""
+        by_shard: dict[int, list[int]] = {}
+        for show_id in show_ids:
+            by_shard.setdefault(shard_of(show_id, self._shard_count), []).append(show_id)
+        commands: list[Command] = [
+            ("EVAL", HOLD_SCRIPT, 1, shard_prefix(shard), _encode((self._token, round(HOLD_S * 1000), shows)))
+            for shard, shows in by_shard.items()
+        ]
+        self._held.update(show_ids)
+        try:
+            instants = await self._ask(commands) if commands else [0]
+        except CacheError as error:
+            log.warning("rules.not_held", shows=sorted(show_ids), error=str(error))
+            message = "Valkey does not answer, so no voting rules can change now. Nothing was changed. Try again."
+            raise Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS) from error
+        return dt.datetime.fromtimestamp(max(instants) / 1000, dt.UTC)
+
+
+async def fetch_rules(connection: Transaction, show_ids: list[int]) -> list[Rules]:
+    """The rules of shows as revise.lua takes them.
+
+    Raises: StoreUnavailable
+    """
+    if not show_ids:
+        return []
+    return [
+        (
+            row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
+            row["song_ids"], int(row["requires_ticket"]), row["audience"], row["played_ids"],
+        )
+        async for row in queries.fetch_revised_shows(connection, show_ids=show_ids)
+    ]  # fmt: skip
+
+
+def revise_commands(rules: Iterable[Rules], shard_count: int, *, token: str = "") -> list[Command]:
+    """The calls of revise.lua that bring rules to Valkey; with a token, they lift the holds of that change."""
+    by_shard: dict[int, list[Rules]] = {}
+    for one in rules:
+        by_shard.setdefault(shard_of(one[0], shard_count), []).append(one)
+    return [
+        ("EVAL", REVISE_SCRIPT, 1, shard_prefix(shard), _encode((token, shows[start : start + SHOWS_PER_CALL])))
+        for shard, shows in by_shard.items()
+        for start in range(0, len(shows), SHOWS_PER_CALL)
+    ]
