@@ -6,8 +6,8 @@ from __future__ import annotations
 def shard_prefix(shard: int) -> str:
     """The beginning of all keys of a shard. The scripts of voting/ add the rest.
 
-    Only they use two more keys: `shows`, the set of warm shows, and `revisions`, show -> the lowest revision that a
-    warm-up may bring.
+    Only they use three more keys: `shows`, the set of warm shows; `revisions`, show -> the lowest revision that a warm-up
+    may bring; `holds`, show -> the changes of rules under way (hold.lua).
     """
     return f"{{{shard}}}:"
 
@@ -25,7 +25,8 @@ def meta_key(shard: int) -> str:
 def show_key(shard: int, show_id: int) -> str:
     """Hash: the show's rules.
 
-    `o` opens [ms], `c` closes [ms], `l` locked, `b` budget, `r` revision, `t` requires a ticket, `a` audience of its counts
+    `o` opens [ms], `c` closes [ms], `l` locked, `b` budget, `r` revision, `t` requires a ticket, `a` audience of its counts,
+    `p` played songs, " 101 102 "
     """
     return f"{{{shard}}}:show:{show_id}"
 

@@ -38,7 +38,8 @@ VoteRow = tuple[int, int, int, str, datetime]  # song, user, show, choice, insta
 def draw_demo_votes(
     show: PlannedShow, *, show_id: int, song_ids: Sequence[int], user_ids: Sequence[int], seed: int, now: datetime
 ) -> list[VoteRow]:
-    """The votes of one demo show, none after `now`. A fan votes once on a song, within budget and voting window.
+    """The votes of one demo show, none after `now`. A fan votes once on a song, within budget and voting window, and not once
+    it was played.
 
     Takes:  song_ids, in the order of `show.predicted`
     Gives:  the same rows for the same seed, show and now
@@ -61,7 +62,10 @@ def draw_demo_votes(
         by_appeal = sorted(range(len(ranks)), key=lambda song: rng.expovariate(1.0) * (ranks[song] + 3))
         for song in by_appeal[: rng.randint(min(CHOICES_MIN, choices_max), choices_max)]:
             choice = "up" if rng.random() < _approval(ranks[song]) else "down"
-            rows.append((song_ids[song], user_ids[voter], show_id, choice, _whole_ms(cast_at)))
+            instant = _whole_ms(cast_at)
+            played_at = show.predicted[song].played_at
+            if played_at is None or instant < played_at:
+                rows.append((song_ids[song], user_ids[voter], show_id, choice, instant))
             # A fan decides within a few minutes.
             cast_at = min(cast_at + timedelta(seconds=rng.uniform(1, 20)), until - timedelta(milliseconds=1))
     return rows
@@ -124,7 +128,8 @@ def _draw_tastes(
 def _draw_arrivals(rng: random.Random, show: PlannedShow, now: datetime) -> list[datetime]:
     """A stock of instants at which fans begin to vote."""
     zone = _fixed_zone(show)
-    span = min(show.closes_at, now) - show.opens_at - _LATEST
+    # A played song takes no more votes, so none is drawn after the start.
+    span = min(show.closes_at, now, show.starts_at) - show.opens_at - _LATEST
     return [_whole_ms(_draw_arrival(rng, show.opens_at, span, zone)) for _ in range(ARRIVALS)]
 
 

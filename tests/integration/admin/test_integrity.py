@@ -51,6 +51,14 @@ PLANTED: dict[str, tuple[str, set[tuple[str, str]]]] = {
         "update votes set cast_at = now() + interval '2 hours' where user_id = {user} and setlist_song_id = {song}",
         {("window", "show:7")},
     ),
+    "a vote after the final result": (
+        "update shows set finalised_at = now() - interval '30 minutes', opens_at = now() - interval '2 hours' where id = 7",
+        {("final", "show:7")},
+    ),
+    "a vote on a played song": (
+        "update setlist_songs set played_at = now() - interval '30 minutes' where id = {song}",
+        {("played", "song:{song}")},
+    ),
     "a budget that was lowered": ("update shows set votes_per_user_max = 1 where id = 7", {("budget", "show:7")}),
     "a position from nowhere": ("update shows set position = 1::bigint << 60 where id = 7", {("position", "show:7")}),
     "a bill without its headliner": ("delete from show_artists where show_id = 7", {("bill", "show:7")}),
