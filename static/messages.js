@@ -273,6 +273,8 @@ export function notice(code, title, isElsewhere) {
   const song = title ? `“${title}”` : "your vote";
   const origin = isElsewhere ? " It was for another show, from an earlier visit." : "";
   switch (code) {
+    case "removed": return `${song} was removed from this show. Your vote is free again.`;
+    case "played": return `${song} has been played, so the change was not counted.`;
     case "closed": return `Voting is closed, so the change to ${song} was not counted.${origin}`;
     case "locked": return `Voting is paused, so the change to ${song} was not counted.${origin}`;
     case "budget": return title

@@ -24,7 +24,7 @@ export function createNotices(element, onDismiss) {
       element.replaceChildren();
       return;
     }
-    const title = show && notice.song !== null ? songTitle(show, notice.song) : null;
+    const title = notice.title ?? (show && notice.song !== null ? songTitle(show, notice.song) : null);
     const text = notice.isMark
       ? messages.markNotice(notice.code) : messages.notice(notice.code, title, notice.isElsewhere);
     const dismiss = () => onDismiss(notice.id);

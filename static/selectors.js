@@ -177,6 +177,15 @@ export function songTitle(show, song) {
   return null;
 }
 
+/**
+ * Whether staff marked a song as played; it takes no more votes.
+ * @param {ShowState|null} show
+ * @param {number} song
+ */
+export function isPlayed(show, song) {
+  return show?.setlists.some(({ songs }) => songs.some(({ id, played_at }) => id === song && played_at !== null)) ?? false;
+}
+
 export const TRENDING_COUNT = 5;
 
 /**

@@ -317,7 +317,7 @@ function createRow(id, onVote) {
         setText(count, isHidden ? "" : messages.count(counts[direction]));
         setAttribute(button, "aria-label", `Vote ${direction}: ${song.title}`);
         setAttribute(button, "aria-pressed", String(choice === direction));
-        setAttribute(button, "disabled", voting !== "open");
+        setAttribute(button, "disabled", voting !== "open" || song.played_at !== null);
         // It can still have the focus: a tap on it shows the reason.
         setAttribute(button, "aria-disabled", voting === "open" && !isAffordable(show, id) ? "true" : null);
       }

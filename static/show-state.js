@@ -1,5 +1,5 @@
 /** How one show changes: its page and the states of its channels arrive, and the visitor votes. Pure like state.js. */
-import { countedChoiceOf, holdOrder, wantedOrder } from "./selectors.js";
+import { countedChoiceOf, holdOrder, songTitle, wantedOrder } from "./selectors.js";
 
 /**
  * @import { CastReply, ChannelStates, Choice, Vote } from "./client.js"
@@ -195,7 +195,32 @@ function applyWhole(show, kind, at, value, isRewound) {
   const body = /** @type {{setlists: SetlistBody[], sources?: Source[]}} */ (value);
   const setlists = body.setlists.map(completeSetlist);
   const info = { ...show.info, sources: body.sources ?? show.info.sources ?? [] };
-  return { ...next, info, setlists, order: followSetlists(show.order, setlists) };
+  return freeVotes({ ...next, info, setlists, order: followSetlists(show.order, setlists) });
+}
+
+/**
+ * Takes songs that are gone out of the ballot: the server has given their votes back.
+ * @param {LoadedShow} show
+ * @returns {LoadedShow}
+ */
+function freeVotes(show) {
+  const present = new Set(show.setlists.flatMap(({ songs }) => songs.map(({ id }) => String(id))));
+  const entries = Object.entries(show.ballot);
+  const kept = entries.filter(([song]) => present.has(song));
+  const freed = entries.length - kept.length;
+  if (!freed) return show;
+  return { ...show, ballot: Object.fromEntries(kept), remaining: show.remaining === null ? null : show.remaining + freed };
+}
+
+/**
+ * The title of a song that the visitor voted on and that staff removed; null: there is none.
+ * @param {ShowState|null} before
+ * @param {ShowState|null} after
+ */
+export function removedTitle(before, after) {
+  if (!before || !after || before.id !== after.id || before.setlists === after.setlists) return null;
+  const gone = Object.keys(before.ballot).find((song) => !(song in after.ballot));
+  return gone === undefined ? null : songTitle(before, Number(gone));
 }
 
 /**

@@ -7,8 +7,9 @@
  * What must hold: positions on a channel never go back. A snapshot plus the pushes after it equals a fresh snapshot, in
  * whatever order they arrive.
  */
+import { isPlayed } from "./selectors.js";
 import {
-  acknowledge, applyPush, applySnapshot, arrange, emptyShow, filterRecord, hideCounts, intend, loadShow, setPhase, settle,
+  acknowledge, applyPush, applySnapshot, arrange, emptyShow, filterRecord, hideCounts, intend, loadShow, removedTitle, setPhase, settle,
 } from "./show-state.js";
 
 /**
@@ -87,11 +88,11 @@ const handlers = {
   snapshot: (state, { channel, at, state: value, isRewound }) =>
     channel === "trending"
       ? rank(state, at, value, isRewound)
-      : onChannel(state, channel, (show, kind) => applySnapshot(show, kind, at, value, isRewound)),
+      : tellRemoved(state, onChannel(state, channel, (show, kind) => applySnapshot(show, kind, at, value, isRewound))),
   push: (state, { channel, at, payload }) =>
     channel === "trending"
       ? rank(state, at, payload, false)
-      : onChannel(state, channel, (show, kind) => applyPush(show, kind, at, payload)),
+      : tellRemoved(state, onChannel(state, channel, (show, kind) => applyPush(show, kind, at, payload))),
   channel_error: (state, { channel, error }) =>
     error.code === "forbidden" ? onShow(state, showOfVotes(channel), hideCounts) : state,
   unsubscribed: (state, { channels }) =>
@@ -133,7 +134,8 @@ const handlers = {
     });
     // The vote of a show that is not on screen is lost too, although the visitor sees no row change.
     const isElsewhere = state.show?.id !== id;
-    return lost !== null || isElsewhere ? withNotice(next, { code: error.code, song: lost, isElsewhere }) : next;
+    const code = error.code === "closed" && lost !== null && isPlayed(state.show, lost) ? "played" : error.code;
+    return lost !== null || isElsewhere ? withNotice(next, { code, song: lost, isElsewhere }) : next;
   },
   committed: (state, { show: id, at }) =>
     onShow(state, id ?? null, (show) => {
@@ -225,6 +227,16 @@ function onMark(state, subject, wanted) {
   return { ...state, show: { ...show, marks: { ...show.marks, following: wanted } } };
 }
 
+/**
+ * Tells the visitor that staff removed a song they voted on.
+ * @param {State} before
+ * @param {State} after
+ */
+function tellRemoved(before, after) {
+  const title = before.show === after.show ? null : removedTitle(before.show, after.show);
+  return title === null ? after : withNotice(after, { code: "removed", title });
+}
+
 /** @param {string} channel */
 const showOfVotes = (channel) => (channel.startsWith("votes:") ? Number(channel.slice("votes:".length)) : null);
 
@@ -232,7 +244,7 @@ const showOfVotes = (channel) => (channel.startsWith("votes:") ? Number(channel.
  * @param {State} state
  * @param {Partial<Notice> & {code: string}} notice
  */
-function withNotice(state, { code, song = null, isElsewhere = false, isMark = false }) {
+function withNotice(state, { code, song = null, title = null, isElsewhere = false, isMark = false }) {
   const id = state.noticeCount + 1;
-  return { ...state, noticeCount: id, notice: { id, code, song, isElsewhere, isMark } };
+  return { ...state, noticeCount: id, notice: { id, code, song, title, isElsewhere, isMark } };
 }

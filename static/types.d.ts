@@ -164,6 +164,8 @@ export interface Notice {
   code: string;
   /** The song it is about. */
   song: number | null;
+  /** The title of a song that is gone. */
+  title: string | null;
   /** It is about a show that is not on screen. */
   isElsewhere: boolean;
   /** It is about going or following, not about a vote. */

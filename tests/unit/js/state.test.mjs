@@ -349,3 +349,24 @@ test("a trending show without a name is requested, and not shown before", () => 
   const items = many.map(({ id, score }) => ({ id, score, slug: `s${id}`, artist_name: "A", venue_name: "V", local_date: "2026-12-01" }));
   assert.equal(trendingOf(run(initial, { type: "trending_loaded", items }).trending).length, 5);
 });
+
+test("a removed song frees its vote, and the visitor is told", () => {
+  const setlists = (songs) => ({ setlists: [{ id: 1, type: "predicted", name: "Main set", songs }] });
+  const removed = (at, songs) => ({ type: "push", channel: "setlist:7", at, payload: setlists(songs) });
+  const before = visiting({ 101: "up", 102: "down" }, 1);
+  const [first, second] = before.show.setlists[0].songs;
+  const { show, notice } = run(before, removed(5, [second]));
+  assert.deepEqual(show.ballot, { 102: "down" });
+  assert.equal(show.remaining, 2);
+  assert.deepEqual([notice.code, notice.title], ["removed", first.title]);
+  assert.equal(run(before, removed(5, [first, second])).notice, null, "nothing was removed");
+});
+
+test("the refusal of a vote on a played song says that it was played", () => {
+  const { show } = loaded();
+  const songs = show.setlists[0].songs.map((song) => (song.id === 101 ? { ...song, played_at: "2026-11-25T20:10:00Z" } : song));
+  const payload = { setlists: [{ ...show.setlists[0], songs }] };
+  const playing = run(visiting(), { type: "push", channel: "setlist:7", at: 5, payload });
+  assert.equal(run(playing, casting(101, "up"), refused(101, "up", "closed")).notice.code, "played");
+  assert.equal(run(playing, casting(102, "up"), refused(102, "up", "closed")).notice.code, "closed");
+});
