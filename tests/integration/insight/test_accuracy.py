@@ -116,6 +116,24 @@ async def test_a_change_without_effect_on_scores_gives_no_reason(factory: RowFac
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
 
 
+async def test_votes_after_the_song_was_played_do_not_count(factory: RowFactory, show: Show) -> None:
+    """Neither for the crowd nor for the fan; a mark in one set counts for the song in every set."""
+    await factory.sql.execute("update votes set cast_at = now() - interval '1 hour'")
+    await play(factory, 0, 2)
+    await factory.sql.execute("select score_show(7)")
+    before = await stored(factory.sql)
+    (late,) = await factory.users(1)
+    mark = "update setlist_songs set played_at = now() - interval '30 minutes' where id = (select min(id) from setlist_songs e"
+    await factory.sql.execute(f"{mark} where setlist_id = (select id from setlists where type = 'actual'))")
+    # A crowd that learned that the first song was played, and one that voted it down in time.
+    await factory.sql.execute("insert into votes values ($1, $2, 7, 'down', now())", show.songs[0], late)
+    await factory.sql.execute("select score_show(7)")
+    assert await stored(factory.sql) == before
+    await factory.sql.execute("update votes set cast_at = now() - interval '1 hour' where user_id = $1", late)
+    await factory.sql.execute("select score_show(7)")
+    assert await stored(factory.sql) != before
+
+
 async def test_a_reason_that_comes_meanwhile_is_kept(factory: RowFactory, show: Show, database_url: str) -> None:
     """A change of a show during its scoring does not wait, and the show is scored again."""
     await play(factory, 0, 2)
