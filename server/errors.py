@@ -8,7 +8,8 @@
     │   ├── StoreUnavailable    unreachable, starting, or too slow: try again later
     │   └── StoreConflict       a constraint was violated; `constraint` names it
     ├── CacheError          Valkey failed or refused
-    │   └── CacheUnavailable    unreachable or loading: try again later
+    │   ├── CacheUnavailable    unreachable or loading: try again later
+    │   └── WritesRefused       it answers and takes no writes: its memory or disk is full, or it is a replica
     ├── ProviderError       another service (Spotify, setlist.fm, …) gave no usable answer
     └── MailUnavailable     the mail server is unreachable or accepts no email: emails wait in the queue
 
@@ -70,6 +71,10 @@ class CacheError(MysetlistError):
 
 class CacheUnavailable(CacheError):
     """Valkey is unreachable, loading its data, or too slow."""
+
+
+class WritesRefused(CacheError):
+    """Valkey answers but takes no writes, for the reason that it gives. The refused command or script changed nothing."""
 
 
 class MailUnavailable(MysetlistError):

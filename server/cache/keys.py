@@ -60,6 +60,9 @@ def answers_key(question: str) -> str:
     return f"fleet:answers:{question}"
 
 
+# String with a time to live, which nodes write to see whether Valkey takes writes.
+PROBE_KEY = "probe"
+
 # Hash: user -> "generation day spent" (days since 1970, UTC), "generation" -> the number of resets. The database has to
 # confirm a value of an older generation before it counts. Not sharded, see docs/adr/0004.
 SPENT_KEY = "spent"

@@ -63,7 +63,7 @@ class Maintenance:
                 accuracy.SCORING,
             ],
         )
-        self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._ping_valkey})
+        self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._valkey.probe})
         self._operations = Operations(
             owner,
             retention,
@@ -83,9 +83,6 @@ class Maintenance:
             await self._health.run()
         finally:
             await self._valkey.close()
-
-    async def _ping_valkey(self) -> None:
-        await self._valkey.ask([("PING",)])
 
     async def _reopen_shards(self, show_ids: list[int]) -> None:
         await reopen_shards(self._owner, self._redis_url, show_ids)

@@ -137,12 +137,12 @@ class Node:
         self.port = self._runner.addresses[0][1]
 
     def _why_not_ready(self) -> list[str]:
-        reasons = {
-            "the node is stopping": self._is_stopping,
-            "PostgreSQL does not answer": not self.rooms.listener.is_listening,
-            "Valkey does not answer": not self.rooms.intake.is_ready,
-        }
-        return [reason for reason, applies in reasons.items() if applies]
+        reasons = [
+            "the node is stopping" if self._is_stopping else "",
+            "" if self.rooms.listener.is_listening else "PostgreSQL does not answer",
+            self.rooms.intake.why_not_ready,
+        ]
+        return list(dict.fromkeys(reason for reason in reasons if reason))
 
     # ── loops
 

@@ -23,7 +23,9 @@ class Forget(Protocol):
     """Removes a user from the hot copy of the votes in Valkey: voting.HotErasure.erase."""
 
     async def __call__(self, user_id: int, ballots: Mapping[int, str], positions: Mapping[int, int], /) -> None:
-        """Takes ballots by show and positions by shard, as erase_user() gives them. Raises CacheError."""
+        """Takes ballots by show and positions by shard, as erase_user() gives them; without positions it only makes sure that
+        Valkey takes writes. Raises CacheError.
+        """
 
 
 class _Erased(msgspec.Struct, frozen=True):
@@ -89,6 +91,7 @@ async def erase(database: Database, forget: Forget, actor: Identity, user_id: in
     Raises: StoreUnavailable, CacheError: nothing was erased; try again
     Cost:   reads the whole vote history while votes are written; then locks all shards for some milliseconds
     """
+    await forget(user_id, {}, {})
     async with database.acting(actor) as connection:
         await queries.extend_timeout(connection)
         found = await connection.fetchval(sql_of(queries.erase_user), user_id, timeout=STATEMENT_TIMEOUT_S)

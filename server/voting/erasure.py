@@ -34,10 +34,16 @@ class HotErasure:
         between the database's ballots and this change. If the transaction fails afterwards, a few shows and ballots are
         cold, and no harm is done.
 
+        Before that transaction call it without positions: it connects, so that nobody waits for a connection while every row is
+        locked, and nothing is locked while Valkey is down.
+
         Takes:  the result of erase_user(): ballots, show -> "101u102d", songs in order; positions, by shard
         Raises: CacheUnavailable, CacheError
         Cost:   one round trip; the script looks at every warm show
         """
+        if not positions:
+            await self._connection.probe()
+            return
         by_shard: dict[int, list[int | str]] = {shard: [] for shard in positions}
         for show_id, ballot in ballots.items():
             by_shard[shard_of(show_id, self._shard_count)] += [show_id, ballot]

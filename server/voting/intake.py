@@ -15,7 +15,7 @@ import structlog
 from server.cache.connection import Command, Connection
 from server.cache.keys import shard_prefix
 from server.clock import Clock
-from server.errors import CacheError, CacheUnavailable, Refused, StoreError
+from server.errors import CacheError, CacheUnavailable, Refused, StoreError, WritesRefused
 from server.protocol.codes import Code
 from server.protocol.outcomes import Marked, Waiter
 from server.store.database import Database
@@ -78,6 +78,7 @@ class Intake:
         self._why_refused = why_refused
         self._connection = Connection(url, on_connect=self._open_shards)
         self._script = ""
+        self._trouble = "Valkey does not answer"
         self._queue: list[Cast] = []
         self._resumed: list[Cast] = []  # casts back from the warm-up; they are older, so they go before the queue
         self._queued = asyncio.Event()
@@ -95,9 +96,9 @@ class Intake:
         self._settlement = Settlement(self.pending_acks, database, self._connection, clock)
 
     @property
-    def is_ready(self) -> bool:
-        """Whether casts can be decided right now."""
-        return self._connection.is_ready
+    def why_not_ready(self) -> str:
+        """Why casts cannot be decided right now; empty: they can."""
+        return self._trouble
 
     def submit(self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter) -> None:
         """Takes a cast; the waiter gets the outcome later. A cast without votes reads the ballot.
@@ -132,6 +133,7 @@ class Intake:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_rounds(), name="intake-rounds")
+                tasks.create_task(self._keep_probing(), name="intake-probe")
                 tasks.create_task(self._settlement.run(), name="intake-settlement")
                 tasks.create_task(self._warm_up.run(), name="intake-warm-up")
                 tasks.create_task(self._held.run(), name="intake-held")
@@ -163,25 +165,39 @@ class Intake:
     # ── rounds
 
     async def _send_rounds(self) -> None:
-        await self._probe()
         while True:
-            try:
-                async with asyncio.timeout(PROBE_S):
-                    await self._queued.wait()
-            except TimeoutError:
-                await self._probe()
-                continue
+            await self._queued.wait()
             await asyncio.sleep(GATHER_BUSY_S if self._is_busy else GATHER_S)
             self._is_in_round = True
             await self._send_round()
             self._is_in_round = False
 
-    async def _probe(self) -> None:
-        """Notices a restarted Valkey also while nobody votes."""
-        try:
-            await self._connection.ask([("PING",)])
-        except (CacheError, StoreError) as error:
-            log.warning("valkey.unreachable", error=str(error))
+    async def _keep_probing(self) -> None:
+        """Notices a restarted Valkey, and one that takes writes again, also while nobody votes."""
+        while True:
+            try:
+                await self._connection.probe()
+            except (CacheError, StoreError) as error:
+                self._note_trouble(error)
+            else:
+                self._note_trouble(None)
+            await asyncio.sleep(PROBE_S)
+
+    def _note_trouble(self, error: CacheError | StoreError | None) -> None:
+        if error is None:
+            trouble = ""
+        elif isinstance(error, StoreError):
+            trouble = "PostgreSQL does not answer"
+        elif isinstance(error, CacheUnavailable):
+            trouble = "Valkey does not answer"
+        else:
+            trouble = f"Valkey refuses {'writes' if isinstance(error, WritesRefused) else 'commands'}: {error}"
+        if trouble != self._trouble:
+            self._trouble = trouble
+            if error is None:
+                log.info("intake.ready")
+            else:
+                log.warning("intake.not_ready", reason=trouble, error=str(error))
 
     async def _send_round(self) -> None:
         by_shard = self._take_round()
@@ -201,9 +217,10 @@ class Intake:
             replies = await self._ask(commands)
         except (CacheError, StoreError) as error:
             log.warning("round.failed", error=str(error), casts=cast_count)
+            self._note_trouble(error)
             for casts in by_shard.values():
                 self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
-            if not isinstance(error, CacheUnavailable | StoreError):
+            if not isinstance(error, CacheUnavailable | WritesRefused | StoreError):
                 # A script that stopped half-way may have changed ballots without logging the change.
                 await self._reset_shards(by_shard)
             return
@@ -328,7 +345,8 @@ class Intake:
 
     async def _open_cold_shard(self, shard: int, casts: list[Cast]) -> None:
         try:
-            await open_shard(self._database, self._connection.ask, shard)
+            async with self._connection.reserved() as ask:
+                await open_shard(self._database, ask, shard)
         except (CacheError, StoreError) as error:
             log.warning("shard.not_opened", shard=shard, error=str(error))
             self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
@@ -339,7 +357,8 @@ class Intake:
     async def _reset_shards(self, shards: Iterable[int]) -> None:
         for shard in shards:
             try:
-                await open_shard(self._database, self._connection.ask, shard, is_forked=True)
+                async with self._connection.reserved() as ask:
+                    await open_shard(self._database, ask, shard, is_forked=True)
             except (CacheError, StoreError) as error:
                 log.warning("shard.not_opened", shard=shard, error=str(error))
 

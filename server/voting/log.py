@@ -55,7 +55,8 @@ async def open_shard(
 ) -> bool:
     """Opens a shard: throws its hot copy away if that is older than the database.
 
-    Takes:  ask, of a Connection; is_forked: an entry did not follow its predecessor, so throw the copy away;
+    Takes:  ask, of a reserved connection: one that connects now would open shards, and wait for the row that is locked
+            here; is_forked: an entry did not follow its predecessor, so throw the copy away;
             is_log_lost: `last` names an entry that is not in the log, so throw the copy away and continue past that entry;
             awaited: the position of an entry that a cast waits for (0: none). A log that is committed to its end and ends
             before this entry has lost it, so throw the copy away
@@ -97,10 +98,17 @@ async def open_shard(
 async def open_shards(database: Database, ask: Ask, shard_count: int) -> None:
     """Opens all shards. A Connection that uses the hot copy calls this each time it has connected.
 
+    No row is locked while Valkey is asked, unless it has lost data.
+
     Raises: StoreUnavailable, CacheUnavailable
     """
-    for shard in range(shard_count):
-        await open_shard(database, ask, shard)
+    async with database.connection() as connection:
+        rows = [row async for row in queries.settled_positions(connection)]
+    ends = await ask([("HGET", meta_key(shard), "last") for shard in range(shard_count)])
+    for row in rows:
+        end = ends[row["shard"]]
+        if end is None or int(end) < row["position"]:
+            await open_shard(database, ask, row["shard"])
 
 
 def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int) -> Command:

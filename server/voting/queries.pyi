@@ -40,6 +40,10 @@ class FetchPositionsRow(TypedDict):
     shard: int
     position: int
 
+class SettledPositionsRow(TypedDict):
+    shard: int
+    position: int
+
 class NotifyResetRow(TypedDict):
     pg_notify: None
 
@@ -81,6 +85,9 @@ class FetchVotersRow(TypedDict):
     position: int
     has_voted: bool | Any
 
+class FetchKeysRow(TypedDict):
+    fingerprint: int | Any
+
 class FetchNodesRow(TypedDict):
     node: int | Any
 
@@ -112,6 +119,7 @@ class FetchShowPositionsRow(TypedDict):
 
 class _Voting:
     def fetch_positions(self, connection: Connection) -> AsyncIterator[FetchPositionsRow]: ...
+    def settled_positions(self, connection: Connection) -> AsyncIterator[SettledPositionsRow]: ...
     async def lock_position(self, connection: Connection, *, shard: int | None) -> int: ...
     async def raise_position(self, connection: Connection, *, at_least: int | None, shard: int | None) -> int: ...
     def notify_reset(self, connection: Connection, *, shard: int | None) -> AsyncIterator[NotifyResetRow]: ...
@@ -172,6 +180,10 @@ class _Voting:
     async def announce_node(
         self, connection: Connection, *, node_class: int | None, node: int | None
     ) -> bool | Any | None: ...
+    async def announce_key(
+        self, connection: Connection, *, key_class: int | None, fingerprint: int | None
+    ) -> bool | Any | None: ...
+    def fetch_keys(self, connection: Connection, *, key_class: int | None) -> AsyncIterator[FetchKeysRow]: ...
     def fetch_nodes(self, connection: Connection, *, node_class: int | None) -> AsyncIterator[FetchNodesRow]: ...
     def fetch_revised_shows(
         self, connection: Connection, *, show_ids: Sequence[int | None] | None

@@ -165,7 +165,8 @@ async def _repair(database: Database, connection: Connection, shards: set[int | 
     async with database.connection() as c:
         await queries.repair_counts(c)
     for shard in sorted(shard for shard in shards if shard is not None):
-        await open_shard(database, connection.ask, shard, is_forked=True)
+        async with connection.reserved() as ask:
+            await open_shard(database, ask, shard, is_forked=True)
 
 
 async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[int]) -> None:
@@ -178,6 +179,7 @@ async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[i
         async with database.connection() as c:
             shard_count = len([row async for row in log_queries.fetch_positions(c)])
         for shard in sorted({shard_of(show_id, shard_count) for show_id in show_ids}):
-            await open_shard(database, connection.ask, shard, is_forked=True)
+            async with connection.reserved() as ask:
+                await open_shard(database, ask, shard, is_forked=True)
     finally:
         await connection.close()

@@ -84,7 +84,8 @@ class Settlement:
             ends = await self._connection.ask([("HGET", meta_key(shard), "last") for shard in shards])
             for shard, end in zip(shards, ends, strict=True):
                 if end is not None and int(end) < oldest[shard]:
-                    await open_shard(self._database, self._connection.ask, shard, awaited=oldest[shard])
+                    async with self._connection.reserved() as ask:
+                        await open_shard(self._database, ask, shard, awaited=oldest[shard])
         except (CacheError, StoreError) as error:
             self._warn(error)
 

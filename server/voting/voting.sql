@@ -4,6 +4,11 @@
 -- gives: every shard and the committed position of its log
 select shard, position from log_positions order by shard;
 
+-- name: settled_positions
+-- gives: every shard and the committed position of its log, once the commits under way have ended
+-- locks: the rows of log_positions, in order, until the statement ends
+select shard, position from log_positions order by shard for share;
+
 -- name: lock_position$
 -- takes: shard
 -- gives: the committed position; held until the transaction ends

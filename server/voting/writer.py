@@ -224,7 +224,7 @@ class Writer:
     async def _reset_forked(self, batches: list[ShardBatch]) -> None:
         for batch in batches:
             if batch.is_forked:
-                await open_shard(self._database, self._connection.ask, batch.shard, is_forked=True)
+                await self._open(batch.shard, is_forked=True)
 
     async def _maintain(self, busy: set[int]) -> None:
         """Once a second: finds shards whose log lost its end, finalises shows, deletes old commits."""
@@ -253,11 +253,15 @@ class Writer:
             # Usually this is an entry that came a moment ago. Seen twice with an empty log, the entries are lost.
             if self._suspects.get(shard) == end:
                 del self._suspects[shard]
-                await open_shard(self._database, self._connection.ask, shard, is_log_lost=True)
+                await self._open(shard, is_log_lost=True)
                 await self._read_positions(set(self._positions))
             else:
                 self._suspects[shard] = end
             return
         self._suspects.pop(shard, None)
-        if (end is None or end < position) and await open_shard(self._database, self._connection.ask, shard):
+        if (end is None or end < position) and await self._open(shard):
             await self._read_positions(set(self._positions))
+
+    async def _open(self, shard: int, *, is_forked: bool = False, is_log_lost: bool = False) -> bool:
+        async with self._connection.reserved() as ask:
+            return await open_shard(self._database, ask, shard, is_forked=is_forked, is_log_lost=is_log_lost)

@@ -127,6 +127,12 @@ async def commit(connection: Any) -> None:
     )  # fmt: skip
 
 
+async def open_shards(connection: Any) -> None:
+    """A node that has connected to Valkey reads the positions behind the commits under way."""
+    async for _ in voting.settled_positions(connection):
+        pass
+
+
 async def open_shard(connection: Any) -> None:
     """A node throws the hot copy of a shard away and goes on past its log."""
     await voting.lock_position(connection, shard=1)
@@ -352,7 +358,7 @@ async def seed(connection: Any) -> None:
 PATHS: dict[str, Transaction] = {
     path.__name__: path
     for path in (
-        commit, open_shard, finalise, advance, add_song, remove_song, change_show, decide_suggestion, require_ticket,
+        commit, open_shards, open_shard, finalise, advance, add_song, remove_song, change_show, decide_suggestion, require_ticket,
         redeem_ticket, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score, refresh_trending,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
     )

@@ -1,0 +1,72 @@
+"""A dedicated connection to Valkey: what keeps it, what drops it, and who may connect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import redis.asyncio
+
+from server.cache.connection import Command, Connection
+from server.errors import CacheError, CacheUnavailable
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Connection]:
+    connection = Connection(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def number_of(connection: Connection) -> int:
+    """The number that Valkey gave to this connection."""
+    (number,) = await connection.ask([("CLIENT", "ID")])
+    return int(number)
+
+
+async def test_an_error_reply_keeps_the_connection(redis_url: str) -> None:
+    """The answers of all commands are read, and the next call uses the same connection."""
+    async with connected(redis_url) as connection:
+        before = await number_of(connection)
+        wrong: Command = ("INCR", "text")
+        with pytest.raises(CacheError, match="not an integer") as caught:
+            await connection.ask([("SET", "text", "a"), wrong, ("SET", "after", "1"), wrong])
+        assert not isinstance(caught.value, CacheUnavailable)
+        assert connection.is_ready
+        assert await connection.ask([("GET", "after"), ("PING",)]) == [b"1", b"PONG"]
+        assert await number_of(connection) == before
+
+
+async def test_a_flushed_script_drops_the_connection(redis_url: str) -> None:
+    """What was done on connecting has to be done again."""
+    async with connected(redis_url) as connection:
+        before = await number_of(connection)
+        with pytest.raises(CacheUnavailable, match="NOSCRIPT"):
+            await connection.ask([("EVALSHA", "0" * 40, 0)])
+        assert await number_of(connection) != before
+
+
+async def test_a_reserved_connection_never_connects(redis_url: str) -> None:
+    """It is connected before it is given; when it is lost, its user hears so instead of waiting for a connection."""
+    connects = 0
+
+    async def count(_connection: Connection) -> None:
+        nonlocal connects
+        connects += 1
+
+    connection = Connection(redis_url, on_connect=count)
+    try:
+        async with connection.reserved() as ask, redis.asyncio.Redis.from_url(redis_url) as valkey:
+            ((number,), before) = await ask([("CLIENT", "ID")]), connects
+            await valkey.client_kill_filter(_id=str(int(number)))
+            for _ in range(2):
+                with pytest.raises(CacheUnavailable):
+                    await ask([("PING",)])
+            assert (before, connects) == (1, 1)
+        assert await connection.ask([("PING",)]) == [b"PONG"]
+        assert connects == 2
+    finally:
+        await connection.close()
