@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import ipaddress
 import os
 import re
@@ -126,6 +127,20 @@ def _limits(environ: Mapping[str, str]) -> Limits:
     """Reads the limits. Each has a variable of its name: connections_per_user, MYSETLIST_CONNECTIONS_PER_USER."""
     texts = {field.name: environ.get(f"MYSETLIST_{field.name.upper()}", "").strip() for field in fields(Limits)}
     return Limits(**{name: _parsed(f"MYSETLIST_{name.upper()}", text, _count) for name, text in texts.items() if text})
+
+
+def unknown_settings(environ: Mapping[str, str]) -> list[str]:
+    """One line for each variable that looks like a setting of ours and is none."""
+    known = {*_PARSERS, *(f"MYSETLIST_{field.name.upper()}" for field in fields(Limits))}
+    lines = []
+    for name in sorted(environ.keys() - known):
+        if name.startswith("MYSETLIST_"):
+            # Without the beginning that all names share, or any two would be similar.
+            ends = [other.removeprefix("MYSETLIST_") for other in sorted(known) if other.startswith("MYSETLIST_")]
+            meant = difflib.get_close_matches(name.removeprefix("MYSETLIST_"), ends, n=1)
+            hint = f"; did you mean MYSETLIST_{meant[0]}?" if meant else ""
+            lines.append(f"{name}: there is no such setting{hint}")
+    return lines
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
@@ -255,10 +270,9 @@ def _days(text: str) -> int:
 
 
 def _ratio(text: str) -> float:
-    ratio = float(text)
-    if not 0 <= ratio <= 1:
-        raise ValueError("must be a number between 0 and 1")
-    return ratio
+    if not re.fullmatch(r"[0-9]{0,4}\.?[0-9]{1,20}", text) or float(text) > 1:
+        raise ValueError(f"{text!r} is not a number between 0 and 1; write it as in 0.01")
+    return float(text)
 
 
 def _log_format(text: str) -> str:

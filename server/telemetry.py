@@ -64,6 +64,11 @@ COMMIT_VOTES = Histogram(
 WRITER_LAG_MS = Gauge(
     "mysetlist_writer_lag_ms", "Age of the oldest entry in the writer's last batch", multiprocess_mode="livemax"
 )
+COMMITS_STALLED_SECONDS = Gauge(
+    "mysetlist_commits_stalled_seconds",
+    "For how long nobody has committed a log that has entries; 0: every log is committed",
+    multiprocess_mode="livemax",
+)
 SHARDS_HELD = _gauge("mysetlist_shards_held", "Shards this node's writer holds")
 LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was discarded", ["reason"])
 VOTES_REFUSED = Counter(
@@ -122,6 +127,14 @@ SERVICE_IN_TROUBLE = Gauge(
     multiprocess_mode="livemax",
 )
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server was unavailable")
+
+
+CLOCK_AHEAD_SECONDS = Gauge(
+    "mysetlist_clock_ahead_seconds",
+    "The clock of this engine minus this node's, as last compared",
+    ["server"],
+    multiprocess_mode="livemostrecent",
+)
 
 
 def exposition() -> bytes:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis.asyncio
-from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
+from server.cache.keys import FLEET_KEY, PROBE_KEY, SPENT_KEY, log_key, meta_key, node_key, shard_prefix
 from server.errors import SetupError
 
 # Valkey 8 passes this check too: it tells old clients that it is Redis 7.2.
@@ -27,6 +37,7 @@ class ValkeyState:
     persistence: str  # "append-only file" or "none or snapshots"
     clock_ahead_ms: float  # the server's clock minus ours, less half the round trip
     warnings: tuple[str, ...]  # one line each: the server works, but the operator should know
+    why_full: str = ""  # one line: it takes no writes now
 
 
 def place(url: str) -> str:
@@ -45,13 +56,17 @@ async def check_valkey(url: str) -> ValkeyState:
         raise SetupError("REDIS_URL: clusters are not supported yet; use the address of a single Valkey or Redis")
     where = place(url)
     client = redis.asyncio.Redis.from_url(
-        url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
+        # As nodes do: a password that the server does not want is refused by the older protocol only.
+        url,
+        protocol=2,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=CONNECT_TIMEOUT_S,
     )
     try:
         info: dict[str, Any] = await client.info("all")
-        started, before = time.monotonic(), time.time()
-        second, microsecond = await client.time()
-        took_s = time.monotonic() - started
+        clock_ms = await clock_ahead_ms(client.execute_command)
+        state = judge(info, where, clock_ahead_ms=clock_ms)
+        forbidden = await _forbidden_commands(client)
     except (AuthenticationError, NoPermissionError) as error:
         raise SetupError(f"REDIS_URL: the server at {where} refuses this user: {_reason(error)}") from error
     except BusyLoadingError as error:
@@ -60,7 +75,56 @@ async def check_valkey(url: str) -> ValkeyState:
         raise SetupError(f"REDIS_URL: cannot reach Valkey or Redis at {where}: {_reason(error)}") from error
     finally:
         await client.aclose()
-    return judge(info, where, clock_ahead_ms=(second + microsecond / 1e6 - before - took_s / 2) * 1000)
+    if forbidden:
+        raise SetupError(
+            f"REDIS_URL: this user of the server at {where} may not do all that mysetlist needs: {forbidden[0]};"
+            " give it all keys and commands except administration: ACL SETUSER <user> ~* +@all -@admin +info"
+        )
+    return state
+
+
+# One command of each kind that a node sends, on a key of each part of it. They read, or change what is not there.
+_TRIALS: tuple[tuple[str | int, ...], ...] = (
+    ("SET", PROBE_KEY, "", "XX", "EX", 1),
+    ("MGET", node_key("doctor")),
+    ("DEL", node_key("doctor")),
+    ("ZRANGE", FLEET_KEY, 0, 0),
+    ("ZREM", FLEET_KEY, "doctor"),
+    ("HGET", meta_key(0), "last"),
+    ("HDEL", SPENT_KEY, "doctor"),
+    ("SMEMBERS", f"{shard_prefix(0)}shows"),
+    ("XREVRANGE", log_key(0), "+", "-", "COUNT", 1),
+    ("XREAD", "COUNT", 1, "STREAMS", log_key(0), "$"),
+    ("XTRIM", log_key(0), "MINID", "0"),
+    ("SCRIPT", "LOAD", "return 1"),
+    ("EVAL", "return redis.call('UNLINK', KEYS[1])", 1, f"{shard_prefix(0)}doctor"),
+)
+
+
+async def _forbidden_commands(client: Any) -> list[str]:
+    """The replies to commands that this user may not send."""
+    forbidden = []
+    for command in _TRIALS:
+        try:
+            await client.execute_command(*command)
+        except NoPermissionError as error:
+            forbidden.append(_reason(error))
+        except (OutOfMemoryError, ReadOnlyError):
+            # These say nothing about rights; the caller judges them.
+            continue
+        except ResponseError as error:
+            # Inside a script, Valkey names the missing right in the text only.
+            if "ACL" in str(error) or "NOPERM" in str(error):
+                forbidden.append(_reason(error))
+    return forbidden
+
+
+async def clock_ahead_ms(run: Callable[[str], Awaitable[Any]]) -> float:
+    """The server's clock minus ours, less half the round trip. Takes: run, which sends a command and gives its answer."""
+    before_s, started_s = time.time(), time.monotonic()
+    second, microsecond = await run("TIME")
+    took_s = time.monotonic() - started_s
+    return (int(second) + int(microsecond) / 1e6 - before_s - took_s / 2) * 1000
 
 
 def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> ValkeyState:
@@ -94,12 +158,23 @@ def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> V
             f"{name} at {where} has appendonly no: votes accepted while PostgreSQL is down are lost if it crashes"
         )
     return ValkeyState(
+        why_full=_why_full(info, f"{name} at {where}"),
         name=name,
         version=version,
         eviction=eviction,
         persistence="append-only file" if has_log else "none or snapshots",
         clock_ahead_ms=clock_ahead_ms,
         warnings=tuple(warnings),
+    )
+
+
+def _why_full(info: dict[str, Any], server: str) -> str:
+    limit, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
+    if not limit or used < limit:
+        return ""
+    return (
+        f"{server} is full and refuses votes: it uses {used / 1e6:.0f} MB of maxmemory {limit / 1e6:.0f} MB;"
+        " raise maxmemory, or remove data of others from it"
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import platform
 import shutil
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,20 +25,27 @@ from server.embedded import Addresses, open_engines
 from server.errors import MailUnavailable, SetupError
 from server.mail.smtp import SmtpClient
 from server.node.catalogue_sync import providers_of
-from server.settings import Settings, data_folder
+from server.node.outgoing import check_outgoing
+from server.node.self_check import clocks_differ
+from server.settings import Settings, data_folder, unknown_settings
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
-from server.store.engine import check_postgres, missing_rights
+from server.store.engine import (
+    EXTENSIONS,
+    POOLED,
+    check_postgres,
+    missing_rights,
+    rights_that_lack,
+    unknown_time_zones,
+)
 from server.store.migrations import dbmate_path, migrate_status
 from server.sync.documents import Probe
 from server.sync.provider_probe import probe_provider
 from server.voting.rule_changes import open_rule_changes
 
-# Valkey's clock decides voting windows and vote budgets; PostgreSQL's clock decides days and history.
-CLOCK_DIFFERENCE_MAX_MS = 1_000.0
 DISK_FREE_BYTES_MIN = 1_000_000_000
 CONNECTIONS_MIN = 30  # up to 25 for a node, and some for commands
-# Extensions of PostgreSQL that the migrations need.
-EXTENSIONS = ("unaccent", "pg_trgm", "cube")
+# The IANA database has about 600 names.
+TIME_ZONES_MIN = 400
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -56,12 +64,18 @@ async def run_checks(environ: Mapping[str, str], data_dir: Path | None) -> list[
 
     Gives:  the results, in the order in which a start of a node depends on them
     """
-    checks = [_python(), _dbmate()]
+    checks = [_python(), _dbmate(), _time_zones(), _outgoing()]
     try:
         settings = Settings.from_environ(environ, data_dir=data_dir)
     except SetupError as error:
         return [*checks, Check("settings", "fail", str(error))]
-    checks += [Check("settings", "ok", "all parse"), _data_dir(settings), _providers(settings), await _mail(settings)]
+    unknown = unknown_settings(environ)
+    checks += [
+        Check("settings", "warn" if unknown else "ok", "; ".join(unknown) or "all parse"),
+        _data_dir(settings),
+        _providers(settings),
+        await _mail(settings),
+    ]
     try:
         engines = open_engines(settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url)
         async with engines as addresses:
@@ -90,6 +104,22 @@ def _dbmate() -> Check:
         return Check("dbmate", "ok", dbmate_path())
     except SetupError as error:
         return Check("dbmate", "fail", str(error))
+
+
+def _time_zones() -> Check:
+    count = len(zoneinfo.available_timezones())
+    if count < TIME_ZONES_MIN:
+        todo = f"Python finds {count} time zones; install them with: pip install tzdata"
+        return Check("time zones", "fail", todo)
+    return Check("time zones", "ok", f"{count} known to Python")
+
+
+def _outgoing() -> Check:
+    try:
+        named = check_outgoing()
+    except SetupError as error:
+        return Check("proxies", "fail", str(error))
+    return Check("proxies", "ok", f"used: {named}" if named else "no variable names a proxy or certificates")
 
 
 def _data_dir(settings: Settings) -> Check:
@@ -188,6 +218,8 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
         checks.append(
             Check("connections", "warn", f"max_connections is {state.connections_max}; a node needs up to 25")
         )
+    if state.is_pooled:
+        checks.append(Check("pooler", "warn", POOLED))
     try:
         migrations = await migrate_status(url, data_folder("migrations"))
     except SetupError as error:
@@ -195,14 +227,22 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
     pending = [migration.name for migration in migrations if not migration.is_applied]
     if pending:
         todo = f"{len(pending)} not applied yet, next {pending[0]}; the next start applies them"
-        return [*checks, Check("migrations", "warn", todo)]
+        lacking = await rights_that_lack(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS)
+        found = "; ".join(lacking) or "the next start may apply them"
+        return [*checks, Check("migrations", "warn", todo), Check("rights", "fail" if lacking else "ok", found)]
     checks.append(Check("migrations", "ok", f"all {len(migrations)} applied"))
     try:
         missing = await missing_rights(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS)
     except SetupError as error:
         return [*checks, Check("rights", "fail", str(error))]
     found = f"both roles can be used; extensions {', '.join(EXTENSIONS)}"
-    return [*checks, Check("rights", "fail" if missing else "ok", "; ".join(missing) or found)]
+    checks.append(Check("rights", "fail" if missing else "ok", "; ".join(missing) or found))
+    if unknown := await unknown_time_zones(url):
+        todo = (
+            f"PostgreSQL does not know {', '.join(unknown)}, which venues or shows have; update its time zones (tzdata)"
+        )
+        checks.append(Check("zones of venues", "fail", todo))
+    return checks
 
 
 async def _valkey(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Check]:
@@ -215,13 +255,13 @@ async def _valkey(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Che
         f"{state.version}, {'our own' if is_ours else 'by address'}, eviction {state.eviction},"
         f" persistence: {state.persistence}"
     )
-    return [Check(state.name, "ok", found), *(Check("durability", "warn", warning) for warning in state.warnings)]
+    checks = [Check(state.name, "ok", found), *(Check("durability", "warn", warning) for warning in state.warnings)]
+    return [*checks, Check("memory", "fail", state.why_full)] if state.why_full else checks
 
 
 def _clock(clocks: dict[str, float]) -> Check:
     offsets = ", ".join(f"{name} {ahead_ms:+.0f} ms" for name, ahead_ms in clocks.items())
-    readings = [0.0, *clocks.values()]
-    if max(readings) - min(readings) > CLOCK_DIFFERENCE_MAX_MS:
+    if clocks_differ(clocks):
         return Check(
             "clocks", "fail", f"clocks differ too much from this machine's: {offsets}; synchronise them with NTP"
         )

@@ -18,6 +18,7 @@ from server.mail.enqueuer import EmailEnqueuer
 from server.mail.sender import EmailSender
 from server.mail.smtp import SmtpClient
 from server.node.intervals import DEFAULT_INTERVALS, Intervals
+from server.node.process_limits import files_max
 from server.node.rooms import Rooms, open_rooms
 from server.node.web_app import endpoints_of, web_app
 from server.people.sessions import first_admin_link
@@ -40,7 +41,9 @@ class Node:
         self.port = 0
         app = web_app(rooms, self.endpoints, self._why_not_ready)
         limits = rooms.settings.limits
-        self._runner = Runner(app, limits.handshake_s, handler_cancellation=True, shutdown_timeout=2.0)
+        self._runner = Runner(
+            app, limits.handshake_s, files_max=files_max(), handler_cancellation=True, shutdown_timeout=2.0
+        )
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
         self._stack = AsyncExitStack()
@@ -141,6 +144,8 @@ class Node:
             "the node is stopping" if self._is_stopping else "",
             "" if self.rooms.listener.is_listening else "PostgreSQL does not answer",
             self.rooms.intake.why_not_ready,
+            self.rooms.commit_watch.why_not_ready,
+            self.rooms.self_check.why_not_ready,
         ]
         return list(dict.fromkeys(reason for reason in reasons if reason))
 
@@ -151,6 +156,8 @@ class Node:
         return {
             "listener": rooms.listener.run(),
             "writer": rooms.writer.run(),
+            "commit-watch": rooms.commit_watch.run(),
+            "self-check": rooms.self_check.run(),
             "intake": rooms.intake.run(),
             "pusher": rooms.hub.pusher.run(),
             "presence": rooms.presence.run(rooms.hub, interval_s=rooms.intervals.presence_s),

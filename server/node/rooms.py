@@ -23,6 +23,7 @@ from server.node.channel_states import ChannelStates
 from server.node.intervals import Intervals
 from server.node.maintenance import Maintenance
 from server.node.rate_limits import RateLimits
+from server.node.self_check import SelfCheck
 from server.people.access_monitor import AccessMonitor
 from server.people.marks import Marks
 from server.people.oidc import OidcVerifier
@@ -30,6 +31,7 @@ from server.settings import Settings
 from server.store.database import Databases
 from server.sync.providers import Providers
 from server.tracing import Traces, open_traces
+from server.voting.commit_watch import CommitWatch
 from server.voting.erasure import HotErasure
 from server.voting.intake import Intake
 from server.voting.queries import voting
@@ -134,9 +136,19 @@ class Rooms:
         self.results_access = ResultsAccess(redis_url, database, shard_count=shard_count)
         stack.push_async_callback(self.results_access.close)
         self.marks = Marks(database, clock, self.intake.submit_mark)
-        self.writer = Writer(redis_url, database, clock, shard_count=shard_count)
+        self.commit_watch = CommitWatch(redis_url, database, clock, shard_count=shard_count)
+        self.writer = Writer(
+            redis_url,
+            database,
+            clock,
+            shard_count=shard_count,
+            secret=settings.secret,
+            stalled=self.commit_watch.stalled,
+        )
         self.hot_erasure = HotErasure(redis_url, shard_count=shard_count)
         stack.push_async_callback(self.hot_erasure.close)
+
+        self.self_check = SelfCheck(databases.owner, redis_url, settings.secret)
 
         # Channels.
         valkey = Connection(redis_url)

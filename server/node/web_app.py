@@ -41,6 +41,7 @@ from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
 from server.web.errors import answer_errors
 from server.web.identity import counted, make_address_of, make_identify
+from server.web.listening import keep_files_for_probes
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
 from server.web.pages import Pages, add_headers, answer_unknown_paths
@@ -120,6 +121,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
             observe_requests(settings.trusted_proxies),
             answer_errors,
             answer_unknown_paths(files),
+            keep_files_for_probes,
             check_origins(settings.origins),
         ],
         client_max_size=BODY_BYTES_MAX,

@@ -20,6 +20,8 @@ from server.store.database import connect, translated_all
 log = structlog.get_logger()
 
 ASK_EVERY_S = 5.0
+# Longer than any pause between two chores. A stopped process would otherwise keep the turn for ever.
+IDLE_S_MAX = 300.0
 
 Work = Callable[[Any], Awaitable[object]]
 
@@ -51,7 +53,7 @@ class Chores:
             await asyncio.sleep(ASK_EVERY_S)
 
     async def _take_turn(self) -> None:
-        connection = await connect(self._url)
+        connection = await connect(self._url, idle_max_s=IDLE_S_MAX)
         try:
             with translated_all():
                 # Polled: a statement that waits for the lock would reach the timeout of statements.

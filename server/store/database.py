@@ -32,16 +32,18 @@ CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
 
 # PostgreSQL itself limits the time of statements too, so that an abandoned statement holds no lock for long.
-_SERVER_SETTINGS = {
+SESSION_SETTINGS = {
     "application_name": "mysetlist",
     "timezone": "UTC",
     "statement_timeout": f"{COMMAND_TIMEOUT_S + SERVER_PATIENCE_S:.0f}s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
-    # The locks of a vanished peer are free after about ten seconds; no effect on unix sockets.
+    # The locks of a vanished peer are free after about ten seconds; no effect on unix sockets. Keepalives find it while
+    # nothing is on its way, the user timeout while something is.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10s",
     # How similar a misspelt word has to be: it finds two swapped letters in seven, and one missing letter in four.
     "pg_trgm.word_similarity_threshold": "0.5",
 }
@@ -118,7 +120,7 @@ class Database:
                 max_size=pool_size,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=timeout_s,
-                server_settings=_SERVER_SETTINGS
+                server_settings=SESSION_SETTINGS
                 | {"statement_timeout": f"{timeout_s + SERVER_PATIENCE_S:.0f}s"}
                 | ({} if role is None else {"role": role})
                 | (_REQUEST_SETTINGS if role == REQUEST_ROLE else {}),
@@ -204,21 +206,27 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
             yield
 
 
-async def connect(url: str, *, name: str = "mysetlist", is_unhurried: bool = False) -> Any:
+async def connect(
+    url: str, *, name: str = "mysetlist", is_unhurried: bool = False, idle_max_s: float | None = None
+) -> Any:
     """A dedicated connection, outside any pool: for LISTEN, leases and long work.
 
     Takes:  name, for pg_stat_activity
             is_unhurried, True: a statement has no time limit, but PostgreSQL ends it when its client is gone
+            idle_max_s, after this time without a statement PostgreSQL ends the connection: for one that holds a lock of
+            its session. A stopped process answers keepalives, so nothing else would end it; None: no limit
     Gives:  asyncpg.Connection
     Raises: StoreUnavailable
     """
     timeouts = {"statement_timeout": "0", "client_connection_check_interval": "2s"} if is_unhurried else {}
+    if idle_max_s is not None:
+        timeouts["idle_session_timeout"] = f"{idle_max_s:.0f}s"
     with translated():
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=None if is_unhurried else COMMAND_TIMEOUT_S,
-            server_settings=_SERVER_SETTINGS | timeouts | {"application_name": name},
+            server_settings=SESSION_SETTINGS | timeouts | {"application_name": name},
         )
 
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from server.errors import SetupError
+from server.store.database import SESSION_SETTINGS
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
 
 POSTGRES_VERSION_MIN = 15
+# Extensions of PostgreSQL that the migrations need.
+EXTENSIONS = ("unaccent", "pg_trgm", "cube")
 # Long enough for a server across a network, short enough for an impatient operator.
 CONNECT_TIMEOUT_S = 5.0
+
+# What an operator should know about a pooler.
+POOLED = (
+    "a pooler such as PgBouncer answers at DATABASE_URL; leases and notifications need a session of their own, so use the"
+    " address of PostgreSQL itself"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,7 @@ class PostgresState:
     is_read_only: bool
     synchronous_commit: str
     connections_max: int
+    is_pooled: bool  # a pooler such as PgBouncer answers in the server's place
 
 
 def place(url: str) -> str:
@@ -42,16 +57,25 @@ def reason(error: BaseException) -> str:
     return text[:300]
 
 
-async def connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(url: str, settings: Mapping[str, str] = MappingProxyType({})) -> asyncpg.Connection[asyncpg.Record]:
     """A connection for checks and administration, outside any pool.
 
+    Takes:  settings, of the session
     Raises: SetupError: one line that says what is wrong with the address, the rights or the server
     """
     database = urlsplit(url).path.strip("/")
     try:
         return await asyncpg.connect(
-            url, timeout=CONNECT_TIMEOUT_S, command_timeout=60, server_settings={"application_name": "mysetlist setup"}
+            url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=60,
+            server_settings={**settings, "application_name": "mysetlist setup"},
         )
+    except asyncpg.ProtocolViolationError as error:
+        raise SetupError(
+            f"DATABASE_URL: {place(url)} refuses a setting of the session: {reason(error)}; is it a pooler such as PgBouncer?"
+            " Use the address of PostgreSQL itself"
+        ) from error
     except asyncpg.InvalidCatalogNameError as error:
         raise SetupError(
             f"DATABASE_URL: PostgreSQL at {place(url)} has no database {database!r}; create it with: createdb {database}"
@@ -68,19 +92,19 @@ async def check_postgres(url: str) -> PostgresState:
     Raises: SetupError: unreachable, older than POSTGRES_VERSION_MIN, or a standby that takes no writes
     Cost:   one connection, two statements
     """
-    connection = await connect(url)
+    connection = await connect(url, SESSION_SETTINGS)
     try:
         number = int(await connection.fetchval("show server_version_num"))
-        before_s, started_s = time.time(), time.monotonic()
+        server_pid = connection.get_server_pid()
+        clock_ms = await clock_ahead_ms(connection)
         row = await connection.fetchrow(
-            "select extract(epoch from clock_timestamp())::float8 as now_s,"
-            " current_database() as database, current_user as user,"
+            "select current_database() as database, current_user as user,"
             " pg_is_in_recovery() or current_setting('default_transaction_read_only')::bool as is_read_only,"
             " current_setting('server_version') as version,"
             " current_setting('synchronous_commit') as synchronous_commit,"
-            " current_setting('max_connections')::int as connections_max"
+            " current_setting('max_connections')::int as connections_max,"
+            " pg_backend_pid() as pid"
         )
-        took_s = time.monotonic() - started_s
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
     finally:
@@ -95,11 +119,23 @@ async def check_postgres(url: str) -> PostgresState:
         version=row["version"].split(" ", 1)[0],
         database=row["database"],
         user=row["user"],
-        clock_ahead_ms=(row["now_s"] - before_s - took_s / 2) * 1000,
+        clock_ahead_ms=clock_ms,
         is_read_only=row["is_read_only"],
         synchronous_commit=row["synchronous_commit"],
         connections_max=row["connections_max"],
+        # A pooler gives its clients numbers of its own.
+        is_pooled=row["pid"] != server_pid,
     )
+
+
+async def clock_ahead_ms(connection: Connection) -> float:
+    """PostgreSQL's clock minus ours, less half the round trip.
+
+    Raises: the driver's exceptions
+    """
+    before_s, started_s = time.time(), time.monotonic()
+    now_s: float = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
+    return (now_s - before_s - (time.monotonic() - started_s) / 2) * 1000
 
 
 async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[str]) -> list[str]:
@@ -124,6 +160,74 @@ async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[st
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
     return missing
+
+
+async def rights_that_lack(url: str, roles: Sequence[str], extensions: Sequence[str]) -> list[str]:
+    """Tries what migrations do, and rolls it back: lists what this user may not do, one line each, with what to do about it.
+
+    Takes:  roles that a node uses; extensions that the schema needs
+    Raises: SetupError: unreachable
+    Cost:   one connection; a transaction that is rolled back
+    """
+    connection = await connect(url)
+    lacking = []
+
+    async def is_allowed(statement: str, todo: str) -> None:
+        try:
+            async with connection.transaction():
+                await connection.execute(statement)
+        except asyncpg.PostgresError as error:
+            lacking.append(f"{reason(error)}; {todo}")
+
+    try:
+        transaction = connection.transaction()
+        await transaction.start()
+        user = await connection.fetchval("select quote_ident(current_user)")
+        administrator = "let an administrator of the server run:"
+        await is_allowed("create table mysetlist_trial ()", f"{administrator} grant create on schema public to {user}")
+        for name in extensions:
+            todo = f"install the contrib package of PostgreSQL, or {administrator} create extension {name}"
+            await is_allowed(f"create extension if not exists {name}", todo)
+        for role in roles:
+            todo = f"{administrator} create role {role} nologin; grant {role} to {user}"
+            if await connection.fetchval("select to_regrole($1) is null", role):
+                await is_allowed(f"create role {role} nologin; grant {role} to current_user", todo)
+            else:
+                await is_allowed(_ENTER_ROLE.format(role=role), f"{administrator} grant {role} to {user}")
+        await transaction.rollback()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+    return lacking
+
+
+# As the migrations do: a role that exists is entered, and granted first where that is not allowed.
+_ENTER_ROLE = """\
+do $$ begin
+    set local role {role};
+    reset role;
+exception when insufficient_privilege then
+    grant {role} to current_user;
+end $$"""
+
+
+async def unknown_time_zones(url: str) -> list[str]:
+    """The time zones of venues and shows that this PostgreSQL does not know.
+
+    Raises: SetupError: unreachable
+    """
+    connection = await connect(url)
+    try:
+        rows = await connection.fetch(
+            "select time_zone from (select time_zone from venues union select time_zone from shows) used"
+            " where not exists (select from pg_timezone_names where name = time_zone) order by 1"
+        )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+    return [row["time_zone"] for row in rows]
 
 
 def refuse_old_postgres(number: int, where: str) -> None:

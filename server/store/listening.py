@@ -11,6 +11,8 @@ from server.store.database import connect, translated
 
 # The name of the connection in pg_stat_activity.application_name.
 LISTENER = "mysetlist listener"
+# A listener that takes no notifications makes PostgreSQL keep all of them, so a stopped process is cut off.
+IDLE_S_MAX = 60.0
 
 # Called with a notification's payload.
 Handle = Callable[[str], None]
@@ -34,7 +36,7 @@ class Listening:
 
         Raises: StoreUnavailable
         """
-        listening = cls(await connect(url, name=LISTENER))
+        listening = cls(await connect(url, name=LISTENER, idle_max_s=IDLE_S_MAX))
         try:
             with translated():
                 for channel, handle in handlers.items():

@@ -13,6 +13,7 @@ import importlib.metadata
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -20,7 +21,11 @@ import structlog
 
 from server.errors import SetupError
 from server.store.carry_over import VERSIONS_BEFORE, carry_over
-from server.store.engine import CONNECT_TIMEOUT_S, connect, reason
+from server.store.database import REQUEST_ROLE, WRITER_ROLE
+from server.store.engine import CONNECT_TIMEOUT_S, EXTENSIONS, connect, reason, rights_that_lack
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
 
 log = structlog.get_logger()
 
@@ -68,6 +73,20 @@ def _status(applied: set[str], folder: Path) -> list[Migration]:
     return [Migration(version, name, version in applied) for version, name in known.items()]
 
 
+async def why_schema_differs(connection: Connection, folder: Path) -> str:
+    """Why the schema is not the one of `folder` any more, for a node that runs; empty: it is.
+
+    Raises: the driver's exceptions
+    """
+    known = {path.name.split("_", 1)[0] for path in folder.glob("[0-9]*.sql")}
+    applied = {row["version"] for row in await connection.fetch("select version from schema_migrations")}
+    if missing := sorted(known - applied):
+        return f"migration {missing[0]} of the database was taken back"
+    if newer := sorted(applied - known):
+        return f"migration {newer[-1]} of the database is newer than this node; upgrade the node"
+    return ""
+
+
 async def migrate_up(url: str, folder: Path) -> list[Migration]:
     """Applies all missing migrations, each file in its own transaction.
 
@@ -80,6 +99,8 @@ async def migrate_up(url: str, folder: Path) -> list[Migration]:
         applied = await carry_over(url, folder)
     pending = [migration for migration in _status(applied, folder) if not migration.is_applied]
     if pending:
+        if lacking := await rights_that_lack(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS):
+            raise SetupError(f"DATABASE_URL: cannot migrate the database: {lacking[0]}")
         # Not `up`: that first connects to another database, which this user may not enter.
         await _dbmate_until_unlocked(url, folder, "migrate")
     return pending

@@ -125,6 +125,17 @@ select pg_advisory_unlock(:lease_class::int, :shard::int);
 -- takes: this node's number; the lock is shared, so it never blocks
 select pg_try_advisory_lock_shared(:node_class::int, :node::int);
 
+-- name: announce_key$
+-- takes: the fingerprint of the key that this node signs tokens with; the lock is shared
+select pg_try_advisory_lock_shared(:key_class::int, :fingerprint::int);
+
+-- name: fetch_keys
+-- gives: the fingerprints of the keys of all nodes with a lease connection
+select distinct objid::bigint as fingerprint
+  from pg_locks
+ where locktype = 'advisory' and classid = :key_class::int and objsubid = 2 and granted
+   and database = (select oid from pg_database where datname = current_database());
+
 -- name: fetch_nodes
 -- gives: the numbers of all nodes with a lease connection
 select objid::bigint as node

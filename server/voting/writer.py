@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter, deque
+from collections.abc import Callable, Iterable
 
 import msgspec
 import structlog
@@ -55,15 +56,28 @@ class _OvertakenError(Exception):
 class Writer:
     """Commits the logs of the shards that this node holds; runs on every node.
 
+    Takes:  secret, which the leases tell other nodes the fingerprint of;
+            stalled, gives the shards that nobody commits: this writer then works for them too, without a lease
     Cancel: at any moment; a transaction is committed as a whole or not at all
     """
 
-    def __init__(self, url: str, database: Database, clock: Clock, *, shard_count: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        database: Database,
+        clock: Clock,
+        *,
+        shard_count: int,
+        secret: str = "",
+        stalled: Callable[[], Iterable[int]] = tuple,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._shard_count = shard_count
         self._connection = Connection(url)
-        self._leases = Leases(database.url, shard_count)
+        self._leases = Leases(database.url, shard_count, secret)
+        self._stalled = stalled
+        self._adopted: set[int] = set()  # stalled shards, until somebody else commits them
         self._positions: dict[
             int, int
         ] = {}  # of held shards: as last committed, or as a commit under way will leave them
@@ -83,14 +97,14 @@ class Writer:
                 except _OvertakenError:
                     log.warning("writer.overtaken", shards=sorted(self._positions))
                     self._positions = {}
+                    self._adopted = set()
                 except (StoreError, CacheError) as error:
                     # StoreConflict too: a song or a user was deleted between the join and the foreign key's check. The
                     # next join sees the deletion.
                     failures += 1
                     delay_s = backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
                     log.warning("writer.waiting", error=str(error), retry_s=delay_s)
-                    if isinstance(error, StoreError):
-                        await self._leases.close()
+                    await self._leases.close()
                     self._positions = {}
                     await asyncio.sleep(delay_s)
                 else:
@@ -101,7 +115,10 @@ class Writer:
 
     async def _work(self) -> None:
         """One lease period: LEASE_REFRESH_S of rounds."""
-        held = await self._leases.refresh()
+        if not self._connection.is_ready:
+            # A node that does not reach Valkey must not hold leases.
+            await self._connection.ask([("PING",)])
+        held = self._with_adopted(await self._leases.refresh())
         if held != self._positions.keys():
             await self._read_positions(held)
             # The writer before this one may have died before it trimmed; a log keeps votes no longer than necessary.
@@ -118,6 +135,14 @@ class Writer:
             # Also after an error, no commit of this period is under way when the next one reads the positions.
             await asyncio.gather(*self._commits, return_exceptions=True)
             self._commits.clear()
+
+    def _with_adopted(self, held: set[int]) -> set[int]:
+        """The leased shards and those that nobody else commits."""
+        adopted = (self._adopted | set(self._stalled())) - held
+        if adopted - self._adopted:
+            log.warning("writer.adopted", shards=sorted(adopted - self._adopted))
+        self._adopted = adopted
+        return held | adopted
 
     async def _round(self, started_s: float) -> None:
         read = await self._read_log()

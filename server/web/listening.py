@@ -6,32 +6,45 @@ import asyncio
 import logging
 import socket
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.telemetry import LIMITED
 from server.web.errors import problem
 
 log = structlog.get_logger()
+
+# Of the files that this process may open, the last ones are kept. The system gives the lowest free number to each file, so a
+# connection's number tells how many files are open. Beyond the connections come those that serve only probes, and then the
+# files of the engines' pools and the page, which are opened for moments.
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+SPARE_FILES = 64
+KEPT_FILES = 32
+SPARE_HANDSHAKE_S = 2.0
+RETRY_AFTER_MS = 5_000
 
 
 class Runner(web.AppRunner):
     """Serves an app, and does two things that aiohttp has no setting for: it answers bytes that are no HTTP with a problem
     document, and closes a connection that sends no request.
 
-    Takes: handshake_s, the time from the connection to the end of the headers of its first request
+    Takes: handshake_s, the time from the connection to the end of the headers of its first request; files_max, how many files
+           this process may open
     """
 
-    __slots__ = ("_handshake_s",)
+    __slots__ = ("_files_max", "_handshake_s")
 
-    def __init__(self, app: web.Application, handshake_s: float, **options: Any) -> None:
+    def __init__(self, app: web.Application, handshake_s: float, *, files_max: int, **options: Any) -> None:
         super().__init__(app, **options)
         self._handshake_s = handshake_s
+        self._files_max = files_max
 
     @property
     def server(self) -> Any:
@@ -40,7 +53,21 @@ class Runner(web.AppRunner):
         if served is None:
             return None
         options: dict[str, Any] = {"access_log": None, "logger": http_logger(), "handshake_s": self._handshake_s}
+        options["files_max"] = self._files_max
         return partial(_RequestHandler, served, loop=asyncio.get_running_loop(), **options)
+
+
+@web.middleware
+async def keep_files_for_probes(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers only probes on the last connections that the limit of open files allows, and closes them afterwards."""
+    protocol = request.protocol
+    if isinstance(protocol, _RequestHandler) and protocol.is_spare:
+        protocol.close()
+        if request.path not in PROBES:
+            LIMITED.labels("files").inc()
+            message = "Too many connections to this server. Try again in a few seconds."
+            raise Refused(Code.OVERLOADED, message, retry_after_ms=RETRY_AFTER_MS)
+    return await handler(request)
 
 
 def listening_sockets(runner: web.AppRunner) -> list[socket.socket]:
@@ -51,19 +78,28 @@ def listening_sockets(runner: web.AppRunner) -> list[socket.socket]:
 
 
 class _RequestHandler(web.RequestHandler):
-    __slots__ = ("_handshake_s",)
+    __slots__ = ("_files_max", "_handshake_s", "is_spare")
 
-    def __init__(self, *arguments: Any, handshake_s: float, **options: Any) -> None:
+    def __init__(self, *arguments: Any, handshake_s: float, files_max: int, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._handshake_s = handshake_s
+        self._files_max = files_max
+        self.is_spare = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        number = transport.get_extra_info("socket").fileno()
+        if number >= self._files_max - KEPT_FILES:
+            cast("asyncio.Transport", transport).abort()
+            return
+        self.is_spare = number >= self._files_max - KEPT_FILES - SPARE_FILES
         # aiohttp starts its keep-alive timer after each request. The timer closes a connection that still waits for the
         # headers of the next request. This starts it for the first request too.
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
-        self._next_keepalive_close_time = self._loop.time() + self._handshake_s
+        self._next_keepalive_close_time = self._loop.time() + (
+            min(self._handshake_s, SPARE_HANDSHAKE_S) if self.is_spare else self._handshake_s
+        )
         self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
     def handle_error(

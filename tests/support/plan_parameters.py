@@ -135,6 +135,8 @@ EXAMPLES: dict[str, Any] = {
     "code_hashes": [b"1" * 32, b"2" * 32],
     "latitude": 40.7,
     "lease_class": 1,
+    "key_class": 1,
+    "fingerprint": 1,
     "emails_max": 50,
     "letters_min": 3,
     "lifted_by": 1,

@@ -12,7 +12,7 @@ import pytest
 
 from server.errors import SetupError
 from server.protocol.limits import Limits
-from server.settings import VOTES_PER_DAY_DEFAULT, Settings, data_folder
+from server.settings import VOTES_PER_DAY_DEFAULT, Settings, data_folder, unknown_settings
 
 SECRET = "0123456789abcdef" * 4
 
@@ -129,6 +129,7 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
         ("MYSETLIST_MAIL_FROM", "sets@example.org\r\nBcc: x@example.org"),
         ("MYSETLIST_MAIL_FROM", "sets@exämple.org"),
         ("MYSETLIST_PUBLIC_URL", "sets.example.org"),
+        *(("OTEL_TRACES_SAMPLER_ARG", value) for value in ("abc", "-0.1", "1.1", "nan", "1e-3")),
     ],
 )
 def test_an_invalid_value_is_one_line_with_its_name(tmp_path: Path, name: str, value: str) -> None:
@@ -228,3 +229,21 @@ def test_the_shipped_folders_are_found() -> None:
     """In a checkout the folders are at the top."""
     assert any(data_folder("migrations").glob("*.sql"))
     assert data_folder("static").is_dir()
+
+
+def test_a_share_of_traces_is_explained(tmp_path: Path) -> None:
+    """The message is ours, and says what was found."""
+    with pytest.raises(
+        SetupError, match="^OTEL_TRACES_SAMPLER_ARG: 'abc' is not a number between 0 and 1; write it as in 0.01$"
+    ):
+        settings(tmp_path, OTEL_TRACES_SAMPLER_ARG="abc")
+    assert settings(tmp_path, OTEL_TRACES_SAMPLER_ARG=".5").traces_ratio == 0.5
+
+
+def test_a_misspelt_setting_is_told() -> None:
+    """The line names the setting that was probably meant; variables of other programs are left alone."""
+    environ = {"MYSETLIST_VOTE_PER_DAY": "5", "MYSETLIST_ORIGINS": "", "MYSETLIST_QQQ": "", "HOME": "/"}
+    assert unknown_settings(environ) == [
+        "MYSETLIST_QQQ: there is no such setting",
+        "MYSETLIST_VOTE_PER_DAY: there is no such setting; did you mean MYSETLIST_VOTES_PER_DAY?",
+    ]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from server.cli.doctor_checks import CLOCK_DIFFERENCE_MAX_MS, Check, _clock, _mail, run_checks
+from server.cli.doctor_checks import Check, _clock, _mail, run_checks
 from server.embedded import EmbeddedEngines
+from server.node.self_check import CLOCK_DIFFERENCE_MAX_MS
 from server.settings import Settings, data_folder
 from server.store.engine import missing_rights
 from server.store.migrations import migrate_up

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -14,7 +15,7 @@ from server.cache.engine import check_valkey, judge
 from server.embedded import EmbeddedEngines
 from server.errors import SetupError
 from server.settings import data_folder
-from server.store.engine import check_postgres, refuse_old_postgres
+from server.store.engine import EXTENSIONS, check_postgres, refuse_old_postgres, rights_that_lack, unknown_time_zones
 from server.store.migrations import migrate_down, migrate_status, migrate_up
 from tests.support.engines import DEBIAN_POSTGRES, DEBIAN_REDIS, debian_postgres, debian_redis, execute, unused_port
 
@@ -86,6 +87,34 @@ async def test_a_user_without_rights_gets_one_line_and_changes_nothing(postgres_
 
 
 @needs_debian_postgres
+async def test_every_right_that_lacks_is_named_before_anything_is_changed(postgres_15: str) -> None:
+    """A user who owns the database and may not create roles: each line says what to do. Afterwards the user may migrate."""
+    await execute(postgres_15, "create user landlord password 'pw'")
+    await execute(postgres_15, "create database owned owner landlord")
+    parts = urlsplit(postgres_15)
+    url = f"postgresql://landlord:pw@127.0.0.1:{parts.port}/owned"
+    roles = ("trial_request", "trial_writer")
+    lacking = await rights_that_lack(url, roles, EXTENSIONS)
+    assert [line.partition("; ")[2] for line in lacking] == [
+        f"let an administrator of the server run: create role {role} nologin; grant {role} to landlord"
+        for role in roles
+    ]
+    assert all("permission denied" in line for line in lacking)
+    for role in roles:
+        await execute(postgres_15, f"create role {role} nologin; grant {role} to landlord")
+    assert await rights_that_lack(url, roles, EXTENSIONS) == []
+    (no_such,) = await rights_that_lack(url, roles, ["no_such_extension"])
+    assert "install the contrib package" in no_such
+    connection = await asyncpg.connect(parts._replace(path="/owned").geturl())
+    try:
+        assert await connection.fetchval("select count(*) from pg_extension where extname = 'cube'") == 0
+    finally:
+        await connection.close()
+        for role in roles:
+            await execute(postgres_15, f"drop role {role}")
+
+
+@needs_debian_postgres
 async def test_a_wrong_password_is_refused_with_the_setting(postgres_15: str) -> None:
     """The line names the setting and the server, and has no password."""
     url = f"postgresql://owner:guess@127.0.0.1:{urlsplit(postgres_15).port}/postgres"
@@ -119,6 +148,88 @@ async def test_a_missing_redis_password_is_named() -> None:
         with pytest.raises(SetupError, match="^REDIS_URL: the server at .* refuses this user"):
             await check_valkey(url)
         assert (await check_valkey(url.replace("//", "//:hush@"))).name == "Redis"
+
+
+@needs_debian_redis
+async def test_a_wrong_redis_password_is_named() -> None:
+    """It is one line without the password, over the protocol that nodes speak."""
+    with debian_redis("--requirepass", "hush") as url:
+        for wrong in ("//:guess@", "//default:guess@", "//nobody:guess@"):
+            with pytest.raises(SetupError, match="^REDIS_URL: the server at .* refuses this user") as caught:
+                await check_valkey(url.replace("//", wrong))
+            assert "guess" not in str(caught.value)
+    with debian_redis() as url, pytest.raises(SetupError, match="^REDIS_URL: the server at .* refuses this user"):
+        await check_valkey(url.replace("//", "//:guess@"))
+
+
+@needs_debian_redis
+@pytest.mark.parametrize("rights", ["~* +@read +info +time", "~fleet* +@all", "~* +@all -@scripting", "~* +@all -info"])
+async def test_a_redis_user_with_too_few_rights_is_named(rights: str) -> None:
+    """The line says what is forbidden and how to allow it."""
+    with debian_redis("--user", "small", "on", ">pw", *rights.split()) as url:
+        with pytest.raises(SetupError, match="ACL SETUSER|refuses this user") as caught:
+            await check_valkey(url.replace("//", "//small:pw@"))
+        assert "\n" not in str(caught.value)
+        await check_valkey(url)
+
+
+def test_a_full_valkey_is_told() -> None:
+    """It answers, and refuses votes."""
+    assert judge({**GOOD_INFO, "maxmemory": 0, "used_memory": 5_000_000}, "x").why_full == ""
+    assert judge({**GOOD_INFO, "maxmemory": 9_000_000, "used_memory": 5_000_000}, "x").why_full == ""
+    full = judge({**GOOD_INFO, "maxmemory": 5_000_000, "used_memory": 5_000_000}, "cache:6379").why_full
+    assert full.startswith(
+        "Redis at cache:6379 is full and refuses votes: it uses 5 MB of maxmemory 5 MB; raise maxmemory"
+    )
+
+
+class Pooler:
+    """Answers in PostgreSQL's place, and gives its clients numbers of its own, as PgBouncer does."""
+
+    KEY_DATA = b"K\x00\x00\x00\x0c"
+
+    def __init__(self, server_socket: str) -> None:
+        self._server_socket = server_socket
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carries one connection."""
+        server_reader, server_writer = await asyncio.open_unix_connection(self._server_socket)
+        await asyncio.gather(self._carry(reader, server_writer), self._carry(server_reader, writer))
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while piece := await source.read(65536):
+            place = piece.find(self.KEY_DATA)
+            if place >= 0:
+                at = place + len(self.KEY_DATA)
+                piece = piece[:at] + (4711).to_bytes(4) + piece[at + 4 :]
+            sink.write(piece)
+        sink.close()
+
+
+async def test_a_pooler_is_told(database_url: str) -> None:
+    """It passes the check, with a word; a server that answers itself gets none."""
+    assert not (await check_postgres(database_url)).is_pooled
+    parts = urlsplit(database_url)
+    pooler = Pooler(f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432")
+    server = await asyncio.start_server(pooler.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        url = f"postgresql://postgres@127.0.0.1:{port}{parts.path}?sslmode=disable"
+        assert (await check_postgres(url)).is_pooled
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_time_zone_that_postgres_does_not_know_is_found(database_url: str) -> None:
+    """Python may have newer zones than PostgreSQL; queries of such a venue would fail."""
+    assert await unknown_time_zones(database_url) == []
+    await execute(
+        database_url,
+        "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+        " values ('m', 'M', 'M', 'FR', 1, 1, 'Mars/Phobos'), ('p', 'P', 'P', 'FR', 1, 1, 'Europe/Paris')",
+    )
+    assert await unknown_time_zones(database_url) == ["Mars/Phobos"]
 
 
 async def test_a_valkey_that_may_evict_is_refused_and_left_alone(engine_dir: Path) -> None:
