@@ -27,17 +27,17 @@ def crowd(
     in_flight: Annotated[int, typer.Option(min=1, max=100, help="Unanswered casts allowed for each voter.")] = 1,
     processes: Annotated[int, typer.Option(min=0, max=16, help="0: as many as the load needs.")] = 0,
     settle: Annotated[float, typer.Option(min=0, help="Seconds to wait for the last answers.")] = 10.0,
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    with_parent: Annotated[int | None, typer.Option("--with-parent", hidden=True)] = None,
 ) -> None:
     """Vote and watch like a crowd; print the result as one JSON object."""
     import orjson
 
     from server.load.crowd import CrowdOptions, run
 
-    if with_parent:
+    if with_parent is not None:
         from server.node.workers import end_with_parent
 
-        end_with_parent()
+        end_with_parent(with_parent)
     raise_file_limit()
     options = CrowdOptions(
         url=url,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
-from server.cli.terminal import DataDir, Yes, run_to_end, settings_from
+from server.cli.terminal import DataDir, Yes, confirm, run_to_end, settings_from
 
 app = typer.Typer(help="Migrate the schema of the database: plain SQL, forward and back.", no_args_is_help=True)
 
@@ -53,15 +51,23 @@ def migrate_status(data_dir: DataDir = None) -> None:
 def migrate_down(data_dir: DataDir = None, yes: Yes = False) -> None:
     """Take the newest migration back, and remove the data of its tables."""
     from server.cli.engines import engines_for
+    from server.errors import SetupError
     from server.settings import data_folder
     from server.store import migrations
+    from server.voting.leases import live_nodes
 
     settings = settings_from(data_dir=data_dir)
-    if not yes and sys.stdin.isatty():
-        typer.confirm("This removes the tables of the newest migration and their data. Continue?", abort=True)
+    confirm("This removes the tables of the newest migration and their data", yes=yes)
 
     async def command() -> None:
         async with engines_for(settings, valkey=False, tables=False) as engines:
+            if running := await live_nodes(engines.database_url):
+                nodes, them = (
+                    ("1 running node uses", "it")
+                    if len(running) == 1
+                    else (f"{len(running)} running nodes use", "them")
+                )
+                raise SetupError(f"{nodes} this database; stop {them}, then take the migration back")
             migration = await migrations.migrate_down(engines.database_url, data_folder("migrations"))
         typer.echo(f"took back {migration.name}" if migration else "nothing to take back")
 

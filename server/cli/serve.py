@@ -17,16 +17,17 @@ def serve(
     demo: Annotated[bool, typer.Option("--demo", help="Add sample data first.")] = False,
     crowd: Annotated[int, typer.Option(help="Number of simulated voters on the sample shows.")] = 0,
     reuse_port: Annotated[bool, typer.Option("--reuse-port", hidden=True)] = False,
+    with_parent: Annotated[int | None, typer.Option("--with-parent", hidden=True)] = None,
 ) -> None:
     """Run a node. Without DATABASE_URL and REDIS_URL it also runs its own PostgreSQL and Valkey."""
     settings = settings_from(
         host=host, port=port, workers=workers, data_dir=data_dir, demo=demo, crowd=crowd, reuse_port=reuse_port
     )
     raise_file_limit()
-    if reuse_port:
+    if with_parent is not None:
         from server.node.workers import end_with_parent
 
-        end_with_parent()
+        end_with_parent(with_parent)
     if settings.workers > 1:
         from server.node.workers import serve_with_workers
 

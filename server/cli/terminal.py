@@ -34,11 +34,15 @@ def settings_from(**flags: Any) -> Settings:
 
     Raises: SetupError: a setting does not parse
     """
-    from server.settings import Settings
+    import structlog
+
+    from server.settings import Settings, unknown_settings
     from server.telemetry import configure_logging
 
     settings = Settings.from_environ(os.environ, **flags)
     configure_logging(settings.log_format)
+    for line in unknown_settings(os.environ):
+        structlog.get_logger().warning("setting.unknown", reason=line)
     return settings
 
 
@@ -83,10 +87,25 @@ def print_table(table: Table) -> None:
 
 
 def run_to_end(command: Coroutine[Any, Any, Result]) -> Result:
-    """Runs the coroutine of a command on an event loop of its own."""
+    """Runs the coroutine of a command on an event loop of its own.
+
+    SIGTERM, SIGINT and SIGHUP cancel it, so it stops what it has started; the exit code is then 128 and the signal's number.
+    """
     import uvloop
 
-    return uvloop.run(command)
+    from server.node.signals import stop_signals
+
+    results: list[Result] = []
+
+    async def run() -> int:
+        with stop_signals() as signals:
+            results.append(await command)
+        return signals.number
+
+    number = uvloop.run(run())
+    if not results:
+        raise typer.Exit(128 + number)
+    return results[0]
 
 
 def raise_file_limit(count: int = 0) -> None:

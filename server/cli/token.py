@@ -26,12 +26,14 @@ def token(
     """Create a user and print a signed token for it."""
     from server.cli.engines import database_for
     from server.people.sessions import create_user, mint_token
+    from server.voting.leases import refuse_other_keys
 
     ttl_s = duration_s("--ttl", ttl)
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> int:
         async with database_for(settings) as database:
+            await refuse_other_keys(database.url, settings.secret)
             return await create_user(database, role.value, ttl_s)
 
     user_id = run_to_end(command())

@@ -16,6 +16,8 @@ from server.errors import MysetlistError, SetupError
 CONNECTIONS_MAX = 6
 ATTEMPTS_MAX = 8
 RETRY_DELAY_MAX_S = 5.0
+# A server that asks for a longer wait is tried again nevertheless.
+RETRY_AFTER_MAX_S = 30.0
 PAGE_SIZE = 100
 TIMEOUT_S = 20.0
 
@@ -190,7 +192,8 @@ class HttpClient:
                 if response.status_code not in _RETRYABLE:
                     break
                 wait_s = _retry_after_s(response, wait_s)
-            await asyncio.sleep(wait_s)
+            if attempt < ATTEMPTS_MAX:
+                await asyncio.sleep(wait_s)
         raise Unreachable(f"{method} {str(self._http.base_url).rstrip('/')}{path}: {problem}")
 
 
@@ -207,6 +210,8 @@ def _decoded(decoder: msgspec.json.Decoder[Result], response: httpx.Response) ->
 
 def _retry_after_s(response: httpx.Response, otherwise_s: float) -> float:
     try:
-        return float(response.headers["retry-after"])
+        asked_s = float(response.headers["retry-after"])
     except (KeyError, ValueError):
         return otherwise_s
+    # Also for "nan": max() then gives its first argument.
+    return min(max(0.0, asked_s), RETRY_AFTER_MAX_S)

@@ -61,7 +61,7 @@ class EmbeddedEngines:
     ) -> EmbeddedEngines:
         """Starts the wanted engines at the same time, and waits until they take commands.
 
-        Takes:  data_dir, created if it is missing; postgres_settings, added to ours (tests turn fsync off)
+        Takes:  data_dir, created if it is missing; postgres_settings, added to ours
         Raises: SetupError: another process runs engines there, or an engine does not start; nothing is left running
         Cancel: the engines are stopped
         Cost:   about 0.3 s; about 2 s the first time
@@ -201,6 +201,7 @@ async def open_engines(
     postgres: bool = True,
     valkey: bool = True,
     may_join: bool = True,
+    postgres_settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Addresses]:
     """Opens the engines for one command or node.
 
@@ -208,7 +209,7 @@ async def open_engines(
     engines; without such a node, new ones are started and stopped at the end of the block.
 
     Takes:  database_url, redis_url, the addresses that are given; postgres, valkey, whether this engine is needed;
-            may_join, False for a node: it must not use the engines of another node
+            may_join, False for a node: it must not use the engines of another node; postgres_settings, added to ours
     Raises: SetupError: an engine does not start, or another node uses the data dir and may not be joined
     """
     need_postgres = postgres and database_url is None
@@ -226,7 +227,9 @@ async def open_engines(
                 raise SetupError(f"{name}: is missing; set it to the address that the node on {data_dir} uses")
         yield Addresses(database_url or running.database_url, redis_url or running.redis_url)
         return
-    engines = await EmbeddedEngines.start(data_dir, postgres=need_postgres, valkey=need_valkey)
+    engines = await EmbeddedEngines.start(
+        data_dir, postgres=need_postgres, valkey=need_valkey, postgres_settings=postgres_settings
+    )
     try:
         yield Addresses(
             engines.database_url if need_postgres else database_url, engines.redis_url if need_valkey else redis_url

@@ -132,6 +132,16 @@ class Postgres(Engine):
         except OSError:
             return []
 
+    def _end_reason(self) -> str:
+        reason = super()._end_reason()
+        if "incompatible with server" not in reason:
+            return reason
+        made_by = (self.folder / "PG_VERSION").read_text().strip()
+        return (
+            f"{reason}: PostgreSQL {made_by} made the data in {self.folder}; write a backup with the mysetlist that made it"
+            " (mysetlist backup), and restore it here into a new --data-dir (mysetlist restore)"
+        )
+
     def _orphans(self) -> list[psutil.Process]:
         """The processes of PostgreSQL that run in our folder."""
         found = []

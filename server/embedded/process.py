@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -123,7 +124,7 @@ class Engine(ABC):
     def _spawn(self) -> None:
         self._rotate_log()
         # A session of its own: Ctrl-C reaches only the node, which then stops its engines in order.
-        with self.log_path.open("ab") as output:
+        with self.log_path.open("ab") as output, _start_failures(self.name):
             self._child = subprocess.Popen(
                 self.command(),
                 cwd=self.folder,
@@ -197,6 +198,10 @@ async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin:
     """
 
     def run() -> subprocess.CompletedProcess[bytes]:
+        with _start_failures(Path(command[0]).name):
+            return finished()
+
+    def finished() -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             command,
             cwd=cwd,
@@ -212,6 +217,19 @@ async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin:
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
         raise SetupError(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
+
+
+@contextlib.contextmanager
+def _start_failures(name: str) -> Iterator[None]:
+    """Raises SetupError when a program cannot be started."""
+    try:
+        yield
+    except BlockingIOError as error:
+        raise SetupError(
+            f"{name} cannot be started: this user may start no more processes; raise the limit with: ulimit -u"
+        ) from error
+    except OSError as error:
+        raise SetupError(f"{name} cannot be started: {error.strerror}") from error
 
 
 class _UserArguments(TypedDict, total=False):

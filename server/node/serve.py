@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
+import os
 import sys
 from dataclasses import replace
 from typing import Any
@@ -15,10 +15,14 @@ from server.cache.engine import check_valkey
 from server.embedded import open_engines
 from server.errors import SetupError
 from server.node.node import Node
+from server.node.outgoing import check_outgoing
+from server.node.process_limits import check_process_limits
+from server.node.signals import StopSignals, stop_signals
 from server.settings import Settings, data_folder
-from server.store.engine import check_postgres
+from server.store.engine import POOLED, check_postgres
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
+from server.voting.leases import refuse_other_keys
 
 log = structlog.get_logger()
 
@@ -32,10 +36,12 @@ async def serve(settings: Settings) -> None:
     Raises: SetupError: the node cannot start, or one of its loops died; the message is one clear line
     """
     configure_logging(settings.log_format)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    check_process_limits(settings.limits.connections)
+    with stop_signals() as signals:
+        await _serve(settings, signals)
+
+
+async def _serve(settings: Settings, signals: StopSignals) -> None:
     engines = open_engines(
         settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url, may_join=False
     )
@@ -47,6 +53,7 @@ async def serve(settings: Settings) -> None:
         crowd: asyncio.subprocess.Process | None = None
         try:
             await node.wait_until_ready()
+            signals.take_over()
             # The objects that exist now live as long as the process. A vote makes no cycles, so the collector may run less often.
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLD)
@@ -55,7 +62,7 @@ async def serve(settings: Settings) -> None:
             await node.greet_first_admin()
             if settings.crowd:
                 crowd = await _start_crowd(node.url, settings.crowd)
-            stopped = asyncio.create_task(stopping.wait(), name="signals")
+            stopped = asyncio.create_task(signals.stopped.wait(), name="signals")
             endings: list[asyncio.Future[Any]] = [stopped, node.failed]
             await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
@@ -72,8 +79,12 @@ async def _prepare(settings: Settings) -> None:
     """Checks the engines, migrates the schema, and adds the sample data if the settings ask for it."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
-    await check_postgres(settings.database_url)
-    for warning in (await check_valkey(settings.redis_url)).warnings:
+    check_outgoing()
+    if (await check_postgres(settings.database_url)).is_pooled:
+        log.warning("postgres.warning", reason=POOLED)
+    await refuse_other_keys(settings.database_url, settings.secret)
+    valkey = await check_valkey(settings.redis_url)
+    for warning in filter(None, (*valkey.warnings, valkey.why_full)):
         log.warning("valkey.warning", reason=warning)
     await migrate_up(settings.database_url, data_folder("migrations"))
     if settings.demo:
@@ -86,6 +97,6 @@ async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:
     """Starts a simulated crowd in a process of its own, so that it does not slow the node down."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--voters", str(voters),
-        "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural", "--with-parent",
+        "--rate", str(max(1.0, voters * CROWD_CASTS_PER_VOTER_S)), "--duration", "0", "--natural", "--with-parent", str(os.getpid()),
         stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip

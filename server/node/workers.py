@@ -23,7 +23,9 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from server.embedded import open_engines
+from server.embedded.postgres import SETTINGS as POSTGRES_SETTINGS
 from server.errors import SetupError
+from server.node.signals import stop_signals
 from server.settings import Settings
 from server.telemetry import METRICS_FOLDER
 
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 STOP_TIMEOUT_S = 30.0
 RESTART_DELAY_S = 1.0
 PARENT_POLL_S = 0.5
+# A node has up to 22 connections to PostgreSQL, and one more for each command of its administrator (docs/limits.md).
+NODE_CONNECTIONS = 25
+COMMAND_CONNECTIONS = 25
 _READY_LINE = "listening on "
 
 
@@ -92,6 +97,7 @@ def serve_command(settings: Settings, number: int, port: int) -> list[str]:
     """The command line of a worker."""
     # -P: a folder named `server` in the working directory must not be imported instead of this package.
     flags = ["--host", settings.host, "--port", str(port), "--data-dir", str(settings.data_dir), "--reuse-port"]
+    flags += ["--with-parent", str(os.getpid())]
     if number == 0:
         flags += [*(["--demo"] if settings.demo else []), "--crowd", str(settings.crowd)]
     return [sys.executable, "-P", "-m", "server", "serve", *flags]
@@ -108,45 +114,47 @@ async def serve_with_workers(
     Takes:  command_of, which makes the command line of a worker from its number and the port
     Raises: SetupError: the port is taken, an engine does not start, or a worker fails before it is ready
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    try:
-        with _reserve(settings) as reservation:
-            port = reservation.getsockname()[1]
-            # Do not join the engines of another node on the same data folder: they end with that node.
-            async with open_engines(
-                settings.data_dir,
-                database_url=settings.database_url,
-                redis_url=settings.redis_url,
-                may_join=False,
-            ) as addresses:
-                # Prometheus reaches any worker on the shared port, and that worker answers for all, from these files.
-                with tempfile.TemporaryDirectory(prefix="mysetlist-metrics-") as metrics_folder:
-                    environment = {
-                        **os.environ,
-                        "DATABASE_URL": addresses.database_url or "",
-                        "REDIS_URL": addresses.redis_url or "",
-                        METRICS_FOLDER: metrics_folder,
-                    }
-                    commands = [command_of(settings, number, port) for number in range(settings.workers)]
-                    workers = [
-                        Worker(number, command, environment, restart_delay_s=restart_delay_s)
-                        for number, command in enumerate(commands)
-                    ]
-                    await _run_workers(workers, stopping)
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    with stop_signals() as signals, _reserve(settings) as reservation:
+        port = reservation.getsockname()[1]
+        # Do not join the engines of another node on the same data folder: they end with that node.
+        async with open_engines(
+            settings.data_dir,
+            database_url=settings.database_url,
+            redis_url=settings.redis_url,
+            may_join=False,
+            postgres_settings={"max_connections": str(connections_for(settings.workers))},
+        ) as addresses:
+            signals.take_over()
+            # Prometheus reaches any worker on the shared port, and that worker answers for all, from these files.
+            with tempfile.TemporaryDirectory(prefix="mysetlist-metrics-") as metrics_folder:
+                environment = {
+                    **os.environ,
+                    "DATABASE_URL": addresses.database_url or "",
+                    "REDIS_URL": addresses.redis_url or "",
+                    METRICS_FOLDER: metrics_folder,
+                }
+                commands = [command_of(settings, number, port) for number in range(settings.workers)]
+                workers = [
+                    Worker(number, command, environment, restart_delay_s=restart_delay_s)
+                    for number, command in enumerate(commands)
+                ]
+                await _run_workers(workers, signals.stopped)
 
 
-def end_with_parent() -> None:
-    """Ends this worker when its parent is killed, because the parent's engines end soon too."""
-    parent = os.getppid()
+def connections_for(workers: int) -> int:
+    """The connections that our own PostgreSQL allows: enough for all workers and some commands, never below its default."""
+    return max(int(POSTGRES_SETTINGS["max_connections"]), workers * NODE_CONNECTIONS + COMMAND_CONNECTIONS)
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """Ends this process when its parent is killed, because the parent's engines end soon too.
+
+    Takes: parent, the process id that the parent gave: it may have died before this call; None: the parent of now
+    """
+    expected = os.getppid() if parent is None else parent
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == expected:
             time.sleep(PARENT_POLL_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -201,6 +209,8 @@ def _reserve(settings: Settings) -> socket.socket:
     reservation = socket.socket(family, socket.SOCK_STREAM)
     try:
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # The connections of a node that ended a moment ago still hold the port; aiohttp sets this for a single node too.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reservation.bind((settings.host, settings.port))
     except OSError as error:
         reservation.close()

@@ -281,6 +281,8 @@ async def test_an_engine_that_cannot_start_says_why(engine_dir: Path) -> None:
     with pytest.raises(SetupError, match=r"postgres did not start: .*incompatible with server.*\(log: ") as caught:
         await EmbeddedEngines.start(engine_dir)
     assert "\n" not in str(caught.value)
+    assert "PostgreSQL 14 made the data" in str(caught.value)
+    assert "mysetlist restore" in str(caught.value)
     assert not (engine_dir / "run" / "valkey.sock").exists()
     version.write_text("18\n")
     async with started(engine_dir):
@@ -326,3 +328,14 @@ async def test_addresses_given_start_nothing(engine_dir: Path) -> None:
     async with open_engines(engine_dir / "none", database_url="postgresql://a/b", redis_url="redis://c") as found:
         assert (found.database_url, found.redis_url) == ("postgresql://a/b", "redis://c")
     assert not (engine_dir / "none").exists()
+
+
+async def test_a_server_that_cannot_be_started_is_one_line(engine_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system allows this user no more processes."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(SetupError, match="cannot be started: this user may start no more processes; .* ulimit -u"):
+        await EmbeddedEngines.start(engine_dir, postgres=False)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from server.errors import SetupError
-from server.node.workers import serve_with_workers
+from server.node.workers import _reserve, serve_command, serve_with_workers
 from server.settings import Settings
 
 # Ready, then alive until SIGTERM; prints its number and its addresses for the test.
@@ -127,3 +127,31 @@ async def test_workers_end_when_their_parent_is_killed() -> None:
     await done.wait()
     while psutil.pid_exists(worker) and psutil.Process(worker).status() != psutil.STATUS_ZOMBIE:
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("family", ["127.0.0.1", "::1"])
+def test_a_port_that_a_node_left_a_moment_ago_is_free(family: str) -> None:
+    """The connections of a node that has ended hold the port for a minute (TIME_WAIT)."""
+    address = socket.AF_INET6 if ":" in family else socket.AF_INET
+    with socket.create_server((family, 0), family=address) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection((family, port)) as client:
+            accepted, _ = listening.accept()
+            accepted.close()
+            assert client.recv(1) == b""
+    with _reserve(Settings(data_dir=Path("/nowhere"), secret="s" * 32, host=family, port=port)) as reservation:
+        assert reservation.getsockname()[1] == port
+
+
+async def test_a_worker_whose_parent_died_before_it_looked_ends() -> None:
+    """It compares with the process id that its parent gave it, and not with its parent of now."""
+    code = f"import signal; from server.node.workers import end_with_parent; end_with_parent({2**22}); signal.pause()"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    async with asyncio.timeout(20):
+        assert await process.wait() == -signal.SIGTERM
+
+
+def test_a_worker_gets_the_id_of_its_parent() -> None:
+    """It ends with this process."""
+    command = serve_command(settings(), 1, 80)
+    assert command[command.index("--with-parent") + 1] == str(os.getpid())

@@ -1,0 +1,130 @@
+"""Signals before a command is ready: it ends at once, and nothing that it started goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from server.node.signals import stop_signals
+from server.node.workers import connections_for
+from tests.support.engines import unused_port
+from tests.support.node_process import until
+
+# Far below the times after which a start gives up by itself.
+ENDS_WITHIN_S = 10.0
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """The processes whose command line names a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@asynccontextmanager
+async def command(data_dir: Path, *words: str, **environ: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A running `mysetlist` command; killed at the end, if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "server", *words, "--data-dir", str(data_dir),
+        env={"PATH": os.environ["PATH"], "HOME": str(data_dir), **environ},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
+    """Waits for the end; gives the exit code and the errors."""
+    async with asyncio.timeout(ENDS_WITHIN_S):
+        _, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, errors.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "code"),
+    [
+        (("serve", "--port", "0"), signal.SIGTERM, 0),
+        (("serve", "--port", "0", "--workers", "2"), signal.SIGINT, 0),
+        (("token",), signal.SIGHUP, 128 + signal.SIGHUP),
+    ],
+    ids=["serve", "workers", "token"],
+)
+async def test_a_start_that_is_ended_leaves_no_engine(
+    engine_dir: Path, words: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    """A signal ends the command while its own engines start, and the engines with it."""
+    async with command(engine_dir, *words) as process:
+        await until(lambda: bool(processes_of(engine_dir / "postgres")), "an engine has been started")
+        process.send_signal(number)
+        found, errors = await ended(process)
+    assert "Traceback" not in errors
+    assert found == code
+    assert processes_of(engine_dir) == []
+
+
+async def test_a_node_that_waits_for_the_database_obeys(engine_dir: Path, database_url: str, redis_url: str) -> None:
+    """Its first query waits for a lock, so it is not ready for seconds."""
+    locking = await asyncpg.connect(database_url)
+    looking = await asyncpg.connect(database_url)
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": "s" * 32}
+    try:
+        async with (
+            locking.transaction(),
+            command(engine_dir, "serve", "--port", str(unused_port()), **environ) as process,
+        ):
+            await locking.execute("lock table log_positions in access exclusive mode")
+
+            async def is_waiting() -> bool:
+                count: int = await looking.fetchval(
+                    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+                )
+                return count > 0
+
+            async with asyncio.timeout(ENDS_WITHIN_S):
+                while not await is_waiting():
+                    await asyncio.sleep(0.01)
+            process.terminate()
+            code, errors = await ended(process)
+        assert (code, "Traceback" in errors) == (0, False)
+    finally:
+        await locking.close()
+        await looking.close()
+
+
+async def test_a_block_that_no_signal_ends_keeps_its_cancellation() -> None:
+    """Only a signal is swallowed: who cancels the task for another reason hears of it."""
+
+    async def block() -> None:
+        with stop_signals():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(block())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_our_own_postgres_has_a_connection_for_every_worker() -> None:
+    """The default is enough for a few workers."""
+    assert connections_for(1) == connections_for(3) == 100
+    assert connections_for(64) == 64 * 25 + 25
