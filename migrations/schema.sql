@@ -2124,6 +2124,15 @@ ALTER TABLE import_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY import_log_admin ON import_log FOR SELECT TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin));
 GRANT SELECT ON TABLE import_log TO mysetlist_request;
 
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── installation
+
+CREATE TABLE installation (
+    is_only boolean DEFAULT true NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL
+);
+COMMENT ON TABLE installation IS 'One row, made by the first node: an id that no other database has. A dump and its restored copy share it, because they hold the same accounts.';
+ALTER TABLE ONLY installation ADD CONSTRAINT installation_pkey PRIMARY KEY (is_only);
+
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── log_commits
 
 CREATE TABLE log_commits (

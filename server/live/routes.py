@@ -31,6 +31,16 @@ class LiveRoutes:
         if self._sockets.is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=1_000)
         limits = self._services.connection_limits
+        address = self._address_of(request)
+        # First: a page cannot read the answer to its upgrade, and asks for the reason with a plain GET.
+        limits.acquire_address(address)
+        try:
+            return await self._serve(request, address)
+        finally:
+            limits.release_address(address)
+
+    async def _serve(self, request: web.Request, address: str) -> web.StreamResponse:
+        limits = self._services.connection_limits
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             autoping=False,  # the sweep needs to see the pongs
@@ -46,24 +56,19 @@ class LiveRoutes:
             banned = self._services.why_banned(identity.user_id)
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
-        address = self._address_of(request)
-        limits.acquire_address(address)
+        await socket.prepare(request)
+        assert request.transport is not None
+        connection = WebsocketConnection(
+            socket,
+            request.transport,
+            self._services,
+            identity,
+            address=address,
+            request_id=get_contextvars().get("request_id", ""),
+        )
+        self._sockets.add(connection)
         try:
-            await socket.prepare(request)
-            assert request.transport is not None
-            connection = WebsocketConnection(
-                socket,
-                request.transport,
-                self._services,
-                identity,
-                address=address,
-                request_id=get_contextvars().get("request_id", ""),
-            )
-            self._sockets.add(connection)
-            try:
-                await connection.run()
-            finally:
-                self._sockets.remove(connection)
+            await connection.run()
         finally:
-            limits.release_address(address)
+            self._sockets.remove(connection)
         return socket

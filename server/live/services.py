@@ -67,12 +67,15 @@ class BallotJson(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts of a node that a connection uses. Takes: node, the name of this node."""
+    """The parts of a node that a connection uses. Takes: node, the name of this node; installation, of its
+    database.
+    """
 
     hub: Hub
     connection_limits: ConnectionLimits
     clock: Clock
     node: str
+    installation: str
     submit: SubmitCast
     mark: SubmitMark
     authenticate: Authenticate

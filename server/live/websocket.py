@@ -295,6 +295,7 @@ class WebsocketConnection(ClientConnection):
                     "user": {"id": user.user_id, "role": user.role} if user else None,
                     "role": user.role if user else "reader",
                     "node": self._services.node,
+                    "installation": self._services.installation,
                     "time_ms": self._services.clock.now_ms(),
                     "ping_ms": int(PING_INTERVAL_S * 1000),
                 }

@@ -27,6 +27,7 @@ from server.node.self_check import SelfCheck
 from server.people.access_monitor import AccessMonitor
 from server.people.marks import Marks
 from server.people.oidc import OidcVerifier
+from server.people.sessions import fetch_installation
 from server.settings import Settings
 from server.store.database import Databases
 from server.sync.providers import Providers
@@ -57,6 +58,7 @@ async def open_rooms(
     async with databases.writer.connection() as connection:
         shard_count = len([row async for row in voting.fetch_positions(connection)])
     rule_changes = await stack.enter_async_context(open_rule_changes(databases.owner, settings.redis_url))
+    installation = await fetch_installation(databases.owner)
     providers = await stack.enter_async_context(
         providers_of(settings, databases.owner, settings.redis_url, SystemClock(), rule_changes)
     )
@@ -66,6 +68,7 @@ async def open_rooms(
         databases=databases,
         providers=providers,
         rule_changes=rule_changes,
+        installation=installation,
         shard_count=shard_count,
         intervals=intervals,
         has_own_database=has_own_database,
@@ -83,6 +86,7 @@ class Rooms:
         databases: Databases,
         providers: Providers,
         rule_changes: RuleChanges,
+        installation: str,
         shard_count: int,
         intervals: Intervals,
         has_own_database: bool,
@@ -94,6 +98,7 @@ class Rooms:
         self.databases = databases
         self.rule_changes = rule_changes
         self.intervals = intervals
+        self.installation = installation
         self.name = secrets.token_hex(4)
         traces = _traces(settings, self.name, shard_count)
         if traces is not None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from server.clock import Clock
 from server.errors import Refused
 from server.people.sessions import mint_token, renew_account, sign_up, verify_token
 from server.protocol.codes import Code
@@ -29,11 +30,20 @@ class SessionUser(msgspec.Struct, frozen=True):
     role: Role
 
 
+class Session(msgspec.Struct, frozen=True):
+    """The user of the request's token or cookie, null without one; the id of the database; its node's clock [ms since 1970]."""
+
+    user: SessionUser | None
+    installation: str
+    time_ms: int
+
+
 class SessionAnswer(msgspec.Struct, frozen=True):
     """A token for `Authorization: Bearer` and for `hello`. The cookie holds the same token."""
 
     token: str
     user: SessionUser
+    installation: str
 
 
 class SignInQuery(msgspec.Struct, frozen=True):
@@ -45,12 +55,25 @@ class SignInQuery(msgspec.Struct, frozen=True):
 class SessionRoutes:
     """The endpoints of sessions.
 
-    Takes: count, counts new accounts by address; raises Refused(rate_limited)
+    Takes: installation, the id of the database; count, counts new accounts by address; raises Refused(rate_limited);
+           why_banned, gives the reason why a user may not connect, or None
     """
 
-    def __init__(self, database: Database, secret: str, count: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        secret: str,
+        *,
+        installation: str,
+        count: Callable[[str], Awaitable[None]],
+        why_banned: Callable[[int], str | None],
+    ) -> None:
         self._database = database
+        self._clock = clock
         self._secret = secret
+        self._installation = installation
+        self._why_banned = why_banned
         self._count = count
 
     def endpoints(self) -> list[Endpoint]:
@@ -61,6 +84,10 @@ class SessionRoutes:
                 body=SessionBody, body_is_optional=True, answer=SessionAnswer,
                 codes=(Code.FORBIDDEN,),
                 summary="Sign in as a new anonymous user, or keep the user of the cookie.",
+            ),
+            Endpoint(
+                method="GET", path="/api/session", handler=self.get_session, answer=Session, codes=(Code.FORBIDDEN,),
+                summary="Say who is signed in. A page without a websocket asks this in place of `hello`.",
             ),
             Endpoint(
                 method="DELETE", path="/api/session", handler=self.delete_session, status=204,
@@ -91,7 +118,18 @@ class SessionRoutes:
         else:
             identity = Identity(identity.user_id, role)
         token = mint_token(self._secret, identity.user_id, identity.role)
-        return Answer(document={"token": token, "user": {"id": identity.user_id, "role": identity.role}}, session=token)
+        user = {"id": identity.user_id, "role": identity.role}
+        return Answer(document={"token": token, "user": user, "installation": self._installation}, session=token)
+
+    async def get_session(self, call: Call) -> Answer:
+        """`GET /api/session`."""
+        identity = call.identity
+        banned = None if identity is None else self._why_banned(identity.user_id)
+        if banned is not None:
+            raise Refused(Code.FORBIDDEN, banned)
+        user = None if identity is None else {"id": identity.user_id, "role": identity.role}
+        now_ms = self._clock.now_ms()
+        return Answer(document={"user": user, "installation": self._installation, "time_ms": now_ms})
 
     async def get_signin(self, call: Call) -> Answer:
         """`GET /signin?token=`."""

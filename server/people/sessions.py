@@ -22,6 +22,18 @@ SIGN_IN_TTL_S = 3600
 _AUDIENCE = "mysetlist"
 
 
+async def fetch_installation(database: Database) -> str:
+    """Gives the id of the database, which the first node makes: with a user's id it tells who a browser's waiting votes belong to.
+
+    Takes:  database, of the owner
+    Raises: StoreUnavailable
+    """
+    async with database.connection() as connection:
+        await queries.make_installation(connection)
+        installation: str = await queries.fetch_installation(connection)
+    return installation
+
+
 async def sign_up(database: Database) -> int:
     """Creates an anonymous user, and gives the id.
 

@@ -1,5 +1,13 @@
 -- Accounts of users who sign in.
 
+-- name: make_installation!
+-- gives: nothing; afterwards the database has an id
+insert into installation default values on conflict do nothing;
+
+-- name: fetch_installation$
+-- gives: the id of the database
+select id::text from installation;
+
 -- name: sign_up$
 -- gives: the id of the new anonymous user
 select sign_up();

@@ -48,6 +48,12 @@ class Redeemed(msgspec.Struct, frozen=True):
     show: int
 
 
+class OwnTicket(msgspec.Struct, frozen=True):
+    """Whether the user has redeemed a code for the show."""
+
+    has_ticket: bool
+
+
 class CodesBody(msgspec.Struct, frozen=True, kw_only=True):
     """Either `codes`: existing codes to add; or `make`: the number of new codes."""
 
@@ -108,6 +114,10 @@ class TicketRoutes:
                 summary="Redeem the code of your ticket for a show that requires one. Repeating it changes nothing.",
             ),
             Endpoint(
+                method="GET", path="/api/shows/{show}/ticket", handler=self.get_ticket, access="user", answer=OwnTicket,
+                codes=(Code.NOT_FOUND,), slugs=("show",), summary="Say whether you have redeemed a code for the show.",
+            ),
+            Endpoint(
                 method="GET", path=path, handler=self.get_tickets, access="admin", answer=Tickets,
                 slugs=("show",), summary="Say whether a show requires tickets, and count its codes.",
             ),
@@ -146,6 +156,13 @@ class TicketRoutes:
             # The ticket is redeemed anyway: the next cast of the user reads it from the database.
             log.warning("ticket.not_granted", show=show_id, error=str(error))
         return Answer(document=Redeemed(show_id))
+
+    async def get_ticket(self, call: Call) -> Answer:
+        """`GET /api/shows/{show}/ticket`."""
+        show_id, user = await self._find_show(call.path["show"]), call.user
+        async with self._database.acting(user) as connection:
+            has_ticket = await queries.has_ticket(connection, show_id=show_id, user_id=user.user_id)
+        return Answer(document=OwnTicket(has_ticket))
 
     async def get_tickets(self, call: Call) -> Answer:
         """`GET /api/admin/shows/{show}/tickets`."""

@@ -25,6 +25,11 @@ with added as (
 )
 select count(*) from added;
 
+-- name: has_ticket$
+-- takes: show_id, user_id bigint
+-- gives: whether the user redeemed a code of the show
+select exists (select from ticket_codes where show_id = :show_id::bigint and user_id = :user_id::bigint);
+
 -- name: redeem_ticket$
 -- takes: show_id, code_hash
 -- gives: redeemed, held, used or unknown; see the function of that name in migrations

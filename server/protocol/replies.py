@@ -53,11 +53,12 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """The identity of the connection, the node, its clock [ms since 1970], and the silence after which it pings."""
+    """The identity of the connection, the node, its database, its clock [ms since 1970], and the silence after which it pings."""
 
     user: User | None
     role: Literal["reader"] | Role
     node: str
+    installation: str
     time_ms: int
     ping_ms: int
 

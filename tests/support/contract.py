@@ -48,6 +48,7 @@ def served_endpoints() -> list[Endpoint]:
                 databases=Databases(unused, unused, unused),
                 providers=providers,
                 rule_changes=rule_changes,
+                installation="installation",
                 shard_count=16,
                 intervals=DEFAULT_INTERVALS,
                 has_own_database=False,

@@ -69,6 +69,7 @@ EXPECTED = {
     "user_show_attendance": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. dd"),
     "activity": public(),
     "activity_clock": public(),
+    "installation": Expected(),
     "venue_reviews": Expected(user="s. i. u. d.", moderator="ss i. uu dd", admin="ss i. uu dd"),
     "content_moderation": Expected(user="s. i. .. ..", moderator="ss ii uu ..", admin="ss ii uu .."),
     "reports": Expected(user="s. i. .. ..", moderator="ss i. uu ..", admin="ss i. uu .."),
@@ -141,6 +142,7 @@ ROWS = {
         "(position, previous, kind, show_id, name) values ({n}, 0, 'live', {n}, 'Show')", "position = {n}", "count = 1"
     ),
     "activity_clock": Row("values ({n}, {n})", "id = {n}", "position = 5"),
+    "installation": Row("(is_only) values ({n} = 1)", "is_only = ({n} = 1)", "id = gen_random_uuid()"),
     "platform_stats": Row(
         "values (date '2026-01-01' + {n}, 0, 0, 0, 0, 0, 0, 0, 0, 0)", "day = date '2026-01-01' + {n}", "show_count = 1"
     ),

@@ -37,6 +37,25 @@ async def test_hello_gives_the_identity(node: Node, factory: RowFactory) -> None
         assert (await fan.ok("hello"))["user"] is None
 
 
+async def test_every_answer_about_the_visitor_names_the_database(node: Node, factory: RowFactory) -> None:
+    """`hello`, the sign-in and the question who is signed in give the id that another database does not have."""
+    installation = await factory.sql.fetchval("select id::text from installation")
+    async with aiohttp.ClientSession(node.url) as http:
+        async with http.get("/api/session") as answer:
+            reader = await answer.json()
+        async with http.post("/api/session") as answer:
+            signed_in = await answer.json()
+        async with http.get("/api/session", headers={"Authorization": f"Bearer {signed_in['token']}"}) as answer:
+            fan = await answer.json()
+    assert (reader["user"], reader["installation"]) == (None, installation)
+    assert signed_in["installation"] == installation
+    assert (fan["user"], fan["installation"]) == (signed_in["user"], installation)
+    async with SocketClient.connect(node.url) as socket:
+        hello = await socket.ok("hello")
+    assert hello["installation"] == installation
+    assert abs(hello["time_ms"] - fan["time_ms"]) < 60_000
+
+
 async def test_a_vote_goes_all_the_way_round(node: Node, factory: RowFactory) -> None:
     """Cast, committed, pushed to another watcher, in the ballot, in PostgreSQL, and withdrawn again."""
     show = await factory.show(7, budget=2)

@@ -144,6 +144,16 @@ async def test_a_code_is_valid_once(people: People, admin: Person, show: Show, f
     assert await ann.refused("POST", "/api/shows/999/ticket", {"code": first}) == "not_found"
 
 
+async def test_a_fan_learns_whether_they_have_a_ticket(people: People, admin: Person, show: Show) -> None:
+    """Each fan asks for their own ticket only."""
+    (code,) = await make_codes(admin, 1)
+    fan, other = await people.person(), await people.person()
+    assert await fan.ok("GET", REDEEM) == {"has_ticket": False}
+    assert await redeem(fan, code) == "ok"
+    assert await fan.ok("GET", REDEEM) == {"has_ticket": True}
+    assert await other.ok("GET", REDEEM) == {"has_ticket": False}
+
+
 async def test_concurrent_requests_redeem_a_code_once(
     people: People, admin: Person, show: Show, factory: RowFactory
 ) -> None:

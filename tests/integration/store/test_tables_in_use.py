@@ -94,6 +94,7 @@ TABLES = {
         "catalog/show_status.sql:advance_shows > shows! > tell_of_show() > add_activity()",
         "insight/activity.sql:activity_position",
     ),
+    "installation": ("people/sessions.sql:make_installation", "people/sessions.sql:fetch_installation"),
     "platform_stats": (
         "admin/statistics.sql:refresh_platform_stats > refresh_platform_stats()",
         "admin/statistics.sql:platform_days",

@@ -49,6 +49,7 @@ class Room:
             connection_limits=ConnectionLimits(LIMITS),
             clock=self.clock,
             node="node",
+            installation="installation",
             submit=self._submit,
             mark=self._mark,
             authenticate=self._authenticate,
