@@ -15,10 +15,10 @@ select tsvector_to_array(words_of(:q::text)) as words,
        'venues' = any(:kinds) and exists (select from venues where search @@ query_of(:q)) as venues,
        'shows' = any(:kinds) and exists (select from shows where search @@ query_of(:q)) as shows;
 
--- name: choose_similar_word$
--- takes: words text[], folded; kinds text[]; letters_min int, rows_max bigint
--- gives: the word to search by similarity; null when no word qualifies. It has at least letters_min letters, and fewer than
---        rows_max rows of each kind have it. The longest such word is chosen.
+-- name: choose_similar_words
+-- takes: words text[], folded; kinds text[]; letters_min int, rows_max bigint; count bigint
+-- gives: 0..count rows: the words to search by similarity. They have at least letters_min letters, and fewer than rows_max rows
+--        of each kind have them. The longest words come first.
 select word
   from unnest(:words::text[]) as w (word)
  where char_length(word) >= :letters_min::int
@@ -31,7 +31,7 @@ select word
    and ('shows' <> all(:kinds) or :rows_max > (
         select count(*) from (select from shows where search @@ query_of(word) limit :rows_max) r))
  order by char_length(word) desc, word
- limit 1;
+ limit :count::bigint;
 
 -- name: best_closeness^
 -- takes: words text[], folded; like text, one of the words, or null: no row is similar to null; kinds text[]

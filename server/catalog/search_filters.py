@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SIMILAR_WORDS_MAX = 4
 SIMILAR_LETTERS_MIN = 3
 SIMILAR_ROWS_MAX = 1_000
+SIMILAR_TRIES_MAX = 2
 # The same number as the pool's pg_trgm.word_similarity_threshold, which decides what the indexes find.
 CLOSENESS_MIN = 0.5
 
@@ -53,12 +54,23 @@ async def choose_filters(
         return {}
     filters = {kind: SearchFilter(words=q) for kind in kinds if found[kind]}
     missing = [kind for kind in kinds if kind not in filters]
-    if missing and len(words) <= SIMILAR_WORDS_MAX:
-        like = await queries.choose_similar_word(
-            connection, words=words, kinds=missing, letters_min=SIMILAR_LETTERS_MIN, rows_max=SIMILAR_ROWS_MAX
-        )
-        closest = await queries.best_closeness(connection, words=words, like=like, kinds=missing)
-        for kind in missing:
+    if not missing or len(words) > SIMILAR_WORDS_MAX:
+        return filters
+    likes = queries.choose_similar_words(
+        connection,
+        words=words,
+        kinds=missing,
+        letters_min=SIMILAR_LETTERS_MIN,
+        rows_max=SIMILAR_ROWS_MAX,
+        count=SIMILAR_TRIES_MAX,
+    )
+    for like in [row["word"] async for row in likes]:
+        # One letter less is too much of a short word, as in "perl jam": then the other word finds the rows.
+        left = [kind for kind in missing if kind not in filters]
+        if not left:
+            break
+        closest = await queries.best_closeness(connection, words=words, like=like, kinds=left)
+        for kind in left:
             closeness = closest[kind]
             if closeness is not None and closeness >= CLOSENESS_MIN:
                 filters[kind] = SearchFilter(like=like, similar=words, closeness=closeness)

@@ -230,7 +230,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "catalog/search.best_artists": [{"q": "abc", "words": "abc"}, {"q": "metalica"} | MISSPELT],
     "catalog/search.best_songs": [{"words": "abc"}, MISSPELT],
     "catalog/search.best_venues": [{"q": "abc", "words": "abc"}, {"q": "metalica"} | MISSPELT],
-    "catalog/search.choose_similar_word": [
+    "catalog/search.choose_similar_words": [
         {"words": ["metalica", "abc"], "kinds": ["artists", "songs", "venues", "shows"]}
     ],
     "catalog/search.kinds_with_words": [{"q": "abc", "kinds": ["artists", "songs", "venues", "shows"]}],
