@@ -82,11 +82,11 @@ class Scoreboard:
         return self.titles.get(song) or f"song {song}"
 
     def draw(self, row_count_max: int) -> Group:
-        """Draws the scoreboard: songs ordered by up votes, then by their place in the setlists.
+        """Draws the scoreboard: songs ordered by votes up minus votes down, then by their place in the setlists.
 
         Takes:  row_count_max, at least 1; the last line says how many more songs there are
         """
-        songs = sorted({**self.tally, **dict.fromkeys(self.titles, (0, 0))}, key=lambda song: -self._ups(song))
+        songs = sorted({**self.tally, **dict.fromkeys(self.titles, (0, 0))}, key=lambda song: -self._score(song))
         most = max((up + down for up, down in self.tally.values()), default=0)
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column(max_width=40, no_wrap=True)
@@ -107,8 +107,9 @@ class Scoreboard:
         foot = Text(f"… and {hidden} more" if hidden > 0 else "Ctrl-C ends", style="dim")
         return Group(head, Text(), table, Text(), foot)
 
-    def _ups(self, song: int) -> int:
-        return self.tally.get(song, (0, 0))[0]
+    def _score(self, song: int) -> int:
+        up, down = self.tally.get(song, (0, 0))
+        return up - down
 
 
 def bar(up: int, down: int, most: int) -> Text:

@@ -25,8 +25,9 @@ def test_a_board_reports_each_change_once() -> None:
 
 
 def test_a_board_shows_the_favourite_on_top() -> None:
-    """Songs are ordered by up votes, the foot counts the songs that do not fit, the head names the connection."""
+    """Songs are ordered by up minus down, the foot counts the songs that do not fit, the head names the connection."""
     board = _board()
+    board.apply("votes:7", ChannelState(at=9, tally=[(101, 9, 8), (102, 5, 0)], total=22))
     assert board.connected("live") == ["connection: live"]
     console = Console(width=120, record=True, file=None, quiet=False, force_terminal=False)
     with console.capture() as capture:
