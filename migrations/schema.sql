@@ -28,6 +28,7 @@
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
 -- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats |
+-- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
 -- | advance | catalogue, `advance_shows` | log_positions, shows, activity_clock |

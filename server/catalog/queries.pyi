@@ -333,6 +333,9 @@ class KindsWithWordsRow(TypedDict):
     venues: bool | Any
     shows: bool | Any
 
+class ChooseSimilarWordsRow(TypedDict):
+    word: str | Any
+
 class BestClosenessRow(TypedDict):
     artists: float | Any
     songs: float | Any
@@ -369,7 +372,7 @@ class _Search:
     async def kinds_with_words(
         self, connection: Connection, *, q: str | None, kinds: Sequence[str | None] | None
     ) -> KindsWithWordsRow: ...
-    async def choose_similar_word(
+    def choose_similar_words(
         self,
         connection: Connection,
         *,
@@ -377,7 +380,8 @@ class _Search:
         letters_min: int | None,
         kinds: Sequence[str | None] | None,
         rows_max: int | None,
-    ) -> str | Any | None: ...
+        count: int | None,
+    ) -> AsyncIterator[ChooseSimilarWordsRow]: ...
     async def best_closeness(
         self,
         connection: Connection,

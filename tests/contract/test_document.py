@@ -18,7 +18,18 @@ from tests.support.contract import DOCUMENT, ENDPOINTS, title
 from tests.support.running_node import running_node
 
 # Served beside the endpoints: pages, files, probes and the websocket.
-NO_ENDPOINTS = {"/", "/shows/{show}", "/api/docs", "/static/{name}", "/ws", "/healthz", "/readyz", "/metrics"}
+NO_ENDPOINTS = {
+    "/",
+    "/shows/{show}",
+    "/shows/{show}/",
+    "/api/docs",
+    "/static/{name}",
+    "/static/{version}/{name}",
+    "/ws",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+}
 
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=title)
 
