@@ -55,6 +55,7 @@ class Song(msgspec.Struct):
     up: int | None = 0  # None: hidden from this user, or not yet public
     down: int | None = 0
     title: str = ""
+    played_at: str | None = None
 
 
 class Setlist(msgspec.Struct):

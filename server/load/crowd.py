@@ -258,19 +258,21 @@ async def _shows(http: HttpClient, show: int | None) -> dict[int, Show]:
     Raises: SetupError: none has songs
     """
     ids = [show] if show is not None else await http.open_shows()
-    shows = {show_id: found for show_id, found in (await fetch_shows(http, ids)).items() if found.tally()}
+    shows = {show_id: found for show_id, found in (await fetch_shows(http, ids)).items() if _votable(found)}
     if not shows:
         raise SetupError("No show with songs has open voting." if show is None else f"Show {show} has no songs.")
     return shows
 
 
+def _votable(show: Show) -> list[int]:
+    """The songs that take votes: a played song takes none."""
+    return [song.id for setlist in show.predicted() for song in setlist.songs if song.played_at is None]
+
+
 @asynccontextmanager
 async def _processes(options: CrowdOptions, shows: dict[int, Show]) -> AsyncIterator[list[CrowdProcess]]:
     """The processes of a crowd, not yet open: this process alone if it is enough, else only child processes."""
-    polls = [
-        PollSpec(show.id, [song.id for setlist in show.predicted() for song in setlist.songs], show.votes_per_user_max)
-        for show in shows.values()
-    ]
+    polls = [PollSpec(show.id, _votable(show), show.votes_per_user_max) for show in shows.values()]
     planned = plan_processes(options, polls, os.cpu_count() or 1)
     processes: list[CrowdProcess] = (
         [LocalProcess(planned[0])] if len(planned) == 1 else [ChildProcess(one) for one in planned]
