@@ -39,7 +39,7 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
     local ballots_key = prefix .. 'ballots:' .. show
     redis.call('SREM', prefix .. 'tickets:' .. show, user)
     local ballot = redis.call('HGET', ballots_key, user)
-    -- After revise.lua has removed all ballots, only the log knows the votes that it holds.
+    -- Without any ballot of the show, only the log knows the votes that it holds.
     local is_unknown = not ballot and last > committed_position and redis.call('EXISTS', ballots_key) == 0
     if is_unknown or (ballot and in_order(ballot) ~= (committed[show] or '')) then
         redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, ballots_key,
