@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from server.clock import backoff_s
-from server.errors import MysetlistError, ProviderError, StoreError
+from server.errors import MysetlistError, ProviderError, Refused, StoreError
 from server.store.database import Database
 from server.sync.jobs import Job, JobHandler, JobType
 from server.sync.queries import jobs
@@ -150,10 +150,11 @@ class SyncScheduler:
     async def _run_job(self, job: Job, attempts: int) -> None:
         log.info("sync.job_begun", job=job.id, service=job.service, kind=job.kind, subject=job.subject)
         status, error = "succeeded", ""
-        outage: ProviderError | StoreError | None = None
+        outage: ProviderError | StoreError | Refused | None = None
         try:
             await self._handlers[job.service, job.kind](job)
-        except (ProviderError, StoreError) as unavailable:
+        except (ProviderError, StoreError, Refused) as unavailable:
+            # Refused: Valkey does not answer, so no voting rules can change.
             outage = unavailable
         except MysetlistError as failure:
             status, error = "failed", str(failure)
@@ -176,7 +177,7 @@ class SyncScheduler:
         SYNC_JOBS.labels(job.service, job.kind, status).inc()
         log.info("sync.job_ended", job=job.id, kind=job.kind, subject=job.subject, status=status, error=error)
 
-    async def _postpone_job(self, job: Job, outage: ProviderError | StoreError, attempts: int) -> None:
+    async def _postpone_job(self, job: Job, outage: ProviderError | StoreError | Refused, attempts: int) -> None:
         """Queues a job again: at the time that the provider asked for, or after a delay that doubles, ATTEMPTS_MAX times."""
         asked_delay_s = outage.retry_after_s if isinstance(outage, ProviderError) else None
         if asked_delay_s is not None:

@@ -71,7 +71,7 @@ class HeldCasts:
         """Resumes the casts behind those of `casts` that were asked about again and are not held any more."""
         for show_id in {cast.subject_id for cast in casts} & self._shows.keys():
             held = self._shows[show_id]
-            if held.probe is not None:
+            if held.probe is not None and held.probe in casts:
                 del self._shows[show_id]
                 self._resume(held.casts)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# A hold lasts so long if its node dies. The transaction has to end well before.
+# A hold lasts so long if its node dies. The transaction has to end well before, counted from the first hold.
 HOLD_S = 10.0
 TRANSACTION_S = 7.0
 RETRY_AFTER_MS = 1_000
@@ -77,8 +77,8 @@ class RuleChanges:
         held: set[int] = set()
         is_ending = False
         try:
-            async with asyncio.timeout(TRANSACTION_S), transaction as connection:
-                yield _Change(connection, held, token, self._ask, self._shard_count)
+            async with asyncio.timeout(None) as patience, transaction as connection:
+                yield _Change(connection, held, token, self._ask, shard_count=self._shard_count, patience=patience)
                 rules = await fetch_rules(connection, sorted(held))
                 is_ending = True
         except BaseException as error:
@@ -105,12 +105,22 @@ class RuleChanges:
 class _Change:
     """One change under way (store.rule_changes.RuleChange). held: the shows that it has asked Valkey to hold."""
 
-    def __init__(self, connection: Transaction, held: set[int], token: str, ask: Ask, shard_count: int) -> None:
+    def __init__(
+        self,
+        connection: Transaction,
+        held: set[int],
+        token: str,
+        ask: Ask,
+        *,
+        shard_count: int,
+        patience: asyncio.Timeout,
+    ) -> None:
         self.connection = connection
         self._held = held
         self._token = token
         self._ask = ask
         self._shard_count = shard_count
+        self._patience = patience
 
     async def hold(self, show_ids: Sequence[int]) -> dt.datetime:
         """As RuleChange says."""
@@ -122,6 +132,8 @@ class _Change:
             for shard, shows in by_shard.items()
         ]
         self._held.update(show_ids)
+        if self._patience.when() is None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + TRANSACTION_S)
         try:
             instants = await self._ask(commands) if commands else [0]
         except CacheError as error:
