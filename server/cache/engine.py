@@ -37,7 +37,7 @@ class ValkeyState:
     persistence: str  # "append-only file" or "none or snapshots"
     clock_ahead_ms: float  # the server's clock minus ours, less half the round trip
     warnings: tuple[str, ...]  # one line each: the server works, but the operator should know
-    why_full: str = ""  # one line: it takes no writes now
+    why_no_writes: str = ""  # one line: it takes no writes now
 
 
 def place(url: str) -> str:
@@ -158,7 +158,7 @@ def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> V
             f"{name} at {where} has appendonly no: votes accepted while PostgreSQL is down are lost if it crashes"
         )
     return ValkeyState(
-        why_full=_why_full(info, f"{name} at {where}"),
+        why_no_writes=_why_no_writes(info, f"{name} at {where}"),
         name=name,
         version=version,
         eviction=eviction,
@@ -168,14 +168,16 @@ def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> V
     )
 
 
-def _why_full(info: dict[str, Any], server: str) -> str:
+def _why_no_writes(info: dict[str, Any], server: str) -> str:
     limit, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
-    if not limit or used < limit:
-        return ""
-    return (
-        f"{server} is full and refuses votes: it uses {used / 1e6:.0f} MB of maxmemory {limit / 1e6:.0f} MB;"
-        " raise maxmemory, or remove data of others from it"
-    )
+    if limit and used >= limit:
+        return (
+            f"{server} is full and refuses votes: it uses {used / 1e6:.0f} MB of maxmemory {limit / 1e6:.0f} MB;"
+            " raise maxmemory, or remove data of others from it"
+        )
+    if info.get("aof_last_write_status") == "err":
+        return f"{server} cannot write its append-only file and refuses votes; free space on its disk, then see its log"
+    return ""
 
 
 def _numbers(version: str) -> tuple[int, ...]:

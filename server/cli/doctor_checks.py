@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import resource
 import shutil
 import zoneinfo
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from server.errors import MailUnavailable, SetupError
 from server.mail.smtp import SmtpClient
 from server.node.catalogue_sync import providers_of
 from server.node.outgoing import check_outgoing
+from server.node.process_limits import FILES_MIN
 from server.node.self_check import clocks_differ
 from server.settings import Settings, data_folder, unknown_settings
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
@@ -73,6 +75,7 @@ async def run_checks(environ: Mapping[str, str], data_dir: Path | None) -> list[
     checks += [
         Check("settings", "warn" if unknown else "ok", "; ".join(unknown) or "all parse"),
         _data_dir(settings),
+        _files(settings),
         _providers(settings),
         await _mail(settings),
     ]
@@ -120,6 +123,20 @@ def _outgoing() -> Check:
     except SetupError as error:
         return Check("proxies", "fail", str(error))
     return Check("proxies", "ok", f"used: {named}" if named else "no variable names a proxy or certificates")
+
+
+def _files(settings: Settings) -> Check:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.limits.connections + FILES_MIN
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        return Check("open files", "ok", f"enough for {settings.limits.connections} connections")
+    if hard >= FILES_MIN:
+        found = (
+            f"enough for {hard - FILES_MIN} of {settings.limits.connections} connections; more with: ulimit -n {wanted}"
+        )
+        return Check("open files", "ok", found)
+    todo = f"this process may open {hard} files and needs {FILES_MIN}; raise the limit with: ulimit -n {wanted}"
+    return Check("open files", "fail", todo)
 
 
 def _data_dir(settings: Settings) -> Check:
@@ -256,7 +273,7 @@ async def _valkey(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Che
         f" persistence: {state.persistence}"
     )
     checks = [Check(state.name, "ok", found), *(Check("durability", "warn", warning) for warning in state.warnings)]
-    return [*checks, Check("memory", "fail", state.why_full)] if state.why_full else checks
+    return [*checks, Check("writes", "fail", state.why_no_writes)] if state.why_no_writes else checks
 
 
 def _clock(clocks: dict[str, float]) -> Check:

@@ -84,7 +84,7 @@ async def _prepare(settings: Settings) -> None:
         log.warning("postgres.warning", reason=POOLED)
     await refuse_other_keys(settings.database_url, settings.secret)
     valkey = await check_valkey(settings.redis_url)
-    for warning in filter(None, (*valkey.warnings, valkey.why_full)):
+    for warning in filter(None, (*valkey.warnings, valkey.why_no_writes)):
         log.warning("valkey.warning", reason=warning)
     await migrate_up(settings.database_url, data_folder("migrations"))
     if settings.demo:

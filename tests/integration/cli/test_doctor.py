@@ -6,18 +6,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis.asyncio
 
 from server.cli.doctor_checks import Check, _clock, _mail, run_checks
 from server.embedded import EmbeddedEngines
+from server.errors import SetupError
 from server.node.self_check import CLOCK_DIFFERENCE_MAX_MS
 from server.settings import Settings, data_folder
 from server.store.engine import missing_rights
 from server.store.migrations import migrate_up
 from tests.support import providers as stand_in
-from tests.support.engines import execute, unused_port
+from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute, unused_port
 from tests.support.smtp_server import SmtpServer
 
 SECRET = "0123456789abcdef" * 4
@@ -160,3 +162,59 @@ async def test_providers_are_asked(
         found["ticketmaster"].found == "ticketmaster: does not accept the key in TICKETMASTER_API_KEY; set a valid one"
     )
     assert environ["TICKETMASTER_API_KEY"] not in str(found)
+
+
+async def test_what_would_fail_at_a_start_is_found(
+    engine_dir: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Misspelt settings, a wrong proxy, a full Valkey, zones that PostgreSQL does not know: each with what to do."""
+    engines = await EmbeddedEngines.start(engine_dir, postgres=False)
+    try:
+        async with redis.asyncio.Redis.from_url(engines.redis_url) as client:
+            await client.config_set("maxmemory", 1)
+        await execute(
+            database_url,
+            "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+            " values ('m', 'M', 'M', 'FR', 1, 1, 'Mars/Phobos')",
+        )
+        monkeypatch.setenv("ALL_PROXY", "socks5://me:hush@proxy:1080")
+        environ = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": engines.redis_url,
+            "MYSETLIST_SECRET": SECRET,
+            "MYSETLIST_ORIGIN": "",
+        }
+        checks = await run_checks(environ, engine_dir)
+    finally:
+        await engines.stop()
+    found = {check.name: check for check in checks if check.verdict != "ok"}
+    assert {name: check.verdict for name, check in found.items()} == {
+        "proxies": "fail", "settings": "warn", "zones of venues": "fail", "writes": "fail",
+    }  # fmt: skip
+    for name, todo in (
+        ("proxies", "pip install 'httpx[socks]'"),
+        ("settings", "did you mean MYSETLIST_ORIGINS?"),
+        ("zones of venues", "Mars/Phobos"),
+        ("writes", "raise maxmemory"),
+    ):
+        assert todo in found[name].found
+    assert "hush" not in str(checks)
+
+
+async def test_a_user_without_rights_is_found_before_the_first_start(engine_dir: Path, redis_url: str) -> None:
+    """Migrations would fail half-way: doctor names each missing right and the statement that gives it."""
+    if not (DEBIAN_POSTGRES / "postgres").exists():
+        pytest.skip(f"no PostgreSQL 15 in {DEBIAN_POSTGRES} (.ci/run installs it)")
+    with debian_postgres() as url:
+        await execute(url, "create user landlord password 'pw'")
+        await execute(url, "create database owned owner landlord")
+        mine = f"postgresql://landlord:pw@127.0.0.1:{urlsplit(url).port}/owned"
+        environ = {"DATABASE_URL": mine, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
+        found = {check.name: check for check in await run_checks(environ, engine_dir)}
+        assert found["rights"].verdict == "fail"
+        assert "create role mysetlist_writer nologin; grant mysetlist_writer to landlord" in found["rights"].found
+        with pytest.raises(
+            SetupError, match="cannot migrate the database: permission denied to create role; let an"
+        ) as caught:
+            await migrate_up(mine, data_folder("migrations"))
+        assert "\n" not in str(caught.value)

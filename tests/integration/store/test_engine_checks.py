@@ -173,11 +173,11 @@ async def test_a_redis_user_with_too_few_rights_is_named(rights: str) -> None:
         await check_valkey(url)
 
 
-def test_a_full_valkey_is_told() -> None:
+def test_a_valkey_that_takes_no_writes_is_told() -> None:
     """It answers, and refuses votes."""
-    assert judge({**GOOD_INFO, "maxmemory": 0, "used_memory": 5_000_000}, "x").why_full == ""
-    assert judge({**GOOD_INFO, "maxmemory": 9_000_000, "used_memory": 5_000_000}, "x").why_full == ""
-    full = judge({**GOOD_INFO, "maxmemory": 5_000_000, "used_memory": 5_000_000}, "cache:6379").why_full
+    assert judge({**GOOD_INFO, "maxmemory": 0, "used_memory": 5_000_000}, "x").why_no_writes == ""
+    assert judge({**GOOD_INFO, "maxmemory": 9_000_000, "used_memory": 5_000_000}, "x").why_no_writes == ""
+    full = judge({**GOOD_INFO, "maxmemory": 5_000_000, "used_memory": 5_000_000}, "cache:6379").why_no_writes
     assert full.startswith(
         "Redis at cache:6379 is full and refuses votes: it uses 5 MB of maxmemory 5 MB; raise maxmemory"
     )
