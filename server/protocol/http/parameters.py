@@ -12,6 +12,7 @@ import msgspec
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.cursors import CURSOR_CHARS_MAX, ID_MAX
+from server.protocol.texts import clean_text, clean_texts
 
 PAGE_DEFAULT = 20
 PAGE_MAX = 100
@@ -59,7 +60,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
         if name in given:
             raise Refused(Code.BAD_REQUEST, f"`{name}` is given twice. Give it once.")
         _refuse_unprintable(value, name)
-        given[name] = value
+        given[name] = unicodedata.normalize("NFC", value)
     try:
         query = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -74,10 +75,12 @@ def parse_query(pairs: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
 def parse_body(data: bytes, kind: Any) -> Any:
     """Decodes a JSON body of the type `kind`. Its texts may have line breaks and tabs, and no other control characters.
 
+    Texts are cleaned (`clean_text`) before their rules are checked, so a name of spaces is empty.
+
     Raises: Refused: bad_request, naming the place
     """
     try:
-        body = msgspec.json.decode(data, type=kind)
+        body = _decode(data, kind)
     except RecursionError:
         raise Refused(Code.BAD_REQUEST, "The JSON is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -97,6 +100,18 @@ def parse_reference(text: str) -> Reference:
         return Reference(number if number <= ID_MAX else 0, None)
     well_formed = len(text) <= REFERENCE_CHARS_MAX and text.isascii() and text.isprintable()
     return Reference(None, text if well_formed else "")
+
+
+def _decode(data: bytes, kind: Any) -> Any:
+    """Decodes a body, a second time only when one of its texts is not clean or breaks a rule."""
+    try:
+        body = msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        pass
+    else:
+        if all(text == clean_text(text) for _, text in _texts(body, "")):
+            return body
+    return msgspec.convert(clean_texts(msgspec.json.decode(data)), kind, str_keys=True)
 
 
 def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
