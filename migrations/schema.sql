@@ -806,7 +806,7 @@ $$;
 
 CREATE FUNCTION fold(words text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN translate(lower(public.unaccent('public.unaccent'::regdictionary, words)), '$/\|-_.,:;!?¡¿()[]{}<>&+*#@%=^~"“”„«»–—…·•`´''’‘'::text, ('s'::text || repeat(' '::text, 41)));
+    RETURN btrim(regexp_replace(translate(lower(public.unaccent('public.unaccent'::regdictionary, NORMALIZE(translate(words, '''`´‘’‛ʹʻʼʽ′＇­͏​‌‍‎‏⁠︎️﻿'::text, ''::text), NFKC))), '$ς''`'::text, 'sσ'::text), '[-\s/\\|_.,:;!?¡¿()\[\]{}<>&+*#@%=^~"“”„«»‹›‚‐‑‒–—―−…·•‧・｡。､、「」『』【】〈〉《》〔〕〜،؛؟۔।॥־׳״՝՞՛՚†‡§¶©®™°]+'::text, ' '::text, 'g'::text));
 
 CREATE FUNCTION get_trending_artists(count integer DEFAULT 20) RETURNS TABLE(rank bigint, artist_id bigint, slug text, name text, score double precision, vote_count bigint, follower_count bigint, show_count bigint, refreshed_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -1111,7 +1111,7 @@ end $$;
 
 CREATE FUNCTION words_of(words text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN to_tsvector('simple'::regconfig, public.fold(words));
+    RETURN array_to_tsvector(ARRAY(SELECT "left"(w.word, 500) AS "left" FROM unnest(string_to_array(public.fold(words_of.words), ' '::text)) w(word) WHERE (w.word <> ''::text)));
 
 CREATE FUNCTION query_of(words text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -1843,6 +1843,7 @@ COMMENT ON COLUMN artists.folded IS 'The folded name, for a search with typing m
 ALTER TABLE artists ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY artists ADD CONSTRAINT artists_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY artists ADD CONSTRAINT artists_slug_key UNIQUE (slug);
+CREATE INDEX artists_folded_idx ON artists USING hash (folded);
 CREATE INDEX artists_search_idx ON artists USING gin (search) WITH (fastupdate=off);
 CREATE INDEX artists_similar_idx ON artists USING gin (folded gin_trgm_ops) WITH (fastupdate=off);
 CREATE TRIGGER artists_stats AFTER INSERT ON artists REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION begin_artist_stats();
@@ -3036,6 +3037,7 @@ CREATE TABLE venues (
     search tsvector GENERATED ALWAYS AS (words_of(((((name || ' '::text) || city) || ' '::text) || region))) STORED,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    folded_name text GENERATED ALWAYS AS (fold(name)) STORED NOT NULL,
     CONSTRAINT venues_capacity_check CHECK ((capacity > 0)),
     CONSTRAINT venues_city_check CHECK (((char_length(city) >= 1) AND (char_length(city) <= 120))),
     CONSTRAINT venues_country_check CHECK ((country ~ '^[A-Z]{2}$'::text)),
@@ -3055,9 +3057,11 @@ COMMENT ON COLUMN venues.point IS 'The place as a point on a sphere of radius 1,
 COMMENT ON COLUMN venues.origin IS 'The provider that listed it first; `mysetlist sync forget` deletes by it. Null: from a person, a file or sample data.';
 COMMENT ON COLUMN venues.review_count IS 'Approved reviews.';
 COMMENT ON COLUMN venues.rating_sum IS 'The sum of the ratings of approved reviews.';
+COMMENT ON COLUMN venues.folded_name IS 'The folded name, to find the venue that a file names.';
 ALTER TABLE venues ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY venues ADD CONSTRAINT venues_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY venues ADD CONSTRAINT venues_slug_key UNIQUE (slug);
+CREATE INDEX venues_folded_name_idx ON venues USING hash (folded_name);
 CREATE INDEX venues_point_idx ON venues USING gist (point);
 CREATE INDEX venues_search_idx ON venues USING gin (search) WITH (fastupdate=off);
 CREATE INDEX venues_similar_idx ON venues USING gin (folded gin_trgm_ops) WITH (fastupdate=off);

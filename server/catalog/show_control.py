@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from server.catalog.queries import show_control as queries
-from server.catalog.voting_window import VotingState, instant_of, voting_state
+from server.catalog.voting_window import VotingState, voting_state
 from server.clock import Clock, utc_now
 from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
@@ -19,7 +19,7 @@ from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import Reference
-from server.protocol.instants import iso
+from server.protocol.instants import instant_of, iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.rule_changes import ChangeRules

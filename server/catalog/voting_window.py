@@ -5,35 +5,12 @@ The vote script (server/voting) decides about each cast; this file says the same
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from server.protocol.instants import ms_of
 
 VotingState = Literal["open", "locked", "closed", "final"]
-
-
-def instant_of(given: datetime, time_zone: str) -> datetime:
-    """The instant of a time that staff gives: with an offset it is exact, without one it is local time at the show.
-
-    Takes:  time_zone, of the show (IANA)
-    Raises: ValueError: on a night when the clocks change, the clocks skip this local time or show it twice; OverflowError
-    """
-    if given.tzinfo is not None:
-        return given.astimezone(UTC)
-    zone = ZoneInfo(time_zone)
-    first, second = (given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first.astimezone(zone).replace(tzinfo=None) != given:
-        raise ValueError(
-            f"{given.isoformat()} does not exist in {time_zone}: the clocks skip this hour. Give another time."
-        )
-    if first != second:
-        raise ValueError(
-            f"{given.isoformat()} occurs twice in {time_zone}: the clocks go back. Add an offset, such as"
-            f" {given.replace(tzinfo=zone).isoformat()}."
-        )
-    return first
 
 
 def voting_state(

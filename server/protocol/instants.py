@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import overload
+from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,3 +40,25 @@ def from_ms(ms: int) -> datetime:
 def from_us(us: int) -> datetime:
     """The instant `us` microseconds after 1970, exact."""
     return _EPOCH + timedelta(microseconds=us)
+
+
+def instant_of(given: datetime, time_zone: str) -> datetime:
+    """The instant of a time that a person gives: with an offset it is exact, without one it is local time at the show.
+
+    Takes:  time_zone, of the show (IANA)
+    Raises: ValueError: on a night when the clocks change, the clocks skip this local time or show it twice; OverflowError
+    """
+    if given.tzinfo is not None:
+        return given.astimezone(UTC)
+    zone = ZoneInfo(time_zone)
+    first, second = (given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(zone).replace(tzinfo=None) != given:
+        raise ValueError(
+            f"{given.isoformat()} does not exist in {time_zone}: the clocks skip this hour. Give another time."
+        )
+    if first != second:
+        raise ValueError(
+            f"{given.isoformat()} occurs twice in {time_zone}: the clocks go back. Add an offset, such as"
+            f" {given.replace(tzinfo=zone).isoformat()}."
+        )
+    return first

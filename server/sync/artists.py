@@ -10,6 +10,7 @@ import msgspec
 
 from server.errors import StoreConflict
 from server.protocol.progress import ReportProgress, ignore_progress
+from server.protocol.texts import clean_line
 from server.store.database import Database
 from server.sync.artist_identification import MBID, IdentifiedArtist, NotIdentified, has_name, identify_artist
 from server.sync.clients import musicbrainz, spotify, ticketmaster
@@ -20,17 +21,20 @@ from server.sync.identities import (
     Identity,
     KnownArtist,
     fetch_known_artist,
+    find_ids,
     ids_by_service,
     put_identities,
     save_identities,
+    slug_for,
 )
 from server.sync.jobs import log_results, recorded_job
 from server.sync.matching import is_tribute, plain_name
 from server.sync.providers import Providers
 from server.sync.queries import identities, jobs
 from server.sync.queries import records as queries
-from server.sync.record_writer import RecordRefused, write_record
-from server.sync.records import ArtistRecord, Outcome, RecordResult, slug_of
+from server.sync.record_writer import write_record
+from server.sync.records import ArtistRecord, Outcome, RecordResult
+from server.sync.references import RecordRefused
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -72,11 +76,19 @@ class ArtistSyncService:
         Raises: NotIdentified: no artist, or more than one; ProviderError; StoreUnavailable
         Cancel: the catalogue stays as it was; the job is recorded as cancelled
         """
-        async with recorded_job(self._database, musicbrainz.SERVICE, "artist", wanted[:300]) as job_id:
+        wanted = clean_line(wanted)
+        async with recorded_job(self._database, musicbrainz.SERVICE, "search", wanted[:300]) as job_id:
             report_progress(STAGE, 0, 1)
             synced = await self._sync(job_id, wanted)
             report_progress(STAGE, 1, 1)
         return synced
+
+    async def sync_named(self, wanted: str, job_id: int) -> SyncedArtist:
+        """Does the same within a job: another attempt of a `sync` that failed.
+
+        Raises: NotIdentified, ProviderError, StoreUnavailable
+        """
+        return await self._sync(job_id, wanted)
 
     async def sync_known(self, artist_id: int, job_id: int) -> SyncedArtist:
         """Does the same for an artist of the catalogue, within a job; a later job may add details (artist_details.py).
@@ -94,7 +106,8 @@ class ArtistSyncService:
             known.slug if known is not None else await _own_slug(self._database, self._providers.musicbrainz, artist)
         )
         async with self._database.transaction() as connection:
-            artist_id, slug, outcome = await write_artist(connection, artist, own_slug)
+            slug = own_slug or await slug_for(connection, artist.name[:200], artist.id)
+            artist_id, slug, outcome = await write_artist(connection, artist, slug)
             row = await identities.fetch_artist(connection, artist_id=artist_id)
             linked_at = "Ticketmaster" if lacks_details else "MusicBrainz"
             found = [
@@ -195,32 +208,28 @@ class ArtistSyncService:
 
 
 async def _own_slug(database: Database, source: MusicBrainzClient, artist: musicbrainz.Artist) -> str | None:
-    """The slug that the catalogue has for an artist; None: the slug that the name makes.
+    """The slug of the artist in the catalogue; None: the catalogue does not know its id.
 
-    An artist of the catalogue with that slug and another id is a namesake, or the same artist after MusicBrainz merged
+    An artist of the catalogue with that name and another id is a namesake, or the same artist after MusicBrainz merged
     two entries.
     """
     async with database.connection() as connection:
         known = await queries.find_identity(connection, service=musicbrainz.SERVICE, external_id=artist.id)
         if known is not None:
             return str(known["slug"])
-        slug = slug_of(artist.name)
-        others = [
-            row["external_id"] async for row in queries.find_ids(connection, service=musicbrainz.SERVICE, slug=slug)
-        ]
-    for other in others:
-        successor = await source.fetch_artist(other)
-        if successor is not None and successor.id == artist.id:
-            return slug
-    return f"{slug}-{artist.id[:8]}" if others else None
+        rows = [row async for row in queries.find_artists(connection, references=[artist.name])]
+        ids = {row["slug"]: await find_ids(connection, row["slug"]) for row in rows if has_name(artist, row["name"])}
+    for slug, others in ids.items():
+        for other in others:
+            successor = await source.fetch_artist(other)
+            if successor is not None and successor.id == artist.id:
+                return str(slug)
+    return None
 
 
-async def write_artist(
-    connection: Connection, artist: musicbrainz.Artist, slug: str | None
-) -> tuple[int, str, Outcome]:
+async def write_artist(connection: Connection, artist: musicbrainz.Artist, slug: str) -> tuple[int, str, Outcome]:
     """Writes an artist of MusicBrainz to the catalogue.
 
-    Takes:  slug, None: the slug that the name makes
     Gives:  id, slug, outcome
     Raises: NotIdentified: the record is refused; the caller must roll back
     """
@@ -231,12 +240,12 @@ async def write_artist(
             country=artist.country if artist.country and re.fullmatch("[A-Z]{2}", artist.country) else None,
             genre=artist.genre[:80].capitalize() if artist.genre else None,
         )
-        _, outcome, slug = await write_record(connection, STAGE, record)
-    except (StoreConflict, RecordRefused) as error:
+        written = await write_record(connection, STAGE, record)
+    except (StoreConflict, RecordRefused, ValueError) as error:
         raise NotIdentified(f"{artist.name!r} cannot be written to the catalogue: {error}") from error
-    artist_id = await queries.find_artist_id(connection, slug=slug)
+    artist_id = await queries.find_artist_id(connection, slug=written.message)
     assert artist_id is not None
-    return artist_id, slug, outcome
+    return artist_id, written.message, written.outcome
 
 
 def _linked_pages(artist: musicbrainz.Artist, known: Sequence[str], evidence: str) -> list[Identity]:

@@ -173,7 +173,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     action: Literal["run", "cancel", "retry", "pause", "resume", "decide"]
     schedule: ScheduleName | None = None
     service: Service | None = None
-    kind: Literal["artist", "shows", "show", "venue", "setlists", "played", "songs"] | None = None
+    kind: Literal["artist", "search", "shows", "show", "venue", "setlists", "played", "songs"] | None = None
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=300)] | None = None
     run: JobId | None = None
     review: JobId | None = None

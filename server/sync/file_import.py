@@ -21,8 +21,9 @@ from server.store.rule_changes import ChangeRules
 from server.sync.file_parser import ParsedFile, ParsedRecord, Refusal, read_file
 from server.sync.jobs import log_results, recorded_job
 from server.sync.queries import jobs
-from server.sync.record_writer import Hold, RecordRefused, hold_nothing, write_records
+from server.sync.record_writer import Hold, hold_nothing, write_records
 from server.sync.records import STAGES, ArtistRecord, RecordResult, SongRecord
+from server.sync.references import RecordRefused
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -33,7 +34,7 @@ SHOWS_PER_BATCH = 100
 
 
 class ImportResult(msgspec.Struct):
-    """The results of an import. `results` leaves unchanged records out."""
+    """The results of an import. `results` leaves out unchanged records without a note."""
 
     job_id: int | None = None  # None: a dry run, which leaves no trace
     counts: dict[str, dict[str, int]] = {}  # stage -> outcome -> number of records
@@ -44,7 +45,7 @@ class ImportResult(msgspec.Struct):
         counts = self.counts.setdefault(stage, {})
         for result in results:
             counts[result.outcome] = counts.get(result.outcome, 0) + 1
-            if result.outcome != "unchanged":
+            if result.outcome != "unchanged" or result.note:
                 self.results.append((stage, result))
 
 
@@ -74,11 +75,15 @@ async def import_file(
         return result
     async with recorded_job(database, "file", "import", path.name[:300]) as job_id:
         result.job_id = job_id
-        for stage, refused in _refused_by_stage(parsed.refusals).items():
+        unreadable = _refused_by_stage(parsed.refusals)
+        totals = {stage: len(parsed.stages.get(stage, [])) + len(unreadable.get(stage, [])) for stage in STAGES}
+        done: dict[str, int] = {}
+        for stage, refused in unreadable.items():
             result.add(stage, refused)
+            done[stage] = len(refused)
             async with database.transaction() as connection:
                 await log_results(connection, job_id, stage, refused)
-        done: dict[str, int] = {}
+                await jobs.put_progress(connection, job_id=job_id, stage=stage, done=done[stage], total=totals[stage])
         async for stage, batch in _batches(parsed, report_progress):
             async with change_rules(database.transaction()) as change:
                 connection = change.connection
@@ -86,8 +91,7 @@ async def import_file(
                 result.add(stage, results)
                 await log_results(connection, job_id, stage, results)
                 done[stage] = done.get(stage, 0) + len(batch)
-                total = len(parsed.stages[stage])
-                await jobs.put_progress(connection, job_id=job_id, stage=stage, done=done[stage], total=total)
+                await jobs.put_progress(connection, job_id=job_id, stage=stage, done=done[stage], total=totals[stage])
     return result
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 
 from server.errors import SetupError
-from server.sync.records import STAGES, Record, SetlistRecord, SetlistRow, SetRecord, SetSong
+from server.sync.csv_table import Row, read_table
+from server.sync.field_forms import explain, in_stored_form, split_list
+from server.sync.file_text import SAVE_AS, read_text, unmangled
+from server.sync.json_lists import Item, read_lists
+from server.sync.records import STAGES, Record, SetlistRow
+from server.sync.repeated_records import Repeated
+from server.sync.setlist_rows import SetlistRows
 
-FILE_BYTES_MAX = 256 * 1024 * 1024
-
+REASON_CHARS_MAX = 400
 # The kind of a CSV file is the first of these kinds whose columns the file has.
 _CSV_KINDS: tuple[tuple[set[str], str, type[Record]], ...] = (
     ({"show", "title"}, "setlists", SetlistRow),
@@ -24,11 +27,8 @@ _CSV_KINDS: tuple[tuple[set[str], str, type[Record]], ...] = (
     ({"name", "latitude", "longitude"}, "venues", STAGES["venues"]),
     ({"name"}, "artists", STAGES["artists"]),
 )
-# Columns whose cells hold a list, with LIST_SEPARATOR between its items.
-_LIST_COLUMNS = {"supports", "songs"}
-LIST_SEPARATOR = ";"
-
-AnyRecord = TypeVar("AnyRecord", bound=Record)
+# Columns whose cells hold a list.
+_LIST_COLUMNS = ("supports", "songs")
 
 
 class ParsedRecord(msgspec.Struct, frozen=True):
@@ -56,116 +56,112 @@ class ParsedFile(msgspec.Struct, frozen=True):
 def read_file(path: Path) -> ParsedFile:
     """Parses a `.csv` or `.json` file.
 
-    Raises: SetupError: no such file, too large, not UTF-8, another kind of file, or not parsable
+    Raises: SetupError: no such file, too large, another kind of file or encoding, or not parsable
     """
-    if path.suffix.lower() not in (".csv", ".json"):
-        raise SetupError(f"{path.name}: the name must end in .csv or .json (docs/import.md)")
-    try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise SetupError(f"{path.name}: larger than {FILE_BYTES_MAX // 2**20} MiB; split the file")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SetupError(f"{path.name}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
-    return _read_csv(path.name, text) if path.suffix.lower() == ".csv" else _read_json(path.name, text.encode())
+    text = read_text(path)
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path.name, text)
+    return _read_json(path.name, text)
 
 
-def _read_json(name: str, data: bytes) -> ParsedFile:
-    try:
-        sections = msgspec.json.decode(data, type=dict[str, list[msgspec.Raw]])
-    except RecursionError as error:
-        raise SetupError(f"{name}: its lists and objects are nested too deeply") from error
-    except msgspec.DecodeError as error:
-        raise SetupError(f"{name}: {error}; expected an object of lists: {', '.join(STAGES)}") from error
-    unknown = sections.keys() - STAGES.keys()
-    if unknown:
-        raise SetupError(f"{name}: it has a list `{min(unknown)}`; the lists are {', '.join(STAGES)}")
-    parsed = ParsedFile({}, [])
-    end, line = 0, 1
-    for stage, items in sections.items():
-        for item in items:
-            raw = bytes(item)
-            # Each `raw` has the bytes of the file, in the order of the file, so the next match is the right one.
-            start = data.index(raw, end)
-            line += data.count(b"\n", end, start)
-            _add_record(parsed, stage, line, STAGES[stage], lambda kind, raw=raw: msgspec.json.decode(raw, type=kind))
-            end = start + len(raw)
-            line += raw.count(b"\n")
+def _read_json(name: str, text: str) -> ParsedFile:
+    parsed, repeated = ParsedFile({}, []), Repeated()
+    for item in read_lists(name, text):
+        stage = item.list_name
+        if stage not in STAGES:
+            raise SetupError(f"{name}: it has a list `{stage}`; the lists are {', '.join(STAGES)}")
+        try:
+            record = _record_of_item(item)
+            repeated.check(stage, item.line, record)
+        except (msgspec.ValidationError, ValueError, RecursionError) as error:
+            parsed.refusals.append(Refusal(stage, item.line, str(error)[:REASON_CHARS_MAX]))
+        else:
+            parsed.stages.setdefault(stage, []).append(ParsedRecord(item.line, record))
     return parsed
+
+
+def _record_of_item(item: Item) -> Record:
+    if item.refusal is not None:
+        raise ValueError(item.refusal)
+    return _record(item.list_name, STAGES[item.list_name], item.value, strict=True)
 
 
 def _read_csv(name: str, text: str) -> ParsedFile:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = [column.strip() for column in next(reader, [])]
-    except csv.Error as error:
-        raise SetupError(f"{name}: line 1: {error}") from error
-    for needed, stage, kind in _CSV_KINDS:  # noqa: B007  the code below uses the kind that was found
-        if needed <= set(columns):
-            break
-    else:
-        wanted = "; ".join(f"{stage}: {', '.join(sorted(needed))}" for needed, stage, _ in _CSV_KINDS)
-        raise SetupError(f"{name}: its first line lacks the columns of every known kind ({wanted})")
-    unknown = set(columns) - {field.name for field in msgspec.structs.fields(kind)}
-    if unknown:
-        raise SetupError(f"{name}: {stage} have no column `{min(unknown)}`; remove it")
-    repeated = [column for column in columns if columns.count(column) > 1]
-    if repeated:
-        raise SetupError(
-            f"{name}: the column `{repeated[0]}` is there {columns.count(repeated[0])} times; keep one of them"
-        )
-    parsed = ParsedFile({}, [])
-    for line, cells in _lines(name, reader):
-        if len(cells) != len(columns):
-            parsed.refusals.append(Refusal(stage, line, f"{len(cells)} cells for {len(columns)} columns"))
-            continue
-        given = {
-            column: _cell(column, cell.strip()) for column, cell in zip(columns, cells, strict=True) if cell.strip()
-        }
-        _add_record(parsed, stage, line, kind, lambda kind, given=given: msgspec.convert(given, kind, strict=False))
+    known = dict.fromkeys(field for _, _, kind in _CSV_KINDS for field in kind.__struct_fields__)
+    table = read_table(name, text, known)
+    stage, kind = _kind_of(name, table.columns)
+    parsed, repeated, setlists = ParsedFile({}, []), Repeated(), SetlistRows()
+    for row in table.rows:
+        try:
+            record = _record_of_row(stage, kind, row)
+            if isinstance(record, SetlistRow):
+                setlists.add(row.line, record)
+                continue
+            repeated.check(stage, row.line, record)
+        except (msgspec.ValidationError, ValueError) as error:
+            if kind is SetlistRow:
+                setlists.add_unreadable(row.line, row.cells, str(error))
+            else:
+                parsed.refusals.append(Refusal(stage, row.line, str(error)[:REASON_CHARS_MAX]))
+        else:
+            parsed.stages.setdefault(stage, []).append(ParsedRecord(row.line, record))
     if kind is SetlistRow:
-        parsed.stages[stage] = list(_group_by_setlist(parsed.stages.pop(stage, [])))
+        parsed.stages[stage] = [ParsedRecord(line, record) for line, record in setlists.complete()]
+        parsed.refusals.extend(
+            Refusal(stage, line, reason[:REASON_CHARS_MAX]) for line, reason in setlists.incomplete()
+        )
     return parsed
 
 
-def _lines(name: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise SetupError(f"{name}: line {line}: {error}") from error
-        if cells is None:
-            return
-        if cells:
-            yield line, cells
+def _kind_of(name: str, columns: list[str]) -> tuple[str, type[Record]]:
+    for needed, stage, kind in _CSV_KINDS:
+        if needed <= set(columns):
+            unknown = set(columns) - set(kind.__struct_fields__)
+            if unknown:
+                fields = ", ".join(kind.__struct_fields__)
+                raise SetupError(
+                    f"{name}: {stage} have no column `{min(unknown)}`; remove it (the columns of {stage}: {fields})"
+                )
+            return stage, kind
+    wanted = "; ".join(f"{stage}: {', '.join(sorted(needed))}" for needed, stage, _ in _CSV_KINDS)
+    found = ", ".join(f"`{column[:40]}`" for column in columns[:12])
+    raise SetupError(f"{name}: its first line lacks the columns of every known kind ({wanted}); it has {found}")
 
 
-def _cell(column: str, text: str) -> Any:
-    if column in _LIST_COLUMNS:
-        return [part.strip() for part in text.split(LIST_SEPARATOR) if part.strip()]
-    if column == "is_tape":
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
-    return text
+def _record_of_row(stage: str, kind: type[Record], row: Row) -> Record:
+    if row.refusal is not None:
+        raise ValueError(row.refusal)
+    given: dict[str, Any] = {
+        column: split_list(cell) if column in _LIST_COLUMNS else cell for column, cell in row.cells.items()
+    }
+    return _record(stage, kind, given, strict=False)
 
 
-class _Decode(Protocol):
-    def __call__(self, kind: type[AnyRecord], /) -> AnyRecord: ...
+def _record(stage: str, kind: type[Record], given: Any, *, strict: bool) -> Record:
+    """Makes a record of decoded fields.
 
-
-def _add_record(parsed: ParsedFile, stage: str, line: int, kind: type[Record], decode: _Decode) -> None:
+    Raises: ValueError, ValidationError: it is not valid; the text says what was found beside what is wanted
+    """
+    for text in _texts(given):
+        _refuse_damaged(text)
+    if isinstance(given, dict):
+        given = in_stored_form(given)
     try:
-        record = decode(kind)
-        _refuse_unprintable(record)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        parsed.refusals.append(Refusal(stage, line, str(error).replace("$.", "").replace(" - at `$`", "")[:300]))
+        return msgspec.convert(given, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise ValueError(explain(error, stage, given)) from None
+
+
+def _refuse_damaged(text: str) -> None:
+    """Refuses a text that a program has damaged, and one with control characters besides tabs and line breaks."""
+    if text.isascii() and text.isprintable():
         return
-    parsed.stages.setdefault(stage, []).append(ParsedRecord(line, record))
-
-
-def _refuse_unprintable(record: Record) -> None:
-    if any(unicodedata.category(char) in ("Cc", "Cs") for text in _texts(record) for char in text):
+    meant = unmangled(text)
+    if meant is not None:
+        raise ValueError(f"`{text[:80]}` is `{meant[:80]}` in a wrong encoding; {SAVE_AS}")
+    if "\ufffd" in text:
+        raise ValueError(f"`{text[:80]}` has lost characters in a wrong encoding; {SAVE_AS} from its source")
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\r\n" for char in text):
         raise ValueError("a text holds a control character; remove it")
 
 
@@ -175,29 +171,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-    elif isinstance(value, msgspec.Struct):
-        for field in msgspec.structs.fields(value):
-            yield from _texts(getattr(value, field.name))
-
-
-def _group_by_setlist(rows: Iterable[ParsedRecord]) -> Iterator[ParsedRecord]:
-    """Groups the rows with the same show and type into one setlist."""
-    setlists: dict[tuple[str, str], tuple[int, dict[int, tuple[SetlistRow, list[SetSong]]]]] = {}
-    for found in rows:
-        row = found.record
-        assert isinstance(row, SetlistRow)
-        _, sets = setlists.setdefault((row.show, row.type), (found.line, {}))
-        _, songs = sets.setdefault(row.set, (row, []))
-        songs.append(SetSong(title=row.title, by=row.by, is_tape=row.is_tape, medley=row.medley, note=row.note))
-    for (show, type_), (line, sets) in setlists.items():
-        in_order = [sets[number] for number in sorted(sets)]
-        yield ParsedRecord(
-            line,
-            SetlistRecord(
-                show=show,
-                type="actual" if type_ == "actual" else "predicted",
-                sets=[
-                    SetRecord(songs=songs, name=row.name, kind=row.kind, artist=row.artist) for row, songs in in_order
-                ],
-            ),
-        )
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)

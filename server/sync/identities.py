@@ -12,9 +12,12 @@ import msgspec
 
 from server.store.database import Database
 from server.sync.artist_identification import GIVEN_CONFIDENCE
+from server.sync.clients import musicbrainz
 from server.sync.jobs import JobImpossible
+from server.sync.matching import folded
 from server.sync.queries import identities
 from server.sync.queries import records as queries
+from server.sync.slugs import choose_slugs, made_slug
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -100,3 +103,24 @@ async def put_identities(connection: Connection, artist_id: int, rows: Sequence[
 def ids_by_service(row: Any) -> dict[str, list[str]]:
     """The ids in a row of fetch_artist by service, the most certain first."""
     return msgspec.json.decode(row["identities"], type=dict[str, list[str]])
+
+
+async def slug_for(connection: Connection, name: str, mbid: str) -> str:
+    """The slug for an artist whose MusicBrainz id the catalogue lacks, until the transaction ends.
+
+    Gives: the slug of the artist with this name and without a MusicBrainz id, otherwise a free one: an artist with
+           another name or id is another artist, even when its name makes the same slug
+    """
+    await queries.take_turn(connection)
+    async for row in queries.find_artists(connection, references=[name]):
+        if folded(row["name"]) == folded(name) and not await find_ids(connection, row["slug"]):
+            return str(row["slug"])
+    made = made_slug("artist", name)
+    (slug,) = await choose_slugs(connection, "artists", [made])
+    return slug if slug == made else f"{made}-{mbid[:8]}"
+
+
+async def find_ids(connection: Connection, slug: str) -> list[str]:
+    """The MusicBrainz ids of an artist."""
+    rows = queries.find_ids(connection, service=musicbrainz.SERVICE, slug=slug)
+    return [row["external_id"] async for row in rows]

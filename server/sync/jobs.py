@@ -90,12 +90,18 @@ async def recorded_job(database: Database, service: str, kind: str, subject: str
     """
     async with database.connection() as connection:
         job_id: int = await jobs.insert_job(connection, service=service, kind=kind, subject=subject)
-    status, reason = "cancelled", ""
+    status, reason = "cancelled", "The command was stopped. What it had written stays."
     try:
         yield job_id
-        status = "succeeded"
+        status, reason = "succeeded", ""
     except MysetlistError as error:
         status, reason = "failed", str(error)
+        raise
+    except Exception as bug:
+        status, reason = (
+            "failed",
+            f"A bug stopped this job ({type(bug).__name__}). The output of the command has the details.",
+        )
         raise
     finally:
         async with database.connection() as connection:
@@ -131,6 +137,10 @@ async def log_results(connection: Connection, job_id: int, stage: str, results: 
 
     Raises: StoreUnavailable
     """
-    rows = [result._asdict() for result in results if result.outcome != "unchanged"]
+    rows = [
+        {"line": result.line, "outcome": result.outcome, "message": result.told}
+        for result in results
+        if result.outcome != "unchanged"
+    ]
     if rows:
         await jobs.insert_outcomes(connection, job_id=job_id, stage=stage, rows=msgspec.json.encode(rows).decode())

@@ -5,14 +5,14 @@ Names are compared in a plain form that is never shown. A name alone is never en
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from rapidfuzz import fuzz
-
-NORMALISER_VERSION = 1
 
 # The similarity of two plain names of venues, from 0 to 100.
 VENUE_SCORE_MIN = 80.0
@@ -22,9 +22,15 @@ CITY_KM_MAX = 25.0
 SPOT_KM_MAX = 0.35
 
 
-_QUOTES = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "…": "...", "‐": "-", "–": "-", "—": "-"}
+# Signs that people write in several ways; Unicode's compatible forms (NFKC) leave them apart.
+_SIGNS = str.maketrans(
+    dict.fromkeys("’‘‛ʼʻʽʹ`´′＇", "'")
+    | dict.fromkeys("“”„‟″＂", '"')
+    | dict.fromkeys("‐‑‒–—―−﹘﹣－", "-")
+    | {"…": "..."}
 )
+# Marks that no one sees: the joiner of graphemes, and the selectors of an emoji's style.
+_UNSEEN = frozenset("\u034f\ufe0e\ufe0f")
 _TRIBUTE = re.compile(
     r"\b(tributes?|the music of|salute to|celebrat(ing|ion)|a night of|plays the|performed by|cover band|experience)\b",
     re.IGNORECASE,
@@ -47,7 +53,12 @@ _NUMBERS = {
     "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven", "8": "eight", "9": "nine",
     "10": "ten",
 }  # fmt: skip
-_SPELLINGS = {"pt": "part", "n": "and", "ii": "two", "iii": "three", "iv": "four", "no": "no"}
+_SPELLINGS = {"pt": "part", "pts": "parts", "vol": "volume", "n": "and", "ii": "two", "iii": "three", "iv": "four"}
+# After these words, Roman numerals are numbers; elsewhere `I` and `V` are words.
+_SERIES = frozenset(
+    {"part", "parts", "volume", "chapter", "act", "movement", "number", "book", "phase", "suite", "symphony"}
+)
+_ROMAN = dict(zip(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"], map(str, range(1, 11)), strict=True))
 
 
 class Place(NamedTuple):
@@ -69,14 +80,55 @@ class Verdict(NamedTuple):
     evidence: str
 
 
+def folded(text: str) -> str:
+    """The form in which all names and titles are compared: two texts with one folded form differ in spelling only.
+
+    Case, spaces, kinds of apostrophes and dashes, invisible characters and full-width forms make no difference. Accents
+    make none in Latin and Greek, and Cyrillic `ё` is `е`. Marks of all other scripts stay, because they make another
+    letter there: `ガ` is not `カ`, `й` is not `и`. The function fold() of the database keeps the same letters apart.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).casefold()
+    text = unicodedata.normalize("NFKC", text).translate(_SIGNS)
+    return " ".join(unicodedata.normalize("NFC", "".join(map(_without_accent, text))).split())
+
+
+@functools.lru_cache(maxsize=4096)
+def _without_accent(char: str) -> str:
+    if char.isascii():
+        return char
+    category = unicodedata.category(char)
+    if category == "Cf" or char in _UNSEEN or "\u0300" <= char <= "\u036f":
+        return ""
+    if char == "ё":
+        return "е"
+    if category[0] == "L" and unicodedata.name(char, "").startswith(("LATIN", "GREEK")):
+        return "".join(part for part in unicodedata.normalize("NFD", char) if unicodedata.category(part) != "Mn")
+    return char
+
+
+def _words(text: str, glued: str | None) -> list[str]:
+    """The words of a folded text, with the marks of their letters.
+
+    Takes: glued, signs that do not end a word; None: no sign does
+    """
+
+    def kept(char: str) -> str:
+        if char.isspace() or unicodedata.category(char)[0] in "LNM":
+            return char
+        return "" if glued is None or char in glued else " "
+
+    return "".join(map(kept, text)).split()
+
+
 def plain_name(name: str) -> str:
     """The plain form of the name of an artist, a venue or a city; empty only when the name is blank.
 
-    Case, accents, punctuation, `&` for `and` and a leading `The` make no difference. A name without letters or digits
-    (`!!!`) stays as it is, and so do all scripts.
+    Besides the differences in spelling (`folded`), punctuation, `&` for `and` and a leading `The` make no difference. A
+    name without letters or digits (`!!!`) stays as it is, and so do all scripts.
     """
-    text = _folded(name).replace("&", " and ").replace("+", " and " if re.search(r"\w\s*\+\s*\w", name) else "+")
-    words = re.sub(r"[^\w\s]|_", "", text).split()
+    text = folded(name)
+    text = text.replace("&", " and ").replace("+", " and " if re.search(r"\w\s*\+\s*\w", text) else "+")
+    words = _words(text, glued=None)
     if len(words) > 1 and words[0] == "the" and words[1] != "the":
         words = words[1:]
     return " ".join(words) or " ".join(text.split()) or " ".join(name.split())
@@ -96,19 +148,30 @@ def plain_title(title: str) -> str:
     """The plain form of a song's title: titles with one plain form are one song. Empty only when the title is blank.
 
     It leaves out words about the recording (`- Remastered 2011`, `(Live)`, `feat. X`), and keeps words that distinguish
-    songs (`Reprise`, `Part II`, a remix, brackets that belong to the title).
+    songs (`Reprise`, `Part II`, a remix, brackets that belong to the title). Numbers have one spelling.
     """
-    shown = _folded(shown_title(title))
-    text = shown.replace("&", " and ")
+    shown = folded(shown_title(title))
+    text = re.sub(r"#(?=\d)", " number ", shown.replace("&", " and "))
     text = re.sub(r"(\w)\*+(\w)", r"\1\2", text)
-    words = re.sub(r"[^\w\s]|_", lambda sign: "" if sign[0] in "'.*" else " ", text).split()
-    words = [_SPELLINGS.get(word, _NUMBERS.get(word, word)) for word in words]
-    return " ".join(words) or " ".join(shown.split()) or " ".join(title.split())
+    words = list(_plain_words(_words(text, glued="'.*")))
+    return " ".join(words) or shown or " ".join(title.split())
+
+
+def _plain_words(words: Sequence[str]) -> Iterator[str]:
+    """One spelling of numbers: `Part I` is `Part 1`, and `No. 1` is `Number One`, while `No One` stays."""
+    is_series = False
+    for place, found in enumerate(words):
+        word = _ROMAN.get(found, found) if is_series else found
+        if word == "no" and words[place + 1 : place + 2] and words[place + 1].isdigit():
+            word = "number"
+        word = _SPELLINGS.get(word, word)
+        is_series = word in _SERIES or (is_series and word.isdigit())
+        yield _NUMBERS.get(word, word)
 
 
 def shown_title(title: str) -> str:
     """The title for display: without words about the recording, and without guests."""
-    text = " ".join(title.translate(_QUOTES).split())
+    text = " ".join(title.translate(_SIGNS).split())
     while True:
         shorter = _GUESTS.sub("", _VERSION_TAIL.sub("", _VERSION_BRACKET.sub("", text))).strip()
         if not shorter:
@@ -157,12 +220,6 @@ def judge_show(ours: Place, theirs: Place) -> Verdict:
     if not theirs.city and fuzz.token_set_ratio(plain_name(ours.name), plain_name(theirs.name)) >= VENUE_SCORE_SURE:
         return Verdict("same", 0.75, "the same day, at a venue of that name")
     return Verdict("different", venue.confidence, venue.evidence)
-
-
-def _folded(text: str) -> str:
-    """Lower case without accents, in the same script."""
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text.translate(_QUOTES)).casefold())
-    return unicodedata.normalize("NFC", "".join(char for char in text if not unicodedata.combining(char)))
 
 
 def _venue_score(ours: Place, theirs: Place) -> float:

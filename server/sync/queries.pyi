@@ -477,13 +477,20 @@ class _Jobs:
 class FindArtistsRow(TypedDict):
     reference: str | Any
     id: int | Any
+    slug: str | Any
+    name: str | Any
 
 class FindVenuesRow(TypedDict):
     reference: str | Any
     id: int | Any
     slug: str | Any
     name: str | Any
+    city: str | Any
+    country: str | Any
     time_zone: str | Any
+
+class FindSlugsRow(TypedDict):
+    slug: str | Any
 
 class FindIdsRow(TypedDict):
     external_id: str
@@ -496,11 +503,25 @@ class FindShowsRow(TypedDict):
     slug: str
     id: int
     artist_id: int
+    venue_id: int
+    local_date: date
+    starts_at: datetime
+    opens_at: datetime
+    closes_at: datetime
 
-class FetchArtistNamesRow(TypedDict):
-    id: int
+class ShowsOfDaysRow(TypedDict):
     slug: str
-    name: str
+    id: int
+    artist_id: int
+    venue_id: int
+    local_date: date
+    starts_at: datetime
+    opens_at: datetime
+    closes_at: datetime
+
+class ListTitlesRow(TypedDict):
+    artist_id: int
+    title: str
 
 class PutArtistsRow(TypedDict):
     number: int | Any
@@ -540,6 +561,9 @@ class _Records:
     def find_venues(
         self, connection: Connection, *, references: Sequence[str | None] | None
     ) -> AsyncIterator[FindVenuesRow]: ...
+    def find_slugs(
+        self, connection: Connection, *, table_name: str | None, slugs: Sequence[str | None] | None
+    ) -> AsyncIterator[FindSlugsRow]: ...
     async def find_artist_id(self, connection: Connection, *, slug: str | None) -> int | None: ...
     def find_ids(
         self, connection: Connection, *, service: str | None, slug: str | None
@@ -561,9 +585,12 @@ class _Records:
     def find_shows(
         self, connection: Connection, *, slugs: Sequence[str | None] | None
     ) -> AsyncIterator[FindShowsRow]: ...
-    def fetch_artist_names(
-        self, connection: Connection, *, ids: Sequence[int | None] | None
-    ) -> AsyncIterator[FetchArtistNamesRow]: ...
+    def shows_of_days(
+        self, connection: Connection, *, artist_ids: Sequence[int | None] | None, dates: Sequence[date | None] | None
+    ) -> AsyncIterator[ShowsOfDaysRow]: ...
+    def list_titles(
+        self, connection: Connection, *, artist_ids: Sequence[int | None] | None
+    ) -> AsyncIterator[ListTitlesRow]: ...
     def put_artists(self, connection: Connection, *, rows: str | None) -> AsyncIterator[PutArtistsRow]: ...
     def put_venues(self, connection: Connection, *, rows: str | None) -> AsyncIterator[PutVenuesRow]: ...
     def put_songs(self, connection: Connection, *, rows: str | None) -> AsyncIterator[PutSongsRow]: ...

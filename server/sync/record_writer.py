@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from server.sync.canonical_titles import ensure_songs
+from server.sync.matching import folded
 from server.sync.queries import records as queries
 from server.sync.records import (
     ArtistRecord,
@@ -21,25 +22,20 @@ from server.sync.records import (
     ShowRecord,
     SongRecord,
     VenueRecord,
-    slug_of,
 )
+from server.sync.references import RecordRefused, artists_named, find_artists, find_venues, venues_named
+from server.sync.show_rows import make_show_rows
+from server.sync.slugs import TableName, choose_slugs, made_slug
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
-# The defaults of a show: how long before its start voting opens, and its local start time.
-VOTING = dt.timedelta(days=30)
-STARTS_AT = "20:00"
-
-Line = int | None  # None: the record stands in no file
+# None: the record stands in no file. It comes from a provider, and names others by their slugs.
+Line = int | None
 
 # Lets no vote of shows be decided until the transaction is over: store.rule_changes.RuleChange.hold. Gives: since when; None:
 # the caller knows.
 Hold = Callable[[Sequence[int]], Awaitable[dt.datetime | None]]
-
-
-class RecordRefused(Exception):
-    """A record that cannot be written, for example because it names an unknown venue; the message is for a person."""
 
 
 async def hold_nothing(_show_ids: Sequence[int]) -> None:
@@ -68,52 +64,100 @@ async def write_record(connection: Connection, stage: str, record: Record) -> Re
 async def _write_artists(
     connection: Connection, records: Sequence[tuple[Line, ArtistRecord]], _hold: Hold
 ) -> list[RecordResult]:
+    await queries.take_turn(connection)
+    known = await artists_named(connection, {artist.name for _, artist in records if artist.slug is None})
     rows = [
-        {
-            "slug": artist.slug or _slug(artist.name),
-            "name": artist.name,
-            "genre": artist.genre,
-            "country": artist.country,
-        }
+        {"slug": artist.slug, "name": artist.name, "genre": artist.genre, "country": artist.country}
         for _, artist in records
     ]
+    notes = await _name_rows(connection, "artists", rows, [known.get(artist.name) for _, artist in records])
     await _lock_shards_of_names(connection, "artists", rows)
-    return await _put(connection, queries.put_artists, records, rows, "slug")
+    return _noted(await _put(connection, queries.put_artists, records, rows, "slug"), notes)
 
 
 async def _write_venues(
     connection: Connection, records: Sequence[tuple[Line, VenueRecord]], _hold: Hold
 ) -> list[RecordResult]:
-    rows = [
-        {**msgspec.structs.asdict(venue), "slug": venue.slug or _slug(venue.name, venue.city)} for _, venue in records
-    ]
+    await queries.take_turn(connection)
+    places = [(venue.name, venue.city, venue.country) for _, venue in records]
+    unnamed = {place for place, (_, venue) in zip(places, records, strict=True) if venue.slug is None}
+    known = await venues_named(connection, unnamed)
+    rows = [msgspec.structs.asdict(venue) for _, venue in records]
+    notes = await _name_rows(connection, "venues", rows, [known.get(place) for place in places])
     await _lock_shards_of_names(connection, "venues", rows)
-    return await _put(connection, queries.put_venues, records, rows, "slug")
+    return _noted(await _put(connection, queries.put_venues, records, rows, "slug"), notes)
+
+
+async def _name_rows(
+    connection: Connection, table: TableName, rows: list[dict[str, Any]], known: Sequence[Any]
+) -> list[str]:
+    """Gives each row without a slug that of the row with its name, or a free one.
+
+    Takes: known, the row of the catalogue with the name of each row; None: there is none
+    Gives: a note for each row
+    """
+    notes = [""] * len(rows)
+    new: dict[tuple[str, ...], list[int]] = {}
+    for number, ours in enumerate(known):
+        row = rows[number]
+        if row["slug"] is not None:
+            continue
+        if ours is not None:
+            if ours["name"] != row["name"]:
+                notes[number] = f"it is called `{ours['name']}` here; give its slug `{ours['slug']}` to change the name"
+            # The spelling that the catalogue had first stays.
+            row.update({field: ours[field] for field in ("slug", "name", "city") if field in row})
+            continue
+        new.setdefault(_identity(table, row), []).append(number)
+    made = [made_slug(table.removesuffix("s"), *_names(table, rows[numbers[0]])) for numbers in new.values()]
+    slugs = await choose_slugs(connection, table, made, reserved=[row["slug"] for row in rows if row["slug"]])
+    for numbers, wanted, slug in zip(new.values(), made, slugs, strict=True):
+        for number in numbers:
+            rows[number]["slug"] = slug
+        if slug != wanted:
+            notes[numbers[0]] = f"another name has the slug `{wanted}`"
+    return notes
+
+
+def _identity(table: TableName, row: dict[str, Any]) -> tuple[str, ...]:
+    """What makes two rows without a slug one: the name, for a venue with its place."""
+    return (*map(folded, _names(table, row)), row["country"] if table == "venues" else "")
+
+
+def _names(table: TableName, row: dict[str, Any]) -> list[str]:
+    return [row["name"], row["city"]] if table == "venues" else [row["name"]]
 
 
 async def _write_songs(
     connection: Connection, records: Sequence[tuple[Line, SongRecord]], _hold: Hold
 ) -> list[RecordResult]:
-    artists = await _find_artists(connection, {song.artist for _, song in records})
-    rows = [{"artist_id": artists[song.artist], "title": song.title} for _, song in records]
-    return await _put(connection, queries.put_songs, records, rows, "title")
+    artists = await find_artists(connection, {song.artist for _, song in records}, is_file=_is_file(records))
+    wanted = [(artists[song.artist]["id"], song.title) for _, song in records]
+    songs, added = await ensure_songs(connection, wanted)
+    results = []
+    for (line, _), key in zip(records, wanted, strict=True):
+        song = songs[key]
+        results.append(RecordResult(line, "added" if song.id in added else "unchanged", song.title))
+        added.discard(song.id)
+    return results
 
 
 async def _write_shows(
     connection: Connection, records: Sequence[tuple[Line, ShowRecord]], hold: Hold
 ) -> list[RecordResult]:
+    await queries.take_turn(connection)
+    is_file = _is_file(records)
     named = {show.artist for _, show in records} | {name for _, show in records for name in show.supports}
-    artists = await _find_artists(connection, named)
-    names = {row["id"]: row async for row in queries.fetch_artist_names(connection, ids=list(artists.values()))}
-    references = sorted({show.venue for _, show in records})
-    venues = {row["reference"]: row async for row in queries.find_venues(connection, references=references)}
-    rows, supports = [], []
-    for _, show in records:
-        if show.venue not in venues:
-            raise RecordRefused(f"no venue, or more than one, is called `{show.venue}`: give the slug of a venue")
-        row = _show_row(show, names[artists[show.artist]], venues[show.venue])
-        rows.append(row)
-        supports += [(row["slug"], artists[name]) for name in show.supports]
+    artists = await find_artists(connection, named, is_file=is_file)
+    venues = await find_venues(connection, {show.venue for _, show in records}, is_file=is_file)
+    rows = await make_show_rows(connection, [show for _, show in records], artists, venues, is_file=is_file)
+    named_supports = (
+        (row["slug"], artists[name]["id"])
+        for row, (_, show) in zip(rows, records, strict=True)
+        for name in show.supports
+    )
+    # Two spellings of a name are one act.
+    supports = list(dict.fromkeys(named_supports))
     at = await lock_shards(connection, [row["slug"] for row in rows], hold)
     results = await _put(connection, partial(queries.put_shows, at=at), records, rows, "slug")
     await queries.put_supports(
@@ -122,30 +166,8 @@ async def _write_shows(
     return results
 
 
-def _show_row(show: ShowRecord, artist: Any, venue: Any) -> dict[str, Any]:
-    local = dt.datetime.combine(show.date, dt.time.fromisoformat(show.time or STARTS_AT), ZoneInfo(venue["time_zone"]))
-    try:
-        starts_at = local.astimezone(dt.UTC)
-        opens_at = show.opens_at or starts_at - VOTING
-    except OverflowError:
-        raise RecordRefused(f"`date` {show.date} is outside of the calendar") from None
-    closes_at = show.closes_at or starts_at
-    if opens_at >= closes_at:
-        raise RecordRefused("voting would close before it opens: change `opens_at` or `closes_at`")
-    return {
-        "slug": show.slug or f"{artist['slug']}-{venue['slug']}-{show.date}"[:300],
-        "artist_id": artist["id"],
-        "venue_id": venue["id"],
-        "name": show.name,
-        "default_name": f"{artist['name']} at {venue['name']}"[:300],
-        "local_date": show.date,
-        "time_zone": venue["time_zone"],
-        "starts_at": starts_at,
-        "opens_at": opens_at,
-        "closes_at": closes_at,
-        "votes_per_user_max": show.votes_per_user_max,
-        "status": show.status,
-    }
+def _is_file(records: Sequence[tuple[Line, Any]]) -> bool:
+    return any(line is not None for line, _ in records)
 
 
 async def _write_setlists(
@@ -158,8 +180,8 @@ async def _write_setlists(
     for line, setlist in records:
         if setlist.show not in shows:
             raise RecordRefused(f"no show has the slug `{setlist.show}`")
-        outcome = await _write_setlist(connection, setlist, shows[setlist.show])
-        results.append(RecordResult(line, outcome, setlist.show))
+        outcome, note = await _write_setlist(connection, setlist, shows[setlist.show], is_file=line is not None)
+        results.append(RecordResult(line, outcome, setlist.show, note))
     return results
 
 
@@ -186,45 +208,56 @@ async def _lock_shards_of_names(connection: Connection, table_name: str, rows: S
         pass
 
 
-async def _write_setlist(connection: Connection, setlist: SetlistRecord, show: Any) -> Outcome:
-    acts = await _find_artists(
+async def _write_setlist(
+    connection: Connection, setlist: SetlistRecord, show: Any, *, is_file: bool
+) -> tuple[Outcome, str]:
+    """Writes a setlist.
+
+    Gives: its outcome, and a note about songs that a set has twice
+    """
+    acts = await find_artists(
         connection,
         {one.artist for one in setlist.sets if one.artist} | {song.by for song in _songs(setlist) if song.by},
+        is_file=is_file,
     )
     sets: list[dict[str, Any]] = []
-    places: list[Any] = []
+    places: list[tuple[int, int, SetSong]] = []
     for number, one in enumerate(setlist.sets, start=1):
-        act = acts[one.artist] if one.artist else None
+        act = acts[one.artist]["id"] if one.artist else None
         sets.append(
             {"position": number, "name": one.name or _set_name(setlist, number), "kind": one.kind, "artist_id": act}
         )
-        places += [
-            (number, position, acts[song.by] if song.by else act or show["artist_id"], song)
-            for position, song in enumerate(one.songs, start=1)
-        ]
-    song_ids = await _ensure_songs(connection, [(artist_id, song.title) for _, _, artist_id, song in places])
-    rows = [
-        {
+        places += [(number, acts[song.by]["id"] if song.by else act or show["artist_id"], song) for song in one.songs]
+    songs, _ = await ensure_songs(connection, [(artist_id, song.title) for _, artist_id, song in places])
+    rows: dict[tuple[int, int], dict[str, Any]] = {}
+    repeated: dict[str, int] = {}
+    for number, artist_id, song in places:
+        known = songs[artist_id, song.title]
+        if (number, known.id) in rows:
+            # A set holds each song once, at its first place: fans vote on it once.
+            repeated[known.title] = number
+            continue
+        rows[number, known.id] = {
             "set": number,
-            "position": position,
-            "song_id": song_ids[artist_id, song.title],
+            "position": sum(of == number for of, _ in rows) + 1,
+            "song_id": known.id,
             "is_tape": song.is_tape,
             "medley": song.medley,
             "note": song.note,
         }
-        for number, position, artist_id, song in places
-    ]
-    if len({(row["set"], row["song_id"]) for row in rows}) < len(rows):
-        raise RecordRefused("a set holds the same song twice")
     supports = [one["artist_id"] for one in sets if one["artist_id"] not in (None, show["artist_id"])]
     await queries.put_supports(connection, slugs=[setlist.show] * len(supports), artist_ids=supports)
     await queries.defer_places(connection)
     of_show = {"show_id": show["id"], "type": setlist.type}
     changed = len([row async for row in queries.put_sets(connection, **of_show, rows=_json(sets))])
-    moved: int = await queries.put_set_songs(connection, **of_show, rows=_json(rows))
+    moved: int = await queries.put_set_songs(connection, **of_show, rows=_json(list(rows.values())))
     await queries.delete_empty_sets(connection, **of_show, count=len(sets))
     await queries.check_places(connection)
-    return "changed" if changed or moved else "unchanged"
+    note = "; ".join(
+        f"`{title}` is in set {number} more than once: it stands once, at its first place"
+        for title, number in repeated.items()
+    )
+    return "changed" if changed or moved else "unchanged", note
 
 
 def _set_name(setlist: SetlistRecord, number: int) -> str:
@@ -240,50 +273,23 @@ def _songs(setlist: SetlistRecord) -> Iterable[SetSong]:
     return (song for one in setlist.sets for song in one.songs)
 
 
-async def _ensure_songs(connection: Connection, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    rows = [
-        {"number": number, "artist_id": artist_id, "title": title} for number, (artist_id, title) in enumerate(wanted)
-    ]
-    async for _ in queries.put_songs(connection, rows=_json(rows)):
-        pass
-    return {
-        (row["artist_id"], row["title"]): row["id"]
-        async for row in queries.find_songs(
-            connection, artist_ids=[artist_id for artist_id, _ in wanted], titles=[title for _, title in wanted]
-        )
-    }
-
-
-async def _find_artists(connection: Connection, references: set[str]) -> dict[str, int]:
-    """Finds ids by slug or name.
-
-    Raises: RecordRefused: a reference fits no artist, or more than one
-    """
-    found = {
-        row["reference"]: row["id"] async for row in queries.find_artists(connection, references=sorted(references))
-    }
-    for reference in sorted(references - found.keys()):
-        raise RecordRefused(f"no artist, or more than one, is called `{reference}`: give the slug of an artist")
-    return found
-
-
 async def _put(
     connection: Connection, put: Any, records: Sequence[tuple[Line, Any]], rows: list[dict[str, Any]], key: str
 ) -> list[RecordResult]:
-    numbered = [{**row, "number": number} for number, row in enumerate(rows)]
-    outcomes = {row["number"]: row["outcome"] async for row in put(connection, rows=_json(numbered))}
-    # When a batch has two records with one key, only the last one is written.
+    # Records with one key make one row, with the last value of each field.
+    merged: dict[str, dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        given = {field: value for field, value in row.items() if value is not None}
+        merged[row[key]] = {**row, **merged.get(row[key], {}), **given, "number": number}
+    outcomes = {row["number"]: row["outcome"] async for row in put(connection, rows=_json(list(merged.values())))}
     return [
         RecordResult(line, outcomes.get(number, "unchanged"), str(rows[number][key]))
         for number, (line, _) in enumerate(records)
     ]
 
 
-def _slug(*names: str) -> str:
-    slug = slug_of(*names)
-    if not slug:
-        raise RecordRefused(f"`{names[0]}` has no letter or digit for a slug: give a `slug`")
-    return slug
+def _noted(results: Sequence[RecordResult], notes: Sequence[str]) -> list[RecordResult]:
+    return [result._replace(note=note) for result, note in zip(results, notes, strict=True)]
 
 
 def _json(rows: Any) -> str:

@@ -7,18 +7,17 @@ venue by its slug, or by its name when only one has that name.
 from __future__ import annotations
 
 import datetime as dt
-import re
-import unicodedata
-import zoneinfo
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+
+from server.protocol.texts import clean_line
+from server.sync.field_forms import canonical_zone
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Slug = Annotated[str, msgspec.Meta(max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
-Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 Place = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Outcome = Literal["added", "changed", "unchanged", "refused"]
 
@@ -28,14 +27,39 @@ class RecordResult(NamedTuple):
 
     line:    where the record stands in its file; None: it came from a provider
     message: the record's slug or title; for a refused record the reason
+    note:    what a person should know about it, such as a song that stood in its set twice
     """
 
     line: int | None
     outcome: Outcome
     message: str
+    note: str = ""
+
+    @property
+    def told(self) -> str:
+        """The message with its note."""
+        return f"{self.message}: {self.note}" if self.note else self.message
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Cleaned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Part of a record. Its names and titles are in Unicode's composed form, with nothing invisible at their ends."""
+
+    def __post_init__(self) -> None:
+        """Cleans all texts; raises ValueError: one of them is blank."""
+        for field in self.__struct_fields__:
+            given = getattr(self, field)
+            texts = given if isinstance(given, list) else [given]
+            if not all(isinstance(text, str) for text in texts):
+                continue
+            cleaned = [clean_line(text) for text in texts]
+            if cleaned == texts:
+                continue
+            if any(text and not clean for text, clean in zip(texts, cleaned, strict=True)):
+                raise ValueError(f"`{field}` has no visible character; give a text")
+            msgspec.structs.force_setattr(self, field, cleaned if isinstance(given, list) else cleaned[0])
+
+
+class Record(Cleaned, frozen=True, kw_only=True):
     """One record of the catalogue."""
 
 
@@ -63,9 +87,12 @@ class VenueRecord(Record, frozen=True, kw_only=True):
     capacity: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError: the time zone is unknown."""
-        if self.time_zone not in zoneinfo.available_timezones():
-            raise ValueError(f"`time_zone` is `{self.time_zone}`; give an IANA time zone such as Europe/Paris")
+        """Raises ValueError: the time zone is unknown, or the place is that of a forgotten one."""
+        super().__post_init__()
+        if canonical_zone(self.time_zone) != self.time_zone:
+            raise ValueError(f"`time_zone` is `{self.time_zone}`; give an IANA time zone, such as Europe/Paris")
+        if self.latitude == 0 and self.longitude == 0:
+            raise ValueError("`latitude` and `longitude` are 0, a place in the Atlantic; give the place of the venue")
 
 
 class SongRecord(Record, frozen=True, kw_only=True):
@@ -81,24 +108,23 @@ class ShowRecord(Record, frozen=True, kw_only=True):
     artist: Name
     venue: Name
     date: dt.date
-    time: Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None  # 20:00
+    time: Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]([+-][0-9]{2}:[0-9]{2})?$")] | None = None
     slug: Slug | None = None
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=300)] | None = None
-    opens_at: Instant | None = None
-    closes_at: Instant | None = None
+    opens_at: dt.datetime | None = None
+    closes_at: dt.datetime | None = None
     votes_per_user_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     status: Literal["upcoming", "live", "finished", "cancelled"] | None = None
     supports: list[Name] = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError: voting would close before it opens, or an act is named twice."""
-        if self.opens_at and self.closes_at and self.opens_at >= self.closes_at:
-            raise ValueError("`opens_at` must be before `closes_at`")
+        """Raises ValueError: an act is named twice."""
+        super().__post_init__()
         if len(set(self.supports)) < len(self.supports) or self.artist in self.supports:
             raise ValueError("`supports` must name each act once, without the show's own artist")
 
 
-class SetSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SetSong(Cleaned, frozen=True, kw_only=True):
     """A song in a set; `by` is the original artist of a cover."""
 
     title: Title
@@ -108,7 +134,7 @@ class SetSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     note: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-class SetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SetRecord(Cleaned, frozen=True, kw_only=True):
     """One set; `artist` is the act that plays it when it is not the show's own artist."""
 
     songs: Annotated[list[SetSong], msgspec.Meta(max_length=200)]
@@ -126,14 +152,17 @@ class SetlistRecord(Record, frozen=True, kw_only=True):
 
 
 class SetlistRow(Record, frozen=True, kw_only=True):
-    """One song of a setlist, as one row of a CSV file: rows with the same show and type make one setlist, in order."""
+    """One song of a setlist, as one row of a CSV file: rows with the same show and type make one setlist, in order.
+
+    In a file without `set`, a new set begins where `kind`, `name` or `artist` changes.
+    """
 
     show: Slug
     title: Title
     type: Literal["predicted", "actual"] = "predicted"
-    set: Place = 1
+    set: Place | None = None
     name: Name | None = None
-    kind: Literal["main", "encore", "alternate"] = "main"
+    kind: Literal["main", "encore", "alternate"] | None = None
     artist: Name | None = None
     by: Name | None = None
     is_tape: bool = False
@@ -149,9 +178,3 @@ STAGES: dict[str, type[Record]] = {
     "shows": ShowRecord,
     "setlists": SetlistRecord,
 }
-
-
-def slug_of(*texts: str) -> str:
-    """Makes a slug of names; empty when no character of them has an ASCII form."""
-    plain = unicodedata.normalize("NFKD", " ".join(texts)).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")[:300].strip("-")

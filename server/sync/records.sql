@@ -3,25 +3,30 @@
 
 -- name: find_artists
 -- takes: references text[], slugs or names
--- gives: the artist with that slug, else the only artist with that name; no row: none, or more than one
-select r.reference, coalesce(s.id, n.id) as id
-  from unnest(:references::text[]) as r (reference)
-  left join artists s on s.slug = r.reference
-  left join lateral (
-       select min(a.id) as id from artists a
-        where a.search @@ query_of(r.reference) and fold(a.name) = fold(r.reference) having count(*) = 1) n on s.id is null
- where coalesce(s.id, n.id) is not null;
+-- gives: the artists with that slug, and those whose folded name is the same; the caller compares the names
+with wanted as materialized (select w as reference, fold(w) as folded from unnest(:references::text[]) w)
+select r.reference, a.id, a.slug, a.name from wanted r join artists a on a.slug = r.reference
+union
+select r.reference, a.id, a.slug, a.name from wanted r join artists a on a.folded = r.folded
+ order by id;
 
 -- name: find_venues
 -- takes: references text[], slugs or names
--- gives: the venue of each reference with its time zone, by the rules of find_artists
-select r.reference, v.id, v.slug, v.name, v.time_zone
-  from unnest(:references::text[]) as r (reference)
-  left join venues s on s.slug = r.reference
-  left join lateral (
-       select min(n.id) as id from venues n
-        where n.search @@ query_of(r.reference) and fold(n.name) = fold(r.reference) having count(*) = 1) m on s.id is null
-  join venues v on v.id = coalesce(s.id, m.id);
+-- gives: the venues with that slug, and those whose folded name is the same; the caller compares the names
+with wanted as materialized (select w as reference, fold(w) as folded from unnest(:references::text[]) w)
+select r.reference, v.id, v.slug, v.name, v.city, v.country, v.time_zone from wanted r join venues v on v.slug = r.reference
+union
+select r.reference, v.id, v.slug, v.name, v.city, v.country, v.time_zone from wanted r join venues v on v.folded_name = r.folded
+ order by id;
+
+-- name: find_slugs
+-- takes: table_name, artists, venues or shows; slugs text[]
+-- gives: those slugs that a row of the table has
+select slug from artists where :table_name::text = 'artists' and slug = any(:slugs::text[])
+union all
+select slug from venues where :table_name = 'venues' and slug = any(:slugs)
+union all
+select slug from shows where :table_name = 'shows' and slug = any(:slugs);
 
 -- name: find_artist_id$
 -- takes: slug
@@ -59,11 +64,20 @@ select r.service::sync_service, r.external_id, :artist_id, r.url, r.confidence, 
 
 -- name: find_shows
 -- takes: slugs text[]
-select slug, id, artist_id from shows where slug = any(:slugs::text[]);
+select slug, id, artist_id, venue_id, local_date, starts_at, opens_at, closes_at from shows where slug = any(:slugs::text[]);
 
--- name: fetch_artist_names
--- takes: ids bigint[]
-select id, slug, name from artists where id = any(:ids::bigint[]);
+-- name: shows_of_days
+-- takes: artist_ids bigint[], dates date[]
+-- gives: the shows of those artists on those days
+select slug, id, artist_id, venue_id, local_date, starts_at, opens_at, closes_at
+  from shows
+ where artist_id = any(:artist_ids::bigint[]) and local_date = any(:dates::date[])
+ order by starts_at, id;
+
+-- name: list_titles
+-- takes: artist_ids bigint[]
+-- gives: the titles of their songs, the oldest first
+select artist_id, title from songs where artist_id = any(:artist_ids::bigint[]) order by id;
 
 -- name: put_artists
 -- takes: rows jsonb, [{number, slug, name, genre, country}]; null: unchanged
@@ -129,7 +143,8 @@ select g.number, case when a.title is not null then 'added' else 'unchanged' end
 
 -- name: put_shows
 -- takes: rows jsonb, [{number, slug, artist_id, venue_id, name, default_name, local_date, time_zone, starts_at, opens_at, closes_at,
---        votes_per_user_max, status}]; name, votes_per_user_max, status null: unchanged;
+--        default_opens_at, votes_per_user_max, status}]; name, votes_per_user_max, status null: unchanged; opens_at, closes_at
+--        null: the window of a show that is there moves with its start;
 --        at, the instant since which no vote of these shows is decided, null: now
 -- locks: the rows of those shows
 -- Votes that were cast until now count, so voting ends no earlier than now, or than it has ended.
@@ -137,20 +152,24 @@ with given as (
     select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
         as r (number integer, slug text, artist_id bigint, venue_id bigint, name text, default_name text, local_date date,
               time_zone text, starts_at timestamptz, opens_at timestamptz, closes_at timestamptz,
-              votes_per_user_max integer, status text) order by slug, number desc
+              default_opens_at timestamptz, votes_per_user_max integer, status text) order by slug, number desc
+), wanted as (
+    select g.*, coalesce(g.opens_at, o.opens_at + (g.starts_at - o.starts_at)) as new_opens_at,
+           coalesce(g.closes_at, o.closes_at + (g.starts_at - o.starts_at)) as new_closes_at
+      from given g left join shows o on o.slug = g.slug
 ), changed as (
     update shows s
        set artist_id = g.artist_id, venue_id = g.venue_id, name = coalesce(g.name, s.name), local_date = g.local_date,
-           time_zone = g.time_zone, starts_at = g.starts_at, opens_at = g.opens_at,
-           closes_at = greatest(g.closes_at, least(s.closes_at, coalesce(:at::timestamptz, clock_timestamp()))),
+           time_zone = g.time_zone, starts_at = g.starts_at, opens_at = g.new_opens_at,
+           closes_at = greatest(g.new_closes_at, least(s.closes_at, coalesce(:at::timestamptz, clock_timestamp()))),
            votes_per_user_max = coalesce(g.votes_per_user_max, s.votes_per_user_max),
            status = coalesce(g.status::show_status, s.status)
-      from given g
+      from wanted g
      where s.slug = g.slug
        and (s.artist_id, s.venue_id, s.name, s.local_date, s.time_zone, s.starts_at, s.opens_at, s.closes_at,
             s.votes_per_user_max, s.status)
            is distinct from (g.artist_id, g.venue_id, coalesce(g.name, s.name), g.local_date, g.time_zone, g.starts_at,
-                             g.opens_at, greatest(g.closes_at, least(s.closes_at, coalesce(:at, clock_timestamp()))),
+                             g.new_opens_at, greatest(g.new_closes_at, least(s.closes_at, coalesce(:at, clock_timestamp()))),
                              coalesce(g.votes_per_user_max, s.votes_per_user_max),
                              coalesce(g.status::show_status, s.status))
  returning s.slug
@@ -158,7 +177,7 @@ with given as (
     insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, status, opens_at, closes_at,
                        votes_per_user_max)
     select slug, artist_id, venue_id, coalesce(name, default_name), local_date, time_zone, starts_at,
-           coalesce(status, 'upcoming')::show_status, opens_at, closes_at, votes_per_user_max
+           coalesce(status, 'upcoming')::show_status, coalesce(opens_at, default_opens_at), coalesce(closes_at, starts_at), votes_per_user_max
       from given order by slug
         on conflict (slug) do nothing
     returning slug

@@ -44,6 +44,7 @@ REVIEWS_SHOWN_MAX = 100
 
 _SERVICE_OF_KIND: dict[str, Service] = {
     "artist": "musicbrainz",
+    "search": "musicbrainz",
     "shows": "ticketmaster",
     "show": "ticketmaster",
     "venue": "ticketmaster",
@@ -180,7 +181,9 @@ class SyncRoutes:
         if body.service not in (None, service):
             message = f"`{kind}` is a job of {service}, not of {body.service}. Leave `service` out."
             raise Refused(Code.BAD_REQUEST, message)
-        if kind != "venue" and not (subject.isascii() and subject.isdigit() and len(subject) <= len(str(ID_MAX))):
+        if kind not in ("venue", "search") and not (
+            subject.isascii() and subject.isdigit() and len(subject) <= len(str(ID_MAX))
+        ):
             raise Refused(Code.BAD_REQUEST, f"`subject` of `{kind}` must be the number of an artist or a show.")
         if service not in self._providers:
             raise Refused(Code.CONFLICT, f"This node has no key for {service}. Set the key (docs/providers.md).")

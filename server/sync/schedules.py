@@ -43,8 +43,14 @@ def build_handlers(database: Database, providers: Providers) -> dict[JobType, Jo
     async def artist(job: Job) -> None:
         await artists.sync_known(int(job.subject), job.id)
 
+    async def search(job: Job) -> None:
+        found = await artists.sync_named(job.subject, job.id)
+        # From here on the artist is synced like any other.
+        await queue_job(database, "musicbrainz", "artist", str(found.id))
+
     handlers: dict[JobType, JobHandler] = {
         ("musicbrainz", "artist"): artist,
+        ("musicbrainz", "search"): search,
         ("musicbrainz", "details"): ArtistDetailsSyncService(database, providers).sync,
     }
     if providers.ticketmaster is not None:

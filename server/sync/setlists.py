@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from server.errors import StoreConflict
+from server.protocol.texts import clean_line
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
 from server.sync.canonical_titles import CanonicalTitles, fetch_canonical_titles
 from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist, SetlistFmClient
-from server.sync.identities import LINK_CONFIDENCE, Identity, KnownArtist, fetch_known_artist, put_identities
+from server.sync.identities import LINK_CONFIDENCE, Identity, KnownArtist, fetch_known_artist, put_identities, slug_for
 from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import judge_show, name_similarity
 from server.sync.prediction import PlayedSet, PlayedSong, Predicted, predict
 from server.sync.queries import identities
 from server.sync.queries import records as queries
-from server.sync.record_writer import RecordRefused, lock_shards, write_record
-from server.sync.records import ArtistRecord, RecordResult, SetlistRecord, SetRecord, SetSong, slug_of
+from server.sync.record_writer import lock_shards, write_record
+from server.sync.records import ArtistRecord, RecordResult, SetlistRecord, SetRecord, SetSong
+from server.sync.references import RecordRefused
 from server.sync.venues import place_of_row, place_of_venue
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class SetlistSyncService:
                         fitting = [one for one in history if _is_for_show(one, show)]
                         results += [await _write_played(connection, artist, show, one) for one in fitting[:1]]
                     if songs and show["status"] == "upcoming" and show["local_date"] >= today:
-                        results.append(await _write_prediction(connection, artist, show, prediction))
+                        results.append(await _write_prediction(connection, show, prediction))
                 await log_results(connection, job.id, STAGE, results)
             await job.report_progress(STAGE, min(start + SHOWS_PER_BATCH, len(shows)), len(shows))
 
@@ -212,13 +214,13 @@ async def _write_played(connection: Connection, artist: KnownArtist, show: Any, 
     try:
         async with savepoint(connection):
             covers = await _ensure_covered(
-                connection, artist, [song.cover for _, song in songs_of(setlist) if song.cover is not None]
+                connection, [song.cover for _, song in songs_of(setlist) if song.cover is not None]
             )
             canonical = await fetch_canonical_titles(connection, artist.id, sorted(covers))
             record = SetlistRecord(show=show["slug"], type="actual", sets=to_set_records(setlist, covers, canonical))
             msgspec.convert(msgspec.to_builtins(record), SetlistRecord)
             result = await write_record(connection, STAGE, record)
-    except (RecordRefused, StoreConflict, msgspec.ValidationError) as error:
+    except (RecordRefused, StoreConflict, ValueError) as error:
         return RecordResult(None, "refused", f"{show['slug']}: {error}")
     await identities.put_show_identity(
         connection, service=setlistfm.SERVICE, external_id=setlist.id, show_id=show["id"], url=setlist.url,
@@ -256,21 +258,15 @@ def to_set_records(setlist: Setlist, covers: Mapping[str, str], canonical: Canon
     return sets
 
 
-async def _ensure_covered(
-    connection: Connection, artist: KnownArtist, covered: Sequence[setlistfm.Artist]
-) -> dict[str, str]:
+async def _ensure_covered(connection: Connection, covered: Sequence[setlistfm.Artist]) -> dict[str, str]:
     """Slugs of the covered artists by MusicBrainz id; adds those that the catalogue lacks."""
-    wanted = {one.mbid: one for one in covered if one.mbid and one.name}
+    wanted = {one.mbid: one for one in covered if one.mbid and clean_line(one.name)}
     rows = identities.find_artists_by_id(connection, service=musicbrainz.SERVICE, external_ids=sorted(wanted))
     slugs = {row["external_id"]: row["slug"] async for row in rows}
     for mbid in sorted(wanted.keys() - slugs.keys()):
-        slug = slug_of(wanted[mbid].name)
-        others = [row async for row in queries.find_ids(connection, service=musicbrainz.SERVICE, slug=slug)]
-        if not slug or others or slug == artist.slug:
-            # The slug belongs to a namesake.
-            slug = f"{slug}-{mbid[:8]}".strip("-")
-        record = ArtistRecord(name=wanted[mbid].name[:200], slug=slug)
-        _, _, slug = await write_record(connection, "artists", record)
+        name = wanted[mbid].name[:200]
+        slug = await slug_for(connection, name, mbid)
+        await write_record(connection, "artists", ArtistRecord(name=name, slug=slug))
         artist_id = await queries.find_artist_id(connection, slug=slug)
         assert artist_id is not None
         evidence = "named with a song of theirs at setlist.fm"
@@ -288,16 +284,14 @@ class Prediction(NamedTuple):
     basis: int
 
 
-async def _write_prediction(
-    connection: Connection, artist: KnownArtist, show: Any, prediction: Prediction
-) -> RecordResult:
+async def _write_prediction(connection: Connection, show: Any, prediction: Prediction) -> RecordResult:
     """Writes a predicted setlist, unless somebody else wrote one, changed ours, or voted on it."""
     current = await identities.fetch_prediction(connection, show_id=show["id"])
     if current["standing"] and (current["vote_count"] > 0 or current["written"] != current["standing"]):
         return RecordResult(None, "unchanged", show["slug"])
     try:
         async with savepoint(connection):
-            covers = await _ensure_covered(connection, artist, prediction.authors)
+            covers = await _ensure_covered(connection, prediction.authors)
             parts = [
                 (kind, [song for song in prediction.songs if song.is_encore == (kind == "encore")])
                 for kind in ("main", "encore")

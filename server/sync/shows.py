@@ -20,8 +20,9 @@ from server.sync.identities import KnownArtist, fetch_known_artist
 from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import plain_name
 from server.sync.queries import identities
-from server.sync.record_writer import Hold, RecordRefused, lock_shards, write_record
+from server.sync.record_writer import Hold, lock_shards, write_record
 from server.sync.records import RecordResult, ShowRecord
+from server.sync.references import RecordRefused
 from server.sync.venues import ensure_venue
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from server.errors import StoreConflict
+from server.protocol.texts import clean_line
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
 from server.sync.clients import spotify
@@ -22,8 +23,9 @@ from server.sync.identities import (
 from server.sync.jobs import Job, log_results
 from server.sync.matching import plain_name, plain_title, shown_title
 from server.sync.queries import identities
-from server.sync.record_writer import Hold, RecordRefused, lock_shards, write_record
+from server.sync.record_writer import Hold, lock_shards, write_record
 from server.sync.records import RecordResult, SetlistRecord, SetRecord, SetSong
+from server.sync.references import RecordRefused
 from server.sync.setlists import LOOK_AHEAD_DAYS
 
 if TYPE_CHECKING:
@@ -73,7 +75,9 @@ class SongSyncService:
             )
             results: list[RecordResult] = []
             if not songs and tracks:
-                titles = list(dict.fromkeys(shown_title(track.name) for track in tracks))
+                titles = list(
+                    dict.fromkeys(title for track in tracks if (title := clean_line(shown_title(track.name))))
+                )
                 today = self._client.provider.now().date()
                 results = await _write_first_setlists(connection, artist.id, titles, today, change.hold)
             await log_results(connection, job.id, "setlists", results)

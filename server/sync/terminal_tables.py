@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
+from server.errors import SetupError
 from server.protocol.http.cursors import ID_MAX
 from server.store.database import Database
 from server.sync.artists import SyncedArtist
@@ -31,10 +32,10 @@ OUTCOMES = ("added", "changed", "unchanged", "refused")
 
 
 def as_lines(result: ImportResult, file: str, *, everything: bool) -> Iterator[str]:
-    """One line for each refused record; with `everything` also for added and changed ones."""
+    """One line for each record that was refused or has a note; with `everything` also for added and changed ones."""
     for stage, one in sorted(result.results, key=lambda pair: pair[1].line or 0):
-        if one.outcome == "refused" or everything:
-            yield f"{file}:{one.line}: {stage}: {one.outcome}: {one.message}"
+        if one.outcome == "refused" or one.note or everything:
+            yield f"{file}:{one.line}: {stage}: {one.outcome}: {one.told}"
 
 
 def as_table(result: ImportResult, *, dry_run: bool) -> Table:
@@ -91,8 +92,10 @@ def job_results_as_table(rows: Sequence[Any]) -> Table:
 async def fetch_outcomes(database: Database, job_id: int) -> list[Any]:
     """The results of a job's records, without unchanged ones; the first OUTCOMES_SHOWN.
 
-    Raises: StoreUnavailable
+    Raises: SetupError: no such job; StoreUnavailable
     """
+    if not await fetch_job_results(database, [job_id]):
+        raise SetupError(f"no run has the number {job_id}: `mysetlist sync status` lists the latest runs")
     async with database.connection() as connection:
         return [row async for row in jobs.fetch_outcomes(connection, job_id=job_id, count=OUTCOMES_SHOWN)]
 

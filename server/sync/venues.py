@@ -15,8 +15,10 @@ from server.sync.jobs import Job, JobImpossible, log_results
 from server.sync.matching import Place, judge_venue
 from server.sync.queries import identities
 from server.sync.queries import records as queries
-from server.sync.record_writer import RecordRefused, write_record
-from server.sync.records import VenueRecord, slug_of
+from server.sync.record_writer import write_record
+from server.sync.records import VenueRecord
+from server.sync.references import RecordRefused
+from server.sync.slugs import choose_slugs, made_slug, slug_of
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -94,16 +96,17 @@ async def ensure_venue(connection: Connection, venue: ticketmaster.Venue) -> Any
 
 async def _add(connection: Connection, venue: ticketmaster.Venue) -> Any:
     """Adds a venue; raises RecordRefused."""
-    slug = slug_of(venue.name, venue.city.name) or f"venue-{slug_of(venue.id)}"
-    taken = {row["reference"] async for row in queries.find_venues(connection, references=[slug])}
-    record = _record(venue, f"{slug}-{slug_of(venue.id)}"[:300] if taken else slug)
+    await queries.take_turn(connection)
+    made = made_slug("venue", venue.name, venue.city.name)
+    (slug,) = await choose_slugs(connection, "venues", [made])
+    record = _record(venue, slug if slug == made else f"{made}-{slug_of(venue.id)}"[:300])
     try:
-        _, outcome, own = await write_record(connection, STAGE, record)
+        written = await write_record(connection, STAGE, record)
     except StoreConflict as error:
         raise RecordRefused(f"the venue {venue.name!r} cannot be written to the catalogue: {error}") from error
-    added = await identities.venue_by_slug(connection, slug=own)
+    added = await identities.venue_by_slug(connection, slug=written.message)
     assert added is not None
-    if outcome == "added":
+    if written.outcome == "added":
         await identities.put_venue_origin(connection, venue_id=added["id"], service=ticketmaster.SERVICE)
     return added
 

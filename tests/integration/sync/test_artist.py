@@ -120,8 +120,8 @@ async def test_an_artist_is_written_with_ids_and_a_second_sync_sends_one_search(
     ]
     jobs = await sql.fetch("select service::text, kind, subject, status::text from sync_jobs order by id")
     assert [tuple(job) for job in jobs] == [
-        ("musicbrainz", "artist", "radiohead", "succeeded"),
-        ("musicbrainz", "artist", "Radiohead", "succeeded"),
+        ("musicbrainz", "search", "radiohead", "succeeded"),
+        ("musicbrainz", "search", "Radiohead", "succeeded"),
     ]
     assert await sql.fetchval("select count(*) from import_log where outcome = 'added' and message = 'radiohead'") == 1
 

@@ -151,6 +151,26 @@ async def test_a_job_is_paused_cancelled_and_retried(
         await until(lambda: factory.sql.fetchval("select count(*) = 3 from shows"))
 
 
+async def test_a_failed_search_is_retried_by_its_name(
+    node_with_keys: Node, provider_services: stand_in.Providers, factory: RowFactory
+) -> None:
+    """The subject is a name, also when it looks like a number; what is found is synced like any other artist."""
+    name = provider_services.world.artists[0].name
+    insert = (
+        "insert into sync_jobs (service, kind, subject, status, started_at)"
+        " values ('musicbrainz', 'search', $1, 'failed', now()) returning id"
+    )
+    async with admin_client(node_with_keys, factory) as api:
+        status, again = await api.post(MANAGER, {"action": "retry", "run": await factory.sql.fetchval(insert, name)})
+        assert status == 200, again
+        await until(lambda: factory.sql.fetchval("select count(*) = 3 from shows"))
+        assert await factory.sql.fetchval("select count(*) from artists where name = $1", name) == 1
+        _, again = await api.post(MANAGER, {"action": "retry", "run": await factory.sql.fetchval(insert, "1")})
+        ended = "select error from sync_jobs where id = $1 and status = 'failed'"
+        await until(lambda: factory.sql.fetchval(ended, again["run"]))
+        assert "no artist called '1'" in await factory.sql.fetchval(ended, again["run"])
+
+
 async def test_a_doubtful_match_waits_for_a_person(
     node_with_keys: Node, provider_services: stand_in.Providers, factory: RowFactory
 ) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.catalog.shows import StatusRow
-from server.catalog.voting_window import instant_of, next_change_ms, voting_state
-from server.protocol.instants import from_ms, from_us, iso, ms_of, us_of
+from server.catalog.voting_window import next_change_ms, voting_state
+from server.protocol.instants import from_ms, from_us, instant_of, iso, ms_of, us_of
 
 OPENS = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)
 CLOSES = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
