@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 
 from rapidfuzz import fuzz
 
+from server.sync.hall_names import compare_halls, differ_in_sponsor
+
 # The similarity of two plain names of venues, from 0 to 100.
 VENUE_SCORE_MIN = 80.0
 VENUE_SCORE_SURE = 90.0
@@ -197,10 +199,13 @@ def judge_venue(ours: Place, theirs: Place) -> Verdict:
     if score >= VENUE_SCORE_SURE:
         return Verdict("same", 0.95, f"their names are alike ({score:.0f} of 100), in one city")
     if km is not None and km <= SPOT_KM_MAX and not is_centre:
-        if score >= 50:
-            return Verdict("same", 0.9, f"{km * 1000:.0f} m apart, and their names are alike ({score:.0f} of 100)")
+        halls = compare_halls(plain_name(ours.name), plain_name(theirs.name), plain_name(ours.city or theirs.city))
+        if halls == "one" or (halls == "unknown" and score >= 50):
+            return Verdict("same", 0.9, f"{km * 1000:.0f} m apart, and their names fit ({score:.0f} of 100)")
         return Verdict("doubtful", 0.6, f"{km * 1000:.0f} m apart, under another name")
-    if score >= VENUE_SCORE_MIN:
+    if score >= VENUE_SCORE_MIN or (
+        has_city and differ_in_sponsor(plain_name(ours.name), plain_name(theirs.name), plain_name(ours.city))
+    ):
         return Verdict("same", 0.85, f"their names are alike ({score:.0f} of 100), in one city")
     return Verdict("different", 0.8, f"their names differ ({score:.0f} of 100)")
 
