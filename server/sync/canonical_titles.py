@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from server.sync.matching import plain_title
+from server.sync.medleys import cut_medley, may_be_medley
 from server.sync.queries import identities, records
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 TITLE_CHARS_MAX = 300
-_SLASH = re.compile(r"\s*/\s*")
 
 
 class CanonicalTitles:
@@ -34,17 +33,18 @@ class CanonicalTitles:
         title = title.strip()[:TITLE_CHARS_MAX]
         return self._titles.setdefault((by, plain_title(title)), title)
 
-    def parts(self, by: str | None, title: str) -> list[str]:
-        """Splits a medley such as `A / B`, when no song has the whole title and each part is the title of a song.
+    def learn(self, songs: Iterable[tuple[str | None, str]]) -> None:
+        """Makes titles canonical that cannot be medleys, so that a medley is cut into them wherever it stands."""
+        for by, title in songs:
+            if not may_be_medley(title):
+                self.of(by, title)
 
-        Gives: the canonical title of each part; otherwise the canonical whole, alone
-        """
-        if (by, plain_title(title)) not in self._titles:
-            parts = [self._titles.get((by, plain_title(part))) for part in _SLASH.split(title) if part.strip()]
-            known = [part for part in parts if part is not None]
-            if len(known) == len(parts) > 1:
-                return known
-        return [self.of(by, title)]
+    def parts(self, by: str | None, title: str) -> list[str]:
+        """The canonical titles of the songs of a medley; otherwise the canonical whole, alone."""
+        return [self.of(by, part) for part in cut_medley(title, lambda part: self._is_known(by, part))]
+
+    def _is_known(self, by: str | None, title: str) -> bool:
+        return (by, plain_title(title)) in self._titles
 
 
 async def fetch_canonical_titles(connection: Connection, artist_id: int, mbids: Sequence[str]) -> CanonicalTitles:

@@ -110,7 +110,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A run: it waits, runs or is over."""
+    """A run: it waits, runs or is over. `warning` is the first of its refused records; null: none was refused."""
 
     id: int
     service: str
@@ -125,6 +125,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     stages: list[Stage]
     refused_count: int
+    warning: str | None
 
 
 class ScheduleInfo(msgspec.Struct, frozen=True, kw_only=True):

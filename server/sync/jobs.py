@@ -17,6 +17,7 @@ import structlog
 from server.errors import MysetlistError, StoreError
 from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database
+from server.sync.clients.responses import collect_faults
 from server.sync.queries import jobs
 from server.sync.records import RecordResult
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 JobType = tuple[str, str]  # service, kind
+
+# The stage in whose log a faulty item stands: by the item, else by the service.
+_STAGES = {
+    "artist": "artists", "attraction": "artists", "venue": "venues", "event": "shows", "track": "songs",
+    "musicbrainz": "artists", "ticketmaster": "shows", "setlistfm": "setlists", "spotify": "songs",
+}  # fmt: skip
 
 
 class JobImpossible(MysetlistError):
@@ -92,7 +99,8 @@ async def recorded_job(database: Database, service: str, kind: str, subject: str
         job_id: int = await jobs.insert_job(connection, service=service, kind=kind, subject=subject)
     status, reason = "cancelled", "The command was stopped. What it had written stays."
     try:
-        yield job_id
+        async with reported_faults(database, job_id):
+            yield job_id
         status, reason = "succeeded", ""
     except MysetlistError as error:
         status, reason = "failed", str(error)
@@ -106,6 +114,23 @@ async def recorded_job(database: Database, service: str, kind: str, subject: str
     finally:
         async with database.connection() as connection:
             await jobs.finish_job(connection, id=job_id, status=status, error=reason)
+
+
+@asynccontextmanager
+async def reported_faults(database: Database, job_id: int) -> AsyncIterator[None]:
+    """Writes the items of providers that could not be read within the block to the job's log, each with its name.
+
+    Raises: StoreUnavailable, and every error of the block
+    """
+    with collect_faults() as faults:
+        try:
+            yield
+        finally:
+            for service, fault in faults:
+                message = f"{service}: {fault.item} cannot be read and was left out: {fault.reason}"
+                stage = _STAGES.get(fault.kind) or _STAGES[service]
+                async with database.connection() as connection:
+                    await log_results(connection, job_id, stage, [RecordResult(None, "refused", message)])
 
 
 async def run_job_now(

@@ -123,12 +123,13 @@ select :job_id, :stage::import_stage, r.line, r.outcome, left(r.message, 500)
 
 -- name: list_jobs
 -- takes: before_id, count
--- gives: jobs, the newest first, with the progress of each stage and the number of refused records
+-- gives: jobs, the newest first, with the progress of each stage, the number of refused records and the first refusal
 select j.id, j.service::text, j.kind, j.subject, j.priority::text, j.status::text, j.attempts, j.created_at, j.run_at,
        j.started_at, j.finished_at, j.error,
        coalesce((select jsonb_agg(jsonb_build_object('stage', p.stage, 'done', p.done, 'total', p.total) order by p.stage)
                    from sync_progress p where p.job_id = j.id), '[]')::text as stages,
-       (select count(*) from import_log l where l.job_id = j.id and l.outcome = 'refused') as refused_count
+       (select count(*) from import_log l where l.job_id = j.id and l.outcome = 'refused') as refused_count,
+       (select l.message from import_log l where l.job_id = j.id and l.outcome = 'refused' order by l.id limit 1) as warning
   from sync_jobs j
  where j.id < :before_id
  order by j.id desc

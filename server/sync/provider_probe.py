@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from server.clock import Clock
-from server.errors import ProviderError
+from server.errors import CacheError, ProviderError
 from server.sync.clients.provider import KeyRefused, Provider
 from server.sync.documents import Probe
 
@@ -18,17 +19,32 @@ PROBES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
+# A person waits for the answer, and clients of HTTP give up after ten seconds or so.
+PROBE_S = 6.0
+
+
 async def probe_provider(provider: Provider, clock: Clock) -> Probe:
-    """Sends one request; it counts like any other, and its response is not cached.
+    """Sends one request; it counts like any other, and its response is not cached. An open circuit sends none.
 
     Raises: StoreUnavailable
-    Cost:   as Provider.get
+    Cost:   at most PROBE_S
     """
     path, params = PROBES[provider.service]
     began_s = clock.monotonic_s()
     failure: ProviderError | None = None
     try:
-        await provider.get(path, params, dict[str, Any], kind="probe", ttl_s=0.0)
+        async with asyncio.timeout(PROBE_S):
+            gate = await provider.gate.fetch_state()
+            if gate.circuit == "open":
+                failure = ProviderError(
+                    provider.service, f"not asked for {gate.open_for_s:.0f} s more, because it {gate.reason}"
+                )
+            else:
+                await provider.get(path, params, dict[str, Any], kind="probe", ttl_s=0.0)
+    except TimeoutError:
+        failure = ProviderError(provider.service, f"did not answer within {PROBE_S:.0f} s")
+    except CacheError:
+        failure = ProviderError(provider.service, "not asked: Valkey, which counts requests, does not answer")
     except ProviderError as raised:
         failure = raised
     return Probe(

@@ -321,6 +321,7 @@ class ListJobsRow(TypedDict):
     error: str
     stages: str | Any
     refused_count: int | Any
+    warning: str | Any
 
 class FetchJobResultsRow(TypedDict):
     id: int

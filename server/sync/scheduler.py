@@ -17,7 +17,8 @@ import structlog
 from server.clock import backoff_s
 from server.errors import MysetlistError, ProviderError, Refused, StoreError
 from server.store.database import Database
-from server.sync.jobs import Job, JobHandler, JobType
+from server.sync.clients.provider import Unreadable
+from server.sync.jobs import Job, JobHandler, JobType, reported_faults
 from server.sync.queries import jobs
 from server.telemetry import SYNC_JOBS
 
@@ -152,7 +153,11 @@ class SyncScheduler:
         status, error = "succeeded", ""
         outage: ProviderError | StoreError | Refused | None = None
         try:
-            await self._handlers[job.service, job.kind](job)
+            async with reported_faults(self._database, job.id):
+                await self._handlers[job.service, job.kind](job)
+        except Unreadable as failure:
+            # Another attempt would read the same.
+            status, error = "failed", str(failure)
         except (ProviderError, StoreError, Refused) as unavailable:
             # Refused: Valkey does not answer, so no voting rules can change.
             outage = unavailable

@@ -6,8 +6,7 @@ Setlists of other shows are read and counted, but not stored: the terms of setli
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -21,14 +20,14 @@ from server.sync.clients import musicbrainz, setlistfm
 from server.sync.clients.setlistfm import Setlist, SetlistFmClient
 from server.sync.identities import LINK_CONFIDENCE, Identity, KnownArtist, fetch_known_artist, put_identities, slug_for
 from server.sync.jobs import Job, JobImpossible, log_results
-from server.sync.matching import judge_show, name_similarity
+from server.sync.matching import name_similarity
 from server.sync.prediction import PlayedSet, PlayedSong, Predicted, predict
 from server.sync.queries import identities
 from server.sync.queries import records as queries
 from server.sync.record_writer import lock_shards, write_record
 from server.sync.records import ArtistRecord, RecordResult, SetlistRecord, SetRecord, SetSong
 from server.sync.references import RecordRefused
-from server.sync.venues import place_of_row, place_of_venue
+from server.sync.setlist_matching import is_encore, match_setlists, songs_of
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -41,10 +40,6 @@ LOOK_AHEAD_DAYS = 365
 SHOWS_PER_BATCH = 20
 # From 0 to 1; less similar names belong to different artists.
 NAME_SIMILARITY_MIN = 0.6
-
-# Names of sets that do not belong to the show.
-_OTHER_SET = re.compile(r"\b(vip|soundcheck|sound check|preshow|pre-show|meet (and|&) greet)\b", re.IGNORECASE)
-_ENCORE = re.compile(r"^encores?\b", re.IGNORECASE)
 
 
 class SetlistSyncService:
@@ -76,12 +71,13 @@ class SetlistSyncService:
                 last=today + dt.timedelta(days=LOOK_AHEAD_DAYS),
             )
             shows = [row async for row in rows if row["artist_id"] == artist.id]
-        covered = {song.cover.mbid: song.cover for one in history[:BASIS] for _, song in songs_of(one) if song.cover}
+        covered = {song.cover.mbid: song.cover for one in history for _, song in songs_of(one) if song.cover}
         async with self._database.connection() as connection:
             canonical = await fetch_canonical_titles(connection, artist.id, sorted(covered))
-        songs = predict([to_played_set(one, canonical) for one in history[:BASIS]])
+        songs = predict(to_played_sets(history, canonical))
         authors = [covered[song.by] for song in songs if song.by is not None]
-        prediction = Prediction(songs, authors, basis=len(history[:BASIS]))
+        prediction = Prediction(songs, authors, basis=len(history))
+        setlists = match_setlists(history, shows)
         for start in range(0, len(shows), SHOWS_PER_BATCH):
             batch = shows[start : start + SHOWS_PER_BATCH]
             async with self._change_rules(self._database.transaction()) as change:
@@ -89,9 +85,8 @@ class SetlistSyncService:
                 await lock_shards(connection, [show["slug"] for show in batch], change.hold)
                 results: list[RecordResult] = []
                 for show in batch:
-                    if show["local_date"] <= today:
-                        fitting = [one for one in history if _is_for_show(one, show)]
-                        results += [await _write_played(connection, artist, show, one) for one in fitting[:1]]
+                    if show["local_date"] <= today and show["id"] in setlists:
+                        results.append(await _write_played(connection, artist, show, setlists[show["id"]]))
                     if songs and show["status"] == "upcoming" and show["local_date"] >= today:
                         results.append(await _write_prediction(connection, show, prediction))
                 await log_results(connection, job.id, STAGE, results)
@@ -107,19 +102,18 @@ class SetlistSyncService:
         if show is None:
             raise JobImpossible(f"the catalogue has no show {job.subject} any more: there is nothing to sync")
         mbid, artist = await self._fetch_artist(show["artist_id"])
-        page = await self._client.search_setlists(mbid=mbid, day=show["local_date"])
-        found = [one for one in page.setlist if _is_by(one, mbid) and _is_for_show(one, show)]
-        # Two shows on one day have two setlists: prefer one with songs.
-        found.sort(key=lambda one: not one.sets.set)
-        async with self._change_rules(self._database.transaction()) as change:
-            connection = change.connection
-            await lock_shards(connection, [show["slug"]], change.hold)
-            results = [await _write_played(connection, artist, show, one) for one in found[:1]]
-            await log_results(connection, job.id, STAGE, results)
-        for one, result in zip(found, results, strict=False):
-            if result.outcome == "changed":
-                await self._client.drop_cached_setlist(one.id)
-        await job.report_progress(STAGE, len(found[:1]), 1)
+        page = await self._client.search_setlists(mbid, show["local_date"])
+        day = {"first": show["local_date"], "last": show["local_date"]}
+        async with self._database.connection() as connection:
+            rows = identities.shows_of_artist(connection, artist_id=artist.id, **day)
+            shows = [row async for row in rows if row["artist_id"] == artist.id]
+        found = match_setlists([one for one in page.setlist if _is_by(one, mbid)], shows).get(show["id"])
+        if found is not None:
+            async with self._change_rules(self._database.transaction()) as change:
+                connection = change.connection
+                await lock_shards(connection, [show["slug"]], change.hold)
+                await log_results(connection, job.id, STAGE, [await _write_played(connection, artist, show, found)])
+        await job.report_progress(STAGE, int(found is not None), 1)
 
     async def _fetch_artist(self, artist_id: int) -> tuple[str, KnownArtist]:
         """The artist's MusicBrainz id, and the artist."""
@@ -139,7 +133,7 @@ class SetlistSyncService:
             ]
             if page.is_last or len(history) >= BASIS:
                 break
-        return sorted(history, key=lambda one: (one.date, one.id), reverse=True)
+        return sorted(history, key=lambda one: one.date or dt.date.min, reverse=True)
 
 
 def _refuse_namesake(artist: KnownArtist, history: Sequence[Setlist]) -> None:
@@ -155,44 +149,32 @@ def _refuse_namesake(artist: KnownArtist, history: Sequence[Setlist]) -> None:
         )
 
 
-def songs_of(setlist: Setlist) -> Iterable[tuple[setlistfm.Set, setlistfm.Song]]:
-    """The songs of a show with their sets, songs from tape included; without VIP sets and unknown songs."""
-    for one in setlist.sets.set:
-        if not _OTHER_SET.search(one.name):
-            yield from ((one, song) for song in one.song if song.name.strip())
+def to_played_sets(setlists: Sequence[Setlist], canonical: CanonicalTitles) -> list[PlayedSet]:
+    """Setlists in the form for predictions: performed songs with canonical titles, medleys as their songs."""
+    for setlist in setlists:
+        canonical.learn((_author(song), song.name) for _, song in songs_of(setlist))
+    return [_to_played_set(one, canonical) for one in setlists]
 
 
-def is_encore(one: setlistfm.Set) -> bool:
-    """Whether a set is an encore; some sets say so in their name only."""
-    return one.encore is not None or bool(_ENCORE.match(one.name))
-
-
-def to_played_set(setlist: Setlist, canonical: CanonicalTitles) -> PlayedSet:
-    """A setlist in the form for predictions: performed songs, with canonical titles."""
-    performed = [(one, song) for one, song in songs_of(setlist) if not song.tape]
+def _to_played_set(setlist: Setlist, canonical: CanonicalTitles) -> PlayedSet:
+    performed = [
+        (is_encore(one), _author(song), title)
+        for one, song in songs_of(setlist)
+        if not song.tape
+        for title in canonical.parts(_author(song), song.name)
+    ]
     last = max(1, len(performed) - 1)
-    return PlayedSet(
-        setlist.date or dt.date.min,
-        [
-            PlayedSong(
-                canonical.of(mbid := song.cover.mbid if song.cover else None, song.name),
-                mbid,
-                number / last,
-                is_encore(one),
-            )
-            for number, (one, song) in enumerate(performed)
-        ],
-    )
+    songs = [PlayedSong(title, by, number / last, encore) for number, (encore, by, title) in enumerate(performed)]
+    return PlayedSet(setlist.date or dt.date.min, songs, setlist.tour_name)
+
+
+def _author(song: setlistfm.Song) -> str | None:
+    """The MusicBrainz id of the original artist of a cover; None: the artist's own song."""
+    return song.cover.mbid or None if song.cover is not None else None
 
 
 def _is_by(setlist: Setlist, mbid: str) -> bool:
     return setlist.artist is not None and setlist.artist.mbid == mbid
-
-
-def _is_for_show(setlist: Setlist, show: Any) -> bool:
-    if setlist.venue is None or setlist.date != show["local_date"]:
-        return False
-    return judge_show(place_of_row(show), place_of_venue(setlist.venue)).outcome == "same"
 
 
 async def _put_artist_page(connection: Connection, artist: KnownArtist, setlist: Setlist) -> None:
@@ -217,6 +199,7 @@ async def _write_played(connection: Connection, artist: KnownArtist, show: Any, 
                 connection, [song.cover for _, song in songs_of(setlist) if song.cover is not None]
             )
             canonical = await fetch_canonical_titles(connection, artist.id, sorted(covers))
+            canonical.learn((_author(song), song.name) for _, song in songs_of(setlist))
             record = SetlistRecord(show=show["slug"], type="actual", sets=to_set_records(setlist, covers, canonical))
             msgspec.convert(msgspec.to_builtins(record), SetlistRecord)
             result = await write_record(connection, STAGE, record)
@@ -240,7 +223,7 @@ def to_set_records(setlist: Setlist, covers: Mapping[str, str], canonical: Canon
         # A set holds each song once; a repeat would not change how well the crowd predicted the set.
         songs: dict[tuple[str | None, str], SetSong] = {}
         for song in [song for of, song in songs_of(setlist) if of is one]:
-            mbid = song.cover.mbid if song.cover is not None else None
+            mbid = _author(song)
             titles = canonical.parts(mbid, song.name)
             medley_count += len(titles) > 1
             for title in titles:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,10 +13,11 @@ from server.errors import StoreConflict
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
 from server.sync.clients import ticketmaster
+from server.sync.clients.provider import Unreadable
 from server.sync.clients.ticketmaster import Event, TicketmasterClient
 from server.sync.identities import KnownArtist, fetch_known_artist
 from server.sync.jobs import Job, JobImpossible, log_results
-from server.sync.matching import plain_name
+from server.sync.listings import OFF_CODES, SAME_SHOW_MAX, group_listings, is_concert, status_code
 from server.sync.queries import identities
 from server.sync.record_writer import Hold, lock_shards, write_record
 from server.sync.records import RecordResult, ShowRecord
@@ -30,20 +29,9 @@ if TYPE_CHECKING:
 
 STAGE = "shows"
 STARTS_AT = dt.time(20)
-# Two listings of one evening are one show unless their starts are further apart.
-SAME_SHOW_MAX = dt.timedelta(hours=2)
 LOOK_AHEAD_DAYS = 730
-# Ticketmaster's status codes of a listing that does not take place.
-CANCELLED_CODES = ("cancelled", "canceled", "postponed")
 SUPPORTS_MAX = 20
 SHOWS_PER_BATCH = 20
-
-# Names of listings that are sold beside a concert.
-_EXTRA = re.compile(
-    r"\b(parking|park(ing)? & ride|vip (package|upgrade|experience)s?|upgrade|camping|shuttle|meet (and|&) greet|"
-    r"premium seating|suite|hotel package|[2-9]-day (ticket|pass)|(season|festival|lawn) pass)\b",
-    re.IGNORECASE,
-)
 
 
 class ShowSyncService:
@@ -69,11 +57,11 @@ class ShowSyncService:
         seen: set[str] = set(job.cursor.get("seen", []))
         for attraction_id in attractions:
             number = 0
-            async for page in self._client.search_events(attraction_id=attraction_id):
+            async for page in self._client.search_events(attraction_id):
                 name, number = f"{attraction_id} {number}", number + 1
                 if name in done:
                     continue
-                await self._write(job, artist, [event for event in page if is_concert(event)])
+                await self._write(job, artist, [event for event in page if is_concert(event, artist.name)])
                 done.append(name)
                 seen |= {event.id for event in page}
                 await job.save_cursor({"done": done, "seen": sorted(seen)})
@@ -93,9 +81,23 @@ class ShowSyncService:
         if not ids:
             raise JobImpossible(f"{show['slug']} has no id at Ticketmaster: sync its artist's shows first")
         artist = await fetch_known_artist(self._database, show["artist_id"])
-        found = [event for one in ids if (event := await self._client.fetch_event(one)) is not None]
+        found, _ = await self._fetch_events(ids)
         await self._write(job, artist, found)
         await job.report_progress(STAGE, 1, 1)
+
+    async def _fetch_events(self, ids: Sequence[str]) -> tuple[list[Event], list[str]]:
+        """Fetches listings; gives them, and the ids of deleted ones. One that cannot be read is in neither."""
+        found, deleted = [], []
+        for one in ids:
+            try:
+                event = await self._client.fetch_event(one)
+            except Unreadable:
+                continue
+            if event is None:
+                deleted.append(one)
+            else:
+                found.append(event)
+        return found, deleted
 
     async def _write(self, job: Job, artist: KnownArtist, events: Sequence[Event]) -> None:
         """Writes an artist's shows from their listings, in batches, because votes on a batch wait while it is written."""
@@ -125,57 +127,14 @@ class ShowSyncService:
             return
         undated = await self._client.find_undated(attraction_id)
         found = [event for event in undated if event.id in missing]
-        for event_id in sorted(missing - {event.id for event in found}):
-            event = await self._client.fetch_event(event_id)
-            if event is not None:
-                found.append(event)
-        await self._write(job, artist, found)
-        deleted = sorted(missing - {event.id for event in found})
+        others, deleted = await self._fetch_events(sorted(missing - {event.id for event in found}))
+        await self._write(job, artist, found + others)
         async with self._database.connection() as connection:
             results = [
                 RecordResult(None, "refused", f"Ticketmaster no longer lists {one}: check whether its show takes place")
                 for one in deleted
             ]
             await log_results(connection, job.id, STAGE, results)
-
-
-def is_concert(event: Event) -> bool:
-    """Whether a listing is a concert on a known day at a known venue, and not parking beside one."""
-    return not event.test and event.date is not None and event.venue is not None and not _EXTRA.search(event.name)
-
-
-def group_listings(events: Sequence[Event]) -> list[list[Event]]:
-    """Groups listings by show: every seller has its own listing, with its own venue.
-
-    Gives: for each show its listings, the most detailed first
-    """
-    evenings: dict[tuple[dt.date | None, str], list[Event]] = defaultdict(list)
-    for event in events:
-        city = plain_name(event.venue.city.name) if event.venue else ""
-        evenings[event.date, city].append(event)
-    shows = []
-    for evening in evenings.values():
-        groups: list[list[Event]] = []
-        for event in sorted(evening, key=_listing_order):
-            fitting = next((group for group in groups if _are_close(group[0], event)), None)
-            if fitting is None:
-                groups.append([event])
-            else:
-                fitting.append(event)
-        shows += groups
-    return shows
-
-
-def _listing_order(event: Event) -> tuple[bool, bool, str]:
-    """The most detailed listing first: listings of resellers have no time zone and fewer details."""
-    return not event.dates.timezone, event.id.startswith("Z7r9jZ"), event.id
-
-
-def _are_close(one: Event, other: Event) -> bool:
-    if one.time is None or other.time is None:
-        return True
-    day = one.date or dt.date.min
-    return abs(dt.datetime.combine(day, one.time) - dt.datetime.combine(day, other.time)) < SAME_SHOW_MAX
 
 
 async def _write_shows(
@@ -190,11 +149,11 @@ async def _write_shows(
     results = []
     for listings in shows:
         event = listings[0]
-        if event.date is None:
+        if event.date is None or status_code(event, artist.name) == "postponed":
             # Postponed without a new date: nobody can vote for a show without a day.
             if event.id in known and known[event.id]["status"] == "upcoming":
                 results.append(await _cancel(connection, known[event.id]))
-                await _save_identities(connection, [event], known[event.id]["id"])
+                await _save_identities(connection, artist, [event], known[event.id]["id"])
             continue
         try:
             async with savepoint(connection):
@@ -224,10 +183,11 @@ async def _write_show(
     assert event.venue is not None
     assert event.date is not None
     ours = next((known[one.id] for one in listings if one.id in known), None)
-    if ours is None and event.is_cancelled:
+    is_cancelled = status_code(event, artist.name) == "cancelled"
+    if ours is None and is_cancelled:
         return RecordResult(None, "unchanged", "cancelled before the catalogue had it")
     if ours is not None and ours["status"] in ("live", "finished"):
-        await _save_identities(connection, listings, ours["id"])
+        await _save_identities(connection, artist, listings, ours["id"])
         if event.date > ours["local_date"]:
             message = f"{ours['slug']} is {ours['status']}, but Ticketmaster lists it for {event.date}: check its date"
             return RecordResult(None, "refused", message)
@@ -241,8 +201,8 @@ async def _write_show(
         venue=venue["slug"],
         date=event.date,
         time=f"{_time(event, ours, venue['time_zone']):%H:%M}",
-        slug=ours["slug"] if ours is not None else _slug(headliner, venue, event),
-        status=_status(event, ours),
+        slug=ours["slug"] if ours is not None else await _free_slug(connection, headliner, venue, event),
+        status=_status(ours, is_cancelled=is_cancelled),
         supports=supports,
         **_window(event, venue, ours),
     )
@@ -251,15 +211,17 @@ async def _write_show(
     assert show_id is not None
     if result.outcome == "added":
         await identities.put_show_origin(connection, show_id=show_id, service=ticketmaster.SERVICE)
-    await _save_identities(connection, listings, show_id)
+    await _save_identities(connection, artist, listings, show_id)
     return result
 
 
-async def _save_identities(connection: Connection, listings: Sequence[Event], show_id: int) -> None:
+async def _save_identities(
+    connection: Connection, artist: KnownArtist, listings: Sequence[Event], show_id: int
+) -> None:
     for listing in listings:
         await identities.put_show_identity(
             connection, service=ticketmaster.SERVICE, external_id=listing.id, show_id=show_id, url=listing.url,
-            version=listing.dates.status.code, confidence=1.0, evidence="listed there",
+            version=status_code(listing, artist.name), confidence=1.0, evidence="listed there",
         )  # fmt: skip
 
 
@@ -302,11 +264,11 @@ async def _find_same_show(connection: Connection, artist_id: int, venue_id: int,
     return None
 
 
-def _status(event: Event, ours: Any) -> Any:
+def _status(ours: Any, *, is_cancelled: bool) -> Any:
     """Takes over that a show was cancelled, and that it takes place again; a cancellation by staff stays. None: no change."""
-    if event.is_cancelled:
+    if is_cancelled:
         return "cancelled"
-    if ours is not None and ours["status"] == "cancelled" and ours.get("version") in CANCELLED_CODES:
+    if ours is not None and ours["status"] == "cancelled" and ours.get("version") in OFF_CODES:
         return "upcoming"
     return None
 
@@ -331,11 +293,14 @@ def _starts_at(event: Event, time: dt.time, time_zone: str) -> dt.datetime:
     return dt.datetime.combine(event.date, time, ZoneInfo(time_zone)).astimezone(dt.UTC)
 
 
-def _slug(headliner: KnownArtist, venue: Any, event: Event) -> str | None:
-    """None: the default slug; a show before 17:00 has its time in the slug, because the evening may have another one."""
-    if event.time is None or event.time >= dt.time(17):
+async def _free_slug(connection: Connection, headliner: KnownArtist, venue: Any, event: Event) -> str | None:
+    """The slug of a new show; None: the default one. It has the time when the day may have, or has, another show."""
+    slug = f"{headliner.slug}-{venue['slug']}-{event.date}"
+    if event.time is None or (
+        event.time >= dt.time(17) and await identities.find_show_id(connection, slug=slug[:300]) is None
+    ):
         return None
-    return f"{headliner.slug}-{venue['slug']}-{event.date}-{event.time:%H%M}"[-300:].strip("-")
+    return f"{slug}-{event.time:%H%M}"[-300:].strip("-")
 
 
 async def _cancel(connection: Connection, show: Any) -> RecordResult:

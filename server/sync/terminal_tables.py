@@ -59,7 +59,7 @@ async def fetch_jobs(database: Database) -> list[Any]:
 
 def jobs_as_table(rows: Sequence[Any]) -> Table:
     """One row for each job."""
-    table = Table("run", "what", "status", "done", "refused", "began", "error")
+    table = Table("run", "what", "status", "done", "refused", "began", "error or first refusal")
     for row in rows:
         progress = {stage["stage"]: stage for stage in msgspec.json.decode(row["stages"])}
         done = ", ".join(
@@ -67,7 +67,8 @@ def jobs_as_table(rows: Sequence[Any]) -> Table:
         )
         began = row["created_at"].strftime("%Y-%m-%d %H:%M")
         what = f"{row['kind']} {row['subject']}"
-        table.add_row(str(row["id"]), what, row["status"], done, str(row["refused_count"]), began, row["error"])
+        reason = row["error"] or row["warning"] or ""
+        table.add_row(str(row["id"]), what, row["status"], done, str(row["refused_count"]), began, reason)
     return table
 
 

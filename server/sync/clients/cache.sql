@@ -27,10 +27,6 @@ update external_cache
    set fetched_at = now(), fresh_until = now() + make_interval(secs => :ttl_s)
  where service = :service::sync_service and asked = :asked;
 
--- name: delete_answer!
--- takes: service, asked
-delete from external_cache where service = :service::sync_service and asked = :asked;
-
 -- name: note_answer!
 -- takes: service, status, latency_ms, detail; is_cached: the response came from the cache
 -- locks: the service's row of this hour

@@ -10,6 +10,7 @@ import msgspec
 
 from server.cache.gates import Quota
 from server.sync.clients.provider import Provider, ProviderContext, open_provider
+from server.sync.clients.responses import ItemByItem
 
 SERVICE = "musicbrainz"
 PAGE_URL = "https://musicbrainz.org/artist/"
@@ -52,12 +53,11 @@ class Relation(msgspec.Struct, frozen=True):
     ended: bool = False
 
 
-class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sort-name"}):
+class Artist(ItemByItem, frozen=True):
     """An artist; a search gives a score (0 to 100) and tags of all kinds, but no genres and no relations."""
 
     id: str
     name: str
-    sort_name: str = ""
     country: str | None = None
     disambiguation: str = ""
     score: int = 0
@@ -82,8 +82,8 @@ class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sort-name"}):
         return list(dict.fromkeys(found))
 
 
-class _Found(msgspec.Struct, frozen=True):
-    artists: list[Artist] = []
+class _Found(ItemByItem, frozen=True):
+    artists: Sequence[Artist] = ()
 
 
 class MusicBrainzClient:
@@ -95,14 +95,14 @@ class MusicBrainzClient:
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
 
-    async def search_artists(self, name: str) -> list[Artist]:
+    async def search_artists(self, name: str) -> Sequence[Artist]:
         """Searches artists by name; gives the best matches first, at most SEARCH_ITEMS.
 
         Raises: ProviderError, StoreUnavailable
         """
         params = {"query": _artist_query(name), "fmt": "json", "limit": str(SEARCH_ITEMS)}
         found = await self.provider.get("/ws/2/artist", params, _Found, kind="artist-search", ttl_s=SEARCH_TTL_S)
-        return [] if found is None else found.artists
+        return () if found is None else found.artists
 
     async def fetch_artist(self, mbid: str) -> Artist | None:
         """Fetches an artist with genres and links. A merged entry gives the artist it was merged into; None: unknown id.

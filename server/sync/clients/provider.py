@@ -28,9 +28,11 @@ from server.sync.clients.queries import cache as queries
 from server.sync.clients.responses import (
     BODY_BYTES_MAX,
     BUSY_S,
+    MET_FAULTS,
     BodyTooLarge,
     ClassifyFailure,
     Failure,
+    ItemFault,
     Response,
     Result,
     classify_response,
@@ -70,6 +72,10 @@ class EndpointWithdrawn(ProviderError):
 
 class KeyRefused(ProviderError):
     """The provider does not accept our key: a person has to replace it."""
+
+
+class Unreadable(ProviderError):
+    """The provider has the item that was asked for, but its data are faulty; the message names it."""
 
 
 class _Busy(Exception):
@@ -119,7 +125,7 @@ class Provider:
         Takes:  path and params, without any key; into, the type of the JSON, or str for plain text; kind, the sort of
                 response in the cache; endpoint, its name in the list of withdrawn ones
         Gives:  None: the provider has no such thing (404)
-        Raises: EndpointWithdrawn; ProviderError: unreachable, busy for too long, refusing us, or not readable;
+        Raises: EndpointWithdrawn; Unreadable; ProviderError: unreachable, busy for too long, or refusing us;
                 StoreUnavailable
         Cost:   one statement when the cache has it; else up to DEADLINE_S, after up to gates.WAIT_S_MAX for a turn
         """
@@ -141,7 +147,7 @@ class Provider:
         if cached is not None and cached["is_fresh"]:
             PROVIDER_REQUESTS.labels(self.service, "cached").inc()
             await self._record_health("ok", is_cached=True)
-            return decode(cached["body"], into)
+            return self._decode(cached["body"], into, path)
         try:
             status, body, etag = await self._fetch(
                 path, params, into, etag=cached["etag"] if cached is not None else ""
@@ -162,19 +168,25 @@ class Provider:
                 await queries.put_answer(
                     connection, service=self.service, asked=asked, kind=kind, body=body, etag=etag, ttl_s=ttl_s
                 )
-        return decode(body, into)
+        return self._decode(body, into, path)
+
+    def _decode(self, body: bytes | None, into: type[Result], path: str) -> Result | None:
+        """Decodes a good body, and reports its faulty items to the log and to the running job."""
+        faults: list[ItemFault] = []
+        decoded = decode(body, into, faults)
+        for fault in faults:
+            self._report_fault(fault, path)
+        return decoded
+
+    def _report_fault(self, fault: ItemFault, path: str) -> None:
+        log.warning("provider.item_unreadable", service=self.service, path=path, item=fault.item, reason=fault.reason)
+        met = MET_FAULTS.get()
+        if met is not None:
+            met[self.service, fault] = None
 
     def now(self) -> dt.datetime:
         """The present instant, UTC."""
         return utc_now(self._clock)
-
-    async def drop_cached(self, path: str) -> None:
-        """Drops the cached response of a path without parameters, because its content is known to have changed.
-
-        Raises: StoreUnavailable
-        """
-        async with self._database.connection() as connection:
-            await queries.delete_answer(connection, service=self.service, asked=path)
 
     async def _fetch(
         self, path: str, params: Mapping[str, str], into: type[Result], *, etag: str
@@ -273,9 +285,18 @@ class Provider:
         if failure.kind == "withdrawn":
             await self.gate.succeed()
             raise EndpointWithdrawn(self.service, failure.reason)
-        if failure.kind == "refused":
+        if failure.kind in ("refused", "malformed", "unreadable"):
+            # It answered, so its circuit stays closed.
             await self.gate.succeed()
-            raise ProviderError(self.service, failure.reason)
+            if failure.kind == "malformed":
+                raise _Busy(failure.reason)
+            if failure.fault is None:
+                raise ProviderError(self.service, failure.reason)
+            fault = failure.fault
+            if fault.item == fault.kind:
+                fault = fault._replace(item=f"{fault.kind} {path.rpartition('/')[2].removesuffix('.json')}")
+            self._report_fault(fault, path)
+            raise Unreadable(self.service, f"{fault.item} cannot be read: {fault.reason}")
         if failure.kind == "busy":
             open_s = await self.gate.fail(failure.reason)
             if open_s:

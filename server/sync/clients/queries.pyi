@@ -35,7 +35,6 @@ class _Cache:
     async def renew_answer(
         self, connection: Connection, *, ttl_s: float | None, service: str | None, asked: str | None
     ) -> str: ...
-    async def delete_answer(self, connection: Connection, *, service: str | None, asked: str | None) -> str: ...
     async def note_answer(
         self,
         connection: Connection,

@@ -1,11 +1,18 @@
-"""Responses of a provider over HTTP: reading, decoding, and what a failed one means. Pure, apart from `read_body`."""
+"""Responses of a provider over HTTP: reading, decoding, and what a failed one means. Pure, apart from `read_body`.
+
+Items of a list are decoded one by one. A faulty item is left out and named; it is no failure of the provider.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import email.utils
-from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeVar, cast
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
 import httpx
 import msgspec
@@ -13,6 +20,9 @@ import msgspec
 BODY_BYTES_MAX = 5 * 1024 * 1024
 # The wait when a provider limits us and gives no time: setlist.fm answers again after 2 s.
 BUSY_S = 2.0
+
+# An entity of HTML in a text: some services give `Simon &amp; Garfunkel`, escaped once or twice.
+_ENTITY = re.compile(rb"&(?:amp;)*(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 Result = TypeVar("Result")
 
@@ -30,19 +40,30 @@ class Response(NamedTuple):
         return http_date(self.headers.get("Date", ""))
 
 
+class ItemFault(NamedTuple):
+    """An item of a service that cannot be decoded: its kind, its name such as `setlist 63de4613`, and the reason."""
+
+    kind: str
+    item: str
+    reason: str
+
+
 class Failure(NamedTuple):
     """What a failed response means, and the reason for people.
 
-    busy:      another attempt may succeed; counts as a failure of the provider
-    wait:      we asked too often; no node asks for wait_s
-    key:       the provider does not accept our key; no node asks for a while
-    withdrawn: this app may not use this endpoint
-    refused:   the request was wrong
+    busy:       another attempt may succeed; counts as a failure of the provider
+    wait:       we asked too often; no node asks for wait_s
+    key:        the provider does not accept our key; no node asks for a while
+    withdrawn:  this app may not use this endpoint
+    refused:    the request was wrong
+    malformed:  the JSON around the items is not what we know; another attempt may succeed, and the provider works
+    unreadable: the one item that was asked for is faulty; another attempt cannot succeed, and the provider works
     """
 
-    kind: Literal["busy", "wait", "key", "withdrawn", "refused"]
+    kind: Literal["busy", "wait", "key", "withdrawn", "refused", "malformed", "unreadable"]
     reason: str
     wait_s: float | None = None
+    fault: ItemFault | None = None
 
 
 # Recognises a provider's own failures; None: the response has no special meaning.
@@ -51,6 +72,28 @@ ClassifyFailure = Callable[[Response], Failure | None]
 
 class BodyTooLarge(Exception):
     """A body with more than BODY_BYTES_MAX bytes."""
+
+
+class ItemByItem(msgspec.Struct, frozen=True):
+    """A part of a response whose lists are decoded item by item.
+
+    A faulty item is left out. A faulty optional field has its default. Each is an ItemFault.
+    """
+
+
+# The faults that the running job has met, with the service of each; None: nobody collects them.
+MET_FAULTS: ContextVar[dict[tuple[str, ItemFault], None] | None] = ContextVar("met_faults", default=None)
+
+
+@contextmanager
+def collect_faults() -> Iterator[dict[tuple[str, ItemFault], None]]:
+    """Collects the faults of items in all responses that are read within the block, each once, with its service."""
+    met: dict[tuple[str, ItemFault], None] = {}
+    token = MET_FAULTS.set(met)
+    try:
+        yield met
+    finally:
+        MET_FAULTS.reset(token)
 
 
 def classify_response(
@@ -74,28 +117,120 @@ def classify_response(
     if status != httpx.codes.OK:
         text = " ".join(redact(response.body[:300].decode("utf-8", "replace")).split())
         return Failure("refused", f"refused the request with {status}" + (f": {text}" if text else ""))
+    faults: list[ItemFault] = []
     try:
-        decode(response.body, into)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        decode(response.body, into, faults)
+    except msgspec.ValidationError as error:
+        reason = f"sent a response that cannot be read: {error}"[:300]
+        # A fault here is the one item that was asked for; without one, nothing is known of the items.
+        return Failure("unreadable", reason, fault=faults[0]) if faults else Failure("malformed", reason)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # HTML pages and truncated bodies come with status 200 too; they must not be cached.
         return Failure("busy", f"sent a response that cannot be read: {str(error)[:120]}")
     return None
 
 
-def decode(body: bytes | None, into: type[Result]) -> Result | None:
-    """Decodes a body. Unknown fields are ignored; numbers may be strings.
+def decode(body: bytes | None, into: type[Result], faults: list[ItemFault]) -> Result | None:
+    """Decodes a body. Unknown fields are ignored, null is the default of a field that has one, numbers may be strings.
 
-    Takes:  into, the type of the JSON, or str for plain text; body, None: the provider has no such thing
-    Raises: msgspec.DecodeError, UnicodeDecodeError: it does not have that type
+    Takes:  into, the type of the JSON, or str for plain text; body, None: the provider has no such thing; faults, to
+            which the faults of items are added
+    Raises: msgspec.ValidationError: it is JSON of another form; the message names the item that was asked for
+            msgspec.DecodeError, UnicodeDecodeError: it is no JSON, or no text
     """
     if body is None:
         return None
-    if into is not str:
-        return msgspec.json.decode(body, type=into, strict=False)
-    text = body.decode()
-    if text.lstrip().startswith("<"):
-        raise msgspec.DecodeError("a page of HTML instead of plain text")
-    return cast("Result", text)
+    if into is str:
+        text = body.decode()
+        if text.lstrip().startswith("<"):
+            raise msgspec.DecodeError("a page of HTML instead of plain text")
+        return cast("Result", text)
+    body = _ENTITY.sub(_unescaped, body)
+    if b"\\u0000" not in body:
+        try:
+            return msgspec.json.decode(body, type=into, strict=False)
+        except msgspec.ValidationError:
+            # One field does not fit: find out which, and keep the others.
+            pass
+    given = msgspec.json.decode(body)
+    name = _name_of(given, into)
+    try:
+        return cast("Result", _decode_part(given, into, name, faults))
+    except msgspec.ValidationError as error:
+        if {"id", "mbid"} & set(getattr(into, "__struct_encode_fields__", ())):
+            faults[:] = [ItemFault(_kind_of(into), name, str(error))]
+            raise msgspec.ValidationError(f"{name}: {error}") from None
+        faults.clear()
+        raise
+
+
+def _decode_parts(given: Any, into: type[ItemByItem], name: str, faults: list[ItemFault]) -> ItemByItem:
+    """Decodes the fields one by one; raises ValidationError when a field without a default is faulty."""
+    if not isinstance(given, dict):
+        raise msgspec.ValidationError(f"Expected `object`, got `{type(given).__name__}`")
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(into):
+        value = given.get(field.encode_name)
+        if value is None:
+            if field.required:
+                raise msgspec.ValidationError(f"Object missing required field `{field.encode_name}`")
+            continue
+        try:
+            fields[field.name] = _decode_part(value, field.type, name, faults)
+        except msgspec.ValidationError as error:
+            if field.required:
+                raise msgspec.ValidationError(f"`{field.encode_name}`: {error}") from None
+            faults.append(ItemFault(_kind_of(into), name, f"`{field.encode_name}`: {error}"))
+    return into(**fields)
+
+
+def _decode_part(given: Any, kind: Any, name: str, faults: list[ItemFault]) -> Any:
+    """Decodes one field: a list of items, a part with such lists, or a plain value."""
+    if isinstance(kind, type) and issubclass(kind, ItemByItem):
+        return _decode_parts(given, kind, name, faults)
+    item = get_args(kind)[0] if get_origin(kind) is Sequence else None
+    if not (isinstance(item, type) and issubclass(item, msgspec.Struct)):
+        return msgspec.convert(_cleaned(given), kind, strict=False)
+    if not isinstance(given, list):
+        raise msgspec.ValidationError(f"Expected `array`, got `{type(given).__name__}`")
+    items: list[Any] = []
+    for number, one in enumerate(given):
+        name_of_one = _name_of(one, item, number)
+        try:
+            if issubclass(item, ItemByItem):
+                items.append(_decode_parts(one, item, name_of_one, faults))
+            else:
+                items.append(msgspec.convert(_cleaned(one), item, strict=False))
+        except msgspec.ValidationError as error:
+            faults.append(ItemFault(_kind_of(item), name_of_one, str(error)))
+    return items
+
+
+def _cleaned(given: Any) -> Any:
+    """The value without null fields, which mean the default, and without NUL, which PostgreSQL cannot store."""
+    if isinstance(given, dict):
+        return {key: _cleaned(value) for key, value in given.items() if value is not None}
+    if isinstance(given, list):
+        return [_cleaned(value) for value in given]
+    return given.replace("\0", "") if isinstance(given, str) else given
+
+
+def _kind_of(into: Any) -> str:
+    return getattr(into, "__name__", str(into)).strip("_").lower()
+
+
+def _name_of(given: Any, into: Any, number: int | None = None) -> str:
+    """The name of an item for people: its kind, and its id or else its number in the list."""
+    found = (given.get("id") or given.get("mbid")) if isinstance(given, dict) else None
+    if isinstance(found, str | int):
+        return f"{_kind_of(into)} {str(found)[:60]}"
+    return _kind_of(into) if number is None else f"{_kind_of(into)} number {number + 1} of the list"
+
+
+def _unescaped(entity: re.Match[bytes]) -> bytes:
+    """The character of an entity, as it stands in JSON."""
+    plain = re.sub("^&(amp;)+(?=[#A-Za-z])", "&", entity[0].decode())
+    return msgspec.json.encode(html.unescape(plain))[1:-1]
 
 
 async def read_body(response: httpx.Response) -> bytes:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 import msgspec
 
 from server.cache.gates import Quota
 from server.sync.clients.provider import Provider, ProviderContext, open_provider
+from server.sync.clients.responses import ItemByItem
 
 SERVICE = "setlistfm"
 # An ordinary key allows 2 a second and 1,440 a day; we stay below both, because the network bunches requests.
 QUOTA = Quota(count_max=1, period_s=0.7, day_max=1_400)
-ARTIST_TTL_S = 7 * 86_400.0
 SETLISTS_TTL_S = 6 * 3_600.0
-SETLIST_TTL_S = 900.0
+DAY_TTL_S = 900.0
 # Old responses have this text where newer ones leave the tour out.
 NO_TOUR = "No Tour Assigned"
-
-Result = TypeVar("Result")
 
 
 class Country(msgspec.Struct, frozen=True):
@@ -56,23 +53,20 @@ class Venue(msgspec.Struct, frozen=True):
     city: City | None = None
 
 
-class Artist(msgspec.Struct, frozen=True, rename={"sort_name": "sortName"}):
+class Artist(msgspec.Struct, frozen=True):
     """An artist, by MusicBrainz id."""
 
     mbid: str
     name: str = ""
-    sort_name: str = ""
-    disambiguation: str = ""
     url: str = ""
 
 
-class Song(msgspec.Struct, frozen=True, rename={"guest": "with"}):
+class Song(msgspec.Struct, frozen=True):
     """A song in a set. An unknown song has no name; `cover` is the original artist; a `tape` was not performed."""
 
     name: str = ""
     info: str = ""
     cover: Artist | None = None
-    guest: Artist | None = None
     tape: bool = False
 
 
@@ -96,17 +90,12 @@ class Tour(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class Setlist(
-    msgspec.Struct,
-    frozen=True,
-    rename={"version_id": "versionId", "event_date": "eventDate", "last_updated": "lastUpdated"},
-):
+class Setlist(msgspec.Struct, frozen=True, rename={"version_id": "versionId", "event_date": "eventDate"}):
     """One act's concert. Without sets nobody has written them down yet, or the concert is still to come."""
 
     id: str
     version_id: str = ""
     event_date: str = ""  # dd-MM-yyyy
-    last_updated: str = ""
     artist: Artist | None = None
     venue: Venue | None = None
     tour: Tour | None = None
@@ -128,7 +117,7 @@ class Setlist(
         return None if self.tour is None or self.tour.name in ("", NO_TOUR) else self.tour.name
 
 
-class Page(msgspec.Struct, frozen=True, rename={"items_per_page": "itemsPerPage"}):
+class Page(ItemByItem, frozen=True, rename={"items_per_page": "itemsPerPage"}):
     """A page of setlists, the newest first, coming concerts included."""
 
     total: int = 0
@@ -142,10 +131,6 @@ class Page(msgspec.Struct, frozen=True, rename={"items_per_page": "itemsPerPage"
         return not self.setlist or self.page * self.items_per_page >= self.total
 
 
-class _Artists(msgspec.Struct, frozen=True):
-    artist: Sequence[Artist] = ()
-
-
 class SetlistFmClient:
     """Reads setlists from setlist.fm. All methods raise ProviderError and StoreUnavailable.
 
@@ -155,59 +140,18 @@ class SetlistFmClient:
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
 
-    async def search_artists(self, name: str) -> Sequence[Artist]:
-        """Searches artists by name, the most relevant first; in the default order, by name, the right one can be anywhere."""
-        params = {"artistName": name, "sort": "relevance", "p": "1"}
-        found = await self._get("/search/artists", params, _Artists, kind="artist-search", ttl_s=ARTIST_TTL_S)
-        return () if found is None else found.artist
-
-    async def search_setlists(
-        self,
-        *,
-        mbid: str | None = None,
-        day: dt.date | None = None,
-        venue_id: str | None = None,
-        city: str | None = None,
-        year: int | None = None,
-        changed_since: dt.datetime | None = None,
-        page: int = 1,
-    ) -> Page:
-        """Searches setlists that fit all given values."""
-        given = {
-            "artistMbid": mbid,
-            "date": day and f"{day:%d-%m-%Y}",
-            "venueId": venue_id,
-            "cityName": city,
-            "year": year and str(year),
-            "lastUpdated": changed_since and f"{changed_since.astimezone(dt.UTC):%Y%m%d%H%M%S}",
-        }
-        params = {name: value for name, value in given.items() if value}
-        return await self._page("/search/setlists", params, page, ttl_s=SETLIST_TTL_S)
+    async def search_setlists(self, mbid: str, day: dt.date) -> Page:
+        """Searches an artist's setlists of a local day."""
+        return await self._page("/search/setlists", {"artistMbid": mbid, "date": f"{day:%d-%m-%Y}"}, 1, ttl_s=DAY_TTL_S)
 
     async def fetch_artist_setlists(self, mbid: str, page: int = 1) -> Page:
         """Fetches an artist's past and coming concerts; an empty page: none is known."""
         return await self._page(f"/artist/{mbid}/setlists", {}, page, ttl_s=SETLISTS_TTL_S)
 
-    async def fetch_venue_setlists(self, venue_id: str, page: int = 1) -> Page:
-        """Fetches the past and coming concerts at a venue; an empty page: none is known."""
-        return await self._page(f"/venue/{venue_id}/setlists", {}, page, ttl_s=SETLISTS_TTL_S)
-
-    async def fetch_setlist(self, setlist_id: str) -> Setlist | None:
-        """Fetches the present version of a setlist; None: unknown id."""
-        return await self._get(f"/setlist/{setlist_id}", {}, Setlist, kind="setlist", ttl_s=SETLIST_TTL_S)
-
-    async def drop_cached_setlist(self, setlist_id: str) -> None:
-        """Drops the cached copy of a setlist that is known to have changed."""
-        await self.provider.drop_cached(f"/rest/1.0/setlist/{setlist_id}")
-
     async def _page(self, path: str, params: dict[str, str], page: int, *, ttl_s: float) -> Page:
         # A search without results gives 404, and so does a page after the last one.
-        return await self._get(path, params | {"p": str(page)}, Page, kind="setlists", ttl_s=ttl_s) or Page()
-
-    async def _get(
-        self, path: str, params: dict[str, str], into: type[Result], *, kind: str, ttl_s: float
-    ) -> Result | None:
-        return await self.provider.get("/rest/1.0" + path, params, into, kind=kind, ttl_s=ttl_s)
+        params = params | {"p": str(page)}
+        return await self.provider.get("/rest/1.0" + path, params, Page, kind="setlists", ttl_s=ttl_s) or Page()
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import msgspec
 
 from server.clock import Clock
 from server.errors import ProviderError
+from server.sync.clients.responses import decode
 
 # A token is valid for an hour. A new one is fetched this long before it ends.
 TOKEN_EARLY_S = 60.0
@@ -70,8 +71,9 @@ class SpotifyAuth(httpx.Auth):
                 f"gives no token for SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET ({response.status_code}); check both",
             )
         try:
-            token = msgspec.json.decode(response.content, type=Token, strict=False)
-        except msgspec.DecodeError:
+            token = decode(response.content, Token, [])
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise httpx.RemoteProtocolError("the token endpoint sent a response that cannot be read") from None
+        assert token is not None
         self._token = token.access_token
         self._valid_until_s = self._clock.monotonic_s() + max(1.0, token.expires_in - TOKEN_EARLY_S)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from server.cache.gates import Quota
-from server.errors import ProviderError
 from server.sync.clients.provider import Provider, ProviderContext, open_provider
-from server.sync.clients.responses import Failure, Response
+from server.sync.clients.responses import Failure, ItemByItem, Response, decode
 
 SERVICE = "ticketmaster"
 # It allows 5 a second and 5,000 a day; refused requests count too.
@@ -85,23 +84,30 @@ class ExternalLink(msgspec.Struct, frozen=True):
     id: str = ""
 
 
+class ExternalLinks(msgspec.Struct, frozen=True):
+    """The links to the services that we know."""
+
+    musicbrainz: Sequence[ExternalLink] = ()
+    spotify: Sequence[ExternalLink] = ()
+
+
 class Attraction(msgspec.Struct, frozen=True, rename={"external_links": "externalLinks"}):
     """An act, or a festival or a package of tickets. Nobody checks its links to other services: they are only hints."""
 
     id: str
     name: str = ""
     url: str = ""
-    external_links: Mapping[str, Sequence[ExternalLink]] = {}
+    external_links: ExternalLinks = ExternalLinks()
 
     @property
     def mbids(self) -> list[str]:
         """Its ids at MusicBrainz."""
-        return [link.id for link in self.external_links.get("musicbrainz", ()) if _MBID.fullmatch(link.id)]
+        return [link.id for link in self.external_links.musicbrainz if _MBID.fullmatch(link.id)]
 
     @property
     def spotify_ids(self) -> list[str]:
         """Its artist ids at Spotify."""
-        urls = (link.url for link in self.external_links.get("spotify", ()))
+        urls = (link.url for link in self.external_links.spotify)
         return [match[1] for url in urls if (match := _SPOTIFY_ARTIST.match(url))]
 
 
@@ -111,17 +117,15 @@ class Start(
     rename={
         "local_date": "localDate",
         "local_time": "localTime",
-        "date_time": "dateTime",
         "is_date_unknown": "dateTBA",
         "is_time_unknown": "timeTBA",
         "is_all_day": "noSpecificTime",
     },
 ):
-    """The start: local to the venue, and in UTC, where it is often another day."""
+    """The start, local to the venue."""
 
     local_date: str = ""
     local_time: str = ""
-    date_time: str = ""
     is_date_unknown: bool = False
     is_time_unknown: bool = False
     is_all_day: bool = False
@@ -149,16 +153,7 @@ class Embedded(msgspec.Struct, frozen=True):
     attractions: Sequence[Attraction] = ()
 
 
-class PriceRange(msgspec.Struct, frozen=True):
-    """The price of tickets."""
-
-    type: str = ""
-    currency: str = ""
-    min: float | None = None
-    max: float | None = None
-
-
-class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded", "price_ranges": "priceRanges"}):
+class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded"}):
     """A listing: usually a concert, sometimes a parking space beside one."""
 
     id: str
@@ -166,7 +161,6 @@ class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded", "price
     url: str = ""
     test: bool = False
     dates: Dates = Dates()
-    price_ranges: Sequence[PriceRange] = ()
     embedded: Embedded = Embedded()
 
     @property
@@ -195,29 +189,31 @@ class Event(msgspec.Struct, frozen=True, rename={"embedded": "_embedded", "price
         """The venue's time zone; many events lack theirs, venues have it. Empty: unknown."""
         return self.dates.timezone or (self.venue.timezone if self.venue else "")
 
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether it is cancelled for good; the specification spells the word with one l."""
-        return self.dates.status.code in ("cancelled", "canceled")
-
-    @property
-    def is_without_date(self) -> bool:
-        """Whether it was postponed without a new date."""
-        return self.dates.status.code == "postponed" and self.date is None
-
 
 class PageInfo(msgspec.Struct, frozen=True, rename={"total_elements": "totalElements", "total_pages": "totalPages"}):
     """The place of a page within a search; zero-based."""
 
-    total_elements: int
+    total_elements: int = 0
     total_pages: int = 0
     number: int = 0
 
 
-class _Found(msgspec.Struct, frozen=True, rename={"embedded": "_embedded"}):
-    # A response without `page` is not valid; one without `_embedded` has no results.
-    page: PageInfo
-    embedded: dict[str, Any] = {}
+class _Items(ItemByItem, frozen=True):
+    events: Sequence[Event] = ()
+    attractions: Sequence[Attraction] = ()
+
+
+class _Found(ItemByItem, frozen=True, rename={"embedded": "_embedded"}):
+    page: PageInfo | None = None
+    embedded: _Items = _Items()
+
+    def __post_init__(self) -> None:
+        """Raises ValidationError: neither a page nor items. One without results has no `_embedded`."""
+        if self.page is None and not (self.embedded.events or self.embedded.attractions):
+            raise msgspec.ValidationError("Object missing required field `page`")
+
+
+_NOTHING = _Found(page=PageInfo())
 
 
 class TicketmasterClient:
@@ -229,42 +225,24 @@ class TicketmasterClient:
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
 
-    async def search_attractions(self, name: str) -> list[Attraction]:
+    async def search_attractions(self, name: str) -> Sequence[Attraction]:
         """Searches music acts by words of their names, the most relevant first; tribute acts and namesakes included."""
         params = {"keyword": name, "segmentId": MUSIC_SEGMENT, "size": "20"}
-        _, found = await self._search("attractions", params, Attraction, ttl_s=PLACE_TTL_S)
-        return found
-
-    async def search_venues(self, name: str, country: str | None = None) -> list[Venue]:
-        """Searches venues by words of their names."""
-        params = {"keyword": name, "size": "20"} | ({"countryCode": country} if country else {})
-        _, found = await self._search("venues", params, Venue, ttl_s=PLACE_TTL_S)
-        return found
+        _, found = await self._search("attractions", params, ttl_s=PLACE_TTL_S)
+        return found.attractions
 
     async def fetch_event(self, event_id: str) -> Event | None:
         """Fetches a listing, also one without a date; None: deleted, or an unknown id."""
         return await self._fetch("events", event_id, Event, ttl_s=EVENT_TTL_S)
-
-    async def fetch_attraction(self, attraction_id: str) -> Attraction | None:
-        """Fetches an act; None: unknown id."""
-        return await self._fetch("attractions", attraction_id, Attraction, ttl_s=PLACE_TTL_S)
 
     async def fetch_venue(self, venue_id: str) -> Venue | None:
         """Fetches a venue; None: unknown id."""
         return await self._fetch("venues", venue_id, Venue, ttl_s=PLACE_TTL_S)
 
     async def search_events(
-        self,
-        *,
-        attraction_id: str | None = None,
-        venue_id: str | None = None,
-        keyword: str | None = None,
-        city: str | None = None,
-        country: str | None = None,
-        start: dt.datetime | None = None,
-        end: dt.datetime | None = None,
-    ) -> AsyncIterator[list[Event]]:
-        """Searches concerts that fit all given values, a page at a time, ordered by id; concerts without a date are missing.
+        self, attraction_id: str, *, start: dt.datetime | None = None, end: dt.datetime | None = None
+    ) -> AsyncIterator[Sequence[Event]]:
+        """Searches an act's concerts, a page at a time, ordered by id; concerts without a date are missing.
 
         A search with more than OFFSET_MAX events is split into two halves of its time.
 
@@ -272,54 +250,40 @@ class TicketmasterClient:
         """
         given = {
             "attractionId": attraction_id,
-            "venueId": venue_id,
-            "keyword": keyword,
-            "city": city,
-            "countryCode": country,
             "startDateTime": start and _instant(start),
             "endDateTime": end and _instant(end),
         }
         params = {name: value for name, value in given.items() if value}
         params |= {"segmentId": MUSIC_SEGMENT, "size": str(PAGE_ITEMS), "sort": "id,asc", "locale": "*"}
-        info, events = await self._search("events", params | {"page": "0"}, Event, ttl_s=SEARCH_TTL_S)
+        info, found = await self._search("events", params | {"page": "0"}, ttl_s=SEARCH_TTL_S)
         if info.total_elements > OFFSET_MAX:
             start = start or self.provider.now()
             end = end or start + dt.timedelta(seconds=SEARCH_AHEAD_S)
             if end - start > dt.timedelta(hours=1):
                 middle = (start + (end - start) / 2).replace(microsecond=0)
                 for begin, until in ((start, middle - dt.timedelta(seconds=1)), (middle, end)):
-                    async for page in self.search_events(
-                        attraction_id=attraction_id, venue_id=venue_id, keyword=keyword, city=city, country=country,
-                        start=begin, end=until,
-                    ):  # fmt: skip
+                    async for page in self.search_events(attraction_id, start=begin, end=until):
                         yield page
                 return
-        yield events
+        yield found.events
         for number in range(1, min(info.total_pages, OFFSET_MAX // PAGE_ITEMS)):
-            _, events = await self._search("events", params | {"page": str(number)}, Event, ttl_s=SEARCH_TTL_S)
-            yield events
+            _, found = await self._search("events", params | {"page": str(number)}, ttl_s=SEARCH_TTL_S)
+            yield found.events
 
     async def find_undated(self, attraction_id: str) -> list[Event]:
         """Finds an act's events that were postponed or have no date yet, which other searches never show."""
-        found: list[Event] = []
+        events: dict[str, Event] = {}
         # Both in one request find nothing.
         for only in ("includeTBA", "includeTBD"):
             params = {"attractionId": attraction_id, only: "only", "size": str(PAGE_ITEMS), "locale": "*"}
-            _, events = await self._search("events", params, Event, ttl_s=SEARCH_TTL_S)
-            found += events
-        return list({event.id: event for event in found}.values())
+            _, found = await self._search("events", params, ttl_s=SEARCH_TTL_S)
+            events |= {event.id: event for event in found.events}
+        return list(events.values())
 
-    async def _search(
-        self, what: str, params: dict[str, str], item: type[Item], *, ttl_s: float
-    ) -> tuple[PageInfo, list[Item]]:
+    async def _search(self, what: str, params: dict[str, str], *, ttl_s: float) -> tuple[PageInfo, _Items]:
         path = f"/discovery/v2/{what}.json"
-        found = await self.provider.get(path, params, _Found, kind=f"{what}-search", ttl_s=ttl_s)
-        if found is None:
-            return PageInfo(0), []
-        try:
-            return found.page, msgspec.convert(found.embedded.get(what, []), list[item], strict=False)  # type: ignore[valid-type]
-        except msgspec.ValidationError as error:
-            raise ProviderError(SERVICE, f"sent a response that cannot be read: {str(error)[:120]}") from None
+        found = await self.provider.get(path, params, _Found, kind=f"{what}-search", ttl_s=ttl_s) or _NOTHING
+        return found.page or PageInfo(), found.embedded
 
     async def _fetch(self, what: str, external_id: str, into: type[Item], *, ttl_s: float) -> Item | None:
         path = f"/discovery/v2/{what}/{external_id}.json"
@@ -342,14 +306,22 @@ async def open_ticketmaster(context: ProviderContext, key: str) -> AsyncIterator
         yield TicketmasterClient(provider)
 
 
+class _Detail(msgspec.Struct, frozen=True):
+    errorcode: str = ""
+
+
 class _Fault(msgspec.Struct, frozen=True):
-    faultstring: str = ""
-    detail: dict[str, str] = {}
+    detail: _Detail = _Detail()
 
 
-class _Errors(msgspec.Struct, frozen=True):
-    fault: _Fault | None = None
-    errors: list[dict[str, Any]] = []
+class _Error(msgspec.Struct, frozen=True):
+    code: str = ""
+    detail: str = ""
+
+
+class _Errors(ItemByItem, frozen=True):
+    fault: _Fault = _Fault()
+    errors: Sequence[_Error] = ()
 
 
 def _classify_failure(answer: Response) -> Failure | None:
@@ -357,15 +329,13 @@ def _classify_failure(answer: Response) -> Failure | None:
     if answer.status < 400:
         return None
     try:
-        said = msgspec.json.decode(answer.body, type=_Errors)
-    except msgspec.DecodeError:
+        said = decode(answer.body, _Errors, []) or _Errors()
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if said.errors and answer.status != 404:
         # The text is about our request and holds no key.
-        return Failure(
-            "refused", f"refused the request: {said.errors[0].get('code')} {said.errors[0].get('detail')}"[:200]
-        )
-    code = said.fault.detail.get("errorcode", "") if said.fault else ""
+        return Failure("refused", f"refused the request: {said.errors[0].code} {said.errors[0].detail}"[:200])
+    code = said.fault.detail.errorcode
     if code.endswith("QuotaViolation"):
         return Failure("wait", "says that the day's requests are used up", _until_reset_s(answer))
     if code.endswith("SpikeArrestViolation"):

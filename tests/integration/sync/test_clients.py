@@ -11,10 +11,20 @@ from server.clock import SystemClock
 from server.errors import ProviderError
 from server.store.database import Database
 from server.sync.clients import provider, responses
+from server.sync.clients.setlistfm import Page
+from server.sync.listings import is_concert
 from server.sync.providers import Providers, open_providers
-from server.sync.shows import is_concert
 from tests.support import providers as stand_in
 from tests.support.provider_clients import all_events, open_clients, provider_settings
+from tests.support.providers.world import World
+
+MBID = World.make().artists[0].mbid
+
+
+async def ask(providers: Providers, page: int = 1) -> Page:
+    """A small request to setlist.fm."""
+    assert providers.setlistfm is not None
+    return await providers.setlistfm.fetch_artist_setlists(MBID, page)
 
 
 async def test_too_many_requests_without_a_wait_are_retried(
@@ -24,7 +34,7 @@ async def test_too_many_requests_without_a_wait_are_retried(
     monkeypatch.setattr(responses, "BUSY_S", 0.05)
     assert providers.setlistfm is not None
     provider_services.setlistfm.fail(3, status=429, body=b'{"message": "Too Many Requests"}')
-    assert await providers.setlistfm.search_artists("Silver") != ()
+    assert (await ask(providers)).setlist
     assert [asked.status for asked in provider_services.setlistfm.asked] == [429, 429, 429, 200]
     assert (await providers.setlistfm.provider.gate.fetch_state()).failures == 0
 
@@ -55,7 +65,7 @@ async def test_schema_changes_do_no_harm(providers: Providers, provider_services
     provider_services.ticketmaster.fail(change=poorer)
     events = await all_events(providers.ticketmaster, attraction_id=provider_services.world.artists[0].attraction_id)
     assert events[0].venue is None
-    assert not any(is_concert(event) for event in events)
+    assert not any(is_concert(event, "Silver Harbour") for event in events)
 
 
 async def test_a_revoked_key_is_reported_and_not_retried(
@@ -66,7 +76,7 @@ async def test_a_revoked_key_is_reported_and_not_retried(
     assert providers.setlistfm is not None
     for _ in range(3):
         with pytest.raises(ProviderError, match="refused us with 403"):
-            await providers.setlistfm.search_artists("Silver")
+            await ask(providers)
     assert len(provider_services.setlistfm.asked) == 1
     printed = capsys.readouterr()
     for secret in ("setlist-key", "ticket-key", "spotify-secret"):
@@ -78,7 +88,7 @@ async def test_without_valkey_nothing_is_requested(provider_services: stand_in.P
     async with open_clients(provider_settings(provider_services), database, "redis://127.0.0.1:9") as providers:
         assert providers.setlistfm is not None
         with pytest.raises(ProviderError, match="Valkey, which counts requests, does not answer"):
-            await providers.setlistfm.search_artists("Silver")
+            await ask(providers)
     assert provider_services.asked_count == 0
 
 
@@ -89,11 +99,11 @@ async def test_a_slow_response_times_out(
     monkeypatch.setattr(provider, "REQUEST_TIMEOUT_S", 0.2)
     assert providers.setlistfm is not None
     provider_services.setlistfm.fail(delay_s=30.0)
-    assert await providers.setlistfm.search_artists("Silver") != ()
+    assert (await ask(providers)).setlist
     assert len(provider_services.setlistfm.faults) == 0
     provider_services.setlistfm.fail(4, delay_s=30.0)
     with pytest.raises(ProviderError, match="cannot be reached .TimeoutError."):
-        await providers.setlistfm.search_artists("Paper")
+        await ask(providers, page=2)
 
 
 async def test_a_person_gets_the_present_state(
@@ -101,17 +111,17 @@ async def test_a_person_gets_the_present_state(
 ) -> None:
     """A response of a few hours ago is enough for a node, not for a person who waits."""
     assert providers.setlistfm is not None
-    await providers.setlistfm.search_artists("Silver")
+    await ask(providers)
     await sql.execute("update external_cache set fetched_at = now() - interval '1 hour'")
     valkey = Connection(redis_url)
     async with open_providers(
         provider_settings(provider_services), database, valkey.ask, SystemClock(), providers.change_rules
     ) as patient:
         assert patient.setlistfm is not None
-        await patient.setlistfm.search_artists("Silver")
+        await ask(patient)
     await valkey.close()
     assert len(provider_services.setlistfm.asked) == 1
-    await providers.setlistfm.search_artists("Silver")
+    await ask(providers)
     assert len(provider_services.setlistfm.asked) == 2
 
 
@@ -122,8 +132,8 @@ async def test_a_key_goes_to_no_other_host(providers: Providers, provider_servic
     )
     assert providers.setlistfm is not None
     with pytest.raises(ProviderError, match="refused the request with 301"):
-        await providers.setlistfm.search_artists("Silver")
-    assert provider_services.setlistfm.paths() == ["/rest/1.0/search/artists"]
+        await ask(providers)
+    assert provider_services.setlistfm.paths() == [f"/rest/1.0/artist/{MBID}/setlists"]
 
 
 async def test_no_key_is_stored(providers: Providers, sql: Any, provider_services: stand_in.Providers) -> None:
@@ -132,7 +142,7 @@ async def test_no_key_is_stored(providers: Providers, sql: Any, provider_service
     await providers.ticketmaster.search_attractions("Silver Harbour")
     provider_services.ticketmaster.fail(status=400, body=b"no such thing for ticket-key")
     with pytest.raises(ProviderError, match="•••"):
-        await providers.ticketmaster.search_venues("Hall")
+        await providers.ticketmaster.search_attractions("Paper")
     rows = await sql.fetch("select asked || coalesce(convert_from(body, 'UTF8'), '') from external_cache")
     rows += await sql.fetch("select last_detail from service_health")
     assert len(rows) == 2
@@ -144,11 +154,11 @@ async def test_health_of_the_hour_is_stored(
 ) -> None:
     """Answered, from the cache, and down: each is counted."""
     assert providers.setlistfm is not None
-    await providers.setlistfm.search_artists("Silver")
-    await providers.setlistfm.search_artists("Silver")
+    await ask(providers)
+    await ask(providers)
     provider_services.setlistfm.fail(4, status=500)
     with pytest.raises(ProviderError, match="answered 500"):
-        await providers.setlistfm.search_artists("Paper")
+        await ask(providers, page=2)
     row = await sql.fetchrow(
         "select ok_count, cached_count, down_count, last_status::text, last_detail from service_health where service = 'setlistfm'"
     )

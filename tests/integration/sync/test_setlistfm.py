@@ -6,20 +6,19 @@ import datetime as dt
 
 from server.sync.canonical_titles import CanonicalTitles
 from server.sync.providers import Providers
-from server.sync.setlists import is_encore, songs_of, to_played_set
+from server.sync.setlist_matching import is_encore, songs_of
+from server.sync.setlists import to_played_sets
 from tests.support import providers as stand_in
 
 
 async def test_an_empty_result_is_404_and_so_is_the_page_after_the_last(
     providers: Providers, provider_services: stand_in.Providers
 ) -> None:
-    """Empty searches and the end of a list give an empty page; an unknown setlist gives None. None of it is an error."""
+    """Empty searches and the end of a list give an empty page. None of it is an error."""
     client = providers.setlistfm
     assert client is not None
-    assert await client.search_artists("Nobody At All") == ()
     unknown = "00000000-0000-4000-8000-000000000000"
     assert (await client.fetch_artist_setlists(unknown)).setlist == ()
-    assert await client.fetch_setlist("ffffffff") is None
     mbid = provider_services.world.artists[0].mbid
     first, second = await client.fetch_artist_setlists(mbid), await client.fetch_artist_setlists(mbid, 2)
     assert (len(first.setlist), first.is_last, len(second.setlist), second.is_last) == (20, False, 2, True)
@@ -44,32 +43,9 @@ async def test_setlists_are_read_as_they_are(providers: Providers, provider_serv
     assert "Only For A Few" not in names
     assert "" not in names
     assert [one.name for one in written.sets.set if is_encore(one)] == ["Encore:"]
-    played = to_played_set(written, CanonicalTitles())
+    (played,) = to_played_sets([written], CanonicalTitles())
     assert "Intro Music" not in [song.title for song in played.songs]
     assert [song.is_encore for song in played.songs[-2:]] == [True, True]
     assert (played.songs[0].place, played.songs[-1].place) == (0.0, 1.0)
-    by_day = await client.search_setlists(mbid=artist.mbid, day=written.date)
+    by_day = await client.search_setlists(artist.mbid, written.date)
     assert [one.id for one in by_day.setlist] == [written.id]
-
-
-async def test_the_most_relevant_artist_is_first(providers: Providers, provider_services: stand_in.Providers) -> None:
-    """In the default order, by name, the right artist could be anywhere."""
-    assert providers.setlistfm is not None
-    provider_services.world.add_artist("Aaa Silver Harbour Tribute")
-    found = await providers.setlistfm.search_artists("Silver Harbour")
-    assert found[0].name == "Silver Harbour"
-    assert provider_services.setlistfm.asked[-1].query["sort"] == "relevance"
-
-
-async def test_a_changed_setlist_does_not_come_from_the_cache(
-    providers: Providers, provider_services: stand_in.Providers
-) -> None:
-    """When a setlist is known to have changed, its cached copy is dropped."""
-    client = providers.setlistfm
-    assert client is not None
-    played = provider_services.world.played[0]
-    await client.fetch_setlist(played.id)
-    provider_services.world.edit(played, ["Something New"])
-    assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0001"  # type: ignore[union-attr]
-    await client.drop_cached_setlist(played.id)
-    assert (await client.fetch_setlist(played.id)).version_id == "g2b4f0002"  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server.sync.canonical_titles import CanonicalTitles
 from server.sync.clients.setlistfm import Artist, Set, Setlist, Sets, Song
-from server.sync.setlists import to_played_set, to_set_records
+from server.sync.setlists import to_played_sets, to_set_records
 
 OTHER = Artist(mbid="m", name="Other")
 
@@ -53,8 +53,6 @@ def test_a_set_record_holds_each_song_once_at_its_first_place() -> None:
 def test_two_spellings_are_one_song_in_a_prediction() -> None:
     """Songs with different apostrophes get one title."""
     canonical = CanonicalTitles()
-    titles = [
-        to_played_set(setlist(Set(song=[Song(name)])), canonical).songs[0].title
-        for name in ("Can’t Stop", "Can't Stop")
-    ]
+    sets = [setlist(Set(song=[Song(name)])) for name in ("Can’t Stop", "Can't Stop")]
+    titles = [played.songs[0].title for played in to_played_sets(sets, canonical)]
     assert titles == ["Can’t Stop", "Can’t Stop"]
