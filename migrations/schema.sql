@@ -219,7 +219,7 @@ CREATE TYPE vote_choice AS ENUM (
 
 CREATE FUNCTION accuracy_of(wanted bigint) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT json_build_object('precision', round((a."precision")::numeric, 4), 'recall', round((a.recall)::numeric, 4), 'rank_correlation', round((a.rank_correlation)::numeric, 4), 'hits', a.hits, 'played', a.played, 'predicted', a.predicted) AS json_build_object FROM public.show_accuracy a WHERE (a.show_id = accuracy_of.wanted));
+    RETURN (SELECT json_build_object('r_precision', round((a.r_precision)::numeric, 4), 'baseline', round(((a.last_show_hits)::numeric / (a.played)::numeric), 4), 'precision', round((a."precision")::numeric, 4), 'recall', round((a.recall)::numeric, 4), 'rank_correlation', round((a.rank_correlation)::numeric, 4), 'hits', a.hits, 'played', a.played, 'predicted', a.predicted) AS json_build_object FROM public.show_accuracy a WHERE (a.show_id = accuracy_of.wanted));
 
 CREATE FUNCTION activity_json(event public.activity) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2402,8 +2402,11 @@ CREATE TABLE show_accuracy (
     rank_correlation double precision,
     is_settled boolean DEFAULT false NOT NULL,
     scored_at timestamp with time zone DEFAULT now() NOT NULL,
+    r_precision double precision GENERATED ALWAYS AS (((hits)::double precision / (GREATEST(predicted, played))::double precision)) STORED NOT NULL,
+    last_show_hits integer,
     CONSTRAINT show_accuracy_check CHECK (((predicted >= 0) AND (predicted <= offered))),
     CONSTRAINT show_accuracy_check1 CHECK (((hits >= 0) AND (hits <= LEAST(predicted, played)))),
+    CONSTRAINT show_accuracy_check2 CHECK (((last_show_hits >= 0) AND (last_show_hits <= played))),
     CONSTRAINT show_accuracy_offered_check CHECK ((offered > 0)),
     CONSTRAINT show_accuracy_played_check CHECK ((played > 0)),
     CONSTRAINT show_accuracy_rank_correlation_check CHECK (((rank_correlation >= ('-1'::integer)::double precision) AND (rank_correlation <= (1)::double precision)))
@@ -2413,6 +2416,7 @@ COMMENT ON COLUMN show_accuracy.offered IS 'Songs that could be voted on.';
 COMMENT ON COLUMN show_accuracy.predicted IS 'Songs that the crowd predicted.';
 COMMENT ON COLUMN show_accuracy.hits IS 'Predicted songs that were played.';
 COMMENT ON COLUMN show_accuracy.is_settled IS 'The played setlist was deleted because it may not be kept: these scores stay.';
+COMMENT ON COLUMN show_accuracy.last_show_hits IS 'Played songs among as many first songs of the artist''s show before; null: that setlist is unknown.';
 ALTER TABLE ONLY show_accuracy ADD CONSTRAINT show_accuracy_pkey PRIMARY KEY (show_id);
 ALTER TABLE ONLY show_accuracy ADD CONSTRAINT show_accuracy_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 ALTER TABLE show_accuracy ENABLE ROW LEVEL SECURITY;

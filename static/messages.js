@@ -183,13 +183,13 @@ export const HIDDEN = {
  */
 export function accuracyLines(accuracy) {
   if (!accuracy?.predicted) return { line: "", detail: "" };
-  const { hits, played, predicted } = accuracy;
+  const { hits, played, predicted, baseline = null } = accuracy;
   const share = hits === 0 ? "none of the" : hits === played ? "all" : `${count(hits)} of`;
-  return {
-    line: `The crowd predicted ${share} ${plural(played, "song", "songs")}`,
-    detail: predicted === 1 ? `Its one pick was ${hits === 0 ? "not " : ""}played.`
-      : `${count(hits)} of its ${count(predicted)} picks ${hits === 1 ? "was" : "were"} played.`,
-  };
+  const picks = predicted === 1 ? `Its one pick was ${hits === 0 ? "not " : ""}played.`
+    : `${count(hits)} of its ${count(predicted)} picks ${hits === 1 ? "was" : "were"} played.`;
+  const before = baseline === null ? ""
+    : ` The setlist of the show before had ${count(Math.round(baseline * played))} of the ${count(played)}.`;
+  return { line: `The crowd predicted ${share} ${plural(played, "song", "songs")}`, detail: picks + before };
 }
 
 /** @type {Record<string, string>} */

@@ -21,6 +21,8 @@ export interface Accuracy {
   hits: number;
   played: number;
   predicted: number;
+  /** The share of the played songs that the setlist of the show before had; null: unknown. */
+  baseline?: number | null;
 }
 
 /** A page elsewhere about the show, its artist or its prediction. */

@@ -43,6 +43,7 @@ async def _score(connection: Any, show_id: int, up_to: int) -> None:
     async with connection.transaction():
         await queries.allow_a_minute(connection)
         await connection.execute(sql_of(queries.score_show), show_id, timeout=SCORE_TIMEOUT_S)
+        await queries.put_baseline(connection, show_id=show_id)
         # This comes last, because it locks the show's row: commits of votes then wait only for a moment.
         await queries.tell_of_score(connection, show_id=show_id, up_to=up_to)
 

@@ -17,6 +17,34 @@ select score_show(:show_id::bigint)
  where not exists (select from show_accuracy a where a.show_id = :show_id and a.is_settled)
     or exists (select from setlists l where l.show_id = :show_id and l.type = 'actual');
 
+-- name: put_baseline!
+-- takes: show_id bigint, which was just scored
+-- Compares with the simplest way of predicting: the artist repeats the setlist of the show before.
+with before as (
+    select w.id
+      from shows s
+      join shows w on w.artist_id = s.artist_id and w.starts_at < s.starts_at and w.status <> 'cancelled'
+     where s.id = :show_id::bigint
+       and exists (select from setlists l where l.show_id = w.id and l.type = 'actual' and l.artist_id is null)
+     order by w.starts_at desc, w.id desc
+     limit 1
+), repeated as (
+    select e.song_id
+      from before b
+      join setlists l on l.show_id = b.id and l.type = 'actual'
+      join setlist_songs e on e.setlist_id = l.id and not e.is_tape
+     group by e.song_id
+     order by min((l.position, e.position))
+     limit (select played from show_accuracy where show_id = :show_id)
+), played as (
+    select distinct e.song_id
+      from setlists l join setlist_songs e on e.setlist_id = l.id and not e.is_tape
+     where l.show_id = :show_id and l.type = 'actual'
+)
+update show_accuracy a
+   set last_show_hits = (select count(*) from repeated join played using (song_id))
+ where a.show_id = :show_id and exists (select from before) and exists (select from played);
+
 -- name: tell_of_score!
 -- takes: show_id bigint; up_to bigint, the id of the newest reason before the scoring
 -- locks: that row of shows. Its new revision notifies all nodes. A commit follows at once

@@ -8,10 +8,13 @@ import msgspec
 
 
 class Accuracy(TypedDict):
-    """How well the votes predicted the played songs. Of `predicted` songs `hits` were among the `played` ones. precision and
-    recall: 0 to 1, rank_correlation: -1 to 1; null: the divisor is zero.
+    """How well the votes predicted the played songs. Of `predicted` songs `hits` were among the `played` ones. r_precision,
+    precision and recall: 0 to 1, rank_correlation: -1 to 1; null: the divisor is zero. baseline: the R-precision of the
+    setlist of the artist's show before; null: it is unknown.
     """
 
+    r_precision: float
+    baseline: float | None
     precision: float | None
     recall: float
     rank_correlation: float | None

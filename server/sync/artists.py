@@ -13,8 +13,9 @@ from server.protocol.progress import ReportProgress, ignore_progress
 from server.protocol.texts import clean_line
 from server.store.database import Database
 from server.sync.artist_identification import MBID, IdentifiedArtist, NotIdentified, has_name, identify_artist
-from server.sync.clients import musicbrainz, spotify, ticketmaster
+from server.sync.clients import musicbrainz, setlistfm, spotify, ticketmaster
 from server.sync.clients.musicbrainz import MusicBrainzClient
+from server.sync.clients.provider import Unreadable
 from server.sync.identities import (
     DOUBTFUL_CONFIDENCE,
     LINK_CONFIDENCE,
@@ -53,6 +54,7 @@ class SyncedArtist(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     outcome: Outcome
     identities: list[str]  # `musicbrainz 65f4f0c5-…`, the most certain first
+    missing: list[str]  # the services with a key that have no artist who is surely this one
     evidence: str
 
 
@@ -123,7 +125,10 @@ class ArtistSyncService:
                 )  # fmt: skip
             await log_results(connection, job_id, STAGE, [RecordResult(None, outcome, slug)])
             await jobs.put_progress(connection, job_id=job_id, stage=STAGE, done=1, total=1)
-        found += await self._find_at_ticketmaster(artist_id, artist, attraction)
+        at_ticketmaster = await self._find_at_ticketmaster(artist_id, artist, attraction)
+        found += at_ticketmaster
+        if self._providers.ticketmaster is not None and not at_ticketmaster:
+            await self._tell_of_miss(job_id, artist.name)
         found += await self._find_at_spotify(artist_id, artist, attraction)
         return SyncedArtist(
             job_id=job_id,
@@ -132,6 +137,7 @@ class ArtistSyncService:
             name=artist.name,
             outcome=outcome,
             identities=list(dict.fromkeys(f"{one.service} {one.external_id}" for one in found)),
+            missing=sorted(self._providers.by_service().keys() - {setlistfm.SERVICE} - {one.service for one in found}),
             evidence=evidence,
         )
 
@@ -194,6 +200,15 @@ class ArtistSyncService:
                 doubtful.append(Identity(ticketmaster.SERVICE, one.id, one.url, DOUBTFUL_CONFIDENCE, "its name alone"))
         return await save_identities(self._database, artist_id, artist.name, sure, doubtful)
 
+    async def _tell_of_miss(self, job_id: int, name: str) -> None:
+        """Says in the run's log that no act at Ticketmaster is surely this artist."""
+        message = (
+            f"{name}: Ticketmaster has no act that is surely this artist, so its shows are not found there: decide about a "
+            "question in the sync manager, or import the shows from a file"
+        )
+        async with self._database.connection() as connection:
+            await log_results(connection, job_id, STAGE, [RecordResult(None, "refused", message)])
+
     async def _find_at_spotify(
         self, artist_id: int, artist: musicbrainz.Artist, attraction: ticketmaster.Attraction | None
     ) -> list[Identity]:
@@ -221,7 +236,11 @@ async def _own_slug(database: Database, source: MusicBrainzClient, artist: music
         ids = {row["slug"]: await find_ids(connection, row["slug"]) for row in rows if has_name(artist, row["name"])}
     for slug, others in ids.items():
         for other in others:
-            successor = await source.fetch_artist(other)
+            try:
+                successor = await source.fetch_artist(other)
+            except Unreadable:
+                # A namesake until it can be read.
+                continue
             if successor is not None and successor.id == artist.id:
                 return str(slug)
     return None

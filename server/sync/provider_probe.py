@@ -42,7 +42,7 @@ async def probe_provider(provider: Provider, clock: Clock) -> Probe:
             else:
                 await provider.get(path, params, dict[str, Any], kind="probe", ttl_s=0.0)
     except TimeoutError:
-        failure = ProviderError(provider.service, f"did not answer within {PROBE_S:.0f} s")
+        failure = ProviderError(provider.service, f"did not answer within {PROBE_S:g} s")
     except CacheError:
         failure = ProviderError(provider.service, "not asked: Valkey, which counts requests, does not answer")
     except ProviderError as raised:

@@ -77,6 +77,10 @@ class SetlistSyncService:
         songs = predict(to_played_sets(history, canonical))
         authors = [covered[song.by] for song in songs if song.by is not None]
         prediction = Prediction(songs, authors, basis=len(history))
+        if not history:
+            message = f"{artist.name}: setlist.fm has no setlist with songs, so nothing is predicted from there"
+            async with self._database.connection() as connection:
+                await log_results(connection, job.id, STAGE, [RecordResult(None, "refused", message)])
         setlists = match_setlists(history, shows)
         for start in range(0, len(shows), SHOWS_PER_BATCH):
             batch = shows[start : start + SHOWS_PER_BATCH]

@@ -55,6 +55,12 @@ class SongSyncService:
         artist = await fetch_known_artist(self._database, int(job.subject))
         ids = artist.ids.get(spotify.SERVICE) or await self._find(artist)
         if not ids:
+            message = (
+                f"{artist.name}: Spotify has no artist who is surely this one, so its songs get no links: decide about a "
+                "question in the sync manager, if there is one"
+            )
+            async with self._database.connection() as connection:
+                await log_results(connection, job.id, STAGE, [RecordResult(None, "refused", message)])
             await job.report_progress(STAGE, 0, 0)
             return
         # An app without access to top tracks searches by name instead.

@@ -127,4 +127,6 @@ def artist_as_table(artist: SyncedArtist) -> Table:
     table.add_row("evidence", artist.evidence)
     for identity in artist.identities:
         table.add_row("known as", identity)
+    for service in artist.missing:
+        table.add_row("not found at", service)
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from server.insight.accuracy import score_shows
@@ -16,7 +17,16 @@ from tests.support.running_node import until
 from tests.support.socket_client import SocketClient
 
 # Three songs are offered: the first is voted up by two and played, the second up by one, the third down and played.
-FORESEEN = {"precision": 0.5, "recall": 0.5, "rank_correlation": 0.0, "hits": 1, "played": 2, "predicted": 2}
+FORESEEN = {
+    "r_precision": 0.5,
+    "baseline": None,
+    "precision": 0.5,
+    "recall": 0.5,
+    "rank_correlation": 0.0,
+    "hits": 1,
+    "played": 2,
+    "predicted": 2,
+}
 
 
 @pytest.fixture
@@ -85,6 +95,27 @@ async def test_a_correction_is_scored_again(factory: RowFactory, show: Show, cor
     await sql.execute("select score_show(7)")
     assert await stored(sql) == after
     assert await sql.fetchval("select count(*) from shows_to_score") == 0
+
+
+async def test_the_setlist_of_the_show_before_is_the_baseline(factory: RowFactory, show: Show) -> None:
+    """Of the two songs that were played, one was among the first two of the night before: R-precision 0.5 as the crowd's."""
+    sql = factory.sql
+    await factory.show(8)
+    await sql.execute(
+        "update shows set starts_at = starts_at - interval '1 day' where id = 8;"
+        "insert into setlists (show_id, type, name) values (8, 'actual', 'Played')"
+    )
+    # The third song of that night was played too, but only as many songs as tonight's two count.
+    await sql.execute(
+        "insert into setlist_songs (setlist_id, show_id, song_id, position) select l.id, 8, e.song_id, n.place"
+        " from setlists l, (values (0, 2), (1, 1), (2, 3)) as n (song, place), setlist_songs e"
+        " where l.show_id = 8 and l.type = 'actual' and e.show_id = 7 and e.position - 1 = n.song"
+    )
+    await play(factory, 0, 2)
+    await score_shows(sql)
+    told = msgspec.json.decode(await sql.fetchval("select accuracy_of(7)::text"))
+    assert (told["r_precision"], told["baseline"], told["hits"], told["played"]) == (0.5, 0.5, 1, 2)
+    assert msgspec.json.decode(await sql.fetchval("select accuracy_of(8)::text"))["baseline"] is None
 
 
 async def test_a_support_that_becomes_the_headliner_is_scored(factory: RowFactory, show: Show) -> None:

@@ -10,6 +10,7 @@ from server.cache.connection import Connection
 from server.clock import SystemClock
 from server.errors import ProviderError
 from server.store.database import Database
+from server.sync import provider_probe
 from server.sync.clients import provider, responses
 from server.sync.clients.setlistfm import Page
 from server.sync.listings import is_concert
@@ -163,3 +164,21 @@ async def test_health_of_the_hour_is_stored(
         "select ok_count, cached_count, down_count, last_status::text, last_detail from service_health where service = 'setlistfm'"
     )
     assert tuple(row) == (1, 1, 4, "down", "answered 500")
+
+
+async def test_a_probe_answers_soon(
+    providers: Providers, provider_services: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person waits: an open circuit is said at once and asks nothing, and a provider that hangs is given up."""
+    assert providers.setlistfm is not None
+    client = providers.setlistfm.provider
+    monkeypatch.setattr(provider_probe, "PROBE_S", 0.3)
+    provider_services.setlistfm.fail(delay_s=30.0)
+    hanging = await provider_probe.probe_provider(client, SystemClock())
+    assert (hanging.is_ok, hanging.error) == (False, "setlistfm: did not answer within 0.3 s")
+    await client.gate.shut("answered 503", 12.0)
+    asked_count = len(provider_services.setlistfm.asked)
+    shut = await provider_probe.probe_provider(client, SystemClock())
+    assert not shut.is_ok
+    assert "s more, because it answered 503" in (shut.error or "")
+    assert len(provider_services.setlistfm.asked) == asked_count

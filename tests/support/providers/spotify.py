@@ -74,7 +74,7 @@ class Spotify(Service):
             return refused
         limit = int(request.query.get("limit", "5"))
         words = set(request.query["q"].lower().replace('"', " ").replace(":", " ").split()) - {"artist", "track"}
-        artists = [one for one in self.world.artists if words & set(one.name.lower().split())]
+        artists = [one for one in self.world.artists if one.spotify_ids and words & set(one.name.lower().split())]
         artists.sort(key=lambda one: one.name.lower() not in request.query["q"].lower())
         if request.query["type"] == "artist":
             found = [self._artist_json(one) for one in artists[:limit]]

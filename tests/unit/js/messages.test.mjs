@@ -90,6 +90,8 @@ test("the accuracy of the crowd has a line and a detail, both empty when the cro
   assert.deepEqual(textOf(18, 18, 18), ["The crowd predicted all 18 songs", "18 of its 18 picks were played."]);
   assert.deepEqual(textOf(0, 18, 1), ["The crowd predicted none of the 18 songs", "Its one pick was not played."]);
   assert.deepEqual(textOf(0, 18, 0), ["", ""]);
+  assert.equal(accuracyLines({ hits: 14, played: 18, predicted: 16, baseline: 0.5 }).detail,
+    "14 of its 16 picks were played. The setlist of the show before had 9 of the 18.");
   assert.deepEqual(accuracyLines(null), { line: "", detail: "" });
   assert.deepEqual(accuracyLines(undefined), { line: "", detail: "" });
 });
