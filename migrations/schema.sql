@@ -402,16 +402,14 @@ begin
     on conflict (user_id, day) do update set spent = excluded.spent where user_vote_limits.spent < excluded.spent;
 
     select count(*) into shard_count from log_positions;
-    update shows w
-       set position = m.position
-      from unnest(shards, new_positions) as m (shard, position)
-     where w.id = any(vote_show_ids) and m.shard = w.id % shard_count;
-
     now_ms := floor(extract(epoch from clock_timestamp()) * 1000);
-    -- A payload has less than 8000 bytes: 120 songs with the largest possible numbers, or 400 entries.
+    -- A payload has less than 8000 bytes: 120 songs with the largest possible numbers, or 400 entries. "after" is the position
+    -- from which the show's counts were what this commit has changed: a node whose counts are older reads them again.
     perform pg_notify('votes', format(
-                '{"show":%s,"at":%s,"total":%s,"tally":[%s],"ms":%s}', w.id, w.position, w.vote_count, t.tally, now_ms))
-       from (select show_id, string_agg(format('[%s,%s,%s]', id, up_count, down_count), ',' order by id) as tally
+                '{"show":%s,"after":%s,"at":%s,"part":%s,"parts":%s,"total":%s,"tally":[%s],"ms":%s}', w.id,
+                greatest(w.position, p.reset_position), p.position, t.part, t.parts, w.vote_count, t.tally, now_ms))
+       from (select show_id, part, max(part) over (partition by show_id) + 1 as parts,
+                    string_agg(format('[%s,%s,%s]', id, up_count, down_count), ',' order by id) as tally
                from (select s.show_id, s.id, s.up_count, s.down_count,
                             (row_number() over (partition by s.show_id order by s.id) - 1) / 120 as part
                        from setlist_songs s where s.id = any(song_ids)) numbered
@@ -2157,11 +2155,13 @@ GRANT SELECT,INSERT,DELETE ON TABLE log_commits TO mysetlist_writer;
 CREATE TABLE log_positions (
     shard smallint NOT NULL,
     "position" bigint DEFAULT 0 NOT NULL,
+    reset_position bigint DEFAULT 0 NOT NULL,
     CONSTRAINT log_positions_position_check CHECK (("position" >= 0)),
     CONSTRAINT log_positions_shard_check CHECK ((shard >= 0))
 )
 WITH (fillfactor='10');
 COMMENT ON TABLE log_positions IS 'The position up to which a shard''s log is in this database. There is a row for each shard. The lock order begins here.';
+COMMENT ON COLUMN log_positions.reset_position IS 'The position at which Valkey began again after a loss. Counts shown before it may have votes that Valkey has lost.';
 ALTER TABLE ONLY log_positions ADD CONSTRAINT log_positions_pkey PRIMARY KEY (shard);
 GRANT SELECT ON TABLE log_positions TO mysetlist_request;
 GRANT SELECT,UPDATE ON TABLE log_positions TO mysetlist_writer;

@@ -90,6 +90,7 @@ class Channel:
         "is_changed",
         "is_closed",
         "is_waiting",
+        "joined",
         "kind",
         "lag_ms",
         "loading",
@@ -111,7 +112,9 @@ class Channel:
         self.backlog: list[Callable[[State], object]] = []  # changes that came while the state was being loaded
         self.subscribers: set[Subscriber] = set()
         self.behind: set[Subscriber] = set()  # have skipped a push and get the whole state next
-        # Joined or left during the current push: they hold a newer state than its frame, or want none.
+        # Joined since the state changed, and the position they joined at: the next push may have what they hold already.
+        self.joined: dict[Subscriber, int] = {}
+        # Not for the current push: joined or left meanwhile, or hold its state already.
         self.moved: set[Subscriber] | None = None  # None: nothing is being pushed
         self.is_changed = False  # since the last push
         self.is_closed = False  # without subscribers; another channel may have its name by now
@@ -128,3 +131,9 @@ class Channel:
         if subscriber not in self.behind:
             self.behind.add(subscriber)
             subscriber.behind_count += 1
+
+    def take_back(self, subscriber: Subscriber) -> None:
+        """Marks a subscriber to get the changes again: it holds the whole state, or wants none."""
+        if subscriber in self.behind:
+            self.behind.discard(subscriber)
+            subscriber.behind_count -= 1

@@ -93,8 +93,14 @@ class Hub:
                 waits[name] = channel.loading
         for name, loading in waits.items():
             try:
-                if await asyncio.shield(loading) is None:
+                state = await asyncio.shield(loading)
+                if state is None:
                     refused[name] = no_such(name.partition(":")[0])
+                elif isinstance(state, TallyState | SongState) and state.without_log and self._is_behind(name, since):
+                    # The client keeps its counts: positions never go back.
+                    refused[name] = Refused(
+                        Code.UNAVAILABLE, "The newest counts cannot be read right now. Try again.", retry_after_ms=1_000
+                    )
             except Refused as error:
                 refused[name] = error
         return refused, under_way
@@ -113,7 +119,10 @@ class Hub:
                 return state.embargo.audience, channel.subject
             case SongState():
                 return state.embargo.audience, state.show_id
-        return Audience.EVERYONE, 0
+            case None | DocumentState() | AttendanceState() | ActivityState():
+                return Audience.EVERYONE, 0
+        # A state that nobody has decided about is for staff only.
+        return Audience.STAFF, 0
 
     def join(self, subscriber: Subscriber, name: str, belongs_to: Audience = Audience.EVERYONE) -> State | None:
         """Subscribes to a prepared channel: gives its state now; every later push follows.
@@ -133,9 +142,9 @@ class Hub:
             channel.subscribers.add(subscriber)
             subscriber.channels.add(name)
             SUBSCRIPTIONS.inc()
-        if channel.is_changed and isinstance(channel.state, ActivityState):
-            # The next push has the events since the last one, and this state has them already: this subscriber gets the whole.
-            channel.put_behind(subscriber)
+        channel.take_back(subscriber)
+        if channel.is_changed:
+            channel.joined[subscriber] = channel.state.at
         return channel.state
 
     def leave(self, subscriber: Subscriber, name: str) -> None:
@@ -146,9 +155,8 @@ class Hub:
         channel.subscribers.discard(subscriber)
         if channel.moved is not None:
             channel.moved.add(subscriber)
-        if subscriber in channel.behind:
-            channel.behind.discard(subscriber)
-            subscriber.behind_count -= 1
+        channel.take_back(subscriber)
+        channel.joined.pop(subscriber, None)
         subscriber.channels.discard(name)
         if channel.kind in SHOW_KINDS and not _watches(subscriber, channel.subject):
             self._watchers.remove(channel.subject)
@@ -207,7 +215,7 @@ class Hub:
         return list(self._channels.values())
 
     def revisions(self) -> dict[int, int]:
-        """Show -> its oldest revision, of all shows whose counts or sets are watched."""
+        """Show -> its oldest revision, of all shows whose counts or sets are watched; of a status the refresher knows it."""
         found = self.watched("setlist")
         for name, channel in self._channels.items():
             _, show_id = self.audience_of(name)
@@ -227,14 +235,28 @@ class Hub:
 
     # ── changes
 
-    def publish_tally(self, show_id: int, at: int, total: int, counts: Counts, committed_ms: int = 0) -> None:
-        """Publishes new absolute counts of some songs of a show. Takes: committed_ms [since 1970; 0: unknown]."""
+    def publish_tally(
+        self, show_id: int, at: int, total: int, counts: Counts, *, after: int, committed_ms: int = 0
+    ) -> None:
+        """Publishes new absolute counts of some songs of a show.
+
+        Takes: after, the position of the show's change before this one: a channel that has missed it is loaded again
+               before it shows this position; committed_ms [since 1970; 0: unknown]
+        """
         name = f"votes:{show_id}"
-        self._change(name, lambda state: _of(state, TallyState).apply(at, total, counts))
+        self._change(name, lambda state: _of(state, TallyState).apply(after, at, total, counts))
         channel = self._channels.get(name)
-        if channel is not None and channel.is_changed and not channel.committed_ms:
-            channel.committed_ms = committed_ms
+        if channel is not None:
+            if channel.is_changed and not channel.committed_ms:
+                channel.committed_ms = committed_ms
+            self._catch_up(channel)
         self._publish_songs(at, counts)
+
+    def _catch_up(self, channel: Channel) -> None:
+        """Loads a state again that has missed a change. If that fails, the next change or comparison does it."""
+        state = channel.state
+        if isinstance(state, TallyState) and state.is_behind and channel.loading is None and not channel.is_closed:
+            self._start_loading(channel)
 
     def replace_tally(self, show_id: int, at: int, total: int, counts: Counts) -> None:
         """Publishes all counts of a show, loaded again."""
@@ -297,6 +319,7 @@ class Hub:
         task.add_done_callback(self._loads.discard)
 
     async def _load_state(self, channel: Channel, loading: asyncio.Future[State | None]) -> None:
+        missed_at = _missed_at(channel)
         try:
             state = await self._load(channel.kind, channel.subject)
         except StoreError:
@@ -326,6 +349,9 @@ class Hub:
             state.change()  # clients that join get these with the state; the next push must not repeat them
             self._clock.call_later(UNWATCHED_S, self._forget_unwatched, channel)
         loading.set_result(state)
+        if _missed_at(channel) > missed_at:
+            # A change came that the loaded state may not have.
+            self._catch_up(channel)
 
     def _give_up(self, channel: Channel) -> None:
         channel.loading = None
@@ -341,6 +367,10 @@ class Hub:
         del self._channels[channel.name]
         if channel.kind == "song":
             self._songs.discard(channel.subject)
+
+
+def _missed_at(channel: Channel) -> int:
+    return channel.state.missed_at if isinstance(channel.state, TallyState) else 0
 
 
 def _watches(subscriber: Subscriber, show_id: int) -> bool:

@@ -1,8 +1,9 @@
 """The listener: publishes PostgreSQL's notifications, and finds the changes whose notification was lost.
 
-A notification is a hint with absolute contents and a position: lost, repeated or reordered ones do no harm. Once a
-second the positions of all watched shows are compared with the database. That happens on the listening connection, so it
-also proves that the connection is alive. While PostgreSQL is away, the counts of watched shows are polled from Valkey.
+A notification of counts has absolute contents, its position and the position that it follows: lost, repeated or
+reordered ones do no harm. Once a second the positions and revisions of all watched shows are compared with the database.
+That happens on the listening connection, so it also proves that the connection is alive. While PostgreSQL is away, the
+counts of watched shows are polled from Valkey.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ BACKOFF_S_MAX = 1.0
 
 class _Votes(msgspec.Struct, frozen=True, gc=False):
     show: int
+    after: int  # the position of the show's change before this one
     at: int
+    part: int  # of `parts`, from 0; they come one after the other
+    parts: int
     total: int
     tally: list[tuple[int, int, int]]
     ms: int = 0  # of the commit, by the database's clock
@@ -93,8 +97,11 @@ class Refused(Protocol):
 class Refresher(Protocol):
     """Loads channel states again and publishes them (node.ChannelRefresher).
 
-    Each raises: StoreUnavailable; poll_hot raises CacheError too
+    Each coroutine raises: StoreUnavailable; poll_hot raises CacheError too
     """
+
+    def revisions(self) -> dict[int, int]:
+        """Show -> its oldest revision, of all shows whose counts, sets or status are watched."""
 
     async def reload_tallies(self, show_ids: list[int]) -> None:
         """Publishes the counts of shows, from PostgreSQL."""
@@ -115,8 +122,9 @@ class Refresher(Protocol):
 class Listener:
     """Keeps a listening connection for as long as the node runs.
 
-    Takes: committed, for committed log entries; refused, for votes that do not count; on_fleet_request, for requests to nodes (live/fleet.py);
-           fetch_positions, named query: show_ids -> rows of id, position, revision; shard_count, of the database
+    Takes: committed, for committed log entries; refused, for votes that do not count; on_fleet_request, for requests to nodes
+           (live/fleet.py); fetch_positions, named query: show_ids, shard_count -> rows of id, position, revision;
+           shard_count, of the database
     """
 
     def __init__(
@@ -145,6 +153,7 @@ class Listener:
         self._compare_interval_s = compare_interval_s
         self._to_reload: set[int] = set()  # shows whose rules, setlists or status changed
         self._to_read: set[int] = set()  # shows whose counts may be wrong
+        self._parts: list[_Votes] = []  # of the notification that is coming, when it is split
         self._has_work = asyncio.Event()
         self.is_listening = False
         self.traces: Traces | None = None  # node sets it when traces are on
@@ -202,10 +211,18 @@ class Listener:
     async def _compare(self, listening: Listening) -> None:
         await self._refresher.reload_relations()
         watched = self._hub.watched_tallies()
-        rows = await listening.rows(self._fetch_positions, timeout_s=COMPARE_TIMEOUT_S, show_ids=list(watched))
-        self._to_read.update(row["id"] for row in rows if row["position"] > watched[row["id"]])
-        revisions = self._hub.revisions()
-        self._to_reload.update(row["id"] for row in rows if row["revision"] > revisions.get(row["id"], row["revision"]))
+        revisions = self._refresher.revisions()
+        rows = await listening.rows(
+            self._fetch_positions,
+            timeout_s=COMPARE_TIMEOUT_S,
+            show_ids=list(watched.keys() | revisions.keys()),
+            shard_count=self._shard_count,
+        )
+        for row in rows:
+            if row["position"] > watched.get(row["id"], row["position"]):
+                self._to_read.add(row["id"])
+            if row["revision"] > revisions.get(row["id"], row["revision"]):
+                self._to_reload.add(row["id"])
 
     async def _reload_changed(self) -> None:
         self._has_work.clear()
@@ -231,7 +248,28 @@ class Listener:
 
     def _on_votes(self, payload: str) -> None:
         change = _votes_decoder.decode(payload)
-        self._hub.publish_tally(change.show, change.at, change.total, change.tally, change.ms)
+        tally = change.tally if change.parts == 1 else self._assembled(change)
+        if tally is not None:
+            self._hub.publish_tally(
+                change.show, change.at, change.total, tally, after=change.after, committed_ms=change.ms
+            )
+
+    def _assembled(self, last: _Votes) -> list[tuple[int, int, int]] | None:
+        """Keeps the parts of a notification, which come one after the other, until they are complete.
+
+        Gives: all counts with the last part; None: more parts follow, or one is lost. In that case the next change of the
+               show follows one that the hub does not have
+        """
+        if last.part == 0:
+            self._parts = []
+        self._parts.append(last)
+        if last.part < last.parts - 1:
+            return None
+        parts, self._parts = self._parts, []
+        wanted = [(last.show, last.at, number) for number in range(last.parts)]
+        if [(part.show, part.at, part.part) for part in parts] != wanted:
+            return None
+        return [counts for part in parts for counts in part.tally]
 
     def _on_commits(self, payload: str) -> None:
         commits = _commits_decoder.decode(payload)

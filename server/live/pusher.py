@@ -74,22 +74,23 @@ class Pusher:
         started_s = self._clock.monotonic_s()
         state = channel.state
         assert state is not None
-        change = b""
-        if channel.is_changed:
-            channel.is_changed = False
-            change = state.change()
-            subscribers = list(channel.subscribers)
-        else:
-            subscribers = list(channel.behind)
-        whole = state.whole_fields() if channel.behind else b""
+        change = state.change() if channel.is_changed else None
+        subscribers = list(channel.behind if change is None else channel.subscribers)
+        channel.is_changed = False
+        joined, channel.joined = channel.joined, {}
+        # From now on the hub adds subscribers that join or leave during this push.
+        channel.moved = {subscriber for subscriber, at in joined.items() if at == state.at}
+        for subscriber in joined.keys() - channel.moved:
+            # It has a part of the changes already. The whole state is right for it, whatever the channel shows.
+            channel.put_behind(subscriber)
+        whole = state.whole_fields() if channel.behind else None
         frames = {
-            wire: (wire.frame(channel.name, state.at, change), wire.frame(channel.name, state.at, whole))
+            wire: (_frame(wire, channel, change), _frame(wire, channel, whole))
             for wire in {subscriber.wire_format for subscriber in subscribers}
         }
         self.push_count += 1
         channel.push_count += 1
         committed_ms, channel.committed_ms = channel.committed_ms, 0
-        channel.moved = set()  # from now on the hub adds subscribers that join or leave during this push
         for start in range(0, len(subscribers), self._slice_sockets):
             if start:
                 await asyncio.sleep(0)
@@ -124,8 +125,7 @@ class Pusher:
                 continue
             frame, whole_frame = frames[subscriber.wire_format]
             if behind and subscriber in behind:
-                behind.discard(subscriber)
-                subscriber.behind_count -= 1
+                channel.take_back(subscriber)
                 transport.write(whole_frame)
             elif waiting_bytes or subscriber.descriptor < 0:
                 transport.write(frame)
@@ -136,6 +136,12 @@ class Pusher:
         self.skipped_count += skipped_count
         FRAMES.inc(written_count)
         FRAMES_SKIPPED.inc(skipped_count)
+
+
+def _frame(wire: WireFormat, channel: Channel, fields: bytes | None) -> bytes:
+    """A push of a channel's state; nothing for a form that no subscriber gets."""
+    assert channel.state is not None
+    return b"" if fields is None else wire.frame(channel.name, channel.state.at, fields)
 
 
 def _write_through(subscriber: Subscriber, frame: bytes) -> None:

@@ -35,22 +35,36 @@ class State(Protocol):
 class TallyState:
     """The counts of a show's songs. Counts are absolute, so a lost or repeated change does no harm."""
 
-    __slots__ = ("_changed", "_counts", "_whole", "at", "embargo", "total")
+    __slots__ = ("_changed", "_counts", "_whole", "at", "embargo", "missed_at", "total", "without_log")
 
-    def __init__(self, at: int, total: int, counts: Counts, embargo: Embargo = OPEN) -> None:
+    def __init__(
+        self, at: int, total: int, counts: Counts, embargo: Embargo = OPEN, *, without_log: bool = False
+    ) -> None:
+        """Takes: without_log: Valkey was away when the counts were read, and its log may have newer ones."""
         self.at = at
         self.embargo = embargo
+        self.without_log = without_log
+        self.missed_at = 0  # the position of the last change that could not be applied
         self.total = total
         self._counts: dict[int, bytes] = {song: b"[%d,%d,%d]" % (song, up, down) for song, up, down in counts}
         self._changed: set[int] = set()
         self._whole: bytes | None = None
 
-    def apply(self, at: int, total: int, counts: Counts) -> bool:
-        """Takes over newer counts of some songs; gives whether anything is new.
+    @property
+    def is_behind(self) -> bool:
+        """Whether a change before a later one is missing, so that the counts must be read again."""
+        return self.missed_at > self.at
 
-        One position may come in several parts, so an equal position is taken and only an older one is dropped.
+    def apply(self, after: int, at: int, total: int, counts: Counts) -> bool:
+        """Takes over newer counts of some songs, whole; gives whether anything is new.
+
+        Takes: after, the position of the show's change before this one. A state that is older lacks that change: it
+               stays as it is, and is behind until it is replaced
         """
-        if at < self.at:
+        if at <= self.at:
+            return False
+        if after > self.at:
+            self.missed_at = max(self.missed_at, at)
             return False
         is_new = False
         for song, up, down in counts:
@@ -134,13 +148,16 @@ class DocumentState:
 
 
 class SongState(DocumentState):
-    """The counts of one setlist song. show_id: the show whose votes change them."""
+    """The counts of one setlist song. show_id: the show whose votes change them; without_log: as in TallyState."""
 
-    __slots__ = ("show_id",)
+    __slots__ = ("show_id", "without_log")
 
-    def __init__(self, at: int, show_id: int, up: int, down: int, embargo: Embargo = OPEN) -> None:
+    def __init__(
+        self, at: int, show_id: int, up: int, down: int, embargo: Embargo = OPEN, *, without_log: bool = False
+    ) -> None:
         super().__init__(at, song_document(up, down), embargo)
         self.show_id = show_id
+        self.without_log = without_log
 
 
 def song_document(up: int, down: int) -> bytes:

@@ -55,6 +55,13 @@ class ChannelRefresher:
 
     # ── after changes
 
+    def revisions(self) -> dict[int, int]:
+        """Show -> its oldest revision, of all shows whose counts, sets or status are watched."""
+        found = self._hub.revisions()
+        for show_id, revision in self._states.status_revisions(self._hub.watched("status")).items():
+            found[show_id] = min(revision, found.get(show_id, revision))
+        return found
+
     async def reload_tallies(self, show_ids: list[int]) -> None:
         """Publishes the counts of shows, from PostgreSQL."""
         for show_id in show_ids:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import orjson
 
@@ -67,6 +67,10 @@ class ChannelStates:
         at, state = row.state(utc_now(self._clock))
         return DocumentState(at, orjson.dumps(state))
 
+    def status_revisions(self, shown: Iterable[int]) -> dict[int, int]:
+        """The revisions of statuses that are shown. Positions do not tell: they also follow the window's edges."""
+        return {show: row.revision for show in shown if (row := self._status_rows.get(show)) is not None}
+
     def newer_statuses(self, shown: Mapping[int, int]) -> dict[int, DocumentState]:
         """Statuses that changed by time alone: windows open and close without a change in the database.
 
@@ -79,7 +83,11 @@ class ChannelStates:
 
     async def _load_votes(self, show_id: int) -> State | None:
         tally = await self._tallies.read(show_id)
-        return None if tally is None else TallyState(tally.at, tally.total, tally.counts, tally.embargo)
+        return (
+            None
+            if tally is None
+            else TallyState(tally.at, tally.total, tally.counts, tally.embargo, without_log=tally.without_log)
+        )
 
     async def _load_song(self, song_id: int) -> State | None:
         show_id = await self._tallies.show_of_song(song_id)
@@ -87,7 +95,7 @@ class ChannelStates:
         counts = {} if tally is None else {song: (up, down) for song, up, down in tally.counts}
         if show_id is None or tally is None or song_id not in counts:
             return None
-        return SongState(tally.at, show_id, *counts[song_id], tally.embargo)
+        return SongState(tally.at, show_id, *counts[song_id], tally.embargo, without_log=tally.without_log)
 
     async def _load_attendance(self, show_id: int) -> State | None:
         going = (await fetch_attendance_counts(self._database, [show_id])).get(show_id)

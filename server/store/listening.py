@@ -46,7 +46,7 @@ class Listening:
             raise
         return listening
 
-    async def rows(self, query: Any, *, timeout_s: float, **parameters: Sequence[int]) -> list[Any]:
+    async def rows(self, query: Any, *, timeout_s: float, **parameters: int | Sequence[int]) -> list[Any]:
         """The rows of a named query, read on this connection itself.
 
         Raises: StoreUnavailable: also when the answer takes longer than `timeout_s`

@@ -29,6 +29,7 @@ RESET_SCRIPT = (_FOLDER / "reset.lua").read_bytes()
 GRANT_SCRIPT = (_FOLDER / "grant.lua").read_bytes()
 HOLD_SCRIPT = (_FOLDER / "hold.lua").read_bytes()
 REVISE_SCRIPT = (_FOLDER / "revise.lua").read_bytes()
+TALLY_SCRIPT = (_FOLDER / "tally.lua").read_bytes()
 
 _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])
 
@@ -79,12 +80,17 @@ async def open_shard(
             base = await queries.raise_position(connection, shard=shard, at_least=0)
         # A forked log is reset even if casts have moved `last` meanwhile: no later entry would show the fork again.
         expected = b"*" if is_forked else last or b""
-        (newest,) = await ask([("EVAL", RESET_SCRIPT, 1, shard_prefix(shard), base, expected)])
-        if newest is None:
+        # Counts that were shown up to the end of the log may have votes that are lost. A position that is new to everyone
+        # follows them, with the counts of the database.
+        is_end_shown = is_forked or is_log_lost
+        reset: Command = ("EVAL", RESET_SCRIPT, 1, shard_prefix(shard), base, expected, int(is_end_shown))
+        (answer,) = await ask([reset])
+        if answer is None:
             return False
-        if is_log_lost and int(newest) > base:
+        newest, is_appended = answer
+        if is_end_shown and not is_appended:
             await queries.raise_position(connection, shard=shard, at_least=int(newest))
-        await _exhaust(queries.notify_reset(connection, shard=shard))
+        await _exhaust(queries.notify_reset(connection, shard=shard, position=int(newest)))
     if committed == 0 and last is None:
         # A new shard, no loss.
         return True

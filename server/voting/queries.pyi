@@ -39,6 +39,7 @@ class _Reconcile:
 class FetchPositionsRow(TypedDict):
     shard: int
     position: int
+    reset_position: int
 
 class SettledPositionsRow(TypedDict):
     shard: int
@@ -114,7 +115,7 @@ class FetchTallyRow(TypedDict):
 
 class FetchShowPositionsRow(TypedDict):
     id: int
-    position: int
+    position: int | Any
     revision: int
 
 class _Voting:
@@ -122,7 +123,9 @@ class _Voting:
     def settled_positions(self, connection: Connection) -> AsyncIterator[SettledPositionsRow]: ...
     async def lock_position(self, connection: Connection, *, shard: int | None) -> int: ...
     async def raise_position(self, connection: Connection, *, at_least: int | None, shard: int | None) -> int: ...
-    def notify_reset(self, connection: Connection, *, shard: int | None) -> AsyncIterator[NotifyResetRow]: ...
+    def notify_reset(
+        self, connection: Connection, *, position: int | None, shard: int | None
+    ) -> AsyncIterator[NotifyResetRow]: ...
     async def commit_log(
         self,
         connection: Connection,
@@ -193,7 +196,7 @@ class _Voting:
     ) -> AsyncIterator[FetchTallyRow]: ...
     async def show_of_song(self, connection: Connection, *, song_id: int | None) -> int | None: ...
     def fetch_show_positions(
-        self, connection: Connection, *, show_ids: Sequence[int | None] | None
+        self, connection: Connection, *, shard_count: int | None, show_ids: Sequence[int | None] | None
     ) -> AsyncIterator[FetchShowPositionsRow]: ...
 
 reconcile: _Reconcile

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.cache.connection import Ask, Command, Connection
-from server.cache.keys import meta_key, shard_prefix, show_key, tally_key
+from server.cache.keys import shard_prefix
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo
 from server.store.database import Database
-from server.voting.log import GRANT_SCRIPT, open_shards
+from server.voting.log import GRANT_SCRIPT, TALLY_SCRIPT, open_shards
 from server.voting.queries import voting as queries
 from server.voting.rule_changes import fetch_rules, revise_commands
 from server.voting.rules import shard_of
@@ -17,12 +17,17 @@ from server.voting.rules import shard_of
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A show's counts as of a position. counts: [(song, up, down)]; total: votes held; embargo: who may see them."""
+    """A show's counts as of a position.
+
+    counts: [(song, up, down)]; total: votes held; embargo: who may see them; without_log: Valkey was away, and its log may
+    have newer votes
+    """
 
     at: int
     total: int
     counts: list[tuple[int, int, int]]
     embargo: Embargo
+    without_log: bool = False
 
 
 class Tallies:
@@ -41,7 +46,8 @@ class Tallies:
         try:
             hot = (await self.read_hot([show_id]))[show_id]
         except (CacheError, StoreError):
-            hot = None
+            committed = await self.read_committed(show_id)
+            return None if committed is None else replace(committed, without_log=True)
         return hot or await self.read_committed(show_id)
 
     async def read_hot(self, show_ids: list[int]) -> dict[int, Tally | None]:
@@ -49,22 +55,15 @@ class Tallies:
 
         Raises: CacheError; StoreUnavailable: Valkey was away, and PostgreSQL cannot confirm that its data is complete
         """
-        commands: list[Command] = []
-        for show_id in show_ids:
-            shard = shard_of(show_id, self._shard_count)
-            # The position is read first, so the counts can only be newer than it. It is the position of the whole log:
-            # a commit is announced at the end of its batch, and a later read must not have an earlier position.
-            commands.append(("HGET", meta_key(shard), "last"))
-            commands.append(("HMGET", show_key(shard, show_id), "r", "a"))
-            commands.append(("HGETALL", tally_key(shard, show_id)))
-        answers = await self._connection.ask(commands)
+        answers = await self._connection.ask(
+            [("EVAL", TALLY_SCRIPT, 1, shard_prefix(shard_of(show, self._shard_count)), show) for show in show_ids]
+        )
         tallies: dict[int, Tally | None] = {}
-        for show_id, at, (revision, audience), fields in zip(
-            show_ids, answers[::3], answers[1::3], answers[2::3], strict=True
-        ):
-            if at is None or revision is None:
+        for show_id, answer in zip(show_ids, answers, strict=True):
+            if answer is None:
                 tallies[show_id] = None
                 continue
+            at, revision, audience, fields = answer
             counts = []
             for song, packed in zip(fields[::2], fields[1::2], strict=True):
                 up, _, down = packed.partition(b" ")

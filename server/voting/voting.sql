@@ -1,8 +1,8 @@
 -- The queries of the vote path. Lock order: see migrations/schema.sql.
 
 -- name: fetch_positions
--- gives: every shard and the committed position of its log
-select shard, position from log_positions order by shard;
+-- gives: every shard, the committed position of its log, and the position of its last reset
+select shard, position, reset_position from log_positions order by shard;
 
 -- name: settled_positions
 -- gives: every shard and the committed position of its log, once the commits under way have ended
@@ -25,7 +25,10 @@ update log_positions
 returning position;
 
 -- name: notify_reset
--- takes: the shard whose hot copy was thrown away
+-- takes: the shard whose hot copy was thrown away, locked by lock_position; the position at which Valkey goes on
+with reset as (
+    update log_positions set reset_position = greatest(reset_position, :position::bigint) where shard = :shard
+)
 select pg_notify('resets', (:shard::int)::text);
 
 -- name: commit_log^
@@ -175,6 +178,10 @@ select p.position, w.vote_count as total, w.revision, results_audience(w.results
 select show_id from setlist_songs where id = :song_id;
 
 -- name: fetch_show_positions
--- takes: shows
--- gives: the position of the last commit that moved each show's tally, and its revision
-select id, position, revision from shows where id = any(:show_ids::bigint[]);
+-- takes: shows, shard_count
+-- gives: the position from which each show's tally is what it is: of the last commit that moved it, or of the last reset
+--        of its shard; and its revision
+select w.id, greatest(w.position, p.reset_position) as position, w.revision
+  from shows w
+  join log_positions p on p.shard = w.id % :shard_count::int
+ where w.id = any(:show_ids::bigint[]);

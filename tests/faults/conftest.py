@@ -49,13 +49,18 @@ class Engines:
         if pid is None:
             self._thread.run(self._engines.revive(name))
 
+    @property
+    def log_path(self) -> Path:
+        """Valkey's append-only file."""
+        return self._engines.valkey_log_path
+
     def log_bytes(self) -> int:
         """The size of Valkey's append-only file."""
-        return self._engines.valkey_log_path.stat().st_size
+        return self.log_path.stat().st_size
 
     def cut_log(self, size: int) -> None:
         """Cuts Valkey's append-only file to `size` bytes, as a crash of the machine would; Valkey is down."""
-        with self._engines.valkey_log_path.open("r+b") as file:
+        with self.log_path.open("r+b") as file:
             assert file.seek(0, 2) > size, "nothing would be cut"
             file.truncate(size)
 

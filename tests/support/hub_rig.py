@@ -72,9 +72,9 @@ class Rig:
         assert state is not None
         return state
 
-    def vote(self, at: int, *counts: tuple[int, int, int]) -> None:
-        """Publishes new counts of show 7."""
-        self.hub.publish_tally(7, at, sum(up + down for _, up, down in counts), counts)
+    def vote(self, at: int, *counts: tuple[int, int, int], after: int = 0) -> None:
+        """Publishes new counts of show 7. Takes: after, the position that they follow; 0: they follow any."""
+        self.hub.publish_tally(7, at, sum(up + down for _, up, down in counts), counts, after=after)
 
     def happen(self, at: int, previous_at: int) -> None:
         """Publishes the next event; its JSON is only its position."""

@@ -98,7 +98,11 @@ class Ledger:
 class Fan:
     """One user, on one websocket at a time."""
 
-    def __init__(self, user: User, node: NodeProcess, shows: Sequence[Show], ledger: Ledger, rng: Random) -> None:
+    def __init__(
+        self, user: User, node: NodeProcess, shows: Sequence[Show], ledger: Ledger, rng: Random, *, songs_max: int
+    ) -> None:
+        """Takes: songs_max, in one cast."""
+        self._songs_max = songs_max
         self._user = user
         self._node = node
         self._shows = shows
@@ -177,7 +181,7 @@ class Fan:
         """A random subject, and its votes (three times out of four) or its mark."""
         show = self._rng.choice(self._shows)
         if self._rng.random() < 0.75:
-            songs = self._rng.sample(show.songs, self._rng.randint(1, 3))
+            songs = self._rng.sample(show.songs, self._rng.randint(1, min(self._songs_max, len(show.songs))))
             return show.id, {song: self._rng.choice(CHOICES) for song in songs}
         mark = self._rng.choice((("attend", show.id), ("follow", show.artist)))
         return mark[1], {mark: self._rng.choice(MARK_CHOICES)}
@@ -290,12 +294,14 @@ class Watcher:
 class Crowd:
     """Fans, and one watcher for each node. Build it with `voting`."""
 
-    def __init__(self, nodes: Sequence[NodeProcess], shows: Sequence[Show], users: Sequence[User], seed: int) -> None:
+    def __init__(
+        self, nodes: Sequence[NodeProcess], shows: Sequence[Show], users: Sequence[User], seed: int, songs_max: int
+    ) -> None:
         self.ledger = Ledger()
         self.shows = shows
         self.users = users
         self.fans = [
-            Fan(user, nodes[index % len(nodes)], shows, self.ledger, Random(seed * 1000 + index))
+            Fan(user, nodes[index % len(nodes)], shows, self.ledger, Random(seed * 1000 + index), songs_max=songs_max)
             for index, user in enumerate(users)
         ]
         self.watchers = [Watcher(node, shows) for node in nodes]
@@ -303,10 +309,16 @@ class Crowd:
     @classmethod
     @asynccontextmanager
     async def voting(
-        cls, nodes: Sequence[NodeProcess], shows: Sequence[Show], users: Sequence[User], *, seed: int = 1
+        cls,
+        nodes: Sequence[NodeProcess],
+        shows: Sequence[Show],
+        users: Sequence[User],
+        *,
+        seed: int = 1,
+        songs_max: int = 3,
     ) -> AsyncIterator[Crowd]:
         """Runs a crowd; its watchers start before its fans."""
-        crowd = cls(nodes, shows, users, seed)
+        crowd = cls(nodes, shows, users, seed, songs_max)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             tasks = [asyncio.create_task(watcher.run(http), name="watcher") for watcher in crowd.watchers]
             await until(lambda: all(watcher.is_watching for watcher in crowd.watchers), "the watchers watch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -112,12 +113,39 @@ async def test_a_lost_notification_of_a_song_is_found(
     await watcher.watch(f"song:{show.first}")
     hub = node.rooms.hub
     original = hub.publish_tally
-    hub.publish_tally = lambda *_: None  # type: ignore[method-assign]
+    hub.publish_tally = lambda *_, **__: None  # type: ignore[method-assign]
     try:
         await fan.cast(7, (show.first, "up"))
         assert (await watcher.push(f"song:{show.first}"))["up"] == 1
     finally:
         hub.publish_tally = original  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("kind", ["setlist", "status"])
+async def test_a_lost_notification_of_a_show_is_found(
+    kind: str, watcher: SocketClient, factory: RowFactory, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its votes are not watched, and no trigger notifies: the comparison of revisions finds the change."""
+    await watcher.watch(f"{kind}:7")
+    refresher, reloaded = node.rooms.channel_refresher, asyncio.Queue[int]()
+    reload_show = refresher.reload_show
+
+    async def noted(show_id: int) -> None:
+        await reload_show(show_id)
+        reloaded.put_nowait(show_id)
+
+    monkeypatch.setattr(refresher, "reload_show", noted)
+    for nobody in (998, 999):
+        # When the second one is reloaded, the reloads for all notifications before the first one are done.
+        await factory.sql.execute("select pg_notify('shows', $1)", str(nobody))
+        while await reloaded.get() != nobody:
+            continue
+    async with factory.sql.transaction():
+        await factory.sql.execute("set local session_replication_role = replica")
+        await factory.sql.execute("update setlists set name = 'Encore' where show_id = 7")
+        await factory.sql.execute("update shows set is_locked = true, revision = next_revision(revision) where id = 7")
+    push = await watcher.push(f"{kind}:7")
+    assert push["voting"] == "locked" if kind == "status" else push["setlists"][0]["name"] == "Encore"
 
 
 async def test_marks_are_acknowledged_and_pushed(

@@ -189,7 +189,7 @@ async def test_a_quiet_stream_is_kept_open_by_comments(node: Node, factory: RowF
             stream.heard_s -= 30.0
             stream.pinged_s -= 30.0
             node.rooms.sockets.sweep()
-        node.rooms.hub.publish_tally(7, 2**52, 1, [(1, 1, 0)])
+        node.rooms.hub.publish_tally(7, 2**52, 1, [(1, 1, 0)], after=0)
         await reader.push("votes:7")
         assert reader.comment_count == 3
 

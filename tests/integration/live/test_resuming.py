@@ -38,7 +38,7 @@ async def test_positions_do_not_go_back_on_another_node(nodes: list[Node], facto
     ):
         assert len(await waiting.watch(*channels)) == len(channels)
         for name in CHANGES:
-            setattr(behind.rooms.hub, name, lambda *_: None)
+            setattr(behind.rooms.hub, name, lambda *_, **__: None)
         await fan.hello(await factory.token())
         await fan.cast(7, (show.first, "up"))
         await fan.ok("attend", show=7, going=True)

@@ -51,7 +51,7 @@ class Counting:
         self.at += 1
         self.number += 1
         counts = [(1_000_000 + song, self.number, 0) for song in range(COUNTS)]
-        self._hub.publish_tally(7, self.at, self.number, counts)
+        self._hub.publish_tally(7, self.at, self.number, counts, after=0)
         await self._watcher.push("votes:7", lambda push: push["at"] == self.at)
 
 

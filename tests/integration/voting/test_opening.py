@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 import redis.asyncio
 
 from server.cache.connection import Command, Connection
-from server.cache.keys import SPENT_KEY, meta_key, tally_key
+from server.cache.keys import SPENT_KEY, log_key, meta_key, tally_key
 from server.store.database import Database
 from server.voting.log import open_shard
 from tests.support.row_factory import RowFactory
@@ -35,11 +38,40 @@ async def test_a_fork_is_reset_also_when_a_cast_comes_meanwhile(database_url: st
         await valkey.hset(tally_key(SHARD, SHARD), "1", "2 6")
         assert await open_shard(database, ask, SHARD, is_forked=True)
         assert not await valkey.exists(tally_key(SHARD, SHARD))
-        assert int(await valkey.hget(meta_key(SHARD), "barrier")) == 4711 << 10
+        assert int(await valkey.hget(meta_key(SHARD), "barrier")) == (4711 << 10) + 1
     finally:
         await connection.close()
         await valkey.aclose()
         await database.close()
+
+
+@pytest.mark.parametrize("loss", ["is_forked", "is_log_lost"])
+async def test_a_shard_goes_on_past_all_that_was_shown(loss: str, database_url: str, redis_url: str) -> None:
+    """Counts up to the end of the log may have been shown, with votes that are lost. The next position is new to everyone,
+    and the next notification follows the reset, so nodes read the counts again.
+    """
+    async with (
+        RowFactory.open(database_url) as factory,
+        VotePath.open(database_url, redis_url) as vote_path,
+        redis.asyncio.Redis.from_url(redis_url) as valkey,
+    ):
+        show = await factory.show(SHARD)
+        (user,) = await factory.users(1)
+        assert (await vote_path.cast(show.id, user, (show.first, "up"))).taken is not None
+        end: Any = await valkey.hget(meta_key(SHARD), "last")
+        if loss == "is_log_lost":
+            await valkey.xtrim(log_key(SHARD), maxlen=0, approximate=False)
+        assert await open_shard(vote_path.database, vote_path.intake._connection.ask, SHARD, **{loss: True})
+        async with vote_path.writer():
+            await until(vote_path.is_drained)
+            notified: asyncio.Queue[str] = asyncio.Queue()
+            await factory.sql.add_listener("votes", lambda *event: notified.put_nowait(event[-1]))
+            cast = await vote_path.cast(show.id, user, (show.songs[1], "up"))
+            notice = json.loads(await notified.get())
+        position = await factory.sql.fetchval("select reset_position from log_positions where shard = $1", SHARD)
+        assert position == int(end) + 1 == notice["after"] < notice["at"]
+        assert cast.taken is not None
+        assert notice["total"] == (2 if loss == "is_forked" else 1)
 
 
 async def test_votes_spent_in_other_shards_outlive_a_reset(database_url: str, redis_url: str) -> None:
@@ -47,12 +79,14 @@ async def test_votes_spent_in_other_shards_outlive_a_reset(database_url: str, re
     async with (
         RowFactory.open(database_url) as factory,
         VotePath.open(database_url, redis_url, votes_per_day_max=2) as vote_path,
+        redis.asyncio.Redis.from_url(redis_url) as valkey,
     ):
         one, two = await factory.show(1), await factory.show(2)
         (user,) = await factory.users(1)
         for song in one.songs[:2]:
             assert (await vote_path.cast(one.id, user, (song, "up"))).taken is not None
-        await open_shard(vote_path.database, vote_path.intake._connection.ask, 2, is_forked=True)
+        await valkey.delete(meta_key(2))
+        assert await open_shard(vote_path.database, vote_path.intake._connection.ask, 2)
         assert (await vote_path.cast(two.id, user, (two.first, "up"))).code == "budget"
         assert (await vote_path.cast(one.id, user, (one.songs[2], "up"))).code == "budget"
         assert (await vote_path.cast(one.id, user, (one.first, "none"))).taken is not None

@@ -79,6 +79,79 @@ async def test_a_subscriber_that_joins_before_a_push_gets_no_event_twice(rig: Ri
     assert watcher.behind_count == 0
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_the_first_push_after_joining_has_a_newer_position(rig: Rig, *, again: bool) -> None:
+    """A subscriber that joins between a change and its push has that state already, so the push is for the others."""
+    there, watcher = Watcher(), Watcher()
+    await rig.watch(there)
+    if again:
+        await rig.watch(watcher)
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    watcher.wire.frames.clear()
+    rig.vote(102, (1, 2, 0))
+    state = await rig.watch(watcher)
+    assert state.at == 102
+    await rig.pass_time(PUSH_INTERVAL_S * 2)
+    assert (there.positions(), watcher.positions()) == ([101, 102], [])
+    rig.vote(103, (1, 3, 0))
+    await rig.pass_time(PUSH_INTERVAL_S)
+    assert (there.positions(), watcher.positions()) == ([101, 102, 103], [103])
+
+
+async def test_a_subscriber_that_was_behind_and_subscribes_again_is_not_behind(rig: Rig) -> None:
+    """The reply has the whole state, so no push repeats it."""
+    slow = Watcher()
+    await rig.watch(slow)
+    slow.wire.backed_up = BUFFER_BYTES_MAX + 1
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    assert slow.behind_count == 1
+    assert (await rig.watch(slow)).at == 101
+    slow.wire.backed_up = 0
+    await rig.pass_time(PUSH_INTERVAL_S * 3)
+    assert (slow.behind_count, slow.wire.frames) == (0, [])
+
+
+async def test_a_channel_that_missed_a_change_is_loaded_before_it_claims_a_position(rig: Rig) -> None:
+    """The notification at 101 is lost. The one at 102 follows it, so its position is shown with the counts of both."""
+    watcher = Watcher()
+    await rig.watch(watcher)
+    rig.states["votes", 7] = TallyState(102, 3, [(1, 1, 0), (2, 0, 2)])
+    rig.gate.clear()
+    rig.vote(102, (2, 0, 2), after=101)
+    await rig.settle()
+    assert watcher.pushes() == []
+    rig.gate.set()
+    await rig.settle()
+    assert watcher.pushes() == [{"ch": "votes:7", "at": 102, "tally": [[1, 1, 0], [2, 0, 2]], "total": 3}]
+    assert rig.loads == [("votes", 7)] * 2
+
+
+@pytest.mark.parametrize("without_log", [False, True])
+async def test_a_client_that_holds_more_than_can_be_read_now(rig: Rig, *, without_log: bool) -> None:
+    """While Valkey is away, the client keeps its counts and comes back. A position that nobody knows is no reason for that."""
+    rig.states["votes", 7] = TallyState(100, 1, [(1, 1, 0)], without_log=without_log)
+    refused = await rig.hub.prepare(["votes:7"], {"votes:7": 105})
+    assert [error.code for error in refused.values()] == ["unavailable"] * without_log
+    assert await rig.hub.prepare(["votes:7"], {"votes:7": 99}) == {}
+
+
+async def test_a_change_that_follows_no_known_state_is_loaded_when_it_came_during_a_loading(rig: Rig) -> None:
+    """The loading that is under way may be too old, so another one follows; a position that is never there ends it."""
+    watcher = Watcher()
+    await rig.watch(watcher)
+    rig.gate.clear()
+    rig.vote(102, (2, 0, 1), after=101)
+    await rig.settle()
+    rig.vote(104, (2, 0, 2), after=103)
+    rig.states["votes", 7] = TallyState(103, 3, [(1, 1, 0), (2, 0, 2)])
+    rig.gate.set()
+    await rig.settle()
+    assert watcher.positions() == [103]
+    assert rig.loads == [("votes", 7)] * 3
+
+
 async def test_an_older_change_is_dropped_after_joining(rig: Rig) -> None:
     """A late notification does no harm and is not pushed."""
     watcher = Watcher()
@@ -219,6 +292,57 @@ async def test_one_frame_for_all(rig: Rig) -> None:
     await rig.settle()
     assert [len(watcher.wire.frames) for watcher in watchers] == [1] * len(watchers)
     assert len({id(watcher.wire.frames[0]) for watcher in watchers}) == 1
+
+
+class CountingFormat:
+    """A wire format that keeps what it encodes."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+
+    def frame(self, name: str, at: int, fields: bytes) -> bytes:
+        """A push; kept."""
+        self.frames.append(b"%b %d %b" % (name.encode(), at, fields))
+        return self.frames[-1]
+
+
+async def test_no_frame_is_built_that_nobody_gets(rig: Rig) -> None:
+    """The changes for subscribers that are up to date, the whole for those that are behind; each only when there are any."""
+    wire = CountingFormat()
+
+    class Reader(Watcher):
+        __slots__ = ()
+        wire_format = wire
+
+    slow = Reader()
+    await rig.watch(slow)
+    rig.vote(101, (1, 1, 0))
+    await rig.settle()
+    slow.wire.backed_up = BUFFER_BYTES_MAX + 1
+    rig.vote(102, (1, 2, 0))
+    await rig.pass_time(PUSH_INTERVAL_S * 1.5)
+    slow.wire.backed_up = 0
+    await rig.pass_time(PUSH_INTERVAL_S * 2)
+    assert wire.frames == [
+        b'votes:7 101 "tally":[[1,1,0]],"total":1',
+        b'votes:7 102 "tally":[[1,2,0]],"total":2',
+        b'votes:7 102 "tally":[[1,2,0],[2,0,0]],"total":2',
+    ]
+
+
+async def test_a_state_that_nobody_has_decided_about_is_for_staff(rig: Rig) -> None:
+    """A new class of states may have counts that an embargo hides, so it is hidden until the hub knows its audience."""
+
+    class Unknown:
+        at = 1
+        embargo = Embargo(0, Audience.EVERYONE)
+
+        def change(self) -> bytes:
+            return b""
+
+    rig.states["status", 7] = Unknown()  # type: ignore[assignment]
+    assert await rig.hub.prepare(["status:7"], {}) == {}
+    assert rig.hub.audience_of("status:7") == (Audience.STAFF, 0)
 
 
 async def test_nothing_is_written_to_a_closing_socket(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Positions of pushes never go back, at any point of a push that is written in slices."""
+"""Positions of pushes only grow and belong to one state, at any point of a push that is written in slices."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ class Crowd:
         self.at = 100
         self._held: dict[Watcher, dict[int, list[int]]] = {}
         self._seen = dict.fromkeys(self.watchers, 0)
+        self._history: dict[int, dict[int, list[int]]] = {}  # position -> the counts
+        self._store()
 
     @property
     def total(self) -> int:
@@ -63,27 +65,43 @@ class Crowd:
     def read(self, watcher: Watcher) -> None:
         """Takes over the pushes; no position may be older than the one before."""
         for push in watcher.pushes():
-            assert push["at"] >= self._seen[watcher]
+            assert push["at"] > self._seen[watcher]
             self._seen[watcher] = push["at"]
             if watcher in self._held:
                 self._held[watcher].update({song: [up, down] for song, up, down in push["tally"]})
+                assert self._held[watcher] == self._history[push["at"]]
+                assert push["total"] == sum(map(sum, self._held[watcher].values()))
         watcher.wire.frames.clear()
 
     def vote(self, _: Watcher) -> None:
-        """One vote, sometimes at the position of the vote before."""
+        """One vote."""
+        before, song = self.at, self._count()
+        up, down = self.counts[song]
+        self.rig.hub.publish_tally(7, self.at, self.total, [(song, up, down)], after=before)
+
+    def lost_vote(self, _: Watcher) -> None:
+        """One vote whose notification is lost; the next one follows it."""
+        self._count()
+
+    def _count(self) -> int:
         song = self.rng.choice([1, 2])
         self.counts[song][self.rng.choice([0, 1])] += 1
-        self.at += self.rng.randint(0, 3)
-        self.rig.hub.publish_tally(7, self.at, self.total, [(song, self.counts[song][0], self.counts[song][1])])
+        self.at += self.rng.randint(1, 3)
+        self._store()
+        return song
+
+    def _store(self) -> None:
+        """Keeps the state for the history, and for the loader."""
+        self._history[self.at] = {song: list(counts) for song, counts in self.counts.items()}
+        rows = [(song, up, down) for song, (up, down) in self.counts.items()]
+        self.rig.states["votes", 7] = TallyState(self.at, self.total, rows)
 
     def late_vote(self, _: Watcher) -> None:
         """A very late notification."""
-        self.rig.hub.publish_tally(7, 99, 999, [(1, 999, 999)])
+        self.rig.hub.publish_tally(7, 99, 999, [(1, 999, 999)], after=98)
 
     async def join(self, watcher: Watcher) -> None:
         """Subscribes, also when it is subscribed already."""
-        rows = [(song, up, down) for song, (up, down) in self.counts.items()]
-        self.rig.states["votes", 7] = TallyState(self.at, self.total, rows)
         state = await self.rig.watch(watcher)
         self.read(watcher)
         assert state.at >= self._seen[watcher]
@@ -117,11 +135,13 @@ class Crowd:
 
 @pytest.mark.parametrize("rig", [2], indirect=True)
 @pytest.mark.parametrize("seed", range(20))
-async def test_positions_never_go_back_and_all_watchers_converge(rig: Rig, seed: int) -> None:
-    """Random votes, joins, leaves, repeated subscriptions and stuck sockets, at every point of a sliced push."""
+async def test_every_push_is_a_state_that_was_and_all_watchers_converge(rig: Rig, seed: int) -> None:
+    """Random votes, lost notifications, joins, leaves, repeated subscriptions and stuck sockets, at every point of a sliced
+    push.
+    """
     rng = random.Random(seed)
     crowd = Crowd(rig, rng)
-    moves = [crowd.vote, crowd.vote, crowd.late_vote, crowd.join, crowd.join, crowd.leave, crowd.get_stuck,
+    moves = [crowd.vote, crowd.vote, crowd.lost_vote, crowd.late_vote, crowd.join, crowd.join, crowd.leave, crowd.get_stuck,
              crowd.yield_once, crowd.yield_once, crowd.wait]  # fmt: skip
     for _ in range(300):
         done = rng.choice(moves)(rng.choice(crowd.watchers))
@@ -129,5 +149,6 @@ async def test_positions_never_go_back_and_all_watchers_converge(rig: Rig, seed:
             await done
     for watcher in crowd.watchers:
         watcher.wire.backed_up = 0
+    crowd.vote(crowd.watchers[0])
     await rig.pass_time(PUSH_INTERVAL_S * 4)
     crowd.check()

@@ -20,33 +20,39 @@ def test_the_whole_state_and_its_change() -> None:
     """Whole: every song, in order. Change: only new counts, once, always with the total."""
     state = TallyState(10, 3, [(101, 1, 0), (102, 2, 0)])
     assert json.loads(state.whole()) == {"tally": [[101, 1, 0], [102, 2, 0]], "total": 3}
-    assert state.apply(11, 4, [(102, 2, 1), (101, 1, 0)])
+    assert state.apply(10, 11, 4, [(102, 2, 1), (101, 1, 0)])
     assert fields(state.change()) == {"tally": [[102, 2, 1]], "total": 4}
     assert fields(state.change()) == {"tally": [], "total": 4}
     assert json.loads(state.whole()) == {"tally": [[101, 1, 0], [102, 2, 1]], "total": 4}
     assert fields(state.whole_fields()) == json.loads(state.whole())
 
 
-def test_an_older_position_is_dropped_and_an_equal_one_taken() -> None:
-    """One position comes in several parts when a notification is split; an older one is late."""
+def test_a_position_has_one_state() -> None:
+    """A change at a position that is known is dropped, an older one too. One that follows an unknown position leaves the
+    state as it is, until the state is replaced.
+    """
     state = TallyState(10, 1, [(101, 1, 0), (102, 0, 0)])
-    assert not state.apply(9, 9, [(101, 9, 9)])
-    assert state.apply(12, 3, [(101, 2, 0)])
-    assert state.apply(12, 3, [(102, 0, 1)])
+    assert not state.apply(0, 9, 9, [(101, 9, 9)])
+    assert not state.apply(0, 10, 9, [(101, 9, 9)])
+    assert not state.apply(11, 12, 3, [(101, 2, 0)])
+    assert state.missed_at == 12
+    assert (state.at, json.loads(state.whole())) == (10, {"tally": [[101, 1, 0], [102, 0, 0]], "total": 1})
+    assert state.replace(12, 3, [(101, 2, 0), (102, 0, 1)])
+    assert not state.is_behind
     assert (state.at, json.loads(state.whole())) == (12, {"tally": [[101, 2, 0], [102, 0, 1]], "total": 3})
 
 
 def test_an_unchanged_count_moves_only_the_position() -> None:
     """A vote that is cast again changes no count, so nothing is pushed."""
     state = TallyState(10, 1, [(101, 1, 0)])
-    assert not state.apply(11, 1, [(101, 1, 0)])
+    assert not state.apply(10, 11, 1, [(101, 1, 0)])
     assert state.at == 11
 
 
 def test_replacing_takes_songs_away() -> None:
     """A song that left the setlist leaves the tally, and its pending change with it."""
     state = TallyState(10, 3, [(101, 1, 0), (102, 2, 0)])
-    state.apply(11, 4, [(102, 3, 0)])
+    state.apply(10, 11, 4, [(102, 3, 0)])
     assert state.replace(11, 1, [(101, 1, 0)])
     assert json.loads(state.whole()) == {"tally": [[101, 1, 0]], "total": 1}
     assert fields(state.change()) == {"tally": [], "total": 1}
@@ -103,7 +109,7 @@ def test_changes_add_up_to_the_whole(steps: list[tuple[int, list[tuple[int, int,
     state = TallyState(0, 0, [(song, 0, 0) for song in range(1, 7)])
     held = {song: (up, down) for song, up, down in json.loads(state.whole())["tally"]}
     for at, counts, is_pushed in steps:
-        state.apply(at, sum(up + down for _, up, down in counts), counts)
+        state.apply(0, at, sum(up + down for _, up, down in counts), counts)
         if is_pushed:
             held.update({song: (up, down) for song, up, down in fields(state.change())["tally"]})
     held.update({song: (up, down) for song, up, down in fields(state.change())["tally"]})
