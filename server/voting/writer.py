@@ -39,7 +39,8 @@ BATCH_VOTES_MAX = 600
 READ_ENTRIES_MAX = 10
 IDLE_BLOCK_MS = 200
 # A second transaction is sent while the first one runs, so PostgreSQL does not wait for this node's busy event loop. It
-# waits for the first one's row of log_positions, and does nothing if the first one did nothing.
+# waits for the first one's row of log_positions, and does nothing if the first one did nothing. If it is there before the
+# first one, it does nothing either, and is sent again.
 COMMITS_IN_FLIGHT_MAX = 2
 BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
@@ -50,7 +51,11 @@ RefusedVote = tuple[int, int, int, str]
 
 
 class _OvertakenError(Exception):
-    """Another writer moved a position first."""
+    """A position has moved. is_reset: because a shard was opened after a loss, and no other writer has committed."""
+
+    def __init__(self, *, is_reset: bool) -> None:
+        super().__init__()
+        self.is_reset = is_reset
 
 
 class Writer:
@@ -94,8 +99,9 @@ class Writer:
             while True:
                 try:
                     await self._work()
-                except _OvertakenError:
-                    log.warning("writer.overtaken", shards=sorted(self._positions))
+                except _OvertakenError as overtaken:
+                    if not overtaken.is_reset:
+                        log.warning("writer.overtaken", shards=sorted(self._positions))
                     self._positions = {}
                     self._adopted = set()
                 except (StoreError, CacheError) as error:
@@ -150,7 +156,8 @@ class Writer:
             batches = take_entries(read, BATCH_VOTES_MAX)
             for batch in batches:
                 self._positions[batch.shard] = batch.new_position
-            self._commits.append(asyncio.create_task(self._commit(batches), name="writer-commit"))
+            before = self._commits[-1] if self._commits else None
+            self._commits.append(asyncio.create_task(self._commit(batches, before), name="writer-commit"))
             await self._finish_commits(COMMITS_IN_FLIGHT_MAX - 1)
             if sum(len(batch.entries) for batch in batches) == sum(len(batch.entries) for batch in read):
                 # All of the log is taken, so more casts may gather; a backlog does not wait.
@@ -191,10 +198,16 @@ class Writer:
 
     # ── the transaction
 
-    async def _commit(self, batches: list[ShardBatch]) -> None:
+    async def _commit(self, batches: list[ShardBatch], before: asyncio.Task[None] | None) -> None:
         started_s = self._clock.monotonic_s()
         folded = fold(batches)
         changed_count, refused = await self._write(batches, folded)
+        if changed_count < 0 and before is not None:
+            # It has a connection of its own, and may have been there before the commit that it follows.
+            await asyncio.wait([before])
+            changed_count, refused = await self._write(batches, folded)
+        if changed_count < 0:
+            raise _OvertakenError(is_reset=await self._are_reset(batches))
         for batch in batches:
             self._trims.append(trim_command(batch.shard, batch.new_position))
         VOTES_COMMITTED.inc(changed_count)
@@ -208,6 +221,13 @@ class Writer:
         if refused:
             await self._reset_refused(refused)
         await self._reset_forked(batches)
+
+    async def _are_reset(self, batches: list[ShardBatch]) -> bool:
+        """Whether each position that has moved was moved by a reset."""
+        async with self._database.connection() as connection:
+            rows = {row["shard"]: row async for row in queries.fetch_positions(connection)}
+        moved = [batch for batch in batches if rows[batch.shard]["position"] != batch.old_position]
+        return all(rows[batch.shard]["reset_position"] > batch.old_position for batch in moved)
 
     async def _write(self, batches: list[ShardBatch], folded: Folded) -> tuple[int, list[RefusedVote]]:
         """Commits; gives the number of votes that changed something, and the votes that no rule allows."""
@@ -231,8 +251,6 @@ class Writer:
                 **folded.mark_parameters(),
             )
         changed_count: int = row["changed_count"]
-        if changed_count < 0:
-            raise _OvertakenError
         return changed_count, msgspec.json.decode(row["refused"] or b"[]", type=list[RefusedVote])
 
     # ── losses in Valkey, and work by the clock

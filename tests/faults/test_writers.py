@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import redis.asyncio
 
 from server.clock import SystemClock
 from server.store.database import Database
@@ -125,3 +126,39 @@ async def test_a_small_shard_behind_a_backlog(place: Place, monkeypatch: pytest.
     finally:
         await leases.close()
     assert await differences(place.database_url, place.redis_url) == []
+
+
+class HesitantWriter(Writer):
+    """A writer whose every other transaction comes to PostgreSQL after the one that follows it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._turn = 0
+
+    async def _write(self, *batch: Any) -> int:
+        self._turn += 1
+        if self._turn % 2:
+            await asyncio.sleep(0.08)
+        return await super()._write(*batch)
+
+
+async def test_one_writer_is_never_overtaken(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of its transactions change places on their way, and Valkey loses its data: nobody else has committed, and no
+    record says so.
+    """
+    records = Records()
+    monkeypatch.setattr(writer_module, "log", records)
+    leases = await asyncpg.connect(place.database_url)
+    try:
+        for shard in range(SHARD_COUNT):
+            await leases.execute("select pg_advisory_lock($1::int, $2::int)", LEASE_CLASS, shard)
+        node = await place.start_node()
+        async with greedy_writers(place, HesitantWriter), Crowd.voting([node], place.shows, place.users) as crowd:
+            await crowd.more(300)
+            async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
+                await valkey.flushall()
+            await crowd.more(300)
+            assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
+        assert "writer.overtaken" not in records.actions
+    finally:
+        await leases.close()
