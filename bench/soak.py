@@ -5,10 +5,11 @@
 Two nodes run behind a load balancer, on engines of their own. In each round of one minute a new crowd votes and watches,
 and every few seconds the seed chooses a fault: a node is killed, or stops and starts again; PostgreSQL or Valkey is killed;
 every connection is cut. At the end of a round the crowd compares its ballots, the tallies and its watchers' counts, and
-`reconcile` compares rows, counts and Valkey. One node is never killed: its memory and its open files must not grow.
+`reconcile` compares rows, counts and Valkey. Some watchers record every frame: each must have the counts of the log up to its
+position (tests/support/frames.py). One node is never killed: its memory and its open files must not grow.
 
 The script prints a line for each round and one JSON object at the end. It exits with 1 if a vote was lost or doubled, a
-watcher has wrong counts, a node logged a traceback, or something grew. `make soak MINUTES=60` runs it for an hour.
+watcher has wrong counts, a frame is no state that was, a node logged a traceback, or something grew. `make soak MINUTES=60` runs it for an hour.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import redis.asyncio
 from measure import VOTES_PER_DAY, data_folder, log_step, print_result, run_facts
 
 from server.cli.terminal import raise_file_limit
@@ -37,6 +39,7 @@ from server.settings import data_folder as server_folder
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
 from server.voting.reconcile import run as reconcile
+from tests.support import frames
 from tests.support.node_process import NodeProcess
 from tests.support.open_shows import make_shows
 from tests.support.proxy import TcpProxy
@@ -62,6 +65,9 @@ class Service:
     steady: NodeProcess
     mortal: NodeProcess
     rng: random.Random
+    watchers: list[frames.FrameWatcher]
+    ledgers: dict[int, frames.Ledger]
+    log_bytes: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
     async def break_things(self, is_over: asyncio.Event) -> None:
@@ -97,6 +103,26 @@ class Service:
         await self.engines.kill(name)
         await asyncio.sleep(self.rng.uniform(0, DOWN_S_MAX))
         await self.engines.revive(name)
+        await self.keep_log()
+
+    async def keep_log(self) -> None:
+        """Has Valkey keep its append-only file as it is: the frames are compared with the entries in it."""
+        async with redis.asyncio.Redis.from_url(self.engines.redis_url) as valkey:
+            await valkey.config_set("auto-aof-rewrite-percentage", 0)
+
+    def wrong_frames(self) -> tuple[int, list[str]]:
+        """The number of frames since the last call, and what is wrong with them."""
+        entries, self.log_bytes = frames.logged(self.engines.valkey_log_path, self.log_bytes)
+        for ledger in self.ledgers.values():
+            ledger.add(entries)
+        count = sum(len(watcher.frames) for watcher in self.watchers)
+        wrong = frames.wrong_frames(self.watchers, self.ledgers)
+        for watcher in self.watchers:
+            watcher.frames.clear()
+            watcher.wrong.clear()
+        for ledger in self.ledgers.values():
+            ledger.forget()
+        return count, wrong
 
     async def _cut(self) -> None:
         self.balancer.cut()
@@ -128,7 +154,7 @@ async def soak(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     engines = await EmbeddedEngines.start(folder / "engines")
     try:
         await migrate_up(engines.database_url, server_folder("migrations"))
-        await make_shows(engines.database_url, count=SHOWS)
+        shows = await make_shows(engines.database_url, count=SHOWS)
         environ = {
             "DATABASE_URL": engines.database_url,
             "REDIS_URL": engines.redis_url,
@@ -138,7 +164,10 @@ async def soak(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             steady = await stack.enter_async_context(NodeProcess.running(folder / "steady", **environ))
             mortal = await stack.enter_async_context(NodeProcess.running(folder / "mortal", **environ))
             balancer = await stack.enter_async_context(TcpProxy.running(steady.port, mortal.port))
-            service = Service(engines, balancer, steady, mortal, random.Random(arguments.seed))
+            watchers = await stack.enter_async_context(frames.watching([steady, mortal], shows, seed=arguments.seed))
+            ledgers = {show.id: frames.Ledger(show) for show in shows}
+            service = Service(engines, balancer, steady, mortal, random.Random(arguments.seed), watchers, ledgers)
+            await service.keep_log()
             rounds = []
             for number in range(arguments.minutes):
                 rounds.append(await one_round(service, arguments, number))
@@ -182,12 +211,15 @@ async def one_round(service: Service, arguments: argparse.Namespace, number: int
     report = await run_crowd(options, on_step=on_step, show_progress=False)
     differences = [str(one) for one in report["verify"]["differences"]]
     differences += [str(one) for one in await reconcile(service.engines.database_url, service.engines.redis_url)]
+    frame_count, wrong_frames = service.wrong_frames()
+    differences += wrong_frames
     steady = psutil.Process(service.steady.pid)
     return {
         "votes": report["casts"]["committed"],
         "accepted_first": report["casts"]["accepted"],
         "resent": report["casts"]["resent"],
         "reconnects": report["reconnects"],
+        "frames": frame_count,
         "faults": dict(service.faults),
         "differences": differences,
         "steady": {"rss_mb": round(steady.memory_info().rss / 1e6, 1), "files": steady.num_fds()},
