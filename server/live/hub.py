@@ -225,8 +225,12 @@ class Hub:
         return found
 
     def watched_tallies(self) -> dict[int, int]:
-        """Show -> its oldest position, of all shows whose counts are watched, all of them or a song's."""
+        """Show -> its oldest position, of all shows whose counts are watched, all of them or a song's; -1: it is behind."""
         found = self.watched("votes")
+        for show_id in found:
+            state = self._channels[f"votes:{show_id}"].state
+            if isinstance(state, TallyState) and state.is_behind:
+                found[show_id] = -1
         for song in self._songs:
             state = self._channels[f"song:{song}"].state
             if isinstance(state, SongState):
@@ -258,10 +262,17 @@ class Hub:
         if isinstance(state, TallyState) and state.is_behind and channel.loading is None and not channel.is_closed:
             self._start_loading(channel)
 
-    def replace_tally(self, show_id: int, at: int, total: int, counts: Counts) -> None:
-        """Publishes all counts of a show, loaded again."""
-        self._change(f"votes:{show_id}", lambda state: _of(state, TallyState).replace(at, total, counts))
+    def replace_tally(self, show_id: int, at: int, total: int, counts: Counts) -> bool:
+        """Publishes all counts of a show, loaded again.
+
+        Gives: False: other songs are shown at this position already, so these counts need a later one
+        """
+        name = f"votes:{show_id}"
+        self._change(name, lambda state: _of(state, TallyState).replace(at, total, counts))
         self._publish_songs(at, counts)
+        channel = self._channels.get(name)
+        state = None if channel is None else channel.state
+        return not (isinstance(state, TallyState) and state.is_behind and state.at == at)
 
     def _publish_songs(self, at: int, counts: Counts) -> None:
         if self._songs:

@@ -85,8 +85,14 @@ class TallyState:
         return self.take(TallyState(at, total, counts))
 
     def take(self, newer: TallyState) -> bool:
-        """`replace`, with the counts of another state."""
-        if newer.at < self.at:
+        """`replace`, with the counts of another state.
+
+        Other counts at the same position are those of other songs. They must wait for a position of their own: the state is
+        behind until then.
+        """
+        if newer.at <= self.at:
+            if newer.at == self.at and (newer._counts != self._counts or newer.total != self.total):
+                self.missed_at = self.at + 1
             return False
         known, self._counts = self._counts, newer._counts
         changed = {song for song, entry in self._counts.items() if known.get(song) != entry}

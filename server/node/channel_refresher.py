@@ -65,7 +65,7 @@ class ChannelRefresher:
     async def reload_tallies(self, show_ids: list[int]) -> None:
         """Publishes the counts of shows, from PostgreSQL."""
         for show_id in show_ids:
-            self._publish_tally(show_id, await self._tallies.read_committed(show_id))
+            await self._publish_tally(show_id, await self._tallies.read_committed(show_id))
 
     async def reload_shows(self, show_ids: list[int]) -> None:
         """Renews the rules of shows in Valkey, and publishes their counts, setlists and status as far as they are watched.
@@ -86,7 +86,9 @@ class ChannelRefresher:
             # The counts come from Valkey if possible: PostgreSQL may be older than the counts shown, and the hub drops
             # older counts. They come before the status: once a status says that everyone may see the counts, a client
             # may ask for them at once.
-            self._publish_tally(show_id, await self._tallies.read(show_id))
+            is_published = await self._publish_tally(show_id, await self._tallies.read(show_id))
+            if not is_published:
+                await self._publish_tally(show_id, await self._tallies.read(show_id))
         await self._reload_documents(show_id)
 
     async def reload_all(self) -> None:
@@ -118,7 +120,7 @@ class ChannelRefresher:
     async def poll_hot(self, show_ids: list[int]) -> None:
         """Publishes the counts of shows from Valkey, while PostgreSQL is down."""
         for show_id, tally in (await self._tallies.read_hot(show_ids)).items():
-            self._publish_tally(show_id, tally)
+            await self._publish_tally(show_id, tally)
 
     # ── by time
 
@@ -142,11 +144,23 @@ class ChannelRefresher:
         for show_id, status in self._states.newer_statuses(self._hub.watched("status")).items():
             self._publish(f"status:{show_id}", status)
 
-    def _publish_tally(self, show_id: int, tally: Tally | None) -> None:
-        """Publishes counts; None: the show is cold or gone, and its last counts stay."""
-        if tally is not None:
-            self._hub.restrict(show_id, tally.embargo)
-            self._hub.replace_tally(show_id, tally.at, tally.total, tally.counts)
+    async def _publish_tally(self, show_id: int, tally: Tally | None) -> bool:
+        """Publishes counts.
+
+        Takes: tally; None: the show is cold or gone, and its last counts stay
+        Gives: False: its songs are others than those shown at this position. The log moves on, and when the counts are read
+               again, they have a position of their own; the comparison once a second does so too
+        """
+        if tally is None:
+            return True
+        self._hub.restrict(show_id, tally.embargo)
+        if self._hub.replace_tally(show_id, tally.at, tally.total, tally.counts):
+            return True
+        try:
+            await self._tallies.advance(show_id, tally.at)
+        except CacheError as error:
+            log.warning("log.not_advanced", show=show_id, error=str(error))
+        return False
 
     async def _reload_documents(self, show_id: int) -> None:
         if self._hub.is_open(f"setlist:{show_id}"):

@@ -29,6 +29,7 @@ RESET_SCRIPT = (_FOLDER / "reset.lua").read_bytes()
 GRANT_SCRIPT = (_FOLDER / "grant.lua").read_bytes()
 HOLD_SCRIPT = (_FOLDER / "hold.lua").read_bytes()
 REVISE_SCRIPT = (_FOLDER / "revise.lua").read_bytes()
+ADVANCE_SCRIPT = (_FOLDER / "advance.lua").read_bytes()
 TALLY_SCRIPT = (_FOLDER / "tally.lua").read_bytes()
 
 _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])

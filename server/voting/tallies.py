@@ -9,7 +9,7 @@ from server.cache.keys import shard_prefix
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo
 from server.store.database import Database
-from server.voting.log import GRANT_SCRIPT, TALLY_SCRIPT, open_shards
+from server.voting.log import ADVANCE_SCRIPT, GRANT_SCRIPT, TALLY_SCRIPT, open_shards
 from server.voting.queries import voting as queries
 from server.voting.rule_changes import fetch_rules, revise_commands
 from server.voting.rules import shard_of
@@ -96,6 +96,14 @@ class Tallies:
         async with self._database.connection() as connection:
             show_id: int | None = await queries.show_of_song(connection, song_id=song_id)
         return show_id
+
+    async def advance(self, show_id: int, at: int) -> None:
+        """Moves the log of a show's shard past a position, because the show's songs are others than those shown at it.
+
+        Raises: CacheError; StoreUnavailable: as read_hot
+        """
+        prefix = shard_prefix(shard_of(show_id, self._shard_count))
+        await self._connection.ask([("EVAL", ADVANCE_SCRIPT, 1, prefix, at)])
 
     async def revise(self, show_ids: list[int]) -> None:
         """Updates the hot rules of shows from PostgreSQL; cold shows stay cold.

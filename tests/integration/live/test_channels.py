@@ -94,6 +94,21 @@ async def test_links_are_pushed_to_watchers(watcher: SocketClient, factory: RowF
     assert await pushed("delete from show_identities") == []
 
 
+@pytest.mark.parametrize("is_warm", [False, True])
+async def test_songs_that_come_move_the_position(
+    fan: SocketClient, watcher: SocketClient, show: Show, factory: RowFactory, *, is_warm: bool
+) -> None:
+    """No vote moves it, but the counts are others: one position never has two states."""
+    at = (await watcher.watch("votes:7"))["votes:7"]["at"]
+    if is_warm:
+        await fan.cast(7, (show.first, "up"))
+        at = (await watcher.push("votes:7"))["at"]
+    (added,) = await factory.add_songs(7, 1)
+    push = await watcher.push("votes:7")
+    assert push["tally"] == [[added, 0, 0]]
+    assert push["at"] > at
+
+
 async def test_a_song_has_its_shows_position(fan: SocketClient, watcher: SocketClient, show: Show) -> None:
     """Its own counts are pushed, another song's are not; the position is the same as on `votes`."""
     await watcher.watch(f"song:{show.first}", "votes:7")

@@ -50,14 +50,17 @@ def test_an_unchanged_count_moves_only_the_position() -> None:
 
 
 def test_replacing_takes_songs_away() -> None:
-    """A song that left the setlist leaves the tally, and its pending change with it."""
+    """A song that left the setlist leaves the tally, and its pending change with it; not at the same position."""
     state = TallyState(10, 3, [(101, 1, 0), (102, 2, 0)])
     state.apply(10, 11, 4, [(102, 3, 0)])
-    assert state.replace(11, 1, [(101, 1, 0)])
+    assert not state.replace(11, 1, [(101, 1, 0)])
+    assert state.missed_at == 12
+    assert state.replace(12, 1, [(101, 1, 0)])
     assert json.loads(state.whole()) == {"tally": [[101, 1, 0]], "total": 1}
     assert fields(state.change()) == {"tally": [], "total": 1}
     assert not state.replace(10, 5, [])
     assert not state.replace(12, 1, [(101, 1, 0)])
+    assert not state.is_behind
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.integers(-16, 16), st.integers(-16, 16))
