@@ -1,6 +1,6 @@
 -- migrate:up
 
--- A notification of votes names the position that it follows, so that a node which missed one knows it (docs/adr/0028).
+-- A notification of votes names the position that it follows, so that a node which missed one knows it (docs/adr/0029).
 set local lock_timeout = '1s';
 lock table log_positions in exclusive mode;
 

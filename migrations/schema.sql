@@ -414,7 +414,13 @@ begin
                             (row_number() over (partition by s.show_id order by s.id) - 1) / 120 as part
                        from setlist_songs s where s.id = any(song_ids)) numbered
               group by show_id, part) t
-       join shows w on w.id = t.show_id;
+       join shows w on w.id = t.show_id
+       join log_positions p on p.shard = w.id % shard_count
+      order by w.id, t.part;
+    update shows w
+       set position = m.position
+      from unnest(shards, new_positions) as m (shard, position)
+     where w.id = any(vote_show_ids) and m.shard = w.id % shard_count;
     -- Before the commits, so that no node confirms a refused vote. A payload has at most 100 votes.
     perform pg_notify('refusals', format('[%s]', string_agg(vote, ',')))
        from (select format('[%s,%s,%s,"%s"]', r.vote->>0, r.vote->>1, r.vote->>2, r.vote->>3) as vote,

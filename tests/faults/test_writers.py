@@ -135,7 +135,7 @@ class HesitantWriter(Writer):
         super().__init__(*arguments, **options)
         self._turn = 0
 
-    async def _write(self, *batch: Any) -> int:
+    async def _write(self, *batch: Any) -> Any:
         self._turn += 1
         if self._turn % 2:
             await asyncio.sleep(0.08)
