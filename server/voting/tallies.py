@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from server.cache.connection import Ask, Command, Connection
+from server.cache.connection import Ask, Connection
 from server.cache.keys import shard_prefix
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo

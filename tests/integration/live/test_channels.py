@@ -143,13 +143,14 @@ async def test_a_lost_notification_of_a_show_is_found(
     """Its votes are not watched, and no trigger notifies: the comparison of revisions finds the change."""
     await watcher.watch(f"{kind}:7")
     refresher, reloaded = node.rooms.channel_refresher, asyncio.Queue[int]()
-    reload_show = refresher.reload_show
+    reload_shows = refresher.reload_shows
 
-    async def noted(show_id: int) -> None:
-        await reload_show(show_id)
-        reloaded.put_nowait(show_id)
+    async def noted(show_ids: list[int]) -> None:
+        await reload_shows(show_ids)
+        for show_id in show_ids:
+            reloaded.put_nowait(show_id)
 
-    monkeypatch.setattr(refresher, "reload_show", noted)
+    monkeypatch.setattr(refresher, "reload_shows", noted)
     for nobody in (998, 999):
         # When the second one is reloaded, the reloads for all notifications before the first one are done.
         await factory.sql.execute("select pg_notify('shows', $1)", str(nobody))

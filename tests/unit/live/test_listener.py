@@ -18,7 +18,7 @@ def listener(rig: Rig) -> Listener:
     """A listener that publishes to the rig's hub; nothing comes from a database."""
     nothing: Any = None
     return Listener(
-        "", rig.hub, nothing, rig.clock, committed=nothing, on_fleet_request=nothing, fetch_positions=nothing,
+        "", rig.hub, nothing, rig.clock, committed=nothing, refused=nothing, on_fleet_request=nothing, fetch_positions=nothing,
         shard_count=16,
     )  # fmt: skip
 
