@@ -1,7 +1,7 @@
-/** The HTTP API of the server: seven reads, one suggestion, signing in and out. The websocket shares its error type. */
+/** The HTTP API of the server, as the page uses it. The websocket shares its error type. */
 
 /**
- * @import { WireError } from "./client.js"
+ * @import { PollingReason, WireError } from "./client.js"
  * @import { ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
  */
 
@@ -10,7 +10,7 @@ const PAGE_COUNT = 24;
 
 /** Codes of errors that pass by themselves. After any other code the same request gets the same answer. */
 const TRANSIENT = new Set([
-  "unavailable", "overloaded", "rate_limited", "internal", "timeout", "disconnected", "unauthenticated",
+  "unavailable", "overloaded", "rate_limited", "too_many_accounts", "internal", "timeout", "disconnected", "unauthenticated",
 ]);
 
 export class RequestError extends Error {
@@ -31,15 +31,19 @@ export class RequestError extends Error {
  * @param {RequestInit} [options]
  * @returns {Promise<any>} the answer's JSON, which each function below gives its type
  */
-async function call(path, options = {}) {
+export async function call(path, options = {}) {
   let response;
   let body;
+  const aborter = new AbortController(); // AbortSignal.timeout is missing in the oldest browsers
+  const timer = setTimeout(() => aborter.abort(), TIMEOUT_MS);
   try {
-    response = await fetch(path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(path, { ...options, signal: aborter.signal });
     body = response.status === 204 ? null : await response.json();
   } catch (cause) {
     // The error page of a proxy is not JSON. For the visitor both mean that the server could not be reached.
     throw new RequestError({ code: response && !response.ok ? "unavailable" : "disconnected", message: String(cause) });
+  } finally {
+    clearTimeout(timer);
   }
   if (!response.ok) {
     throw new RequestError({ ...body, code: body.code ?? "unavailable", message: body.detail ?? body.title });
@@ -77,6 +81,42 @@ export const fetchSuggestions = (show) => call(`/api/shows/${show}/suggestions`)
 /** @type {(show: number, title: string) => Promise<Suggestion>} */
 export const suggest = (show, title) =>
   call(`/api/shows/${show}/suggestions`, { method: "POST", body: JSON.stringify({ title }) });
+
+/** @type {(show: number) => Promise<{has_ticket: boolean}>} */
+export const fetchTicket = (show) => call(`/api/shows/${show}/ticket`);
+
+/** @type {(show: number, code: string) => Promise<{show: number}>} */
+export const redeemTicket = (show, code) =>
+  call(`/api/shows/${show}/ticket`, { method: "POST", body: JSON.stringify({ code }) });
+
+/**
+ * Why no websocket opens although HTTP answers. A page cannot read the answer to its upgrade; a plain GET gets the same one.
+ * @returns {Promise<PollingReason>}
+ */
+export async function whyBlocked() {
+  try {
+    await call("/ws");
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    if (error.code === "overloaded" || error.code === "rate_limited") return error.code;
+  }
+  return "blocked";
+}
+
+/**
+ * Makes a request that needs an account. A visitor without one gets it first.
+ * @template Answer
+ * @param {() => Promise<Answer>} request
+ */
+export async function signedIn(request) {
+  try {
+    return await request();
+  } catch (error) {
+    if (!(error instanceof RequestError) || error.code !== "unauthenticated") throw error;
+    await signIn();
+    return request();
+  }
+}
 
 /**
  * Signs in without an account. From then on the answer's cookie identifies the visitor.

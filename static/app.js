@@ -3,27 +3,31 @@
  *
  * Every event becomes an action at once. The page is drawn at most once a frame, however many pushes arrive.
  */
+import { routeOf, takeTicketCode } from "./address.js";
 import { createAnnouncer } from "./announcer.js";
-import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTrending, signOut } from "./api.js";
+import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTicket, fetchTrending, signOut } from "./api.js";
 import { Client, RequestError } from "./client.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createListView } from "./list-view.js";
 import * as messages from "./messages.js";
 import { createNotices } from "./notices.js";
 import { showSentByOtherTab } from "./outbox.js";
-import { isAffordable, isTrendingUnknown, songTitle } from "./selectors.js";
+import * as refusals from "./refusals.js";
+import { isConnected, isTrendingUnknown, songTitle, whyNotTaken } from "./selectors.js";
 import { createShowView } from "./show-view.js";
 import { initial, reduce } from "./state.js";
 
 /**
  * @import { Choice, ClientEvent } from "./client.js"
- * @import { Action, LoadedShow, Route, ShowBody, SortKey, StatusFilter } from "./types.js"
+ * @import { Action, LoadedShow, ShowBody, SortKey, StatusFilter } from "./types.js"
  */
 
 const ARRANGE_EVERY_MS = 4_000;
 const ARRANGE_IDLE_MS = 1_500; // nothing moves while somebody scrolls or taps
 const CLOCK_EVERY_MS = 5_000;
 const SETTLE_MS = 3_000;
+const CLOSE_PROTOCOL = 4400;
+const CLOSE_BANNED = 4403;
 // More than are shown: the next shows in the ranking then have a name already.
 const TRENDING_KNOWN_COUNT = 12;
 
@@ -45,6 +49,7 @@ let mounted = null;
 let shouldFocus = false;
 /** @type {number|null} */
 let scrollTarget = null;
+let ticketCode = takeTicketCode();
 
 const client = new Client({ on: onClientEvent, storage: browserStorage() });
 const list = createListView({
@@ -121,14 +126,21 @@ function drawShow(now_ms) {
       onVote: vote, onSort: sort, onRetry: loadShow,
       onGoing: (going) => withLoadedShow(({ id }) => client.attend(id, going)),
       onFollow: (following) => withLoadedShow(({ info }) => client.follow(info.artist.id, following)),
+      // The code may have brought an account, which the connection does not know yet.
+      onRedeemed: () => withLoadedShow(({ id }) => {
+        client.refresh(id);
+        loadTicket();
+      }),
     });
+    showView.ticket.offer(ticketCode);
+    ticketCode = "";
   }
   mount(showView.element);
   drawnRef = ref;
   showView.update(state, now_ms);
   const info = state.show?.info;
   document.title = info ? `${info.artist.name}, ${info.venue.name} | MySetlist` : "MySetlist";
-  announce(state.show, performance.now());
+  announce(state.show, state.connection, performance.now());
   return showView;
 }
 
@@ -146,15 +158,15 @@ function drawConnection() {
   if (refusal.hidden !== (state.refusal === null)) {
     setHidden(refusal, state.refusal === null);
     refusal.replaceChildren(...(state.refusal === null ? [] : [
-      h("p", {}, messages.refusal(state.refusal)),
-      h("button", { class: "button", type: "button", on: { click: reload } }, "Reload"),
-    ]));
+      h("p", {}, refusals.refusal(state.refusal)),
+      state.refusal === CLOSE_BANNED ? null : h("button", { class: "button", type: "button", on: { click: reload } }, "Reload"),
+    ].filter((part) => part !== null)));
   }
 }
 
 async function reload() {
   // Scripts cannot reach the cookie: only the server can remove one that is not valid. The page reloads in any case.
-  if (state.refusal === 4401) await signOut().catch(() => {});
+  if (state.refusal !== CLOSE_PROTOCOL) await signOut().catch(() => {});
   location.reload();
 }
 
@@ -172,8 +184,10 @@ function onClientEvent(event) {
     setTimeout(() => dispatch({ type: "settle", show, at }), SETTLE_MS);
   }
   if (event.type === "hello" && event.user) loadMarks();
+  // Staff may require a ticket while the page is open.
+  if (event.type === "cast_refused" && event.error.code === "forbidden") loadTicket();
   if ("channel" in event && event.channel === "trending" && isTrendingUnknown(state.trending)) loadTrending();
-  const isBack = event.type === "connection" && event.status === "live";
+  const isBack = event.type === "connection" && isConnected(event.status);
   if (isBack && state.show?.phase === "error") loadShow();
 }
 
@@ -183,8 +197,10 @@ function onClientEvent(event) {
  */
 function vote(song, choice) {
   withLoadedShow((show) => {
-    if (!isAffordable(show, song)) {
-      dispatch({ type: "notice", code: "budget", song });
+    const why = whyNotTaken(state, show, song);
+    if (why !== null) {
+      dispatch({ type: "notice", code: why, song });
+      if (why === "ticket") showView?.ticket.focus();
       return;
     }
     client.cast(show.id, song, choice);
@@ -249,6 +265,21 @@ async function loadMarks() {
     // The buttons work without them: the same mark twice is one mark.
     if (!(error instanceof RequestError)) throw error;
   }
+  if (state.show.info?.requires_ticket) await loadTicket();
+}
+
+/** Asks whether the show takes votes with a ticket only, and whether the visitor has one. */
+async function loadTicket() {
+  if (!state.show || state.show.id === null) return;
+  const { id, ref } = state.show;
+  try {
+    const { requires_ticket: isRequired = false } = await fetchShow(ref);
+    const hasTicket = isRequired && state.user ? (await fetchTicket(id)).has_ticket : null;
+    dispatch({ type: "ticket_loaded", show: id, isRequired, hasTicket });
+  } catch (error) {
+    // The server decides on each vote anyway.
+    if (!(error instanceof RequestError)) throw error;
+  }
 }
 
 /** Loads the names of trending shows; the channel has only their ids. */
@@ -285,28 +316,6 @@ function search(query, status) {
   const address = new URLSearchParams(Object.entries({ q: query, status }).filter(([, value]) => value)).toString();
   history.replaceState(history.state, "", address ? `/?${address}` : "/");
   loadList({ query, status });
-}
-
-/**
- * @param {Location} location
- * @returns {Route}
- */
-function routeOf({ pathname }) {
-  const [, ref] = pathname.match(/^\/shows\/([^/]+)\/?$/) ?? [];
-  return ref ? { name: "show", ref: decoded(ref) } : { name: "list" };
-}
-
-/**
- * A part of a path. With an escape like %ZZ it stays as it is, and then there is no show of this name.
- * @param {string} part
- */
-function decoded(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error;
-    return part;
-  }
 }
 
 /** Shows the page that the address names. */
@@ -356,9 +365,13 @@ history.scrollRestoration = "manual";
 // The network comes and goes, and a closed laptop is opened.
 addEventListener("online", () => client.wake());
 addEventListener("offline", () => client.sleep());
+addEventListener("pageshow", () => client.wake()); // also when the browser shows a page that it had kept
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") client.wake();
 });
+
+// A link with a ticket's code, opened while its show is on screen.
+addEventListener("hashchange", () => showView?.ticket.offer(takeTicketCode()));
 
 // All tabs of a visitor get this event, except the one that has changed the storage.
 addEventListener("storage", (event) => {

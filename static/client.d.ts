@@ -26,7 +26,14 @@ export interface CastReply {
 
 /** The argument of `on`. Each event is also an action of `reduce` in state.js. */
 export type ClientEvent =
-  | { type: "connection"; status: "live" | "reconnecting" | "offline"; refusal: number | null }
+  | {
+      type: "connection";
+      /** polling: HTTP is in use in place of a websocket. */
+      status: "live" | "polling" | "reconnecting" | "offline";
+      /** Close code after which the client does not come back. */
+      refusal: number | null;
+      reason: PollingReason | null;
+    }
   | { type: "hello"; user: User | null; skew_ms: number }
   | { type: "snapshot"; channel: string; at: number; state: unknown; isRewound: boolean }
   | { type: "push"; channel: string; at: number; payload: Record<string, unknown> }
@@ -45,6 +52,8 @@ export type ClientEvent =
   | { type: "cast_delayed"; show: number; votes: Vote[]; error: RequestError }
   /** Dropped: the server would give the same answer again. */
   | { type: "cast_refused"; show: number; votes: Vote[]; error: RequestError }
+  /** Votes that waited in this browser are of another account, or of another server, and were not sent. */
+  | { type: "dropped"; count: number; difference: "account" | "server" }
   | { type: "committed"; show?: number; artist?: number; at: number }
   /** Going or following: kept until the server has it. */
   | { type: "marking"; subject: Subject; wanted: boolean }
@@ -54,6 +63,9 @@ export type ClientEvent =
   | { type: "expiring"; in_ms: number }
   /** The server has removed these subscriptions. The client asks for them again; a refusal arrives as `channel_error`. */
   | { type: "unsubscribed"; channels: string[] };
+
+/** Why there is no websocket: the browser has none, the network lets none through, or the server takes none from here. */
+export type PollingReason = "missing" | "blocked" | "overloaded" | "rate_limited";
 
 /** The subject of a mark: `show:7` for going to a show, `artist:3` for following an artist. */
 export type Subject = `show:${number}` | `artist:${number}`;
@@ -90,7 +102,7 @@ export interface Socket {
   readyState: number;
   onopen: (() => void) | null;
   onmessage: ((event: { data: string }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
+  onclose: ((event: { code: number; reason?: string }) => void) | null;
   send(text: string): void;
   close(code?: number): void;
 }
@@ -100,6 +112,9 @@ export interface ClientOptions {
   /** Default: `/ws` on the page's own host. */
   url?: string | (() => string);
   openSocket?(address: string, protocol: string): Socket;
+  /** Opens HTTP in place of a websocket. Default: in a page of the server itself only, when `url` is not given. */
+  openPolling?(): Socket;
+  whyBlocked?(): Promise<PollingReason>;
   /** Storage for unsent votes and marks, usually `localStorage`; without it they live as long as the page. */
   storage?: Storage | null;
   clock?: Clock;
@@ -120,8 +135,15 @@ export declare class RequestError extends Error {
   readonly isTransient: boolean;
 }
 
-export declare class Outbox {
+/** Whose votes wait in the browser. */
+export declare class Owner {
   constructor(storage: Storage | null);
+  readonly name: string;
+  readonly installation: string;
+}
+
+export declare class Outbox {
+  constructor(storage: Storage | null, owner: Owner);
   put(show: number, song: number, choice: Choice): void;
   unsent(show: number): Vote[];
   acknowledge(show: number, votes: Vote[], at: number | null): void;
@@ -129,6 +151,8 @@ export declare class Outbox {
   drop(show: number, votes: Vote[]): void;
   forgetAcceptances(show: number): void;
   shows(): number[];
+  /** Removes the owner's votes. */
+  take(): Map<number, Vote[]>;
 }
 
 export declare class Marks {

@@ -90,7 +90,7 @@ export function animateMoves(elements, change) {
     const now = element.getBoundingClientRect();
     const [x, y] = [box.left - now.left, box.top - now.top];
     if (!element.isConnected || Math.hypot(x, y) < 1) continue;
-    element.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }],
+    element.animate?.([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }],
       { duration: MOVE_MS, easing: "cubic-bezier(.2,.7,.2,1)" });
   }
 }

@@ -1,6 +1,7 @@
 /** The list of shows: search, status filter, trending shows, cards and "Load more". */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
+import * as refusals from "./refusals.js";
 import { createTrendingView } from "./trending-view.js";
 
 /** @import { ShowItem, State, StatusFilter } from "./types.js" */
@@ -85,7 +86,7 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
       const wasOnMore = document.activeElement === more; // read it now: hiding the button takes its focus
       setHidden(skeleton, list.phase !== "loading");
       setHidden(error, !isFailed);
-      if (list.error) setText(errorText, messages.failure(list.error.code));
+      if (list.error) setText(errorText, refusals.failure(list.error.code));
       // The same address gets the same refusal again.
       setHidden(retry, list.error?.code === "bad_request");
       setHidden(all, list.error?.code !== "bad_request");
@@ -125,8 +126,8 @@ function createCard(show, now_ms) {
       h("span", { class: "stub-day" }, messages.dayOfMonth(show.local_date)),
       h("span", { class: "stub-year" }, messages.year(show.local_date))),
     h("div", { class: "card-text" },
-      h("h2", {}, h("a", { href: `/shows/${show.slug}`, "data-link": true }, show.artist.name)),
-      h("p", { class: "card-place" }, `${show.venue.name}, ${messages.place(show.venue)}`),
+      h("h2", {}, h("a", { href: `/shows/${show.slug}`, "data-link": true, translate: "no" }, show.artist.name)),
+      h("p", { class: "card-place", translate: "no" }, `${show.venue.name}, ${messages.place(show.venue)}`),
       h("p", { class: "badges" },
         h("span", { class: `badge badge-${show.status}` }, messages.STATUS[show.status]),
         show.status === "cancelled" ? null : h("span", { class: `badge badge-${isEarly ? "early" : show.voting}` }, voting),

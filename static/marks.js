@@ -2,20 +2,22 @@
  * Marks of the visitor, that they go to a show or follow an artist, kept until the server has them. For each subject the
  * last mark counts.
  *
- * One entry for each subject, `{"show:7": true}`, in the browser's storage, which the tabs of a visitor share.
+ * One entry for each subject, `{"show:7": true}`, under one key for each owner in the browser's storage, which the tabs of a
+ * visitor share.
  */
 import { RequestError } from "./api.js";
 import { StoredMap } from "./stored-map.js";
 
 /**
  * @import { Subject } from "./client.js"
+ * @import { Owner } from "./owner.js"
  * @import { ClientLink } from "./types.js"
  */
 
-const KEY = "mysetlist.marks";
+const KEY_PREFIX = "mysetlist.marks.";
 
 export class Marks {
-  #link;
+  #storage; #owner; #link;
   /** @type {StoredMap<boolean>} */
   #unsent;
   #isBusy = false;
@@ -25,11 +27,14 @@ export class Marks {
 
   /**
    * @param {Storage|null} storage  null, full or forbidden: the marks live as long as the page
+   * @param {Owner} owner  whose marks they are; before it changes, `take` what waits
    * @param {ClientLink} link
    */
-  constructor(storage, link) {
-    this.#unsent = new StoredMap(storage, KEY);
+  constructor(storage, owner, link) {
+    this.#storage = storage;
+    this.#owner = owner;
     this.#link = link;
+    this.#unsent = this.#open();
   }
 
   /**
@@ -40,6 +45,25 @@ export class Marks {
     this.#unsent.write({ [subject]: wanted });
     this.#link.emit({ type: "marking", subject, wanted });
     this.flush();
+  }
+
+  /**
+   * Removes the owner's marks. With `restore` they go to the next owner.
+   * @returns {Record<Subject, boolean>}
+   */
+  take() {
+    const taken = this.#unsent.read();
+    this.#unsent.write(Object.fromEntries(Object.keys(taken).map((subject) => [subject, undefined])));
+    return taken;
+  }
+
+  /**
+   * The owner has changed: keeps their marks from now on.
+   * @param {Record<Subject, boolean>} marks
+   */
+  restore(marks) {
+    this.#unsent = this.#open();
+    if (Object.keys(marks).length) this.#unsent.write(marks);
   }
 
   /** @returns {Record<Subject, boolean>} the marks that the server does not have yet */
@@ -66,6 +90,11 @@ export class Marks {
       this.#isBusy = false;
     }
     this.flush();
+  }
+
+  /** @returns {StoredMap<boolean>} */
+  #open() {
+    return new StoredMap(this.#storage, KEY_PREFIX + this.#owner.name);
   }
 
   /**

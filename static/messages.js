@@ -1,7 +1,9 @@
-/** Every sentence, number and date that the page shows. The code of an error chooses its sentence, never the server's text. */
+/** The sentences, numbers and dates that the page shows, except those of refusals.js. */
+
+import { isConnected } from "./selectors.js";
 
 /**
- * @import { Choice } from "./client.js"
+ * @import { Choice, PollingReason } from "./client.js"
  * @import { Accuracy, ConnectionStatus, Place, Results, SetKind, Setlist, ShowState, Song, Source } from "./types.js"
  * @typedef {"open"|"early"|"locked"|"closed"|"final"|"cancelled"} Voting  from `votingOf`
  */
@@ -9,8 +11,6 @@
 // The sentences are English. A screen reader would badly read a date in another language inside them.
 const locale = globalThis.navigator?.languages?.find((language) => language.startsWith("en")) ?? "en";
 const numberFormat = new Intl.NumberFormat(locale);
-const relativeTimeFormat = new Intl.RelativeTimeFormat("en", { numeric: "always" });
-const listFormat = new Intl.ListFormat("en");
 
 /** @param {number} value */
 export const count = (value) => numberFormat.format(value);
@@ -18,7 +18,7 @@ export const count = (value) => numberFormat.format(value);
 /** @type {(value: number, one: string, many: string) => string} */
 export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
 
-/** @type {[unit: Intl.RelativeTimeFormatUnit, unit_ms: number][]} */
+/** @type {[unit: string, unit_ms: number][]} */
 const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
 
 /**
@@ -30,7 +30,22 @@ export function inTime(then_ms, now_ms) {
   if (Math.abs(distance_ms) < 1_500) return "just now";
   // Below 1.5 of a unit, the next smaller unit says more: "in 83 minutes", not "in 1 hour".
   const [unit, unit_ms] = UNITS.find(([, size_ms]) => Math.abs(distance_ms) >= size_ms * 1.5) ?? ["second", 1_000];
-  return relativeTimeFormat.format(Math.round(distance_ms / unit_ms), unit);
+  const distance = Math.round(Math.abs(distance_ms) / unit_ms);
+  const length = plural(distance, unit, `${unit}s`);
+  return distance_ms > 0 ? `in ${length}` : `${length} ago`;
+}
+
+/**
+ * A format in the show's zone; in UTC, with this name, where the browser does not know the zone.
+ * @param {string} time_zone
+ * @param {Intl.DateTimeFormatOptions} options
+ */
+function zonedFormat(time_zone, options) {
+  try {
+    return new Intl.DateTimeFormat(locale, { ...options, timeZone: time_zone });
+  } catch {
+    return new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC", timeZoneName: "short" });
+  }
 }
 
 /**
@@ -39,16 +54,15 @@ export function inTime(then_ms, now_ms) {
  */
 export function dateTime(iso, time_zone) {
   const isElsewhere = Intl.DateTimeFormat().resolvedOptions().timeZone !== time_zone;
-  return new Intl.DateTimeFormat(locale, {
-    timeZone: time_zone, weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit",
+  return zonedFormat(time_zone, {
+    weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit",
     ...(isElsewhere && { timeZoneName: "short" }),
   }).format(new Date(iso));
 }
 
 /** @type {(iso: string, time_zone: string) => string} */
 export function clockTime(iso, time_zone) {
-  return new Intl.DateTimeFormat(locale, { timeZone: time_zone, hour: "numeric", minute: "2-digit" })
-    .format(new Date(iso));
+  return zonedFormat(time_zone, { hour: "numeric", minute: "2-digit" }).format(new Date(iso));
 }
 
 /**
@@ -73,7 +87,26 @@ export const STATUS = { upcoming: "Upcoming", live: "Live now", finished: "Finis
 export const VOTING = { open: "Voting open", locked: "Voting paused", closed: "Voting closed", final: "Final result" };
 
 /** @type {Record<ConnectionStatus, string>} */
-export const CONNECTION = { live: "Live", reconnecting: "Connecting", offline: "Offline" };
+export const CONNECTION = { live: "Live", polling: "Delayed", reconnecting: "Connecting", offline: "Offline" };
+
+/** @type {Record<PollingReason, string>} */
+const REASONS = {
+  missing: "This browser has no live connection.",
+  blocked: "This network blocks the live connection.",
+  overloaded: "The server takes no more live connections from this network.",
+  rate_limited: "Too many connections came from here in a short time.",
+};
+
+/**
+ * Why there is no live connection, and what works; empty while there is one, and while the reason is not known.
+ * @type {(status: ConnectionStatus, reason: PollingReason|null) => string}
+ */
+export function connectionLine(status, reason) {
+  if (!reason || status === "live" || status === "offline") return "";
+  const works = status === "polling"
+    ? "Counts follow every few seconds, and your votes are sent." : "The page tries again by itself.";
+  return `${REASONS[reason]} ${works}`;
+}
 export const DURABILITY = {
   waiting: "Waiting to be sent", pending: "Sending", accepted: "Received, being saved", committed: "Your vote, counted",
 };
@@ -129,8 +162,13 @@ export function songTags({ is_tape, cover_of, medley, note }) {
  */
 export function billLine(bill = []) {
   const supports = bill.filter(({ billing }) => billing === "support").map(({ name }) => name);
-  return supports.length ? `with ${listFormat.format(supports)}` : "";
+  if (!supports.length) return "";
+  const last = supports.pop();
+  if (!supports.length) return `with ${last}`;
+  return `with ${supports.join(", ")}${supports.length > 1 ? "," : ""} and ${last}`;
 }
+
+export const PAUSED = "Voting is paused by the organisers";
 
 /**
  * Whether voting is open, and until when or from when.
@@ -146,13 +184,30 @@ export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
       if (!closes_at) return "Voting is open";
       return Date.parse(closes_at) > now_ms ? `Voting open until ${when(closes_at)}` : "Voting is closing";
     case "early": return `Voting opens ${when(opens_at)}`;
-    case "locked": return "Voting is paused by the organisers";
+    case "locked": return PAUSED;
     case "final": return "The result is final";
     case "cancelled": return "This show was cancelled";
     default: return closes_at && Date.parse(closes_at) <= now_ms
       ? `Voting closed ${when(closes_at)}` : "Voting is closed";
   }
 }
+
+/**
+ * The state of voting and its countdown, short enough to stay in view while the songs scroll.
+ * @type {(voting: Voting, votingWindow: {opens_at: string, closes_at: string|null}, now_ms: number) => string}
+ */
+export function stateLine(voting, { opens_at, closes_at }, now_ms) {
+  const closes_ms = closes_at ? Date.parse(closes_at) : Infinity;
+  if (voting === "early") return `Opens ${inTime(Date.parse(opens_at), now_ms)}`;
+  if (voting === "cancelled") return STATUS.cancelled;
+  if (voting !== "open" || closes_ms === Infinity) return VOTING[voting];
+  return closes_ms > now_ms ? `Closes ${inTime(closes_ms, now_ms)}` : "Closing";
+}
+
+/** @type {(budget: number|null) => string} */
+export const howToVote = (budget) => (budget === null
+  ? "Tap an arrow to vote, tap it again to take the vote back."
+  : "Tap an arrow to vote, tap it again to take the vote back. A vote down costs one of your votes, too.");
 
 /**
  * Why the buttons are off; null while they are on.
@@ -218,28 +273,22 @@ export function sourceLine({ service, url, about }) {
  * @param {Link[]} [sources]
  */
 export function webPages(sources = []) {
-  return sources.filter(({ url }) => /^https?:\/\//.test(url) && URL.canParse(url));
+  return sources.filter(({ url }) => /^https?:\/\//.test(url) && isUrl(url));
+}
+
+/** @param {string} text */
+function isUrl(text) {
+  try {
+    return Boolean(new URL(text));
+  } catch {
+    return false; // URL.canParse would say so, but the oldest browsers do not have it
+  }
 }
 
 export const SUGGESTION = { pending: "Waiting", approved: "In the set", declined: "Declined" };
 
 /** @param {string} title */
 export const suggestionThanks = (title) => `Thank you. The moderators will check “${title}”.`;
-
-/**
- * Why a suggestion was refused. For a conflict and a ban, the message of the server says more than the code.
- * @param {{code: string, message: string}} error
- */
-export function suggestionFailure({ code, message }) {
-  switch (code) {
-    case "conflict":
-    case "forbidden": return message;
-    case "closed": return "Voting is over, so you cannot suggest songs any more.";
-    case "locked": return "Voting is paused. Suggest the song again when it continues.";
-    case "bad_request": return "This cannot be a song title. Check it and try again.";
-    default: return failure(code);
-  }
-}
 
 /** @param {number} value */
 export const votes = (value) => plural(value, "vote", "votes");
@@ -255,72 +304,25 @@ export function attendanceLine({ going, watching }) {
     .filter(Boolean).join(", ");
 }
 
-/**
- * Why going or following was refused.
- * @param {string} code
- */
-export function markNotice(code) {
-  return code === "forbidden" ? "This account may not do that." : "This change was not saved. Try again later.";
+export const CONNECTION_LOST = "The connection is lost. Your votes are kept.";
+export const CONNECTED_AGAIN = "Connected again.";
+
+/** @param {{title: string, up: number, otherCount: number}} leader */
+export function leaderLine({ title, up, otherCount }) {
+  if (otherCount === 0) return `${title} leads with ${votes(up)}.`;
+  return `${title} and ${plural(otherCount, "other song", "other songs")} share the first place.`;
 }
 
-/**
- * What happened to a vote that was refused or delayed.
- * @param {string} code
- * @param {string|null} title  song the notice is about
- * @param {boolean} isElsewhere  the vote is for a show that is not on screen
- */
-export function notice(code, title, isElsewhere) {
-  const song = title ? `“${title}”` : "your vote";
-  const origin = isElsewhere ? " It was for another show, from an earlier visit." : "";
-  switch (code) {
-    case "removed": return `${song} was removed from this show. Your vote is free again.`;
-    case "played": return `${song} has been played, so the change was not counted.`;
-    case "closed": return `Voting is closed, so the change to ${song} was not counted.${origin}`;
-    case "locked": return `Voting is paused, so the change to ${song} was not counted.${origin}`;
-    case "budget": return title
-      ? `No votes left for ${song}. Take one back first.` : `No votes left. Take one back first.${origin}`;
-    case "not_found": return title ? `${song} is no longer on this setlist.` : `That song is no longer on the setlist.${origin}`;
-    case "forbidden": return "This account may not vote here.";
-    case "rate_limited": return "You vote very fast. Your vote is kept and will be sent in a moment.";
-    case "overloaded": return "Many people are voting. Your vote is kept and will be sent in a moment.";
-    case "unavailable": return "Voting is not available right now. Your vote is kept and will be sent in a moment.";
-    case "timeout": return "The connection is slow. Your vote is kept and will be sent again.";
-    case "internal": return "Something went wrong on the server. Your vote is kept and will be sent again.";
-    case "unauthenticated": return "You are being signed in again. Your vote is kept.";
-    default: return `The change to ${song} was not counted (${code}).${origin}`;
-  }
-}
+export const TICKET_MISSING = "Enter the code on your ticket.";
+export const TICKET_OFFERED = "This code came with your link. Press “Use this code”.";
 
-/**
- * Why a page could not be loaded.
- * @param {string} code
- */
-export function failure(code) {
-  switch (code) {
-    case "bad_request": return "There is no list at this address. The link may be old, or a letter is missing.";
-    case "disconnected": return "The server cannot be reached. Check your connection and try again.";
-    case "rate_limited":
-    case "overloaded": return "Too many people are here right now. Try again in a moment.";
-    default: return "The server could not answer. Try again in a moment.";
-  }
-}
-
-/**
- * Why the client does not reconnect by itself.
- * @param {number} code  close code, 4400 or more
- */
-export function refusal(code) {
-  switch (code) {
-    case 4401: return "Your sign-in is no longer valid. Reload the page to sign in again.";
-    case 4403: return "This account is blocked.";
-    default: return "This page is out of date. Reload it to continue.";
-  }
-}
+/** A song that was played although nobody had predicted it. */
+export const UNFORESEEN = "Not predicted";
 
 /** @type {(choice: Choice, title: string|null, connection: ConnectionStatus) => string} */
 export function confirmation(choice, title, connection) {
   const done = {
     up: `Voted up: ${title}.`, down: `Voted down: ${title}.`, none: `Vote for ${title} taken back.`,
   }[choice];
-  return connection === "live" ? done : `${done} It will be sent when you are connected again.`;
+  return isConnected(connection) ? done : `${done} It will be sent when you are connected again.`;
 }

@@ -1,6 +1,6 @@
 /** Notices about refused and delayed votes and marks, shown until the visitor dismisses them or some seconds pass. */
 import { h } from "./dom.js";
-import * as messages from "./messages.js";
+import * as refusals from "./refusals.js";
 import { songTitle } from "./selectors.js";
 
 /** @import { Notice, State } from "./types.js" */
@@ -10,13 +10,13 @@ const NOTICE_MS = 9_000;
 /**
  * @param {HTMLElement} element
  * @param {(id: number) => void} onDismiss
- * @returns {(state: Pick<State, "notice"|"show">) => void}
+ * @returns {(state: Pick<State, "notice"|"show"|"refusal">) => void}
  */
 export function createNotices(element, onDismiss) {
   /** @type {Notice|null} */
   let drawn = null;
   let timer = 0;
-  return ({ notice, show }) => {
+  return ({ notice, show, refusal }) => {
     if (notice === drawn) return;
     drawn = notice;
     clearTimeout(timer);
@@ -25,8 +25,8 @@ export function createNotices(element, onDismiss) {
       return;
     }
     const title = notice.title ?? (show && notice.song !== null ? songTitle(show, notice.song) : null);
-    const text = notice.isMark
-      ? messages.markNotice(notice.code) : messages.notice(notice.code, title, notice.isElsewhere);
+    const ofVote = notice.code === "refused" ? refusals.refusal(refusal ?? 0) : refusals.notice(notice, title);
+    const text = notice.isMark ? refusals.markNotice(notice.code) : ofVote;
     const dismiss = () => onDismiss(notice.id);
     element.replaceChildren(h("div", { class: "notice-card" }, h("p", {}, text),
       h("button", { class: "button quiet", type: "button", on: { click: dismiss } }, "OK")));

@@ -2,14 +2,15 @@
  * Votes that the server has not made durable yet, kept in the browser: they outlive a lost connection, a reload and a
  * closed laptop.
  *
- * Each song has one entry, with its last choice: `{song: [choice, position|null]}`, under one key for each show. The
- * position is set when the server accepts the choice. The entry is deleted when the choice is durable, so a vote that is
+ * Each song has one entry, with its last choice: `{song: [choice, position|null]}`, under one key for each owner and show.
+ * The position is set when the server accepts the choice. The entry is deleted when the choice is durable, so a vote that is
  * lost in between is sent again.
  */
 import { StoredMap } from "./stored-map.js";
 
 /**
  * @import { Choice, Vote } from "./client.js"
+ * @import { Owner } from "./owner.js"
  * @typedef {[choice: Choice, position: number|null]} Entry
  */
 
@@ -20,17 +21,21 @@ const KEY_PREFIX = "mysetlist.outbox.";
  * @param {Pick<StorageEvent, "key"|"newValue">} event
  */
 export function showSentByOtherTab({ key, newValue }) {
-  return key?.startsWith(KEY_PREFIX) && newValue === null ? Number(key.slice(KEY_PREFIX.length)) : null;
+  return key?.startsWith(KEY_PREFIX) && newValue === null ? Number(key.slice(key.lastIndexOf(".") + 1)) : null;
 }
 
 export class Outbox {
-  #storage;
+  #storage; #owner;
   /** @type {Map<number, StoredMap<Entry>>} */
   #maps = new Map();
 
-  /** @param {Storage|null} storage  null, full or forbidden: the votes live as long as the page */
-  constructor(storage) {
+  /**
+   * @param {Storage|null} storage  null, full or forbidden: the votes live as long as the page
+   * @param {Owner} owner  whose votes they are; before it changes, `take` what waits
+   */
+  constructor(storage, owner) {
     this.#storage = storage;
+    this.#owner = owner;
   }
 
   /**
@@ -99,13 +104,31 @@ export class Outbox {
     map.write(Object.fromEntries(Object.entries(map.read()).map(([song, [choice]]) => [song, [choice, null]])));
   }
 
-  /** @returns {number[]} the shows that have votes */
+  /**
+   * Removes the owner's votes.
+   * @returns {Map<number, Vote[]>} by show
+   */
+  take() {
+    /** @type {Map<number, Vote[]>} */
+    const taken = new Map();
+    for (const show of this.shows()) {
+      const map = this.#mapOf(show);
+      const entries = map.read();
+      taken.set(show, Object.entries(entries).map(([song, [choice]]) => [Number(song), choice]));
+      map.write(Object.fromEntries(Object.keys(entries).map((song) => [song, undefined])));
+    }
+    this.#maps.clear();
+    return taken;
+  }
+
+  /** @returns {number[]} the shows that have votes of the owner */
   shows() {
     const shows = new Set([...this.#maps].filter(([, map]) => Object.keys(map.read()).length).map(([show]) => show));
+    const prefix = this.#prefix;
     try {
       for (let index = 0; index < (this.#storage?.length ?? 0); index++) {
         const key = this.#storage?.key(index);
-        if (key?.startsWith(KEY_PREFIX)) shows.add(Number(key.slice(KEY_PREFIX.length)));
+        if (key?.startsWith(prefix)) shows.add(Number(key.slice(prefix.length)));
       }
     } catch {
       // The storage became forbidden while the page runs: only the maps in memory are left.
@@ -113,9 +136,13 @@ export class Outbox {
     return [...shows];
   }
 
+  get #prefix() {
+    return `${KEY_PREFIX}${this.#owner.name}.`;
+  }
+
   /** @param {number} show */
   #mapOf(show) {
-    const map = this.#maps.get(show) ?? new StoredMap(this.#storage, KEY_PREFIX + show);
+    const map = this.#maps.get(show) ?? new StoredMap(this.#storage, this.#prefix + show);
     this.#maps.set(show, map);
     return map;
   }

@@ -6,8 +6,16 @@
 
 /**
  * @import { Choice } from "./client.js"
- * @import { Counts, LoadedShow, Setlist, ShowState, SortKey, TrendingName, TrendingState } from "./types.js"
+ * @import {
+ *   ConnectionStatus, Counts, LoadedShow, Setlist, ShowState, SortKey, State, TrendingName, TrendingState,
+ * } from "./types.js"
  */
+
+/**
+ * Whether votes reach the server now.
+ * @param {ConnectionStatus} status
+ */
+export const isConnected = (status) => status === "live" || status === "polling";
 
 /**
  * The choice that the visitor sees as their own: the last one they tapped, else the one that the server holds.
@@ -111,6 +119,63 @@ export function isAffordable(show, song) {
 }
 
 /**
+ * Why a tap on this song is not taken; null: it is. The code of a notice.
+ * @param {Pick<State, "refusal"|"user">} state
+ * @param {LoadedShow} show
+ * @param {number} song
+ * @returns {"refused"|"forbidden"|"paused"|"ticket"|"budget"|null}
+ */
+export function whyNotTaken(state, show, song) {
+  if (state.refusal !== null) return "refused";
+  if (show.isBarred) return "forbidden";
+  if (show.status.voting === "locked") return "paused";
+  if (needsTicket(state, show)) return "ticket";
+  return isAffordable(show, song) ? null : "budget";
+}
+
+/**
+ * Whether the show takes votes with a ticket only, and the visitor has none.
+ * @param {Pick<State, "user">} state
+ * @param {LoadedShow} show
+ */
+export function needsTicket({ user }, { info, hasTicket }) {
+  return info.requires_ticket === true && !(hasTicket ?? user);
+}
+
+/**
+ * What order, bar and place of a song show: votes up minus votes down.
+ * @param {ShowState} show
+ * @param {number} song
+ */
+export function scoreOf(show, song) {
+  const { up, down } = countsOf(show, song);
+  return up - down;
+}
+
+/**
+ * The place of each song of a setlist: equal scores share a place, and the next place is left out, as in the API.
+ * @param {ShowState} show
+ * @param {Setlist} setlist
+ * @returns {Map<number, number>}
+ */
+export function placesOf(show, setlist) {
+  const scores = setlist.songs.map(({ id }) => scoreOf(show, id)).sort((a, b) => b - a);
+  return new Map(setlist.songs.map(({ id }) => [id, scores.indexOf(scoreOf(show, id)) + 1]));
+}
+
+/**
+ * Titles of the songs that were played although no predicted set has them; empty while nothing was predicted or played.
+ * @param {ShowState} show
+ * @returns {Set<number>} song ids
+ */
+export function unforeseenSongs({ setlists }) {
+  const of = (/** @type {Setlist["type"]} */ type) => setlists.filter((setlist) => setlist.type === type).flatMap(({ songs }) => songs);
+  const predicted = new Set(of("predicted").map(({ title }) => title.toLowerCase()));
+  if (!predicted.size) return new Set();
+  return new Set(of("actual").filter(({ title }) => !predicted.has(title.toLowerCase())).map(({ id }) => id));
+}
+
+/**
  * Song ids of one setlist, ordered by the counts or by the setlist.
  * @param {ShowState} show
  * @param {Setlist} setlist
@@ -120,8 +185,8 @@ export function wantedOrder(show, setlist, sort) {
   const songs = [...setlist.songs].sort((a, b) => a.position - b.position);
   // An actual setlist records the songs that were played, in that order.
   if (sort !== "votes" || setlist.type === "actual" || show.isHidden) return songs.map((song) => song.id);
-  const ranked = songs.map((song) => ({ id: song.id, ...countsOf(show, song.id) }));
-  ranked.sort((a, b) => b.up - b.down - (a.up - a.down) || b.up - a.up);
+  // Songs that share a place stand in the order of the setlist.
+  const ranked = songs.map(({ id }) => ({ id, score: scoreOf(show, id) })).sort((a, b) => b.score - a.score);
   return ranked.map((song) => song.id);
 }
 
@@ -149,20 +214,15 @@ export function holdOrder(current, wanted, held) {
 }
 
 /**
- * The predicted song with the best balance of votes; null while no song has a vote up.
+ * The predicted song in the first place, and how many others share it; null while no song has a vote up.
  * @param {ShowState} show
  */
 export function leaderOf(show) {
-  /** @type {{title: string, up: number, score: number}|null} */
-  let leader = null;
-  for (const setlist of show.setlists) {
-    if (setlist.type !== "predicted") continue;
-    for (const song of setlist.songs) {
-      const { up, down } = countsOf(show, song.id);
-      if (up > 0 && (!leader || up - down > leader.score)) leader = { title: song.title, up, score: up - down };
-    }
-  }
-  return leader;
+  const songs = show.setlists.filter(({ type }) => type === "predicted").flatMap((setlist) => setlist.songs);
+  const liked = songs.map(({ id, title }) => ({ title, up: countsOf(show, id).up, score: scoreOf(show, id) })).filter(({ up }) => up > 0);
+  const best = Math.max(...liked.map(({ score }) => score));
+  const [first, ...others] = liked.filter(({ score }) => score === best);
+  return first ? { ...first, otherCount: others.length } : null;
 }
 
 /**

@@ -7,13 +7,14 @@
  */
 import { animateMoves, h, icon, setAttribute, setBar, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
-import { choiceOf, countsOf, durabilityOf, isAffordable } from "./selectors.js";
+import { choiceOf, countsOf, durabilityOf, placesOf, unforeseenSongs, whyNotTaken } from "./selectors.js";
 
 /**
  * @import { Choice } from "./client.js"
- * @import { Counts, LoadedShow, Setlist, SetlistType, Song } from "./types.js"
+ * @import { Counts, LoadedShow, Setlist, SetlistType, Song, State } from "./types.js"
  * @typedef {(song: number, choice: Choice) => void} OnVote
  * @typedef {() => number[]} HeldSongs
+ * @typedef {Pick<State, "refusal"|"user"|"sort">} Visitor
  */
 
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
@@ -63,14 +64,17 @@ export function createSetlistsView({ onVote, tools }) {
     /**
      * @param {LoadedShow} show
      * @param {messages.Voting} voting
+     * @param {Visitor} visitor
      */
-    update(show, voting) {
+    update(show, voting, visitor) {
       const types = [...new Set(show.setlists.map((setlist) => setlist.type))];
+      // After the show, what was played comes first.
+      if (show.status.status === "finished") types.sort((a, b) => Number(b === "actual") - Number(a === "actual"));
       removeOthers(groups, types);
       element.dataset.count = String(types.length);
       const drawn = types.map((type) => {
         const group = getOrCreate(groups, type, () => createGroup(type, onVote));
-        group.update(show, show.setlists.filter((setlist) => setlist.type === type), voting, heldSongs);
+        group.update(show, show.setlists.filter((setlist) => setlist.type === type), voting, visitor, heldSongs);
         return group.element;
       });
       arrangeChildren(element, drawn);
@@ -113,18 +117,21 @@ function createGroup(type, onVote) {
      * @param {LoadedShow} show
      * @param {Setlist[]} setlists
      * @param {messages.Voting} voting
+     * @param {Visitor} visitor
      * @param {HeldSongs} heldSongs
      */
-    update(show, setlists, voting, heldSongs) {
+    update(show, setlists, voting, visitor, heldSongs) {
       const single = setlists.length === 1 ? setlists[0] : undefined;
       setText(name, single && single.name !== messages.SETLIST[type] ? (single.name ?? "") : "");
       removeOthers(sets, setlists.map((setlist) => setlist.id));
       const counts = new Map(setlists.flatMap(({ songs }) => songs.map(({ id }) => [id, countsOf(show, id)])));
-      const scale = Math.max(SCALE_MIN, ...[...counts.values()].flatMap(({ up, down }) => [up, down]));
+      const scale = Math.max(SCALE_MIN, ...[...counts.values()].map(({ up, down }) => Math.abs(up - down)));
+      const unforeseen = unforeseenSongs(show);
       const titles = messages.setTitles(setlists, show.info.artist.id);
       const drawn = setlists.map((setlist, index) => {
         const set = getOrCreate(sets, setlist.id, () => createSet(setlist.id, heading.id, onVote));
-        set.update(show, setlist, { title: single ? null : (titles[index] ?? null), counts, scale, voting, heldSongs });
+        const title = single ? null : (titles[index] ?? null);
+        set.update(show, setlist, { title, counts, scale, voting, visitor, unforeseen, heldSongs });
         return set.element;
       });
       arrangeChildren(body, drawn);
@@ -155,10 +162,11 @@ function createSet(id, groupId, onVote) {
      * @param {LoadedShow} show
      * @param {Setlist} setlist
      * @param {{
-     *   title: string|null, counts: Map<number, Counts>, scale: number, voting: messages.Voting, heldSongs: HeldSongs,
+     *   title: string|null, counts: Map<number, Counts>, scale: number, voting: messages.Voting, visitor: Visitor,
+     *   unforeseen: Set<number>, heldSongs: HeldSongs,
      * }} shown  title null: the set is the only one; scale [votes]: what fills a whole row
      */
-    update(show, setlist, { title, counts, scale, voting, heldSongs }) {
+    update(show, setlist, { title, counts, scale, voting, visitor, unforeseen, heldSongs }) {
       setHidden(heading, title === null);
       setAttribute(list, "aria-labelledby", title === null ? groupId : `${groupId} ${heading.id}`);
       setText(titleText, title ?? "");
@@ -175,9 +183,14 @@ function createSet(id, groupId, onVote) {
         moveRows(list, placed.map(({ row }) => row.element), heldSongs());
         order = next;
       }
+      // In the order of the setlist the number is the position; a played set has no places.
+      const isRanked = visitor.sort === "votes" && setlist.type === "predicted" && !show.isHidden;
+      const places = isRanked ? placesOf(show, setlist) : null;
       placed.forEach(({ song, row }, index) => {
         const { up, down } = counts.get(song.id) ?? { up: 0, down: 0 };
-        row.update(show, song, index + 1, { up, down }, scale, voting);
+        row.update(show, song, places?.get(song.id) ?? index + 1, { up, down }, scale);
+        row.setButtons((voting === "open" || voting === "locked") && song.played_at === null, whyNotTaken(visitor, show, song.id) === null);
+        row.setUnforeseen(setlist.type === "actual" && unforeseen.has(song.id));
         // In an actual set every song was played: a tick would say nothing.
         row.setWasPlayed(setlist.type === "predicted" && song.was_played === true);
         row.setJoined(isMedley(song, placed[index - 1]?.song), isMedley(song, placed[index + 1]?.song));
@@ -237,13 +250,14 @@ function createRow(id, onVote) {
   const fill = h("span", { class: "fill" });
   const fillDown = h("span", { class: "fill-down" });
   const rank = h("span", { class: "rank", "aria-hidden": "true" });
-  const title = h("span", { class: "title", dir: "auto" });
+  const title = h("span", { class: "title", dir: "auto", translate: "no" });
   const tags = h("span", { class: "tags" });
   const spokenCounts = h("span", { class: "sr" });
   const playing = h("span", { class: "playing" },
     h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Playing now");
   const played = h("span", { class: "played" });
   const wasPlayed = h("span", { class: "sr" }, " Was played.");
+  const unforeseen = h("span", { class: "unforeseen" }, messages.UNFORESEEN);
   const markerText = h("span");
   const marker = h("span", { class: "marker" }, h("span", { class: "dot", "aria-hidden": "true" }), markerText);
   const directions = DIRECTIONS.map((direction) => {
@@ -259,7 +273,7 @@ function createRow(id, onVote) {
   });
   const group = h("div", { class: "votes", role: "group" }, ...directions.map(({ button }) => button));
   const text = h("div", { class: "text" }, title, spokenCounts, wasPlayed, tags,
-    h("span", { class: "meta" }, playing, played, marker));
+    h("span", { class: "meta" }, playing, played, unforeseen, marker));
   const element = h("li", { class: "row", data: { song: id } }, fill, fillDown, rank, text, group);
 
   let drawnTags = "";
@@ -281,19 +295,35 @@ function createRow(id, onVote) {
       setAttribute(element, "data-was-played", isPlayed);
       setHidden(wasPlayed, !isPlayed);
     },
+    /**
+     * Marks a song that was played and that nobody had predicted.
+     * @param {boolean} isUnforeseen
+     */
+    setUnforeseen(isUnforeseen) {
+      setHidden(unforeseen, !isUnforeseen);
+    },
+    /**
+     * @param {boolean} isOn  false: voting has not begun or is over, or the song was played
+     * @param {boolean} isTaken  false: the buttons only look disabled, and a tap on them tells the reason
+     */
+    setButtons(isOn, isTaken) {
+      for (const { button } of directions) {
+        setAttribute(button, "disabled", !isOn);
+        setAttribute(button, "aria-disabled", isOn && !isTaken ? "true" : null);
+      }
+    },
     /** @param {boolean} isShown */
     setVotesShown(isShown) {
       setHidden(group, !isShown);
       setHidden(spokenCounts, !isShown);
     },
-    /** @type {(show: LoadedShow, song: Song, place: number, counts: Counts, scale: number, voting: messages.Voting) => void} */
-    update(show, song, place, counts, scale, voting) {
+    /** @type {(show: LoadedShow, song: Song, place: number, counts: Counts, scale: number) => void} */
+    update(show, song, place, counts, scale) {
       const choice = choiceOf(show, id);
       const durability = durabilityOf(show, id);
       const isPlaying = show.status.now_playing === id;
       setText(rank, String(place));
       setText(title, song.title);
-      setAttribute(title, "title", song.title);
       const labels = messages.songTags(song);
       if (labels.join("\n") !== drawnTags) {
         drawnTags = labels.join("\n");
@@ -302,8 +332,9 @@ function createRow(id, onVote) {
       setHidden(tags, labels.length === 0);
       const { isHidden } = show;
       setText(spokenCounts, isHidden ? "." : `. ${messages.count(counts.up)} up, ${messages.count(counts.down)} down.`);
-      setBar(fill, isHidden ? 0 : counts.up / scale);
-      setBar(fillDown, isHidden ? 0 : counts.down / scale);
+      const score = counts.up - counts.down;
+      setBar(fill, isHidden ? 0 : Math.max(0, score) / scale);
+      setBar(fillDown, isHidden ? 0 : Math.max(0, -score) / scale);
       setAttribute(element, "data-hidden", isHidden);
       setAttribute(element, "data-choice", choice);
       setAttribute(element, "data-playing", isPlaying);
@@ -314,12 +345,11 @@ function createRow(id, onVote) {
       setAttribute(marker, "data-durability", durability);
       if (durability) setText(markerText, messages.DURABILITY[durability]);
       for (const { direction, count, button } of directions) {
-        setText(count, isHidden ? "" : messages.count(counts[direction]));
-        setAttribute(button, "aria-label", `Vote ${direction}: ${song.title}`);
+        const number = isHidden ? "" : messages.count(counts[direction]);
+        setText(count, number);
+        // Whoever speaks to the page names what they see, so the name has the number, too.
+        setAttribute(button, "aria-label", `Vote ${direction}: ${song.title}${number && `, ${number}`}`);
         setAttribute(button, "aria-pressed", String(choice === direction));
-        setAttribute(button, "disabled", voting !== "open" || song.played_at !== null);
-        // It can still have the focus: a tap on it shows the reason.
-        setAttribute(button, "aria-disabled", voting === "open" && !isAffordable(show, id) ? "true" : null);
       }
       setAttribute(group, "aria-label", `Your vote on ${song.title}`);
     },
@@ -335,6 +365,8 @@ function createRow(id, onVote) {
 function moveRows(list, wanted, heldSongs) {
   const isHeld = (/** @type {HTMLElement} */ row) =>
     row.parentNode === list && heldSongs.includes(Number(row.dataset.song));
+  const held = wanted.find(isHeld);
+  const before = held?.getBoundingClientRect().top ?? 0;
   animateMoves([...list.children], () => {
     /** @type {Element|null} */
     let next = null;
@@ -342,5 +374,7 @@ function moveRows(list, wanted, heldSongs) {
       if (!isHeld(row) && (row.parentNode !== list || row.nextSibling !== next)) list.insertBefore(row, next);
       next = row;
     }
+    // Rows with long titles are higher. When one of them passes a held row, the page scrolls with it.
+    if (held) scrollBy({ top: held.getBoundingClientRect().top - before, behavior: "instant" });
   });
 }

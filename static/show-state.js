@@ -24,6 +24,8 @@ export const emptyShow = Object.freeze({
   isHidden: false,
   relationCounts: { going: null, watching: null, followers: null },
   marks: { going: false, following: false },
+  hasTicket: null,
+  isBarred: false,
   isBallotKnown: false,
   ballot: {},
   remaining: null,

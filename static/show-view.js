@@ -1,9 +1,11 @@
 /** One show: heading, voting window, budget, order switch, setlists and suggestions. */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
-import { remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
+import * as refusals from "./refusals.js";
+import { needsTicket, remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
 import { createSetlistsView } from "./setlists-view.js";
 import { createSuggestionsView } from "./suggestions-view.js";
+import { createTicketView } from "./ticket-view.js";
 
 /**
  * @import { Choice } from "./client.js"
@@ -17,14 +19,14 @@ const BUDGET_DOTS_MAX = 20;
 /**
  * @param {{
  *   onVote(song: number, choice: Choice): void, onSort(by: SortKey): void, onRetry(): void,
- *   onGoing(going: boolean): void, onFollow(following: boolean): void,
+ *   onGoing(going: boolean): void, onFollow(following: boolean): void, onRedeemed(): void,
  * }} actions
  */
-export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
-  const heading = h("h1", { tabindex: "-1" }, "Loading the show");
-  const bill = h("p", { class: "show-bill", dir: "auto" });
-  const name = h("p", { class: "show-name" });
-  const where = h("p", { class: "show-where" });
+export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onRedeemed }) {
+  const heading = h("h1", { tabindex: "-1", translate: "no" }, "Loading the show");
+  const bill = h("p", { class: "show-bill", dir: "auto", translate: "no" });
+  const name = h("p", { class: "show-name", translate: "no" });
+  const where = h("p", { class: "show-where", translate: "no" });
   const when = h("p", { class: "show-when" });
   const going = createMarkButton("I'm going", onGoing);
   const follow = createMarkButton("Follow", onFollow);
@@ -53,21 +55,26 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
   const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orderButtons);
   const setlists = createSetlistsView({ onVote, tools: orderGroup });
   const suggestions = createSuggestionsView();
+  const ticket = createTicketView({ onRedeemed });
+  const stateText = h("span", { class: "state", "aria-hidden": "true" }); // .window-text says the same in full
+  const link = h("p", { class: "link-line", role: "status" });
 
-  const skeleton = h("div", { class: "rows", "aria-hidden": "true" },
+  const skeleton = h("div", { class: "rows show-skeleton", "aria-hidden": "true" },
     ...Array.from({ length: 8 }, () => h("div", { class: "row skeleton" })));
   const problemText = h("p");
   const retry = h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again");
   const problem = h("div", { class: "empty", role: "alert" }, problemText, retry,
     h("a", { class: "button quiet", href: "/", "data-link": true }, "All shows"));
-  const toolbar = h("div", { class: "toolbar" },
-    h("p", { class: "total" }, total, totalUnit), budget);
+  const toolbar = h("div", { class: "toolbar" }, stateText, h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
-    heading, bill, name, where, when, relations, windowBox, accuracy);
-  const content = h("div", { class: "content" }, toolbar, waiting, hidden, skeleton, problem, setlists.element,
-    suggestions.element, sources);
-  const element = h("div", { class: "page show" }, panel, content);
+    heading, bill, name, where, when, windowBox, accuracy);
+  const content = h("div", { class: "content" }, toolbar, link, waiting, hidden, ticket.element, problem, setlists.element,
+    suggestions.element);
+  // On a phone the songs come before what is only about the show.
+  const aside = h("div", { class: "aside" }, relations, sources);
+  // The skeleton is no part of the content: content that moves below a panel that grows would be a layout shift.
+  const element = h("div", { class: "page show" }, panel, skeleton, content, aside);
   let wasOpen = false;
 
   return {
@@ -75,18 +82,23 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
     heading,
     heldSongs: setlists.heldSongs,
     idle_ms: setlists.idle_ms,
+    ticket,
     /**
      * @param {State} state
      * @param {number} local_ms
      */
-    update({ show, sort, skew_ms, user }, local_ms) {
+    update(state, local_ms) {
+      const { show, sort, skew_ms, user } = state;
       if (!show) return;
       const isReady = show.phase === "ready";
       const isBroken = show.phase === "error" || show.phase === "missing";
       setHidden(skeleton, show.phase !== "loading");
+      setHidden(content, show.phase === "loading");
       setHidden(problem, !isBroken);
       const parts = [toolbar, windowBox, relations, sources, setlists.element, suggestions.element];
       for (const part of parts) setHidden(part, !isReady);
+      setHidden(ticket.element, true);
+      setHidden(link, true);
       setHidden(waiting, true);
       setHidden(hidden, true);
       setHidden(accuracy, true);
@@ -95,7 +107,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
         setText(heading, isMissing ? "Show not found" : "This show could not be loaded");
         setText(problemText, isMissing
           ? "The address is wrong, or the show was removed. Look for it in the list of all shows."
-          : messages.failure(show.error?.code ?? ""));
+          : refusals.failure(show.error?.code ?? ""));
         setHidden(retry, isMissing);
       }
       if (show.phase !== "ready") return;
@@ -125,11 +137,19 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
       setAttribute(status, "class", `badge badge-${show.status.status}`);
       setText(windowText, messages.windowLine(voting, show.status, info.time_zone, now_ms));
       setAttribute(windowBox, "data-voting", voting);
-      setText(reason, messages.REASON[voting] ?? "Tap an arrow to vote, tap it again to take the vote back.");
+      const why = show.isBarred ? refusals.BARRED : messages.howToVote(show.remaining);
+      // The reason of a refusal stands above the page.
+      setText(reason, state.refusal === null ? (messages.REASON[voting] ?? why) : "");
+      setText(stateText, messages.stateLine(voting, show.status, now_ms));
+      setAttribute(stateText, "data-voting", voting);
+      const line = messages.connectionLine(state.connection, state.reason);
+      setHidden(link, line === "");
+      setText(link, line);
+      ticket.update(show.id, needsTicket(state, show) && (voting === "open" || voting === "early" || voting === "locked"));
 
-      const { line, detail } = messages.accuracyLines(show.status.accuracy);
-      setHidden(accuracy, line === "");
-      setText(accuracyLine, line);
+      const { line: found, detail } = messages.accuracyLines(show.status.accuracy);
+      setHidden(accuracy, found === "");
+      setText(accuracyLine, found);
       setText(accuracyDetail, detail);
 
       drawSources(info.sources);
@@ -148,7 +168,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow }) {
       // voting window takes the focus instead.
       const isClosing = wasOpen && voting !== "open" && setlists.element.contains(document.activeElement);
       wasOpen = voting === "open";
-      setlists.update(show, voting);
+      setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
       if (isClosing) windowText.focus({ preventScroll: true });
     },

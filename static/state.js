@@ -7,7 +7,7 @@
  * What must hold: positions on a channel never go back. A snapshot plus the pushes after it equals a fresh snapshot, in
  * whatever order they arrive.
  */
-import { isPlayed } from "./selectors.js";
+import { isConnected, isPlayed } from "./selectors.js";
 import {
   acknowledge, applyPush, applySnapshot, arrange, emptyShow, filterRecord, hideCounts, intend, loadShow, removedTitle, setPhase, settle,
 } from "./show-state.js";
@@ -22,6 +22,7 @@ export const initial = Object.freeze(/** @satisfies {State} */ ({
   route: { name: "list" },
   connection: "reconnecting",
   refusal: null,
+  reason: null,
   user: null,
   skew_ms: 0,
   sort: "votes",
@@ -29,6 +30,7 @@ export const initial = Object.freeze(/** @satisfies {State} */ ({
   trending: { at: 0, ranking: [], known: null },
   show: null,
   notice: null,
+  delay: null,
   noticeCount: 0,
 }));
 
@@ -78,12 +80,18 @@ const handlers = {
   show_failed: (state, { ref, error }) =>
     onRef(state, ref, (show) => ({ ...show, phase: error.code === "not_found" ? "missing" : "error", error })),
 
-  connection: (state, { status, refusal }) => {
-    const next = { ...state, connection: status, refusal: refusal ?? null };
-    if (status !== "live" && state.show) next.show = setPhase(state.show, "pending", "waiting");
+  connection: (state, { status, refusal, reason }) => {
+    const next = { ...state, connection: status, refusal, reason };
+    if (!isConnected(status) && state.show) next.show = setPhase(state.show, "pending", "waiting");
     return next;
   },
-  hello: (state, { user, skew_ms }) => ({ ...state, user, skew_ms }),
+  dropped: (state, { count, difference }) => withNotice(state, { code: `other_${difference}`, count }),
+  hello: (state, { user, skew_ms }) => {
+    const next = { ...state, user, skew_ms };
+    // Another account may have a ticket, or no ban.
+    if (user?.id !== state.user?.id && next.show) next.show = { ...next.show, hasTicket: null, isBarred: false };
+    return next;
+  },
 
   snapshot: (state, { channel, at, state: value, isRewound }) =>
     channel === "trending"
@@ -100,6 +108,10 @@ const handlers = {
 
   marks_loaded: (state, { show: id, going, following }) =>
     onShow(state, id, (show) => ({ ...show, marks: { going, following } })),
+  ticket_loaded: (state, { show: id, isRequired, hasTicket }) =>
+    onShow(state, id, (show) => ({
+      ...show, hasTicket, isBarred: show.isBarred && !isRequired, info: { ...show.info, requires_ticket: isRequired },
+    })),
   marking: (state, { subject, wanted }) => onMark(state, subject, wanted),
   mark_refused: (state, { subject, wanted, error }) =>
     withNotice(onMark(state, subject, !wanted), { code: error.code, isMark: true }),
@@ -114,10 +126,13 @@ const handlers = {
       return intend({ ...known, intents: {} }, unsent, "waiting");
     }),
   casting: (state, { show: id, votes, phase }) => onShow(state, id, (show) => intend(show, votes, phase)),
-  cast_ok: (state, { show: id, votes, reply }) => onShow(state, id, (show) => acknowledge(show, votes, reply)),
+  cast_ok: (state, { show: id, votes, reply }) =>
+    onShow(state.delay ? { ...state, delay: null } : state, id, (show) => acknowledge(show, votes, reply)),
   cast_delayed: (state, { show: id, error }) => {
     const next = onShow(state, id, (show) => setPhase(show, "pending", "waiting"));
-    return error.code === "disconnected" ? next : withNotice(next, { code: error.code });
+    // Each attempt fails with the same code: the visitor is told once.
+    if (error.code === "disconnected" || error.code === state.delay) return next;
+    return withNotice({ ...next, delay: error.code }, { code: error.code });
   },
   cast_refused: (state, { show: id, votes, error }) => {
     /** @type {number|null} */
@@ -130,7 +145,7 @@ const handlers = {
         if (intents[song]?.choice === choice) delete intents[song];
         delete accepted[song];
       }
-      return { ...show, intents, accepted };
+      return { ...show, intents, accepted, isBarred: show.isBarred || error.code === "forbidden" };
     });
     // The vote of a show that is not on screen is lost too, although the visitor sees no row change.
     const isElsewhere = state.show?.id !== id;
@@ -244,7 +259,7 @@ const showOfVotes = (channel) => (channel.startsWith("votes:") ? Number(channel.
  * @param {State} state
  * @param {Partial<Notice> & {code: string}} notice
  */
-function withNotice(state, { code, song = null, title = null, isElsewhere = false, isMark = false }) {
+function withNotice(state, { code, song = null, title = null, count = 0, isElsewhere = false, isMark = false }) {
   const id = state.noticeCount + 1;
-  return { ...state, noticeCount: id, notice: { id, code, song, title, isElsewhere, isMark } };
+  return { ...state, noticeCount: id, notice: { id, code, song, title, count, isElsewhere, isMark } };
 }

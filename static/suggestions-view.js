@@ -2,9 +2,10 @@
  * The form that suggests a missing song, and the visitor's own suggestions with their status. It keeps its state itself:
  * no vote depends on it.
  */
-import { fetchSuggestions, RequestError, signIn, suggest } from "./api.js";
+import { fetchSuggestions, RequestError, signedIn, suggest } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
+import * as refusals from "./refusals.js";
 
 /** @import { LoadedShow, Suggestion } from "./types.js" */
 
@@ -33,6 +34,7 @@ export function createSuggestionsView() {
   let show = 0;
   /** @type {number|null} */
   let user = null;
+  let songCount = 0;
   let isSending = false;
 
   /** @param {number} id */
@@ -60,17 +62,13 @@ export function createSuggestionsView() {
     isSending = true;
     setAttribute(button, "aria-disabled", "true");
     try {
-      await suggest(show, title).catch(async (error) => {
-        if (error.code !== "unauthenticated") throw error;
-        await signIn();
-        await suggest(show, title);
-      });
+      await signedIn(() => suggest(show, title));
       input.value = "";
       setText(outcome, messages.suggestionThanks(title));
       await load(show);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      setText(outcome, messages.suggestionFailure(error));
+      setText(outcome, refusals.suggestionFailure(error));
     } finally {
       isSending = false;
       setAttribute(button, "aria-disabled", null);
@@ -87,7 +85,10 @@ export function createSuggestionsView() {
      */
     update(next, voting, visitor) {
       setHidden(element, voting !== "open" && voting !== "early");
-      if (next.id === show && visitor === user) return;
+      const count = next.setlists.reduce((sum, { songs }) => sum + songs.length, 0);
+      // A new song may be a suggestion that was approved.
+      if (next.id === show && visitor === user && count === songCount) return;
+      songCount = count;
       show = next.id;
       user = visitor;
       if (user !== null) load(show);

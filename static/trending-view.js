@@ -42,7 +42,8 @@ export function createTrendingView() {
       const wanted = shows.map((show) => rowOf(show).element);
       const isSame = wanted.length === items.children.length && wanted.every((row, place) => row === items.children[place]);
       if (!isSame) animateMoves([...items.children], () => items.replaceChildren(...wanted));
-      for (const [index, show] of shows.entries()) rowOf(show).update(show.share, index + 1);
+      // Equal scores share a place.
+      for (const show of shows) rowOf(show).update(show.share, shows.findIndex(({ share }) => share === show.share) + 1);
     },
   };
 }
@@ -53,8 +54,8 @@ function createItem({ id, slug, artist, venue, local_date }) {
   const bar = h("span", { class: "trending-bar" });
   const element = h("li", { class: "trending-item", data: { show: id } },
     rank,
-    h("a", { class: "trending-name", href: `/shows/${slug}`, "data-link": true }, artist),
-    h("span", { class: "trending-venue" }, `${messages.shortDate(local_date)}, ${venue}`),
+    h("a", { class: "trending-name", href: `/shows/${slug}`, "data-link": true, translate: "no" }, artist),
+    h("span", { class: "trending-venue", translate: "no" }, `${messages.shortDate(local_date)}, ${venue}`),
     bar);
   return {
     element,

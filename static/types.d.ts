@@ -1,6 +1,6 @@
 /** Types that several modules of the page share: answers of the HTTP API, the page's state, the parts of the client. */
 import type {
-  Choice, ClientEvent, Clock, User, WireError,
+  Choice, ClientEvent, Clock, PollingReason, User, WireError,
 } from "./client.js";
 
 // Answers of the HTTP API; /api/openapi.json describes them. Fields with `?` are missing on older servers.
@@ -51,6 +51,7 @@ export interface ShowItem {
 
 export interface ShowInfo extends ShowItem {
   votes_per_user_max?: number | null;
+  requires_ticket?: boolean;
   attendance_count?: number;
   bill?: { name: string; billing: string }[];
   sources?: Source[];
@@ -58,6 +59,7 @@ export interface ShowInfo extends ShowItem {
 
 /** The answer of GET /api/shows/{show}. */
 export interface ShowBody extends ShowInfo {
+  at: number;
   total: number;
   now_playing?: number | null;
   results?: Results;
@@ -111,7 +113,7 @@ export type SetKind = "main" | "encore" | "alternate";
 
 export type SortKey = "votes" | "setlist";
 export type StatusFilter = ShowStatus | "";
-export type ConnectionStatus = "live" | "reconnecting" | "offline";
+export type ConnectionStatus = "live" | "polling" | "reconnecting" | "offline";
 export type Route = { name: "list"; ref?: undefined } | { name: "show"; ref: string };
 
 export interface State {
@@ -119,6 +121,8 @@ export interface State {
   connection: ConnectionStatus;
   /** Close code after which the client does not come back. */
   refusal: number | null;
+  /** Why there is no websocket. */
+  reason: PollingReason | null;
   user: User | null;
   /** The server's clock minus this one's. */
   skew_ms: number;
@@ -127,6 +131,8 @@ export interface State {
   trending: TrendingState;
   show: ShowState | null;
   notice: Notice | null;
+  /** Code of the delay that the visitor was told about and that goes on. */
+  delay: string | null;
   noticeCount: number;
 }
 
@@ -170,6 +176,8 @@ export interface Notice {
   title: string | null;
   /** It is about a show that is not on screen. */
   isElsewhere: boolean;
+  /** How many votes it is about. */
+  count: number;
   /** It is about going or following, not about a vote. */
   isMark: boolean;
 }
@@ -233,6 +241,10 @@ interface ShowBase {
   relationCounts: { going: number | null; watching: number | null; followers: number | null };
   /** The visitor's own marks on the show and on its artist. */
   marks: { going: boolean; following: boolean };
+  /** Whether the visitor has redeemed a code; null: not known yet. */
+  hasTicket: boolean | null;
+  /** The server refuses all votes of this account. */
+  isBarred: boolean;
   isBallotKnown: boolean;
   /** The choices that the server holds. */
   ballot: Record<string, "up" | "down">;
@@ -273,6 +285,7 @@ export type Action =
   | { type: "show_loaded"; ref: string; show: ShowBody }
   | { type: "show_failed"; ref: string; error: WireError }
   | { type: "marks_loaded"; show: number; going: boolean; following: boolean }
+  | { type: "ticket_loaded"; show: number; isRequired: boolean; hasTicket: boolean | null }
   | { type: "settle"; show: number; at: number }
   | { type: "sort"; by: SortKey }
   | { type: "arrange"; held: number[] }
@@ -283,7 +296,8 @@ export type Action =
 
 /** A message of the server: a reply (`re`), a push (`ch`) or one of the words for this connection alone. */
 export interface ServerFrame extends Record<string, unknown> {
-  re?: number;
+  /** null: an error before the server closes. */
+  re?: number | null;
   ok?: unknown;
   error?: WireError;
   ch?: string;

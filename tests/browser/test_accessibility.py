@@ -163,12 +163,12 @@ async def test_the_accessibility_tree_is_complete(node: Node, open_fan: OpenFan,
             - listitem:
               - text: /Song 1.* 1 up, 0 down\\. .*Your vote, counted/
               - group "Your vote on Song 1":
-                - 'button "Vote up: Song 1" [pressed]'
-                - 'button "Vote down: Song 1"'
+                - 'button "Vote up: Song 1, 1" [pressed]'
+                - 'button "Vote down: Song 1, 0"'
             - listitem:
               - group "Your vote on Song 2":
-                - 'button "Vote up: Song 2"'
-                - 'button "Vote down: Song 2"'
+                - 'button "Vote up: Song 2, 0"'
+                - 'button "Vote down: Song 2, 0"'
     """)
 
 

@@ -108,3 +108,31 @@ async def test_votes_survive_cut_connections(
     await tab.expect_total(4)
     assert [tuple(row) for row in await sql.fetch(VOTES)] == [(song, "down") for song in show.songs[:4]]
     assert await sql.fetchval("select count(*) from users where id in (select user_id from votes)") == 1
+
+
+async def test_an_outage_is_announced_once(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """A screen reader hears of an outage after some seconds and of its end; a connection that comes and goes says no more."""
+    (show,) = await make_shows(database_url)
+    visitor = await open_fan()
+    visitor.allowed_errors = NETWORK_ERRORS
+    tab = await visitor.open("/")
+    await tab.page.clock.install()
+    await tab.page.goto(f"{node.url}/shows/{show.id}")
+    await tab.expect_live()
+    announcer = tab.page.locator("#show-announcer")
+    await tab.page.evaluate("""() => {
+        window.heard = [];
+        new MutationObserver(() => heard.push(document.querySelector("#show-announcer").textContent))
+            .observe(document.querySelector("#show-announcer"), { childList: true, characterData: true, subtree: true });
+    }""")
+    for _ in range(3):
+        await visitor.context.set_offline(True)
+        await expect(tab.connection).to_have_text("Offline")
+        await tab.page.clock.run_for(12_000)
+        await visitor.context.set_offline(False)
+        await tab.expect_live()
+        await expect(announcer).to_have_text("Connected again.")
+    assert await tab.page.evaluate("() => heard") == [
+        "The connection is lost. Your votes are kept.",
+        "Connected again.",
+    ]

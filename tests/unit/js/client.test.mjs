@@ -63,7 +63,7 @@ test("the client reconnects after close codes below 4400 and not from 4400 on", 
     socket.drop(code);
     await clock.advance(60_000);
     assert.equal(sockets.length > 1, returns, `close code ${code}`);
-    if (!returns) assert.deepEqual(emitted("connection").at(-1), { type: "connection", status: "offline", refusal: code });
+    if (!returns) assert.deepEqual(emitted("connection").at(-1), { type: "connection", status: "offline", refusal: code, reason: null });
   }
 });
 

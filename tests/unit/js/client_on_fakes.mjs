@@ -4,7 +4,7 @@ import { FakeClock, FakeSocket, FakeStorage } from "./fakes.mjs";
 export const USER = { id: 5, role: "user" };
 
 /** A client on a clock, sockets, a storage and a network that tests control, and the events that it emits. */
-export function setUp({ user = USER, storage = new FakeStorage(), random = () => 0.5, ...rest } = {}) {
+export function setUp({ user = USER, installation = "db", storage = new FakeStorage(), random = () => 0.5, ...rest } = {}) {
   const clock = new FakeClock();
   const sockets = [];
   const events = [];
@@ -22,7 +22,7 @@ export function setUp({ user = USER, storage = new FakeStorage(), random = () =>
   });
   const greet = async () => {
     sockets.at(-1).open();
-    await sockets.at(-1).reply("hello", { user, role: "user", node: "n", time_ms: clock.now() + 40, ping_ms: 20_000 });
+    await sockets.at(-1).reply("hello", { user, role: "user", node: "n", installation, time_ms: clock.now() + 40, ping_ms: 20_000 });
     return sockets.at(-1);
   };
   const connect = () => {

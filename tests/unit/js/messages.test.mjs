@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  accuracyLines, billLine, inTime, longDate, notice, ownName, REASON, refusal, setTitles, songTags, sourceLine, webPages,
+  accuracyLines, billLine, clockTime, connectionLine, dateTime, inTime, longDate, ownName, REASON, setTitles,
+  songTags, sourceLine, stateLine, webPages,
   windowLine,
 } from "../../../static/messages.js";
+import { notice, refusal } from "../../../static/refusals.js";
 
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
 const ZONE = "America/Los_Angeles";
@@ -39,9 +41,42 @@ test("every state with disabled buttons has a reason", () => {
 
 test("every error code of the protocol has its own notice", () => {
   const codes = ["closed", "locked", "budget", "not_found", "forbidden", "rate_limited", "overloaded", "unavailable",
-    "internal", "unauthenticated", "bad_request", "too_large", "conflict"];
-  assert.equal(new Set(codes.map((code) => notice(code, "Glass", false))).size, codes.length);
-  for (const code of [4400, 4401, 4403]) assert.ok(refusal(code));
+    "internal", "unauthenticated", "bad_request", "too_large", "conflict", "paused", "ticket", "other_account", "other_server",
+    "too_many_accounts"];
+  assert.equal(new Set(codes.map((code) => notice({ code, count: 3, isElsewhere: false }, "Glass"))).size, codes.length);
+  assert.equal(new Set([4400, 4401, 4403, 1000].map(refusal)).size, 4);
+});
+
+test("dropped votes are told with their number and the true reason", () => {
+  const told = (code, count) => notice({ code, count, isElsewhere: false }, null);
+  assert.equal(told("other_account", 1), "1 waiting vote was not sent, because another account made it in this browser.");
+  assert.equal(told("other_account", 3), "3 waiting votes were not sent, because another account made them in this browser.");
+  assert.equal(told("other_server", 2), "2 waiting votes were not sent, because they were made on another server at this address.");
+});
+
+test("each reason for a missing websocket has its own sentence, and none blames the network of a page that is live", () => {
+  const reasons = ["missing", "blocked", "overloaded", "rate_limited"];
+  for (const status of ["polling", "reconnecting"]) {
+    assert.equal(new Set(reasons.map((reason) => connectionLine(status, reason))).size, reasons.length);
+  }
+  assert.equal(connectionLine("live", "blocked"), "");
+  assert.equal(connectionLine("reconnecting", null), "");
+});
+
+test("a time in a zone that the browser does not know is told in UTC, with this name", () => {
+  assert.match(clockTime("2026-11-24T03:00:00Z", "Mars/Olympus"), /^3:00.PM UTC$|^3:00.AM UTC$/);
+  assert.match(dateTime("2026-11-24T03:00:00Z", "Mars/Olympus"), /UTC/);
+  assert.match(clockTime("2026-11-24T03:00:00Z", "America/New_York"), /^10:00.PM$/);
+});
+
+test("the state of voting fits into the toolbar", () => {
+  const votingWindow = { opens_at: "2026-11-24T01:00:00Z", closes_at: "2026-11-24T03:00:00Z" };
+  const told = (voting, now) => stateLine(voting, votingWindow, Date.parse(now));
+  assert.equal(told("open", "2026-11-24T02:00:00Z"), "Closes in 60 minutes");
+  assert.equal(told("open", "2026-11-24T03:00:01Z"), "Closing");
+  assert.equal(told("early", "2026-11-24T00:00:00Z"), "Opens in 60 minutes");
+  assert.deepEqual(["locked", "closed", "final", "cancelled"].map((voting) => told(voting, "2026-11-24T02:00:00Z")),
+    ["Voting paused", "Voting closed", "Final result", "Cancelled"]);
 });
 
 test("sets have distinct titles among their neighbours", () => {

@@ -1,23 +1,26 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Outbox, showSentByOtherTab } from "../../../static/outbox.js";
+import { Owner } from "../../../static/owner.js";
 import { FakeStorage, seeded } from "./fakes.mjs";
 
+const openOutbox = (storage) => new Outbox(storage, new Owner(storage));
+
 test("the last choice of a song wins", () => {
-  const outbox = new Outbox(new FakeStorage());
+  const outbox = openOutbox(new FakeStorage());
   for (const choice of ["up", "down", "none"]) outbox.put(7, 101, choice);
   assert.deepEqual(outbox.unsent(7), [[101, "none"]]);
 });
 
 test("withdrawals go first, because they make room in the budget", () => {
-  const outbox = new Outbox(new FakeStorage());
+  const outbox = openOutbox(new FakeStorage());
   outbox.put(7, 101, "up");
   outbox.put(7, 102, "none");
   assert.deepEqual(outbox.unsent(7), [[102, "none"], [101, "up"]]);
 });
 
 test("an answer to an older choice leaves the newer one", () => {
-  const outbox = new Outbox(new FakeStorage());
+  const outbox = openOutbox(new FakeStorage());
   outbox.put(7, 101, "up");
   outbox.put(7, 101, "down");
   outbox.acknowledge(7, [[101, "up"]], null);
@@ -25,7 +28,7 @@ test("an answer to an older choice leaves the newer one", () => {
 });
 
 test("a commit forgets the acceptances up to its position and no others", () => {
-  const outbox = new Outbox(new FakeStorage());
+  const outbox = openOutbox(new FakeStorage());
   outbox.put(7, 101, "up");
   outbox.put(7, 102, "up");
   outbox.acknowledge(7, [[101, "up"]], 130);
@@ -38,7 +41,7 @@ test("a commit forgets the acceptances up to its position and no others", () => 
 test("shows are kept apart and listed, other keys are not", () => {
   const storage = new FakeStorage();
   storage.setItem("something.else", "1");
-  const outbox = new Outbox(storage);
+  const outbox = openOutbox(storage);
   outbox.put(7, 101, "up");
   outbox.put(8, 801, "down");
   assert.deepEqual(outbox.shows().sort(), [7, 8]);
@@ -49,7 +52,7 @@ test("shows are kept apart and listed, other keys are not", () => {
 
 test("two tabs share one outbox", () => {
   const storage = new FakeStorage();
-  const [one, other] = [new Outbox(storage), new Outbox(storage)];
+  const [one, other] = [openOutbox(storage), openOutbox(storage)];
   one.put(7, 101, "up");
   other.put(7, 102, "up");
   assert.equal(one.unsent(7).length, 2);
@@ -59,7 +62,7 @@ test("without storage, or with a full one, votes live as long as the page", () =
   const full = new FakeStorage();
   full.isFull = true;
   for (const storage of [null, full]) {
-    const outbox = new Outbox(storage);
+    const outbox = openOutbox(storage);
     outbox.put(7, 101, "up");
     assert.deepEqual(outbox.unsent(7), [[101, "up"]]);
     assert.deepEqual(outbox.shows(), [7]);
@@ -70,7 +73,7 @@ test("without storage, or with a full one, votes live as long as the page", () =
 
 test("a vote that a full storage did not take is sent in place of the older choice that it holds", () => {
   const storage = new FakeStorage();
-  const outbox = new Outbox(storage);
+  const outbox = openOutbox(storage);
   outbox.put(7, 101, "up");
   storage.isFull = true;
   outbox.put(7, 101, "down");
@@ -83,8 +86,8 @@ test("a vote that a full storage did not take is sent in place of the older choi
 
 test("a spoilt entry in storage counts as empty", () => {
   const storage = new FakeStorage();
-  storage.setItem("mysetlist.outbox.7", "{not json");
-  const outbox = new Outbox(storage);
+  storage.setItem("mysetlist.outbox.unknown.nobody.7", "{not json");
+  const outbox = openOutbox(storage);
   assert.deepEqual(outbox.unsent(7), []);
   outbox.put(7, 101, "up");
   assert.deepEqual(outbox.unsent(7), [[101, "up"]]);
@@ -98,16 +101,28 @@ test("folding random taps keeps exactly the last choice of each song, across rel
     for (let tap = 0; tap < 40; tap++) {
       const song = 100 + Math.floor(random() * 8);
       const choice = ["up", "down", "none"][Math.floor(random() * 3)];
-      new Outbox(storage).put(7, song, choice);
+      openOutbox(storage).put(7, song, choice);
       last.set(song, choice);
     }
-    assert.deepEqual(new Map(new Outbox(storage).unsent(7)), last);
+    assert.deepEqual(new Map(openOutbox(storage).unsent(7)), last);
   }
 });
 
 test("only an emptied outbox means that another tab has sent its votes", () => {
-  assert.equal(showSentByOtherTab({ key: "mysetlist.outbox.7", newValue: null }), 7);
-  assert.equal(showSentByOtherTab({ key: "mysetlist.outbox.7", newValue: "{}" }), null);
+  assert.equal(showSentByOtherTab({ key: "mysetlist.outbox.db.5.7", newValue: null }), 7);
+  assert.equal(showSentByOtherTab({ key: "mysetlist.outbox.db.5.7", newValue: "{}" }), null);
   assert.equal(showSentByOtherTab({ key: "something.else", newValue: null }), null);
   assert.equal(showSentByOtherTab({ key: null, newValue: null }), null); // the whole storage was cleared
+});
+
+test("what is taken is gone from the storage and from the memory", () => {
+  const full = new FakeStorage();
+  full.isFull = true;
+  for (const storage of [null, full, new FakeStorage()]) {
+    const outbox = openOutbox(storage);
+    outbox.put(7, 101, "up");
+    outbox.put(8, 801, "down");
+    assert.deepEqual([...outbox.take()], [[7, [[101, "up"]]], [8, [[801, "down"]]]]);
+    assert.deepEqual([outbox.shows(), outbox.unsent(7), [...outbox.take()]], [[], [], []]);
+  }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { holdOrder, leaderOf, wantedOrder } from "../../../static/selectors.js";
+import { holdOrder, leaderOf, placesOf, unforeseenSongs, wantedOrder } from "../../../static/selectors.js";
 import { initial, reduce } from "../../../static/state.js";
 import { seeded, showBody, SONGS } from "./fakes.mjs";
 
@@ -23,10 +23,23 @@ test("a tally push never changes the order by itself", () => {
   assert.equal(orderOf(later), orderOf(state));
 });
 
-test("an arrangement sorts by up minus down, then by up, then by the setlist", () => {
+test("an arrangement sorts by up minus down, then by the setlist", () => {
   const counts = push(100, [[101, 5, 0], [102, 9, 4], [103, 5, 0], [104, 7, 0]]);
   const state = run(loaded(), counts, { type: "arrange", held: [] });
-  assert.deepEqual(orderOf(state), [104, 102, 101, 103]);
+  assert.deepEqual(orderOf(state), [104, 101, 102, 103]);
+});
+
+test("songs with one score share a place, and the next place is left out", () => {
+  const { show } = run(loaded(), push(100, [[101, 5, 0], [102, 9, 4], [103, 1, 2], [104, 7, 0]]));
+  assert.deepEqual([...placesOf(show, show.setlists[0])], [[101, 2], [102, 2], [103, 4], [104, 1]]);
+});
+
+test("a played song that no predicted set has is unforeseen, unless nothing was predicted", () => {
+  const { show } = loaded();
+  const actual = { ...show.setlists[0], id: 71, type: "actual", songs: [{ ...show.setlists[0].songs[0], id: 201, title: "SONG 101" },
+    { ...show.setlists[0].songs[0], id: 202, title: "Rarity" }] };
+  assert.deepEqual([...unforeseenSongs({ ...show, setlists: [...show.setlists, actual] })], [202]);
+  assert.deepEqual([...unforeseenSongs({ ...show, setlists: [actual] })], []);
 });
 
 test("an arrangement that changes nothing returns the very same state", () => {
@@ -65,7 +78,9 @@ test("an older setlist does not come back", () => {
 
 test("the leader is the predicted song with the best balance, and null without votes", () => {
   const state = run(loaded(), push(100, [[103, 30, 1]]));
-  assert.deepEqual(leaderOf(state.show), { title: "Song 103", up: 30, score: 29 });
+  assert.deepEqual(leaderOf(state.show), { title: "Song 103", up: 30, score: 29, otherCount: 0 });
+  const tied = run(loaded(), push(100, [[103, 30, 1], [104, 29, 0]]));
+  assert.equal(leaderOf(tied.show).otherCount, 1);
   const none = run(loaded(), push(100, SONGS.map((song) => [song, 0, 0])));
   assert.equal(leaderOf(none.show), null);
 });

@@ -1,0 +1,121 @@
+"""A show that takes votes with a ticket only: the page asks for the code."""
+
+from __future__ import annotations
+
+import re
+
+import aiohttp
+import asyncpg
+import pytest
+from playwright.async_api import expect
+
+from server.node.node import Node
+from server.people.tickets import hash_code
+from tests.browser.conftest import OpenFan
+from tests.browser.pages import DESKTOP, Tab
+from tests.support.open_shows import make_shows, make_users
+from tests.support.running_node import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CODE = "7K3M-9QXD-T2AB"
+# Chromium writes every refused request to the console.
+REFUSALS = re.compile(r"Failed to load resource: the server responded with a status of 40[0149]")
+
+
+async def make_ticketed_show(database_url: str, sql: asyncpg.Connection[asyncpg.Record]) -> tuple[int, int]:
+    """A show that requires a ticket, with one code: its id and its first song."""
+    (show,) = await make_shows(database_url)
+    await sql.execute("update shows set requires_ticket = true where id = $1", show.id)
+    await sql.execute(
+        "insert into ticket_codes (show_id, code_hash) values ($1, $2)", show.id, hash_code(show.id, CODE)
+    )
+    return show.id, show.songs[0]
+
+
+async def expect_field(tab: Tab, *, is_there: bool) -> None:
+    """Waits until the page asks for a code, or no longer does."""
+    await expect(tab.page.get_by_label("Code on your ticket")).to_be_visible(visible=is_there)
+
+
+async def test_a_code_typed_with_the_keyboard_lets_a_fan_vote(
+    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """A tap without a ticket leads to the field; wrong codes are told in words; the right one is asked for once."""
+    show, song = await make_ticketed_show(database_url, sql)
+    visitor = await open_fan(viewport=DESKTOP)
+    tab = await visitor.open_show(show)
+    page = tab.page
+    field, outcome = page.get_by_label("Code on your ticket"), page.locator(".ticket-outcome")
+    await expect(tab.button(song, "up")).to_have_attribute("aria-disabled", "true")
+    await tab.button(song, "up").click(force=True)
+    await expect(page.locator("#notice")).to_contain_text("This show takes votes with a ticket.")
+    await expect(field).to_be_focused()
+
+    visitor.allowed_errors = REFUSALS
+    for text, sentence in (
+        ("", "Enter the code on your ticket."),
+        ("short", "A ticket code has 8 or more letters and digits."),
+        ("ZZZZ-ZZZZ-ZZZZ", "This show has no such code."),
+    ):
+        await field.fill(text)
+        await page.keyboard.press("Enter")
+        await expect(outcome).to_contain_text(sentence)
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_be_focused()
+    await field.fill(CODE.lower().replace("-", " "))
+    await page.keyboard.press("Enter")
+    await expect_field(tab, is_there=False)
+    await tab.button(song, "up").click()
+    await tab.expect_durability(song, "committed")
+
+    await page.reload()
+    await tab.expect_choice(song, "up")
+    await expect_field(tab, is_there=False)
+    assert await sql.fetchval("select count(*) from users") == 1
+
+
+async def test_the_code_of_a_link_is_in_the_field_and_not_in_the_address(
+    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """The fragment of a link fills the field and leaves the address; the fan's press redeems it, not the page."""
+    show, song = await make_ticketed_show(database_url, sql)
+    visitor = await open_fan()
+    tab = await visitor.open(f"/shows/{show}#ticket={CODE}")
+    await tab.expect_live()
+    field = tab.page.get_by_label("Code on your ticket")
+    await expect(field).to_have_value(CODE)
+    assert tab.page.url == f"{node.url}/shows/{show}"
+    assert await sql.fetchval("select redeemed_at from ticket_codes") is None
+    visitor.allowed_errors = REFUSALS
+    await tab.page.get_by_role("button", name="Use this code").tap()
+    await expect_field(tab, is_there=False)
+    await tab.button(song, "up").tap()
+    await tab.expect_durability(song, "committed")
+
+
+async def test_a_ticket_may_become_necessary_while_the_page_is_open(
+    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """The first refused vote brings the field, and no word about a blocked account stays."""
+    (show,) = await make_shows(database_url)
+    first, second, *_ = show.songs
+    tab = await (await open_fan()).open_show(show.id)
+    await tab.button(first, "up").tap()
+    await tab.expect_durability(first, "committed")
+    await sql.execute("update shows set requires_ticket = true where id = $1", show.id)
+    (other,) = await make_users(database_url, 1)
+
+    async def is_required() -> bool:
+        """Whether the node knows the rule already."""
+        headers = {"Authorization": f"Bearer {other.token}"}
+        votes = {"votes": [[second, "up"]]}
+        async with aiohttp.request(
+            "POST", f"{node.url}/api/shows/{show.id}/votes", json=votes, headers=headers
+        ) as answer:
+            return answer.status == 403
+
+    await until(is_required)
+    await tab.button(second, "up").tap()
+    await expect_field(tab, is_there=True)
+    await expect(tab.page.locator("#reason")).to_contain_text("Tap an arrow")
