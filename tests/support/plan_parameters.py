@@ -75,6 +75,7 @@ EXAMPLES: dict[str, Any] = {
     "confidences": [0.9],
     "count": 20,
     "country": "GB",
+    "dates": [TODAY, TODAY + DAY],
     "days": 30,
     "decided_by": 1,
     "detail": "{}",
