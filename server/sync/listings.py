@@ -15,9 +15,8 @@ from collections.abc import Iterable, Sequence
 from server.sync.clients.ticketmaster import Event
 from server.sync.listing_words import ALONE_WITH, BESIDE, BESIDE_ALONE, CANCELLED, NEW_DATE, POSTPONED
 from server.sync.matching import plain_name
+from server.sync.show_rows import SAME_SHOW_MAX
 
-# Two listings of one evening are one show unless their starts are further apart.
-SAME_SHOW_MAX = dt.timedelta(hours=2)
 # The codes of a listing that does not take place on its day.
 OFF_CODES = ("cancelled", "postponed")
 

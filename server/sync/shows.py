@@ -17,18 +17,18 @@ from server.sync.clients.provider import Unreadable
 from server.sync.clients.ticketmaster import Event, TicketmasterClient
 from server.sync.identities import KnownArtist, fetch_known_artist
 from server.sync.jobs import Job, JobImpossible, log_results
-from server.sync.listings import OFF_CODES, SAME_SHOW_MAX, group_listings, is_concert, status_code
+from server.sync.listings import OFF_CODES, group_listings, is_concert, status_code
 from server.sync.queries import identities
 from server.sync.record_writer import Hold, lock_shards, write_record
 from server.sync.records import RecordResult, ShowRecord
 from server.sync.references import RecordRefused
+from server.sync.show_rows import SAME_SHOW_MAX, STARTS_AT
 from server.sync.venues import ensure_venue
 
 if TYPE_CHECKING:
     from server.store.database import Connection
 
 STAGE = "shows"
-STARTS_AT = dt.time(20)
 LOOK_AHEAD_DAYS = 730
 SUPPORTS_MAX = 20
 SHOWS_PER_BATCH = 20
@@ -201,7 +201,7 @@ async def _write_show(
         venue=venue["slug"],
         date=event.date,
         time=f"{_time(event, ours, venue['time_zone']):%H:%M}",
-        slug=ours["slug"] if ours is not None else await _free_slug(connection, headliner, venue, event),
+        slug=ours["slug"] if ours is not None else None,
         status=_status(ours, is_cancelled=is_cancelled),
         supports=supports,
         **_window(event, venue, ours),
@@ -291,16 +291,6 @@ def _time(event: Event, ours: Any, time_zone: str) -> dt.time:
 def _starts_at(event: Event, time: dt.time, time_zone: str) -> dt.datetime:
     assert event.date is not None
     return dt.datetime.combine(event.date, time, ZoneInfo(time_zone)).astimezone(dt.UTC)
-
-
-async def _free_slug(connection: Connection, headliner: KnownArtist, venue: Any, event: Event) -> str | None:
-    """The slug of a new show; None: the default one. It has the time when the day may have, or has, another show."""
-    slug = f"{headliner.slug}-{venue['slug']}-{event.date}"
-    if event.time is None or (
-        event.time >= dt.time(17) and await identities.find_show_id(connection, slug=slug[:300]) is None
-    ):
-        return None
-    return f"{slug}-{event.time:%H%M}"[-300:].strip("-")
 
 
 async def _cancel(connection: Connection, show: Any) -> RecordResult:
