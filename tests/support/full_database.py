@@ -116,7 +116,7 @@ class Voting:
             while True:
                 position = await connection.fetchval("select position from log_positions where shard = 0")
                 try:
-                    changed = await connection.fetchval(
+                    gives = await connection.fetchval(
                         "select commit_votes('{0}', array[$1::bigint], array[$1::bigint + 1], '{1}', $2, $3, $4,"
                         " $5::text[]::vote_choice[], $6, '{}', '{}', '{}')",
                         position, [song for song, _ in keys], [user for _, user in keys], [votes[key][0] for key in keys],
@@ -126,6 +126,8 @@ class Voting:
                     # The writer does the same.
                     self.retry_count += 1
                     continue
+                # Older versions of the function give the count alone.
+                changed = gives[0] if isinstance(gives, tuple) else gives
                 assert changed >= 0
                 break
             self.longest_s = max(self.longest_s, time.monotonic() - began_s)

@@ -34,14 +34,14 @@ LINKS = "select external_id, show_id, url from show_identities where service = '
 async def last_months_show(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> int:
-    """An artist with a show forty days ago, of which the crowd predicted two songs of three, and with its setlist at setlist.fm."""
+    """An artist with a show 41 days ago, of which the crowd predicted two songs of three, and with its setlist at setlist.fm."""
     world = provider_services.world
     artist = world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
     show_id: int = await sql.fetchval("select min(id) from shows")
     await sql.execute(
-        "update shows set local_date = current_date - 40, starts_at = now() - interval '40 days',"
-        " opens_at = now() - interval '50 days', closes_at = now() - interval '41 days' where id = $1",
+        "update shows set local_date = current_date - 41, starts_at = now() - interval '41 days',"
+        " opens_at = now() - interval '50 days', closes_at = now() - interval '42 days' where id = $1",
         show_id,
     )
     offered = await sql.fetch(
@@ -55,7 +55,7 @@ async def last_months_show(
             row["id"], fan, show_id,
         )  # fmt: skip
     titles = [row["title"] for row in offered]
-    world.add_played(artist, VENUES[0], world.today - dt.timedelta(days=40), [*titles, "A Surprise"])
+    world.add_played(artist, VENUES[0], world.today - dt.timedelta(days=41), [*titles, "A Surprise"])
     await ask_again(database, providers, sql, artist_id)
     return show_id
 
