@@ -122,9 +122,11 @@ class Voting:
                         position, [song for song, _ in keys], [user for _, user in keys], [votes[key][0] for key in keys],
                         [votes[key][1] for key in keys], [int(time.time() * 1000)] * len(keys),
                     )  # fmt: skip
-                except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.UndefinedColumnError):
-                    # The writer does the same. A commit that waited for a migration back ends the old text of its function,
-                    # and its column is gone.
+                except (asyncpg.UndefinedColumnError, asyncpg.InternalServerError):
+                    # The writer does the same. A commit that waited while a migration replaced its function fails once.
+                    continue
+                except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
+                    # The writer does the same.
                     self.retry_count += 1
                     continue
                 # Older versions of the function give the count alone.
