@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,7 +39,7 @@ class Watch:
     def __init__(self, channels: Sequence[str]) -> None:
         self.channels = channels
         self.unread: dict[str, Update] = {}
-        self.error: Exception | None = None
+        self.make_error: Callable[[], Exception] | None = None  # the error that ended it
         self.has_news = asyncio.Event()
 
     def put(self, update: Update) -> None:
@@ -47,9 +47,9 @@ class Watch:
         self.unread[update.channel] = update
         self.has_news.set()
 
-    def fail(self, error: Exception) -> None:
-        """Ends the watch with an error."""
-        self.error = error
+    def fail(self, make_error: Callable[[], Exception]) -> None:
+        """Ends the watch with an error, made for it alone."""
+        self.make_error = make_error
         self.has_news.set()
 
 
@@ -102,7 +102,7 @@ class Channels:
             if channel.error is not None:
                 self.forget([name])
                 if channel.error.retry_after_ms is None:
-                    self.fail([name], channel.error.refused())
+                    self.fail([name], channel.error.refused)
                 else:
                     refused_for_now.append(name)
             elif channel.state is not None:
@@ -122,12 +122,12 @@ class Channels:
         for name in names:
             self._states.pop(name, None)
 
-    def fail(self, names: Iterable[str], error: Exception) -> None:
+    def fail(self, names: Iterable[str], make_error: Callable[[], Exception]) -> None:
         """Ends every watch of these channels with an error."""
         failed = set(names)
         for watch in self.watches:
             if not failed.isdisjoint(watch.channels):
-                watch.fail(error)
+                watch.fail(make_error)
 
     def _put(self, update: Update) -> None:
         self._states[update.channel] = update

@@ -136,8 +136,8 @@ class Client:
                 updates, watch.unread = watch.unread, {}
                 for update in updates.values():
                     yield update
-                if watch.error is not None:
-                    raise watch.error
+                if watch.make_error is not None:
+                    raise watch.make_error()
         finally:
             unwatched = self._channels.remove(watch)
             if unwatched and self._websocket.is_ready:
@@ -227,7 +227,7 @@ class Client:
         self._websocket.finish_reason = self._websocket.finish_reason or reason
         self._ready.set()
         for watch in self._channels.watches:
-            watch.fail(self._closed())
+            watch.fail(self._closed)
 
     # ── inside
 
@@ -258,7 +258,7 @@ class Client:
             return
         except Refused as error:
             if error.retry_after_ms is None:
-                self._channels.fail(names, error)
+                self._channels.fail(names, wire.ErrorReply(error.code, error.message).refused)
             else:
                 self._subscribe_again(names)
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from server.live.states import State
 from server.protocol.frames import text_frame
 from server.telemetry import CONFLATED, PUSH_SECONDS
+
+# How the loading of a channel ended. A value, no exception: that would be one instance, raised for each client that waits.
+# None: there is no such channel.
+Loaded = State | Literal["unreadable"] | None
 
 
 class Transport(Protocol):
@@ -108,7 +112,7 @@ class Channel:
         self.kind = kind
         self.subject = subject  # the id of its show, song or artist; 0: it has none
         self.state: State | None = None  # None: it is being loaded
-        self.loading: asyncio.Future[State | None] | None = None
+        self.loading: asyncio.Future[Loaded] | None = None
         self.backlog: list[Callable[[State], object]] = []  # changes that came while the state was being loaded
         self.subscribers: set[Subscriber] = set()
         self.behind: set[Subscriber] = set()  # have skipped a push and get the whole state next

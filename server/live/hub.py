@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from server.clock import Clock
 from server.errors import Refused, StoreError
-from server.live.channel import Channel, Subscriber, unsubscribed_json
+from server.live.channel import Channel, Loaded, Subscriber, unsubscribed_json
 from server.live.pusher import Pusher
 from server.live.states import (
     ActivityState,
@@ -76,7 +76,7 @@ class Hub:
     ) -> tuple[dict[str, Refused], list[str]]:
         """Gives: refusals by channel, and the channels whose loading was under way already."""
         refused: dict[str, Refused] = {}
-        waits: dict[str, asyncio.Future[State | None]] = {}
+        waits: dict[str, asyncio.Future[Loaded]] = {}
         under_way: list[str] = []
         for name in names:
             try:
@@ -92,17 +92,16 @@ class Hub:
             if channel.loading is not None:
                 waits[name] = channel.loading
         for name, loading in waits.items():
-            try:
-                state = await asyncio.shield(loading)
-                if state is None:
-                    refused[name] = no_such(name.partition(":")[0])
-                elif isinstance(state, TallyState | SongState) and state.without_log and self._is_behind(name, since):
-                    # The client keeps its counts: positions never go back.
-                    refused[name] = Refused(
-                        Code.UNAVAILABLE, "The newest counts cannot be read right now. Try again.", retry_after_ms=1_000
-                    )
-            except Refused as error:
-                refused[name] = error
+            state = await asyncio.shield(loading)
+            if state is None:
+                refused[name] = no_such(name.partition(":")[0])
+            elif state == "unreadable":
+                message = "This channel cannot be read right now. Try again."
+                refused[name] = Refused(Code.UNAVAILABLE, message, retry_after_ms=1_000)
+            elif isinstance(state, TallyState | SongState) and state.without_log and self._is_behind(name, since):
+                # The client keeps its counts: positions never go back.
+                message = "The newest counts cannot be read right now. Try again."
+                refused[name] = Refused(Code.UNAVAILABLE, message, retry_after_ms=1_000)
         return refused, under_way
 
     def _is_behind(self, name: str, since: Mapping[str, int]) -> bool:
@@ -329,17 +328,13 @@ class Hub:
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
 
-    async def _load_state(self, channel: Channel, loading: asyncio.Future[State | None]) -> None:
+    async def _load_state(self, channel: Channel, loading: asyncio.Future[Loaded]) -> None:
         missed_at = _missed_at(channel)
         try:
             state = await self._load(channel.kind, channel.subject)
         except StoreError:
             self._give_up(channel)
-            loading.set_exception(
-                Refused(Code.UNAVAILABLE, "This channel cannot be read right now. Try again.", retry_after_ms=1_000)
-            )
-            # Marks the exception as seen: all clients that waited may be gone by now, and that is no error.
-            loading.exception()
+            loading.set_result("unreadable")
             return
         except BaseException:
             self._give_up(channel)

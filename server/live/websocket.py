@@ -59,12 +59,12 @@ EXPIRY_NOTICE_MS = 60_000
 
 _PING = ping_frame()
 
-# How the server closes a connection whose identity it refuses, by the code of the refusal.
-_DISCONNECTS = {
-    Code.UNAUTHENTICATED: Disconnect(CLOSE_BAD_TOKEN, "bad token"),
-    Code.FORBIDDEN: Disconnect(CLOSE_BANNED, "banned"),
-    Code.OVERLOADED: Disconnect(CLOSE_TOO_MANY, "too many connections"),
-    Code.RATE_LIMITED: Disconnect(CLOSE_TOO_MANY, "too many connections"),
+# How the server closes a connection whose identity it refuses: close code and reason, by the code of the refusal.
+_DISCONNECTS: dict[str, tuple[int, str]] = {
+    Code.UNAUTHENTICATED: (CLOSE_BAD_TOKEN, "bad token"),
+    Code.FORBIDDEN: (CLOSE_BANNED, "banned"),
+    Code.OVERLOADED: (CLOSE_TOO_MANY, "too many connections"),
+    Code.RATE_LIMITED: (CLOSE_TOO_MANY, "too many connections"),
 }
 # The code of the error message before a dismissal, and the reason in the close frame.
 _DISMISSALS = {
@@ -213,7 +213,7 @@ class WebsocketConnection(ClientConnection):
         except Refused as error:
             self.reply_error(request.id, error)
             if isinstance(request, Hello) and error.code in _DISCONNECTS:
-                raise _DISCONNECTS[Code(error.code)] from error
+                raise Disconnect(*_DISCONNECTS[error.code]) from error
 
     async def _answer(self, request: Request) -> None:
         match request:
@@ -259,7 +259,7 @@ class WebsocketConnection(ClientConnection):
                 await self._admit(self.identity)
             except Refused as error:
                 self.reply_error(None, error)
-                raise _DISCONNECTS[Code(error.code)] from error
+                raise Disconnect(*_DISCONNECTS[error.code]) from error
 
     async def _admit(self, identity: Identity) -> None:
         """Signs an identity in, if it may connect. It is then counted in place of the identity before it.

@@ -43,7 +43,8 @@ class _Read:
 
     def __init__(self) -> None:
         self.wanted: set[Ballot] = set()
-        self.has_votes: asyncio.Future[dict[Ballot, bool]]
+        # None: PostgreSQL is away. An error would be raised for everyone who waits, always the same instance.
+        self.has_votes: asyncio.Task[dict[Ballot, bool] | None]
 
 
 class ResultsAccess:
@@ -78,10 +79,8 @@ class ResultsAccess:
         """
         ballot = (show_id, user_id)
         for _ in range(TRIES_MAX):
-            try:
-                has_votes = await self._read(ballot)
-            except StoreError as error:
-                log.warning("ballots.not_read", error=str(error))
+            has_votes = await self._read(ballot)
+            if has_votes is None:
                 break
             if ballot in has_votes:
                 return has_votes[ballot]
@@ -94,10 +93,9 @@ class ResultsAccess:
         """Closes the connection to Valkey."""
         await self._connection.close()
 
-    async def _read(self, ballot: Ballot) -> dict[Ballot, bool]:
-        """Reads a ballot together with all others that are wanted at the time.
+    async def _read(self, ballot: Ballot) -> dict[Ballot, bool] | None:
+        """Reads a ballot together with all others that are wanted at the time. Gives None while PostgreSQL is away.
 
-        Raises: StoreError
         Cancel: the read goes on for the others
         """
         read = self._next
@@ -107,11 +105,15 @@ class ResultsAccess:
         read.wanted.add(ballot)
         return await asyncio.shield(read.has_votes)
 
-    async def _run(self, read: _Read) -> dict[Ballot, bool]:
+    async def _run(self, read: _Read) -> dict[Ballot, bool] | None:
         async with self._turn:
             if self._next is read:
                 self._next = None
-            return await self._has_votes(read.wanted)
+            try:
+                return await self._has_votes(read.wanted)
+            except StoreError as error:
+                log.warning("ballots.not_read", error=str(error))
+                return None
 
     async def _has_votes(self, ballots: Iterable[Ballot]) -> dict[Ballot, bool]:
         """Whether each ballot holds a vote; ballots that PostgreSQL does not know completely yet are left out.

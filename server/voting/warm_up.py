@@ -76,18 +76,14 @@ class WarmUp:
             if max(cast.tries for cast in self._reading) > 1:
                 # Rows read before the barrier are refused until the writer has caught up.
                 await asyncio.sleep(RETRY_PAUSE_S)
-            failed: Refused | None = None
-            refusals: dict[Cast, Refused] = {}
             try:
                 refusals = await self._read(self._reading)
             except StoreError as error:
                 log.warning("warm_up.not_read", error=str(error), casts=len(self._reading))
-                failed = Refused(
-                    Code.UNAVAILABLE, "Voting is unavailable for a moment. Try again.", retry_after_ms=1_000
-                )
+                refusals = {cast: _unavailable() for cast in self._reading}
             read, self._reading = self._reading, []
             for cast in read:
-                self._resume(cast, failed or refusals.get(cast))
+                self._resume(cast, refusals.get(cast))
 
     async def _read(self, casts: Sequence[Cast]) -> dict[Cast, Refused]:
         """Reads the rows that some casts need, in one snapshot.
@@ -145,3 +141,7 @@ class WarmUp:
             row["budget"], row["revision"], tally, int(row["requires_ticket"]), row["audience"],
             row["played"],
         )  # fmt: skip
+
+
+def _unavailable() -> Refused:
+    return Refused(Code.UNAVAILABLE, "Voting is unavailable for a moment. Try again.", retry_after_ms=1_000)

@@ -50,9 +50,11 @@ def test_a_final_refusal_ends_the_watches_of_its_channel() -> None:
         "status_7": {"error": {"code": "overloaded", "message": "later", "retry_after_ms": 5}},
     }
     assert channels.take_subscribed(_reply(**errors)) == ["status:7"]
-    assert isinstance(refused.error, Refused)
-    assert refused.error.code == "forbidden"
-    assert other.error is None
+    assert refused.make_error is not None
+    error = refused.make_error()
+    assert isinstance(error, Refused)
+    assert error.code == "forbidden"
+    assert other.make_error is None
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
