@@ -27,7 +27,7 @@
 --
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
--- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats |
+-- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
@@ -52,7 +52,7 @@
 -- | lift_ban | accounts, `lock_ban` | user_bans |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
--- | erase | `erase_user()` | log_positions, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy |
+-- | erase | `erase_user()` | log_positions, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 
@@ -286,6 +286,28 @@ begin
     if changed_count >= 0 and (cardinality(going_user_ids) > 0 or cardinality(following_user_ids) > 0) then
         perform commit_marks(shards, new_positions, going_user_ids, going_show_ids, goings,
                              following_user_ids, following_artist_ids, followings);
+    end if;
+end $$;
+
+CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+    select done.changed_count, done.refused into changed_count, refused
+      from commit_log(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids,
+                      choices, cast_ms, spent_user_ids, spent_days, spent,
+                      going_user_ids, going_show_ids, goings,
+                      following_user_ids, following_artist_ids, followings) done;
+    if changed_count >= 0 and cardinality(order_user_ids) > 0 then
+        insert into cast_orders (user_id, show_id, cast_order)
+        select o.user_id, o.show_id, o.cast_order
+          from unnest(order_user_ids, order_show_ids, orders) as o (user_id, show_id, cast_order)
+          join users u on u.id = o.user_id
+         order by o.user_id, o.show_id
+            on conflict (user_id, show_id) do update
+           set cast_order = excluded.cast_order
+         where cast_orders.cast_order < excluded.cast_order;
     end if;
 end $$;
 
@@ -1880,6 +1902,24 @@ ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE audit_log TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── cast_orders
+
+CREATE TABLE cast_orders (
+    user_id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    cast_order bigint NOT NULL,
+    CONSTRAINT cast_orders_cast_order_check CHECK ((cast_order > 0))
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE cast_orders IS 'The greatest order among a fan''s casts in a show. A cast with a smaller one came too late. Deleted after the final result.';
+ALTER TABLE ONLY cast_orders ADD CONSTRAINT cast_orders_pkey PRIMARY KEY (user_id, show_id);
+ALTER TABLE ONLY cast_orders ADD CONSTRAINT cast_orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE cast_orders ENABLE ROW LEVEL SECURITY;
+CREATE POLICY cast_orders_read ON cast_orders FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY cast_orders_writer ON cast_orders TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT,UPDATE ON TABLE cast_orders TO mysetlist_writer;
+GRANT SELECT ON TABLE cast_orders TO mysetlist_request;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────── content_moderation
 

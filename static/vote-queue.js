@@ -18,6 +18,8 @@ const CAST_VOTES_MAX = 20;
 
 export class VoteQueue {
   #outbox; #link;
+  /** @type {Map<number, number>} show -> the greatest known order of a cast */
+  #orders = new Map();
   /** @type {Map<number, Queue>} */
   #queues = new Map();
 
@@ -66,10 +68,33 @@ export class VoteQueue {
    */
   async #cast(show, votes) {
     this.#link.emit({ type: "casting", show, votes, phase: "pending" });
-    /** @type {CastReply} */
-    const reply = await this.#link.request("cast", { show, votes });
+    const reply = await this.#request(show, votes);
     this.#outbox.acknowledge(show, votes, reply.durability === "accepted" ? reply.at : null);
     this.#link.emit({ type: "cast_ok", show, votes, reply });
+  }
+
+  /**
+   * Each attempt has a greater order than the one before, so the server refuses a late copy of an earlier attempt. The clock
+   * only keeps a page that was loaded again above its earlier numbers.
+   * @param {number} show
+   * @param {Vote[]} votes
+   * @returns {Promise<CastReply>}
+   */
+  async #request(show, votes) {
+    const send = () => {
+      const order = Math.max((this.#orders.get(show) ?? 0) + 1, this.#link.clock.now());
+      this.#orders.set(show, order);
+      return this.#link.request("cast", { show, votes, order });
+    };
+    try {
+      return /** @type {CastReply} */ (await send());
+    } catch (error) {
+      if (!(error instanceof RequestError) || error.code !== "conflict") throw error;
+      // Another device of this fan counts ahead of this one.
+      const { order } = /** @type {{order: number}} */ (await this.#link.request("ballot", { show }));
+      this.#orders.set(show, order);
+      return /** @type {CastReply} */ (await send());
+    }
   }
 
   /**

@@ -151,6 +151,12 @@ class DeleteVoteLimitsRow(TypedDict):
     user_id: int | Any
     day: date | Any
 
+class DeleteCastOrdersRow(TypedDict):
+    deleted: int | Any
+    seen: int | Any
+    user_id: int | Any
+    show_id: int | Any
+
 class OrphanedUsersRow(TypedDict):
     id: int
 
@@ -165,6 +171,9 @@ class _Retention:
         count: int | None,
         days: int | None,
     ) -> DeleteVoteLimitsRow: ...
+    async def delete_cast_orders(
+        self, connection: Connection, *, after_user_id: int | None, after_show_id: int | None, count: int | None
+    ) -> DeleteCastOrdersRow: ...
     async def delete_email_log(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_email_queue(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_import_log(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...

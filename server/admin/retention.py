@@ -50,6 +50,18 @@ async def _delete_vote_limits(connection: Connection) -> int:
         after_user_id, after_day = row["user_id"], row["day"]
 
 
+async def _delete_cast_orders(connection: Connection) -> int:
+    after_user_id, after_show_id, deleted = 0, 0, 0
+    while True:
+        row = await queries.delete_cast_orders(
+            connection, after_user_id=after_user_id, after_show_id=after_show_id, count=BATCH_ROWS
+        )
+        deleted += int(row["deleted"])
+        if row["seen"] < BATCH_ROWS:
+            return deleted
+        after_user_id, after_show_id = row["user_id"], row["show_id"]
+
+
 def _in_batches(query: Any, **params: Any) -> Step:
     """A step that runs a query until it deletes nothing."""
 
@@ -89,6 +101,7 @@ async def _delete_orphans(connection: Connection) -> int:
 _DAILY: dict[str, Step] = {
     "log_commits": _delete_log_commits,
     "vote_limits": _delete_vote_limits,
+    "cast_orders": _delete_cast_orders,
     "email_log": _in_batches(queries.delete_email_log, days=EMAIL_LOG_DAYS),
     "email_queue": _in_batches(queries.delete_email_queue, days=EMAIL_QUEUE_DAYS),
     "sync_jobs": _delete_sync_jobs,

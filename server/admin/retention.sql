@@ -26,6 +26,25 @@ select (select count(*) from gone) as deleted, count(*) as seen, max(user_id) as
        (select day from page order by user_id desc, day desc limit 1) as day
   from page;
 
+-- name: delete_cast_orders^
+-- takes: after_user_id and after_show_id, the last key of the batch before; count
+-- gives: the numbers of deleted and of seen rows, and the last key
+-- A show that is gone or final takes no casts, so it needs no orders.
+with page as (
+    select user_id, show_id from cast_orders
+     where (user_id, show_id) > (:after_user_id::bigint, :after_show_id::bigint)
+     order by user_id, show_id
+     limit :count::bigint
+), gone as (
+    delete from cast_orders o using page p
+     where o.user_id = p.user_id and o.show_id = p.show_id
+       and not exists (select from shows w where w.id = p.show_id and w.finalised_at is null)
+    returning 1
+)
+select (select count(*) from gone) as deleted, count(*) as seen, max(user_id) as user_id,
+       (select show_id from page order by user_id desc, show_id desc limit 1) as show_id
+  from page;
+
 -- name: delete_email_log$
 -- takes: days, count
 -- gives: the number of deleted rows; fewer than count: no more are left
@@ -182,6 +201,7 @@ select u.id
    and not exists (select from ticket_codes t where t.user_id = u.id)
    and not exists (select from song_suggestions s where s.user_id = u.id)
    and not exists (select from user_vote_limits l where l.user_id = u.id)
+   and not exists (select from cast_orders o where o.user_id = u.id)
    and not exists (select from user_follows_artists f where f.user_id = u.id)
    and not exists (select from user_show_attendance g where g.user_id = u.id)
    and not exists (select from email_preferences e where e.user_id = u.id)
@@ -197,6 +217,7 @@ with gone as (
        and not exists (select from votes x where x.user_id = u.id)
        and not exists (select from voter_accuracy x where x.user_id = u.id)
        and not exists (select from user_vote_limits x where x.user_id = u.id)
+       and not exists (select from cast_orders x where x.user_id = u.id)
        and not exists (select from user_profiles x where x.user_id = u.id)
        and not exists (select from user_identities x where x.user_id = u.id)
        and not exists (select from ticket_codes x where x.user_id = u.id)

@@ -26,7 +26,7 @@ def show_key(shard: int, show_id: int) -> str:
     """Hash: the show's rules.
 
     `o` opens [ms], `c` closes [ms], `l` locked, `b` budget, `r` revision, `t` requires a ticket, `a` audience of its counts,
-    `p` played songs, " 101 102 "
+    `p` played songs, " 101 102 ", `u` last used [ms], a minute late at most
     """
     return f"{{{shard}}}:show:{show_id}"
 
@@ -37,7 +37,9 @@ def tally_key(shard: int, show_id: int) -> str:
 
 
 def ballots_key(shard: int, show_id: int) -> str:
-    """Hash: user -> ballot, "101u102d"; empty: the user holds no vote; absent: cold."""
+    """Hash: user -> ballot, "101u102d", after its order ("7:101u102d") if it has one; without songs: the user holds no
+    vote; absent: cold.
+    """
     return f"{{{shard}}}:ballots:{show_id}"
 
 

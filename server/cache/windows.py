@@ -48,7 +48,7 @@ class Window:
 
 
 class Windows:
-    """All windows of a node. While Valkey is away, windows that are not strict admit everything."""
+    """All windows of a node. While Valkey is away, each node counts alone in windows that are not strict."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
@@ -68,48 +68,55 @@ class Windows:
         self._admitted: dict[str, tuple[float, dict[str, int]]] = {}
         self._away_until_s = -math.inf
 
-    async def count(self, window: Window, subject: str) -> None:
-        """Counts one event of a subject.
+    async def count(self, window: Window, subject: str, count: int = 1) -> None:
+        """Counts events of a subject, by default one.
 
         Raises: Refused: rate_limited, the subject is at its limit, and this event was not counted; unavailable, Valkey
                 is away and the window is strict
         """
-        if not window.is_strict and self._admits_locally(window, subject):
+        if not window.is_strict and self._admits_locally(window, subject, count, int(window.count_max * LOCAL_SHARE)):
             return
         if self._clock.monotonic_s() < self._away_until_s:
-            _admit_uncounted(window)
+            self._count_alone(window, subject, count)
             return
         item = RateLimitItemPerSecond(window.count_max, window.period_s, window.name)
         try:
-            if await self._strategy.hit(item, subject):
+            if await self._strategy.hit(item, subject, cost=count):
                 return
             free_at_s, _ = await self._strategy.get_window_stats(item, subject)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("windows.unreachable", error=str(error))
             self._away_until_s = self._clock.monotonic_s() + AWAY_S
-            _admit_uncounted(window)
+            self._count_alone(window, subject, count)
             return
-        LIMITED.labels(window.name).inc()
-        wait_ms = max(int((free_at_s - time.time()) * 1000), RETRY_AFTER_MS_MIN)
-        raise Refused(Code.RATE_LIMITED, window.message, retry_after_ms=wait_ms)
+        raise _at_limit(window, free_at_s - time.time())
 
     async def close(self) -> None:
         """Closes the connections to Valkey."""
         await self._pool.disconnect()
 
-    def _admits_locally(self, window: Window, subject: str) -> bool:
+    def _count_alone(self, window: Window, subject: str, count: int) -> None:
+        """Counts while Valkey is away: this node alone admits up to the whole limit."""
+        if window.is_strict:
+            raise Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000)
+        if not self._admits_locally(window, subject, count, window.count_max):
+            since_s, _ = self._admitted[window.name]
+            raise _at_limit(window, since_s + window.period_s - self._clock.monotonic_s())
+
+    def _admits_locally(self, window: Window, subject: str, count: int, count_max: int) -> bool:
         now_s = self._clock.monotonic_s()
         since_s, counts = self._admitted.get(window.name, (-math.inf, {}))
         if now_s - since_s >= window.period_s or len(counts) >= SUBJECTS_MAX:
             counts = {}
             self._admitted[window.name] = (now_s, counts)
-        count = counts.get(subject, 0)
-        if count >= int(window.count_max * LOCAL_SHARE):
+        admitted = counts.get(subject, 0) + count
+        if admitted > count_max:
             return False
-        counts[subject] = count + 1
+        counts[subject] = admitted
         return True
 
 
-def _admit_uncounted(window: Window) -> None:
-    if window.is_strict:
-        raise Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000)
+def _at_limit(window: Window, wait_s: float) -> Refused:
+    LIMITED.labels(window.name).inc()
+    wait_ms = max(int(wait_s * 1000), RETRY_AFTER_MS_MIN)
+    return Refused(Code.RATE_LIMITED, window.message, retry_after_ms=wait_ms)

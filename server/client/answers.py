@@ -40,10 +40,13 @@ class MarkReceipt(msgspec.Struct, frozen=True):
 
 
 class Ballot(msgspec.Struct, frozen=True):
-    """The user's own choices in a show: setlist song -> up or down; remaining: votes left, None: no limit."""
+    """The user's own choices in a show: setlist song -> up or down; remaining: votes left, None: no limit; order:
+    that of the last cast, 0: it had none.
+    """
 
     ballot: dict[int, str]
     remaining: int | None = None
+    order: int = 0
 
 
 def merged(name: str, state: Mapping[str, Any], push: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ docs/clients.md has a complete example.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from random import Random
 from types import TracebackType
@@ -19,6 +20,7 @@ from server.client.channels import Channels, decode_ok
 from server.client.http import HttpClient, Show
 from server.client.websocket import ReconnectingWebsocket, websocket_url
 from server.errors import MysetlistError, Refused
+from server.protocol.codes import Code
 
 log = structlog.get_logger()
 
@@ -58,6 +60,7 @@ class Client:
         self._websocket = _ClientWebsocket(websocket_url(url), token, self._rng, self, self._channels)
         self._opening: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._orders: dict[int, int] = {}  # show -> the greatest known order of a cast
         self._ready = asyncio.Event()  # the websocket is ready, or finished
 
     async def __aenter__(self) -> Self:
@@ -149,7 +152,21 @@ class Client:
         Raises: Refused: closed, locked, budget, not_found, forbidden, unauthenticated, bad_request; or any other code
                 that lasts for REQUEST_TIMEOUT_S; Closed; TimeoutError
         """
-        return await self.ask("cast", Receipt, show=show, votes=list(votes.items()))
+
+        def fields() -> dict[str, Any]:
+            # Each attempt has a greater order, so the server refuses a late copy of an earlier one.
+            order = self._orders[show] = max(self._orders.get(show, 0) + 1, round(time.time() * 1000))
+            return {"show": show, "votes": list(votes.items()), "order": order}
+
+        async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            while True:
+                try:
+                    return await self._ask("cast", Receipt, fields)
+                except Refused as error:
+                    if error.code != Code.CONFLICT:
+                        raise
+                # Another device of this user counts ahead of this one.
+                self._orders[show] = (await self.ballot(show)).order
 
     async def ballot(self, show: int) -> Ballot:
         """The user's own choices in a show.
@@ -177,11 +194,14 @@ class Client:
 
         Raises: as cast
         """
+        return await self._ask(op, answer, lambda: fields)
+
+    async def _ask(self, op: str, answer: type[Answer], fields: Callable[[], Mapping[str, Any]]) -> Answer:
         async with asyncio.timeout(REQUEST_TIMEOUT_S):
             while True:
                 await self._wait_until_ready()
                 try:
-                    reply = await self._websocket.ask(lambda request_id: wire.request_frame(request_id, op, fields))
+                    reply = await self._websocket.ask(lambda request_id: wire.request_frame(request_id, op, fields()))
                 except (ConnectionError, TimeoutError):
                     continue
                 except Refused as error:

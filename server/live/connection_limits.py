@@ -37,6 +37,10 @@ class TokenBucket:
         self._paid_until_s = paid_until_s + self._cost_s
         return 0.0
 
+    def charge(self, count: int) -> None:
+        """Takes more tokens for the request that was just let pass, because it is larger than one: the next ones wait."""
+        self._paid_until_s += count * self._cost_s
+
 
 # Anonymous clients: only the connection's own bucket limits them.
 UNLIMITED = TokenBucket(math.inf)

@@ -15,6 +15,10 @@ class Requester(Protocol):
 
     pending_count: int
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost or closed."""
+
     def reply(self, request_id: int, payload: bytes) -> None:
         """Answers a request; payload is a JSON object."""
 
@@ -36,14 +40,20 @@ class VoteReply:
         self._ballot_json = ballot_json
         self._is_cast = is_cast
 
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost or closed."""
+        return self._requester.is_gone
+
+    def answered(self, at: int, durability: str, ballot: str, remaining: int | None, order: int = 0) -> None:
         """Answers with the ballot; the answer to a cast has its log position and its durability too."""
         requester = self._requester
         requester.pending_count -= 1
         left = b"null" if remaining is None else b"%d" % remaining
         ballot_json = self._ballot_json(ballot)
         if not self._is_cast:
-            requester.reply(self._request_id, b'{"ballot":%b,"remaining":%b}' % (ballot_json, left))
+            last = b',"order":%d' % order if order else b""
+            requester.reply(self._request_id, b'{"ballot":%b,"remaining":%b%b}' % (ballot_json, left, last))
             return
         requester.reply(
             self._request_id,
@@ -70,7 +80,12 @@ class MarkReply:
         self._request_id = request_id
         self._marked = marked
 
-    def answered(self, at: int, durability: str, _ballot: str, _remaining: int | None) -> None:
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost or closed."""
+        return self._requester.is_gone
+
+    def answered(self, at: int, durability: str, _ballot: str, _remaining: int | None, _order: int = 0) -> None:
         """Answers with the log position and the durability."""
         self._requester.pending_count -= 1
         self._requester.reply(self._request_id, b'{"at":%d,"durability":"%b"}' % (at, durability.encode()))

@@ -26,7 +26,9 @@ FindShow = Callable[[str], Awaitable[int]]
 class SubmitCast(Protocol):
     """Submits a cast; a cast without votes only asks for the ballot (voting.Intake.submit)."""
 
-    def __call__(self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter, /) -> None:
+    def __call__(
+        self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter, order: int | None, /
+    ) -> None:
         """The waiter gets the outcome later. Raises: Refused."""
 
 

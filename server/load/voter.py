@@ -88,6 +88,7 @@ class Voter(ReconnectingWebsocket):
         self._sign_in = sign_in
         self._on_free = on_free
         self._pending: dict[int, Cast] = {}
+        self._order = 0  # of the last cast
         self._busy: set[int] = set()  # songs of pending and resent casts
         self._resend: list[Cast] = []  # refused for now, or cut off by a lost connection
         self._unconfirmed: dict[tuple[int, int], list[Cast]] = {}  # (show, position) -> accepted, not yet committed
@@ -139,7 +140,9 @@ class Voter(ReconnectingWebsocket):
         if not cast.attempts:
             cast.sent_s = now_s()
         cast.attempts += 1
-        transport.send(TEXT, wire.cast_frame(request_id, cast.show_id, cast.votes))
+        # Each attempt has a greater order, as those of other clients have.
+        self._order = max(self._order + 1, round(time.time() * 1000))
+        transport.send(TEXT, wire.cast_frame(request_id, cast.show_id, cast.votes, self._order))
 
     def _resend_all(self) -> None:
         resend, self._resend = self._resend, []

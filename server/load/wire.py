@@ -61,6 +61,6 @@ decode_subscribe_reply = msgspec.json.Decoder(SubscribeReply).decode
 decode_ballot_reply = msgspec.json.Decoder(BallotReply).decode
 
 
-def cast_frame(request_id: int, show_id: int, votes: Sequence[tuple[int, str]]) -> bytes:
+def cast_frame(request_id: int, show_id: int, votes: Sequence[tuple[int, str]], order: int) -> bytes:
     """A cast."""
-    return orjson.dumps({"id": request_id, "op": "cast", "show": show_id, "votes": votes})
+    return orjson.dumps({"id": request_id, "op": "cast", "show": show_id, "votes": votes, "order": order})

@@ -10,8 +10,8 @@ from server.protocol.limits import Limits
 class RateLimits:
     """Each `count_` method counts one event, and raises Refused(rate_limited) past its limit.
 
-    While Valkey is away nothing is refused: votes cannot be cast then anyway, and pages must load. Ticket codes are the
-    exception: they are refused then, because nothing else keeps a client from guessing.
+    While Valkey is away each node counts alone, so a client may do as much on each node: pages must load. Ticket codes are
+    refused then, because nothing else keeps a client from guessing.
     """
 
     def __init__(self, url: str, clock: Clock, limits: Limits) -> None:
@@ -35,9 +35,9 @@ class RateLimits:
             is_strict=True,
         )
 
-    async def count_request(self, user_id: int) -> None:
-        """Counts a user's request over HTTP."""
-        await self._windows.count(self._requests, str(user_id))
+    async def count_request(self, user_id: int, count: int = 1) -> None:
+        """Counts a user's request over HTTP. Takes: count, of the requests that it is worth."""
+        await self._windows.count(self._requests, str(user_id), count)
 
     async def count_entry(self, user_id: int) -> None:
         """Counts a user's new connection: a websocket or an event stream."""

@@ -66,7 +66,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
             change_rules,
             pending_max=settings.limits.suggestions_waiting,
         ).endpoints(),
-        *VotingRoutes(rooms.intake, rooms.find_show).endpoints(),
+        *VotingRoutes(rooms.intake, rooms.find_show, rooms.rate_limits.count_request).endpoints(),
         *SessionRoutes(
             requests,
             clock,

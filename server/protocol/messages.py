@@ -27,6 +27,16 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=CHANNEL_CHARS_MAX)]
 Channels = Annotated[list[ChannelName], msgspec.Meta(min_length=1, max_length=CHANNELS_PER_REQUEST_MAX)]
 Choice = Literal["up", "down", "none"]
+Order = Annotated[
+    int,
+    msgspec.Meta(
+        ge=1,
+        le=EXACT_MAX,
+        description="The place of this cast among the fan's casts in the show: greater than the order of every cast before. A "
+        "cast that would change the ballot and is not greater than the ballot's order is refused as `conflict`. Without an "
+        "order the last cast that arrives wins.",
+    ),
+]
 Votes = Annotated[list[tuple[Id, Choice]], msgspec.Meta(min_length=1, max_length=VOTES_PER_CAST_MAX)]
 
 
@@ -58,6 +68,7 @@ class Cast(msgspec.Struct, tag_field="op", tag="cast", frozen=True):
     id: RequestId
     show: Id
     votes: Votes
+    order: Order | None = None
 
 
 class Ballot(msgspec.Struct, tag_field="op", tag="ballot", frozen=True, gc=False):
@@ -93,6 +104,7 @@ class VotesBody(msgspec.Struct, frozen=True):
     """The body of `POST /api/shows/{id}/votes`."""
 
     votes: Votes
+    order: Order | None = None
 
 
 Request = Hello | Subscribe | Unsubscribe | Cast | Ballot | Attend | Follow | Ping

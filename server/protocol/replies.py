@@ -84,10 +84,11 @@ class MarkReceipt(msgspec.Struct, frozen=True):
 
 
 class BallotState(msgspec.Struct, frozen=True):
-    """The fan's choices in one show."""
+    """The fan's choices in one show; `order` is the greatest of its casts, left out if none had one."""
 
     ballot: dict[str, Choice]
     remaining: int | None
+    order: int = 0
 
 
 class Time(msgspec.Struct, frozen=True):

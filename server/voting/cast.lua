@@ -7,17 +7,20 @@
 --                          audience of its counts (protocol/embargo.py), played songs " 101 102 "}
 --            ballot row   {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
---                         without a song it only asks for the ballot
+--                         without a song it only asks for the ballot;
+--                         a last pair {-order, 0}: the order of the cast among the casts of the fan in the show
 --            mark         {0, kind, user, show or artist, 0|1}: logged unchanged, answered {0, '', -1}
 -- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
---            {0, ballot, votes left in this show or -1}    accepted
+--            {0, ballot, votes left in this show or -1}    accepted; to a cast without songs, also the ballot's order or 0
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
 --            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's votes are spent
 --            {8} the show requires a ticket, and Valkey knows no ticket of this fan
 --            {9} the show's rules are changing (hold.lua)  {10, song} the song has been played
+--            {11} the fan's ballot has a later cast, and this one would change it
 --
--- A ballot is written "101u102d". Cold means that Valkey does not hold it: the node warms it up from the database and asks
--- again. Rows read at a position before the barrier are ignored, because they lack the log's votes after that position.
+-- A ballot is written "101u102d", and "7:101u102d" once a cast had an order: the greatest one so far. Cold means that Valkey
+-- does not hold it: the node warms it up from the database and asks again. Rows read at a position before the barrier are
+-- ignored, because they lack the log's votes after that position.
 
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
@@ -70,7 +73,7 @@ for _, row in ipairs(request[2]) do
     local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', row[1])) or 0)
     if row[2] >= barrier and row[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
         redis.call('HSET', show_key, 'o', row[3], 'c', row[4], 'l', row[5], 'b', row[6], 'r', row[7],
-                   't', row[9], 'a', row[10], 'p', row[11])
+                   't', row[9], 'a', row[10], 'p', row[11], 'u', now_ms)
         local fields, tally = {}, row[8]
         for i = 1, #tally, 3 do
             fields[#fields + 1] = string.format('%d', tally[i])
@@ -121,12 +124,15 @@ local function read_show(show)
         shows[show] = {is_held = true}
         return shows[show]
     end
-    local rules = redis.call('HMGET', prefix .. 'show:' .. show, 'o', 'c', 'l', 'b', 't', 'p')
+    local show_key = prefix .. 'show:' .. show
+    local rules = redis.call('HMGET', show_key, 'o', 'c', 'l', 'b', 't', 'p', 'u')
     local found = {is_known = rules[1] and true or false}
     if rules[1] then
         found.opens, found.closes, found.is_locked = tonumber(rules[1]), tonumber(rules[2]), rules[3] == '1'
         found.budget, found.requires_ticket, found.played = tonumber(rules[4]), rules[5] == '1', rules[6] or ''
         found.tally, found.changed = {}, {}
+        -- Once a minute is exact enough for cool.lua, and costs no cast anything.
+        if now_ms - tonumber(rules[7] or 0) >= 60000 then redis.call('HSET', show_key, 'u', now_ms) end
     end
     shows[show] = found
     return found
@@ -160,6 +166,8 @@ local function decide(cast)
     local packed = redis.call('HGET', ballots_key, user)
     local spent_day, spent, is_spent_stale = spent_of(user)
     if not packed or is_spent_stale then return {2} end
+    local held_order, ballot = string.match(packed, '^(%d+):(.*)$')
+    held_order, ballot = tonumber(held_order or 0), ballot or packed
     if #cast > 2 then
         if cast_ms < show.opens or cast_ms >= show.closes then return {3} end
         if show.is_locked then return {4} end
@@ -170,15 +178,20 @@ local function decide(cast)
 
     local size_before = 0
     if show.budget > 0 then
-        size_before = select(2, string.gsub(packed, '%a', '%0'))
+        size_before = select(2, string.gsub(ballot, '%a', '%0'))
     end
     if #cast == 2 then
-        return {0, packed, show.budget > 0 and math.max(show.budget - size_before, 0) or -1}
+        return {0, ballot, show.budget > 0 and math.max(show.budget - size_before, 0) or -1, held_order}
+    end
+
+    local last_field, order = #cast, 0
+    if cast[last_field - 1] < 0 then
+        order, last_field = -cast[last_field - 1], last_field - 2
     end
 
     -- The ballot is edited as a string: parsing it into tables would cost more than all the rest.
-    local ballot, size, cost, moves = packed, size_before, 0, {}
-    for i = 3, #cast, 2 do
+    local size, cost, moves = size_before, 0, {}
+    for i = 3, last_field, 2 do
         local song, wanted = string.format('%d', cast[i]), LETTER[cast[i + 1]]
         local counts = counts_of(show, show_id, song)
         if not counts then return {5, cast[i]} end
@@ -200,6 +213,8 @@ local function decide(cast)
             size = size + (wanted and 1 or 0) - (held and 1 or 0)
         end
     end
+    -- What a fan did last stands. A repetition of an old cast changes nothing, and is taken.
+    if order > 0 and order <= held_order and #moves > 0 then return {11} end
     -- A ballot can be over its budget, if staff lowered the budget after the votes. It may shrink or change, but not grow.
     if show.budget > 0 and size > show.budget and size > size_before then return {6, show.budget} end
     if spent_day ~= today then spent = 0 end
@@ -212,18 +227,20 @@ local function decide(cast)
             if move[3] then counts[move[3]] = counts[move[3]] + 1 end
             show.changed[move[1]] = true
         end
-        packed = ballot
-        redis.call('HSET', ballots_key, user, packed)
         if cost > 0 then
             keep_spent(user, today, spent + cost)
         end
+    end
+    if #moves > 0 or order > held_order then
+        local highest = math.max(order, held_order)
+        redis.call('HSET', ballots_key, user, highest > 0 and string.format('%d:%s', highest, ballot) or ballot)
     end
     show.is_cast_on = true
     -- Every accepted cast is logged, even one that changes nothing: its first copy may have been lost.
     cast[#cast + 1] = today
     cast[#cast + 1] = spent + cost
     entry[#entry + 1] = cast
-    return {0, packed, show.budget > 0 and math.max(show.budget - size, 0) or -1}
+    return {0, ballot, show.budget > 0 and math.max(show.budget - size, 0) or -1}
 end
 
 for i, cast in ipairs(request[4]) do

@@ -8,6 +8,7 @@ from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.outcomes import Waiter
 from server.telemetry import CASTS
+from server.voting.rules import MARK
 
 
 class Cast:
@@ -16,11 +17,30 @@ class Cast:
     __slots__ = ("number", "packed", "subject_id", "tries", "waiter")
 
     def __init__(self, number: int, subject_id: int, packed: list[int], waiter: Waiter) -> None:
-        self.number = number  # in the order of arrival
+        self.number = number  # in the sequence of arrival
         self.subject_id = subject_id  # the show; for a follow, the artist. It decides the shard
         self.packed = packed
         self.waiter = waiter
         self.tries = 0  # the number of times it was sent again after a warm-up
+
+    @property
+    def user_id(self) -> int:
+        """The fan."""
+        return self.packed[2] if self.packed[0] == MARK else self.packed[1]
+
+    @property
+    def weight(self) -> int:
+        """The work that it is, in votes. A mark and a question for the ballot are about one."""
+        return len(self.packed) // 2
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its client is gone, and nothing says where it belongs among the client's other casts.
+
+        Nobody was told that it counts, and the client may have cast the opposite elsewhere meanwhile.
+        """
+        packed = self.packed
+        return len(packed) > 2 and packed[-2] >= 0 and self.waiter.is_gone
 
     @property
     def ballot_key(self) -> tuple[int, int]:
@@ -47,6 +67,7 @@ class ScriptCode(IntEnum):
     TICKET = 8
     HELD = 9
     PLAYED = 10
+    OVERTAKEN = 11
 
 
 def refusal(answer: list[int | str]) -> Refused:
@@ -66,4 +87,9 @@ def refusal(answer: list[int | str]) -> Refused:
             return Refused(Code.FORBIDDEN, "Voting in this show needs a ticket. Redeem your ticket code first.")
         case ScriptCode.PLAYED:
             return Refused(Code.CLOSED, f"Song {answer[1]} has been played, so votes on it are closed.")
+        case ScriptCode.OVERTAKEN:
+            return Refused(
+                Code.CONFLICT,
+                "Your ballot has a later vote already. Read your ballot, and send this vote again with a greater `order`.",
+            )
     raise ValueError(f"cast.lua answered {answer!r}")

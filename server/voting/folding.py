@@ -45,12 +45,13 @@ class ShardBatch:
 
 @dataclass(slots=True)
 class Folded:
-    """The rows of one transaction: votes, spent day budgets, the shows with votes, and marks."""
+    """The rows of one transaction: votes, spent day budgets, orders of casts, the shows with votes, and marks."""
 
     votes: dict[tuple[int, int], tuple[int, str | None, int]] = field(
         default_factory=dict
     )  # (song, user) -> show, choice, cast_ms
     spent: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, day) -> spent
+    orders: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, show) -> the greatest order of a cast
     shows: dict[int, int] = field(default_factory=dict)  # show -> the batch's new position
     marks: dict[tuple[int, int, int], bool] = field(default_factory=dict)  # (kind, fan, subject) -> wanted
     cast_count: int = 0
@@ -79,12 +80,22 @@ def fold(batches: Iterable[ShardBatch]) -> Folded:
                     folded.marks[cast[1], cast[2], cast[3]] = bool(cast[4])
                     continue
                 folded.shows[show] = new_position
-                for i in range(2, len(cast) - 2, 2):
+                end = len(cast) - 2
+                if cast[end - 2] < 0:
+                    end -= 2
+                    order_key = (user, show)
+                    folded.orders[order_key] = max(-cast[end], folded.orders.get(order_key, 0))
+                for i in range(2, end, 2):
                     votes[cast[i], user] = (show, CHOICES[cast[i + 1]], cast_ms)
                 day_key = (user, cast[-2])
                 if spent.get(day_key, -1) < cast[-1]:
                     spent[day_key] = cast[-1]
     return folded
+
+
+def vote_count(cast: list[int]) -> int:
+    """The number of votes in a cast of the log; its order, if it has one, is none."""
+    return (len(cast) - 4) // 2 - (cast[-4] < 0)
 
 
 def take_entries(batches: list[ShardBatch], votes_max: int) -> list[ShardBatch]:
@@ -101,7 +112,7 @@ def take_entries(batches: list[ShardBatch], votes_max: int) -> list[ShardBatch]:
             if left <= 0:
                 break
             # A mark counts as a vote.
-            left -= sum(1 if cast[0] == MARK else (len(cast) - 4) // 2 for cast in entry.casts)
+            left -= sum(1 if cast[0] == MARK else vote_count(cast) for cast in entry.casts)
             count += 1
         if count:
             taken.append(ShardBatch(batch.shard, batch.old_position, batch.entries[:count]))

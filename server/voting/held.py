@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from server.clock import Clock
@@ -66,6 +66,15 @@ class HeldCasts:
             return False
         insort(held.casts, cast, key=lambda one: one.number)
         return True
+
+    def asks_with(self, cast: Cast) -> bool:
+        """Whether the script is asked about a held show with this cast."""
+        held = self._shows.get(cast.packed[0])
+        return held is not None and cast is held.probe
+
+    def waiting(self) -> Iterable[Cast]:
+        """The casts that wait here."""
+        return [cast for held in self._shows.values() for cast in held.casts]
 
     def decided(self, casts: Sequence[Cast]) -> None:
         """Resumes the casts behind those of `casts` that were asked about again and are not held any more."""

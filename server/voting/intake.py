@@ -40,6 +40,9 @@ BUSY_ROUND_CASTS = 32
 PROBE_S = 1.0
 PENDING_CASTS_MAX = 20_000
 SCRIPT_VOTES_MAX = 1_000
+# No fan can fill the queue or a round: so many votes of one fan wait at most, and so many are in one round.
+WAITING_VOTES_OF_USER_MAX = 1_000
+ROUND_VOTES_OF_USER_MAX = 100
 # Valkey may have lost a fan's ticket. So before a cast is refused because the ticket is missing, the database is asked, at
 # most once in 5 s for each fan and show.
 TICKETLESS_S = 5.0
@@ -81,6 +84,7 @@ class Intake:
         self._trouble = "Valkey does not answer"
         self._queue: list[Cast] = []
         self._resumed: list[Cast] = []  # casts back from the warm-up; they are older, so they go before the queue
+        self._waiting_votes: dict[int, int] = {}  # user -> votes that wait for a round or a warm-up
         self._queued = asyncio.Event()
         self._warm_up = WarmUp(database, shard_count, self._resume)
         self._held = HeldCasts(clock, self._resume_held)
@@ -100,15 +104,23 @@ class Intake:
         """Why casts cannot be decided right now; empty: they can."""
         return self._trouble
 
-    def submit(self, show_id: int, user_id: int, votes: Sequence[tuple[int, str]], waiter: Waiter) -> None:
+    def submit(
+        self,
+        show_id: int,
+        user_id: int,
+        votes: Sequence[tuple[int, str]],
+        waiter: Waiter,
+        order: int | None = None,
+    ) -> None:
         """Takes a cast; the waiter gets the outcome later. A cast without votes reads the ballot.
 
-        Raises: Refused: bad_request; forbidden, the user is banned; overloaded, PENDING_CASTS_MAX casts are waiting
-                already; unavailable
+        Takes:  order, of the cast among the user's casts in the show (docs/adr/0030)
+        Raises: Refused: bad_request; forbidden, the user is banned; overloaded, PENDING_CASTS_MAX casts or
+                WAITING_VOTES_OF_USER_MAX votes of this user are waiting already; unavailable
         """
         if votes and (reason := self._why_refused(user_id)) is not None:
             raise Refused(Code.FORBIDDEN, reason)
-        self._enqueue(show_id, pack_cast(show_id, user_id, votes), waiter)
+        self._enqueue(show_id, pack_cast(show_id, user_id, votes, order), waiter)
 
     def submit_mark(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, *, wanted: bool) -> None:
         """Takes a mark on a show or an artist that exists: the fan goes, follows, or takes it back.
@@ -122,10 +134,16 @@ class Intake:
             raise Refused(Code.UNAVAILABLE, "The server is stopping. Try again.", retry_after_ms=RETRY_AFTER_MS)
         if self._waiting_count >= PENDING_CASTS_MAX:
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
-        self._cast_number += 1
+        cast = Cast(self._cast_number + 1, subject_id, packed, waiter)
+        waiting_votes = self._waiting_votes.get(cast.user_id, 0) + cast.weight
+        if waiting_votes > WAITING_VOTES_OF_USER_MAX:
+            message = "Too many of your votes are waiting. Wait for the answers to them first."
+            raise Refused(Code.OVERLOADED, message, retry_after_ms=RETRY_AFTER_MS)
+        self._waiting_votes[cast.user_id] = waiting_votes
+        self._cast_number = cast.number
         if not self._queue:
             self._queued_s = self._clock.monotonic_s()
-        self._queue.append(Cast(self._cast_number, subject_id, packed, waiter))
+        self._queue.append(cast)
         self._queued.set()
 
     async def run(self) -> None:
@@ -251,27 +269,40 @@ class Intake:
             return await self._connection.ask(commands)
 
     def _take_round(self) -> dict[int, list[Cast]]:
-        """Takes up to SCRIPT_VOTES_MAX votes of each shard from the queue; the rest stays queued, in order."""
+        """Takes up to SCRIPT_VOTES_MAX votes of each shard from the queue, and up to ROUND_VOTES_OF_USER_MAX of each user; the
+        rest stays queued, in order.
+        """
         by_shard: dict[int, list[Cast]] = {}
         votes_by_shard: dict[int, int] = {}
+        votes_by_user: dict[int, int] = {}
         rest: list[Cast] = []
         waiting = self._warm_up.earliest()
         is_any_held = not self._held.is_empty
         for cast in self._resumed + self._queue:
             if is_any_held and self._held.keeps(cast):
                 continue
+            if cast.is_abandoned and not (is_any_held and self._held.asks_with(cast)):
+                cast.refuse(Refused(Code.UNAVAILABLE, "The client is gone."))
+                continue
             if waiting and waiting.get(cast.ballot_key, cast.number) < cast.number:
                 # An earlier cast of this fan waits for a warm-up. The fan's last choice must be decided last.
                 self._warm_up.add(cast)
                 continue
             shard = shard_of(cast.subject_id, self._shard_count)
-            vote_count = votes_by_shard.get(shard, 0)
-            if vote_count >= SCRIPT_VOTES_MAX:
+            vote_count, weight, user_id = votes_by_shard.get(shard, 0), cast.weight, cast.user_id
+            of_user = votes_by_user.get(user_id, 0)
+            if vote_count >= SCRIPT_VOTES_MAX or (of_user and of_user + weight > ROUND_VOTES_OF_USER_MAX):
+                # The user's later casts wait behind this one.
+                votes_by_user[user_id] = ROUND_VOTES_OF_USER_MAX
                 rest.append(cast)
                 continue
-            votes_by_shard[shard] = vote_count + len(cast.packed) // 2
+            votes_by_shard[shard] = vote_count + weight
+            votes_by_user[user_id] = of_user + weight
             by_shard.setdefault(shard, []).append(cast)
         self._resumed, self._queue = [], rest
+        self._waiting_votes = {}
+        for cast in (*rest, *self._warm_up.waiting(), *self._held.waiting()):
+            self._waiting_votes[cast.user_id] = self._waiting_votes.get(cast.user_id, 0) + cast.weight
         if not rest:
             self._queued.clear()
         return by_shard
@@ -292,7 +323,7 @@ class Intake:
                 ballot, remaining = str(answer[1]), int(answer[2])
                 left = None if remaining < 0 else remaining
                 if len(cast.packed) == 2:  # no votes: it only asked for the ballot, so it needs no commit
-                    cast.waiter.answered(position, "committed", ballot, left)
+                    cast.waiter.answered(position, "committed", ballot, left, int(answer[3]))
                 else:
                     acks.append(PendingAck(cast.subject_id, cast.waiter, ballot, left, cast.packed))
             elif code in (ScriptCode.COLD_SHOW, ScriptCode.COLD_BALLOT) or (

@@ -31,6 +31,7 @@ HOLD_SCRIPT = (_FOLDER / "hold.lua").read_bytes()
 REVISE_SCRIPT = (_FOLDER / "revise.lua").read_bytes()
 ADVANCE_SCRIPT = (_FOLDER / "advance.lua").read_bytes()
 TALLY_SCRIPT = (_FOLDER / "tally.lua").read_bytes()
+COOL_SCRIPT = (_FOLDER / "cool.lua").read_bytes()
 
 _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])
 
@@ -39,7 +40,8 @@ _entry_decoder = msgspec.msgpack.Decoder(list[list[int]])
 class Entry:
     """One batch of accepted casts.
 
-    casts: [show, user, song, choice, …, day, spent] each, as cast.lua appends them, and marks (rules.pack_mark)
+    casts: [show, user, song, choice, …, day, spent] each, as cast.lua appends them (a last song below 0 is the negative order
+           of the cast), and marks (rules.pack_mark)
     """
 
     position: int

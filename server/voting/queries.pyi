@@ -148,6 +148,9 @@ class _Voting:
         following_user_ids: Sequence[int | None] | None,
         following_artist_ids: Sequence[int | None] | None,
         followings: Sequence[bool | None] | None,
+        order_user_ids: Sequence[int | None] | None,
+        order_show_ids: Sequence[int | None] | None,
+        cast_orders: Sequence[int | None] | None,
     ) -> CommitLogRow: ...
     def fetch_commits(
         self, connection: Connection, *, shards: Sequence[int | None] | None, positions: Sequence[int | None] | None

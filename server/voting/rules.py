@@ -28,8 +28,8 @@ def shard_of(show_id: int, shard_count: int) -> int:
     return show_id % shard_count
 
 
-def pack_cast(show_id: int, user_id: int, votes: Sequence[tuple[int, str]]) -> list[int]:
-    """Packs a cast as the script takes it: show, user, then song and choice of each vote.
+def pack_cast(show_id: int, user_id: int, votes: Sequence[tuple[int, str]], order: int | None = None) -> list[int]:
+    """Packs a cast as the script takes it: show, user, then song and choice of each vote, then the order if there is one.
 
     Raises: Refused: bad_request, the same song twice in one cast
     """
@@ -39,6 +39,10 @@ def pack_cast(show_id: int, user_id: int, votes: Sequence[tuple[int, str]]) -> l
         packed.append(CHOICE_CODES[choice])
     if len(set(packed[2::2])) != len(votes):
         raise Refused(Code.BAD_REQUEST, "The same song is in this cast twice. Send one choice for each song.")
+    if order is not None:
+        # In the form of a vote on no song: a writer of the version before leaves it out.
+        packed.append(-order)
+        packed.append(0)
     return packed
 
 

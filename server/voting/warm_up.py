@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -54,10 +54,14 @@ class WarmUp:
         self._waiting.append(cast)
         self._is_wanted.set()
 
+    def waiting(self) -> Iterable[Cast]:
+        """The casts that wait for a warm-up."""
+        return (*self._reading, *self._waiting)
+
     def earliest(self) -> dict[tuple[int, int], int]:
         """The number of the earliest waiting cast of each (show, user)."""
         earliest: dict[tuple[int, int], int] = {}
-        for cast in (*self._reading, *self._waiting):
+        for cast in self.waiting():
             key = cast.ballot_key
             earliest[key] = min(cast.number, earliest.get(key, cast.number))
         return earliest

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from server.cache.connection import Command, Connection
-from server.cache.keys import log_key, meta_key
+from server.cache.keys import log_key, meta_key, shard_prefix
 from server.clock import Clock, backoff_s
 from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS
@@ -26,7 +26,7 @@ from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, VOTE
 from server.tracing import Traces
 from server.voting.folding import Folded, ShardBatch, fold, take_entries
 from server.voting.leases import Leases
-from server.voting.log import decode_entry, open_shard, read_commands, trim_command
+from server.voting.log import COOL_SCRIPT, decode_entry, open_shard, read_commands, trim_command
 from server.voting.queries import voting as queries
 from server.voting.rules import shard_of
 
@@ -42,6 +42,11 @@ IDLE_BLOCK_MS = 200
 # waits for the first one's row of log_positions, and does nothing if the first one did nothing. If it is there before the
 # first one, it does nothing either, and is sent again.
 COMMITS_IN_FLIGHT_MAX = 2
+# The hot copy of a show is removed after so long without a cast; when its voting is over, sooner. Valkey's memory is then
+# bounded by the shows that are live.
+COOL_EVERY_S = 60.0
+COOL_IDLE_S = 1_800.0
+COOL_OVER_S = 120.0
 BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
 LOGGED_SHOWS_MAX = 20
@@ -90,6 +95,7 @@ class Writer:
         self._trims: list[Command] = []
         self._suspects: dict[int, int] = {}  # shard -> Valkey's `last`, when it is not in the log
         self._maintained_s = -1e9
+        self._cooled_s = clock.monotonic_s()
         self.traces: Traces | None = None  # set by node when traces are wanted
 
     async def run(self) -> None:
@@ -248,6 +254,9 @@ class Writer:
                 spent_user_ids=[user for user, _ in folded.spent],
                 spent_days=[day for _, day in folded.spent],
                 spent=list(folded.spent.values()),
+                order_user_ids=[user for user, _ in folded.orders],
+                order_show_ids=[show for _, show in folded.orders],
+                cast_orders=list(folded.orders.values()),
                 **folded.mark_parameters(),
             )
         changed_count: int = row["changed_count"]
@@ -289,6 +298,20 @@ class Writer:
             )  # fmt: skip
             if 0 in self._positions:
                 await queries.delete_old_commits(connection)
+
+        if self._clock.monotonic_s() - self._cooled_s >= COOL_EVERY_S:
+            self._cooled_s = self._clock.monotonic_s()
+            await self._cool()
+
+    async def _cool(self) -> None:
+        """Removes shows that nobody votes on from Valkey."""
+        idle_ms, over_ms = round(COOL_IDLE_S * 1000), round(COOL_OVER_S * 1000)
+        await self._connection.ask(
+            [
+                ("EVAL", COOL_SCRIPT, 1, shard_prefix(shard), position, idle_ms, over_ms)
+                for shard, position in self._positions.items()
+            ]
+        )
 
     async def _check_end(self, shard: int, end: int | None) -> None:
         position = self._positions[shard]

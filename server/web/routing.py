@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import ETag, web
 
 from server.errors import Refused
+from server.live.stalled import has_hung_up
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import parse_body, parse_query
@@ -38,6 +39,7 @@ def routes_of(
                 body=None if endpoint.body is None else await _read_body(request, endpoint),
                 identity=identity,
                 address=address_of(request),
+                is_gone=lambda: has_hung_up(request.transport),
             )
             return _respond(request, endpoint, await endpoint.handler(call), session_ttl_s)
 

@@ -199,6 +199,10 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
     ballots: dict[tuple[int, int], dict[int, str]] = {}
     for row in await connection.fetch("select show_id, user_id, setlist_song_id, choice::text from votes"):
         ballots.setdefault((row[0], row[1]), {})[row[2]] = row[3]
+    orders = {
+        (row[0], row[1]): f"{row[2]}:"
+        for row in await connection.fetch("select show_id, user_id, cast_order from cast_orders")
+    }
     async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as valkey:
         for shard, position in positions.items():
             last = int(await valkey.hget(meta_key(shard), "last") or 0)
@@ -212,8 +216,9 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
                     found.append(f"hot tally: song {song} says {hot}, rows say {counts.get(int(song))}")
             for user, packed in await _hash(valkey, ballots_key(shard, show)):
                 rows = ballots.get((show, int(user)), {})
-                if not re.fullmatch(r"(\d+[ud])*", packed) or ballot_of(packed) != rows:
-                    found.append(f"hot ballot: show {show} user {user} says {packed}, rows say {rows}")
+                order = orders.get((show, int(user)), "")
+                if not re.fullmatch(rf"{order}(\d+[ud])*", packed) or ballot_of(packed) != rows:
+                    found.append(f"hot ballot: show {show} user {user} says {packed}, rows say {order}{rows}")
         spent = await connection.fetch(
             "select user_id, day - date '1970-01-01' as day, spent from user_vote_limits"
             " where day = (now() at time zone 'UTC')::date"

@@ -66,6 +66,7 @@ select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choic
        count(*) filter (where choice = 'down')
   from votes group by 1, 2;
 insert into user_vote_limits (user_id, day, spent) select id, current_date - (id % 30)::int, 20 from users where id <= 50000;
+insert into cast_orders (user_id, show_id, cast_order) select user_id, show_id, max(id) from vote_analytics group by 1, 2;
 insert into show_trending (show_id, score, votes_24h, refreshed_at)
 select id, id, 1, now() from shows where status in ('upcoming', 'live');
 insert into show_accuracy (show_id, offered, predicted, hits, played) select id, 5, 4, 3, 5 from shows where status = 'finished';

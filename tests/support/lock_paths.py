@@ -47,6 +47,7 @@ select e.id, u, e.show_id, 'up', date_trunc('hour', now()) - interval '2 days'
 insert into vote_rollups (show_id, hour, up_count)
 select show_id, date_trunc('hour', cast_at), count(*) from votes group by 1, 2;
 insert into user_vote_limits (user_id, day, spent) values (1, '2026-01-01', 1), (2, '2026-01-01', 1);
+insert into cast_orders (user_id, show_id, cast_order) select u.id, w.id, 1 from users u, shows w where u.id < 3;
 insert into user_show_attendance (user_id, show_id) select u, w from generate_series(1, 2) u, generate_series(1, 2) w;
 insert into user_follows_artists (user_id, artist_id) select u, a from generate_series(1, 2) u, generate_series(1, 2) a;
 insert into song_suggestions (show_id, user_id, title) select w, u, 'Song 4' from generate_series(1, 2) w, generate_series(1, 2) u;
@@ -84,7 +85,7 @@ update venues set review_count = review_count + 100, rating_sum = rating_sum + 1
 # The tables with rows that several kinds of transactions lock.
 TABLES = (
     "log_positions", "artists", "show_artists", "shows", "setlists", "setlist_songs", "votes", "vote_rollups",
-    "user_vote_limits", "user_show_attendance", "user_follows_artists", "song_suggestions", "ticket_codes",
+    "user_vote_limits", "cast_orders", "user_show_attendance", "user_follows_artists", "song_suggestions", "ticket_codes",
     "artist_songs", "show_accuracy", "voter_accuracy", "show_identities", "show_trending", "artist_stats",
     "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
     "user_bans", "users", "activity_clock",
@@ -124,6 +125,7 @@ async def commit(connection: Any) -> None:
         going_user_ids=[pair[0] for pair in pairs], going_show_ids=[pair[1] for pair in pairs], goings=[False] * 4,
         following_user_ids=[pair[0] for pair in pairs], following_artist_ids=[pair[1] for pair in pairs],
         followings=[False] * 4,
+        order_user_ids=[pair[0] for pair in pairs], order_show_ids=[pair[1] for pair in pairs], cast_orders=[5] * 4,
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         insert into voter_accuracy (user_id, show_id, predicted, hits, played)
         values ({person.id}, 7, 1, 1, 2), ({moderator.id}, 7, 1, 0, 2);
         insert into user_follows_artists values ({person.id}, 1);
+        insert into cast_orders values ({person.id}, 7, 6);
         insert into user_show_attendance values ({person.id}, 7), ({person.id}, 8);
         insert into venue_reviews (venue_id, user_id, rating, body, status) values (1, {person.id}, 2, '{REVIEW}', 'approved');
         insert into user_profiles (user_id, display_name, is_public) values ({moderator.id}, 'Mo', true);

@@ -24,20 +24,24 @@ Vote = tuple[int, str]
 class Outcome:
     """A waiter that keeps what it is told.
 
-    taken: (at, durability, ballot, remaining) or None; refusal: the error or None; durable_at: told later, or None
+    taken: (at, durability, ballot, remaining) or None; refusal: the error or None; durable_at: told later, or None;
+    order: of the ballot, when it was asked for; is_gone: whether the client is gone
     """
 
     def __init__(self) -> None:
         self.taken: tuple[int, str, dict[int, str], int | None] | None = None
         self.refusal: Refused | None = None
         self.durable_at: int | None = None
+        self.order = 0
+        self.is_gone = False
         self._heard = asyncio.Event()
 
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+    def answered(self, at: int, durability: str, ballot: str, remaining: int | None, order: int = 0) -> None:
         """The cast was taken."""
         assert self.taken is None, "answered twice"
         assert self.refusal is None, "answered after a refusal"
         self.taken = (at, durability, ballot_of(ballot), remaining)
+        self.order = order
         self._heard.set()
 
     def refused(self, error: Refused) -> None:
@@ -92,10 +96,10 @@ class VotePath:
                 await running
             await database.close()
 
-    def submit(self, show: int, user: int, *votes: Vote) -> Outcome:
+    def submit(self, show: int, user: int, *votes: Vote, order: int | None = None) -> Outcome:
         """Hands a cast in; the outcome comes later."""
         outcome = Outcome()
-        self.intake.submit(show, user, votes, outcome)
+        self.intake.submit(show, user, votes, outcome, order)
         return outcome
 
     async def marked(self, marks: Sequence[tuple[Marked, int, int, bool]]) -> None:
@@ -126,9 +130,10 @@ class VotePath:
                 await asyncio.sleep(0.001)
                 self.intake.pending_acks.accept_older(float("inf"))
 
-    async def cast(self, show: int, user: int, *votes: Vote) -> Outcome:
+    async def cast(self, show: int, user: int, *votes: Vote, order: int | None = None) -> Outcome:
         """One cast, decided."""
-        (outcome,) = await self.decided([(show, user, votes)])
+        outcome = self.submit(show, user, *votes, order=order)
+        await self._until_decided([outcome])
         return outcome
 
     @asynccontextmanager

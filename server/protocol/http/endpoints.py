@@ -22,7 +22,7 @@ class Call:
     """One request, decoded and admitted.
 
     Takes: query and body, of the types that the endpoint declares (None: it declares none, or an optional body was left
-           out); address, of the client, as limits count it
+           out); address, of the client, as limits count it; is_gone, whether the client has disconnected
     """
 
     path: Mapping[str, str]
@@ -30,6 +30,7 @@ class Call:
     body: Any = None
     identity: Identity | None = None
     address: str = ""
+    is_gone: Callable[[], bool] = lambda: False
 
     @property
     def user(self) -> Identity:

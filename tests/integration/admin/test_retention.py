@@ -88,6 +88,8 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
     partition = await factory.last_partition()
     await factory.sql.execute(f"drop table {partition}")
 
+    await factory.sql.execute("insert into cast_orders select max(id), 999, 1 from users")
+
     result = (await admin.done(operation="cleanup"))["result"]
     names = {
         "vote_limits": "user_vote_limits",
@@ -96,9 +98,10 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
     }
     tables = {names.get(name, name): count for name, count in result.items()}
     assert tables.keys() == {
-        *old_and_young, "provider_links", "played_setlists", "orphaned_users", "partitions_made",
+        *old_and_young, "cast_orders", "provider_links", "played_setlists", "orphaned_users", "partitions_made",
     }  # fmt: skip
     assert tables["orphaned_users"] == 0
+    assert tables["cast_orders"] == 1
     for table in old_and_young:
         # A node's writer deletes old commits by itself, and may have been faster.
         assert tables[table] == 1 or table == "log_commits", table
@@ -231,6 +234,7 @@ async def test_only_users_without_any_data_are_deleted(
         "ticket_codes": "(show_id, code_hash, user_id, redeemed_at) values (7, sha256('a'), $1, now())",
         "user_identities": "(issuer, subject, user_id) values ('i', 'ana', $1)",
         "user_vote_limits": "(user_id, day, spent) values ($1, current_date, 1)",
+        "cast_orders": "(user_id, show_id, cast_order) values ($1, 7, 1)",
         "user_follows_artists": "(user_id, artist_id) values ($1, 1)",
         "user_show_attendance": "(user_id, show_id) values ($1, 7)",
         "venue_reviews": "(venue_id, user_id, rating) values (1, $1, 5)",

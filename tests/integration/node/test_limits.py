@@ -247,24 +247,31 @@ async def test_limits_over_all_nodes(database_url: str, redis_url: str, factory:
 
 
 async def test_valkey_is_away() -> None:
-    """Nothing is refused, no request waits long, and Valkey is not asked again for a moment."""
+    """The node counts alone up to the limit, no request waits long, and Valkey is not asked again for a moment."""
     clock = FakeClock()
     windows = Windows("redis://127.0.0.1:1", clock)
-    window = Window("test", 1, 60, "Too many.")
+    window = Window("test", 3, 60, "Too many.")
     asked: list[str] = []
     hit = windows._strategy.hit
 
-    async def recording(*arguments: Any) -> bool:
+    async def recording(*arguments: Any, cost: int) -> bool:
         asked.append(arguments[1])
-        return await hit(*arguments)
+        return await hit(*arguments, cost=cost)
 
     windows._strategy.hit = recording  # type: ignore[assignment,method-assign]
     for _ in range(3):
         await windows.count(window, "ann")
     assert asked == ["ann"]
+    with pytest.raises(Refused, match="Too many") as refusal:
+        await windows.count(window, "ann")
+    assert refusal.value.retry_after_ms == 60_000
+    with pytest.raises(Refused, match="Too many"):
+        await windows.count(window, "cleo", 4)
     clock.advance(AWAY_S)
     await windows.count(window, "ben")
     assert asked == ["ann", "ben"]
+    clock.advance(60)
+    await windows.count(window, "ann")
     await windows.close()
 
 

@@ -42,6 +42,7 @@ EXPORTED = {
     "content_moderation.profile_id": "moderation_of_own_texts",
 }
 NOT_EXPORTED = {
+    "cast_orders.user_id": "a number by which a late cast is known; the casts are in votes and vote_history",
     "content_moderation.decided_by": "the decision is in moderation_log, with its subject",
     "reports.decided_by": "the decision is in moderation_log, with the report",
     "reports.profile_id": "the report is data of its reporter",

@@ -46,6 +46,7 @@ TABLES = {
     "vote_analytics": (COMMIT, "people/export.sql:vote_history"),
     "vote_rollups": (COMMIT, "insight/insight.sql:vote_series"),
     "user_vote_limits": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
+    "cast_orders": ("voting/voting.sql:commit_log > commit_log()", "voting/voting.sql:fetch_warm_up_ballots"),
     "log_positions": (COMMIT, "voting/voting.sql:fetch_positions"),
     "log_commits": (COMMIT, "voting/voting.sql:fetch_commits"),
     "show_trending": (

@@ -5,15 +5,34 @@ import { castReply, setUp, USER } from "./client_on_fakes.mjs";
 import { FakeStorage, settled } from "./fakes.mjs";
 
 test("a vote of a signed-in visitor is sent at once and deleted from the outbox when it is durable", async () => {
-  const { client, connect, emitted } = setUp();
+  const { client, clock, connect, emitted } = setUp();
   const socket = await connect();
   client.cast(7, 101, "up");
   await settled();
-  assert.deepEqual(socket.last("cast"), { id: socket.last("cast").id, op: "cast", show: 7, votes: [[101, "up"]] });
+  const { id } = socket.last("cast");
+  assert.deepEqual(socket.last("cast"), { id, op: "cast", show: 7, votes: [[101, "up"]], order: clock.now() });
   assert.deepEqual(client.outbox.unsent(7), [[101, "up"]]);
   await socket.reply("cast", castReply(131, { 101: "up" }));
   assert.deepEqual(client.outbox.shows(), []);
   assert.equal(emitted("cast_ok")[0].reply.at, 131);
+});
+
+test("each attempt has a greater order, and one behind another device goes ahead of it", async () => {
+  const { client, clock, connect, emitted } = setUp();
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await settled();
+  await socket.reply("cast", castReply(131, { 101: "up" }));
+  client.cast(7, 101, "down");
+  await settled();
+  assert.equal(socket.last("cast").order, clock.now() + 1);
+  await socket.refuse("cast", { code: "conflict", message: "later" });
+  await socket.reply("ballot", { ballot: { 101: "up" }, remaining: null, order: 5_000_000_000 });
+  assert.equal(socket.last("cast").order, 5_000_000_001);
+  assert.deepEqual(socket.last("cast").votes, [[101, "down"]]);
+  await socket.reply("cast", castReply(140, { 101: "down" }));
+  assert.equal(emitted("cast_ok").length, 2);
+  assert.equal(emitted("cast_refused").length, 0);
 });
 
 test("the first vote of an anonymous visitor signs in once, says hello with the token, then casts", async () => {

@@ -25,6 +25,15 @@ def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
     assert [bucket.wait_s(103.0) for _ in range(21)][19:] == [0.0, pytest.approx(0.1)]
 
 
+def test_a_large_request_costs_more() -> None:
+    """A request that is let pass may be charged afterwards: the next one waits for all of it."""
+    bucket = TokenBucket(10)
+    assert bucket.wait_s(100.0) == 0.0
+    bucket.charge(99)
+    assert bucket.wait_s(100.0) == pytest.approx(8.1)
+    assert bucket.wait_s(108.2) == 0.0
+
+
 @given(st.floats(1, 1000), st.lists(st.floats(0, 3), max_size=300))
 def test_no_stretch_of_time_has_more_than_the_rate_and_the_burst(per_s: float, pauses_s: list[float]) -> None:
     """With any rhythm of requests, no stretch of time has more requests than its rate and one burst allow."""

@@ -59,7 +59,9 @@ class Room:
             ballot_json=ballot_json,
         )
 
-    def _submit(self, show: int, user: int, votes: Sequence[tuple[int, str]], waiter: Waiter) -> None:
+    def _submit(
+        self, show: int, user: int, votes: Sequence[tuple[int, str]], waiter: Waiter, _order: int | None
+    ) -> None:
         self.casts.append((show, user, [*votes], waiter))
 
     async def _why_hidden(self, audience: Audience, _show: int, _identity: Identity | None) -> Refused | None:

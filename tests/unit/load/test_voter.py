@@ -368,8 +368,8 @@ def test_the_protocol_decodes_the_frames() -> None:
     """The server decodes each frame of the client and the crowd as the intended request."""
     from server.protocol.messages import Ballot, Cast, Hello, Subscribe, decode_request
 
-    assert decode_request(wire.cast_frame(4, 7, [(101, "up"), (102, "none")])) == Cast(
-        id=4, show=7, votes=[(101, "up"), (102, "none")]
+    assert decode_request(wire.cast_frame(4, 7, [(101, "up"), (102, "none")], 9)) == Cast(
+        id=4, show=7, votes=[(101, "up"), (102, "none")], order=9
     )
     assert decode_request(client_wire.hello_frame(1, 't"1')) == Hello(id=1, token='t"1')
     assert decode_request(client_wire.request_frame(5, "ballot", {"show": 7})) == Ballot(id=5, show=7)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
 from server.clock import SystemClock
 from server.errors import Refused
 from server.voting.intake import Intake
@@ -12,7 +14,9 @@ from server.voting.intake import Intake
 class _Fan:
     """A waiter that must not be called."""
 
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+    is_gone = False
+
+    def answered(self, at: int, durability: str, ballot: str, remaining: int | None, order: int = 0) -> None:
         """Not expected."""
         raise AssertionError
 
@@ -51,3 +55,36 @@ async def test_an_earlier_cast_does_not_wait_for_a_later_one() -> None:
     intake._warm_up.add(second)
     intake._resume(first, None)
     assert [cast for casts in intake._take_round().values() for cast in casts] == [first]
+
+
+def _in_round(intake: Intake) -> list[int]:
+    """The fans whose casts the next round takes."""
+    return [cast.user_id for casts in intake._take_round().values() for cast in casts]
+
+
+async def test_no_fan_fills_a_round() -> None:
+    """Fan 1 sends large casts to many shows before fan 2 sends one vote: it is in the first round."""
+    intake = _intake()
+    for show in range(1, 6):
+        intake.submit(show, 1, [(song, "up") for song in range(1, 101)], _Fan())
+    intake.submit(7, 1, [(101, "up")], _Fan())
+    intake.submit(7, 2, [(101, "up")], _Fan())
+    assert [_in_round(intake) for _ in range(6)] == [[1, 2], [1], [1], [1], [1], [1]]
+    assert _in_round(intake) == []
+
+
+async def test_no_fan_fills_the_queue() -> None:
+    """Casts beyond the limit of one fan are refused as overloaded; others vote on, and so does the fan after a round."""
+    intake = _intake()
+
+    def submit(user: int) -> None:
+        intake.submit(7, user, [(song, "none") for song in range(1, 101)], _Fan())
+
+    for _ in range(9):
+        submit(1)
+    with pytest.raises(Refused, match="your votes are waiting") as refusal:
+        submit(1)
+    assert (refusal.value.code, refusal.value.retry_after_ms) == ("overloaded", 1_000)
+    submit(2)
+    assert _in_round(intake) == [1, 2]
+    submit(1)

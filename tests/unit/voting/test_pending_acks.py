@@ -14,10 +14,12 @@ Told = list[tuple[Any, ...]]
 class Listener:
     """A waiter that writes down each call."""
 
+    is_gone = False
+
     def __init__(self) -> None:
         self.told: Told = []
 
-    def answered(self, at: int, durability: str, ballot: str, remaining: int | None) -> None:
+    def answered(self, at: int, durability: str, ballot: str, remaining: int | None, order: int = 0) -> None:
         """The cast was taken."""
         self.told.append((durability, at, ballot, remaining))
 

@@ -1,0 +1,39 @@
+-- Removes the hot copy of shows that nobody votes on; the next cast warms them up again (docs/adr/0031).
+--
+-- KEYS[1]  the shard's prefix
+-- ARGV[1]  a position that the database has committed
+-- ARGV[2]  a show without casts for so long is idle [ms]
+-- ARGV[3]  the same for a show whose voting is over
+-- returns  how many shows became cold
+--
+-- A show is removed only when its last cast is committed. `u` is the time of that cast, or up to a minute before it.
+
+local prefix = KEYS[1]
+local meta_key = prefix .. 'meta'
+local committed = tonumber(ARGV[1])
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local meta = redis.call('HMGET', meta_key, 'last', 'barrier')
+if not meta[1] then return 0 end
+local is_drained = tonumber(meta[1]) <= committed
+
+local cold_count = 0
+for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
+    local show_key = prefix .. 'show:' .. show
+    local rules = redis.call('HMGET', show_key, 'c', 'u')
+    local used_ms = tonumber(rules[2] or 0)
+    local idle_ms = tonumber(rules[1] or 0) <= now_ms and tonumber(ARGV[3]) or tonumber(ARGV[2])
+    if not rules[2] then
+        -- A version before this one warmed it up.
+        redis.call('HSET', show_key, 'u', now_ms)
+    elseif now_ms - used_ms >= idle_ms and (is_drained or committed >= (used_ms + 60000) * 1024) then
+        redis.call('UNLINK', show_key, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show, prefix .. 'tickets:' .. show)
+        redis.call('SREM', prefix .. 'shows', show)
+        cold_count = cold_count + 1
+    end
+end
+if cold_count > 0 then
+    -- Rows of a warm-up that were read before the last cast may still be on their way.
+    redis.call('HSET', meta_key, 'barrier', string.format('%d', math.max(tonumber(meta[2]), committed)))
+end
+return cold_count
