@@ -18,8 +18,8 @@
 -- 5. **`venue_reviews`** or **`user_profiles`**, then `content_moderation` and `reports`, then **`venues`** in the order of
 --    their ids. A new name of an artist or a venue is written before the search words of shows, under their shards.
 -- 6. Rows of one user alone: mail, bans.
--- 7. **`users`**: the row of the user goes last. A transaction that holds a row of a user may still check that the user
---    exists.
+-- 7. **`users`**: the row of the user goes last, before its `sessions`. A transaction that holds a row of a user may still
+--    check that the user exists.
 -- 8. **`activity_clock`**, by triggers at the end of the transaction.
 --
 -- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures and the
@@ -34,6 +34,7 @@
 -- | advance | catalogue, `advance_shows` | log_positions, shows, activity_clock |
 -- | add_song | catalogue, `lock_show` | log_positions, shows, setlist_songs |
 -- | remove_song | catalogue, `lock_show` | log_positions, shows, setlist_songs, votes, setlists, artist_songs |
+-- | restore_song | catalogue, `lock_show` | log_positions, shows, setlists |
 -- | change_show | catalogue, `lock_show` | log_positions, shows, setlist_songs, activity_clock |
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
@@ -164,6 +165,13 @@ CREATE TYPE review_verdict AS ENUM (
     'different'
 );
 
+CREATE TYPE session_kind AS ENUM (
+    'fan',
+    'link',
+    'command',
+    'unlisted'
+);
+
 CREATE TYPE set_kind AS ENUM (
     'main',
     'encore',
@@ -239,6 +247,22 @@ begin
     update activity_clock c set position = added.position where c.id = 1;
     perform pg_notify('activity', format('{"previous":%s,"event":%s}', before, activity_json(added)));
 end $$;
+
+CREATE FUNCTION adopt_token(new_device text, token_until timestamp with time zone, is_fan boolean, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update users u set token_until = now() + ttl
+     where u.id = app_user_id() and u.role = 'user' and is_fan and u.token_until < now() + ttl - interval '1 day';
+    with opened as (
+        insert into sessions as s (user_id, kind, device, expires_at)
+        select u.id, case when is_fan then 'fan' else 'command' end::session_kind, new_device,
+               case when is_fan and u.role = 'user' then now() + ttl else adopt_token.token_until end
+          from users u where u.id = app_user_id()
+        returning s.user_id, s.id, s.expires_at
+    )
+    select u.role, o.id, o.expires_at from opened o join users u on u.id = o.user_id;
+$$;
 
 CREATE FUNCTION app_is_admin() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -722,15 +746,34 @@ begin
     return made;
 end $$;
 
-CREATE FUNCTION erase_user(wanted bigint) RETURNS jsonb
+CREATE FUNCTION erase_history(wanted bigint) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
     began_at timestamptz := clock_timestamp();
+    made_at timestamptz;
+begin
+    perform refuse_other_eraser(wanted);
+    select created_at into made_at from users where id = wanted and nobody is null;
+    perform set_config('app.erasing', 'on', true);
+    if made_at > began_at - interval '1 day' then
+        -- The clock of Valkey, which gives a vote its instant, may be behind.
+        perform rename_history(wanted, made_at - interval '1 minute');
+    elsif found then
+        update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted;
+    end if;
+    perform set_config('app.erasing', '', true);
+    return began_at;
+end $$;
+
+CREATE FUNCTION erase_user(wanted bigint, history_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    began_at timestamptz := coalesce(history_since, erase_history(wanted));
     written_since timestamptz;
-    history_count bigint;
-    later_count bigint;
     vote_count bigint;
     ballots jsonb;
     show_ids bigint[];
@@ -740,12 +783,7 @@ declare
     heir_id bigint;
     inherited bigint;
 begin
-    -- The function runs with its owner's rights, so current_user is the owner. `role` and session_user name the caller.
-    if (current_setting('role') = 'mysetlist_request' or not pg_has_role(session_user, current_user, 'member'))
-       and coalesce(current_setting('app.role', true), '') <> 'admin'
-       and not coalesce(wanted = nullif(current_setting('app.user_id', true), '')::bigint, false) then
-        raise exception 'a user may erase only itself' using errcode = 'insufficient_privilege';
-    end if;
+    perform refuse_other_eraser(wanted);
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     if not exists (select from users where id = wanted and nobody is null) then
         return null;
@@ -753,21 +791,12 @@ begin
     -- The setting lasts until the end of this call. A `set` clause of the function would need a superuser to create the
     -- function.
     perform set_config('app.erasing', 'on', true);
-    -- This update reads the whole history, while the writers go on.
-    with renamed as (
-        update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted returning 1
-    )
-    select count(*) into history_count from renamed;
     perform from log_positions order by shard for update;
     -- Now the rows that were written during the first update, however old their log entries are. A commit that the first
     -- update did not see began at most one statement timeout before it.
     select to_timestamp((min(entries[1]) >> 10) / 1000.0) into written_since
       from log_commits where committed_at > began_at - interval '1 minute';
-    with renamed as (
-        update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC')
-         where user_id = wanted and cast_at >= written_since returning 1
-    )
-    select count(*) into later_count from renamed;
+    perform rename_history(wanted, written_since);
 
     select coalesce(jsonb_object_agg(show_id, ballot), '{}'), coalesce(array_agg(show_id), '{}')
       into ballots, show_ids
@@ -819,7 +848,7 @@ begin
     delete from users where id = wanted;
     perform set_config('app.erasing', '', true);
     return jsonb_build_object(
-        'votes', vote_count, 'history', history_count + later_count, 'ballots', ballots,
+        'votes', vote_count, 'ballots', ballots,
         'positions', (select jsonb_object_agg(shard, position) from log_positions));
 end $$;
 
@@ -952,14 +981,20 @@ CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail 
                         where a.show_id = w.id and a.artist_id = w.artist_id and a.billing = 'headliner')
 $$;
 
-CREATE FUNCTION keep_account(ttl interval) RETURNS public.user_role
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION keep_removed_song() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
-    update users set token_until = now() + ttl
-     where id = app_user_id() and token_until < now() + ttl - interval '1 day';
-    select role from users where id = app_user_id();
-$$;
+begin
+    insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, medley, note, vote_count)
+    select old.id, old.show_id, old.setlist_id, old.song_id, old.is_tape, old.medley, old.note, old.up_count + old.down_count
+     where exists (select from shows where id = old.show_id) and exists (select from songs where id = old.song_id);
+    if found then
+        insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
+        select setlist_song_id, user_id, choice, cast_at from votes where setlist_song_id = old.id;
+    end if;
+    return old;
+end $$;
 
 CREATE FUNCTION leave_queue(review bigint, profile bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -1135,6 +1170,26 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION open_link(wanted bigint, new_device text, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update users u set token_until = now() + ttl
+      from sessions s
+     where u.id = app_user_id() and s.id = wanted and s.user_id = u.id and s.kind = 'link' and s.opened_at is null;
+    with opened as (
+        update sessions s
+           set opened_at = now(), renewed_at = now(), expires_at = now() + ttl, device = new_device
+         where s.id = wanted and s.user_id = app_user_id() and s.kind = 'link' and s.opened_at is null
+           and s.ended_at is null and s.expires_at > now()
+        returning s.user_id, s.id, s.expires_at
+    ), logged as (
+        insert into audit_log (actor_id, action, subject, detail)
+        select o.user_id, 'session.open_link', 'user:' || o.user_id, jsonb_build_object('session', o.id) from opened o
+    )
+    select u.role, o.id, o.expires_at from opened o join users u on u.id = o.user_id;
+$$;
+
 CREATE FUNCTION words_of(words text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN array_to_tsvector(ARRAY(SELECT "left"(w.word, 500) AS "left" FROM unnest(string_to_array(public.fold(words_of.words), ' '::text)) w(word) WHERE (w.word <> ''::text)));
@@ -1184,25 +1239,28 @@ CREATE FUNCTION recount_artist_songs(changed_song_ids bigint[]) RETURNS void
            is distinct from row(excluded.predicted_count, excluded.played_count, excluded.last_played_on);
 $$;
 
-CREATE FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea) RETURNS text
+CREATE FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
     code ticket_codes;
 begin
-    select * into code from ticket_codes where show_id = wanted_show and code_hash = wanted_hash for update;
-    if not found then
-        return 'unknown';
-    end if;
+    select * into code
+      from ticket_codes
+     where show_id = wanted_show and code_hash in (wanted_hash, unkeyed_hash) and is_keyed = (code_hash = wanted_hash)
+       for update;
     if code.user_id = app_user_id() then
         return 'redeemed';
     end if;
-    if code.redeemed_at is not null then
-        return 'used';
+    if exists (select from ticket_codes where show_id = wanted_show and user_id = app_user_id()) then
+        return 'held';
+    end if;
+    if code.show_id is null or code.redeemed_at is not null then
+        return 'refused';
     end if;
     update ticket_codes set user_id = app_user_id(), redeemed_at = now()
-     where show_id = wanted_show and code_hash = wanted_hash;
+     where show_id = wanted_show and code_hash = code.code_hash;
     return 'redeemed';
 exception when unique_violation then
     return 'held';
@@ -1295,6 +1353,45 @@ begin
     raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
 end $$;
 
+CREATE FUNCTION refuse_other_eraser(wanted bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if (current_setting('role') = 'mysetlist_request' or not pg_has_role(session_user, current_user, 'member'))
+       and coalesce(current_setting('app.role', true), '') <> 'admin'
+       and not coalesce(wanted = nullif(current_setting('app.user_id', true), '')::bigint, false) then
+        raise exception 'a user may erase only itself' using errcode = 'insufficient_privilege';
+    end if;
+end $$;
+
+CREATE FUNCTION rename_history(wanted bigint, cast_since timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update vote_analytics h set user_id = 0, cast_at = date_trunc('hour', h.cast_at, 'UTC')
+     where h.user_id = wanted and h.cast_at >= cast_since
+       and h.show_id in (select r.show_id from vote_rollups r where r.hour >= date_trunc('hour', cast_since, 'UTC'))
+$$;
+
+CREATE FUNCTION renew_session(wanted bigint, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update users u set token_until = now() + ttl
+      from sessions s
+     where u.id = app_user_id() and u.role = 'user' and u.token_until < now() + ttl - interval '1 day'
+       and s.id = wanted and s.user_id = u.id and s.kind = 'fan' and s.ended_at is null;
+    update sessions s set expires_at = now() + ttl, renewed_at = now()
+      from users u
+     where u.id = app_user_id() and u.role = 'user' and s.id = wanted and s.user_id = u.id and s.kind = 'fan'
+       and s.ended_at is null and s.expires_at < now() + ttl - interval '1 day';
+    select u.role, s.id, s.expires_at
+      from sessions s
+      join users u on u.id = s.user_id
+     where s.id = wanted and u.id = app_user_id() and s.ended_at is null and s.expires_at > now();
+$$;
+
 CREATE FUNCTION repair_counts() RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -1353,6 +1450,52 @@ begin
     end if;
     update shows set requires_ticket = is_required where id = wanted_show;
     return found;
+end $$;
+
+CREATE FUNCTION restore_song(wanted bigint, wanted_show bigint) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    removed removed_songs;
+    restored integer;
+begin
+    select * into removed from removed_songs where id = wanted and show_id = wanted_show for update;
+    if not found then
+        return null;
+    end if;
+    insert into setlist_songs (id, setlist_id, show_id, song_id, position, is_tape, medley, note)
+    overriding system value
+    select removed.id, removed.setlist_id, removed.show_id, removed.song_id,
+           coalesce((select max(position) from setlist_songs where setlist_id = removed.setlist_id), 0) + 1,
+           removed.is_tape, removed.medley, removed.note;
+    with again as (
+        insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
+        select r.setlist_song_id, r.user_id, w.id, r.choice, r.cast_at
+          from removed_votes r
+          join shows w on w.id = removed.show_id
+         where r.setlist_song_id = wanted and r.user_id is not null
+           and (w.votes_per_user_max is null
+                or (select count(*) from votes v where v.user_id = r.user_id and v.show_id = w.id) < w.votes_per_user_max)
+         order by r.user_id
+        returning user_id
+    )
+    select count(*) into restored from again;
+    with lost as (
+        select r.user_id, r.choice, r.cast_at
+          from removed_votes r
+         where r.setlist_song_id = wanted
+           and not exists (select from votes v where v.setlist_song_id = wanted and v.user_id = r.user_id)
+    ), hours as (
+        insert into vote_rollups (show_id, hour, withdrawn_count)
+        select removed.show_id, date_trunc('hour', cast_at, 'UTC'), count(*) from lost group by 2
+            on conflict (show_id, hour) do update
+           set withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
+    )
+    insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
+    select removed.show_id, wanted, coalesce(user_id, 0), choice, null, cast_at from lost;
+    delete from removed_songs where id = wanted;
+    return restored;
 end $$;
 
 CREATE FUNCTION results_audience(results public.results_visibility, finalised_at timestamp with time zone) RETURNS integer
@@ -1482,11 +1625,16 @@ begin
     return query select u.id, u.role from users u where u.id = found_id;
 end $$;
 
-CREATE FUNCTION sign_up() RETURNS bigint
+CREATE FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval) RETURNS TABLE(user_id bigint, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
-    insert into users default values returning id
+    with made as (
+        insert into users (token_until) values (now() + ttl) returning id
+    )
+    insert into sessions as s (user_id, kind, device, address_hash, expires_at)
+    select m.id, 'fan', new_device, new_address_hash, now() + ttl from made m
+    returning s.user_id, s.id, s.expires_at
 $$;
 
 CREATE FUNCTION slowest_statements(count integer) RETURNS TABLE(query text, calls bigint, total_ms double precision, mean_ms double precision, max_ms double precision, rows bigint, cache_hit_rate double precision)
@@ -1662,42 +1810,59 @@ CREATE FUNCTION use_api_key(hash bytea) RETURNS TABLE(user_id bigint, role publi
      where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
 $$;
 
+REVOKE ALL ON FUNCTION adopt_token(new_device text, token_until timestamp with time zone, is_fan boolean, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.adopt_token(new_device text, token_until timestamp with time zone, is_fan boolean, ttl interval) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION erase_user(wanted bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.erase_user(wanted bigint) TO mysetlist_request;
+REVOKE ALL ON FUNCTION erase_history(wanted bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.erase_history(wanted bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION erase_user(wanted bigint, history_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.erase_user(wanted bigint, history_since timestamp with time zone) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION find_people(words text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.find_people(words text) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION keep_account(ttl interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.keep_account(ttl interval) TO mysetlist_request;
+REVOKE ALL ON FUNCTION keep_removed_song() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION open_link(wanted bigint, new_device text, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.open_link(wanted bigint, new_device text, ttl interval) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.redeem_ticket(wanted_show bigint, wanted_hash bytea) TO mysetlist_request;
+REVOKE ALL ON FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION refresh_show_words(show_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION refuse_other_eraser(wanted bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rename_history(wanted bigint, cast_since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION renew_session(wanted bigint, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.renew_session(wanted bigint, ttl interval) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION repair_counts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION require_ticket(wanted_show bigint, is_required boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.require_ticket(wanted_show bigint, is_required boolean) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION restore_song(wanted bigint, wanted_show bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION score_show(wanted bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION sign_up() FROM PUBLIC;
-GRANT ALL ON FUNCTION public.sign_up() TO mysetlist_request;
+REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION use_api_key(hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.use_api_key(hash bytea) TO mysetlist_request;
@@ -1890,14 +2055,14 @@ CREATE TABLE audit_log (
     CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_-]+\.[a-z_-]+$'::text)),
     CONSTRAINT audit_log_subject_check CHECK ((char_length(subject) <= 200))
 );
-COMMENT ON TABLE audit_log IS 'Every action that needs the rights of staff, for ever: append-only. Only the erasure of a user removes a name.';
-COMMENT ON COLUMN audit_log.actor_id IS 'Null: the command line, or an erased account.';
+COMMENT ON TABLE audit_log IS 'Every action that needs the rights of staff, for ever: append-only. The erasure of a user takes out what was done to them.';
+COMMENT ON COLUMN audit_log.actor_id IS 'The account that acted; it stays when the account is erased. Null: nobody was signed in, and detail says who acted.';
 ALTER TABLE audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY audit_log ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 CREATE INDEX audit_log_actor_idx ON audit_log USING btree (actor_id) WHERE (actor_id IS NOT NULL);
 CREATE INDEX audit_log_subject_idx ON audit_log USING btree (subject);
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_change();
-ALTER TABLE ONLY audit_log ADD CONSTRAINT audit_log_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES users(id) ON DELETE SET NULL;
+CREATE TRIGGER audit_log_not_emptied BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
@@ -2063,7 +2228,8 @@ ALTER TABLE email_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_once_key UNIQUE (user_id, kind, about);
 ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_pkey PRIMARY KEY (id);
 CREATE INDEX email_queue_address_idx ON email_queue USING btree (split_part(about, ':'::text, 2)) WHERE (kind = 'confirm_address'::email_kind);
-CREATE INDEX email_queue_due_idx ON email_queue USING btree (priority DESC, not_before, id) WHERE (status = ANY (ARRAY['queued'::email_status, 'sending'::email_status]));
+CREATE INDEX email_queue_due_idx ON email_queue USING btree (priority DESC, not_before, id) WHERE ((status = ANY (ARRAY['queued'::email_status, 'sending'::email_status])) AND (kind <> 'confirm_address'::email_kind));
+CREATE INDEX email_queue_strangers_idx ON email_queue USING btree (not_before, id) WHERE ((status = ANY (ARRAY['queued'::email_status, 'sending'::email_status])) AND (kind = 'confirm_address'::email_kind));
 ALTER TABLE ONLY email_queue ADD CONSTRAINT email_queue_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE email_queue ENABLE ROW LEVEL SECURITY;
 CREATE POLICY email_queue_confirm ON email_queue FOR INSERT TO mysetlist_request WITH CHECK (((user_id = ( SELECT app_user_id() AS app_user_id)) AND (kind = 'confirm_address'::email_kind)));
@@ -2224,14 +2390,15 @@ CREATE TABLE moderation_log (
     CONSTRAINT moderation_log_action_check CHECK ((action ~ '^[a-z_]+\.[a-z_]+$'::text)),
     CONSTRAINT moderation_log_subject_check CHECK ((subject ~ '^[a-z_]+:[0-9]+$'::text))
 );
-COMMENT ON TABLE moderation_log IS 'Every decision of a moderator, for ever: append-only. Only the erasure of a user removes a name.';
+COMMENT ON TABLE moderation_log IS 'Every decision of a moderator, for ever: append-only. The erasure of a user takes out what was decided about them.';
+COMMENT ON COLUMN moderation_log.moderator_id IS 'The account that decided; it stays when the account is erased.';
 COMMENT ON COLUMN moderation_log.subject IS 'For example review:7, profile:3, user:3, report:9.';
 ALTER TABLE moderation_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY moderation_log ADD CONSTRAINT moderation_log_pkey PRIMARY KEY (id);
 CREATE INDEX moderation_log_moderator_idx ON moderation_log USING btree (moderator_id) WHERE (moderator_id IS NOT NULL);
 CREATE INDEX moderation_log_subject_idx ON moderation_log USING btree (subject, id);
 CREATE TRIGGER moderation_log_append_only BEFORE DELETE OR UPDATE ON moderation_log FOR EACH ROW EXECUTE FUNCTION refuse_change();
-ALTER TABLE ONLY moderation_log ADD CONSTRAINT moderation_log_moderator_id_fkey FOREIGN KEY (moderator_id) REFERENCES users(id) ON DELETE SET NULL;
+CREATE TRIGGER moderation_log_not_emptied BEFORE TRUNCATE ON moderation_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE moderation_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY moderation_log_read ON moderation_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_staff() AS app_is_staff) OR (moderator_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY moderation_log_write ON moderation_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (moderator_id = ( SELECT app_user_id() AS app_user_id))));
@@ -2268,6 +2435,53 @@ COMMENT ON COLUMN platform_stats.show_count IS 'Shows on that local date.';
 ALTER TABLE ONLY platform_stats ADD CONSTRAINT platform_stats_pkey PRIMARY KEY (day);
 GRANT SELECT ON TABLE platform_stats TO mysetlist_request;
 GRANT SELECT ON TABLE platform_stats TO mysetlist_writer;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── removed_songs
+
+CREATE TABLE removed_songs (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    setlist_id bigint NOT NULL,
+    song_id bigint NOT NULL,
+    is_tape boolean NOT NULL,
+    medley smallint,
+    note text NOT NULL,
+    vote_count bigint NOT NULL,
+    removed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT removed_songs_vote_count_check CHECK ((vote_count > 0))
+);
+COMMENT ON TABLE removed_songs IS 'A song with votes that was removed from a set. It can be put back for 30 days.';
+COMMENT ON COLUMN removed_songs.id IS 'The id that fans voted on, in setlist_songs.';
+ALTER TABLE ONLY removed_songs ADD CONSTRAINT removed_songs_pkey PRIMARY KEY (id);
+CREATE INDEX removed_songs_removed_at_idx ON removed_songs USING btree (removed_at);
+CREATE INDEX removed_songs_show_id_idx ON removed_songs USING btree (show_id);
+CREATE INDEX removed_songs_song_id_idx ON removed_songs USING btree (song_id);
+ALTER TABLE ONLY removed_songs ADD CONSTRAINT removed_songs_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE ONLY removed_songs ADD CONSTRAINT removed_songs_song_id_fkey FOREIGN KEY (song_id) REFERENCES songs(id) ON DELETE CASCADE;
+ALTER TABLE removed_songs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY removed_songs_read ON removed_songs FOR SELECT TO mysetlist_request USING (true);
+GRANT SELECT ON TABLE removed_songs TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── removed_votes
+
+CREATE TABLE removed_votes (
+    id bigint NOT NULL,
+    setlist_song_id bigint NOT NULL,
+    user_id bigint,
+    choice vote_choice NOT NULL,
+    cast_at timestamp with time zone NOT NULL
+);
+COMMENT ON TABLE removed_votes IS 'A vote on a removed song.';
+COMMENT ON COLUMN removed_votes.user_id IS 'Null: the user was erased. Such a vote is not put back.';
+ALTER TABLE removed_votes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY removed_votes ADD CONSTRAINT removed_votes_pkey PRIMARY KEY (id);
+CREATE INDEX removed_votes_setlist_song_id_idx ON removed_votes USING btree (setlist_song_id);
+CREATE INDEX removed_votes_user_id_idx ON removed_votes USING btree (user_id) WHERE (user_id IS NOT NULL);
+ALTER TABLE ONLY removed_votes ADD CONSTRAINT removed_votes_setlist_song_id_fkey FOREIGN KEY (setlist_song_id) REFERENCES removed_songs(id) ON DELETE CASCADE;
+ALTER TABLE ONLY removed_votes ADD CONSTRAINT removed_votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE removed_votes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY removed_votes_own ON removed_votes FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE removed_votes TO mysetlist_request;
 
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────────── reports
 
@@ -2351,6 +2565,44 @@ ALTER TABLE ONLY service_health ADD CONSTRAINT service_health_pkey PRIMARY KEY (
 GRANT SELECT ON TABLE service_health TO mysetlist_request;
 GRANT SELECT ON TABLE service_health TO mysetlist_writer;
 
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────────── sessions
+
+CREATE TABLE sessions (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    kind session_kind NOT NULL,
+    device text DEFAULT ''::text NOT NULL,
+    address_hash bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    opened_at timestamp with time zone,
+    renewed_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT sessions_address_hash_check CHECK ((octet_length(address_hash) = 16)),
+    CONSTRAINT sessions_device_check CHECK ((char_length(device) <= 80)),
+    CONSTRAINT sessions_unlisted_ended CHECK (((kind <> 'unlisted'::session_kind) OR (ended_at IS NOT NULL)))
+);
+COMMENT ON TABLE sessions IS 'A sign-in of an account. A token names its session and is valid until the session expires or is ended.';
+COMMENT ON COLUMN sessions.kind IS 'fan: an anonymous sign-in, extended at each renewal. link: by a sign-in link. command: by `mysetlist token`. unlisted: a sign-out of all tokens of the account that name no session, because an older version made them.';
+COMMENT ON COLUMN sessions.address_hash IS 'HMAC of the address that a new account came from, with the secret of the nodes. Deleted after a day.';
+COMMENT ON COLUMN sessions.opened_at IS 'When the link was used, which works once. Null: not yet, or no link.';
+COMMENT ON COLUMN sessions.renewed_at IS 'When it was last renewed, exact to the day.';
+ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+CREATE INDEX sessions_ended_at_idx ON sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX sessions_expires_at_idx ON sessions USING btree (expires_at);
+CREATE INDEX sessions_newcomers_idx ON sessions USING btree (created_at) WHERE (address_hash IS NOT NULL);
+CREATE INDEX sessions_user_id_idx ON sessions USING btree (user_id);
+ALTER TABLE ONLY sessions ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY sessions_end ON sessions FOR UPDATE TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id))) WITH CHECK ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY sessions_end_unlisted ON sessions FOR INSERT TO mysetlist_request WITH CHECK (((user_id = ( SELECT app_user_id() AS app_user_id)) AND (kind = 'unlisted'::session_kind)));
+CREATE POLICY sessions_own ON sessions FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+CREATE POLICY sessions_writer ON sessions FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE sessions TO mysetlist_writer;
+GRANT SELECT,INSERT ON TABLE sessions TO mysetlist_request;
+GRANT UPDATE(ended_at) ON TABLE sessions TO mysetlist_request;
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────── setlist_songs
 
 CREATE TABLE setlist_songs (
@@ -2387,6 +2639,7 @@ CREATE INDEX setlist_songs_song_id_idx ON setlist_songs USING btree (song_id);
 CREATE TRIGGER setlist_songs_count_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_setlist_songs();
 CREATE TRIGGER setlist_songs_count_inserted AFTER INSERT ON setlist_songs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_setlist_songs();
 CREATE TRIGGER setlist_songs_count_updated AFTER UPDATE ON setlist_songs FOR EACH ROW WHEN (((old.song_id IS DISTINCT FROM new.song_id) OR (old.setlist_id IS DISTINCT FROM new.setlist_id))) EXECUTE FUNCTION count_changed_setlist_song();
+CREATE TRIGGER setlist_songs_keep_removed BEFORE DELETE ON setlist_songs FOR EACH ROW WHEN (((old.up_count + old.down_count) > 0)) EXECUTE FUNCTION keep_removed_song();
 CREATE TRIGGER setlist_songs_revise_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
 CREATE TRIGGER setlist_songs_revise_inserted AFTER INSERT ON setlist_songs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
 CREATE TRIGGER setlist_songs_revise_updated AFTER UPDATE ON setlist_songs FOR EACH ROW WHEN ((((((((old.setlist_id IS DISTINCT FROM new.setlist_id) OR (old.song_id IS DISTINCT FROM new.song_id)) OR (old."position" IS DISTINCT FROM new."position")) OR (old.played_at IS DISTINCT FROM new.played_at)) OR (old.is_tape IS DISTINCT FROM new.is_tape)) OR (old.medley IS DISTINCT FROM new.medley)) OR (old.note IS DISTINCT FROM new.note))) EXECUTE FUNCTION revise_show_of_row();
@@ -2817,13 +3070,16 @@ CREATE TABLE ticket_codes (
     user_id bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     redeemed_at timestamp with time zone,
+    is_keyed boolean DEFAULT true NOT NULL,
     CONSTRAINT ticket_codes_code_hash_check CHECK ((octet_length(code_hash) = 32)),
     CONSTRAINT ticket_codes_redeemed CHECK (((user_id IS NULL) OR (redeemed_at IS NOT NULL)))
 );
 COMMENT ON TABLE ticket_codes IS 'One code that binds a vote to an admission (docs/adr/0015). It stays redeemed, even when its user is erased.';
-COMMENT ON COLUMN ticket_codes.code_hash IS 'SHA-256 of the code.';
+COMMENT ON COLUMN ticket_codes.code_hash IS 'HMAC, with the secret of the nodes, of the SHA-256 of the code.';
+COMMENT ON COLUMN ticket_codes.is_keyed IS 'False: code_hash is still the SHA-256 of an older version.';
 ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_pkey PRIMARY KEY (show_id, code_hash);
 CREATE UNIQUE INDEX ticket_codes_holder_idx ON ticket_codes USING btree (user_id, show_id) WHERE (user_id IS NOT NULL);
+CREATE INDEX ticket_codes_unkeyed_idx ON ticket_codes USING btree (show_id) WHERE (NOT is_keyed);
 ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL;
 ALTER TABLE ticket_codes ENABLE ROW LEVEL SECURITY;
@@ -3186,6 +3442,33 @@ CREATE INDEX vote_rollups_hour_idx ON vote_rollups USING btree (hour);
 ALTER TABLE ONLY vote_rollups ADD CONSTRAINT vote_rollups_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 GRANT SELECT ON TABLE vote_rollups TO mysetlist_request;
 GRANT SELECT,INSERT,UPDATE ON TABLE vote_rollups TO mysetlist_writer;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── vote_surges
+
+CREATE TABLE vote_surges (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    setlist_song_id bigint NOT NULL,
+    address_hash bytea NOT NULL,
+    account_count integer NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT vote_surges_account_count_check CHECK ((account_count > 0)),
+    CONSTRAINT vote_surges_address_hash_check CHECK ((octet_length(address_hash) = 16))
+);
+COMMENT ON TABLE vote_surges IS 'Many new accounts of one address that voted for little else than one song.';
+COMMENT ON COLUMN vote_surges.address_hash IS 'As in sessions. Equal hashes are one address; the address itself is not stored.';
+COMMENT ON COLUMN vote_surges.began_at IS 'When the first of these accounts was made.';
+ALTER TABLE vote_surges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_crowd_key UNIQUE (setlist_song_id, address_hash);
+ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_pkey PRIMARY KEY (id);
+CREATE INDEX vote_surges_seen_at_idx ON vote_surges USING btree (seen_at);
+CREATE INDEX vote_surges_show_id_idx ON vote_surges USING btree (show_id);
+ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_setlist_song_id_fkey FOREIGN KEY (setlist_song_id) REFERENCES setlist_songs(id) ON DELETE CASCADE;
+ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE vote_surges ENABLE ROW LEVEL SECURITY;
+CREATE POLICY vote_surges_staff ON vote_surges FOR SELECT TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff));
+GRANT SELECT ON TABLE vote_surges TO mysetlist_request;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── voter_accuracy
 

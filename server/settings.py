@@ -1,7 +1,11 @@
-"""The settings of a node, from environment and command line. They are parsed and checked before anything starts, then frozen."""
+"""The settings of a node, from environment and command line. They are parsed and checked before anything starts, then frozen.
+
+Over 400 lines: a setting is a field, a parser and an entry in one table, and a reader of one looks at all three.
+"""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import difflib
 import ipaddress
@@ -29,6 +33,7 @@ VOTES_PER_DAY_DEFAULT = 1000
 WORKERS_MAX = 64
 CROWD_MAX = 10_000
 KEEP_DAYS_MAX = 3_650
+METRICS_TOKEN_CHARS_MIN = 16
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster")
 
@@ -73,6 +78,8 @@ class Settings:
     smtp_url: str | None = None  # None: no mail is sent
     mail_from: str | None = None  # None: mysetlist@ and the host name of this machine
     alert_webhook_url: str | None = None  # gets a POST when a service is down; None: no alerts
+    alert_webhook_secret: bytes | None = None  # signs these (Standard Webhooks); None: they are not signed
+    metrics_token: str | None = None  # a reader of /metrics sends it as a bearer token; None: anybody may read
     otlp_endpoint: str | None = None  # an OpenTelemetry collector; None: no traces
     traces_ratio: float = 0.01  # share of log entries that are traced
     public_url: str | None = None  # base of the links in mail; None: the address of this node
@@ -209,6 +216,41 @@ def _http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _jwks_url(text: str) -> str:
+    url = _http_url(text)
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must start with https://: whoever changes the keys on their way signs in as anybody")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _webhook_secret(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError(
+            'must be whsec_ and 24 to 64 bytes in base64; create one with: echo "whsec_$(openssl rand -base64 32)"'
+        )
+    return key
+
+
+def _metrics_token(text: str) -> str:
+    if len(text) < METRICS_TOKEN_CHARS_MIN or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(
+            f"must have {METRICS_TOKEN_CHARS_MIN} or more characters and no spaces; create one with: openssl rand -hex 32"
+        )
+    return text
+
+
 def _smtp_url(text: str) -> str:
     if not _split(text, ("smtps", "smtp")).hostname:
         raise ValueError("names no host; add one, as in smtp://mail.example.org")
@@ -286,7 +328,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "REDIS_URL": ("redis_url", _redis_url),
     "MYSETLIST_DATA_DIR": ("data_dir", Path),
     "MYSETLIST_SECRET": ("secret", _secret),
-    "MYSETLIST_JWKS_URL": ("jwks_url", _http_url),
+    "MYSETLIST_JWKS_URL": ("jwks_url", _jwks_url),
     "MYSETLIST_JWT_AUDIENCE": ("jwt_audience", _text),
     "MYSETLIST_JWT_ISSUER": ("jwt_issuer", _text),
     "MYSETLIST_JWT_ROLE_CLAIM": ("jwt_role_claim", _text),
@@ -310,6 +352,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SMTP_URL": ("smtp_url", _smtp_url),
     "MYSETLIST_MAIL_FROM": ("mail_from", _mail_from),
     "MYSETLIST_ALERT_WEBHOOK_URL": ("alert_webhook_url", _http_url),
+    "MYSETLIST_ALERT_WEBHOOK_SECRET": ("alert_webhook_secret", _webhook_secret),
+    "MYSETLIST_METRICS_TOKEN": ("metrics_token", _metrics_token),
     "MYSETLIST_PUBLIC_URL": ("public_url", _http_url),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("otlp_endpoint", _http_url),
     "OTEL_TRACES_SAMPLER_ARG": ("traces_ratio", _ratio),
@@ -330,6 +374,15 @@ def _check(given: Mapping[str, Any]) -> None:
     for field in ("jwt_audience", "jwt_issuer", "jwt_role_claim"):
         if field in given and "jwks_url" not in given:
             raise SetupError(f"MYSETLIST_JWKS_URL: is missing; MYSETLIST_{field.upper()} has no effect without it")
+    if "jwt_role_claim" in given and "jwt_issuer" not in given:
+        # Without it, every issuer whose keys are in the set could name administrators here.
+        raise SetupError(
+            "MYSETLIST_JWT_ISSUER: is missing; MYSETLIST_JWT_ROLE_CLAIM needs it, because roles come only from one issuer"
+        )
+    if "alert_webhook_secret" in given and "alert_webhook_url" not in given:
+        raise SetupError(
+            "MYSETLIST_ALERT_WEBHOOK_URL: is missing; MYSETLIST_ALERT_WEBHOOK_SECRET has no effect without it"
+        )
     if "jwks_url" in given and "jwt_audience" not in given:
         # Without an audience, a token that the provider made for another program would be accepted.
         raise SetupError("MYSETLIST_JWT_AUDIENCE: is missing; MYSETLIST_JWKS_URL needs it to check tokens")
@@ -365,7 +418,7 @@ def _kept_secret(data_dir: Path) -> str:
         raise SetupError(f"the signing key in {path} {error}; remove the file to get a new one") from error
 
 
-_HIDDEN = ("secret", "url", "key")
+_HIDDEN = ("secret", "url", "key", "token")
 
 
 def _shown(name: str, value: object) -> str:

@@ -89,7 +89,7 @@ export function ticketFailure({ code, message }) {
   switch (code) {
     case "conflict": return message;
     case "bad_request": return "A ticket code has 8 or more letters and digits. Check the code on your ticket.";
-    case "not_found": return "This show has no such code. Check the code on your ticket.";
+    case "not_found": return "This code gives no ticket for this show. Check the code on your ticket; each code works once.";
     case "forbidden": return BARRED;
     case "rate_limited": return "Too many codes were tried. Wait a minute and try again.";
     default: return failure(code);

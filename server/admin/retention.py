@@ -20,7 +20,11 @@ OPERATIONS_DAYS = 400
 # A stale response is kept for its etag.
 ANSWERS_DAYS = 30
 ACTIVITY_DAYS = 90
+VOTE_SURGES_DAYS = 30
+REMOVED_SONGS_DAYS = 30
 ORPHANS_DAYS = 30
+# Only new accounts are counted by address.
+ADDRESS_HASHES_HOURS = 24
 # The maximum of rows in one transaction, and of users in one cleanup.
 BATCH_ROWS = 10_000
 ORPHANS_MAX = 200_000
@@ -107,6 +111,10 @@ _DAILY: dict[str, Step] = {
     "sync_jobs": _delete_sync_jobs,
     "service_health": _delete_service_health,
     "operations": _delete_operations,
+    "sessions": _in_batches(queries.delete_sessions),
+    "address_hashes": _in_batches(queries.forget_address_hashes, hours=ADDRESS_HASHES_HOURS),
+    "vote_surges": _in_batches(queries.delete_surges, days=VOTE_SURGES_DAYS),
+    "removed_songs": _in_batches(queries.delete_removed_songs, days=REMOVED_SONGS_DAYS),
     "activity": _in_batches(queries.delete_activity, days=ACTIVITY_DAYS),
 }
 

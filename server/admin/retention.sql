@@ -186,6 +186,50 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_sessions$
+-- takes: count
+-- gives: the number of deleted sessions: those whose tokens have expired
+with gone as (
+    delete from sessions
+     where id = any(array(select id from sessions where expires_at < now() order by expires_at limit :count::bigint))
+    returning 1
+)
+select count(*) from gone;
+
+-- name: forget_address_hashes$
+-- takes: hours, count
+-- gives: the number of sessions whose hashed address was deleted
+with forgotten as (
+    update sessions set address_hash = null
+     where id = any(array(select id from sessions
+                           where address_hash is not null and created_at < now() - make_interval(hours => :hours::int)
+                           order by created_at limit :count::bigint))
+    returning 1
+)
+select count(*) from forgotten;
+
+-- name: delete_surges$
+-- takes: days, count
+-- gives: the number of deleted surges
+with gone as (
+    delete from vote_surges
+     where id = any(array(select id from vote_surges where seen_at < now() - make_interval(days => :days::int)
+                           order by seen_at limit :count::bigint))
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_removed_songs$
+-- takes: days, count
+-- gives: the number of deleted songs, with their votes
+with gone as (
+    delete from removed_songs
+     where id = any(array(select id from removed_songs where removed_at < now() - make_interval(days => :days::int)
+                           order by removed_at limit :count::bigint))
+    returning 1
+)
+select count(*) from gone;
+
 -- name: orphaned_users
 -- takes: days, count
 -- gives: ids of anonymous users without any data, whose last token ended so many days ago, so that no vote of theirs can

@@ -46,6 +46,10 @@ class Window:
     message: str
     is_strict: bool = False
 
+    def __post_init__(self) -> None:
+        # An alert on an increase needs the series before its first refusal.
+        LIMITED.labels(self.name)
+
 
 class Windows:
     """All windows of a node. While Valkey is away, each node counts alone in windows that are not strict."""
@@ -76,12 +80,26 @@ class Windows:
         """
         if not window.is_strict and self._admits_locally(window, subject, count, int(window.count_max * LOCAL_SHARE)):
             return
+        await self._decide(window, subject, count)
+
+    async def check(self, window: Window, subject: str) -> None:
+        """Refuses a subject that is at its limit, and counts nothing: for a window that counts only failures.
+
+        Raises: as count
+        """
+        await self._decide(window, subject, 0)
+
+    async def _decide(self, window: Window, subject: str, count: int) -> None:
         if self._clock.monotonic_s() < self._away_until_s:
             self._count_alone(window, subject, count)
             return
         item = RateLimitItemPerSecond(window.count_max, window.period_s, window.name)
         try:
-            if await self._strategy.hit(item, subject, cost=count):
+            if count == 0:
+                is_free = await self._strategy.test(item, subject)
+            else:
+                is_free = await self._strategy.hit(item, subject, cost=count)
+            if is_free:
                 return
             free_at_s, _ = await self._strategy.get_window_stats(item, subject)
         except (RedisError, OSError, TimeoutError) as error:

@@ -9,6 +9,7 @@ from server.store.named_queries import load_queries
 _FOLDER = Path(__file__).parent
 
 catalogue = load_queries(_FOLDER / "catalogue.sql")
+removed_songs = load_queries(_FOLDER / "removed_songs.sql")
 search = load_queries(_FOLDER / "search.sql")
 setlist_editing = load_queries(_FOLDER / "setlist_editing.sql")
 show_control = load_queries(_FOLDER / "show_control.sql")

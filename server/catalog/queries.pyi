@@ -325,6 +325,19 @@ class _Catalogue:
     ) -> AsyncIterator[SetlistsOfSongRow]: ...
     def tallies_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[TalliesOfShowRow]: ...
 
+# catalog/removed_songs.sql
+class ListRemovedRow(TypedDict):
+    id: int
+    setlist_id: int
+    song_id: int
+    title: str
+    vote_count: int
+    removed_at: datetime
+
+class _RemovedSongs:
+    def list_removed(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[ListRemovedRow]: ...
+    async def restore_song(self, connection: Connection, *, id: int | None, show_id: int | None) -> int | Any: ...
+
 # catalog/search.sql
 class KindsWithWordsRow(TypedDict):
     words: list[str] | Any
@@ -607,6 +620,7 @@ class _Suggestions:
     ) -> int | Any: ...
 
 catalogue: _Catalogue
+removed_songs: _RemovedSongs
 search: _Search
 setlist_editing: _SetlistEditing
 show_control: _ShowControl

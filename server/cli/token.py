@@ -1,4 +1,4 @@
-"""`mysetlist token`: a token for an administrator, a moderator or a test user."""
+"""`mysetlist token`: a token or a sign-in link for an administrator, a moderator or a test user."""
 
 from __future__ import annotations
 
@@ -21,20 +21,27 @@ class Role(StrEnum):
 def token(
     role: Annotated[Role, typer.Option(help="Role of the new user.")] = Role.user,
     ttl: Annotated[str, typer.Option(help="Life of the token: 90s, 15m, 1h, 7d.")] = "1h",
+    link: Annotated[
+        bool, typer.Option("--link", help="Print a link that signs in a browser, once and within an hour.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Create a user and print a signed token for it."""
+    """Create a user and print a signed token for it, or a link that signs in as this user."""
     from server.cli.engines import database_for
-    from server.people.sessions import create_user, mint_token
+    from server.moderation.logs import command_line_user
+    from server.people.sessions import create_link, create_user
     from server.voting.leases import refuse_other_keys
 
     ttl_s = duration_s("--ttl", ttl)
     settings = settings_from(data_dir=data_dir)
+    maker = f"mysetlist token, run by {command_line_user()}"
+    url = settings.public_url or f"http://{settings.host}:{settings.port}"
 
-    async def command() -> int:
+    async def command() -> str:
         async with database_for(settings) as database:
             await refuse_other_keys(database.url, settings.secret)
-            return await create_user(database, role.value, ttl_s)
+            if link:
+                return await create_link(database, settings.secret, role.value, url, maker)
+            return await create_user(database, settings.secret, role.value, ttl_s, maker)
 
-    user_id = run_to_end(command())
-    typer.echo(mint_token(settings.secret, user_id, role.value, ttl_s))
+    typer.echo(run_to_end(command()))

@@ -124,7 +124,10 @@ class Engine(ABC):
     def _spawn(self) -> None:
         self._rotate_log()
         # A session of its own: Ctrl-C reaches only the node, which then stops its engines in order.
-        with self.log_path.open("ab") as output, _start_failures(self.name):
+        # The log of an engine may quote what users wrote. An older version made it readable for others.
+        descriptor = os.open(self.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)
+        with os.fdopen(descriptor, "ab") as output, _start_failures(self.name):
             self._child = subprocess.Popen(
                 self.command(),
                 cwd=self.folder,

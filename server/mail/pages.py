@@ -33,6 +33,13 @@ EXPIRED = _page("This link is no longer valid", "<p>Enter your address on MySetl
 UNSUBSCRIBED = _page("You are unsubscribed", "<p>MySetlist sends no more emails to this address.</p>")
 
 
+def confirm_page(target: str) -> bytes:
+    """Builds the page with the confirm button, which posts to `target`."""
+    action = html.escape(target)
+    button = f'<form method="post" action="{action}"><button type="submit">Confirm</button></form>'
+    return _page("Confirm your address?", f"<p>MySetlist will send the emails that you asked for.</p>\n{button}")
+
+
 def unsubscribe_page(target: str) -> bytes:
     """Builds the page with the unsubscribe button, which posts to `target`."""
     action = html.escape(target)

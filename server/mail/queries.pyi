@@ -103,6 +103,7 @@ class _Sender:
         emails_max: int | None,
         minute_max: int | None,
         instant: datetime | None,
+        strangers_max: int | None,
         digest_max: int | None,
         claimed_until: datetime | None,
     ) -> AsyncIterator[ClaimDueRow]: ...

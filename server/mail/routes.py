@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 ADDRESS_CHARS_MAX = 254
 LINK_TOKEN_CHARS_MAX = 1_000
 UNSUBSCRIBE_PATH = "/unsubscribe"
+CONFIRM_PATH = "/confirm-email"
 _HOUR = timedelta(hours=1)
 _ACCOUNT_CONSTRAINT = "email_preferences_user_id_fkey"
 
@@ -84,14 +86,25 @@ class MailRoutes:
     """The endpoints of mail.
 
     Takes: requests, the database of the request role, with row security; owner, the database of the owner, for hashes
-           of addresses, which the request role may not read
+           of addresses, which the request role may not read; count, counts confirmations by the address of the client;
+           raises Refused(rate_limited)
     """
 
-    def __init__(self, requests: Database, owner: Database, clock: Clock, secret: str, *, can_send: bool) -> None:
+    def __init__(
+        self,
+        requests: Database,
+        owner: Database,
+        clock: Clock,
+        secret: str,
+        count: Callable[[str], Awaitable[None]],
+        *,
+        can_send: bool,
+    ) -> None:
         self._requests = requests
         self._owner = owner
         self._clock = clock
         self._secret = secret
+        self._count = count
         self._can_send = can_send
 
     def endpoints(self) -> list[Endpoint]:
@@ -111,8 +124,12 @@ class MailRoutes:
                 summary="Delete your email address. No more emails are sent.",
             ),
             Endpoint(
-                method="GET", path="/confirm-email", handler=self.get_confirm, query=LinkQuery, answer=str,
-                media_type="text/html", summary="The link of a confirmation email: confirms the address.",
+                method="GET", path=CONFIRM_PATH, handler=self.get_confirm, query=LinkQuery, answer=str,
+                media_type="text/html", summary="The link of a confirmation email: shows a page with a button, and changes nothing.",
+            ),
+            Endpoint(
+                method="POST", path=CONFIRM_PATH, handler=self.post_confirm, query=LinkQuery, answer=str,
+                media_type="text/html", summary="Confirm the address of the token.",
             ),
             Endpoint(
                 method="GET", path=UNSUBSCRIBE_PATH, handler=self.get_unsubscribe, query=LinkQuery, answer=str,
@@ -144,6 +161,8 @@ class MailRoutes:
                     kinds=[kind for kind in KINDS if kind in body.kinds],
                 )
                 if self._can_send and not row["is_confirmed"]:
+                    # The address may be a stranger's.
+                    await self._count(call.address)
                     await self._enqueue_confirmation(connection, user_id, body.address)
         except StoreConflict as error:
             if error.constraint != _ACCOUNT_CONSTRAINT:
@@ -162,7 +181,13 @@ class MailRoutes:
         return Answer()
 
     async def get_confirm(self, call: Call) -> Answer:
-        """`GET /confirm-email?token=`."""
+        """`GET /confirm-email?token=`. It changes nothing, because mail programs may open links before their user does."""
+        if read_confirmation(self._secret, call.query.token, now=utc_now(self._clock)) is None:
+            return Answer(document=pages.EXPIRED)
+        return Answer(document=pages.confirm_page(f"{CONFIRM_PATH}?token={call.query.token}"))
+
+    async def post_confirm(self, call: Call) -> Answer:
+        """`POST /confirm-email?token=`, from the button. Repeating it changes nothing."""
         now = utc_now(self._clock)
         found = read_confirmation(self._secret, call.query.token, now=now)
         if found is None:

@@ -38,6 +38,8 @@ POLL_INTERVAL_S = 2.0
 BATCH_EMAILS_MAX = 10
 DIGEST_ITEMS_MAX = 50
 EMAILS_PER_MINUTE_MAX = 300
+# Of these, the ones that ask for a confirmation.
+STRANGERS_PER_MINUTE_MAX = 60
 ATTEMPTS_MAX = 6
 CLAIM_TTL = timedelta(minutes=10)
 RETRY_S = 60.0
@@ -67,7 +69,8 @@ class _Claim:
 class EmailSender:
     """Runs on every node that can send emails.
 
-    Takes:  database, of the owner; minute_max, emails a minute of all nodes together; batch_max, emails in one batch;
+    Takes:  database, of the owner; minute_max, emails a minute of all nodes together; strangers_max, those of them that
+            ask for a confirmation; batch_max, emails in one batch;
             digest_max, items in one digest; stop_grace_s, how long a cancelled delivery may take to finish
     Cancel: the current email is finished first, for up to stop_grace_s; the others go back to the queue
     """
@@ -80,6 +83,7 @@ class EmailSender:
         composer: EmailComposer,
         *,
         minute_max: int = EMAILS_PER_MINUTE_MAX,
+        strangers_max: int = STRANGERS_PER_MINUTE_MAX,
         batch_max: int = BATCH_EMAILS_MAX,
         digest_max: int = DIGEST_ITEMS_MAX,
         stop_grace_s: float = STOP_GRACE_S,
@@ -89,6 +93,7 @@ class EmailSender:
         self._client = client
         self._composer = composer
         self._minute_max = minute_max
+        self._strangers_max = strangers_max
         self._batch_max = batch_max
         self._digest_max = digest_max
         self._stop_grace_s = stop_grace_s
@@ -154,6 +159,7 @@ class EmailSender:
                 claimed_until=claimed_until,
                 emails_max=self._batch_max,
                 minute_max=self._minute_max,
+                strangers_max=self._strangers_max,
                 digest_max=self._digest_max,
             )
             return {row["id"]: _Claim(**columns(row)) async for row in rows}

@@ -7,7 +7,7 @@ select pg_advisory_xact_lock(hashtext('mysetlist.mail_claims'));
 
 -- name: claim_due
 -- takes: instant; claimed_until, the end of the claim; emails_max, of this claim; minute_max, emails a minute of all nodes;
---        digest_max, rows of one digest
+--        strangers_max, how many of them ask for a confirmation; digest_max, rows of one digest
 -- gives: the rows that this node sends now, most urgent first; rows of a digest that were tried together before have the
 --        same was_due
 -- locks: those rows of email_queue; rows that other transactions have locked are skipped
@@ -17,13 +17,30 @@ with room as (
                      where at > :instant::timestamptz - interval '1 minute' and status <> 'suppressed')
                  - (select count(distinct (user_id, not_before)) from email_queue
                      where status = 'sending' and not_before > :instant)) as emails
-), due as (
-    select id, user_id, not_before
+), strangers as (
+    -- Whoever gets these may never have heard of us. They have a share of their own, so that they delay no other mail.
+    select id, user_id, not_before, priority
       from email_queue
-     where status in ('queued', 'sending') and not_before <= :instant
+     where status in ('queued', 'sending') and kind = 'confirm_address' and not_before <= :instant
+     order by not_before, id
+     limit greatest(0, least((select emails from room), :strangers_max::bigint
+               - (select count(*) from email_log
+                   where at > :instant - interval '1 minute' and kind = 'confirm_address' and status <> 'suppressed')
+               - (select count(*) from email_queue
+                   where status = 'sending' and kind = 'confirm_address' and not_before > :instant)))
+       for update skip locked
+), others as (
+    select id, user_id, not_before, priority
+      from email_queue
+     where status in ('queued', 'sending') and kind <> 'confirm_address' and not_before <= :instant
      order by priority desc, not_before, id
      limit greatest(0, (select emails from room))
        for update skip locked
+), due as (
+    select id, user_id, not_before
+      from (select * from strangers union all select * from others) both_kinds
+     order by priority desc, not_before, id
+     limit greatest(0, (select emails from room))
 ), gathered as (
     select more.id, more.not_before
       from (select distinct user_id from due) d

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +12,14 @@ from server.protocol.identity import Identity
 
 if TYPE_CHECKING:
     from server.store.database import Connection
+
+
+def command_line_user() -> str:
+    """The name of the user who runs a command, for the audit log. A container may have a user without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "an unnamed user"
 
 
 async def write_moderation_log(

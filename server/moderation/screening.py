@@ -16,8 +16,9 @@ SHOUTING_SHARE = 0.7
 SAME_CHARACTERS_MAX = 5
 SAME_WORDS_MAX = 3
 
+# The word before the dot is not read from its start: then a long row of words would be read again from each of them.
 _LINK = re.compile(
-    r"https?:|www\.|\b[\w-]+\.(?:com|net|org|info|biz|io|co|me|ly|gg|tv|xyz|shop|site|online|ru|cn|de|uk)\b",
+    r"https?:|www\.|\w-*\.(?:com|net|org|info|biz|io|co|me|ly|gg|tv|xyz|shop|site|online|ru|cn|de|uk)\b",
     re.IGNORECASE,
 )
 _SAME_CHARACTERS = re.compile(rf"(\S)\1{{{SAME_CHARACTERS_MAX}}}")

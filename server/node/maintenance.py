@@ -18,6 +18,8 @@ from server.admin.routes import DatabaseRoutes
 from server.cache.connection import Connection
 from server.clock import Clock
 from server.insight import accuracy, trending
+from server.people import surges
+from server.people.ticket_codes import keying_of
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.progress import ReportProgress
 from server.sample.demo import seed_demo, why_not_seed
@@ -32,7 +34,8 @@ class Maintenance:
     """The maintenance of one node: its loops and its endpoints.
 
     Takes: owner, a database with the rights of its owner; is_own, whether it belongs to the node's own engines;
-           kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook
+           kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook;
+           alert_webhook_secret, which signs them, None: they are not signed; secret, of the nodes, which hashes ticket codes
     """
 
     def __init__(
@@ -44,7 +47,9 @@ class Maintenance:
         *,
         is_own: bool,
         kept_days: Mapping[str, int],
+        secret: str,
         alert_webhook_url: str | None = None,
+        alert_webhook_secret: bytes | None = None,
     ) -> None:
         expire = partial(expire_played, change_rules=change_rules, days=kept_days["setlistfm"])
         retention = Retention(kept_days, {"played_setlists": expire})
@@ -57,17 +62,19 @@ class Maintenance:
             clock,
             [
                 retention.chore(),
-                Alerts(alert_webhook_url).chore(),
+                Alerts(alert_webhook_url, alert_webhook_secret).chore(),
                 *statistics.CHORES,
                 trending.REFRESH,
                 accuracy.SCORING,
+                surges.FINDING,
+                keying_of(secret),
             ],
         )
         self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._valkey.probe})
         self._operations = Operations(
             owner,
             retention,
-            OperationHooks(reopen_shards=self._reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed),
+            OperationHooks(reopen_shards=self.reopen_shards, why_not_seed=self._why_not_seed, seed=self._seed),
         )
 
     def endpoints(self) -> list[Endpoint]:
@@ -84,7 +91,8 @@ class Maintenance:
         finally:
             await self._valkey.close()
 
-    async def _reopen_shards(self, show_ids: list[int]) -> None:
+    async def reopen_shards(self, show_ids: list[int]) -> None:
+        """Has the hot copy of these shows' shards read again. Raises: StoreUnavailable, CacheError."""
         await reopen_shards(self._owner, self._redis_url, show_ids)
 
     async def _why_not_seed(self) -> str | None:

@@ -35,6 +35,31 @@ class RateLimits:
             is_strict=True,
         )
 
+        wrong = "Too many wrong ticket codes were tried. Wait a few minutes and try again."
+        self._wrong_of_address = Window("wrong_codes", limits.wrong_codes_per_address, 600, wrong, is_strict=True)
+        self._wrong_of_show = Window("wrong_codes_show", limits.wrong_codes_per_show, 600, wrong, is_strict=True)
+
+        self._confirmations = Window(
+            "confirmations",
+            limits.confirmations_per_address,
+            3_600,
+            "Too many email addresses were given from your network. Nothing was changed. Try again later.",
+        )
+
+        self._erasures = Window(
+            "erasures",
+            limits.erasures_per_address,
+            3_600,
+            "Too many accounts were erased from your network. Yours is unchanged. Try again later.",
+        )
+
+        self._exports = Window(
+            "exports",
+            limits.exports_per_day,
+            86_400,
+            "You had an export in the last day. Use that one, or come back tomorrow.",
+        )
+
     async def count_request(self, user_id: int, count: int = 1) -> None:
         """Counts a user's request over HTTP. Takes: count, of the requests that it is worth."""
         await self._windows.count(self._requests, str(user_id), count)
@@ -47,9 +72,34 @@ class RateLimits:
         """Counts an address's new account."""
         await self._windows.count(self._sessions, address)
 
-    async def count_redemption(self, user_id: int) -> None:
-        """Counts a user's ticket code; raises Refused(unavailable) while Valkey is away."""
+    async def count_erasure(self, address: str) -> None:
+        """Counts an account that erases itself, by the address of the client."""
+        await self._windows.count(self._erasures, address)
+
+    async def check_export(self, user_id: int) -> None:
+        """Refuses a user who had an export in the last day."""
+        await self._windows.check(self._exports, str(user_id))
+
+    async def count_export(self, user_id: int) -> None:
+        """Counts an export that a user got."""
+        await self._windows.count(self._exports, str(user_id))
+
+    async def count_confirmation(self, address: str) -> None:
+        """Counts an email that asks for a confirmation, by the address of the client who asked for it."""
+        await self._windows.count(self._confirmations, address)
+
+    async def count_redemption(self, user_id: int, address: str, show_id: int) -> None:
+        """Counts a user's ticket code, unless the address or the show had too many wrong ones; raises Refused(unavailable)
+        while Valkey is away.
+        """
+        await self._windows.check(self._wrong_of_address, address)
+        await self._windows.check(self._wrong_of_show, str(show_id))
         await self._windows.count(self._redemptions, str(user_id))
+
+    async def count_wrong_code(self, address: str, show_id: int) -> None:
+        """Counts a ticket code that was refused."""
+        await self._windows.count(self._wrong_of_address, address)
+        await self._windows.count(self._wrong_of_show, str(show_id))
 
     async def close(self) -> None:
         """Closes the connections to Valkey."""

@@ -25,6 +25,7 @@ from server.node.maintenance import Maintenance
 from server.node.rate_limits import RateLimits
 from server.node.self_check import SelfCheck
 from server.people.access_monitor import AccessMonitor
+from server.people.ended_sessions import EndedSessions
 from server.people.marks import Marks
 from server.people.oidc import OidcVerifier
 from server.people.sessions import fetch_installation
@@ -62,7 +63,7 @@ async def open_rooms(
     providers = await stack.enter_async_context(
         providers_of(settings, databases.owner, settings.redis_url, SystemClock(), rule_changes)
     )
-    return Rooms(
+    rooms = Rooms(
         settings,
         stack,
         databases=databases,
@@ -73,6 +74,9 @@ async def open_rooms(
         intervals=intervals,
         has_own_database=has_own_database,
     )
+    # Before the first request: a token whose session has ended is refused from the start.
+    await rooms.ended_sessions.load()
+    return rooms
 
 
 class Rooms:
@@ -117,12 +121,17 @@ class Rooms:
             rule_changes,
             is_own=has_own_database,
             kept_days=settings.kept_days,
+            secret=settings.secret,
             alert_webhook_url=settings.alert_webhook_url,
+            alert_webhook_secret=settings.alert_webhook_secret,
         )
 
         # Sockets and the users on them.
         self.sockets = Sockets(clock, settings.limits)
-        self.access_monitor = AccessMonitor(database, databases.requests, self.sockets.identities, self.sockets.dismiss)
+        self.ended_sessions = EndedSessions(database, clock)
+        self.access_monitor = AccessMonitor(
+            database, databases.requests, self.ended_sessions, self.sockets.identities, self.sockets.dismiss
+        )
         self.oidc = _oidc(settings, clock)
         if self.oidc is not None:
             stack.push_async_callback(self.oidc.close)

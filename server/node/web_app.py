@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from server.catalog.removed_songs import RemovedSongRoutes
 from server.catalog.routes import CatalogRoutes
 from server.catalog.setlist_editing import SetlistEditingRoutes
 from server.catalog.show_control import ShowControlRoutes
@@ -32,6 +33,7 @@ from server.people.profiles import ProfileRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.session_routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, sign_in_with_claims, verify_token
+from server.people.surges import SurgeRoutes
 from server.people.tickets import TicketRoutes
 from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint
 from server.protocol.identity import Identity
@@ -40,11 +42,11 @@ from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
 from server.web.errors import answer_errors
-from server.web.identity import counted, make_address_of, make_identify
+from server.web.identity import counted, make_address_of, make_identify, make_is_secure
 from server.web.listening import keep_files_for_probes
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
-from server.web.pages import Pages, add_headers, answer_unknown_paths
+from server.web.pages import Pages, answer_unknown_paths, make_add_headers
 from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of
 from server.web.static_files import StaticFiles
@@ -59,6 +61,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *CatalogRoutes(requests, clock, rooms.results_access.why_hidden).endpoints(),
         *ShowControlRoutes(owner, clock, change_rules).endpoints(),
         *SetlistEditingRoutes(owner, change_rules).endpoints(),
+        *RemovedSongRoutes(owner, rooms.maintenance.reopen_shards).endpoints(),
         *SuggestionRoutes(
             requests,
             owner,
@@ -71,6 +74,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
             requests,
             clock,
             settings.secret,
+            rooms.ended_sessions,
             installation=rooms.installation,
             count=rooms.rate_limits.count_session,
             why_banned=rooms.access_monitor.why_connection_refused,
@@ -84,19 +88,33 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *ReviewRoutes(requests).endpoints(),
         *ReportRoutes(requests).endpoints(),
         *QueueRoutes(requests).endpoints(),
+        *SurgeRoutes(requests).endpoints(),
         *DecisionRoutes(requests).endpoints(),
         *AccountRoutes(requests, clock).endpoints(),
         *KeyRoutes(requests).endpoints(),
-        *ExportRoutes(requests).endpoints(),
-        *ErasureRoutes(requests, rooms.hot_erasure.erase, rooms.sockets.hang_up_user).endpoints(),
+        *ExportRoutes(requests, rooms.rate_limits).endpoints(),
+        *ErasureRoutes(
+            requests,
+            rooms.hot_erasure,
+            rooms.sockets.hang_up_user,
+            rooms.rate_limits.count_erasure,
+        ).endpoints(),
         *TicketRoutes(
             requests,
+            settings.secret,
             rooms.tallies.grant_ticket,
-            rooms.rate_limits.count_redemption,
+            rooms.rate_limits,
             rooms.find_show,
-            change_rules,
+            change_rules=change_rules,
         ).endpoints(),
-        *MailRoutes(requests, owner, clock, settings.secret, can_send=settings.smtp_url is not None).endpoints(),
+        *MailRoutes(
+            requests,
+            owner,
+            clock,
+            settings.secret,
+            rooms.rate_limits.count_confirmation,
+            can_send=settings.smtp_url is not None,
+        ).endpoints(),
         asyncapi_endpoint(),
     ]
     return [*endpoints, document_endpoint([*endpoints, EVENTS])]
@@ -134,13 +152,16 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         ],
         client_max_size=BODY_BYTES_MAX,
     )
-    app.on_response_prepare.extend([add_headers, add_request_id])
-    identify, address_of = make_identify(authenticator.identify), make_address_of(settings.trusted_proxies)
-    app.add_routes(routes_of(endpoints, counted(identify, rooms.rate_limits.count_request), TOKEN_TTL_S, address_of))
+    is_secure = make_is_secure(settings.trusted_proxies)
+    app.on_response_prepare.extend([make_add_headers(is_secure), add_request_id])
+    identify, address_of = make_identify(authenticator.identify, is_secure), make_address_of(settings.trusted_proxies)
+    counted_identify = counted(identify, rooms.rate_limits.count_request)
+    app.add_routes(routes_of(endpoints, counted_identify, TOKEN_TTL_S, address_of, is_secure))
     app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, rooms.find_show).routes())
     [get_show] = [endpoint.handler for endpoint in endpoints if endpoint.path == "/api/shows/{show}"]
-    app.add_routes(Pages(files, get_show, identify, why_not_ready).routes())
+    pages = Pages(files, get_show, identify, why_not_ready, metrics_token=settings.metrics_token)
+    app.add_routes(pages.routes())
     return app
 
 
@@ -153,4 +174,6 @@ def _authenticator(rooms: Rooms) -> Authenticator:
     async def sign_in(claims: Claims) -> Identity:
         return await sign_in_with_claims(requests, owner, claims, rooms.clock.now_ms())
 
-    return Authenticator(requests, rooms.clock, verify, rooms.oidc, sign_in)
+    return Authenticator(
+        requests, rooms.clock, verify, has_ended=rooms.ended_sessions.holds, oidc=rooms.oidc, sign_in=sign_in
+    )

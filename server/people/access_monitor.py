@@ -1,7 +1,7 @@
-"""AccessMonitor: bans and connections, checked once a second on every node.
+"""AccessMonitor: bans, ended sessions and connections, checked once a second on every node.
 
-A connection authenticates once and then lives for hours. So bans, lost roles, erased accounts and revoked keys have to
-reach connections that are already open.
+A connection authenticates once and then lives for hours. So bans, lost roles, ended sessions, erased accounts and revoked
+keys have to reach connections that are already open.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import structlog
 
 from server.errors import Disconnect, StoreError
 from server.moderation.bans import ban_message
+from server.people.ended_sessions import EndedSessions
 from server.people.queries import access_monitor as queries
 from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_BANNED, CLOSE_NORMAL
 from server.protocol.identity import Identity
@@ -28,7 +29,7 @@ class AccessMonitor:
     """Keeps the active bans in memory, and closes connections that have lost their right to be open.
 
     Takes: writer, the database of the writer role; requests, the database of the request role, which may look up keys;
-           connected, gives the identities that are connected to this node; disconnect, closes the connections of some
+           ended, the sessions that were ended, which this loads; connected, gives the identities that are connected to this node; disconnect, closes the connections of some
            of these identities
     """
 
@@ -36,11 +37,13 @@ class AccessMonitor:
         self,
         writer: Database,
         requests: Database,
+        ended: EndedSessions,
         connected: Callable[[], Collection[Identity]],
         disconnect: Callable[[Mapping[Identity, Disconnect]], object],
     ) -> None:
         self._writer = writer
         self._requests = requests
+        self._ended = ended
         self._connected = connected
         self._disconnect = disconnect
         # user -> message
@@ -60,6 +63,7 @@ class AccessMonitor:
         while True:
             try:
                 await self.load_bans()
+                await self._ended.load()
                 await self.check_connections()
             except StoreError as error:
                 log.warning("access.not_checked", error=str(error))
@@ -76,7 +80,7 @@ class AccessMonitor:
         self._connection_bans = _messages(row for row in rows if row["kind"] == "all")
 
     async def check_connections(self) -> None:
-        """Closes the connections of identities that are banned, erased, revoked or demoted.
+        """Closes the connections of identities that are banned, signed out, erased, revoked or demoted.
 
         Raises: StoreUnavailable
         Cost:   one query for all accounts, and one for keys if there are any; about a microsecond for each identity
@@ -97,6 +101,8 @@ class AccessMonitor:
         ban = self._connection_bans.get(identity.user_id)
         if ban is not None:
             return Disconnect(CLOSE_BANNED, ban)
+        if self._ended.holds(identity):
+            return Disconnect(CLOSE_BAD_TOKEN, "This session was signed out. Sign in again.")
         subject = identity.user_id if identity.key_hash is None else identity.key_hash
         if subject not in roles:
             return None

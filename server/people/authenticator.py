@@ -29,7 +29,8 @@ class Authenticator:
     their user anyway. An API key is looked up. So is the account behind a token of staff, because staff may change rows
     of others: the token never gives more than the role of the account. Each lookup is reused for LOOKUP_TTL_S.
 
-    Takes: verify, checks the signature of a token; raises Refused(unauthenticated); oidc, verifies tokens of an identity
+    Takes: verify, checks the signature of a token; raises Refused(unauthenticated); has_ended, whether the session of an
+           identity was ended, known without a lookup; oidc, verifies tokens of an identity
            provider, None: they are refused; sign_in, gives the identity of an account for the claims of such a token
     """
 
@@ -38,14 +39,16 @@ class Authenticator:
         database: Database,
         clock: Clock,
         verify: Callable[[str], Identity],
+        *,
+        has_ended: Callable[[Identity], bool],
         oidc: OidcVerifier | None = None,
         sign_in: Callable[[Claims], Awaitable[Identity]] | None = None,
-        *,
         lookups_max: int = LOOKUPS_MAX,
     ) -> None:
         self._database = database
         self._clock = clock
         self._verify = verify
+        self._has_ended = has_ended
         self._oidc = oidc
         self._sign_in = sign_in
         self._lookups_max = lookups_max
@@ -66,6 +69,8 @@ class Authenticator:
         if self._oidc is not None and is_oidc_token(token):
             return await self._identify_oidc(self._oidc, token)
         identity = self._verify(token)
+        if self._has_ended(identity):
+            raise Refused(Code.UNAUTHENTICATED, "This session was signed out. Sign in again.")
         if identity.role == "user":
             return identity
         account = self._recall(identity.user_id) or await self._look_up_account(identity)

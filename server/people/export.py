@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import asyncio
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # The newest rows of a section: about 15 MB for the section with the longest rows.
 EXPORT_ROWS_MAX = 100_000
+# At once on a node, the running one included.
+EXPORTS_WAITING_MAX = 10
 # A little longer than the statement_timeout in export.sql and erasure.sql, so that PostgreSQL gives up first.
 STATEMENT_TIMEOUT_S = 61.0
 
@@ -44,6 +47,19 @@ class ExportedIdentity(msgspec.Struct, frozen=True):
     issuer: str
     subject: str
     created_at: str
+
+
+class ExportedSession(msgspec.Struct, frozen=True):
+    """A session. `unlisted` stands for tokens of an older version, which were signed out together."""
+
+    id: int
+    kind: Literal["fan", "link", "command", "unlisted"]
+    device: str
+    created_at: str
+    opened_at: str | None
+    renewed_at: str
+    expires_at: str
+    ended_at: str | None
 
 
 class ExportedProfile(msgspec.Struct, frozen=True):
@@ -257,8 +273,10 @@ class Export(msgspec.Struct, frozen=True):
     cut: list[str]
     account: ExportedAccount
     identities: list[ExportedIdentity]
+    sessions: list[ExportedSession]
     profile: ExportedProfile | None
     votes: list[ExportedVote]
+    removed_votes: list[ExportedVote]
     accuracy: list[ExportedAccuracy]
     vote_history: list[ExportedChange]
     day_budgets: list[ExportedDay]
@@ -281,33 +299,50 @@ class Export(msgspec.Struct, frozen=True):
 SECTIONS = tuple(name for name in Export.__struct_fields__ if name != "cut")
 
 
-class ExportRoutes:
-    """The endpoint of exports. A node runs one export at a time."""
+class ExportLimits(Protocol):
+    """One export a day for each user, over all nodes (node.RateLimits). Raises Refused(rate_limited)."""
 
-    def __init__(self, database: Database) -> None:
+    async def check_export(self, user_id: int, /) -> None:
+        """Refuses a user who had an export in the last day."""
+
+    async def count_export(self, user_id: int, /) -> None:
+        """Counts an export that the user got."""
+
+
+class ExportRoutes:
+    """The endpoint of exports. A node runs one export at a time, and the next ones wait in line."""
+
+    def __init__(self, database: Database, limits: ExportLimits) -> None:
         self._database = database
-        self._is_exporting = False
+        self._limits = limits
+        self._exporting = asyncio.Lock()
+        self._waiting_count = 0
 
     def endpoints(self) -> list[Endpoint]:
         """Lists the endpoints of this class."""
         return [
             Endpoint(
                 method="GET", path="/api/me/export", handler=self.get_export, access="user", answer=Export,
-                codes=(Code.OVERLOADED,), summary="Export everything that the database holds about you.",
+                codes=(Code.OVERLOADED,), summary="Export everything that the database holds about you, once a day.",
             ),
         ]  # fmt: skip
 
     async def get_export(self, call: Call) -> Answer:
         """`GET /api/me/export`."""
-        if self._is_exporting:
-            # An export keeps a connection for up to a minute, and needs memory.
-            message = "Another export is running. Try again in a few seconds."
-            raise Refused(Code.OVERLOADED, message, retry_after_ms=5_000)
-        self._is_exporting = True
+        user_id = call.user.user_id
+        await self._limits.check_export(user_id)
+        if self._waiting_count >= EXPORTS_WAITING_MAX:
+            message = "Many exports are waiting. Try again in a minute."
+            raise Refused(Code.OVERLOADED, message, retry_after_ms=60_000)
+        self._waiting_count += 1
         try:
-            document = await export(self._database, call.user.user_id)
+            # An export keeps a connection for up to a minute, and needs memory.
+            async with self._exporting:
+                await self._limits.check_export(user_id)
+                document = await export(self._database, user_id)
+                await self._limits.count_export(user_id)
         finally:
-            self._is_exporting = False
+            self._waiting_count -= 1
         return Answer(document=document, headers={"Content-Disposition": 'attachment; filename="mysetlist.json"'})
 
 

@@ -15,6 +15,11 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
           from user_identities where user_id = :user_id::bigint
          order by created_at desc, issuer, subject limit :count::bigint) s;
 
+-- name: sessions^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, kind, device, created_at, opened_at, renewed_at, expires_at, ended_at
+          from sessions where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
 -- name: profile^
 select 1 as row_count, to_json(s)::text as rows
   from (select display_name, bio, city, country, is_public, status, created_at, updated_at
@@ -29,6 +34,17 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
           join songs g on g.id = e.song_id
          where v.user_id = :user_id::bigint
          order by v.cast_at desc, v.setlist_song_id
+         limit :count::bigint) s;
+
+-- name: removed_votes^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select w.id as show_id, w.name as show_name, r.setlist_song_id as song_id, g.title as song_title, r.choice, r.cast_at
+          from removed_votes r
+          join removed_songs m on m.id = r.setlist_song_id
+          join shows w on w.id = m.show_id
+          join songs g on g.id = m.song_id
+         where r.user_id = :user_id::bigint
+         order by r.cast_at desc, r.id
          limit :count::bigint) s;
 
 -- name: accuracy^

@@ -95,7 +95,7 @@ class OidcVerifier:
         """Verifies a token and gives its claims.
 
         Raises: Refused: unauthenticated, the token is expired, forged, or has another audience or issuer; unavailable,
-                its key is unknown, and the last fetch is less than REFETCH_S ago or no fetch has succeeded yet
+                its key is unknown, and the last fetch is less than REFETCH_S ago or failed
         """
         try:
             header = jwt.get_unverified_header(token)
@@ -139,13 +139,13 @@ class OidcVerifier:
             return key
         async with self._fetching:
             wait_s = self._fetched_s + REFETCH_S - self._clock.monotonic_s()
-            if wait_s <= 0:
-                await self._fetch()
+            is_fetched = wait_s <= 0 and await self._fetch()
         key = self._find(name, algorithm)
         if key is not None:
             return key
-        if wait_s > 0 or not self._keys:
-            wait_ms = math.ceil(max(wait_s, 1.0) * 1000)
+        if not is_fetched:
+            # Only a key set that was read just now says that there is no such key.
+            wait_ms = math.ceil((wait_s if wait_s > 0 else REFETCH_S) * 1000)
             message = "The key of the token is not known yet. Try again in a moment."
             raise Refused(Code.UNAVAILABLE, message, retry_after_ms=wait_ms)
         raise _invalid_token()

@@ -10,6 +10,7 @@ _FOLDER = Path(__file__).parent
 
 access_monitor = load_queries(_FOLDER / "access_monitor.sql")
 accounts = load_queries(_FOLDER / "accounts.sql")
+ended_sessions = load_queries(_FOLDER / "ended_sessions.sql")
 erasure = load_queries(_FOLDER / "erasure.sql")
 export = load_queries(_FOLDER / "export.sql")
 follows = load_queries(_FOLDER / "follows.sql")
@@ -18,4 +19,5 @@ profiles = load_queries(_FOLDER / "profiles.sql")
 relation_counts = load_queries(_FOLDER / "relation_counts.sql")
 reviews = load_queries(_FOLDER / "reviews.sql")
 sessions = load_queries(_FOLDER / "sessions.sql")
+surges = load_queries(_FOLDER / "surges.sql")
 tickets = load_queries(_FOLDER / "tickets.sql")

@@ -110,10 +110,23 @@ class _Accounts:
     async def lock_ban(self, connection: Connection, *, id: int | None, user_id: int | None) -> LockBanRow | None: ...
     async def lift_ban(self, connection: Connection, *, lifted_by: int | None, id: int | None) -> str: ...
 
+# people/ended_sessions.sql
+class EndedSessionsRow(TypedDict):
+    session_ids: list[int] | Any
+    user_ids: list[int] | Any
+
+class _EndedSessions:
+    async def ended_sessions(
+        self, connection: Connection, *, within_s: float | None, count: int | None
+    ) -> EndedSessionsRow: ...
+
 # people/erasure.sql
 class _Erasure:
     async def extend_timeout(self, connection: Connection) -> str: ...
-    async def erase_user(self, connection: Connection, *, user_id: int | None) -> str | Any | None: ...
+    async def erase_history(self, connection: Connection, *, user_id: int | None) -> datetime | Any | None: ...
+    async def erase_user(
+        self, connection: Connection, *, user_id: int | None, history_since: datetime | None
+    ) -> str | Any | None: ...
 
 # people/export.sql
 class AccountRow(TypedDict):
@@ -124,11 +137,19 @@ class IdentitiesRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
+class SessionsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
 class ProfileRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
 class VotesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class RemovedVotesRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
@@ -206,8 +227,14 @@ class _Export:
     async def identities(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> IdentitiesRow | None: ...
+    async def sessions(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> SessionsRow | None: ...
     async def profile(self, connection: Connection, *, user_id: int | None, count: int | None) -> ProfileRow | None: ...
     async def votes(self, connection: Connection, *, user_id: int | None, count: int | None) -> VotesRow | None: ...
+    async def removed_votes(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> RemovedVotesRow | None: ...
     async def accuracy(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> AccuracyRow | None: ...
@@ -509,6 +536,30 @@ class _Reviews:
     async def delete_own_review(self, connection: Connection, *, venue_id: int | None, user_id: int | None) -> str: ...
 
 # people/sessions.sql
+class SignUpRow(TypedDict):
+    user_id: int | Any
+    session_id: int | Any
+    expires_at: datetime | Any
+
+class RenewSessionRow(TypedDict):
+    role: str | Any
+    session_id: int | Any
+    expires_at: datetime | Any
+
+class AdoptTokenRow(TypedDict):
+    role: str | Any
+    session_id: int | Any
+    expires_at: datetime | Any
+
+class OpenLinkRow(TypedDict):
+    role: str | Any
+    session_id: int | Any
+    expires_at: datetime | Any
+
+class InsertUserRow(TypedDict):
+    user_id: int
+    session_id: int
+
 class LockFirstAdminRow(TypedDict):
     pg_advisory_xact_lock: None
 
@@ -516,23 +567,84 @@ class SignInAsRow(TypedDict):
     user_id: int | Any
     role: str | Any
 
+class ListSessionsRow(TypedDict):
+    id: int
+    kind: str | Any
+    device: str
+    created_at: datetime
+    renewed_at: datetime
+    expires_at: datetime
+
+class EndSessionsRow(TypedDict):
+    id: int
+
 class _Sessions:
     async def make_installation(self, connection: Connection) -> str: ...
     async def fetch_installation(self, connection: Connection) -> str | Any: ...
-    async def sign_up(self, connection: Connection) -> int | Any: ...
+    async def sign_up(
+        self, connection: Connection, *, device: str | None, address_hash: bytes | None, ttl_s: float | None
+    ) -> SignUpRow: ...
     async def fetch_role(
         self, connection: Connection, *, user_id: int | None
     ) -> Literal["user", "moderator", "admin"] | None: ...
-    async def renew_account(
-        self, connection: Connection, *, ttl_s: float | None
-    ) -> Literal["user", "moderator", "admin"] | Any | None: ...
-    async def insert_user(self, connection: Connection, *, role: str | None, ttl_s: float | None) -> int: ...
+    async def renew_session(
+        self, connection: Connection, *, session_id: int | None, ttl_s: float | None
+    ) -> RenewSessionRow | None: ...
+    async def adopt_token(
+        self,
+        connection: Connection,
+        *,
+        device: str | None,
+        token_until: datetime | None,
+        is_fan: bool | None,
+        ttl_s: float | None,
+    ) -> AdoptTokenRow: ...
+    async def open_link(
+        self, connection: Connection, *, session_id: int | None, device: str | None, ttl_s: float | None
+    ) -> OpenLinkRow | None: ...
+    async def insert_user(
+        self, connection: Connection, *, role: str | None, ttl_s: float | None, detail: str | None, kind: str | None
+    ) -> InsertUserRow: ...
     def lock_first_admin(self, connection: Connection) -> AsyncIterator[LockFirstAdminRow]: ...
-    async def insert_first_admin(self, connection: Connection) -> int | None: ...
+    async def has_admin(self, connection: Connection) -> bool | Any: ...
     async def sign_in_as(
         self, connection: Connection, *, issuer: str | None, subject: str | None, ttl_s: float | None
     ) -> SignInAsRow: ...
-    async def update_role(self, connection: Connection, *, role: str | None, user_id: int | None) -> str: ...
+    async def update_role(
+        self, connection: Connection, *, role: str | None, user_id: int | None, issuer: str | None
+    ) -> str: ...
+    def list_sessions(
+        self, connection: Connection, *, user_id: int | None, after_id: int | None, count: int | None
+    ) -> AsyncIterator[ListSessionsRow]: ...
+    async def end_session(self, connection: Connection, *, id: int | None, user_id: int | None) -> int | None: ...
+    def end_sessions(self, connection: Connection, *, user_id: int | None) -> AsyncIterator[EndSessionsRow]: ...
+    async def end_unlisted(self, connection: Connection, *, ttl_s: float | None, user_id: int | None) -> str: ...
+
+# people/surges.sql
+class FindSurgesRow(TypedDict):
+    show_id: int
+    song_id: int
+    account_count: int
+    is_new: bool | Any
+
+class ListSurgesRow(TypedDict):
+    id: int
+    show_id: int
+    show_name: str
+    song_id: int
+    song_title: str
+    account_count: int
+    address: str | Any
+    began_at: datetime
+    seen_at: datetime
+
+class _Surges:
+    def find_surges(
+        self, connection: Connection, *, window_s: float | None, count_min: int | None
+    ) -> AsyncIterator[FindSurgesRow]: ...
+    def list_surges(
+        self, connection: Connection, *, after_id: int | None, count: int | None
+    ) -> AsyncIterator[ListSurgesRow]: ...
 
 # people/tickets.sql
 class FetchTicketsRow(TypedDict):
@@ -540,21 +652,40 @@ class FetchTicketsRow(TypedDict):
     code_count: int | Any
     redeemed_count: int | Any
 
+class UnkeyedCodesRow(TypedDict):
+    show_id: int
+    code_hash: bytes
+
 class _Tickets:
     async def fetch_tickets(self, connection: Connection, *, show_id: int | None) -> FetchTicketsRow | None: ...
     async def require_ticket(
         self, connection: Connection, *, show_id: int | None, is_required: bool | None
     ) -> bool | Any: ...
     async def insert_codes(
-        self, connection: Connection, *, show_id: int | None, code_hashes: Sequence[bytes | None] | None
+        self,
+        connection: Connection,
+        *,
+        show_id: int | None,
+        code_hashes: Sequence[bytes | None] | None,
+        unkeyed_hashes: Sequence[bytes | None] | None,
     ) -> int | Any: ...
     async def has_ticket(self, connection: Connection, *, show_id: int | None, user_id: int | None) -> bool | Any: ...
     async def redeem_ticket(
-        self, connection: Connection, *, show_id: int | None, code_hash: bytes | None
+        self, connection: Connection, *, show_id: int | None, code_hash: bytes | None, unkeyed_hash: bytes | None
     ) -> str | Any: ...
+    def unkeyed_codes(self, connection: Connection, *, count: int | None) -> AsyncIterator[UnkeyedCodesRow]: ...
+    async def key_codes(
+        self,
+        connection: Connection,
+        *,
+        show_ids: Sequence[int | None] | None,
+        unkeyed_hashes: Sequence[bytes | None] | None,
+        code_hashes: Sequence[bytes | None] | None,
+    ) -> str: ...
 
 access_monitor: _AccessMonitor
 accounts: _Accounts
+ended_sessions: _EndedSessions
 erasure: _Erasure
 export: _Export
 follows: _Follows
@@ -563,4 +694,5 @@ profiles: _Profiles
 relation_counts: _RelationCounts
 reviews: _Reviews
 sessions: _Sessions
+surges: _Surges
 tickets: _Tickets

@@ -1,20 +1,29 @@
-"""The endpoints that sign in and sign out."""
+"""The endpoints that sign in and sign out, and the list of a user's sessions."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from server.clock import Clock
 from server.errors import Refused
-from server.people.sessions import mint_token, renew_account, sign_up, verify_token
+from server.people.ended_sessions import EndedSessions
+from server.people.queries import sessions as queries
+from server.people.sessions import TOKEN_TTL_S, OpenSession, device_of, open_link, renew_session, sign_up
 from server.protocol.codes import Code
+from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PageQuery
 from server.protocol.identity import Identity, Role
+from server.protocol.instants import iso
 from server.protocol.messages import TOKEN_CHARS_MAX
 from server.store.database import Database
+
+ADDRESS_HASH_BYTES = 16
 
 
 class SessionBody(msgspec.Struct, frozen=True):
@@ -46,17 +55,38 @@ class SessionAnswer(msgspec.Struct, frozen=True):
     installation: str
 
 
-class SignInQuery(msgspec.Struct, frozen=True):
-    """The token of the link that `serve` prints on its first start."""
+class SignInBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The token of a sign-in link. `replaces`: the user who is signed in now, if this sign-in may replace them."""
 
-    token: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX, description="A signed token.")] = ""
+    token: Annotated[str, msgspec.Meta(min_length=1, max_length=TOKEN_CHARS_MAX)]
+    replaces: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] | None = None
+
+
+class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A session. `renewed_at` is exact to the day; `is_current`: this request belongs to it."""
+
+    id: int
+    kind: Literal["fan", "link", "command"]
+    device: str
+    created_at: str
+    renewed_at: str
+    expires_at: str
+    is_current: bool
+
+
+class SessionPage(msgspec.Struct, frozen=True):
+    """A page of sessions."""
+
+    items: list[SessionItem]
+    next: str | None
 
 
 class SessionRoutes:
     """The endpoints of sessions.
 
-    Takes: installation, the id of the database; count, counts new accounts by address; raises Refused(rate_limited);
-           why_banned, gives the reason why a user may not connect, or None
+    Takes: ended, the sessions that were ended, which this adds to; installation, the id of the database; count, counts new
+           accounts by address; raises Refused(rate_limited); why_banned, gives the reason why a user may not connect, or
+           None
     """
 
     def __init__(
@@ -64,6 +94,7 @@ class SessionRoutes:
         database: Database,
         clock: Clock,
         secret: str,
+        ended: EndedSessions,
         *,
         installation: str,
         count: Callable[[str], Awaitable[None]],
@@ -72,12 +103,14 @@ class SessionRoutes:
         self._database = database
         self._clock = clock
         self._secret = secret
+        self._ended = ended
         self._installation = installation
         self._why_banned = why_banned
         self._count = count
 
     def endpoints(self) -> list[Endpoint]:
         """Lists the endpoints of this class."""
+        path = "/api/me/sessions"
         return [
             Endpoint(
                 method="POST", path="/api/session", handler=self.post_session, status=201,
@@ -91,11 +124,24 @@ class SessionRoutes:
             ),
             Endpoint(
                 method="DELETE", path="/api/session", handler=self.delete_session, status=204,
-                summary="Sign out: the cookie is deleted.",
+                summary="Sign out: the token is not valid any more, within two seconds on every node, and the cookie is deleted.",
             ),
             Endpoint(
-                method="GET", path="/signin", handler=self.get_signin, query=SignInQuery, status=303,
-                summary="Store the token of a sign-in link as a cookie, and redirect to the page.",
+                method="POST", path="/signin", handler=self.post_signin, body=SignInBody, answer=SessionAnswer, status=201,
+                codes=(Code.UNAUTHENTICATED, Code.CONFLICT),
+                summary="Sign in with the token of a sign-in link, once. Replaces a signed-in user only when `replaces` names them.",
+            ),
+            Endpoint(
+                method="GET", path=path, handler=self.get_sessions, access="user", query=PageQuery, answer=SessionPage,
+                summary="List your sessions, newest first.",
+            ),
+            Endpoint(
+                method="DELETE", path=path, handler=self.delete_sessions, access="user", status=204,
+                codes=(Code.FORBIDDEN,), summary="Sign out everywhere: end all your sessions, this one too.",
+            ),
+            Endpoint(
+                method="DELETE", path=path + "/{session}", handler=self.delete_one, access="user", status=204,
+                codes=(Code.FORBIDDEN, Code.NOT_FOUND), summary="End one of your sessions. Repeating it changes nothing.",
             ),
         ]  # fmt: skip
 
@@ -110,16 +156,13 @@ class SessionRoutes:
         if identity is not None and identity.issuer is not None:
             message = "A token of an identity provider cannot start a session. Use that token itself."
             raise Refused(Code.FORBIDDEN, message)
-        role = None if identity is None else await renew_account(self._database, identity)
-        if identity is None or role is None:
+        device = device_of(call.agent)
+        session = None if identity is None else await renew_session(self._database, identity, device)
+        if session is None:
             # An erased user gets a new account: the old token would be refused everywhere and lead back here.
             await self._count(call.address)
-            identity = Identity(await sign_up(self._database), "user")
-        else:
-            identity = Identity(identity.user_id, role)
-        token = mint_token(self._secret, identity.user_id, identity.role)
-        user = {"id": identity.user_id, "role": identity.role}
-        return Answer(document={"token": token, "user": user, "installation": self._installation}, session=token)
+            session = await sign_up(self._database, device, hash_address(self._secret, call.address))
+        return self._signed_in(session)
 
     async def get_session(self, call: Call) -> Answer:
         """`GET /api/session`."""
@@ -131,14 +174,98 @@ class SessionRoutes:
         now_ms = self._clock.now_ms()
         return Answer(document={"user": user, "installation": self._installation, "time_ms": now_ms})
 
-    async def get_signin(self, call: Call) -> Answer:
-        """`GET /signin?token=`."""
-        identity = verify_token(self._secret, call.query.token)
-        role = await renew_account(self._database, identity)
-        if role is None:
-            raise Refused(Code.UNAUTHENTICATED, "This account is gone. Ask for a new sign-in link.")
-        return Answer(headers={"Location": "/"}, session=mint_token(self._secret, identity.user_id, role))
+    async def post_signin(self, call: Call) -> Answer:
+        """`POST /signin`."""
+        before, body = call.identity, call.body
+        if before is not None and body.replaces != before.user_id:
+            raise Refused(
+                Code.CONFLICT,
+                f"Account {before.user_id} ({before.role}) is signed in here. Sign out first, or confirm that this sign-in replaces it.",
+            )
+        session = await open_link(self._database, self._secret, body.token, device_of(call.agent))
+        if before is not None:
+            await self._end_current(before)
+        return self._signed_in(session)
 
-    async def delete_session(self, _call: Call) -> Answer:
+    async def delete_session(self, call: Call) -> Answer:
         """`DELETE /api/session`."""
+        if call.identity is not None:
+            await self._end_current(call.identity)
         return Answer(session="")
+
+    async def get_sessions(self, call: Call) -> Answer:
+        """`GET /api/me/sessions`."""
+        query, user = call.query, call.user
+        after = decode_cursor(query.cursor, IdCursor) if query.cursor else None
+        async with self._database.acting(user) as connection:
+            listed = queries.list_sessions(
+                connection, user_id=user.user_id, after_id=after.id if after else None, count=query.limit + 1
+            )
+            rows = [row async for row in listed]
+        page, following = cut_page(rows, query.limit, lambda last: IdCursor(last["id"]))
+        items = [
+            SessionItem(
+                id=row["id"],
+                kind=row["kind"],
+                device=row["device"],
+                created_at=iso(row["created_at"]),
+                renewed_at=iso(row["renewed_at"]),
+                expires_at=iso(row["expires_at"]),
+                is_current=row["id"] == user.session_id,
+            )
+            for row in page
+        ]
+        return Answer(document=SessionPage(items, following))
+
+    async def delete_sessions(self, call: Call) -> Answer:
+        """`DELETE /api/me/sessions`."""
+        user = call.user
+        _refuse_keys(user)
+        async with self._database.acting(user) as connection:
+            rows = queries.end_sessions(connection, user_id=user.user_id)
+            ended = [row["id"] async for row in rows]
+            await queries.end_unlisted(connection, user_id=user.user_id, ttl_s=TOKEN_TTL_S)
+        self._ended.add(*ended)
+        self._ended.add_unlisted(user.user_id)
+        return Answer(session="")
+
+    async def delete_one(self, call: Call) -> Answer:
+        """`DELETE /api/me/sessions/{session}`."""
+        user, session_id = call.user, call.id("session")
+        _refuse_keys(user)
+        async with self._database.acting(user) as connection:
+            found = await queries.end_session(connection, user_id=user.user_id, id=session_id)
+        if found is None:
+            raise Refused(Code.NOT_FOUND, "You have no such session.")
+        self._ended.add(session_id)
+        return Answer()
+
+    async def _end_current(self, identity: Identity) -> None:
+        """Ends the session of a request. API keys and tokens of identity providers end where they were made."""
+        if identity.is_key or identity.issuer is not None:
+            return
+        user_id, session_id = identity.user_id, identity.session_id
+        async with self._database.acting(identity) as connection:
+            if session_id is not None:
+                await queries.end_session(connection, user_id=user_id, id=session_id)
+            else:
+                await queries.end_unlisted(connection, user_id=user_id, ttl_s=TOKEN_TTL_S)
+        if session_id is not None:
+            self._ended.add(session_id)
+        else:
+            self._ended.add_unlisted(user_id)
+
+    def _signed_in(self, session: OpenSession) -> Answer:
+        token = session.token(self._secret)
+        user = {"id": session.user_id, "role": session.role}
+        return Answer(document={"token": token, "user": user, "installation": self._installation}, session=token)
+
+
+def hash_address(secret: str, address: str) -> bytes:
+    """Hashes the address of a client, so that new accounts of one address can be found without storing it."""
+    return hmac.digest(secret.encode(), b"address:" + address.encode(), hashlib.sha256)[:ADDRESS_HASH_BYTES]
+
+
+def _refuse_keys(identity: Identity) -> None:
+    if identity.is_key:
+        raise Refused(Code.FORBIDDEN, "An API key cannot end sessions. Sign in.")

@@ -1,14 +1,13 @@
 """Ticket codes: a show may accept votes only from users who redeemed the code of a ticket (docs/adr/0015).
 
-Only the hash of a code is stored. A code can be redeemed once, by one user, for one show. The user's next cast is accepted.
+A code can be redeemed once, by one user, for one show. The user's next cast is accepted. ticket_codes.py hashes codes and
+judges those that are given.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
 import structlog
@@ -16,6 +15,7 @@ import structlog
 from server.errors import CacheError, Refused
 from server.moderation.logs import write_audit_log
 from server.people.queries import tickets as queries
+from server.people.ticket_codes import CODE_CHARS_MAX, keyed_hash, make_code, refuse_guessable, unkeyed_hash
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# Crockford's base 32, which has no letters that look like digits. A code has 60 bits in three groups of four.
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LOOKALIKES = str.maketrans("OIL", "011")
-CODE_CHARS_MIN = 8  # a shorter code can be guessed
-CODE_CHARS_MAX = 24
 CODES_PER_REQUEST_MAX = 2_000
 
 TicketCode = Annotated[str, msgspec.Meta(min_length=1, max_length=CODE_CHARS_MAX)]
@@ -81,11 +76,21 @@ class Tickets(TicketsBody, frozen=True):
     redeemed_count: int
 
 
+class TicketLimits(Protocol):
+    """Limits the attempts to redeem a code, over all nodes (node.RateLimits). Raises Refused(rate_limited, unavailable)."""
+
+    async def count_redemption(self, user_id: int, address: str, show_id: int, /) -> None:
+        """Counts an attempt of a user, and refuses it while the address or the show had too many wrong codes."""
+
+    async def count_wrong_code(self, address: str, show_id: int, /) -> None:
+        """Counts a wrong code."""
+
+
 class TicketRoutes:
     """The endpoints of tickets.
 
     Takes: grant, records in the hot copy that a user has a ticket for a show; raises CacheError;
-           count_attempt, counts the attempts of a user; raises Refused(rate_limited, unavailable);
+           limits, of the attempts;
            find_show, gives the id of a show for an id or slug; raises Refused(not_found);
            change_rules, on all nodes
     """
@@ -93,14 +98,17 @@ class TicketRoutes:
     def __init__(
         self,
         database: Database,
+        secret: str,
         grant: Callable[[int, int], Awaitable[None]],
-        count_attempt: Callable[[int], Awaitable[None]],
+        limits: TicketLimits,
         find_show: Callable[[str], Awaitable[int]],
+        *,
         change_rules: ChangeRules,
     ) -> None:
         self._database = database
+        self._secret = secret
         self._grant = grant
-        self._count_attempt = count_attempt
+        self._limits = limits
         self._find_show = find_show
         self._change_rules = change_rules
 
@@ -136,17 +144,20 @@ class TicketRoutes:
     async def post_ticket(self, call: Call) -> Answer:
         """`POST /api/shows/{show}/ticket`."""
         show_id, user = await self._find_show(call.path["show"]), call.user
-        await self._count_attempt(user.user_id)
+        await self._limits.count_redemption(user.user_id, call.address, show_id)
+        unkeyed = unkeyed_hash(show_id, call.body.code)
         async with self._database.acting(user) as connection:
             outcome = await queries.redeem_ticket(
-                connection, show_id=show_id, code_hash=hash_code(show_id, call.body.code)
+                connection, show_id=show_id, code_hash=keyed_hash(self._secret, unkeyed), unkeyed_hash=unkeyed
             )
         match outcome:
-            case "unknown":
-                raise Refused(Code.NOT_FOUND, "This show has no such code. Check the code on your ticket.")
-            case "used":
+            case "refused":
+                await self._limits.count_wrong_code(call.address, show_id)
+                # The same answer for a code that does not exist and for one that is used: it helps nobody to guess.
                 raise Refused(
-                    Code.CONFLICT, "Another user has already redeemed this code. Ask the seller of your ticket."
+                    Code.NOT_FOUND,
+                    "This code gives no ticket for this show. Check the code on your ticket; each code works once. "
+                    "If it is right, ask the seller of your ticket.",
                 )
             case "held":
                 raise Refused(Code.CONFLICT, "You already have a ticket for this show. The code was not used.")
@@ -189,32 +200,14 @@ class TicketRoutes:
         if (body.codes is None) == (body.make is None):
             raise Refused(Code.BAD_REQUEST, "Give exactly one of `codes` and `make`.")
         made = [make_code() for _ in range(body.make or 0)]
-        hashes = [hash_code(show_id, code) for code in body.codes or made]
+        refuse_guessable(body.codes or ())
+        unkeyed = [unkeyed_hash(show_id, code) for code in body.codes or made]
+        hashes = [keyed_hash(self._secret, one) for one in unkeyed]
         async with self._database.acting(call.user) as connection:
             await _fetch(connection, show_id)
-            added = await queries.insert_codes(connection, show_id=show_id, code_hashes=hashes)
+            added = await queries.insert_codes(connection, show_id=show_id, code_hashes=hashes, unkeyed_hashes=unkeyed)
             await write_audit_log(connection, call.user, "show.codes", f"show:{show_id}", {"added": added})
         return Answer(document=NewCodes(added, made))
-
-
-def make_code() -> str:
-    """Makes a new code in its printed form: "7K3M-9QXD-T2AB"."""
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
-
-
-def hash_code(show_id: int, code: str) -> bytes:
-    """Hashes a code of a show for storage and lookup.
-
-    Raises: Refused: bad_request, the code is too short or has characters other than letters and digits
-    """
-    plain = code.replace("-", "").replace(" ", "").upper().translate(_LOOKALIKES)
-    if not (plain.isascii() and plain.isalnum() and len(plain) >= CODE_CHARS_MIN):
-        raise Refused(
-            Code.BAD_REQUEST,
-            f"A ticket code has {CODE_CHARS_MIN} or more letters and digits. Check the code on your ticket.",
-        )
-    return hashlib.sha256(f"{show_id}:{plain}".encode()).digest()
 
 
 async def _fetch(connection: Connection, show_id: int) -> Tickets:

@@ -15,11 +15,13 @@ select s.requires_ticket, count(t.show_id) as code_count, count(t.redeemed_at) a
 select require_ticket(:show_id::bigint, :is_required::boolean);
 
 -- name: insert_codes$
--- takes: show_id, code_hashes
+-- takes: show_id; code_hashes; unkeyed_hashes, of the same codes as an older version stored them
 -- gives: the number of new codes
 with added as (
     insert into ticket_codes (show_id, code_hash)
-    select :show_id::bigint, h from unnest(:code_hashes::bytea[]) as u (h)
+    select :show_id::bigint, u.code_hash
+      from unnest(:code_hashes::bytea[], :unkeyed_hashes::bytea[]) as u (code_hash, unkeyed_hash)
+     where not exists (select from ticket_codes t where t.show_id = :show_id and t.code_hash = u.unkeyed_hash and not t.is_keyed)
     on conflict do nothing
     returning 1
 )
@@ -31,6 +33,18 @@ select count(*) from added;
 select exists (select from ticket_codes where show_id = :show_id::bigint and user_id = :user_id::bigint);
 
 -- name: redeem_ticket$
--- takes: show_id, code_hash
--- gives: redeemed, held, used or unknown; see the function of that name in migrations
-select redeem_ticket(:show_id::bigint, :code_hash::bytea);
+-- takes: show_id, code_hash, unkeyed_hash
+-- gives: redeemed, held or refused; see the function of that name in migrations
+select redeem_ticket(:show_id::bigint, :code_hash::bytea, :unkeyed_hash::bytea);
+
+-- name: unkeyed_codes
+-- takes: count
+-- gives: 0..count rows: codes whose hash an older version stored
+select show_id, code_hash from ticket_codes where not is_keyed order by show_id limit :count::bigint;
+
+-- name: key_codes!
+-- takes: show_ids, unkeyed_hashes and code_hashes: arrays of one length
+update ticket_codes t
+   set code_hash = u.code_hash, is_keyed = true
+  from unnest(:show_ids::bigint[], :unkeyed_hashes::bytea[], :code_hashes::bytea[]) as u (show_id, unkeyed_hash, code_hash)
+ where t.show_id = u.show_id and t.code_hash = u.unkeyed_hash and not t.is_keyed;

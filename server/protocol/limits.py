@@ -29,6 +29,11 @@ class Limits:
     http_requests_per_minute: int = 6_000  # of a user
     sessions_per_address: int = 10_000  # new sessions in ten minutes
     redemptions_per_minute: int = 10  # ticket codes that a user tries
+    wrong_codes_per_address: int = 600  # wrong ticket codes in ten minutes; a whole stadium may have one address
+    wrong_codes_per_show: int = 3_000  # wrong ticket codes in ten minutes, of all addresses
+    confirmations_per_address: int = 100  # emails in an hour that ask for a confirmation, by the address of the client
+    erasures_per_address: int = 600  # accounts in an hour that erase themselves
+    exports_per_day: int = 1  # of a user
     suggestions_waiting: int = 5  # of a user in one show
 
 

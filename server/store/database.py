@@ -158,7 +158,7 @@ class Database:
         try:
             async with self.snapshot() if is_snapshot else self.transaction() as connection:
                 if identity is not None:
-                    await _act_as(connection, identity)
+                    await act_as(connection, identity)
                 yield connection
         except StoreConflict as error:
             if identity is not None and not await self._has_account(identity):
@@ -167,7 +167,7 @@ class Database:
 
     async def _has_account(self, identity: Identity) -> bool:
         async with self.transaction() as connection:
-            await _act_as(connection, identity)
+            await act_as(connection, identity)
             found: bool = await connection.fetchval("select exists (select from users where id = $1)", identity.user_id)
         return found
 
@@ -187,7 +187,8 @@ class Database:
             self._pool.terminate()
 
 
-async def _act_as(connection: Connection, identity: Identity) -> None:
+async def act_as(connection: Connection, identity: Identity) -> None:
+    """From here to its end, a transaction acts for this user: row security limits it to the user's own rows."""
     await connection.execute(
         "select set_config('app.user_id', $1, true), set_config('app.role', $2, true)",
         str(identity.user_id),

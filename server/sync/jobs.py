@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from server.errors import MysetlistError, StoreError
+from server.moderation.logs import command_line_user
 from server.protocol.progress import ReportProgress, ignore_progress
 from server.store.database import Database
 from server.sync.clients.responses import collect_faults
@@ -90,13 +91,19 @@ async def queue_job(
 
 @asynccontextmanager
 async def recorded_job(database: Database, service: str, kind: str, subject: str) -> AsyncIterator[int]:
-    """Records the work in its block as a job: its start, and whether it succeeded, failed or was cancelled.
+    """Records the work of a command in its block as a job, and in the audit log: its start, and whether it succeeded, failed or was cancelled.
 
     Gives:  the job's id
     Raises: StoreUnavailable, and every error of the work
     """
     async with database.connection() as connection:
-        job_id: int = await jobs.insert_job(connection, service=service, kind=kind, subject=subject)
+        job_id: int = await jobs.insert_job(
+            connection,
+            service=service,
+            kind=kind,
+            subject=subject,
+            maker=f"the command line, run by {command_line_user()}",
+        )
     status, reason = "cancelled", "The command was stopped. What it had written stays."
     try:
         async with reported_faults(database, job_id):

@@ -91,11 +91,19 @@ update sync_jobs
 -- ───────────────────────────────────────────────────────── jobs that run at once
 
 -- name: insert_job$
--- takes: service, kind, subject
+-- takes: service, kind, subject; maker, whom the audit log names
 -- gives: the id of a new job that runs at once, without a lease
-insert into sync_jobs (service, kind, subject, status, started_at)
-values (:service::sync_service, :kind, :subject, 'running', now())
-returning id;
+with made as (
+    insert into sync_jobs (service, kind, subject, status, started_at)
+    values (:service::sync_service, :kind, :subject, 'running', now())
+    returning id
+), logged as (
+    insert into audit_log (action, subject, detail)
+    select 'sync.command', 'run:' || id,
+           jsonb_build_object('service', :service::text, 'kind', :kind::text, 'subject', :subject::text, 'by', :maker::text)
+      from made
+)
+select id from made;
 
 -- name: finish_job!
 -- takes: id, status, error

@@ -404,7 +404,7 @@ class _Jobs:
         self, connection: Connection, *, status: str | None, error: str | None, id: int | None
     ) -> str: ...
     async def insert_job(
-        self, connection: Connection, *, service: str | None, kind: str | None, subject: str | None
+        self, connection: Connection, *, service: str | None, kind: str | None, subject: str | None, maker: str | None
     ) -> int: ...
     async def finish_job(
         self, connection: Connection, *, status: str | None, error: str | None, id: int | None

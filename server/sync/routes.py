@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,11 +31,13 @@ from server.sync.documents import (
     ServiceDiagnosis,
     SyncState,
 )
-from server.sync.jobs import queue_job
 from server.sync.provider_probe import probe_provider
 from server.sync.providers import Providers
 from server.sync.queries import identities, jobs
 from server.sync.queries import routes as queries
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
 
 # The promised share of requests that a service answers.
 AVAILABILITY_TARGET = 0.99
@@ -152,29 +154,31 @@ class SyncRoutes:
         """`POST /api/admin/sync-manager`."""
         body: Action = call.body
         run = None
-        match body.action:
-            case "run":
-                run = await self._run(body)
-            case "retry":
-                run = await self._retry(_given(body.run, "run"))
-            case "cancel":
-                await self._cancel(_given(body.run, "run"))
-            case "pause" | "resume":
-                await self._pause(body, is_paused=body.action == "pause")
-            case "decide":
-                await self._decide(_given(body.review, "review"), _given(body.verdict, "verdict"), call.user.user_id)
-        async with self._owner.connection() as connection:
+        async with self._owner.transaction() as connection:
+            match body.action:
+                case "run":
+                    run = await self._run(connection, body)
+                case "retry":
+                    run = await self._retry(connection, _given(body.run, "run"))
+                case "cancel":
+                    if not await jobs.cancel_job(connection, id=_given(body.run, "run")):
+                        message = f"No run {body.run} waits or runs. Only such runs can be cancelled."
+                        raise Refused(Code.NOT_FOUND, message)
+                case "pause" | "resume":
+                    await _pause(connection, body, is_paused=body.action == "pause")
+                case "decide":
+                    review, verdict = _given(body.review, "review"), _given(body.verdict, "verdict")
+                    await _decide(connection, review, verdict, call.user.user_id)
             await queries.log_action(
                 connection, actor_id=call.user.user_id, action=f"sync.{body.action}", subject=_subject(body)
             )
         return Answer(document=Done(action=body.action, run=run))
 
-    async def _run(self, body: Action) -> int | None:
+    async def _run(self, connection: Connection, body: Action) -> int | None:
         """Raises: Refused, StoreUnavailable."""
         if body.schedule is not None:
-            async with self._owner.connection() as connection:
-                if not await jobs.run_schedule(connection, name=body.schedule):
-                    raise _no_such_schedule(body.schedule)
+            if not await jobs.run_schedule(connection, name=body.schedule):
+                raise _no_such_schedule(body.schedule)
             return None
         kind, subject = _given(body.kind, "kind"), _given(body.subject, "subject")
         service = _SERVICE_OF_KIND[kind]
@@ -187,50 +191,50 @@ class SyncRoutes:
             raise Refused(Code.BAD_REQUEST, f"`subject` of `{kind}` must be the number of an artist or a show.")
         if service not in self._providers:
             raise Refused(Code.CONFLICT, f"This node has no key for {service}. Set the key (docs/providers.md).")
-        return await queue_job(self._owner, service, kind, subject, priority="urgent")
+        return await _queue(connection, service, kind, subject)
 
-    async def _retry(self, run: int) -> int:
+    async def _retry(self, connection: Connection, run: int) -> int:
         """Raises: Refused, StoreUnavailable."""
-        async with self._owner.connection() as connection:
-            row = await jobs.retry_job(connection, id=run)
+        row = await jobs.retry_job(connection, id=run)
         if row is None:
             raise Refused(Code.NOT_FOUND, f"No run {run} failed or was cancelled. Only such runs can be retried.")
         if row["kind"] not in _SERVICE_OF_KIND:
             message = f"Run {run} ({row['kind']}) cannot be retried here. Use the command `mysetlist sync`."
             raise Refused(Code.NOT_FOUND, message)
-        return await queue_job(self._owner, row["service"], row["kind"], row["subject"], priority="urgent")
+        return await _queue(connection, row["service"], row["kind"], row["subject"])
 
-    async def _cancel(self, run: int) -> None:
-        """Raises: Refused, StoreUnavailable."""
-        async with self._owner.connection() as connection:
-            if not await jobs.cancel_job(connection, id=run):
-                raise Refused(Code.NOT_FOUND, f"No run {run} waits or runs. Only such runs can be cancelled.")
 
-    async def _pause(self, body: Action, *, is_paused: bool) -> None:
-        """Raises: Refused, StoreUnavailable."""
-        if (body.schedule is None) == (body.service is None):
-            raise Refused(Code.BAD_REQUEST, "Give either a `schedule` or a `service`.")
-        async with self._owner.connection() as connection:
-            if body.schedule is not None:
-                if not await jobs.pause_schedule(connection, name=body.schedule, is_paused=is_paused):
-                    raise _no_such_schedule(body.schedule)
-            elif is_paused:
-                await jobs.pause_service(connection, service=body.service)
-            else:
-                await jobs.resume_service(connection, service=body.service)
+async def _queue(connection: Connection, service: str, kind: str, subject: str) -> int:
+    job_id: int = await jobs.queue_job(
+        connection, service=service, kind=kind, subject=subject, priority="urgent", delay_s=0.0
+    )
+    return job_id
 
-    async def _decide(self, review: int, verdict: str, admin_id: int) -> None:
-        """Raises: Refused, StoreUnavailable."""
-        async with self._owner.transaction() as connection:
-            row = await identities.decide_review(connection, id=review, verdict=verdict, decided_by=admin_id)
-            if row is None:
-                raise Refused(Code.NOT_FOUND, f"No match {review} waits for a decision. Reload the list of matches.")
-            if verdict == "same":
-                put = queries.put_decided_artist if row["artist_id"] is not None else queries.put_decided_venue
-                await put(
-                    connection, service=row["service"], external_id=row["external_id"], url=row["url"],
-                    our_id=row["artist_id"] or row["venue_id"],
-                )  # fmt: skip
+
+async def _pause(connection: Connection, body: Action, *, is_paused: bool) -> None:
+    """Raises: Refused, StoreUnavailable."""
+    if (body.schedule is None) == (body.service is None):
+        raise Refused(Code.BAD_REQUEST, "Give either a `schedule` or a `service`.")
+    if body.schedule is not None:
+        if not await jobs.pause_schedule(connection, name=body.schedule, is_paused=is_paused):
+            raise _no_such_schedule(body.schedule)
+    elif is_paused:
+        await jobs.pause_service(connection, service=body.service)
+    else:
+        await jobs.resume_service(connection, service=body.service)
+
+
+async def _decide(connection: Connection, review: int, verdict: str, admin_id: int) -> None:
+    """Raises: Refused, StoreUnavailable."""
+    row = await identities.decide_review(connection, id=review, verdict=verdict, decided_by=admin_id)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"No match {review} waits for a decision. Reload the list of matches.")
+    if verdict == "same":
+        put = queries.put_decided_artist if row["artist_id"] is not None else queries.put_decided_venue
+        await put(
+            connection, service=row["service"], external_id=row["external_id"], url=row["url"],
+            our_id=row["artist_id"] or row["venue_id"],
+        )  # fmt: skip
 
 
 def _no_such_schedule(name: str) -> Refused:

@@ -1,53 +1,64 @@
--- Removes a user from a shard's hot copy while the database erases them (docs/adr/0009).
+-- Removes users from a shard's hot copy while the database erases them (docs/adr/0009).
 --
 -- KEYS[1]  the shard's prefix
--- ARGV[1]  msgpack: {user, position, {show, ballot, show, ballot, …}}: the user's ballots that the database has
---          committed up to that position, songs in order; it commits nothing else until this script is done
--- returns  how many shows became cold; -1: this copy is older than the database, so its opening will throw it away
+-- ARGV[1]  msgpack: {position, {user, …}, {{show, ballot, show, ballot, …}, …}}: for each user, in the same order, the
+--          ballots that the database has committed up to that position, songs in order; it commits nothing else until
+--          this script is done
+-- returns  the shows whose counts were corrected, then 0, then the shows that became cold; empty: this copy is older than
+--          the database, so its opening will throw it away
 --
--- The user's votes that are only in the log will never be committed. The counts that include them are read again: the
--- show becomes cold.
+-- The users' votes that are only in the log will never be committed, so they are taken out of the counts: the committed
+-- ones, which pass to nobodies, stay. Where a hot ballot is not known, nobody can say which counts hold its votes: the show
+-- becomes cold and is read again.
 
 local prefix = KEYS[1]
 local meta_key, log_key = prefix .. 'meta', prefix .. 'log'
 local request = cmsgpack.unpack(ARGV[1])
-local user, committed_position = string.format('%d', request[1]), request[2]
+local committed_position, users, committed = request[1], {}, {}
+for i, user in ipairs(request[2]) do
+    users[i] = string.format('%d', user)
+    committed[i] = {}
+    local ballots = request[3][i]
+    for j = 1, #ballots, 2 do committed[i][string.format('%d', ballots[j])] = ballots[j + 1] end
+end
 
-redis.call('HDEL', 'spent', user)
+redis.call('HDEL', 'spent', unpack(users))
 local last = tonumber(redis.call('HGET', meta_key, 'last') or -1)
-if last < committed_position then return -1 end
+if last < committed_position then return {} end
 
-local committed = {}
-for i = 1, #request[3], 2 do
-    committed[string.format('%d', request[3][i])] = request[3][i + 1]
-end
-
--- A hot ballot has its songs in the order of the choices.
-local function in_order(ballot)
-    local songs, letters, parts = {}, {}, {}
+-- Adds a ballot's votes to the counts of a show, or takes them out. Songs that were removed are not counted any more.
+local function count(tally_key, ballot, step)
     for song, letter in string.gmatch(ballot, '(%d+)(%a)') do
-        songs[#songs + 1] = tonumber(song)
-        letters[tonumber(song)] = song .. letter
+        local up, down = string.match(redis.call('HGET', tally_key, song) or '', '^(%d+) (%d+)$')
+        if up then
+            up, down = tonumber(up), tonumber(down)
+            if letter == 'u' then up = up + step else down = down + step end
+            redis.call('HSET', tally_key, song, string.format('%d %d', up, down))
+        end
     end
-    table.sort(songs)
-    for i, song in ipairs(songs) do parts[i] = letters[song] end
-    return table.concat(parts)
 end
 
-local cold_count = 0
+local corrected, cold = {}, {}
 for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
-    local ballots_key = prefix .. 'ballots:' .. show
-    redis.call('SREM', prefix .. 'tickets:' .. show, user)
-    local ballot = redis.call('HGET', ballots_key, user)
+    local ballots_key, tally_key = prefix .. 'ballots:' .. show, prefix .. 'tally:' .. show
+    redis.call('SREM', prefix .. 'tickets:' .. show, unpack(users))
     -- Without any ballot of the show, only the log knows the votes that it holds.
-    local is_unknown = not ballot and last > committed_position and redis.call('EXISTS', ballots_key) == 0
-    if is_unknown or (ballot and in_order(ballot) ~= (committed[show] or '')) then
-        redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, ballots_key,
-                   prefix .. 'tickets:' .. show)
+    if last > committed_position and redis.call('EXISTS', ballots_key) == 0 then
+        redis.call('UNLINK', prefix .. 'show:' .. show, tally_key, prefix .. 'tickets:' .. show)
         redis.call('SREM', prefix .. 'shows', show)
-        cold_count = cold_count + 1
-    elseif ballot then
-        redis.call('HDEL', ballots_key, user)
+        cold[#cold + 1] = tonumber(show)
+    else
+        local is_corrected = false
+        for i, ballot in ipairs(redis.call('HMGET', ballots_key, unpack(users))) do
+            local kept = committed[i][show] or ''
+            if ballot and ballot ~= kept then
+                count(tally_key, kept, 1)
+                count(tally_key, ballot, -1)
+                is_corrected = true
+            end
+        end
+        if is_corrected then corrected[#corrected + 1] = tonumber(show) end
+        redis.call('HDEL', ballots_key, unpack(users))
     end
 end
 
@@ -60,4 +71,6 @@ redis.call('XADD', log_key, string.format('%d-%d', math.floor(position / 1024), 
            'p', string.format('%d', last), 'e', '\144')
 local packed = string.format('%d', position)
 redis.call('HSET', meta_key, 'last', packed, 'barrier', packed)
-return cold_count
+corrected[#corrected + 1] = 0
+for _, show in ipairs(cold) do corrected[#corrected + 1] = show end
+return corrected

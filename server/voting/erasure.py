@@ -1,15 +1,15 @@
-"""Removes a user from the hot copy when their account is erased (docs/adr/0009)."""
+"""Removes users from the hot copy when their accounts are erased (docs/adr/0009)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from server.cache.connection import Command, Connection
-from server.cache.keys import shard_prefix
+from server.cache.keys import ballots_key, shard_prefix, show_key, tally_key, tickets_key
 from server.voting.rules import shard_of
 
 log = structlog.get_logger()
@@ -27,35 +27,56 @@ class HotErasure:
         self._shard_count = shard_count
         self._connection = Connection(url)
 
-    async def erase(self, user_id: int, ballots: Mapping[int, str], positions: Mapping[int, int]) -> None:
-        """Removes all of a user from Valkey but log entries, which are trimmed when the writer is past them.
+    async def erase(self, leavers: Mapping[int, Mapping[int, str]], positions: Mapping[int, int]) -> list[int]:
+        """Removes all of some users from Valkey but log entries, which are trimmed when the writer is past them.
 
         Call it inside the erasing transaction, while that holds every row of log_positions: no commit can then come
-        between the database's ballots and this change. If the transaction fails afterwards, a few shows and ballots are
-        cold, and no harm is done.
+        between the database's ballots and this change. If the transaction fails afterwards, call `make_cold`.
 
-        Before that transaction call it without positions: it connects, so that nobody waits for a connection while every row is
-        locked, and nothing is locked while Valkey is down.
-
-        Takes:  the result of erase_user(): ballots, show -> "101u102d", songs in order; positions, by shard
+        Takes:  user -> the result of erase_user(): ballots, show -> "101u102d", songs in order; positions, by shard
+        Gives:  the shows whose counts lost votes that were only in the log
         Raises: CacheUnavailable, CacheError
         Cost:   one round trip; the script looks at every warm show
         """
-        if not positions:
-            await self._connection.probe()
-            return
-        by_shard: dict[int, list[int | str]] = {shard: [] for shard in positions}
-        for show_id, ballot in ballots.items():
-            by_shard[shard_of(show_id, self._shard_count)] += [show_id, ballot]
-        commands: list[Command] = [
-            (
-                "EVAL", ERASE_SCRIPT, 1, shard_prefix(shard),
-                msgspec.msgpack.encode((user_id, position, by_shard[shard])),
-            )
-            for shard, position in positions.items()
-        ]  # fmt: skip
-        cold_counts = await self._connection.ask(commands)
-        log.info("ballots.forgotten", cold_shows=sum(count for count in cold_counts if count > 0))
+        users = list(leavers)
+        commands: list[Command] = []
+        for shard, position in positions.items():
+            ballots = [
+                [item for show, ballot in leavers[user].items() if shard_of(show, self._shard_count) == shard
+                 for item in (show, ballot)]
+                for user in users
+            ]  # fmt: skip
+            change = msgspec.msgpack.encode((position, users, ballots))
+            commands.append(("EVAL", ERASE_SCRIPT, 1, shard_prefix(shard), change))
+        corrected: list[int] = []
+        cold_count = 0
+        for shows in await self._connection.ask(commands):
+            if shows:
+                place = shows.index(0)
+                corrected += shows[:place]
+                cold_count += len(shows) - place - 1
+        log.info("ballots.forgotten", users=len(users), corrected_shows=len(corrected), cold_shows=cold_count)
+        return corrected
+
+    async def probe(self) -> None:
+        """Makes sure that Valkey takes writes, and connects.
+
+        Raises: CacheUnavailable, CacheError
+        """
+        await self._connection.probe()
+
+    async def make_cold(self, show_ids: Iterable[int]) -> None:
+        """Makes shows cold: their counts and ballots are read again from PostgreSQL.
+
+        Raises: CacheUnavailable, CacheError
+        """
+        commands: list[Command] = []
+        for show_id in show_ids:
+            shard = shard_of(show_id, self._shard_count)
+            keys = [key(shard, show_id) for key in (show_key, tally_key, ballots_key, tickets_key)]
+            commands += [("UNLINK", *keys), ("SREM", f"{shard_prefix(shard)}shows", show_id)]
+        if commands:
+            await self._connection.ask(commands)
 
     async def close(self) -> None:
         """Closes the connection to Valkey."""

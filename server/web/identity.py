@@ -8,19 +8,24 @@ from aiohttp import web
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.http.addresses import Network, client_address
-from server.protocol.identity import COOKIE, Identity
+from server.protocol.http.addresses import Network, client_address, client_is_secure
+from server.protocol.identity import COOKIE, SECURE_COOKIE, Identity
 
 Identify = Callable[[web.Request], Awaitable[Identity | None]]
+IsSecure = Callable[[web.Request], bool]
 
 
-def make_identify(authenticate: Callable[[str], Awaitable[Identity]]) -> Identify:
+def make_identify(authenticate: Callable[[str], Awaitable[Identity]], is_secure: IsSecure) -> Identify:
     """Makes the function that finds a request's identity by the token in its header, else by its cookie.
 
-    A cookie that is not valid any more is ignored, because browsers send it by themselves. A token in the header must be valid.
+    A cookie that is not valid any more is ignored, because browsers send it by themselves. A token in the header must be
+    valid. Over TLS a host beside ours can set the plain cookie, but not the secure one. So the plain one then signs in fans
+    alone, who got it before the service used TLS.
 
-    Takes: authenticate, token or API key -> Identity; raises Refused(unauthenticated)
-    Gives: a function that gives None for an anonymous request; it raises Refused(unauthenticated) for a bad header
+    Takes: authenticate, token or API key -> Identity; raises Refused(unauthenticated, unavailable); is_secure, whether the
+           client uses TLS
+    Gives: a function that gives None for an anonymous request; it raises Refused(unauthenticated) for a bad header, and
+           Refused(unavailable) when a token cannot be judged now
     """
 
     async def identify(request: web.Request) -> Identity | None:
@@ -32,13 +37,19 @@ def make_identify(authenticate: Callable[[str], Awaitable[Identity]]) -> Identif
                     f"The Authorization scheme {scheme[:20]!r} is unknown. Send `Authorization: Bearer <token>`.",
                 )
             return await authenticate(token.strip())
-        cookie = request.cookies.get(COOKIE)
+        over_tls = is_secure(request)
+        secure_cookie = request.cookies.get(SECURE_COOKIE) if over_tls else None
+        cookie = secure_cookie or request.cookies.get(COOKIE)
         if not cookie:
             return None
         try:
-            return await authenticate(cookie)
-        except Refused:
+            identity = await authenticate(cookie)
+        except Refused as error:
+            if error.code != Code.UNAUTHENTICATED:
+                # Whoever it is, it is not nobody: an answer for a stranger would be wrong.
+                raise
             return None
+        return None if over_tls and not secure_cookie and identity.role != "user" else identity
 
     return identify
 
@@ -56,6 +67,20 @@ def counted(identify: Identify, count: Callable[[int], Awaitable[None]]) -> Iden
         return identity
 
     return identify_and_count
+
+
+def make_is_secure(trusted: tuple[Network, ...]) -> IsSecure:
+    """Makes the function that says whether a client uses TLS, to this node or to a trusted proxy before it."""
+
+    def is_secure(request: web.Request) -> bool:
+        if request.secure:
+            return True
+        headers = request.headers
+        return client_is_secure(
+            request.remote, headers.getall("X-Forwarded-Proto", ()), headers.getall("Forwarded", ()), trusted
+        )
+
+    return is_secure
 
 
 AddressOf = Callable[[web.Request], str]

@@ -15,7 +15,7 @@ import server
 from server.protocol.codes import HTTP_STATUS, Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import REFERENCE_CHARS_MAX
-from server.protocol.identity import COOKIE
+from server.protocol.identity import COOKIE, SECURE_COOKIE
 from server.protocol.positions import EXACT_MAX
 
 Json = dict[str, Any]
@@ -99,7 +99,8 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": COOKIE,
-                    "description": "The same token, kept by a browser. A token that is not valid any more is ignored.",
+                    "description": f"The same token, kept by a browser; over TLS the name is `{SECURE_COOKIE}`. "
+                    "A token that is not valid any more is ignored.",
                 },
             },
         },

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Signed links in emails. Their token decides, never the cookie, and mail programs call them (RFC 8058).
-FROM_ANYWHERE = ("/unsubscribe",)
+FROM_ANYWHERE = ("/unsubscribe", "/confirm-email")
 
 
 def check_origins(allowed: tuple[str, ...]) -> Middleware:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hmac
 import html
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -17,7 +18,7 @@ from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.telemetry import exposition
-from server.web.identity import Identify
+from server.web.identity import Identify, IsSecure
 from server.web.static_files import StaticFiles, compressed
 
 # Paths whose answers are read by programs. Any other unknown path is a page that a person has asked for.
@@ -26,30 +27,46 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# A year; other hosts of the domain are not ours to decide about.
+_HSTS = "max-age=31536000"
 
 
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Adds the security headers to every response (signal on_response_prepare)."""
-    headers = response.headers
-    headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
+def make_add_headers(is_secure: IsSecure) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Makes the function that adds the security headers to every response (signal on_response_prepare)."""
+
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "same-origin")
+        if is_secure(request):
+            headers.setdefault("Strict-Transport-Security", _HSTS)
+
+    return add_headers
 
 
 class Pages:
     """The routes of the pages, the probes and the metrics.
 
     Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; identify, finds the identity behind a
-           request; why_not_ready, gives the reasons why this node should get no traffic, empty: ready
+           request; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; metrics_token,
+           which a reader of the metrics has to send, None: none is needed
     """
 
     def __init__(
-        self, files: StaticFiles, get_show: Handler, identify: Identify, why_not_ready: Callable[[], list[str]]
+        self,
+        files: StaticFiles,
+        get_show: Handler,
+        identify: Identify,
+        why_not_ready: Callable[[], list[str]],
+        *,
+        metrics_token: str | None,
     ) -> None:
         self._files = files
         self._get_show = get_show
         self._identify = identify
         self._why_not_ready = why_not_ready
+        self._metrics_token = metrics_token
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Routes for the router of the web application."""
@@ -57,6 +74,7 @@ class Pages:
             web.get("/", self.get_page),
             web.get("/shows/{show}", self.get_show_page),
             web.get("/shows/{show}/", self.redirect_to_show),
+            web.get("/signin", self.get_signin),
             web.get("/api/docs", self.get_docs),
             web.get("/healthz", self.get_healthz),
             web.get("/readyz", self.get_readyz),
@@ -93,6 +111,10 @@ class Pages:
         url = request.rel_url
         raise web.HTTPMovedPermanently(url.with_path(url.raw_path.rstrip("/"), encoded=True, keep_query=True))
 
+    async def get_signin(self, request: web.Request) -> web.Response:
+        """`GET /signin`: the page of a sign-in link. Its script reads the token from the fragment; only its button acts."""
+        return _page(request, self._files.page("signin.html"))
+
     async def get_docs(self, request: web.Request) -> web.Response:
         """`GET /api/docs`: the OpenAPI document as a page."""
         return _page(request, self._files.page("docs.html"))
@@ -112,8 +134,16 @@ class Pages:
             return web.json_response({"status": "not ready", "reasons": reasons}, status=503)
         return web.json_response({"status": "ready"})
 
-    async def get_metrics(self, _request: web.Request) -> web.Response:
+    async def get_metrics(self, request: web.Request) -> web.Response:
         """`GET /metrics`: all metrics in the text format of Prometheus."""
+        if self._metrics_token is not None:
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            wanted = self._metrics_token.encode()
+            if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted):
+                message = (
+                    "The metrics need a token. Send `Authorization: Bearer` with the value of MYSETLIST_METRICS_TOKEN."
+                )
+                raise Refused(Code.UNAUTHENTICATED, message)
         return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -14,12 +14,12 @@ from server.live.stalled import has_hung_up
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import parse_body, parse_query
-from server.protocol.identity import COOKIE
-from server.web.identity import AddressOf, Identify
+from server.protocol.identity import COOKIE, SECURE_COOKIE
+from server.web.identity import AddressOf, Identify, IsSecure
 
 
 def routes_of(
-    endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int, address_of: AddressOf
+    endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int, address_of: AddressOf, is_secure: IsSecure
 ) -> list[web.RouteDef]:
     """Makes aiohttp's routes for endpoints. Access is checked and requests are decoded only here."""
 
@@ -40,8 +40,13 @@ def routes_of(
                 identity=identity,
                 address=address_of(request),
                 is_gone=lambda: has_hung_up(request.transport),
+                agent=request.headers.get("User-Agent", ""),
             )
-            return _respond(request, endpoint, await endpoint.handler(call), session_ttl_s)
+            answer = await endpoint.handler(call)
+            response = _respond(request, endpoint, answer)
+            if answer.session is not None:
+                _set_session(response, answer.session, session_ttl_s, is_secure=is_secure(request))
+            return response
 
         return web.route(endpoint.method, endpoint.path, handle)
 
@@ -64,7 +69,7 @@ async def _read_body(request: web.Request, endpoint: Endpoint) -> Any:
     return parse_body(data, endpoint.body)
 
 
-def _respond(request: web.Request, endpoint: Endpoint, answer: Answer, session_ttl_s: int) -> web.Response:
+def _respond(request: web.Request, endpoint: Endpoint, answer: Answer) -> web.Response:
     document = answer.document
     body = document if isinstance(document, bytes) else None if document is None else msgspec.json.encode(document)
     response = web.Response(status=answer.status or endpoint.status, body=body, headers=answer.headers)
@@ -79,16 +84,24 @@ def _respond(request: web.Request, endpoint: Endpoint, answer: Answer, session_t
         response.headers.setdefault("Cache-Control", "no-cache")
     else:
         response.headers.setdefault("Cache-Control", "no-store")
-    if answer.session:
+    return response
+
+
+def _set_session(response: web.Response, token: str, session_ttl_s: int, *, is_secure: bool) -> None:
+    """Stores the token as a cookie, and deletes the cookie of the other name. Takes: token, empty: signs out."""
+    if token:
         response.set_cookie(
-            COOKIE,
-            answer.session,
+            SECURE_COOKIE if is_secure else COOKIE,
+            token,
             max_age=session_ttl_s,
             httponly=True,
             samesite="Lax",
-            secure=request.secure,
+            secure=is_secure,
             path="/",
         )
-    elif answer.session is not None:  # an empty session signs out
-        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=request.secure)
-    return response
+    else:
+        response.del_cookie(
+            SECURE_COOKIE if is_secure else COOKIE, path="/", httponly=True, samesite="Lax", secure=is_secure
+        )
+    if is_secure:
+        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=True)

@@ -10,9 +10,10 @@ import pytest
 from playwright.async_api import expect
 
 from server.node.node import Node
-from server.people.tickets import hash_code
+from server.people.ticket_codes import keyed_hash, unkeyed_hash
 from tests.browser.conftest import OpenFan
 from tests.browser.pages import DESKTOP, Tab
+from tests.support.node_process import SECRET
 from tests.support.open_shows import make_shows, make_users
 from tests.support.running_node import until
 
@@ -28,7 +29,9 @@ async def make_ticketed_show(database_url: str, sql: asyncpg.Connection[asyncpg.
     (show,) = await make_shows(database_url)
     await sql.execute("update shows set requires_ticket = true where id = $1", show.id)
     await sql.execute(
-        "insert into ticket_codes (show_id, code_hash) values ($1, $2)", show.id, hash_code(show.id, CODE)
+        "insert into ticket_codes (show_id, code_hash) values ($1, $2)",
+        show.id,
+        keyed_hash(SECRET, unkeyed_hash(show.id, CODE)),
     )
     return show.id, show.songs[0]
 
@@ -56,7 +59,7 @@ async def test_a_code_typed_with_the_keyboard_lets_a_fan_vote(
     for text, sentence in (
         ("", "Enter the code on your ticket."),
         ("short", "A ticket code has 8 or more letters and digits."),
-        ("ZZZZ-ZZZZ-ZZZZ", "This show has no such code."),
+        ("ZZZZ-ZZZZ-ZZZZ", "This code gives no ticket for this show."),
     ):
         await field.fill(text)
         await page.keyboard.press("Enter")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 from hypothesis import strategies as st
 
-from server.people.erasure import erase
+from server.people.erasure import Leaver, erase
 from server.protocol.identity import Identity
 from server.voting import reconcile
 from server.voting.erasure import HotErasure
@@ -123,8 +122,9 @@ class World:
                     assert outcome.code == self.model.cast(show, user, votes), (show, user, votes)
 
     async def _leave(self, users: set[int]) -> None:
-        database, forget = self.vote_path.database, self.hot_erasure.erase
-        assert all(await asyncio.gather(*[erase(database, forget, Identity(user, "user"), user) for user in users]))
+        leavers = [Leaver(Identity(user, "user"), user) for user in users]
+        await erase(self.vote_path.database, self.hot_erasure, leavers)
+        assert all([await leaver.is_erased for leaver in leavers])
         self.gone += users
         self.model.users -= users
         self.model.marks = {mark for mark in self.model.marks if mark[2] not in users}

@@ -115,7 +115,9 @@ def asker(endpoint: Endpoint, role: str) -> int:
 @asynccontextmanager
 async def running_api(folder: Path, database_url: str, redis_url: str) -> AsyncIterator[Api]:
     """A node with the sample data."""
-    async with NodeProcess.running(folder, "--demo", DATABASE_URL=database_url, REDIS_URL=redis_url) as process:
+    async with NodeProcess.running(
+        folder, "--demo", DATABASE_URL=database_url, REDIS_URL=redis_url, MYSETLIST_EXPORTS_PER_DAY="1000"
+    ) as process:
         connection = await asyncpg.connect(database_url)
         try:
             askers = [(asker(endpoint, role), role) for endpoint in ENDPOINTS for role in ROLES]

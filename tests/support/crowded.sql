@@ -22,6 +22,16 @@ select 1 + n % 4000, initcap(substr(md5(n::text), 1, 5)) || ' ' || substr(md5('t
 insert into users (created_at, updated_at) select now() - n * interval '30 minutes', now() from generate_series(1, 50000) n;
 update users set role = 'admin' where id <= 5;
 insert into users (nobody) select n from generate_series(1, 50) n;
+insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote_count, removed_at)
+select n, n, n, n, false, '', 10, now() - n * interval '1 minute' from generate_series(1, 3000) n;
+insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
+select n, 100 + u, 'up', now() from generate_series(1, 3000) n, generate_series(1, 10) u;
+insert into vote_surges (show_id, setlist_song_id, address_hash, account_count, began_at, seen_at)
+select n, n, substr(sha256(n::text::bytea), 1, 16), 100, now(), now() - n * interval '1 hour' from generate_series(1, 3000) n;
+insert into sessions (user_id, kind, address_hash, created_at, expires_at, ended_at)
+select id, 'fan', case when id % 100 = 0 then substr(sha256(id::text::bytea), 1, 16) end, created_at,
+       created_at + interval '3000 days', case when id % 50 = 0 then created_at end
+  from users where nobody is null;
 
 -- Ten years of shows: 30 live, 3,000 upcoming, the others finished, every thirtieth cancelled.
 insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, status, opens_at, closes_at,

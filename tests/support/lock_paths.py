@@ -58,6 +58,10 @@ insert into user_bans (user_id, kind, reason, banned_by) values (1, 'write', 'ru
 insert into email_preferences (user_id, address, confirmed_at) values (1, 'a@b', now()), (2, 'c@d', now());
 insert into email_queue (user_id, kind, about, status, not_before)
 select u, 'show_result', 'show:' || w, 'sending', '2030-01-01' from generate_series(1, 2) u, generate_series(1, 2) w;
+insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote_count)
+select 1000 + w, w, (select min(id) from setlists where show_id = w and type = 'predicted'), 5, false, '', 2 from generate_series(1, 2) w;
+insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
+select 1000 + w, u, 'up', date_trunc('hour', now()) - interval '2 days' from generate_series(1, 2) w, generate_series(1, 2) u;
 insert into ticket_codes (show_id, code_hash) select w, sha256('ticket') from generate_series(1, 2) w;
 insert into show_identities (service, external_id, show_id, confidence, evidence, songs, checked_at)
 select 'setlistfm', 'x' || w, w, 1, 'listed there', songs_in_order(w, 'actual'), now() - interval '99 days' from generate_series(1, 2) w;
@@ -169,6 +173,12 @@ async def remove_song(connection: Any) -> None:
     await catalog_queries.setlist_editing.close_gap(connection, setlist_id=row["setlist_id"], position=1)
 
 
+async def restore_song(connection: Any) -> None:
+    """Staff puts a song back that was removed with its votes."""
+    await show_control.lock_show(connection, Reference(1, None))
+    assert await catalog_queries.removed_songs.restore_song(connection, id=1001, show_id=1) == 2
+
+
 async def change_show(connection: Any) -> None:
     """Staff locks a show, and says what was played."""
     show = await show_control.lock_show(connection, Reference(1, None))
@@ -198,7 +208,10 @@ async def require_ticket(connection: Any) -> None:
 async def redeem_ticket(connection: Any) -> None:
     """A fan redeems a code."""
     await connection.execute("select set_config('app.user_id', '1', true)")
-    assert await connection.fetchval("select redeem_ticket(1, sha256('ticket'))") == "redeemed"
+    assert (
+        await connection.fetchval("select redeem_ticket(1, sha256('ticket'), sha256('ticket of an older version'))")
+        == "redeemed"
+    )
 
 
 async def sync_shows(connection: Any) -> None:
@@ -360,7 +373,7 @@ async def seed(connection: Any) -> None:
 PATHS: dict[str, Transaction] = {
     path.__name__: path
     for path in (
-        commit, open_shards, open_shard, finalise, advance, add_song, remove_song, change_show, decide_suggestion, require_ticket,
+        commit, open_shards, open_shard, finalise, advance, add_song, remove_song, restore_song, change_show, decide_suggestion, require_ticket,
         redeem_ticket, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score, refresh_trending,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
     )

@@ -57,6 +57,12 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
         values (7, sha256('a'), {person.id}, now()), (7, sha256('b'), {moderator.id}, now());
         insert into song_suggestions (show_id, user_id, title) values (7, {person.id}, '{REVIEW}'), (7, {moderator.id}, 'x');
+        insert into sessions (user_id, kind, device, expires_at)
+        values ({person.id}, 'fan', '{NAME}', now() + interval '1 day'), ({moderator.id}, 'fan', '', now() + interval '1 day');
+        insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote_count)
+        select 1000000 + id, show_id, setlist_id, song_id, false, '', 2 from setlist_songs where id = {show.first};
+        insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
+        select 1000000 + {show.first}, u, 'up', now() from unnest('{{{person.id}, {moderator.id}}}'::bigint[]) u;
         insert into user_identities (issuer, subject, user_id) values ('i', '{NAME}', {person.id}), ('i', 'Mo', {moderator.id});
         insert into user_follows_artists values ({moderator.id}, 1);
         insert into user_show_attendance values ({moderator.id}, 7);

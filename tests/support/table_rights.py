@@ -61,6 +61,10 @@ EXPECTED = {
     "log_positions": public(writer="ss .. uu .."),
     "log_commits": Expected(writer="ss ii .. dd"),
     "users": Expected(user="s. .. .. ..", moderator=READ, admin="ss .. uu ..", writer=READ),
+    "sessions": Expected(user="s. i. u. ..", moderator="s. i. u. ..", admin="s. i. u. ..", writer=READ),
+    "removed_songs": Expected(READ, READ, READ, READ),
+    "removed_votes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
+    "vote_surges": Expected(moderator=READ, admin=READ),
     "votes": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu dd"),
     "vote_analytics": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. .."),
     "user_vote_limits": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu .."),
@@ -113,6 +117,9 @@ class Row:
 # In the order in which they can be inserted.
 ROWS = {
     "users": Row("default values", change="role = 'admin'"),
+    "sessions": Row(
+        "(user_id, kind, expires_at, ended_at) values ({n}, 'unlisted', now(), now())", change="ended_at = now()"
+    ),
     "artists": Row("(slug, name) values ('artist-{n}', 'Artist')"),
     "venues": Row(
         "(slug, name, city, country, latitude, longitude, time_zone)"
@@ -122,6 +129,17 @@ ROWS = {
     "shows": Row(_SHOW),
     "setlists": Row("(show_id, type, name) values ({n}, 'predicted', 'Main set')"),
     "setlist_songs": Row("(setlist_id, show_id, song_id, position) values ({n}, {n}, {n}, 1)", change="position = 1"),
+    "removed_songs": Row(
+        "(id, show_id, setlist_id, song_id, is_tape, note, vote_count) values ({n}, {n}, {n}, {n}, false, '', 1)",
+        change="note = 'x'",
+    ),
+    "removed_votes": Row(
+        "(setlist_song_id, user_id, choice, cast_at) values ({n}, {n}, 'up', now())", "user_id = {n}", "choice = 'down'"
+    ),
+    "vote_surges": Row(
+        "(show_id, setlist_song_id, address_hash, account_count, began_at) values ({n}, {n}, '0123456789abcdef', 1, now())",
+        change="account_count = 2",
+    ),
     "show_artists": Row(
         "(show_id, artist_id, billing, position) values ({n}, 3 - {n}, 'support', 2)",
         "show_id = {n} and billing = 'support'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         SMTP_URL="smtps://me:pw@mail:465",
         MYSETLIST_MAIL_FROM="Sets <sets@example.org>",
         MYSETLIST_PUBLIC_URL="https://sets.example.org/",
+        MYSETLIST_ALERT_WEBHOOK_URL="https://ops.example.org/hook",
+        MYSETLIST_ALERT_WEBHOOK_SECRET="whsec_" + base64.b64encode(b"k" * 32).decode(),
+        MYSETLIST_METRICS_TOKEN="prometheus reads".replace(" ", "-"),
     )
     assert found.database_url == "postgresql://me:pw@db:5433/fans"
     assert found.redis_url == "rediss://:pw@cache:6380/2"
@@ -73,6 +77,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert found.origins == ("https://example.org", "http://localhost:3000")
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
     assert (found.votes_per_day_max, found.log_format) == (5, "json")
+    assert (found.alert_webhook_secret, found.metrics_token) == (b"k" * 32, "prometheus-reads")
     assert found.limits == Limits(connections_per_user=3, sessions_per_address=70_000)
     assert (found.spotify_client_id, found.spotify_client_secret) == ("id", "hush")
     assert (found.spotify_api_url, found.spotify_accounts_url) == ("http://127.0.0.1:1/api", "http://127.0.0.1:2")
@@ -94,6 +99,10 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("MYSETLIST_JWKS_URL", "http://id.example.org/keys"),
+        ("MYSETLIST_ALERT_WEBHOOK_SECRET", "hush"),
+        ("MYSETLIST_ALERT_WEBHOOK_SECRET", "whsec_c2hvcnQ="),
+        ("MYSETLIST_METRICS_TOKEN", "short"),
         ("DATABASE_URL", "mysql://db/fans"),
         ("DATABASE_URL", "postgresql://db"),
         ("DATABASE_URL", "postgresql://db:99999/fans"),
@@ -147,6 +156,15 @@ def test_an_invalid_value_is_one_line_with_its_name(tmp_path: Path, name: str, v
         ({"SPOTIFY_CLIENT_SECRET": "hush"}, "SPOTIFY_CLIENT_ID"),
         ({"MYSETLIST_JWKS_URL": "https://id.example.org"}, "MYSETLIST_JWT_AUDIENCE"),
         ({"MYSETLIST_JWT_AUDIENCE": "fans"}, "MYSETLIST_JWKS_URL"),
+        (
+            {
+                "MYSETLIST_JWKS_URL": "https://id.example.org",
+                "MYSETLIST_JWT_AUDIENCE": "fans",
+                "MYSETLIST_JWT_ROLE_CLAIM": "role",
+            },
+            "MYSETLIST_JWT_ISSUER",
+        ),
+        ({"MYSETLIST_ALERT_WEBHOOK_SECRET": "whsec_" + "a" * 32}, "MYSETLIST_ALERT_WEBHOOK_URL"),
     ],
 )
 def test_a_missing_half_of_a_pair_is_named(tmp_path: Path, environ: dict[str, str], missing: str) -> None:
@@ -212,6 +230,7 @@ def test_printing_settings_prints_no_secret(tmp_path: Path) -> None:
         SPOTIFY_CLIENT_SECRET="hush",
         TICKETMASTER_API_KEY="hush",
         SETLISTFM_API_KEY="hush",
+        MYSETLIST_METRICS_TOKEN="hush-hush-hush-hush",
     )
     assert "hush" not in repr(found)
     assert SECRET not in repr(found)

@@ -10,6 +10,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # RFC 7239: for=192.0.2.60, for="[2001:db8::1]:4711"; other parameters may stand beside it.
 _FORWARDED_FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*"?([^";]+)""", re.IGNORECASE)
+_FORWARDED_PROTO = re.compile(r"""(?:^|;)\s*proto\s*=\s*"?([a-z]+)""", re.IGNORECASE)
 _IPV6_PREFIX_BITS = 64  # the network of one household or one phone
 
 
@@ -39,6 +40,23 @@ def client_address(
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((int(address), _IPV6_PREFIX_BITS), strict=False))
+
+
+def client_is_secure(
+    peer: str | None, forwarded_proto: Sequence[str], forwarded: Sequence[str], trusted: Sequence[Network]
+) -> bool:
+    """Whether a trusted proxy says that its client uses TLS.
+
+    Takes: as client_address, with the header X-Forwarded-Proto. Of several proxies in a row the outermost counts, which is
+           the first in the header: each of them is trusted, or the client could not have set the header.
+    """
+    if not (forwarded_proto or forwarded) or not is_trusted(peer, trusted):
+        return False
+    listed = [item for header in forwarded_proto for item in header.split(",")]
+    if not listed:
+        found = [_FORWARDED_PROTO.search(item) for header in forwarded for item in header.split(",")]
+        listed = [match[1] for match in found if match]
+    return bool(listed) and listed[0].strip().lower() == "https"
 
 
 def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:

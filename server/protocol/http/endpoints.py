@@ -22,7 +22,8 @@ class Call:
     """One request, decoded and admitted.
 
     Takes: query and body, of the types that the endpoint declares (None: it declares none, or an optional body was left
-           out); address, of the client, as limits count it; is_gone, whether the client has disconnected
+           out); address, of the client, as limits count it; is_gone, whether the client has disconnected; agent, the
+           User-Agent of the client
     """
 
     path: Mapping[str, str]
@@ -31,6 +32,7 @@ class Call:
     identity: Identity | None = None
     address: str = ""
     is_gone: Callable[[], bool] = lambda: False
+    agent: str = ""
 
     @property
     def user(self) -> Identity:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,11 +21,13 @@ class Hook:
     def __init__(self) -> None:
         self.url = ""
         self.posted: list[dict[str, Any]] = []
+        self.requests: list[tuple[bytes, Any]] = []
         self.status = 200
 
     async def take(self, request: web.Request) -> web.Response:
         """`POST /hook`."""
         self.posted.append(await request.json())
+        self.requests.append((await request.read(), request.headers))
         return web.Response(status=self.status)
 
 
@@ -54,7 +59,7 @@ async def test_a_failing_service_gives_one_alert_and_its_recovery_another(
     database: Database, sql: Any, hook: Hook
 ) -> None:
     """One bad response gives no alert, several do; recovery is reported after a while, not at the first good response."""
-    alerts = Alerts(hook.url)
+    alerts = Alerts(hook.url, None)
 
     async def look() -> list[tuple[str, str]]:
         hook.posted.clear()
@@ -78,6 +83,20 @@ async def test_a_failing_service_gives_one_alert_and_its_recovery_another(
     assert await look() == [("postgres", "degraded")]
 
 
+async def test_alerts_are_signed(database: Database, sql: Any, hook: Hook) -> None:
+    """As Standard Webhooks want it: an id that two alerts do not share, the time, and a signature over both and the body."""
+    await found(sql, "setlistfm", "down", bad=BAD_COUNT)
+    await found(sql, "spotify", "down", bad=BAD_COUNT)
+    async with database.connection() as connection:
+        await Alerts(hook.url, b"k" * 32).send_changes(connection)
+    assert len({headers["webhook-id"] for _, headers in hook.requests}) == 2
+    for body, headers in hook.requests:
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        wanted = base64.b64encode(hmac.digest(b"k" * 32, signed, "sha256")).decode()
+        assert headers["webhook-signature"] == f"v1,{wanted}"
+        assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+
+
 async def test_a_failing_webhook_stops_nothing(
     database: Database, sql: Any, hook: Hook, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,9 +104,9 @@ async def test_a_failing_webhook_stops_nothing(
     await found(sql, "spotify", "down", bad=BAD_COUNT)
     hook.status = 500
     async with database.connection() as connection:
-        await Alerts(hook.url).send_changes(connection)
+        await Alerts(hook.url, None).send_changes(connection)
         await found(sql, "valkey", "down", bad=BAD_COUNT)
-        await Alerts("http://127.0.0.1:9/nobody").send_changes(connection)
+        await Alerts("http://127.0.0.1:9/nobody", None).send_changes(connection)
     assert [row["service"] for row in await sql.fetch("select service from service_alerts order by 1")] == [
         "spotify",
         "valkey",

@@ -13,6 +13,7 @@ from tests.support.running_node import until
 
 async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, factory: RowFactory) -> None:
     """Of every kind a row just over its limit is deleted, and a row just below it stays."""
+    await factory.show(7)
     # The node did the same by itself after its start, before it wrote the days in numbers.
     await until(lambda: factory.sql.fetchval("select count(*) from platform_stats"))
     old_and_young = {
@@ -63,6 +64,29 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             retention.ACTIVITY_DAYS,
         ),
+        "sessions": (
+            (
+                "insert into sessions (user_id, kind, expires_at)"
+                " select max(id), 'fan', now() + make_interval(hours => 1 - $1) from users"
+            ),
+            1,
+        ),
+        "vote_surges": (
+            (
+                "insert into vote_surges (show_id, setlist_song_id, address_hash, account_count, began_at, seen_at)"
+                " select show_id, id, decode(lpad(to_hex($1::int), 32, '0'), 'hex'), 1, now(), now() - make_interval(days => $1)"
+                " from setlist_songs order by id limit 1"
+            ),
+            retention.VOTE_SURGES_DAYS,
+        ),
+        "removed_songs": (
+            (
+                "insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote_count, removed_at)"
+                " select 1000 + $1::int, show_id, setlist_id, song_id, false, '', 1, now() - make_interval(days => $1)"
+                " from setlist_songs order by id limit 1"
+            ),
+            retention.REMOVED_SONGS_DAYS,
+        ),
         "external_cache": (
             (
                 "insert into external_cache (service, asked, kind, fresh_until)"
@@ -99,14 +123,15 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
     tables = {names.get(name, name): count for name, count in result.items()}
     assert tables.keys() == {
         *old_and_young, "cast_orders", "provider_links", "played_setlists", "orphaned_users", "partitions_made",
+        "address_hashes",
     }  # fmt: skip
     assert tables["orphaned_users"] == 0
     assert tables["cast_orders"] == 1
     for table in old_and_young:
         # A node's writer deletes old commits by itself, and may have been faster.
         assert tables[table] == 1 or table == "log_commits", table
-        # The young one; a letter that must still be sent; this operation. The health of others is what the node saw.
-        left = {"email_queue": 2, "database_operations": 2}.get(table, 1)
+        # The young one; a letter that must still be sent; this operation; the news of the show. The health of others is what the node saw.
+        left = {"email_queue": 2, "database_operations": 2, "activity": 2}.get(table, 1)
         others = " where service = 'smtp'" if table == "service_health" else ""
         assert await factory.sql.fetchval(f"select count(*) from {table}{others}") == left, table
     assert await factory.sql.fetchval("select count(*) from import_log") == 1
@@ -265,7 +290,10 @@ async def test_only_users_without_any_data_are_deleted(
     named = await factory.sql.fetch(
         "select conrelid::regclass::text as name from pg_constraint where contype = 'f' and confrelid = 'users'::regclass"
     )
-    assert {row["name"] for row in named} <= {table.split()[0] for table in rows}, "a table is missing above"
+    # A session of an account whose last token has ended is over, and a removed vote waits for nobody.
+    assert {row["name"] for row in named} - {"sessions", "removed_votes"} <= {table.split()[0] for table in rows}, (
+        "a table is missing above"
+    )
     orphans = [await old_user() for _ in range(5)]
 
     result = (await admin.done(operation="cleanup"))["result"]

@@ -23,7 +23,7 @@ from server.protocol.instants import ms_of
 from server.sample.demo import seed_demo
 from server.store.database import REQUEST_ROLE, Database
 from server.web.errors import answer_errors
-from server.web.identity import make_address_of
+from server.web.identity import make_address_of, make_is_secure
 from server.web.routing import routes_of
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
@@ -51,7 +51,11 @@ async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     app = web.Application(middlewares=[answer_errors])
     app.add_routes(
         routes_of(
-            CatalogRoutes(db, _StoppedClock(), _never_hidden).endpoints(), _identify_nobody, 60, make_address_of(())
+            CatalogRoutes(db, _StoppedClock(), _never_hidden).endpoints(),
+            _identify_nobody,
+            60,
+            make_address_of(()),
+            make_is_secure(()),
         )
     )
     client: Client = await aiohttp_client(app)

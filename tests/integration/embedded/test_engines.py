@@ -85,6 +85,15 @@ async def test_engines_are_configured_for_votes(engine_dir: Path) -> None:
         }
 
 
+async def test_the_logs_of_engines_are_private(engine_dir: Path) -> None:
+    """They may quote what users wrote; also the log of an older version, which others could read, is closed."""
+    logs = [engine_dir / f"{name}.log" for name in ("postgres", "valkey")]
+    logs[0].write_text("from before\n")
+    logs[0].chmod(0o644)
+    async with started(engine_dir):
+        assert [log.stat().st_mode & 0o777 for log in logs] == [0o600] * 2
+
+
 async def test_a_second_stop_does_nothing(engine_dir: Path) -> None:
     """A second stop is safe, and the data dir is released."""
     engines = await EmbeddedEngines.start(engine_dir, postgres=False)

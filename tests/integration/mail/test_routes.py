@@ -15,6 +15,7 @@ from yarl import URL
 from server.mail.tokens import confirmation_token, exact_hash, mailbox_hash, unsubscribe_token
 from server.node.node import Node
 from server.people.sessions import mint_token
+from server.protocol.limits import Limits
 from tests.support.engines import unused_port
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
@@ -197,21 +198,44 @@ async def test_a_confirmation_confirms_only_its_address(node: Node, people: Peop
     now = datetime.now(UTC)
     token = confirmation_token(SECRET, fan.id, ADDRESS, now=now)
     link = f"{node.url}/confirm-email?token={token}"
-    too_old = await page(link)
+    too_old = await page(link, "POST")
     assert too_old[:2] == (200, "text/html")
     await fan.ok("PUT", "/api/me/email", {"address": ADDRESS})
     await other.ok("PUT", "/api/me/email", {"address": ADDRESS})
     old = confirmation_token(SECRET, fan.id, ADDRESS, now=now - timedelta(hours=48, seconds=1))
-    assert await page(f"{node.url}/confirm-email?token={old}") == too_old
+    for method in ("GET", "POST"):
+        assert await page(f"{node.url}/confirm-email?token={old}", method) == too_old
+    # A mail program that opens the link confirms nothing: the page has a button.
+    status, kind, text = await page(link)
+    assert (status, kind, f'<form method="post" action="/confirm-email?token={token}">' in text) == (
+        200,
+        "text/html",
+        True,
+    )
     assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is False
-    confirmed = await page(link)
+    confirmed = await page(link, "POST")
     assert confirmed != too_old
-    assert await page(link) == confirmed
+    assert await page(link, "POST") == confirmed
     assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is True
     assert (await other.ok("GET", "/api/me/email"))["is_confirmed"] is False
     await fan.ok("PUT", "/api/me/email", {"address": "new@example.org"})
-    assert await page(link) == too_old
+    assert await page(link, "POST") == too_old
     assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is False
+
+
+async def test_an_address_of_a_client_asks_for_few_confirmations(
+    database_url: str, redis_url: str, factory: RowFactory
+) -> None:
+    """Fresh accounts do not help to send mail to strangers; the refusal changes nothing."""
+    smtp_url = f"smtp://localhost:{unused_port()}"
+    limited = running_node(database_url, redis_url, smtp_url=smtp_url, limits=Limits(confirmations_per_address=3))
+    async with limited as node, People.open(node, factory) as people:
+        fans = await people.persons(5)
+        answers = [
+            (await fan.ask("PUT", "/api/me/email", {"address": f"stranger{fan.id}@example.org"}))[0] for fan in fans
+        ]
+    assert answers == [200] * 3 + [429] * 2
+    assert await confirmations(factory) == await factory.sql.fetchval("select count(*) from email_preferences") == 3
 
 
 async def test_pages_follow_the_content_security_policy(node: Node) -> None:
@@ -274,7 +298,7 @@ async def test_only_the_user_of_a_confirmed_address_resumes_it(people: People, f
     assert (await owner.ok("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] == "bounce"
 
 
-@pytest.mark.parametrize("path", ["GET /confirm-email", "GET /unsubscribe", "POST /unsubscribe"])
+@pytest.mark.parametrize("path", ["GET /confirm-email", "POST /confirm-email", "GET /unsubscribe", "POST /unsubscribe"])
 async def test_other_tokens_are_refused(path: str, node: Node, factory: RowFactory) -> None:
     """Tokens of sessions, of the other link or with another secret, and garbage give `bad_request` and change nothing."""
     method, _, route = path.partition(" ")
@@ -340,7 +364,7 @@ async def test_a_node_sends_emails_from_confirmation_to_unsubscription(
         assert confirmation.message["From"] == "Sets <sets@example.org>"
         link = next(line for line in confirmation.text.splitlines() if "/confirm-email?" in line)
         assert link.startswith("https://sets.example.org/confirm-email?token=")
-        assert (await page(link.replace("https://sets.example.org", node.url)))[0] == 200
+        assert (await page(link.replace("https://sets.example.org", node.url), "POST"))[0] == 200
         assert (await fan.ok("GET", "/api/me/email"))["is_confirmed"] is True
 
         await factory.sql.execute("insert into user_follows_artists (user_id, artist_id) values ($1, 1)", fan.id)

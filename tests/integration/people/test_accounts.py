@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from server.clock import SystemClock
 from server.node.node import Node
 from server.people.access_monitor import AccessMonitor
+from server.people.ended_sessions import EndedSessions
 from server.people.queries import accounts as queries
 from server.store.database import Database
 from tests.support.people import People, Person
@@ -150,7 +152,7 @@ async def test_an_expired_ban_has_no_effect(node: Node, people: People, factory:
 async def test_bans_stay_while_postgresql_is_down(database_url: str) -> None:
     """The bans loaded last stay active, and the loop tries again."""
     database = await Database.open(database_url)
-    monitor = AccessMonitor(database, database, set, lambda _closes: None)
+    monitor = AccessMonitor(database, database, EndedSessions(database, SystemClock()), set, lambda _closes: None)
     async with database.transaction() as connection:
         user_id = await connection.fetchval("insert into users default values returning id")
         await connection.execute("insert into user_bans (user_id, kind, reason) values ($1, 'vote', 'x')", user_id)

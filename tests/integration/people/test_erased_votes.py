@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from server.errors import CacheUnavailable
-from server.people.erasure import erase
+from server.errors import Refused
+from server.people.erasure import Leaver, erase
 from server.protocol.identity import Identity
 from server.voting import reconcile
 from server.voting.casts import Cast
@@ -41,7 +41,9 @@ class Stage:
 
     async def erase(self, user_id: int) -> None:
         """Erases a user as DELETE /api/me does."""
-        assert await erase(self.vote_path.database, self.hot_erasure.erase, Identity(user_id, "user"), user_id)
+        leaver = Leaver(Identity(user_id, "user"), user_id)
+        await erase(self.vote_path.database, self.hot_erasure, [leaver])
+        assert await leaver.is_erased
 
     async def commit_log(self) -> None:
         """Runs a writer until the log is committed to PostgreSQL and trimmed."""
@@ -113,7 +115,13 @@ async def test_votes_that_are_only_in_the_log_are_dropped(stage: Stage) -> None:
     await stage.vote_path.cast(8, LEAVER, (other.first, "up"), (other.first + 1, "down"))
     await stage.vote_path.cast(7, fan, (first, "up"), (third, "down"))
     await stage.erase(LEAVER)
-    assert (await stage.vote_path.submit(7, fan, (second, "down")).known()).code == "unavailable", "no writer runs"
+    async with Redis.from_url(stage.vote_path.redis_url) as valkey:
+        # Nothing is read again for the others: the show and their ballots stay warm.
+        assert await valkey.exists("{7}:show:7", "{7}:show:23") == 2
+        assert await valkey.hkeys("{7}:ballots:7") == [str(fan).encode()]
+        counts = await valkey.hgetall("{7}:tally:7")
+    # What is committed passes to nobodies; what the others have in the log is counted too.
+    assert {int(song): count for song, count in counts.items()} == {first: b"2 0", second: b"1 0", third: b"0 1"}
     assert (await stage.vote_path.submit(7, LEAVER, (second, "down")).known()).code != "ok"
     await stage.commit_log()
     assert (await stage.vote_path.cast(7, fan, (second, "down"))).code == "ok"
@@ -225,7 +233,8 @@ async def test_a_commit_during_the_erasure_loses_its_name_too(stage: Stage) -> N
     show = await stage.factory.show(7)
     sql = stage.factory.sql
     await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
-    # As if the log had waited for three days. The window was open then.
+    # As if the log had waited for three days. The window was open then, and the account is older.
+    await sql.execute("update users set created_at = now() - interval '9 days' where id = $1", LEAVER)
     await sql.execute("update shows set opens_at = now() - interval '9 days' where id = 7")
     at_ms = await sql.fetchval("select (extract(epoch from now() - interval '3 days') * 1000)::bigint")
     await stage.commit_log()
@@ -255,12 +264,42 @@ async def test_nothing_is_erased_while_valkey_is_down(stage: Stage) -> None:
     await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
     await stage.commit_log()
     away = HotErasure("unix:///nowhere", shard_count=SHARD_COUNT)
-    with pytest.raises(CacheUnavailable):
-        await erase(stage.vote_path.database, away.erase, Identity(LEAVER, "user"), LEAVER)
+    leaver = Leaver(Identity(LEAVER, "user"), LEAVER)
+    await erase(stage.vote_path.database, away, [leaver])
+    with pytest.raises(Refused, match="Nothing was erased") as refused:
+        await leaver.is_erased
+    assert refused.value.code == "unavailable"
     assert await stage.factory.sql.fetchval("select count(*) from votes where user_id = $1", LEAVER) == 1
     await stage.erase(LEAVER)
     await stage.commit_log()
     await stage.check(votes={show.first: (1, 0)})
+
+
+async def test_a_failed_commit_takes_nothing_out_of_the_counts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Valkey has forgotten the leaver, and then the commit fails: the votes in the log count, as the user stays."""
+    show = await stage.factory.show(7)
+    await stage.vote_path.cast(7, LEAVER, (show.first, "up"))
+    erase_hot = HotErasure.erase
+
+    async def erase_and_fail(self: HotErasure, *given: Any) -> list[int]:
+        self.corrected = await erase_hot(self, *given)  # type: ignore[attr-defined]
+        return self.corrected  # type: ignore[attr-defined, no-any-return]
+
+    monkeypatch.setattr(HotErasure, "erase", erase_and_fail)
+    await stage.factory.sql.execute(
+        "create function fail() returns trigger language plpgsql as $$ begin"
+        " raise exception 'too late' using errcode = 'query_canceled'; end $$;"
+        "create constraint trigger a_fail after delete on users deferrable initially deferred"
+        " for each row execute function fail()"
+    )
+    leaver = Leaver(Identity(LEAVER, "user"), LEAVER)
+    await erase(stage.vote_path.database, stage.hot_erasure, [leaver])
+    with pytest.raises(Refused):
+        await leaver.is_erased
+    assert stage.hot_erasure.corrected == [7]  # type: ignore[attr-defined]
+    await stage.factory.sql.execute("drop function fail cascade")
+    await stage.commit_log()
+    await stage.check(votes={show.first: (1, 0)}, gone=())
 
 
 async def test_a_valkey_older_than_the_database(stage: Stage) -> None:

@@ -274,7 +274,7 @@ async def clock() -> FakeClock:
 async def authenticator(database_url: str, clock: FakeClock) -> AsyncIterator[Authenticator]:
     """An authenticator like that of a node."""
     database = await Database.open(database_url, role=REQUEST_ROLE)
-    yield Authenticator(database, clock, lambda token: verify_token(SECRET, token))
+    yield Authenticator(database, clock, lambda token: verify_token(SECRET, token), has_ended=lambda _: False)
     await database.close()
 
 
@@ -304,7 +304,9 @@ async def test_a_lookup_is_reused_for_a_second(
 async def test_the_number_of_lookups_is_limited(database_url: str, clock: FakeClock, admin: Person) -> None:
     """The oldest lookups are dropped."""
     database = await Database.open(database_url, role=REQUEST_ROLE)
-    authenticator = Authenticator(database, clock, lambda token: verify_token(SECRET, token), lookups_max=2)
+    authenticator = Authenticator(
+        database, clock, lambda token: verify_token(SECRET, token), has_ended=lambda _: False, lookups_max=2
+    )
     programs = [(await create_key(admin))[0] for _ in range(4)]
     for program in programs:
         await authenticator.identify(program.token or "")

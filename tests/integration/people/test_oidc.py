@@ -210,9 +210,27 @@ async def test_keys_stay_while_the_identity_provider_is_down(
     ):
         published.answer = answer
         clock.advance(REFETCH_S)
-        assert await code_of(verifier, good.token(header={"kid": "unknown"})) == "unauthenticated"
+        # The provider could not be asked, so the key may exist.
+        assert await code_of(verifier, good.token(header={"kid": "unknown"})) == "unavailable"
         assert await code_of(verifier, good.token()) == ""
     assert published.asked == 8
+
+
+async def test_an_unknown_key_is_no_forgery_while_the_provider_is_down(
+    verifier: OidcVerifier, published: IdentityProvider, keys: dict[str, SigningKey], clock: FakeClock
+) -> None:
+    """The provider has rotated its keys, and the fetch of the new ones fails: the token may be good, so it is `unavailable`."""
+    assert await code_of(verifier, keys["RS256"].token()) == ""
+    new = SigningKey("ES256", "new")
+    published.publish(new)
+    published.status = 503
+    clock.advance(REFETCH_S)
+    with pytest.raises(Refused) as refusal:
+        await verifier.verify(new.token())
+    assert (refusal.value.code, refusal.value.retry_after_ms) == ("unavailable", REFETCH_S * 1000)
+    published.status = 200
+    clock.advance(REFETCH_S)
+    assert await code_of(verifier, new.token()) == ""
 
 
 async def test_keys_are_refreshed_regularly(

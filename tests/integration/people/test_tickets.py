@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 import redis.asyncio
 
-from server.errors import CacheUnavailable
+from server.errors import CacheUnavailable, Refused
 from server.node.node import Node
-from server.people.tickets import hash_code, make_code
-from server.protocol.limits import DEFAULT_LIMITS
+from server.people.ticket_codes import keyed_hash, keying_of, make_code, refuse_guessable, unkeyed_hash
+from server.protocol.limits import DEFAULT_LIMITS, Limits
+from server.store.database import Database
 from server.voting.warm_up import WarmUp
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
-from tests.support.running_node import running_node, until
+from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/shows/7/tickets"
@@ -81,10 +84,10 @@ async def test_codes_are_made_or_given(admin: Person, people: People, show: Show
         len({code for code in new["codes"] if re.fullmatch(r"([0-9A-HJKMNP-TV-Z]{4}-){2}[0-9A-HJKMNP-TV-Z]{4}", code)})
         == 3
     )
-    given = {"codes": ["row1seat22", "ROW1-SEAT-22", "row1seat23", new["codes"][0]]}
+    given = {"codes": ["7k3m9qxd", "7K3M-9QXD", "t2abw4zp", new["codes"][0]]}
     assert await admin.ok("POST", PATH, given, status=201) == {"added": 2, "codes": []}
     assert await admin.ok("POST", PATH, given, status=201) == {"added": 0, "codes": []}
-    assert await redeem(await people.person(), " row1 seat-23 ") == "ok"
+    assert await redeem(await people.person(), " t2 abw4-ZP ") == "ok"
     assert await admin.ok("GET", PATH) == {"requires_ticket": True, "code_count": 5, "redeemed_count": 1}
     rows = " ".join(row[0] for row in await factory.sql.fetch("select t::text from ticket_codes t"))
     assert not any(code.lower() in rows.lower() for code in (*new["codes"], *given["codes"]))
@@ -123,8 +126,60 @@ async def test_only_administrators_make_codes(people: People, admin: Person, sho
 def test_a_code_belongs_to_one_show() -> None:
     """The hash depends on the show, but not on case, spaces, dashes and look-alike letters."""
     code = make_code()
-    assert hash_code(7, code) != hash_code(8, code)
-    assert hash_code(7, "0I1L-OABC-DE") == hash_code(7, "o1i1 0abcde")
+    assert unkeyed_hash(7, code) != unkeyed_hash(8, code)
+    assert unkeyed_hash(7, "0I1L-OABC-DE") == unkeyed_hash(7, "o1i1 0abcde")
+
+
+RANDOM = random.Random(7)
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_taken"),
+    [
+        (["A1A1A1A1", "7K3M9QXD"], False),
+        (["123456789012"], False),
+        (["ABCDEFGH"], False),
+        (["ROW1SEAT22", "ROW1SEAT23", "ROW1SEAT24"], False),
+        ([f"EVENT2026{number:05d}" for number in range(0, 9000, 9)], False),
+        ([str(4_006_381_333_000 + number) for number in range(100)], False),
+        (["7K3M9QXD"], True),
+        ([make_code() for _ in range(2_000)], True),
+        (["".join(RANDOM.choices("0123456789", k=13)) for _ in range(2_000)], True),
+        (["".join(RANDOM.choices("ABCDEFGHJKMNPQRSTVWXYZ0123456789", k=8)) for _ in range(1_000)], True),
+    ],
+)
+def test_codes_that_can_be_guessed_are_refused(codes: list[str], is_taken: bool) -> None:
+    """Short ones, and lists in which codes follow each other. The refusal says which form is wanted."""
+    if is_taken:
+        refuse_guessable(codes)
+        return
+    with pytest.raises(Refused, match="Wanted: random codes of 8 or more letters and digits") as refused:
+        refuse_guessable(codes)
+    assert refused.value.code == "bad_request"
+
+
+async def test_codes_are_stored_with_the_secret(
+    people: People, admin: Person, show: Show, factory: RowFactory, database: Database
+) -> None:
+    """A code that an older version stored works before and after its hash is replaced, is not added twice, and no plain
+    hash of a code stays.
+    """
+    codes = ["7K3M9QXD", "T2ABW4ZP", "M4T7XQ2B"]
+    for code in codes[:2]:
+        await factory.sql.execute(
+            "insert into ticket_codes (show_id, code_hash, is_keyed) values (7, $1, false)", unkeyed_hash(7, code)
+        )
+    assert await admin.ok("POST", PATH, {"codes": codes}, status=201) == {"added": 1, "codes": []}
+    ann, ben, eve = await people.persons(3)
+    assert await redeem(ann, codes[0]) == "ok"
+    for _ in range(2):
+        async with database.connection() as connection:
+            await keying_of(SECRET).work(connection)
+    stored = {row["code_hash"] for row in await factory.sql.fetch("select code_hash from ticket_codes")}
+    assert stored == {keyed_hash(SECRET, unkeyed_hash(7, code)) for code in codes}
+    assert await redeem(ann, codes[0]) == "ok"
+    assert [await redeem(ben, code) for code in codes[:2]] == ["not_found", "ok"]
+    assert await redeem(eve, codes[2]) == "ok"
 
 
 # ────────────────────────────────────────────────────────────────────── redeeming
@@ -138,8 +193,10 @@ async def test_a_code_is_valid_once(people: People, admin: Person, show: Show, f
     assert await ann.refused("POST", "/api/shows/8/ticket", {"code": first}) == "not_found"
     assert await redeem(ann, make_code()) == "not_found"
     assert [await redeem(ann, first) for _ in range(2)] == ["ok", "ok"]
-    assert await redeem(ben, first) == "conflict"
-    assert await redeem(ann, second) == "conflict"
+    status, used = await ben.ask("POST", REDEEM, {"code": first})
+    assert (status, used) == await ben.ask("POST", REDEEM, {"code": make_code()})
+    # Whoever holds a ticket learns nothing about other codes.
+    assert [await redeem(ann, code) for code in (second, first.lower(), make_code())] == ["conflict", "ok", "conflict"]
     assert await redeem(ben, second) == "ok"
     assert await ann.refused("POST", "/api/shows/999/ticket", {"code": first}) == "not_found"
 
@@ -161,7 +218,7 @@ async def test_concurrent_requests_redeem_a_code_once(
     (code,) = await make_codes(admin, 1)
     fans = await people.persons(20)
     answers = await asyncio.gather(*(redeem(fan, code) for fan in fans))
-    assert sorted(answers) == ["conflict"] * 19 + ["ok"]
+    assert sorted(answers) == ["not_found"] * 19 + ["ok"]
     winner = fans[answers.index("ok")]
     assert await factory.sql.fetchval("select user_id from ticket_codes") == winner.id
     greedy, codes = await people.person(), await make_codes(admin, 8)
@@ -176,6 +233,40 @@ async def test_guesses_are_limited(people: People, show: Show) -> None:
     answers = [await redeem(ann, make_code()) for _ in range(DEFAULT_LIMITS.redemptions_per_minute + 2)]
     assert answers == ["not_found"] * DEFAULT_LIMITS.redemptions_per_minute + ["rate_limited"] * 2
     assert await redeem(await people.person(), make_code()) == "not_found"
+
+
+async def test_wrong_codes_have_a_budget(factory: RowFactory, show: Show, database_url: str, redis_url: str) -> None:
+    """Fresh accounts do not help: an address and a show have a number of wrong codes, over all nodes. Right codes cost
+    nothing, and an address that is over its budget does not keep others out.
+    """
+    limits = Limits(wrong_codes_per_address=4, wrong_codes_per_show=10)
+    proxies = (ip_network("127.0.0.0/8"),)
+    await factory.show(8)
+    right = [make_code() for _ in range(6)]
+    for code in right:
+        hashed = keyed_hash(SECRET, unkeyed_hash(7, code))
+        await factory.sql.execute("insert into ticket_codes (show_id, code_hash) values (7, $1)", hashed)
+    async with (
+        running_node(database_url, redis_url, limits=limits, trusted_proxies=proxies) as one,
+        running_node(database_url, redis_url, limits=limits, trusted_proxies=proxies) as two,
+        People.open(one, factory) as here,
+        People.open(two, factory) as there,
+    ):
+
+        async def attempt(number: int, code: str, host: int, show_id: int = 7) -> str:
+            fan = await (here if number % 2 else there).person()
+            headers = {"Authorization": f"Bearer {fan.token}", "X-Forwarded-For": f"198.51.100.{host}"}
+            url = f"{fan.url}/api/shows/{show_id}/ticket"
+            async with fan.http.post(url, json={"code": code}, headers=headers) as response:
+                return "ok" if response.status == 200 else str((await response.json())["code"])
+
+        assert [await attempt(number, code, 1) for number, code in enumerate(right[:5])] == ["ok"] * 5
+        guesses = [await attempt(number, make_code(), 1) for number in range(6)]
+        assert guesses == ["not_found"] * 4 + ["rate_limited"] * 2
+        assert await attempt(0, right[5], 2) == "ok"
+        of_others = [await attempt(number, make_code(), 3 + number // 3) for number in range(9)]
+        assert of_others == ["not_found"] * 6 + ["rate_limited"] * 3
+        assert await attempt(0, make_code(), 9, show_id=8) == "not_found"
 
 
 # ─────────────────────────────────────────────────────────────────── the vote path
@@ -296,7 +387,7 @@ async def test_a_code_of_an_erased_user_stays_used(
     assert await vote(ann, show) == "ok"
     assert [t["show_id"] for t in (await ann.ok("GET", "/api/me/export"))["tickets"]] == [7]
     await ann.ok("DELETE", "/api/me", status=204)
-    assert await redeem(await people.person(), code) == "conflict"
+    assert await redeem(await people.person(), code) == "not_found"
     assert await admin.ok("GET", PATH) == {"requires_ticket": True, "code_count": 1, "redeemed_count": 1}
     assert await factory.sql.fetchval("select user_id from ticket_codes") is None
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:

@@ -244,13 +244,13 @@ async def test_signing_up_makes_a_plain_user(sql: Any) -> None:
     """A request can create an account without rights, and only by signing up."""
     async with sql.transaction():
         await act_as(sql, ANONYMOUS)
-        user_id = await sql.fetchval("select sign_up()")
+        user_id = await sql.fetchval("select user_id from sign_up('', null, interval '1 day')")
         await sql.execute("reset role")
         row = await sql.fetchrow("select role::text, nobody from users where id = $1", user_id)
         assert dict(row) == {"role": "user", "nobody": None}
     async with sql.transaction():
         await act_as(sql, WRITER)
-        assert await is_refused(sql, "select sign_up()")
+        assert await is_refused(sql, "select sign_up('', null, interval '1 day')")
 
 
 async def test_functions_with_the_owners_rights_are_known(sql: Any) -> None:
@@ -264,7 +264,7 @@ async def test_functions_with_the_owners_rights_are_known(sql: Any) -> None:
     assert {row["proname"] for row in rows if "search_path=public, pg_temp" not in row["proconfig"]} == set()
     callable_ones = [row for row in rows if not row["is_trigger"]]
     assert {row["proname"] for row in callable_ones if row["by_request"]} == {
-        "sign_up", "keep_account", "erase_user", "get_vote_stats", "leave_queue", "find_people", "use_api_key",
+        "sign_up", "renew_session", "adopt_token", "open_link", "erase_history", "erase_user", "get_vote_stats", "leave_queue", "find_people", "use_api_key",
         "sign_in_as", "redeem_ticket", "require_ticket", "decision_on_suggestion",
     }  # fmt: skip
     assert {row["proname"] for row in callable_ones if row["by_writer"]} == {"get_vote_stats"}
@@ -297,7 +297,7 @@ async def test_temporary_objects_do_not_get_in_the_way(sql: Any) -> None:
             "create temp table users (id bigint default 2, role text); create temp table votes (user_id bigint)"
         )
         await sql.execute("create function pg_temp.hashtext(text) returns integer language sql as 'select 1 / 0'")
-        new_user = await sql.fetchval("select public.sign_up()")
+        new_user = await sql.fetchval("select user_id from public.sign_up('', null, interval '1 day')")
         assert new_user > 2
         assert await sql.fetchval("select voter_count from public.get_vote_stats(1)") == 1
         assert await is_refused(sql, "select public.erase_user(2)")

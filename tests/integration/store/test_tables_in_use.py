@@ -21,6 +21,7 @@ MARKS = "voting/voting.sql:commit_log > commit_log() > commit_marks()"
 # table: (the way that writes it, the way that reads it)
 TABLES = {
     "users": ("people/sessions.sql:sign_up > sign_up()", "people/accounts.sql:fetch_account"),
+    "sessions": ("people/sessions.sql:sign_up > sign_up()", "people/sessions.sql:list_sessions"),
     "song_suggestions": ("catalog/suggestions.sql:insert_suggestion", "catalog/suggestions.sql:pending_suggestions"),
     "ticket_codes": ("people/tickets.sql:insert_codes", "voting/voting.sql:fetch_warm_up_ballots"),
     "user_identities": ("people/sessions.sql:sign_in_as > sign_in_as()", "people/export.sql:identities"),
@@ -42,6 +43,15 @@ TABLES = {
         MARKS + " > user_follows_artists! > count_follows()",
         "people/relation_counts.sql:follower_counts",
     ),
+    "removed_songs": (
+        "catalog/setlist_editing.sql:delete_set_song > setlist_songs! > keep_removed_song()",
+        "catalog/removed_songs.sql:list_removed",
+    ),
+    "removed_votes": (
+        "catalog/setlist_editing.sql:delete_set_song > setlist_songs! > keep_removed_song()",
+        "people/export.sql:removed_votes",
+    ),
+    "vote_surges": ("people/surges.sql:find_surges", "people/surges.sql:list_surges"),
     "votes": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
     "vote_analytics": (COMMIT, "people/export.sql:vote_history"),
     "vote_rollups": (COMMIT, "insight/insight.sql:vote_series"),

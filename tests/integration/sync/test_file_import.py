@@ -106,7 +106,7 @@ async def test_a_whole_tour_is_imported_and_a_second_import_changes_nothing(
 async def test_songs_that_move_keep_their_votes(database: Database, sql: Any, tmp_path: Path) -> None:
     """A song moves from the main set to the encore with its votes; one with votes that the file lacks moves to the end."""
     await bring(database, tmp_path, "tour.json", TOUR)
-    user = await sql.fetchval("select sign_up()")
+    user = await sql.fetchval("select user_id from sign_up('', null, interval '1 day')")
     for title in ("Sæglópur", "Glósóli"):
         await sql.execute(
             "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)"

@@ -76,6 +76,14 @@ def test_long_texts_are_screened_fast(text: str) -> None:
         screen(text)
 
 
+@pytest.mark.parametrize("word", ["a-", "ab.", "a", "-", "a--"])
+def test_the_time_grows_with_the_length_alone(word: str) -> None:
+    """Two hundred thousand characters: a rule that reads on from each of them takes ten billion steps, and no test has the
+    time for that.
+    """
+    assert "links" not in screen(word * (200_000 // len(word)))
+
+
 def test_blocked_words_have_high_priority() -> None:
     """Blocked words and hidden characters come before links, shouting and repetition."""
     assert priority_of(["links", "blocked_words"]) == "high"

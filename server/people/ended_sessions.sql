@@ -1,0 +1,14 @@
+-- The sessions that were ended before their time. Every node reads the newest once a second.
+
+-- name: ended_sessions^
+-- takes: within_s, only those that ended in so many seconds, null: all; count
+-- gives: 1 row: session_ids; and user_ids, whose tokens without a session have ended. Past count, the sessions of fans that
+--        ended first are left out
+select coalesce(array_agg(s.id) filter (where s.kind <> 'unlisted'), '{}') as session_ids,
+       coalesce(array_agg(s.user_id) filter (where s.kind = 'unlisted'), '{}') as user_ids
+  from (select id, user_id, kind
+          from sessions
+         where ended_at is not null and expires_at > now()
+           and (:within_s::float8 is null or ended_at > now() - make_interval(secs => :within_s))
+         order by kind = 'fan', ended_at desc
+         limit :count::bigint) s;

@@ -1,0 +1,39 @@
+"""The page of a sign-in link: only its button signs in, and nobody is replaced without a question."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from server.node.node import Node
+from server.people.sessions import create_link
+from tests.browser.conftest import OpenFan
+from tests.support.node_process import SECRET
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_link_signs_in_after_the_button_and_once(node: Node, open_fan: OpenFan, sql: Any) -> None:
+    """Opening the page changes nothing and leaves no token in the address. Who was signed in is named and asked."""
+    owner = node.rooms.databases.owner
+    link = await create_link(owner, SECRET, "admin", node.url, "a test")
+    fan = await open_fan()
+    # Chromium writes this to the console when the page asks who is signed in, and nobody is.
+    fan.allowed_errors = re.compile("status of 401")
+    tab = (await fan.open(link.removeprefix(node.url))).page
+    await expect(tab.get_by_text("This link signs you in, once.")).to_be_visible()
+    assert tab.url == f"{node.url}/signin"
+    assert await sql.fetchval("select opened_at from sessions") is None
+    await tab.get_by_role("button", name="Sign in").click()
+    await tab.wait_for_url(f"{node.url}/")
+    admin = await sql.fetchval("select user_id from sessions where opened_at is not null")
+
+    again = await create_link(owner, SECRET, "moderator", node.url, "a test")
+    tab = (await fan.open(again.removeprefix(node.url))).page
+    await expect(tab.get_by_text(f"You are signed in as account {admin}, admin.")).to_be_visible()
+    await tab.get_by_role("button", name="Replace it and sign in").click()
+    await tab.wait_for_url(f"{node.url}/")
+    assert await sql.fetchval("select count(*) from sessions where ended_at is not null") == 1
