@@ -335,7 +335,7 @@ OPERATIONS: dict[str, Operation] = {
     "cast": Operation(
         Cast,
         Receipt,
-        (*_INTAKE_CODES, Code.FORBIDDEN, Code.NOT_FOUND, Code.CLOSED, Code.LOCKED, Code.BUDGET),
+        (*_INTAKE_CODES, Code.FORBIDDEN, Code.NOT_FOUND, Code.CLOSED, Code.LOCKED, Code.BUDGET, Code.CONFLICT),
     ),
     "ballot": Operation(Ballot, BallotState, (*_INTAKE_CODES, Code.NOT_FOUND)),
     "attend": Operation(Attend, MarkReceipt, (*_INTAKE_CODES, Code.NOT_FOUND)),
