@@ -14,7 +14,7 @@ select u.id, u.role, u.created_at, p.display_name,
  where u.nobody is null
    and (:after_id::bigint is null or u.id < :after_id)
    and (:role::text is null or u.role = :role::text::user_role)
-   and (:name::text is null or u.id = :wanted::bigint or u.id in (select find_people(:name)))
+   and (:name::text is null or u.id = :wanted::bigint or fold(:name) <> '' and u.id in (select find_people(:name)))
    and (:banned::boolean is null
         or :banned = (u.id in (select b.user_id from user_bans b
                                 where b.lifted_at is null and (b.expires_at is null or b.expires_at > now()))))

@@ -110,7 +110,7 @@ async def test_every_rule_finds_its_planted_violation(factory: RowFactory, ids: 
         finally:
             await transaction.rollback()
     assert {rule for _, expected in PLANTED.values() for rule, _ in expected} == {
-        "tally", "history", "rollup", "window", "budget", "position", "bill",
+        "tally", "history", "rollup", "window", "budget", "position", "bill", "final", "played",
     }  # fmt: skip
 
 

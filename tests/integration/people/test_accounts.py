@@ -268,7 +268,7 @@ async def test_accounts_are_filtered(people: People, factory: RowFactory) -> Non
     assert await found("q=zoe") == [fans[4].id, fans[1].id, fans[0].id]
     assert await found("q=ZO%C3%8B") == [fans[4].id, fans[1].id, fans[0].id]
     assert await found("q=50%25") == [fans[1].id]
-    assert await found("q=%25") == [fans[2].id, fans[1].id]  # a percent sign separates words; it is no wildcard
+    assert await found("q=%25") == []  # a percent sign separates words; it is no wildcard
     assert await found("q=ann") == [fans[3].id, fans[2].id]
     assert await found(f"q={moderator.id}") == [moderator.id]
     assert await found("q='%20or%201=1--") == []

@@ -197,7 +197,7 @@ async def test_bad_bodies_are_refused(admin: Person, factory: RowFactory) -> Non
     assert await admin.refused("GET", f"{PATH}?limit=0") == "bad_request"
     assert await admin.refused("GET", f"{PATH}?cursor=x") == "bad_request"
     assert await factory.sql.fetchval("select count(*) from api_keys") == 0
-    for name in ("'; drop table api_keys; --", "🎸 שלום \u202e", "e\u0301" * 40):
+    for name in ("'; drop table api_keys; --", "🎸 שלום \u202e!", "é" * 80):
         assert (await admin.ok("POST", PATH, {"name": name}, status=201))["name"] == name
 
 

@@ -119,7 +119,7 @@ async def test_bad_reviews_are_refused(people: People) -> None:
         assert await ann.refused("GET", f"{PATH}?{query}") == "bad_request", query
     for method in ("POST", "DELETE"):
         assert await people.nobody().refused(method, PATH, {"rating": 5}) == "unauthenticated"
-    for words in ("'; drop table venues; --", "<b>", "\u202e", "ش" * 2000, "👩‍👩‍👧‍👦" * 100):
+    for words in ("'; drop table venues; --", "<b>", "a\u202eb", "ش" * 2000, "👩‍👩‍👧‍👦" * 100):
         assert (await ann.ask("POST", PATH, {"rating": 3, "body": words}))[0] in (200, 201)
         assert (await ann.ok("GET", PATH))["own"]["body"] == words
 

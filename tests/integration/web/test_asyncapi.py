@@ -114,7 +114,7 @@ async def test_every_message_is_in_the_document(node: Node, factory: RowFactory)
         async with factory.sql.transaction():
             # PostgreSQL is slow: the cast is answered before it is durable.
             await factory.sql.execute("lock table log_positions in exclusive mode")
-            slow = await fan.cast(7, (show.songs[0], "down"))
+            slow = await fan.cast(7, (show.songs[1], "up"))
         assert slow["durability"] == "accepted"
         await fan.next(lambda message: "committed" in message)
         await factory.sql.execute("update shows set results = 'after_closing' where id = 7")
