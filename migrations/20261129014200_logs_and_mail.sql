@@ -19,18 +19,16 @@ create trigger audit_log_not_emptied before truncate on audit_log
 create trigger moderation_log_not_emptied before truncate on moderation_log
     for each statement execute function refuse_change();
 
-drop index email_queue_due_idx;
 create index email_queue_strangers_idx on email_queue (not_before, id)
     where status in ('queued', 'sending') and kind = 'confirm_address';
-create index email_queue_due_idx on email_queue (priority desc, not_before, id)
+create index email_queue_shows_idx on email_queue (priority desc, not_before, id)
     where status in ('queued', 'sending') and kind <> 'confirm_address';
 
 -- migrate:down
 
 set local lock_timeout = '1s';
 
-drop index email_queue_due_idx, email_queue_strangers_idx;
-create index email_queue_due_idx on email_queue (priority desc, not_before, id) where status in ('queued', 'sending');
+drop index email_queue_shows_idx, email_queue_strangers_idx;
 
 drop trigger moderation_log_not_emptied on moderation_log;
 drop trigger audit_log_not_emptied on audit_log;

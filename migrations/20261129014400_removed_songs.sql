@@ -9,7 +9,7 @@ create table removed_songs (
     id         bigint      primary key,
     show_id    bigint      not null references shows (id) on delete cascade,
     setlist_id bigint      not null,
-    song_id    bigint      not null references songs (id) on delete cascade,
+    song_id    bigint      not null,
     is_tape    boolean     not null,
     medley     smallint,
     note       text        not null,
@@ -17,6 +17,7 @@ create table removed_songs (
     removed_at timestamptz not null default now()
 );
 comment on table removed_songs is 'A song with votes that was removed from a set. It can be put back for 30 days.';
+comment on column removed_songs.song_id is 'The song; it may be gone, and then it cannot be put back.';
 comment on column removed_songs.id is 'The id that fans voted on, in setlist_songs.';
 
 create table removed_votes (
@@ -30,7 +31,6 @@ comment on table removed_votes is 'A vote on a removed song.';
 comment on column removed_votes.user_id is 'Null: the user was erased. Such a vote is not put back.';
 
 create index removed_songs_show_id_idx on removed_songs (show_id);
-create index removed_songs_song_id_idx on removed_songs (song_id);
 create index removed_songs_removed_at_idx on removed_songs (removed_at);
 create index removed_votes_setlist_song_id_idx on removed_votes (setlist_song_id);
 create index removed_votes_user_id_idx on removed_votes (user_id) where user_id is not null;

@@ -22,10 +22,6 @@ select 1 + n % 4000, initcap(substr(md5(n::text), 1, 5)) || ' ' || substr(md5('t
 insert into users (created_at, updated_at) select now() - n * interval '30 minutes', now() from generate_series(1, 50000) n;
 update users set role = 'admin' where id <= 5;
 insert into users (nobody) select n from generate_series(1, 50) n;
-insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote_count, removed_at)
-select n, n, n, n, false, '', 10, now() - n * interval '1 minute' from generate_series(1, 3000) n;
-insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
-select n, 100 + u, 'up', now() from generate_series(1, 3000) n, generate_series(1, 10) u;
 insert into vote_surges (show_id, setlist_song_id, address_hash, account_count, began_at, seen_at)
 select n, n, substr(sha256(n::text::bytea), 1, 16), 100, now(), now() - n * interval '1 hour' from generate_series(1, 3000) n;
 insert into sessions (user_id, kind, address_hash, created_at, expires_at, ended_at)
@@ -193,6 +189,11 @@ select 'vacuum', 'succeeded', now() - n * interval '1 hour', now(), 1 + n % 5 fr
 insert into platform_stats (day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_count,
                             new_follow_count, new_going_count, new_review_count, show_count)
 select current_date - n, 0, 0, 0, 0, 0, 0, 0, 0, 0 from generate_series(0, 3000) n;
+
+insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote_count, removed_at)
+select 1000000 + id, show_id, id, 20000, false, '', 10, now() - id * interval '1 minute' from setlists where id <= 3000;
+insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
+select r.id, 1 + (r.id * 10 + u) % 50000, 'up', now() from removed_songs r, generate_series(1, 10) u;
 
 -- Counts that the tested statements change.
 update artist_stats a set follower_count = f.count
