@@ -173,6 +173,8 @@ class TicketRoutes:
         show_id, user = await self._find_show(call.path["show"]), call.user
         async with self._database.acting(user) as connection:
             has_ticket = await queries.has_ticket(connection, show_id=show_id, user_id=user.user_id)
+        if has_ticket is None:
+            raise Refused(Code.NOT_FOUND, "No such show. Check its id or slug.")
         return Answer(document=OwnTicket(has_ticket))
 
     async def get_tickets(self, call: Call) -> Answer:

@@ -29,8 +29,9 @@ select count(*) from added;
 
 -- name: has_ticket$
 -- takes: show_id, user_id bigint
--- gives: whether the user redeemed a code of the show
-select exists (select from ticket_codes where show_id = :show_id::bigint and user_id = :user_id::bigint);
+-- gives: 0..1 value: whether the user redeemed a code of the show; none: no such show
+select exists (select from ticket_codes where show_id = w.id and user_id = :user_id::bigint)
+  from shows w where w.id = :show_id::bigint;
 
 -- name: redeem_ticket$
 -- takes: show_id, code_hash, unkeyed_hash

@@ -153,7 +153,7 @@ def answer_unknown_paths(files: StaticFiles) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
         is_unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
-        if is_unknown and request.method in ("GET", "HEAD") and not request.path.startswith(_NO_PAGES):
+        if is_unknown and request.method in ("GET", "HEAD") and not request.raw_path.startswith(_NO_PAGES):
             return _page(request, files.page("not-found.html"), status=404)
         return await handler(request)
 

@@ -27,6 +27,8 @@ REQUESTS_AT_ONCE = 4
 
 # They need a signed token of their own.
 LINKS = ("/signin", "/confirm-email", "/unsubscribe")
+# A page has this path too.
+PAGES = ("/signin",)
 
 
 def operation_of(endpoint: Endpoint) -> dict[str, Any]:
@@ -109,8 +111,8 @@ async def session(api: Api) -> AsyncIterator[aiohttp.ClientSession]:
 
 def _encoded(value: Any) -> str:
     if isinstance(value, str):
-        return quote(value.encode("utf-8", "surrogatepass"))
-    return quote(json.dumps(value))
+        return quote(value.encode("utf-8", "surrogatepass"), safe="")
+    return quote(json.dumps(value), safe="")
 
 
 @each(ENDPOINTS)
@@ -277,6 +279,8 @@ async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> N
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", endpoint.path), path)
     }
     known = {str(method) for method in endpoints} | ({"HEAD"} if "GET" in endpoints else set())
+    if path in PAGES:
+        known |= {"GET", "HEAD"}
     asker = Asker(session, api, next(endpoint for endpoint in ENDPOINTS if endpoint.path == path))
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
         if method in known:

@@ -15,8 +15,10 @@ select 'venue-' || n, 'Hall ' || substr(md5(n::text), 1, 8), initcap(substr(md5(
        degrees(asin(2 * mod(n * 0.618034, 1)::float8 - 1)), mod(n * 0.7548776662, 1)::float8 * 360 - 180, 'UTC', n
   from generate_series(1, 4000) n;
 
+-- As in real titles, some words are common: without them PostgreSQL has no statistics of words.
 insert into songs (artist_id, title)
-select 1 + n % 4000, initcap(substr(md5(n::text), 1, 5)) || ' ' || substr(md5('t' || n), 1, 6) || case when n % 9 = 0 then ' Love' else '' end
+select 1 + n % 4000, initcap(substr(md5(n::text), 1, 5)) || ' ' || substr(md5('t' || n), 1, 6) || ' Word' || n % 150
+       || case when n % 9 = 0 then ' Love' else '' end
   from generate_series(1, 20000) n;
 
 insert into users (created_at, updated_at) select now() - n * interval '30 minutes', now() from generate_series(1, 50000) n;
