@@ -34,6 +34,12 @@ REQUEST_SECONDS = Histogram(
 POOL_WAIT_SECONDS = Histogram(
     "mysetlist_pool_wait_seconds", "Wait for a connection of a pool to PostgreSQL", ["pool"], buckets=_SECONDS
 )
+TURN_WAIT_SECONDS = Histogram(
+    "mysetlist_turn_wait_seconds",
+    "Wait of a read for its turn, when others of its kind run",
+    ["kind"],
+    buckets=_SECONDS,
+)
 VALKEY_SECONDS = Histogram(
     "mysetlist_valkey_seconds",
     "One round trip to Valkey, by its first command; XREAD and BLPOP wait on purpose",

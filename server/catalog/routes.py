@@ -63,7 +63,7 @@ class CatalogRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/search", handler=self.get_search, query=SearchQuery, answer=SearchResults,
-                summary="Search artists, songs, venues and shows by words, best match first.", is_revalidated=True,
+                read="search", summary="Search artists, songs, venues and shows by words, best match first.", is_revalidated=True,
                 description="An entry matches when it has all words; the last letters of each may be missing. A kind "
                 "without a match gives its most similar entries.",
             ),

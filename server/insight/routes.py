@@ -30,7 +30,7 @@ class InsightRoutes:
             Endpoint(
                 method="GET", path="/api/analytics/vote-stats", handler=self.get_vote_stats, query=VoteStatsQuery,
                 answer=VoteStats, is_revalidated=True,
-                codes=(Code.NOT_FOUND,),
+                codes=(Code.NOT_FOUND,), read="statistics",
                 summary="One show's votes: totals, ranks, velocity, hourly pattern, and a series by the hour.",
             ),
         ]  # fmt: skip

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from server.errors import Refused
-from server.live.hub import Hub
+from server.live.services import Services
 from server.protocol.embargo import Audience, WhyHidden, sees_all
 from server.protocol.identity import Identity
+from server.store.turns import client_of
 
 
 async def prepare(
-    hub: Hub, why_hidden: WhyHidden, identity: Identity | None, names: Sequence[str], since: Mapping[str, int]
+    services: Services, identity: Identity | None, address: str, names: Sequence[str], since: Mapping[str, int]
 ) -> dict[str, Audience | Refused]:
     """Loads the states of channels and checks which of them a client may see.
 
-    Takes: since, channel -> the position that the client holds
-    Gives: for each channel the audience to join it with, or its refusal: not_found, forbidden, unavailable
+    Takes:  since, channel -> the position that the client holds
+    Gives:  for each channel the audience to join it with, or its refusal: not_found, forbidden, unavailable
+    Raises: Refused: overloaded, too many clients ask for channels that must be loaded
     """
-    refused = await hub.prepare(names, since)
+    hub, why_hidden = services.hub, services.why_hidden
+    if hub.must_load(names, since):
+        async with services.load_turns.turn(client_of(identity, address)):
+            refused = await hub.prepare(names, since)
+    else:
+        refused = await hub.prepare(names, since)
     prepared: dict[str, Audience | Refused] = {}
     by_show: dict[int, Audience | Refused] = {}  # one check for all channels of a show
     for name in names:

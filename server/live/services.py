@@ -14,6 +14,7 @@ from server.live.hub import Hub
 from server.protocol.embargo import WhyHidden
 from server.protocol.identity import Identity
 from server.protocol.outcomes import Marked, Waiter
+from server.store.turns import Turns
 
 # Finds the identity in a request's header or cookie; None: it has neither. Raises: Refused: unauthenticated
 Identify = Callable[[web.Request], Awaitable[Identity | None]]
@@ -70,7 +71,7 @@ class BallotJson(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The parts of a node that a connection uses. Takes: node, the name of this node; installation, of its
-    database.
+    database; load_turns, of clients that ask for channels that must be loaded.
     """
 
     hub: Hub
@@ -84,4 +85,5 @@ class Services:
     why_banned: WhyBanned
     count_entry: CountEntry
     why_hidden: WhyHidden
+    load_turns: Turns
     ballot_json: BallotJson

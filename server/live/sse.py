@@ -33,6 +33,7 @@ from server.protocol.http.parameters import parse_query
 from server.protocol.identity import Identity
 from server.protocol.messages import CHANNELS_PER_REQUEST_MAX
 from server.protocol.positions import EXACT_MAX
+from server.store.turns import client_of
 
 PATH = "/api/shows/{show}/events"
 CHANNELS_CHARS_MAX = 1_000
@@ -215,14 +216,16 @@ class EventRoutes:
         if self._sockets.is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=1_000)
         services = self._services
-        names = await self._names(request)
         identity = await self._identify(request)
+        address = self._address_of(request)
+        async with services.load_turns.turn(client_of(identity, address)):
+            names = await self._names(request)
         if identity is not None:
             banned = services.why_banned(identity.user_id)
             if banned is not None:
                 raise Refused(Code.FORBIDDEN, banned)
         since = _positions(request.headers.get("Last-Event-ID", ""))
-        prepared = await prepare(services.hub, services.why_hidden, identity, names, since)
+        prepared = await prepare(services, identity, address, names, since)
         channels = {}
         for name, found in prepared.items():
             if isinstance(found, Refused):
@@ -232,7 +235,6 @@ class EventRoutes:
         response.force_close()
         if request.method == "HEAD":
             return response
-        address = self._address_of(request)
         services.connection_limits.acquire_address(address)
         try:
             await self._serve_counted(request, response, identity, channels, since)

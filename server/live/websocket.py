@@ -320,7 +320,7 @@ class WebsocketConnection(ClientConnection):
                 Code.TOO_LARGE, f"One connection may watch {channels_max} channels. Unsubscribe from some first."
             )
         hub = self._services.hub
-        prepared = await prepare(hub, self._services.why_hidden, self.identity, names, request.since)
+        prepared = await prepare(self._services, self.identity, self.address, names, request.since)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.
         parts = []
         for name in names:

@@ -27,10 +27,17 @@ from server.voting.tallies import Tallies
 
 
 class ChannelStates:
-    """Loads a state by the kind of its channel and the id of its subject."""
+    """Loads a state by the kind of its channel and the id of its subject.
 
-    def __init__(self, database: Database, tallies: Tallies, clock: Clock, presence: Presence) -> None:
+    Takes: database, of the vote path, for states that are loaded again; first_reads, for those that a client asks for:
+           these never take a connection of the vote path
+    """
+
+    def __init__(
+        self, database: Database, first_reads: Database, tallies: Tallies, clock: Clock, presence: Presence
+    ) -> None:
         self._database = database
+        self._first_reads = first_reads
         self._tallies = tallies
         self._clock = clock
         self._presence = presence
@@ -38,8 +45,8 @@ class ChannelStates:
         self._loads: dict[str, Callable[[int], Awaitable[State | None]]] = {
             "votes": self._load_votes,
             "song": self._load_song,
-            "setlist": self.load_setlist,
-            "status": self.load_status,
+            "setlist": self._load_first_setlist,
+            "status": self._load_first_status,
             "attendance": self._load_attendance,
             "followers": self._load_followers,
             "trending": self._load_trending,
@@ -47,20 +54,32 @@ class ChannelStates:
         }
 
     async def load(self, kind: str, subject: int) -> State | None:
-        """A channel's state; None: the id names nothing.
+        """The first state of a channel, for clients that ask; None: the id names nothing.
 
         Raises: StoreUnavailable
         """
         return await self._loads[kind](subject)
 
     async def load_setlist(self, show_id: int) -> DocumentState | None:
-        """A show's setlists; None: no such show."""
-        setlists = await fetch_setlist_state(self._database, show_id)
-        return None if setlists is None else DocumentState(setlists[0], orjson.dumps(setlists[1]))
+        """A show's setlists, loaded again; None: no such show."""
+        return await self._read_setlist(self._database, show_id)
 
     async def load_status(self, show_id: int) -> DocumentState | None:
-        """A show's status now; None: no such show."""
-        row = await fetch_status_row(self._database, show_id)
+        """A show's status now, loaded again; None: no such show."""
+        return await self._read_status(self._database, show_id)
+
+    async def _load_first_setlist(self, show_id: int) -> State | None:
+        return await self._read_setlist(self._first_reads, show_id)
+
+    async def _load_first_status(self, show_id: int) -> State | None:
+        return await self._read_status(self._first_reads, show_id)
+
+    async def _read_setlist(self, database: Database, show_id: int) -> DocumentState | None:
+        setlists = await fetch_setlist_state(database, show_id)
+        return None if setlists is None else DocumentState(setlists[0], orjson.dumps(setlists[1]))
+
+    async def _read_status(self, database: Database, show_id: int) -> DocumentState | None:
+        row = await fetch_status_row(database, show_id)
         if row is None:
             return None
         self._status_rows[show_id] = row
@@ -82,7 +101,7 @@ class ChannelStates:
         return {show: DocumentState(at, orjson.dumps(s)) for show, (at, s) in states.items() if at > shown[show]}
 
     async def _load_votes(self, show_id: int) -> State | None:
-        tally = await self._tallies.read(show_id)
+        tally = await self._tallies.read(show_id, self._first_reads)
         return (
             None
             if tally is None
@@ -90,24 +109,24 @@ class ChannelStates:
         )
 
     async def _load_song(self, song_id: int) -> State | None:
-        show_id = await self._tallies.show_of_song(song_id)
-        tally = None if show_id is None else await self._tallies.read(show_id)
+        show_id = await self._tallies.show_of_song(song_id, self._first_reads)
+        tally = None if show_id is None else await self._tallies.read(show_id, self._first_reads)
         counts = {} if tally is None else {song: (up, down) for song, up, down in tally.counts}
         if show_id is None or tally is None or song_id not in counts:
             return None
         return SongState(tally.at, show_id, *counts[song_id], tally.embargo, without_log=tally.without_log)
 
     async def _load_attendance(self, show_id: int) -> State | None:
-        going = (await fetch_attendance_counts(self._database, [show_id])).get(show_id)
+        going = (await fetch_attendance_counts(self._first_reads, [show_id])).get(show_id)
         return None if going is None else AttendanceState(*going, *await self._presence.count(show_id))
 
     async def _load_followers(self, artist_id: int) -> State | None:
-        followers = (await fetch_follower_counts(self._database, [artist_id])).get(artist_id)
+        followers = (await fetch_follower_counts(self._first_reads, [artist_id])).get(artist_id)
         return None if followers is None else DocumentState(followers[0], followers_document(followers[1]))
 
     async def _load_trending(self, _: int) -> State | None:
-        at, ranking = await fetch_ranking(self._database)
+        at, ranking = await fetch_ranking(self._first_reads)
         return DocumentState(at, orjson.dumps(ranking))
 
     async def _load_activity(self, _: int) -> State | None:
-        return ActivityState(*await fetch_activity(self._database, ACTIVITY_EVENTS_MAX))
+        return ActivityState(*await fetch_activity(self._first_reads, ACTIVITY_EVENTS_MAX))

@@ -169,7 +169,7 @@ class Rooms:
         stack.push_async_callback(valkey.close)
         self.watchers = WatcherCounts()
         self.presence = Presence(self.watchers, clock, self.name, valkey.ask)
-        self.channel_states = ChannelStates(database, self.tallies, clock, self.presence)
+        self.channel_states = ChannelStates(database, databases.channels, self.tallies, clock, self.presence)
         pusher = Pusher(clock, buffer_bytes_max=settings.limits.send_buffer_bytes)
         self.hub = Hub(self.channel_states.load, self.watchers, pusher, clock)
         self.channel_refresher = ChannelRefresher(

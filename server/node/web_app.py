@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -10,6 +11,7 @@ from server.catalog.removed_songs import RemovedSongRoutes
 from server.catalog.routes import CatalogRoutes
 from server.catalog.setlist_editing import SetlistEditingRoutes
 from server.catalog.show_control import ShowControlRoutes
+from server.catalog.shows import find_show_id
 from server.catalog.suggestions import SuggestionRoutes
 from server.insight.routes import InsightRoutes
 from server.live.connection_limits import ConnectionLimits
@@ -35,9 +37,10 @@ from server.people.session_routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, sign_in_with_claims, verify_token
 from server.people.surges import SurgeRoutes
 from server.people.tickets import TicketRoutes
-from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint
+from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint, ReadKind
 from server.protocol.identity import Identity
 from server.settings import data_folder
+from server.store.turns import Turns
 from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
@@ -48,17 +51,24 @@ from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
 from server.web.pages import Pages, answer_unknown_paths, make_add_headers
 from server.web.request_log import add_request_id, observe_requests
-from server.web.routing import routes_of
+from server.web.routing import routes_of, take_turns
 from server.web.static_files import StaticFiles
+
+# How many reads of a kind run at once on a node. Those of anyone together have the pool of reads, those of signed-in users
+# half of the pool of requests.
+READS_AT_ONCE: dict[ReadKind, int] = {"catalogue": 3, "search": 2, "statistics": 1, "own": 4}
+# A request of a client may load up to CHANNELS_PER_REQUEST_MAX channels.
+LOADS_AT_ONCE = 2
+LOADS_WAITING_MAX = 5_000
 
 
 def endpoints_of(rooms: Rooms) -> list[Endpoint]:
     """Every endpoint of the rooms, and the two documents that describe them."""
     settings, clock = rooms.settings, rooms.clock
-    requests, owner = rooms.databases.requests, rooms.databases.owner
+    requests, reads, owner = rooms.databases.requests, rooms.databases.reads, rooms.databases.owner
     change_rules = rooms.rule_changes
     endpoints = [
-        *CatalogRoutes(requests, clock, rooms.results_access.why_hidden).endpoints(),
+        *CatalogRoutes(reads, clock, rooms.results_access.why_hidden).endpoints(),
         *ShowControlRoutes(owner, clock, change_rules).endpoints(),
         *SetlistEditingRoutes(owner, change_rules).endpoints(),
         *RemovedSongRoutes(owner, rooms.maintenance.reopen_shards).endpoints(),
@@ -79,7 +89,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
             count=rooms.rate_limits.count_session,
             why_banned=rooms.access_monitor.why_connection_refused,
         ).endpoints(),
-        *InsightRoutes(requests, clock, rooms.results_access.why_hidden).endpoints(),
+        *InsightRoutes(reads, clock, rooms.results_access.why_hidden).endpoints(),
         *rooms.maintenance.endpoints(),
         *rooms.catalogue_sync.endpoints(),
         *SubscriptionRoutes(owner, rooms.fleet).endpoints(),
@@ -139,6 +149,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         why_banned=rooms.access_monitor.why_connection_refused,
         count_entry=rooms.rate_limits.count_entry,
         why_hidden=rooms.results_access.why_hidden,
+        load_turns=Turns("channels", LOADS_AT_ONCE, waiting_max=LOADS_WAITING_MAX),
         ballot_json=ballot_json,
     )
     files = StaticFiles(data_folder("static"))
@@ -156,11 +167,14 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     app.on_response_prepare.extend([make_add_headers(is_secure), add_request_id])
     identify, address_of = make_identify(authenticator.identify, is_secure), make_address_of(settings.trusted_proxies)
     counted_identify = counted(identify, rooms.rate_limits.count_request)
+    turns = {kind: Turns(kind, at_once_max) for kind, at_once_max in READS_AT_ONCE.items()}
+    endpoints = [take_turns(endpoint, turns) for endpoint in endpoints]
     app.add_routes(routes_of(endpoints, counted_identify, TOKEN_TTL_S, address_of, is_secure))
     app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
-    app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, rooms.find_show).routes())
+    find_show = partial(find_show_id, rooms.databases.channels)
+    app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())
     [get_show] = [endpoint.handler for endpoint in endpoints if endpoint.path == "/api/shows/{show}"]
-    pages = Pages(files, get_show, identify, why_not_ready, metrics_token=settings.metrics_token)
+    pages = Pages(files, get_show, identify, address_of, why_not_ready, metrics_token=settings.metrics_token)
     app.add_routes(pages.routes())
     return app
 

@@ -34,8 +34,8 @@ log = structlog.get_logger(__name__)
 STOP_TIMEOUT_S = 30.0
 RESTART_DELAY_S = 1.0
 PARENT_POLL_S = 0.5
-# A node has up to 22 connections to PostgreSQL, and one more for each command of its administrator (docs/limits.md).
-NODE_CONNECTIONS = 25
+# A node has up to 31 connections to PostgreSQL, and one more for each command of its administrator (docs/limits.md).
+NODE_CONNECTIONS = 34
 COMMAND_CONNECTIONS = 25
 _READY_LINE = "listening on "
 

@@ -120,6 +120,7 @@ class SessionRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/session", handler=self.get_session, answer=Session, codes=(Code.FORBIDDEN,),
+                read="free",
                 summary="Say who is signed in. A page without a websocket asks this in place of `hello`.",
             ),
             Endpoint(

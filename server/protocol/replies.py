@@ -330,7 +330,7 @@ CHANNEL_CODES = (Code.NOT_FOUND, Code.FORBIDDEN, Code.UNAVAILABLE)
 
 OPERATIONS: dict[str, Operation] = {
     "hello": Operation(Hello, Greeting, (*_INTAKE_CODES, Code.FORBIDDEN)),
-    "subscribe": Operation(Subscribe, None, (Code.TOO_LARGE,)),
+    "subscribe": Operation(Subscribe, None, (Code.OVERLOADED, Code.TOO_LARGE)),
     "unsubscribe": Operation(Unsubscribe, Nothing, ()),
     "cast": Operation(
         Cast,

@@ -24,6 +24,8 @@ REQUEST_ROLE = "mysetlist_request"
 WRITER_ROLE = "mysetlist_writer"
 
 POOL_SIZE = 8
+READS_POOL_SIZE = 6
+CHANNELS_POOL_SIZE = 3
 OWNER_POOL_SIZE = 2
 COMMAND_TIMEOUT_S = 10.0
 # PostgreSQL cancels a statement so much later than the client gives up on it.
@@ -98,19 +100,25 @@ class Database:
     Cancel: a cancelled block returns its connection in a clean state, or closes it
     """
 
-    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record], role: str | None = None) -> None:
+    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record], name: str) -> None:
         self.url = url
         self._pool = pool
-        self._wait_seconds = POOL_WAIT_SECONDS.labels((role or "owner").removeprefix("mysetlist_"))
+        self._wait_seconds = POOL_WAIT_SECONDS.labels(name)
 
     @classmethod
     async def open(
-        cls, url: str, *, role: str | None = None, pool_size: int = POOL_SIZE, timeout_s: float = COMMAND_TIMEOUT_S
+        cls,
+        url: str,
+        *,
+        role: str | None = None,
+        pool_size: int = POOL_SIZE,
+        timeout_s: float = COMMAND_TIMEOUT_S,
+        name: str | None = None,
     ) -> Database:
         """Connects.
 
         Takes:  role, REQUEST_ROLE or WRITER_ROLE; None: the owner's full rights; timeout_s, for a statement: longer than
-                usual for a command that reads every vote
+                usual for a command that reads every vote; name, of the pool in metrics; None: by its role
         Raises: StoreUnavailable: no server answers at `url`
         """
         with translated():
@@ -125,7 +133,7 @@ class Database:
                 | ({} if role is None else {"role": role})
                 | (_REQUEST_SETTINGS if role == REQUEST_ROLE else {}),
             )
-        return cls(url, pool, role)
+        return cls(url, pool, name or (role or "owner").removeprefix("mysetlist_"))
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -233,9 +241,11 @@ async def connect(
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """The same database in three roles, each with its own pool (migrations, row security)."""
+    """The same database in three roles (migrations, row security), and a pool for each use: none waits for another."""
 
     requests: Database  # clients' requests: public rows, and the user's own
+    reads: Database  # what anyone may read: these requests take turns
+    channels: Database  # the first states of channels; the reader needs the writer's rights, not its connections
     writer: Database  # the vote path, and changes that only the clock causes, such as the start of a show
     owner: Database  # administration
 
@@ -248,6 +258,8 @@ class Databases:
         opened: list[Database] = []
         try:
             opened.append(await Database.open(url, role=REQUEST_ROLE))
+            opened.append(await Database.open(url, role=REQUEST_ROLE, pool_size=READS_POOL_SIZE, name="reads"))
+            opened.append(await Database.open(url, role=WRITER_ROLE, pool_size=CHANNELS_POOL_SIZE, name="channels"))
             opened.append(await Database.open(url, role=WRITER_ROLE))
             opened.append(await Database.open(url, pool_size=OWNER_POOL_SIZE))
         except BaseException:  # a cancelled start closes them too
@@ -258,5 +270,5 @@ class Databases:
 
     async def close(self) -> None:
         """Closes every connection."""
-        for database in (self.requests, self.writer, self.owner):
+        for database in (self.requests, self.reads, self.channels, self.writer, self.owner):
             await database.close()

@@ -62,7 +62,7 @@ class VotingRoutes:
                 summary="Set choices in a show: all or none of the list is taken; twice is once.",
             ),
             Endpoint(
-                method="GET", path="/api/shows/{show}/ballot", handler=self.get_ballot, access="user",
+                method="GET", path="/api/shows/{show}/ballot", handler=self.get_ballot, access="user", read="free",
                 answer=BallotAnswer, codes=refusals, slugs=("show",), summary="One's own choices in a show.",
             ),
         ]  # fmt: skip

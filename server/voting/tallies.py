@@ -38,17 +38,18 @@ class Tallies:
         self._shard_count = shard_count
         self._connection = Connection(url, on_connect=self._open_shards)
 
-    async def read(self, show_id: int) -> Tally | None:
+    async def read(self, show_id: int, database: Database | None = None) -> Tally | None:
         """The newest tally of a show; None: no such show.
 
+        Takes:  database, where a cold show is read; None: that of the vote path
         Raises: StoreUnavailable: PostgreSQL is away, and the show is cold or Valkey is away too
         """
         try:
             hot = (await self.read_hot([show_id]))[show_id]
         except (CacheError, StoreError):
-            committed = await self.read_committed(show_id)
+            committed = await self.read_committed(show_id, database)
             return None if committed is None else replace(committed, without_log=True)
-        return hot or await self.read_committed(show_id)
+        return hot or await self.read_committed(show_id, database)
 
     async def read_hot(self, show_ids: list[int]) -> dict[int, Tally | None]:
         """The tallies that Valkey holds; None for a cold show.
@@ -74,12 +75,13 @@ class Tallies:
             tallies[show_id] = Tally(int(at), sum(up + down for _, up, down in counts), counts, embargo)
         return tallies
 
-    async def read_committed(self, show_id: int) -> Tally | None:
+    async def read_committed(self, show_id: int, database: Database | None = None) -> Tally | None:
         """The tally that PostgreSQL holds, as of the shard's committed position; None: no such show.
 
+        Takes:  database, as `read`
         Raises: StoreUnavailable
         """
-        async with self._database.connection() as connection:
+        async with (database or self._database).connection() as connection:
             fetched = queries.fetch_tally(connection, show_id=show_id, shard_count=self._shard_count)
             rows = [row async for row in fetched]
         if not rows:
@@ -88,12 +90,12 @@ class Tallies:
         embargo = Embargo(rows[0]["revision"], Audience(rows[0]["audience"]))
         return Tally(rows[0]["position"], rows[0]["total"], counts, embargo)
 
-    async def show_of_song(self, song_id: int) -> int | None:
+    async def show_of_song(self, song_id: int, database: Database) -> int | None:
         """The show whose setlist has this song; None: no such song.
 
         Raises: StoreUnavailable
         """
-        async with self._database.connection() as connection:
+        async with database.connection() as connection:
             show_id: int | None = await queries.show_of_song(connection, song_id=song_id)
         return show_id
 

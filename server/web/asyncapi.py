@@ -49,6 +49,7 @@ def asyncapi_endpoint() -> Endpoint:
 
     return Endpoint(
         method="GET", path=PATH, handler=get_document, answer=SocketDocument, is_revalidated=True,
+        read="free",
         summary="The AsyncAPI document of the websocket.",
     )  # fmt: skip
 

@@ -51,7 +51,7 @@ def document_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint:
         return Answer(document=document)
 
     endpoint = Endpoint(
-        method="GET", path=PATH, handler=get_document, answer=Document, is_revalidated=True,
+        method="GET", path=PATH, handler=get_document, answer=Document, is_revalidated=True, read="free",
         summary="This document.",
     )  # fmt: skip
     # The handlers belong to one node. Nodes of one process have the same document without them.
@@ -115,6 +115,8 @@ def codes_of(endpoint: Endpoint) -> frozenset[Code]:
     }  # fmt: skip
     if endpoint.body is not None:
         codes.add(Code.TOO_LARGE)
+    if endpoint.read_kind is not None:
+        codes.add(Code.OVERLOADED)  # too many reads of its kind
     if "{" in endpoint.path:
         codes.add(Code.NOT_FOUND)
     if endpoint.method != "GET" or endpoint.access not in ("anyone", "user"):

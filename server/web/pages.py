@@ -18,7 +18,7 @@ from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.telemetry import exposition
-from server.web.identity import Identify, IsSecure
+from server.web.identity import AddressOf, Identify, IsSecure
 from server.web.static_files import StaticFiles, compressed
 
 # Paths whose answers are read by programs. Any other unknown path is a page that a person has asked for.
@@ -49,8 +49,8 @@ class Pages:
     """The routes of the pages, the probes and the metrics.
 
     Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; identify, finds the identity behind a
-           request; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; metrics_token,
-           which a reader of the metrics has to send, None: none is needed
+           request; address_of, its address; why_not_ready, gives the reasons why this node should get no traffic, empty: ready;
+           metrics_token, which a reader of the metrics has to send, None: none is needed
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Pages:
         files: StaticFiles,
         get_show: Handler,
         identify: Identify,
+        address_of: AddressOf,
         why_not_ready: Callable[[], list[str]],
         *,
         metrics_token: str | None,
@@ -65,6 +66,7 @@ class Pages:
         self._files = files
         self._get_show = get_show
         self._identify = identify
+        self._address_of = address_of
         self._why_not_ready = why_not_ready
         self._metrics_token = metrics_token
 
@@ -91,7 +93,8 @@ class Pages:
         """`GET /shows/{show}`: the page with the show in it, so that a slow phone need not ask for the show once more."""
         text = self._files.page("index.html")
         try:
-            call = Call(path=request.match_info, identity=await self._identify(request))
+            identity, address = await self._identify(request), self._address_of(request)
+            call = Call(path=request.match_info, identity=identity, address=address)
             show: Show = (await self._get_show(call)).document
         except Refused as error:
             return _page(request, text, status=404 if error.code == Code.NOT_FOUND else 200)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,9 +13,10 @@ from aiohttp import ETag, web
 from server.errors import Refused
 from server.live.stalled import has_hung_up
 from server.protocol.codes import Code
-from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.endpoints import Answer, Call, Endpoint, ReadKind
 from server.protocol.http.parameters import parse_body, parse_query
 from server.protocol.identity import COOKIE, SECURE_COOKIE
+from server.store.turns import Turns, client_of
 from server.web.identity import AddressOf, Identify, IsSecure
 
 
@@ -51,6 +53,19 @@ def routes_of(
         return web.route(endpoint.method, endpoint.path, handle)
 
     return [route_of(endpoint) for endpoint in endpoints]
+
+
+def take_turns(endpoint: Endpoint, turns: Mapping[ReadKind, Turns]) -> Endpoint:
+    """The same endpoint, whose reads take turns with the others of their kind."""
+    kind = endpoint.read_kind
+    if kind is None:
+        return endpoint
+
+    async def handle(call: Call) -> Answer:
+        async with turns[kind].turn(client_of(call.identity, call.address)):
+            return await endpoint.handler(call)
+
+    return replace(endpoint, handler=handle)
 
 
 async def _read_body(request: web.Request, endpoint: Endpoint) -> Any:

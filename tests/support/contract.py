@@ -45,7 +45,7 @@ def served_endpoints() -> list[Endpoint]:
             rooms = Rooms(
                 given,
                 stack,
-                databases=Databases(unused, unused, unused),
+                databases=Databases(*[unused] * 5),
                 providers=providers,
                 rule_changes=rule_changes,
                 installation="installation",

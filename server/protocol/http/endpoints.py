@@ -72,6 +72,9 @@ class Answer:
 
 Handler = Callable[[Call], Awaitable[Answer]]
 
+# Reads of one kind take turns (server/store/turns.py), so that none of them takes the database from the others.
+ReadKind = Literal["own", "catalogue", "search", "statistics"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -81,7 +84,7 @@ class Endpoint:
             query and body, types that are decoded before the handler runs (unknown fields are ignored);
             codes, its refusals beyond those that follow from the other fields; slugs, the names in the path that take a
             slug as well as an id; is_revalidated, clients may keep the answer and ask with its ETag whether it changed;
-            description, added to the summary in the OpenAPI document; other_status and other_media_type (of a text):
+            read, the kind of an expensive read; "free": it does not read PostgreSQL; None: as `read_kind`; description, added to the summary in the OpenAPI document; other_status and other_media_type (of a text):
             alternatives that the handler may choose
     """
 
@@ -102,4 +105,14 @@ class Endpoint:
     codes: tuple[Code, ...] = ()
     slugs: tuple[str, ...] = ()
     is_revalidated: bool = False
+    read: ReadKind | Literal["free"] | None = None
     description: str = ""
+
+    @property
+    def read_kind(self) -> ReadKind | None:
+        """The kind of reads among which it takes turns; None: it takes no turns, like writes and what is for staff."""
+        if self.read == "free" or self.method != "GET":
+            return None
+        if self.read is not None:
+            return self.read
+        return "catalogue" if self.access == "anyone" else "own" if self.access == "user" else None

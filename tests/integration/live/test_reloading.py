@@ -42,7 +42,7 @@ async def channels(vote_path: VotePath) -> AsyncIterator[Channels]:
     clock, watchers, database = SystemClock(), WatcherCounts(), vote_path.database
     valkey = Connection(vote_path.redis_url)
     tallies = Tallies(vote_path.redis_url, database, shard_count=SHARD_COUNT)
-    states = ChannelStates(database, tallies, clock, Presence(watchers, clock, "here", valkey.ask))
+    states = ChannelStates(database, database, tallies, clock, Presence(watchers, clock, "here", valkey.ask))
     hub = Hub(states.load, watchers, Pusher(clock), clock)
     yield Channels(hub, ChannelRefresher(database, tallies, states, hub, clock))
     await tallies.close()

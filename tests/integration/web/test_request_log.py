@@ -26,7 +26,7 @@ STAGES: list[tuple[str, dict[str, str]]] = [
     ("mysetlist_commit_seconds_count", {}),
     ("mysetlist_commit_votes_sum", {}),
     ("mysetlist_pool_wait_seconds_count", {"pool": "writer"}),
-    ("mysetlist_pool_wait_seconds_count", {"pool": "request"}),
+    ("mysetlist_pool_wait_seconds_count", {"pool": "reads"}),
     ("mysetlist_notify_lag_seconds_count", {}),
     ("mysetlist_push_seconds_count", {"kind": "votes"}),
     ("mysetlist_push_lag_seconds_count", {}),

@@ -26,6 +26,7 @@ from server.protocol.frames import ping_frame
 from server.protocol.identity import Identity
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 from server.protocol.outcomes import Marked, Waiter
+from server.store.turns import Turns
 from server.voting.rules import ballot_json
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport
@@ -56,6 +57,7 @@ class Room:
             why_banned=self.banned.get,
             count_entry=self._count_entry,
             why_hidden=self._why_hidden,
+            load_turns=Turns("channels", 2),
             ballot_json=ballot_json,
         )
 
