@@ -89,6 +89,7 @@ CLOSES = Counter(
 )
 LIMITED = Counter("mysetlist_limited_total", "Connections and requests refused because of a limit", ["limit"])
 VOTE_SURGES = Counter("mysetlist_vote_surges_total", "Crowds of new accounts of one address that voted for one song")
+OPEN_CONNECTIONS = _gauge("mysetlist_open_connections", "Open connections of clients, idle ones too")
 SUBSCRIPTIONS = _gauge("mysetlist_subscriptions", "Subscriptions of open websockets")
 FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
 FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")

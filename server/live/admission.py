@@ -21,7 +21,7 @@ async def prepare(
     Raises: Refused: overloaded, too many clients ask for channels that must be loaded
     """
     hub, why_hidden = services.hub, services.why_hidden
-    if hub.must_load(names, since):
+    if hub.must_load(names):
         async with services.load_turns.turn(client_of(identity, address)):
             refused = await hub.prepare(names, since)
     else:

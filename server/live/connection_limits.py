@@ -42,8 +42,7 @@ class TokenBucket:
         self._paid_until_s += count * self._cost_s
 
 
-# Anonymous clients: only the connection's own bucket limits them.
-UNLIMITED = TokenBucket(math.inf)
+ADDRESSES_MAX = 10_000
 
 
 class ConnectionLimits:
@@ -54,6 +53,7 @@ class ConnectionLimits:
         self._connection_count = 0
         self._addresses: dict[str, int] = {}
         self._users: dict[int, TokenBucket] = {}
+        self._anonymous: dict[str, TokenBucket] = {}
 
     def acquire_address(self, address: str) -> None:
         """Counts one connection more; `release_address` must follow.
@@ -74,6 +74,26 @@ class ConnectionLimits:
         self._addresses[address] -= 1
         if not self._addresses[address]:
             del self._addresses[address]
+
+    def anonymous_bucket(self, address: str) -> TokenBucket:
+        """The bucket of all clients of an address that are not signed in."""
+        bucket = self._anonymous.get(address)
+        if bucket is None:
+            if len(self._anonymous) >= ADDRESSES_MAX:
+                self._anonymous = {}
+            bucket = self._anonymous[address] = TokenBucket(self.limits.requests_per_s_of_address)
+        return bucket
+
+    def count_anonymous(self, address: str, now_s: float) -> None:
+        """Counts a request over HTTP of a client that is not signed in.
+
+        Raises: Refused: rate_limited
+        """
+        wait_s = self.anonymous_bucket(address).wait_s(now_s)
+        if wait_s:
+            LIMITED.labels("requests_per_s_of_address").inc()
+            message = "Too many requests from your network. Wait a moment, or sign in."
+            raise Refused(Code.RATE_LIMITED, message, retry_after_ms=math.ceil(wait_s * 1000))
 
     def acquire_user(self, user_id: int) -> TokenBucket:
         """Counts one connection of a user more; `release_user` must follow.

@@ -2,14 +2,13 @@
 
 Owns:      channel -> subscribers and current state
 Threads:   event loop only; every method but `prepare` is synchronous, so each is atomic
-Limits:    BACKLOG_MAX, UNKNOWN_MAX (docs/limits.md)
+Limits:    BACKLOG_MAX (docs/limits.md)
 Never:     awaits a socket; it hands changed channels to the pusher
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -28,6 +27,7 @@ from server.live.states import (
     TallyState,
     song_document,
 )
+from server.live.unknown_channels import UnknownChannels
 from server.live.watchers import WatcherCounts
 from server.protocol.channels import SHOW_KINDS, no_such, parse_channel
 from server.protocol.codes import Code
@@ -37,10 +37,6 @@ from server.telemetry import SUBSCRIPTIONS
 BACKLOG_MAX = 1_000
 # The time in which clients that waited for a channel's state can join it.
 UNWATCHED_S = 5.0
-
-# Clients that ask for what does not exist read the database once in this time.
-UNKNOWN_S = 1.0
-UNKNOWN_MAX = 10_000
 
 # Loads a channel's state by kind and id; None: the id names nothing. Raises: StoreUnavailable
 Load = Callable[[str, int], Awaitable[State | None]]
@@ -58,20 +54,13 @@ class Hub:
         self._channels: dict[str, Channel] = {}
         self._songs: set[int] = set()  # subjects of the channels of single songs
         self._loads: set[asyncio.Task[None]] = set()
-        self._unknown_until_s: dict[str, float] = {}  # channels whose id named nothing
+        self._unknown = UnknownChannels(clock)
 
     # ── subscribers
 
-    def must_load(self, names: Iterable[str], since: Mapping[str, int]) -> bool:
-        """Whether `prepare` would begin to load a state. Takes: as `prepare`."""
-        for name in names:
-            channel = self._channels.get(name)
-            if channel is None:
-                if not self._is_unknown(name):
-                    return True
-            elif channel.loading is None and self._is_behind(name, since):
-                return True
-        return False
+    def must_load(self, names: Iterable[str]) -> bool:
+        """Whether `prepare` would begin to load a state that is not known yet."""
+        return any(name not in self._channels and name not in self._unknown for name in names)
 
     async def prepare(self, names: Iterable[str], since: Mapping[str, int]) -> dict[str, Refused]:
         """Loads the states of channels that are not known yet, each once for all clients that ask meanwhile.
@@ -100,7 +89,7 @@ class Hub:
                 channel = self._channels.get(name)
                 if channel is not None and channel.loading is not None:
                     under_way.append(name)
-                if channel is None and self._is_unknown(name):
+                if channel is None and name in self._unknown:
                     raise no_such(name.partition(":")[0])
                 channel = channel or self._open(name)
             except Refused as error:
@@ -122,14 +111,6 @@ class Hub:
                 message = "The newest counts cannot be read right now. Try again."
                 refused[name] = Refused(Code.UNAVAILABLE, message, retry_after_ms=1_000)
         return refused, under_way
-
-    def _is_unknown(self, name: str) -> bool:
-        return self._unknown_until_s.get(name, -math.inf) > self._clock.monotonic_s()
-
-    def _remember_unknown(self, name: str) -> None:
-        if len(self._unknown_until_s) >= UNKNOWN_MAX:
-            self._unknown_until_s = {}
-        self._unknown_until_s[name] = self._clock.monotonic_s() + UNKNOWN_S
 
     def _is_behind(self, name: str, since: Mapping[str, int]) -> bool:
         channel = self._channels.get(name)
@@ -374,7 +355,7 @@ class Hub:
                 self._restrict(channel, state.embargo)
         elif state is None:
             self._close(channel)
-            self._remember_unknown(channel.name)
+            self._unknown.add(channel.name)
         else:
             channel.state = state
             for change in channel.backlog:

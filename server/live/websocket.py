@@ -18,7 +18,7 @@ from aiohttp import WSMsgType, web
 from server.errors import Disconnect, Refused, StoreError
 from server.live.admission import prepare
 from server.live.connection import PING_INTERVAL_S, ClientConnection
-from server.live.connection_limits import UNLIMITED, TokenBucket
+from server.live.connection_limits import TokenBucket
 from server.live.replies import MarkReply, VoteReply, error_object
 from server.live.services import Services
 from server.live.stalled import has_hung_up
@@ -78,7 +78,7 @@ _DISMISSALS = {
 class WebsocketConnection(ClientConnection):
     """One client on a websocket. pending_count: its casts and marks without an outcome."""
 
-    __slots__ = ("_bucket", "_services", "_socket", "_user_bucket", "_was_malformed", "pending_count")
+    __slots__ = ("_bucket", "_is_admitted", "_services", "_shared_bucket", "_socket", "_was_malformed", "pending_count")
 
     kind = "websocket"
     expiry_notice_ms = EXPIRY_NOTICE_MS
@@ -105,7 +105,9 @@ class WebsocketConnection(ClientConnection):
         self._socket = socket
         self._services = services
         self._bucket = TokenBucket(services.connection_limits.limits.requests_per_s)
-        self._user_bucket = UNLIMITED  # until the user is admitted
+        # Shared with the other connections of the user; until one is admitted, with all that are not signed in at the address.
+        self._shared_bucket = services.connection_limits.anonymous_bucket(address)
+        self._is_admitted = False
         self._was_malformed = False
         self.pending_count = 0
 
@@ -117,7 +119,7 @@ class WebsocketConnection(ClientConnection):
                 self.heard_s = self._services.clock.monotonic_s()
                 match message.type:
                     case WSMsgType.TEXT:
-                        wait_s = self._bucket.wait_s(self.heard_s) or self._user_bucket.wait_s(self.heard_s)
+                        wait_s = self._bucket.wait_s(self.heard_s) or self._shared_bucket.wait_s(self.heard_s)
                         if wait_s:
                             await self._slow_down(message.data, wait_s)
                         else:
@@ -130,7 +132,7 @@ class WebsocketConnection(ClientConnection):
             await self.close(end.close_code, end.reason)
         finally:
             self._services.hub.leave_all(self)
-            if self._user_bucket is not UNLIMITED:
+            if self._is_admitted:
                 assert self.identity is not None
                 self._services.connection_limits.release_user(self.identity.user_id)
 
@@ -227,7 +229,7 @@ class WebsocketConnection(ClientConnection):
                 # A cast costs as much as its songs would cost one by one.
                 more = len(request.votes) - 1
                 self._bucket.charge(more)
-                self._user_bucket.charge(more)
+                self._shared_bucket.charge(more)
                 self._submit(request.id, request.show, request.votes, request.order)
             case Ballot():
                 self._submit(request.id, request.show, [])
@@ -280,10 +282,11 @@ class WebsocketConnection(ClientConnection):
         banned = services.why_banned(identity.user_id)
         if banned is not None:
             raise Refused(Code.FORBIDDEN, banned)
-        before = None if self._user_bucket is UNLIMITED else self.identity
+        before = self.identity if self._is_admitted else None
         if before is None or before.user_id != identity.user_id:
             await services.count_entry(identity.user_id)
-            self._user_bucket = services.connection_limits.acquire_user(identity.user_id)
+            self._shared_bucket = services.connection_limits.acquire_user(identity.user_id)
+            self._is_admitted = True
             if before is not None:
                 services.connection_limits.release_user(before.user_id)
         self.sign_in(identity)
@@ -319,6 +322,8 @@ class WebsocketConnection(ClientConnection):
             raise Refused(
                 Code.TOO_LARGE, f"One connection may watch {channels_max} channels. Unsubscribe from some first."
             )
+        self._bucket.charge(len(names) - 1)
+        self._shared_bucket.charge(len(names) - 1)
         hub = self._services.hub
         prepared = await prepare(self._services, self.identity, self.address, names, request.since)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.

@@ -23,7 +23,7 @@ from server.node.rooms import Rooms, open_rooms
 from server.node.web_app import endpoints_of, web_app
 from server.people.sessions import first_admin_link
 from server.settings import Settings
-from server.web.listening import Runner, listening_sockets
+from server.web.listening import OpenConnections, Runner, listening_sockets
 
 log = structlog.get_logger()
 
@@ -40,10 +40,9 @@ class Node:
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.port = 0
         app = web_app(rooms, self.endpoints, self._why_not_ready)
-        limits = rooms.settings.limits
-        self._runner = Runner(
-            app, limits.handshake_s, files_max=files_max(), handler_cancellation=True, shutdown_timeout=2.0
-        )
+        settings = rooms.settings
+        connections = OpenConnections(settings.limits, files_max=files_max(), trusted=settings.trusted_proxies)
+        self._runner = Runner(app, connections, handler_cancellation=True, shutdown_timeout=2.0)
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
         self._stack = AsyncExitStack()

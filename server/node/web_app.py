@@ -166,10 +166,16 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     is_secure = make_is_secure(settings.trusted_proxies)
     app.on_response_prepare.extend([make_add_headers(is_secure), add_request_id])
     identify, address_of = make_identify(authenticator.identify, is_secure), make_address_of(settings.trusted_proxies)
-    counted_identify = counted(identify, rooms.rate_limits.count_request)
+
+    def count_anonymous(request: web.Request) -> None:
+        services.connection_limits.count_anonymous(address_of(request), rooms.clock.monotonic_s())
+
+    counted_identify = counted(identify, rooms.rate_limits.count_request, count_anonymous)
     turns = {kind: Turns(kind, at_once_max) for kind, at_once_max in READS_AT_ONCE.items()}
     endpoints = [take_turns(endpoint, turns) for endpoint in endpoints]
-    app.add_routes(routes_of(endpoints, counted_identify, TOKEN_TTL_S, address_of, is_secure))
+    app.add_routes(
+        routes_of(endpoints, counted_identify, TOKEN_TTL_S, address_of, is_secure, body_s=settings.limits.body_s)
+    )
     app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
     find_show = partial(find_show_id, rooms.databases.channels)
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())

@@ -15,13 +15,18 @@ class Limits:
     connections: int = 30_000
     connections_per_address: int = 20_000
     connections_per_user: int = 20
+    open_connections: int = 40_000  # of all kinds: websockets, event streams, requests, and idle ones
+    open_connections_per_address: int = 25_000
     handshake_s: int = 10  # from the connection to the whole of its first request
+    idle_s: int = 15  # from an answer to the next request
+    body_s: int = 30  # from the headers of a request to the end of its body
     hello_s: int = 10  # from the upgrade to the first request on the websocket
     stalled_s: int = 30  # a client that takes nothing for this time, while bytes wait, is cut
     frame_bytes: int = INBOUND_BYTES_MAX
     channels_per_connection: int = 100
     requests_per_s: int = 200  # of a connection; twice as many may come at once
     requests_per_s_of_user: int = 400  # of all connections of a user; twice as many may come at once
+    requests_per_s_of_address: int = 10_000  # of all its clients that are not signed in; twice as many may come at once
     send_buffer_bytes: int = 64 * 1024  # a socket with more waiting bytes skips states
     reply_buffer_bytes: int = 1024 * 1024  # a socket with more waiting bytes is cut
     # Of all nodes together.

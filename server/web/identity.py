@@ -54,15 +54,19 @@ def make_identify(authenticate: Callable[[str], Awaitable[Identity]], is_secure:
     return identify
 
 
-def counted(identify: Identify, count: Callable[[int], Awaitable[None]]) -> Identify:
-    """Adds a rate limit to `identify`: each request of a signed-in user is counted.
+def counted(
+    identify: Identify, count: Callable[[int], Awaitable[None]], count_anonymous: Callable[[web.Request], None]
+) -> Identify:
+    """Adds a rate limit to `identify`: each request is counted for its user, else for its address.
 
-    Takes: count, user -> None; raises Refused(rate_limited)
+    Takes: count, user -> None, and count_anonymous; each raises Refused(rate_limited)
     """
 
     async def identify_and_count(request: web.Request) -> Identity | None:
         identity = await identify(request)
-        if identity is not None:
+        if identity is None:
+            count_anonymous(request)
+        else:
             await count(identity.user_id)
         return identity
 

@@ -1,4 +1,4 @@
-"""Listens for HTTP: aiohttp's runner with a handshake timeout, and with problem documents for malformed requests."""
+"""Listens for HTTP: aiohttp's runner with counted connections, deadlines, and problem documents for malformed requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from aiohttp.web_request import BaseRequest
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.telemetry import LIMITED
+from server.protocol.http.addresses import Network, client_address, is_trusted
+from server.protocol.limits import Limits
+from server.telemetry import LIMITED, OPEN_CONNECTIONS
 from server.web.errors import problem
 
 log = structlog.get_logger()
@@ -29,22 +31,67 @@ SPARE_FILES = 64
 KEPT_FILES = 32
 SPARE_HANDSHAKE_S = 2.0
 RETRY_AFTER_MS = 5_000
+# A proxy must be the first to close an idle connection, because it may send a request at the same moment. Most wait for 60 s.
+PROXY_IDLE_S = 75.0
+# Where the system allows few open files, an address may take this share of the connections.
+ADDRESS_SHARE = 2 / 3
+
+
+class OpenConnections:
+    """Counts the open connections of clients, those of each address too.
+
+    Takes: files_max, how many files this process may open; trusted, the networks of proxies: these have no limit of their own
+    """
+
+    def __init__(self, limits: Limits, *, files_max: int, trusted: tuple[Network, ...]) -> None:
+        self.limits = limits
+        self._for_clients = files_max - KEPT_FILES - SPARE_FILES
+        self._per_address_max = min(limits.open_connections_per_address, int(self._for_clients * ADDRESS_SHARE))
+        self._trusted = trusted
+        self._count = 0
+        self._addresses: dict[str, int] = {}
+
+    def add(self, address: str, number: int) -> tuple[int, str]:
+        """Counts a connection; `remove` must follow. Takes: address, "" for a proxy; number, of its file.
+
+        Gives: by how many connections it is beyond a limit, and the name of this limit
+        """
+        self._count += 1
+        OPEN_CONNECTIONS.inc()
+        of_address = self._addresses[address] = self._addresses.get(address, 0) + 1
+        return max(
+            (number - self._for_clients + 1, "files"),
+            (self._count - self.limits.open_connections, "open_connections"),
+            (of_address - self._per_address_max if address else 0, "open_connections_per_address"),
+        )
+
+    def remove(self, address: str) -> None:
+        """Counts a connection less."""
+        self._count -= 1
+        OPEN_CONNECTIONS.dec()
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
+
+    def address_of(self, transport: asyncio.BaseTransport) -> str:
+        """The address that is counted; "" for a trusted proxy, and for a peer without an address."""
+        peer = transport.get_extra_info("peername")
+        host = peer[0] if isinstance(peer, tuple) else None
+        return "" if is_trusted(host, self._trusted) else client_address(host, (), (), ())
 
 
 class Runner(web.AppRunner):
     """Serves an app, and does two things that aiohttp has no setting for: it answers bytes that are no HTTP with a problem
     document, and closes a connection that sends no request.
 
-    Takes: handshake_s, the time from the connection to the end of the headers of its first request; files_max, how many files
-           this process may open
+    Takes: connections, which counts them
     """
 
-    __slots__ = ("_files_max", "_handshake_s")
+    __slots__ = ("_connections",)
 
-    def __init__(self, app: web.Application, handshake_s: float, *, files_max: int, **options: Any) -> None:
+    def __init__(self, app: web.Application, connections: OpenConnections, **options: Any) -> None:
         super().__init__(app, **options)
-        self._handshake_s = handshake_s
-        self._files_max = files_max
+        self._connections = connections
 
     @property
     def server(self) -> Any:
@@ -52,22 +99,29 @@ class Runner(web.AppRunner):
         served = super().server
         if served is None:
             return None
-        options: dict[str, Any] = {"access_log": None, "logger": http_logger(), "handshake_s": self._handshake_s}
-        options["files_max"] = self._files_max
+        options: dict[str, Any] = {"access_log": None, "logger": http_logger(), "connections": self._connections}
         return partial(_RequestHandler, served, loop=asyncio.get_running_loop(), **options)
 
 
 @web.middleware
 async def keep_files_for_probes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers only probes on the last connections that the limit of open files allows, and closes them afterwards."""
+    """Answers only probes on the connections beyond a limit, and closes them afterwards."""
     protocol = request.protocol
-    if isinstance(protocol, _RequestHandler) and protocol.is_spare:
+    if isinstance(protocol, _RequestHandler) and protocol.limit:
         protocol.close()
         if request.path not in PROBES:
-            LIMITED.labels("files").inc()
-            message = "Too many connections to this server. Try again in a few seconds."
+            LIMITED.labels(protocol.limit).inc()
+            of = "from your network" if protocol.limit == "open_connections_per_address" else "to this server"
+            message = f"Too many connections {of}. Try again in a few seconds."
             raise Refused(Code.OVERLOADED, message, retry_after_ms=RETRY_AFTER_MS)
     return await handler(request)
+
+
+def end_with_answer(request: web.Request) -> None:
+    """Closes the connection of a request after its answer, and waits for no more of its body."""
+    protocol = request.protocol
+    if isinstance(protocol, _RequestHandler):
+        protocol.end_with_answer()
 
 
 def listening_sockets(runner: web.AppRunner) -> list[socket.socket]:
@@ -78,29 +132,46 @@ def listening_sockets(runner: web.AppRunner) -> list[socket.socket]:
 
 
 class _RequestHandler(web.RequestHandler):
-    __slots__ = ("_files_max", "_handshake_s", "is_spare")
+    """One connection. limit: the name of the limit that it is beyond; "": none, it serves everything."""
 
-    def __init__(self, *arguments: Any, handshake_s: float, files_max: int, **options: Any) -> None:
+    __slots__ = ("_address", "_connections", "limit")
+
+    def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._handshake_s = handshake_s
-        self._files_max = files_max
-        self.is_spare = False
+        self._connections = connections
+        self._address: str | None = None
+        self.limit = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        number = transport.get_extra_info("socket").fileno()
-        if number >= self._files_max - KEPT_FILES:
+        limits = self._connections.limits
+        self._address = self._connections.address_of(transport)
+        beyond, limit = self._connections.add(self._address, transport.get_extra_info("socket").fileno())
+        if beyond > SPARE_FILES:
+            LIMITED.labels(limit).inc()
             cast("asyncio.Transport", transport).abort()
             return
-        self.is_spare = number >= self._files_max - KEPT_FILES - SPARE_FILES
+        self.limit = limit if beyond > 0 else ""
+        self._keepalive_timeout = limits.idle_s if self._address else PROXY_IDLE_S
         # aiohttp starts its keep-alive timer after each request. The timer closes a connection that still waits for the
         # headers of the next request. This starts it for the first request too.
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
         self._next_keepalive_close_time = self._loop.time() + (
-            min(self._handshake_s, SPARE_HANDSHAKE_S) if self.is_spare else self._handshake_s
+            min(limits.handshake_s, SPARE_HANDSHAKE_S) if self.limit else limits.handshake_s
         )
         self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self._address is not None:
+            self._connections.remove(self._address)
+            self._address = None
+
+    def end_with_answer(self) -> None:
+        """See the function of this name."""
+        self.close()
+        self._lingering_time = 0.0
 
     def handle_error(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -18,12 +19,22 @@ from server.protocol.http.parameters import parse_body, parse_query
 from server.protocol.identity import COOKIE, SECURE_COOKIE
 from server.store.turns import Turns, client_of
 from server.web.identity import AddressOf, Identify, IsSecure
+from server.web.listening import end_with_answer
 
 
 def routes_of(
-    endpoints: Iterable[Endpoint], identify: Identify, session_ttl_s: int, address_of: AddressOf, is_secure: IsSecure
+    endpoints: Iterable[Endpoint],
+    identify: Identify,
+    session_ttl_s: int,
+    address_of: AddressOf,
+    is_secure: IsSecure,
+    *,
+    body_s: float,
 ) -> list[web.RouteDef]:
-    """Makes aiohttp's routes for endpoints. Access is checked and requests are decoded only here."""
+    """Makes aiohttp's routes for endpoints. Access is checked and requests are decoded only here.
+
+    Takes: body_s, the time in which the body of a request has to come
+    """
 
     def route_of(endpoint: Endpoint) -> web.RouteDef:
         async def handle(request: web.Request) -> web.Response:
@@ -38,7 +49,7 @@ def routes_of(
             call = Call(
                 path=request.match_info,
                 query=None if endpoint.query is None else parse_query(request.query.items(), endpoint.query),
-                body=None if endpoint.body is None else await _read_body(request, endpoint),
+                body=None if endpoint.body is None else await _read_body(request, endpoint, body_s),
                 identity=identity,
                 address=address_of(request),
                 is_gone=lambda: has_hung_up(request.transport),
@@ -68,12 +79,19 @@ def take_turns(endpoint: Endpoint, turns: Mapping[ReadKind, Turns]) -> Endpoint:
     return replace(endpoint, handler=handle)
 
 
-async def _read_body(request: web.Request, endpoint: Endpoint) -> Any:
+async def _read_body(request: web.Request, endpoint: Endpoint, body_s: float) -> Any:
     bytes_max = endpoint.body_bytes_max
     # A body with an announced length is refused unread; a chunked body announces none.
     try:
-        if (request.content_length or 0) > bytes_max or len(data := await request.read()) > bytes_max:
-            raise Refused(Code.TOO_LARGE, f"The body is too large. Send at most {bytes_max} bytes.")
+        async with asyncio.timeout(body_s):
+            if (request.content_length or 0) > bytes_max or len(data := await request.read()) > bytes_max:
+                raise Refused(Code.TOO_LARGE, f"The body is too large. Send at most {bytes_max} bytes.")
+    except TimeoutError:
+        end_with_answer(request)
+        raise Refused(
+            Code.BAD_REQUEST,
+            f"The rest of the body did not come within {body_s} s. Send as many bytes as Content-Length says.",
+        ) from None
     except web.RequestPayloadError:
         raise Refused(
             Code.BAD_REQUEST,

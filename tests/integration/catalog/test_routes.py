@@ -56,6 +56,7 @@ async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
             60,
             make_address_of(()),
             make_is_secure(()),
+            body_s=30,
         )
     )
     client: Client = await aiohttp_client(app)

@@ -187,6 +187,40 @@ async def test_requests_of_a_user(database_url: str, redis_url: str, factory: Ro
             assert await other.is_alive()
 
 
+async def test_requests_without_a_user(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """All anonymous clients of an address share the limit, over websockets and HTTP; a fan who signs in leaves it."""
+    show = await factory.show(7, song_count=1)
+    async with (
+        limited(database_url, redis_url, requests_per_s_of_address=10) as node,
+        SocketClient.connect(node.url, **behind("198.51.100.1")) as fan,
+        SocketClient.connect(node.url, **behind("198.51.100.1")) as flooding,
+        aiohttp.ClientSession() as http,
+    ):
+        await fan.hello(await factory.token())
+        for _ in range(30):
+            await flooding.send("ping")
+        refusal = await flooding.next(lambda message: "error" in message)
+        assert refusal["error"]["code"] == "rate_limited"
+        await fan.cast(7, (show.songs[0], "up"))
+
+        async def is_refused(address: str) -> bool:
+            async with http.get(f"{node.url}/api/artists", **behind(address)) as response:
+                return response.status == 429
+
+        await until(lambda: is_refused("198.51.100.1"))
+        assert not await is_refused("198.51.100.2")
+
+
+async def test_a_subscribe_costs_as_much_as_its_channels(database_url: str, redis_url: str) -> None:
+    """Fifty channels in one request: the next request comes too soon."""
+    async with (
+        limited(database_url, redis_url, requests_per_s=20, requests_per_s_of_user=1_000) as node,
+        SocketClient.connect(node.url) as client,
+    ):
+        await client.ok("subscribe", channels=[f"votes:{show}" for show in range(1, 51)])
+        assert await client.refusal("ping") == "rate_limited"
+
+
 async def test_limits_of_frames_and_channels(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """A longer frame: 1009; one channel more: too_large, and the watched ones stay."""
     for show_id in (1, 2, 3):

@@ -73,10 +73,31 @@ async def test_probes_are_answered_when_clients_have_all_files(
     assert statuses == {"/readyz": 200, "/": 503}
 
 
-async def status_of(url: str) -> int:
-    """The status of an answer; 0: the connection was closed, because no spare one was left."""
+async def test_one_address_cannot_take_all_connections(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    """An address holds more idle connections than the files allow: the probe and a client from elsewhere get their answers."""
+    files = 600
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_HANDSHAKE_S": "60"}
+    async with serving(tmp_path, files, **environ) as process:
+        assert process.stdout is not None
+        found = re.match(r"listening on (http://\S+:(\d+))", (await process.stdout.readline()).decode())
+        assert found is not None
+        url, port = found[1], int(found[2])
+        with ExitStack() as stack:
+            for _ in range(files):
+                client = stack.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(("127.0.0.1", port))
+            answers = [await status_of(f"{url}{path}", "127.0.0.2") for path in ("/readyz", "/", "/api/shows")]
+            refused = await status_of(f"{url}/", "127.0.0.1")
+    assert answers == [200, 200, 200]
+    assert refused in (0, 503)
+
+
+async def status_of(url: str, local: str = "127.0.0.1") -> int:
+    """The status of an answer; 0: the connection was closed, because no spare one was left. Takes: local, the client's address."""
     try:
-        async with aiohttp.ClientSession() as http, http.get(url) as response:
+        connector = aiohttp.TCPConnector(local_addr=(local, 0))
+        async with aiohttp.ClientSession(connector=connector) as http, http.get(url) as response:
             return response.status
     except aiohttp.ClientConnectionError:
         return 0

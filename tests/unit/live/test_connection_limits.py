@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import Refused
-from server.live.connection_limits import ConnectionLimits, TokenBucket
+from server.live.connection_limits import ADDRESSES_MAX, ConnectionLimits, TokenBucket
 from server.protocol.limits import Limits
 
 
@@ -46,10 +44,18 @@ def test_no_stretch_of_time_has_more_than_the_rate_and_the_burst(per_s: float, p
         assert len(taken) - first <= per_s * (now_s - start_s) + 2 * per_s + 1
 
 
-def test_an_unlimited_bucket_never_waits() -> None:
-    """A bucket without a limit, as anonymous clients share it, lets every request pass."""
-    bucket = TokenBucket(math.inf)
-    assert {bucket.wait_s(1.0) for _ in range(10_000)} == {0.0}
+def test_anonymous_clients_of_an_address_share_a_bucket() -> None:
+    """Their requests are refused with the time to wait; other addresses are not limited, and memory has a bound."""
+    limits = ConnectionLimits(Limits(requests_per_s_of_address=4))
+    for _ in range(8):
+        limits.count_anonymous("a", 100.0)
+    with pytest.raises(Refused, match="sign in") as refusal:
+        limits.count_anonymous("a", 100.0)
+    assert (refusal.value.code, refusal.value.retry_after_ms) == ("rate_limited", 250)
+    limits.count_anonymous("b", 100.0)
+    for number in range(ADDRESSES_MAX):
+        limits.count_anonymous(f"{number}", 100.0)
+    assert len(limits._anonymous) <= ADDRESSES_MAX
 
 
 def test_limits_of_the_node_and_of_an_address() -> None:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from server.errors import StoreUnavailable
-from server.live.hub import UNKNOWN_S, UNWATCHED_S
+from server.live.hub import UNWATCHED_S
 from server.live.pusher import BUFFER_BYTES_MAX, PUSH_INTERVAL_S
 from server.live.states import DocumentState, TallyState
 from server.protocol.embargo import Audience, Embargo
@@ -172,18 +172,6 @@ async def test_an_unknown_channel_is_refused_alone(rig: Rig) -> None:
     assert rig.hub.join(Watcher(), "votes:9") is None
     rig.states["votes", 8] = TallyState(1, 0, [])
     assert await rig.hub.prepare(["votes:8"], {}) == {}
-
-
-async def test_an_unknown_channel_is_read_once_a_second(rig: Rig) -> None:
-    """Who asks again is refused without a read, until the answer is a second old; then the channel may exist."""
-    for _ in range(3):
-        assert (await rig.hub.prepare(["votes:9"], {}))["votes:9"].code == "not_found"
-    assert rig.loads == [("votes", 9)]
-    assert not rig.hub.must_load(["votes:9"], {})
-    rig.states["votes", 9] = TallyState(1, 0, [])
-    await rig.pass_time(UNKNOWN_S)
-    assert rig.hub.must_load(["votes:9"], {})
-    assert await rig.hub.prepare(["votes:9"], {}) == {}
 
 
 @pytest.mark.parametrize(("newest", "load_count"), [(130, 2), (100, 2)])
