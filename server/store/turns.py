@@ -13,8 +13,9 @@ from server.protocol.codes import Code
 from server.protocol.identity import Identity
 from server.telemetry import LIMITED, TURN_WAIT_SECONDS
 
-WAIT_S = 2.0
-WAITING_MAX = 1_000
+# As long as a request waits for a connection of a pool. A node answers about so many reads meanwhile.
+WAIT_S = 5.0
+WAITING_MAX = 2_500
 RETRY_AFTER_MS = 1_000
 
 
