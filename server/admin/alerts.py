@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EVERY_S = 30.0
-# An alert starts when the last response is bad and its hour has at least this many bad responses.
+# An alert starts when the last response is bad, and this hour and the one before have at least this many bad responses together.
 BAD_COUNT = 3
 # An alert lasts at least this long. A service without a request for this long counts as ok.
 QUIET_S = 300.0

@@ -1,18 +1,23 @@
 -- Alerts about the services.
 
 -- name: change_alerts
--- takes: bad_count: an alert starts when the last response is bad and its hour has at least so many bad responses;
---        quiet_s: an alert lasts at least so long, and a service without a request for so long counts as ok
+-- takes: bad_count: an alert starts when the last response is bad, and this hour and the one before have so many bad
+--        responses together; it ends with a good response; quiet_s: an alert lasts at least so long, and a service
+--        without a request for so long counts as ok
 -- gives: services with a new alert, and services that have just recovered
 -- locks: their rows
 with latest as (
-    select distinct on (service) service, last_status, last_detail, last_at, degraded_count + down_count as bad
+    select distinct on (service) service, last_status, last_detail, last_at,
+           sum(degraded_count + down_count) over (partition by service) as bad
       from service_health
      where hour > now() - interval '2 hours'
      order by service, hour desc
 ), current as (
     select service, last_detail,
-           case when last_status <> 'ok' and bad >= :bad_count and last_at > now() - make_interval(secs => :quiet_s::float8)
+           case when last_status <> 'ok' and last_at > now() - make_interval(secs => :quiet_s::float8)
+                     -- An alert goes on whatever the count is: a new hour starts at zero.
+                     and (bad >= :bad_count or exists (select from service_alerts a
+                                                        where a.service = latest.service and a.status <> 'ok'))
                 then last_status else 'ok' end as status
       from latest
 ), changed as (

@@ -15,7 +15,7 @@ class ChangeAlertsRow(TypedDict):
 
 class _Alerts:
     def change_alerts(
-        self, connection: Connection, *, bad_count: int | None, quiet_s: float | None
+        self, connection: Connection, *, quiet_s: float | None, bad_count: int | None
     ) -> AsyncIterator[ChangeAlertsRow]: ...
 
 # admin/health.sql

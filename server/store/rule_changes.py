@@ -25,7 +25,7 @@ class RuleChange(Protocol):
         """Lets no cast of these shows be decided until the change is over. Call it before the first row is locked.
 
         Gives:  an instant: all votes cast so far are older, and all later ones follow the new rules
-        Raises: Refused: unavailable, Valkey does not answer
+        Raises: Refused: unavailable, Valkey does not answer or refuses writes
         """
 
 

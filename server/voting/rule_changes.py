@@ -18,7 +18,7 @@ import structlog
 
 from server.cache.connection import Ask, Command, Connection
 from server.cache.keys import shard_prefix
-from server.errors import CacheError, Refused, StoreUnavailable
+from server.errors import CacheError, CacheUnavailable, Refused, StoreUnavailable, WritesRefused
 from server.protocol.codes import Code
 from server.store.database import Database
 from server.store.rule_changes import RuleChange
@@ -138,9 +138,15 @@ class _Change:
             instants = await self._ask(commands) if commands else [0]
         except CacheError as error:
             log.warning("rules.not_held", shows=sorted(show_ids), error=str(error))
-            message = "Valkey does not answer, so no voting rules can change now. Nothing was changed. Try again."
+            message = f"{_why(error)}, so no voting rules can change now. Nothing was changed. Try again."
             raise Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS) from error
         return dt.datetime.fromtimestamp(max(instants) / 1000, dt.UTC)
+
+
+def _why(error: CacheError) -> str:
+    if isinstance(error, CacheUnavailable):
+        return "Valkey does not answer"
+    return f"Valkey refuses {'writes' if isinstance(error, WritesRefused) else 'commands'} ({error})"
 
 
 async def fetch_rules(connection: Transaction, show_ids: list[int]) -> list[Rules]:

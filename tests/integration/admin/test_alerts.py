@@ -45,13 +45,15 @@ async def hook() -> AsyncIterator[Hook]:
     await runner.cleanup()
 
 
-async def found(sql: Any, service: str, status: str, *, bad: int, detail: str = "") -> None:
-    """Writes the health that nodes found for a service in this hour."""
+async def found(sql: Any, service: str, status: str, *, bad: int, detail: str = "", hours_ago: int = 0) -> None:
+    """Writes the health that nodes found for a service in this hour, or in an earlier one."""
     await sql.execute(
-        "insert into service_health (service, hour, ok_count, down_count, last_status, last_detail)"
-        " values ($1, date_trunc('hour', now(), 'UTC'), 5, $2, $3::health_status, $4)"
-        " on conflict (service, hour) do update set down_count = $2, last_status = $3::health_status, last_detail = $4, last_at = now()",
-        service, bad, status, detail,
+        "insert into service_health (service, hour, ok_count, down_count, last_status, last_detail, last_at)"
+        " values ($1, date_trunc('hour', now(), 'UTC') - make_interval(hours => $5), 5, $2, $3::health_status, $4,"
+        " now() - make_interval(hours => $5))"
+        " on conflict (service, hour) do update"
+        " set down_count = $2, last_status = $3::health_status, last_detail = $4, last_at = excluded.last_at",
+        service, bad, status, detail, hours_ago,
     )  # fmt: skip
 
 
@@ -95,6 +97,27 @@ async def test_alerts_are_signed(database: Database, sql: Any, hook: Hook) -> No
         wanted = base64.b64encode(hmac.digest(b"k" * 32, signed, "sha256")).decode()
         assert headers["webhook-signature"] == f"v1,{wanted}"
         assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+
+
+async def test_a_new_hour_ends_no_alert_and_hides_none(database: Database, sql: Any, hook: Hook) -> None:
+    """A new hour starts with one bad response: an alert goes on, and bad responses around the turn of the hour give one."""
+    alerts = Alerts(hook.url, b"k" * 32)
+
+    async def look() -> list[tuple[str, str]]:
+        hook.posted.clear()
+        async with database.connection() as connection:
+            await alerts.send_changes(connection)
+        return [(one["service"], one["status"]) for one in hook.posted]
+
+    await found(sql, "spotify", "down", bad=BAD_COUNT - 1, hours_ago=1)
+    await found(sql, "spotify", "down", bad=1)
+    assert await look() == [("spotify", "down")]
+    await sql.execute("update service_alerts set since = now() - interval '3 hours'")
+    # The bad responses of the start are older than anything that is read.
+    await sql.execute("delete from service_health where hour < date_trunc('hour', now(), 'UTC')")
+    assert await look() == []
+    await found(sql, "spotify", "ok", bad=1)
+    assert await look() == [("spotify", "ok")]
 
 
 async def test_a_failing_webhook_stops_nothing(

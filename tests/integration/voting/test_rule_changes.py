@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from server.cache.connection import Command, Connection
-from server.errors import CacheUnavailable, Refused, StoreUnavailable
+from server.errors import CacheError, CacheUnavailable, Refused, StoreUnavailable, WritesRefused
 from server.protocol.positions import SEQ_BITS
 from server.telemetry import VOTES_REFUSED
 from server.voting import held, rule_changes
@@ -154,11 +154,21 @@ async def test_casts_do_not_wait_for_ever(
     assert (outcome.code, outcome.refusal.retry_after_ms) == ("unavailable", held.RETRY_AFTER_MS)
 
 
-async def test_without_valkey_nothing_changes(vote_path: VotePath, factory: RowFactory, show: Show) -> None:
-    """A change is refused as unavailable before it writes anything."""
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (CacheUnavailable("away"), "Valkey does not answer, so"),
+        (WritesRefused("OOM command not allowed"), "Valkey refuses writes (OOM command not allowed), so"),
+        (CacheError("NOPERM no permissions"), "Valkey refuses commands (NOPERM no permissions), so"),
+    ],
+)
+async def test_without_valkey_nothing_changes(
+    vote_path: VotePath, factory: RowFactory, show: Show, error: CacheError, why: str
+) -> None:
+    """A change is refused as unavailable before it writes anything, and the answer says what Valkey does."""
 
     async def ask(_commands: Sequence[Command]) -> list[object]:
-        raise CacheUnavailable("refused")
+        raise error
 
     async def lock() -> None:
         async with RuleChanges(ask, shard_count=SHARD_COUNT)(vote_path.database.transaction()) as change:
@@ -168,6 +178,7 @@ async def test_without_valkey_nothing_changes(vote_path: VotePath, factory: RowF
     with pytest.raises(Refused, match="Nothing was changed") as refused:
         await lock()
     assert refused.value.code == "unavailable"
+    assert refused.value.message.startswith(why)
     assert not await factory.sql.fetchval("select is_locked from shows where id = 7")
 
 
