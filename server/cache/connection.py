@@ -52,6 +52,8 @@ class Connection:
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             socket_timeout=None,
             client_name="mysetlist",
+            # Every new connection would read the version of the driver from the files of its package, to tell it to Valkey.
+            driver_info=None,
         )
         self._line: Any = pool.make_connection()
         self._on_connect = on_connect

@@ -63,6 +63,7 @@ class Windows:
             timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
+            driver_info=None,  # as in connection.py
         )
         # The types of `limits` know plain options only; its documentation allows a pool.
         options: dict[str, Any] = {"connection_pool": self._pool}
