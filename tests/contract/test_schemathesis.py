@@ -36,7 +36,7 @@ CHECKS = [
 ]
 # As common clients of HTTP: every answer comes within it, a probe of a provider with an open circuit too.
 PATIENCE_S = 10.0
-SETTINGS = settings(max_examples=scaled(15), suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=scaled(5), suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
