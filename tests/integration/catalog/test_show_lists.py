@@ -93,28 +93,28 @@ async def test_each_filter_selects_by_its_field(db: Database, catalogue: SmallCa
         assert await _slugs(db, venue=nothing) == []
 
 
-@pytest.mark.parametrize(
-    ("q", "found"),
-    [
-        ("radiohead", ["b"]),
-        ("RADIO brook", ["b"]),
-        ("brooklyn", ["b"]),
-        ("garden", ["c"]),
-        ("björk", ["a"]),
-        ("50%", ["c"]),
-        ("%", []),
-        ("_", []),
-        ("\\", []),
-        ("'; drop table shows; --", []),
-        ("a b c d e f g h", []),
-    ],
-)
-async def test_a_search_needs_every_word(db: Database, catalogue: SmallCatalogue, q: str, found: list[str]) -> None:
+SEARCHES = [
+    ("radiohead", ["b"]),
+    ("RADIO brook", ["b"]),
+    ("brooklyn", ["b"]),
+    ("garden", ["c"]),
+    ("björk", ["a"]),
+    ("50%", ["c"]),
+    ("%", []),
+    ("_", []),
+    ("\\", []),
+    ("'; drop table shows; --", []),
+    ("a b c d e f g h", []),
+]
+
+
+async def test_a_search_needs_every_word(db: Database, catalogue: SmallCatalogue) -> None:
     """Words match show, artist, venue and city; signs without a word match nothing and do no harm."""
     await catalogue.show("a", timedelta(days=1), artist="bjork", venue="blaisdell-arena")
     await catalogue.show("b", timedelta(days=2), artist="radiohead", venue="barclays-center")
     await catalogue.show("c", timedelta(days=3), artist="the-50-percent")
-    assert await _slugs(db, q=q) == found
+    for q, found in SEARCHES:
+        assert await _slugs(db, q=q) == found, q
 
 
 async def test_a_list_item_has_the_fields_of_the_contract(db: Database, catalogue: SmallCatalogue) -> None:
