@@ -81,15 +81,16 @@ async def test_one_show_comes_with_everything(db: Database, catalogue: SmallCata
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "reference", ["0", "1", "9" * 19, str(2**63), "9" * 500, "-1", "unknown", "a\0b", "ü", "%", "x" * 5000]
-)
-async def test_an_unknown_reference_is_not_found(db: Database, reference: str) -> None:
+UNKNOWN_REFERENCES = ["0", "1", "9" * 19, str(2**63), "9" * 500, "-1", "unknown", "a\0b", "ü", "%", "x" * 5000]
+
+
+async def test_an_unknown_reference_is_not_found(db: Database) -> None:
     """Ids beyond bigint, unknown slugs and rubbish are `not_found` for shows, artists and venues."""
-    for fetch in (fetch_anonymously, fetch_artist, fetch_venue):
-        with pytest.raises(Refused) as caught:
-            await fetch(db, parse_reference(reference), now=NOW)
-        assert caught.value.code == "not_found"
+    for reference in UNKNOWN_REFERENCES:
+        for fetch in (fetch_anonymously, fetch_artist, fetch_venue):
+            with pytest.raises(Refused) as caught:
+                await fetch(db, parse_reference(reference), now=NOW)
+            assert caught.value.code == "not_found", reference
 
 
 async def test_the_setlist_state_moves_with_its_revision(db: Database, catalogue: SmallCatalogue) -> None:
