@@ -112,23 +112,22 @@ async def test_concurrent_confirmations_are_counted(people: People, factory: Row
     assert {status for status, _ in answers} == {200, 429}
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "", "a@b", "fan", "fan@", "@example.org", "fan@example", "fan example@example.org", "fan@exa\nmple.org",
-        "fan@example.org\r\nBcc: x@example.org", "fan@exam\tple.org", '"fan"@example.org', "fan@[127.0.0.1]",
-        "Fan <fan@example.org>", "fan@example.org,other@example.org", "fan..x@example.org", ".fan@example.org",
-        "fan@-example.org", "fan@example-.org", "fan@example..org", "fän@example.org", "fan@exämple.org", "🎸@example.org",
-        "fan@exa\u202emple.org", "'; drop table users; --@example.org", "x" * 254 + "@example.org",
-        "fan@" + "x" * 64 + ".org", "fan@" + "x." * 130 + "org", "fan@example.org" * 1000, "fan\u0000@example.org",
-    ],
-    ids=lambda address: ascii(address)[:40],
-)  # fmt: skip
-async def test_an_invalid_address_is_refused(address: str, people: People, factory: RowFactory) -> None:
+INVALID_ADDRESSES = [
+    "", "a@b", "fan", "fan@", "@example.org", "fan@example", "fan example@example.org", "fan@exa\nmple.org",
+    "fan@example.org\r\nBcc: x@example.org", "fan@exam\tple.org", '"fan"@example.org', "fan@[127.0.0.1]",
+    "Fan <fan@example.org>", "fan@example.org,other@example.org", "fan..x@example.org", ".fan@example.org",
+    "fan@-example.org", "fan@example-.org", "fan@example..org", "fän@example.org", "fan@exämple.org", "🎸@example.org",
+    "fan@exa\u202emple.org", "'; drop table users; --@example.org", "x" * 254 + "@example.org",
+    "fan@" + "x" * 64 + ".org", "fan@" + "x." * 130 + "org", "fan@example.org" * 1000, "fan\u0000@example.org",
+]  # fmt: skip
+
+
+async def test_an_invalid_address_is_refused(people: People, factory: RowFactory) -> None:
     """Nothing is saved."""
     fan = await people.person()
-    assert await fan.refused("PUT", "/api/me/email", {"address": address}) == "bad_request"
-    assert await factory.sql.fetchval("select count(*) from email_preferences") == 0
+    for address in INVALID_ADDRESSES:
+        assert await fan.refused("PUT", "/api/me/email", {"address": address}) == "bad_request", address
+        assert await factory.sql.fetchval("select count(*) from email_preferences") == 0, address
 
 
 @pytest.mark.parametrize(
@@ -140,20 +139,19 @@ async def test_an_unusual_address_is_accepted(address: str, people: People) -> N
     assert (await fan.ok("PUT", "/api/me/email", {"address": address}))["address"] == address
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"", b"{", b"[]", b"null", b'{"address":5}', b'{"frequency":"daily"}', b"\xff", b"[" * 10_000,
-        b'{"address":"fan@example.org","frequency":"hourly"}', b'{"address":"fan@example.org","frequency":null}',
-        b'{"address":"fan@example.org","kinds":["confirm_address"]}', b'{"address":"fan@example.org","kinds":"all"}',
-        b'{"address":"fan@example.org","kinds":["show_result","show_result","show_result","show_result"]}',
-    ],
-    ids=lambda body: repr(body)[:40],
-)  # fmt: skip
-async def test_a_malformed_body_is_refused(body: bytes, people: People) -> None:
+MALFORMED_BODIES = [
+    b"", b"{", b"[]", b"null", b'{"address":5}', b'{"frequency":"daily"}', b"\xff", b"[" * 10_000,
+    b'{"address":"fan@example.org","frequency":"hourly"}', b'{"address":"fan@example.org","frequency":null}',
+    b'{"address":"fan@example.org","kinds":["confirm_address"]}', b'{"address":"fan@example.org","kinds":"all"}',
+    b'{"address":"fan@example.org","kinds":["show_result","show_result","show_result","show_result"]}',
+]  # fmt: skip
+
+
+async def test_a_malformed_body_is_refused(people: People) -> None:
     """Each gives `bad_request`."""
     fan = await people.person()
-    assert await fan.refused("PUT", "/api/me/email", body) == "bad_request"
+    for body in MALFORMED_BODIES:
+        assert await fan.refused("PUT", "/api/me/email", body) == "bad_request", body
 
 
 async def test_a_body_that_is_too_large_is_refused(people: People) -> None:
@@ -298,30 +296,33 @@ async def test_only_the_user_of_a_confirmed_address_resumes_it(people: People, f
     assert (await owner.ok("PUT", "/api/me/email", {"address": ADDRESS}))["stopped_by"] == "bounce"
 
 
-@pytest.mark.parametrize("path", ["GET /confirm-email", "POST /confirm-email", "GET /unsubscribe", "POST /unsubscribe"])
-async def test_other_tokens_are_refused(path: str, node: Node, factory: RowFactory) -> None:
+LINKS = ["GET /confirm-email", "POST /confirm-email", "GET /unsubscribe", "POST /unsubscribe"]
+
+
+async def test_other_tokens_are_refused(node: Node, factory: RowFactory) -> None:
     """Tokens of sessions, of the other link or with another secret, and garbage give `bad_request` and change nothing."""
-    method, _, route = path.partition(" ")
-    now = datetime.now(UTC)
-    confirm, unsubscribe = confirmation_token(SECRET, 1, ADDRESS, now=now), unsubscribe_token(SECRET, ADDRESS)
-    other = "another secret, as long as the first one is"
-    tokens = [
-        mint_token(SECRET, 1, "admin"),
-        unsubscribe if route == "/confirm-email" else confirm,
-        confirmation_token(other, 1, ADDRESS, now=now),
-        unsubscribe_token(other, ADDRESS),
-        "", "x", "a.b.c", "'; drop table users; --", "\u05d0🎸", "%00", "%ED%A0%80", "x" * 1001, "x" * 5_000,
-        exact_hash(ADDRESS).hex(),
-    ]  # fmt: skip
-    for token in tokens:
-        text = token if token.startswith("%") else quote(token)
-        for url in (f"{node.url}{route}?token={text}", f"{node.url}{route}"):
-            status, kind, told = await page(url, method)
-            assert (status, kind) == (400, "application/problem+json")
-            assert '"code":"bad_request"' in told
-    status, _, told = await page(f"{node.url}{route}?token={unsubscribe}&token={unsubscribe}", method)
-    assert (status, '"code":"bad_request"' in told) == (400, True)
-    assert await factory.sql.fetchval("select count(*) from email_unsubscribes") == 0
+    for path in LINKS:
+        method, _, route = path.partition(" ")
+        now = datetime.now(UTC)
+        confirm, unsubscribe = confirmation_token(SECRET, 1, ADDRESS, now=now), unsubscribe_token(SECRET, ADDRESS)
+        other = "another secret, as long as the first one is"
+        tokens = [
+            mint_token(SECRET, 1, "admin"),
+            unsubscribe if route == "/confirm-email" else confirm,
+            confirmation_token(other, 1, ADDRESS, now=now),
+            unsubscribe_token(other, ADDRESS),
+            "", "x", "a.b.c", "'; drop table users; --", "\u05d0🎸", "%00", "%ED%A0%80", "x" * 1001, "x" * 5_000,
+            exact_hash(ADDRESS).hex(),
+        ]  # fmt: skip
+        for token in tokens:
+            text = token if token.startswith("%") else quote(token)
+            for url in (f"{node.url}{route}?token={text}", f"{node.url}{route}"):
+                status, kind, told = await page(url, method)
+                assert (status, kind) == (400, "application/problem+json"), path
+                assert '"code":"bad_request"' in told, path
+        status, _, told = await page(f"{node.url}{route}?token={unsubscribe}&token={unsubscribe}", method)
+        assert (status, '"code":"bad_request"' in told) == (400, True), path
+        assert await factory.sql.fetchval("select count(*) from email_unsubscribes") == 0, path
 
 
 async def test_no_link_is_a_session(people: People) -> None:
