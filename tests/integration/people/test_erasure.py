@@ -66,13 +66,14 @@ async def test_a_second_erasure_is_refused(people: People, leaver: Person) -> No
     assert sorted(status for status, _ in both) == [204, 401, 401, 401]
 
 
-@pytest.mark.parametrize(
-    "wanted", ["0", "-1", "1000000000", "9" * 30, "x", "%00", "1%3Bdrop%20table%20users", "1%20or%201=1", "%D9%A3"]
-)
-async def test_an_unknown_user_is_not_found(people: People, wanted: str) -> None:
+UNKNOWN_USERS = ["0", "-1", "1000000000", "9" * 30, "x", "%00", "1%3Bdrop%20table%20users", "1%20or%201=1", "%D9%A3"]
+
+
+async def test_an_unknown_user_is_not_found(people: People) -> None:
     """An administrator gets 404 for an id that does not exist or is not an id."""
     admin = await people.person("admin")
-    assert await admin.refused("DELETE", f"/api/admin/users/{wanted}") == "not_found"
+    for wanted in UNKNOWN_USERS:
+        assert await admin.refused("DELETE", f"/api/admin/users/{wanted}") == "not_found", wanted
 
 
 async def test_users_erase_themselves_and_administrators_erase_anyone(
