@@ -125,12 +125,12 @@ async def test_only_administrators_create_and_list_keys(people: People, admin: P
     assert (await admin.ok("GET", "/api/me"))["id"] == admin.id
 
 
-@pytest.mark.parametrize("key", BAD_KEYS)
-async def test_an_unknown_key_is_refused(people: People, key: str) -> None:
+async def test_an_unknown_key_is_refused(people: People) -> None:
     """Every malformed or unknown key gives `unauthenticated`."""
-    stranger = replace(people.nobody(), token=key)
-    assert await stranger.refused("GET", "/api/me") == "unauthenticated"
-    assert await stranger.refused("GET", "/api/shows") == "unauthenticated"
+    for key in BAD_KEYS:
+        stranger = replace(people.nobody(), token=key)
+        assert await stranger.refused("GET", "/api/me") == "unauthenticated", key
+        assert await stranger.refused("GET", "/api/shows") == "unauthenticated", key
 
 
 async def test_an_expired_key_is_refused(admin: Person, factory: RowFactory) -> None:
