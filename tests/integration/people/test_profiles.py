@@ -109,10 +109,13 @@ async def test_others_see_a_profile_that_is_public_and_approved(people: People) 
     assert (await moderator.ok("GET", "/api/admin/moderation"))["items"] == []
 
 
-@pytest.mark.parametrize("user", ["0", "-1", "x", "1e3", "9" * 30, "%00", "%FF", "999999999"])
-async def test_an_invalid_user_id_is_not_found(people: People, user: str) -> None:
+INVALID_USER_IDS = ["0", "-1", "x", "1e3", "9" * 30, "%00", "%FF", "999999999"]
+
+
+async def test_an_invalid_user_id_is_not_found(people: People) -> None:
     """Any text in the path that is not the id of a user gives 404."""
-    assert await people.nobody().refused("GET", f"/api/users/{user}") == "not_found"
+    for user in INVALID_USER_IDS:
+        assert await people.nobody().refused("GET", f"/api/users/{user}") == "not_found", user
 
 
 BAD_PROFILES: list[object] = [
