@@ -219,33 +219,31 @@ async def test_csv_files_of_every_kind(database: Database, sql: Any, tmp_path: P
     assert [tuple(row) for row in progress] == [(3, 3), (1, 1)]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("a.txt", "", "must end in .csv or .json"),
-        ("a.csv", "", "a.csv is empty"),
-        ("a.csv", "band,colour\nx,red\n", "lacks the columns of every known kind"),
-        ("a.xlsx", "", "a.xlsx is a workbook"),
-        ("a.csv", "PK\x03\x04", "holds a workbook"),
-        ("a.csv", "name,colour\nx,red\n", "artists have no column `colour`; remove it"),
-        ("a.csv", "name,genre,name\nx,rock,y\n", "the column `name` is there 2 times; keep one of them"),
-        ("a.csv", 'name\n"open\n', "line 2"),
-        ("a.json", "{", "line 1: the end of the file stands where the name of a list is expected"),
-        ("a.json", "[]", "`[` stands where an object of lists is expected"),
-        ("a.json", '{"bands": [1]}', "a list `bands`"),
-        ("a.json", '{"artists": [],\n "artists": []}', "the list `artists` is there twice, in lines 1 and 2"),
-        ("a.json", '{"artists": [] "songs": []}', '`"` stands where a comma is expected'),
-        ("a.json", '{"artists": [{"name": NaN}]}', "NaN is no number"),
-        ("a.json", '{"artists": ' + "[" * 5000, "."),
-    ],
-)
-async def test_an_invalid_file_is_one_line(
-    database: Database, tmp_path: Path, name: str, content: str, complaint: str
-) -> None:
+INVALID_FILES = [
+    ("a.txt", "", "must end in .csv or .json"),
+    ("a.csv", "", "a.csv is empty"),
+    ("a.csv", "band,colour\nx,red\n", "lacks the columns of every known kind"),
+    ("a.xlsx", "", "a.xlsx is a workbook"),
+    ("a.csv", "PK\x03\x04", "holds a workbook"),
+    ("a.csv", "name,colour\nx,red\n", "artists have no column `colour`; remove it"),
+    ("a.csv", "name,genre,name\nx,rock,y\n", "the column `name` is there 2 times; keep one of them"),
+    ("a.csv", 'name\n"open\n', "line 2"),
+    ("a.json", "{", "line 1: the end of the file stands where the name of a list is expected"),
+    ("a.json", "[]", "`[` stands where an object of lists is expected"),
+    ("a.json", '{"bands": [1]}', "a list `bands`"),
+    ("a.json", '{"artists": [],\n "artists": []}', "the list `artists` is there twice, in lines 1 and 2"),
+    ("a.json", '{"artists": [] "songs": []}', '`"` stands where a comma is expected'),
+    ("a.json", '{"artists": [{"name": NaN}]}', "NaN is no number"),
+    ("a.json", '{"artists": ' + "[" * 5000, "."),
+]
+
+
+async def test_an_invalid_file_is_one_line(database: Database, tmp_path: Path) -> None:
     """Nothing is written, and no job starts."""
-    with pytest.raises(SetupError, match=re.escape(complaint)) as caught:
-        await bring(database, tmp_path, name, content)
-    assert "\n" not in str(caught.value)
+    for name, content, complaint in INVALID_FILES:
+        with pytest.raises(SetupError, match=re.escape(complaint)) as caught:
+            await bring(database, tmp_path, name, content)
+        assert "\n" not in str(caught.value), name
 
 
 async def test_a_missing_file_and_one_without_utf8_are_one_line(database: Database, tmp_path: Path) -> None:
