@@ -59,7 +59,7 @@ def template_database(engines: EmbeddedEngines) -> str:
     return "template_migrated"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_database(engines: EmbeddedEngines, template_database: str) -> OpenDatabase:
     """Opens a fresh migrated database each time, for tests that need several."""
     return partial(_database, engines, f"template {template_database} strategy file_copy")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from server.store.database import REQUEST_ROLE, Database
 from server.web.errors import answer_errors
 from server.web.identity import make_address_of, make_is_secure
 from server.web.routing import routes_of
+from tests.support.engines import LoopThread, OpenDatabase
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 
@@ -63,21 +65,39 @@ async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
     return client
 
 
+@asynccontextmanager
+async def _opened(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
+    db = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
+    yield await _client(aiohttp_client, db)
+    await db.close()
+
+
 @pytest.fixture
 async def client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
     """The catalogue's routes on an empty catalogue."""
-    db = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
-    yield await _client(aiohttp_client, db)
-    await db.close()
+    async with _opened(database_url, aiohttp_client) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def seeded_url(new_database: OpenDatabase) -> Iterator[str]:
+    """One database with the sample data for all tests: they only read."""
+    thread = LoopThread()
+    try:
+        database = new_database()
+        url = thread.run(database.__aenter__())
+        thread.run(seed_demo(url, now=NOW))
+        yield url
+        thread.run(database.__aexit__(None, None, None))
+    finally:
+        thread.close()
 
 
 @pytest.fixture
-async def seeded_client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
+async def seeded_client(seeded_url: str, aiohttp_client: AiohttpClient) -> AsyncIterator[Client]:
     """The catalogue's routes on sample data."""
-    await seed_demo(database_url, now=NOW)
-    db = await Database.open(database_url, role=REQUEST_ROLE, pool_size=2)
-    yield await _client(aiohttp_client, db)
-    await db.close()
+    async with _opened(seeded_url, aiohttp_client) as opened:
+        yield opened
 
 
 async def _get(client: Client, path: str) -> tuple[int, dict[str, Any]]:
