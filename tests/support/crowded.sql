@@ -3,6 +3,20 @@
 
 set session_replication_role = replica;
 
+-- An index that is made of all rows at once costs less than one that grows row by row.
+create temporary table later as
+select i.indexrelid::regclass::text as name, replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') as definition
+  from pg_index i join pg_class c on c.oid = i.indrelid
+ where c.relnamespace = 'public'::regnamespace and not c.relispartition and not i.indisunique;
+do $$
+declare
+    name text;
+begin
+    for name in select l.name from later l loop
+        execute 'drop index ' || name;
+    end loop;
+end $$;
+
 insert into artists (slug, name, genre, country)
 select 'artist-' || n, initcap(substr(md5(n::text), 1, 6)) || ' ' || initcap(substr(md5('b' || n), 1, 8)), 'Rock', 'GB'
   from generate_series(1, 4000) n;
@@ -205,5 +219,15 @@ update shows w set attendance_count = g.count
 update venues v set review_count = r.count, rating_sum = r.sum
   from (select venue_id, count(*), sum(rating) from venue_reviews where status = 'approved' group by 1) r
  where r.venue_id = v.id;
+
+do $$
+declare
+    definition text;
+begin
+    for definition in select l.definition from later l loop
+        execute definition;
+    end loop;
+end $$;
+drop table later;
 
 set session_replication_role = origin;
