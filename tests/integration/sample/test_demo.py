@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from server.sample.demo import LIVE_MIN, UPCOMING_MIN, seed_demo
 from server.sample.inserts import SeedResult
 from server.sample.votes import VOTERS_PER_SHOW
 from server.store.database import Database
+from tests.support.engines import LoopThread, OpenDatabase
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 NOTHING = SeedResult()
@@ -37,6 +39,38 @@ FINGERPRINT = """
 async def connection(database_url: str) -> AsyncIterator[Any]:
     """A connection for the test itself."""
     connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A database with the demo. stages: what the seed told of its progress."""
+
+    url: str
+    result: SeedResult
+    stages: list[tuple[str, int, int]]
+
+
+@pytest.fixture(scope="module")
+def seeded(new_database: OpenDatabase) -> Iterator[Seeded]:
+    """One database with the demo, for all tests that only read it."""
+    stages: list[tuple[str, int, int]] = []
+    thread = LoopThread()
+    try:
+        database = new_database()
+        url = thread.run(database.__aenter__())
+        result = thread.run(seed_demo(url, now=NOW, progress=lambda *step: stages.append(step)))
+        yield Seeded(url, result, stages)
+        thread.run(database.__aexit__(None, None, None))
+    finally:
+        thread.close()
+
+
+@pytest.fixture
+async def reader(seeded: Seeded) -> AsyncIterator[Any]:
+    """A connection to that database."""
+    connection = await asyncpg.connect(seeded.url)
     yield connection
     await connection.close()
 
@@ -87,36 +121,34 @@ async def _open_counts(connection: Any, now: datetime) -> tuple[int, int]:
     return row["live"], row["upcoming"]
 
 
-async def test_votes_and_every_count_of_them_agree(database_url: str, connection: Any) -> None:
+async def test_votes_and_every_count_of_them_agree(seeded: Seeded, reader: Any) -> None:
     """Tallies, history and hourly counts agree with the votes, and every vote keeps the rules."""
-    stages: list[tuple[str, int, int]] = []
-    result = await seed_demo(database_url, now=NOW, progress=lambda *step: stages.append(step))
+    result = seeded.result
 
     assert (result.artists, result.venues, result.shows, result.users) == (50, 20, 100, 2000)
     assert 40_000 <= result.votes <= 80_000
-    assert result.votes == await connection.fetchval("select count(*) from votes")
-    assert result.songs == await connection.fetchval("select count(*) from songs") >= 200
-    assert set((await _disagreements(connection)).values()) == {0}
-    assert await connection.fetchval("select count(*) from vote_analytics_default") == 0
+    assert result.votes == await reader.fetchval("select count(*) from votes")
+    assert result.songs == await reader.fetchval("select count(*) from songs") >= 200
+    assert set((await _disagreements(reader)).values()) == {0}
+    assert await reader.fetchval("select count(*) from vote_analytics_default") == 0
     over = """select count(*) from (select 1 from votes v join shows s on s.id = v.show_id
               group by s.id, v.user_id having count(*) > s.votes_per_user_max) x"""
-    assert await connection.fetchval(over) == 0
+    assert await reader.fetchval(over) == 0
     outside = """select count(*) from votes v join shows s on s.id = v.show_id
                  where v.cast_at < s.opens_at or v.cast_at >= least(s.closes_at, $1)"""
-    assert await connection.fetchval(outside, NOW) == 0
-    finished = [stage for stage, done, total in stages if done == total]
+    assert await reader.fetchval(outside, NOW) == 0
+    finished = [stage for stage, done, total in seeded.stages if done == total]
     assert finished == ["artists", "venues", "songs", "shows", "votes", "fans"]
-    assert not await connection.fetch("select * from integrity_check()")
+    assert not await reader.fetch("select * from integrity_check()")
 
-    live, upcoming = await _open_counts(connection, NOW)
+    live, upcoming = await _open_counts(reader, NOW)
     assert live >= LIVE_MIN
     assert upcoming >= UPCOMING_MIN
 
 
-async def test_every_planned_song_became_a_row(database_url: str, connection: Any) -> None:
+async def test_every_planned_song_became_a_row(reader: Any) -> None:
     """Each show has predicted sets with 8 to 15 own songs and no gaps; each past one has played sets, in order."""
-    await seed_demo(database_url, now=NOW)
-    rows = await connection.fetch(
+    rows = await reader.fetch(
         """
         select s.id, s.status, l.type, l.kind, l.position, l.artist_id, count(e.id) as songs, max(e.position) as last,
                count(e.played_at) as played, count(*) filter (where g.artist_id = coalesce(l.artist_id, s.artist_id)) as own,
@@ -147,10 +179,9 @@ async def test_every_planned_song_became_a_row(database_url: str, connection: An
     assert sum(bool(sets["actual"]) for sets in shows.values()) == 35
 
 
-async def test_sets_have_every_kind_of_detail(database_url: str, connection: Any) -> None:
+async def test_sets_have_every_kind_of_detail(reader: Any) -> None:
     """There are supports, encores, alternates, tapes, medleys of neighbours, notes and guests."""
-    await seed_demo(database_url, now=NOW)
-    counts = await connection.fetchrow(
+    counts = await reader.fetchrow(
         """
         select (select count(*) from show_artists where billing = 'support') as supports,
                (select count(*) from setlists where artist_id is not null) as support_sets,
@@ -166,13 +197,13 @@ async def test_sets_have_every_kind_of_detail(database_url: str, connection: Any
     assert counts["supports"] >= 30
     broken = """select count(*) from (select 1 from setlist_songs where medley is not null group by setlist_id, medley
                 having count(*) < 2 or max(position) - min(position) <> count(*) - 1) x"""
-    assert await connection.fetchval(broken) == 0
+    assert await reader.fetchval(broken) == 0
 
 
-async def test_fans_follow_attend_and_review(database_url: str, connection: Any) -> None:
+async def test_fans_follow_attend_and_review(seeded: Seeded, reader: Any) -> None:
     """Some have profiles; nothing they do is in the future; every venue has a rating."""
-    result = await seed_demo(database_url, now=NOW)
-    counted = await connection.fetchrow(
+    result = seeded.result
+    counted = await reader.fetchrow(
         """
         select (select count(*) from user_profiles) as profiles, (select count(*) from user_follows_artists) as follows,
                (select count(*) from user_show_attendance) as attendances, (select count(*) from venue_reviews) as reviews
@@ -180,28 +211,26 @@ async def test_fans_follow_attend_and_review(database_url: str, connection: Any)
     )
     assert dict(counted) == {name: getattr(result, name) for name in counted.keys()}  # noqa: SIM118 - a Record iterates values
     assert min(counted.values()) >= 80
-    assert await connection.fetchval("select min(review_count) from venues") > 0
-    assert await connection.fetchval("select count(*) from venue_reviews where status <> 'approved' or body = ''") == 0
+    assert await reader.fetchval("select min(review_count) from venues") > 0
+    assert await reader.fetchval("select count(*) from venue_reviews where status <> 'approved' or body = ''") == 0
     late = """select (select count(*) from user_follows_artists where created_at > $1)
                    + (select count(*) from user_show_attendance where created_at > $1)
                    + (select count(*) from venue_reviews where created_at > $1)"""
-    assert await connection.fetchval(late, NOW) == 0
+    assert await reader.fetchval(late, NOW) == 0
 
 
-async def test_arena_artists_do_not_play_small_venues(database_url: str, connection: Any) -> None:
+async def test_arena_artists_do_not_play_small_venues(reader: Any) -> None:
     """Four of the largest artists have no show in a venue below 8,000 people."""
-    await seed_demo(database_url, now=NOW)
     small = "select count(*) from shows s join venues v on v.id = s.venue_id join artists a on a.id = s.artist_id where v.capacity < $1 and a.slug = any($2)"
-    assert await connection.fetchval(small, 8_000, ["beyonce", "taylor-swift", "u2", "metallica"]) == 0
+    assert await reader.fetchval(small, 8_000, ["beyonce", "taylor-swift", "u2", "metallica"]) == 0
 
 
-async def test_a_second_seed_changes_nothing(database_url: str, connection: Any) -> None:
+async def test_a_second_seed_changes_nothing(seeded: Seeded, reader: Any) -> None:
     """A repeat at once, or an hour later with another seed, adds and changes nothing."""
-    await seed_demo(database_url, now=NOW)
-    before = await connection.fetchval(FINGERPRINT)
-    assert await seed_demo(database_url, now=NOW) == NOTHING
-    assert await seed_demo(database_url, now=NOW + timedelta(hours=1), seed=2) == NOTHING
-    assert await connection.fetchval(FINGERPRINT) == before
+    before = await reader.fetchval(FINGERPRINT)
+    assert await seed_demo(seeded.url, now=NOW) == NOTHING
+    assert await seed_demo(seeded.url, now=NOW + timedelta(hours=1), seed=2) == NOTHING
+    assert await reader.fetchval(FINGERPRINT) == before
 
 
 async def test_two_seeds_at_once_are_one(database_url: str, connection: Any) -> None:
