@@ -1,7 +1,7 @@
 # make run    runs one node with its own engines, sample data and a simulated crowd
 # make test   runs the whole test suite
 # make check  runs lint, format, types, layers and tests, and prints how much of server/ the tests run
-# make nightly runs the property tests with ten times as many examples, drawn at random
+# make nightly runs the property and contract tests with ten times as many examples, drawn at random
 # make bench  runs the two benchmarks; each prints one JSON object
 # make queries writes the types of the named queries (queries.pyi of each room)
 # make schema writes migrations/schema.sql, the whole schema for people to read
@@ -46,10 +46,12 @@ run: $(VENV)/.installed
 	$(BIN)/mysetlist serve --data-dir .data --demo --crowd 200
 
 # Each test process has its own engines and spends half of its time waiting. So there is one process more than there are cores.
+# Files start in the order of their names: acceptance, browser and fault tests, with few but long tests, first, and unit tests last.
+# pytest-xdist would start with the files of most tests, and wait for a long one in the end.
 # `python -m pytest` runs the same tests in one process. OPTIONS are more options of pytest.
 OPTIONS ?=
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope $(OPTIONS)
+	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope --no-loadscope-reorder $(OPTIONS)
 
 lint: $(VENV)/.installed $(JS)/node_modules/.installed
 	$(BIN)/ruff check .
@@ -67,7 +69,7 @@ check: lint
 
 # Hypothesis makes a failed example as small as possible, which takes up to five minutes.
 nightly:
-	$(MAKE) test OPTIONS='tests/property tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
+	$(MAKE) test OPTIONS='tests/property tests/contract tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py
