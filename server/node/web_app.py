@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from server.mail.routes import MailRoutes
 from server.moderation.decisions import DecisionRoutes
 from server.moderation.queue import QueueRoutes
 from server.moderation.reports import ReportRoutes
+from server.node.process_limits import files_max
 from server.node.rooms import Rooms
 from server.people.accounts import AccountRoutes
 from server.people.authenticator import Authenticator
@@ -46,7 +48,7 @@ from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
 from server.web.errors import answer_errors
 from server.web.identity import counted, make_address_of, make_identify, make_is_secure
-from server.web.listening import keep_files_for_probes
+from server.web.listening import keep_files_for_probes, most_of_address
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
 from server.web.pages import Pages, answer_unknown_paths, make_add_headers
@@ -137,9 +139,10 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     """
     settings = rooms.settings
     authenticator = _authenticator(rooms)
+    of_address = most_of_address(settings.limits.connections_per_address, files_max())
     services = Services(
         hub=rooms.hub,
-        connection_limits=ConnectionLimits(settings.limits),
+        connection_limits=ConnectionLimits(replace(settings.limits, connections_per_address=of_address)),
         clock=rooms.clock,
         node=rooms.name,
         installation=rooms.installation,

@@ -37,6 +37,11 @@ PROXY_IDLE_S = 75.0
 ADDRESS_SHARE = 2 / 3
 
 
+def most_of_address(connections_max: int, files_max: int) -> int:
+    """How many connections an address may have: its limit, or its share of what the open files allow."""
+    return min(connections_max, int((files_max - KEPT_FILES - SPARE_FILES) * ADDRESS_SHARE))
+
+
 class OpenConnections:
     """Counts the open connections of clients, those of each address too.
 
@@ -46,7 +51,7 @@ class OpenConnections:
     def __init__(self, limits: Limits, *, files_max: int, trusted: tuple[Network, ...]) -> None:
         self.limits = limits
         self._for_clients = files_max - KEPT_FILES - SPARE_FILES
-        self._per_address_max = min(limits.open_connections_per_address, int(self._for_clients * ADDRESS_SHARE))
+        self._per_address_max = most_of_address(limits.open_connections_per_address, files_max)
         self._trusted = trusted
         self._count = 0
         self._addresses: dict[str, int] = {}

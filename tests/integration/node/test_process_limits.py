@@ -18,6 +18,7 @@ import pytest
 
 from server.errors import SetupError
 from server.node.process_limits import FILES_MIN, check_process_limits
+from server.web.listening import most_of_address
 
 FILES = FILES_MIN + 20
 
@@ -91,6 +92,12 @@ async def test_one_address_cannot_take_all_connections(tmp_path: Path, database_
             refused = await status_of(f"{url}/", "127.0.0.1")
     assert answers == [200, 200, 200]
     assert refused in (0, 503)
+
+
+def test_an_address_has_its_share_of_few_files() -> None:
+    """Also the websockets of clients behind a proxy: two thirds of the files that are for clients, never more than the limit."""
+    assert most_of_address(20_000, 1_000_000) == 20_000
+    assert most_of_address(20_000, 1_024) == 618
 
 
 async def status_of(url: str, local: str = "127.0.0.1") -> int:
