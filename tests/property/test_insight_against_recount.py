@@ -118,7 +118,7 @@ class World:
                 song_ids=[song for (song, _), _ in votes], user_ids=[user for (_, user), _ in votes],
                 show_ids=[show for _, (show, _, _) in votes], choices=[choice for _, (_, choice, _) in votes],
                 cast_ms=[ms for _, (_, _, ms) in votes], spent_user_ids=[], spent_days=[], spent=[],
-                **Folded().mark_parameters(),
+                **Folded().mark_parameters(), order_user_ids=[], order_show_ids=[], cast_orders=[],
             )  # fmt: skip
         for (song, user), (show, choice, ms) in votes:
             at = datetime.fromtimestamp(ms // 1000, UTC) + timedelta(milliseconds=ms % 1000)
@@ -186,6 +186,8 @@ async def open_world(new_database: OpenDatabase) -> AsyncIterator[World]:
     """Three upcoming shows, and one that is over."""
     async with new_database() as database_url, RowFactory.open(database_url) as factory:
         shows = {number: await factory.show(number) for number in (*COMPETING, FINISHED)}
+        # Votes outside the window do not count.
+        await factory.sql.execute("update shows set opens_at = opens_at - interval '1 year'")
         await factory.sql.execute("update shows set status = 'finished' where id = $1", FINISHED)
         await factory.sql.execute("update shows set status = 'live' where id = 2")
         db = await Database.open(database_url, pool_size=1)
