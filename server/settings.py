@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from server.errors import SetupError
 from server.protocol.http.addresses import Network
+from server.protocol.http.origins import origin_of
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 
 LogFormat = Literal["auto", "json", "console"]
@@ -280,10 +281,10 @@ def _items(text: str) -> list[str]:
 def _origins(text: str) -> tuple[str, ...]:
     found = []
     for item in _items(text):
-        parts = _split(item, ("https", "http"))
-        if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        origin = origin_of(item.rstrip("/"))
+        if origin is None:
             raise ValueError(f"{item!r} is no origin; write it as in https://example.org or http://localhost:3000")
-        found.append(f"{parts.scheme}://{parts.netloc}".lower())
+        found.append(origin)
     return tuple(dict.fromkeys(found))
 
 

@@ -20,10 +20,12 @@ from urllib.parse import urlsplit
 
 from rich.table import Table
 
+from server.cache.connection import Connection
 from server.cache.engine import check_valkey
 from server.clock import SystemClock
 from server.embedded import Addresses, open_engines
-from server.errors import MailUnavailable, SetupError
+from server.errors import CacheError, MailUnavailable, SetupError
+from server.live.fleet import UNTRUSTED_PROXY_TODO, fetch_nodes
 from server.mail.smtp import SmtpClient
 from server.node.catalogue_sync import providers_of
 from server.node.outgoing import check_outgoing
@@ -188,10 +190,29 @@ async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
     ]
     if clocks:
         checks.append(_clock(clocks))
+    if "Valkey" in clocks or "Redis" in clocks:
+        checks += await _trusted_proxies(addresses.redis_url)
     has_schema = any(check.name == "migrations" and check.verdict == "ok" for check in checks)
     if has_schema and all(check.verdict != "fail" for check in checks):
         checks += await _provider_answers(settings, addresses.database_url, addresses.redis_url)
     return checks
+
+
+async def _trusted_proxies(redis_url: str) -> list[Check]:
+    """What running nodes say about a proxy that they do not trust."""
+    valkey = Connection(redis_url)
+    try:
+        places = sorted({node.untrusted_proxy for node in await fetch_nodes(valkey.ask) if node.untrusted_proxy})
+    except CacheError as error:
+        return [Check("trusted proxies", "warn", f"Valkey does not tell of running nodes: {error}")]
+    finally:
+        await valkey.close()
+    if not places:
+        return []
+    found = (
+        f"requests with X-Forwarded-For come from {', '.join(places)}, which no setting trusts; {UNTRUSTED_PROXY_TODO}"
+    )
+    return [Check("trusted proxies", "warn", found)]
 
 
 async def _provider_answers(settings: Settings, database_url: str, redis_url: str) -> list[Check]:

@@ -15,7 +15,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from server.cache.connection import Command, Connection
+from server.cache.connection import Ask, Command, Connection
 from server.cache.keys import FLEET_KEY, answers_key, node_key
 from server.clock import Clock, utc_now
 from server.errors import CacheError
@@ -48,6 +48,19 @@ REPLY_TIMEOUT_S = 2.0
 REPLY_TTL_S = 30
 REQUESTS_MAX = 100
 CLOSE_SLICE = 500
+UNTRUSTED_PROXY_TODO = "if this is your proxy, name it in MYSETLIST_TRUSTED_PROXIES; until then all clients behind it share the limits of one"
+
+
+async def fetch_nodes(ask: Ask) -> list[NodeInfo]:
+    """Summaries of all nodes that live, by name.
+
+    Raises: CacheError
+    """
+    (names,) = await ask([("ZRANGE", FLEET_KEY, 0, -1)])
+    keys = [node_key(name.decode()) for name in sorted(names)]
+    documents = (await ask([("MGET", *keys)]))[0] if keys else []
+    found = [_decode_summary(document) for document in documents if document is not None]
+    return [node for node in found if node is not None]
 
 
 class Fleet:
@@ -74,6 +87,7 @@ class Fleet:
         self._reply_valkey = Connection(url)  # waits for replies, so that nothing else waits behind it
         self._requests: deque[FleetRequest] = deque(maxlen=REQUESTS_MAX)
         self._has_requests = asyncio.Event()
+        self._untrusted_proxy = ""
         self._summary = self._summarise((0, 0, 0), {}, summary_interval_s)
 
     async def run(self) -> None:
@@ -143,18 +157,21 @@ class Fleet:
             lag_mean_ms=round(sum(lags) / len(lags), 1) if lags else None,
             lag_max_ms=max(lags, default=None),
             channels=[_channel_info(channel, pushes.get(channel.name, 0), took_s) for channel in largest],
+            untrusted_proxy=self._untrusted_proxy,
         )
+
+    def note_untrusted_proxy(self, place: str) -> None:
+        """Tells the log, `mysetlist doctor` and administrators that a peer names its clients and is not believed."""
+        self._untrusted_proxy = place
+        log.warning("proxy.not_trusted", place=place, todo=UNTRUSTED_PROXY_TODO)
 
     async def nodes(self) -> list[NodeInfo]:
         """Summaries of all nodes that live, this one first.
 
         Raises: CacheError
         """
-        (names,) = await self._valkey.ask([("ZRANGE", FLEET_KEY, 0, -1)])
-        others = sorted(name.decode() for name in names if name.decode() != self.node)
-        documents = (await self._valkey.ask([("MGET", *map(node_key, others))]))[0] if others else []
-        found = [_decode_summary(document) for document in documents if document is not None]
-        return [self._summary, *(node for node in found if node is not None)]
+        found = await fetch_nodes(self._valkey.ask)
+        return [self._summary, *(node for node in found if node.node != self.node)]
 
     def summary(self) -> NodeInfo:
         """The last summary of this node."""

@@ -39,7 +39,8 @@ class ChannelInfo(msgspec.Struct, frozen=True, kw_only=True):
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A node's summary of itself at `seen_at`. Rates and lags, from commit to push, are of the seconds before.
 
-    `channels`: those with the most subscribers
+    `channels`: those with the most subscribers; `untrusted_proxy`: a peer that names its clients, in X-Forwarded-For, and is
+    none of MYSETLIST_TRUSTED_PROXIES; empty: there is none
     """
 
     node: str
@@ -56,6 +57,7 @@ class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
     lag_mean_ms: float | None
     lag_max_ms: int | None
     channels: list[ChannelInfo]
+    untrusted_proxy: str = ""
 
 
 class ConnectionPage(msgspec.Struct, frozen=True, kw_only=True):

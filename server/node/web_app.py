@@ -168,7 +168,8 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     )
     is_secure = make_is_secure(settings.trusted_proxies)
     app.on_response_prepare.extend([make_add_headers(is_secure), add_request_id])
-    identify, address_of = make_identify(authenticator.identify, is_secure), make_address_of(settings.trusted_proxies)
+    identify = make_identify(authenticator.identify, is_secure)
+    address_of = make_address_of(settings.trusted_proxies, rooms.fleet.note_untrusted_proxy)
 
     def count_anonymous(request: web.Request) -> None:
         services.connection_limits.count_anonymous(address_of(request), rooms.clock.monotonic_s())

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.http.addresses import Network, client_address, client_is_secure
+from server.protocol.http.addresses import Network, client_address, client_is_secure, is_trusted, place_of
 from server.protocol.identity import COOKIE, SECURE_COOKIE, Identity
 
 Identify = Callable[[web.Request], Awaitable[Identity | None]]
@@ -90,12 +90,23 @@ def make_is_secure(trusted: tuple[Network, ...]) -> IsSecure:
 AddressOf = Callable[[web.Request], str]
 
 
-def make_address_of(trusted: tuple[Network, ...]) -> AddressOf:
-    """Makes the function that gives a request's address for limits. Takes: trusted, proxies whose headers are believed."""
+def make_address_of(trusted: tuple[Network, ...], on_untrusted: Callable[[str], None]) -> AddressOf:
+    """Makes the function that gives a request's address for limits.
+
+    Takes: trusted, proxies whose headers are believed; on_untrusted, called with the place of the first peer in a private
+           network, and of the first one outside, that names its clients and is not trusted
+    """
+    told: set[bool] = set()
 
     def address_of(request: web.Request) -> str:
         headers = request.headers
         forwarded_for, forwarded = headers.getall("X-Forwarded-For", ()), headers.getall("Forwarded", ())
+        # Anybody may send these headers, so a peer outside, which may be a fan, does not use up the word about a proxy inside.
+        if (forwarded_for or forwarded) and len(told) < 2 and not is_trusted(request.remote, trusted):
+            place, is_private = place_of(request.remote)
+            if place and is_private not in told:
+                told.add(is_private)
+                on_untrusted(place)
         return client_address(request.remote, forwarded_for, forwarded, trusted)
 
     return address_of

@@ -43,7 +43,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         MYSETLIST_JWT_AUDIENCE="fans",
         MYSETLIST_JWT_ISSUER="https://id.example.org",
         MYSETLIST_JWT_ROLE_CLAIM="role",
-        MYSETLIST_ORIGINS="https://Example.org, http://localhost:3000 https://example.org/",
+        MYSETLIST_ORIGINS="https://Example.org, http://localhost:3000 https://example.org:443/",
         MYSETLIST_TRUSTED_PROXIES="10.0.0.0/8,127.0.0.1,fd00::/8",
         MYSETLIST_VOTES_PER_DAY="5",
         MYSETLIST_LOG_FORMAT="json",

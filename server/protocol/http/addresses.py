@@ -65,6 +65,19 @@ def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in trusted)
 
 
+def place_of(peer: str | None) -> tuple[str, bool]:
+    """Where a connection comes from, for logs: an address in a private network, or the network around any other one.
+
+    Gives: the place, empty if the peer has no address; whether it is in a private network
+    """
+    address = _parsed(peer or "")
+    if address is None:
+        return "", False
+    if address.is_private:
+        return str(address), True
+    return network_of(client_address(peer, (), (), ())), False
+
+
 def network_of(address: str) -> str:
     """The network around a `client_address`, /24 or /48: it names an internet provider, but no person."""
     if not address:

@@ -56,7 +56,7 @@ async def _client(aiohttp_client: AiohttpClient, db: Database) -> Client:
             CatalogRoutes(db, _StoppedClock(), _never_hidden).endpoints(),
             _identify_nobody,
             60,
-            make_address_of(()),
+            make_address_of((), print),
             make_is_secure(()),
             body_s=30,
         )

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 import redis.asyncio
 
 from server.cli.doctor_checks import Check, _clock, _mail, run_checks
 from server.embedded import EmbeddedEngines
 from server.errors import SetupError
+from server.node.intervals import Intervals
+from server.node.node import Node
 from server.node.self_check import CLOCK_DIFFERENCE_MAX_MS
 from server.settings import Settings, data_folder
 from server.store.engine import missing_rights
 from server.store.migrations import migrate_up
 from tests.support import providers as stand_in
 from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute, unused_port
+from tests.support.running_node import running_node, until
 from tests.support.smtp_server import SmtpServer
 
 SECRET = "0123456789abcdef" * 4
+QUICK = Intervals(fleet_summary_s=0.05)
 
 
 def run_doctor(data_dir: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -218,3 +224,35 @@ async def test_a_user_without_rights_is_found_before_the_first_start(engine_dir:
         ) as caught:
             await migrate_up(mine, data_folder("migrations"))
         assert "\n" not in str(caught.value)
+
+
+async def test_a_proxy_that_is_not_trusted_is_told_once(
+    engine_dir: Path, database_url: str, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log of a running node has one line, and doctor names the proxy and the setting; with the setting there is neither."""
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
+    for trusted, lines in (((), 1), ((ipaddress.ip_network("127.0.0.0/8"),), 0)):
+        capsys.readouterr()
+        async with (
+            running_node(database_url, redis_url, intervals=QUICK, secret=SECRET, trusted_proxies=trusted) as node,
+            aiohttp.ClientSession(node.url, headers={"X-Forwarded-For": "203.0.113.7"}) as http,
+        ):
+            for _ in range(2):
+                async with http.post("/api/session") as answer:
+                    assert answer.status == 201
+
+            async def is_told(node: Node = node) -> bool:
+                return bool((await node.rooms.fleet.nodes())[0].untrusted_proxy)
+
+            if lines:
+                await until(is_told)
+            found = {check.name: check for check in await run_checks(environ, engine_dir)}
+        printed = capsys.readouterr()
+        assert (printed.out + printed.err).count("proxy.not_trusted") == lines
+        if lines:
+            assert found["trusted proxies"].verdict == "warn"
+            assert "come from 127.0.0.1, which" in found["trusted proxies"].found
+            assert "MYSETLIST_TRUSTED_PROXIES" in found["trusted proxies"].found
+        else:
+            assert "trusted proxies" not in found
+        assert "203.0.113.7" not in printed.out + printed.err + str(found)
