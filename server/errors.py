@@ -2,6 +2,7 @@
 
     MysetlistError
     ├── SetupError          the operator: a start fails; one clear line, exit 1
+    │   └── BadArgument         an argument of the command line is wrong, exit 2
     ├── Refused             the client: a documented code, sent as an error reply or a problem
     ├── Disconnect          the client: the connection ends with a documented close code
     ├── StoreError          PostgreSQL failed or refused
@@ -25,6 +26,10 @@ class MysetlistError(Exception):
 
 class SetupError(MysetlistError):
     """A failed start. The message is one line for the operator."""
+
+
+class BadArgument(SetupError):
+    """An argument of the command line that is wrong. The message is one line for the operator."""
 
 
 class Refused(MysetlistError):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from server.errors import SetupError
+from server.errors import BadArgument, SetupError
 from server.protocol.http.addresses import Network
 from server.protocol.http.origins import origin_of
 from server.protocol.limits import DEFAULT_LIMITS, Limits
@@ -364,11 +364,11 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
 def _check(given: Mapping[str, Any]) -> None:
     """Checks the flags, and settings that depend on each other."""
     if not 0 <= given.get("port", 0) <= 65535:
-        raise SetupError(f"--port: {given['port']} is not between 0 and 65535")
+        raise BadArgument(f"--port: {given['port']} is not between 0 and 65535")
     if not 1 <= given.get("workers", 1) <= WORKERS_MAX:
-        raise SetupError(f"--workers: {given['workers']} is not between 1 and {WORKERS_MAX}")
+        raise BadArgument(f"--workers: {given['workers']} is not between 1 and {WORKERS_MAX}")
     if not 0 <= given.get("crowd", 0) <= CROWD_MAX:
-        raise SetupError(f"--crowd: {given['crowd']} is not between 0 and {CROWD_MAX}")
+        raise BadArgument(f"--crowd: {given['crowd']} is not between 0 and {CROWD_MAX}")
     if ("spotify_client_id" in given) != ("spotify_client_secret" in given):
         missing = "SPOTIFY_CLIENT_SECRET" if "spotify_client_id" in given else "SPOTIFY_CLIENT_ID"
         raise SetupError(f"{missing}: is missing; Spotify needs both its id and its secret")

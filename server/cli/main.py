@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from server.cli import backup, crowd, doctor, export, migrate, reconcile, seed, serve, sync, token, watch
-from server.errors import MysetlistError
+from server.errors import BadArgument, MysetlistError
 
 app = typer.Typer(
     help="MySetlist: real-time voting for concert setlists.",
@@ -47,11 +47,11 @@ def root(
 
 
 def main() -> None:
-    """Runs the command line. An error for the user is one line on stderr and exit code 1; a traceback is a bug."""
+    """Runs the command line. An error for the user is one line on stderr and exit code 1, or 2 for a wrong argument; a traceback is a bug."""
     try:
         app()
     except MysetlistError as error:
         print(f"mysetlist: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, BadArgument) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from server.cli.terminal import DataDir, progress_bars, run_to_end, settings_from
-from server.errors import SetupError
+from server.errors import BadArgument
 
 
 class Profile(StrEnum):
@@ -30,7 +30,7 @@ def seed(
     from server.sample import demo, inserts, large
 
     if profile is Profile.demo and (shows is not None or votes is not None):
-        raise SetupError("--shows and --votes need --profile large")
+        raise BadArgument("--shows and --votes need --profile large")
     size = large.LargeSize.of(shows, votes, random_seed) if profile is Profile.large else None
     settings = settings_from(data_dir=data_dir)
 

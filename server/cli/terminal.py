@@ -13,14 +13,27 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from server.errors import SetupError
+from server.errors import BadArgument, SetupError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from server.settings import Settings
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for the node's data [MYSETLIST_DATA_DIR].")]
+
+def _folder(text: str) -> Path:
+    # An unset variable of a shell would otherwise mean the working directory.
+    if not text.strip():
+        raise BadArgument("--data-dir: is empty; name a folder, or leave the flag out")
+    return Path(text)
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", metavar="FOLDER", parser=_folder, help="Folder for the node's data [MYSETLIST_DATA_DIR]."
+    ),
+]
 Url = Annotated[str, typer.Option("--url", help="Address of a running node.")]
 URL_DEFAULT = "http://127.0.0.1:8080"
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
@@ -127,9 +140,9 @@ def raise_file_limit(count: int = 0) -> None:
 def duration_s(flag: str, text: str) -> int:
     """Parses a duration such as `90s`, `15m`, `1h` or `7d` into seconds.
 
-    Raises: SetupError: `text` is no duration; the message names the flag
+    Raises: BadArgument: `text` is no duration; the message names the flag
     """
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not match or int(match[1]) == 0:
-        raise SetupError(f"{flag}: {text!r} is no duration; write 90s, 15m, 1h or 7d")
+        raise BadArgument(f"{flag}: {text!r} is no duration; write 90s, 15m, 1h or 7d")
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]

@@ -8,6 +8,10 @@ from typing import Annotated
 import typer
 
 from server.cli.terminal import DataDir, duration_s, run_to_end, settings_from
+from server.errors import BadArgument
+
+# A token cannot be revoked alone, so it must end some day.
+TTL_DAYS_MAX = 365
 
 
 class Role(StrEnum):
@@ -33,6 +37,10 @@ def token(
     from server.voting.leases import refuse_other_keys
 
     ttl_s = duration_s("--ttl", ttl)
+    if ttl_s > TTL_DAYS_MAX * 86_400:
+        raise BadArgument(
+            f"--ttl: {ttl} is longer than {TTL_DAYS_MAX}d, the longest life of a token; an API key has no such limit"
+        )
     settings = settings_from(data_dir=data_dir)
     maker = f"mysetlist token, run by {command_line_user()}"
     url = settings.public_url or f"http://{settings.host}:{settings.port}"

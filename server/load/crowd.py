@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from server.client.http import HttpClient, Show, Tally
-from server.errors import SetupError
+from server.errors import BadArgument, SetupError
 from server.load.child_process import ChildProcess
 from server.load.local_process import LocalProcess
 from server.load.process import BallotAudit, CrowdProcess, PollSpec, ProcessOptions
@@ -245,11 +245,11 @@ def plan_processes(options: CrowdOptions, polls: list[PollSpec], cores: int) -> 
 
 def _check(options: CrowdOptions) -> None:
     if options.voters < 0 or options.watchers < 0 or options.voters + options.watchers == 0:
-        raise SetupError("A crowd needs at least one voter or watcher.")
+        raise BadArgument("A crowd needs at least one voter or watcher.")
     if options.in_flight < 1 or options.votes_per_cast < 1 or options.processes < 0:
-        raise SetupError("--in-flight and --votes-per-cast are at least 1, --processes at least 0.")
+        raise BadArgument("--in-flight and --votes-per-cast are at least 1, --processes at least 0.")
     if min(options.rate_per_s, options.duration_s, options.warm_up_s, options.ramp_s, options.settle_s) < 0:
-        raise SetupError("Rates and times cannot be negative.")
+        raise BadArgument("Rates and times cannot be negative.")
 
 
 async def _shows(http: HttpClient, show: int | None) -> dict[int, Show]:

@@ -23,6 +23,7 @@ from server.store.engine import POOLED, check_postgres
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
 from server.voting.leases import refuse_other_keys
+from server.web.listening import reserve_port
 
 log = structlog.get_logger()
 
@@ -37,6 +38,8 @@ async def serve(settings: Settings) -> None:
     """
     configure_logging(settings.log_format)
     check_process_limits(settings.limits.connections)
+    # Told before the engines start. The node itself binds last, when all else works.
+    reserve_port(settings.host, settings.port, is_shared=settings.reuse_port).close()
     with stop_signals() as signals:
         await _serve(settings, signals)
 

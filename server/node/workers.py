@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -28,6 +27,7 @@ from server.errors import SetupError
 from server.node.signals import stop_signals
 from server.settings import Settings
 from server.telemetry import METRICS_FOLDER
+from server.web.listening import reserve_port
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +114,7 @@ async def serve_with_workers(
     Takes:  command_of, which makes the command line of a worker from its number and the port
     Raises: SetupError: the port is taken, an engine does not start, or a worker fails before it is ready
     """
-    with stop_signals() as signals, _reserve(settings) as reservation:
+    with stop_signals() as signals, reserve_port(settings.host, settings.port, is_shared=True) as reservation:
         port = reservation.getsockname()[1]
         # Do not join the engines of another node on the same data folder: they end with that node.
         async with open_engines(
@@ -198,21 +198,3 @@ async def _raise_failures(running: list[asyncio.Task[None]]) -> None:
     for task in running:
         if task.done():
             await task
-
-
-def _reserve(settings: Settings) -> socket.socket:
-    """Holds the port without listening on it, so that no other process takes it while workers end and start.
-
-    Raises: SetupError: another process has it
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    reservation = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # The connections of a node that ended a moment ago still hold the port; aiohttp sets this for a single node too.
-        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reservation.bind((settings.host, settings.port))
-    except OSError as error:
-        reservation.close()
-        raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
-    return reservation

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from server.errors import MysetlistError, SetupError
+from server.errors import BadArgument, MysetlistError, SetupError
 from server.sample.fans import PUBLIC_SHARE, write_review
 from server.sample.inserts import InsertedShow, Progress, SeedResult, as_json, insert_shows, insert_votes, no_progress
 from server.sample.queries import inserts
@@ -56,17 +56,17 @@ class LargeSize(msgspec.Struct, frozen=True):
     def of(cls, shows: int | None = None, votes: int | None = None, seed: int = 1) -> LargeSize:
         """A checked size; None means the default.
 
-        Raises: SetupError: a number is out of range, or the votes are more than these shows can hold
+        Raises: BadArgument: a number is out of range, or the votes are more than these shows can hold
         """
         shows = SHOWS if shows is None else shows
         votes = shows * VOTES_PER_SHOW if votes is None else votes
         if not 1 <= shows <= SHOWS_MAX:
-            raise SetupError(f"--shows: {shows} is not between 1 and {SHOWS_MAX}")
+            raise BadArgument(f"--shows: {shows} is not between 1 and {SHOWS_MAX}")
         if not 0 <= votes <= shows * VOTES_PER_SHOW_MAX:
             votes_max = shows * VOTES_PER_SHOW_MAX
-            raise SetupError(f"--votes: {votes} is not between 0 and the {votes_max} that {shows} shows hold")
+            raise BadArgument(f"--votes: {votes} is not between 0 and the {votes_max} that {shows} shows hold")
         if seed < 0:
-            raise SetupError(f"--seed: {seed} is negative")
+            raise BadArgument(f"--seed: {seed} is negative")
         return cls(shows, votes, seed)
 
 

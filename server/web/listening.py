@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_request import BaseRequest
 
-from server.errors import Refused
+from server.errors import Refused, SetupError
 from server.protocol.codes import Code
 from server.protocol.http.addresses import Network, client_address, is_trusted
 from server.protocol.limits import Limits
@@ -134,6 +134,26 @@ def listening_sockets(runner: web.AppRunner) -> list[socket.socket]:
     # aiohttp has no public way to them; its own `addresses` reads them in the same way.
     servers: list[Any] = [site._server for site in runner.sites]  # noqa: SLF001
     return [listening for server in servers for listening in server.sockets]
+
+
+def reserve_port(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    """Holds a port without listening on it; the caller closes the socket.
+
+    Takes:  is_shared, whether several processes listen on the port
+    Raises: SetupError: another process has it, or this machine has no such address
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reservation = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if is_shared:
+            reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # The connections of a node that ended a moment ago still hold the port; aiohttp sets this for a single node too.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.bind((host, port))
+    except OSError as error:
+        reservation.close()
+        raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return reservation
 
 
 class _RequestHandler(web.RequestHandler):

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -14,7 +15,9 @@ import redis.asyncio
 
 from server.errors import SetupError, StoreError
 from server.node.node import Node
-from tests.support.running_node import settings, until
+from server.node.serve import serve
+from server.settings import Settings
+from tests.support.running_node import SECRET, settings, until
 
 OURS = "from pg_stat_activity where datname = current_database() and application_name like 'mysetlist%'"
 
@@ -54,6 +57,17 @@ async def test_a_taken_port(database_url: str, redis_url: str) -> None:
         async with nothing_left(database_url, redis_url):
             with pytest.raises(SetupError, match=f"^cannot listen on 127.0.0.1:{port}: "):
                 await Node.start(settings(database_url, redis_url, port=port))
+
+
+async def test_a_taken_port_is_told_before_an_engine_starts(tmp_path: Path) -> None:
+    """`serve` says so at once, and makes no data."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SetupError, match=f"^cannot listen on 127.0.0.1:{port}: "):
+            await serve(Settings(data_dir=tmp_path / "d", secret=SECRET, port=port))
+    assert not (tmp_path / "d").exists()
 
 
 async def test_a_database_without_tables(empty_database_url: str, redis_url: str) -> None:

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from server.errors import SetupError
-from server.node.workers import _reserve, serve_command, serve_with_workers
+from server.node.workers import serve_command, serve_with_workers
 from server.settings import Settings
+from server.web.listening import reserve_port
 
 # Ready, then alive until SIGTERM; prints its number and its addresses for the test.
 STAND_IN = """
@@ -139,7 +140,7 @@ def test_a_port_that_a_node_left_a_moment_ago_is_free(family: str) -> None:
             accepted, _ = listening.accept()
             accepted.close()
             assert client.recv(1) == b""
-    with _reserve(Settings(data_dir=Path("/nowhere"), secret="s" * 32, host=family, port=port)) as reservation:
+    with reserve_port(family, port, is_shared=True) as reservation:
         assert reservation.getsockname()[1] == port
 
 

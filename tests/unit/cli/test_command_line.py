@@ -70,8 +70,34 @@ def test_an_impossible_amount_of_sample_data_is_one_line(
     monkeypatch.setattr(sys, "argv", ["mysetlist", "seed", "--data-dir", str(tmp_path), *flags])
     with pytest.raises(SystemExit) as caught:
         command_line.main()
-    assert caught.value.code == 1
+    assert caught.value.code == 2
     assert capsys.readouterr().err == f"mysetlist: {line}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["serve", "--port", "99999"], "--port: 99999 is not between 0 and 65535"),
+        (["serve", "--workers", "0"], "--workers: 0 is not between 1 and 64"),
+        (["serve", "--crowd", "-1"], "--crowd: -1 is not between 0 and 10000"),
+        (["serve", "--data-dir", ""], "--data-dir: is empty; name a folder, or leave the flag out"),
+        (["token", "--ttl", "366d"], "--ttl: 366d is longer than 365d, the longest life of a token; an API key has no such limit"),
+        (["token", "--ttl", "9999d"], "--ttl: 9999d is longer than 365d, the longest life of a token; an API key has no such limit"),
+        (["token", "--ttl", "1y"], "--ttl: '1y' is no duration; write 90s, 15m, 1h or 7d"),
+        (["crowd", "--voters", "0"], "A crowd needs at least one voter or watcher."),
+        (["crowd", "--rate", "-1"], "Rates and times cannot be negative."),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_one_line_and_exit_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], line: str
+) -> None:
+    """The error comes before any engine starts; the exit code is that of a wrong command line."""
+    monkeypatch.setenv("MYSETLIST_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["mysetlist", *words])
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert (caught.value.code, capsys.readouterr().err) == (2, f"mysetlist: {line}\n")
     assert list(tmp_path.iterdir()) == []
 
 
