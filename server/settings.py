@@ -27,6 +27,7 @@ from server.protocol.http.origins import origin_of
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 
 LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 # HMAC-SHA-256 needs a key at least as long as its output (RFC 7518, section 3.2).
 SECRET_BYTES_MIN = 32
@@ -58,6 +59,7 @@ class Settings:
     votes_per_day_max: int = VOTES_PER_DAY_DEFAULT  # per user and UTC day
     limits: Limits = DEFAULT_LIMITS  # the limits for one client
     log_format: LogFormat = "auto"
+    log_level: LogLevel = "info"
     jwks_url: str | None = None  # the keys of an identity provider, whose tokens are also accepted
     jwt_audience: str | None = None
     jwt_issuer: str | None = None  # None: any
@@ -87,8 +89,11 @@ class Settings:
 
     def __repr__(self) -> str:
         """Names and values; a value that may hold a password or a key is shown as `…`."""
-        shown = (f"{field.name}={_shown(field.name, getattr(self, field.name))}" for field in fields(self))
-        return f"Settings({', '.join(shown)})"
+        return f"Settings({', '.join(f'{name}={text}' for name, text in self.shown().items())})"
+
+    def shown(self) -> dict[str, str]:
+        """Values by name, for people; `…` stands for a value that may hold a password or a key."""
+        return {field.name: _shown(field.name, getattr(self, field.name)) for field in fields(self)}
 
     @property
     def kept_days(self) -> dict[str, int]:
@@ -324,6 +329,12 @@ def _log_format(text: str) -> str:
     return text
 
 
+def _log_level(text: str) -> str:
+    if text not in get_args(LogLevel):
+        raise ValueError(f"{text!r} is not one of {', '.join(get_args(LogLevel))}")
+    return text
+
+
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "DATABASE_URL": ("database_url", _database_url),
     "REDIS_URL": ("redis_url", _redis_url),
@@ -337,6 +348,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_TRUSTED_PROXIES": ("trusted_proxies", _networks),
     "MYSETLIST_VOTES_PER_DAY": ("votes_per_day_max", _count),
     "MYSETLIST_LOG_FORMAT": ("log_format", _log_format),
+    "MYSETLIST_LOG_LEVEL": ("log_level", _log_level),
     "SPOTIFY_CLIENT_ID": ("spotify_client_id", _text),
     "SPOTIFY_CLIENT_SECRET": ("spotify_client_secret", _text),
     "SPOTIFY_API_URL": ("spotify_api_url", _http_url),

@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 # The environment variable with the folder for the metrics of all workers of a parent. prometheus_client reads it at its import.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
+LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -76,6 +77,7 @@ COMMITS_STALLED_SECONDS = Gauge(
     multiprocess_mode="livemax",
 )
 SHARDS_HELD = _gauge("mysetlist_shards_held", "Shards this node's writer holds")
+LOG_RESET_REASONS = ("gone", "behind", "cut", "forked", "log_lost")
 LOG_RESETS = Counter("mysetlist_log_resets_total", "Times a shard's hot copy was discarded", ["reason"])
 VOTES_REFUSED = Counter(
     "mysetlist_votes_refused_total",
@@ -134,6 +136,16 @@ SERVICE_IN_TROUBLE = Gauge(
     ["service"],
     multiprocess_mode="livemax",
 )
+IS_READY = Gauge("mysetlist_ready", "1: this node gets traffic, as /readyz says", multiprocess_mode="livemin")
+DISK_FREE_BYTES = Gauge(
+    "mysetlist_disk_free_bytes", "Free space where the data dir is, read every second", multiprocess_mode="livemin"
+)
+VALKEY_MEMORY_BYTES = Gauge(
+    "mysetlist_valkey_memory_bytes",
+    "Memory of Valkey: used, and limit, its maxmemory; 0: it has no limit",
+    ["kind"],
+    multiprocess_mode="livemostrecent",
+)
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server was unavailable")
 
 
@@ -145,6 +157,13 @@ CLOCK_AHEAD_SECONDS = Gauge(
 )
 
 
+# A series that appears with its first event has no increase, so an alert on it would miss that event.
+for _reason in ("final", "window", "played"):
+    VOTES_REFUSED.labels(_reason)
+for _reason in LOG_RESET_REASONS:
+    LOG_RESETS.labels(_reason)
+
+
 def exposition() -> bytes:
     """All metrics in the text format of Prometheus; with several workers, the metrics of all workers together."""
     if METRICS_FOLDER not in os.environ:
@@ -154,8 +173,8 @@ def exposition() -> bytes:
     return generate_latest(registry)
 
 
-def configure_logging(log_format: LogFormat) -> None:
-    """Sends all logs to stderr: one JSON object on each line, or coloured lines at a terminal."""
+def configure_logging(log_format: LogFormat, log_level: LogLevel = "info") -> None:
+    """Sends the logs from a level on to stderr: one JSON object on each line, or coloured lines at a terminal."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
@@ -167,7 +186,7 @@ def configure_logging(log_format: LogFormat) -> None:
             structlog.processors.EventRenamer("action"),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, log_level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

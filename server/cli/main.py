@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import os
 import sys
 from typing import Annotated
 
@@ -51,7 +54,15 @@ def main() -> None:
     try:
         app()
     except MysetlistError as error:
-        print(f"mysetlist: {error}", file=sys.stderr)
+        print(_last_line(error), file=sys.stderr)
         sys.exit(2 if isinstance(error, BadArgument) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _last_line(error: MysetlistError) -> str:
+    """A sentence, or a JSON object where the logs are asked to be JSON: a collector of logs reads all of stderr."""
+    if os.environ.get("MYSETLIST_LOG_FORMAT", "").strip() != "json":
+        return f"mysetlist: {error}"
+    timestamp = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps({"action": "command.failed", "reason": str(error), "level": "error", "timestamp": timestamp})

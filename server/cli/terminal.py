@@ -53,7 +53,7 @@ def settings_from(**flags: Any) -> Settings:
     from server.telemetry import configure_logging
 
     settings = Settings.from_environ(os.environ, **flags)
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, settings.log_level)
     for line in unknown_settings(os.environ):
         structlog.get_logger().warning("setting.unknown", reason=line)
     return settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -23,11 +24,13 @@ from server.node.rooms import Rooms, open_rooms
 from server.node.web_app import endpoints_of, web_app
 from server.people.sessions import first_admin_link
 from server.settings import Settings
+from server.telemetry import DISK_FREE_BYTES, IS_READY
 from server.web.listening import OpenConnections, Runner, listening_sockets
 
 log = structlog.get_logger()
 
 STOP_TIMEOUT_S = 25.0
+READINESS_EVERY_S = 1.0
 BACKLOG_SOCKETS = 4096
 
 
@@ -75,10 +78,16 @@ class Node:
         browser_host = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host  # noqa: S104  no bind
         return f"http://{browser_host}:{self.port}"
 
+    @property
+    def public_url(self) -> str:
+        """The address of the pages for everybody: a setting, or else the address for this machine."""
+        settings = self.rooms.settings
+        return settings.public_url or next(iter(settings.origins), self.url)
+
     async def greet_first_admin(self) -> None:
         """If the database has no administrator yet, creates one and prints a link to sign in."""
         try:
-            link = await first_admin_link(self.rooms.databases.owner, self.rooms.settings.secret, self.url)
+            link = await first_admin_link(self.rooms.databases.owner, self.rooms.settings.secret, self.public_url)
         except StoreError as error:
             log.warning("admin.not_made", error=str(error))
             return
@@ -157,6 +166,7 @@ class Node:
             "writer": rooms.writer.run(),
             "commit-watch": rooms.commit_watch.run(),
             "self-check": rooms.self_check.run(),
+            "readiness": self._watch_readiness(),
             "intake": rooms.intake.run(),
             "pusher": rooms.hub.pusher.run(),
             "presence": rooms.presence.run(rooms.hub, interval_s=rooms.intervals.presence_s),
@@ -170,6 +180,23 @@ class Node:
             **({} if rooms.oidc is None else {"oidc": rooms.oidc.run()}),
         }
 
+    async def _watch_readiness(self) -> None:
+        """Tells metrics and log whether this node is ready, and how much space its disk has."""
+        data_dir = self.rooms.settings.data_dir
+        told: list[str] = []
+        while True:
+            reasons = self._why_not_ready()
+            IS_READY.set(0 if reasons else 1)
+            if reasons != told:
+                told = reasons
+                if reasons:
+                    log.warning("node.not_ready", reasons=reasons)
+                else:
+                    log.info("node.ready")
+            folder = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+            DISK_FREE_BYTES.set(shutil.disk_usage(folder).free)
+            await asyncio.sleep(READINESS_EVERY_S)
+
     def _mail_loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         """The loops that enqueue and send emails, on a node that has a mail server."""
         settings, owner, clock = self.rooms.settings, self.rooms.databases.owner, self.rooms.clock
@@ -178,7 +205,7 @@ class Node:
         composer = EmailComposer(
             mail_from=settings.mail_from or f"MySetlist <mysetlist@{socket.gethostname()}>",
             secret=settings.secret,
-            public_url=lambda: settings.public_url or self.url,
+            public_url=lambda: self.public_url,
         )
         client = SmtpClient(settings.smtp_url, composer.sender)
         return {

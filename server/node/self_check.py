@@ -8,12 +8,12 @@ import structlog
 
 from server.cache.connection import Connection
 from server.cache.engine import clock_ahead_ms as valkey_ahead_ms
-from server.errors import CacheError, StoreError
+from server.errors import CacheError, CacheUnavailable, StoreError
 from server.settings import data_folder
 from server.store.database import Database, translated_all
 from server.store.engine import clock_ahead_ms as postgres_ahead_ms
 from server.store.migrations import why_schema_differs
-from server.telemetry import CLOCK_AHEAD_SECONDS
+from server.telemetry import CLOCK_AHEAD_SECONDS, VALKEY_MEMORY_BYTES
 from server.voting.leases import has_other_keys
 
 log = structlog.get_logger()
@@ -65,7 +65,20 @@ class SelfCheck:
                 postgres_ms = await postgres_ahead_ms(connection)
         keys = "another node of this database signs tokens with another MYSETLIST_SECRET" if has_others else ""
         self._note("; ".join(reason for reason in (schema, keys) if reason))
+        await self._measure_memory()
         self._compare_clocks({"PostgreSQL": postgres_ms, "Valkey": await valkey_ahead_ms(self._ask)})
+
+    async def _measure_memory(self) -> None:
+        try:
+            (answer,) = await self._valkey.ask([("INFO", "memory")])
+        except CacheUnavailable:
+            raise
+        except CacheError:
+            # This user may not ask, so the metric is missing.
+            return
+        found = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
+        VALKEY_MEMORY_BYTES.labels("used").set(float(found["used_memory"]))
+        VALKEY_MEMORY_BYTES.labels("limit").set(float(found["maxmemory"]))
 
     async def _ask(self, command: str) -> list[bytes]:
         (answer,) = await self._valkey.ask([(command,)])

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from server import __version__
 from server.cache.engine import check_valkey
 from server.embedded import open_engines
 from server.errors import SetupError
@@ -36,12 +37,14 @@ async def serve(settings: Settings) -> None:
 
     Raises: SetupError: the node cannot start, or one of its loops died; the message is one clear line
     """
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, settings.log_level)
+    log.info("node.starting", version=__version__, pid=os.getpid(), settings=settings.shown())
     check_process_limits(settings.limits.connections)
     # Told before the engines start. The node itself binds last, when all else works.
     reserve_port(settings.host, settings.port, is_shared=settings.reuse_port).close()
     with stop_signals() as signals:
         await _serve(settings, signals)
+    log.info("node.stopped", pid=os.getpid())
 
 
 async def _serve(settings: Settings, signals: StopSignals) -> None:
@@ -83,12 +86,14 @@ async def _prepare(settings: Settings) -> None:
     assert settings.database_url is not None
     assert settings.redis_url is not None
     check_outgoing()
-    if (await check_postgres(settings.database_url)).is_pooled:
+    postgres = await check_postgres(settings.database_url)
+    if postgres.is_pooled:
         log.warning("postgres.warning", reason=POOLED)
     await refuse_other_keys(settings.database_url, settings.secret)
     valkey = await check_valkey(settings.redis_url)
     for warning in filter(None, (*valkey.warnings, valkey.why_no_writes)):
         log.warning("valkey.warning", reason=warning)
+    log.info("engines.found", postgres=postgres.version, **{valkey.name.lower(): valkey.version})
     await migrate_up(settings.database_url, data_folder("migrations"))
     if settings.demo:
         from server.sample.demo import seed_demo

@@ -7,6 +7,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
+
+log = structlog.get_logger()
+
 
 class StopSignals:
     """The signals of one command. number: the first signal, 0: none came yet; stopped: set when one came.
@@ -31,6 +35,7 @@ class StopSignals:
 
     def receive(self, number: int) -> None:
         """Takes a signal. A second one changes nothing, because the first one is being obeyed."""
+        log.info("signal.received", signal=signal.Signals(number).name, is_first=not self.number)
         if self.number:
             return
         self.number = number

@@ -227,10 +227,9 @@ async def test_a_taken_port_is_one_clear_line(start_node: StartNode, tmp_path: P
     printed = await process.stdout.read()
     assert await process.wait() == 1
     assert printed == b""
-    lines = [line for line in second.log_path.read_text().splitlines() if not line.startswith("{")]
-    (line,) = lines
-    assert line.startswith(f"mysetlist: cannot listen on 127.0.0.1:{port}: ")
-    assert "already in use" in line
+    (failed,) = second.records("command.failed")
+    assert failed["reason"].startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    assert "already in use" in failed["reason"]
     assert not second.tracebacks()
 
 

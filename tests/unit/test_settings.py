@@ -47,6 +47,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         MYSETLIST_TRUSTED_PROXIES="10.0.0.0/8,127.0.0.1,fd00::/8",
         MYSETLIST_VOTES_PER_DAY="5",
         MYSETLIST_LOG_FORMAT="json",
+        MYSETLIST_LOG_LEVEL="warning",
         MYSETLIST_CONNECTIONS_PER_USER="3",
         MYSETLIST_SESSIONS_PER_ADDRESS=" 70000 ",
         SPOTIFY_CLIENT_ID="id",
@@ -76,7 +77,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert (found.jwt_issuer, found.jwt_role_claim) == ("https://id.example.org", "role")
     assert found.origins == ("https://example.org", "http://localhost:3000")
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
-    assert (found.votes_per_day_max, found.log_format) == (5, "json")
+    assert (found.votes_per_day_max, found.log_format, found.log_level) == (5, "json", "warning")
     assert (found.alert_webhook_secret, found.metrics_token) == (b"k" * 32, "prometheus-reads")
     assert found.limits == Limits(connections_per_user=3, sessions_per_address=70_000)
     assert (found.spotify_client_id, found.spotify_client_secret) == ("id", "hush")
@@ -129,6 +130,7 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
         ("MYSETLIST_VOTES_PER_DAY", "٣"),
         ("MYSETLIST_VOTES_PER_DAY", "1" * 30),
         ("MYSETLIST_LOG_FORMAT", "xml"),
+        ("MYSETLIST_LOG_LEVEL", "loud"),
         *((f"MYSETLIST_{field.name.upper()}", value) for field in fields(Limits) for value in ("0", "many")),
         ("SPOTIFY_API_URL", "api.spotify.com"),
         ("SMTP_URL", "mail.example.org"),

@@ -17,7 +17,7 @@ from server.errors import SetupError, StoreError
 from server.node.node import Node
 from server.node.serve import serve
 from server.settings import Settings
-from tests.support.running_node import SECRET, settings, until
+from tests.support.running_node import SECRET, running_node, settings, until
 
 OURS = "from pg_stat_activity where datname = current_database() and application_name like 'mysetlist%'"
 
@@ -68,6 +68,21 @@ async def test_a_taken_port_is_told_before_an_engine_starts(tmp_path: Path) -> N
         with pytest.raises(SetupError, match=f"^cannot listen on 127.0.0.1:{port}: "):
             await serve(Settings(data_dir=tmp_path / "d", secret=SECRET, port=port))
     assert not (tmp_path / "d").exists()
+
+
+async def test_the_first_administrator_gets_a_link_with_the_public_address(
+    database_url: str, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The setting, else the first of the origins."""
+    for changes in (
+        {"origins": ("https://sets.example", "https://other.example")},
+        {"public_url": "https://sets.example", "origins": ("https://other.example",)},
+    ):
+        async with running_node(database_url, redis_url, **changes) as node:
+            await node.greet_first_admin()
+            async with node.rooms.databases.owner.connection() as connection:
+                await connection.execute("delete from users where role = 'admin'")
+        assert "good for an hour: https://sets.example/signin" in capsys.readouterr().out
 
 
 async def test_a_database_without_tables(empty_database_url: str, redis_url: str) -> None:
