@@ -6,7 +6,6 @@ Over 400 lines: a setting is a field, a parser and an entry in one table, and a 
 from __future__ import annotations
 
 import base64
-import contextlib
 import difflib
 import ipaddress
 import os
@@ -25,6 +24,7 @@ from server.errors import BadArgument, SetupError
 from server.protocol.http.addresses import Network
 from server.protocol.http.origins import origin_of
 from server.protocol.limits import DEFAULT_LIMITS, Limits
+from server.store.address import database_url_of
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -122,7 +122,11 @@ class Settings:
                 given[field] = _parsed(name, text, parse)
         given["limits"] = _limits(environ)
         given.update({field: value for field, value in overrides.items() if value is not None})
-        given["data_dir"] = Path(given.get("data_dir") or default_data_dir(environ)).expanduser().absolute()
+        try:
+            given["data_dir"] = Path(given.get("data_dir") or default_data_dir(environ)).expanduser().absolute()
+        except RuntimeError:
+            reason = "is missing, and this user has no home folder; name a folder that this user can write to"
+            raise SetupError(f"MYSETLIST_DATA_DIR: {reason}") from None
         _check(given)
         if "secret" not in given:
             given["secret"] = _kept_secret(given["data_dir"])
@@ -192,13 +196,6 @@ def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError as error:
         raise ValueError("has a wrong port; a port is a number between 0 and 65535") from error
     return parts
-
-
-def _database_url(text: str) -> str:
-    parts = _split(text, ("postgresql", "postgres"))
-    if not parts.path.strip("/"):
-        raise ValueError("names no database; end it with one, as in postgresql://host/mysetlist")
-    return text
 
 
 def _redis_url(text: str) -> str:
@@ -336,7 +333,7 @@ def _log_level(text: str) -> str:
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "DATABASE_URL": ("database_url", _database_url),
+    "DATABASE_URL": ("database_url", database_url_of),
     "REDIS_URL": ("redis_url", _redis_url),
     "MYSETLIST_DATA_DIR": ("data_dir", Path),
     "MYSETLIST_SECRET": ("secret", _secret),
@@ -418,10 +415,9 @@ def _kept_secret(data_dir: Path) -> str:
                     file.write(secrets.token_hex(SECRET_BYTES_MIN) + "\n")
                     file.flush()
                     os.fsync(file.fileno())
-                with contextlib.suppress(FileExistsError):
-                    os.link(draft, path)
+                _name(Path(draft), path)
             finally:
-                Path(draft).unlink()
+                Path(draft).unlink(missing_ok=True)
         secret = path.read_text().strip()
     except OSError as error:
         raise SetupError(f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {error.strerror}") from error
@@ -429,6 +425,18 @@ def _kept_secret(data_dir: Path) -> str:
         return _secret(secret)
     except ValueError as error:
         raise SetupError(f"the signing key in {path} {error}; remove the file to get a new one") from error
+
+
+def _name(draft: Path, path: Path) -> None:
+    """Gives a complete file its name, unless another process was faster."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links. Of two nodes that start at the same moment the last one wins; the other one then
+        # finds that their keys differ (voting.leases).
+        draft.replace(path)
 
 
 _HIDDEN = ("secret", "url", "key", "token")

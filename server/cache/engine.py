@@ -63,7 +63,7 @@ async def check_valkey(url: str) -> ValkeyState:
         socket_timeout=CONNECT_TIMEOUT_S,
     )
     try:
-        info: dict[str, Any] = await client.info("all")
+        info = await _info(client, where)
         clock_ms = await clock_ahead_ms(client.execute_command)
         state = judge(info, where, clock_ahead_ms=clock_ms)
         forbidden = await _forbidden_commands(client)
@@ -81,6 +81,21 @@ async def check_valkey(url: str) -> ValkeyState:
             " give it all keys and commands except administration: ACL SETUSER <user> ~* +@all -@admin +info"
         )
     return state
+
+
+async def _info(client: Any, where: str) -> dict[str, Any]:
+    """The answer to INFO.
+
+    Raises: SetupError: this user may not send it; the driver's exceptions
+    """
+    try:
+        info: dict[str, Any] = await client.info("all")
+    except NoPermissionError as error:
+        raise SetupError(
+            f"REDIS_URL: this user of the server at {where} may not send INFO, which tells whether the server can evict votes;"
+            " allow it: ACL SETUSER <user> +info"
+        ) from error
+    return info
 
 
 # One command of each kind that a node sends, on a key of each part of it. They read, or change what is not there.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import time
@@ -78,6 +79,7 @@ class Postgres(Engine):
         let_read(self._programs.parent, self._owner)
         if (self.folder / "PG_VERSION").exists():
             return
+        _check_user(self._owner)
         draft = self.folder.with_name("postgres.draft")
         if draft.exists():
             shutil.rmtree(draft)
@@ -153,6 +155,19 @@ class Postgres(Engine):
                 # It has ended, or belongs to another user and so is not ours.
                 continue
         return found
+
+
+def _check_user(owner: Owner | None) -> None:
+    """Raises: SetupError: this user has no entry in the list of users, which initdb asks for its name."""
+    if owner is not None:
+        return
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise SetupError(
+            f"PostgreSQL cannot make its data: the user id {os.geteuid()} has no entry in /etc/passwd; add one, run as another"
+            " user, or set DATABASE_URL"
+        ) from None
 
 
 def programs_folder() -> Path | None:

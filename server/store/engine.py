@@ -82,6 +82,11 @@ async def connect(url: str, settings: Mapping[str, str] = MappingProxyType({})) 
         ) from error
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
         raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} refuses this user: {reason(error)}") from error
+    except (KeyError, RuntimeError) as error:
+        # The driver looks for the name and the home folder of this user, who has no entry in the list of users.
+        raise SetupError(
+            "DATABASE_URL: names no user, and this process runs as a user without a name; add one: user@host"
+        ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         raise SetupError(f"DATABASE_URL: cannot reach PostgreSQL at {place(url)}: {reason(error)}") from error
 

@@ -98,6 +98,52 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("sslmode=require&channel_binding=require", "?sslmode=require"),  # Neon
+        ("schema=public&connection_limit=5", ""),  # Prisma
+        ("sslmode=verify-full&sslrootcert=/etc/rds.pem", "?sslmode=verify-full&sslrootcert=/etc/rds.pem"),  # RDS
+        ("options=endpoint%3Dep-1&connect_timeout=10", "?options=endpoint%3Dep-1"),
+        ("host=/run/pg", "?host=/run/pg"),
+    ],
+)
+def test_parameters_of_hosted_services(tmp_path: Path, given: str, wanted: str) -> None:
+    """What other drivers need is left out; what means something here stays."""
+    url = settings(tmp_path, DATABASE_URL=f"postgresql://me:p%40w@db/fans?{given}").database_url
+    assert url is not None
+    assert url == f"postgresql://me:p%40w@db/fans{wanted}"
+
+
+def test_an_address_of_a_socket_keeps_its_empty_host(tmp_path: Path) -> None:
+    """Also when a parameter is taken out of it."""
+    given = "postgresql:///fans?host=/run/pg&pgbouncer=false"
+    assert settings(tmp_path, DATABASE_URL=given).database_url == "postgresql:///fans?host=/run/pg"
+
+
+def test_a_data_dir_without_hard_links_keeps_its_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network and container file systems have none."""
+
+    def link(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("server.settings.os.link", link)
+    first = Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path)}).secret
+    assert Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path)}).secret == first
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_a_user_without_a_home_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as a user id that has no entry in the list of users."""
+
+    def expanduser(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", expanduser)
+    with pytest.raises(SetupError, match="^MYSETLIST_DATA_DIR: is missing, and this user has no home folder"):
+        Settings.from_environ({})
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("MYSETLIST_JWKS_URL", "http://id.example.org/keys"),
@@ -105,6 +151,11 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
         ("MYSETLIST_ALERT_WEBHOOK_SECRET", "whsec_c2hvcnQ="),
         ("MYSETLIST_METRICS_TOKEN", "short"),
         ("DATABASE_URL", "mysql://db/fans"),
+        ("DATABASE_URL", "postgresql://me:pw@h1:5432,h2:5432/fans"),
+        ("DATABASE_URL", "postgresql:///fans?host=h1,h2"),
+        ("DATABASE_URL", "postgresql://db/fans?pgbouncer=true"),
+        ("DATABASE_URL", "postgresql://db/fans?schema=private"),
+        ("DATABASE_URL", "postgresql://db/fans?ssl=true"),
         ("DATABASE_URL", "postgresql://db"),
         ("DATABASE_URL", "postgresql://db:99999/fans"),
         ("REDIS_URL", "valkey.sock"),

@@ -348,3 +348,20 @@ async def test_a_server_that_cannot_be_started_is_one_line(engine_dir: Path, mon
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(SetupError, match="cannot be started: this user may start no more processes; .* ulimit -u"):
         await EmbeddedEngines.start(engine_dir, postgres=False)
+
+
+async def test_a_user_id_without_a_name_cannot_make_a_database(
+    engine_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Initdb asks for the name of its user: the error says what to do, and nothing is left behind."""
+
+    def getpwuid(_: int) -> object:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("server.embedded.postgres.pwd.getpwuid", getpwuid)
+    monkeypatch.setattr("server.embedded.engines.owner_of", lambda _: None)
+    with pytest.raises(
+        SetupError, match="has no entry in /etc/passwd; add one, run as another user, or set DATABASE_URL"
+    ):
+        await EmbeddedEngines.start(engine_dir, valkey=False)
+    assert not (engine_dir / "postgres.draft").exists()

@@ -150,6 +150,18 @@ async def test_a_missing_redis_password_is_named() -> None:
         assert (await check_valkey(url.replace("//", "//:hush@"))).name == "Redis"
 
 
+async def test_a_user_without_a_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver takes a missing user from this process, whose user id may have no entry in the list of users."""
+
+    def getuser() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    monkeypatch.delenv("PGUSER", raising=False)
+    with pytest.raises(SetupError, match="^DATABASE_URL: names no user"):
+        await check_postgres(f"postgresql://127.0.0.1:{unused_port()}/fans")
+
+
 @needs_debian_redis
 async def test_a_wrong_redis_password_is_named() -> None:
     """It is one line without the password, over the protocol that nodes speak."""
@@ -167,7 +179,7 @@ async def test_a_wrong_redis_password_is_named() -> None:
 async def test_a_redis_user_with_too_few_rights_is_named(rights: str) -> None:
     """The line says what is forbidden and how to allow it."""
     with debian_redis("--user", "small", "on", ">pw", *rights.split()) as url:
-        with pytest.raises(SetupError, match="ACL SETUSER|refuses this user") as caught:
+        with pytest.raises(SetupError, match="ACL SETUSER") as caught:
             await check_valkey(url.replace("//", "//small:pw@"))
         assert "\n" not in str(caught.value)
         await check_valkey(url)

@@ -10,13 +10,25 @@ import pytest
 from typer.testing import CliRunner
 
 from server.cli import main as command_line
-from server.cli.terminal import duration_s
+from server.cli.terminal import duration_s, raise_file_limit
 from server.errors import SetupError
 
 COMMANDS = (
     "serve", "migrate", "sync", "seed", "crowd", "watch", "reconcile", "token", "export", "backup", "restore", "doctor",
 )  # fmt: skip
 HEAVY = ("aiohttp", "asyncpg", "redis", "uvloop", "picows", "rich.progress", "server.settings")
+
+
+def test_a_limit_that_the_system_refuses_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MacOS names a limit that it does not allow, even to root; a command goes on with the limit of now, if it is enough."""
+
+    def setrlimit(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr("server.cli.terminal.resource.setrlimit", setrlimit)
+    raise_file_limit()
+    with pytest.raises(SetupError, match="open files are needed"):
+        raise_file_limit(2**40)
 
 
 def test_help_names_every_command() -> None:
