@@ -99,6 +99,8 @@ export async function whyBlocked() {
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     if (error.code === "overloaded" || error.code === "rate_limited") return error.code;
+    // Without a token in the header, only a page at another address than the server's own is forbidden.
+    if (error.code === "forbidden") return "origin";
   }
   return "blocked";
 }

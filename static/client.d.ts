@@ -65,7 +65,7 @@ export type ClientEvent =
   | { type: "unsubscribed"; channels: string[] };
 
 /** Why there is no websocket: the browser has none, the network lets none through, or the server takes none from here. */
-export type PollingReason = "missing" | "blocked" | "overloaded" | "rate_limited";
+export type PollingReason = "missing" | "blocked" | "overloaded" | "rate_limited" | "origin";
 
 /** The subject of a mark: `show:7` for going to a show, `artist:3` for following an artist. */
 export type Subject = `show:${number}` | `artist:${number}`;

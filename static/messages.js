@@ -95,6 +95,7 @@ const REASONS = {
   blocked: "This network blocks the live connection.",
   overloaded: "The server takes no more live connections from this network.",
   rate_limited: "Too many connections came from here in a short time.",
+  origin: "The server does not know this page's address.",
 };
 
 /**
@@ -103,6 +104,7 @@ const REASONS = {
  */
 export function connectionLine(status, reason) {
   if (!reason || status === "live" || status === "offline") return "";
+  if (reason === "origin") return `${REASONS.origin} Its operator has to set MYSETLIST_ORIGINS. Until then nobody can vote here.`;
   const works = status === "polling"
     ? "Counts follow every few seconds, and your votes are sent." : "The page tries again by itself.";
   return `${REASONS[reason]} ${works}`;

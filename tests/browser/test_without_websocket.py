@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
-from playwright.async_api import WebSocketRoute, expect
+from playwright.async_api import Route, WebSocketRoute, expect
 
 from server.node.node import Node
 from server.protocol.limits import Limits
@@ -115,3 +115,25 @@ async def test_a_websocket_that_comes_back_takes_over(node: Node, open_fan: Open
     await expect(tab.page.locator(".link-line")).to_be_hidden()
     await tab.button(show.songs[0], "up").tap()
     await tab.expect_durability(show.songs[0], "committed")
+
+
+async def test_behind_a_proxy_that_changes_host_the_page_names_the_setting(
+    node: Node, open_fan: OpenFan, database_url: str
+) -> None:
+    """The page's requests come from an address that the server does not know, so it takes no vote and no websocket of them."""
+    (show,) = await make_shows(database_url)
+    visitor = await open_fan()
+    visitor.allowed_errors = re.compile(f"{NETWORK_ERRORS.pattern}|status of (400|401|403)")
+
+    async def change_host(route: Route) -> None:
+        headers = {**route.request.headers, "referer": "https://sets.example/shows/7"}
+        await route.fulfill(response=await route.fetch(headers=headers))
+
+    await visitor.context.route_web_socket(re.compile("/ws$"), block)
+    await visitor.context.route(re.compile("/ws$"), change_host)
+    tab = await visitor.open("/")
+    await tab.page.clock.install()
+    await tab.page.goto(f"{node.url}/shows/{show.id}")
+    await expect(tab.row(show.songs[0])).to_be_visible()
+    await tab.page.clock.run_for(FALLBACK_MS)
+    await expect(tab.page.locator(".link-line")).to_contain_text("has to set MYSETLIST_ORIGINS")

@@ -55,7 +55,7 @@ test("dropped votes are told with their number and the true reason", () => {
 });
 
 test("each reason for a missing websocket has its own sentence, and none blames the network of a page that is live", () => {
-  const reasons = ["missing", "blocked", "overloaded", "rate_limited"];
+  const reasons = ["missing", "blocked", "overloaded", "rate_limited", "origin"];
   for (const status of ["polling", "reconnecting"]) {
     assert.equal(new Set(reasons.map((reason) => connectionLine(status, reason))).size, reasons.length);
   }
