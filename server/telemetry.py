@@ -162,6 +162,8 @@ for _reason in ("final", "window", "played"):
     VOTES_REFUSED.labels(_reason)
 for _reason in LOG_RESET_REASONS:
     LOG_RESETS.labels(_reason)
+for _limit in ("wrong_codes", "wrong_codes_show"):
+    LIMITED.labels(_limit)
 
 
 def exposition() -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 
 STOP_TIMEOUT_S = 25.0
 READINESS_EVERY_S = 1.0
+READY_WITHIN_S = 5.0  # a start takes longer only when something is wrong
 BACKLOG_SOCKETS = 4096
 
 
@@ -183,11 +185,14 @@ class Node:
     async def _watch_readiness(self) -> None:
         """Tells metrics and log whether this node is ready, and how much space its disk has."""
         data_dir = self.rooms.settings.data_dir
-        told: list[str] = []
+        told: list[str] | None = None
+        started_s = time.monotonic()
         while True:
             reasons = self._why_not_ready()
             IS_READY.set(0 if reasons else 1)
-            if reasons != told:
+            # Every node is not ready in its first moments; this is no news.
+            is_starting = told is None and reasons and time.monotonic() - started_s < READY_WITHIN_S
+            if reasons != told and not is_starting:
                 told = reasons
                 if reasons:
                     log.warning("node.not_ready", reasons=reasons)

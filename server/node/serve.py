@@ -38,10 +38,10 @@ async def serve(settings: Settings) -> None:
     Raises: SetupError: the node cannot start, or one of its loops died; the message is one clear line
     """
     configure_logging(settings.log_format, settings.log_level)
-    log.info("node.starting", version=__version__, pid=os.getpid(), settings=settings.shown())
     check_process_limits(settings.limits.connections)
     # Told before the engines start. The node itself binds last, when all else works.
     reserve_port(settings.host, settings.port, is_shared=settings.reuse_port).close()
+    log.info("node.starting", version=__version__, pid=os.getpid(), settings=settings.shown())
     with stop_signals() as signals:
         await _serve(settings, signals)
     log.info("node.stopped", pid=os.getpid())

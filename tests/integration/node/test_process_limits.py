@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import resource
@@ -45,8 +46,8 @@ async def test_a_node_with_too_few_files_says_so(tmp_path: Path, database_url: s
     async with serving(tmp_path, FILES_MIN - 1, DATABASE_URL=database_url, REDIS_URL=redis_url) as process:
         _, errors = await process.communicate()
     assert process.returncode == 1
-    line = f"mysetlist: this process may open {FILES_MIN - 1} files and needs {FILES_MIN}; raise the limit with: ulimit -n 30000\n"
-    assert errors.decode() == line
+    reason = f"this process may open {FILES_MIN - 1} files and needs {FILES_MIN}; raise the limit with: ulimit -n 30000"
+    assert json.loads(errors)["reason"] == reason
 
 
 async def test_probes_are_answered_when_clients_have_all_files(
