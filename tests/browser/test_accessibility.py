@@ -81,7 +81,8 @@ async def test_everything_can_be_read(
 
     open_show = await sql.fetchval(SHOW.format(">"), "live")
     tab = await visitor.open_show(open_show)
-    first, second, third, *_ = await tab.order()
+    # Songs that have been played take no votes.
+    first, second, third, *_ = [song for song in await tab.order() if await tab.button(song, "up").is_enabled()]
     await tab.button(first, "up").tap()
     await tab.button(second, "down").tap()
     await tab.expect_durability(first, "committed")

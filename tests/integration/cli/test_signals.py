@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from server.node.signals import stop_signals
-from server.node.workers import connections_for
+from server.node.workers import COMMAND_CONNECTIONS, NODE_CONNECTIONS, connections_for
 from tests.support.engines import unused_port
 from tests.support.node_process import until
 
@@ -126,5 +126,5 @@ async def test_a_block_that_no_signal_ends_keeps_its_cancellation() -> None:
 
 def test_our_own_postgres_has_a_connection_for_every_worker() -> None:
     """The default is enough for a few workers."""
-    assert connections_for(1) == connections_for(3) == 100
-    assert connections_for(64) == 64 * 25 + 25
+    assert connections_for(1) == connections_for(2) == 100
+    assert connections_for(64) == 64 * NODE_CONNECTIONS + COMMAND_CONNECTIONS
