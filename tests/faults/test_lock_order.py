@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.support.engines import OpenDatabase, shared_database
 from tests.support.lock_paths import PATHS, TABLES, Transaction, build
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
@@ -90,10 +91,16 @@ class Stage:
         return free < total
 
 
+@pytest.fixture(scope="module")
+def stage_url(new_database: OpenDatabase) -> Iterator[str]:
+    """One database for all paths: each is undone."""
+    with shared_database(new_database, build) as url:
+        yield url
+
+
 @pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
+async def stage(stage_url: str) -> AsyncIterator[Stage]:
     """See Stage."""
-    await build(database_url)
     # After this time PostgreSQL reports that a path waits, and finds a deadlock. No path gives up before.
     patience = {
         "deadlock_timeout": "1ms", "log_lock_waits": "on", "client_min_messages": "log", "lock_timeout": "0",
@@ -104,7 +111,7 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         connections = []
         for plan in plans:
-            connection = await asyncpg.connect(database_url, server_settings=patience | plan)
+            connection = await asyncpg.connect(stage_url, server_settings=patience | plan)
             stack.push_async_callback(connection.close)
             connections.append(connection)
         yield Stage(*connections)

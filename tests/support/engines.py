@@ -49,6 +49,20 @@ class LoopThread:
 
 
 @contextmanager
+def shared_database(new_database: OpenDatabase, fill: Callable[[str], Coroutine[Any, Any, Any]]) -> Iterator[str]:
+    """One filled database for all tests of a file, each with connections of its own. Takes: fill, from the address."""
+    thread = LoopThread()
+    try:
+        database = new_database()
+        url = thread.run(database.__aenter__())
+        thread.run(fill(url))
+        yield url
+        thread.run(database.__aexit__(None, None, None))
+    finally:
+        thread.close()
+
+
+@contextmanager
 def short_folder() -> Iterator[Path]:
     """A folder for engines: its path is short enough for sockets, and their user may enter it, unlike pytest's folders.
 

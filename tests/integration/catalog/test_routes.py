@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -26,7 +27,7 @@ from server.store.database import REQUEST_ROLE, Database
 from server.web.errors import answer_errors
 from server.web.identity import make_address_of, make_is_secure
 from server.web.routing import routes_of
-from tests.support.engines import LoopThread, OpenDatabase
+from tests.support.engines import OpenDatabase, shared_database
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 
@@ -82,15 +83,8 @@ async def client(database_url: str, aiohttp_client: AiohttpClient) -> AsyncItera
 @pytest.fixture(scope="module")
 def seeded_url(new_database: OpenDatabase) -> Iterator[str]:
     """One database with the sample data for all tests: they only read."""
-    thread = LoopThread()
-    try:
-        database = new_database()
-        url = thread.run(database.__aenter__())
-        thread.run(seed_demo(url, now=NOW))
+    with shared_database(new_database, partial(seed_demo, now=NOW)) as url:
         yield url
-        thread.run(database.__aexit__(None, None, None))
-    finally:
-        thread.close()
 
 
 @pytest.fixture

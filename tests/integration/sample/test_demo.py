@@ -16,7 +16,7 @@ from server.sample.demo import LIVE_MIN, UPCOMING_MIN, seed_demo
 from server.sample.inserts import SeedResult
 from server.sample.votes import VOTERS_PER_SHOW
 from server.store.database import Database
-from tests.support.engines import LoopThread, OpenDatabase
+from tests.support.engines import OpenDatabase, shared_database
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 NOTHING = SeedResult()
@@ -56,15 +56,13 @@ class Seeded:
 def seeded(new_database: OpenDatabase) -> Iterator[Seeded]:
     """One database with the demo, for all tests that only read it."""
     stages: list[tuple[str, int, int]] = []
-    thread = LoopThread()
-    try:
-        database = new_database()
-        url = thread.run(database.__aenter__())
-        result = thread.run(seed_demo(url, now=NOW, progress=lambda *step: stages.append(step)))
-        yield Seeded(url, result, stages)
-        thread.run(database.__aexit__(None, None, None))
-    finally:
-        thread.close()
+    results: list[SeedResult] = []
+
+    async def fill(url: str) -> None:
+        results.append(await seed_demo(url, now=NOW, progress=lambda *step: stages.append(step)))
+
+    with shared_database(new_database, fill) as url:
+        yield Seeded(url, results[0], stages)
 
 
 @pytest.fixture
