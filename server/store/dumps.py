@@ -136,7 +136,7 @@ class Programs:
             raise SetupError(f"{file} is no backup of MySetlist: it has no {' or '.join(tables)}")
         return Contents(
             frozenset(row[0] for row in rows["schema_migrations"]),
-            {int(shard): int(position) for shard, position in rows["log_positions"]},
+            {int(shard): int(position) for shard, position, *_ in rows["log_positions"]},
             sum(not line.startswith(";") for line in listed.splitlines()),
         )
 

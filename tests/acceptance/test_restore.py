@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from server.cache.keys import log_key, meta_key
+from server.cache.keys import PROBE_KEY, log_key, meta_key
 from server.cli.backup_file import backup, restore
 from server.embedded import EmbeddedEngines
 from server.store.dumps import USER_IDS_LEAP
@@ -107,6 +107,7 @@ async def test_a_restore_drops_votes_that_only_valkey_has(database_url: str, red
                 for shard in range(SHARD_COUNT)
                 for key in (meta_key(shard), *([log_key(7)] if shard == 7 else []))
             ]
+            + [PROBE_KEY.encode()]
         )
     await votes_go_on(database_url, redis_url, [[show.first, 1, 0], [show.songs[1], 0, 0], [show.songs[2], 0, 0]])
 
