@@ -710,10 +710,6 @@ CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RE
      order by decided_at desc limit 1
 $$;
 
-CREATE FUNCTION earth_box(centre public.cube, radius_km double precision) RETURNS public.cube
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN public.cube_enlarge(centre, (((2)::double precision * sin(LEAST((radius_km / (((2)::numeric * 6371.0088))::double precision), (pi() / (2)::double precision)))) + (0.000000001)::double precision), 3);
-
 CREATE FUNCTION earth_km(a public.cube, b public.cube) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((((2)::numeric * 6371.0088))::double precision * asin(LEAST((1.0)::double precision, (public.cube_distance(a, b) / (2)::double precision))));
@@ -3368,7 +3364,7 @@ ALTER TABLE venues ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY venues ADD CONSTRAINT venues_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY venues ADD CONSTRAINT venues_slug_key UNIQUE (slug);
 CREATE INDEX venues_folded_name_idx ON venues USING hash (folded_name);
-CREATE INDEX venues_point_idx ON venues USING gist (point);
+CREATE INDEX venues_latitude_idx ON venues USING btree (latitude);
 CREATE INDEX venues_search_idx ON venues USING gin (search) WITH (fastupdate=off);
 CREATE INDEX venues_similar_idx ON venues USING gin (folded gin_trgm_ops) WITH (fastupdate=off);
 CREATE TRIGGER venues_touch BEFORE UPDATE OF slug, name, city, region, country, latitude, longitude, time_zone, capacity ON venues FOR EACH ROW EXECUTE FUNCTION touch_updated_at();

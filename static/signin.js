@@ -3,6 +3,8 @@
  * nothing; only the button signs in.
  */
 
+export {}; // the type checker takes a file without exports for a script
+
 const TIMEOUT_MS = 15_000;
 
 const who = /** @type {HTMLElement} */ (document.getElementById("who"));
@@ -29,7 +31,7 @@ async function ask(path, options = {}) {
 }
 
 /** @param {{id: number, role: string, display_name: string|null}} account */
-function name({ id, role, display_name }) {
+function nameOf({ id, role, display_name }) {
   const title = display_name ? `${display_name} (account ${id})` : `account ${id}`;
   return role === "user" ? title : `${title}, ${role}`;
 }
@@ -49,7 +51,7 @@ async function start() {
   const before = status === 200 ? body : null;
   show(
     before
-      ? `You are signed in as ${name(before)}. Signing in with this link replaces this account in this browser. You may not be able to come back to it.`
+      ? `You are signed in as ${nameOf(before)}. Signing in with this link replaces this account in this browser. You may not be able to come back to it.`
       : "This link signs you in, once.",
   );
   button.textContent = before ? "Replace it and sign in" : "Sign in";

@@ -87,13 +87,13 @@ export class VoteQueue {
       return this.#link.request("cast", { show, votes, order });
     };
     try {
-      return /** @type {CastReply} */ (await send());
+      return /** @type {CastReply} */ (/** @type {unknown} */ (await send()));
     } catch (error) {
       if (!(error instanceof RequestError) || error.code !== "conflict") throw error;
       // Another device of this fan counts ahead of this one.
       const { order } = /** @type {{order: number}} */ (await this.#link.request("ballot", { show }));
       this.#orders.set(show, order);
-      return /** @type {CastReply} */ (await send());
+      return /** @type {CastReply} */ (/** @type {unknown} */ (await send()));
     }
   }
 

@@ -186,7 +186,7 @@ select id, slug, name, city, region, country, latitude, longitude, time_zone, ca
 select id, slug, name, city, region, country, latitude, longitude, time_zone, capacity,
        earth_km(point, earth_point(:latitude::float8, :longitude::float8)) as distance_km
   from venues
- where point <@ earth_box(earth_point(:latitude, :longitude), :radius_km::float8)
+ where latitude between :latitude - :radius_km::float8 / 111 and :latitude + :radius_km / 111 -- a degree is 111.2 km
    and earth_km(point, earth_point(:latitude, :longitude)) <= :radius_km
    and (earth_km(point, earth_point(:latitude, :longitude)), id) > (:after_km::float8, :after_id::bigint)
    and (:words::text is null or search @@ query_of(:words))
@@ -200,7 +200,7 @@ select id, slug, name, city, region, country, latitude, longitude, time_zone, ca
 -- gives: every venue within the radius, and its distance
 select id, earth_km(point, earth_point(:latitude::float8, :longitude::float8)) as distance_km
   from venues
- where point <@ earth_box(earth_point(:latitude, :longitude), :radius_km::float8)
+ where latitude between :latitude - :radius_km::float8 / 111 and :latitude + :radius_km / 111 -- a degree is 111.2 km
    and earth_km(point, earth_point(:latitude, :longitude)) <= :radius_km;
 
 -- name: venue_id_of_slug$

@@ -67,10 +67,11 @@ update venue_identities set checked_at = now() where service = :service::sync_se
 
 -- name: venues_around
 -- takes: latitude, longitude, radius_km
--- gives: venues within a box around the point; the caller compares them
+-- gives: venues within the radius; the caller compares them
 select v.id, v.slug, v.name, v.city, v.country, v.latitude, v.longitude, v.time_zone
   from venues v
- where v.point <@ earth_box(earth_point(:latitude::float8, :longitude::float8), :radius_km::float8)
+ where v.latitude between :latitude - :radius_km::float8 / 111 and :latitude + :radius_km / 111 -- a degree is 111.2 km
+   and earth_km(v.point, earth_point(:latitude::float8, :longitude::float8)) <= :radius_km
  order by v.id;
 
 -- name: put_show_identity!

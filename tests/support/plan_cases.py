@@ -194,6 +194,6 @@ SHAPES: list[tuple[str, dict[str, Any], str]] = [
     ("list_venues", {}, "venues_slug_key"),
     ("list_venues", {"words": "abc"}, "venues_search_idx"),
     ("list_venues", MISSPELT, "venues_similar_idx"),
-    ("list_venues_near", {}, "venues_point_idx"),
-    ("venues_within", {}, "venues_point_idx"),
+    ("list_venues_near", {}, "venues_latitude_idx"),
+    ("venues_within", {}, "venues_latitude_idx"),
 ]
