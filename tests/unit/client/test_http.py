@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -17,9 +19,13 @@ async def test_a_wait_that_the_server_asks_for_is_bounded(
 ) -> None:
     """No answer makes the client sleep for hours, and it does not sleep after its last attempt."""
     slept: list[float] = []
+    client_task, real_sleep = asyncio.current_task(), asyncio.sleep
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        if asyncio.current_task() is client_task:
+            slept.append(seconds)
+        else:  # the engines of the run have a loop of their own
+            await real_sleep(seconds)
 
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(503, headers={"Retry-After": asked})
