@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -91,14 +92,30 @@ async def connect(url: str, settings: Mapping[str, str] = MappingProxyType({})) 
         raise SetupError(f"DATABASE_URL: cannot reach PostgreSQL at {place(url)}: {reason(error)}") from error
 
 
+@asynccontextmanager
+async def connected(
+    url: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection as `connect` makes it, for one block.
+
+    Raises: SetupError: as connect; the server does not answer a statement of the block
+    """
+    connection = await connect(url, settings)
+    try:
+        yield connection
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
+    finally:
+        await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
 async def check_postgres(url: str) -> PostgresState:
     """Checks the server and its database; changes nothing.
 
     Raises: SetupError: unreachable, older than POSTGRES_VERSION_MIN, or a standby that takes no writes
     Cost:   one connection, two statements
     """
-    connection = await connect(url, SESSION_SETTINGS)
-    try:
+    async with connected(url, SESSION_SETTINGS) as connection:
         number = int(await connection.fetchval("show server_version_num"))
         server_pid = connection.get_server_pid()
         clock_ms = await clock_ahead_ms(connection)
@@ -110,10 +127,6 @@ async def check_postgres(url: str) -> PostgresState:
             " current_setting('max_connections')::int as connections_max,"
             " pg_backend_pid() as pid"
         )
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
-    finally:
-        await connection.close(timeout=CONNECT_TIMEOUT_S)
     assert row is not None
     refuse_old_postgres(number, place(url))
     if row["is_read_only"]:
@@ -150,9 +163,8 @@ async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[st
     Raises: SetupError: unreachable
     Cost:   one connection, one statement, and one for each role
     """
-    connection = await connect(url)
     missing = []
-    try:
+    async with connected(url) as connection:
         installed = {row["extname"] for row in await connection.fetch("select extname from pg_extension")}
         missing += [f"extension {name} is missing" for name in extensions if name not in installed]
         for role in roles:
@@ -160,10 +172,6 @@ async def missing_rights(url: str, roles: Sequence[str], extensions: Sequence[st
                 await connection.execute(f'set role "{role}"; reset role')
             except asyncpg.PostgresError as error:
                 missing.append(f"role {role} cannot be entered: {reason(error)}")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
-    finally:
-        await connection.close(timeout=CONNECT_TIMEOUT_S)
     return missing
 
 
@@ -174,8 +182,7 @@ async def rights_that_lack(url: str, roles: Sequence[str], extensions: Sequence[
     Raises: SetupError: unreachable
     Cost:   one connection; a transaction that is rolled back
     """
-    connection = await connect(url)
-    lacking = []
+    lacking: list[str] = []
 
     async def is_allowed(statement: str, todo: str) -> None:
         try:
@@ -184,7 +191,7 @@ async def rights_that_lack(url: str, roles: Sequence[str], extensions: Sequence[
         except asyncpg.PostgresError as error:
             lacking.append(f"{reason(error)}; {todo}")
 
-    try:
+    async with connected(url) as connection:
         transaction = connection.transaction()
         await transaction.start()
         user = await connection.fetchval("select quote_ident(current_user)")
@@ -200,10 +207,6 @@ async def rights_that_lack(url: str, roles: Sequence[str], extensions: Sequence[
             else:
                 await is_allowed(_ENTER_ROLE.format(role=role), f"{administrator} grant {role} to {user}")
         await transaction.rollback()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
-    finally:
-        await connection.close(timeout=CONNECT_TIMEOUT_S)
     return lacking
 
 
@@ -222,16 +225,11 @@ async def unknown_time_zones(url: str) -> list[str]:
 
     Raises: SetupError: unreachable
     """
-    connection = await connect(url)
-    try:
+    async with connected(url) as connection:
         rows = await connection.fetch(
             "select time_zone from (select time_zone from venues union select time_zone from shows) used"
             " where not exists (select from pg_timezone_names where name = time_zone) order by 1"
         )
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise SetupError(f"DATABASE_URL: PostgreSQL at {place(url)} does not answer: {reason(error)}") from error
-    finally:
-        await connection.close(timeout=CONNECT_TIMEOUT_S)
     return [row["time_zone"] for row in rows]
 
 
