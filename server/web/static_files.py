@@ -18,6 +18,7 @@ from server.web.bundling import bundle
 # A smaller file fits into one packet anyway.
 _GZIP_BYTES_MIN = 1_000
 _TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
+GZIPPED = {"Content-Encoding": "gzip"}
 _KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 # The modules that pages start. Under an address with a version they contain everything that they import.
 _ENTRIES = ("app.js", "docs.js")
@@ -48,6 +49,7 @@ class StaticFiles:
         self._modified_ns: tuple[int, ...] = ()
         self._version = ""
         self._prepared: dict[tuple[str, bool], _File] = {}
+        self._pages: dict[str, str] = {}
 
     @property
     def version(self) -> str:
@@ -57,15 +59,17 @@ class StaticFiles:
             digest = hashlib.blake2b(digest_size=8)
             for name in self._names:
                 digest.update(b"%s\0%s\0" % (name.encode(), (self._folder / name).read_bytes()))
-            self._version, self._modified_ns, self._prepared = digest.hexdigest(), modified_ns, {}
+            self._version, self._modified_ns = digest.hexdigest(), modified_ns
+            self._prepared, self._pages = {}, {}
         return self._version
 
     def page(self, name: str) -> str:
         """An HTML file whose addresses of other files carry the version."""
         version = self.version
-        return re.sub(
-            r'"/static/([\w.-]+)"', rf'"/static/{version}/\1"', (self._folder / name).read_text(encoding="utf-8")
-        )
+        if name not in self._pages:
+            text = (self._folder / name).read_text(encoding="utf-8")
+            self._pages[name] = re.sub(r'"/static/([\w.-]+)"', rf'"/static/{version}/\1"', text)
+        return self._pages[name]
 
     def answer(self, request: web.Request, name: str, version: str | None = None) -> web.Response:
         """The answer to a request of a file.
@@ -82,7 +86,10 @@ class StaticFiles:
         if any(tag.value == etag for tag in request.if_none_match or ()):
             response = web.Response(status=304, headers=headers)
         else:
-            response = compressed(request, file.body, file.compressed, headers)
+            if file.compressed is not None and accepts_gzip(request):
+                response = web.Response(body=file.compressed, headers=headers | GZIPPED)
+            else:
+                response = web.Response(body=file.body, headers=headers)
             response.content_type = file.media_type
             if file.media_type.startswith("text/"):
                 response.charset = "utf-8"
@@ -92,9 +99,8 @@ class StaticFiles:
     def _prepare(self, name: str, *, is_bundled: bool) -> _File:
         if (found := self._prepared.get((name, is_bundled))) is not None:
             return found
-        path = self._folder / name
-        joined = is_bundled and name in _ENTRIES
-        body = bundle(self._folder, name).encode() if joined else path.read_bytes()
+        is_joined = is_bundled and name in _ENTRIES
+        body = bundle(self._folder, name).encode() if is_joined else (self._folder / name).read_bytes()
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         is_text = len(body) >= _GZIP_BYTES_MIN and media_type.startswith(_TEXT_TYPES)
         file = _File(body, gzip.compress(body, mtime=0) if is_text else None, media_type)
@@ -102,8 +108,6 @@ class StaticFiles:
         return file
 
 
-def compressed(request: web.Request, body: bytes, gzipped: bytes | None, headers: dict[str, str]) -> web.Response:
-    """A response with the compressed body, if there is one and the client takes it."""
-    if gzipped is None or "gzip" not in request.headers.get("Accept-Encoding", ""):
-        return web.Response(body=body, headers=headers)
-    return web.Response(body=gzipped, headers=headers | {"Content-Encoding": "gzip"})
+def accepts_gzip(request: web.Request) -> bool:
+    """Whether the client takes a compressed body."""
+    return "gzip" in request.headers.get("Accept-Encoding", "")
