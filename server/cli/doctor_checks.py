@@ -31,6 +31,7 @@ from server.node.catalogue_sync import providers_of
 from server.node.outgoing import check_outgoing
 from server.node.process_limits import FILES_MIN
 from server.node.self_check import clocks_differ
+from server.node.workers import NODE_CONNECTIONS
 from server.settings import Settings, data_folder, unknown_settings
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.engine import (
@@ -47,7 +48,6 @@ from server.sync.provider_probe import probe_provider
 from server.voting.rule_changes import open_rule_changes
 
 DISK_FREE_BYTES_MIN = 1_000_000_000
-CONNECTIONS_MIN = 30  # up to 25 for a node, and some for commands
 # The IANA database has about 600 names.
 TIME_ZONES_MIN = 400
 
@@ -252,10 +252,9 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
     if state.synchronous_commit not in ("on", "remote_write", "remote_apply", "local"):
         risk = "synchronous_commit is off: a vote acknowledged as committed can be lost if PostgreSQL's machine crashes"
         checks.append(Check("durability", "warn", risk))
-    if state.connections_max < CONNECTIONS_MIN:
-        checks.append(
-            Check("connections", "warn", f"max_connections is {state.connections_max}; a node needs up to 25")
-        )
+    if state.connections_max < NODE_CONNECTIONS:
+        found = f"max_connections is {state.connections_max}; a node with its commands needs up to {NODE_CONNECTIONS}"
+        checks.append(Check("connections", "warn", found))
     if state.is_pooled:
         checks.append(Check("pooler", "warn", POOLED))
     try:

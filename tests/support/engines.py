@@ -94,8 +94,8 @@ def unused_port() -> int:
 
 
 @contextmanager
-def debian_postgres() -> Iterator[str]:
-    """Runs Debian's PostgreSQL 15 over TCP with a password; gives the address of a superuser."""
+def debian_postgres(*more_flags: str) -> Iterator[str]:
+    """Runs Debian's PostgreSQL 15 over TCP with a password and flags of postgres; gives the address of a superuser."""
     with short_folder() as folder:
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -120,7 +120,7 @@ def debian_postgres() -> Iterator[str]:
             [*initdb, "-N", "--locale=C", "-E", "UTF8"], check=True, capture_output=True, cwd=folder, **identity
         )
         port = unused_port()
-        flags = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-k", str(folder), "-p", str(port)]
+        flags = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-k", str(folder), "-p", str(port), *more_flags]
         ctl: list[str | Path] = [DEBIAN_POSTGRES / "pg_ctl", "-D", data, "-w", "-s", "-l", folder / "log"]
         subprocess.run([*ctl, "-o", " ".join(flags), "start"], check=True, cwd=folder, **identity)
         try:

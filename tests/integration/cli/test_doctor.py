@@ -19,6 +19,7 @@ from server.errors import SetupError
 from server.node.intervals import Intervals
 from server.node.node import Node
 from server.node.self_check import CLOCK_DIFFERENCE_MAX_MS
+from server.node.workers import NODE_CONNECTIONS
 from server.settings import Settings, data_folder
 from server.store.engine import missing_rights
 from server.store.migrations import migrate_up
@@ -208,16 +209,19 @@ async def test_what_would_fail_at_a_start_is_found(
 
 
 async def test_a_user_without_rights_is_found_before_the_first_start(engine_dir: Path, redis_url: str) -> None:
-    """Migrations would fail half-way: doctor names each missing right and the statement that gives it."""
+    """Migrations would fail half-way: doctor names each missing right and the statement that gives it. It also names too
+    few connections, by the number that a node with its commands takes.
+    """
     if not (DEBIAN_POSTGRES / "postgres").exists():
         pytest.skip(f"no PostgreSQL 15 in {DEBIAN_POSTGRES} (.ci/run installs it)")
-    with debian_postgres() as url:
+    with debian_postgres("-c", f"max_connections={NODE_CONNECTIONS - 1}") as url:
         await execute(url, "create user landlord password 'pw'")
         await execute(url, "create database owned owner landlord")
         mine = f"postgresql://landlord:pw@127.0.0.1:{urlsplit(url).port}/owned"
         environ = {"DATABASE_URL": mine, "REDIS_URL": redis_url, "MYSETLIST_SECRET": SECRET}
         found = {check.name: check for check in await run_checks(environ, engine_dir)}
-        assert found["rights"].verdict == "fail"
+        assert (found["connections"].verdict, found["rights"].verdict) == ("warn", "fail")
+        assert f"is {NODE_CONNECTIONS - 1}; a node with its commands needs up to" in found["connections"].found
         assert "create role mysetlist_writer nologin; grant mysetlist_writer to landlord" in found["rights"].found
         with pytest.raises(
             SetupError, match="cannot migrate the database: permission denied to create role; let an"
