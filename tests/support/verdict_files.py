@@ -1,0 +1,56 @@
+"""Writes docs/alerts.yml and the runbook in docs/operations.md from the table of verdicts. `make verdicts` runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from server.admin.verdicts import VERDICTS, Verdict
+
+DOCS = Path(__file__).parents[2] / "docs"
+ALERTS = DOCS / "alerts.yml"
+PAGE = DOCS / "operations.md"
+
+_HEAD = """\
+# Rules for Prometheus. The thresholds leave a margin above the figures in docs/speed.md.
+# `make verdicts` writes this file from server/admin/verdicts.py.
+groups:
+  - name: mysetlist
+    rules:
+"""
+_RUNBOOK = re.compile(r"(?<=<!-- runbook -->\n).*?(?=<!-- end of the runbook -->)", re.DOTALL)
+
+
+def alerts_file() -> str:
+    """The rules of all verdicts that have an expression."""
+    return _HEAD + "".join(_rule(verdict) for verdict in VERDICTS if verdict.expr is not None)
+
+
+def _rule(verdict: Verdict) -> str:
+    assert verdict.expr is not None
+    lines = [f"- alert: {verdict.name}"]
+    expr = verdict.expr.format(limit=f"{verdict.limit:.12g}")
+    lines += ["  expr: |", *(f"    {line}" for line in expr.splitlines())] if "\n" in expr else [f"  expr: {expr}"]
+    lines += [f"  for: {verdict.lasts}"] if verdict.lasts else []
+    lines += [f"  labels: {{severity: {verdict.severity}}}"]
+    summary = f"{verdict.symptom} {verdict.act}"
+    lines += [f"  annotations: {{summary: {json.dumps(summary, ensure_ascii=False)}}}"]
+    return "".join(f"      {line}\n" for line in lines)
+
+
+def operations_page() -> str:
+    """docs/operations.md with the runbook of today."""
+    rows = ["| verdict | symptom | Now page | cause | act |", "|---|---|---|---|---|"]
+    for verdict in VERDICTS:
+        cause = re.sub(r"\{(\w+)\}", r"…", verdict.cause).removesuffix(" …").replace("…: ….", "….")
+        sign = "<" if verdict.is_below else ">"
+        rows.append(
+            f"| {verdict.name} | {verdict.symptom} | `{verdict.fact}` {sign} {verdict.limit:.12g} | {cause} | {verdict.act} |"
+        )
+    return _RUNBOOK.sub(lambda _: "\n".join(rows) + "\n", PAGE.read_text())
+
+
+if __name__ == "__main__":
+    ALERTS.write_text(alerts_file())
+    PAGE.write_text(operations_page())
