@@ -64,7 +64,7 @@ async function signIn(replaces) {
   button.disabled = true;
   const { status, body } = await ask("/signin", { method: "POST", body: JSON.stringify({ token, replaces }) });
   if (status === 201) {
-    location.replace("/");
+    location.replace(body.user.role === "user" ? "/" : "/admin");
     return;
   }
   show(body.detail ?? body.title);

@@ -77,12 +77,14 @@ class Pages:
             web.get("/shows/{show}", self.get_show_page),
             web.get("/shows/{show}/", self.redirect_to_show),
             web.get("/signin", self.get_signin),
+            web.get("/admin", self.get_console),
+            web.get("/admin/{page:.+}", self.get_console),
             web.get("/api/docs", self.get_docs),
             web.get("/healthz", self.get_healthz),
             web.get("/readyz", self.get_readyz),
             web.get("/metrics", self.get_metrics),
-            web.get("/static/{name}", self.get_file),
-            web.get("/static/{version}/{name}", self.get_file),
+            web.get("/static/{version:[0-9a-f]{16}}/{name:.+}", self.get_file),
+            web.get("/static/{name:.+}", self.get_file),
         ]
 
     async def get_page(self, request: web.Request) -> web.Response:
@@ -118,12 +120,16 @@ class Pages:
         """`GET /signin`: the page of a sign-in link. Its script reads the token from the fragment; only its button acts."""
         return _page(request, self._files.page("signin.html"))
 
+    async def get_console(self, request: web.Request) -> web.Response:
+        """`GET /admin` and `GET /admin/{page}`: the console of staff. What it shows, the API gives to staff only."""
+        return _page(request, self._files.page("admin/index.html"))
+
     async def get_docs(self, request: web.Request) -> web.Response:
         """`GET /api/docs`: the OpenAPI document as a page."""
         return _page(request, self._files.page("docs.html"))
 
     async def get_file(self, request: web.Request) -> web.Response:
-        """`GET /static/{name}` and `GET /static/{version}/{name}`."""
+        """`GET /static/{name}` and `GET /static/{version}/{name}`; the name may be in a folder."""
         return self._files.answer(request, request.match_info["name"], request.match_info.get("version"))
 
     async def get_healthz(self, _request: web.Request) -> web.Response:

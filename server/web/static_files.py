@@ -21,7 +21,7 @@ _TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
 GZIPPED = {"Content-Encoding": "gzip"}
 _KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 # The modules that pages start. Under an address with a version they contain everything that they import.
-_ENTRIES = ("app.js", "docs.js")
+_ENTRIES = ("app.js", "docs.js", "admin/app.js")
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".js")
 
@@ -34,18 +34,18 @@ class _File:
 
 
 class StaticFiles:
-    """The files of a folder, each under two addresses.
+    """The files of a folder and of its folders, each under two addresses.
 
     `/static/<version>/<name>` is what pages name. The version changes with any file, so browsers keep these answers for good,
     and a page never mixes files of two versions. `/static/<name>` is the file as it is; browsers ask each time.
     A change in the folder is seen at the next page, so that a contributor only reloads.
 
-    Takes: folder, with files only; names that are not there at the start are not served
+    Takes: folder; names that are not there at the start are not served
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._names = sorted(path.name for path in folder.iterdir() if path.is_file())
+        self._names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         self._modified_ns: tuple[int, ...] = ()
         self._version = ""
         self._prepared: dict[tuple[str, bool], _File] = {}
@@ -68,7 +68,7 @@ class StaticFiles:
         version = self.version
         if name not in self._pages:
             text = (self._folder / name).read_text(encoding="utf-8")
-            self._pages[name] = re.sub(r'"/static/([\w.-]+)"', rf'"/static/{version}/\1"', text)
+            self._pages[name] = re.sub(r'"/static/([\w./-]+)"', rf'"/static/{version}/\1"', text)
         return self._pages[name]
 
     def answer(self, request: web.Request, name: str, version: str | None = None) -> web.Response:

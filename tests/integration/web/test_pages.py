@@ -23,22 +23,23 @@ async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def test_the_files_of_a_page_are_kept_for_good(http: aiohttp.ClientSession) -> None:
     """A page names its files with their version, they come compressed, and a browser asks for them once."""
-    async with http.get("/") as response:
-        assert response.headers["Cache-Control"] == "no-cache"
-        text = await response.text()
-    files = re.findall(r'"(/static/[^"]+)"', text)
-    assert len(files) >= 4
-    for path in files:
-        async with http.get(path, headers={"Accept-Encoding": "gzip"}) as response:
-            assert response.status == 200
-            assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-            if path.endswith((".js", ".css")):
-                assert response.headers["Content-Encoding"] == "gzip"
-                assert response.headers["Vary"] == "Accept-Encoding"
-    [script] = re.findall(r'src="(/static/[^"]+)"></script>', text)
-    async with http.get(script, headers={"Accept-Encoding": "identity"}) as response:
-        assert "Content-Encoding" not in response.headers
-        assert "\nimport " not in await response.text()
+    for page in ("/", "/admin", "/admin/shows/7"):
+        async with http.get(page) as response:
+            assert (response.status, response.headers["Cache-Control"]) == (200, "no-cache")
+            text = await response.text()
+        files = re.findall(r'"(/static/[^"]+)"', text)
+        assert len(files) >= 4
+        for path in files:
+            async with http.get(path, headers={"Accept-Encoding": "gzip"}) as response:
+                assert response.status == 200
+                assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+                if path.endswith((".js", ".css")):
+                    assert response.headers["Content-Encoding"] == "gzip"
+                    assert response.headers["Vary"] == "Accept-Encoding"
+        [script] = re.findall(r'src="(/static/[^"]+)"></script>', text)
+        async with http.get(script, headers={"Accept-Encoding": "identity"}) as response:
+            assert "Content-Encoding" not in response.headers
+            assert "\nimport " not in await response.text()
 
 
 async def test_a_file_of_another_version_is_not_kept(http: aiohttp.ClientSession) -> None:
@@ -48,6 +49,8 @@ async def test_a_file_of_another_version_is_not_kept(http: aiohttp.ClientSession
     async with http.get("/static/client.js") as response:
         assert (response.status, response.headers["Cache-Control"]) == (200, "no-cache")
         etag = response.headers["ETag"]
+    async with http.get("/static/admin/api.js") as response:
+        assert 'from "../api.js"' in await response.text()
     async with http.get("/static/client.js", headers={"If-None-Match": etag}) as response:
         assert response.status == 304
 

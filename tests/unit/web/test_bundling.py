@@ -16,7 +16,7 @@ MODULES = {
 import * as words from "./words.js";
 import {
   Counter,
-} from "./counter.js";
+} from "./counters/counter.js";
 
 const local = "app";
 const counter = new Counter();
@@ -25,7 +25,7 @@ console.log(plus(ONE, 2), words.greet("you"), counter.value, local);
 """,
     "numbers.js": "export const ONE = 1;\nconst local = 1;\nexport function add(a, b) {\n  return a + b * local;\n}\n",
     "words.js": "const local = 'Hello ';\nfunction greet(name) {\n  return local + name;\n}\nexport { greet };\n",
-    "counter.js": """import { add } from "./numbers.js";
+    "counters/counter.js": """import { add } from "../numbers.js";
 
 export class Counter {
   value = 0;
@@ -38,6 +38,7 @@ export async function never() {}
 
 def write(folder: Path, modules: dict[str, str]) -> Path:
     for name, text in modules.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
@@ -57,7 +58,7 @@ def test_a_bundle_does_what_its_modules_do(tmp_path: Path) -> None:
     assert run(tmp_path / "bundle.mjs") == expected == "3 Hello you 1 app\n"
 
 
-@pytest.mark.parametrize("entry", ["app.js", "docs.js"])
+@pytest.mark.parametrize("entry", ["app.js", "docs.js", "admin/app.js"])
 def test_the_pages_are_bundled(entry: str, tmp_path: Path) -> None:
     """The script of each page is complete and has no syntax error."""
     text = bundle(data_folder("static"), entry)

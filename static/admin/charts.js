@@ -1,0 +1,76 @@
+/** Charts of the last hour as plain SVG. Colours come from the style sheet, so both themes work. */
+import { h, setText } from "../dom.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT] = [360, 64];
+
+/**
+ * @param {string} tag
+ * @param {Record<string, string|number>} attributes
+ */
+function s(tag, attributes) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
+}
+
+/**
+ * The points of a line, and a break where nothing was measured.
+ * @param {(number|null)[]} values
+ * @param {number} top
+ */
+export function pathOf(values, top) {
+  let isDrawing = false;
+  const parts = values.map((value, index) => {
+    if (value === null) {
+      isDrawing = false;
+      return "";
+    }
+    const command = isDrawing ? "L" : "M";
+    isDrawing = true;
+    const x = (index / Math.max(1, values.length - 1)) * WIDTH;
+    return `${command}${x.toFixed(1)} ${(HEIGHT - 2 - (value / top) * (HEIGHT - 6)).toFixed(1)}`;
+  });
+  return parts.join("");
+}
+
+/**
+ * The next round number, for the top of a chart.
+ * @param {number} value
+ */
+export function roundedUp(value) {
+  if (value <= 0) return 1;
+  const unit = 10 ** Math.floor(Math.log10(value));
+  return ([1, 2, 5, 10].find((step) => step * unit >= value) ?? 10) * unit;
+}
+
+/**
+ * A figure: its name, its value now, and its line over the last hour.
+ * @param {string} title
+ * @param {(value: number|null) => string} format
+ */
+export function createChart(title, format) {
+  const value = h("strong", { class: "figure-value" });
+  const top = h("span", { class: "figure-top" });
+  const line = s("path", { class: "figure-line" });
+  const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+  svg.append(s("line", { class: "figure-base", x1: 0, x2: WIDTH, y1: HEIGHT - 2, y2: HEIGHT - 2 }), line);
+  const element = h("figure", { class: "figure" },
+    h("figcaption", {}, h("span", { class: "figure-title" }, title), value), top);
+  element.append(svg);
+  return {
+    element,
+    /**
+     * @param {number|null} now
+     * @param {(number|null)[]} values
+     */
+    update(now, values) {
+      const highest = Math.max(0, ...values.filter((one) => one !== null));
+      const limit = roundedUp(highest);
+      setText(value, format(now));
+      setText(top, values.length ? `1 h · up to ${format(highest)}` : "");
+      line.setAttribute("d", pathOf(values, limit));
+      svg.setAttribute("aria-label", `${title}: now ${format(now)}, at most ${format(highest)} in the last hour`);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/** The figures of the last hour: what the server had, and each second that came since. */
+
+/**
+ * @import { Figures, History } from "./types.js"
+ * @typedef {Record<keyof Figures, number|null>} Values
+ * @typedef {{at_ms: number, seconds: Values[]}} Step
+ */
+
+const NAMES = /** @type {(keyof Figures)[]} */ ([
+  "committed_votes", "acknowledgement_p99_ms", "oldest_uncommitted_ms", "push_lag_p99_ms", "watchers", "sockets_behind", "errors",
+]);
+const MEANS = new Set(["committed_votes", "errors"]); // the others: the worst second of a step
+const STEPS_MAX = 360;
+const STEP_MS = 10_000;
+
+/** @param {Values[]} seconds */
+function combined(seconds) {
+  return /** @type {Values} */ (Object.fromEntries(NAMES.map((name) => {
+    const values = seconds.map((one) => one[name]).filter((one) => one !== null);
+    if (!values.length) return [name, null];
+    const sum = values.reduce((all, one) => all + one, 0);
+    return [name, MEANS.has(name) ? sum / values.length : Math.max(...values)];
+  })));
+}
+
+export function createHistory() {
+  /** @type {Step[]} the oldest first */
+  let steps = [];
+  return {
+    /** @param {History} history */
+    replace(history) {
+      const until_ms = Date.parse(history.until);
+      const length = history.committed_votes.length;
+      steps = history.committed_votes.map((_, index) => ({
+        at_ms: until_ms - (length - index) * history.step_s * 1000,
+        seconds: [/** @type {Values} */ (Object.fromEntries(NAMES.map((name) => [name, history[name][index] ?? null])))],
+      }));
+    },
+    /**
+     * @param {string} at
+     * @param {Values} second
+     */
+    add(at, second) {
+      const at_ms = Date.parse(at);
+      const last = steps.at(-1);
+      if (last && at_ms - last.at_ms < STEP_MS) last.seconds.push(second);
+      else steps.push({ at_ms, seconds: [second] });
+      steps = steps.slice(-STEPS_MAX);
+    },
+    /** @param {keyof Figures} name */
+    values: (name) => steps.map(({ seconds }) => combined(seconds)[name]),
+    /**
+     * @param {number} minutes
+     * @returns {{at: string, values: Values}[]} the newest first
+     */
+    every(minutes) {
+      /** @type {Map<number, Values[]>} */
+      const rows = new Map();
+      for (const { at_ms, seconds } of steps) {
+        const begin_ms = Math.floor(at_ms / (minutes * 60_000)) * minutes * 60_000;
+        rows.set(begin_ms, [...(rows.get(begin_ms) ?? []), combined(seconds)]);
+      }
+      return [...rows].map(([at_ms, values]) => ({ at: new Date(at_ms).toISOString(), values: combined(values) })).reverse();
+    },
+  };
+}

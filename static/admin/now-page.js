@@ -1,0 +1,146 @@
+/** The page Now: what is wrong and what to do, the figures of the last hour, and who and what is there. */
+import { RequestError } from "../client.js";
+import { h, setAttribute, setHidden, setText } from "../dom.js";
+import { createChart } from "./charts.js";
+import { createHistory } from "./history.js";
+import * as texts from "./now-texts.js";
+import { createTable } from "./table.js";
+
+/**
+ * @import { ActRow, Button, ConsolePage, Desk, ErrorRow, LiveShow, NodeRow, Overview, ServiceRow } from "./types.js"
+ */
+
+const CHANNEL = "overview";
+const POLL_MS = 5_000;
+
+/** @type {ConsolePage} */
+export const now = { name: "now", title: "Now", key: "n", role: "moderator", open };
+
+/** @param {Desk} desk */
+function open(desk) {
+  const history = createHistory();
+  const level = h("span", { class: "verdict-level" });
+  const sentence = h("p", { class: "verdict-sentence", role: "status" });
+  const act = h("p", { class: "verdict-act" });
+  const verdict = h("section", { class: "verdict", "aria-label": "Verdict" }, level, sentence, act);
+  const others = h("ul", { class: "findings" });
+  const age = h("p", { class: "note" });
+  const charts = texts.FIGURES.map(({ name, title, format }) => ({ name, chart: createChart(title, format) }));
+  const minutes = createTable("The last hour", ["Time (UTC)", ...texts.FIGURES.map(({ title }) => title)]);
+  const details = h("details", { class: "as-table", on: { toggle: () => drawMinutes() } },
+    h("summary", {}, "The last hour as a table"), minutes.element);
+  const nodes = createTable("Nodes", ["Node", "State", "Votes/s", "Watchers", "Behind", "Connections", "Shards", "Version"]);
+  const services = createTable("Engines and providers", ["Name", "State", "Last 24 h", "Mean time"]);
+  const shows = createTable("Live shows", ["Show", "Votes/s", "Votes", "Suspicion"]);
+  const errors = createTable("Last errors", ["What", "Times", "Last", "Request id", "Nodes"]);
+  const acts = createTable("Who did what", ["When", "Who", "Act", "On"]);
+  const element = h("div", { class: "now" }, h("h1", { tabindex: "-1" }, "Now"), verdict, others,
+    h("section", { class: "figures", "aria-label": "Figures" }, ...charts.map(({ chart }) => chart.element)), details,
+    h("div", { class: "tables" }, nodes.element, services.element, shows.element, errors.element, acts.element), age);
+
+  /** @param {Overview} overview */
+  function update(overview) {
+    if (overview.history) history.replace(overview.history);
+    history.add(overview.at, overview.figures);
+    drawVerdict(overview);
+    for (const { name, chart } of charts) chart.update(overview.figures[name], history.values(name));
+    if (details.open) drawMinutes();
+    nodes.update(overview.nodes?.map(nodeRow) ?? null);
+    services.update(overview.services?.map(serviceRow) ?? null);
+    shows.update(overview.shows.map(showRow));
+    errors.update(overview.errors?.map(errorRow) ?? null);
+    acts.update(overview.acts?.map(actRow) ?? null);
+    setText(age, `As of ${texts.time(overview.at)} UTC${overview.is_complete ? "" : ". Other nodes cannot be asked right now: this is what one node knows"}.`);
+  }
+
+  /** @param {Overview} overview */
+  function drawVerdict({ verdict: found, findings }) {
+    setAttribute(verdict, "data-level", found.level);
+    setText(level, texts.LEVELS[found.level]);
+    setText(sentence, found.sentence);
+    act.replaceChildren(found.act, ...buttonsOf(found.button));
+    others.replaceChildren(...findings.slice(1).map((finding) => h("li", { data: { level: finding.severity } },
+      h("strong", {}, finding.cause), ` ${finding.act}`, ...buttonsOf(finding.button))));
+    setHidden(others, findings.length < 2);
+  }
+
+  /** @param {Button|null} button */
+  function buttonsOf(button) {
+    if (!button || !desk.has(button.page)) return [];
+    return [" ", h("a", { class: "button", href: `/admin/${button.page}`, data: { link: "" } }, button.label)];
+  }
+
+  function drawMinutes() {
+    minutes.update(history.every(5).map(({ at, values }) => ({
+      key: at, cells: [texts.time(at), ...texts.FIGURES.map(({ name, format }) => format(values[name]))],
+    })));
+  }
+
+  /** @param {boolean} withHistory */
+  async function load(withHistory) {
+    try {
+      update(/** @type {Overview} */ (await desk.call(`/api/admin/overview?history=${withHistory}`)));
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      setAttribute(verdict, "data-level", "unknown");
+      setText(level, texts.LEVELS.unknown);
+      setText(sentence, "This node does not answer.");
+      setText(act, error.message);
+    }
+  }
+
+  /** @type {(() => void)|null} */
+  let stopPolling = null;
+  load(true);
+  const stopWatching = desk.watch(CHANNEL, {
+    onState(state) {
+      stopPolling?.();
+      stopPolling = null;
+      update(/** @type {Overview} */ ({ ...(/** @type {object} */ (state)), history: null }));
+    },
+    // The channel is for administrators; over HTTP there is none. The same document comes by asking for it.
+    onRefused() {
+      stopPolling ??= desk.repeat(() => load(false), POLL_MS);
+    },
+  });
+  return {
+    element,
+    shortcuts: [{ key: "t", label: "Show the last hour as a table", act: () => { details.open = !details.open; } }],
+    close() {
+      stopWatching();
+      stopPolling?.();
+    },
+  };
+}
+
+/** @param {NodeRow} row */
+const nodeRow = ({ node, state, reasons, figures, connection_count, shards_held, version }) => ({
+  key: node, level: texts.NODE_LEVELS[state],
+  cells: [node, [state, ...reasons].join(": "), figures.committed_votes, figures.watchers, figures.sockets_behind,
+    connection_count, shards_held, version].map(String),
+});
+
+/** @param {ServiceRow} row */
+const serviceRow = ({ service, status, detail, availability_24h, latency_mean_ms }) => ({
+  key: service, level: status === "ok" ? "well" : status === "down" ? "critical" : status ? "warning" : "unknown",
+  cells: [service, [status ?? "unknown", detail].filter(Boolean).join(": "),
+    availability_24h === null ? "–" : `${(availability_24h * 100).toFixed(1)} %`, texts.milliseconds(latency_mean_ms)],
+});
+
+/** @param {LiveShow} row */
+const showRow = ({ id, name, artist, venue, votes, votes_per_s, suspicion }) => ({
+  key: String(id), level: suspicion ? "warning" : "", href: `/shows/${id}`,
+  cells: [name || `${artist}, ${venue}`, votes_per_s.toFixed(1), String(votes), suspicion ? texts.groups(suspicion) : "none"],
+});
+
+/** @param {ErrorRow} row */
+const errorRow = ({ action, detail, count, last_at, request_id, nodes }) => ({
+  key: `${action} ${detail}`,
+  cells: [detail ? `${action}: ${detail}` : action, String(count), texts.time(last_at), request_id || "–", nodes.join(", ")],
+});
+
+/** @param {ActRow} row */
+const actRow = ({ at, actor, action, subject }) => ({
+  key: `${at} ${action} ${subject}`,
+  cells: [texts.time(at), actor === null ? "a command" : `account ${actor}`, action, subject],
+});

@@ -1,0 +1,56 @@
+/** A table that keeps its rows: what did not change is not drawn again, so that focus and selection stay. */
+import { h, setAttribute, setHidden, setText } from "../dom.js";
+
+/**
+ * @typedef {{key: string, cells: string[], level?: string, href?: string}} Row  href: of its first cell
+ */
+
+/**
+ * @param {string} title
+ * @param {string[]} heads
+ */
+export function createTable(title, heads) {
+  const body = h("tbody", {});
+  const empty = h("p", { class: "note" }, "None.");
+  const table = h("table", { class: "table" }, h("caption", { class: "sr" }, title),
+    h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))), body);
+  // It scrolls by itself where it is wider than the page, also by keys.
+  const frame = h("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": title }, table);
+  const element = h("section", { class: "table-part" }, h("h2", {}, title), frame, empty);
+  /** @type {Map<string, HTMLTableRowElement>} */
+  let drawn = new Map();
+  return {
+    element,
+    /** @param {Row[]|null} rows  null: not for this user */
+    update(rows) {
+      setHidden(element, rows === null);
+      setHidden(empty, (rows?.length ?? 0) > 0);
+      setHidden(frame, !rows?.length);
+      /** @type {typeof drawn} */
+      const next = new Map();
+      for (const { key, cells, level = "", href } of rows ?? []) {
+        const row = drawn.get(key) ?? createRow(cells, href);
+        cells.forEach((text, index) => {
+          const cell = row.cells[index];
+          if (cell) setText(cell.querySelector("a") ?? cell, text);
+        });
+        setAttribute(row, "data-level", level || null);
+        next.set(key, row);
+      }
+      const order = [...next.values()];
+      if (order.length !== body.rows.length || order.some((row, index) => body.rows[index] !== row)) body.replaceChildren(...order);
+      drawn = next;
+    },
+  };
+}
+
+/**
+ * @param {string[]} cells
+ * @param {string} [href]
+ */
+function createRow(cells, href) {
+  return h("tr", {}, ...cells.map((_, index) => {
+    if (index > 0) return h("td", {});
+    return h("th", { scope: "row" }, href ? h("a", { href }) : null);
+  }));
+}

@@ -1,0 +1,146 @@
+/** Types of the console: what a page of it is, and the answers that more than one module reads. */
+import type { User, WireError } from "../client.js";
+
+export type StaffRole = "moderator" | "admin";
+
+/** A key that acts while its page is open. */
+export interface Shortcut {
+  key: string;
+  label: string;
+  act(): void;
+}
+
+/** A page on screen. */
+export interface OpenPage {
+  /** Its first h1 gets the focus. */
+  element: HTMLElement;
+  shortcuts?: Shortcut[];
+  /** Called when another page opens: stops timers and watches. */
+  close?(): void;
+}
+
+/** A page of the console, as pages.js lists it. */
+export interface ConsolePage {
+  /** Its address is /admin/<name>; the first page is also /admin. */
+  name: string;
+  title: string;
+  /** `g` and this key open it. */
+  key: string;
+  /** The least role that may open it. Others do not see it. */
+  role: StaffRole;
+  /** `path`: the parts of the address after the name. */
+  open(desk: Desk, path: string[]): OpenPage;
+}
+
+export interface Watcher {
+  /** The whole state of the channel. */
+  onState(state: unknown): void;
+  onRefused(error: WireError): void;
+}
+
+/** What the shell gives to its pages. */
+export interface Desk {
+  user: User;
+  /** Whether a page of this name is there, and this user may open it: a button to it is shown only then. */
+  has(page: string): boolean;
+  /** Opens an address of the console. */
+  go(address: string): void;
+  /** A request to the HTTP API; rejects with RequestError. */
+  call<Answer = unknown>(path: string, options?: RequestInit): Promise<Answer>;
+  /** Watches a channel until the function that it gives is called. Nothing comes while the tab is hidden. */
+  watch(channel: string, watcher: Watcher): () => void;
+  /** Calls `work` now and then every `every_ms`, but not while the tab is hidden, until the function that it gives is called. */
+  repeat(work: () => void, every_ms: number): () => void;
+  /** Shows the outcome of an act for some seconds; screen readers say it. */
+  tell(text: string): void;
+}
+
+export interface Button {
+  label: string;
+  page: string;
+}
+
+export interface Finding {
+  name: string;
+  severity: "critical" | "warning" | "info";
+  cause: string;
+  act: string;
+  button: Button | null;
+}
+
+/** Null: nothing to measure. */
+export interface Figures {
+  committed_votes: number;
+  acknowledgement_p99_ms: number | null;
+  oldest_uncommitted_ms: number;
+  push_lag_p99_ms: number | null;
+  watchers: number;
+  sockets_behind: number;
+  errors: number;
+}
+
+export interface NodeRow {
+  node: string;
+  state: "ready" | "not ready" | "draining" | "stopped" | "silent";
+  reasons: string[];
+  version: string;
+  started_at: string;
+  seen_at: string;
+  shards_held: number;
+  connection_count: number;
+  figures: Figures;
+}
+
+export interface ServiceRow {
+  service: string;
+  kind: "engine" | "provider";
+  status: "ok" | "degraded" | "down" | null;
+  detail: string;
+  seen_at: string | null;
+  availability_24h: number | null;
+  latency_mean_ms: number | null;
+}
+
+export interface LiveShow {
+  id: number;
+  name: string;
+  artist: string;
+  venue: string;
+  votes: number;
+  votes_per_s: number;
+  suspicion: number;
+}
+
+export interface ErrorRow {
+  nodes: string[];
+  action: string;
+  detail: string;
+  count: number;
+  last_at: string;
+  request_id: string;
+}
+
+export interface ActRow {
+  at: string;
+  actor: number | null;
+  action: string;
+  subject: string;
+}
+
+/** Every list has one number for each step, the oldest first; null: nothing to measure. */
+export type History = { step_s: number; until: string } & { [Name in keyof Figures]: (number | null)[] };
+
+/** `GET /api/admin/overview`. Null: not for this role. */
+export interface Overview {
+  at: string;
+  is_complete: boolean;
+  verdict: { level: "well" | Finding["severity"]; sentence: string; act: string; button: Button | null };
+  findings: Finding[];
+  figures: Figures;
+  nodes: NodeRow[] | null;
+  services: ServiceRow[] | null;
+  shows: LiveShow[];
+  errors: ErrorRow[] | null;
+  acts: ActRow[] | null;
+  history: History | null;
+}
