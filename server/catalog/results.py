@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import msgspec
 
@@ -12,13 +10,11 @@ from server.catalog.queries import catalogue as queries
 from server.catalog.shows import find_show
 from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.embargo import Audience
+from server.protocol.http import spreadsheets
 from server.protocol.http.parameters import Reference
 from server.store.database import Database
 
 Format = Literal["json", "csv"]
-
-# A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV Injection).
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ResultsQuery(msgspec.Struct, frozen=True):
@@ -100,12 +96,4 @@ async def fetch_results(db: Database, reference: Reference) -> tuple[Audience, R
 
 def as_csv(results: Results) -> str:
     """A header, then one line for each song. No cell begins a formula."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, ResultSong.__annotations__, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in song.items()} for song in results["songs"])
-    return out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+    return spreadsheets.as_csv(ResultSong.__annotations__, results["songs"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from server.errors import Refused
-from server.moderation.logs import write_moderation_log
+from server.moderation.logs import write_audit_log, write_moderation_log
 from server.moderation.queries import decisions as queries
 from server.moderation.text_review import Status
 from server.protocol.codes import Code
@@ -69,10 +69,12 @@ class LogPage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A review by its id, or a profile by the id of its user. Exactly one is given."""
+    """A review by its id, or a profile by the id of its user. Exactly one is given. author, status: None: it is gone."""
 
     review: int | None
     profile: int | None
+    author: int | None
+    status: str | None
 
     def __str__(self) -> str:
         return f"profile:{self.profile}" if self.review is None else f"review:{self.review}"
@@ -151,6 +153,7 @@ class DecisionRoutes:
                 await _hide(connection, subject, moderator, body.note)
             detail = {"moderation": held_id, "reasons": found["reasons"], "note": body.note}
             await write_moderation_log(connection, moderator, f"text.{body.decision}", str(subject), detail)
+            await _audit(connection, call, f"text.{body.decision}", subject, {"held": held_id})
         return Answer(document=Decision(id=held_id, decision=body.decision, subject=str(subject)))
 
     async def post_report(self, call: Call) -> Answer:
@@ -169,14 +172,27 @@ class DecisionRoutes:
                 await _hide(connection, subject, moderator, body.note)
             detail = {"report": report_id, "note": body.note}
             await write_moderation_log(connection, moderator, f"report.{body.decision}", str(subject), detail)
+            await _audit(connection, call, f"report.{body.decision}", subject, {"report": report_id})
         return Answer(document=Decision(id=report_id, decision=body.decision, subject=str(subject)))
 
 
 async def _lock(connection: Connection, found: Any) -> Subject:
     """Locks the review or profile, so that its author cannot change it before the decision is stored."""
-    async for _ in queries.lock_subject(connection, review=found["review_id"], profile=found["profile_id"]):
-        pass
-    return Subject(found["review_id"], found["profile_id"])
+    review, profile = found["review_id"], found["profile_id"]
+    row = await queries.lock_subject(connection, review=review, profile=profile)
+    return Subject(review, profile, row["user_id"] if row else None, row["status"] if row else None)
+
+
+async def _audit(connection: Connection, call: Call, action: str, subject: Subject, detail: dict[str, Any]) -> None:
+    """Adds the decision to the audit log, under the author, so that an erasure of the author finds it."""
+    if subject.review is not None:
+        detail["review"] = subject.review
+    hides = action in ("text.reject", "report.uphold")
+    if hides or action == "text.approve":
+        detail["status"] = [subject.status, "rejected" if hides else "approved"]
+    if call.body.note:
+        detail["reason"] = call.body.note
+    await write_audit_log(connection, call.user, action, f"user:{subject.author or 0}", detail)
 
 
 def _nothing_to_decide(found: object | None) -> Refused:

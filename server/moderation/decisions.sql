@@ -11,12 +11,13 @@ select review_id, profile_id, reasons from content_moderation where id = :id::bi
 -- gives: 0..1 row: the reported review or profile
 select review_id, profile_id from reports where id = :id::bigint;
 
--- name: lock_subject
+-- name: lock_subject^
 -- takes: review bigint or null, profile bigint or null; exactly one is given
+-- gives: its author and its status; no row: it is gone
 -- locks: that row
-with review as (select id from venue_reviews where id = :review::bigint for update),
-     profile as (select user_id from user_profiles where user_id = :profile::bigint for update)
-select id from review union all select user_id from profile;
+with review as (select user_id, status from venue_reviews where id = :review::bigint for update),
+     profile as (select user_id, status from user_profiles where user_id = :profile::bigint for update)
+select user_id, status::text from review union all select user_id, status::text from profile;
 
 -- name: decide_held$
 -- takes: id, status, decided_by, note

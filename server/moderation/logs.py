@@ -1,4 +1,7 @@
-"""The two logs of staff: the moderation log (decisions on texts and bans) and the audit log (changes of accounts)."""
+"""The two logs of staff: the moderation log (decisions on texts and bans) and the audit log (every act of staff).
+
+In the detail of an audit entry, a list of two holds what a field was and what it became, and `reason` says why.
+"""
 
 from __future__ import annotations
 
@@ -45,4 +48,15 @@ async def write_audit_log(
         action=action,
         subject=subject,
         detail=msgspec.json.encode(detail).decode(),
+    )
+
+
+async def write_command_log(connection: Connection, action: str, subject: str, detail: dict[str, Any]) -> None:
+    """Adds an action of the command line to the audit log, in the transaction of the action."""
+    await queries.insert_audit_entry(
+        connection,
+        actor_id=None,
+        action=action,
+        subject=subject,
+        detail=msgspec.json.encode({**detail, "by": command_line_user()}).decode(),
     )

@@ -6,6 +6,30 @@ from typing import Any, Literal, TypedDict
 
 from server.store.database import Connection
 
+# moderation/audit.sql
+class ListActsRow(TypedDict):
+    id: int
+    actor_id: int | None
+    action: str
+    subject: str
+    detail: str | Any
+    at: datetime
+
+class _Audit:
+    def list_acts(
+        self,
+        connection: Connection,
+        *,
+        before_id: int | None,
+        actor_id: int | None,
+        action: str | None,
+        subject: str | None,
+        kind: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        count: int | None,
+    ) -> AsyncIterator[ListActsRow]: ...
+
 # moderation/bans.sql
 class FetchLongestBanRow(TypedDict):
     id: int | Any
@@ -36,7 +60,8 @@ class FindReportRow(TypedDict):
     profile_id: int | None
 
 class LockSubjectRow(TypedDict):
-    id: int | Any
+    user_id: int | Any
+    status: str | Any
 
 class ListDecisionsRow(TypedDict):
     id: int
@@ -49,9 +74,9 @@ class ListDecisionsRow(TypedDict):
 class _Decisions:
     async def find_held(self, connection: Connection, *, id: int | None) -> FindHeldRow | None: ...
     async def find_report(self, connection: Connection, *, id: int | None) -> FindReportRow | None: ...
-    def lock_subject(
+    async def lock_subject(
         self, connection: Connection, *, review: int | None, profile: int | None
-    ) -> AsyncIterator[LockSubjectRow]: ...
+    ) -> LockSubjectRow | None: ...
     async def decide_held(
         self, connection: Connection, *, status: str | None, decided_by: int | None, note: str | None, id: int | None
     ) -> int | None: ...
@@ -166,6 +191,7 @@ class _TextReview:
         reasons: Sequence[str | None] | None,
     ) -> str: ...
 
+audit: _Audit
 bans: _Bans
 decisions: _Decisions
 logs: _Logs

@@ -21,6 +21,7 @@ from server.live.services import Services
 from server.live.sse import EVENTS, EventRoutes
 from server.live.subscriptions import SubscriptionRoutes
 from server.mail.routes import MailRoutes
+from server.moderation.audit import AuditRoutes
 from server.moderation.decisions import DecisionRoutes
 from server.moderation.queue import QueueRoutes
 from server.moderation.reports import ReportRoutes
@@ -102,6 +103,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *QueueRoutes(requests).endpoints(),
         *SurgeRoutes(requests).endpoints(),
         *DecisionRoutes(requests).endpoints(),
+        *AuditRoutes(requests).endpoints(),
         *AccountRoutes(requests, clock).endpoints(),
         *KeyRoutes(requests).endpoints(),
         *ExportRoutes(requests, rooms.rate_limits).endpoints(),

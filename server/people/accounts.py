@@ -162,7 +162,7 @@ class AccountRoutes:
                 raise Refused(Code.CONFLICT, "This is the last administrator. Give another account the role first.")
             if before != role:
                 await queries.set_role(connection, user_id=user_id, role=role)
-                await write_audit_log(connection, actor, "user.role", f"user:{user_id}", {"from": before, "to": role})
+                await write_audit_log(connection, actor, "user.role", f"user:{user_id}", {"role": [before, role]})
             return Answer(document=await _fetch(connection, user_id))
 
     async def post_ban(self, call: Call) -> Answer:

@@ -192,7 +192,7 @@ class TicketRoutes:
             before = await _fetch(connection, show_id)
             if before.requires_ticket != is_required:
                 await queries.require_ticket(connection, show_id=show_id, is_required=is_required)
-                detail = {"requires_ticket": is_required}
+                detail = {"requires_ticket": [before.requires_ticket, is_required]}
                 await write_audit_log(connection, call.user, "show.tickets", f"show:{show_id}", detail)
             return Answer(document=await _fetch(connection, show_id))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from server.cache.connection import Command, Connection
 from server.cache.keys import ballots_key, meta_key, shard_prefix, tally_key
+from server.moderation.logs import write_command_log
 from server.store.database import Database
 from server.voting.log import open_shard
 from server.voting.queries import reconcile as queries
@@ -162,8 +163,9 @@ def _pairs(flat: list[bytes]) -> dict[int, str]:
 
 
 async def _repair(database: Database, connection: Connection, shards: set[int | None]) -> None:
-    async with database.connection() as c:
+    async with database.transaction() as c:
         await queries.repair_counts(c)
+        await write_command_log(c, "database.reconcile", "", {"shards": len(shards)})
     for shard in sorted(shard for shard in shards if shard is not None):
         async with connection.reserved() as ask:
             await open_shard(database, ask, shard, is_forked=True)

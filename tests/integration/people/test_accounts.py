@@ -217,7 +217,7 @@ async def test_an_administrator_changes_roles(people: People, factory: RowFactor
         account = await admin.ok("PATCH", f"{USERS}/{ann.id}", {"role": role})
         assert (account["id"], account["role"]) == (ann.id, role)
     rows = await factory.sql.fetch(
-        "select actor_id, action, subject, detail->>'from' || '>' || (detail->>'to') from audit_log order by id"
+        "select actor_id, action, subject, detail->'role'->>0 || '>' || (detail->'role'->>1) from audit_log order by id"
     )
     assert [tuple(row) for row in rows] == [
         (admin.id, "user.role", f"user:{ann.id}", change)

@@ -1,0 +1,162 @@
+"""The audit log: every act of staff leaves one entry, and administrators filter, page and export the entries."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from typing import Any
+
+import aiohttp
+
+from server.moderation.logs import write_command_log
+from server.store.database import Database
+from tests.support.contract import ENDPOINTS, title
+from tests.support.people import People, Person
+from tests.support.row_factory import RowFactory
+from tests.support.socket_client import SocketClient
+
+AUDIT = "/api/admin/audit"
+SPAM = "cheap tickets at www.example.org"
+LATER = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=2)).isoformat()
+
+
+class Night:
+    """A show, its staff and fans, and what they wait for."""
+
+    def __init__(self, people: People, factory: RowFactory) -> None:
+        self._people = people
+        self._factory = factory
+
+    async def prepare(self) -> None:
+        """Inserts a show with a vote, texts that wait, accounts, and a doubtful identity."""
+        self.admin = await self._people.person("admin")
+        self.fan, self.other = await self._people.persons(2)
+        self.show = await self._factory.show(7)
+        sql = self._factory.sql
+        await sql.execute("insert into votes values ($1, $2, 7, 'up', now())", self.show.songs[2], self.fan.id)
+        for author, text in ((self.fan, SPAM), (self.other, "A fine hall.")):
+            await author.ask("POST", "/api/venues/hall/reviews", {"rating": 4, "body": text})
+        self.held = await sql.fetchval("select min(id) from content_moderation")
+        second = await sql.fetchval("select max(id) from venue_reviews")
+        report = await self.fan.ok("POST", "/api/reports", {"reason": "rude", "review": second}, status=201)
+        self.report = report["id"]
+        self.suggestion = (await self.fan.ok("POST", "/api/shows/7/suggestions", {"title": "New"}, status=201))["id"]
+
+    def acts(self) -> dict[str, tuple[str, Any, str, str]]:
+        """For each route of staff that changes something: a path, a body, the act and its object in the log."""
+        show, first, third = "/api/admin/shows/7", self.show.first, self.show.songs[2]
+        user = f"/api/admin/users/{self.other.id}"
+        return {
+            "PATCH /api/admin/shows/{show}": (show, {"votes_per_user_max": 9}, "show.change", "show:7"),
+            "POST /api/admin/shows/{show}/lock": (f"{show}/lock", {"is_locked": True}, "show.lock", "show:7"),
+            "POST /api/admin/shows/{show}/played": (
+                f"{show}/played", {"song": first, "played": True}, "show.played", "show:7",
+            ),
+            "POST /api/admin/shows/{show}/songs": (f"{show}/songs", {"title": "B"}, "show.song_added", "show:7"),
+            "PATCH /api/admin/shows/{show}/songs/{song}": (
+                f"{show}/songs/{first}", {"note": "n"}, "show.song_changed", "show:7",
+            ),
+            "DELETE /api/admin/shows/{show}/songs/{song}": (
+                f"{show}/songs/{third}?confirm=true", None, "show.song_removed", "show:7",
+            ),
+            "POST /api/admin/shows/{show}/removed-songs/{song}": (
+                f"{show}/removed-songs/{third}", None, "show.song_restored", "show:7",
+            ),
+            "POST /api/admin/suggestions/{suggestion}": (
+                f"/api/admin/suggestions/{self.suggestion}", {"decision": "approve"}, "suggestion.approve", "show:7",
+            ),
+            "PUT /api/admin/shows/{show}/tickets": (
+                f"{show}/tickets", {"requires_ticket": True}, "show.tickets", "show:7",
+            ),
+            "POST /api/admin/shows/{show}/tickets": (f"{show}/tickets", {"make": 2}, "show.codes", "show:7"),
+            "POST /api/admin/shows/{show}/close": (f"{show}/close", None, "show.close", "show:7"),
+            "POST /api/admin/shows/{show}/reopen": (
+                f"{show}/reopen", {"closes_at": LATER, "reason": "rain"}, "show.reopen", "show:7",
+            ),
+            "POST /api/admin/moderation/{held}": (
+                f"/api/admin/moderation/{self.held}", {"decision": "approve", "note": "true"}, "text.approve",
+                f"user:{self.fan.id}",
+            ),
+            "POST /api/admin/reports/{report}": (
+                f"/api/admin/reports/{self.report}", {"decision": "uphold"}, "report.uphold", f"user:{self.other.id}",
+            ),
+            "PATCH /api/admin/users/{user}": (user, {"role": "moderator"}, "user.role", f"user:{self.other.id}"),
+            "POST /api/admin/users/{user}/bans": (
+                f"{user}/bans", {"kind": "write", "reason": "spam"}, "user.ban", f"user:{self.other.id}",
+            ),
+            "DELETE /api/admin/users/{user}/bans/{ban}": (
+                f"{user}/bans/1", None, "user.unban", f"user:{self.other.id}",
+            ),
+            "POST /api/admin/api-keys": (
+                "/api/admin/api-keys", {"name": "k", "role": "user"}, "api_key.make", "api_key:1",
+            ),
+            "DELETE /api/admin/api-keys/{key}": ("/api/admin/api-keys/1", None, "api_key.revoke", "api_key:1"),
+            "POST /api/admin/sync-manager": (
+                "/api/admin/sync-manager", {"action": "pause", "service": "spotify"}, "sync.pause", "spotify: ",
+            ),
+            "DELETE /api/realtime/subscriptions": (
+                "/api/realtime/subscriptions?channel=votes:7", None, "channel.close", "channel:votes:7",
+            ),
+            "POST /api/database/operations": (
+                "/api/database/operations", {"operation": "integrity-check"}, "database.integrity-check", "",
+            ),
+            "DELETE /api/admin/users/{user}": (user, None, "user.erase", "user:0"),
+        }  # fmt: skip
+
+
+async def test_every_act_of_staff_leaves_one_entry(people: People, factory: RowFactory) -> None:
+    """Each route of staff that changes something writes one entry with its administrator; a new route needs a line here."""
+    night = Night(people, factory)
+    await night.prepare()
+    acts = night.acts()
+    routes = {title(one) for one in ENDPOINTS if one.access in ("moderator", "admin") and one.method != "GET"}
+    assert set(acts) == routes
+    async with SocketClient.connect(night.admin.url) as watcher:
+        await watcher.watch("votes:7")
+        for route, (path, body, act, about) in acts.items():
+            before = await factory.sql.fetchval("select max(id) from audit_log") or 0
+            status, answer = await night.admin.ask(route.split()[0], path, body)
+            assert status < 300, (route, answer)
+            entries = (await night.admin.ok("GET", AUDIT))["items"]
+            (new,) = [entry for entry in entries if entry["id"] > before]
+            assert (new["actor"], new["act"]) == (night.admin.id, act), route
+            assert new["object"].startswith(about), (route, new)
+
+
+async def test_the_log_is_filtered_paged_and_exported(
+    people: People, moderator: Person, factory: RowFactory, database: Database
+) -> None:
+    """By actor, act, object and day; every page in order; as CSV without formulas; only for administrators."""
+    admin = await people.person("admin")
+    await factory.show(7)
+    await moderator.ok("POST", "/api/admin/shows/7/lock", {"is_locked": True})
+    await moderator.ok("POST", "/api/admin/shows/7/lock", {"is_locked": False})
+    await admin.ok("PATCH", "/api/admin/shows/7", {"votes_per_user_max": 3})
+    async with database.transaction() as connection:
+        await write_command_log(connection, "database.reconcile", "", {"shards": 1})
+    await factory.sql.execute(
+        "insert into audit_log (actor_id, action, subject, at) values ($1, 'show.lock', '=1+1', '2020-02-02')", admin.id
+    )
+    assert await moderator.refused("GET", AUDIT) == "forbidden"
+    everything = (await admin.ok("GET", AUDIT))["items"]
+    assert await admin.pages(AUDIT, 2) == everything
+    assert [entry["act"] for entry in everything] == [
+        "show.lock", "database.reconcile", "show.change", "show.unlock", "show.lock",
+    ]  # fmt: skip
+    command, change = everything[1:3]
+    assert (command["actor"], set(command["detail"])) == (None, {"shards", "by"})
+    assert (change["before"], change["after"]) == ({"votes_per_user_max": None}, {"votes_per_user_max": 3})
+    today = dt.datetime.now(dt.UTC).date()
+    for query, count in (
+        (f"actor={moderator.id}", 2), ("act=show.lock", 2), ("act=show", 4), ("object=show:7", 3), ("object=show", 3),
+        ("to=2020-02-02", 1), ("from=2020-02-03", 4), (f"from={today}&act=show.lock", 1), ("to=9999-12-31", 5),
+        ("act=nothing", 0),
+    ):  # fmt: skip
+        assert len((await admin.ok("GET", f"{AUDIT}?{query}"))["items"]) == count, query
+    headers = {"Authorization": f"Bearer {admin.token}"}
+    async with aiohttp.ClientSession(admin.url, headers=headers) as http, http.get(f"{AUDIT}?format=csv") as response:
+        assert response.content_type == "text/csv"
+        lines = list(csv.DictReader(io.StringIO(await response.text())))
+    assert [int(line["id"]) for line in lines] == [entry["id"] for entry in everything]
+    assert (lines[0]["object"], lines[2]["after"]) == ("'=1+1", '{"votes_per_user_max":3}')
