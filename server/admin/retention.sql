@@ -11,7 +11,8 @@ select count(*) from gone;
 -- name: delete_vote_limits^
 -- takes: days; after_user_id and after_day, the last key of the batch before; count
 -- gives: the numbers of deleted and of seen rows, and the last key
--- It follows the primary key: another index would cost more writes than it saves.
+-- It follows the primary key: another index would cost more writes than it saves. The newest row of a user stays: it says that
+-- the user voted (erase_history).
 with page as (
     select user_id, day from user_vote_limits
      where (user_id, day) > (:after_user_id::bigint, :after_day::date)
@@ -20,6 +21,7 @@ with page as (
 ), gone as (
     delete from user_vote_limits l using page p
      where l.user_id = p.user_id and l.day = p.day and p.day < current_date - :days::int
+       and exists (select from user_vote_limits n where n.user_id = p.user_id and n.day > p.day)
     returning 1
 )
 select (select count(*) from gone) as deleted, count(*) as seen, max(user_id) as user_id,

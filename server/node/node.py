@@ -178,6 +178,7 @@ class Node:
             **rooms.maintenance.loops(),
             **rooms.catalogue_sync.loops(),
             "access": rooms.access_monitor.run(),
+            "exports": rooms.exports.run(),
             **self._mail_loops(),
             **({} if rooms.oidc is None else {"oidc": rooms.oidc.run()}),
         }

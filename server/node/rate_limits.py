@@ -53,13 +53,6 @@ class RateLimits:
             "Too many accounts were erased from your network. Yours is unchanged. Try again later.",
         )
 
-        self._exports = Window(
-            "exports",
-            limits.exports_per_day,
-            86_400,
-            "You had an export in the last day. Use that one, or come back tomorrow.",
-        )
-
     async def count_request(self, user_id: int, count: int = 1) -> None:
         """Counts a user's request over HTTP. Takes: count, of the requests that it is worth."""
         await self._windows.count(self._requests, str(user_id), count)
@@ -75,14 +68,6 @@ class RateLimits:
     async def count_erasure(self, address: str) -> None:
         """Counts an account that erases itself, by the address of the client."""
         await self._windows.count(self._erasures, address)
-
-    async def check_export(self, user_id: int) -> None:
-        """Refuses a user who had an export in the last day."""
-        await self._windows.check(self._exports, str(user_id))
-
-    async def count_export(self, user_id: int) -> None:
-        """Counts an export that a user got."""
-        await self._windows.count(self._exports, str(user_id))
 
     async def count_confirmation(self, address: str) -> None:
         """Counts an email that asks for a confirmation, by the address of the client who asked for it."""

@@ -26,6 +26,7 @@ from server.node.rate_limits import RateLimits
 from server.node.self_check import SelfCheck
 from server.people.access_monitor import AccessMonitor
 from server.people.ended_sessions import EndedSessions
+from server.people.exports import Exports
 from server.people.marks import Marks
 from server.people.oidc import OidcVerifier
 from server.people.sessions import fetch_installation
@@ -159,6 +160,7 @@ class Rooms:
             secret=settings.secret,
             stalled=self.commit_watch.stalled,
         )
+        self.exports = Exports(databases.owner, databases.requests)
         self.hot_erasure = HotErasure(redis_url, shard_count=shard_count)
         stack.push_async_callback(self.hot_erasure.close)
 

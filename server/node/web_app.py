@@ -30,7 +30,6 @@ from server.node.rooms import Rooms
 from server.people.accounts import AccountRoutes
 from server.people.authenticator import Authenticator
 from server.people.erasure import ErasureRoutes
-from server.people.export import ExportRoutes
 from server.people.follows import FollowRoutes
 from server.people.keys import KeyRoutes
 from server.people.oidc import Claims
@@ -106,7 +105,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *AuditRoutes(requests).endpoints(),
         *AccountRoutes(requests, clock).endpoints(),
         *KeyRoutes(requests).endpoints(),
-        *ExportRoutes(requests, rooms.rate_limits).endpoints(),
+        *rooms.exports.endpoints(),
         *ErasureRoutes(
             requests,
             rooms.hot_erasure,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -12,7 +11,6 @@ from server.moderation.bans import BanKind
 from server.moderation.text_review import Status
 from server.people.queries import export as queries
 from server.protocol.codes import Code
-from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity, Role
 from server.store.database import Database
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
 # The newest rows of a section: about 15 MB for the section with the longest rows.
 EXPORT_ROWS_MAX = 100_000
-# At once on a node, the running one included.
-EXPORTS_WAITING_MAX = 10
 # A little longer than the statement_timeout in export.sql and erasure.sql, so that PostgreSQL gives up first.
 STATEMENT_TIMEOUT_S = 61.0
 
@@ -297,53 +293,6 @@ class Export(msgspec.Struct, frozen=True):
 
 
 SECTIONS = tuple(name for name in Export.__struct_fields__ if name != "cut")
-
-
-class ExportLimits(Protocol):
-    """One export a day for each user, over all nodes (node.RateLimits). Raises Refused(rate_limited)."""
-
-    async def check_export(self, user_id: int, /) -> None:
-        """Refuses a user who had an export in the last day."""
-
-    async def count_export(self, user_id: int, /) -> None:
-        """Counts an export that the user got."""
-
-
-class ExportRoutes:
-    """The endpoint of exports. A node runs one export at a time, and the next ones wait in line."""
-
-    def __init__(self, database: Database, limits: ExportLimits) -> None:
-        self._database = database
-        self._limits = limits
-        self._exporting = asyncio.Lock()
-        self._waiting_count = 0
-
-    def endpoints(self) -> list[Endpoint]:
-        """Lists the endpoints of this class."""
-        return [
-            Endpoint(
-                method="GET", path="/api/me/export", handler=self.get_export, access="user", answer=Export,
-                codes=(Code.OVERLOADED,), summary="Export everything that the database holds about you, once a day.",
-            ),
-        ]  # fmt: skip
-
-    async def get_export(self, call: Call) -> Answer:
-        """`GET /api/me/export`."""
-        user_id = call.user.user_id
-        await self._limits.check_export(user_id)
-        if self._waiting_count >= EXPORTS_WAITING_MAX:
-            message = "Many exports are waiting. Try again in a minute."
-            raise Refused(Code.OVERLOADED, message, retry_after_ms=60_000)
-        self._waiting_count += 1
-        try:
-            # An export keeps a connection for up to a minute, and needs memory.
-            async with self._exporting:
-                await self._limits.check_export(user_id)
-                document = await export(self._database, user_id)
-                await self._limits.count_export(user_id)
-        finally:
-            self._waiting_count -= 1
-        return Answer(document=document, headers={"Content-Disposition": 'attachment; filename="mysetlist.json"'})
 
 
 async def export(database: Database, user_id: int, *, rows_max: int = EXPORT_ROWS_MAX) -> bytes:

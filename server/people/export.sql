@@ -54,11 +54,12 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
          where a.user_id = :user_id::bigint order by a.show_id desc limit :count::bigint) s;
 
 -- name: vote_history^
--- The name is null when the show or song is gone.
+-- The name is null when the show or song is gone. The history of a user who never voted is not read.
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select h.show_id, w.name as show_name, h.setlist_song_id as song_id, g.title as song_title, h.previous, h.choice,
                h.cast_at
           from (select * from vote_analytics where user_id = :user_id::bigint
+                   and exists (select from user_vote_limits l where l.user_id = :user_id)
                  order by cast_at desc, id desc limit :count::bigint) h
           left join shows w on w.id = h.show_id
           left join setlist_songs e on e.id = h.setlist_song_id

@@ -279,6 +279,25 @@ class _Export:
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> AuditLogRow | None: ...
 
+# people/exports.sql
+class FetchExportRow(TypedDict):
+    asked_at: datetime
+    document: str | None
+    is_given_up: bool | Any
+
+class _Exports:
+    async def fetch_export(
+        self, connection: Connection, *, tries_max: int | None, user_id: int | None, kept_s: float | None
+    ) -> FetchExportRow | None: ...
+    async def ask_for_export(
+        self, connection: Connection, *, kept_s: float | None, waiting_max: int | None
+    ) -> bool | Any | None: ...
+    async def claim_export(
+        self, connection: Connection, *, claim_s: float | None, tries_max: int | None
+    ) -> int | None: ...
+    async def store_export(self, connection: Connection, *, document: str | None, user_id: int | None) -> str: ...
+    async def delete_old_exports(self, connection: Connection, *, kept_s: float | None) -> str: ...
+
 # people/follows.sql
 class ListFollowsRow(TypedDict):
     created_at: datetime
@@ -690,6 +709,7 @@ accounts: _Accounts
 ended_sessions: _EndedSessions
 erasure: _Erasure
 export: _Export
+exports: _Exports
 follows: _Follows
 keys: _Keys
 profiles: _Profiles

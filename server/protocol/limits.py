@@ -38,7 +38,6 @@ class Limits:
     wrong_codes_per_show: int = 3_000  # wrong ticket codes in ten minutes, of all addresses
     confirmations_per_address: int = 100  # emails in an hour that ask for a confirmation, by the address of the client
     erasures_per_address: int = 600  # accounts in an hour that erase themselves
-    exports_per_day: int = 1  # of a user
     suggestions_waiting: int = 5  # of a user in one show
 
 

@@ -134,12 +134,17 @@ select p.id, r.user_id, r.rating, r.body, 'approved', r.created_at, r.created_at
 
 -- name: insert_history!
 -- takes: song_ids bigint[], all songs of new shows, after their votes were inserted
--- Inserts the history and the hourly roll-ups of these votes. Each vote was cast once and never changed.
+-- Inserts the history and the hourly roll-ups of these votes, and the last day of each voter. Each vote was cast once and
+-- never changed.
 with voted as materialized (
     select show_id, setlist_song_id, user_id, choice, cast_at from votes where setlist_song_id = any(:song_ids::bigint[])
 ), history as (
     insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
     select show_id, setlist_song_id, user_id, null, choice, cast_at from voted order by cast_at
+), voters as (
+    insert into user_vote_limits (user_id, day, spent)
+    select user_id, (max(cast_at) at time zone 'UTC')::date, 0 from voted group by user_id order by user_id
+    on conflict do nothing
 )
 insert into vote_rollups (show_id, hour, up_count, down_count)
 select show_id, date_trunc('hour', cast_at, 'UTC'),

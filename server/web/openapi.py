@@ -71,7 +71,7 @@ async def _no_handler(_call: Call) -> Answer:
 def describe(endpoints: Iterable[Endpoint]) -> Document:
     """Makes the document of these endpoints."""
     endpoints = list(endpoints)
-    types = {kind for e in endpoints for kind in (e.query, e.body, e.answer) if kind is not None}
+    types = {kind for e in endpoints for kind in (e.query, e.body, e.answer, e.other_answer) if kind is not None}
     ordered = sorted(types, key=repr)  # a set has no order, and the document must be the same after each start
     described, components = msgspec.json.schema_components(ordered, ref_template=_REF)
     schemas = dict(zip(ordered, described, strict=True))
@@ -153,7 +153,10 @@ def _operation(endpoint: Endpoint, schemas: dict[Any, Json], queries: dict[Any, 
     operation["responses"] = {str(endpoint.status): success}
     if endpoint.other_status is not None:
         other = HTTPStatus(endpoint.other_status)
-        operation["responses"][str(other.value)] = success | {"description": other.phrase}
+        alternative = success | {"description": other.phrase}
+        if endpoint.other_answer is not None:
+            alternative["content"] = {endpoint.media_type: {"schema": schemas[endpoint.other_answer]}}
+        operation["responses"][str(other.value)] = alternative
     if endpoint.is_revalidated:
         success["headers"] = {"ETag": {"description": "The value for `If-None-Match`.", "schema": {"type": "string"}}}
         operation["responses"]["304"] = {"description": "Not changed since the `ETag` in `If-None-Match`."}

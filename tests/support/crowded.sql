@@ -45,6 +45,9 @@ select id, 'fan', case when id % 100 = 0 then substr(sha256(id::text::bytea), 1,
        created_at + interval '3000 days', case when id % 50 = 0 then created_at end
   from users where nobody is null;
 
+insert into exports (user_id, asked_at, document)
+select id, now() - id * interval '2 seconds', case when id % 1000 <> 0 then '{}' end from users where id <= 40000;
+
 -- Ten years of shows: 30 live, 3,000 upcoming, the others finished, every thirtieth cancelled.
 insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, status, opens_at, closes_at,
                    finalised_at, created_at)

@@ -43,6 +43,8 @@ select s.id, 1 + (s.id * 7919 + n * 104729) % {users}, s.show_id, (array['up', '
 alter table votes enable trigger user;
 insert into vote_analytics (show_id, setlist_song_id, user_id, choice, cast_at)
 select show_id, setlist_song_id, user_id, choice, cast_at from votes;
+insert into user_vote_limits (user_id, day, spent)
+select user_id, max(cast_at)::date, count(*) from votes group by 1;
 insert into vote_rollups (show_id, hour, up_count, down_count)
 select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down')
   from votes group by 1, 2;

@@ -29,6 +29,8 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         values ({person.id}, 7, 1, 1, 2), ({moderator.id}, 7, 1, 0, 2);
         insert into user_follows_artists values ({person.id}, 1);
         insert into cast_orders values ({person.id}, 7, 6);
+        insert into exports (user_id, document, asked_at) values
+        ({person.id}, '{NAME}', now() - interval '2 days'), ({moderator.id}, 'Mo', now() - interval '2 days');
         insert into user_show_attendance values ({person.id}, 7), ({person.id}, 8);
         insert into venue_reviews (venue_id, user_id, rating, body, status) values (1, {person.id}, 2, '{REVIEW}', 'approved');
         insert into user_profiles (user_id, display_name, is_public) values ({moderator.id}, 'Mo', true);

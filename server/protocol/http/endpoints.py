@@ -84,8 +84,9 @@ class Endpoint:
             query and body, types that are decoded before the handler runs (unknown fields are ignored);
             codes, its refusals beyond those that follow from the other fields; slugs, the names in the path that take a
             slug as well as an id; is_revalidated, clients may keep the answer and ask with its ETag whether it changed;
-            read, the kind of an expensive read; "free": it does not read PostgreSQL; None: as `read_kind`; description, added to the summary in the OpenAPI document; other_status and other_media_type (of a text):
-            alternatives that the handler may choose
+            read, the kind of an expensive read; "free": it does not read PostgreSQL; None: as `read_kind`; description,
+            added to the summary in the OpenAPI document; other_status, with other_answer (None: the same type), and
+            other_media_type (of a text): alternatives that the handler may choose
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -95,6 +96,7 @@ class Endpoint:
     answer: Any = None
     status: int = 200
     other_status: int | None = None
+    other_answer: Any = None
     media_type: str = "application/json"
     other_media_type: str | None = None
     access: Literal["anyone"] | Role = "anyone"

@@ -7,6 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
+from server.admin.retention import Retention
 from server.errors import Refused, StoreConflict
 from server.node.node import Node
 from server.store.database import REQUEST_ROLE, Database
@@ -250,3 +251,24 @@ async def _until_no_trace(redis_url: str) -> None:
     async with asyncio.timeout(20):
         while await traces_in_valkey(redis_url, *WORDS):
             await asyncio.sleep(0.05)
+
+
+async def test_an_old_account_that_never_voted_is_cheap(people: People, factory: RowFactory) -> None:
+    """Its erasure reads nothing of the history. A voter whose day budgets were deleted long ago keeps the newest one, so their
+    history is found.
+    """
+    show = await factory.show(7)
+    voter, reader = await people.persons(2)
+    await voter.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    await voter.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, "none"]]})
+    await factory.sql.execute("update users set created_at = now() - interval '1 year'")
+    await factory.sql.execute("update user_vote_limits set day = day - 300")
+    assert await Retention({}).steps["vote_limits"](factory.sql) == 0
+    read = {}
+    for person in (reader, voter):
+        async with factory.sql.transaction():
+            await factory.sql.fetchval("select erase_history($1)", person.id)
+            read[person] = await factory.sql.fetchval(
+                "select sum(pg_stat_get_xact_tuples_returned(relid)) from pg_partition_tree('vote_analytics') where isleaf"
+            )
+    assert (read[reader], read[voter]) == (0, 2)

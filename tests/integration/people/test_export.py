@@ -8,13 +8,14 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from server.people import export as export_module
+from server.people import exports as exports_module
 from server.people.export import SECTIONS, Export, export
 from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
 from tests.support.people import People, Person
 from tests.support.personal_data import ADDRESS, BAN, BIO, CITY, LEAVER, NAME, REPORT, REVIEW, fill_every_table
 from tests.support.row_factory import RowFactory
+from tests.support.running_node import until
 
 # Every column that names a user, and the section of the export that has its rows.
 EXPORTED = {
@@ -44,6 +45,7 @@ EXPORTED = {
     "content_moderation.profile_id": "moderation_of_own_texts",
 }
 NOT_EXPORTED = {
+    "exports.user_id": "it is the export",
     "cast_orders.user_id": "a number by which a late cast is known; the casts are in votes and vote_history",
     "content_moderation.decided_by": "the decision is in moderation_log, with its subject",
     "reports.decided_by": "the decision is in moderation_log, with the report",
@@ -152,9 +154,9 @@ async def test_a_section_is_limited(people: People, factory: RowFactory, databas
     assert [day["spent"] for day in document["day_budgets"]] == [3, 2]
 
 
-async def test_exports_wait_in_line(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node runs one at a time. The second waits and gets its own data; past the end of the line the answer is
-    `overloaded`.
+async def test_a_long_export_is_made_beside_the_requests(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node makes one at a time. Users get 202 with the time of their request until theirs is ready; past the end of the
+    line the answer is `overloaded`.
     """
     go_on, running = asyncio.Event(), asyncio.Queue[int]()
 
@@ -163,26 +165,54 @@ async def test_exports_wait_in_line(people: People, monkeypatch: pytest.MonkeyPa
         await go_on.wait()
         return await export(database, user_id)
 
-    monkeypatch.setattr(export_module, "export", slow_export)
-    monkeypatch.setattr(export_module, "EXPORTS_WAITING_MAX", 2)
+    monkeypatch.setattr(exports_module, "export", slow_export)
+    monkeypatch.setattr(exports_module, "EXPORTS_WAITING_MAX", 2)
+    monkeypatch.setattr(exports_module, "PATIENCE_S", 0.01)
     first, second, third = await people.persons(3)
-    under_way = asyncio.create_task(first.ok("GET", "/api/me/export"))
+    queued = await first.ok("GET", "/api/me/export", status=202)
+    assert queued == {"status": "queued", "asked_at": queued["asked_at"]}
     assert await running.get() == first.id
-    others = {asyncio.create_task(person.ask("GET", "/api/me/export")): person for person in (second, third)}
-    (refused,), (in_line,) = await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
-    assert refused.result()[1]["code"] == "overloaded"
+    await second.ok("GET", "/api/me/export", status=202)
+    assert await third.refused("GET", "/api/me/export") == "overloaded"
+    assert await first.ok("GET", "/api/me/export", status=202) == queued
     assert running.empty()
     go_on.set()
-    assert (await under_way)["account"]["id"] == first.id
-    assert (await in_line)[1]["account"]["id"] == others[in_line].id
+    for person in (first, second):
+
+        async def made(person: Person = person) -> Any:
+            status, document = await person.ask("GET", "/api/me/export")
+            return document if status == 200 else None
+
+        assert (await until(made))["account"]["id"] == person.id
 
 
-async def test_a_user_gets_one_export_a_day(people: People) -> None:
-    """Of several requests at once one is answered; other users do not notice."""
+async def test_a_user_gets_one_export_a_day(people: People, factory: RowFactory) -> None:
+    """Requests of the same day get the same export, also at once; a day later a new one is made."""
     ann, ben = await people.persons(2)
-    answers = [status for status, _ in await asyncio.gather(*(ann.ask("GET", "/api/me/export") for _ in range(4)))]
-    assert sorted(answers) == [200, 429, 429, 429]
+    documents = await asyncio.gather(*(ann.ok("GET", "/api/me/export") for _ in range(4)))
+    assert documents[1:] == documents[:1] * 3
     await ben.ok("GET", "/api/me/export")
+    await factory.sql.execute("update users set token_until = '2030-01-01Z' where id = $1", ann.id)
+    assert await ann.ok("GET", "/api/me/export") == documents[0]
+    await factory.sql.execute("update exports set asked_at = asked_at - interval '1 day'")
+    assert (await ann.ok("GET", "/api/me/export"))["account"]["token_until"].startswith("2030")
+
+
+async def test_an_export_of_a_dead_node_is_made_by_another(
+    people: People, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim ends; a third failure is told to the user, and the node goes on."""
+    monkeypatch.setattr(exports_module, "PATIENCE_S", 0.01)
+    ann, ben = await people.persons(2)
+    claim = "insert into exports (user_id, claimed_until, tries) values ($1, now() + make_interval(secs => $2), $3)"
+    await factory.sql.execute(claim, ann.id, 60, 1)
+    await factory.sql.execute(claim, ben.id, -1, exports_module.TRIES_MAX)
+    await ann.ok("GET", "/api/me/export", status=202)
+    assert await ben.refused("GET", "/api/me/export") == "unavailable"
+    await factory.sql.execute("update exports set claimed_until = now()")
+    monkeypatch.setattr(exports_module, "PATIENCE_S", 2)
+    await (await people.person()).ok("GET", "/api/me/export")
+    assert (await ann.ok("GET", "/api/me/export"))["account"]["id"] == ann.id
 
 
 async def test_every_column_that_names_a_user_is_listed(factory: RowFactory) -> None:

@@ -105,6 +105,7 @@ TABLES = {
         "catalog/show_status.sql:advance_shows > shows! > tell_of_show() > add_activity()",
         "insight/activity.sql:activity_position",
     ),
+    "exports": ("people/exports.sql:ask_for_export > ask_for_export()", "people/exports.sql:claim_export"),
     "installation": ("people/sessions.sql:make_installation", "people/sessions.sql:fetch_installation"),
     "platform_stats": (
         "admin/statistics.sql:refresh_platform_stats > refresh_platform_stats()",
