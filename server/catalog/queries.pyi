@@ -495,6 +495,12 @@ class _SetlistEditing:
 # catalog/show_control.sql
 class ShowSettingsRow(TypedDict):
     id: int
+    slug: str
+    name: str
+    artist_id: int
+    venue_id: int
+    local_date: date
+    starts_at: datetime
     revision: int
     status: str | Any
     opens_at: datetime
@@ -504,6 +510,17 @@ class ShowSettingsRow(TypedDict):
     votes_per_user_max: int | None
     results: str | Any
     time_zone: str
+    requires_ticket: bool
+    vote_count: int
+    attendance_count: int
+    bill: str | Any
+
+class ActsSinceRow(TypedDict):
+    actor_id: int | None
+    display_name: str | None
+    action: str
+    at: datetime
+    fields: list[str] | Any
 
 class _ShowControl:
     async def lock_shard(self, connection: Connection, *, id: int | None, slug: str | None) -> int: ...
@@ -511,10 +528,19 @@ class _ShowControl:
     async def show_settings(
         self, connection: Connection, *, id: int | None, slug: str | None
     ) -> ShowSettingsRow | None: ...
+    async def this_instant(self, connection: Connection) -> datetime | Any: ...
+    def acts_since(
+        self, connection: Connection, *, subject: str | None, revision: int | None
+    ) -> AsyncIterator[ActsSinceRow]: ...
     async def update_show(
         self,
         connection: Connection,
         *,
+        name: str | None,
+        venue_id: int | None,
+        time_zone: str | None,
+        starts_at: datetime | None,
+        local_date: date | None,
         opens_at: datetime | None,
         closes_at: datetime | None,
         is_locked: bool | None,
@@ -524,6 +550,12 @@ class _ShowControl:
         is_final: bool | None,
         id: int | None,
     ) -> str: ...
+    async def time_zone_of_venue(self, connection: Connection, *, id: int | None) -> str | None: ...
+    async def empty_bill(self, connection: Connection, *, show_id: int | None) -> str: ...
+    async def fill_bill(
+        self, connection: Connection, *, show_id: int | None, artist_ids: Sequence[int | None] | None
+    ) -> str: ...
+    async def check_bill(self, connection: Connection) -> str: ...
     async def mark_played(
         self,
         connection: Connection,

@@ -9,7 +9,7 @@ import structlog
 
 from server.catalog.queries import removed_songs as queries
 from server.catalog.queries import show_control as show_queries
-from server.catalog.show_control import lock_show
+from server.catalog.show_changes import lock_show
 from server.errors import CacheError, Refused, StoreConflict, StoreError
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from server.catalog.queries import setlist_editing as queries
-from server.catalog.show_control import changing_show, lock_show
+from server.catalog.show_changes import changing_show, lock_show
 from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.positions import EXACT_MAX
-from server.store.database import Database
+from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
 
 if TYPE_CHECKING:
@@ -172,14 +172,15 @@ async def add_song(connection: Connection, show: dict[str, Any], new: NewSetSong
     await queries.defer_positions(connection)
     await queries.make_room(connection, setlist_id=set_["id"], position=position)
     try:
-        added = await queries.add_set_song(
-            connection,
-            setlist_id=set_["id"],
-            show_id=show["id"],
-            song_id=song["id"],
-            position=position,
-            note=new.note,
-        )
+        async with savepoint(connection):
+            added = await queries.add_set_song(
+                connection,
+                setlist_id=set_["id"],
+                show_id=show["id"],
+                song_id=song["id"],
+                position=position,
+                note=new.note,
+            )
     except StoreConflict as error:
         message = f"The database refuses this song: it breaks its rule {error.constraint}. Check the values."
         raise Refused(Code.CONFLICT, message) from error

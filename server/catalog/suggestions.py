@@ -8,7 +8,7 @@ import msgspec
 
 from server.catalog.queries import suggestions as queries
 from server.catalog.setlist_editing import NewSetSong, Title, add_song
-from server.catalog.show_control import REASON_CHARS_MAX, lock_show
+from server.catalog.show_changes import REASON_CHARS_MAX, lock_show
 from server.catalog.shows import find_show
 from server.clock import Clock, utc_now
 from server.errors import Refused

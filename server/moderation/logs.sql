@@ -7,5 +7,9 @@ values (:moderator_id::bigint, :action::text, :subject::text, :detail::text::jso
 
 -- name: insert_audit_entry!
 -- takes: actor_id (null: a command), action, subject, detail as JSON
+-- An act on a show keeps the revision that the show has after it.
 insert into audit_log (actor_id, action, subject, detail)
-values (:actor_id::bigint, :action::text, :subject::text, :detail::text::jsonb);
+select :actor_id::bigint, :action::text, :subject::text,
+       :detail::text::jsonb
+       || coalesce((select jsonb_build_object('revision', w.revision) from shows w
+                     where w.id = case when :subject ~ '^show:[0-9]{1,18}$' then split_part(:subject, ':', 2)::bigint end), '{}');

@@ -157,6 +157,18 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def rehearsal(self) -> AsyncIterator[Connection]:
+        """A transaction that checks everything at its end, and is then rolled back."""
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+                await connection.execute("set constraints all immediate")
+            finally:
+                await transaction.rollback()
+
+    @asynccontextmanager
     async def acting(self, identity: Identity | None, *, is_snapshot: bool = False) -> AsyncIterator[Connection]:
         """One transaction on behalf of a user. Row security limits it to the user's own rows; None: to public rows.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from server.protocol.slugs import made_slug
 from server.store.database import Database
 from server.sync.artist_identification import GIVEN_CONFIDENCE
 from server.sync.clients import musicbrainz
@@ -17,7 +18,7 @@ from server.sync.jobs import JobImpossible
 from server.sync.matching import folded
 from server.sync.queries import identities
 from server.sync.queries import records as queries
-from server.sync.slugs import choose_slugs, made_slug
+from server.sync.slugs import choose_slugs
 
 if TYPE_CHECKING:
     from server.store.database import Connection

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from server.protocol.slugs import made_slug
 from server.sync.canonical_titles import ensure_songs
 from server.sync.matching import folded
 from server.sync.queries import records as queries
@@ -25,7 +26,7 @@ from server.sync.records import (
 )
 from server.sync.references import RecordRefused, artists_named, find_artists, find_venues, venues_named
 from server.sync.show_rows import make_show_rows
-from server.sync.slugs import TableName, choose_slugs, made_slug
+from server.sync.slugs import TableName, choose_slugs
 
 if TYPE_CHECKING:
     from server.store.database import Connection

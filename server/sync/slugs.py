@@ -1,16 +1,12 @@
-"""Slugs: made of a name in Latin letters. A made slug is no identity: where another name has it, the new one gets a number."""
+"""Chooses slugs that are free. A made slug is no identity: where another name has it, the new one gets a number."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from anyascii import anyascii
-
-from server.protocol.texts import clean_line
 from server.sync.queries import records as queries
 
 if TYPE_CHECKING:
@@ -19,26 +15,7 @@ if TYPE_CHECKING:
 TableName = Literal["artists", "venues", "shows"]
 
 SLUG_CHARS_MAX = 300
-# Room for a number behind a slug.
-_MADE_CHARS_MAX = 280
 _NUMBERS_TRIED = range(2, 100)
-
-
-def slug_of(*texts: str) -> str:
-    """Makes a slug of names, in every script; empty when no character of them has Latin letters."""
-    plain = anyascii(clean_line(" ".join(texts))).lower().replace("'", "")
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MADE_CHARS_MAX].strip("-")
-
-
-def made_slug(kind: str, *names: str) -> str:
-    """A slug for something new: `!!!` gets one by a hash, and `311` one that is not taken for an id.
-
-    Takes: kind, such as artist, for a name that makes no slug
-    """
-    slug = slug_of(*names)
-    if not slug:
-        return f"{kind}-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:8]}"
-    return f"{kind}-{slug}" if slug.isdigit() else slug
 
 
 async def choose_slugs(

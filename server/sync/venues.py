@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from server.errors import StoreConflict
+from server.protocol.slugs import made_slug, slug_of
 from server.store.database import Database
 from server.sync.artist_identification import GIVEN_CONFIDENCE
 from server.sync.clients import setlistfm, ticketmaster
@@ -18,7 +19,7 @@ from server.sync.queries import records as queries
 from server.sync.record_writer import write_record
 from server.sync.records import VenueRecord
 from server.sync.references import RecordRefused
-from server.sync.slugs import choose_slugs, made_slug, slug_of
+from server.sync.slugs import choose_slugs
 
 if TYPE_CHECKING:
     from server.store.database import Connection

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from server.catalog import queries as catalog_queries
-from server.catalog import setlist_editing, show_control
+from server.catalog import setlist_editing, show_changes, show_control
 from server.insight.queries import accuracy
 from server.mail.queries import sender as mail
 from server.moderation.queries import decisions as moderation
@@ -159,13 +159,13 @@ async def advance(connection: Any) -> None:
 
 async def add_song(connection: Any) -> None:
     """Staff puts a song at the top of a set."""
-    show = await show_control.lock_show(connection, Reference(1, None))
+    show = await show_changes.lock_show(connection, Reference(1, None))
     await setlist_editing.add_song(connection, show, setlist_editing.NewSetSong(song=5, position=1))
 
 
 async def remove_song(connection: Any) -> None:
     """Staff takes a song out of a set."""
-    await show_control.lock_show(connection, Reference(2, None))
+    await show_changes.lock_show(connection, Reference(2, None))
     row = await connection.fetchrow("select id, setlist_id from setlist_songs where show_id = 2 order by id limit 1")
     await catalog_queries.setlist_editing.lock_set_song(connection, id=row["id"], show_id=2)
     await catalog_queries.setlist_editing.delete_set_song(connection, id=row["id"])
@@ -175,15 +175,14 @@ async def remove_song(connection: Any) -> None:
 
 async def restore_song(connection: Any) -> None:
     """Staff puts a song back that was removed with its votes."""
-    await show_control.lock_show(connection, Reference(1, None))
+    await show_changes.lock_show(connection, Reference(1, None))
     assert await catalog_queries.removed_songs.restore_song(connection, id=1001, show_id=1) == 2
 
 
 async def change_show(connection: Any) -> None:
     """Staff locks a show, and says what was played."""
-    show = await show_control.lock_show(connection, Reference(1, None))
-    columns = {name: value for name, value in show.items() if name not in ("revision", "time_zone", "is_locked")}
-    await catalog_queries.show_control.update_show(connection, **columns, is_locked=True)
+    show = await show_changes.lock_show(connection, Reference(1, None))
+    await show_control.write_settings(connection, show, {"is_locked": True})
     song = await connection.fetchval("select id from setlist_songs where show_id = 1 limit 1")
     await catalog_queries.show_control.mark_played(
         connection, show_id=1, id=song, is_played=True, at=dt.datetime.now(dt.UTC)
@@ -192,7 +191,7 @@ async def change_show(connection: Any) -> None:
 
 async def decide_suggestion(connection: Any) -> None:
     """A moderator takes a suggestion: it becomes a song of the set."""
-    show = await show_control.lock_show(connection, Reference(2, None))
+    show = await show_changes.lock_show(connection, Reference(2, None))
     await catalog_queries.suggestions.decide_suggestions(
         connection, show_id=2, title="Song 4", status="approved", reason=""
     )

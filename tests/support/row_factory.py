@@ -137,7 +137,10 @@ class RowFactory:
         return [list(row) for row in rows]
 
     async def audit_log(self, subject: str) -> list[tuple[str, Any]]:
-        """The actions of the audit log with their details, in order; no entry may be about anything but `subject`."""
-        rows = await self.sql.fetch("select action, subject, detail from audit_log order by id")
+        """The actions of the audit log with their details, in order; no entry may be about anything but `subject`.
+
+        The revision of a show is left out of its details.
+        """
+        rows = await self.sql.fetch("select action, subject, detail - 'revision' as detail from audit_log order by id")
         assert {row["subject"] for row in rows} <= {subject}
         return [(row["action"], json.loads(row["detail"])) for row in rows]

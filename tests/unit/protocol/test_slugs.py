@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.sync.slugs import made_slug, slug_of
+from server.protocol.slugs import made_slug, slug_of
 
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 

@@ -1,0 +1,30 @@
+"""Slugs: made of a name in Latin letters."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from anyascii import anyascii
+
+from server.protocol.texts import clean_line
+
+# Room for a number behind a slug.
+_MADE_CHARS_MAX = 280
+
+
+def slug_of(*texts: str) -> str:
+    """Makes a slug of names, in every script; empty when no character of them has Latin letters."""
+    plain = anyascii(clean_line(" ".join(texts))).lower().replace("'", "")
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MADE_CHARS_MAX].strip("-")
+
+
+def made_slug(kind: str, *names: str) -> str:
+    """A slug for something new: `!!!` gets one by a hash, and `311` one that is not taken for an id.
+
+    Takes: kind, such as artist, for a name that makes no slug
+    """
+    slug = slug_of(*names)
+    if not slug:
+        return f"{kind}-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:8]}"
+    return f"{kind}-{slug}" if slug.isdigit() else slug
