@@ -79,6 +79,7 @@ class Pages:
             web.get("/signin", self.get_signin),
             web.get("/admin", self.get_console),
             web.get("/admin/{page:.+}", self.get_console),
+            web.get("/me", self.get_me),
             web.get("/api/docs", self.get_docs),
             web.get("/healthz", self.get_healthz),
             web.get("/readyz", self.get_readyz),
@@ -123,6 +124,10 @@ class Pages:
     async def get_console(self, request: web.Request) -> web.Response:
         """`GET /admin` and `GET /admin/{page}`: the console of staff. What it shows, the API gives to staff only."""
         return _page(request, self._files.page("admin/index.html"))
+
+    async def get_me(self, request: web.Request) -> web.Response:
+        """`GET /me`: where the visitor's account is signed in."""
+        return _page(request, self._files.page("me.html"))
 
     async def get_docs(self, request: web.Request) -> web.Response:
         """`GET /api/docs`: the OpenAPI document as a page."""

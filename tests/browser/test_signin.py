@@ -37,3 +37,42 @@ async def test_a_link_signs_in_after_the_button_and_once(node: Node, open_fan: O
     await tab.get_by_role("button", name="Replace it and sign in").click()
     await tab.wait_for_url(f"{node.url}/admin")
     assert await sql.fetchval("select count(*) from sessions where ended_at is not null") == 1
+
+
+async def test_the_account_page_lists_sessions_and_ends_them_by_keyboard(
+    node: Node, open_fan: OpenFan, sql: Any
+) -> None:
+    """A visitor without an account is told so. Signed in, each other session can be ended, and all after a question."""
+    fan = await open_fan()
+    fan.allowed_errors = re.compile("status of 401")
+    tab = (await fan.open("/")).page
+    await tab.get_by_role("link", name="Your account").press("Enter")
+    await tab.wait_for_url(f"{node.url}/me")
+    await expect(tab.get_by_text("You are not signed in. Your first vote makes an account.")).to_be_visible()
+    signed = await tab.evaluate("async () => (await (await fetch('/api/session', { method: 'POST' })).json()).user.id")
+    await sql.execute(
+        "insert into sessions (user_id, kind, device, expires_at) values ($1, 'command', 'Firefox on Linux', now() + interval '1 day')",
+        signed,
+    )
+    await tab.reload()
+    sessions = tab.get_by_role("listitem")
+    await expect(sessions).to_have_count(2)
+    await expect(sessions.nth(0)).to_contain_text("by a command")
+    await expect(sessions.nth(1)).to_contain_text("this browser")
+    await tab.get_by_role("button", name="Sign out Firefox on Linux").press("Enter")
+    await expect(sessions).to_have_count(1)
+    await expect(tab.locator("#sessions")).to_be_focused()
+    assert await sql.fetchval("select ended_at is not null from sessions where kind = 'command'")
+
+    await tab.get_by_role("button", name="Sign out everywhere").press("Enter")
+    await expect(tab.locator("#asked")).to_be_focused()
+    await tab.keyboard.press("Tab")
+    await tab.keyboard.press("Tab")
+    await tab.keyboard.press("Enter")
+    await expect(tab.get_by_role("button", name="Sign out everywhere")).to_be_focused()
+    await tab.keyboard.press("Enter")
+    await tab.keyboard.press("Tab")
+    await tab.keyboard.press("Enter")
+    await expect(tab.get_by_text("You are signed out everywhere.")).to_be_visible()
+    assert await sql.fetchval("select count(*) from sessions where user_id = $1 and ended_at is null", signed) == 0
+    assert await fan.context.cookies() == []
