@@ -1,4 +1,5 @@
--- Removes the hot copy of shows that nobody votes on; the next cast warms them up again (docs/adr/0031).
+-- Removes the hot copy of shows that nobody votes on; the next cast warms them up again. Also removes the spent votes of users
+-- who have not voted since the day before yesterday (docs/adr/0031).
 --
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  a position that the database has committed
@@ -32,6 +33,21 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
         cold_count = cold_count + 1
     end
 end
+-- A part of the users at a time. A later cast reads the row of the user; only a number of today could matter, and it is kept.
+local yesterday = math.floor(now_ms / 86400000) - 1
+local page = redis.call('HSCAN', 'spent', redis.call('HGET', 'spent', 'cursor') or '0', 'COUNT', 1000)
+local gone = {}
+for i = 1, #page[2], 2 do
+    local day = tonumber(string.match(page[2][i + 1], '^%d+ (%d+) %d+$'))
+    if day and day < yesterday then gone[#gone + 1] = page[2][i] end
+end
+if #gone > 0 then redis.call('HDEL', 'spent', unpack(gone)) end
+if page[1] ~= '0' then
+    redis.call('HSET', 'spent', 'cursor', page[1])
+else
+    redis.call('HDEL', 'spent', 'cursor')
+end
+
 if cold_count > 0 then
     -- Rows of a warm-up that were read before the last cast may still be on their way.
     redis.call('HSET', meta_key, 'barrier', string.format('%d', math.max(tonumber(meta[2]), committed)))

@@ -47,6 +47,21 @@ async def test_a_confirmation_arrives_first_and_its_link_is_valid(mailing: Maili
     assert found[0] == fan
 
 
+async def test_mail_to_strangers_has_a_share_of_its_own(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """Confirmations come first, but only so many a minute; then the others go, and the rest waits for the next minute."""
+    strangers = [f"stranger{n}@example.org" for n in range(5)]
+    for address in strangers:
+        await mailing.confirmation(address)
+    for n in range(3):
+        await mailing.one_email(f"fan{n}@example.org")
+    await mailing.send_all(smtp_server, strangers_max=2)
+    fans = [f"fan{n}@example.org" for n in range(3)]
+    assert smtp_server.recipients() == [*strangers[:2], *fans]
+    mailing.clock.advance(MINUTE_S)
+    await mailing.send_all(smtp_server, strangers_max=2)
+    assert smtp_server.recipients()[5:] == strangers[2:4]
+
+
 async def test_a_result_names_the_five_best_songs(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """They are ordered by score. Songs without votes and the sixth song are left out."""
     show = await mailing.show(starts_in=-DAY, finalised_at=mailing.now, songs=7)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import redis.asyncio
 
-from server.cache.keys import ballots_key, show_key
+from server.cache.keys import SPENT_KEY, ballots_key, show_key
 from server.voting import writer as writer_module
 from server.voting.rules import shard_of
 from server.voting.writer import Writer
@@ -86,3 +88,25 @@ async def test_the_writer_cools_by_itself(
             return await warm(redis_url) == []
 
         await until(is_cold)
+
+
+async def test_old_days_of_users_cool_down(factory: RowFactory, redis_url: str, vote_path: VotePath) -> None:
+    """The spent votes of users who did not vote since the day before yesterday are removed, however many; a user who comes back
+    votes on, and the generation stays.
+    """
+    show = await factory.show(1)
+    (fan,) = await factory.users(1)
+    today = int(time.time() // 86_400)
+    async with vote_path.writer() as writer, redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as valkey:
+        assert (await vote_path.cast(show.id, fan, (show.first, "up"))).taken is not None
+        await until(vote_path.is_drained)
+        generation = str(await valkey.hget(SPENT_KEY, "generation"))
+        old = {str(1_000_000 + n): f"0 {today - 2 - n % 9} 5" for n in range(5_000)}
+        young = {"900001": f"0 {today - 1} 5", "900002": f"0 {today} 5"}
+        await valkey.hset(SPENT_KEY, mapping=old | young)
+        await valkey.hset(SPENT_KEY, str(fan), f"{generation} {today - 2} 1")
+        await cool(writer)
+        assert await valkey.hgetall(SPENT_KEY) == young | {"generation": generation}
+        taken = (await vote_path.cast(show.id, fan, (show.songs[1], "up"))).taken
+        assert taken is not None
+        assert await valkey.hget(SPENT_KEY, str(fan)) == f"{generation} {today} 2"
