@@ -9,9 +9,12 @@ from server.store.named_queries import load_queries
 _FOLDER = Path(__file__).parent
 
 catalogue = load_queries(_FOLDER / "catalogue.sql")
+entry_editing = load_queries(_FOLDER / "entry_editing.sql")
 removed_songs = load_queries(_FOLDER / "removed_songs.sql")
 search = load_queries(_FOLDER / "search.sql")
+set_order = load_queries(_FOLDER / "set_order.sql")
 setlist_editing = load_queries(_FOLDER / "setlist_editing.sql")
 show_control = load_queries(_FOLDER / "show_control.sql")
+show_making = load_queries(_FOLDER / "show_making.sql")
 show_status = load_queries(_FOLDER / "show_status.sql")
 suggestions = load_queries(_FOLDER / "suggestions.sql")

@@ -325,6 +325,106 @@ class _Catalogue:
     ) -> AsyncIterator[SetlistsOfSongRow]: ...
     def tallies_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[TalliesOfShowRow]: ...
 
+# catalog/entry_editing.sql
+class FetchArtistRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    genre: str
+    country: str
+    updated_at: datetime
+    show_count: int | Any
+
+class FetchVenueRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+    time_zone: str
+    capacity: int | None
+    updated_at: datetime
+    show_count: int | Any
+
+class FetchSongRow(TypedDict):
+    id: int
+    artist: int
+    title: str
+    updated_at: datetime
+    show_count: int | Any
+
+class LockShardsOfArtistRow(TypedDict):
+    shard: int
+
+class LockShardsOfVenueRow(TypedDict):
+    shard: int
+
+class _EntryEditing:
+    async def fetch_artist(self, connection: Connection, *, id: int | None) -> FetchArtistRow | None: ...
+    async def fetch_venue(self, connection: Connection, *, id: int | None) -> FetchVenueRow | None: ...
+    async def fetch_song(self, connection: Connection, *, id: int | None) -> FetchSongRow | None: ...
+    async def id_of_artist(self, connection: Connection, *, slug: str | None) -> int | None: ...
+    async def id_of_venue(self, connection: Connection, *, slug: str | None) -> int | None: ...
+    async def same_artist(self, connection: Connection, *, name: str | None) -> int | Any | None: ...
+    async def same_venue(self, connection: Connection, *, name: str | None, city: str | None) -> int | Any | None: ...
+    async def same_song(self, connection: Connection, *, artist: int | None, title: str | None) -> int | Any | None: ...
+    async def insert_artist(
+        self, connection: Connection, *, slug: str | None, name: str | None, genre: str | None, country: str | None
+    ) -> int | None: ...
+    async def insert_venue(
+        self,
+        connection: Connection,
+        *,
+        slug: str | None,
+        name: str | None,
+        city: str | None,
+        region: str | None,
+        country: str | None,
+        latitude: float | None,
+        longitude: float | None,
+        time_zone: str | None,
+        capacity: int | None,
+    ) -> int | None: ...
+    async def insert_song(self, connection: Connection, *, artist: int | None, title: str | None) -> int: ...
+    def lock_shards_of_artist(
+        self, connection: Connection, *, id: int | None
+    ) -> AsyncIterator[LockShardsOfArtistRow]: ...
+    def lock_shards_of_venue(
+        self, connection: Connection, *, id: int | None
+    ) -> AsyncIterator[LockShardsOfVenueRow]: ...
+    async def lock_song(self, connection: Connection, *, id: int | None) -> int | None: ...
+    async def update_artist(
+        self,
+        connection: Connection,
+        *,
+        slug: str | None,
+        name: str | None,
+        genre: str | None,
+        country: str | None,
+        id: int | None,
+    ) -> str: ...
+    async def update_venue(
+        self,
+        connection: Connection,
+        *,
+        slug: str | None,
+        name: str | None,
+        city: str | None,
+        region: str | None,
+        country: str | None,
+        latitude: float | None,
+        longitude: float | None,
+        time_zone: str | None,
+        capacity: int | None,
+        id: int | None,
+    ) -> str: ...
+    async def update_song(
+        self, connection: Connection, *, artist: int | None, title: str | None, id: int | None
+    ) -> str: ...
+
 # catalog/removed_songs.sql
 class ListRemovedRow(TypedDict):
     id: int
@@ -436,6 +536,87 @@ class _Search:
         count: int | None,
     ) -> AsyncIterator[BestVenuesRow]: ...
 
+# catalog/set_order.sql
+class ListSetsRow(TypedDict):
+    id: int
+    type: str | Any
+    kind: str | Any
+    name: str
+    artist_id: int | None
+    position: int
+
+class ListSetSongsRow(TypedDict):
+    id: int
+    setlist_id: int
+    song_id: int
+    title: str
+    position: int
+    note: str
+    is_tape: bool
+    medley: int | None
+    vote_count: int | Any
+
+class FindSongsRow(TypedDict):
+    id: int
+
+class FindActsRow(TypedDict):
+    artist_id: int
+
+class _SetOrder:
+    def list_sets(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[ListSetsRow]: ...
+    def list_set_songs(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[ListSetSongsRow]: ...
+    def find_songs(
+        self, connection: Connection, *, ids: Sequence[int | None] | None
+    ) -> AsyncIterator[FindSongsRow]: ...
+    def find_acts(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[FindActsRow]: ...
+    async def make_way(self, connection: Connection, *, show_id: int | None) -> str: ...
+    async def place_set(
+        self,
+        connection: Connection,
+        *,
+        kind: str | None,
+        name: str | None,
+        artist_id: int | None,
+        position: int | None,
+        id: int | None,
+    ) -> str: ...
+    async def insert_set(
+        self,
+        connection: Connection,
+        *,
+        show_id: int | None,
+        type: str | None,
+        kind: str | None,
+        name: str | None,
+        artist_id: int | None,
+        position: int | None,
+    ) -> int: ...
+    async def delete_songs(self, connection: Connection, *, ids: Sequence[int | None] | None) -> str: ...
+    async def delete_sets(self, connection: Connection, *, ids: Sequence[int | None] | None) -> str: ...
+    async def place_songs(
+        self,
+        connection: Connection,
+        *,
+        ids: Sequence[int | None] | None,
+        setlist_ids: Sequence[int | None] | None,
+        positions: Sequence[int | None] | None,
+        notes: Sequence[str | None] | None,
+        tapes: Sequence[bool | None] | None,
+        medleys: Sequence[int | None] | None,
+    ) -> str: ...
+    async def insert_songs(
+        self,
+        connection: Connection,
+        *,
+        show_id: int | None,
+        setlist_ids: Sequence[int | None] | None,
+        song_ids: Sequence[int | None] | None,
+        positions: Sequence[int | None] | None,
+        notes: Sequence[str | None] | None,
+        tapes: Sequence[bool | None] | None,
+        medleys: Sequence[int | None] | None,
+    ) -> str: ...
+
 # catalog/setlist_editing.sql
 class FindSetRow(TypedDict):
     id: int
@@ -528,6 +709,7 @@ class _ShowControl:
     async def show_settings(
         self, connection: Connection, *, id: int | None, slug: str | None
     ) -> ShowSettingsRow | None: ...
+    async def take_turn(self, connection: Connection) -> None: ...
     async def this_instant(self, connection: Connection) -> datetime | Any: ...
     def acts_since(
         self, connection: Connection, *, subject: str | None, revision: int | None
@@ -565,6 +747,40 @@ class _ShowControl:
         id: int | None,
         show_id: int | None,
     ) -> int | None: ...
+
+# catalog/show_making.sql
+class FetchNamesRow(TypedDict):
+    artist: str
+    artist_slug: str
+    venue: str
+    venue_slug: str
+    time_zone: str
+
+class _ShowMaking:
+    async def fetch_names(
+        self, connection: Connection, *, artist: int | None, venue: int | None
+    ) -> FetchNamesRow | None: ...
+    async def insert_show(
+        self,
+        connection: Connection,
+        *,
+        slug: str | None,
+        artist: int | None,
+        venue: int | None,
+        name: str | None,
+        local_date: date | None,
+        time_zone: str | None,
+        starts_at: datetime | None,
+        opens_at: datetime | None,
+        closes_at: datetime | None,
+        votes_per_user_max: int | None,
+        results: str | None,
+        requires_ticket: bool | None,
+    ) -> int | None: ...
+    async def insert_first_set(self, connection: Connection, *, show_id: int | None) -> str: ...
+    async def count_fans_to_mail(
+        self, connection: Connection, *, artist_ids: Sequence[int | None] | None
+    ) -> int | Any: ...
 
 # catalog/show_status.sql
 class AdvanceShowsRow(TypedDict):
@@ -652,9 +868,12 @@ class _Suggestions:
     ) -> int | Any: ...
 
 catalogue: _Catalogue
+entry_editing: _EntryEditing
 removed_songs: _RemovedSongs
 search: _Search
+set_order: _SetOrder
 setlist_editing: _SetlistEditing
 show_control: _ShowControl
+show_making: _ShowMaking
 show_status: _ShowStatus
 suggestions: _Suggestions

@@ -98,22 +98,32 @@ class ShowSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def changing_show(
-    change_rules: ChangeRules, db: Database, reference: Reference, *, is_preview: bool = False
+    change_rules: ChangeRules,
+    db: Database,
+    reference: Reference,
+    *,
+    is_preview: bool = False,
+    takes_turn: bool = False,
 ) -> AsyncIterator[tuple[Connection, dict[str, Any], dt.datetime]]:
     """Opens a change of one show's rules.
 
-    Takes:  is_preview, undo everything at the end; then no vote waits for the change
+    Takes:  is_preview, undo everything at the end; then no vote waits for the change; takes_turn, wait for imports and syncs,
+            which count the songs of many sets too
     Gives:  the transaction, the locked show, and the instant from which the new rules apply
     Raises: Refused: not_found; unavailable, Valkey does not answer
     """
     if is_preview:
         async with db.rehearsal() as connection:
+            if takes_turn:
+                await queries.take_turn(connection)
             show = await lock_show(connection, reference)
             yield connection, show, await queries.this_instant(connection)
         return
     async with change_rules(db.transaction()) as change:
         found = await fetch_settings(change.connection, reference)
         at = await change.hold([found["id"]])
+        if takes_turn:
+            await queries.take_turn(change.connection)
         yield change.connection, await lock_show(change.connection, reference), at
 
 

@@ -23,13 +23,14 @@ from server.catalog.show_changes import (
     refuse_stale,
     settings_of,
 )
+from server.catalog.show_times import check_start, check_times, instants_of
 from server.clock import Clock, utc_now
 from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.instants import instant_of, iso
+from server.protocol.instants import iso
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
 
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 NAME_CHARS_MAX = 300
 VOTES_PER_USER_MAX = 1_000_000
 SUPPORT_ACTS_MAX = 50
-# A window ends within this time, so that a typing error does not leave a show open for ever.
-WINDOW_YEARS_MAX = 10
-
 ShowName = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 Budget = Annotated[int, msgspec.Meta(ge=1, le=VOTES_PER_USER_MAX)]
 Bill = Annotated[
@@ -199,17 +197,18 @@ class ShowControlRoutes:
         Takes: is_closing, also ends the voting at this instant
         """
         reference, is_preview = call.reference("show"), call.query.preview
-        async with changing_show(self._change_rules, self._db, reference, is_preview=is_preview) as (
-            connection,
-            before,
-            at,
-        ):
+        # A new date counts the songs of the show's sets again.
+        has_date = bool(fields.keys() & {"starts_at", "venue"})
+        async with changing_show(
+            self._change_rules, self._db, reference, is_preview=is_preview, takes_turn=has_date
+        ) as (connection, before, at):
             await refuse_stale(connection, f"show:{before['id']}", before["revision"], call.body and call.body.revision)
             bill = fields.pop("bill", None)
             if "venue" in fields:
                 fields |= await _venue(connection, fields.pop("venue"))
-            fields |= _instants(fields, fields.get("time_zone", before["time_zone"]))
+            fields |= instants_of(fields, fields.get("time_zone", before["time_zone"]))
             if "starts_at" in fields:
+                check_start(fields["starts_at"], utc_now(self._clock))
                 fields = _postponed(before, fields, at) | fields
             if fields.keys() & {"starts_at", "time_zone"}:
                 starts_at, zone = (fields.get(name, before[name]) for name in ("starts_at", "time_zone"))
@@ -224,7 +223,7 @@ class ShowControlRoutes:
                 raise Refused(
                     Code.BAD_REQUEST, f"`closes_at` {iso(fields['closes_at'])} is in the past. Give a later time."
                 )
-            self._check(before, before | fields)
+            _check(before, before | fields, utc_now(self._clock))
             detail = await write_settings(connection, before, fields) | await _write_bill(connection, before, bill)
             if detail:
                 if call.body and call.body.reason:
@@ -233,22 +232,12 @@ class ShowControlRoutes:
             after = await fetch_settings(connection, reference)
             return Answer(document=settings_of(after, at, effect_of(before, after, is_preview=is_preview)))
 
-    def _check(self, before: dict[str, Any], after: dict[str, Any]) -> None:
-        if after["opens_at"] >= after["closes_at"]:
-            raise Refused(
-                Code.BAD_REQUEST,
-                f"`closes_at` {iso(after['closes_at'])} is not after `opens_at` {iso(after['opens_at'])}. Move one of them.",
-            )
-        if after["closes_at"] > utc_now(self._clock) + dt.timedelta(days=366 * WINDOW_YEARS_MAX):
-            raise Refused(
-                Code.BAD_REQUEST,
-                f"`closes_at` {iso(after['closes_at'])} is more than {WINDOW_YEARS_MAX} years away. Give an earlier time.",
-            )
-        window = ("opens_at", "closes_at")
-        if before["is_final"] and after["is_final"] and any(after[name] != before[name] for name in window):
-            raise Refused(
-                Code.CONFLICT, "The result is final, so the window is fixed. Reopen the show before you move it."
-            )
+
+def _check(before: dict[str, Any], after: dict[str, Any], now: dt.datetime) -> None:
+    check_times(after, now)
+    window = ("opens_at", "closes_at")
+    if before["is_final"] and after["is_final"] and any(after[name] != before[name] for name in window):
+        raise Refused(Code.CONFLICT, "The result is final, so the window is fixed. Reopen the show before you move it.")
 
 
 async def _venue(connection: Connection, venue_id: int) -> dict[str, Any]:
@@ -320,19 +309,6 @@ async def put_bill(connection: Connection, show_id: int, headliner: int, bill: l
             message = "An act that leaves the bill still plays a set of this show. Remove the set first."
             raise Refused(Code.CONFLICT, message) from error
         raise Refused(Code.NOT_FOUND, "`bill` names an artist that does not exist. Search for it.") from error
-
-
-def _instants(fields: dict[str, Any], time_zone: str) -> dict[str, dt.datetime]:
-    """The fields that hold a time, as instants.
-
-    Raises: Refused: bad_request, a local time that does not exist, occurs twice, or is out of range
-    """
-    try:
-        return {name: instant_of(given, time_zone) for name, given in fields.items() if isinstance(given, dt.datetime)}
-    except ValueError as error:
-        raise Refused(Code.BAD_REQUEST, str(error)) from error
-    except OverflowError as error:
-        raise Refused(Code.BAD_REQUEST, "A time lies outside the years 1 to 9999. Give another time.") from error
 
 
 def _as_json(value: Any) -> Any:

@@ -29,6 +29,11 @@ select w.id, w.slug, w.name, w.artist_id, w.venue_id, w.local_date, w.starts_at,
   from shows w
  where w.id = :id::bigint or w.slug = :slug::text;
 
+-- name: take_turn$
+-- gives: null
+-- locks: all imports, syncs and other transactions that count the songs of many sets, until the transaction ends
+select pg_advisory_xact_lock(hashtext('mysetlist.sync'));
+
 -- name: this_instant$
 -- gives: the present instant of the database's clock
 select clock_timestamp();

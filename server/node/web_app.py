@@ -8,10 +8,13 @@ from functools import partial
 
 from aiohttp import web
 
+from server.catalog.entry_editing import EntryEditingRoutes
 from server.catalog.removed_songs import RemovedSongRoutes
 from server.catalog.routes import CatalogRoutes
+from server.catalog.set_order import SetOrderRoutes
 from server.catalog.setlist_editing import SetlistEditingRoutes
 from server.catalog.show_control import ShowControlRoutes
+from server.catalog.show_making import ShowMakingRoutes
 from server.catalog.shows import find_show_id
 from server.catalog.suggestions import SuggestionRoutes
 from server.insight.routes import InsightRoutes
@@ -72,7 +75,10 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
     endpoints = [
         *CatalogRoutes(reads, clock, rooms.results_access.why_hidden).endpoints(),
         *ShowControlRoutes(owner, clock, change_rules).endpoints(),
+        *ShowMakingRoutes(owner, clock).endpoints(),
+        *SetOrderRoutes(owner, change_rules).endpoints(),
         *SetlistEditingRoutes(owner, change_rules).endpoints(),
+        *EntryEditingRoutes(owner).endpoints(),
         *RemovedSongRoutes(owner, rooms.maintenance.reopen_shards).endpoints(),
         *SuggestionRoutes(
             requests,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import re
-import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+
+from server.protocol.time_zones import canonical_zone
 
 LIST_SEPARATOR = ";"
 
@@ -50,9 +50,6 @@ _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00(?::00(?:\.0+)?)?")
 # With the offset, for the hour that the clocks show twice.
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::00)?(?: ?([ap])\.?m\.?)?([+-]\d{2}:\d{2})?", re.IGNORECASE)
 _HOUR = re.compile(r"(\d{1,2})() ?([ap])\.?m\.?()", re.IGNORECASE)
-# Names in the database of time zones that stand for no place.
-_ZONE = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*")
-_NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 
 
 def in_stored_form(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,17 +131,6 @@ def _instant(text: str) -> str:
 
 def _yes_no(text: str) -> bool | str:
     return _YES_NO.get(text.lower(), text)
-
-
-def canonical_zone(text: str) -> str | None:
-    """The name of a time zone in the spelling of the database of time zones; None: there is no such place."""
-    return _zones().get(text.casefold())
-
-
-@functools.cache
-def _zones() -> dict[str, str]:
-    # Listing the zones reads their folder, which takes 25 ms. The table of venues takes names of places only.
-    return {zone.casefold(): zone for zone in zoneinfo.available_timezones() - _NO_ZONES if _ZONE.fullmatch(zone)}
 
 
 _FORMS: dict[str, Callable[[str], Any]] = {

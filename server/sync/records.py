@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from server.protocol.texts import clean_line
-from server.sync.field_forms import canonical_zone
+from server.protocol.time_zones import canonical_zone
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Slug = Annotated[str, msgspec.Meta(max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]

@@ -48,6 +48,28 @@ class Night:
         show, first, third = "/api/admin/shows/7", self.show.first, self.show.songs[2]
         user = f"/api/admin/users/{self.other.id}"
         return {
+            "POST /api/admin/artists": ("/api/admin/artists", {"name": "A"}, "artist.make", "artist:"),
+            "PATCH /api/admin/artists/{artist}": (
+                "/api/admin/artists/1", {"genre": "Rock"}, "artist.change", "artist:1",
+            ),
+            "POST /api/admin/venues": (
+                "/api/admin/venues",
+                {
+                    "name": "V", "city": "C", "country": "US", "latitude": 0, "longitude": 0,
+                    "time_zone": "Europe/Paris",
+                },
+                "venue.make", "venue:",
+            ),
+            "PATCH /api/admin/venues/{venue}": ("/api/admin/venues/1", {"capacity": 9}, "venue.change", "venue:1"),
+            "POST /api/admin/songs": ("/api/admin/songs", {"artist": 1, "title": "S"}, "song.make", "song:"),
+            "PATCH /api/admin/songs/{song}": ("/api/admin/songs/1", {"title": "T"}, "song.change", "song:1"),
+            "POST /api/admin/shows": (
+                "/api/admin/shows", {"artist": 1, "venue": 1, "starts_at": LATER}, "show.make", "show:",
+            ),
+            "PUT /api/admin/shows/{show}/sets": (
+                f"{show}/sets", {"sets": [{"id": 1, "name": "Set", "songs": [{"id": one} for one in self.show.songs]}]},
+                "show.sets", "show:7",
+            ),
             "PATCH /api/admin/shows/{show}": (show, {"votes_per_user_max": 9}, "show.change", "show:7"),
             "POST /api/admin/shows/{show}/lock": (f"{show}/lock", {"is_locked": True}, "show.lock", "show:7"),
             "POST /api/admin/shows/{show}/played": (
