@@ -50,7 +50,9 @@ run: $(VENV)/.installed
 # Files start in the order of their names: acceptance, browser and fault tests, with few but long tests, first, and unit tests last.
 # pytest-xdist would start with the files of most tests, and wait for a long one in the end.
 # `python -m pytest` runs the same tests in one process. OPTIONS are more options of pytest.
+# The tests start a hundred nodes and commands: each would compile the project anew where Python may not write its bytecode down.
 OPTIONS ?=
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadscope --no-loadscope-reorder $(OPTIONS)
 
