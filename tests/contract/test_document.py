@@ -20,6 +20,9 @@ from tests.support.running_node import running_node
 # Served beside the endpoints: pages, files, probes and the websocket.
 NO_ENDPOINTS = {
     "/",
+    "/me",
+    "/admin",
+    "/admin/{page}",
     "/shows/{show}",
     "/shows/{show}/",
     "/api/docs",

@@ -298,7 +298,7 @@ async def refresh_trending(connection: Any) -> None:
 
 async def decide_review(connection: Any) -> None:
     """A moderator upholds a report: the review goes out of sight, and out of the counts of its venue."""
-    await _all(moderation.lock_subject(connection, review=1, profile=None))
+    await moderation.lock_subject(connection, review=1, profile=None)
     await moderation.decide_report(connection, id=1, status="upheld", decided_by=2)
     await moderation.uphold_reports(connection, review=1, profile=None, decided_by=2)
     await moderation.set_review_status(connection, id=1, status="rejected")
@@ -306,7 +306,7 @@ async def decide_review(connection: Any) -> None:
 
 async def decide_profile(connection: Any) -> None:
     """A moderator decides about a profile that was held back: their own, at that."""
-    await _all(moderation.lock_subject(connection, review=None, profile=1))
+    await moderation.lock_subject(connection, review=None, profile=1)
     held = await connection.fetchval("select id from content_moderation where profile_id = 1")
     await moderation.decide_held(connection, id=held, status="rejected", decided_by=1, note="")
     await moderation.set_profile_status(connection, user_id=1, status="rejected")
