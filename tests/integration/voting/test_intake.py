@@ -180,3 +180,20 @@ async def test_leases_are_shared_and_inherited(database_url: str, factory: RowFa
     finally:
         await one.close()
         await two.close()
+
+
+async def test_one_account_cannot_fill_the_queue(vote_path: VotePath, factory: RowFactory) -> None:
+    """Nine casts of a hundred songs that change nothing wait, more are refused, and a fan who comes after them is decided in
+    the first round.
+    """
+    show = await factory.show(7, song_count=100)
+    flood, fan = await factory.users(2)
+    songs = [(song, "up") for song in show.songs]
+    await vote_path.decided([(7, flood, songs), (7, fan, [])])
+    casts = [(7, flood, songs)] * 10 + [(7, fan, [(show.first, "up")])]
+    *flooding, refused, honest = await vote_path.decided(casts)
+    assert refused.code == "overloaded"
+    ats = [outcome.taken[0] for outcome in flooding if outcome.taken is not None]
+    assert len(ats) == len(set(ats)) == 9
+    assert honest.taken is not None
+    assert honest.taken[0] == ats[0]
