@@ -103,7 +103,7 @@ async def test_old_days_of_users_cool_down(factory: RowFactory, redis_url: str, 
         await until(vote_path.is_drained)
         generation = str(await valkey.hget(SPENT_KEY, "generation"))
         old: dict[Any, Any] = {str(1_000_000 + n): f"0 {today - 2 - n % 9} 5" for n in range(5_000)}
-        young: dict[Any, Any] = {"900001": f"0 {today - 1} 5", "900002": f"0 {today} 5"}
+        young = {"900001": f"0 {today - 1} 5", "900002": f"0 {today} 5"}
         await valkey.hset(SPENT_KEY, mapping=old | young)
         await valkey.hset(SPENT_KEY, str(fan), f"{generation} {today - 2} 1")
         await cool(writer)
