@@ -51,7 +51,7 @@ from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
 from server.web.errors import answer_errors
 from server.web.identity import counted, make_address_of, make_identify, make_is_secure
-from server.web.listening import keep_files_for_probes, most_of_address
+from server.web.listening import keep_files_for_probes, limit_forwarded, most_of_address
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
 from server.web.pages import Pages, answer_unknown_paths, make_add_headers
@@ -163,11 +163,13 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
         ballot_json=ballot_json,
     )
     files = StaticFiles(data_folder("static"))
+    address_of = make_address_of(settings.trusted_proxies, rooms.fleet.note_untrusted_proxy)
     app = web.Application(
         middlewares=[
             observe_requests(settings.trusted_proxies),
             answer_errors,
             keep_files_for_probes,
+            limit_forwarded(address_of, settings.limits, files_max()),
             answer_unknown_paths(files),
             check_origins(settings.origins),
         ],
@@ -176,7 +178,6 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     is_secure = make_is_secure(settings.trusted_proxies)
     app.on_response_prepare.extend([make_add_headers(is_secure), add_request_id])
     identify = make_identify(authenticator.identify, is_secure)
-    address_of = make_address_of(settings.trusted_proxies, rooms.fleet.note_untrusted_proxy)
 
     def count_anonymous(request: web.Request) -> None:
         services.connection_limits.count_anonymous(address_of(request), rooms.clock.monotonic_s())

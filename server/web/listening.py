@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_request import BaseRequest
 
 from server.errors import Refused, SetupError
@@ -122,6 +123,38 @@ async def keep_files_for_probes(request: web.Request, handler: Handler) -> web.S
     return await handler(request)
 
 
+def limit_forwarded(address_of: Callable[[web.Request], str], limits: Limits, files_max: int) -> Middleware:
+    """Makes the middleware that limits the open requests of each address behind a trusted proxy.
+
+    Their connections are those of the proxy, which have no limit of an address. A request is open until its answer: while its
+    body comes, and as long as a websocket or an event stream lasts.
+    """
+    per_address_max = most_of_address(limits.open_connections_per_address, files_max)
+    open_requests: dict[str, int] = {}
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        protocol = request.protocol
+        is_forwarded = isinstance(protocol, _RequestHandler) and protocol.is_of_proxy
+        address = address_of(request) if is_forwarded and request.path not in PROBES else ""
+        if not address:
+            return await handler(request)
+        count = open_requests.get(address, 0)
+        if count >= per_address_max:
+            LIMITED.labels("open_connections_per_address").inc()
+            message = "Too many connections from your network. Try again in a few seconds."
+            raise Refused(Code.OVERLOADED, message, retry_after_ms=RETRY_AFTER_MS)
+        open_requests[address] = count + 1
+        try:
+            return await handler(request)
+        finally:
+            open_requests[address] -= 1
+            if not open_requests[address]:
+                del open_requests[address]
+
+    return middleware
+
+
 def end_with_answer(request: web.Request) -> None:
     """Closes the connection of a request after its answer, and waits for no more of its body."""
     protocol = request.protocol
@@ -186,6 +219,11 @@ class _RequestHandler(web.RequestHandler):
             min(limits.handshake_s, SPARE_HANDSHAKE_S) if self.limit else limits.handshake_s
         )
         self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    @property
+    def is_of_proxy(self) -> bool:
+        """Whether a trusted proxy opened this connection, for any number of clients."""
+        return self._address == ""
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)

@@ -94,6 +94,41 @@ async def test_connections_of_a_node_and_an_address(database_url: str, redis_url
         await until(has_room)
 
 
+async def test_open_requests_of_an_address_behind_a_proxy(database_url: str, redis_url: str) -> None:
+    """Bodies that never come count for the client that the proxy names, past its limit 503; others and probes get in."""
+    async with (
+        limited(database_url, redis_url, open_connections_per_address=2) as node,
+        aiohttp.ClientSession() as http,
+    ):
+
+        async def status_of(path: str, address: str) -> int:
+            async with http.get(node.url + path, **behind(address)) as response:
+                return response.status
+
+        writers = []
+        for _ in range(2):
+            _, writer = await asyncio.open_connection("127.0.0.1", node.port)
+            writer.write(
+                b"POST /api/session HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 198.51.100.1\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            )
+            writers.append(writer)
+
+        async def is_full() -> bool:
+            return await status_of("/api/shows", "198.51.100.1") == 503
+
+        await until(is_full)
+        assert await status_of("/readyz", "198.51.100.1") == 200
+        assert await status_of("/api/shows", "198.51.100.2") == 200
+        for writer in writers:
+            writer.close()
+
+        async def has_room() -> bool:
+            return await status_of("/api/shows", "198.51.100.1") == 200
+
+        await until(has_room)
+
+
 async def test_connections_of_a_user(database_url: str, redis_url: str, factory: RowFactory) -> None:
     """Past them a connection is closed with 4003, by hello or by cookie; other users are admitted, and a closed one makes room."""
     async with limited(database_url, redis_url, connections_per_user=2) as node, People.open(node, factory) as people:
