@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import redis
 
 from server.embedded import EmbeddedEngines
@@ -93,10 +94,9 @@ class Place:
     users: Sequence[User] = field(default=())
 
 
-@pytest.fixture
-async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]:
-    """A fresh database, an empty Valkey, two shows, twelve fans; both engines run again afterwards."""
-    engines = mortal_engines
+@asynccontextmanager
+async def open_place(engines: Engines, folder: Path, *, shows: int, users: int) -> AsyncIterator[Place]:
+    """A fresh database, an empty Valkey, shows and fans; both engines run again afterwards."""
     name = f"faults_{next(_NUMBERS)}"
     await execute(engines.server_url, f"create database {name} template migrated strategy file_copy")
     with redis.Redis.from_url(engines.redis_url) as valkey:
@@ -106,9 +106,8 @@ async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]
     async with AsyncExitStack() as stack:
 
         async def start_node(*flags: str, **environ: str) -> NodeProcess:
-            folder = tmp_path / f"node{len(nodes)}"
             node = NodeProcess.running(
-                folder, *flags, DATABASE_URL=database_url, REDIS_URL=engines.redis_url, **environ
+                folder / f"node{len(nodes)}", *flags, DATABASE_URL=database_url, REDIS_URL=engines.redis_url, **environ
             )
             nodes.append(await stack.enter_async_context(node))
             return nodes[-1]
@@ -116,7 +115,7 @@ async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]
         try:
             yield Place(
                 engines, name, database_url, engines.redis_url, start_node,
-                await make_shows(database_url, count=2), await make_users(database_url, 12),
+                await make_shows(database_url, count=shows), await make_users(database_url, users),
             )  # fmt: skip
         finally:
             # A node cannot answer its last casts without them, and would take its time to give up.
@@ -125,3 +124,17 @@ async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]
     for node in nodes:
         assert not node.tracebacks()
     await execute(engines.server_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def place(mortal_engines: Engines, tmp_path: Path) -> AsyncIterator[Place]:
+    """A place for one test, with two shows and twelve fans."""
+    async with open_place(mortal_engines, tmp_path, shows=2, users=12) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_place(mortal_engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """One place for all tests of a file, which have one event loop; enough shows and fans for each to have its own."""
+    async with open_place(mortal_engines, tmp_path_factory.mktemp("place"), shows=20, users=60) as opened:
+        yield opened

@@ -262,7 +262,10 @@ async def settled(crowd: Crowd, database_url: str, redis_url: str, *, may_lose_a
     found += await differences(database_url, redis_url, crowd.ledger)
     connection = await asyncpg.connect(database_url)
     try:
-        rows = await connection.fetch("select id, up_count, down_count from setlist_songs")
+        rows = await connection.fetch(
+            "select id, up_count, down_count from setlist_songs where show_id = any($1)",
+            [show.id for show in crowd.shows],
+        )
         marks = await connection.fetch(f"select op, subject, count(*) from ({_MARKS}) m group by 1, 2")
     finally:
         await connection.close()

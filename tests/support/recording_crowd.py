@@ -333,7 +333,7 @@ class Crowd:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def more(self, count: int = 150, *outcomes: str) -> None:
+    async def more(self, count: int = 60, *outcomes: str) -> None:
         """Waits until `count` more casts are committed, or have one of `outcomes`."""
         outcomes = outcomes or ("committed",)
         goal = self.ledger.count(*outcomes) + count
@@ -344,6 +344,11 @@ class Crowd:
         for fan in self.fans:
             fan.is_casting = False
         await until(lambda: all(fan.is_quiet for fan in self.fans), "every cast is answered", timeout_s=30)
+
+    def resume(self) -> None:
+        """Casts again after `stop` and `confirm`."""
+        for fan in self.fans:
+            fan.is_casting, fan.is_confirming = True, False
 
     async def confirm(self) -> None:
         """Lets every fan repeat its doubtful choices until they are committed."""
