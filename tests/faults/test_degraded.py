@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import itertools
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import aiohttp
 import asyncpg
 import pytest
+import pytest_asyncio
 import redis.asyncio
 
 from tests.faults.conftest import Place
@@ -16,7 +20,41 @@ from tests.support.audit import differences, until_drained
 from tests.support.node_process import NodeProcess, until, until_async
 from tests.support.stepped_client import SteppedClient
 
-pytestmark = pytest.mark.timeout(60)
+# One node for all tests: a new one for each would cost more than the fault. Each test has shows and fans of its own.
+pytestmark = [pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="module")]
+
+FANS = 5
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(shared_place: Place) -> NodeProcess:
+    """The node that stays. It does not limit a client that subscribes as fast as it can."""
+    return await shared_place.start_node(MYSETLIST_REQUESTS_PER_S="10000", MYSETLIST_REQUESTS_PER_S_OF_USER="10000")
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[int]:
+    """Numbers the tests."""
+    return itertools.count()
+
+
+@pytest.fixture
+async def place(shared_place: Place, node: NodeProcess, numbers: Iterator[int]) -> Place:
+    """A show and fans of the test's own, at a node that is ready, whatever the test before has left."""
+    for engine in ("postgres", "valkey"):
+        shared_place.engines.revive(engine)
+
+    async def is_ready() -> bool:
+        async with aiohttp.ClientSession() as http, http.get(f"{node.url}/readyz") as response:
+            return response.status == 200
+
+    await until_async(is_ready, "the node is ready again")
+    number = next(numbers)
+    return dataclasses.replace(
+        shared_place,
+        shows=shared_place.shows[number : number + 1],
+        users=shared_place.users[number * FANS : (number + 1) * FANS],
+    )
 
 
 async def until_rows(place: Place, song: int, held: tuple[int, int]) -> None:
@@ -33,9 +71,8 @@ async def until_rows(place: Place, song: int, held: tuple[int, int]) -> None:
         await connection.close()
 
 
-async def test_postgres_is_down_for_seconds(place: Place) -> None:
+async def test_postgres_is_down_for_seconds(place: Place, node: NodeProcess) -> None:
     """Warm fans get `accepted` after about a second, watchers see the counts change, and `committed` follows."""
-    node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users[:3]]
@@ -69,9 +106,8 @@ async def test_postgres_is_down_for_seconds(place: Place) -> None:
     assert await differences(place.database_url, place.redis_url) == []
 
 
-async def test_cold_fans_have_to_wait_for_postgres(place: Place) -> None:
+async def test_cold_fans_have_to_wait_for_postgres(place: Place, node: NodeProcess) -> None:
     """A fan without a ballot in Valkey is refused as unavailable while PostgreSQL is down."""
-    node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with (
         SteppedClient.connected(node.url, place.users[0]) as client,
@@ -90,9 +126,8 @@ async def test_cold_fans_have_to_wait_for_postgres(place: Place) -> None:
         await until_async(is_taken, "the vote is taken")
 
 
-async def test_valkey_is_down(place: Place) -> None:
+async def test_valkey_is_down(place: Place, node: NodeProcess) -> None:
     """Casts are refused with the time to come back; pages and new watchers are served from PostgreSQL."""
-    node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with SteppedClient.connected(node.url, place.users[0]) as client, aiohttp.ClientSession() as http:
         assert (await client.cast(show, {song: "up"}))["durability"] == "committed"
@@ -136,9 +171,9 @@ async def lost_casts(node: NodeProcess) -> float:
 
 
 @pytest.mark.parametrize("loss", ["emptied", "cut"])
-async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
+async def test_a_lost_vote_is_reported(place: Place, node: NodeProcess, loss: str) -> None:
     """Accepted while PostgreSQL is down, then lost by Valkey: counted, logged, and removed from all screens."""
-    node = await place.start_node()
+    lost, reports = await lost_casts(node), len(node.records("votes.lost"))
     show, (song, other, *_) = place.shows[0].id, place.shows[0].songs
     async with (
         SteppedClient.connected(node.url, place.users[0]) as client,
@@ -163,10 +198,10 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
         place.engines.revive("postgres")
 
         async def is_reported() -> bool:
-            return await lost_casts(node) == 1
+            return await lost_casts(node) == lost + 1
 
         await until_async(is_reported, "the loss is counted", timeout_s=10)
-        (record,) = node.records("votes.lost")
+        (record,) = node.records("votes.lost")[reports:]
         assert record["casts"] == 1
         assert record["level"] == "error"
         shown: dict[int, list[int]] = {}
@@ -181,12 +216,12 @@ async def test_a_lost_vote_is_reported(place: Place, loss: str) -> None:
         assert (await client.cast(show, {song: "down", other: "up"}))["durability"] == "committed"
     await until_drained(place.database_url, place.redis_url)
     assert await differences(place.database_url, place.redis_url) == []
-    assert await lost_casts(node) == 1
+    assert await lost_casts(node) == lost + 1
 
 
-async def test_a_vote_that_only_seemed_lost_is_not_reported(place: Place) -> None:
+async def test_a_vote_that_only_seemed_lost_is_not_reported(place: Place, node: NodeProcess) -> None:
     """Both engines restart and Valkey keeps its log: the accepted vote is committed, and none is reported as lost."""
-    node = await place.start_node()
+    lost = await lost_casts(node)
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with SteppedClient.connected(node.url, place.users[0]) as client:
         assert (await client.cast(show, {song: "up"}))["durability"] == "committed"
@@ -197,13 +232,12 @@ async def test_a_vote_that_only_seemed_lost_is_not_reported(place: Place) -> Non
         place.engines.revive("valkey")
         place.engines.revive("postgres")
         await client.until_durable(show, ok["at"])
-    assert await lost_casts(node) == 0
+    assert await lost_casts(node) == lost
     await until_rows(place, song, (0, 1))
 
 
-async def test_postgres_that_hangs(place: Place) -> None:
+async def test_postgres_that_hangs(place: Place, node: NodeProcess) -> None:
     """Rows are locked for seconds: casts are accepted meanwhile, and committed once the lock ends."""
-    node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     connection = await asyncpg.connect(place.database_url)
     try:
@@ -222,9 +256,8 @@ async def test_postgres_that_hangs(place: Place) -> None:
     assert await differences(place.database_url, place.redis_url) == []
 
 
-async def test_casts_of_one_fan_keep_their_order(place: Place) -> None:
+async def test_casts_of_one_fan_keep_their_order(place: Place, node: NodeProcess) -> None:
     """Of quick changes on a cold show the last one stands, whenever its ballot is loaded in between."""
-    node = await place.start_node()
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users]
@@ -238,10 +271,8 @@ async def test_casts_of_one_fan_keep_their_order(place: Place) -> None:
     await until_rows(place, song, (len(place.users), 0))
 
 
-async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
+async def test_counts_do_not_go_back_with_valkey(place: Place, node: NodeProcess) -> None:
     """A client that joins while Valkey comes back without its newest data sees the committed counts at once."""
-    # Otherwise the client would be limited: it subscribes as fast as it can.
-    node = await place.start_node(MYSETLIST_REQUESTS_PER_S="10000", MYSETLIST_REQUESTS_PER_S_OF_USER="10000")
     show, (song, *_) = place.shows[0].id, place.shows[0].songs
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users[:4]]
@@ -262,9 +293,8 @@ async def test_counts_do_not_go_back_with_valkey(place: Place) -> None:
             await clients[0].ask(op="unsubscribe", channels=[f"votes:{show}"])
 
 
-async def test_without_valkey_a_node_shows_its_own_watchers(place: Place) -> None:
+async def test_without_valkey_a_node_shows_its_own_watchers(place: Place, node: NodeProcess) -> None:
     """`attend` is unavailable; a client that joins gets the committed count and the node's own watchers, at no older position."""
-    node = await place.start_node()
     show, channel = place.shows[0], f"attendance:{place.shows[0].id}"
     async with (
         SteppedClient.connected(node.url, place.users[0]) as client,
