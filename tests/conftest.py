@@ -12,16 +12,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import redis
 from hypothesis import Phase, settings
 
 from server.embedded import EmbeddedEngines
 from server.settings import data_folder
 from server.store.migrations import migrate_up
-from tests.support.engines import FAST_SETTINGS, LoopThread, OpenDatabase, execute, short_folder
+from tests.support.engines import FAST_SETTINGS, LoopThread, OpenDatabase, empty_redis, execute, short_folder
 
 _DATABASE_NUMBERS = itertools.count(1)
-_REDIS_NUMBERS = itertools.cycle(range(16))
+_REDIS_NUMBERS = itertools.cycle(range(1, 16))
 
 # Profiles of Hypothesis; `pytest --hypothesis-profile=NAME` chooses one.
 # check: the same examples in every run. The first one that fails is printed as it is, because to make it smaller may take minutes.
@@ -91,21 +90,14 @@ async def _database(engines: EmbeddedEngines, how: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def new_redis(engines: EmbeddedEngines) -> Callable[[], str]:
-    """Gives an empty logical database of the run's Valkey each time. The 16 numbers repeat, so nothing may go on after its test."""
-    return partial(_empty_redis, engines)
+    """Gives an empty logical database of the run's Valkey each time. The 15 numbers repeat, so nothing may go on after its test."""
+    return lambda: empty_redis(engines, next(_REDIS_NUMBERS))
 
 
 @pytest.fixture
 def redis_url(new_redis: Callable[[], str]) -> str:
     """An empty logical database of the run's Valkey."""
     return new_redis()
-
-
-def _empty_redis(engines: EmbeddedEngines) -> str:
-    url = f"{engines.redis_url}?db={next(_REDIS_NUMBERS)}"
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-    return url
 
 
 @pytest.fixture

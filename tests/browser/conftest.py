@@ -1,18 +1,20 @@
-"""One Chromium for all browser tests; each test has a node with an empty catalogue and opens its own fans."""
+"""One Chromium and one node for all browser tests; each test makes its own shows and opens its own fans."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
+from server.embedded import EmbeddedEngines
 from server.node.node import Node
-from tests.browser.pages import Fan
+from tests.browser.pages import Fan, FanPool
+from tests.support.engines import OpenDatabase, empty_redis
 from tests.support.node_process import SECRET
 from tests.support.proxy import TcpProxy
 from tests.support.running_node import running_node
@@ -31,7 +33,7 @@ FLAGS = (
 OpenFan = Callable[..., Awaitable[Fan]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium; without one the test is skipped."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
@@ -43,17 +45,64 @@ async def browser() -> AsyncIterator[Browser]:
         await launched.close()
 
 
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def canvas(browser: Browser) -> Page:
+    """An empty page, in which a test measures pictures of other pages."""
+    return await browser.new_page()
+
+
+@pytest.fixture(scope="package")
+def fans(browser: Browser) -> FanPool:
+    """The fans of all tests."""
+    return FanPool(browser)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def database_url(new_database: OpenDatabase) -> AsyncIterator[str]:
+    """The database of the shared node. Each test makes a show of its own, and reads and changes nothing but this show."""
+    async with new_database() as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def node(database_url: str, engines: EmbeddedEngines) -> AsyncIterator[Node]:
+    """A ready node in the event loop of the tests, for all of them."""
+    async with running_node(database_url, empty_redis(engines, 0), secret=SECRET) as running:
+        yield running
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """A ready node in the event loop of the tests."""
-    async with running_node(database_url, redis_url, secret=SECRET) as running:
+async def own_database_url(new_database: OpenDatabase) -> AsyncIterator[str]:
+    """A fresh migrated database, for a test that needs an empty catalogue."""
+    async with new_database() as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_node(own_database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A ready node on a database of its own: `open_fan(own_node.url)`."""
+    async with running_node(own_database_url, redis_url, secret=SECRET) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection to PostgreSQL that bypasses the node."""
-    connection = await asyncpg.connect(database_url)
+    """A connection to the shared node's database that bypasses the node."""
+    async with connected(database_url) as connection:
+        yield connection
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_sql(own_database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection to the own node's database that bypasses the node."""
+    async with connected(own_database_url) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection that is closed after the block."""
+    connection = await asyncpg.connect(url)
     try:
         yield connection
     finally:
@@ -62,17 +111,17 @@ async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Rec
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def proxy(node: Node) -> AsyncIterator[TcpProxy]:
-    """A proxy in front of the node, whose connections can be cut."""
+    """A proxy in front of the shared node, whose connections can be cut."""
     async with TcpProxy.running(node.port) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_fan(browser: Browser, node: Node) -> AsyncIterator[OpenFan]:
+async def open_fan(fans: FanPool, node: Node) -> AsyncIterator[OpenFan]:
     """Opens a browser for one more fan. The test fails when one of their tabs wrote an error to its console."""
     async with AsyncExitStack() as stack:
 
         async def open_one(url: str = node.url, **options: object) -> Fan:
-            return await stack.enter_async_context(Fan.open_browser(browser, url, **options))  # type: ignore[arg-type]
+            return await stack.enter_async_context(fans.fan(url, **options))  # type: ignore[arg-type]
 
         yield open_one

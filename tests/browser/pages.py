@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
@@ -15,72 +15,125 @@ DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 NETWORK_ERRORS = re.compile(
     r"ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection"
 )
+# What stays in a context when its tabs are closed.
+LASTING_CHANGES = ("add_init_script", "route", "route_web_socket")
 
 expect.set_options(timeout=15_000)
 
 
 class Fan:
-    """A browser context of its own, and the errors and warnings of its tabs. Build it with `open_browser`.
+    """A browser context of its own, and the errors and warnings of its tabs. Get it from `FanPool`.
 
-    Takes: url of the node, or of a proxy in front of it
+    Takes: home, a tab that stays open: with it the context keeps its process and its cache
     """
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
+    def __init__(self, context: BrowserContext, home: Page) -> None:
         self.context = context
-        self.url = url
+        self.url = ""
         self.console_errors: list[str] = []
         self.allowed_errors: re.Pattern[str] | None = None
+        self.is_changed = False
+        self._home = home
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self.console_errors.append(f"exception: {error.error}"))
+        for owner, names in ((context, LASTING_CHANGES), (context.clock, ("install",))):
+            for name in names:
+                setattr(owner, name, self._noting(getattr(owner, name)))
 
-    @classmethod
-    @asynccontextmanager
-    async def open_browser(
-        cls,
-        browser: Browser,
-        url: str,
-        *,
-        viewport: ViewportSize = PHONE,
-        scheme: Literal["light", "dark"] = "dark",
-    ) -> AsyncIterator[Fan]:
-        """A fan with an empty storage. A narrow viewport is a phone with a touch screen. Fails when a tab wrote an error."""
-        is_phone = viewport["width"] < 600
-        context = await browser.new_context(
-            viewport=viewport, has_touch=is_phone, is_mobile=is_phone, color_scheme=scheme, locale="en-US"
-        )
-        context.set_default_timeout(15_000)
-        fan = cls(context, url)
-        try:
-            yield fan
-        finally:
-            await context.close()
-        assert not fan.console_errors, fan.console_errors
+    def _noting(self, change: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """The same method, after which the context is not used by another test."""
+
+        async def noted(*values: object, **options: object) -> None:
+            self.is_changed = True
+            await change(*values, **options)
+
+        return noted
+
+    async def begin(self, url: str) -> None:
+        """Empties the storage for a new fan. `url` is that of a node, or of a proxy in front of it."""
+        if url != self.url:
+            await self._home.goto(f"{url}/healthz")
+        self.url = url
+        await self._home.evaluate("() => localStorage.clear()")
+        await self.context.clear_cookies()
+
+    async def end(self) -> list[str]:
+        """Closes the tabs. Gives their errors."""
+        for page in self.context.pages:
+            if page is not self._home:
+                await page.close()
+        await self.context.set_offline(False)
+        errors, self.console_errors, self.allowed_errors = self.console_errors, [], None
+        return errors
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type not in ("error", "warning"):
+        if message.page is self._home or message.type not in ("error", "warning"):
             return
         if self.allowed_errors is None or not self.allowed_errors.search(message.text):
             self.console_errors.append(f"{message.type}: {message.text}")
 
-    async def open(self, path: str) -> Tab:
-        """Opens a new tab at `path`."""
-        tab = Tab(await self.context.new_page())
-        await tab.page.goto(self.url + path)
+    async def new_tab(self) -> Tab:
+        """Opens an empty tab, to which a test gives a script, a route or a clock before it opens a path."""
+        return Tab(await self.context.new_page(), self.url)
+
+    async def open(self, path: str, *, script: str = "") -> Tab:
+        """Opens a new tab at `path`. `script` runs in each of its pages before their own scripts."""
+        tab = await self.new_tab()
+        if script:
+            await tab.page.add_init_script(script)
+        await tab.goto(path)
         return tab
 
-    async def open_show(self, show: int) -> Tab:
+    async def open_show(self, show: int, *, script: str = "") -> Tab:
         """Opens a new tab of a show and waits until it is live."""
-        tab = await self.open(f"/shows/{show}")
+        tab = await self.open(f"/shows/{show}", script=script)
         await tab.expect_live()
         return tab
+
+
+class FanPool:
+    """Gives a context that a fan left to the next one: a new context takes as much CPU as three page loads."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: dict[tuple[int, int, str], list[Fan]] = {}
+
+    @asynccontextmanager
+    async def fan(
+        self, url: str, *, viewport: ViewportSize = PHONE, scheme: Literal["light", "dark"] = "dark"
+    ) -> AsyncIterator[Fan]:
+        """A fan with an empty storage. A narrow viewport is a phone with a touch screen. Fails when a tab wrote an error."""
+        free = self._free.setdefault((viewport["width"], viewport["height"], scheme), [])
+        fan = free.pop() if free else await self._new_fan(viewport, scheme)
+        await fan.begin(url)
+        yield fan
+        errors = await fan.end()
+        if fan.is_changed:
+            await fan.context.close()
+        else:
+            free.append(fan)
+        assert not errors, errors
+
+    async def _new_fan(self, viewport: ViewportSize, scheme: Literal["light", "dark"]) -> Fan:
+        is_phone = viewport["width"] < 600
+        context = await self._browser.new_context(
+            viewport=viewport, has_touch=is_phone, is_mobile=is_phone, color_scheme=scheme, locale="en-US"
+        )
+        context.set_default_timeout(15_000)
+        return Fan(context, await context.new_page())
 
 
 class Tab:
     """A page object: one tab of a fan, which usually shows a show."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, url: str) -> None:
         self.page = page
+        self._url = url
         self.connection = page.locator("#connection")
+
+    async def goto(self, path: str) -> None:
+        """Opens a path in this tab."""
+        await self.page.goto(self._url + path)
 
     def row(self, song: int) -> Locator:
         """The song's row."""

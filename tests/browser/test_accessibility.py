@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from server.node.node import Node
 from server.sample.demo import seed_demo
 from tests.browser.conftest import OpenFan
-from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE
+from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE, Tab
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -33,10 +33,13 @@ ANIMATIONS_ENDED = """async () => {
     .map((running) => running.finished.catch(() => {})));
 }"""
 
+WATCH_POLICY = (
+    "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
+)
 SHOW = "select id from shows where status = $1 and not is_locked and closes_at {} now() order by id limit 1"
 
 
-async def faint_texts(page: Page, browser: Browser, height: int = 2400) -> list[str]:
+async def faint_texts(page: Page, canvas: Page, height: int = 2400) -> list[str]:
     """Texts in the first `height` pixels with a contrast below 4.5 to 1 (3 to 1 when large). Hides all texts."""
     assert page.viewport_size is not None
     await page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
@@ -46,41 +49,38 @@ async def faint_texts(page: Page, browser: Browser, height: int = 2400) -> list[
     texts: list[dict[str, Any]] = await page.evaluate(f"() => ({CONTRAST}).collectTexts()")
     assert len(texts) > 10
     picture = base64.b64encode(await page.screenshot(animations="disabled", scale="css")).decode()
-    canvas = await browser.new_page()
-    try:
-        given = {"texts": texts, "picture": picture}
-        measured = await canvas.evaluate(f"(given) => ({CONTRAST}).measureContrast(given)", given)
-    finally:
-        await canvas.close()
+    given = {"texts": texts, "picture": picture}
+    measured = await canvas.evaluate(f"(given) => ({CONTRAST}).measureContrast(given)", given)
     return [f"{text['words']}: {text['contrast']:.2f}, {text['color']}" for text in measured if not text["isEnough"]]
 
 
 async def test_everything_can_be_read(
-    browser: Browser, node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+    canvas: Page,
+    own_node: Node,
+    open_fan: OpenFan,
+    own_database_url: str,
+    own_sql: asyncpg.Connection[asyncpg.Record],
 ) -> None:
     """With the sample data, every text has enough contrast and nothing reaches past the edge, for shows in every state."""
-    await seed_demo(database_url)
-    visitor = await open_fan(viewport=PHONE)
-    await visitor.context.add_init_script(
-        "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
-    )
+    await seed_demo(own_database_url)
+    visitor = await open_fan(own_node.url)
 
-    async def is_fine(tab: Any) -> None:
+    async def is_fine(tab: Tab, height: int = 2400) -> None:
         await expect(tab.page.locator(".skeleton").first).to_be_hidden()
         assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
         assert not await tab.page.evaluate(OVERFLOWING)
         for scheme in SCHEMES:
             # A text that still moves would be measured in the wrong place.
             await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            assert not await faint_texts(tab.page, browser), scheme
+            assert not await faint_texts(tab.page, canvas, height), scheme
         await tab.page.close()
 
-    tab = await visitor.open("/")
+    tab = await visitor.open("/", script=WATCH_POLICY)
     await expect(tab.page.get_by_role("listitem")).to_have_count(24)
     await is_fine(tab)
 
-    open_show = await sql.fetchval(SHOW.format(">"), "live")
-    tab = await visitor.open_show(open_show)
+    open_show = await own_sql.fetchval(SHOW.format(">"), "live")
+    tab = await visitor.open_show(open_show, script=WATCH_POLICY)
     # Songs that have been played take no votes.
     first, second, third, *_ = [song for song in await tab.order() if await tab.button(song, "up").is_enabled()]
     await tab.button(first, "up").tap()
@@ -94,37 +94,37 @@ async def test_everything_can_be_read(
     await is_fine(tab)
     await visitor.context.set_offline(False)
 
-    played = await sql.fetchval(SHOW.format("<"), "finished")
-    tab = await visitor.open_show(played)
+    played = await own_sql.fetchval(SHOW.format("<"), "finished")
+    tab = await visitor.open_show(played, script=WATCH_POLICY)
     await is_fine(tab)
 
-    await sql.execute("update shows set is_locked = true where id = $1", open_show)
-    tab = await visitor.open_show(open_show)
+    await own_sql.execute("update shows set is_locked = true where id = $1", open_show)
+    tab = await visitor.open_show(open_show, script=WATCH_POLICY)
     await expect(tab.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
-    await is_fine(tab)
+    await is_fine(tab, PHONE["height"])
 
-    wide = await (await open_fan(viewport=DESKTOP)).open_show(played)
-    await is_fine(wide)
+    wide = await (await open_fan(own_node.url, viewport=DESKTOP)).open_show(played, script=WATCH_POLICY)
+    await is_fine(wide, DESKTOP["height"])
 
 
 async def test_faint_and_overflowing_text_is_found(
-    browser: Browser, node: Node, open_fan: OpenFan, database_url: str
+    canvas: Page, node: Node, open_fan: OpenFan, database_url: str
 ) -> None:
     """The checks themselves can fail: on a title as pale as its row, and on a heading as wide as two windows."""
     (show,) = await make_shows(database_url)
     tab = await (await open_fan(scheme="light")).open_show(show.id)
     await tab.row(show.songs[0]).locator(".title").evaluate("title => { title.style.color = 'rgb(200, 200, 190)' }")
-    (faint,) = await faint_texts(tab.page, browser)
+    (faint,) = await faint_texts(tab.page, canvas)
     assert faint.startswith("Song 1: 1.")
     assert await tab.page.evaluate(HAS_NO_OVERFLOW)
     await tab.page.locator("h1").evaluate("heading => { heading.style.width = '200vw' }")
     assert not await tab.page.evaluate(HAS_NO_OVERFLOW)
 
 
-async def test_the_accessibility_tree_is_complete(node: Node, open_fan: OpenFan, database_url: str) -> None:
+async def test_the_accessibility_tree_is_complete(own_node: Node, open_fan: OpenFan, own_database_url: str) -> None:
     """The list and a show have landmarks and headings; each song has its name, its counts and two labelled buttons."""
-    (show,) = await make_shows(database_url, songs=2)
-    visitor = await open_fan(viewport=DESKTOP)
+    (show,) = await make_shows(own_database_url, songs=2)
+    visitor = await open_fan(own_node.url, viewport=DESKTOP)
     tab = await visitor.open("/")
     await expect(tab.page.get_by_role("listitem")).to_have_count(1)
     await expect(tab.page.locator("body")).to_match_aria_snapshot("""

@@ -38,6 +38,6 @@ async def test_played_songs_are_marked(node: Node, open_fan: OpenFan, database_u
     await expect(tab.row(show.songs[0])).to_contain_text("Was played.")
     await expect(tab.row(show.songs[1])).not_to_have_attribute("data-was-played", "")
     await expect(tab.page.locator("[data-was-played]")).to_have_count(4)
-    await sql.execute("delete from setlists where type = 'actual'")
+    await sql.execute("delete from setlists where type = 'actual' and show_id = $1", show.id)
     await expect(line).to_be_hidden()
     await expect(tab.page.locator("[data-was-played]")).to_have_count(0)

@@ -106,8 +106,11 @@ async def test_a_missing_song_is_suggested(node: Node, open_fan: OpenFan, databa
     await expect(outcome).to_have_text("Thank you. The moderators will check “Encore”.")
     await expect(title).to_have_value("")
     await expect(mine.page.locator(".suggest-list")).to_have_text("EncoreWaiting")
-    assert await sql.fetchval("select count(*) from song_suggestions where title = 'Encore'") == 1
-    await sql.execute("update song_suggestions set status = 'declined', decided_at = now(), reason = 'Never played'")
+    assert await sql.fetchval("select array_agg(title) from song_suggestions where show_id = $1", show.id) == ["Encore"]
+    await sql.execute(
+        "update song_suggestions set status = 'declined', decided_at = now(), reason = 'Never played' where show_id = $1",
+        show.id,
+    )
     await mine.page.reload()
     await expect(mine.page.locator(".suggest-list")).to_have_text("EncoreDeclinedNever played")
     await sql.execute("update shows set closes_at = now() where id = $1", show.id)

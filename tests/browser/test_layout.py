@@ -42,8 +42,7 @@ async def test_a_phone_shows_the_first_song_and_keeps_the_state_in_view(
     await sql.execute("update shows set closes_at = now() + interval '2 hours 10 minutes' where id = $1", show.id)
     for viewport in (PHONE, DESKTOP):
         visitor = await open_fan(viewport=viewport)
-        await visitor.context.add_init_script(WATCH_SHIFTS)
-        tab = await visitor.open_show(show.id)
+        tab = await visitor.open_show(show.id, script=WATCH_SHIFTS)
         await expect(tab.row(show.songs[0])).to_be_in_viewport(ratio=1)
         await expect(tab.page.locator(".relations")).to_contain_text("followers")
         assert await tab.page.evaluate("() => window.shift") <= SHIFT_MAX
@@ -52,7 +51,7 @@ async def test_a_phone_shows_the_first_song_and_keeps_the_state_in_view(
         await expect(state).to_have_text("Closes in 2 hours")
         await expect(state).to_be_in_viewport(ratio=1)
         assert await tab.page.evaluate(WRONG_LABELS) == []
-        tab = await visitor.open("/")
+        tab = await visitor.open("/", script=WATCH_SHIFTS)
         await expect(tab.page.get_by_role("listitem").first).to_be_visible()
         assert await tab.page.evaluate("() => window.shift") <= SHIFT_MAX
         assert await tab.page.evaluate(WRONG_LABELS) == []
@@ -81,9 +80,9 @@ async def test_titles_can_be_read_whole_and_are_not_translated(
 ) -> None:
     """At 320 px and with letters twice as large no title is cut; a translator leaves titles and names alone."""
     (show,) = await make_shows(database_url, songs=3)
-    await sql.execute("update songs set title = $1 where title = 'Song 2'", LONG_TITLE)
-    visitor = await open_fan(viewport={"width": 320, "height": 640})
-    tab = await visitor.open_show(show.id)
+    await sql.execute("update songs set title = $1 where title = 'Song 2' and artist_id = $2", LONG_TITLE, show.artist)
+    tab = await (await open_fan()).open_show(show.id)
+    await tab.page.set_viewport_size({"width": 320, "height": 640})
     for font_size in ("100%", "200%"):
         await tab.page.evaluate("(size) => { document.documentElement.style.fontSize = size }", font_size)
         assert await tab.page.evaluate(CUT_TITLES) == []

@@ -63,12 +63,12 @@ async def test_a_browser_of_the_oldest_kind_shows_songs_and_votes(
     """Without anything newer than the oldest browsers, and with a zone that it does not know, a fan reads and votes."""
     (show,) = await make_shows(database_url)
     song = show.songs[0]
+    visitor = await open_fan()
     for script in (WITHOUT_NEW_FEATURES, WITHOUT_NEW_FEATURES + WITHOUT_STORAGE):
-        visitor = await open_fan()
-        await visitor.context.add_init_script(script)
-        tab = await visitor.open("/")
+        await visitor.context.clear_cookies()
+        tab = await visitor.open("/", script=script)
         await expect(tab.page.get_by_role("listitem").first).to_be_visible()
-        tab = await visitor.open_show(show.id)
+        tab = await visitor.open_show(show.id, script=script)
         await expect(tab.page.locator(".show-when")).to_contain_text("UTC")
         await tab.button(song, "up").tap()
         await tab.expect_durability(song, "committed")

@@ -30,7 +30,7 @@ async def test_an_approved_suggestion_can_be_voted_on_at_once(
     await expect(own).to_have_text("RarityWaiting")
 
     moderator = await sql.fetchval("insert into users (role) values ('moderator') returning id")
-    suggestion = await sql.fetchval("select id from song_suggestions")
+    suggestion = await sql.fetchval("select id from song_suggestions where show_id = $1", show.id)
     headers = {"Authorization": f"Bearer {mint_token(SECRET, moderator, 'moderator')}"}
     async with aiohttp.request(
         "POST", f"{node.url}/api/admin/suggestions/{suggestion}", json={"decision": "approve"}, headers=headers

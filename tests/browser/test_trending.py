@@ -10,7 +10,6 @@ from playwright.async_api import expect
 
 from server.node.node import Node
 from tests.browser.conftest import OpenFan
-from tests.browser.pages import PHONE
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,24 +29,24 @@ async def vote(sql: asyncpg.Connection[asyncpg.Record], show: int, count: int) -
 
 
 async def test_the_ranking_moves_by_itself_and_opens_shows(
-    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+    own_node: Node, open_fan: OpenFan, own_database_url: str, own_sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     """The first five shows are in order, pushes alone change them, a new one gets its name; a focused row stops moves."""
-    shows = await make_shows(database_url, count=7)
+    shows = await make_shows(own_database_url, count=7)
     for place, show in enumerate(shows[:6]):
-        await vote(sql, show.id, 60 - 10 * place)
-    names = [await sql.fetchval("select name from artists where id = $1", show.artist) for show in shows]
-    tab = await (await open_fan(viewport=PHONE)).open("/")
+        await vote(own_sql, show.id, 60 - 10 * place)
+    names = [await own_sql.fetchval("select name from artists where id = $1", show.artist) for show in shows]
+    tab = await (await open_fan(own_node.url)).open("/")
     strip = tab.page.get_by_role("region", name="Trending now")
     links = strip.get_by_role("link")
     await expect(links).to_have_text(names[:5])
     await expect(strip.get_by_role("listitem").first).to_have_text(re.compile(rf"^1{names[0]}[A-Z][a-z]+ \d+, venue-"))
 
-    await vote(sql, shows[6].id, 200)
+    await vote(own_sql, shows[6].id, 200)
     await expect(links).to_have_text([names[6], *names[:4]], timeout=SOON_MS)
 
     await links.nth(2).focus()
-    await vote(sql, shows[3].id, 500)
+    await vote(own_sql, shows[3].id, 500)
     held = tab.page.evaluate(
         "(first) => new Promise((told) => setInterval(() => {"
         "  const ids = [...document.querySelectorAll('.trending-item[data-show]')].map((item) => item.dataset.show);"
@@ -74,9 +73,9 @@ async def test_the_ranking_moves_by_itself_and_opens_shows(
     await tab.expect_live()
 
 
-async def test_without_scores_there_is_only_the_list(node: Node, open_fan: OpenFan, database_url: str) -> None:
+async def test_without_scores_there_is_only_the_list(own_node: Node, open_fan: OpenFan, own_database_url: str) -> None:
     """Without scores the trending section is hidden."""
-    await make_shows(database_url, count=2)
-    tab = await (await open_fan()).open("/")
+    await make_shows(own_database_url, count=2)
+    tab = await (await open_fan(own_node.url)).open("/")
     await expect(tab.page.get_by_role("listitem")).to_have_count(2)
     await expect(tab.page.locator(".trending")).to_be_hidden()

@@ -28,7 +28,7 @@ async def test_an_open_page_follows_the_voting_window(
     # Proves at the end that the page was not reloaded.
     await tab.page.evaluate("() => { window.hasStayed = true }")
 
-    await sql.execute("update shows set is_locked = true")
+    await sql.execute("update shows set is_locked = true where id = $1", show.id)
     await expect(tab.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
     for song in (voted, other):
         for direction in ("up", "down"):
@@ -36,7 +36,7 @@ async def test_an_open_page_follows_the_voting_window(
     await tab.expect_choice(voted, "up")
     await expect(tab.page.locator("#show-announcer")).to_have_text("Voting paused.")
 
-    await sql.execute("update shows set is_locked = false")
+    await sql.execute("update shows set is_locked = false where id = $1", show.id)
     await expect(tab.page.get_by_text("Voting open until")).to_be_visible()
     await tab.button(other, "down").tap()
     await tab.expect_durability(other, "committed")
@@ -47,7 +47,7 @@ async def test_an_open_page_follows_the_voting_window(
         new MutationObserver(() => window.texts.push(document.querySelector(".window-text")?.textContent ?? ""))
             .observe(document.body, { childList: true, characterData: true, subtree: true });
     }""")
-    await sql.execute("update shows set closes_at = now()")
+    await sql.execute("update shows set closes_at = now() where id = $1", show.id)
     await expect(tab.page.locator(".window-text")).to_have_text(re.compile("^The result is final"))
     assert any(text.startswith("Voting closed ") for text in await tab.page.evaluate("() => window.texts"))
     await expect(tab.button(other, "up")).to_be_disabled()
@@ -69,9 +69,9 @@ async def test_a_late_vote_is_refused_with_a_notice(
     await visitor.context.set_offline(True)
     await tab.button(song, "up").tap()
     await tab.expect_durability(song, "waiting")
-    await sql.execute("update shows set closes_at = now()")
+    await sql.execute("update shows set closes_at = now() where id = $1", show.id)
     await visitor.context.set_offline(False)
     await expect(tab.page.locator("#notice")).to_contain_text("Voting is closed, so the change to “Song 1”")
     await tab.expect_choice(song, "none")
     await tab.expect_counts(song, 0, 0)
-    assert await sql.fetchval("select count(*) from votes") == 0
+    assert await sql.fetchval("select count(*) from votes where show_id = $1", show.id) == 0

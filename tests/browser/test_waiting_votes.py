@@ -13,7 +13,7 @@ from tests.support.open_shows import make_shows, make_users
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-COUNT = "select count(*) from votes"
+COUNT = "select count(*) from votes where show_id = $1"
 
 
 async def vote_then_go_offline(visitor: Fan, show: int, first: int, waiting: int) -> Tab:
@@ -38,7 +38,7 @@ async def test_waiting_votes_of_another_account_are_dropped(
     visitor = await open_fan()
     for cookies in ([], [{"name": "mysetlist_session", "value": other.token, "url": node.url}]):
         tab = await vote_then_go_offline(visitor, show.id, first, waiting)
-        before = await sql.fetchval(COUNT)
+        before = await sql.fetchval(COUNT, show.id)
         await visitor.context.clear_cookies()
         await visitor.context.add_cookies(cookies)  # type: ignore[arg-type]
         await visitor.context.set_offline(False)
@@ -52,7 +52,7 @@ async def test_waiting_votes_of_another_account_are_dropped(
         await tab.expect_choice(waiting, "none")
         await tab.page.close()
         await visitor.context.clear_cookies()
-        assert await sql.fetchval(COUNT) == before
+        assert await sql.fetchval(COUNT, show.id) == before
 
 
 async def test_waiting_votes_of_another_database_are_dropped(
@@ -79,7 +79,7 @@ async def test_waiting_votes_of_another_database_are_dropped(
     await expect(tab.page.locator("#notice")).to_contain_text("made on another server at this address")
     await tab.expect_choice(first, "up")
     await tab.expect_choice(waiting, "none")
-    assert await sql.fetchval(COUNT) == 1
+    assert await sql.fetchval(COUNT, show.id) == 1
 
 
 async def test_a_banned_or_erased_account_is_told_so_once(

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import redis
+
+from server.embedded import EmbeddedEngines
 
 Result = TypeVar("Result")
 # Creates a database for a block and gives its address.
@@ -75,6 +78,14 @@ def short_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def empty_redis(engines: EmbeddedEngines, number: int) -> str:
+    """Empties a logical database of Valkey and gives its address. Number 0 is for a node that tests of a file or folder share."""
+    url = f"{engines.redis_url}?db={number}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
 
 
 async def execute(server_url: str, statement: str) -> None:
