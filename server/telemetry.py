@@ -1,22 +1,29 @@
-"""Logs and metrics. Every log record has an `action`, spelled `noun.verb`, and ids as fields."""
+"""Logs, metrics and the failures that the log told of. Every log record has an `action`, spelled `noun.verb`, and ids as fields."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from structlog.typing import EventDict
 
 # The environment variable with the folder for the metrics of all workers of a parent. prometheus_client reads it at its import.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
+
+# Kinds of failures that are kept, and the length of their details.
+FAILURES_KEPT_MAX = 50
+FAILURE_CHARS_MAX = 300
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -166,6 +173,53 @@ for _limit in ("wrong_codes", "wrong_codes_show"):
     LIMITED.labels(_limit)
 
 
+@dataclass(slots=True)
+class Failure:
+    """Failures of one kind. Takes: action and detail, as in the log; request_id, of the newest one, empty: of no request."""
+
+    action: str
+    detail: str
+    count: int
+    last_at_s: float
+    request_id: str
+
+
+class Failures:
+    """The failures of this process: its log records of errors, and its warnings that name an `error`. Grouped, bounded."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str], Failure] = {}  # the newest last
+        self.total = 0
+
+    def note(self, _logger: object, level: str, event: EventDict) -> EventDict:
+        """Notes a log record that is a failure: a processor of structlog."""
+        if level in ("error", "critical") or "error" in event:
+            detail = str(event.get("error") or _raised(event.get("exc_info")))[:FAILURE_CHARS_MAX]
+            key = str(event["event"]), detail
+            group = self._groups.pop(key, None) or Failure(*key, 0, 0.0, "")
+            group.count += 1
+            group.last_at_s = time.time()
+            group.request_id = str(event.get("request_id", ""))
+            self._groups[key] = group
+            self.total += 1
+            if len(self._groups) > FAILURES_KEPT_MAX:
+                del self._groups[next(iter(self._groups))]
+        return event
+
+    def newest(self, count: int) -> list[Failure]:
+        """The newest groups, the newest first."""
+        return list(reversed(self._groups.values()))[:count]
+
+
+def _raised(exc_info: object) -> str:
+    """The class of the exception of a record, whose text may hold a user's data."""
+    error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1] if exc_info else None
+    return "" if error is None else type(error).__name__
+
+
+FAILURES = Failures()
+
+
 def exposition() -> bytes:
     """All metrics in the text format of Prometheus; with several workers, the metrics of all workers together."""
     if METRICS_FOLDER not in os.environ:
@@ -183,6 +237,7 @@ def configure_logging(log_format: LogFormat, log_level: LogLevel = "info") -> No
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            FAILURES.note,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("action"),

@@ -86,6 +86,8 @@ export interface ChannelStates {
   };
   attendance: { going: number; watching: number };
   followers: { followers: number };
+  /** For administrators; static/admin/types.d.ts has its type. */
+  overview: Record<string, unknown>;
   trending: Record<"shows" | "artists", { id: number; score: number; rank: number }[]>;
   /** `gap`: events were missed, and these are the last fifty. */
   activity: { events: { at: number; kind: string; name: string; time_ms: number }[]; gap?: true };

@@ -144,6 +144,43 @@ class _Operations:
     def miscounted_shows(self, connection: Connection) -> AsyncIterator[MiscountedShowsRow]: ...
     async def repair_counts(self, connection: Connection) -> int | Any: ...
 
+# admin/overview.sql
+class FetchServerLoadRow(TypedDict):
+    connections_share: float | Any
+    statement_pid: int | Any
+    statement_s: float | Any
+    statement_application: str | Any
+    statement: str | Any
+
+class ListLiveShowsRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    artist: str
+    venue: str
+    vote_count: int
+    surge_count: int | Any
+
+class ListFreshSurgesRow(TypedDict):
+    account_count: int
+    song: str
+    show_id: int
+    artist: str
+
+class ListNewestActsRow(TypedDict):
+    at: datetime
+    actor_id: int | None
+    action: str
+    subject: str
+
+class _Overview:
+    async def fetch_server_load(self, connection: Connection) -> FetchServerLoadRow: ...
+    def list_live_shows(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListLiveShowsRow]: ...
+    def list_fresh_surges(
+        self, connection: Connection, *, window_s: float | None, count: int | None
+    ) -> AsyncIterator[ListFreshSurgesRow]: ...
+    def list_newest_acts(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListNewestActsRow]: ...
+
 # admin/retention.sql
 class DeleteVoteLimitsRow(TypedDict):
     deleted: int | Any
@@ -337,5 +374,6 @@ class _Statistics:
 alerts: _Alerts
 health: _Health
 operations: _Operations
+overview: _Overview
 retention: _Retention
 statistics: _Statistics

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from server.protocol.identity import Role
+from server.protocol.overview import Severity
 from server.protocol.vitals import Fact
-
-Severity = Literal["critical", "warning", "info"]
 
 
 class Button(NamedTuple):
@@ -169,7 +168,7 @@ VERDICTS: tuple[Verdict, ...] = (
     Verdict(
         name="NodeDraining", severity="info", fact="node_draining", limit=0,
         symptom="Connections move from one node to others.",
-        cause="Node {subject} is being stopped in order. Its clients reconnect to the other nodes.",
+        cause="Node {subject} is being stopped, or was in the last minute. Its clients reconnect to the other nodes.",
         act="Nothing, when you stopped it. Else look for signal.received in its log.",
     ),
     Verdict(

@@ -57,6 +57,10 @@ def node_key(node: str) -> str:
     return f"fleet:node:{node}"
 
 
+# Hash: node -> what it told of itself in the last second; a node that was silent for long is taken out.
+VITALS_KEY = "fleet:vitals"
+
+
 def answers_key(question: str) -> str:
     """List with a time to live: the answers of nodes to a question."""
     return f"fleet:answers:{question}"

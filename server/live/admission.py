@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from server.errors import Refused
 from server.live.services import Services
-from server.protocol.embargo import Audience, WhyHidden, sees_all
+from server.protocol.codes import Code
+from server.protocol.embargo import Audience, WhyHidden, audience_of
 from server.protocol.identity import Identity
 from server.store.turns import client_of
 
@@ -44,8 +45,11 @@ async def prepare(
 async def _check(
     why_hidden: WhyHidden, identity: Identity | None, audience: Audience, show_id: int
 ) -> Audience | Refused:
-    if sees_all(identity):
-        return Audience.STAFF
+    belongs_to = audience_of(identity)
+    if belongs_to >= audience:
+        return belongs_to
+    if audience is Audience.ADMINS:
+        return Refused(Code.FORBIDDEN, "This channel is for administrators. Sign in as one.")
     try:
         return await why_hidden(audience, show_id, identity) or audience
     except Refused as error:

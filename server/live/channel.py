@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
 from server.live.states import State
+from server.protocol.embargo import Audience
 from server.protocol.frames import text_frame
 from server.telemetry import CONFLATED, PUSH_SECONDS
 
@@ -65,13 +66,13 @@ class Subscriber:
     Takes: descriptor of its plain socket, or -1 when bytes may only go through the transport
     """
 
-    __slots__ = ("behind_count", "channels", "descriptor", "sees_all", "skipped_count", "transport")
+    __slots__ = ("audience", "behind_count", "channels", "descriptor", "skipped_count", "transport")
 
     wire_format: WireFormat = _WebSocket()
 
     def __init__(self, transport: Transport, descriptor: int = -1) -> None:
         self.transport = transport
-        self.sees_all = False  # staff: no counts are hidden from them
+        self.audience = Audience.EVERYONE  # the smallest to which it belongs by its role
         self.descriptor = descriptor
         self.channels: set[str] = set()
         self.behind_count = 0  # channels in which it has skipped a state

@@ -13,7 +13,7 @@ from server.errors import Disconnect
 from server.live.channel import Subscriber, Transport
 from server.live.stalled import StallTimer
 from server.protocol.codes import CLOSE_SLOW, NO_GOODBYE
-from server.protocol.embargo import sees_all
+from server.protocol.embargo import audience_of
 from server.protocol.identity import Identity
 
 log = structlog.get_logger()
@@ -69,7 +69,7 @@ class ClientConnection(Subscriber, ABC):
     def sign_in(self, identity: Identity | None) -> None:
         """Gives the connection to an identity; casts under way stay with the identity that sent them."""
         self.identity = identity
-        self.sees_all = sees_all(identity)
+        self.audience = audience_of(identity)
         expires_ms = None if identity is None else identity.expires_ms
         self.alarm_ms = math.inf if expires_ms is None else expires_ms - self.expiry_notice_ms
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import msgspec
@@ -35,6 +35,7 @@ from server.protocol.codes import CLOSE_NORMAL
 from server.protocol.http.addresses import network_of
 from server.protocol.http.cursors import IdCursor, cut_page
 from server.protocol.instants import from_ms
+from server.protocol.vitals import History
 from server.telemetry import BUFFER_BYTES, SOCKETS_BEHIND
 
 log = structlog.get_logger()
@@ -64,7 +65,9 @@ async def fetch_nodes(ask: Ask) -> list[NodeInfo]:
 
 
 class Fleet:
-    """Takes: node, the name of this node; url of Valkey; reply_timeout_s, the wait for the replies of other nodes."""
+    """Takes: node, the name of this node; url of Valkey; history, gives this node's last hour; reply_timeout_s, the wait for
+    the replies of other nodes.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Fleet:
         sockets: Sockets,
         clock: Clock,
         *,
+        history: Callable[[], History],
         summary_interval_s: float = SUMMARY_INTERVAL_S,
         reply_timeout_s: float = REPLY_TIMEOUT_S,
     ) -> None:
@@ -83,6 +87,7 @@ class Fleet:
         self._hub = hub
         self._sockets = sockets
         self._clock = clock
+        self._history = history
         self._valkey = Connection(url)
         self._reply_valkey = Connection(url)  # waits for replies, so that nothing else waits behind it
         self._requests: deque[FleetRequest] = deque(maxlen=REQUESTS_MAX)
@@ -217,6 +222,7 @@ class Fleet:
                     node=self.node,
                     closed_count=await self._close(request),
                     page=self.page(request.after, request.limit) if request.limit else None,
+                    history=self._history() if request.history else None,
                 )
                 key = answers_key(request.id)
                 commands: list[Command] = [

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from server.protocol.vitals import History
+
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One connection; `address` is the network of the client, never the whole address; `user` null: a reader.
@@ -68,7 +70,7 @@ class ConnectionPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FleetRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to nodes: close a connection, close a channel, or give a page of connections."""
+    """A request to nodes: close a connection, close a channel, or give a page of connections or the last hour."""
 
     id: str
     node: str | None = None  # None: to all nodes
@@ -76,6 +78,7 @@ class FleetRequest(msgspec.Struct, frozen=True, kw_only=True):
     close_channel: str | None = None
     after: int = 0
     limit: int = 0
+    history: bool = False
 
 
 class FleetReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,3 +87,4 @@ class FleetReply(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     closed_count: int = 0
     page: ConnectionPage | None = None
+    history: History | None = None

@@ -22,6 +22,7 @@ from server.live.states import (
     Counts,
     DocumentState,
     Event,
+    OverviewState,
     SongState,
     State,
     TallyState,
@@ -126,6 +127,8 @@ class Hub:
                 return state.embargo.audience, channel.subject
             case SongState():
                 return state.embargo.audience, state.show_id
+            case OverviewState():
+                return Audience.ADMINS, 0
             case None | DocumentState() | AttendanceState() | ActivityState():
                 return Audience.EVERYONE, 0
         # A state that nobody has decided about is for staff only.
@@ -187,15 +190,14 @@ class Hub:
             return
         channel.state.embargo = embargo
         if embargo.audience > before.audience:
-            for subscriber in [one for one in channel.subscribers if not one.sees_all]:
+            for subscriber in [one for one in channel.subscribers if one.audience < Audience.STAFF]:
                 self._take_off(subscriber, [channel.name])
 
     def review(self, subscriber: Subscriber) -> None:
-        """Unsubscribes from channels that are not for everyone, because the subscriber has another identity now."""
-        if not subscriber.sees_all:
-            hidden = [name for name in subscriber.channels if self.audience_of(name)[0] is not Audience.EVERYONE]
-            if hidden:
-                self._take_off(subscriber, hidden)
+        """Unsubscribes from channels that its role alone does not open, because the subscriber has another identity now."""
+        hidden = [name for name in subscriber.channels if self.audience_of(name)[0] > subscriber.audience]
+        if hidden:
+            self._take_off(subscriber, hidden)
 
     def _take_off(self, subscriber: Subscriber, names: list[str]) -> None:
         for name in names:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
-from server.protocol.embargo import OPEN, Embargo
+from server.protocol.embargo import OPEN, Audience, Embargo
 from server.protocol.positions import SEQ_BITS, SEQ_MAX
 
 Counts = Sequence[tuple[int, int, int]]
@@ -164,6 +164,15 @@ class SongState(DocumentState):
         super().__init__(at, song_document(up, down), embargo)
         self.show_id = show_id
         self.without_log = without_log
+
+
+class OverviewState(DocumentState):
+    """The page Now of the console. For administrators."""
+
+    __slots__ = ()
+
+    def __init__(self, at: int, document: bytes) -> None:
+        super().__init__(at, document, Embargo(audience=Audience.ADMINS))
 
 
 def song_document(up: int, down: int) -> bytes:

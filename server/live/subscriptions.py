@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,7 @@ from server.protocol.http.cursors import IdCursor, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
 from server.protocol.messages import CHANNEL_CHARS_MAX
+from server.protocol.vitals import History
 from server.store.database import Database
 
 CHANNELS_LISTED_MAX = 100
@@ -175,6 +177,21 @@ class SubscriptionRoutes:
             if reply.page is not None:
                 return reply.page
         raise Refused(Code.UNAVAILABLE, "This node does not answer. Try again in a second.", retry_after_ms=1_000)
+
+
+async def fetch_histories(owner: Database, fleet: Fleet, nodes: Sequence[str]) -> list[History]:
+    """The last hour of other nodes; a node that does not reply in time is left out.
+
+    Raises: StoreUnavailable, CacheError
+    """
+    if not nodes:
+        return []
+    request = FleetRequest(id=secrets.token_hex(8), history=True)
+    async with owner.transaction() as connection:
+        await queries.ask_nodes(connection, question=msgspec.json.encode(request).decode())
+    # This node gets its own question too.
+    replies = await fleet.replies(request.id, [*nodes, fleet.node])
+    return [reply.history for reply in replies if reply.history is not None and reply.node in nodes]
 
 
 def _totals(nodes: list[NodeInfo]) -> FleetTotals:

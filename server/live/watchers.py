@@ -26,6 +26,10 @@ class WatcherCounts:
         """The connections that watch a show."""
         return self._counts.get(show_id, 0)
 
+    def total(self) -> int:
+        """The connections that watch a show, once for each show."""
+        return sum(self._counts.values())
+
     def first(self, shows_max: int) -> dict[int, int]:
         """The counts of up to `shows_max` shows."""
         return dict(itertools.islice(self._counts.items(), shows_max))

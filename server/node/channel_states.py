@@ -53,6 +53,10 @@ class ChannelStates:
             "activity": self._load_activity,
         }
 
+    def add(self, kind: str, load: Callable[[int], Awaitable[State]]) -> None:
+        """Adds a kind whose states another part makes."""
+        self._loads[kind] = load
+
     async def load(self, kind: str, subject: int) -> State | None:
         """The first state of a channel, for clients that ask; None: the id names nothing.
 

@@ -44,12 +44,11 @@ class Node:
         self.endpoints = endpoints_of(rooms)
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.port = 0
-        app = web_app(rooms, self.endpoints, self._why_not_ready)
+        app = web_app(rooms, self.endpoints)
         settings = rooms.settings
         connections = OpenConnections(settings.limits, files_max=files_max(), trusted=settings.trusted_proxies)
         self._runner = Runner(app, connections, handler_cancellation=True, shutdown_timeout=2.0)
         self._loops: dict[str, asyncio.Task[None]] = {}
-        self._is_stopping = False
         self._stack = AsyncExitStack()
 
     @classmethod
@@ -99,7 +98,7 @@ class Node:
     async def wait_until_ready(self) -> None:
         """Returns once the node may get traffic, or a loop has died."""
         # Polled, not signalled: three parts have to agree, once in a node's life.
-        while self._why_not_ready() and not self.failed.done():  # noqa: ASYNC110
+        while self.rooms.why_not_ready() and not self.failed.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
@@ -110,7 +109,7 @@ class Node:
         """
         rooms = self.rooms
         async with self._stack:
-            self._is_stopping = True
+            rooms.is_stopping = True
             try:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     # The node still listens, so that load balancers can read from /readyz that it is not ready.
@@ -149,16 +148,6 @@ class Node:
             bound_connections(listening, stalled_s=settings.limits.stalled_s)
         self.port = self._runner.addresses[0][1]
 
-    def _why_not_ready(self) -> list[str]:
-        reasons = [
-            "the node is stopping" if self._is_stopping else "",
-            "" if self.rooms.listener.is_listening else "PostgreSQL does not answer",
-            self.rooms.intake.why_not_ready,
-            self.rooms.commit_watch.why_not_ready,
-            self.rooms.self_check.why_not_ready,
-        ]
-        return list(dict.fromkeys(reason for reason in reasons if reason))
-
     # ── loops
 
     def _all_loops(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -175,6 +164,8 @@ class Node:
             "channels": rooms.channel_refresher.run(),
             "sockets": rooms.sockets.run(),
             "fleet": rooms.fleet.run(),
+            "vitals": rooms.vitals.run(),
+            "overview": rooms.overview_channel.run(),
             **rooms.maintenance.loops(),
             **rooms.catalogue_sync.loops(),
             "access": rooms.access_monitor.run(),
@@ -189,7 +180,7 @@ class Node:
         told: list[str] | None = None
         started_s = time.monotonic()
         while True:
-            reasons = self._why_not_ready()
+            reasons = self.rooms.why_not_ready()
             IS_READY.set(0 if reasons else 1)
             # Every node is not ready in its first moments; this is no news.
             is_starting = told is None and reasons and time.monotonic() - started_s < READY_WITHIN_S
@@ -225,7 +216,7 @@ class Node:
         self._loops[name] = task
 
         def on_done(done: asyncio.Task[None]) -> None:
-            if self._is_stopping or done.cancelled():
+            if self.rooms.is_stopping or done.cancelled():
                 return
             error = done.exception() or RuntimeError(f"the loop {name} ended")
             log.error("loop.died", loop=name, exc_info=error)
@@ -235,7 +226,7 @@ class Node:
         task.add_done_callback(on_done)
 
     async def _end_loops(self) -> None:
-        self._is_stopping = True
+        self.rooms.is_stopping = True
         for task in reversed(self._loops.values()):
             task.cancel()
         await asyncio.gather(*self._loops.values(), return_exceptions=True)

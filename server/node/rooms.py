@@ -7,6 +7,8 @@ import secrets
 from contextlib import AsyncExitStack
 from functools import partial
 
+from server.admin.overview import Overviews
+from server.admin.ring import Ring
 from server.cache.connection import Connection
 from server.catalog.shows import find_show_id
 from server.clock import SystemClock
@@ -16,20 +18,25 @@ from server.live.listener import Listener
 from server.live.presence import Presence
 from server.live.pusher import Pusher
 from server.live.sockets import Sockets
+from server.live.subscriptions import fetch_histories
 from server.live.watchers import WatcherCounts
 from server.node.catalogue_sync import CatalogueSync, providers_of
 from server.node.channel_refresher import ChannelRefresher
 from server.node.channel_states import ChannelStates
 from server.node.intervals import Intervals
 from server.node.maintenance import Maintenance
+from server.node.measures import Measures, Parts
+from server.node.overview_channel import OverviewChannel
 from server.node.rate_limits import RateLimits
 from server.node.self_check import SelfCheck
+from server.node.vitals import Vitals
 from server.people.access_monitor import AccessMonitor
 from server.people.ended_sessions import EndedSessions
 from server.people.exports import Exports
 from server.people.marks import Marks
 from server.people.oidc import OidcVerifier
 from server.people.sessions import fetch_installation
+from server.protocol.vitals import History
 from server.settings import Settings
 from server.store.database import Databases
 from server.sync.providers import Providers
@@ -42,6 +49,7 @@ from server.voting.results_access import ResultsAccess
 from server.voting.rule_changes import RuleChanges, open_rule_changes
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
+from server.web.request_log import RequestCounts
 
 
 async def open_rooms(
@@ -83,6 +91,8 @@ async def open_rooms(
 class Rooms:
     """The rooms of one node. `open_rooms` builds it. Takes: stack, which closes everything that is opened here."""
 
+    is_stopping = False  # node.py sets it
+
     def __init__(
         self,
         settings: Settings,
@@ -104,7 +114,10 @@ class Rooms:
         self.rule_changes = rule_changes
         self.intervals = intervals
         self.installation = installation
+        self.shard_count = shard_count
         self.name = secrets.token_hex(4)
+        self.request_counts = RequestCounts()
+        self.ring = Ring()
         traces = _traces(settings, self.name, shard_count)
         if traces is not None:
             stack.push_async_callback(asyncio.to_thread, traces.close)
@@ -183,6 +196,7 @@ class Rooms:
             self.hub,
             self.sockets,
             clock,
+            history=self._own_history,
             summary_interval_s=intervals.fleet_summary_s,
             reply_timeout_s=intervals.fleet_reply_timeout_s,
         )
@@ -198,8 +212,63 @@ class Rooms:
             shard_count=shard_count,
             compare_interval_s=intervals.compare_s,
         )
+        self._open_console(providers)
         for stage in (self.intake, self.writer, self.listener, pusher):
             stage.traces = traces
+
+    def why_not_ready(self) -> list[str]:
+        """The reasons why this node should get no traffic; empty: it is ready."""
+        reasons = [
+            "the node is stopping" if self.is_stopping else "",
+            "" if self.listener.is_listening else "PostgreSQL does not answer",
+            self.intake.why_not_ready,
+            self.commit_watch.why_not_ready,
+            self.self_check.why_not_ready,
+        ]
+        return list(dict.fromkeys(reason for reason in reasons if reason))
+
+    def _open_console(self, providers: Providers) -> None:
+        """What staff see of this moment: this node's vitals, the overview of all nodes, and its channel."""
+        assert self.settings.redis_url is not None
+        clock, by_service = self.clock, providers.by_service()
+        parts = Parts(
+            requests=self.request_counts,
+            oldest_pending_s=self.intake.pending_acks.oldest_s,
+            commits_stalled_s=self.commit_watch.longest_s,
+            watchers=self.watchers.total,
+            connections=self.sockets.__len__,
+            behind=lambda: self.fleet.summary().behind_count,
+            why_misfit=lambda: self.self_check.why_not_ready,
+        )
+        self.vitals = Vitals(
+            self.name,
+            self.settings.redis_url,
+            self.databases.owner,
+            clock,
+            ring=self.ring,
+            measures=Measures(parts),
+            why_not_ready=self.why_not_ready,
+            is_draining=lambda: self.sockets.is_draining,
+            is_listening=lambda: self.listener.is_listening,
+            held_count=lambda: self.writer.held_count,
+            why_key_refused=lambda: {
+                name: provider.why_key_refused for name, provider in by_service.items() if provider.why_key_refused
+            },
+        )
+        self.overviews = Overviews(
+            self.databases.owner,
+            clock,
+            fetch_vitals=self.vitals.fetch,
+            own_history=self._own_history,
+            fetch_histories=partial(fetch_histories, self.databases.owner, self.fleet),
+            gates={name: provider.gate for name, provider in by_service.items()},
+            shard_count=self.shard_count,
+        )
+        self.overview_channel = OverviewChannel(self.hub, self.overviews, clock)
+        self.channel_states.add("overview", self.overview_channel.load)
+
+    def _own_history(self) -> History:
+        return self.ring.history(self.clock.now_ms() // 1000)
 
 
 def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:

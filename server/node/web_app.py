@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -99,6 +98,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         ).endpoints(),
         *InsightRoutes(reads, clock, rooms.results_access.why_hidden).endpoints(),
         *rooms.maintenance.endpoints(),
+        *rooms.overviews.endpoints(),
         *rooms.catalogue_sync.endpoints(),
         *SubscriptionRoutes(owner, rooms.fleet).endpoints(),
         *ProfileRoutes(requests).endpoints(),
@@ -139,11 +139,8 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
     return [*endpoints, document_endpoint([*endpoints, EVENTS])]
 
 
-def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[], list[str]]) -> web.Application:
-    """Builds the application that serves everything.
-
-    Takes: why_not_ready, gives the reasons why the node should get no traffic; empty: ready
-    """
+def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
+    """Builds the application that serves everything."""
     settings = rooms.settings
     authenticator = _authenticator(rooms)
     of_address = most_of_address(settings.limits.connections_per_address, files_max())
@@ -166,7 +163,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     address_of = make_address_of(settings.trusted_proxies, rooms.fleet.note_untrusted_proxy)
     app = web.Application(
         middlewares=[
-            observe_requests(settings.trusted_proxies),
+            observe_requests(settings.trusted_proxies, rooms.request_counts),
             answer_errors,
             keep_files_for_probes,
             limit_forwarded(address_of, settings.limits, files_max()),
@@ -192,7 +189,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint], why_not_ready: Callable[[],
     find_show = partial(find_show_id, rooms.databases.channels)
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())
     [get_show] = [endpoint.handler for endpoint in endpoints if endpoint.path == "/api/shows/{show}"]
-    pages = Pages(files, get_show, identify, address_of, why_not_ready, metrics_token=settings.metrics_token)
+    pages = Pages(files, get_show, identify, address_of, rooms.why_not_ready, metrics_token=settings.metrics_token)
     app.add_routes(pages.routes())
     return app
 

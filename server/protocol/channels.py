@@ -16,6 +16,7 @@ SUBJECTS: dict[str, str | None] = {
     "followers": "artist",
     "trending": None,
     "activity": None,
+    "overview": None,  # for administrators
 }
 # The events that `activity` keeps.
 ACTIVITY_EVENTS_MAX = 50

@@ -15,11 +15,14 @@ Results = Literal["live", "after_vote", "after_closing"]  # the setting of a sho
 
 
 class Audience(IntEnum):
-    """The clients that may see a show's counts now, from most to fewest. The numbers are those of results_audience()."""
+    """The clients that may see a channel now, from most to fewest. The numbers are those of results_audience(), which says so
+    for the counts of a show; ADMINS are for no count.
+    """
 
     EVERYONE = 0
     VOTERS = 1
     STAFF = 2
+    ADMINS = 3
 
 
 class Embargo(NamedTuple):
@@ -40,6 +43,13 @@ class WhyHidden(Protocol):
 
         Raises: Refused: unavailable
         """
+
+
+def audience_of(identity: Identity | None) -> Audience:
+    """The smallest audience to which an identity belongs by its role alone."""
+    if identity is None or not identity.may("moderator"):
+        return Audience.EVERYONE
+    return Audience.ADMINS if identity.may("admin") else Audience.STAFF
 
 
 def sees_all(identity: Identity | None) -> bool:

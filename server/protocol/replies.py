@@ -28,6 +28,7 @@ from server.protocol.messages import (
     Subscribe,
     Unsubscribe,
 )
+from server.protocol.overview import Overview
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -352,4 +353,5 @@ KINDS: dict[str, Kind] = {
     "followers": Kind("artist", FollowersState),
     "trending": Kind(None, TrendingState),
     "activity": Kind(None, ActivityState),
+    "overview": Kind(None, Overview),
 }

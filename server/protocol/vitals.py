@@ -72,6 +72,32 @@ class Second(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
 
 
+# The steps of a history, and how the seconds of a step, and the nodes of a fleet, are put together.
+STEP_S = 10
+STEPS = 360
+MEANS = ("committed_votes", "errors")  # of the seconds of a step; of the others the worst second is kept
+SUMS = (
+    "committed_votes",
+    "watchers",
+    "sockets_behind",
+    "errors",
+)  # over the nodes; of the others the worst node is kept
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """The last hour, in steps of `step_s`, the oldest first; null: nothing was measured. `until`: the end of the last step."""
+
+    step_s: int
+    until: dt.datetime
+    committed_votes: list[float | None]
+    acknowledgement_p99_ms: list[float | None]
+    oldest_uncommitted_ms: list[float | None]
+    push_lag_p99_ms: list[float | None]
+    watchers: list[float | None]
+    sockets_behind: list[float | None]
+    errors: list[float | None]
+
+
 class ErrorGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Failures of one kind: `action` as in the log, the newest request's id, and how often it came since the node's start."""
 
@@ -83,7 +109,7 @@ class ErrorGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeVitals(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node tells of itself once a second."""
+    """What a node tells of itself once a second. `seen_at` is by Valkey's clock, so that the clocks of nodes may differ."""
 
     node: str
     version: str

@@ -62,7 +62,7 @@ class CommitWatch:
         if not self._stalled:
             return ""
         shards = ", ".join(map(str, sorted(self._stalled)))
-        return f"nobody has committed the votes of shards {shards} for {self._longest_s():.0f} s"
+        return f"nobody has committed the votes of shards {shards} for {self.longest_s():.0f} s"
 
     async def _look(self) -> None:
         async with self._database.connection() as connection:
@@ -75,17 +75,18 @@ class CommitWatch:
             position, since_s = before.get(shard, (-1, now_s))
             self._waiting[shard] = (positions[shard], since_s if position == positions[shard] else now_s)
 
-    def _longest_s(self) -> float:
+    def longest_s(self) -> float:
+        """For how long nobody has committed a log that has entries; 0: every log is committed."""
         now_s = self._clock.monotonic_s()
         return max((now_s - since_s for _, since_s in self._waiting.values()), default=0.0)
 
     def _tell(self) -> None:
         until_s = self._clock.monotonic_s() - STALLED_S
         stalled = frozenset(shard for shard, (_, since_s) in self._waiting.items() if since_s <= until_s)
-        COMMITS_STALLED_SECONDS.set(self._longest_s() if stalled else 0.0)
+        COMMITS_STALLED_SECONDS.set(self.longest_s())
         if stalled != self._stalled:
             self._stalled = stalled
             if stalled:
-                log.error("commits.stalled", shards=sorted(stalled), for_s=round(self._longest_s(), 1))
+                log.error("commits.stalled", shards=sorted(stalled), for_s=round(self.longest_s(), 1))
             else:
                 log.info("commits.resumed")

@@ -117,6 +117,11 @@ class PendingAcks:
                 entry.is_accepted = True
                 self._answer(entry, "accepted")
 
+    def oldest_s(self) -> float:
+        """For how long the oldest entry has been waiting; 0: none waits."""
+        oldest = next(iter(self._entries.values()), None)
+        return 0.0 if oldest is None else self._clock.monotonic_s() - oldest.sent_s
+
     def oldest_by_shard(self, before_s: float) -> dict[int, int]:
         """The oldest pending position of each shard, among entries sent before `before_s`."""
         oldest: dict[int, int] = {}

@@ -98,6 +98,11 @@ class Writer:
         self._cooled_s = clock.monotonic_s()
         self.traces: Traces | None = None  # set by node when traces are wanted
 
+    @property
+    def held_count(self) -> int:
+        """The number of shards that it holds leases of."""
+        return len(self._leases.held)
+
     async def run(self) -> None:
         """Works until cancelled; waits for engines that are away."""
         failures = 0

@@ -19,8 +19,17 @@ HEADER = "X-Request-ID"
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
-def observe_requests(trusted: tuple[Network, ...]) -> Middleware:
-    """Makes the outermost middleware. Takes: trusted, the networks of the proxies whose request ids are kept."""
+class RequestCounts:
+    """The requests that this node has answered, and those of them that failed with a server error."""
+
+    def __init__(self) -> None:
+        self.all = self.failed = 0
+
+
+def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts) -> Middleware:
+    """Makes the outermost middleware. Takes: trusted, the networks of the proxies whose request ids are kept; counts, which
+    it keeps.
+    """
 
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -35,6 +44,8 @@ def observe_requests(trusted: tuple[Network, ...]) -> Middleware:
                 raise
         if not response.prepared:
             response.headers[HEADER] = request_id
+        counts.all += 1
+        counts.failed += response.status >= 500
         _measure(request, response, started_s)
         return response
 

@@ -68,7 +68,7 @@ export function createChart(title, format) {
       const highest = Math.max(0, ...values.filter((one) => one !== null));
       const limit = roundedUp(highest);
       setText(value, format(now));
-      setText(top, values.length ? `1 h · up to ${format(highest)}` : "");
+      setText(top, values.some((one) => one !== null) ? `1 h · up to ${format(highest)}` : "1 h · nothing measured");
       line.setAttribute("d", pathOf(values, limit));
       svg.setAttribute("aria-label", `${title}: now ${format(now)}, at most ${format(highest)} in the last hour`);
     },

@@ -41,7 +41,7 @@ function open(desk) {
   /** @param {Overview} overview */
   function update(overview) {
     if (overview.history) history.replace(overview.history);
-    history.add(overview.at, overview.figures);
+    history.add(overview.seen_at, overview.figures);
     drawVerdict(overview);
     for (const { name, chart } of charts) chart.update(overview.figures[name], history.values(name));
     if (details.open) drawMinutes();
@@ -50,7 +50,7 @@ function open(desk) {
     shows.update(overview.shows.map(showRow));
     errors.update(overview.errors?.map(errorRow) ?? null);
     acts.update(overview.acts?.map(actRow) ?? null);
-    setText(age, `As of ${texts.time(overview.at)} UTC${overview.is_complete ? "" : ". Other nodes cannot be asked right now: this is what one node knows"}.`);
+    setText(age, `As of ${texts.time(overview.seen_at)} UTC${overview.is_complete ? "" : ". Other nodes cannot be asked right now: this is what one node knows"}.`);
   }
 
   /** @param {Overview} overview */
@@ -128,9 +128,9 @@ const serviceRow = ({ service, status, detail, availability_24h, latency_mean_ms
 });
 
 /** @param {LiveShow} row */
-const showRow = ({ id, name, artist, venue, votes, votes_per_s, suspicion }) => ({
-  key: String(id), level: suspicion ? "warning" : "", href: `/shows/${id}`,
-  cells: [name || `${artist}, ${venue}`, votes_per_s.toFixed(1), String(votes), suspicion ? texts.groups(suspicion) : "none"],
+const showRow = ({ id, slug, name, artist, venue, votes, votes_per_s, suspicion }) => ({
+  key: String(id), level: suspicion ? "warning" : "", href: `/shows/${slug}`,
+  cells: [name || `${artist}, ${venue}`, texts.count(votes_per_s), String(votes), suspicion ? texts.groups(suspicion) : "none"],
 });
 
 /** @param {ErrorRow} row */

@@ -103,11 +103,13 @@ export interface ServiceRow {
 
 export interface LiveShow {
   id: number;
+  slug: string;
   name: string;
   artist: string;
   venue: string;
   votes: number;
-  votes_per_s: number;
+  /** Null: not known yet. */
+  votes_per_s: number | null;
   suspicion: number;
 }
 
@@ -132,7 +134,7 @@ export type History = { step_s: number; until: string } & { [Name in keyof Figur
 
 /** `GET /api/admin/overview`. Null: not for this role. */
 export interface Overview {
-  at: string;
+  seen_at: string;
   is_complete: boolean;
   verdict: { level: "well" | Finding["severity"]; sentence: string; act: string; button: Button | null };
   findings: Finding[];

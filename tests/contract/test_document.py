@@ -25,6 +25,8 @@ NO_ENDPOINTS = {
     "/admin/{page}",
     "/shows/{show}",
     "/shows/{show}/",
+    "/admin",
+    "/admin/{page}",
     "/api/docs",
     "/static/{name}",
     "/static/{version}/{name}",

@@ -109,6 +109,7 @@ class Provider:
         self._classify_failure = classify_failure
         self._secrets = secrets
         self._sleep = sleep
+        self.why_key_refused = ""  # as this node last saw; empty: the key is accepted
 
     async def get(
         self,
@@ -267,6 +268,7 @@ class Provider:
         PROVIDER_REQUESTS.labels(self.service, "answered").inc()
         await self.gate.succeed()
         PROVIDER_CIRCUIT.labels(self.service).set(0)
+        self.why_key_refused = ""
         await self._record_health("degraded" if took_s * 1000 > SLOW_MS else "ok", took_s=took_s)
         if response.status != httpx.codes.OK:
             return response.status, None, etag if response.status == httpx.codes.NOT_MODIFIED else ""
@@ -303,6 +305,7 @@ class Provider:
                 PROVIDER_CIRCUIT.labels(self.service).set(1)
                 log.warning("provider.circuit_opened", service=self.service, open_s=open_s, reason=failure.reason)
             raise _Busy(failure.reason)
+        self.why_key_refused = failure.reason if failure.kind == "key" else ""
         wait_s = KEY_REFUSED_S if failure.kind == "key" else failure.wait_s or BUSY_S
         await self.gate.shut(failure.reason, wait_s)
         if failure.kind == "wait" and wait_s <= RETRY_AFTER_S_MAX:

@@ -1,0 +1,49 @@
+-- The page Now of the console: what the database knows about this moment.
+
+-- name: fetch_server_load^
+-- gives: 1 row: the share of the connections that clients may open, and the longest statement of a client
+-- Maintenance and backups take long on purpose.
+select (select count(*) from pg_stat_activity where backend_type = 'client backend')::float8
+       / greatest(1, current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int)
+           as connections_share,
+       s.pid as statement_pid, s.age_s as statement_s, s.application_name as statement_application,
+       left(s.query, 300) as statement
+  from (select 1) one
+  left join lateral (
+       select pid, application_name, query, extract(epoch from clock_timestamp() - query_start)::float8 as age_s
+         from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and state = 'active'
+          and pid <> pg_backend_pid() and application_name <> 'pg_dump'
+          and query !~* '^\s*(vacuum|reindex|analyze|create|copy|refresh)\M'
+        order by query_start
+        limit 1) s on true;
+
+-- name: list_live_shows
+-- takes: count
+-- gives: 0..count rows: shows that are live, those with the most votes first; surge_count, signs of the last hour
+select w.id, w.slug, w.name, a.name as artist, v.name as venue, w.vote_count,
+       (select count(*) from vote_surges g where g.show_id = w.id and g.seen_at > now() - interval '1 hour') as surge_count
+  from shows w
+  join artists a on a.id = w.artist_id
+  join venues v on v.id = w.venue_id
+ where w.status = 'live'
+ order by w.vote_count desc, w.id
+ limit :count::bigint;
+
+-- name: list_fresh_surges
+-- takes: window_s, how long ago they were seen at most; count
+-- gives: 0..count rows, the largest first
+select g.account_count, s.title as song, w.id as show_id, a.name as artist
+  from vote_surges g
+  join shows w on w.id = g.show_id
+  join artists a on a.id = w.artist_id
+  join setlist_songs e on e.id = g.setlist_song_id
+  join songs s on s.id = e.song_id
+ where g.seen_at > now() - make_interval(secs => :window_s::float8)
+ order by g.account_count desc, g.id
+ limit :count::bigint;
+
+-- name: list_newest_acts
+-- takes: count
+-- gives: 0..count rows of the audit log, newest first
+select at, actor_id, action, subject from audit_log order by id desc limit :count::bigint;

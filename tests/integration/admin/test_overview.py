@@ -1,0 +1,145 @@
+"""The page Now as JSON and as a channel: what administrators and moderators see, of one node and of two."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+
+from server.node.node import Node
+from server.people.sessions import mint_token
+from server.protocol.overview import Overview
+from server.telemetry import FAILURES
+from tests.support.api_client import ApiClient
+from tests.support.people import People
+from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET, running_node, until
+from tests.support.socket_client import SocketClient
+
+PATH = "/api/admin/overview"
+SURGE = """insert into vote_surges (show_id, setlist_song_id, address_hash, account_count, began_at)
+           values (7, $1, decode('00112233445566778899aabbccddeeff', 'hex'), 140, now())"""
+
+
+@pytest.fixture
+async def other(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A second node."""
+    async with running_node(database_url, redis_url) as running:
+        yield running
+
+
+async def test_two_nodes_are_one_overview(node: Node, other: Node, factory: RowFactory, admin: ApiClient) -> None:
+    """Both nodes have a row, the figures and the last hour are of both, and the live show and the newest acts are there."""
+    show = await factory.show(7)
+    await factory.sql.execute("update shows set status = 'live' where id = 7")
+    await factory.sql.execute("insert into audit_log (action, subject) values ('show.open', 'show:7')")
+    async with SocketClient.connect(node.url) as here, SocketClient.connect(other.url) as there:
+        await here.hello(await factory.token())
+        for watcher in (here, there):
+            await watcher.watch("votes:7", "status:7")
+        await here.cast(7, (show.first, "up"))
+
+        async def complete() -> Any:
+            status, seen = await admin.get(PATH)
+            assert status == 200, seen
+            return seen if len(seen["nodes"]) == 2 and seen["figures"]["watchers"] == 2 else None
+
+        seen = await until(complete)
+        assert [row["node"] for row in seen["nodes"]] == [node.rooms.name, other.rooms.name]
+        assert {row["state"] for row in seen["nodes"]} == {"ready"}
+        assert (seen["verdict"]["level"], seen["verdict"]["sentence"], seen["is_complete"]) == (
+            "well",
+            "All well.",
+            True,
+        )
+        assert {row["service"]: row["status"] for row in seen["services"] if row["kind"] == "engine"} == {
+            "postgres": "ok",
+            "valkey": "ok",
+        }
+        assert [(row["id"], row["votes"], row["suspicion"]) for row in seen["shows"]] == [(7, 1, 0)]
+        assert ("show.open", "show:7") in [(act["action"], act["subject"]) for act in seen["acts"]]
+        # The history of the other node comes through Valkey; both watched in the last steps.
+        await until(lambda: _has_watchers(admin, 2))
+        assert (await admin.get(PATH + "?history=false"))[1]["history"] is None
+
+
+async def _has_watchers(admin: ApiClient, count: int) -> bool:
+    _, seen = await admin.get(PATH)
+    return count in seen["history"]["watchers"]
+
+
+async def test_moderators_see_what_they_may_act_on(people: People, factory: RowFactory) -> None:
+    """A surge and its show, not the nodes; fans see nothing, and errors are for administrators."""
+    show = await factory.show(7)
+    await factory.sql.execute("update shows set status = 'live' where id = 7")
+    moderator, fan = await people.person("moderator"), await people.person("user")
+    admin = await people.person("admin")
+    status, seen = await moderator.ask("GET", PATH)
+    assert (status, seen["verdict"]["sentence"], seen["findings"]) == (200, "Nothing waits for you.", [])
+    await factory.sql.execute(SURGE, show.first)
+    _, seen = await moderator.ask("GET", PATH)
+    assert [seen[part] for part in ("nodes", "services", "errors", "acts", "history")] == [None] * 5
+    assert [finding["name"] for finding in seen["findings"]] == ["VoteSurge"]
+    assert seen["verdict"]["sentence"].startswith("140 new accounts of one address vote for one song: ")
+    assert seen["verdict"]["button"] == {"label": "Open the abuse page", "page": "abuse"}
+    assert seen["shows"][0]["suspicion"] == 1
+    assert (await admin.ask("GET", PATH))[1]["findings"] == seen["findings"]
+    assert (await fan.ask("GET", PATH))[0] == 403
+    assert [(await one.ask("GET", "/api/admin/errors"))[0] for one in (fan, moderator, admin)] == [403, 403, 200]
+
+
+async def test_the_channel_is_for_administrators(node: Node, factory: RowFactory) -> None:
+    """They get the whole overview each time. Others are refused, and who is no administrator any more is taken off."""
+    admin_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with SocketClient.connect(node.url) as admin, SocketClient.connect(node.url) as moderator:
+        refused = (await moderator.watch("overview"))["overview"]["error"]
+        assert (refused["code"], refused["message"]) == (
+            "forbidden",
+            "This channel is for administrators. Sign in as one.",
+        )
+        await moderator.hello(mint_token(SECRET, admin_id, "moderator"))
+        assert (await moderator.watch("overview"))["overview"]["error"]["code"] == "forbidden"
+        await admin.hello(mint_token(SECRET, admin_id, "admin"))
+        joined = (await admin.watch("overview"))["overview"]
+        pushed = await admin.push("overview")
+        assert pushed["at"] > joined["at"]
+        assert joined["state"].keys() | {"ch", "at"} == pushed.keys() == set(Overview.__struct_fields__) | {"ch", "at"}
+        await admin.hello(mint_token(SECRET, admin_id, "moderator"))
+        # It comes before the answer to hello.
+        assert {"unsubscribed": {"channels": ["overview"]}} in admin.heard
+
+
+async def test_failures_are_listed_with_their_request(
+    node: Node, admin: ApiClient, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure of the server has its count, its kind and the id of its newest request, which the answer had too."""
+    admin_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, FAILURES.note, *structlog.get_config()["processors"]]
+    )
+    try:
+
+        async def fail(*_: Any, **__: Any) -> None:
+            raise LookupError("with a name in it")
+
+        monkeypatch.setattr(node.rooms.overviews, "overview", fail)
+        ids = []
+        async with aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {mint_token(SECRET, admin_id, 'admin')}"}
+        ) as http:
+            for _ in range(2):
+                async with http.get(node.url + PATH) as response:
+                    assert response.status == 500
+                    ids.append(response.headers["X-Request-ID"])
+
+        async def told() -> Any:
+            _, seen = await admin.get("/api/admin/errors")
+            return [row for row in seen["items"] if row["action"] == "request.failed" and row["count"] >= 2]
+
+        (row,) = await until(told)
+        assert (row["detail"], row["nodes"], row["request_id"]) == ("LookupError", [node.rooms.name], ids[1])
+    finally:
+        structlog.reset_defaults()
