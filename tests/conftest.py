@@ -88,7 +88,7 @@ async def _database(engines: EmbeddedEngines, how: str) -> AsyncIterator[str]:
         await execute(engines.database_url, f"drop database {name} with (force)")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_redis(engines: EmbeddedEngines) -> Callable[[], str]:
     """Gives an empty logical database of the run's Valkey each time. The 15 numbers repeat, so nothing may go on after its test."""
     return lambda: empty_redis(engines, next(_REDIS_NUMBERS))

@@ -1,5 +1,5 @@
 /** Requests of the console. A token of an identity provider is kept for this tab, because only the page can send it. */
-import { call as callAsCookie } from "../api.js";
+import { call as callAsCookie, RequestError } from "../api.js";
 
 const KEY = "mysetlist.console.token";
 
@@ -31,4 +31,24 @@ export function holdToken(text) {
  */
 export function call(path, options = {}) {
   return callAsCookie(path, token ? { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } } : options);
+}
+
+/**
+ * Saves an answer as a file. A link could not send the token.
+ * @param {string} path
+ * @param {string} name  of the file
+ */
+export async function download(path, name) {
+  let answer;
+  try {
+    answer = await fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    if (!answer.ok) throw new RequestError({ code: "unavailable", message: (await answer.json()).detail });
+  } catch (cause) {
+    throw cause instanceof RequestError ? cause : new RequestError({ code: "disconnected", message: String(cause) });
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }

@@ -1,7 +1,11 @@
 /** The pages of the console, in the order of the navigation. A new page is one module and one line here (CONTRIBUTING.md). */
+import { audit } from "./audit-page.js";
+import { connections } from "./connections-page.js";
+import { database } from "./database-page.js";
 import { now } from "./now-page.js";
+import { sync } from "./sync-page.js";
 
 /** @import { ConsolePage } from "./types.js" */
 
 /** @type {ConsolePage[]} */
-export const PAGES = [now];
+export const PAGES = [now, sync, database, connections, audit];

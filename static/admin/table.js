@@ -2,8 +2,13 @@
 import { h, setAttribute, setHidden, setText } from "../dom.js";
 
 /**
- * @typedef {{key: string, cells: string[], level?: string, href?: string}} Row  href: of its first cell
+ * @typedef {{label: string, act(): unknown}} Act
+ * @typedef {{key: string, cells: string[], level?: string, href?: string, acts?: Act[]}} Row
+ *   href: of its first cell; acts: its buttons, in one more cell
  */
+
+/** @type {WeakMap<Element, Act[]>} the acts that the buttons of a cell do now */
+const actsOf = new WeakMap();
 
 /**
  * @param {string} title
@@ -28,12 +33,13 @@ export function createTable(title, heads) {
       setHidden(frame, !rows?.length);
       /** @type {typeof drawn} */
       const next = new Map();
-      for (const { key, cells, level = "", href } of rows ?? []) {
-        const row = drawn.get(key) ?? createRow(cells, href);
+      for (const { key, cells, level = "", href, acts } of rows ?? []) {
+        const row = drawn.get(key) ?? createRow(cells, href, acts);
         cells.forEach((text, index) => {
           const cell = row.cells[index];
           if (cell) setText(cell.querySelector("a") ?? cell, text);
         });
+        if (acts) drawActs(/** @type {HTMLElement} */ (row.cells[cells.length]), acts);
         setAttribute(row, "data-level", level || null);
         next.set(key, row);
       }
@@ -47,10 +53,25 @@ export function createTable(title, heads) {
 /**
  * @param {string[]} cells
  * @param {string} [href]
+ * @param {Act[]} [acts]
  */
-function createRow(cells, href) {
+function createRow(cells, href, acts) {
   return h("tr", {}, ...cells.map((_, index) => {
     if (index > 0) return h("td", {});
-    return h("th", { scope: "row" }, href ? h("a", { href }) : null);
-  }));
+    const isPage = href?.startsWith("/admin");
+    return h("th", { scope: "row" }, href ? h("a", { href, data: isPage ? { link: "" } : {} }) : null);
+  }), acts ? h("td", { class: "row-acts" }) : null);
+}
+
+/**
+ * @param {HTMLElement} cell
+ * @param {Act[]} acts
+ */
+function drawActs(cell, acts) {
+  actsOf.set(cell, acts);
+  const labels = acts.map(({ label }) => label).join("|");
+  if (cell.dataset.labels === labels) return;
+  cell.dataset.labels = labels;
+  cell.replaceChildren(...acts.map(({ label }, index) =>
+    h("button", { class: "button", type: "button", on: { click: () => actsOf.get(cell)?.[index]?.act() } }, label)));
 }

@@ -55,6 +55,36 @@ export interface Desk {
   tell(text: string): void;
 }
 
+/** A field of a form. */
+export interface Field {
+  name: string;
+  label: string;
+  /** Default: text. */
+  type?: "text" | "number" | "date" | "datetime-local" | "search" | "select" | "checkbox" | "textarea";
+  /** Value and text of each choice of a select. */
+  options?: [value: string, text: string][];
+  value?: string;
+  required?: boolean;
+  hint?: string;
+  attributes?: Record<string, string | number>;
+}
+
+/** What `ask` asks before an act. */
+export interface Question {
+  title: string;
+  /** What the act changes, as far as the page knows. */
+  lines?: string[];
+  /** What the act would change, from the server; asked again when a field changes. Rejects with the refusal of the act. */
+  preview?(values: Record<string, string>): Promise<string[]>;
+  fields?: Field[];
+  /** Of the button that acts. */
+  label: string;
+  /** The act cannot be undone here: the focus is on Cancel. */
+  isGrave?: boolean;
+  /** Does the act, and gives its result in one sentence. */
+  act(values: Record<string, string>): Promise<string>;
+}
+
 export interface Button {
   label: string;
   page: string;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import asyncpg
 import pytest
@@ -31,6 +32,17 @@ FLAGS = (
 )
 
 OpenFan = Callable[..., Awaitable[Fan]]
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """A node, a connection to its database that bypasses it, and the ids of its staff."""
+
+    node: Node
+    sql: asyncpg.Connection[asyncpg.Record]
+    database_url: str
+    admin: int
+    moderator: int
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -125,3 +137,16 @@ async def open_fan(fans: FanPool, node: Node) -> AsyncIterator[OpenFan]:
             return await stack.enter_async_context(fans.fan(url, **options))  # type: ignore[arg-type]
 
         yield open_one
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def console(new_database: OpenDatabase, new_redis: Callable[[], str]) -> AsyncIterator[Console]:
+    """One node for all tests of the console in a file; its database has an administrator and a moderator."""
+    async with new_database() as database_url, running_node(database_url, new_redis()) as node:
+        connection = await asyncpg.connect(database_url)
+        try:
+            ids = await connection.fetch("insert into users (role) values ('admin'), ('moderator') returning id")
+            admin, moderator = (row["id"] for row in ids)
+            yield Console(node, connection, database_url, admin, moderator)
+        finally:
+            await connection.close()

@@ -1,0 +1,92 @@
+/** The dialog before an act: what it will change, its fields, and then its result or the server's refusal. */
+import { RequestError } from "../client.js";
+import { h, setAttribute, setHidden, setText } from "../dom.js";
+import { createFields } from "./fields.js";
+
+/** @import { Desk, Question } from "./types.js" */
+
+/** The reason of an act, for the audit log. */
+export const REASON = /** @type {const} */ ({ name: "reason", label: "Reason (for the audit log)", attributes: { maxlength: 500 } });
+
+/**
+ * Asks whether to act. Enter acts, Esc does not.
+ * @param {Desk} desk
+ * @param {Question} question
+ * @returns {Promise<boolean>} whether the act was done
+ */
+export function ask(desk, { title, lines = [], preview, fields = [], label, isGrave = false, act }) {
+  const { elements, controls, values } = createFields(fields);
+  const list = h("ul", { class: "changes" });
+  const refusal = h("p", { class: "refused", role: "alert", hidden: true });
+  const submit = h("button", { class: "button button-main", type: "submit" }, label);
+  const cancel = h("button", { class: "button quiet", type: "button" }, "Cancel");
+  const form = h("form", { class: "form" }, list, ...elements, refusal, h("p", { class: "form-end" }, submit, cancel));
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "ask-title" }, h("h2", { id: "ask-title" }, title), form);
+  setAttribute(submit, "data-grave", isGrave);
+  const before = document.activeElement;
+  let isDone = false;
+  let isBusy = false;
+  let previewed = 0;
+
+  /** @param {string} text  empty: nothing was refused */
+  function refuse(text) {
+    setText(refusal, text);
+    setHidden(refusal, !text);
+  }
+
+  /** @param {string[]} texts */
+  const show = (texts) => list.replaceChildren(...texts.map((text) => h("li", {}, text)));
+
+  /** Asks the server what the act would change. Gives whether it would be done. */
+  async function look() {
+    if (!preview) return true;
+    const mine = ++previewed;
+    try {
+      const texts = await preview(values());
+      if (mine !== previewed) return false;
+      show([...lines, ...texts]);
+      refuse("");
+      return true;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      if (mine === previewed) refuse(error.message);
+      return false;
+    }
+  }
+
+  let looking = look();
+  show(preview ? [...lines, "Asking the server what this changes…"] : lines);
+  form.addEventListener("change", () => {
+    looking = look();
+  });
+  return new Promise((resolve) => {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      if (isBusy) return;
+      isBusy = true;
+      setAttribute(submit, "aria-disabled", "true");
+      try {
+        if (!(await looking)) return;
+        desk.tell(await act(values()));
+        isDone = true;
+        dialog.close();
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        refuse(error.message);
+      } finally {
+        isBusy = false;
+        setAttribute(submit, "aria-disabled", null);
+      }
+    });
+    cancel.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+      resolve(isDone);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    const wanted = Object.values(controls).find((control) => control.required && !control.value);
+    (wanted ?? (isGrave ? cancel : submit)).focus();
+  });
+}

@@ -1,0 +1,78 @@
+/** Fields of forms: of the filters of a page, and of the dialog before an act. */
+import { h } from "../dom.js";
+
+/**
+ * @import { Field } from "./types.js"
+ * @typedef {HTMLInputElement|HTMLSelectElement|HTMLTextAreaElement} Control
+ */
+
+let made = 0;
+
+/** @param {Field} field */
+function createControl(field) {
+  const { name, type = "text", required = false, value = "", attributes = {} } = field;
+  const id = `field-${name}-${++made}`;
+  if (type === "select") {
+    const control = h("select", { id, name, required, ...attributes }, ...(field.options ?? []).map(([option, text]) =>
+      h("option", { value: option, selected: option === value }, text)));
+    return control;
+  }
+  if (type === "textarea") return h("textarea", { id, name, required, rows: 4, ...attributes }, value);
+  const control = h("input", { id, name, type, required, autocomplete: "off", ...attributes });
+  if (type === "checkbox") control.checked = value === "on";
+  else control.value = value;
+  return control;
+}
+
+/**
+ * @param {Field[]} fields
+ * @returns {{elements: HTMLElement[], controls: Record<string, Control>, values(): Record<string, string>}}
+ *   values: a checkbox is "on" or empty
+ */
+export function createFields(fields) {
+  /** @type {Record<string, Control>} */
+  const controls = {};
+  const elements = fields.map((field) => {
+    const control = createControl(field);
+    controls[field.name] = control;
+    const hint = field.hint ? h("span", { class: "field-hint", id: `${control.id}-hint` }, field.hint) : null;
+    if (hint) control.setAttribute("aria-describedby", hint.id);
+    const label = h("label", { for: control.id }, field.label);
+    return field.type === "checkbox"
+      ? h("p", { class: "check" }, control, label)
+      : h("p", { class: "field" }, label, control, hint);
+  });
+  return {
+    elements, controls,
+    values: () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name,
+      control instanceof HTMLInputElement && control.type === "checkbox" ? (control.checked ? "on" : "") : control.value.trim()])),
+  };
+}
+
+/**
+ * A form of filters above a list: it acts as soon as a field changes.
+ * @param {string} label
+ * @param {Field[]} fields
+ * @param {(values: Record<string, string>) => void} onChange
+ */
+export function createFilters(label, fields, onChange) {
+  const { elements, controls, values } = createFields(fields);
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let timer;
+  const now = () => {
+    clearTimeout(timer);
+    onChange(values());
+  };
+  const element = h("form", { class: "filter-form", role: "search", "aria-label": label, on: {
+    submit: (event) => {
+      event.preventDefault();
+      now();
+    },
+    change: now,
+    input: () => {
+      clearTimeout(timer);
+      timer = setTimeout(now, 300);
+    },
+  } }, ...elements);
+  return { element, controls, values };
+}

@@ -1,0 +1,138 @@
+/** Parts that several pages share: what loads, lists by pages, facts, buttons, and steps by keys. */
+import { RequestError } from "../client.js";
+import { h, setHidden, setText } from "../dom.js";
+
+/** @import { Desk, Shortcut } from "./types.js" */
+
+/**
+ * What a part of a page shows while it loads for the first time, and the server's words when it cannot.
+ */
+export function createLoader() {
+  const text = h("p", {});
+  const again = h("button", { class: "button", type: "button" }, "Try again");
+  const element = h("div", { class: "state", role: "status", hidden: true }, text, again);
+  let asked = 0;
+  let isLoaded = false;
+
+  /** @type {(words: string, canRepeat: boolean) => void} */
+  function show(words, canRepeat) {
+    setText(text, words);
+    setHidden(again, !canRepeat);
+    setHidden(element, !words);
+  }
+
+  /**
+   * Asks, and draws the answer unless a newer question was asked meanwhile.
+   * @template Answer
+   * @param {() => Promise<Answer>} question
+   * @param {(answer: Answer) => void} draw
+   */
+  async function load(question, draw) {
+    const mine = ++asked;
+    again.onclick = () => load(question, draw);
+    if (!isLoaded) show("Loading…", false);
+    try {
+      const answer = await question();
+      if (mine !== asked) return;
+      isLoaded = true;
+      show("", false);
+      draw(answer);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      if (mine === asked) show(error.message, true);
+    }
+  }
+  return { element, load };
+}
+
+/**
+ * A list that comes page by page.
+ * @template Item
+ * @param {(cursor: string) => Promise<{items: Item[], next: string|null}>} fetchPage  cursor: empty: the first page
+ * @param {(items: Item[]) => void} draw  all items so far
+ */
+export function createPaged(fetchPage, draw) {
+  const loader = createLoader();
+  const more = h("button", { class: "button", type: "button", hidden: true, on: { click: () => load(next) } }, "More");
+  /** @type {Item[]} */
+  let items = [];
+  let next = "";
+
+  /** @param {string} cursor */
+  const load = (cursor) => loader.load(() => fetchPage(cursor), (page) => {
+    items = cursor ? [...items, ...page.items] : page.items;
+    next = page.next ?? "";
+    setHidden(more, !next);
+    draw(items);
+  });
+  return { element: h("div", { class: "paged" }, loader.element, more), reload: () => load(""), items: () => items };
+}
+
+/**
+ * Names and values, side by side.
+ * @param {string} label
+ */
+export function createFacts(label) {
+  const element = h("dl", { class: "facts", "aria-label": label });
+  /** @type {Map<string, HTMLElement>} */
+  const values = new Map();
+  return {
+    element,
+    /** @param {[name: string, value: string][]} facts */
+    update(facts) {
+      if (facts.some(([name], index) => [...values.keys()][index] !== name) || facts.length !== values.size) {
+        values.clear();
+        for (const [name] of facts) values.set(name, h("dd", {}));
+        element.replaceChildren(...[...values].map(([name, value]) => h("div", {}, h("dt", {}, name), value)));
+      }
+      for (const [name, value] of facts) setText(/** @type {HTMLElement} */ (values.get(name)), value);
+    },
+  };
+}
+
+/**
+ * @param {string} text
+ * @param {() => unknown} act
+ * @param {string} [key]  the key that does the same
+ */
+export function button(text, act, key) {
+  return h("button", { class: "button", type: "button", on: { click: act } }, text, key ? h("kbd", {}, key) : null);
+}
+
+/** @param {string} query  of the address, without empty values */
+export const queryOf = (/** @type {Record<string, string|number|boolean>} */ query) =>
+  new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "").map(([name, value]) => [name, String(value)])).toString();
+
+/**
+ * Moves the focus to the next or previous element of a list.
+ * @param {HTMLElement} list
+ * @param {string} selector
+ * @param {1|-1} by
+ */
+export function step(list, selector, by) {
+  const all = /** @type {HTMLElement[]} */ ([...list.querySelectorAll(selector)]);
+  const at = all.findIndex((element) => element.contains(document.activeElement));
+  const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * The keys j and k for a list.
+ * @type {(list: HTMLElement, selector: string, what: string) => Shortcut[]}
+ */
+export const stepKeys = (list, selector, what) => [
+  { key: "j", label: `Next ${what}`, act: () => step(list, selector, 1) },
+  { key: "k", label: `Previous ${what}`, act: () => step(list, selector, -1) },
+];
+
+/**
+ * Sends JSON.
+ * @template Answer
+ * @param {Desk} desk
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<Answer>}
+ */
+export const send = (desk, method, path, body) => desk.call(path, { method, body: body && JSON.stringify(body) });

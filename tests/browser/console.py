@@ -1,0 +1,71 @@
+"""The console in a browser: staff who are signed in, and what every page of it must keep to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from playwright.async_api import Browser, Page, ViewportSize, expect
+
+from server.node.node import Node
+from server.people.sessions import mint_token
+from server.protocol.identity import COOKIE
+from tests.browser.pages import DESKTOP, Fan
+from tests.support.running_node import SECRET
+
+TABLET: ViewportSize = {"width": 768, "height": 1024}
+# Chromium writes an answer that refuses to its console; a page cannot prevent that.
+REFUSALS = re.compile(r"status of (400|403|404|409|412|503)")
+# What can be tapped, but is smaller than a finger. Links inside a text, and boxes whose label is tapped, are not meant.
+SMALL = """() => [...document.querySelectorAll("button, select, input:not([type=checkbox]), nav a, summary")]
+    .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 43.5)
+    .map((element) => `${element.outerHTML.slice(0, 80)} ${element.getBoundingClientRect().height}`)"""
+WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@asynccontextmanager
+async def open_staff(
+    browser: Browser,
+    node: Node,
+    user_id: int,
+    role: str = "admin",
+    *,
+    viewport: ViewportSize = DESKTOP,
+    scheme: Literal["light", "dark"] = "dark",
+) -> AsyncIterator[Fan]:
+    """A browser in which an account of staff is signed in. Its tabs may write refusals to the browser's console."""
+    async with Fan.open_browser(browser, node.url, viewport=viewport, scheme=scheme) as staff:
+        staff.allowed_errors = REFUSALS
+        token = mint_token(SECRET, user_id, role)
+        await staff.context.add_cookies([{"name": COOKIE, "value": token, "url": node.url}])
+        yield staff
+
+
+async def visit(page: Page, key: str, title: str) -> None:
+    """Opens a page of the console by its keys."""
+    await expect(page.get_by_role("navigation")).to_be_visible()
+    await page.keyboard.press("g")
+    await page.keyboard.press(key)
+    await expect(page.get_by_role("heading", level=1)).to_have_text(title)
+
+
+async def confirm(page: Page, label: str, *, says: str) -> None:
+    """Acts in the dialog that is open, and waits for the result."""
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name=label, exact=True).click()
+    await expect(dialog).to_have_count(0)
+    await expect(page.locator("#notice")).to_contain_text(says)
+
+
+async def is_fine(page: Page) -> None:
+    """axe-core finds nothing serious; on a tablet, nothing reaches past the edge and all buttons are as large as a finger."""
+    found = (await Axe().run(page)).response["violations"]
+    serious = [finding for finding in found if finding["impact"] in ("serious", "critical")]
+    assert not serious, [(finding["id"], [node["html"] for node in finding["nodes"]]) for finding in serious]
+    await page.set_viewport_size(TABLET)
+    assert await page.evaluate(WIDE) <= 0
+    assert not await page.evaluate(SMALL)
+    await page.set_viewport_size(DESKTOP)
