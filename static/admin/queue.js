@@ -1,0 +1,159 @@
+/** The queue of the moderators: held texts, reports and suggested songs, the most urgent first. Keys alone work it. */
+import { h, setHidden, setText } from "../dom.js";
+import { ask } from "./ask.js";
+import { ago, counted } from "./formats.js";
+import { button, createLoader, send, step, stepKeys } from "./parts.js";
+
+/**
+ * @import { Desk, Field, Shortcut } from "./types.js"
+ * @typedef {"low"|"normal"|"high"|"urgent"} Priority
+ * @typedef {{kind: "held"|"report", id: number, priority: Priority, created_at: string, reasons: string[], reason: string|null,
+ *   reporter: number|null, review: {id: number, venue: number, user: number, rating: number, body: string}|null,
+ *   profile: {user: number, display_name: string|null, bio: string, city: string}|null}} QueueItem
+ * @typedef {{id: number, show: number, show_name: string, title: string, fan_count: number, reasons: string[],
+ *   created_at: string}} Suggestion
+ * @typedef {{label: string, lines: string[], note: Field, result: string, send(note: string): Promise<unknown>}} Choice
+ * @typedef {{key: string, priority: Priority, at: string, head: string, text: string, says: string[], author: number|null,
+ *   href: string, accept: Choice, refuse: Choice}} Entry
+ */
+
+const EVERY_MS = 10_000;
+const PRIORITIES = ["urgent", "high", "normal", "low"];
+const NOTE = { name: "note", label: "Note (for the log of decisions)", attributes: { maxlength: 1000 } };
+const REASON = { name: "note", label: "Reason (the fans see it)", attributes: { maxlength: 500 } };
+/** What the screening found, in words. */
+const FOUND = /** @type {Record<string, string>} */ ({
+  links: "has links", shouting: "shouts", repetition: "repeats itself", blocked_words: "has blocked words",
+  hidden_characters: "has hidden characters", rejected_before: "was rejected before",
+});
+
+/** @param {Desk} desk */
+export function createQueue(desk) {
+  const loader = createLoader();
+  const list = h("ul", { class: "queue" });
+  const empty = h("p", { class: "note", hidden: true }, "Nothing waits for a decision.");
+  const count = h("span", { class: "badge" });
+  const element = h("section", { class: "queue-part", "aria-labelledby": "queue-title" },
+    h("h2", { id: "queue-title" }, "To decide ", count), loader.element, list, empty);
+  /** @type {Map<string, HTMLLIElement>} */
+  let drawn = new Map();
+  /** @type {Map<string, Entry>} */
+  let entries = new Map();
+
+  const load = () => loader.load(async () => {
+    const [moderation, suggestions] = await Promise.all([
+      /** @type {Promise<{items: QueueItem[]}>} */ (desk.call("/api/admin/moderation?limit=100")),
+      /** @type {Promise<{items: Suggestion[]}>} */ (desk.call("/api/admin/suggestions?limit=100")),
+    ]);
+    return [...moderation.items.map(ofText), ...suggestions.items.map(ofSuggestion)]
+      .sort((one, other) => PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority) || (one.at < other.at ? -1 : 1));
+  }, draw);
+
+  /** @param {Entry[]} found */
+  function draw(found) {
+    const hadFocus = list.contains(document.activeElement);
+    const at = [...drawn.values()].findIndex((item) => item.contains(document.activeElement));
+    entries = new Map(found.map((entry) => [entry.key, entry]));
+    const next = new Map(found.map((entry) => [entry.key, drawn.get(entry.key) ?? createItem(entry)]));
+    const items = [...next.values()];
+    if (items.length !== list.children.length || items.some((item, index) => list.children[index] !== item)) {
+      const focused = document.activeElement;
+      list.replaceChildren(...items);
+      // The decided entry is gone: the next one takes its place.
+      if (hadFocus) (focused instanceof HTMLElement && focused.isConnected ? focused : items[Math.min(Math.max(at, 0), items.length - 1)])?.focus();
+    }
+    drawn = next;
+    setHidden(empty, items.length > 0);
+    setText(count, String(items.length));
+  }
+
+  /** @param {Entry} entry */
+  function createItem({ key, priority, at, head, text, says, author, href, accept, refuse }) {
+    return h("li", { class: "queue-item", tabindex: "-1", data: { key, priority } },
+      h("p", { class: "queue-head" }, h("span", { class: "badge" }, priority), h("strong", {}, head),
+        h("span", { class: "note" }, ago(new Date(at)))),
+      h("blockquote", { class: "queue-text" }, text),
+      says.length ? h("p", { class: "note" }, says.join(" · ")) : null,
+      h("p", { class: "toolbar" }, button(accept.label, () => decide(key, "accept"), "a"), button(refuse.label, () => decide(key, "refuse"), "x"),
+        author === null ? h("a", { class: "button quiet", href }, "Show") : h("a", { class: "button quiet", href, data: { link: "" } }, `Account ${author}`)));
+  }
+
+  /** @type {(key: string, way: "accept"|"refuse") => Promise<void>} */
+  async function decide(key, way) {
+    const entry = entries.get(key);
+    if (!entry) return;
+    const { label, lines, note, result, send: act } = entry[way];
+    drawn.get(key)?.focus();
+    const isDone = await ask(desk, { title: `${label}: ${entry.head}`, label, lines: [`“${shortened(entry.text)}”`, ...lines], fields: [note],
+      async act(values) {
+        await act(values.note ?? "");
+        return result;
+      } });
+    if (isDone) {
+      const item = drawn.get(key);
+      const next = item?.nextElementSibling ?? item?.previousElementSibling;
+      item?.remove();
+      drawn.delete(key);
+      if (next instanceof HTMLElement) next.focus();
+    }
+    await load();
+  }
+
+  const chosen = () => [...drawn].find(([, item]) => item.contains(document.activeElement))?.[0] ?? null;
+  /** @type {(act: (key: string) => void) => () => void} */
+  const onChosen = (act) => () => {
+    const key = chosen();
+    if (key === null) step(list, ".queue-item", 1);
+    else act(key);
+  };
+
+  /** @param {QueueItem} item */
+  function ofText(item) {
+    const { kind, id, review, profile, reporter, reason } = item;
+    const what = review ? `review of venue ${review.venue}` : `profile of account ${profile?.user}`;
+    const author = review?.user ?? profile?.user ?? null;
+    const isHeld = kind === "held";
+    const path = isHeld ? `/api/admin/moderation/${id}` : `/api/admin/reports/${id}`;
+    /** @type {(decision: string) => (note: string) => Promise<unknown>} */
+    const sending = (decision) => (note) => send(desk, "POST", path, { decision, note });
+    const hides = ["The text is hidden from everybody but its author.", "That also answers its other reports."];
+    return /** @type {Entry} */ ({
+      key: `${kind}-${id}`, priority: item.priority, at: item.created_at, author, href: `/admin/people/${author}`,
+      head: isHeld ? `Held ${what}` : `Reported ${what}`,
+      text: review ? `${"★".repeat(review.rating)} ${review.body}` : [profile?.display_name, profile?.bio, profile?.city].filter(Boolean).join(" · "),
+      says: isHeld ? item.reasons.map((found) => FOUND[found] ?? found) : [`Account ${reporter ?? "that is gone"} says: ${reason}`],
+      accept: isHeld
+        ? { label: "Approve", lines: ["Everybody sees the text."], note: NOTE, result: "Approved: the text is public.", send: sending("approve") }
+        : { label: "Dismiss", lines: ["The text stays as it is."], note: NOTE, result: "Dismissed: the text stays.", send: sending("dismiss") },
+      refuse: isHeld
+        ? { label: "Reject", lines: hides, note: NOTE, result: "Rejected: the text is hidden.", send: sending("reject") }
+        : { label: "Uphold", lines: hides, note: NOTE, result: "Upheld: the text is hidden.", send: sending("uphold") },
+    });
+  }
+
+  /** @param {Suggestion} suggestion */
+  function ofSuggestion({ id, show, show_name, title, fan_count, reasons, created_at }) {
+    const path = `/api/admin/suggestions/${id}`;
+    return /** @type {Entry} */ ({
+      key: `suggestion-${id}`, priority: "normal", at: created_at, author: null, href: `/shows/${show}`, text: title,
+      head: `Suggested song for ${show_name || `show ${show}`}`,
+      says: [`${counted(fan_count, "fan")} ${fan_count === 1 ? "suggests" : "suggest"} it`, ...reasons.map((found) => FOUND[found] ?? found)],
+      accept: { label: "Approve", lines: ["The song goes to the end of the first predicted set. Fans can vote on it at once."], note: REASON,
+        result: `${title} is in the set.`, send: (reason) => send(desk, "POST", path, { decision: "approve", reason }) },
+      refuse: { label: "Decline", lines: ["The suggestion is closed for this show, for all fans who made it."], note: REASON,
+        result: `${title} is declined.`, send: (reason) => send(desk, "POST", path, { decision: "decline", reason }) },
+    });
+  }
+
+  /** @type {Shortcut[]} */
+  const shortcuts = [
+    ...stepKeys(list, ".queue-item", "entry to decide"),
+    { key: "a", label: "Approve, or dismiss a report", act: onChosen((key) => decide(key, "accept")) },
+    { key: "x", label: "Reject, decline, or uphold a report", act: onChosen((key) => decide(key, "refuse")) },
+    { key: "o", label: "Open the account or show behind it", act: onChosen((key) => drawn.get(key)?.querySelector("a")?.click()) },
+  ];
+  return { element, shortcuts, close: desk.repeat(load, EVERY_MS) };
+}
+
+/** @param {string} text */
+const shortened = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
