@@ -37,8 +37,8 @@ def tally_key(shard: int, show_id: int) -> str:
 
 
 def ballots_key(shard: int, show_id: int) -> str:
-    """Hash: user -> ballot, "101u102d", after its order ("7:101u102d") if it has one; without songs: the user holds no
-    vote; absent: cold.
+    """Hash: user -> ballot, "101u102d", after its order ("7:101u102d") if it has one; "-" before it: it is set aside; without
+    songs: the user holds no vote; absent: cold.
     """
     return f"{{{shard}}}:ballots:{show_id}"
 

@@ -251,7 +251,8 @@ select l.id, l.type, l.name, e.position, w.id as show_id, w.slug as show_slug, w
 -- gives: one row for each song, by setlist and position; rank 1 is the best score of its setlist, equal scores share a rank
 select l.id as setlist_id, l.type, l.name as setlist_name, e.id, e.song_id, g.title, e.position,
        e.up_count, e.down_count, e.up_count - e.down_count as score,
-       rank() over (partition by l.id order by e.up_count - e.down_count desc) as rank
+       rank() over (partition by l.id order by e.up_count - e.down_count desc) as rank,
+       e.set_aside_up_count, e.set_aside_down_count
   from setlists l
   join setlist_songs e on e.setlist_id = l.id
   join songs g on g.id = e.song_id

@@ -231,6 +231,8 @@ class TalliesOfShowRow(TypedDict):
     down_count: int
     score: int | Any
     rank: int | Any
+    set_aside_up_count: int
+    set_aside_down_count: int
 
 class _Catalogue:
     def list_shows(

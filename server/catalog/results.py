@@ -24,7 +24,10 @@ class ResultsQuery(msgspec.Struct, frozen=True):
 
 
 class ResultSong(TypedDict):
-    """One song. `score` is up - down; `rank` 1 is the best score of its set; `share` is its part of the show's votes, 0 to 1."""
+    """One song. `score` is up - down; `rank` 1 is the best score of its set; `share` is its part of the show's votes, 0 to 1.
+
+    `set_aside_up` and `set_aside_down` are votes that staff set aside; no other number holds them.
+    """
 
     title: str
     setlist: str
@@ -36,6 +39,8 @@ class ResultSong(TypedDict):
     share: float
     id: int
     song_id: int
+    set_aside_up: int
+    set_aside_down: int
 
 
 class ResultShow(TypedDict):
@@ -47,7 +52,7 @@ class ResultShow(TypedDict):
 
 
 class Results(TypedDict):
-    """The result of a show as of position `at`.
+    """The result of a show as of position `at`. `raw_total` is `total` and the votes that staff set aside.
 
     `standing` is final once voting is over and every vote is counted. `accuracy` says how well the votes predicted the played
     sets; null means not known yet.
@@ -56,6 +61,7 @@ class Results(TypedDict):
     show: ResultShow
     at: int
     total: int
+    raw_total: int
     standing: Literal["provisional", "final"]
     accuracy: Accuracy | None
     songs: list[ResultSong]
@@ -81,6 +87,8 @@ async def fetch_results(db: Database, reference: Reference) -> tuple[Audience, R
                 "share": round((song["up_count"] + song["down_count"]) / total, 4) if total else 0.0,
                 "id": song["id"],
                 "song_id": song["song_id"],
+                "set_aside_up": song["set_aside_up_count"],
+                "set_aside_down": song["set_aside_down_count"],
             }
             async for song in queries.tallies_of_show(connection, show_id=row["id"])
         ]
@@ -88,6 +96,7 @@ async def fetch_results(db: Database, reference: Reference) -> tuple[Audience, R
         "show": {"id": row["id"], "slug": row["slug"], "name": row["name"]},
         "at": row["position"],
         "total": total,
+        "raw_total": total + sum(song["set_aside_up"] + song["set_aside_down"] for song in songs),
         "standing": "final" if row["is_final"] else "provisional",
         "accuracy": read_accuracy(row["accuracy"]),
         "songs": songs,

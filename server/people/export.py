@@ -96,6 +96,17 @@ class ExportedVote(msgspec.Struct, frozen=True):
     cast_at: str
 
 
+class ExportedGroup(msgspec.Struct, frozen=True):
+    """A group of alike ballots that the user's votes in a show were found in, and whether they are set aside for it."""
+
+    show_id: int
+    show_name: str
+    is_set_aside: bool
+    reasons: list[dict[str, str | float]]
+    found_at: str
+    decided_at: str | None
+
+
 class ExportedAccuracy(msgspec.Struct, frozen=True):
     """The accuracy of the votes of the user for a show (docs/accuracy.md)."""
 
@@ -273,6 +284,7 @@ class Export(msgspec.Struct, frozen=True):
     profile: ExportedProfile | None
     votes: list[ExportedVote]
     removed_votes: list[ExportedVote]
+    vote_groups: list[ExportedGroup]
     accuracy: list[ExportedAccuracy]
     vote_history: list[ExportedChange]
     day_budgets: list[ExportedDay]

@@ -47,6 +47,16 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
          order by r.cast_at desc, r.id
          limit :count::bigint) s;
 
+-- name: vote_groups^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select m.show_id, w.name as show_name, m.is_set_aside, g.reasons, g.found_at, g.decided_at
+          from vote_group_members m
+          join vote_groups g on g.id = m.group_id
+          join shows w on w.id = m.show_id
+         where m.user_id = :user_id::bigint
+         order by g.found_at desc, m.show_id
+         limit :count::bigint) s;
+
 -- name: accuracy^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select a.show_id, w.name as show_name, a.predicted, a.hits, a.played, a.precision, a.recall, a.rank_correlation

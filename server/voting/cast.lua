@@ -10,6 +10,7 @@
 --                         without a song it only asks for the ballot;
 --                         a last pair {-order, 0}: the order of the cast among the casts of the fan in the show
 --            mark         {0, kind, user, show or artist, 0|1}: logged unchanged, answered {0, '', -1}
+--            decision     {0, 3, group, show, 1}, about a group of votes: as a mark, and the show becomes cold
 -- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
 --            {0, ballot, votes left in this show or -1}    accepted; to a cast without songs, also the ballot's order or 0
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
@@ -18,8 +19,8 @@
 --            {9} the show's rules are changing (hold.lua)  {10, song} the song has been played
 --            {11} the fan's ballot has a later cast, and this one would change it
 --
--- A ballot is written "101u102d", and "7:101u102d" once a cast had an order: the greatest one so far. Cold means that Valkey
--- does not hold it: the node warms it up from the database and asks again. Rows read at a position before the barrier are
+-- A ballot is written "101u102d", and "7:101u102d" once a cast had an order: the greatest one so far. "-" before it means that
+-- it is set aside: it changes, but no count does (docs/adr/0033). Cold means that Valkey does not hold it: the node warms it up from the database and asks again. Rows read at a position before the barrier are
 -- ignored, because they lack the log's votes after that position.
 
 local prefix = KEYS[1]
@@ -103,6 +104,14 @@ local holds_key = prefix .. 'holds'
 local is_any_held = redis.call('EXISTS', holds_key) == 1
 local is_forgotten = false  -- whether a show was made cold
 
+local function forget(show)
+    redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show,
+               prefix .. 'tickets:' .. show)
+    redis.call('SREM', prefix .. 'shows', show)
+    shows[show] = nil
+    is_forgotten = true
+end
+
 -- Whether a change of the show's rules is under way. A hold whose deadline has passed was left by a node that died: whether
 -- it changed the rules is unknown, so the show becomes cold.
 local function is_held(show)
@@ -111,11 +120,8 @@ local function is_held(show)
     for deadline in string.gmatch(holds, '%S+ (%d+)') do
         if tonumber(deadline) > now_ms then return true end
     end
-    redis.call('UNLINK', prefix .. 'show:' .. show, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show,
-               prefix .. 'tickets:' .. show)
-    redis.call('SREM', prefix .. 'shows', show)
+    forget(show)
     redis.call('HDEL', holds_key, show)
-    is_forgotten = true
     return false
 end
 
@@ -155,6 +161,8 @@ end
 local function decide(cast)
     if cast[1] == 0 then
         entry[#entry + 1] = cast
+        -- Which ballots of the group count is known once this entry is committed: rows read before it are not taken.
+        if cast[2] == 3 then forget(string.format('%d', cast[4])) end
         return {0, '', -1}
     end
     local show_id = string.format('%d', cast[1])
@@ -166,6 +174,8 @@ local function decide(cast)
     local packed = redis.call('HGET', ballots_key, user)
     local spent_day, spent, is_spent_stale = spent_of(user)
     if not packed or is_spent_stale then return {2} end
+    local is_set_aside = string.byte(packed) == 45
+    if is_set_aside then packed = string.sub(packed, 2) end
     local held_order, ballot = string.match(packed, '^(%d+):(.*)$')
     held_order, ballot = tonumber(held_order or 0), ballot or packed
     if #cast > 2 then
@@ -221,7 +231,7 @@ local function decide(cast)
     if cost > 0 and spent + cost > day_max then return {7} end
 
     if #moves > 0 then
-        for _, move in ipairs(moves) do
+        for _, move in ipairs(is_set_aside and {} or moves) do
             local counts = show.tally[move[1]]
             if move[2] then counts[move[2]] = counts[move[2]] - 1 end
             if move[3] then counts[move[3]] = counts[move[3]] + 1 end
@@ -233,7 +243,8 @@ local function decide(cast)
     end
     if #moves > 0 or order > held_order then
         local highest = math.max(order, held_order)
-        redis.call('HSET', ballots_key, user, highest > 0 and string.format('%d:%s', highest, ballot) or ballot)
+        if highest > 0 then packed = string.format('%d:%s', highest, ballot) else packed = ballot end
+        redis.call('HSET', ballots_key, user, is_set_aside and '-' .. packed or packed)
     end
     show.is_cast_on = true
     -- Every accepted cast is logged, even one that changes nothing: its first copy may have been lost.

@@ -51,7 +51,8 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
         local is_corrected = false
         for i, ballot in ipairs(redis.call('HMGET', ballots_key, unpack(users))) do
             local kept = committed[i][show] or ''
-            if ballot and ballot ~= kept then
+            -- No count holds the votes of a ballot that is set aside, "-101u".
+            if ballot and ballot ~= kept and string.byte(ballot) ~= 45 then
                 count(tally_key, kept, 1)
                 count(tally_key, ballot, -1)
                 is_corrected = true

@@ -11,7 +11,7 @@ from typing import Any
 
 from server.protocol.positions import SEQ_BITS
 from server.voting.log import Entry
-from server.voting.rules import CHOICES, MARK, MARK_CODES
+from server.voting.rules import CHOICES, DECISION, MARK, MARK_CODES
 
 _MARK_COLUMNS = (
     ("going_user_ids", "going_show_ids", "goings"),
@@ -53,7 +53,7 @@ class Folded:
     spent: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, day) -> spent
     orders: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, show) -> the greatest order of a cast
     shows: dict[int, int] = field(default_factory=dict)  # show -> the batch's new position
-    marks: dict[tuple[int, int, int], bool] = field(default_factory=dict)  # (kind, fan, subject) -> wanted
+    marks: dict[tuple[int, int, int], bool] = field(default_factory=dict)  # (kind, fan or group, subject) -> wanted
     cast_count: int = 0
 
     def mark_parameters(self) -> dict[str, Any]:
@@ -63,6 +63,10 @@ class Folded:
             rows = sorted((user, subject, wanted) for (k, user, subject), wanted in self.marks.items() if k == kind)
             columns |= {name: [row[place] for row in rows] for place, name in enumerate(names)}
         return columns
+
+    def group_ids(self) -> list[int]:
+        """The groups of votes that were decided on."""
+        return [group for kind, group, _ in self.marks if kind == DECISION]
 
 
 def fold(batches: Iterable[ShardBatch]) -> Folded:

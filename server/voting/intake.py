@@ -25,7 +25,7 @@ from server.voting.casts import Cast, ScriptCode, refusal
 from server.voting.held import HeldCasts
 from server.voting.log import CAST_SCRIPT, open_shard, open_shards
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
-from server.voting.rules import pack_cast, pack_mark, shard_of
+from server.voting.rules import pack_cast, pack_decision, pack_mark, shard_of
 from server.voting.settlement import Settlement
 from server.voting.tallies import revise_warm
 from server.voting.warm_up import WarmUp
@@ -123,11 +123,12 @@ class Intake:
         self._enqueue(show_id, pack_cast(show_id, user_id, votes, order), waiter)
 
     def submit_mark(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, *, wanted: bool) -> None:
-        """Takes a mark on a show or an artist that exists: the fan goes, follows, or takes it back.
-
-        Raises: Refused: overloaded; unavailable
-        """
+        """Takes a mark on a show or an artist that exists. Raises: Refused: overloaded; unavailable."""
         self._enqueue(subject_id, pack_mark(marked, subject_id, user_id, wanted=wanted), waiter)
+
+    def submit_decision(self, group_id: int, show_id: int, waiter: Waiter) -> None:
+        """Takes the note that a group of votes was decided on, whose commit applies the decision. Raises: as submit_mark."""
+        self._enqueue(show_id, pack_decision(group_id, show_id), waiter)
 
     def _enqueue(self, subject_id: int, packed: list[int], waiter: Waiter) -> None:
         if self._is_draining:

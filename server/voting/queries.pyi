@@ -27,6 +27,10 @@ class FetchBallotsRow(TypedDict):
     setlist_song_id: int
     choice: str | Any
 
+class FetchSetAsideRow(TypedDict):
+    show_id: int
+    user_id: int
+
 class _Reconcile:
     def fetch_miscounts(self, connection: Connection) -> AsyncIterator[FetchMiscountsRow]: ...
     async def repair_counts(self, connection: Connection) -> int | Any: ...
@@ -34,6 +38,9 @@ class _Reconcile:
         self, connection: Connection, *, show_ids: Sequence[int | None] | None, shard: int | None
     ) -> AsyncIterator[FetchShardTalliesRow]: ...
     def fetch_ballots(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[FetchBallotsRow]: ...
+    def fetch_set_aside(
+        self, connection: Connection, *, show_ids: Sequence[int | None] | None
+    ) -> AsyncIterator[FetchSetAsideRow]: ...
 
 # voting/voting.sql
 class FetchPositionsRow(TypedDict):
@@ -151,6 +158,7 @@ class _Voting:
         order_user_ids: Sequence[int | None] | None,
         order_show_ids: Sequence[int | None] | None,
         cast_orders: Sequence[int | None] | None,
+        group_ids: Sequence[int | None] | None,
     ) -> CommitLogRow: ...
     def fetch_commits(
         self, connection: Connection, *, shards: Sequence[int | None] | None, positions: Sequence[int | None] | None

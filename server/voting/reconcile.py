@@ -107,6 +107,7 @@ async def _compare_drained(database: Database, connection: Connection, shard: in
         if rows[0]["position"] != int(end):
             return None
         ballots = {show_id: await _stored_ballots(c, show_id) for show_id in show_ids}
+        set_aside = {(row["show_id"], row["user_id"]) async for row in queries.fetch_set_aside(c, show_ids=show_ids)}
     commands: list[Command] = []
     for show_id in show_ids:
         commands += [("HGETALL", tally_key(shard, show_id)), ("HGETALL", ballots_key(shard, show_id))]
@@ -120,7 +121,13 @@ async def _compare_drained(database: Database, connection: Connection, shard: in
     differences = []
     for show_id, tally, hot_ballots in zip(show_ids, answers[::2], answers[1::2], strict=True):
         differences += _tally_differences(shard, show_id, _pairs(tally), stored[show_id])
-        differences += _ballot_differences(shard, show_id, _pairs(hot_ballots), ballots[show_id])
+        hot = _pairs(hot_ballots)
+        differences += _ballot_differences(shard, show_id, hot, ballots[show_id])
+        differences += [
+            Difference(shard, f"ballot of user {user} in show {show_id}: only one of Valkey and the rows sets it aside")
+            for user, packed in sorted(hot.items())
+            if packed.startswith("-") != ((show_id, user) in set_aside)
+        ]
     return differences
 
 

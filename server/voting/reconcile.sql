@@ -21,3 +21,8 @@ select p.position, s.show_id, s.id, s.up_count, s.down_count
 -- takes: show
 -- gives: every voter's choices
 select user_id, setlist_song_id, choice::text as choice from votes where show_id = :show_id;
+
+-- name: fetch_set_aside
+-- takes: shows
+-- gives: every ballot of these shows that is set aside
+select show_id, user_id from vote_group_members where show_id = any(:show_ids::bigint[]) and is_set_aside;

@@ -162,8 +162,8 @@ class ResultsAccess:
                 if ballot is None:
                     barriers[show_id, user_id] = int(barrier or 0)
                 else:
-                    # A ballot that holds only the order of its last cast is empty: "7:".
-                    has_votes[show_id, user_id] = bool(ballot) and not ballot.endswith(b":")
+                    # A ballot that is set aside, "-", or holds only the order of its last cast, "7:", is empty.
+                    has_votes[show_id, user_id] = not ballot.endswith((b":", b"-")) and bool(ballot)
         return has_votes, barriers
 
     async def _open_shards(self, connection: Connection) -> None:

@@ -18,6 +18,7 @@ CHOICES = (None, "up", "down")  # the database's values, by code
 # The first number of a mark in a log entry; a cast has its show there. The other numbers: kind, user, subject, and 1 or 0.
 MARK = 0
 MARK_CODES: dict[Marked, int] = {"show": 1, "artist": 2}  # a fan goes to a show, or follows an artist
+DECISION = 3  # the kind of a mark about a group of votes, which has its place instead of the user's
 
 _LETTER_CHOICES = {"u": "up", "d": "down"}
 _BALLOT_ENTRY = re.compile(r"(\d+)([ud])")
@@ -49,6 +50,11 @@ def pack_cast(show_id: int, user_id: int, votes: Sequence[tuple[int, str]], orde
 def pack_mark(marked: Marked, subject_id: int, user_id: int, *, wanted: bool) -> list[int]:
     """Packs a mark as the log keeps it."""
     return [MARK, MARK_CODES[marked], user_id, subject_id, int(wanted)]
+
+
+def pack_decision(group_id: int, show_id: int) -> list[int]:
+    """Packs the note that a group of votes was decided on; the writer then reads the decision itself."""
+    return [MARK, DECISION, group_id, show_id, 1]
 
 
 def ballot_json(packed: str) -> bytes:

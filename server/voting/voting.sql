@@ -41,7 +41,7 @@ select changed_count, refused::text as refused from commit_log(
     :spent_user_ids::bigint[], :spent_days::int[], :spent::int[],
     :going_user_ids::bigint[], :going_show_ids::bigint[], :goings::boolean[],
     :following_user_ids::bigint[], :following_artist_ids::bigint[], :followings::boolean[],
-    :order_user_ids::bigint[], :order_show_ids::bigint[], :cast_orders::bigint[]);
+    :order_user_ids::bigint[], :order_show_ids::bigint[], :cast_orders::bigint[], :group_ids::bigint[]);
 
 -- name: fetch_commits
 -- takes: shards, and the oldest pending position of each
@@ -77,14 +77,15 @@ select w.id, w.revision,
 
 -- name: fetch_warm_up_ballots
 -- takes: pairs of show and user
--- gives: each pair's ballot, "101u102d", after the order of its last cast ("7:101u102d"), the user's last day with votes and the votes spent in it, and whether they
+-- gives: each pair's ballot as cast.lua keeps it, the user's last day with votes and the votes spent in it, and whether they
 --        have a ticket
-select p.show_id, p.user_id, u.id is not null as is_known, coalesce(o.cast_order || ':', '') || coalesce(b.ballot, '') as ballot,
+select p.show_id, p.user_id, u.id is not null as is_known, case when m.is_set_aside then '-' else '' end || coalesce(o.cast_order || ':', '') || coalesce(b.ballot, '') as ballot,
        coalesce(l.day - date '1970-01-01', 0) as day, coalesce(l.spent, 0) as spent,
        exists (select from ticket_codes t where t.user_id = p.user_id and t.show_id = p.show_id) as has_ticket
   from unnest(:show_ids::bigint[], :user_ids::bigint[]) as p (show_id, user_id)
   left join users u on u.id = p.user_id
   left join cast_orders o on o.user_id = p.user_id and o.show_id = p.show_id
+  left join vote_group_members m on m.user_id = p.user_id and m.show_id = p.show_id
   left join lateral (
        select string_agg(v.setlist_song_id::text || left(v.choice::text, 1), '' order by v.cast_at, v.setlist_song_id) as ballot
          from votes v where v.user_id = p.user_id and v.show_id = p.show_id) b on true

@@ -262,6 +262,7 @@ class Writer:
                 order_user_ids=[user for user, _ in folded.orders],
                 order_show_ids=[show for _, show in folded.orders],
                 cast_orders=list(folded.orders.values()),
+                group_ids=folded.group_ids(),
                 **folded.mark_parameters(),
             )
         changed_count: int = row["changed_count"]

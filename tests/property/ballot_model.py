@@ -30,6 +30,7 @@ class Model:
     users: set[int] = field(default_factory=set)
     ballots: dict[tuple[int, int], dict[int, str]] = field(default_factory=dict)  # (show, user) -> song -> choice
     spent: Counter[int] = field(default_factory=Counter)
+    set_aside: set[tuple[int, int]] = field(default_factory=set)  # (show, user) of ballots that no count holds
     has_cast: set[int] = field(default_factory=set)  # users with an accepted cast
     artists: set[int] = field(default_factory=set)
     marks: set[Mark] = field(default_factory=set)  # that were not taken back
@@ -77,6 +78,15 @@ class Model:
         self.has_cast.add(user_id)
         return "ok"
 
+    def decide(self, show_id: int, user_id: int, decision: str) -> None:
+        """Decides on a ballot of a group: set_aside, restored, or void."""
+        if decision == "restored":
+            self.set_aside.discard((show_id, user_id))
+        else:
+            self.set_aside.add((show_id, user_id))
+        if decision == "void":
+            self.ballots.pop((show_id, user_id), None)
+
     def mark(self, mark: Mark, *, wanted: bool) -> None:
         """Takes a mark; without effect when its subject does not exist."""
         marked, subject_id, user_id = mark
@@ -89,11 +99,21 @@ class Model:
     def tally(self, show_id: int) -> list[list[int]]:
         """[[song, up, down], …] of all songs of a show."""
         counts = {song: [0, 0] for song in self.shows[show_id].songs}
-        for (show, _), ballot in self.ballots.items():
-            if show == show_id:
+        for (show, user), ballot in self.ballots.items():
+            if show == show_id and (show, user) not in self.set_aside:
                 for song, choice in ballot.items():
                     counts[song][choice == "down"] += 1
         return [[song, *counts[song]] for song in sorted(counts)]
+
+    def aside_tally(self, show_id: int) -> list[list[int]]:
+        """[[song, up, down], …] of the votes that are set aside."""
+        counted, self.set_aside = self.set_aside, set()
+        raw = self.tally(show_id)
+        self.set_aside = counted
+        return [
+            [song, up - up_counted, down - down_counted]
+            for (song, up, down), (_, up_counted, down_counted) in zip(raw, self.tally(show_id), strict=True)
+        ]
 
     def rows(self) -> set[tuple[int, int, int, str]]:
         """(show, user, song, choice) of every current vote."""

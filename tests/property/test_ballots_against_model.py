@@ -63,6 +63,15 @@ class Rule:
     budget: int | None = None
 
 
+@dataclass(frozen=True)
+class Decide:
+    """A decision on a group of ballots of a show: both users' in the first show, one user's in the others."""
+
+    show: int
+    number: int
+    decision: Literal["set_aside", "restored", "void"]
+
+
 class Drain:
     """The log is drained into PostgreSQL."""
 
@@ -106,6 +115,34 @@ STEPS = st.lists(
     min_size=1,
     max_size=12,
 )
+# Few shows and songs, so that most decisions are about ballots that change afterwards.
+DECISION_STEPS = st.lists(
+    st.one_of(
+        st.builds(
+            Casts,
+            st.lists(
+                st.tuples(
+                    st.sampled_from([1, 17]),
+                    st.integers(0, USERS_PER_EXAMPLE - 1),
+                    st.lists(
+                        st.tuples(st.integers(0, 2), CHOICES), min_size=1, max_size=2, unique_by=lambda vote: vote[0]
+                    ),
+                ),
+                min_size=2, max_size=6,
+            ),
+            st.just(0),
+        ),
+        st.builds(
+            Decide,
+            st.sampled_from([1, 17]),
+            st.integers(0, USERS_PER_EXAMPLE - 1),
+            st.sampled_from(["set_aside", "set_aside", "restored", "void"]),
+        ),
+        st.sampled_from([Drain(), Forget(), Reset(1)]),
+    ),
+    min_size=4,
+    max_size=12,
+)  # fmt: skip
 
 
 @dataclass
@@ -118,6 +155,7 @@ class World:
     valkey: Any
     shows: dict[int, Show]
     model: Model
+    groups: dict[tuple[int, int], tuple[int, list[int]]] = field(default_factory=dict)  # (show, user) -> group, members
     accepted: list[tuple[int, int, list[Vote]]] = field(default_factory=list)
 
     def song_at(self, show_id: int, place: int) -> int:
@@ -133,21 +171,14 @@ class World:
         """Plays one example: new users, then the steps, then a comparison of everything."""
         users = [*await self.factory.users(USERS_PER_EXAMPLE), 10**9]
         self.model.users.update(users[:-1])
+        self.groups = {}
+        for show_id in self.shows:
+            parts = [users[:-1]] if show_id == 1 else [[user] for user in users[:-1]]
+            for members in parts:
+                group = await self.factory.vote_group(show_id, members)
+                self.groups |= {(show_id, user): (group, members) for user in members}
         for step in steps:
-            match step:
-                case Casts():
-                    await self._cast(step, users)
-                case Marks():
-                    await self._mark(step, users)
-                case Rule():
-                    await self._change(step)
-                case Drain():
-                    await self.drain()
-                case Forget():
-                    await self.drain()
-                    await self._forget()
-                case Reset():
-                    await self._open(shard_of(step.show, SHARD_COUNT), is_forked=True)
+            await self._take(step, users)
         for show_id in self.shows:
             await self._change(Rule(show_id, budget=self.model.shows[show_id].budget))
         for user in users[:-1]:
@@ -156,6 +187,24 @@ class World:
         await self._compare_valkey()
         await self.drain()
         await self._compare_postgres()
+
+    async def _take(self, step: Any, users: list[int]) -> None:
+        match step:
+            case Casts():
+                await self._cast(step, users)
+            case Marks():
+                await self._mark(step, users)
+            case Rule():
+                await self._change(step)
+            case Decide():
+                await self._decide(step, users)
+            case Drain():
+                await self.drain()
+            case Forget():
+                await self.drain()
+                await self._forget()
+            case Reset():
+                await self._open(shard_of(step.show, SHARD_COUNT), is_forked=True)
 
     async def _cast(self, step: Casts, users: list[int]) -> None:
         casts = [
@@ -183,6 +232,13 @@ class World:
         await self.vote_path.marked(marks)
         for marked, subject, user, wanted in marks:
             self.model.mark((marked, subject, user), wanted=wanted)
+
+    async def _decide(self, step: Decide, users: list[int]) -> None:
+        group, members = self.groups[step.show, users[step.number]]
+        if await self.factory.decide(group, step.decision):
+            await self.vote_path.decided_on(group, step.show)
+            for user in members:
+                self.model.decide(step.show, user, step.decision)
 
     async def _forget(self) -> None:
         await self.valkey.flushdb()
@@ -225,6 +281,7 @@ class World:
         assert {tuple(row) for row in rows} == self.model.rows()
         for show_id in self.shows:
             assert await self.factory.tally(show_id) == self.model.tally(show_id)
+            assert await self.factory.aside_tally(show_id) == self.model.aside_tally(show_id)
         totals = {show: sum(up + down for _, up, down in self.model.tally(show)) for show in self.shows}
         assert dict(await sql.fetch("select id, vote_count from shows where id <> $1", EMPTY_SHOW)) == totals
         assert (
@@ -298,3 +355,10 @@ async def open_world(new_database: OpenDatabase, new_redis: Callable[[], str]) -
 async def test_script_and_tables_agree_with_the_model(new_database: OpenDatabase, new_redis: Callable[[], str]) -> None:
     """For any casts in any order and number, script, tables and model agree."""
     await play_examples(partial(open_world, new_database, new_redis), World.play, STEPS, count=30)
+
+
+async def test_decisions_on_groups_agree_with_the_model(
+    new_database: OpenDatabase, new_redis: Callable[[], str]
+) -> None:
+    """Groups are set aside, restored and voided between casts, losses and resets: script, tables and model agree."""
+    await play_examples(partial(open_world, new_database, new_redis), World.play, DECISION_STEPS, count=15)

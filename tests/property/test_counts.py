@@ -38,6 +38,9 @@ insert into show_artists values (1, 3, 'support', 2), (2, 3, 'support', 2), (2, 
 insert into users select from generate_series(1, 5);
 insert into votes select s.id, u.id, s.show_id, (array['up', 'down']::vote_choice[])[1 + (s.id + u.id) % 2], now()
   from setlist_songs s, users u where (s.id + u.id) % 3 <> 0 and u.id < 5;
+insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)
+select id, 9, '[]', 2, now(), now() from shows;
+insert into vote_group_members select g.show_id, u.id, g.id, u.id = 1 from vote_groups g, users u where u.id < 3;
 insert into user_follows_artists select u.id, a.id from users u, artists a where (u.id + a.id) % 2 = 0;
 insert into user_show_attendance select u.id, w.id from users u, shows w where (u.id + w.id) % 2 = 0;
 insert into venue_reviews (venue_id, user_id, rating, status)
@@ -64,6 +67,16 @@ update votes set setlist_song_id = {setlist_song}, show_id = (select show_id fro
 update votes set user_id = {user} where user_id = {other_user} and show_id = {show}
 
 delete from votes where user_id = {user}
+
+insert into vote_group_members select g.show_id, {user}, g.id, {n} > 1 from vote_groups g on conflict do nothing
+
+update vote_group_members set is_set_aside = not is_set_aside where (show_id + user_id) % 2 = {n} % 2
+
+update vote_group_members set user_id = {user}, is_set_aside = true where user_id = {other_user} and show_id = {show}
+
+delete from vote_group_members where user_id = {user}
+
+delete from vote_groups where show_id = {show}
 
 delete from votes where (setlist_song_id + user_id) % 3 = {n} % 3
 

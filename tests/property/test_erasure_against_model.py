@@ -45,6 +45,15 @@ class Marks:
     marks: list[tuple[Literal["show", "artist"], int, int, bool]]
 
 
+@dataclass(frozen=True)
+class Decide:
+    """A decision on the ballots of two users in a show, and a commit of the log."""
+
+    show: int
+    pair: int
+    decision: Literal["set_aside", "restored", "void"]
+
+
 class CommitLog:
     """Commits the log to PostgreSQL."""
 
@@ -70,7 +79,13 @@ MARK = st.tuples(
     st.sampled_from(["show", "artist"]), st.just(1), st.integers(0, USERS_PER_EXAMPLE - 1), st.sampled_from([True, True, False])
 )  # fmt: skip
 MARKS = st.builds(Marks, st.lists(MARK, min_size=1, max_size=4))
-STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, MARKS, LEAVE, st.builds(CommitLog)), min_size=2, max_size=10)
+DECIDE = st.builds(
+    Decide,
+    st.sampled_from(sorted(BUDGETS)),
+    st.integers(0, 1),
+    st.sampled_from(["set_aside", "set_aside", "restored", "void"]),
+)
+STEPS = st.lists(st.one_of(CASTS, CASTS, CASTS, MARKS, LEAVE, DECIDE, st.builds(CommitLog)), min_size=2, max_size=10)
 
 
 @dataclass
@@ -93,6 +108,12 @@ class World:
             "insert into users (id) overriding system value select unnest($1::bigint[])", users
         )
         self.model.users.update(users)
+        pairs = [users[:2], users[2:]]
+        groups = {
+            (show, place): await self.factory.vote_group(show, pair)
+            for show in self.shows
+            for place, pair in enumerate(pairs)
+        }
         for step in steps:
             match step:
                 case Casts():
@@ -103,6 +124,13 @@ class World:
                     await self.vote_path.marked(marks)
                     for marked, subject, user, wanted in marks:
                         self.model.mark((marked, subject, user), wanted=wanted)
+                case Decide():
+                    group = groups[step.show, step.pair]
+                    if await self.factory.decide(group, step.decision):
+                        await self.vote_path.decided_on(group, step.show)
+                        for user in pairs[step.pair]:
+                            self.model.decide(step.show, user, step.decision)
+                        await self.commit_log()
                 case CommitLog():
                     await self.commit_log()
                 case Leave():

@@ -118,7 +118,7 @@ class World:
                 song_ids=[song for (song, _), _ in votes], user_ids=[user for (_, user), _ in votes],
                 show_ids=[show for _, (show, _, _) in votes], choices=[choice for _, (_, choice, _) in votes],
                 cast_ms=[ms for _, (_, _, ms) in votes], spent_user_ids=[], spent_days=[], spent=[],
-                **Folded().mark_parameters(), order_user_ids=[], order_show_ids=[], cast_orders=[],
+                **Folded().mark_parameters(), order_user_ids=[], order_show_ids=[], cast_orders=[], group_ids=[],
             )  # fmt: skip
         for (song, user), (show, choice, ms) in votes:
             at = datetime.fromtimestamp(ms // 1000, UTC) + timedelta(milliseconds=ms % 1000)

@@ -91,6 +91,14 @@ select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choic
        count(*) filter (where choice = 'down')
   from votes group by 1, 2;
 insert into user_vote_limits (user_id, day, spent) select id, current_date - (id % 30)::int, 20 from users where id <= 50000;
+insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at, found_at, decided_by, decided_at, decision)
+select id, 9, '[]', 40, starts_at, starts_at, starts_at, case when id % 7 = 0 then 1 + id % 5 end,
+       case when id % 7 = 0 then starts_at end, case when id % 7 = 0 then 'set_aside' else 'open' end::vote_group_state
+  from shows where id % 3 = 0;
+update vote_groups set state = decision where id % 50 <> 0;
+insert into vote_group_members (show_id, user_id, group_id)
+select b.show_id, b.user_id, g.id from (select distinct show_id, user_id from votes) b join vote_groups g on g.show_id = b.show_id
+ where b.user_id % 2 = 0;
 insert into cast_orders (user_id, show_id, cast_order) select user_id, show_id, max(id) from vote_analytics group by 1, 2;
 insert into show_trending (show_id, score, votes_24h, refreshed_at)
 select id, id, 1, now() from shows where status in ('upcoming', 'live');

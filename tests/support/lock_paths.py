@@ -48,6 +48,9 @@ insert into vote_rollups (show_id, hour, up_count)
 select show_id, date_trunc('hour', cast_at), count(*) from votes group by 1, 2;
 insert into user_vote_limits (user_id, day, spent) values (1, '2026-01-01', 1), (2, '2026-01-01', 1);
 insert into cast_orders (user_id, show_id, cast_order) select u.id, w.id, 1 from users u, shows w where u.id < 3;
+insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at, decision, decided_at)
+select w, 9, '[]', 2, now(), now(), 'set_aside', now() from generate_series(1, 2) w;
+insert into vote_group_members (show_id, user_id, group_id) select w, u, w from generate_series(1, 2) w, generate_series(1, 2) u;
 insert into user_show_attendance (user_id, show_id) select u, w from generate_series(1, 2) u, generate_series(1, 2) w;
 insert into user_follows_artists (user_id, artist_id) select u, a from generate_series(1, 2) u, generate_series(1, 2) a;
 insert into song_suggestions (show_id, user_id, title) select w, u, 'Song 4' from generate_series(1, 2) w, generate_series(1, 2) u;
@@ -76,6 +79,8 @@ update artist_stats set refreshed_at = now() where artist_id = 1;
 update users set updated_at = now() where id = 1;
 select update_trending_scores();
 update show_trending set refreshed_at = now() where show_id = 1;
+update vote_groups set score = 8 where id = 1;
+update vote_group_members set group_id = 1 where show_id = 1;
 update vote_rollups set up_count = up_count where show_id = 1;
 update venue_reviews set updated_at = now() where user_id = 1;
 -- Counts that are wrong, so that there is something to repair.
@@ -89,7 +94,7 @@ update venues set review_count = review_count + 100, rating_sum = rating_sum + 1
 # The tables with rows that several kinds of transactions lock.
 TABLES = (
     "log_positions", "artists", "show_artists", "shows", "setlists", "setlist_songs", "votes", "vote_rollups",
-    "user_vote_limits", "cast_orders", "user_show_attendance", "user_follows_artists", "song_suggestions", "ticket_codes",
+    "user_vote_limits", "cast_orders", "vote_groups", "vote_group_members", "user_show_attendance", "user_follows_artists", "song_suggestions", "ticket_codes",
     "artist_songs", "show_accuracy", "voter_accuracy", "show_identities", "show_trending", "artist_stats",
     "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
     "user_bans", "users", "activity_clock",
@@ -112,7 +117,7 @@ async def _all(rows: Any) -> list[Any]:
 
 
 async def commit(connection: Any) -> None:
-    """The writer's commit: votes, budgets, attendance and follows of two shards."""
+    """The writer's commit: votes, budgets, decisions on groups, attendance and follows of two shards."""
     shards = await connection.fetch("select id % (select count(*) from log_positions) from shows order by 1")
     songs = await connection.fetch(
         "select e.id, e.show_id, u.id as user_id from setlist_songs e join setlists l on l.id = e.setlist_id, users u"
@@ -129,7 +134,7 @@ async def commit(connection: Any) -> None:
         going_user_ids=[pair[0] for pair in pairs], going_show_ids=[pair[1] for pair in pairs], goings=[False] * 4,
         following_user_ids=[pair[0] for pair in pairs], following_artist_ids=[pair[1] for pair in pairs],
         followings=[False] * 4,
-        order_user_ids=[pair[0] for pair in pairs], order_show_ids=[pair[1] for pair in pairs], cast_orders=[5] * 4,
+        order_user_ids=[pair[0] for pair in pairs], order_show_ids=[pair[1] for pair in pairs], cast_orders=[5] * 4, group_ids=[1, 2],
     )  # fmt: skip
 
 

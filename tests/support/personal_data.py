@@ -27,6 +27,9 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         insert into show_accuracy (show_id, offered, predicted, hits, played) values (7, 3, 2, 1, 2);
         insert into voter_accuracy (user_id, show_id, predicted, hits, played)
         values ({person.id}, 7, 1, 1, 2), ({moderator.id}, 7, 1, 0, 2);
+        insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)
+        values (7, 9, '[{{"kind": "agent", "weight": 4.5, "words": "One program."}}]', 2, now(), now());
+        insert into vote_group_members (show_id, user_id, group_id) values (7, {person.id}, 1), (7, {moderator.id}, 1);
         insert into user_follows_artists values ({person.id}, 1);
         insert into cast_orders values ({person.id}, 7, 6);
         insert into exports (user_id, document, asked_at) values

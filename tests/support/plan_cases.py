@@ -67,11 +67,12 @@ READS_ALL: dict[str, dict[str, str]] = {
     ),
     "sync/forgetting.delete_venues": {"venues": "once in a provider's life"},
     "sync/routes.fetch_cache": {"external_cache": "an administrator asks how much is stored"},
-    "admin/operations.miscounted_shows": dict.fromkeys(("setlist_songs", "setlists", "shows", "votes"), _CHECK),
+    "admin/operations.miscounted_shows": dict.fromkeys(("setlist_songs", "setlists", "shows", "vote_group_members", "votes"), _CHECK),
     "admin/operations.violations": dict.fromkeys(
         (
             "artist_stats", "setlist_songs", "setlists", "show_artists", "shows", "user_follows_artists",
-            "user_show_attendance", "venue_reviews", "venues", "vote_analytics", "vote_rollups", "votes",
+            "user_show_attendance", "venue_reviews", "venues", "vote_analytics", "vote_rollups",
+            "vote_group_members", "votes",
         ),
         _CHECK,
     ),
@@ -90,7 +91,7 @@ READS_ALL: dict[str, dict[str, str]] = {
     "voting/reconcile.fetch_miscounts": dict.fromkeys(
         (
             "artist_stats", "setlist_songs", "setlists", "shows", "user_follows_artists", "user_show_attendance",
-            "venue_reviews", "venues", "votes",
+            "venue_reviews", "venues", "vote_group_members", "votes",
         ),
         _CHECK,
     ),

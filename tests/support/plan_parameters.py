@@ -212,6 +212,7 @@ EXAMPLES: dict[str, Any] = {
     "order_user_ids": [101],
     "order_show_ids": [101],
     "cast_orders": [5],
+    "group_ids": [3],
     "after_show_id": 101,
     "spent_days": [20_000],
     "spent_user_ids": [101],

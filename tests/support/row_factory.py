@@ -127,14 +127,44 @@ class RowFactory:
         return [list(row) for row in rows]
 
     async def counted(self, show_id: int) -> list[list[int]]:
-        """The same counts, computed from the votes."""
+        """The same counts, computed from the votes that are not set aside."""
         rows = await self.sql.fetch(
             "select s.id, count(*) filter (where v.choice = 'up'), count(*) filter (where v.choice = 'down')"
-            " from setlist_songs s left join votes v on v.setlist_song_id = s.id where s.show_id = $1"
+            " from setlist_songs s left join votes v on v.setlist_song_id = s.id and not exists (select from"
+            " vote_group_members m where m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside)"
+            " where s.show_id = $1"
             " group by s.id order by s.id",
             show_id,
         )
         return [list(row) for row in rows]
+
+    async def aside_tally(self, show_id: int) -> list[list[int]]:
+        """The counts of votes that are set aside: [[song, up, down], …]."""
+        rows = await self.sql.fetch(
+            "select id, set_aside_up_count, set_aside_down_count from setlist_songs where show_id = $1 order by id",
+            show_id,
+        )
+        return [list(row) for row in rows]
+
+    async def vote_group(self, show_id: int, user_ids: list[int]) -> int:
+        """Inserts an open group of these users' ballots, and gives its id."""
+        group: int = await self.sql.fetchval(
+            "with made as (insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+            " values ($1, 9, '[]', cardinality($2::bigint[]), now(), now()) returning id)"
+            ", members as (insert into vote_group_members (show_id, user_id, group_id)"
+            " select $1, u, made.id from made, unnest($2::bigint[]) u)"
+            " select id from made",
+            show_id, user_ids,
+        )  # fmt: skip
+        return group
+
+    async def decide(self, group_id: int, decision: str) -> bool:
+        """Stores a decision on a group; the log has to tell of it. Gives whether it was possible."""
+        done: str = await self.sql.execute(
+            "update vote_groups set decision = $2::vote_group_state, decided_at = now() where id = $1 and decision <> 'void'",
+            group_id, decision,
+        )  # fmt: skip
+        return done == "UPDATE 1"
 
     async def audit_log(self, subject: str) -> list[tuple[str, Any]]:
         """The actions of the audit log with their details, in order; no entry may be about anything but `subject`.

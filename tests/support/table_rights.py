@@ -65,6 +65,8 @@ EXPECTED = {
     "removed_songs": Expected(READ, READ, READ, READ),
     "removed_votes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "vote_surges": Expected(moderator=READ, admin=READ),
+    "vote_groups": Expected(user="s. .. .. ..", moderator="ss .. uu ..", admin="ss .. uu ..", writer=READ),
+    "vote_group_members": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer=READ),
     "votes": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu dd"),
     "vote_analytics": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. .."),
     "user_vote_limits": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu .."),
@@ -141,6 +143,11 @@ ROWS = {
         "(show_id, setlist_song_id, address_hash, account_count, began_at) values ({n}, {n}, '0123456789abcdef', 1, now())",
         change="account_count = 2",
     ),
+    "vote_groups": Row(
+        "(show_id, score, reasons, ballot_count, began_at, ended_at) values ({n}, 9, '[]', 1, now(), now())",
+        change="score = 8",
+    ),
+    "vote_group_members": Row("(show_id, user_id, group_id) values ({n}, {n}, {n})", "user_id = {n}", "group_id = {n}"),
     "show_artists": Row(
         "(show_id, artist_id, billing, position) values ({n}, 3 - {n}, 'support', 2)",
         "show_id = {n} and billing = 'support'",

@@ -111,6 +111,13 @@ class VotePath:
         await self._until_decided(outcomes)
         assert all(outcome.taken is not None for outcome in outcomes)
 
+    async def decided_on(self, group_id: int, show_id: int) -> Outcome:
+        """Hands the note of a decision on a group in, and returns once it is in the log."""
+        outcome = Outcome()
+        self.intake.submit_decision(group_id, show_id, outcome)
+        await self._until_decided([outcome])
+        return outcome
+
     async def decided(self, casts: Sequence[tuple[int, int, Sequence[Vote]]]) -> list[Outcome]:
         """Hands casts in, in this order, and returns once the script has decided every one of them."""
         outcomes = []

@@ -243,7 +243,9 @@ async def test_an_export_ranks_each_setlist(db: Database, catalogue: SmallCatalo
     await catalogue.vote(show_id, actual, 2, 0)
     _, results = await fetch_results(db, parse_reference("a"))
     rows = list(csv.reader(io.StringIO(as_csv(results))))
-    assert rows[0] == ["title", "setlist", "position", "up", "down", "score", "rank", "share", "id", "song_id"]
+    assert rows[0] == [
+        "title", "setlist", "position", "up", "down", "score", "rank", "share", "id", "song_id", "set_aside_up", "set_aside_down",
+    ]  # fmt: skip
     assert [row[:8] for row in rows[1:]] == [
         ["Creep", "Predicted", "1", "1", "1", "0", "2", "0.2"],
         ['Say "Lucky", again', "Predicted", "2", "5", "1", "4", "1", "0.6"],
@@ -251,7 +253,7 @@ async def test_an_export_ranks_each_setlist(db: Database, catalogue: SmallCatalo
         ["Creep", "Actual", "1", "2", "0", "2", "1", "0.2"],
     ]
     assert results["show"] == {"id": show_id, "slug": "a", "name": "A"}
-    assert (results["total"], results["standing"]) == (10, "provisional")
+    assert (results["total"], results["raw_total"], results["standing"]) == (10, 10, "provisional")
     assert [[str(value) for value in song.values()] for song in results["songs"]] == rows[1:]
     with pytest.raises(Refused, match="show"):
         await fetch_results(db, parse_reference("unknown"))

@@ -25,6 +25,7 @@ EXPORTED = {
     "user_profiles.user_id": "profile",
     "votes.user_id": "votes",
     "removed_votes.user_id": "removed_votes",
+    "vote_group_members.user_id": "vote_groups",
     "voter_accuracy.user_id": "accuracy",
     "vote_analytics.user_id": "vote_history",
     "user_vote_limits.user_id": "day_budgets",
@@ -52,6 +53,7 @@ NOT_EXPORTED = {
     "reports.profile_id": "the report is data of its reporter",
     "user_bans.banned_by": "the ban is in moderation_log, with its reason",
     "user_bans.lifted_by": "that it was lifted is in moderation_log",
+    "vote_groups.decided_by": "the decision is in audit_log",
     "identity_reviews.decided_by": "the decision is in audit_log",
     "database_operations.started_by": "it says nothing about a person except that they were at work",
 }
@@ -63,6 +65,7 @@ LEFT_OUT = {
     "reports": {"decided_by"},
     "user_bans": {"banned_by", "lifted_by"},
     "removed_votes": {"id"},  # only an order of rows
+    "vote_group_members": {"group_id"},  # says nothing by itself
     "sessions": {"address_hash"},  # a hash that only the nodes can make, and for a day
     "email_log": {"queue_id"},  # the row of the queue may be gone
     "api_keys": {"key_hash"},

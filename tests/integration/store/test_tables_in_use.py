@@ -52,6 +52,8 @@ TABLES = {
         "people/export.sql:removed_votes",
     ),
     "vote_surges": ("people/surges.sql:find_surges", "people/surges.sql:list_surges"),
+    "vote_groups": (COMMIT + " > apply_decisions()", "people/export.sql:vote_groups"),
+    "vote_group_members": (COMMIT + " > apply_decisions()", "voting/voting.sql:fetch_warm_up_ballots"),
     "votes": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
     "vote_analytics": (COMMIT, "people/export.sql:vote_history"),
     "vote_rollups": (COMMIT, "insight/insight.sql:vote_series"),
