@@ -319,6 +319,21 @@ begin
     return show_ids;
 end $$;
 
+CREATE FUNCTION ask_for_export(kept interval, waiting_max integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if (select count(*) from (select from exports where document is null limit waiting_max) w) >= waiting_max then
+        return exists (select from exports where user_id = app_user_id() and asked_at > now() - kept);
+    end if;
+    insert into exports as e (user_id) values (app_user_id())
+        on conflict (user_id) do update
+       set asked_at = now(), claimed_until = null, tries = 0, document = null
+     where e.asked_at <= now() - kept;
+    return true;
+end $$;
+
 CREATE FUNCTION begin_artist_stats() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -858,7 +873,7 @@ begin
     if made_at > began_at - interval '1 day' then
         -- The clock of Valkey, which gives a vote its instant, may be behind.
         perform rename_history(wanted, made_at - interval '1 minute');
-    elsif found then
+    elsif made_at is not null and exists (select from user_vote_limits where user_id = wanted) then
         update vote_analytics set user_id = 0, cast_at = date_trunc('hour', cast_at, 'UTC') where user_id = wanted;
     end if;
     perform set_config('app.erasing', '', true);
@@ -1960,6 +1975,9 @@ GRANT ALL ON FUNCTION public.adopt_token(new_device text, token_until timestamp 
 REVOKE ALL ON FUNCTION apply_decisions(group_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.apply_decisions(group_ids bigint[]) TO mysetlist_writer;
 
+REVOKE ALL ON FUNCTION ask_for_export(kept interval, waiting_max integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ask_for_export(kept interval, waiting_max integer) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
 
@@ -2397,6 +2415,26 @@ COMMENT ON TABLE email_unsubscribes IS 'An address that wants no more mail. Only
 COMMENT ON COLUMN email_unsubscribes.address_hash IS 'SHA-256 of the address in lower case.';
 ALTER TABLE ONLY email_unsubscribes ADD CONSTRAINT email_unsubscribes_pkey PRIMARY KEY (address_hash);
 ALTER TABLE email_unsubscribes ENABLE ROW LEVEL SECURITY;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────────── exports
+
+CREATE TABLE exports (
+    user_id bigint NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_until timestamp with time zone,
+    tries smallint DEFAULT 0 NOT NULL,
+    document text
+);
+COMMENT ON TABLE exports IS 'An export that a user asked for in the last day: the newest one.';
+COMMENT ON COLUMN exports.claimed_until IS 'Until when the node that makes the export has it. Null: no node has begun.';
+COMMENT ON COLUMN exports.document IS 'The JSON. Null: it is not made yet.';
+ALTER TABLE ONLY exports ADD CONSTRAINT exports_pkey PRIMARY KEY (user_id);
+CREATE INDEX exports_asked_at_idx ON exports USING btree (asked_at);
+CREATE INDEX exports_waiting_idx ON exports USING btree (asked_at) WHERE (document IS NULL);
+ALTER TABLE ONLY exports ADD CONSTRAINT exports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE exports ENABLE ROW LEVEL SECURITY;
+CREATE POLICY exports_read ON exports FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE exports TO mysetlist_request;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── external_cache
 
@@ -3382,7 +3420,7 @@ CREATE TABLE user_vote_limits (
     CONSTRAINT user_vote_limits_spent_check CHECK ((spent >= 0))
 )
 WITH (fillfactor='70');
-COMMENT ON TABLE user_vote_limits IS 'The number of votes of the budget of a day (UTC) that a fan has spent.';
+COMMENT ON TABLE user_vote_limits IS 'The number of votes of the budget of a day (UTC) that a fan has spent. A fan who ever voted keeps the newest row.';
 ALTER TABLE ONLY user_vote_limits ADD CONSTRAINT user_vote_limits_pkey PRIMARY KEY (user_id, day);
 ALTER TABLE ONLY user_vote_limits ADD CONSTRAINT user_vote_limits_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE user_vote_limits ENABLE ROW LEVEL SECURITY;

@@ -25,8 +25,6 @@ NO_ENDPOINTS = {
     "/admin/{page}",
     "/shows/{show}",
     "/shows/{show}/",
-    "/admin",
-    "/admin/{page}",
     "/api/docs",
     "/static/{name}",
     "/static/{version}/{name}",
